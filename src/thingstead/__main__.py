@@ -1,0 +1,5 @@
+"""``python -m thingstead``."""
+
+from thingstead.cli import main
+
+main()

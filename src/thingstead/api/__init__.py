@@ -1,0 +1,1 @@
+"""HTTP: the Project API, the device plane, the application plane and their description."""

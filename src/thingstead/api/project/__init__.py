@@ -1,0 +1,1 @@
+"""The Project API (`/api/v1`)."""

@@ -1,0 +1,126 @@
+"""Every exception that may cross a module boundary, as one tree.
+
+=====================  =======  ===========================================  =====================
+class                  errcode  meaning                                      MQTT 5.0 reason code
+=====================  =======  ===========================================  =====================
+InvalidInput           400      a field is missing, malformed or impossible  0x99 / 0x83
+NotAuthenticated       401      no, wrong or expired credential              0x86
+Forbidden              403      known, but not allowed                       0x87
+NotFound               404      no such thing in the caller's project        --
+DeviceOffline          404      the device has no live session               --
+ReplyTimeout           408      the device did not answer in time            --
+Conflict               409      a unique value is taken, or a state forbids  --
+TooLarge               413      over a documented size limit                 0x95
+TooManyRequests        429      throttled; ``retry_after_s`` says how long   0x96
+Unavailable            503      cannot be kept now; the peer should retry    0x88
+=====================  =======  ===========================================  =====================
+
+Three kinds of failure, three fates. *The peer's fault* (everything here but ``Unavailable`` and
+``ConfigError``) is answered as the peer's protocol says. *Ours to retry* (``Unavailable``) is not acknowledged.
+*Bugs* (any exception outside this tree) reach the one place per task that logs them with their traceback and
+closes just that connection or request.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class FieldError(NamedTuple):
+    """One bad field of an input: its path (``functions.attributes[0].identifier``) and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class ThingsteadError(Exception):
+    """The root. ``errcode`` is stable and documented; the message is for people."""
+
+    errcode = 500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidInput(ThingsteadError):
+    """The input cannot be accepted; ``errors`` names every bad field."""
+
+    errcode = 400
+
+    def __init__(self, message: str, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(message)
+        self.errors = tuple(errors)
+
+    @classmethod
+    def field(cls, field: str, message: str) -> "InvalidInput":
+        """The common case of one bad field."""
+        return cls(f"{field}: {message}", [FieldError(field, message)])
+
+
+class NotAuthenticated(ThingsteadError):
+    """The credential is missing, wrong or expired. The message never says which half was wrong."""
+
+    errcode = 401
+
+
+class Forbidden(ThingsteadError):
+    """The caller is known and may not do this."""
+
+    errcode = 403
+
+
+class NotFound(ThingsteadError):
+    """There is no such thing within the caller's project."""
+
+    errcode = 404
+
+
+class DeviceOffline(NotFound):
+    """The device has no live session that could take the message."""
+
+
+class ReplyTimeout(ThingsteadError):
+    """The device did not answer in time."""
+
+    errcode = 408
+
+
+class Conflict(ThingsteadError):
+    """A value that must be unique is taken, or the present state forbids the change."""
+
+    errcode = 409
+
+    def __init__(self, message: str, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(message)
+        self.errors = tuple(errors)
+
+    @classmethod
+    def field(cls, field: str, message: str) -> "Conflict":
+        """The common case of one field whose value is taken."""
+        return cls(f"{field}: {message}", [FieldError(field, message)])
+
+
+class TooLarge(ThingsteadError):
+    """Over a documented size limit."""
+
+    errcode = 413
+
+
+class TooManyRequests(ThingsteadError):
+    """Throttled; worth another try after ``retry_after_s`` seconds."""
+
+    errcode = 429
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(ThingsteadError):
+    """Cannot be kept or answered now (disk full, store closing). Nothing was acknowledged."""
+
+    errcode = 503
+
+
+class ConfigError(ThingsteadError):
+    """The configuration or the data folder cannot be used; names the setting or the file."""

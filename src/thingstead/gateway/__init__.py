@@ -1,0 +1,1 @@
+"""Devices and subscribers over MQTT and raw TCP."""

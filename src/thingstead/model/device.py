@@ -1,0 +1,122 @@
+"""A device, its group, its live session, and what is known of its state."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from thingstead.model.project import Tags
+
+UplinkKind = Literal["attributes", "event", "command_reply", "data", "connect"]
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered device. ``number`` is the store's own compact key, never shown and never reused."""
+
+    id: str
+    number: int = 0  # assigned by the store at creation
+    project_id: str
+    name: str
+    descr: str = ""
+    device_key: str | None = None  # unique in the project when present
+    tags: Tags = {}
+    type_id: str | None = None
+    customer_id: str | None = None
+    gateway_id: str | None = None  # for a sub-device: the id of its gateway
+    sub_address: str | None = None  # for a sub-device: unique within its gateway
+    access_token: str  # unique in the server; half of the device certificate
+    view_token: str  # unique in the project
+    device_code: str
+    create_time: int  # ms
+
+
+class AttributeValue(msgspec.Struct, frozen=True, array_like=True):
+    """The current value of one attribute: the one with the greatest device timestamp."""
+
+    ts: int  # ms, device time where the device gave one
+    value: Any  # any JSON value
+
+
+class OpenAlarm(msgspec.Struct, frozen=True, kw_only=True):
+    """The highest open alarm of a device."""
+
+    alarm_level: int
+    ts: int  # ms, when it was raised
+
+
+class DeviceSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A live connection that owns a device. The row exists exactly as long as the session lives."""
+
+    session_id: str
+    node: str  # the server node that holds the connection
+    protocol: str  # mqtt, tcp, …
+    client_id: str = ""
+    remote_address: str = ""
+    connected_at: int  # ms
+
+
+class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
+    """A device with everything that a list or a detail page shows."""
+
+    device: Device
+    type_name: str | None = None
+    conn_type: str | None = None  # of its type
+    conn_protocol: str | None = None  # of its type
+    online: bool
+    active: dict[str, int] = {}  # newest ms timestamp by UplinkKind
+    alarm: OpenAlarm | None = None
+
+
+class DeviceGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of the tree of groups; a device may stand in any number of groups."""
+
+    id: str
+    project_id: str
+    parent_id: str | None = None
+    name: str
+    descr: str = ""
+    tags: Tags = {}
+    create_time: int  # ms
+
+
+class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which devices a list shows; unset members do not narrow it."""
+
+    type_id: str | None = None
+    group_ids: tuple[str, ...] = ()  # in any of these
+    include_sub_groups: bool = False
+    keyword: str | None = None  # in name, device_key or id, case-insensitive
+    online: bool | None = None
+    tag: tuple[str, str | None] | None = None  # key, and the value where one is asked for
+    customer_id: str | None = None
+
+
+class DevicesStat(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts over a project's devices (``devices_stat``)."""
+
+    device_total: int
+    online_device_total: int
+    offline_device_total: int
+    active_device_total: int
+    inactive_device_total: int
+    alarm_device_total: int
+
+
+class DevicesAlarmStat(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts by the highest open alarm level (``devices_alarm_stat``)."""
+
+    device_total: int
+    alarm_1_total: int
+    alarm_2_total: int
+    alarm_3_total: int
+    normal_total: int
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of a list is wanted."""
+
+    number: int = 1  # from 1
+    records: int = 20
+
+    @property
+    def offset(self) -> int:
+        return (self.number - 1) * self.records

@@ -1,0 +1,113 @@
+"""What travels on the bus: a doorbell that may lose. Every message can be encoded as msgpack."""
+
+from typing import Any
+
+import msgspec
+
+from thingstead.model.report import Report
+
+
+class Message(msgspec.Struct, frozen=True, tag=True):
+    """The root of all bus messages."""
+
+
+class ReportsCommitted(Message, frozen=True):
+    """These reports are on disk, in this order."""
+
+    reports: list[Report]
+
+
+class AttributesPushed(Message, frozen=True):
+    """Attributes to be sent down to a device (``attributes/push``)."""
+
+    device_id: str
+    attributes: dict[str, Any]
+
+
+class CommandIssued(Message, frozen=True):
+    """A command row stands in state ``queued`` and waits for its device."""
+
+    device_id: str
+    command_row_id: str
+    command_id: int
+    method: str
+    params: Any
+    expire_time: int  # ms
+
+
+class CommandChanged(Message, frozen=True):
+    """A command row went forward; ``reply`` is set when it was replied."""
+
+    device_id: str
+    command_row_id: str
+    command_id: int
+    method: str
+    state: str
+    reason: str = ""
+    reply: Any = None
+
+
+class EventReported(Message, frozen=True):
+    """An event is on disk."""
+
+    device_id: str
+    event_id: str
+    method: str
+    params: dict[str, Any]
+    ts: int
+
+
+class PresenceChanged(Message, frozen=True):
+    """A device came online, went offline (``online`` false), or was taken over (``replaced`` is set)."""
+
+    device_id: str
+    online: bool
+    session_id: str
+    replaced: str | None  # the session that this one took over
+    reason: str
+    ts: int
+
+
+class SessionsRevoked(Message, frozen=True):
+    """Live sessions of these devices must end (removed, certificate reset)."""
+
+    device_ids: list[str]
+    reason: str
+
+
+class DeviceChanged(Message, frozen=True):
+    """A device's row changed; whoever remembers it must read it again."""
+
+    device_id: str
+
+
+class DeviceTypeChanged(Message, frozen=True):
+    """A device type's definition changed; whoever compiled it must read it again."""
+
+    type_id: str
+
+
+class AlarmChanged(Message, frozen=True):
+    """An alarm was raised or cleared and is on disk."""
+
+    device_id: str
+    alarm_id: str
+    rule_id: str
+    alarm_status: int
+    alarm_level: int
+    alarm_info: dict[str, Any]
+    ts: int
+
+
+AnyMessage = (
+    ReportsCommitted
+    | AttributesPushed
+    | CommandIssued
+    | CommandChanged
+    | EventReported
+    | PresenceChanged
+    | SessionsRevoked
+    | DeviceChanged
+    | DeviceTypeChanged
+    | AlarmChanged
+)

@@ -1,0 +1,1 @@
+"""Pure decisions: (rules, state, values, instant) → (state, transitions)."""

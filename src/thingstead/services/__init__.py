@@ -1,0 +1,1 @@
+"""The verbs, one class a concern. Speaks to the store and the bus through their contracts."""

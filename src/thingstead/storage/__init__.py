@@ -1,0 +1,1 @@
+"""Persistent state: the contract (base) and its engines."""

@@ -1,0 +1,365 @@
+"""The contract of a store: what must be durable, and what must be atomic.
+
+Every coroutine that writes returns only when its change is committed to disk, and what it changed is visible to
+every later read on any node. Reads never wait for writers. Ids that do not exist *in the given project* are
+:class:`~thingstead.errors.NotFound`; taken unique values are :class:`~thingstead.errors.Conflict`, naming the
+field; a store that cannot keep data raises :class:`~thingstead.errors.Unavailable`. No driver exception passes.
+
+``get`` one or NotFound, ``find`` one or None, ``list`` many in a stated order. ``changes`` of an update are the
+struct's own members by name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from thingstead.model.alarm import AlarmFilter, AlarmLog
+from thingstead.model.command import Command, CommandState
+from thingstead.model.customer import Customer
+from thingstead.model.device import (
+    AttributeValue,
+    Device,
+    DeviceFilter,
+    DeviceGroup,
+    DevicesAlarmStat,
+    DeviceSession,
+    DevicesStat,
+    DeviceView,
+    Page,
+    UplinkKind,
+)
+from thingstead.model.device_type import DeviceType
+from thingstead.model.project import Administrator, Application, Project
+from thingstead.model.report import EventRecord, Report, SeriesPoint
+
+
+class ProjectStore(Protocol):
+    """Projects, and secrets of the installation."""
+
+    async def create(self, project: Project, application: Application, administrator: Administrator) -> None:
+        """Adds a project with its first application and administrator, all or nothing."""
+        ...
+
+    async def get(self, project_id: str) -> Project: ...
+
+    async def find_by_view_key(self, view_key: str) -> Project | None: ...
+
+    async def list_all(self) -> list[Project]:
+        """Every project, oldest first."""
+        ...
+
+    async def update(self, project_id: str, changes: Mapping[str, Any]) -> None: ...
+
+    async def server_secret(self, name: str) -> bytes:
+        """A random secret of 32 bytes that all nodes share; made and committed when first asked for."""
+        ...
+
+
+class AccountStore(Protocol):
+    """Applications and administrators: who may call the Project API."""
+
+    async def create_application(self, application: Application) -> None: ...
+
+    async def find_application(self, app_id: str) -> Application | None:
+        """By AppID, which is unique in the server. On the path of every request: must be fast."""
+        ...
+
+    async def list_applications(self, project_id: str) -> list[Application]:
+        """Oldest first."""
+        ...
+
+    async def update_application(self, project_id: str, app_id: str, changes: Mapping[str, Any]) -> None: ...
+
+    async def delete_application(self, project_id: str, app_id: str) -> None: ...
+
+    async def create_administrator(self, administrator: Administrator) -> None: ...
+
+    async def find_administrator(self, admin_id: str) -> Administrator | None:
+        """By id. On the path of every request with an administrator's token: must be fast."""
+        ...
+
+    async def find_administrator_by_account(self, project_id: str, account: str) -> Administrator | None: ...
+
+    async def list_administrators(self, project_id: str) -> list[Administrator]:
+        """Oldest first."""
+        ...
+
+    async def update_administrator(self, project_id: str, admin_id: str, changes: Mapping[str, Any]) -> None: ...
+
+    async def delete_administrator(self, project_id: str, admin_id: str) -> None:
+        """Refuses, with Conflict, to remove the project's last one."""
+        ...
+
+
+class DeviceTypeStore(Protocol):
+    """Device types. ``device_count`` is filled on every read."""
+
+    async def create(self, device_type: DeviceType) -> None: ...
+
+    async def get(self, project_id: str, type_id: str) -> DeviceType: ...
+
+    async def find_by_type_key(self, project_id: str, type_key: str) -> DeviceType | None: ...
+
+    async def list_all(self, project_id: str) -> list[DeviceType]:
+        """Oldest first."""
+        ...
+
+    async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None: ...
+
+    async def merge_tags(self, project_id: str, type_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
+        """Removes, then puts, in one step: two callers never lose each other's tags."""
+        ...
+
+    async def delete(self, project_id: str, type_id: str) -> None:
+        """Refuses, with Conflict, a type that still has devices."""
+        ...
+
+
+class DeviceGroupStore(Protocol):
+    """The forest of device groups and who stands in them."""
+
+    async def create(self, group: DeviceGroup) -> None: ...
+
+    async def get(self, project_id: str, group_id: str) -> DeviceGroup: ...
+
+    async def list_all(self, project_id: str) -> list[DeviceGroup]:
+        """All groups of the project, oldest first; the tree is in ``parent_id``."""
+        ...
+
+    async def update(self, project_id: str, group_id: str, changes: Mapping[str, Any]) -> None:
+        """Refuses, with InvalidInput on ``parent``, a parent that lies below the group itself."""
+        ...
+
+    async def delete(self, project_id: str, group_id: str) -> None:
+        """Removes the group; refuses, with Conflict, one that still has child groups. Devices stay."""
+        ...
+
+    async def add_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
+        """All or nothing; a device that is in already stays in."""
+        ...
+
+    async def remove_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None: ...
+
+
+class DeviceStore(Protocol):
+    """The registry of devices."""
+
+    async def create(self, device: Device) -> Device:
+        """Returns the device with its ``number``. Conflict on ``device_key``; InvalidInput on ``type``."""
+        ...
+
+    async def create_many(self, devices: Sequence[Device]) -> list[Device | Exception]:
+        """Adds what can be added, in one commit; an answer for each row, in order: the device as kept, or the
+        Conflict or InvalidInput that :meth:`create` would raise."""
+        ...
+
+    async def get(self, project_id: str, device_id: str) -> Device: ...
+
+    async def find_by_access_token(self, access_token: str) -> Device | None:
+        """On the path of every log-in."""
+        ...
+
+    async def find_by_device_key(self, project_id: str, device_key: str) -> Device | None: ...
+
+    async def find_by_sub_address(self, gateway_id: str, sub_address: str) -> Device | None: ...
+
+    async def find_by_number(self, number: int) -> Device | None:
+        """By the compact key that reports carry."""
+        ...
+
+    async def get_view(self, project_id: str, device_id: str) -> DeviceView: ...
+
+    async def list_views(
+        self, project_id: str, device_filter: DeviceFilter, page: Page
+    ) -> tuple[list[DeviceView], int]:
+        """One page, oldest first (ties by id), and the number of devices that match."""
+        ...
+
+    async def update(self, project_id: str, device_id: str, changes: Mapping[str, Any]) -> None: ...
+
+    async def merge_tags(
+        self, project_id: str, device_id: str, put: Mapping[str, str], remove: Sequence[str]
+    ) -> None: ...
+
+    async def bind_customer(self, project_id: str, customer_id: str, device_ids: Sequence[str], *, bind: bool) -> None:
+        """All or nothing. Binding moves a device from another customer; unbinding passes over devices that are
+        not this customer's."""
+        ...
+
+    async def delete(self, project_id: str, device_id: str) -> None:
+        """Removes the device with its state, history, logs and memberships. Conflict while it is a gateway that
+        still has sub-devices."""
+        ...
+
+    async def stat(self, project_id: str, active_since: int) -> DevicesStat:
+        """``active_since``: ms; a device whose newest uplink is not older counts as active."""
+        ...
+
+    async def alarm_stat(self, project_id: str) -> DevicesAlarmStat: ...
+
+
+class CustomerStore(Protocol):
+    """End users. ``device_count`` is filled on every read."""
+
+    async def create(self, customer: Customer) -> None: ...
+
+    async def get(self, project_id: str, customer_id: str) -> Customer: ...
+
+    async def list_page(self, project_id: str, page: Page) -> tuple[list[Customer], int]:
+        """One page, oldest first, and the total."""
+        ...
+
+    async def update(self, project_id: str, customer_id: str, changes: Mapping[str, Any]) -> None: ...
+
+    async def merge_tags(
+        self, project_id: str, customer_id: str, put: Mapping[str, str], remove: Sequence[str]
+    ) -> None: ...
+
+    async def delete(self, project_id: str, customer_id: str) -> None:
+        """Devices bound to the customer stay, unbound."""
+        ...
+
+
+class Commit(Protocol):
+    """The commit that an appended report will be part of. Many reports share one."""
+
+    def on_done(self, callback: Callable[[Exception | None], None]) -> None:
+        """Calls back on the event loop once the commit is on disk (None) or has failed (Unavailable). Callbacks of
+        one commit run in the order in which they were added, and commits end in the order in which they began."""
+        ...
+
+
+class HistoryStore(Protocol):
+    """Current values and history of attributes, and the newest uplink per kind."""
+
+    def append(self, report: Report) -> Commit:
+        """Puts a report into the open commit, without waiting. Reports appended between two turns of the event
+        loop share a commit. Once it is done, every read shows it. Raises Unavailable when nothing can be kept.
+
+        The current value of an attribute is the one with the greatest ``ts``; among equal ones the last appended.
+        """
+        ...
+
+    def touch(self, device_number: int, kind: UplinkKind, ts: int) -> Commit:
+        """Notes an uplink of a kind that leaves nothing else in history."""
+        ...
+
+    @property
+    def congested(self) -> bool:
+        """Whether so much waits for a commit that a producer should stop reading from its peer."""
+        ...
+
+    def on_relief(self, callback: Callable[[], None]) -> None:
+        """Calls back once, on the event loop, when the store is no longer congested."""
+        ...
+
+    async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
+        """The current value by identifier. Not to be changed by the caller."""
+        ...
+
+    async def series(
+        self, device_number: int, identifier: str, start: int, end: int, *, offset: int, limit: int
+    ) -> list[SeriesPoint]:
+        """Points with ``start <= ts <= end`` (ms), newest first; of equal ``ts`` the last appended first."""
+        ...
+
+    async def remove_attributes(self, device_number: int, identifiers: Sequence[str]) -> None:
+        """Removes current values and history. Unknown identifiers are passed over."""
+        ...
+
+
+class EventStore(Protocol):
+    """Events as devices reported them."""
+
+    async def append(self, event: EventRecord, device_number: int) -> None: ...
+
+    async def list_page(self, device_id: str, page: Page) -> tuple[list[EventRecord], int]:
+        """One page, newest first, and the total."""
+        ...
+
+
+class CommandStore(Protocol):
+    """Commands, whose states only move forward (``model.command.TRANSITIONS``)."""
+
+    async def create(self, command: Command) -> None: ...
+
+    async def get(self, device_id: str, row_id: str) -> Command: ...
+
+    async def advance(
+        self, row_id: str, state: CommandState, at: int, *, reason: str = "", reply: Any = None
+    ) -> Command | None:
+        """Moves a command forward; None where its present state does not allow that, and nothing changes."""
+        ...
+
+    async def list_open(self, device_id: str) -> list[Command]:
+        """Commands that are queued, sent or delivered, in the order in which they were created."""
+        ...
+
+    async def list_page(self, device_id: str, page: Page) -> tuple[list[Command], int]:
+        """One page, newest first, and the total."""
+        ...
+
+
+class AlarmStore(Protocol):
+    """Alarm messages, and which alarms are open."""
+
+    async def record(self, alarm: AlarmLog) -> None:
+        """Appends a message. Status 1 opens the alarm of this rule and device (or changes its level), status 0
+        closes it; at most one is open per rule and device."""
+        ...
+
+    async def list_page(self, project_id: str, alarm_filter: AlarmFilter, page: Page) -> tuple[list[AlarmLog], int]:
+        """One page, newest first, and the total."""
+        ...
+
+
+class PresenceStore(Protocol):
+    """Which device has a live session, and where."""
+
+    async def open_session(self, device_number: int, session: DeviceSession) -> DeviceSession | None:
+        """Makes this the device's session; returns the one that it replaces. Touches ``connect``."""
+        ...
+
+    async def close_session(self, device_number: int, session_id: str) -> bool:
+        """Ends the session, if it is still the device's; False where another has taken over."""
+        ...
+
+    async def find_session(self, device_number: int) -> DeviceSession | None: ...
+
+    async def clear_node(self, node: str) -> int:
+        """Ends every session of a node that is starting (its connections died with its process); how many."""
+        ...
+
+
+class Store(Protocol):
+    """All of it. One per process; open until :meth:`close`."""
+
+    @property
+    def projects(self) -> ProjectStore: ...
+    @property
+    def accounts(self) -> AccountStore: ...
+    @property
+    def device_types(self) -> DeviceTypeStore: ...
+    @property
+    def device_groups(self) -> DeviceGroupStore: ...
+    @property
+    def devices(self) -> DeviceStore: ...
+    @property
+    def customers(self) -> CustomerStore: ...
+    @property
+    def history(self) -> HistoryStore: ...
+    @property
+    def events(self) -> EventStore: ...
+    @property
+    def commands(self) -> CommandStore: ...
+    @property
+    def alarms(self) -> AlarmStore: ...
+    @property
+    def presence(self) -> PresenceStore: ...
+
+    def trouble(self) -> str | None:
+        """None while everything can be kept; else what is wrong, for ``/healthz`` and people."""
+        ...
+
+    async def close(self) -> None:
+        """Commits what was accepted, then closes."""
+        ...

@@ -1,0 +1,225 @@
+"""One SQLite file: a writer thread that commits in groups, and read connections.
+
+All writes go through one thread, in the order in which they were asked for. Every job that waits when the thread
+becomes free shares the next transaction, each in a savepoint of its own, so that one failing job does not fail its
+neighbours; their awaiters go on when the transaction is on disk (WAL, ``synchronous=FULL``: the commit is an fsync).
+
+Small indexed reads run on the event loop's own connection (tens of microseconds, never waiting for the writer);
+reads that may take long run in a thread of a small pool.
+"""
+
+import asyncio
+import collections
+import concurrent.futures
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from thingstead.errors import ThingsteadError, Unavailable
+
+T = TypeVar("T")
+log = structlog.get_logger("thingstead.storage")
+
+READ_THREADS = 2
+READ_QUEUE_LIMIT = 1_000  # reads that wait for a thread; over it a read is refused as Unavailable
+WRITE_QUEUE_LIMIT = 50_000  # jobs that wait for the writer; over it a write is refused as Unavailable
+JOBS_PER_COMMIT = 2_000
+BUSY_TIMEOUT_MS = 5_000
+
+
+class _Job:
+    """A write and where its outcome goes. ``deliver`` runs on the event loop, with the result or the error."""
+
+    __slots__ = ("deliver", "error", "result", "run")
+
+    def __init__(
+        self, run: Callable[[sqlite3.Connection], Any], deliver: Callable[[Any, Exception | None], None]
+    ) -> None:
+        self.run = run
+        self.deliver = deliver
+        self.result: Any = None
+        self.error: Exception | None = None
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode (transactions are ours to begin): WAL, synchronous=FULL, foreign keys."""
+    connection = sqlite3.connect(
+        f"file:{path}?mode={'ro' if read_only else 'rwc'}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    if not read_only:
+        connection.execute("PRAGMA page_size=8192")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA cache_size=-8192")
+    return connection
+
+
+class Database:
+    """The file and its threads. Made on the event loop; :meth:`close` must be awaited."""
+
+    def __init__(self, path: Path) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._path = path
+        self._writer_connection = connect(path)
+        self.reader = connect(path, read_only=True)  # for small indexed reads on the event loop
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._closing = False
+        self._trouble: str | None = None
+        self._local = threading.local()
+        self._thread_connections: list[sqlite3.Connection] = []
+        self._readers = concurrent.futures.ThreadPoolExecutor(READ_THREADS, "thingstead-read")
+        self._reads_waiting = 0
+        self._thread = threading.Thread(target=self._write_loop, name="thingstead-write", daemon=True)
+        self._thread.start()
+
+    def trouble(self) -> str | None:
+        """What keeps the last commit from succeeding, or None."""
+        return self._trouble
+
+    async def write(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs ``run`` in the writer thread inside a transaction; returns when that is committed.
+
+        Raises:
+            Unavailable: it could not be committed, or too many writes wait, or the store is closing.
+            ThingsteadError: whatever ``run`` raised of that tree; its savepoint was rolled back.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def deliver(result: T, error: Exception | None) -> None:
+            if future.done():  # the awaiter was cancelled; the change is kept all the same
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        self.submit(run, deliver)
+        return await future
+
+    def submit(
+        self, run: Callable[[sqlite3.Connection], Any], deliver: Callable[[Any, Exception | None], None]
+    ) -> None:
+        """Like :meth:`write`, without waiting: ``deliver(result, error)`` is called on the event loop."""
+        if self._closing:
+            raise Unavailable("the store is closing")
+        if self._waiting >= WRITE_QUEUE_LIMIT:
+            raise Unavailable("too many writes are waiting")
+        self._waiting += 1
+        self._jobs.put(_Job(run, deliver))
+
+    async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs a read that may take long in a thread, on a connection of that thread's own."""
+        if self._reads_waiting >= READ_QUEUE_LIMIT:
+            raise Unavailable("too many reads are waiting")
+        self._reads_waiting += 1
+        try:
+            return await self._loop.run_in_executor(self._readers, self._run_read, run)
+        finally:
+            self._reads_waiting -= 1
+
+    def _run_read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self._path, read_only=True)
+            self._thread_connections.append(connection)
+        return run(connection)
+
+    async def close(self) -> None:
+        """Commits what waits, then ends the threads and closes the file."""
+        if self._closing:
+            return
+        self._closing = True
+        self._jobs.put(None)
+        await self._loop.run_in_executor(None, self._thread.join)
+        await asyncio.sleep(0)  # outcomes of the last commit are on the loop's queue
+        await self._loop.run_in_executor(None, self._readers.shutdown)
+        for connection in (*self._thread_connections, self.reader):
+            connection.close()
+        self._writer_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._writer_connection.close()
+
+    # The writer thread. It never dies before it is told to: whatever a job raises goes to the job's caller.
+
+    def _write_loop(self) -> None:
+        running = True
+        while running:
+            jobs: collections.deque[_Job] = collections.deque()
+            first = self._jobs.get()
+            if first is None:
+                return
+            jobs.append(first)
+            while len(jobs) < JOBS_PER_COMMIT:
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if job is None:
+                    running = False
+                    break
+                jobs.append(job)
+            self._commit(jobs)
+            try:
+                self._loop.call_soon_threadsafe(self._deliver, jobs)
+            except RuntimeError:  # the loop is closed; nobody waits any more
+                return
+
+    def _commit(self, jobs: collections.deque[_Job]) -> None:
+        connection = self._writer_connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            alone = len(jobs) == 1
+            for job in jobs:
+                self._run_job(connection, job, savepoint=not alone)
+            if alone and jobs[0].error is not None:
+                connection.execute("ROLLBACK")
+            else:
+                connection.execute("COMMIT")
+            self._trouble = None
+        except sqlite3.Error as exc:
+            self._trouble = f"the database cannot be written: {exc}"
+            log.error("a commit failed", error=str(exc), jobs=len(jobs))
+            if connection.in_transaction:
+                try:
+                    connection.execute("ROLLBACK")
+                except sqlite3.Error as rollback_exc:
+                    log.error("a rollback failed", error=str(rollback_exc))
+            for job in jobs:
+                if job.error is None:
+                    job.error = Unavailable(self._trouble)
+
+    @staticmethod
+    def _run_job(connection: sqlite3.Connection, job: _Job, *, savepoint: bool) -> None:
+        if savepoint:
+            connection.execute("SAVEPOINT job")
+        try:
+            job.result = job.run(connection)
+        except sqlite3.OperationalError:
+            raise  # a full or failing disk: the whole transaction is void
+        except ThingsteadError as exc:
+            job.error = exc
+        except Exception as exc:  # noqa: BLE001 - a bug in one job goes to its caller and spares the others
+            job.error = exc
+        if savepoint:
+            if job.error is not None:
+                connection.execute("ROLLBACK TO job")
+            connection.execute("RELEASE job")
+
+    def _deliver(self, jobs: collections.deque[_Job]) -> None:
+        self._waiting -= len(jobs)
+        for job in jobs:
+            try:
+                job.deliver(job.result, job.error)
+            except Exception:
+                log.exception("the receiver of a write's outcome failed")
