@@ -1,0 +1,119 @@
+"""How long, how many, and which characters: the documented limits of what people and devices may name and store.
+
+The constants feed the declarations of the API (and so the OpenAPI document); :class:`Problems` checks values against
+them and gathers every bad field, so that a caller learns of all of them at once.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from thingstead.errors import FieldError, InvalidInput
+
+NAME_LENGTH = 128  # characters, at least 1
+DESCR_LENGTH = 1_000
+DEVICE_KEY_LENGTH = 128
+SUB_ADDRESS_LENGTH = 128
+TAGS_COUNT = 64
+TAG_KEY_LENGTH = 64
+TAG_VALUE_LENGTH = 512
+KEYWORD_LENGTH = 128
+
+ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"  # ids, and identifiers of attributes, events, commands and streams
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+PAGE_NUMBER = 1_000_000
+PAGE_RECORDS = 100
+PAGE_RECORDS_DEFAULT = 20
+SERIES_PAGE_RECORDS = 500
+SERIES_SPAN_MS = 30 * 24 * 3600 * 1000  # the widest range of one history query, itself allowed
+INSTANT_MS = 253_402_300_799_999  # the last millisecond of the year 9999
+
+KEYS_COUNT = 1_000  # attributes or tags named in one request
+GROUP_FILTER_COUNT = 100  # groups named in one list query
+DEVICES_PER_REQUEST = 1_000  # devices put into or taken out of a group in one request
+IMPORT_ROWS = 10_000
+GROUPS_PER_IMPORT_ROW = 20
+GROUPS_COUNT = 10_000  # in a project
+GROUP_DEPTH = 16  # levels of the tree
+TYPES_COUNT = 10_000  # in a project
+
+ATTRIBUTES_COUNT = 500  # in a definition
+EVENTS_COUNT = 200
+COMMANDS_COUNT = 200
+STREAMS_COUNT = 50
+PARAMETERS_COUNT = 100  # of one event or command
+ENUM_ITEMS_COUNT = 500
+UNIT_LENGTH = 32
+OPTION_TEXT_LENGTH = 128
+PRECISION = 10
+
+
+def is_id(text: str) -> bool:
+    """Whether this could be an id or an identifier: 1 to 64 characters ``[A-Za-z0-9_-]``."""
+    return _ID.match(text) is not None
+
+
+def text_problem(value: str, max_length: int, min_length: int = 0) -> str | None:
+    """What is wrong with a text, or None."""
+    if len(value) > max_length:
+        return f"must have at most {max_length} characters"
+    if len(value) < min_length or (min_length and not value.strip()):
+        return "must not be empty"
+    if "\0" in value:
+        return "must not contain the character NUL"
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        return "must be valid Unicode text"
+    return None
+
+
+class Problems:
+    """Gathers bad fields; :meth:`refuse` raises them together."""
+
+    def __init__(self) -> None:
+        self.errors: list[FieldError] = []
+
+    def add(self, field: str, message: str) -> None:
+        self.errors.append(FieldError(field, message))
+
+    def text(self, field: str, value: str, max_length: int, min_length: int = 0) -> None:
+        """A text of ``min_length`` to ``max_length`` characters without NUL and lone surrogates."""
+        problem = text_problem(value, max_length, min_length)
+        if problem is not None:
+            self.add(field, problem)
+
+    def name(self, value: str, field: str = "name") -> None:
+        self.text(field, value, NAME_LENGTH, min_length=1)
+
+    def descr(self, value: str, field: str = "descr") -> None:
+        self.text(field, value, DESCR_LENGTH)
+
+    def identifier(self, field: str, value: str) -> None:
+        if not is_id(value):
+            self.add(field, "must be 1 to 64 letters, digits, '_' or '-'")
+
+    def tags(self, value: Mapping[str, str], field: str = "tags") -> None:
+        """Keys and values of tags, and how many there are."""
+        if len(value) > TAGS_COUNT:
+            self.add(field, f"must have at most {TAGS_COUNT} entries")
+            return
+        for key, text in value.items():
+            problem = text_problem(key, TAG_KEY_LENGTH, min_length=1)
+            if problem is not None:
+                self.add(field, f"a key {problem}")
+                continue
+            self.text(f"{field}.{key}", text, TAG_VALUE_LENGTH)
+
+    def count(self, field: str, value: Sequence[Any], most: int, least: int = 0) -> None:
+        if len(value) > most:
+            self.add(field, f"must have at most {most} entries")
+        elif len(value) < least:
+            self.add(field, "must not be empty")
+
+    def refuse(self) -> None:
+        """Raises InvalidInput that names every bad field, if there is one."""
+        if not self.errors:
+            return
+        field, message = self.errors[0]
+        more = f" (and {len(self.errors) - 1} more)" if len(self.errors) > 1 else ""
+        raise InvalidInput(f"{field}: {message}{more}", self.errors)
