@@ -88,6 +88,7 @@ class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
     online: bool | None = None
     tag: tuple[str, str | None] | None = None  # key, and the value where one is asked for
     customer_id: str | None = None
+    gateway_id: str | None = None  # the sub-devices of this gateway
 
 
 class DevicesStat(msgspec.Struct, frozen=True, kw_only=True):
