@@ -1,0 +1,136 @@
+"""The configuration tree: what wins, what is refused, and how the refusal reads."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thingstead.config import SETTINGS, Config, dump, load
+from thingstead.errors import ConfigError
+
+
+def toml(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "thingstead.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    config = load()
+    assert (config.data_dir, config.host, config.http_port, config.mqtt_port) == (
+        "./thingstead-data",
+        "0.0.0.0",  # noqa: S104 - what is compared is the documented default
+        8080,
+        1883,
+    )
+    assert config == Config()
+
+
+def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) -> None:
+    file = toml(tmp_path, 'http_port = 1\nmqtt_port = 2\nhost = "127.0.0.1"\n')
+    environ = {"THINGSTEAD_MQTT_PORT": "3", "THINGSTEAD_HTTP_PORT": "4", "PATH": "/bin"}
+    config = load(file, environ, {"http_port": 5, "mqtt_port": None})
+    assert (config.http_port, config.mqtt_port, config.host) == (5, 3, "127.0.0.1")
+
+
+def test_nested_settings_are_tables_in_the_file_and_joined_names_in_variables(tmp_path: Path) -> None:
+    file = toml(tmp_path, "[mqtt]\nkeep_alive_max_s = 600\n[http]\ncors_origins = ['https://a']\n")
+    config = load(file, {"THINGSTEAD_MQTT_CONNECT_TIMEOUT_S": "7"})
+    assert (config.mqtt.keep_alive_max_s, config.mqtt.connect_timeout_s) == (600, 7)
+    assert config.http.cors_origins == ("https://a",)
+    assert load(None, {"THINGSTEAD_HTTP_CORS_ORIGINS": "https://a, https://b"}).http.cors_origins == (
+        "https://a",
+        "https://b",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("http_prt = 1", "unknown setting http_prt; did you mean http_port?"),
+        ("[mqtt]\nkeep_alive_max = 1", "unknown setting mqtt.keep_alive_max; did you mean mqtt.keep_alive_max_s?"),
+        ("[mqtt]\nzzz = 1", "unknown setting mqtt.zzz"),
+        ("[nonsense]\nx = 1", "unknown setting nonsense"),
+        ("mqtt = 1", "mqtt is a table of settings"),
+        ("http_port = '8080'", "http_port ({file}): Expected int, got str, got '8080'"),
+        ("http_port = true", "http_port ({file}): Expected int, got bool"),
+        ("http_port = 65536", "http_port ({file}): Expected int <= 65535, got 65536"),
+        ("log_level = 'loud'", "log_level ({file}): Expected one of debug, info, warning, error, got 'loud'"),
+        ("data_dir = ''", "data_dir ({file}): Expected str of length >= 1"),
+        ("host = ", "is not TOML"),
+        ("http_port = 99\nmqtt_port = 99", "http_port and mqtt_port are both 99"),
+    ],
+)
+def test_a_bad_file_is_refused_naming_the_setting(tmp_path: Path, text: str, message: str) -> None:
+    file = toml(tmp_path, text)
+    with pytest.raises(ConfigError) as refusal:
+        load(file)
+    assert message.format(file=file) in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        (
+            "THINGSTEAD_HTTP_PRT",
+            "1",
+            "unknown environment variable THINGSTEAD_HTTP_PRT; did you mean THINGSTEAD_HTTP_P",
+        ),
+        ("THINGSTEAD_HTTP_PORT", "tcp://10.0.0.1", "http_port (THINGSTEAD_HTTP_PORT): Expected int"),
+        ("THINGSTEAD_MQTT_KEEP_ALIVE_MAX_S", "0", "(THINGSTEAD_MQTT_KEEP_ALIVE_MAX_S): Expected int >= 5"),
+    ],
+)
+def test_a_bad_variable_is_refused_naming_it(variable: str, value: str, message: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        load(None, {variable: value})
+    assert message in refusal.value.message
+
+
+def test_a_file_that_cannot_be_read_is_refused_naming_it(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent.toml", tmp_path):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            load(path)
+
+
+def test_a_secret_is_neither_dumped_nor_quoted_in_a_refusal(tmp_path: Path) -> None:
+    config = load(None, {"THINGSTEAD_HTTP_METRICS_TOKEN": "hunter2"})
+    assert config.http.metrics_token == "hunter2"
+    assert dump(config)["http.metrics_token"] == "***"
+    with pytest.raises(ConfigError) as refusal:
+        load(toml(tmp_path, "[http]\nmetrics_token = 74656\n"))
+    assert "74656" not in refusal.value.message
+
+
+def test_every_setting_has_its_own_variable_and_a_description() -> None:
+    assert len({setting.variable for setting in SETTINGS.values()}) == len(SETTINGS)
+    for setting in SETTINGS.values():
+        assert setting.description.endswith("."), setting.name
+        suffix = setting.name.rpartition("_")[2]
+        assert setting.unit or suffix not in {"s", "ms", "bytes", "kib"}, f"{setting.name} states no unit"
+
+
+def test_every_default_lies_in_its_own_range() -> None:
+    assert msgspec.convert(msgspec.to_builtins(Config()), Config) == Config()
+
+
+json_like = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(name=st.sampled_from(sorted(SETTINGS)), value=json_like)
+def test_any_value_of_any_setting_is_taken_or_refused_by_name(name: str, value: Any) -> None:
+    if value is None:  # a flag that was not given
+        return
+    try:
+        load(None, {}, {name: value})
+    except ConfigError as exc:
+        message = exc.message
+    else:
+        message = name
+    assert name in message
