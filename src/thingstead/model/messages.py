@@ -36,7 +36,8 @@ class CommandIssued(Message, frozen=True):
 
 
 class CommandChanged(Message, frozen=True):
-    """A command row went forward; ``reply`` is set when it was replied."""
+    """A command row went forward, or (state ``queued``) no connection could take it; ``reply`` is set when it was
+    replied."""
 
     device_id: str
     command_row_id: str
@@ -84,6 +85,7 @@ class DeviceChanged(Message, frozen=True):
 class DeviceTypeChanged(Message, frozen=True):
     """A device type's definition changed; whoever compiled it must read it again."""
 
+    project_id: str
     type_id: str
 
 

@@ -15,6 +15,7 @@ class Report(msgspec.Struct, gc=False, array_like=True):
 
     device_number: int
     ts: int  # ms, device time where the device gave one, else when it was received
+    received_at: int  # ms, server time
     attributes: dict[str, Any]
     source: Source = "report"
 

@@ -1,0 +1,212 @@
+"""Checks attribute values against a type's function definition (wire reference §9.2, §9.3).
+
+What breaks a definition is refused with its reason; attributes that the type does not define are accepted as they are.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from thingstead.errors import FieldError
+from thingstead.model.device_type import AttributeDefinition, Functions
+from thingstead.model.report import Source
+
+Check = Callable[[Any], Any]  # returns the value to keep; raises Refused
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NUMBER_MIN = -(2**63)  # the integers that every store and the wire's msgpack can hold
+NUMBER_MAX = 2**64 - 1
+
+# Which classes of attribute a source may change (wire reference §9.2).
+WRITABLE: dict[Source, frozenset[str]] = {
+    "report": frozenset({"report", "both"}),
+    "push": frozenset({"push", "both"}),
+    "cloud": frozenset({"cloud", "push", "both"}),
+}
+REFUSED_CLASS: dict[Source, str] = {
+    "report": "is not reported by the device (its attr_type is {})",
+    "push": "is not pushed to the device (its attr_type is {})",
+    "cloud": "is not changed in the cloud (its attr_type is {})",
+}
+
+
+class Refused(Exception):
+    """Why a value breaks its definition."""
+
+
+@lru_cache(maxsize=8192)
+def valid_identifier(identifier: str) -> bool:
+    """Whether this may name an attribute, event, command or stream: 1 to 64 letters, digits, ``_`` and ``-``."""
+    return IDENTIFIER.fullmatch(identifier) is not None
+
+
+def number_check(options: dict[str, Any]) -> Check:
+    """Any JSON number within ``min`` and ``max``, both inclusive."""
+    low, high = options.get("min"), options.get("max")
+
+    def check(value: Any) -> Any:
+        kind = type(value)
+        if kind is not float and kind is not int:
+            raise Refused("must be a number")
+        if low is not None and value < low:
+            raise Refused(f"{value} is below the minimum {low}")
+        if high is not None and value > high:
+            raise Refused(f"{value} is above the maximum {high}")
+        return value
+
+    return check
+
+
+def _text(value: Any) -> Any:
+    if type(value) is not str:
+        raise Refused("must be a text")
+    return value
+
+
+SWITCH_WORDS = {"ON": True, "OFF": False}
+
+
+def _switch(value: Any) -> bool:
+    """A boolean; 1, 0, "ON" and "OFF" are understood and kept as booleans."""
+    if value is True or value is False:
+        return value
+    if type(value) is int and value in (0, 1):
+        return value == 1
+    if type(value) is str:
+        known = SWITCH_WORDS.get(value.upper())
+        if known is not None:
+            return known
+    raise Refused("must be true, false, 1, 0, ON or OFF")
+
+
+def enum_check(options: dict[str, Any]) -> Check:
+    """One of the texts in ``items``; any text where the definition lists none."""
+    allowed = frozenset(item["value"] for item in options.get("items", ()))
+
+    def check(value: Any) -> Any:
+        if type(value) is not str:
+            raise Refused("must be a text")
+        if allowed and value not in allowed:
+            raise Refused(f"{value!r:.80} is not one of the enum's items")
+        return value
+
+    return check
+
+
+def _object(value: Any) -> Any:
+    if type(value) is not dict:
+        raise Refused("must be an object")
+    return value
+
+
+def _list(value: Any) -> Any:
+    if type(value) is not list:
+        raise Refused("must be a list")
+    return value
+
+
+def _object_or_list(value: Any) -> Any:
+    if type(value) is not dict and type(value) is not list:
+        raise Refused("must be an object or a list")
+    return value
+
+
+def _map_point(value: Any) -> Any:
+    _object(value)
+    for member, limit in (("lat", 90), ("lng", 180)):
+        degrees = value.get(member)
+        if type(degrees) is not float and type(degrees) is not int:
+            raise Refused(f"{member} must be a number")
+        if not -limit <= degrees <= limit:
+            raise Refused(f"{member} must be between -{limit} and {limit}")
+    return value
+
+
+def value_check(data_type: str, options: dict[str, Any]) -> Check:
+    """The check of one data type with its options."""
+    if data_type == "number":
+        return number_check(options)
+    if data_type == "enum":
+        return enum_check(options)
+    return {
+        "text": _text,
+        "switch": _switch,
+        "object": _object,
+        "list": _list,
+        "map_point": _map_point,
+        "map_circle": _object,
+        "map_polygon": _object_or_list,
+        "daily_timer": _object_or_list,
+    }[data_type]
+
+
+def _class_refusal(source: Source, attr_type: str) -> Check:
+    reason = REFUSED_CLASS[source].format(attr_type)
+
+    def check(value: Any) -> Any:
+        raise Refused(reason)
+
+    return check
+
+
+def _checks_for(source: Source, attributes: Iterable[AttributeDefinition]) -> dict[str, Check]:
+    return {
+        attribute.identifier: value_check(attribute.data_type, attribute.data_options)
+        if attribute.attr_type in WRITABLE[source]
+        else _class_refusal(source, attribute.attr_type)
+        for attribute in attributes
+    }
+
+
+class CompiledFunctions:
+    """A function definition made ready for the hot path: one check per attribute and source."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._checks: dict[Source, dict[str, Check]] = {
+            source: _checks_for(source, functions.attributes) for source in WRITABLE
+        }
+        self.events = {event.identifier: event for event in functions.events}
+        self.commands = {command.identifier: command for command in functions.commands}
+
+    def check(self, attributes: dict[str, Any], source: Source) -> tuple[FieldError, ...]:
+        """Takes out of ``attributes`` what may not be kept, puts normal forms in (``"ON"`` becomes true), and returns
+        a refusal for each member taken out, in their order."""
+        checks = self._checks[source]
+        refused: list[FieldError] | None = None
+        for identifier, value in attributes.items():
+            check = checks.get(identifier)
+            try:
+                if check is not None:
+                    kept = check(value)
+                    if kept is not value:
+                        attributes[identifier] = kept  # no change of size: safe while iterating
+                elif not valid_identifier(identifier):
+                    raise Refused("an identifier is 1 to 64 letters, digits, _ and -")
+            except Refused as exc:
+                if refused is None:
+                    refused = []
+                refused.append(FieldError(identifier[:64], str(exc)))
+                attributes[identifier] = Refused
+        if refused is None:
+            return ()
+        for identifier in [identifier for identifier, value in attributes.items() if value is Refused]:
+            del attributes[identifier]
+        return tuple(refused)
+
+
+UNDEFINED = CompiledFunctions(Functions())  # of a device without a type: everything is accepted
+
+
+def check_params(parameters: Iterable[Any], params: Any) -> tuple[FieldError, ...]:
+    """Checks the defined parameters of an event or command that are present (wire reference §9.4: strictly typed)."""
+    if not isinstance(params, dict):
+        return (FieldError("params", "must be an object"),)
+    refused = []
+    for parameter in parameters:
+        if parameter.identifier in params:
+            try:
+                value_check(parameter.data_type, parameter.data_options)(params[parameter.identifier])
+            except Refused as exc:
+                refused.append(FieldError(f"params.{parameter.identifier}", str(exc)))
+    return tuple(refused)

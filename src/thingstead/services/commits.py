@@ -1,0 +1,47 @@
+"""Waiting for commits, and work that is acknowledged like one."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from thingstead.storage.base import Commit
+
+
+async def committed(commit: Commit) -> None:
+    """Returns when ``commit`` is on disk; raises what made it fail."""
+    if not commit.done:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def release(error: Exception | None) -> None:
+            if not future.done():
+                future.set_result(None)
+
+        commit.on_done(release)
+        await future
+    if commit.error is not None:
+        raise commit.error
+
+
+class TaskCommit:
+    """A coroutine that ends in a commit, in the shape of one, for a caller that cannot await."""
+
+    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
+        self.task = asyncio.get_running_loop().create_task(work)
+
+    @property
+    def done(self) -> bool:
+        return self.task.done()
+
+    @property
+    def error(self) -> Exception | None:
+        if not self.task.done():
+            return None
+        if self.task.cancelled():
+            return ConnectionAbortedError("the work was cancelled")
+        error = self.task.exception()
+        if error is None or isinstance(error, Exception):
+            return error
+        raise error
+
+    def on_done(self, callback: Callable[[Exception | None], None]) -> None:
+        self.task.add_done_callback(lambda task: callback(self.error))

@@ -1,0 +1,299 @@
+"""Sends down: attributes and commands; and takes the replies in.
+
+A command is a row whose states only move forward. It is stored, then announced on the bus; the node that holds the
+device's connection delivers it and tells how far it came. Whoever waits for that, on any node, hears it on the bus.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import DeviceOffline, FieldError, InvalidInput, ReplyTimeout
+from thingstead.model.command import Command, CommandState
+from thingstead.model.device import Device
+from thingstead.model.ids import new_id
+from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued
+from thingstead.model.report import Report, Source
+from thingstead.model.values import check_params, valid_identifier
+from thingstead.services.commits import TaskCommit, committed
+from thingstead.services.ingest import IngestService, Outcome
+from thingstead.services.payloads import decode_object
+from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.control")
+
+DEFAULT_COMMAND_ID = 1000  # firmware exists that listens only there (wire reference §15.6)
+MAX_COMMAND_ID = 2**31 - 1
+HANDOVER_TIMEOUT_S = 5.0  # how long a caller waits until the device's connection has taken a command
+REPLY_LIFETIME_MS = 60_000  # how long an online device may take to reply before the command expires
+MAX_WAIT_MS = 7 * 24 * 3600 * 1000  # how long a command may wait for an offline device
+
+
+class ControlService:
+    """Pushes, cloud attributes, commands and their replies."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, ingest: IngestService) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._ingest = ingest
+        self._waiting: dict[str, asyncio.Future[CommandChanged]] = {}  # by row id: the next news of it
+        self._moves: dict[str, asyncio.Task[None]] = {}  # by row id: the newest move, so that moves keep their order
+        self._subscription = bus.subscribe(CommandChanged, self._heard)
+
+    # Attributes
+
+    async def push_attributes(self, project_id: str, device_id: str, attributes: dict[str, Any]) -> None:
+        """Stores the values and sends ``attributes/push`` to the device if it is connected (wire reference §15.8: a
+        push is not queued for an offline device; its value is there to be read with ``attributes/get``).
+
+        Raises:
+            NotFound: no such device in the project.
+            InvalidInput: names every attribute that breaks the type's definition; nothing is stored or sent then.
+        """
+        await self._set(project_id, device_id, attributes, "push")
+        self._bus.publish(AttributesPushed(device_id, attributes))
+
+    async def update_cloud_attributes(self, project_id: str, device_id: str, attributes: dict[str, Any]) -> None:
+        """Changes the value in the cloud only; the device hears nothing. Errors as :meth:`push_attributes`."""
+        await self._set(project_id, device_id, attributes, "cloud")
+
+    async def _set(self, project_id: str, device_id: str, attributes: dict[str, Any], source: Source) -> None:
+        device = await self._store.devices.get(project_id, device_id)
+        if not attributes:
+            raise InvalidInput("at least one attribute is needed")
+        compiled = await self._ingest.compiled(device)
+        refused = compiled.check(attributes, source)
+        if refused:
+            raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
+        now = self._clock.now_ms()
+        report = Report(device.number, now, now, attributes, source)
+        commit = self._store.history.append(report)
+        self._ingest.tell(commit, report)
+        await committed(commit)
+
+    # Commands
+
+    async def send_command(
+        self,
+        project_id: str,
+        device_id: str,
+        method: str,
+        params: Any = None,
+        command_id: int | None = None,
+        *,
+        wait_ms: int = 0,
+    ) -> Command:
+        """Sends a command, and returns it as far as it came: ``sent`` or further, or ``queued`` where it waits.
+
+        Args:
+            params: an object; None means ``{}``.
+            command_id: the ``id`` on the wire; None means 1000.
+            wait_ms: how long it may wait for an offline device; 0 refuses instead of waiting.
+
+        Raises:
+            NotFound, InvalidInput: as they say.
+            DeviceOffline: ``wait_ms`` is 0 and no connection of the device took it.
+        """
+        device = await self._store.devices.get(project_id, device_id)
+        command = await self._checked(device, method, params, command_id, wait_ms)
+        online = await self._store.presence.find_session(device.number) is not None
+        if not online and not wait_ms:
+            raise DeviceOffline("the device is offline")
+        await self._store.commands.create(command)
+        news = self._next_news(command.id)
+        self._bus.publish(issued(command))
+        if not online:
+            self._waiting.pop(command.id, None)
+            return command
+        try:
+            heard = await asyncio.wait_for(news, HANDOVER_TIMEOUT_S)
+        except TimeoutError:
+            if wait_ms:
+                return command
+            await self._move(command.id, "failed", "no connection of the device took it")
+            raise DeviceOffline("no connection of the device took the command") from None
+        finally:
+            self._waiting.pop(command.id, None)
+        if heard.state == "queued" and not wait_ms:
+            await self._move(command.id, "failed", heard.reason)
+            raise DeviceOffline(heard.reason)
+        return await self._store.commands.get(device.id, command.id)
+
+    async def await_reply(self, command: Command, timeout_s: float) -> Command:
+        """Waits until the command was replied.
+
+        Raises:
+            ReplyTimeout: no reply within ``timeout_s``.
+            DeviceOffline: it failed or expired before.
+        """
+        deadline = self._clock.monotonic_s() + timeout_s
+        while True:
+            news = self._next_news(command.id)
+            try:
+                command = await self._store.commands.get(command.device_id, command.id)
+                if command.state == "replied":
+                    return command
+                if command.state in ("failed", "expired"):
+                    raise DeviceOffline(command.reason or "the command " + command.state)
+                await asyncio.wait_for(news, max(0.0, deadline - self._clock.monotonic_s()))
+            except TimeoutError:
+                raise ReplyTimeout("the device did not reply in time") from None
+            finally:
+                self._waiting.pop(command.id, None)
+
+    async def pending(self, device_id: str) -> list[CommandIssued]:
+        """The queued commands of a device, first issued first; those past their time become ``expired`` instead."""
+        waiting = []
+        now = self._clock.now_ms()
+        for command in await self._store.commands.list_open(device_id):
+            if command.state != "queued":
+                continue
+            if command.expire_time <= now:
+                await self._move(command.id, "expired", "nobody took it in time")
+            else:
+                waiting.append(issued(command))
+        return waiting
+
+    def command_sent(self, row_id: str) -> None:
+        """The command was written to the device's connection."""
+        self._move_later(row_id, "sent")
+
+    def command_delivered(self, row_id: str) -> None:
+        """The device acknowledged the command's PUBLISH."""
+        self._move_later(row_id, "delivered")
+
+    def command_failed(self, row_id: str, reason: str) -> None:
+        """No connection can take the command now; ``reason`` is for people. It fails where its sender does not let
+        it wait, and else stays queued."""
+        self._bus.publish(CommandChanged("", row_id, 0, "", "queued", reason))
+
+    def reply(self, device: Device, topic_id: int | None, payload: bytes | memoryview) -> Outcome:
+        """A ``command/reply`` (wire reference §3.3). It answers the open command that its body's ``id`` names, else its
+        topic's, else the newest one of the same ``method``; one that answers nothing is accepted and logged.
+
+        Raises:
+            InvalidInput: the payload is not a JSON object.
+        """
+        body = decode_object(payload)
+        return Outcome(TaskCommit(self._take_reply(device, topic_id, body)), ())
+
+    async def close(self) -> None:
+        """Waits for the moves under way."""
+        self._subscription.cancel()
+        await asyncio.gather(*self._moves.values(), return_exceptions=True)
+
+    async def _checked(self, device: Device, method: str, params: Any, command_id: int | None, wait_ms: int) -> Command:
+        errors: list[FieldError] = []
+        if not valid_identifier(method):
+            errors.append(FieldError("method", "must be 1 to 64 letters, digits, _ and -"))
+        params = {} if params is None else params
+        compiled = await self._ingest.compiled(device)
+        defined = compiled.commands.get(method)
+        errors.extend(check_params(defined.params if defined else (), params))
+        command_id = DEFAULT_COMMAND_ID if command_id is None else command_id
+        if not 0 <= command_id <= MAX_COMMAND_ID:
+            errors.append(FieldError("id", f"must be between 0 and {MAX_COMMAND_ID}"))
+        if not 0 <= wait_ms <= MAX_WAIT_MS:
+            errors.append(FieldError("wait_ms", f"must be between 0 and {MAX_WAIT_MS}"))
+        if errors:
+            raise InvalidInput(f"{errors[0].field}: {errors[0].message}", errors)
+        now = self._clock.now_ms()
+        return Command(
+            id=new_id() + new_id(),
+            project_id=device.project_id,
+            device_id=device.id,
+            method=method,
+            params=params,
+            command_id=command_id,
+            create_time=now,
+            expire_time=now + max(wait_ms, REPLY_LIFETIME_MS),
+            update_time=now,
+        )
+
+    async def _take_reply(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> None:
+        command = answered_by(await self._store.commands.list_open(device.id), topic_id, body)
+        now = self._clock.now_ms()
+        if command is not None:
+            await self._settled(command.id)
+            await self._move(command.id, "replied", reply=body)
+        else:
+            method = body.get("method")
+            news_id = topic_id if topic_id is not None else 0
+            news = CommandChanged(device.id, "", news_id, str(method) if method else "", "replied", reply=body)
+            log.info("a device replied to no open command", device=device.id, method=method)
+            self._bus.publish(news)
+        await committed(self._store.history.touch(device.number, "command_reply", now))
+
+    async def _move(self, row_id: str, state: CommandState, reason: str = "", reply: Any = None) -> None:
+        now = self._clock.now_ms()
+        command = await self._store.commands.advance(row_id, state, now, reason=reason, reply=reply)
+        if command is not None:
+            news = CommandChanged(
+                command.device_id, row_id, command.command_id, command.method, state, reason, command.reply
+            )
+            self._bus.publish(news)
+
+    def _move_later(self, row_id: str, state: CommandState, reason: str = "") -> None:
+        before = self._moves.get(row_id)
+
+        async def move() -> None:
+            if before is not None:
+                await asyncio.wait([before])
+            await self._move(row_id, state, reason)
+
+        self._moves[row_id] = task = asyncio.get_running_loop().create_task(move())
+        task.add_done_callback(self._moved(row_id))
+
+    def _moved(self, row_id: str) -> Callable[[asyncio.Task[None]], None]:
+        def forget(task: asyncio.Task[None]) -> None:
+            if self._moves.get(row_id) is task:
+                del self._moves[row_id]
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("a command's state could not be kept", command=row_id, exc_info=error)
+
+        return forget
+
+    async def _settled(self, row_id: str) -> None:
+        """Waits for the moves of a row that were asked for before, so that a reply follows its own delivery."""
+        before = self._moves.get(row_id)
+        if before is not None:
+            await asyncio.wait([before])
+
+    def _next_news(self, row_id: str) -> asyncio.Future[CommandChanged]:
+        future: asyncio.Future[CommandChanged] = asyncio.get_running_loop().create_future()
+        self._waiting[row_id] = future
+        return future
+
+    def _heard(self, news: CommandChanged) -> None:
+        future = self._waiting.get(news.command_row_id)
+        if future is not None and not future.done():
+            future.set_result(news)
+
+
+def issued(command: Command) -> CommandIssued:
+    """The bus message that announces a queued command."""
+    return CommandIssued(
+        command.device_id, command.id, command.command_id, command.method, command.params, command.expire_time
+    )
+
+
+def answered_by(open_commands: Sequence[Command], topic_id: int | None, body: dict[str, Any]) -> Command | None:
+    """Which of a device's open commands (oldest first) a reply answers, or None.
+
+    By the body's ``id``; else by the topic's id; else the newest with the same ``method``. Where several carry the
+    id (1000 is common), those of the same method go first, and of these the oldest. Official demos reply on topic
+    1000 whatever the id was, so a topic id that no open command has says nothing.
+    """
+    method = body.get("method")
+    body_id = body.get("id")
+    for wanted in (body_id, topic_id):
+        if type(wanted) is int:
+            named = [command for command in open_commands if command.command_id == wanted]
+            if named:
+                return next((command for command in named if command.method == method), named[0])
+    return next((command for command in reversed(open_commands) if command.method == method), None)

@@ -1,0 +1,232 @@
+"""Takes what devices send: decodes and checks it, and puts it into the next commit.
+
+The hot path is synchronous: no coroutine, task or lock per message. A connection gets a :class:`DeviceLink` once and
+hands every payload in with it; the answer names the commit to wait for before anything is acknowledged.
+"""
+
+import asyncio
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import FieldError, InvalidInput, NotFound
+from thingstead.model.device import Device
+from thingstead.model.ids import new_id
+from thingstead.model.messages import DeviceChanged, DeviceTypeChanged, EventReported, ReportsCommitted
+from thingstead.model.report import EventRecord, Report
+from thingstead.model.values import UNDEFINED, CompiledFunctions, check_params, valid_identifier
+from thingstead.services.payloads import decode_object, parse_series
+from thingstead.storage.base import Commit, Store
+
+log = structlog.get_logger("thingstead.ingest")
+
+MAX_ATTRIBUTES_PER_REPORT = 1_000
+RECENT_TYPES = 1_000  # compiled definitions kept although no connection uses them
+
+
+class Outcome(NamedTuple):
+    """What became of a message: acknowledge it after ``commit`` (None: nothing was kept), and what was refused."""
+
+    commit: Commit | None
+    refused: tuple[FieldError, ...]
+
+
+class TypeDefinition:
+    """The compiled definition of one device type, shared by the links of its devices and replaced when it changes."""
+
+    __slots__ = ("__weakref__", "compiled")
+
+    def __init__(self, compiled: CompiledFunctions) -> None:
+        self.compiled = compiled
+
+
+WITHOUT_TYPE = TypeDefinition(UNDEFINED)
+
+
+class DeviceLink:
+    """What a connection keeps of its device. Follows changes of the device's row and of its type."""
+
+    __slots__ = ("__weakref__", "definition", "device")
+
+    def __init__(self, device: Device, definition: TypeDefinition) -> None:
+        self.device = device
+        self.definition = definition
+
+
+class IngestService:
+    """Reports and events from any plane into the store, and the news of them onto the bus."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
+        self._store = store
+        self._append = store.history.append
+        self._bus = bus
+        self._clock = clock
+        self._now_ms = clock.now_ms
+        self._links: weakref.WeakValueDictionary[str, DeviceLink] = weakref.WeakValueDictionary()
+        self._types: weakref.WeakValueDictionary[str, TypeDefinition] = weakref.WeakValueDictionary()
+        self._recent_types: deque[TypeDefinition] = deque(maxlen=RECENT_TYPES)
+        self._refreshes: set[asyncio.Task[None]] = set()
+        self._told: Commit | None = None  # the open commit whose reports will be told
+        self._untold: list[Report] = []
+        self.reports_accepted = 0
+        self.attributes_refused = 0
+        self.events_accepted = 0
+        self._subscriptions = [
+            bus.subscribe(DeviceChanged, lambda message: self._refresh(self._refresh_device(message.device_id))),
+            bus.subscribe(DeviceTypeChanged, lambda message: self._refresh(self._refresh_type(message))),
+        ]
+
+    @property
+    def congested(self) -> bool:
+        """Whether a connection should stop reading from its peer until :meth:`on_relief` calls back."""
+        return self._store.history.congested
+
+    def on_relief(self, callback: Callable[[], None]) -> None:
+        """Calls back once, on the event loop, when reading may go on."""
+        self._store.history.on_relief(callback)
+
+    async def link(self, device: Device) -> DeviceLink:
+        """The link of a device; the same object for all who hold one."""
+        link = self._links.get(device.id)
+        if link is None or link.device is not device:
+            definition = await self._definition_of(device)
+            link = self._links.get(device.id)
+            if link is None:
+                link = self._links[device.id] = DeviceLink(device, definition)
+            else:
+                link.device, link.definition = device, definition
+        return link
+
+    def report_attributes(self, link: DeviceLink, payload: bytes | memoryview) -> Outcome:
+        """One flat JSON object of attribute values, at the present instant (wire reference §3.3).
+
+        Raises:
+            InvalidInput: it is not a JSON object, or has too many members.
+            Unavailable: it cannot be kept now.
+        """
+        return self.report_values(link, decode_object(payload))
+
+    def report_values(self, link: DeviceLink, attributes: dict[str, Any], ts: int | None = None) -> Outcome:
+        """Attribute values at ``ts`` (ms, device time), or now. Takes over ``attributes``."""
+        if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
+            raise InvalidInput(f"a report has at most {MAX_ATTRIBUTES_PER_REPORT} attributes")
+        refused = link.definition.compiled.check(attributes, "report")
+        if refused:
+            self.attributes_refused += len(refused)
+            if not attributes:
+                return Outcome(None, refused)
+        now = self._now_ms()
+        report = Report(link.device.number, now if ts is None else ts, now, attributes)
+        commit = self._append(report)
+        self.reports_accepted += 1
+        self.tell(commit, report)
+        return Outcome(commit, refused)
+
+    def report_series(self, link: DeviceLink, payload: bytes | memoryview) -> Outcome:
+        """Past attributes with device timestamps (wire reference §15.1). Kept or refused as a whole where the
+        payload is malformed; single attributes that break the definition are refused one by one."""
+        commit: Commit | None = None
+        refused: list[FieldError] = []
+        for ts, attributes in parse_series(payload, self._now_ms()):
+            outcome = self.report_values(link, attributes, ts)
+            refused.extend(outcome.refused)
+            commit = outcome.commit or commit
+        return Outcome(commit, tuple(refused))
+
+    def report_event(self, link: DeviceLink, payload: bytes | memoryview) -> Outcome:
+        """``{"method": …, "params": {…}}`` (wire reference §3.3); parameters are not written to attributes.
+
+        Raises:
+            InvalidInput: not an object, no proper ``method``, or a parameter breaks the type's definition.
+        """
+        body = decode_object(payload)
+        method = body.get("method")
+        if not isinstance(method, str) or not valid_identifier(method):
+            raise InvalidInput.field("method", "must be an identifier: 1 to 64 letters, digits, _ and -")
+        params = body.get("params")
+        params = {} if params is None else params
+        defined = link.definition.compiled.events.get(method)
+        refused = check_params(defined.params if defined else (), params)
+        if refused:
+            raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
+        event = EventRecord(
+            id=new_id() + new_id(), device_id=link.device.id, method=method, params=params, ts=self._now_ms()
+        )
+        commit = self._store.events.append(event, link.device.number)
+        self.events_accepted += 1
+        if self._bus.listens(EventReported):
+            news = EventReported(event.device_id, event.id, method, params, event.ts)
+            commit.on_done(lambda error: None if error else self._bus.publish(news))
+        return Outcome(commit, ())
+
+    def tell(self, commit: Commit, report: Report) -> None:
+        """Puts an appended report on the bus once its commit is on disk, before anyone is acknowledged."""
+        if commit is not self._told:
+            self._told = commit
+            untold: list[Report] = []
+            self._untold = untold
+            if not self._bus.listens(ReportsCommitted):
+                return
+            commit.on_done(lambda error: None if error else self._bus.publish(ReportsCommitted(untold)))
+        self._untold.append(report)
+
+    async def close(self) -> None:
+        """Ends the subscriptions and the refreshes that still run."""
+        for subscription in self._subscriptions:
+            subscription.cancel()
+        for task in self._refreshes:
+            task.cancel()
+        await asyncio.gather(*self._refreshes, return_exceptions=True)
+
+    async def compiled(self, device: Device) -> CompiledFunctions:
+        """The compiled definition of a device's type."""
+        return (await self._definition_of(device)).compiled
+
+    async def _definition_of(self, device: Device) -> TypeDefinition:
+        if device.type_id is None:
+            return WITHOUT_TYPE
+        definition = self._types.get(device.type_id)
+        if definition is None:
+            try:
+                device_type = await self._store.device_types.get(device.project_id, device.type_id)
+            except NotFound:
+                return WITHOUT_TYPE
+            definition = self._types.get(device.type_id)
+            if definition is None:
+                definition = self._types[device.type_id] = TypeDefinition(CompiledFunctions(device_type.functions))
+        self._recent_types.append(definition)
+        return definition
+
+    def _refresh(self, refreshing: Any) -> None:
+        task = asyncio.get_running_loop().create_task(refreshing)
+        self._refreshes.add(task)
+        task.add_done_callback(self._refreshed)
+
+    def _refreshed(self, task: asyncio.Task[None]) -> None:
+        self._refreshes.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a changed device or type could not be read again", exc_info=error)
+
+    async def _refresh_device(self, device_id: str) -> None:
+        link = self._links.get(device_id)
+        if link is None:
+            return
+        device = await self._store.devices.find_by_number(link.device.number)
+        if device is not None:
+            link.definition = await self._definition_of(device)
+            link.device = device
+
+    async def _refresh_type(self, message: DeviceTypeChanged) -> None:
+        definition = self._types.get(message.type_id)
+        if definition is None:
+            return
+        try:
+            device_type = await self._store.device_types.get(message.project_id, message.type_id)
+        except NotFound:  # a type can only be removed when no device is left of it
+            return
+        definition.compiled = CompiledFunctions(device_type.functions)

@@ -1,0 +1,69 @@
+"""Decodes the JSON payloads of the device plane. Every failure is InvalidInput; size is bounded by the transport."""
+
+from typing import Any
+
+import msgspec
+
+from thingstead.errors import InvalidInput
+
+MAX_SERIES_REPORTS = 10_000  # reports in one attributes/series message
+FUTURE_TOLERANCE_MS = 24 * 3600 * 1000  # a timestamp further ahead is a wrong clock and would stay the latest for ever
+SECONDS_BELOW = 100_000_000_000  # 1e11: a smaller timestamp is in seconds (wire reference §15.1)
+
+_object_decoder = msgspec.json.Decoder(dict[str, Any])
+_any_decoder = msgspec.json.Decoder()
+
+
+def decode_object(payload: bytes | memoryview) -> dict[str, Any]:
+    """A JSON object."""
+    try:
+        return _object_decoder.decode(payload)
+    except (msgspec.MsgspecError, RecursionError) as exc:
+        raise InvalidInput(_reason(exc)) from exc
+
+
+def decode_any(payload: bytes | memoryview) -> Any:
+    """Any JSON value."""
+    try:
+        return _any_decoder.decode(payload)
+    except (msgspec.MsgspecError, RecursionError) as exc:
+        raise InvalidInput(_reason(exc)) from exc
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, RecursionError):
+        return "the JSON is nested too deeply"
+    if isinstance(exc, msgspec.ValidationError):
+        return "a JSON object is expected"
+    return "Invalid JSON message"
+
+
+def parse_series(payload: bytes | memoryview, now_ms: int) -> list[tuple[int, dict[str, Any]]]:
+    """``attributes/series`` (wire reference §15.1): ``{"ts", "attributes"}``, an array of these, or a flat object with
+    ``ts``. Returns (ts in ms, attributes) in the order given."""
+    body = decode_any(payload)
+    items = body if isinstance(body, list) else [body]
+    if len(items) > MAX_SERIES_REPORTS:
+        raise InvalidInput(f"a series has at most {MAX_SERIES_REPORTS} reports")
+    return [series_item(item, now_ms, f"[{index}]") for index, item in enumerate(items)]
+
+
+def series_item(item: Any, now_ms: int, where: str) -> tuple[int, dict[str, Any]]:
+    """One report of a series; ``where`` names it in errors."""
+    if not isinstance(item, dict):
+        raise InvalidInput.field(where, "must be an object")
+    ts = timestamp_ms(item.pop("ts", None), now_ms, f"{where}.ts")
+    attributes = item["attributes"] if isinstance(item.get("attributes"), dict) else item
+    return ts, attributes
+
+
+def timestamp_ms(value: Any, now_ms: int, where: str) -> int:
+    """A device timestamp as ms; seconds are recognized by their size."""
+    if type(value) is not int and type(value) is not float:
+        raise InvalidInput.field(where, "must be a timestamp in ms")
+    ts = int(value * 1000) if value < SECONDS_BELOW else int(value)
+    if ts < 0:
+        raise InvalidInput.field(where, "must not be before 1970")
+    if ts > now_ms + FUTURE_TOLERANCE_MS:
+        raise InvalidInput.field(where, "lies more than a day in the future")
+    return ts
