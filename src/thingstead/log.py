@@ -1,0 +1,122 @@
+"""How this process logs: one formatter, to standard error, for our own loggers and those of the libraries.
+
+Use ``structlog.get_logger("thingstead.<room>")`` and pass what belongs to an event as keywords; never a payload and
+never a request body. As a second net, values under keys that name a secret are not written.
+"""
+
+import json
+import logging
+import re
+import sys
+import threading
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from structlog.stdlib import ProcessorFormatter
+
+REDACTED = "***"
+_SECRET = re.compile(
+    r"password|passwd|secret|token|authorization|cookie|credential|access_key|project_key", re.IGNORECASE
+)
+_PLAIN = re.compile(r"[^\s\"'=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+# Their info lines tell what ours tell already, or one line a connection.
+_CHATTY = ("uvicorn", "uvicorn.error", "websockets", "asyncio")
+
+EventDict = MutableMapping[str, Any]
+
+
+def configure(level: str = "info", log_format: str = "console", stream: TextIO | None = None) -> None:
+    """Sends every log line of the process to ``stream`` (standard error).
+
+    Args:
+        level: ``debug``, ``info``, ``warning`` or ``error``; less is not logged.
+        log_format: ``console`` for people, ``json`` for one JSON object a line: ``timestamp`` (ISO 8601, UTC),
+            ``level``, ``logger``, ``event``, then what belongs to the event; ``exception`` holds a traceback.
+    """
+    threshold: int = getattr(logging, level.upper())
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+        structlog.processors.format_exc_info,
+        _redact,
+    ]
+    structlog.configure(
+        processors=[*shared, ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    render = _render_json if log_format == "json" else _render_console
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[ProcessorFormatter.remove_processors_meta, _ordered, render],
+            pass_foreign_args=False,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(threshold)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(threshold if level == "debug" else max(threshold, logging.WARNING))
+    logging.captureWarnings(True)
+    threading.excepthook = _log_thread_failure
+
+
+def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:
+    name = failure.thread.name if failure.thread else "unknown"
+    logging.getLogger("thingstead").error("the thread %s failed", name, exc_info=failure.exc_value)
+
+
+def _redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if key.startswith("_"):  # structlog's own
+            continue
+        if _SECRET.search(key):
+            event[key] = REDACTED
+        elif isinstance(value, dict):
+            event[key] = _without_secrets(value)
+    return event
+
+
+def _without_secrets(value: dict[Any, Any]) -> dict[Any, Any]:
+    return {
+        key: REDACTED if _SECRET.search(str(key)) else _without_secrets(member) if isinstance(member, dict) else member
+        for key, member in value.items()
+    }
+
+
+def _ordered(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    first = {key: event.pop(key) for key in ("timestamp", "level", "logger", "event") if key in event}
+    last = {key: event.pop(key) for key in ("exception", "stack") if key in event}
+    return {**first, **event, **last}
+
+
+def _render_json(_logger: Any, _method: str, event: EventDict) -> str:
+    # ASCII, so that no input of a peer can be a byte sequence that a reader of the log stumbles over.
+    return json.dumps(event, default=repr, skipkeys=True)
+
+
+def _render_console(_logger: Any, _method: str, event: EventDict) -> str:
+    trace = "".join(f"\n{event.pop(key)}" for key in ("exception", "stack") if event.get(key))
+    timestamp, level, name = (event.pop(key, "") for key in ("timestamp", "level", "logger"))
+    message = _CONTROL.sub(_escaped, str(event.pop("event", "")))
+    pairs = "".join(f" {key}={_shown(value)}" for key, value in event.items())
+    return f"{timestamp} {level:<7} {name}: {message}{pairs}{trace}"
+
+
+def _shown(value: Any) -> str:
+    """A value on one line: what a peer sent can never look like a line or a pair of its own."""
+    text = value if isinstance(value, str) else repr(value)
+    if not isinstance(value, str) or _PLAIN.fullmatch(text):
+        return _CONTROL.sub(_escaped, text)
+    return json.dumps(text, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]):02x}"
