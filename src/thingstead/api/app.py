@@ -1,0 +1,108 @@
+"""The ASGI application: finds what a request names, answers it, and is the one place where a bug in it is logged."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+from starlette.middleware.cors import CORSMiddleware
+
+from thingstead.api.body import BodyTooSlow, PeerGone, Receive, Scope, Send
+from thingstead.api.dialect import UNKNOWN_RESOURCE, Answer, body_too_slow, bug
+from thingstead.api.endpoint import Endpoint
+from thingstead.api.operation import Operation
+from thingstead.api.project.routes import ENDPOINTS
+from thingstead.api.router import Resource, Router
+from thingstead.config import ApiSettings
+from thingstead.services.platform import Platform
+
+log = structlog.get_logger("thingstead.api")
+
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Respond = Callable[[Scope, Receive, dict[str, str]], Awaitable[Answer]]
+CORS_METHODS = ("GET", "POST", "PUT", "DELETE")
+CORS_HEADERS = ("Authorization", "Content-Type")
+
+
+def create_app(
+    platform: Platform,
+    settings: ApiSettings,
+    health: Callable[[], str | None],
+    endpoints: Sequence[Endpoint] = ENDPOINTS,
+) -> AsgiApp:
+    """The application for an ASGI server.
+
+    Args:
+        platform: the services that answer.
+        settings: what the operator chose.
+        health: says what is wrong with the server, None while nothing is.
+        endpoints: what is served; all of the Project API where not given.
+    """
+    router: Router[Respond] = Router()
+    for endpoint in endpoints:
+        router.add(endpoint.method, endpoint.path, Operation(endpoint, platform, settings))
+    app: AsgiApp = HttpApp(router)
+    if settings.cors_origins:
+        cors: Any = CORSMiddleware(
+            app,
+            allow_origins=settings.cors_origins,
+            allow_methods=CORS_METHODS,
+            allow_headers=CORS_HEADERS,
+            max_age=3600,
+        )
+        app = cors
+    return app
+
+
+class HttpApp:
+    """Answers from a router; speaks plain ASGI."""
+
+    def __init__(self, router: Router[Respond]) -> None:
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            answer = await self._answer(scope, receive)
+        except PeerGone:
+            return
+        except BodyTooSlow:
+            answer = body_too_slow()
+        except Exception:
+            log.exception("a request failed", method=scope["method"], path=scope["path"])
+            answer = bug()
+        headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
+        headers.extend(answer.headers)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        resource, parameters = self._router.find(scope["path"])
+        if resource is None:
+            return UNKNOWN_RESOURCE
+        method = scope["method"]
+        respond = resource.methods.get("GET" if method == "HEAD" else method)
+        if respond is not None:
+            return await respond(scope, receive, parameters)
+        return _options(resource) if method == "OPTIONS" else UNKNOWN_RESOURCE
+
+
+def _options(resource: Resource[Any]) -> Answer:
+    allowed = sorted({*resource.methods, "OPTIONS", *(["HEAD"] if "GET" in resource.methods else [])})
+    return Answer(200, b"", headers=((b"allow", ", ".join(allowed).encode()),))
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """The server's own life is managed by whoever made this application; there is nothing to start or stop here."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,91 @@
+"""How the Project API says that something worked, and that it did not: the only place that makes its answers."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from thingstead.api.validation import MalformedJson
+from thingstead.errors import (
+    Conflict,
+    FieldError,
+    InvalidInput,
+    ThingsteadError,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+)
+
+JSON_TYPE = b"application/json"
+INVALID_JSON = b'{"result":false,"message":"Invalid JSON message","errcode":400}'
+REQUEST_INVALID = b'{"message":"Request invalid"}'
+SUCCESS, SUCCESS_END = b'{"result":true,"info":', b"}"
+EMPTY_SUCCESS = b'{"result":true,"info":{}}'
+
+encode = msgspec.json.Encoder().encode
+
+
+class Answer(NamedTuple):
+    """A complete HTTP response."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON_TYPE
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class _NamedError(msgspec.Struct, frozen=True):
+    field: str
+    message: str
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """The failure envelope."""
+
+    result: bool = False
+    errcode: int
+    message: str
+    errors: list[_NamedError] = []
+
+
+UNKNOWN_RESOURCE = Answer(404, REQUEST_INVALID)
+
+
+def success(info: Any) -> Answer:
+    """HTTP 200 with ``info``; None stands for ``{}``, ``msgspec.Raw`` is put in as it is."""
+    if info is None:
+        return Answer(200, EMPTY_SUCCESS)
+    return Answer(200, b"".join((SUCCESS, encode(info), SUCCESS_END)))
+
+
+def failure(error: ThingsteadError, *, malformed_json_status: int = 404) -> Answer:
+    """A refusal of a function: HTTP 200 with the failure envelope, but for what HTTP itself has a word for."""
+    if isinstance(error, MalformedJson):
+        return Answer(malformed_json_status, INVALID_JSON)
+    body = _envelope(error.errcode, error.message, error.errors if isinstance(error, InvalidInput | Conflict) else ())
+    if isinstance(error, TooManyRequests):
+        return Answer(429, body, headers=((b"retry-after", b"%d" % error.retry_after_s),))
+    if isinstance(error, TooLarge):  # what is left of the body is not read, so that the connection cannot go on
+        return Answer(413, body, headers=((b"connection", b"close"),))
+    if isinstance(error, Unavailable):
+        return Answer(503, body, headers=((b"retry-after", b"1"),))
+    return Answer(200, body)
+
+
+def not_authenticated(error: ThingsteadError) -> Answer:
+    """HTTP 401: the request carries no valid AccessToken."""
+    return Answer(401, _envelope(error.errcode, error.message), headers=((b"www-authenticate", b"Bearer"),))
+
+
+def body_too_slow() -> Answer:
+    """HTTP 408: the body did not arrive in time."""
+    return Answer(408, _envelope(408, "the body did not arrive in time"), headers=((b"connection", b"close"),))
+
+
+def bug() -> Answer:
+    """HTTP 500, without detail; the log has it."""
+    return Answer(500, _envelope(500, "Internal error"))
+
+
+def _envelope(errcode: int, message: str, errors: tuple[FieldError, ...] = ()) -> bytes:
+    named = [_NamedError(*error) for error in errors]
+    return encode(Failure(errcode=errcode, message=message, errors=named))

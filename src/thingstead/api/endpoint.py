@@ -1,0 +1,77 @@
+"""What an endpoint of the Project API is: one declaration for routing, validation and documentation."""
+
+import enum
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from thingstead.errors import ThingsteadError
+from thingstead.services.platform import Platform
+from thingstead.services.tokens import NOBODY, Caller
+
+__all__ = ["Access", "Call", "Caller", "Empty", "Endpoint"]
+
+
+class Access(enum.Enum):
+    """Who may call an endpoint."""
+
+    PUBLIC = "public"  # anyone; for logging in
+    CALLER = "caller"  # any valid AccessToken
+    ADMINISTRATOR = "administrator"  # an AccessToken from admin_login
+
+
+class Empty(msgspec.Struct, frozen=True):
+    """The ``info`` of an endpoint that only does something: ``{}``."""
+
+
+class Call:
+    """One request that has passed authentication and validation.
+
+    ``query`` and ``body`` are instances of the types that the endpoint declares, ``path`` holds the path
+    parameters (1 to 128 printable characters each).
+    """
+
+    __slots__ = ("body", "caller", "path", "platform", "query", "remote_address")
+
+    def __init__(
+        self,
+        platform: Platform,
+        path: dict[str, str],
+        *,
+        caller: Caller = NOBODY,
+        query: Any = None,
+        body: Any = None,
+        remote_address: str = "",
+    ) -> None:
+        self.platform = platform
+        self.path = path
+        self.caller = caller
+        self.query = query
+        self.body = body
+        self.remote_address = remote_address
+
+
+Handler = Callable[[Call], Awaitable[Any]]
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A declaration of what is served at one method and path.
+
+    ``handler`` returns the ``info`` member of the answer: a value that msgspec can encode, ``msgspec.Raw`` with JSON
+    that is already encoded, or None for ``{}``; it raises errors of the tree. Its docstring is the description.
+    """
+
+    method: str
+    path: str  # parameters in braces: /api/v1/device/{device_id}/info
+    summary: str
+    handler: Handler
+    tag: str
+    body: Any = None  # a Struct type, or dict[str, Any] for a free object; None: no body
+    query: type[msgspec.Struct] | None = None
+    info: Any = Empty  # the type of ``info``
+    access: Access = Access.CALLER
+    extension: bool = False  # not part of the original Project API
+    refusals: tuple[type[ThingsteadError], ...] = ()  # beyond those that follow from the declaration
+    example: Any = None  # an example of the body; one is made from the type where this is None
+    body_limit_bytes: int | None = None  # None: the setting

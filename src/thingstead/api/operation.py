@@ -1,0 +1,62 @@
+"""An endpoint at work: authentication, validation, the handler, the answer."""
+
+from typing import Any
+
+from thingstead.api.body import BODY_TIMEOUT_S, Receive, Scope, read_body
+from thingstead.api.dialect import Answer, failure, not_authenticated, success
+from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.validation import body_decoder, query_decoder
+from thingstead.config import ApiSettings
+from thingstead.errors import Forbidden, NotAuthenticated, ThingsteadError
+from thingstead.services.platform import Platform
+from thingstead.services.tokens import NOBODY, Caller
+
+
+class Operation:
+    """One declared endpoint, with its decoders made."""
+
+    def __init__(self, endpoint: Endpoint, platform: Platform, settings: ApiSettings) -> None:
+        self.endpoint = endpoint
+        self._platform = platform
+        self._settings = settings
+        self._decode_body = None if endpoint.body is None else body_decoder(endpoint.body)
+        self._decode_query = None if endpoint.query is None else query_decoder(endpoint.query)
+        self._body_limit_bytes = endpoint.body_limit_bytes or settings.max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+        """Answers one request. The credential comes first: a stranger's body is not even read.
+
+        Raises what :func:`~thingstead.api.body.read_body` raises but for TooLarge.
+        """
+        caller = NOBODY
+        if self.endpoint.access is not Access.PUBLIC:
+            try:
+                caller = await self._platform.tokens.authenticate(bearer_token(scope))
+            except NotAuthenticated as exc:
+                return not_authenticated(exc)
+        try:
+            return success(await self._call(scope, receive, path, caller))
+        except ThingsteadError as exc:
+            return failure(exc, malformed_json_status=self._settings.malformed_json_status)
+
+    async def _call(self, scope: Scope, receive: Receive, path: dict[str, str], caller: Caller) -> Any:
+        if self.endpoint.access is Access.ADMINISTRATOR and caller.admin_id is None:
+            raise Forbidden("only an administrator's AccessToken (admin_login) may do this")
+        query = None if self._decode_query is None else self._decode_query(scope["query_string"])
+        body = None
+        if self._decode_body is not None:
+            body = self._decode_body(await read_body(receive, self._body_limit_bytes, BODY_TIMEOUT_S))
+        peer = scope.get("client")
+        call = Call(self._platform, path, caller=caller, query=query, body=body, remote_address=peer[0] if peer else "")
+        return await self.endpoint.handler(call)
+
+
+def bearer_token(scope: Scope) -> str:
+    """The token of the Authorization header; NotAuthenticated where there is none."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.decode("latin-1").partition(" ")
+            if scheme.lower() == "bearer" and token.strip():
+                return str(token.strip())
+            break
+    raise NotAuthenticated("an AccessToken is required: Authorization: Bearer <AccessToken>")

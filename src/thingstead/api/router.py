@@ -1,0 +1,72 @@
+"""Finds what a path names: a tree of path segments."""
+
+from typing import Generic, TypeVar
+
+PARAMETER_LENGTH_LIMIT = 128
+
+T = TypeVar("T")
+
+
+class _Node(Generic[T]):
+    __slots__ = ("children", "parameter", "resource")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node[T]] = {}
+        self.parameter: _Node[T] | None = None
+        self.resource: Resource[T] | None = None
+
+
+class Resource(Generic[T]):
+    """What stands at one path: a thing for each method."""
+
+    __slots__ = ("methods", "names")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names  # of the path parameters, in order
+        self.methods: dict[str, T] = {}
+
+
+class Router(Generic[T]):
+    """Paths to resources. A literal segment wins over a parameter."""
+
+    def __init__(self) -> None:
+        self._root: _Node[T] = _Node()
+        self._literal: dict[str, Resource[T]] = {}
+
+    def add(self, method: str, path: str, thing: T) -> None:
+        """Adds what a path template (``/device/{device_id}``) stands for; a double is a ValueError."""
+        node = self._root
+        names = []
+        for segment in path.split("/"):
+            if segment.startswith("{"):
+                names.append(segment[1:-1])
+                node.parameter = node.parameter or _Node()
+                node = node.parameter
+            else:
+                node = node.children.setdefault(segment, _Node())
+        if node.resource is None:
+            node.resource = Resource(tuple(names))
+        if node.resource.names != tuple(names) or method in node.resource.methods:
+            raise ValueError(f"{method} {path} is declared twice, or with other parameter names")
+        node.resource.methods[method] = thing
+        if not names:
+            self._literal[path] = node.resource
+
+    def find(self, path: str) -> tuple[Resource[T] | None, dict[str, str]]:
+        """The resource at a path, with the values of its parameters; (None, {}) where there is none."""
+        literal = self._literal.get(path)
+        if literal is not None:
+            return literal, {}
+        node = self._root
+        values: list[str] = []
+        for segment in path.split("/"):
+            child = node.children.get(segment)
+            if child is None:
+                child = node.parameter
+                if child is None or not 0 < len(segment) <= PARAMETER_LENGTH_LIMIT or not segment.isprintable():
+                    return None, {}
+                values.append(segment)
+            node = child
+        if node.resource is None:
+            return None, {}
+        return node.resource, dict(zip(node.resource.names, values, strict=False))
