@@ -30,9 +30,18 @@ def _about(description: str, unit: str = "", *, secret: bool = False, **limits: 
 class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The HTTP port."""
 
-    max_body_bytes: Annotated[
-        int, _about("Largest request body; a larger one is refused with 413.", "bytes", ge=1024, le=1 << 30)
-    ] = 8 << 20
+    body_limit_bytes: Annotated[
+        int,
+        _about(
+            "Largest request body; a larger one is refused. Imports state a greater limit of their own.",
+            "bytes",
+            ge=1024,
+            le=1 << 30,
+        ),
+    ] = 1 << 20
+    body_timeout_s: Annotated[
+        float, _about("How long a request body may take to arrive.", "seconds", ge=1, le=3600)
+    ] = 30.0
     keep_alive_timeout_s: Annotated[
         int, _about("How long a connection may stay open between two requests.", "seconds", ge=1, le=3600)
     ] = 75

@@ -1,0 +1,117 @@
+"""What ``/metrics`` shows. Parts count with plain ints; a collector reads them when somebody asks.
+
+:data:`CATALOG` is every metric of ours by name, and the source of ``docs/metrics.md``. The composition root tells,
+for each, where its value is read.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+COMMIT_BOUNDS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+
+
+class MetricInfo(NamedTuple):
+    """One metric, as the documentation shows it."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    description: str
+    labels: tuple[str, ...] = ()
+
+
+CATALOG: dict[str, MetricInfo] = {
+    metric.name: metric
+    for metric in (
+        MetricInfo("thingstead_build_info", "gauge", "1; the version is in the label.", ("version",)),
+        MetricInfo("thingstead_mqtt_connections", "gauge", "Open MQTT connections, logged in or not yet."),
+        MetricInfo("thingstead_mqtt_connections_accepted_total", "counter", "MQTT connections that were opened."),
+        MetricInfo("thingstead_mqtt_connections_refused_total", "counter", "Connections that were not admitted."),
+        MetricInfo("thingstead_mqtt_messages_received_total", "counter", "PUBLISH packets from clients."),
+        MetricInfo("thingstead_mqtt_messages_sent_total", "counter", "PUBLISH packets to clients."),
+        MetricInfo("thingstead_mqtt_messages_dropped_total", "counter", "Messages that a client could not be given."),
+        MetricInfo("thingstead_reports_accepted_total", "counter", "Attribute reports that were taken in."),
+        MetricInfo("thingstead_attributes_refused_total", "counter", "Attributes that broke their definition."),
+        MetricInfo("thingstead_events_accepted_total", "counter", "Events that were taken in."),
+        MetricInfo("thingstead_points_total", "counter", "Points written to history."),
+        MetricInfo("thingstead_commits_total", "counter", "Transactions on disk."),
+        MetricInfo("thingstead_commits_failed_total", "counter", "Transactions that failed."),
+        MetricInfo("thingstead_commit_seconds", "histogram", "Duration of a transaction, its fsync included."),
+        MetricInfo("thingstead_write_queue_length", "gauge", "Writes that wait for a transaction."),
+        MetricInfo("thingstead_http_requests_total", "counter", "HTTP requests.", ("method", "route", "status")),
+    )
+}
+
+
+class Histogram:
+    """Counts observations by bucket, without locks: one thread observes, any thread reads."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = tuple(bounds)  # ascending; a bucket holds what is no greater than its bound
+        self.counts = [0] * (len(self.bounds) + 1)  # the last is for what is over every bound
+        self.total = 0.0  # sum of all observations
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """Pairs of bound and count of observations up to it, ``+Inf`` last, as Prometheus wants them."""
+        pairs: list[tuple[str, float]] = []
+        running = 0
+        for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
+            running += count
+            pairs.append((bound, running))
+        return pairs
+
+
+Reading = float | Mapping[Any, float] | Histogram  # with labels: a value by the tuple of the labels' values
+
+
+class Metrics(Collector):
+    """The metrics of one server."""
+
+    def __init__(self) -> None:
+        self._readings: dict[str, Callable[[], Reading]] = {}
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def read(self, name: str, reading: Callable[[], Reading]) -> None:
+        """Tells where the value of a metric of the catalog is read, at every scrape."""
+        if name not in CATALOG:
+            raise KeyError(f"{name} is not in the catalog of metrics")
+        self._readings[name] = reading
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The metrics whose value is read somewhere."""
+        return frozenset(self._readings)
+
+    def collect(self) -> Iterable[Metric]:
+        for name, reading in self._readings.items():
+            yield _family(CATALOG[name], reading())
+
+    def render(self) -> bytes:
+        """The text that Prometheus scrapes (:data:`CONTENT_TYPE`)."""
+        return generate_latest(self._registry)
+
+
+def _family(info: MetricInfo, value: Reading) -> Metric:
+    if isinstance(value, Histogram):
+        return HistogramMetricFamily(info.name, info.description, value.cumulative(), value.total)
+    kind = CounterMetricFamily if info.kind == "counter" else GaugeMetricFamily
+    family = kind(info.name, info.description, labels=info.labels)
+    if isinstance(value, Mapping):
+        for labels, number in sorted(value.items()):
+            family.add_metric(labels, number)
+    else:
+        family.add_metric((), value)
+    return family
