@@ -46,16 +46,16 @@ class _Job:
         self.error: Exception | None = None
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
     """A connection in autocommit mode (transactions are ours to begin): WAL, synchronous=FULL, foreign keys."""
     connection = sqlite3.connect(
-        f"file:{path}?mode={'ro' if read_only else 'rwc'}",
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
         cached_statements=256,
     )
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
     if not read_only:
         connection.execute("PRAGMA page_size=8192")
         connection.execute("PRAGMA journal_mode=WAL")
@@ -68,10 +68,10 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 class Database:
     """The file and its threads. Made on the event loop; :meth:`close` must be awaited."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
         self._loop = asyncio.get_running_loop()
         self._path = path
-        self._writer_connection = connect(path)
+        self._writer_connection = connect(path, busy_timeout_ms=busy_timeout_ms)
         self.reader = connect(path, read_only=True)  # for small indexed reads on the event loop
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting = 0
@@ -205,8 +205,10 @@ class Database:
             connection.execute("SAVEPOINT job")
         try:
             job.result = job.run(connection)
-        except sqlite3.OperationalError:
-            raise  # a full or failing disk: the whole transaction is void
+        except sqlite3.OperationalError as exc:
+            if getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
+                raise  # a full or failing disk: the whole transaction is void
+            job.error = exc  # wrong SQL: a bug of this job alone
         except ThingsteadError as exc:
             job.error = exc
         except Exception as exc:  # noqa: BLE001 - a bug in one job goes to its caller and spares the others

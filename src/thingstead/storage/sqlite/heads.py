@@ -1,0 +1,129 @@
+"""Heads: what is known of a device beyond its packed state, in memory.
+
+A head holds the current values, the newest uplink by kind, and the reports since the last packing in the few bytes that
+also stand in the log. It is changed only on the event loop, and only by what is committed, so that a reader sees
+exactly what is on disk.
+"""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from thingstead.model.device import AttributeValue, UplinkKind
+from thingstead.model.report import Source
+
+KINDS: tuple[UplinkKind, ...] = ("attributes", "event", "command_reply", "data", "connect")
+SOURCES: tuple[Source, ...] = ("report", "push", "cloud")
+SOURCE_CODES = {source: code for code, source in enumerate(SOURCES)}
+TOUCH_CODES = {kind: 10 + code for code, kind in enumerate(KINDS)}
+REMOVE_CODE = 20
+
+LogEntry = tuple[int, int, int, int, bytes]  # device number, ts, received_at, code, body
+
+encode_values = msgspec.msgpack.Encoder().encode
+decode_values = msgspec.msgpack.Decoder(dict[str, Any]).decode
+encode_state = msgspec.msgpack.Encoder().encode
+decode_attributes = msgspec.msgpack.Decoder(dict[str, AttributeValue]).decode
+decode_active = msgspec.msgpack.Decoder(dict[str, int]).decode
+encode_entries = msgspec.msgpack.Encoder().encode
+decode_entries = msgspec.msgpack.Decoder(list[LogEntry]).decode
+decode_identifiers = msgspec.msgpack.Decoder(list[str]).decode
+
+
+class Pending(NamedTuple):
+    """A committed report that is not packed yet."""
+
+    seq: int  # of its log row
+    ts: int
+    body: bytes  # its attributes, msgpack
+
+
+class Head:
+    """One device in memory."""
+
+    __slots__ = ("active", "current", "newest_uplink", "number", "packed_seq", "pending", "points", "stored_uplink")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.current: dict[str, AttributeValue] = {}
+        self.active: dict[str, int] = {}
+        self.newest_uplink = 0  # ms, over all kinds
+        self.stored_uplink = 0  # the same as the state row has it
+        self.packed_seq = 0
+        self.pending: list[Pending] = []
+        self.points = 0  # in pending
+
+    def restore(self, attributes: bytes, active: bytes, packed_seq: int) -> None:
+        """Takes over a state row."""
+        self.current = decode_attributes(attributes)
+        self.active = decode_active(active)
+        self.newest_uplink = self.stored_uplink = max(self.active.values(), default=0)
+        self.packed_seq = packed_seq
+
+    def report(self, seq: int, ts: int, received_at: int, code: int, attributes: dict[str, Any], body: bytes) -> None:
+        """Applies a committed report. The current value is the one with the greatest ``ts``; among equals the last."""
+        current = self.current
+        for identifier, value in attributes.items():
+            known = current.get(identifier)
+            if known is None or ts >= known.ts:
+                current[identifier] = AttributeValue(ts, value)
+        self.pending.append(Pending(seq, ts, body))
+        self.points += len(attributes)
+        if code == 0:
+            self.touch("attributes", received_at)
+
+    def touch(self, kind: str, ts: int) -> None:
+        """Applies a committed uplink of ``kind``."""
+        if ts > self.active.get(kind, 0):
+            self.active[kind] = ts
+            if ts > self.newest_uplink:
+                self.newest_uplink = ts
+
+    def remove(self, identifiers: set[str]) -> None:
+        """Forgets attributes, current and pending."""
+        for identifier in identifiers:
+            self.current.pop(identifier, None)
+        kept = []
+        points = 0
+        for pending in self.pending:
+            values = decode_values(pending.body)
+            left = {identifier: value for identifier, value in values.items() if identifier not in identifiers}
+            if len(left) != len(values):
+                pending = pending._replace(body=encode_values(left))
+            if left:
+                kept.append(pending)
+                points += len(left)
+        self.pending, self.points = kept, points
+
+    def replay(self, seq: int, entry: LogEntry) -> None:
+        """Applies an entry of the log at start, unless the state row already contains it."""
+        if seq <= self.packed_seq:
+            return
+        _, ts, received_at, code, body = entry
+        if code < len(SOURCES):
+            self.report(seq, ts, received_at, code, decode_values(body), body)
+        elif code == REMOVE_CODE:
+            self.remove(set(decode_identifiers(body)))
+        else:
+            self.touch(KINDS[code - 10], ts)
+
+    def drop_packed(self, seq: int) -> int:
+        """Drops pending reports up to ``seq``, which are packed now; returns how many points these were."""
+        kept = [pending for pending in self.pending if pending.seq > seq]
+        points = sum(len(decode_values(pending.body)) for pending in kept)
+        dropped = self.points - points
+        self.pending, self.points = kept, points
+        self.packed_seq = seq
+        return dropped
+
+    def points_of(self, identifier: str, start: int, end: int, after_seq: int) -> list[tuple[int, Any]]:
+        """Pending points of one attribute in ``start <= ts <= end``, of log rows after ``after_seq``, newest first;
+        of equal ``ts`` the last appended first."""
+        found = []
+        for pending in reversed(self.pending):
+            if pending.seq > after_seq and start <= pending.ts <= end:
+                values = decode_values(pending.body)
+                if identifier in values:
+                    found.append((pending.ts, values[identifier]))
+        found.sort(key=lambda point: -point[0])
+        return found

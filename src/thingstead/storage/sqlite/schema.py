@@ -1,0 +1,68 @@
+"""Whether a file is ours, which version of the schema it has, and how it comes to the present one."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import structlog
+
+from thingstead.errors import ConfigError
+from thingstead.storage.migrate import Migration, load_migrations
+from thingstead.storage.sqlite.database import connect
+
+APPLICATION_ID = 0x54484E47  # "THNG", in the header of the file
+OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
+
+log = structlog.get_logger("thingstead.storage")
+
+
+def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
+    """Makes the file where there is none, and brings its schema to the newest version.
+
+    Each migration is one transaction, so that an interrupted one leaves the version before it.
+
+    Raises:
+        ConfigError: it cannot be opened, is not a database of ours, or was written by a newer release.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise ConfigError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed")
+    if migrations is None:
+        migrations = load_migrations("thingstead.storage.sqlite")
+    newest = migrations[-1].version
+    try:
+        if path.exists():  # looked at first, so that what is not ours is left as it is
+            with closing(connect(path, read_only=True)) as connection:
+                _check(connection, path, newest)
+        with closing(connect(path)) as connection:
+            for migration in migrations[_pragma(connection, "user_version") :]:
+                _apply(connection, migration)
+    except (sqlite3.Error, OSError) as exc:
+        raise ConfigError(f"{path}: cannot be used as a database: {exc}") from exc
+
+
+def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
+    application_id = _pragma(connection, "application_id")
+    empty = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+    if application_id != APPLICATION_ID and not (application_id == 0 and empty):
+        raise ConfigError(f"{path}: is a database of another program")
+    version = _pragma(connection, "user_version")
+    if version > newest:
+        raise ConfigError(f"{path}: its schema has version {version}; this release knows versions up to {newest}")
+
+
+def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+    try:
+        connection.executescript(
+            f"BEGIN IMMEDIATE; PRAGMA application_id={APPLICATION_ID};\n{migration.sql}\n"
+            f"PRAGMA user_version={migration.version}; COMMIT;"
+        )
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    log.info("the schema was brought forward", file=migration.file_name, version=migration.version)
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
