@@ -117,3 +117,19 @@ class Problems:
         field, message = self.errors[0]
         more = f" (and {len(self.errors) - 1} more)" if len(self.errors) > 1 else ""
         raise InvalidInput(f"{field}: {message}{more}", self.errors)
+
+
+def check_merged_tags(present: Mapping[str, str], put: Mapping[str, str]) -> None:
+    """Raises InvalidInput where tags to be put are wrong, or too many together with those present."""
+    problems = Problems()
+    problems.tags(put)
+    if not problems.errors and len(present.keys() | put.keys()) > TAGS_COUNT:
+        problems.add("tags", f"would have more than {TAGS_COUNT} entries together with the present ones")
+    problems.refuse()
+
+
+def check_keys(keys: Sequence[str], field: str = "keys") -> None:
+    """Raises InvalidInput where a list of keys to be removed is empty or far too long."""
+    problems = Problems()
+    problems.count(field, keys, KEYS_COUNT, least=1)
+    problems.refuse()

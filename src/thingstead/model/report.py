@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from thingstead.model.device_type import DataType
+
 Source = Literal["report", "push", "cloud"]  # from the device; pushed to it; set in the cloud only
 
 
@@ -37,7 +39,7 @@ class SeriesPoint(msgspec.Struct, frozen=True, array_like=True):
     value: Any
 
 
-def json_type(value: Any) -> str:
+def json_type(value: Any) -> DataType:
     """The ``type`` of a series item and the inferred ``data_type`` of an undefined attribute.
 
     Booleans are ``switch``, objects with exactly ``lat`` and ``lng`` are ``map_point`` (wire reference §9.3, §15.39).

@@ -1,0 +1,223 @@
+"""Current values and history of attributes, shown together with their definitions."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import InvalidInput, NotFound
+from thingstead.model import limits
+from thingstead.model.device import AttributeValue, Device, Page
+from thingstead.model.device_type import AttributeDefinition, AttrType, DataType
+from thingstead.model.messages import DeviceTypeChanged
+from thingstead.model.report import json_type
+from thingstead.storage.base import Store
+
+SHEETS_KEPT = 1_000
+SHEET_LIFETIME_S = 5.0  # how long another node's change of a type may go unseen when the bus lost the news of it
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class AttributeModel(msgspec.Struct, frozen=True, kw_only=True):
+    """The definition of an attribute as the Project API shows it."""
+
+    name: str  # never empty: the identifier where the definition gives no name
+    attr_type: AttrType
+    data_type: DataType
+    data_options: dict[str, Any]
+
+
+class AttributeItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a device's attributes."""
+
+    identifier: str
+    value: Any  # null: defined, and never had a value
+    attr_type: AttrType
+    data_type: DataType
+    ts: int  # ms; 0: never had a value
+    model: AttributeModel | UnsetType = UNSET  # absent where the type does not define the attribute
+
+
+class SeriesItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One point of an attribute's history."""
+
+    ts: int  # ms
+    timestamp: str  # the same instant, ISO 8601 in UTC with milliseconds: 2024-05-01T08:00:00.000Z
+    name: str  # the identifier
+    value: Any
+    type: DataType
+
+
+class _Sheet(NamedTuple):
+    """A type's attributes in the order of their definition, made once per definition."""
+
+    models: Mapping[str, AttributeModel]
+    good_until_s: float  # by the monotonic clock
+
+
+NOTHING_DEFINED: Mapping[str, AttributeModel] = {}
+
+
+class HistoryService:
+    """What is known of devices' attributes. Keeps the definitions of types in use, by their ids, until the bus tells
+    of a change, and never for longer than SHEET_LIFETIME_S: the store wins."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._sheets: OrderedDict[str, _Sheet] = OrderedDict()
+        self._subscription = bus.subscribe(DeviceTypeChanged, self._forget)
+
+    def _forget(self, message: DeviceTypeChanged) -> None:
+        self._sheets.pop(message.type_id, None)
+
+    async def close(self) -> None:
+        """Stops listening to the bus."""
+        self._subscription.cancel()
+
+    async def current_values(self, device: Device, keys: Sequence[str] = ()) -> dict[str, Any]:
+        """Plain values by identifier: those of ``keys`` that exist, in that order, or all."""
+        current = await self._store.history.current(device.number)
+        if not keys:
+            return {identifier: kept.value for identifier, kept in current.items()}
+        return {key: current[key].value for key in keys if key in current}
+
+    async def list_attributes(self, project_id: str, device_id: str) -> list[AttributeItem]:
+        """The attributes of a device with their current values: those its type defines, in the order of the
+        definition, then the others by identifier (official clients stop at the first one without ``model``)."""
+        device = await self._device(project_id, device_id)
+        models = await self._models(device)
+        current = await self._store.history.current(device.number)
+        items = [_defined(identifier, model, current.get(identifier)) for identifier, model in models.items()]
+        if len(current) > len(models) or current.keys() - models.keys():
+            items += [
+                _undefined(identifier, current[identifier]) for identifier in sorted(current.keys() - models.keys())
+            ]
+        return items
+
+    async def series(
+        self,
+        project_id: str,
+        device_id: str,
+        identifier: str,
+        page: Page,
+        *,
+        start_time: float | None = None,
+        end_time: float | None = None,
+    ) -> list[SeriesItem]:
+        """One page of an attribute's history, newest first; of equal timestamps the last arrived first.
+
+        Args:
+            start_time, end_time: ms, both inclusive; both or neither, at most 30 days apart. Without them the page
+                counts from the newest point on.
+
+        Raises:
+            NotFound: no such device. An attribute that never had a value has an empty history.
+            InvalidInput: names the bound that is wrong.
+        """
+        start, end = _time_range(start_time, end_time)
+        device = await self._device(project_id, device_id)
+        if not limits.is_id(identifier):
+            raise NotFound("no such attribute")
+        model = (await self._models(device)).get(identifier)
+        points = await self._store.history.series(
+            device.number, identifier, start, end, offset=page.offset, limit=page.records
+        )
+        return [
+            SeriesItem(
+                ts=point.ts,
+                timestamp=iso_utc(point.ts),
+                name=identifier,
+                value=point.value,
+                type=json_type(point.value) if model is None else model.data_type,
+            )
+            for point in points
+        ]
+
+    async def remove_attributes(self, project_id: str, device_id: str, identifiers: Sequence[str]) -> None:
+        """Removes current values and history of attributes; unknown ones are passed over. What a type defines stays
+        defined, without a value."""
+        limits.check_keys(identifiers)
+        device = await self._device(project_id, device_id)
+        named = [identifier for identifier in identifiers if limits.is_id(identifier)]
+        if named:
+            await self._store.history.remove_attributes(device.number, named)
+
+    async def _device(self, project_id: str, device_id: str) -> Device:
+        if not limits.is_id(device_id):
+            raise NotFound("no such device")
+        return await self._store.devices.get(project_id, device_id)
+
+    async def _models(self, device: Device) -> Mapping[str, AttributeModel]:
+        type_id = device.type_id
+        if type_id is None:
+            return NOTHING_DEFINED
+        now_s = self._clock.monotonic_s()
+        sheet = self._sheets.get(type_id)
+        if sheet is not None and now_s < sheet.good_until_s:
+            return sheet.models
+        try:
+            device_type = await self._store.device_types.get(device.project_id, type_id)
+        except NotFound:  # removed since the device was read
+            return NOTHING_DEFINED
+        models = {entry.identifier: _model(entry) for entry in device_type.functions.attributes}
+        self._sheets[type_id] = _Sheet(models, now_s + SHEET_LIFETIME_S)
+        self._sheets.move_to_end(type_id)
+        if len(self._sheets) > SHEETS_KEPT:
+            self._sheets.popitem(last=False)
+        return models
+
+
+def iso_utc(instant: int) -> str:
+    """``2024-05-01T08:00:00.000Z`` for ms since the epoch."""
+    moment = EPOCH + timedelta(milliseconds=instant)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant % 1000:03}Z"
+
+
+def _model(definition: AttributeDefinition) -> AttributeModel:
+    return AttributeModel(
+        name=definition.name or definition.identifier,
+        attr_type=definition.attr_type,
+        data_type=definition.data_type,
+        data_options=definition.data_options,
+    )
+
+
+def _defined(identifier: str, model: AttributeModel, kept: AttributeValue | None) -> AttributeItem:
+    return AttributeItem(
+        identifier=identifier,
+        value=None if kept is None else kept.value,
+        attr_type=model.attr_type,
+        data_type=model.data_type,
+        ts=0 if kept is None else kept.ts,
+        model=model,
+    )
+
+
+def _undefined(identifier: str, kept: AttributeValue) -> AttributeItem:
+    return AttributeItem(
+        identifier=identifier, value=kept.value, attr_type="report", data_type=json_type(kept.value), ts=kept.ts
+    )
+
+
+def _time_range(start_time: float | None, end_time: float | None) -> tuple[int, int]:
+    """The whole milliseconds within the given bounds."""
+    if start_time is None and end_time is None:
+        return 0, limits.INSTANT_MS
+    if start_time is None or end_time is None:
+        missing = "start_time" if start_time is None else "end_time"
+        raise InvalidInput.field(missing, "start_time and end_time go together")
+    for field, bound in (("start_time", start_time), ("end_time", end_time)):
+        if not 0 <= bound <= limits.INSTANT_MS:  # NaN is refused too
+            raise InvalidInput.field(field, f"must be milliseconds from 0 to {limits.INSTANT_MS}")
+    if start_time > end_time:
+        raise InvalidInput.field("start_time", "must not be after end_time")
+    if end_time - start_time > limits.SERIES_SPAN_MS:
+        raise InvalidInput.field("end_time", "must be at most 30 days after start_time")
+    return math.ceil(start_time), math.floor(end_time)

@@ -1,0 +1,62 @@
+"""A device that does not exist yet: what a caller says of it, and the ids and tokens it is given."""
+
+import msgspec
+
+from thingstead.errors import Conflict
+from thingstead.model import ids, limits
+from thingstead.model.device import Device
+from thingstead.model.limits import Problems
+from thingstead.model.project import Tags
+
+DRAW_ATTEMPTS = 5  # of random ids and tokens; one in a million draws meets a taken one
+DRAWN = frozenset({"id", "access_token", "view_token", "device_code"})
+
+
+class NewDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller says of a device that is to be created."""
+
+    name: str
+    descr: str = ""
+    type_id: str | None = None
+    tags: Tags = {}
+    device_key: str | None = None
+    gateway_id: str | None = None  # makes it a sub-device; goes together with sub_address
+    sub_address: str | None = None
+
+
+def draw_device(project_id: str, new: NewDevice, now: int) -> Device:
+    """A device row with fresh random ids and tokens."""
+    return Device(
+        id=ids.new_id(),
+        project_id=project_id,
+        name=new.name,
+        descr=new.descr,
+        device_key=new.device_key,
+        tags=new.tags,
+        type_id=new.type_id,
+        gateway_id=new.gateway_id,
+        sub_address=new.sub_address,
+        access_token=ids.new_access_token(),
+        view_token=ids.new_view_token(),
+        device_code=ids.new_device_code(),
+        create_time=now,
+    )
+
+
+def is_drawn_twice(error: Conflict) -> bool:
+    """Whether a random value met a taken one, so that drawing again helps."""
+    return any(entry.field in DRAWN for entry in error.errors)
+
+
+def check_new_device(new: NewDevice, problems: Problems) -> None:
+    """Texts and tags of a new device; whether what it names exists is asked of the store."""
+    problems.name(new.name)
+    problems.descr(new.descr)
+    problems.tags(new.tags)
+    if new.device_key is not None:
+        problems.text("device_key", new.device_key, limits.DEVICE_KEY_LENGTH, min_length=1)
+    if (new.gateway_id is None) != (new.sub_address is None):
+        missing = "gateway" if new.gateway_id is None else "sub_address"
+        problems.add(missing, "gateway and sub_address go together")
+    elif new.sub_address is not None:
+        problems.text("sub_address", new.sub_address, limits.SUB_ADDRESS_LENGTH, min_length=1)
