@@ -22,8 +22,8 @@ _SECRET = re.compile(
 _PLAIN = re.compile(r"[^\s\"'=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-# Their info lines tell what ours tell already, or one line a connection.
-_CHATTY = ("uvicorn", "uvicorn.error", "websockets", "asyncio")
+# Libraries that warn of what a peer did, once a request: a peer could fill the disk with it.
+_CHATTY = {"uvicorn": logging.ERROR, "uvicorn.error": logging.ERROR, "websockets": logging.ERROR}
 
 EventDict = MutableMapping[str, Any]
 
@@ -62,8 +62,8 @@ def configure(level: str = "info", log_format: str = "console", stream: TextIO |
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(threshold if level == "debug" else max(threshold, logging.WARNING))
+    for name, least in _CHATTY.items():
+        logging.getLogger(name).setLevel(threshold if level == "debug" else max(threshold, least))
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_failure
 

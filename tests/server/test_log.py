@@ -62,7 +62,7 @@ def test_what_a_peer_sent_never_makes_a_line_of_its_own(
     forged = "x\n2026-01-01T00:00:00Z info thingstead: forged\r\u2028\x1b[2J"
     structlog.get_logger("a").info("connected", client_id=forged, nested={"k": forged})
     structlog.get_logger("a").info(forged)
-    logging.getLogger("uvicorn.error").warning("bad request %s", forged)
+    logging.getLogger("asyncio").warning("bad request %s", forged)
     assert len(lines()) == 3
     assert not any("\x1b" in line for line in lines())
 
@@ -80,10 +80,10 @@ def test_values_under_secret_names_are_not_written(configure: Callable[[str, str
 def test_less_than_the_level_is_not_logged_and_libraries_are_quieter(configure: Callable[[str, str], Lines]) -> None:
     lines = configure("info", "console")
     structlog.get_logger("a").debug("no")
-    logging.getLogger("uvicorn.error").info("no")
+    logging.getLogger("uvicorn.error").warning("a peer sent nonsense")
     assert lines() == []
-    logging.getLogger("uvicorn.error").warning("yes %d", 1)
-    assert lines()[0].endswith("warning uvicorn.error: yes 1")
+    logging.getLogger("uvicorn.error").error("yes %d", 1)
+    assert lines()[0].endswith("error   uvicorn.error: yes 1")
 
 
 def test_a_failure_is_logged_with_its_traceback(configure: Callable[[str, str], Lines]) -> None:

@@ -1,0 +1,135 @@
+"""The data folder: what makes a folder ours, and who may use it now."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from thingstead.errors import ConfigError, Conflict
+
+DATABASE = "thingstead.sqlite"
+UNFINISHED = "thingstead.sqlite.new"  # what an initialisation that did not come to its end leaves behind
+LOCK = "lock"
+_COMPANIONS = ("-wal", "-shm", "-journal")
+
+
+class DataFolder:
+    """A folder, readable by its owner alone, that one process at a time works with.
+
+    It is initialised exactly when it holds :data:`DATABASE`, which appears there complete: it is made under another
+    name, synced and renamed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock_file: int | None = None
+
+    @property
+    def database(self) -> Path:
+        return self.path / DATABASE
+
+    @property
+    def unfinished(self) -> Path:
+        return self.path / UNFINISHED
+
+    @property
+    def initialised(self) -> bool:
+        """Whether there is a platform in it.
+
+        Raises:
+            ConfigError: it is not a folder, cannot be read, or belongs to something else.
+        """
+        try:
+            names = {entry.name for entry in os.scandir(self.path)}
+        except FileNotFoundError:
+            return False
+        except OSError as exc:
+            raise self._unusable(exc) from exc
+        if DATABASE in names:
+            return True
+        strange = sorted(name for name in names if not _may_stand_beside(name))
+        if strange:
+            raise ConfigError(
+                f"{self.path} is not a data folder of Thingstead, and is not empty: it holds {strange[0]}"
+            )
+        return False
+
+    def create(self) -> None:
+        """Makes the folder where it is missing and closes it to others."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+        except OSError as exc:
+            raise self._unusable(exc) from exc
+
+    def lock(self) -> "DataFolder":
+        """Takes the folder for this process; released at the end of a ``with`` block, or with the process.
+
+        Raises:
+            FolderInUse: another process has it.
+            ConfigError: the folder cannot be written.
+        """
+        try:
+            lock_file = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise self._unusable(exc) from exc
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            owner = os.pread(lock_file, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(lock_file)
+            raise FolderInUse(f"the data folder {self.path} is in use by a running server (pid {owner})") from exc
+        except OSError as exc:
+            os.close(lock_file)
+            raise self._unusable(exc) from exc
+        os.ftruncate(lock_file, 0)
+        os.pwrite(lock_file, b"%d\n" % os.getpid(), 0)
+        self._lock_file = lock_file
+        return self
+
+    def __enter__(self) -> "DataFolder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock_file is not None:
+            os.ftruncate(self._lock_file, 0)
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def begin_database(self) -> Path:
+        """An empty database file, closed to others, under the name of an unfinished one. SQLite gives the files that
+        it makes beside a database the permissions of the database."""
+        for suffix in ("", *_COMPANIONS):
+            self.unfinished.with_name(UNFINISHED + suffix).unlink(missing_ok=True)
+        try:
+            os.close(os.open(self.unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except OSError as exc:
+            raise self._unusable(exc) from exc
+        return self.unfinished
+
+    def finish_database(self) -> None:
+        """Makes the unfinished database, which must be closed, the folder's own, in one durable step."""
+        for suffix in _COMPANIONS:
+            if self.unfinished.with_name(UNFINISHED + suffix).exists():
+                raise RuntimeError("the database is still open: what it holds would be lost")
+        self.unfinished.rename(self.database)
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _unusable(self, exc: OSError) -> ConfigError:
+        return ConfigError(f"the data folder {self.path} cannot be used: {exc.strerror or exc}")
+
+
+class FolderInUse(Conflict):
+    """Another process, named by its pid, works with the folder."""
+
+
+def _may_stand_beside(name: str) -> bool:
+    """Whether a file may be in a folder that is about to become a data folder: our own, hidden ones, the configuration
+    and what a file system puts at the root of a volume."""
+    return name.startswith((".", UNFINISHED)) or name in {LOCK, "lost+found"} or name.endswith(".toml")

@@ -1,0 +1,112 @@
+"""Which folders are data folders, and who may use one."""
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from thingstead.errors import ConfigError
+from thingstead.server.folder import DataFolder, FolderInUse
+
+
+def names(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.iterdir())
+
+
+def finished(path: Path) -> DataFolder:
+    folder = DataFolder(path)
+    folder.create()
+    with sqlite3.connect(folder.begin_database()) as connection:
+        connection.execute("CREATE TABLE x (y)")
+    connection.close()
+    folder.finish_database()
+    return folder
+
+
+def test_a_missing_or_empty_folder_is_not_initialised(tmp_path: Path) -> None:
+    assert not DataFolder(tmp_path / "absent").initialised
+    assert not DataFolder(tmp_path).initialised
+
+
+def test_a_new_folder_and_its_database_are_closed_to_others(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a" / "data")
+    assert folder.initialised
+    assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder.database.stat().st_mode) == 0o600
+
+
+def test_a_database_that_was_not_finished_does_not_count_and_is_made_anew(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    folder.begin_database().write_text("half")
+    Path(f"{folder.unfinished}-wal").write_text("half")
+    assert not folder.initialised
+    assert folder.begin_database().read_bytes() == b""
+    assert names(tmp_path) == ["thingstead.sqlite.new"]
+
+
+def test_a_database_that_is_still_open_is_not_finished(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    connection = sqlite3.connect(folder.begin_database())
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE x (y)")
+    with pytest.raises(RuntimeError, match="still open"):
+        folder.finish_database()
+    connection.close()
+    folder.finish_database()
+    assert folder.initialised
+
+
+def test_a_folder_that_holds_something_else_is_refused_naming_it(tmp_path: Path) -> None:
+    (tmp_path / "thesis.doc").write_text("x")
+    with pytest.raises(ConfigError, match=r"not a data folder of Thingstead.*thesis\.doc"):
+        _ = DataFolder(tmp_path).initialised
+    assert names(tmp_path) == ["thesis.doc"]
+
+
+def test_what_stands_at_the_root_of_a_volume_does_not_matter(tmp_path: Path) -> None:
+    for name in ("lost+found", ".keep", "thingstead.toml", "lock"):
+        (tmp_path / name).write_text("")
+    assert not DataFolder(tmp_path).initialised
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_text("x")
+    with pytest.raises(ConfigError, match="cannot be used: Not a directory"):
+        _ = DataFolder(file).initialised
+    with pytest.raises(ConfigError, match="cannot be used: File exists"):
+        DataFolder(file).create()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0)
+    try:
+        with pytest.raises(ConfigError, match="Permission denied"):
+            _ = DataFolder(tmp_path).initialised
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_second_user_of_the_folder_is_refused_naming_the_first(tmp_path: Path) -> None:
+    with (
+        DataFolder(tmp_path).lock(),
+        pytest.raises(FolderInUse, match=rf"in use by a running server \(pid {os.getpid()}\)"),
+    ):
+        DataFolder(tmp_path).lock()
+    with DataFolder(tmp_path).lock():  # released by the end of the block
+        pass
+
+
+def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from thingstead.server.folder import DataFolder\n"
+        "DataFolder(Path(sys.argv[1])).lock(); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", program, tmp_path], check=False).returncode == 9
+    with DataFolder(tmp_path).lock():
+        pass
