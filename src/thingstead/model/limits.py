@@ -18,9 +18,17 @@ TAGS_COUNT = 64
 TAG_KEY_LENGTH = 64
 TAG_VALUE_LENGTH = 512
 KEYWORD_LENGTH = 128
+ACCOUNT_LENGTH = 64  # characters, at least 1: letters, digits and ``. _ @ + -`` of any script
+PASSWORD_LENGTH_LEAST = 8
+PASSWORD_LENGTH = 128
+EMAIL_LENGTH = 254
+MOBILE_LENGTH = 32
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"  # ids, and identifiers of attributes, events, commands and streams
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_ACCOUNT = re.compile(r"[\w.@+-]+\Z")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\Z")
+_MOBILE = re.compile(r"[0-9+() -]+\Z")
 
 PAGE_NUMBER = 1_000_000
 PAGE_RECORDS = 100
@@ -37,6 +45,8 @@ GROUPS_PER_IMPORT_ROW = 20
 GROUPS_COUNT = 10_000  # in a project
 GROUP_DEPTH = 16  # levels of the tree
 TYPES_COUNT = 10_000  # in a project
+APPLICATIONS_COUNT = 100  # in a project
+ADMINISTRATORS_COUNT = 100  # in a project
 
 ATTRIBUTES_COUNT = 500  # in a definition
 EVENTS_COUNT = 200
@@ -103,6 +113,26 @@ class Problems:
                 self.add(field, f"a key {problem}")
                 continue
             self.text(f"{field}.{key}", text, TAG_VALUE_LENGTH)
+
+    def account(self, value: str, field: str = "account") -> None:
+        """What a person logs in with."""
+        if len(value) > ACCOUNT_LENGTH or not _ACCOUNT.match(value):
+            self.add(field, f"must be 1 to {ACCOUNT_LENGTH} letters, digits, '.', '_', '@', '+' or '-'")
+
+    def password(self, value: str, field: str = "password") -> None:
+        if not PASSWORD_LENGTH_LEAST <= len(value) <= PASSWORD_LENGTH:
+            self.add(field, f"must have {PASSWORD_LENGTH_LEAST} to {PASSWORD_LENGTH} characters")
+
+    def email(self, value: str, field: str = "email") -> None:
+        """An e-mail address, or nothing."""
+        self.text(field, value, EMAIL_LENGTH)
+        if value and not _EMAIL.match(value):
+            self.add(field, "must be an e-mail address")
+
+    def mobile(self, value: str, field: str = "mobile") -> None:
+        """A phone number as people write it, or nothing."""
+        if len(value) > MOBILE_LENGTH or (value and not _MOBILE.match(value)):
+            self.add(field, f"must be at most {MOBILE_LENGTH} digits, spaces, '+', '-' or parentheses")
 
     def count(self, field: str, value: Sequence[Any], most: int, least: int = 0) -> None:
         if len(value) > most:

@@ -1,0 +1,58 @@
+"""Hashes of passwords: argon2id, off the event loop, a few at a time."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from thingstead.errors import TooManyRequests
+
+T = TypeVar("T")
+
+MEMORY_KIB, PASSES = 19_456, 2  # OWASP's profile for argon2id with one lane
+AT_ONCE = 2  # hashes computed at the same time; each takes MEMORY_KIB and a core
+QUEUE_LIMIT = 64  # that wait for their turn; over it a caller is refused as TooManyRequests
+
+
+class Passwords:
+    """Makes and checks password hashes. One per process, since it bounds how many are computed at once."""
+
+    def __init__(self, *, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:
+        self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+        self._decoy: str | None = None
+
+    async def hash(self, password: str) -> str:
+        """The encoded argon2id hash, with its salt and parameters."""
+        return await self._in_thread(lambda: self._hasher.hash(password))
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether the password is the right one. None, for an account that does not exist, costs the same time."""
+        if self._decoy is None:
+            self._decoy = await self.hash("a password that nobody has")
+        encoded = password_hash or self._decoy
+        right = await self._in_thread(lambda: self._matches(encoded, password))
+        return right and password_hash is not None
+
+    def outdated(self, password_hash: str) -> bool:
+        """Whether a hash was made with other parameters than those of today."""
+        return self._hasher.check_needs_rehash(password_hash)
+
+    def _matches(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._waiting >= QUEUE_LIMIT:
+            raise TooManyRequests("too many log-ins at once", retry_after_s=2)
+        self._waiting += 1
+        try:
+            async with self._turns:
+                return await asyncio.to_thread(work)
+        finally:
+            self._waiting -= 1

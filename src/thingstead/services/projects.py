@@ -1,0 +1,104 @@
+"""Projects: making one, with what is needed to use it, and reading it."""
+
+import secrets
+import string
+
+import msgspec
+
+from thingstead.clock import Clock
+from thingstead.model import ids
+from thingstead.model.limits import Problems
+from thingstead.model.project import Administrator, Application, Project
+from thingstead.services.passwords import Passwords
+from thingstead.services.tokens import hash_secret
+from thingstead.storage.base import Store
+
+PASSWORD_ALPHABET = string.ascii_letters + string.digits
+PASSWORD_CHARACTERS = 20  # of a password that we draw: 119 random bits
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that opens a new project. Shown once; only hashes of the secrets are kept."""
+
+    project_id: str
+    project_key: str
+    app_id: str
+    access_key: str
+    secret_key: str
+    admin_account: str
+    admin_password: str
+    view_key: str
+    view_secret: str
+
+
+class ProjectService:
+    """The verbs of projects."""
+
+    def __init__(self, store: Store, clock: Clock, passwords: Passwords) -> None:
+        self._store = store
+        self._clock = clock
+        self._passwords = passwords
+
+    async def create(
+        self, name: str = "Thingstead", *, admin_account: str = "admin", admin_password: str | None = None
+    ) -> Credentials:
+        """A project with an application and an administrator, in one commit.
+
+        Args:
+            admin_password: one is drawn where none is given.
+        """
+        admin_password = draw_password() if admin_password is None else admin_password
+        problems = Problems()
+        problems.name(name)
+        problems.account(admin_account, "admin_account")
+        problems.password(admin_password, "admin_password")
+        problems.refuse()
+        now = self._clock.now_ms()
+        view_secret, secret_key = ids.new_secret(), ids.new_secret()
+        project = Project(
+            id=ids.new_id(),
+            name=name,
+            project_key=ids.new_project_key(),
+            view_key=ids.new_view_key(),
+            view_secret_hash=hash_secret(view_secret),
+            create_time=now,
+        )
+        application = Application(
+            id=ids.new_id(),
+            project_id=project.id,
+            name="API",
+            access_key=ids.new_access_key(),
+            secret_hash=hash_secret(secret_key),
+            create_time=now,
+        )
+        administrator = Administrator(
+            id=ids.new_id(),
+            project_id=project.id,
+            account=admin_account,
+            password_hash=await self._passwords.hash(admin_password),
+            create_time=now,
+        )
+        await self._store.projects.create(project, application, administrator)
+        return Credentials(
+            project_id=project.id,
+            project_key=project.project_key,
+            app_id=application.id,
+            access_key=application.access_key,
+            secret_key=secret_key,
+            admin_account=admin_account,
+            admin_password=admin_password,
+            view_key=project.view_key,
+            view_secret=view_secret,
+        )
+
+    async def get(self, project_id: str) -> Project:
+        return await self._store.projects.get(project_id)
+
+    async def list_all(self) -> list[Project]:
+        """Every project of the server, oldest first."""
+        return await self._store.projects.list_all()
+
+
+def draw_password() -> str:
+    """A random password of letters and digits."""
+    return "".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_CHARACTERS))
