@@ -9,18 +9,14 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from thingstead.bus.base import Bus
-from thingstead.clock import Clock
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.device import AttributeValue, Device, Page
-from thingstead.model.device_type import AttributeDefinition, AttrType, DataType
-from thingstead.model.messages import DeviceTypeChanged
+from thingstead.model.device_type import AttributeDefinition, AttrType, DataType, DeviceType
 from thingstead.model.report import json_type
 from thingstead.storage.base import Store
 
 SHEETS_KEPT = 1_000
-SHEET_LIFETIME_S = 5.0  # how long another node's change of a type may go unseen when the bus lost the news of it
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -55,31 +51,21 @@ class SeriesItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Sheet(NamedTuple):
-    """A type's attributes in the order of their definition, made once per definition."""
+    """What a type defines, in the order of its definition; made once for each state of the type's row."""
 
+    device_type: DeviceType
     models: Mapping[str, AttributeModel]
-    good_until_s: float  # by the monotonic clock
 
 
 NOTHING_DEFINED: Mapping[str, AttributeModel] = {}
 
 
 class HistoryService:
-    """What is known of devices' attributes. Keeps the definitions of types in use, by their ids, until the bus tells
-    of a change, and never for longer than SHEET_LIFETIME_S: the store wins."""
+    """What is known of devices' attributes."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._clock = clock
         self._sheets: OrderedDict[str, _Sheet] = OrderedDict()
-        self._subscription = bus.subscribe(DeviceTypeChanged, self._forget)
-
-    def _forget(self, message: DeviceTypeChanged) -> None:
-        self._sheets.pop(message.type_id, None)
-
-    async def close(self) -> None:
-        """Stops listening to the bus."""
-        self._subscription.cancel()
 
     async def current_values(self, device: Device, keys: Sequence[str] = ()) -> dict[str, Any]:
         """Plain values by identifier: those of ``keys`` that exist, in that order, or all."""
@@ -158,16 +144,16 @@ class HistoryService:
         type_id = device.type_id
         if type_id is None:
             return NOTHING_DEFINED
-        now_s = self._clock.monotonic_s()
-        sheet = self._sheets.get(type_id)
-        if sheet is not None and now_s < sheet.good_until_s:
-            return sheet.models
         try:
             device_type = await self._store.device_types.get(device.project_id, type_id)
         except NotFound:  # removed since the device was read
             return NOTHING_DEFINED
+        sheet = self._sheets.get(type_id)
+        # The row is immutable: the same object has the same definition. The store says what is current, never we.
+        if sheet is not None and sheet.device_type is device_type:
+            return sheet.models
         models = {entry.identifier: _model(entry) for entry in device_type.functions.attributes}
-        self._sheets[type_id] = _Sheet(models, now_s + SHEET_LIFETIME_S)
+        self._sheets[type_id] = _Sheet(device_type, models)
         self._sheets.move_to_end(type_id)
         if len(self._sheets) > SHEETS_KEPT:
             self._sheets.popitem(last=False)

@@ -1,0 +1,88 @@
+"""Device data (设备数据): attributes with their current values, and their history."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.fields import KeysBody, PageNumber
+from thingstead.errors import NotFound
+from thingstead.model import limits
+from thingstead.model.device import Page
+from thingstead.services.history import AttributeItem, SeriesItem
+
+TAG = "Device data"
+
+
+class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of the history is wanted. `start_time` and `end_time` go together."""
+
+    page: PageNumber = 1
+    page_records: Annotated[
+        int, Meta(ge=1, le=limits.SERIES_PAGE_RECORDS, description="How many points a page has.")
+    ] = limits.PAGE_RECORDS_DEFAULT
+    start_time: Annotated[float, Meta(description="The earliest instant, in ms.")] | None = None
+    end_time: Annotated[float, Meta(description="The latest instant, in ms; at most 30 days later.")] | None = None
+
+
+async def attributes(call: Call) -> list[AttributeItem]:
+    """Attributes that the device's type defines come first, in the order of the definition, with their `model`;
+    then all others by identifier, without `model`. A defined attribute that never had a value has `value` null and `ts`
+    0. The current value is the one with the greatest device timestamp."""
+    items: list[AttributeItem] = await call.platform.history.list_attributes(
+        call.caller.project_id, call.path["device_id"]
+    )
+    return items
+
+
+async def series(call: Call) -> list[SeriesItem]:
+    """The newest point comes first. Without a time range the page counts from the newest point on."""
+    query: SeriesQuery = call.query
+    points: list[SeriesItem] = await call.platform.history.series(
+        call.caller.project_id,
+        call.path["device_id"],
+        call.path["identifier"],
+        Page(number=query.page, records=query.page_records),
+        start_time=query.start_time,
+        end_time=query.end_time,
+    )
+    return points
+
+
+async def remove_attributes(call: Call) -> None:
+    """Removes the current values and the whole history. Unknown identifiers are passed over; what the type defines
+    stays defined."""
+    await call.platform.history.remove_attributes(call.caller.project_id, call.path["device_id"], call.body.keys)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/device/{device_id}/attributes",
+        summary="Read a device's attributes and their current values",
+        handler=attributes,
+        tag=TAG,
+        info=list[AttributeItem],
+        refusals=(NotFound,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/device/{device_id}/attribute/{identifier}/series",
+        summary="Read the history of an attribute",
+        handler=series,
+        tag=TAG,
+        query=SeriesQuery,
+        info=list[SeriesItem],
+        refusals=(NotFound,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/device/{device_id}/attributes_remove",
+        summary="Remove attributes of a device",
+        handler=remove_attributes,
+        tag=TAG,
+        body=KeysBody,
+        refusals=(NotFound,),
+    ),
+)

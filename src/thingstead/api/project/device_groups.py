@@ -1,0 +1,235 @@
+"""Device groups (设备组): their tree, and which devices stand in them."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.fields import Created, Descr, KeysBody, Name, TagsBody, TagsMember
+from thingstead.errors import Conflict, NotFound
+from thingstead.model import limits
+from thingstead.model.device import DeviceGroup
+from thingstead.services.device_groups import GroupNode, NewDeviceGroup
+
+TAG = "Device groups"
+ParentMember = Annotated[str, Meta(description="The id of the group above; empty or null: the root.")]
+
+
+class GroupTreeItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A group with all groups below it."""
+
+    id: str
+    name: str
+    descr: str
+    tags: dict[str, str]
+    create_time: int  # ms
+    children: list["GroupTreeItem"]
+
+
+class GroupTree(msgspec.Struct, frozen=True, kw_only=True):
+    """The groups at the root."""
+
+    items: list[GroupTreeItem]
+
+
+class GroupDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A group."""
+
+    id: str
+    name: str
+    descr: str
+    tags: dict[str, str]
+    create_time: int  # ms
+    parent: str  # "" at the root
+
+
+class NewGroupBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A group to be created."""
+
+    name: Name
+    descr: Descr = ""
+    tags: TagsMember = {}
+    parent: ParentMember | None = None
+
+
+class GroupInfoBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be changed; at least one member."""
+
+    name: Name | UnsetType = UNSET
+    descr: Descr | UnsetType = UNSET
+    parent: ParentMember | UnsetType | None = UNSET
+
+
+class DevicesBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices, by id."""
+
+    devices: Annotated[list[str], Meta(min_length=1, max_length=limits.DEVICES_PER_REQUEST)]
+
+
+def _tree_item(node: GroupNode) -> GroupTreeItem:
+    return GroupTreeItem(
+        id=node.group.id,
+        name=node.group.name,
+        descr=node.group.descr,
+        tags=node.group.tags,
+        create_time=node.group.create_time,
+        children=[_tree_item(child) for child in node.children],
+    )
+
+
+async def device_groups_tree(call: Call) -> GroupTree:
+    """Siblings stand in the order of their creation."""
+    roots = await call.platform.device_groups.tree(call.caller.project_id)
+    return GroupTree(items=[_tree_item(node) for node in roots])
+
+
+async def create_group(call: Call) -> Created:
+    """A tree has at most 16 levels."""
+    body: NewGroupBody = call.body
+    new = NewDeviceGroup(name=body.name, descr=body.descr, tags=body.tags, parent_id=body.parent or None)
+    group = await call.platform.device_groups.create(call.caller.project_id, new)
+    return Created(id=group.id, name=group.name)
+
+
+async def device_group(call: Call) -> GroupDetail:
+    """Its devices are listed by `GET /api/v1/devices?group=<id>`."""
+    group: DeviceGroup = await call.platform.device_groups.get(call.caller.project_id, call.path["group_id"])
+    return GroupDetail(
+        id=group.id,
+        name=group.name,
+        descr=group.descr,
+        tags=group.tags,
+        create_time=group.create_time,
+        parent=group.parent_id or "",
+    )
+
+
+async def delete_group(call: Call) -> None:
+    """Its devices stay in the project. A group that still has groups below it is refused."""
+    await call.platform.device_groups.delete(call.caller.project_id, call.path["group_id"])
+
+
+async def update_info(call: Call) -> None:
+    """Changes only the members that are given. A new `parent` moves the group with all that is below it."""
+    body: GroupInfoBody = call.body
+    await call.platform.device_groups.update_info(
+        call.caller.project_id,
+        call.path["group_id"],
+        name=body.name,
+        descr=body.descr,
+        parent_id=UNSET if body.parent is UNSET else body.parent or None,
+    )
+
+
+async def put_tags(call: Call) -> None:
+    """Adds tags and replaces those of the same key; others stay."""
+    await call.platform.device_groups.put_tags(call.caller.project_id, call.path["group_id"], call.body.tags)
+
+
+async def remove_tags(call: Call) -> None:
+    """Keys that the group does not have are passed over."""
+    await call.platform.device_groups.remove_tags(call.caller.project_id, call.path["group_id"], call.body.keys)
+
+
+async def add_devices(call: Call) -> None:
+    """All of the devices, or none where one does not exist; those that are in the group already stay in it. A device
+    may stand in any number of groups."""
+    await call.platform.device_groups.add_devices(call.caller.project_id, call.path["group_id"], call.body.devices)
+
+
+async def remove_devices(call: Call) -> None:
+    """Devices that are not in the group are passed over."""
+    await call.platform.device_groups.remove_devices(call.caller.project_id, call.path["group_id"], call.body.devices)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/device_groups_tree",
+        summary="Read the tree of device groups",
+        handler=device_groups_tree,
+        tag=TAG,
+        info=GroupTree,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/device_group",
+        summary="Create a device group",
+        handler=create_group,
+        tag=TAG,
+        body=NewGroupBody,
+        info=Created,
+        refusals=(Conflict,),
+        extension=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/device_group/{group_id}",
+        summary="Read a device group",
+        handler=device_group,
+        tag=TAG,
+        info=GroupDetail,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/v1/device_group/{group_id}",
+        summary="Remove a device group",
+        handler=delete_group,
+        tag=TAG,
+        refusals=(NotFound, Conflict),
+        extension=True,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/device_group/{group_id}/info",
+        summary="Change or move a device group",
+        handler=update_info,
+        tag=TAG,
+        body=GroupInfoBody,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/device_group/{group_id}/tags",
+        summary="Put tags on a device group",
+        handler=put_tags,
+        tag=TAG,
+        body=TagsBody,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/device_group/{group_id}/tags_remove",
+        summary="Take tags off a device group",
+        handler=remove_tags,
+        tag=TAG,
+        body=KeysBody,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/device_group/{group_id}/devices",
+        summary="Put devices into a group",
+        handler=add_devices,
+        tag=TAG,
+        body=DevicesBody,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/device_group/{group_id}/devices_remove",
+        summary="Take devices out of a group",
+        handler=remove_devices,
+        tag=TAG,
+        body=DevicesBody,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+)

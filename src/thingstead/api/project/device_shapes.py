@@ -1,0 +1,170 @@
+"""How devices look in requests and answers."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from thingstead.api.fields import Descr, Name, PageQuery, TagsMember
+from thingstead.errors import InvalidInput
+from thingstead.model import limits
+from thingstead.model.device import DeviceFilter, DeviceView
+
+DeviceKey = Annotated[str, Meta(max_length=limits.DEVICE_KEY_LENGTH)]
+
+
+class DeviceAlarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The highest open alarm of a device; an empty object where there is none."""
+
+    alarm_status: int | UnsetType = UNSET  # 1: alarming
+    alarm_level: int | UnsetType = UNSET  # 1 normal (普通), 2 serious (严重), 3 urgent (紧急)
+    ts: int | UnsetType = UNSET  # ms, when it was raised
+
+
+class DeviceActive(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest ms timestamp of each kind of message that the device has sent."""
+
+    attributes: int | UnsetType = UNSET
+    event: int | UnsetType = UNSET
+    command_reply: int | UnsetType = UNSET
+    data: int | UnsetType = UNSET
+    connect: int | UnsetType = UNSET
+
+
+class DeviceTypeInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The type of a device, in short."""
+
+    id: str
+    name: str
+    conn_type: str
+    conn_protocol: str
+
+
+class DeviceItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A device."""
+
+    id: str
+    name: str
+    descr: str
+    device_key: str  # "" where it has none
+    tags: dict[str, str]
+    create_time: int  # ms
+    alarm: DeviceAlarm
+    active: DeviceActive
+    online: bool  # has a live session
+    type: str  # "" where it has none
+    type_info: DeviceTypeInfo | UnsetType = UNSET  # absent where it has no type
+    gateway: str | UnsetType = UNSET  # of a sub-device: the id of its gateway
+    sub_address: str | UnsetType = UNSET  # of a sub-device
+    view_token: str
+    device_code: str
+
+
+class DevicesQuery(PageQuery, frozen=True, kw_only=True):
+    """Which devices are wanted. Filters that are given must all match."""
+
+    type: Annotated[str, Meta(description="Only devices of this device type (id).")] | None = None
+    group: Annotated[str, Meta(description="Only devices in this group (id).")] | None = None
+    groups: Annotated[str, Meta(description="Only devices in any of these groups (ids, comma-separated).")] | None = (
+        None
+    )
+    include_sub_groups: Annotated[bool, Meta(description="1: also devices in groups below those.")] = False
+    keyword: (
+        Annotated[
+            str,
+            Meta(
+                max_length=limits.KEYWORD_LENGTH,
+                description="Extension: part of the name, device_key or id, in any case.",
+            ),
+        ]
+        | None
+    ) = None
+    online: Annotated[bool, Meta(description="Extension: 1 only those online, 0 only those offline.")] | None = None
+    tag: Annotated[str, Meta(description="Extension: `key`, or `key:value`.")] | None = None
+    gateway: Annotated[str, Meta(description="Extension: only sub-devices of this gateway (id).")] | None = None
+
+
+class DeviceBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A device to be created."""
+
+    name: Name
+    descr: Descr = ""
+    type: Annotated[str, Meta(description="A device type's id; empty: none.")] | None = None
+    tags: TagsMember = {}
+    device_key: Annotated[DeviceKey, Meta(description="Unique in the project; empty: none.")] | None = None
+    gateway: Annotated[str, Meta(description="Extension: the id of its gateway, for a sub-device.")] | None = None
+    sub_address: (
+        Annotated[
+            str,
+            Meta(max_length=limits.SUB_ADDRESS_LENGTH, description="Extension: its address, unique in the gateway."),
+        ]
+        | None
+    ) = None
+
+
+class DeviceInfoBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be changed; at least one member. An empty device_key takes the key away."""
+
+    name: Name | UnsetType = UNSET
+    descr: Descr | UnsetType = UNSET
+    device_key: DeviceKey | UnsetType | None = UNSET
+
+
+class DeviceTypeBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The new type of a device; empty or null: none."""
+
+    type: str | None
+
+
+def show_device(view: DeviceView) -> DeviceItem:
+    """A device as lists and details show it."""
+    device, alarm = view.device, view.alarm
+    type_info: DeviceTypeInfo | UnsetType = UNSET
+    if device.type_id is not None and view.type_name is not None:
+        type_info = DeviceTypeInfo(
+            id=device.type_id,
+            name=view.type_name,
+            conn_type=view.conn_type or "",
+            conn_protocol=view.conn_protocol or "",
+        )
+    return DeviceItem(
+        id=device.id,
+        name=device.name,
+        descr=device.descr,
+        device_key=device.device_key or "",
+        tags=device.tags,
+        create_time=device.create_time,
+        alarm=DeviceAlarm()
+        if alarm is None
+        else DeviceAlarm(alarm_status=1, alarm_level=alarm.alarm_level, ts=alarm.ts),
+        active=DeviceActive(**view.active),
+        online=view.online,
+        type=device.type_id or "",
+        type_info=type_info,
+        gateway=device.gateway_id or UNSET,
+        sub_address=device.sub_address or UNSET,
+        view_token=device.view_token,
+        device_code=device.device_code,
+    )
+
+
+def to_filter(query: DevicesQuery) -> DeviceFilter:
+    groups = [query.group] if query.group else []
+    if query.groups:
+        named = [group.strip() for group in query.groups.split(",")]
+        groups = [group for group in named if group and (not groups or group in groups)]
+    if len(groups) > limits.GROUP_FILTER_COUNT:
+        raise InvalidInput.field("groups", f"must name at most {limits.GROUP_FILTER_COUNT} groups")
+    tag: tuple[str, str | None] | None = None
+    if query.tag:
+        key, colon, value = query.tag.partition(":")
+        tag = (key, value if colon else None)
+    return DeviceFilter(
+        type_id=query.type,
+        group_ids=tuple(groups),
+        include_sub_groups=query.include_sub_groups,
+        keyword=query.keyword,
+        online=query.online,
+        tag=tag,
+        gateway_id=query.gateway,
+    )

@@ -1,0 +1,229 @@
+"""Device types (设备类型) and their function definitions (功能定义)."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.fields import Created, Descr, KeysBody, Name, TagsBody, TagsMember
+from thingstead.errors import Conflict, NotFound
+from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
+from thingstead.services.device_types import NewDeviceType
+
+TAG = "Device types"
+ConnTypeMember = Annotated[ConnType, Meta(description="1 direct device, 2 sub-device, 3 gateway.")]
+ConnProtocolMember = Annotated[ConnProtocol, Meta(description="1 standard, 2 Modbus RTU, 9 other.")]
+AutoCreate = Annotated[bool, Meta(description="Whether a device that names the type_key may create itself.")]
+
+
+class DeviceTypeItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A device type in the list."""
+
+    id: str
+    name: str
+    descr: str
+    tags: dict[str, str]
+    create_time: int  # ms
+    device_count: int
+    conn_protocol: str
+    conn_type: str
+
+
+class DeviceTypeItems(msgspec.Struct, frozen=True, kw_only=True):
+    """All device types of the project."""
+
+    items: list[DeviceTypeItem]
+
+
+class DeviceTypeDetail(DeviceTypeItem, frozen=True, kw_only=True):
+    """A device type with its definition."""
+
+    type_key: str
+    auto_create: bool
+    functions: Functions
+
+
+class CreatedType(Created, frozen=True, kw_only=True):
+    """The device type that was created."""
+
+    type_key: str
+
+
+class NewTypeBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A device type to be created."""
+
+    name: Name
+    descr: Descr = ""
+    tags: TagsMember = {}
+    conn_type: ConnTypeMember = "1"
+    conn_protocol: ConnProtocolMember = "1"
+    auto_create: AutoCreate = False
+    functions: Functions = Functions()
+
+
+class TypeInfoBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be changed; at least one member."""
+
+    name: Name | UnsetType = UNSET
+    descr: Descr | UnsetType = UNSET
+    conn_type: ConnTypeMember | UnsetType = UNSET
+    conn_protocol: ConnProtocolMember | UnsetType = UNSET
+    auto_create: AutoCreate | UnsetType = UNSET
+
+
+class FunctionsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole new definition."""
+
+    functions: Functions
+
+
+def _item(device_type: DeviceType) -> DeviceTypeItem:
+    return msgspec.convert(device_type, DeviceTypeItem, from_attributes=True)
+
+
+async def device_types(call: Call) -> DeviceTypeItems:
+    """All of them, the oldest first."""
+    types = await call.platform.device_types.list_all(call.caller.project_id)
+    return DeviceTypeItems(items=[_item(device_type) for device_type in types])
+
+
+async def create_type(call: Call) -> CreatedType:
+    """The function definition is optional, and so is everything in it. Values of attributes that it defines are
+    checked: `attr_type` says who may change one (`report`, `push`, `both`, `cloud`), `data_type` and `data_options`
+    what it may be: number `{unit, precision, min, max}`, switch `{on, off}`, enum `{items: [{value, name}]}`; other
+    data types have no options. Attributes that it does not define are accepted as they come."""
+    body: NewTypeBody = call.body
+    new = NewDeviceType(
+        name=body.name,
+        descr=body.descr,
+        tags=body.tags,
+        conn_type=body.conn_type,
+        conn_protocol=body.conn_protocol,
+        auto_create=body.auto_create,
+        functions=body.functions,
+    )
+    device_type = await call.platform.device_types.create(call.caller.project_id, new)
+    return CreatedType(id=device_type.id, name=device_type.name, type_key=device_type.type_key)
+
+
+async def device_type(call: Call) -> DeviceTypeDetail:
+    """With its `type_key` and its function definition."""
+    found = await call.platform.device_types.get(call.caller.project_id, call.path["type_id"])
+    return msgspec.convert(found, DeviceTypeDetail, from_attributes=True)
+
+
+async def delete_type(call: Call) -> None:
+    """A type that still has devices is refused."""
+    await call.platform.device_types.delete(call.caller.project_id, call.path["type_id"])
+
+
+async def update_info(call: Call) -> None:
+    """Changes only the members that are given. `conn_type` cannot change while the type has devices."""
+    body: TypeInfoBody = call.body
+    await call.platform.device_types.update_info(
+        call.caller.project_id,
+        call.path["type_id"],
+        name=body.name,
+        descr=body.descr,
+        conn_type=body.conn_type,
+        conn_protocol=body.conn_protocol,
+        auto_create=body.auto_create,
+    )
+
+
+async def put_functions(call: Call) -> None:
+    """Replaces the function definition as a whole; connected devices are held to the new one at once. Values that were
+    kept under the old definition stay."""
+    await call.platform.device_types.put_functions(call.caller.project_id, call.path["type_id"], call.body.functions)
+
+
+async def put_tags(call: Call) -> None:
+    """Adds tags and replaces those of the same key; others stay."""
+    await call.platform.device_types.put_tags(call.caller.project_id, call.path["type_id"], call.body.tags)
+
+
+async def remove_tags(call: Call) -> None:
+    """Keys that the type does not have are passed over."""
+    await call.platform.device_types.remove_tags(call.caller.project_id, call.path["type_id"], call.body.keys)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/device_types",
+        summary="List device types",
+        handler=device_types,
+        tag=TAG,
+        info=DeviceTypeItems,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/device_type",
+        summary="Create a device type",
+        handler=create_type,
+        tag=TAG,
+        body=NewTypeBody,
+        info=CreatedType,
+        extension=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/device_type/{type_id}",
+        summary="Read a device type",
+        handler=device_type,
+        tag=TAG,
+        info=DeviceTypeDetail,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/v1/device_type/{type_id}",
+        summary="Remove a device type",
+        handler=delete_type,
+        tag=TAG,
+        refusals=(NotFound, Conflict),
+        extension=True,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/device_type/{type_id}/info",
+        summary="Change a device type's settings",
+        handler=update_info,
+        tag=TAG,
+        body=TypeInfoBody,
+        refusals=(NotFound, Conflict),
+        extension=True,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/device_type/{type_id}/functions",
+        summary="Replace a device type's function definition",
+        handler=put_functions,
+        tag=TAG,
+        body=FunctionsBody,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/device_type/{type_id}/tags",
+        summary="Put tags on a device type",
+        handler=put_tags,
+        tag=TAG,
+        body=TagsBody,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/device_type/{type_id}/tags_remove",
+        summary="Take tags off a device type",
+        handler=remove_tags,
+        tag=TAG,
+        body=KeysBody,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+)

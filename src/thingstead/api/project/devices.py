@@ -1,0 +1,217 @@
+"""Devices: the registry (设备管理) and its statistics."""
+
+from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.fields import Created, KeysBody, Listed, TagsBody, listed
+from thingstead.api.project.device_shapes import (
+    DeviceBody,
+    DeviceInfoBody,
+    DeviceItem,
+    DevicesQuery,
+    DeviceTypeBody,
+    show_device,
+    to_filter,
+)
+from thingstead.errors import Conflict, NotFound
+from thingstead.model.device import DevicesAlarmStat, DevicesStat
+from thingstead.services.devices import Certificate
+from thingstead.services.new_device import NewDevice
+
+TAG = "Devices"
+
+
+async def devices_stat(call: Call) -> DevicesStat:
+    """A device is online while it has a live session, and active when it has sent anything within 24 hours (a
+    setting)."""
+    return await call.platform.devices.stat(call.caller.project_id)
+
+
+async def devices_alarm_stat(call: Call) -> DevicesAlarmStat:
+    """Devices by the level of their highest open alarm."""
+    return await call.platform.devices.alarm_stat(call.caller.project_id)
+
+
+async def devices(call: Call) -> Listed[DeviceItem]:
+    """The oldest device comes first, ties in the order of ids. A filter that names an unknown type or group matches
+    no device."""
+    page = call.query.to_page()
+    views, total = await call.platform.devices.list_views(call.caller.project_id, to_filter(call.query), page)
+    return listed([show_device(view) for view in views], total, page)
+
+
+async def create_device(call: Call) -> Created:
+    """With `gateway` and `sub_address` it becomes a sub-device: the gateway must be of a type whose conn_type is 3, the
+    sub-device of one whose conn_type is 2."""
+    body: DeviceBody = call.body
+    new = NewDevice(
+        name=body.name,
+        descr=body.descr,
+        type_id=body.type or None,
+        tags=body.tags,
+        device_key=body.device_key or None,
+        gateway_id=body.gateway or None,
+        sub_address=body.sub_address or None,
+    )
+    device = await call.platform.devices.create(call.caller.project_id, new)
+    return Created(id=device.id, name=device.name)
+
+
+async def device(call: Call) -> DeviceItem:
+    """Everything about one device but its certificate and its values."""
+    return show_device(await call.platform.devices.get_view(call.caller.project_id, call.path["device_id"]))
+
+
+async def delete_device(call: Call) -> None:
+    """Removes the device with its values, history and logs, and ends its live session. A gateway that still has
+    sub-devices is refused."""
+    await call.platform.devices.delete(call.caller.project_id, call.path["device_id"])
+
+
+async def certificate(call: Call) -> Certificate:
+    """What the device logs in with: MQTT user name `access_token`, password `project_key`."""
+    return await call.platform.devices.certificate(call.caller.project_id, call.path["device_id"])
+
+
+async def reset_certificate(call: Call) -> Certificate:
+    """Gives the device a new `access_token` and shows the new certificate. The old one is void at once, and the
+    device's live session ends."""
+    return await call.platform.devices.reset_certificate(call.caller.project_id, call.path["device_id"])
+
+
+async def update_info(call: Call) -> None:
+    """Changes only the members that are given."""
+    body: DeviceInfoBody = call.body
+    await call.platform.devices.update_info(
+        call.caller.project_id,
+        call.path["device_id"],
+        name=body.name,
+        descr=body.descr,
+        device_key=body.device_key,
+    )
+
+
+async def put_tags(call: Call) -> None:
+    """Adds tags and replaces those of the same key; others stay."""
+    await call.platform.devices.put_tags(call.caller.project_id, call.path["device_id"], call.body.tags)
+
+
+async def remove_tags(call: Call) -> None:
+    """Keys that the device does not have are passed over."""
+    await call.platform.devices.remove_tags(call.caller.project_id, call.path["device_id"], call.body.keys)
+
+
+async def change_type(call: Call) -> None:
+    """Values that the device has reported stay. Where the way of connecting changes (conn_type), its live session
+    ends."""
+    await call.platform.devices.change_type(call.caller.project_id, call.path["device_id"], call.body.type or None)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/devices_stat",
+        summary="Count devices by state",
+        handler=devices_stat,
+        tag=TAG,
+        info=DevicesStat,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/devices_alarm_stat",
+        summary="Count devices by alarm level",
+        handler=devices_alarm_stat,
+        tag=TAG,
+        info=DevicesAlarmStat,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/devices",
+        summary="List devices",
+        handler=devices,
+        tag=TAG,
+        query=DevicesQuery,
+        info=Listed[DeviceItem],
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/device",
+        summary="Create a device",
+        handler=create_device,
+        tag=TAG,
+        body=DeviceBody,
+        info=Created,
+        refusals=(Conflict,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/device/{device_id}",
+        summary="Read a device",
+        handler=device,
+        tag=TAG,
+        info=DeviceItem,
+        refusals=(NotFound,),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/v1/device/{device_id}",
+        summary="Remove a device",
+        handler=delete_device,
+        tag=TAG,
+        refusals=(NotFound, Conflict),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/device/{device_id}/certificate",
+        summary="Read a device's certificate",
+        handler=certificate,
+        tag=TAG,
+        info=Certificate,
+        refusals=(NotFound,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/device/{device_id}/certificate_reset",
+        summary="Reset a device's certificate",
+        handler=reset_certificate,
+        tag=TAG,
+        info=Certificate,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/device/{device_id}/info",
+        summary="Change a device's name, description or key",
+        handler=update_info,
+        tag=TAG,
+        body=DeviceInfoBody,
+        refusals=(NotFound, Conflict),
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/device/{device_id}/tags",
+        summary="Put tags on a device",
+        handler=put_tags,
+        tag=TAG,
+        body=TagsBody,
+        refusals=(NotFound,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/device/{device_id}/tags_remove",
+        summary="Take tags off a device",
+        handler=remove_tags,
+        tag=TAG,
+        body=KeysBody,
+        refusals=(NotFound,),
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/device/{device_id}/type",
+        summary="Change a device's type",
+        handler=change_type,
+        tag=TAG,
+        body=DeviceTypeBody,
+        refusals=(NotFound, Conflict),
+        extension=True,
+    ),
+)

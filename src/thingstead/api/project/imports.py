@@ -1,0 +1,65 @@
+"""Many devices in one call."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.api.endpoint import Call, Endpoint
+from thingstead.model import limits
+from thingstead.services.imports import ImportRow, RowResult
+
+IMPORT_BODY_BYTES = 16 * 1024 * 1024
+
+
+class ImportBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices to be created. A row that is wrong is refused on its own."""
+
+    devices: Annotated[
+        list[Any],
+        Meta(
+            max_length=limits.IMPORT_ROWS,
+            extra_json_schema={
+                "items": {
+                    "type": "object",
+                    "required": ["name"],
+                    "properties": msgspec.json.schema(ImportRow)["$defs"]["ImportRow"]["properties"],
+                }
+            },
+        ),
+    ]
+
+
+class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows were created, were there already, or were refused; and the result of each, in order."""
+
+    created: int
+    exists: int
+    refused: int
+    items: list[RowResult]
+
+
+async def import_devices(call: Call) -> ImportInfo:
+    """Up to 10,000 devices in one call. A row whose `device_key` is known already creates nothing and answers with the
+    id of that device, so a call can be repeated; rows without a key are created each time. Groups of a row are joined
+    in both cases."""
+    rows = await call.platform.devices.import_rows(call.caller.project_id, call.body.devices)
+    counts = {"created": 0, "exists": 0, "refused": 0}
+    for row in rows:
+        counts[row.result] += 1
+    return ImportInfo(items=rows, **counts)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/api/v1/devices_import",
+        summary="Create many devices",
+        handler=import_devices,
+        tag="Devices",
+        body=ImportBody,
+        info=ImportInfo,
+        extension=True,
+        body_limit_bytes=IMPORT_BODY_BYTES,
+    ),
+)
