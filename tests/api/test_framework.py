@@ -328,7 +328,7 @@ async def test_path_parameters_reach_the_handler(client: httpx.AsyncClient) -> N
 
 @pytest.mark.parametrize("length", [101, 50_000, DISCARD_LIMIT_BYTES + 200_000])
 async def test_a_body_over_the_limit_is_413(connect: Connect, length: int) -> None:
-    client = connect(app(ApiSettings(max_body_bytes=100)))
+    client = connect(app(ApiSettings(body_limit_bytes=100)))
 
     async def stream() -> AsyncIterator[bytes]:
         for start in range(0, length, 65_536):
@@ -340,7 +340,7 @@ async def test_a_body_over_the_limit_is_413(connect: Connect, length: int) -> No
 
 
 async def test_a_body_of_exactly_the_limit_is_read(connect: Connect) -> None:
-    client = connect(app(ApiSettings(max_body_bytes=100)))
+    client = connect(app(ApiSettings(body_limit_bytes=100)))
     response = await client.post("/open", content=b'{"name":"a"}'.ljust(100))
     assert response.json()["result"] is True
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from thingstead.api.body import BODY_TIMEOUT_S, Receive, Scope, read_body
+from thingstead.api.body import Receive, Scope, read_body
 from thingstead.api.dialect import Answer, failure, not_authenticated, success
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.validation import body_decoder, query_decoder
@@ -21,7 +21,7 @@ class Operation:
         self._settings = settings
         self._decode_body = None if endpoint.body is None else body_decoder(endpoint.body)
         self._decode_query = None if endpoint.query is None else query_decoder(endpoint.query)
-        self._body_limit_bytes = endpoint.body_limit_bytes or settings.max_body_bytes
+        self._body_limit_bytes = endpoint.body_limit_bytes or settings.body_limit_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
         """Answers one request. The credential comes first: a stranger's body is not even read.
@@ -45,7 +45,7 @@ class Operation:
         query = None if self._decode_query is None else self._decode_query(scope["query_string"])
         body = None
         if self._decode_body is not None:
-            body = self._decode_body(await read_body(receive, self._body_limit_bytes, BODY_TIMEOUT_S))
+            body = self._decode_body(await read_body(receive, self._body_limit_bytes, self._settings.body_timeout_s))
         peer = scope.get("client")
         call = Call(self._platform, path, caller=caller, query=query, body=body, remote_address=peer[0] if peer else "")
         return await self.endpoint.handler(call)

@@ -1,29 +1,32 @@
 """What the edges (HTTP and MQTT) get to work with: one member a service."""
 
 from dataclasses import dataclass
-from typing import Any
 
+from thingstead.services.accounts import AccountService
 from thingstead.services.alarms import AlarmService
 from thingstead.services.control import ControlService
+from thingstead.services.customers import CustomerService
 from thingstead.services.device_groups import DeviceGroupService
 from thingstead.services.device_types import DeviceTypeService
 from thingstead.services.devices import DeviceService
 from thingstead.services.history import HistoryService
 from thingstead.services.ingest import IngestService
 from thingstead.services.presence import PresenceService
+from thingstead.services.projects import ProjectService
+from thingstead.services.tokens import TokenService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """The services of one server."""
+    """The services of one server. The composition root makes it."""
 
-    projects: Any
-    accounts: Any
-    tokens: Any
+    projects: ProjectService
+    accounts: AccountService
+    tokens: TokenService
     devices: DeviceService
     device_types: DeviceTypeService
     device_groups: DeviceGroupService
-    customers: Any
+    customers: CustomerService
     history: HistoryService
     ingest: IngestService
     control: ControlService

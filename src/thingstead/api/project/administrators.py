@@ -1,0 +1,186 @@
+"""Administrators of the project (管理员管理). For administrators only."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.fields import Account, Email, Password, TagsMember
+from thingstead.errors import Conflict, NotFound, TooManyRequests
+from thingstead.model import limits
+from thingstead.model.project import Administrator
+from thingstead.services.accounts import AdministratorChanges
+
+TAG = "Administrators"
+COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.ADMINISTRATOR, "extension": True}
+PersonName = Annotated[str, Meta(max_length=limits.NAME_LENGTH)]
+
+
+class AdministratorInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A person who manages the project."""
+
+    id: str
+    account: str
+    name: str
+    email: str
+    tags: dict[str, str]
+
+
+class AdministratorList(msgspec.Struct, frozen=True, kw_only=True):
+    """All administrators of the project, oldest first."""
+
+    items: list[AdministratorInfo]
+
+
+class AdministratorCreated(msgspec.Struct, frozen=True, kw_only=True):
+    """What was created."""
+
+    id: str
+    account: str
+
+
+class AdministratorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An administrator to be created."""
+
+    account: Account
+    password: Password
+    name: PersonName = ""
+    email: Email = ""
+    tags: TagsMember = {}
+
+
+class AdministratorInfoBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be changed; at least one member. ``tags`` replaces all tags."""
+
+    name: PersonName | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
+    tags: TagsMember | UnsetType = UNSET
+
+
+class AdministratorPasswordBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A new password."""
+
+    password: Password
+
+
+def _shown(administrator: Administrator) -> AdministratorInfo:
+    return AdministratorInfo(
+        id=administrator.id,
+        account=administrator.account,
+        name=administrator.name,
+        email=administrator.email,
+        tags=administrator.tags,
+    )
+
+
+async def read_myself(call: Call) -> AdministratorInfo:
+    """The administrator who logged in. Only with an AccessToken of ``admin_login``."""
+    admin_id = call.caller.admin_id or ""  # present: the endpoint is for administrators
+    return _shown(await call.platform.accounts.get_administrator(call.caller.project_id, admin_id))
+
+
+async def list_administrators(call: Call) -> AdministratorList:
+    """All administrators of the project, oldest first."""
+    administrators = await call.platform.accounts.list_administrators(call.caller.project_id)
+    return AdministratorList(items=[_shown(administrator) for administrator in administrators])
+
+
+async def read_administrator(call: Call) -> AdministratorInfo:
+    """One administrator."""
+    return _shown(await call.platform.accounts.get_administrator(call.caller.project_id, call.path["admin_id"]))
+
+
+async def create_administrator(call: Call) -> AdministratorCreated:
+    """The account must not be taken in the project."""
+    body: AdministratorBody = call.body
+    administrator = await call.platform.accounts.create_administrator(
+        call.caller.project_id, body.account, body.password, name=body.name, email=body.email, tags=body.tags
+    )
+    return AdministratorCreated(id=administrator.id, account=administrator.account)
+
+
+async def update_info(call: Call) -> None:
+    """Members that are left out stay as they are."""
+    body: AdministratorInfoBody = call.body
+    changes = AdministratorChanges(name=body.name, email=body.email, tags=body.tags)
+    await call.platform.accounts.update_administrator(call.caller.project_id, call.path["admin_id"], changes)
+
+
+async def set_password(call: Call) -> None:
+    """Every AccessToken of the administrator, also the caller's own, ends at once."""
+    await call.platform.accounts.set_administrator_password(
+        call.caller.project_id, call.path["admin_id"], call.body.password
+    )
+
+
+async def delete_administrator(call: Call) -> None:
+    """The administrator's AccessTokens end at once. The last administrator of a project cannot be removed."""
+    await call.platform.accounts.delete_administrator(call.caller.project_id, call.path["admin_id"])
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/admin",
+        summary="Read the administrator who is logged in",
+        handler=read_myself,
+        tag=TAG,
+        info=AdministratorInfo,
+        access=Access.ADMINISTRATOR,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/admins",
+        summary="List administrators",
+        handler=list_administrators,
+        info=AdministratorList,
+        **COMMON,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/admin",
+        summary="Create an administrator",
+        handler=create_administrator,
+        body=AdministratorBody,
+        info=AdministratorCreated,
+        refusals=(Conflict, TooManyRequests),
+        **COMMON,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/admin/{admin_id}",
+        summary="Read an administrator",
+        handler=read_administrator,
+        info=AdministratorInfo,
+        refusals=(NotFound,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/v1/admin/{admin_id}",
+        summary="Remove an administrator",
+        handler=delete_administrator,
+        refusals=(NotFound, Conflict),
+        **COMMON,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/admin/{admin_id}/info",
+        summary="Change an administrator's name, e-mail address or tags",
+        handler=update_info,
+        body=AdministratorInfoBody,
+        refusals=(NotFound,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/admin/{admin_id}/pwd",
+        summary="Set an administrator's password",
+        handler=set_password,
+        body=AdministratorPasswordBody,
+        refusals=(NotFound, TooManyRequests),
+        **COMMON,
+    ),
+)

@@ -1,0 +1,268 @@
+"""End users of the project (用户管理)."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.fields import (
+    Account,
+    Created,
+    Descr,
+    Email,
+    KeysBody,
+    Listed,
+    Mobile,
+    Name,
+    PageQuery,
+    Password,
+    TagsBody,
+    TagsMember,
+    listed,
+)
+from thingstead.errors import Conflict, NotFound, TooManyRequests
+from thingstead.model import limits
+from thingstead.model.customer import Customer
+from thingstead.services.customers import CustomerChanges, NewCustomer
+
+TAG = "Customers"
+
+
+class CustomerCount(msgspec.Struct, frozen=True, kw_only=True):
+    """What a customer has."""
+
+    device_count: int
+
+
+class CustomerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """An end user."""
+
+    id: str
+    account: str
+    name: str
+    descr: str
+    email: str
+    mobile: str
+    tags: dict[str, str]
+    locale: str
+    create_time: int  # ms
+    count: CustomerCount
+
+
+class CustomerBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer to be created."""
+
+    name: Name
+    account: Account
+    password: Password
+    descr: Descr = ""
+    email: Email = ""
+    mobile: Mobile = ""
+    tags: TagsMember = {}
+
+
+class CustomerInfoBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be changed; at least one member."""
+
+    name: Name | UnsetType = UNSET
+    descr: Descr | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
+    mobile: Mobile | UnsetType = UNSET
+
+
+class PasswordBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A new password."""
+
+    password: Password
+
+
+class CustomerDevicesBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices, by id."""
+
+    devices: Annotated[list[str], Meta(min_length=1, max_length=limits.DEVICES_PER_REQUEST)]
+
+
+def _shown(customer: Customer) -> CustomerInfo:
+    return CustomerInfo(
+        id=customer.id,
+        account=customer.account,
+        name=customer.name,
+        descr=customer.descr,
+        email=customer.email,
+        mobile=customer.mobile,
+        tags=customer.tags,
+        locale=customer.locale,
+        create_time=customer.create_time,
+        count=CustomerCount(device_count=customer.device_count),
+    )
+
+
+async def list_customers(call: Call) -> Listed[CustomerInfo]:
+    """All end users of the project, oldest first."""
+    page = call.query.to_page()
+    customers, total = await call.platform.customers.list_page(call.caller.project_id, page)
+    return listed([_shown(customer) for customer in customers], total, page)
+
+
+async def read_customer(call: Call) -> CustomerInfo:
+    """One end user."""
+    return _shown(await call.platform.customers.get(call.caller.project_id, call.path["customer_id"]))
+
+
+async def create_customer(call: Call) -> Created:
+    """The account must not be taken in the project."""
+    body: CustomerBody = call.body
+    new = NewCustomer(
+        name=body.name,
+        account=body.account,
+        password=body.password,
+        descr=body.descr,
+        email=body.email,
+        mobile=body.mobile,
+        tags=body.tags,
+    )
+    customer = await call.platform.customers.create(call.caller.project_id, new)
+    return Created(id=customer.id, name=customer.name)
+
+
+async def update_info(call: Call) -> None:
+    """Members that are left out stay as they are."""
+    body: CustomerInfoBody = call.body
+    changes = CustomerChanges(name=body.name, descr=body.descr, email=body.email, mobile=body.mobile)
+    await call.platform.customers.update(call.caller.project_id, call.path["customer_id"], changes)
+
+
+async def set_password(call: Call) -> None:
+    """The password with which the customer logs in."""
+    body: PasswordBody = call.body
+    await call.platform.customers.set_password(call.caller.project_id, call.path["customer_id"], body.password)
+
+
+async def put_tags(call: Call) -> None:
+    """Adds or replaces the tags that are given; others stay."""
+    await call.platform.customers.put_tags(call.caller.project_id, call.path["customer_id"], call.body.tags)
+
+
+async def remove_tags(call: Call) -> None:
+    """Keys that the customer does not have are passed over."""
+    await call.platform.customers.remove_tags(call.caller.project_id, call.path["customer_id"], call.body.keys)
+
+
+async def delete_customer(call: Call) -> None:
+    """Devices that are bound to the customer stay, unbound."""
+    await call.platform.customers.delete(call.caller.project_id, call.path["customer_id"])
+
+
+async def bind_devices(call: Call) -> None:
+    """All or nothing. A device that belongs to another customer moves to this one."""
+    await _bind(call, bind=True)
+
+
+async def unbind_devices(call: Call) -> None:
+    """Devices that are not this customer's are passed over."""
+    await _bind(call, bind=False)
+
+
+async def _bind(call: Call, *, bind: bool) -> None:
+    body: CustomerDevicesBody = call.body
+    await call.platform.customers.bind_devices(
+        call.caller.project_id, call.path["customer_id"], body.devices, bind=bind
+    )
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/customers",
+        summary="List customers",
+        handler=list_customers,
+        tag=TAG,
+        query=PageQuery,
+        info=Listed[CustomerInfo],
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/customer",
+        summary="Create a customer",
+        handler=create_customer,
+        tag=TAG,
+        body=CustomerBody,
+        info=Created,
+        refusals=(Conflict, TooManyRequests),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/customer/{customer_id}",
+        summary="Read a customer",
+        handler=read_customer,
+        tag=TAG,
+        info=CustomerInfo,
+        refusals=(NotFound,),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/v1/customer/{customer_id}",
+        summary="Remove a customer",
+        handler=delete_customer,
+        tag=TAG,
+        refusals=(NotFound,),
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/customer/{customer_id}/info",
+        summary="Change a customer's name, description, e-mail address or phone number",
+        handler=update_info,
+        tag=TAG,
+        body=CustomerInfoBody,
+        refusals=(NotFound,),
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/customer/{customer_id}/pwd",
+        summary="Set a customer's password",
+        handler=set_password,
+        tag=TAG,
+        body=PasswordBody,
+        refusals=(NotFound, TooManyRequests),
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/customer/{customer_id}/tags",
+        summary="Put tags on a customer",
+        handler=put_tags,
+        tag=TAG,
+        body=TagsBody,
+        refusals=(NotFound,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/customer/{customer_id}/tags_remove",
+        summary="Take tags off a customer",
+        handler=remove_tags,
+        tag=TAG,
+        body=KeysBody,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/customer/{customer_id}/devices",
+        summary="Bind devices to a customer",
+        handler=bind_devices,
+        tag=TAG,
+        body=CustomerDevicesBody,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/customer/{customer_id}/devices_remove",
+        summary="Unbind devices from a customer",
+        handler=unbind_devices,
+        tag=TAG,
+        body=CustomerDevicesBody,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+)
