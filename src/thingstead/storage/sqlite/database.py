@@ -35,12 +35,16 @@ BUSY_TIMEOUT_MS = 5_000
 class _Job:
     """A write and where its outcome goes. ``deliver`` runs on the event loop, with the result or the error."""
 
-    __slots__ = ("deliver", "error", "result", "run")
+    __slots__ = ("deliver", "error", "result", "run", "single_statement")
 
     def __init__(
-        self, run: Callable[[sqlite3.Connection], Any], deliver: Callable[[Any, Exception | None], None]
+        self,
+        run: Callable[[sqlite3.Connection], Any],
+        deliver: Callable[[Any, Exception | None], None],
+        single_statement: bool,
     ) -> None:
         self.run = run
+        self.single_statement = single_statement  # is a transaction by itself
         self.deliver = deliver
         self.result: Any = None
         self.error: Exception | None = None
@@ -109,15 +113,23 @@ class Database:
         return await future
 
     def submit(
-        self, run: Callable[[sqlite3.Connection], Any], deliver: Callable[[Any, Exception | None], None]
+        self,
+        run: Callable[[sqlite3.Connection], Any],
+        deliver: Callable[[Any, Exception | None], None],
+        *,
+        single_statement: bool = False,
     ) -> None:
-        """Like :meth:`write`, without waiting: ``deliver(result, error)`` is called on the event loop."""
+        """Like :meth:`write`, without waiting: ``deliver(result, error)`` is called on the event loop.
+
+        A job of a single statement, alone in its commit, runs without BEGIN and COMMIT of its own: the thread then
+        gives up and takes back the interpreter lock once instead of three times.
+        """
         if self._closing:
             raise Unavailable("the store is closing")
         if self._waiting >= WRITE_QUEUE_LIMIT:
             raise Unavailable("too many writes are waiting")
         self._waiting += 1
-        self._jobs.put(_Job(run, deliver))
+        self._jobs.put(_Job(run, deliver, single_statement))
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         """Runs a read that may take long in a thread, on a connection of that thread's own."""
@@ -177,9 +189,13 @@ class Database:
 
     def _commit(self, jobs: collections.deque[_Job]) -> None:
         connection = self._writer_connection
+        alone = len(jobs) == 1
         try:
+            if alone and jobs[0].single_statement:
+                self._run_job(connection, jobs[0], savepoint=False)
+                self._trouble = None
+                return
             connection.execute("BEGIN IMMEDIATE")
-            alone = len(jobs) == 1
             for job in jobs:
                 self._run_job(connection, job, savepoint=not alone)
             if alone and jobs[0].error is not None:

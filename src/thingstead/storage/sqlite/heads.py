@@ -110,20 +110,24 @@ class Head:
     def drop_packed(self, seq: int) -> int:
         """Drops pending reports up to ``seq``, which are packed now; returns how many points these were."""
         kept = [pending for pending in self.pending if pending.seq > seq]
-        points = sum(len(decode_values(pending.body)) for pending in kept)
+        points = sum(len(decode_values(pending.body)) for pending in kept)  # few: what came while packing
         dropped = self.points - points
         self.pending, self.points = kept, points
         self.packed_seq = seq
         return dropped
 
-    def points_of(self, identifier: str, start: int, end: int, after_seq: int) -> list[tuple[int, Any]]:
-        """Pending points of one attribute in ``start <= ts <= end``, of log rows after ``after_seq``, newest first;
-        of equal ``ts`` the last appended first."""
+    def points_of(self, identifier: str, start: int, end: int) -> list[tuple[int, int, Any]]:
+        """Pending points of one attribute in ``start <= ts <= end`` as (seq, ts, value), newest first; of equal ``ts``
+        the last appended first."""
         found = []
         for pending in reversed(self.pending):
-            if pending.seq > after_seq and start <= pending.ts <= end:
+            if start <= pending.ts <= end:
                 values = decode_values(pending.body)
                 if identifier in values:
-                    found.append((pending.ts, values[identifier]))
-        found.sort(key=lambda point: -point[0])
+                    found.append((pending.seq, pending.ts, values[identifier]))
+        found.sort(key=_newest_first)
         return found
+
+
+def _newest_first(point: tuple[int, int, Any]) -> int:
+    return -point[1]

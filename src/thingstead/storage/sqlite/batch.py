@@ -1,0 +1,42 @@
+"""The open commit: what is appended between two turns of the event loop."""
+
+import sqlite3
+from collections.abc import Callable
+
+import structlog
+
+from thingstead.model.report import Report
+from thingstead.storage.sqlite.heads import Head, LogEntry
+
+log = structlog.get_logger("thingstead.history")
+
+
+class Batch:
+    """The reports of one commit (the contract's ``Commit``)."""
+
+    __slots__ = ("_callbacks", "done", "entries", "error", "extras", "heads", "reports")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.error: Exception | None = None
+        self.heads: list[Head] = []
+        self.reports: list[Report | None] = []  # None for an entry that is no report
+        self.entries: list[LogEntry] = []
+        self.extras: list[Callable[[sqlite3.Connection], None]] = []  # further writes of the same transaction
+        self._callbacks: list[Callable[[Exception | None], None]] = []
+
+    def on_done(self, callback: Callable[[Exception | None], None]) -> None:
+        if self.done:
+            callback(self.error)
+        else:
+            self._callbacks.append(callback)
+
+    def end(self, error: Exception | None) -> None:
+        self.done = True
+        self.error = error
+        for callback in self._callbacks:
+            try:
+                callback(error)
+            except Exception:
+                log.exception("the receiver of a commit failed")
+        self._callbacks.clear()

@@ -1,0 +1,308 @@
+"""Current values and history in SQLite: a log row per commit, heads in memory, blocks for what is older.
+
+* *Append*: reports between two turns of the event loop form a batch; a batch is one row of ``report_log`` in one
+  transaction. While one batch is being committed the next one fills. When it is on disk it is applied to the heads,
+  then its callbacks run, so whoever is acknowledged reads what was acknowledged.
+* *Pack* (``packer.py``): when enough points are pending, or after a while, the heads are packed into blocks and their
+  log rows are deleted.
+* *Start*: state rows are read when a device is first seen; log rows that are not packed yet are applied again.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+
+from thingstead.errors import InvalidInput, ThingsteadError
+from thingstead.model.device import AttributeValue, UplinkKind
+from thingstead.model.report import Report, SeriesPoint
+from thingstead.storage.sqlite.batch import Batch
+from thingstead.storage.sqlite.database import Database
+from thingstead.storage.sqlite.heads import (
+    REMOVE_CODE,
+    SOURCE_CODES,
+    TOUCH_CODES,
+    Head,
+    LogEntry,
+    decode_active,
+    decode_entries,
+    encode_entries,
+    encode_values,
+)
+from thingstead.storage.sqlite.packer import Packer
+from thingstead.storage.sqlite.series import BlockStream, newest_points
+
+MAX_ATTRIBUTES = 2_000  # of one device: a device that makes up identifiers cannot fill memory
+INLINE_POINTS = 1_000  # a series read up to this deep runs on the event loop, a deeper one in a thread
+INSERT_LOG = "INSERT INTO report_log (seq, entries) VALUES (?, ?)"
+
+
+class SqliteHistory:
+    """The ``HistoryStore`` of one SQLite file. Use :meth:`open`."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        pack_points: int = 200_000,
+        pack_interval_s: float = 30.0,
+        waiting_limit: int = 50_000,
+        head_limit: int = 20_000,
+    ) -> None:
+        self._database = database
+        self._loop = asyncio.get_running_loop()
+        self._pending_limit = 5 * pack_points  # pending points at which producers are held back
+        self._waiting_limit = waiting_limit  # reports that wait for a commit at which producers are held back
+        self._head_limit = head_limit  # heads kept in memory although nothing of them is pending
+        self._heads: dict[int, Head] = {}
+        self._open: Batch | None = None
+        self._committing: Batch | None = None
+        self._seq = 0  # the newest log row that was begun
+        self._relief: list[Callable[[], None]] = []
+        self.packer = Packer(database, pack_points, pack_interval_s)
+        self.waiting = 0  # reports not yet on disk
+        self.commits = 0
+        self.reports_committed = 0
+
+    async def open(self) -> None:
+        """Applies the log that the last run left, and starts packing."""
+        rows = await self._database.read(
+            lambda connection: connection.execute("SELECT seq, entries FROM report_log ORDER BY seq").fetchall()
+        )
+        newest_packed = self._database.reader.execute("SELECT max(packed_seq) FROM device_state").fetchone()[0]
+        self._seq = newest_packed or 0
+        dirty = self.packer.dirty
+        for seq, entries in rows:
+            for entry in decode_entries(entries):
+                head = self._head(entry[0])
+                head.replay(seq, entry)
+                dirty[head.number] = head
+            self._seq = max(self._seq, seq)
+        self.packer.applied_seq = self._seq
+        self.packer.added(sum(head.points for head in dirty.values()))
+        self.packer.start()
+
+    async def close(self) -> None:
+        """Commits what was appended. What is pending stays in the log for the next start."""
+        await self.packer.close()
+        while (batch := self._committing or self._open) is not None:
+            ended = asyncio.Event()
+            batch.on_done(lambda error, ended=ended: ended.set())  # type: ignore[misc]
+            await ended.wait()
+
+    # Appending
+
+    def append(self, report: Report) -> Batch:
+        head = self._head(report.device_number)
+        if (
+            len(head.current) + len(report.attributes) > MAX_ATTRIBUTES
+            and len(head.current.keys() | report.attributes.keys()) > MAX_ATTRIBUTES
+        ):
+            raise InvalidInput(f"a device has at most {MAX_ATTRIBUTES} attributes")
+        try:
+            body = encode_values(report.attributes)
+        except OverflowError as exc:
+            raise InvalidInput("an integer needs more than 64 bits") from exc
+        code = SOURCE_CODES[report.source]
+        return self._add(head, report, (head.number, report.ts, report.received_at, code, body))
+
+    def touch(self, device_number: int, kind: UplinkKind, ts: int) -> Batch:
+        return self._add(self._head(device_number), None, (device_number, ts, ts, TOUCH_CODES[kind], b""))
+
+    def _add(self, head: Head, report: Report | None, entry: LogEntry) -> Batch:
+        batch = self._open
+        if batch is None:
+            batch = self._open = Batch()
+            if self._committing is None:
+                self._loop.call_soon(self._commit)
+        batch.heads.append(head)
+        batch.reports.append(report)
+        batch.entries.append(entry)
+        self.waiting += 1
+        return batch
+
+    def _commit(self) -> None:
+        batch = self._open
+        if batch is None or self._committing is not None:
+            return
+        self._open, self._committing = None, batch
+        self._seq = seq = self._seq + 1
+        entries, extras = batch.entries, batch.extras
+
+        def insert(connection: sqlite3.Connection) -> None:
+            for extra in extras:
+                extra(connection)
+            connection.execute(INSERT_LOG, (seq, encode_entries(entries)))
+
+        def deliver(_: None, error: Exception | None) -> None:
+            self._committed(batch, seq, error)
+
+        try:
+            self._database.submit(insert, deliver, single_statement=not extras)
+        except ThingsteadError as exc:
+            self._loop.call_soon(self._committed, batch, seq, exc)
+
+    def _committed(self, batch: Batch, seq: int, error: Exception | None) -> None:
+        self._committing = None
+        if self._open is not None:
+            self._commit()  # first of all, so that the writer works while this batch is applied
+        self.waiting -= len(batch.entries)
+        if error is None:
+            self._apply(batch, seq)
+        self.packer.applied_seq = seq
+        batch.end(error)
+        self._relieve()
+
+    def _apply(self, batch: Batch, seq: int) -> None:
+        dirty = self.packer.dirty
+        points = 0
+        for head, report, entry in zip(batch.heads, batch.reports, batch.entries, strict=True):
+            if report is not None:
+                head.report(seq, entry[1], entry[2], entry[3], report.attributes, entry[4])
+                points += len(report.attributes)
+            else:
+                before = head.points
+                head.replay(seq, entry)
+                points += head.points - before
+            dirty[head.number] = head
+        self.commits += 1
+        self.reports_committed += len(batch.entries)
+        self.packer.added(points)
+
+    # Back-pressure
+
+    @property
+    def congested(self) -> bool:
+        return self.waiting >= self._waiting_limit or self.packer.pending_points >= self._pending_limit
+
+    def on_relief(self, callback: Callable[[], None]) -> None:
+        if self.congested:
+            self._relief.append(callback)
+        else:
+            self._loop.call_soon(callback)
+
+    def _relieve(self) -> None:
+        if self._relief and not self.congested:
+            relieved, self._relief = self._relief, []
+            for callback in relieved:
+                self._loop.call_soon(callback)
+
+    # Reading
+
+    def _head(self, number: int) -> Head:
+        head = self._heads.get(number)
+        if head is None:
+            head = self._heads[number] = Head(number)
+            row = self._database.reader.execute(
+                "SELECT attributes, active, packed_seq FROM device_state WHERE device_number = ?", (number,)
+            ).fetchone()
+            if row is not None:
+                head.restore(*row)
+            if len(self._heads) > 2 * self._head_limit:
+                self._evict()
+        return head
+
+    def _evict(self) -> None:
+        """Drops the heads that were loaded first, but none that is dirty or waits for a commit."""
+        busy = self.packer.dirty.keys() | {
+            head.number for batch in (self._open, self._committing) if batch for head in batch.heads
+        }
+        newest = next(reversed(self._heads))
+        for number in [number for number in self._heads if number not in busy and number != newest][: self._head_limit]:
+            del self._heads[number]
+
+    async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
+        return self._head(device_number).current
+
+    def active_of(self, device_numbers: Sequence[int]) -> dict[int, dict[str, int]]:
+        """The newest uplink (ms) by kind, of each device."""
+        active = {}
+        for number in device_numbers:
+            head = self._heads.get(number)
+            if head is not None:
+                active[number] = dict(head.active)
+                continue
+            row = self._database.reader.execute(
+                "SELECT active FROM device_state WHERE device_number = ?", (number,)
+            ).fetchone()
+            active[number] = decode_active(row[0]) if row else {}
+        return active
+
+    def count_active(self, project_id: str, since: int) -> int:
+        """How many devices of a project have an uplink at or after ``since`` (ms)."""
+        reader = self._database.reader
+        stored: int = reader.execute(
+            "SELECT count(*) FROM device_state JOIN devices ON devices.number = device_state.device_number"
+            " WHERE devices.project_id = ? AND newest_uplink >= ?",
+            (project_id, since),
+        ).fetchone()[0]
+        fresh = [
+            head.number
+            for head in self.packer.dirty.values()
+            if head.newest_uplink >= since and head.stored_uplink < since
+        ]
+        if not fresh:
+            return stored
+        found: int = reader.execute(
+            "SELECT count(*) FROM devices WHERE project_id = ? AND number IN (SELECT value FROM json_each(?))",
+            (project_id, str(fresh)),
+        ).fetchone()[0]
+        return stored + found
+
+    async def series(
+        self, device_number: int, identifier: str, start: int, end: int, *, offset: int, limit: int
+    ) -> list[SeriesPoint]:
+        head = self._head(device_number)
+
+        def read(connection: sqlite3.Connection) -> list[SeriesPoint]:
+            # One transaction, so that packed_seq and the blocks are of one moment: what the blocks already contain is
+            # not taken from the head as well.
+            connection.execute("BEGIN")
+            try:
+                row = connection.execute(
+                    "SELECT packed_seq FROM device_state WHERE device_number = ?", (device_number,)
+                ).fetchone()
+                packed_seq = row[0] if row else 0
+                waiting = [point[1:] for point in pending if point[0] > packed_seq]
+                return newest_points(
+                    BlockStream(connection, device_number, identifier, start, end), waiting, offset, limit
+                )
+            finally:
+                connection.execute("ROLLBACK")
+
+        pending = head.points_of(identifier, start, end)
+        if offset + limit <= INLINE_POINTS:
+            return read(self._database.reader)
+        return await self._database.read(read)
+
+    # Removing
+
+    async def remove_attributes(self, device_number: int, identifiers: Sequence[str]) -> None:
+        names = list(identifiers)
+
+        def delete_blocks(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "DELETE FROM block WHERE device_number = ? AND identifier = ?",
+                [(device_number, name) for name in names],
+            )
+
+        async with self.packer.lock:  # no block of these attributes may be under way
+            head = self._head(device_number)
+            batch = self._add(head, None, (device_number, 0, 0, REMOVE_CODE, encode_values(names)))
+            batch.extras.append(delete_blocks)
+            ended: asyncio.Future[None] = self._loop.create_future()
+            batch.on_done(lambda error: ended.set_exception(error) if error else ended.set_result(None))
+            await asyncio.shield(ended)
+
+    @staticmethod
+    def delete_in(connection: sqlite3.Connection, device_number: int) -> None:
+        """Deletes a device's history and state, within the transaction that deletes the device."""
+        connection.execute("DELETE FROM block WHERE device_number = ?", (device_number,))
+        connection.execute("DELETE FROM device_state WHERE device_number = ?", (device_number,))
+
+    def forget(self, device_number: int) -> None:
+        """Drops what is in memory of a device that was deleted."""
+        self._heads.pop(device_number, None)
+        head = self.packer.dirty.pop(device_number, None)
+        if head is not None:
+            self.packer.added(-head.points)
+            head.pending, head.points = [], 0

@@ -1,0 +1,174 @@
+"""Moves pending reports into blocks: what to write is built in a reading thread, then written in one transaction.
+
+Blocks of a series never overlap and never share a timestamp, so late points are merged into the block that covers
+them. The device's state row says up to which log row its reports are packed; it is written in the same transaction as
+its blocks, so that no crash can lose or double a point.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import structlog
+
+from thingstead.storage.blocks import DamagedBlock, decode_block, encode_block
+from thingstead.storage.sqlite.heads import Head, Pending, decode_values, encode_state
+
+log = structlog.get_logger("thingstead.history")
+
+BLOCK_POINTS = 400  # a full block; a late merge may make one of up to twice that before it is split
+
+Point = tuple[int, Any]
+
+
+class Snapshot(NamedTuple):
+    """What of a head is to be packed."""
+
+    head: Head
+    seq: int  # every report up to this log row is in ``pending`` or packed already
+    pending: list[Pending]
+    attributes: bytes
+    active: bytes
+    newest_uplink: int
+
+
+class BlockRow(NamedTuple):
+    """A row of the table of blocks."""
+
+    device_number: int
+    identifier: str
+    first_ts: int
+    last_ts: int
+    points: int
+    data: bytes
+
+
+class Packed(NamedTuple):
+    """What a transaction has to write for some devices."""
+
+    snapshots: list[Snapshot]
+    replaced: list[tuple[int, str, int]]  # keys of blocks that their successors replace
+    blocks: list[BlockRow]
+
+
+def snapshot(head: Head, seq: int) -> Snapshot:
+    """Takes what stands in a head now; ``seq`` is the newest log row that was applied."""
+    return Snapshot(
+        head, seq, list(head.pending), encode_state(head.current), encode_state(head.active), head.newest_uplink
+    )
+
+
+def build(connection: sqlite3.Connection, snapshots: Sequence[Snapshot]) -> Packed:
+    """Makes the blocks of some devices. Only reads; nobody else may change blocks until the result is written."""
+    packed = Packed(list(snapshots), [], [])
+    for taken in snapshots:
+        columns: dict[str, list[Point]] = {}
+        for _, ts, body in taken.pending:
+            for identifier, value in decode_values(body).items():
+                column = columns.get(identifier)
+                if column is None:
+                    columns[identifier] = [(ts, value)]
+                else:
+                    column.append((ts, value))
+        for identifier, points in columns.items():
+            points.sort(key=_ts)  # stable: points of one ts stay in the order in which they were appended
+            _pack_series(connection, packed, taken.head.number, identifier, points)
+    return packed
+
+
+def write(connection: sqlite3.Connection, packed: Packed) -> None:
+    """Writes what :func:`build` made. Devices that were removed meanwhile are passed over."""
+    alive = {
+        taken.head.number
+        for taken in packed.snapshots
+        if connection.execute("SELECT 1 FROM devices WHERE number = ?", (taken.head.number,)).fetchone()
+    }
+    connection.executemany(
+        "DELETE FROM block WHERE device_number = ? AND identifier = ? AND first_ts = ?", packed.replaced
+    )
+    connection.executemany(
+        "INSERT INTO block (device_number, identifier, first_ts, last_ts, points, data) VALUES (?, ?, ?, ?, ?, ?)",
+        [block for block in packed.blocks if block.device_number in alive],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO device_state (device_number, attributes, active, newest_uplink, packed_seq)"
+        " VALUES (?, ?, ?, ?, ?)",
+        [
+            (taken.head.number, taken.attributes, taken.active, taken.newest_uplink, taken.seq)
+            for taken in packed.snapshots
+            if taken.head.number in alive
+        ],
+    )
+
+
+def _ts(point: Point) -> int:
+    return point[0]
+
+
+def _pack_series(
+    connection: sqlite3.Connection, packed: Packed, number: int, identifier: str, points: list[Point]
+) -> None:
+    """Distributes sorted points over the blocks that cover them, and over new blocks at the end."""
+    while points:
+        covering = _covering(connection, number, identifier, points[0][0])
+        if covering is None:
+            _split(packed, number, identifier, points)
+            return
+        first_ts, last_ts, count, data, next_ts = covering
+        taken = points if next_ts is None else [point for point in points if point[0] < next_ts]
+        points = points[len(taken) :]
+        if next_ts is None and count >= BLOCK_POINTS and taken[0][0] > last_ts:
+            _split(packed, number, identifier, taken)
+            return
+        merged = _merge(data, taken, number, identifier)
+        packed.replaced.append((number, identifier, first_ts))
+        _split(packed, number, identifier, merged)
+
+
+def _covering(
+    connection: sqlite3.Connection, number: int, identifier: str, ts: int
+) -> tuple[int, int, int, bytes, int | None] | None:
+    """The block into which a point at ``ts`` belongs (the last that begins at or before it, else the first), and where
+    the block after it begins; None for a series without blocks."""
+    key = (number, identifier, ts)
+    columns = "first_ts, last_ts, points, data FROM block WHERE device_number = ? AND identifier = ? AND first_ts"
+    row = connection.execute(f"SELECT {columns} <= ? ORDER BY first_ts DESC LIMIT 1", key).fetchone()
+    if row is None:
+        row = connection.execute(f"SELECT {columns} > ? ORDER BY first_ts LIMIT 1", key).fetchone()
+        if row is None:
+            return None
+    following = connection.execute(
+        "SELECT min(first_ts) FROM block WHERE device_number = ? AND identifier = ? AND first_ts > ?",
+        (number, identifier, row[0]),
+    ).fetchone()
+    return (*row, following[0])
+
+
+def _merge(data: bytes, points: list[Point], number: int, identifier: str) -> list[Point]:
+    try:
+        timestamps, values = decode_block(data)
+    except DamagedBlock as exc:
+        log.error("a damaged block was dropped", device_number=number, identifier=identifier, error=str(exc))
+        return points
+    merged = list(zip(timestamps, values, strict=True))
+    late = bool(merged) and points[0][0] < merged[-1][0]
+    merged.extend(points)
+    if late:
+        merged.sort(key=_ts)
+    return merged
+
+
+def _split(packed: Packed, number: int, identifier: str, points: list[Point]) -> None:
+    """Makes blocks of at most twice ``BLOCK_POINTS``, cutting only between different timestamps."""
+    begin = 0
+    while begin < len(points):
+        end = len(points)
+        if end - begin > 2 * BLOCK_POINTS:
+            end = begin + BLOCK_POINTS
+            while end < len(points) and points[end][0] == points[end - 1][0]:
+                end += 1
+        run = points[begin:end]
+        timestamps, values = [point[0] for point in run], [point[1] for point in run]
+        data = encode_block(timestamps, values)
+        packed.blocks.append(BlockRow(number, identifier, timestamps[0], timestamps[-1], len(run), data))
+        begin = end

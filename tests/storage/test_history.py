@@ -1,0 +1,295 @@
+"""Current values and history of one SQLite file: what was committed is read, packed or not, restarted or not."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from thingstead.errors import InvalidInput
+from thingstead.model.report import Report
+from thingstead.services.commits import committed
+from thingstead.storage.sqlite.database import Database
+from thingstead.storage.sqlite.history import MAX_ATTRIBUTES, SqliteHistory
+from thingstead.storage.sqlite.packing import BLOCK_POINTS
+from thingstead.storage.sqlite.schema import prepare
+
+ALL = (0, 2**53)
+
+
+class Bench:
+    """One file with two registered devices (numbers 1 and 2), closed and opened at will."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def open(self) -> "Bench":
+        prepare(self.path)
+        self.database = Database(self.path)
+        self.history = SqliteHistory(self.database, pack_interval_s=3600)
+        await self.history.open()
+        return self
+
+    async def close(self) -> None:
+        await self.history.close()
+        await self.database.close()
+
+    async def reopen(self) -> None:
+        await self.close()
+        await self.open()
+
+    async def report(self, ts: int, number: int = 1, received_at: int = 5_000, **attributes: Any) -> None:
+        await committed(self.history.append(Report(number, ts, received_at, attributes)))
+
+    async def points(self, identifier: str, start: int = 0, end: int = 2**53, number: int = 1) -> list[tuple[int, Any]]:
+        found = await self.history.series(number, identifier, start, end, offset=0, limit=10_000)
+        return [(point.ts, point.value) for point in found]
+
+    async def current(self, number: int = 1) -> dict[str, tuple[int, Any]]:
+        return {name: (known.ts, known.value) for name, known in (await self.history.current(number)).items()}
+
+
+def register_devices(path: Path) -> None:
+    from thingstead.storage.sqlite.database import connect
+
+    prepare(path)
+    connection = connect(path)
+    connection.execute("PRAGMA foreign_keys=OFF")
+    for number in (1, 2):
+        connection.execute(
+            "INSERT INTO devices (number, id, project_id, name, descr, tags, access_token, view_token, device_code,"
+            " create_time, search_text) VALUES (?, ?, 'p', 'n', '', '{}', ?, ?, 'c', 0, '')",
+            (number, f"device{number}", f"token{number}", f"view{number}"),
+        )
+    connection.close()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    path = tmp_path / "history.db"
+    register_devices(path)
+    bench = await Bench(path).open()
+    yield bench
+    await bench.close()
+
+
+Step = Callable[[Bench], Any]
+
+
+async def leave(bench: Bench) -> None:
+    """Nothing happens between writing and reading."""
+
+
+async def pack(bench: Bench) -> None:
+    await bench.history.packer.pack()
+
+
+async def restart(bench: Bench) -> None:
+    await bench.reopen()
+
+
+async def pack_and_restart(bench: Bench) -> None:
+    await pack(bench)
+    await restart(bench)
+
+
+between = pytest.mark.parametrize("step", [leave, pack, restart, pack_and_restart])
+
+
+@between
+async def test_points_come_back_newest_first(bench: Bench, step: Step) -> None:
+    for ts in (1000, 2000, 3000):
+        await bench.report(ts, temperature=ts / 100)
+    await step(bench)
+    assert await bench.points("temperature") == [(3000, 30.0), (2000, 20.0), (1000, 10.0)]
+    assert await bench.current() == {"temperature": (3000, 30.0)}
+
+
+@between
+async def test_late_data_enters_history_but_never_the_current_value(bench: Bench, step: Step) -> None:
+    await bench.report(2000, temperature=20, humidity=50)
+    await step(bench)
+    await bench.report(1000, temperature=10)
+    await step(bench)
+    assert await bench.current() == {"temperature": (2000, 20), "humidity": (2000, 50)}
+    assert await bench.points("temperature") == [(2000, 20), (1000, 10)]
+
+
+@between
+async def test_of_equal_timestamps_the_last_appended_comes_first_and_is_current(bench: Bench, step: Step) -> None:
+    await bench.report(1000, mode="a")
+    await step(bench)
+    await bench.report(1000, mode="b")
+    await step(bench)
+    assert await bench.points("mode") == [(1000, "b"), (1000, "a")]
+    assert await bench.current() == {"mode": (1000, "b")}
+
+
+@between
+async def test_start_and_end_are_both_inclusive(bench: Bench, step: Step) -> None:
+    for ts in (1000, 2000, 3000, 4000):
+        await bench.report(ts, x=ts)
+    await step(bench)
+    assert [ts for ts, _ in await bench.points("x", 2000, 3000)] == [3000, 2000]
+    assert await bench.points("x", 3001, 3999) == []
+
+
+@between
+async def test_removed_attributes_are_gone_from_current_values_and_history(bench: Bench, step: Step) -> None:
+    await bench.report(1000, x=1, y=1)
+    await step(bench)
+    await bench.history.remove_attributes(1, ["x", "unknown"])
+    await step(bench)
+    assert await bench.points("x") == []
+    assert await bench.points("y") == [(1000, 1)]
+    assert await bench.current() == {"y": (1000, 1)}
+    await bench.report(500, x=2)
+    await step(bench)
+    assert await bench.current() == {"y": (1000, 1), "x": (500, 2)}
+
+
+@between
+async def test_uplinks_are_noted_by_kind_with_the_time_of_receipt(bench: Bench, step: Step) -> None:
+    await bench.report(100, received_at=7_000, x=1)
+    await committed(bench.history.touch(1, "event", 8_000))
+    await committed(bench.history.touch(1, "event", 6_000))
+    await committed(bench.history.append(Report(1, 9_000, 9_000, {"x": 2}, "push")))
+    await step(bench)
+    assert bench.history.active_of([1, 2]) == {1: {"attributes": 7_000, "event": 8_000}, 2: {}}
+    assert bench.history.count_active("p", 8_000) == 1
+    assert bench.history.count_active("p", 8_001) == 0
+    assert bench.history.count_active("another project", 0) == 0
+
+
+@between
+async def test_deep_pages_continue_where_the_one_before_ended(bench: Bench, step: Step) -> None:
+    total = 3 * BLOCK_POINTS
+    for ts in range(total):
+        bench.history.append(Report(1, ts, 1, {"x": ts}))
+    await bench.report(total, x=total)
+    await step(bench)
+    await bench.report(BLOCK_POINTS, x="late")
+    expected = sorted([*((ts, ts) for ts in range(total + 1)), (BLOCK_POINTS, "late")], key=lambda p: -p[0])
+    at = expected.index((BLOCK_POINTS, BLOCK_POINTS))
+    expected[at], expected[at + 1] = (BLOCK_POINTS, "late"), (BLOCK_POINTS, BLOCK_POINTS)
+    read: list[tuple[int, Any]] = []
+    while page := await bench.history.series(1, "x", *ALL, offset=len(read), limit=97):
+        read.extend((point.ts, point.value) for point in page)
+    assert read == expected
+
+
+async def test_packing_leaves_the_log_empty_and_blocks_that_never_overlap(bench: Bench) -> None:
+    for round_ in range(3):
+        for ts in range(round_, 3 * BLOCK_POINTS, 3):
+            bench.history.append(Report(1, ts * 10, 1, {"x": ts}))
+        await bench.report(5, y=round_)
+        await pack(bench)
+    connection = bench.database.reader
+    assert connection.execute("SELECT count(*) FROM report_log").fetchone() == (0,)
+    rows = connection.execute(
+        "SELECT first_ts, last_ts, points FROM block WHERE identifier = 'x' ORDER BY first_ts"
+    ).fetchall()
+    assert sum(points for _, _, points in rows) == 3 * BLOCK_POINTS
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(rows))
+    assert all(points <= 2 * BLOCK_POINTS for _, _, points in rows)
+    assert bench.history.packer.pending_points == 0
+    assert [value for _, value in await bench.points("y")] == [2, 1, 0]
+
+
+async def test_reports_of_one_turn_share_one_commit_and_end_in_order(bench: Bench) -> None:
+    order: list[int] = []
+    first = bench.history.append(Report(1, 1000, 1, {"x": 1}))
+    second = bench.history.append(Report(2, 1000, 1, {"x": 2}))
+    assert first is second
+    first.on_done(lambda error: order.append(1))
+    second.on_done(lambda error: order.append(2))
+    await committed(second)
+    third = bench.history.append(Report(1, 2000, 1, {"x": 3}))
+    assert third is not first
+    await committed(third)
+    assert order == [1, 2]
+
+
+async def test_what_waits_is_committed_on_close(bench: Bench) -> None:
+    commit = bench.history.append(Report(1, 1000, 1, {"x": 1}))
+    await bench.reopen()
+    assert commit.done
+    assert commit.error is None
+    assert await bench.points("x") == [(1000, 1)]
+
+
+async def test_an_integer_that_no_store_can_hold_is_refused(bench: Bench) -> None:
+    with pytest.raises(InvalidInput):
+        bench.history.append(Report(1, 1000, 1, {"x": 2**64}))
+
+
+async def test_a_device_cannot_make_up_attributes_without_end(bench: Bench) -> None:
+    await bench.report(1000, **{f"a{index}": index for index in range(MAX_ATTRIBUTES)})
+    with pytest.raises(InvalidInput):
+        await bench.report(1001, one_more=1)
+    await bench.report(1001, a0="still accepted")
+    assert (await bench.current())["a0"] == (1001, "still accepted")
+
+
+async def test_producers_are_held_back_while_much_waits_and_released_after(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    register_devices(path)
+    database = Database(path)
+    history = SqliteHistory(database, waiting_limit=10)
+    await history.open()
+    for ts in range(10):
+        commit = history.append(Report(1, ts, 1, {"x": ts}))
+    assert history.congested
+    relieved: list[bool] = []
+    history.on_relief(lambda: relieved.append(history.congested))
+    await committed(commit)
+    await committed(history.append(Report(1, 11, 1, {"x": 1})))
+    assert relieved == [False]
+    await history.close()
+    await database.close()
+
+
+async def test_points_pending_and_packed_meanwhile_are_never_read_twice(bench: Bench) -> None:
+    for ts in range(1500):
+        bench.history.append(Report(1, ts, 1, {"x": ts}))
+    await bench.report(1500, x=1500)
+    pending = bench.history.series(1, "x", *ALL, offset=0, limit=5000)  # deep: reads in a thread
+    packing = pack(bench)
+    read = (await asyncio.gather(pending, packing))[0]
+    assert [point.ts for point in read] == list(range(1500, -1, -1))
+
+
+async def test_heads_that_hold_nothing_unpacked_leave_memory(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    register_devices(path)
+    database = Database(path)
+    history = SqliteHistory(database, head_limit=1)
+    await history.open()
+    await committed(history.append(Report(1, 1000, 1, {"x": 1})))
+    for number in range(10, 20):
+        assert await history.current(number) == {}
+    assert (await history.current(1))["x"].value == 1
+    assert len(history._heads) <= 4
+    await history.close()
+    await database.close()
+
+
+async def test_a_deleted_device_leaves_nothing_and_is_not_written_again(bench: Bench) -> None:
+    await bench.report(1000, x=1)
+    await pack(bench)
+    await bench.report(2000, x=2)
+
+    def delete(connection: Any) -> None:
+        bench.history.delete_in(connection, 1)
+        connection.execute("DELETE FROM devices WHERE number = 1")
+
+    late = bench.history.append(Report(1, 3000, 1, {"x": 3}))
+    await bench.database.write(delete)
+    bench.history.forget(1)
+    await committed(late)
+    await pack(bench)
+    for table in ("block", "device_state", "report_log"):
+        assert bench.database.reader.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    assert bench.history.packer.pending_points == 0
