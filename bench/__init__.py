@@ -1,0 +1,1 @@
+"""Benchmarks: black-box, beside peers in the same run, reported as medians and ratios."""

@@ -1,0 +1,132 @@
+"""The platform as a black box: its commands, its Project API, one device."""
+
+import contextlib
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.process import answers_200, free_port, running
+from bench.traffic import connect, publish
+
+COMMAND = [sys.executable, "-m", "thingstead"]
+INIT_TIMEOUT_S = 60
+IO_TIMEOUT_S = 30
+SERIES_PAGE_RECORDS = 500  # the greatest that the API gives
+
+
+class ApiFailed(Exception):
+    """The Project API answered with a failure."""
+
+
+class Device(NamedTuple):
+    """A device and its certificate."""
+
+    id: str
+    access_token: str
+    project_key: str
+
+
+class ProjectApi:
+    """A client of the Project API over one connection."""
+
+    def __init__(self, port: int, token: str = "") -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=IO_TIMEOUT_S)
+        self.token = token
+
+    def log_in(self, credentials: dict[str, str]) -> None:
+        """Gets the token of an application."""
+        names = ("app_id", "access_key", "secret_key")
+        self.token = self.call("POST", "/access_token", {name: credentials[name] for name in names})["access_token"]
+
+    def at(self, port: int) -> "ProjectApi":
+        """The same caller, at another server."""
+        return ProjectApi(port, self.token)
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """``info`` of the answer."""
+        status, content = self.exchange(method, path, body)
+        answer = json.loads(content)
+        if status != 200 or not answer.get("result"):
+            raise ApiFailed(f"{method} {path} answered {status}: {content[:500].decode(errors='replace')}")
+        return answer["info"]
+
+    def exchange(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        """Status and body of the answer."""
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        self._connection.request(method, f"/api/v1{path}", None if body is None else json.dumps(body), headers)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
+
+    def create_devices(self, count: int, attributes: list[dict[str, Any]]) -> list[Device]:
+        """Devices of one new type with these attributes."""
+        definition = {"name": "bench", "conn_type": "1", "functions": {"attributes": attributes}}
+        type_id = self.call("POST", "/device_type", definition)["id"]
+        devices = []
+        for number in range(count):
+            created = self.call("POST", "/device", {"name": f"bench {number}", "type": type_id})
+            certificate = self.call("GET", f"/device/{created['id']}/certificate")
+            devices.append(Device(created["id"], certificate["access_token"], certificate["project_key"]))
+        return devices
+
+    def series(self, device: Device, identifier: str, page: int) -> list[dict[str, Any]]:
+        """A page of ``SERIES_PAGE_RECORDS`` points, newest first."""
+        query = f"page={page}&page_records={SERIES_PAGE_RECORDS}"
+        items: list[dict[str, Any]] = self.call("GET", f"/device/{device.id}/attribute/{identifier}/series?{query}")
+        return items
+
+
+class Platform(NamedTuple):
+    """A server that is ready."""
+
+    pid: int
+    http_port: int
+    mqtt_port: int
+    api: ProjectApi
+
+
+def initialize(folder: Path) -> dict[str, str]:
+    """Makes a data folder; its credentials by name."""
+    command = [*COMMAND, "init", "--data-dir", str(folder), "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=INIT_TIMEOUT_S)
+    credentials: dict[str, str] = json.loads(done.stdout)
+    return credentials
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[tuple[int, int, int]]:
+    """The server on a folder: process id, HTTP port, MQTT port."""
+    http_port, mqtt_port = free_port(), free_port()
+    ports = ["--http-port", str(http_port), "--mqtt-port", str(mqtt_port)]
+    command = [*COMMAND, "serve", "--data-dir", str(folder), "--host", "127.0.0.1", *ports]
+    with running(command, answers_200(http_port, "/healthz")) as pid:
+        yield pid, http_port, mqtt_port
+
+
+@contextlib.contextmanager
+def thingstead() -> Iterator[Platform]:
+    """The platform on a new data folder."""
+    with tempfile.TemporaryDirectory(prefix="thingstead-bench-") as parent:
+        folder = Path(parent) / "data"
+        credentials = initialize(folder)
+        with serving(folder) as (pid, http_port, mqtt_port):
+            api = ProjectApi(http_port)
+            api.log_in(credentials)
+            yield Platform(pid, http_port, mqtt_port, api)
+
+
+def report_once(mqtt_port: int, device: Device, body: bytes) -> None:
+    """Sends one report with QoS 1 and waits until it is acknowledged."""
+    with socket.create_connection(("127.0.0.1", mqtt_port), timeout=IO_TIMEOUT_S) as sock:
+        for packet, answer in (
+            (connect("bench", device.access_token, device.project_key), b"\x20\x02\x00\x00"),
+            (publish(1, body), b"\x40\x02\x00\x01"),
+        ):
+            sock.sendall(packet)
+            received = sock.recv(len(answer))
+            assert received == answer, f"expected {answer.hex(' ')}, got {received.hex(' ')}"
