@@ -1,0 +1,72 @@
+"""Whatever is appended, packed, removed and restarted in whatever order: history equals a list, current its maximum."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.storage.test_history import Bench, register_devices
+from thingstead.storage.sqlite import packing
+
+reports = st.tuples(
+    st.just("report"),
+    st.integers(0, 30),
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 9) | st.sampled_from([1.5, True, "x", None]), min_size=1),
+)
+steps = st.lists(
+    reports | st.just(("pack",)) | st.just(("restart",)) | st.tuples(st.just("remove"), st.sampled_from("abc")),
+    max_size=40,
+)
+
+
+class Naive:
+    """The same in ten lines: all points in order of appending."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[int, str, Any]] = []
+
+    def series(self, identifier: str, start: int, end: int) -> list[tuple[int, Any]]:
+        mine = [(ts, value) for ts, name, value in self.points if name == identifier and start <= ts <= end]
+        return sorted(mine[::-1], key=lambda point: -point[0])
+
+    def current(self) -> dict[str, tuple[int, Any]]:
+        names = {name for _, name, _ in self.points}
+        return {name: self.series(name, 0, 2**53)[0] for name in names}
+
+
+async def run(path: Path, actions: list[Any], window: tuple[int, int]) -> None:
+    register_devices(path)
+    bench = await Bench(path).open()
+    naive = Naive()
+    try:
+        for action in actions:
+            if action[0] == "report":
+                await bench.report(action[1], **action[2])
+                naive.points.extend((action[1], name, value) for name, value in action[2].items())
+            elif action[0] == "pack":
+                await bench.history.packer.pack()
+            elif action[0] == "restart":
+                await bench.reopen()
+            else:
+                await bench.history.remove_attributes(1, [action[1]])
+                naive.points = [point for point in naive.points if point[1] != action[1]]
+            assert repr(sorted((await bench.current()).items())) == repr(sorted(naive.current().items()))
+            for identifier in "abc":
+                assert repr(await bench.points(identifier, *window)) == repr(naive.series(identifier, *window))
+    finally:
+        await bench.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps, st.tuples(st.integers(0, 30), st.integers(0, 30)).map(lambda pair: (min(pair), max(pair))))
+def test_history_equals_a_plain_list_under_any_sequence_of_steps(actions: list[Any], window: tuple[int, int]) -> None:
+    before = packing.BLOCK_POINTS
+    packing.BLOCK_POINTS = 3  # so that a few points make several blocks
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(run(Path(folder) / "history.db", actions, window))
+    finally:
+        packing.BLOCK_POINTS = before
