@@ -10,6 +10,7 @@ A block is ``crc32 (4 bytes, big-endian) | zstd(msgpack([version, kind, scale, f
 """
 
 import math
+import threading
 import zlib
 from collections.abc import Sequence
 from itertools import accumulate
@@ -22,12 +23,24 @@ import zstandard
 VERSION = 1
 ANY, FLOATS, INTEGERS, NUMBERS = range(4)
 MAX_SCALE = 4
+PROBED = 16  # values that tell the scale to try first
 COMPRESSION_LEVEL = 3
 MAX_BLOCK_BYTES = 256 * 1024 * 1024  # of unpacked content; a frame that claims more is damaged
 EXACT_BELOW = 2**53  # products of scaling stay exact
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
+
+
+class _Codec(threading.local):
+    """One compressor and decompressor per thread: they keep buffers, and are not to be shared."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_codec = _Codec()
 
 
 class DamagedBlock(Exception):
@@ -39,7 +52,7 @@ def encode_block(timestamps: Sequence[int], values: Sequence[Any]) -> bytes:
     kind, scale, column = _pack_values(values)
     steps = _differences(timestamps)
     content = _encode([VERSION, kind, scale, timestamps[0], steps[:1] + _differences(steps), column])
-    packed = zstandard.compress(content, COMPRESSION_LEVEL)
+    packed = _codec.compress(content)
     return zlib.crc32(packed).to_bytes(4, "big") + packed
 
 
@@ -53,7 +66,7 @@ def decode_block(data: bytes) -> tuple[list[int], list[Any]]:
     if len(data) < 5 or zlib.crc32(packed) != int.from_bytes(data[:4], "big"):
         raise DamagedBlock("the checksum is wrong")
     try:
-        content = zstandard.decompress(packed, max_output_size=MAX_BLOCK_BYTES)
+        content = _codec.decompress(packed, max_output_size=MAX_BLOCK_BYTES)
         version, kind, scale, first_ts, steps, column = _decode(content)
     except (zstandard.ZstdError, msgspec.MsgspecError, ValueError) as exc:
         raise DamagedBlock(str(exc)) from exc
@@ -94,16 +107,16 @@ def _scaled(values: Sequence[Any]) -> tuple[int, list[int]] | None:
     if not min(values) * 10**MAX_SCALE > -EXACT_BELOW or not max(values) * 10**MAX_SCALE < EXACT_BELOW:
         return None
     scale = 0
-    for value in values:  # most series need one scale: let the values raise it, then check once
+    for value in values[:PROBED]:
         while scale <= MAX_SCALE and round(value * 10**scale) / 10**scale != value:
             scale += 1
-    if scale > MAX_SCALE:
-        return None
-    factor = 10**scale
-    column = [round(value * factor) for value in values]
-    if [whole / factor for whole in column] != values:
-        return None
-    return scale, column
+    while scale <= MAX_SCALE:
+        factor = 10**scale
+        column = [round(value * factor) for value in values]
+        if [whole / factor for whole in column] == values:
+            return scale, column
+        scale += 1
+    return None
 
 
 def _unpack_values(kind: int, scale: int, column: list[Any]) -> list[Any]:

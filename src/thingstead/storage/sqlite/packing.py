@@ -6,7 +6,9 @@ its blocks, so that no crash can lose or double a point.
 """
 
 import sqlite3
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from operator import gt
 from typing import Any, NamedTuple
 
 import structlog
@@ -18,7 +20,18 @@ log = structlog.get_logger("thingstead.history")
 
 BLOCK_POINTS = 400  # a full block; a late merge may make one of up to twice that before it is split
 
-Point = tuple[int, Any]
+
+class Series(NamedTuple):
+    """Points of one series as two columns, by time."""
+
+    timestamps: list[int]
+    values: list[Any]
+
+    def cut(self, at: int) -> "tuple[Series, Series]":
+        """The first ``at`` points, and the others."""
+        if at >= len(self.timestamps):
+            return self, Series([], [])
+        return Series(self.timestamps[:at], self.values[:at]), Series(self.timestamps[at:], self.values[at:])
 
 
 class Snapshot(NamedTuple):
@@ -62,18 +75,33 @@ def build(connection: sqlite3.Connection, snapshots: Sequence[Snapshot]) -> Pack
     """Makes the blocks of some devices. Only reads; nobody else may change blocks until the result is written."""
     packed = Packed(list(snapshots), [], [])
     for taken in snapshots:
-        columns: dict[str, list[Point]] = {}
-        for _, ts, body in taken.pending:
-            for identifier, value in decode_values(body).items():
-                column = columns.get(identifier)
-                if column is None:
-                    columns[identifier] = [(ts, value)]
-                else:
-                    column.append((ts, value))
-        for identifier, points in columns.items():
-            points.sort(key=_ts)  # stable: points of one ts stay in the order in which they were appended
-            _pack_series(connection, packed, taken.head.number, identifier, points)
+        if taken.pending:
+            for identifier, series in _columns(taken.pending).items():
+                _pack_series(connection, packed, taken.head.number, identifier, series)
     return packed
+
+
+def _columns(pending: list[Pending]) -> dict[str, Series]:
+    """Reports as one series an attribute, by time; reports of one ts stay in the order in which they were appended."""
+    timestamps = [report.ts for report in pending]
+    rows = [decode_values(report.body) for report in pending]
+    if any(map(gt, timestamps, timestamps[1:])):
+        order = sorted(range(len(rows)), key=timestamps.__getitem__)
+        timestamps = [timestamps[index] for index in order]
+        rows = [rows[index] for index in order]
+    names = rows[0].keys()
+    if all(row.keys() == names for row in rows):  # what most devices do, and twice as fast
+        return {name: Series(timestamps, [row[name] for row in rows]) for name in names}
+    columns: dict[str, Series] = {}
+    for ts, row in zip(timestamps, rows, strict=True):
+        for name, value in row.items():
+            series = columns.get(name)
+            if series is None:
+                columns[name] = Series([ts], [value])
+            else:
+                series.timestamps.append(ts)
+                series.values.append(value)
+    return columns
 
 
 def write(connection: sqlite3.Connection, packed: Packed) -> None:
@@ -101,23 +129,17 @@ def write(connection: sqlite3.Connection, packed: Packed) -> None:
     )
 
 
-def _ts(point: Point) -> int:
-    return point[0]
-
-
-def _pack_series(
-    connection: sqlite3.Connection, packed: Packed, number: int, identifier: str, points: list[Point]
-) -> None:
-    """Distributes sorted points over the blocks that cover them, and over new blocks at the end."""
-    while points:
-        covering = _covering(connection, number, identifier, points[0][0])
+def _pack_series(connection: sqlite3.Connection, packed: Packed, number: int, identifier: str, series: Series) -> None:
+    """Distributes points over the blocks that cover them, and over new blocks at the end."""
+    while series.timestamps:
+        covering = _covering(connection, number, identifier, series.timestamps[0])
         if covering is None:
-            _split(packed, number, identifier, points)
+            _split(packed, number, identifier, series)
             return
         first_ts, last_ts, count, data, next_ts = covering
-        taken = points if next_ts is None else [point for point in points if point[0] < next_ts]
-        points = points[len(taken) :]
-        if next_ts is None and count >= BLOCK_POINTS and taken[0][0] > last_ts:
+        cut = len(series.timestamps) if next_ts is None else bisect_left(series.timestamps, next_ts)
+        taken, series = series.cut(cut)
+        if next_ts is None and count >= BLOCK_POINTS and taken.timestamps[0] > last_ts:
             _split(packed, number, identifier, taken)
             return
         merged = _merge(data, taken, number, identifier)
@@ -144,31 +166,29 @@ def _covering(
     return (*row, following[0])
 
 
-def _merge(data: bytes, points: list[Point], number: int, identifier: str) -> list[Point]:
+def _merge(data: bytes, late: Series, number: int, identifier: str) -> Series:
     try:
         timestamps, values = decode_block(data)
     except DamagedBlock as exc:
         log.error("a damaged block was dropped", device_number=number, identifier=identifier, error=str(exc))
-        return points
-    merged = list(zip(timestamps, values, strict=True))
-    late = bool(merged) and points[0][0] < merged[-1][0]
-    merged.extend(points)
-    if late:
-        merged.sort(key=_ts)
-    return merged
+        return late
+    in_order = late.timestamps[0] >= timestamps[-1]
+    timestamps += late.timestamps
+    values += late.values
+    if in_order:
+        return Series(timestamps, values)
+    order = sorted(range(len(timestamps)), key=timestamps.__getitem__)
+    return Series([timestamps[index] for index in order], [values[index] for index in order])
 
 
-def _split(packed: Packed, number: int, identifier: str, points: list[Point]) -> None:
+def _split(packed: Packed, number: int, identifier: str, series: Series) -> None:
     """Makes blocks of at most twice ``BLOCK_POINTS``, cutting only between different timestamps."""
-    begin = 0
-    while begin < len(points):
-        end = len(points)
-        if end - begin > 2 * BLOCK_POINTS:
-            end = begin + BLOCK_POINTS
-            while end < len(points) and points[end][0] == points[end - 1][0]:
-                end += 1
-        run = points[begin:end]
-        timestamps, values = [point[0] for point in run], [point[1] for point in run]
-        data = encode_block(timestamps, values)
-        packed.blocks.append(BlockRow(number, identifier, timestamps[0], timestamps[-1], len(run), data))
-        begin = end
+    timestamps = series.timestamps
+    while timestamps:
+        end = len(timestamps)
+        if end > 2 * BLOCK_POINTS:
+            end = bisect_right(timestamps, timestamps[BLOCK_POINTS - 1])
+        (run, values), series = series.cut(end)
+        data = encode_block(run, values)
+        packed.blocks.append(BlockRow(number, identifier, run[0], run[-1], len(run), data))
+        timestamps = series.timestamps
