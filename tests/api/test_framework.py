@@ -24,6 +24,7 @@ from thingstead.errors import (
     TooManyRequests,
     Unavailable,
 )
+from thingstead.metrics import Metrics
 from thingstead.services.platform import Platform
 from thingstead.services.tokens import Caller
 
@@ -106,7 +107,7 @@ ENDPOINTS = (
 
 def app(settings: ApiSettings | None = None) -> Any:
     platform = cast(Platform, type("TokensOnly", (), {"tokens": Tokens()})())
-    return create_app(platform, settings or ApiSettings(), lambda: None, ENDPOINTS)
+    return create_app(platform, settings or ApiSettings(), lambda: None, Metrics(), ENDPOINTS)
 
 
 @pytest.fixture
@@ -421,4 +422,4 @@ async def test_a_star_lets_every_origin_in(connect: Connect) -> None:
 
 def test_a_path_declared_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="declared twice"):
-        create_app(cast(Platform, None), ApiSettings(), lambda: None, (ENDPOINTS[0], ENDPOINTS[0]))
+        create_app(cast(Platform, None), ApiSettings(), lambda: None, Metrics(), (ENDPOINTS[0], ENDPOINTS[0]))

@@ -1,5 +1,6 @@
 """The ASGI application: finds what a request names, answers it, and is the one place where a bug in it is logged."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -10,15 +11,18 @@ from thingstead.api.body import BodyTooSlow, PeerGone, Receive, Scope, Send
 from thingstead.api.dialect import UNKNOWN_RESOURCE, Answer, body_too_slow, bug
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.operation import Operation
+from thingstead.api.pages import DocumentPages, HealthPage, MetricsPage
 from thingstead.api.project.routes import ENDPOINTS
 from thingstead.api.router import Resource, Router
 from thingstead.config import ApiSettings
+from thingstead.metrics import Metrics
 from thingstead.services.platform import Platform
 
 log = structlog.get_logger("thingstead.api")
 
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Respond = Callable[[Scope, Receive, dict[str, str]], Awaitable[Answer]]
+COUNTED_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"})
 CORS_METHODS = ("GET", "POST", "PUT", "DELETE")
 CORS_HEADERS = ("Authorization", "Content-Type")
 
@@ -27,6 +31,7 @@ def create_app(
     platform: Platform,
     settings: ApiSettings,
     health: Callable[[], str | None],
+    metrics: Metrics | None = None,
     endpoints: Sequence[Endpoint] = ENDPOINTS,
 ) -> AsgiApp:
     """The application for an ASGI server.
@@ -35,12 +40,21 @@ def create_app(
         platform: the services that answer.
         settings: what the operator chose.
         health: says what is wrong with the server, None while nothing is.
+        metrics: what ``/metrics`` shows; requests are counted into it. Where none is given it shows these alone.
         endpoints: what is served; all of the Project API where not given.
     """
     router: Router[Respond] = Router()
     for endpoint in endpoints:
         router.add(endpoint.method, endpoint.path, Operation(endpoint, platform, settings))
-    app: AsgiApp = HttpApp(router)
+    metrics = metrics or Metrics()
+    documents = DocumentPages(endpoints)
+    router.add("GET", "/healthz", HealthPage(health))
+    router.add("GET", "/metrics", MetricsPage(metrics, settings.metrics_token))
+    router.add("GET", "/openapi.json", documents.openapi)
+    router.add("GET", "/docs", documents.docs)
+    http_app = HttpApp(router)
+    metrics.read("thingstead_http_requests_total", lambda: http_app.requests)
+    app: AsgiApp = http_app
     if settings.cors_origins:
         cors: Any = CORSMiddleware(
             app,
@@ -58,6 +72,7 @@ class HttpApp:
 
     def __init__(self, router: Router[Respond]) -> None:
         self._router = router
+        self.requests: Counter[tuple[str, str, str]] = Counter()  # answered, by method, path template and status
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -68,23 +83,28 @@ class HttpApp:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        resource, parameters = self._router.find(scope["path"])
         try:
-            answer = await self._answer(scope, receive)
+            answer = await self._answer(resource, parameters, scope, receive)
         except PeerGone:
             return
         except BodyTooSlow:
             answer = body_too_slow()
         except Exception:
-            log.exception("a request failed", method=scope["method"], path=scope["path"])
+            log.exception("a request failed", method=method, path=scope["path"])
             answer = bug()
+        route = resource.path if resource is not None else "unknown"
+        self.requests[method if method in COUNTED_METHODS else "other", route, str(answer.status)] += 1
         headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
         headers.extend(answer.headers)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else answer.body
+        body = b"" if method == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        resource, parameters = self._router.find(scope["path"])
+    async def _answer(
+        self, resource: Resource[Respond] | None, parameters: dict[str, str], scope: Scope, receive: Receive
+    ) -> Answer:
         if resource is None:
             return UNKNOWN_RESOURCE
         method = scope["method"]

@@ -47,6 +47,29 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     errors: list[_NamedError] = []
 
 
+class Errcode(NamedTuple):
+    """A line of the documented table of errcodes."""
+
+    errcode: int
+    http_status: str
+    meaning: str
+
+
+ERRCODES = (
+    Errcode(
+        400, "200", "A field is missing, malformed or impossible; errors names each. (A body that is no JSON: 404.)"
+    ),
+    Errcode(401, "401", "The AccessToken is missing, wrong or expired. (A failed log-in: 200.)"),
+    Errcode(403, "200", "The caller is known and may not do this."),
+    Errcode(404, "200", "There is no such thing in the project, or the device is offline."),
+    Errcode(408, "200", "The device did not answer in time. (A body that does not arrive in time: 408.)"),
+    Errcode(409, "200", "A value that must be unique is taken, or the present state forbids the change."),
+    Errcode(413, "413", "The body is larger than the limit."),
+    Errcode(429, "429", "Throttled; the header Retry-After says for how many seconds."),
+    Errcode(500, "500", "A fault of the server; its log has the details."),
+    Errcode(503, "503", "The server cannot keep data now. Nothing was changed; try again."),
+)
+
 UNKNOWN_RESOURCE = Answer(404, REQUEST_INVALID)
 
 

@@ -19,9 +19,10 @@ class _Node(Generic[T]):
 class Resource(Generic[T]):
     """What stands at one path: a thing for each method."""
 
-    __slots__ = ("methods", "names")
+    __slots__ = ("methods", "names", "path")
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, path: str, names: tuple[str, ...]) -> None:
+        self.path = path  # the template
         self.names = names  # of the path parameters, in order
         self.methods: dict[str, T] = {}
 
@@ -45,7 +46,7 @@ class Router(Generic[T]):
             else:
                 node = node.children.setdefault(segment, _Node())
         if node.resource is None:
-            node.resource = Resource(tuple(names))
+            node.resource = Resource(path, tuple(names))
         if node.resource.names != tuple(names) or method in node.resource.methods:
             raise ValueError(f"{method} {path} is declared twice, or with other parameter names")
         node.resource.methods[method] = thing

@@ -1,0 +1,150 @@
+"""Example values for the documentation, made from JSON Schemas, so that no endpoint can be without one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# What a member of this name looks like in real life.
+BY_NAME: dict[str, Any] = {
+    "id": "k3v9x2ma",
+    "name": "Boiler 3",
+    "descr": "Cellar, next to the pump",
+    "device_key": "867997030000000",
+    "tags": {"site": "north"},
+    "create_time": 1_700_000_000_000,
+    "ts": 1_700_000_000_000,
+    "timestamp": "2023-11-14T22:13:20.000Z",
+    "start_time": 1_700_000_000_000,
+    "end_time": 1_700_086_400_000,
+    "access_token": "tbn5k8r2w9x1c4ma",
+    "app_id": "p7w2m5kd",
+    "access_key": "Zk8sQ2mTr5xWv9LpB3nH",
+    "secret_key": "wJ4hT7kPz1Rf6Yc9Nq2Vb8Xs3Ld5Gm0AeUoKiZtC",
+    "account": "alice",
+    "password": "correct horse battery",
+    "email": "alice@example.com",
+    "mobile": "+86 130 0000 0000",
+    "locale": "",
+    "device_id": "k3v9x2ma",
+    "type": "m4t8y1qz",
+    "group": "g5n2b7ws",
+    "groups": "g5n2b7ws,h8c3v6rt",
+    "parent": "g5n2b7ws",
+    "device_code": "q1w2e3r4t5y6u7i8",
+    "view_token": "a9s8d7f6g5h4j3k2",
+    "project_key": "aB3dE5gH7j",
+    "type_key": "z1x2c3v4b5",
+    "identifier": "temperature",
+    "method": "restart",
+    "params": {"delay": 5},
+    "value": 21.5,
+    "keyword": "boiler",
+    "tag": "site:north",
+    "page": 1,
+    "total": 1,
+    "page_total": 1,
+    "keys": ["site"],
+    "devices": ["k3v9x2ma"],
+    "children": [],
+    "notify_logs": [],
+    "errors": [],
+    "message": "",
+    "attributes": {"temperature": 21.5},
+    "conn_type": "1",
+    "conn_protocol": "1",
+    "attr_type": "report",
+    "data_type": "number",
+    "gateway": "",
+    "sub_address": "",
+    "event": 1_700_000_000_000,
+    "command_reply": 1_700_000_000_000,
+    "data": 1_700_000_000_000,
+    "connect": 1_700_000_000_000,
+    "command": "c0m3a4n5",
+}
+# The same for a member of one struct, where its name alone does not tell.
+BY_MEMBER: dict[str, Any] = {
+    "AccessToken.access_token": "lJGoOHQ3dzJtNWtkwM_Pl8s6Yv0x4uVn2eJq1fKd",
+    "AdministratorBody.name": "Alice",
+    "AdministratorInfo.name": "Alice",
+    "AdministratorInfoBody.name": "Alice",
+    "ApplicationBody.name": "Panel",
+    "ApplicationInfo.name": "Panel",
+    "ApplicationKeys.name": "Panel",
+    "ApplicationInfo.id": "p7w2m5kd",
+    "ApplicationKeys.id": "p7w2m5kd",
+    "CommandBody.id": 1000,
+    "CustomerBody.name": "Alice",
+    "CustomerBody.descr": "",
+    "CustomerInfo.name": "Alice",
+    "CustomerInfo.descr": "",
+    "CustomerInfoBody.name": "Alice",
+    "CustomerInfoBody.descr": "",
+    "DeviceActive.attributes": 1_700_000_000_000,
+    "ProjectInfo.name": "Thingstead",
+    "ProjectInfo.descr": "",
+    "SeriesItem.name": "temperature",
+    "SeriesItem.type": "number",
+}
+FREE_OBJECT = {"temperature": 21.5, "relay": True}  # of a body that is any object of attributes
+
+
+def example(schema: Mapping[str, Any], components: Mapping[str, Any], name: str = "", struct: str = "") -> Any:
+    """A value that fits a schema.
+
+    Args:
+        components: what ``$ref`` may name.
+        name: of the member that the value is for; many have a value of their own.
+        struct: the title of the schema that the member belongs to.
+    """
+    target = resolve(schema, components)
+    known = BY_MEMBER.get(f"{struct}.{name}", BY_NAME.get(name))
+    if known is not None and _fits(known, target, components):
+        return known
+    return _made(target, components)
+
+
+def resolve(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema itself, following references, and leaving null aside where something else is possible."""
+    while True:
+        if "$ref" in schema:
+            schema = components[schema["$ref"].rsplit("/", 1)[1]]
+        elif "anyOf" in schema:
+            schema = next(option for option in schema["anyOf"] if option.get("type") != "null")
+        else:
+            return schema
+
+
+def _fits(value: Any, schema: Mapping[str, Any], components: Mapping[str, Any]) -> bool:
+    """Whether an example by name is of the kind, and within the bounds, that this member wants."""
+    if "enum" in schema:
+        return value in schema["enum"]
+    kind = schema.get("type")
+    if kind == "object":
+        return isinstance(value, dict) and "properties" not in schema
+    if kind == "array":
+        items = resolve(schema.get("items", {}), components)
+        return isinstance(value, list) and (not value or items.get("type") == "string")
+    if kind == "string":
+        return isinstance(value, str) and len(value) >= schema.get("minLength", 0)
+    return kind is None or (kind in ("integer", "number") and isinstance(value, int | float))
+
+
+def _made(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Any:
+    if "default" in schema:
+        return schema["default"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    kind = schema.get("type")
+    if kind == "object":
+        members = schema.get("properties")
+        if members is None:
+            return dict(FREE_OBJECT) if schema.get("minProperties") else {}
+        title = schema.get("title", "")
+        return {name: example(member, components, name, title) for name, member in members.items()}
+    if kind == "array":
+        return [example(schema["items"], components)] if schema.get("items") else []
+    if kind == "boolean":
+        return True
+    if kind in ("integer", "number"):
+        return schema.get("minimum", 1)
+    return "text" if kind == "string" else None

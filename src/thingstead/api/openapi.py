@@ -1,0 +1,271 @@
+"""The OpenAPI 3.1 document, from the same declarations that route and validate requests."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from thingstead import __version__
+from thingstead.api.dialect import ERRCODES, Failure
+from thingstead.api.endpoint import Access, Empty, Endpoint
+from thingstead.api.examples import example
+from thingstead.api.router import PARAMETER_LENGTH_LIMIT
+from thingstead.errors import TooManyRequests
+
+Schema = dict[str, Any]
+
+DESCRIPTION = """\
+The HTTP API of a Thingstead server. Requests and answers are JSON; instants are milliseconds since 1970-01-01 UTC.
+
+**AccessToken.** Get one from `POST /api/v1/access_token` (an application, valid for one day) or
+`POST /api/v1/admin_login` (an administrator, seven days) and send it as `Authorization: Bearer <AccessToken>`.
+It is not the AccessToken of a device certificate.
+
+**Answers.** A success is HTTP 200 with `{"result": true, "info": …}`. A function that fails also answers HTTP 200,
+with `{"result": false, "errcode": …, "message": …, "errors": [{"field": …, "message": …}]}`, where `errors` names
+each bad field. A resource that does not exist answers 404 with `{"message": "Request invalid"}`, a body that is not
+JSON 404 with `{"result": false, "message": "Invalid JSON message", "errcode": 400}`.
+
+**Extensions.** What is marked as an extension is not part of the original Project API.
+"""
+
+PATH_PARAMETERS = {
+    "device_id": "A device's id.",
+    "identifier": "An attribute's identifier.",
+    "customer_id": "A customer's id.",
+    "app_id": "An application's AppID.",
+    "admin_id": "An administrator's id.",
+    "type_id": "A device type's id.",
+    "group_id": "A device group's id.",
+    "command_id": "A command's id.",
+}
+SECURITY: dict[Access, list[dict[str, list[str]]]] = {
+    Access.PUBLIC: [],
+    Access.CALLER: [{"accessToken": []}],
+    Access.ADMINISTRATOR: [{"administratorToken": []}],
+}
+PARAMETER_NAME = re.compile(r"\{(\w+)\}")
+
+
+def openapi_document(endpoints: Sequence[Endpoint]) -> Schema:
+    """The document, as data that JSON can show."""
+    kinds = [kind for endpoint in endpoints for kind in (endpoint.body, endpoint.query, endpoint.info) if kind]
+    schemas, components = _schemas([*kinds, Failure, Empty])
+    by_kind = dict(zip(map(repr, kinds), schemas, strict=False))
+    paths: Schema = {}
+    for endpoint in endpoints:
+        operation = _Operation(endpoint, by_kind, components).describe()
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+    paths.update(_server_paths())
+    tags = dict.fromkeys(endpoint.tag for endpoint in endpoints)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Thingstead Project API",
+            "version": __version__,
+            "description": DESCRIPTION,
+            "x-errcodes": [code._asdict() for code in ERRCODES],
+        },
+        "tags": [{"name": tag} for tag in [*tags, "Server"]],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "responses": _shared_responses(),
+            "securitySchemes": {
+                "accessToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An AccessToken from `access_token` or `admin_login`.",
+                },
+                "administratorToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An AccessToken from `admin_login`.",
+                },
+            },
+        },
+    }
+
+
+def _schemas(kinds: list[Any]) -> tuple[list[Schema], Schema]:
+    """A schema for each kind, and the components; pages of a list get a readable name."""
+    made = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    text = re.sub(rb"\bListed_(\w+)_(?=\")", rb"\1Page", msgspec.json.encode(made))
+    schemas, components = msgspec.json.decode(text)
+    return schemas, components
+
+
+class _Operation:
+    """Describes one endpoint."""
+
+    def __init__(self, endpoint: Endpoint, by_kind: dict[str, Schema], components: Schema) -> None:
+        self._endpoint = endpoint
+        self._by_kind = by_kind
+        self._components = components
+
+    def describe(self) -> Schema:
+        endpoint = self._endpoint
+        operation: Schema = {
+            "operationId": _operation_id(endpoint),
+            "tags": [endpoint.tag],
+            "summary": endpoint.summary,
+            "description": _description(endpoint),
+            "security": SECURITY[endpoint.access],
+            "parameters": [*self._path_parameters(), *self._query_parameters()],
+        }
+        if endpoint.extension:
+            operation["x-thingstead-extension"] = True
+        if endpoint.body is not None:
+            operation["requestBody"] = {"required": True, "content": {"application/json": self._body()}}
+        operation["responses"] = self._responses()
+        return operation
+
+    def _path_parameters(self) -> list[Schema]:
+        schema = {"type": "string", "minLength": 1, "maxLength": PARAMETER_LENGTH_LIMIT}
+        return [
+            {"name": name, "in": "path", "required": True, "description": PATH_PARAMETERS[name], "schema": schema}
+            for name in PARAMETER_NAME.findall(self._endpoint.path)
+        ]
+
+    def _query_parameters(self) -> list[Schema]:
+        if self._endpoint.query is None:
+            return []
+        name = self._by_kind[repr(self._endpoint.query)]["$ref"].rsplit("/", 1)[1]
+        struct = self._components[name]
+        parameters = []
+        for name, member in struct["properties"].items():
+            schema = _without_null(member)
+            description = schema.pop("description", "")
+            required = name in struct.get("required", ())
+            parameters.append(
+                {"name": name, "in": "query", "required": required, "description": description, "schema": schema}
+            )
+        return parameters
+
+    def _body(self) -> Schema:
+        schema = self._by_kind[repr(self._endpoint.body)]
+        shown = self._endpoint.example
+        return {"schema": schema, "example": example(schema, self._components) if shown is None else shown}
+
+    def _responses(self) -> Schema:
+        endpoint = self._endpoint
+        info = self._by_kind[repr(endpoint.info)]
+        envelope = {
+            "type": "object",
+            "properties": {"result": {"const": True}, "info": info},
+            "required": ["result", "info"],
+        }
+        failure = {"$ref": "#/components/schemas/Failure"}
+        responses: Schema = {
+            "200": {
+                "description": _outcome(endpoint),
+                "content": {
+                    "application/json": {
+                        "schema": {"oneOf": [envelope, failure]},
+                        "example": {"result": True, "info": example(info, self._components)},
+                    }
+                },
+            },
+            "404": {"$ref": "#/components/responses/NotFound"},
+            "503": {"$ref": "#/components/responses/Unavailable"},
+        }
+        if endpoint.access is not Access.PUBLIC:
+            responses["401"] = {"$ref": "#/components/responses/NotAuthenticated"}
+        if endpoint.body is not None:
+            responses["400"] = {"$ref": "#/components/responses/InvalidJson"}
+            responses["408"] = {"$ref": "#/components/responses/BodyTooSlow"}
+            responses["413"] = {"$ref": "#/components/responses/TooLarge"}
+        if TooManyRequests in endpoint.refusals:
+            responses["429"] = {"$ref": "#/components/responses/TooManyRequests"}
+        return dict(sorted(responses.items()))
+
+
+def _operation_id(endpoint: Endpoint) -> str:
+    segments = endpoint.path.removeprefix("/api/v1/").replace("{", "").replace("}", "")
+    return f"{endpoint.method.lower()}_{segments.strip('/').replace('/', '_')}"
+
+
+def _description(endpoint: Endpoint) -> str:
+    lines = [line.strip() for line in (endpoint.handler.__doc__ or "").strip().splitlines()]
+    if endpoint.access is Access.ADMINISTRATOR:
+        lines += ["", "For administrators (`admin_login`) only."]
+    return "\n".join(lines).strip()
+
+
+def _outcome(endpoint: Endpoint) -> str:
+    """What HTTP 200 may carry: the success, or a refusal with one of these errcodes."""
+    codes = {refusal.errcode for refusal in endpoint.refusals if refusal is not TooManyRequests}
+    if endpoint.body is not None or endpoint.query is not None:
+        codes.add(400)
+    if endpoint.access is Access.ADMINISTRATOR:
+        codes.add(403)
+    refusals = f"; or a refusal, errcode {', '.join(map(str, sorted(codes)))}" if codes else ""
+    return f"Success{refusals}."
+
+
+def _without_null(schema: Schema) -> Schema:
+    """A query value cannot be null; it can only be left out."""
+    schema = dict(schema)
+    options = [option for option in schema.pop("anyOf", ()) if option.get("type") != "null"]
+    if len(options) == 1:
+        schema = {**options[0], **schema}
+    elif options:
+        schema["anyOf"] = options
+    if schema.get("default", ...) is None:
+        del schema["default"]
+    return schema
+
+
+def _shared_responses() -> Schema:
+    failure: Schema = {"$ref": "#/components/schemas/Failure"}
+    message = {"type": "object", "properties": {"message": {"type": "string"}}, "required": ["message"]}
+    return {
+        "NotFound": _response("The resource does not exist, or (by default) the body is not JSON.", message),
+        "InvalidJson": _response("The body is not JSON, where the server is set to say so with 400.", message),
+        "NotAuthenticated": _response("The AccessToken is missing, wrong or expired.", failure),
+        "BodyTooSlow": _response("The body did not arrive in time.", failure),
+        "TooLarge": _response("The body is too large.", failure),
+        "TooManyRequests": _response("Throttled; Retry-After says for how many seconds.", failure),
+        "Unavailable": _response("The server cannot keep data now. Nothing was changed.", failure),
+    }
+
+
+def _server_paths() -> Schema:
+    status: Schema = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
+    text: Schema = {"type": "string"}
+    return {
+        "/healthz": {
+            "get": _page(
+                "Whether the server works",
+                {"200": _response("It does.", status), "503": _response("What is wrong.", status)},
+            )
+        },
+        "/metrics": {
+            "get": _page(
+                "Metrics for Prometheus",
+                {
+                    "200": {"description": "Text exposition.", "content": {"text/plain": {"schema": text}}},
+                    "401": {"$ref": "#/components/responses/NotAuthenticated"},
+                },
+            )
+        },
+        "/openapi.json": {
+            "get": _page("This document", {"200": _response("OpenAPI 3.1.", {"type": "object"})}),
+        },
+        "/docs": {
+            "get": _page(
+                "This document, to be read",
+                {"200": {"description": "A page.", "content": {"text/html": {"schema": text}}}},
+            )
+        },
+    }
+
+
+def _page(summary: str, responses: Schema) -> Schema:
+    name = summary.lower().replace(",", "").replace(" ", "_")
+    return {"operationId": name, "tags": ["Server"], "summary": summary, "security": [], "responses": responses}
+
+
+def _response(description: str, schema: Schema) -> Schema:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,88 @@
+"""What is served besides the API: health, metrics, and the documentation in two forms."""
+
+import hmac
+import ipaddress
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from thingstead.api.body import Receive, Scope
+from thingstead.api.dialect import Answer, not_authenticated
+from thingstead.api.docs_page import render_page
+from thingstead.api.endpoint import Endpoint
+from thingstead.api.openapi import openapi_document
+from thingstead.api.operation import bearer_token
+from thingstead.errors import NotAuthenticated
+from thingstead.metrics import CONTENT_TYPE, Metrics
+
+HEALTHY = Answer(200, b'{"status":"ok"}')
+FORWARDING_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
+PAGE_HEADERS = (
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+class HealthPage:
+    """``/healthz``: 200 while the server can keep what it is given, else 503 with what is wrong."""
+
+    def __init__(self, health: Callable[[], str | None]) -> None:
+        self._health = health
+
+    async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+        trouble = self._health()
+        return HEALTHY if trouble is None else Answer(503, msgspec.json.encode({"status": trouble}))
+
+
+class MetricsPage:
+    """``/metrics``: for peers on this machine, and for whoever has the token of the setting."""
+
+    def __init__(self, metrics: Metrics, token: str) -> None:
+        self._metrics = metrics
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+        if not self._may_read(scope):
+            return not_authenticated(NotAuthenticated("metrics are for this machine and for the bearer of the token"))
+        return Answer(200, self._metrics.render(), content_type=CONTENT_TYPE.encode())
+
+    def _may_read(self, scope: Scope) -> bool:
+        try:
+            given = bearer_token(scope)
+        except NotAuthenticated:
+            return is_local(scope)
+        return bool(self._token) and hmac.compare_digest(given.encode(), self._token.encode())
+
+
+class DocumentPages:
+    """``/openapi.json`` and ``/docs``, made when first asked for."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._endpoints = endpoints
+        self._openapi: Answer | None = None
+        self._docs: Answer | None = None
+
+    async def openapi(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+        if self._openapi is None:
+            self._openapi = Answer(200, msgspec.json.encode(openapi_document(self._endpoints)))
+        return self._openapi
+
+    async def docs(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+        if self._docs is None:
+            body = render_page(openapi_document(self._endpoints)).encode()
+            self._docs = Answer(200, body, content_type=b"text/html; charset=utf-8", headers=PAGE_HEADERS)
+        return self._docs
+
+
+def is_local(scope: Scope) -> bool:
+    """Whether the peer is a program on this machine, and no proxy for others."""
+    peer = scope.get("client")
+    if not peer or any(name in FORWARDING_HEADERS for name, _ in scope["headers"]):
+        return False
+    try:
+        address = ipaddress.ip_address(peer[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
