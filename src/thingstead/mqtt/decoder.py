@@ -1,0 +1,223 @@
+"""Bytes to packets: framing, and which packets a peer may send."""
+
+from collections.abc import Callable
+
+from thingstead.mqtt import wire
+from thingstead.mqtt.connection_packets import (
+    Auth,
+    Connack,
+    Connect,
+    Disconnect,
+    Pingreq,
+    Pingresp,
+    parse_protocol,
+)
+from thingstead.mqtt.properties import Property
+from thingstead.mqtt.protocol import FROM_CLIENT, FROM_SERVER, PacketType, ProtocolVersion
+from thingstead.mqtt.publish_packets import (
+    Puback,
+    Pubcomp,
+    Publish,
+    Pubrec,
+    Pubrel,
+    parse_acknowledgement,
+    parse_publish,
+    parse_short_puback,
+)
+from thingstead.mqtt.reasons import (
+    DISCONNECT_FROM_CLIENT_REASON_CODES,
+    DISCONNECT_FROM_SERVER_REASON_CODES,
+    MqttError,
+    ReasonCode,
+    malformed,
+    protocol_error,
+)
+from thingstead.mqtt.subscription_packets import Suback, Subscribe, Unsuback, Unsubscribe
+
+V3_1, V5 = ProtocolVersion.V3_1, ProtocolVersion.V5
+
+Packet = (
+    Connect
+    | Connack
+    | Publish
+    | Puback
+    | Pubrec
+    | Pubrel
+    | Pubcomp
+    | Subscribe
+    | Suback
+    | Unsubscribe
+    | Unsuback
+    | Pingreq
+    | Pingresp
+    | Disconnect
+    | Auth
+)
+
+_PARSERS: dict[PacketType, Callable[[wire.Reader, ProtocolVersion], Packet]] = {
+    PacketType.CONNACK: Connack.parse,
+    PacketType.PUBACK: lambda reader, version: parse_acknowledgement(Puback, reader, version),
+    PacketType.PUBREC: lambda reader, version: parse_acknowledgement(Pubrec, reader, version),
+    PacketType.PUBREL: lambda reader, version: parse_acknowledgement(Pubrel, reader, version),
+    PacketType.PUBCOMP: lambda reader, version: parse_acknowledgement(Pubcomp, reader, version),
+    PacketType.SUBSCRIBE: Subscribe.parse,
+    PacketType.SUBACK: Suback.parse,
+    PacketType.UNSUBSCRIBE: Unsubscribe.parse,
+    PacketType.UNSUBACK: Unsuback.parse,
+    PacketType.PINGREQ: Pingreq.parse,
+    PacketType.PINGRESP: Pingresp.parse,
+    PacketType.DISCONNECT: Disconnect.parse,
+    PacketType.AUTH: Auth.parse,
+}
+
+# [MQTT-2.1.3-1] (3.1.1: [MQTT-2.2.2-1], -2) Flags that are fixed: 2 for these, 0 for the others but PUBLISH.
+_FLAGS_2 = frozenset({PacketType.PUBREL, PacketType.SUBSCRIBE, PacketType.UNSUBSCRIBE})
+
+
+class Decoder:
+    """Turns what one peer sends into packets.
+
+    Each call of :meth:`receive_data` gives the packets that are now complete. When the peer breaks the protocol,
+    ``error`` is set and everything after that point is ignored; packets before it are still given, so that the
+    outcome does not depend on how the bytes were cut. Nothing is raised for any input.
+
+    ``version`` is None for the end that waits for a CONNECT (the server), which sets it; a client gives it.
+
+    Memory is bounded by ``max_packet_size_bytes``: a longer packet is an error as soon as its length is known.
+    """
+
+    __slots__ = ("_buffer", "_max_packet_size_bytes", "_needed", "_peer_sends", "error", "version")
+
+    def __init__(self, max_packet_size_bytes: int, version: ProtocolVersion | None = None) -> None:
+        self._max_packet_size_bytes = max_packet_size_bytes
+        self._peer_sends = FROM_CLIENT if version is None else FROM_SERVER
+        self._buffer = bytearray()  # the beginning of a packet that is not complete
+        self._needed = 0  # how long the buffer must be before looking at it again is worth it
+        self.version = version
+        self.error: MqttError | None = None
+
+    def receive_data(self, data: bytes) -> list[Packet]:
+        """Takes the next bytes; returns the packets that they complete, in order."""
+        if self.error is not None:
+            return []
+        buffer = self._buffer
+        if buffer:
+            buffer += data
+            if len(buffer) < self._needed:
+                return []
+            data = bytes(buffer)
+            buffer.clear()
+        packets: list[Packet] = []
+        try:
+            consumed = self._parse_all(data, packets)
+        except MqttError as exc:
+            self.error = exc
+            return packets
+        if consumed < len(data):
+            buffer += data[consumed:]
+        return packets
+
+    def _parse_all(self, data: bytes, packets: list[Packet]) -> int:
+        """Appends every complete packet of ``data``; returns where the incomplete one begins."""
+        pos, available = 0, len(data)
+        if self.version is None and data:
+            _check_first_byte(data[0])
+        with_properties = self.version is V5
+        limit = self._max_packet_size_bytes
+        while available - pos >= 2:
+            first_byte = data[pos]
+            length = data[pos + 1]
+            start = pos + 2
+            if length > 127:
+                length, start = self._long_length(data, pos, available)
+                if start == 0:
+                    break
+            end = start + length
+            if end - pos > limit:
+                raise MqttError(
+                    ReasonCode.PACKET_TOO_LARGE, f"a packet of {end - pos} bytes, over the limit of {limit}"
+                )
+            if end > available:
+                self._needed = end - pos
+                break
+            if first_byte & 0xF0 == 0x30 and self.version is not None:
+                publish = parse_publish(data, first_byte, start, end, with_properties=with_properties)
+                if publish.properties:
+                    self._check_publish(publish)
+                packets.append(publish)
+            elif first_byte == 0x40 and length == 2 and self.version is not None:
+                packets.append(parse_short_puback(data, start))
+            else:
+                packets.append(self._parse_one(data, first_byte, start, end))
+                with_properties = self.version is V5
+            pos = end
+        else:
+            self._needed = 2
+        return pos
+
+    def _long_length(self, data: bytes, pos: int, available: int) -> tuple[int, int]:
+        """A remaining length of two to four bytes (2.1.4) and where the body starts; 0, 0 when bytes are missing."""
+        length = data[pos + 1] & 0x7F
+        for count in (2, 3, 4):
+            at = pos + count
+            if at >= available:
+                self._needed = count + 1
+                return 0, 0
+            byte = data[at]
+            length |= (byte & 0x7F) << 7 * (count - 1)
+            if byte < 0x80:
+                if byte == 0 and self.version is V5:
+                    # [MQTT-1.5.5-1] The minimum number of bytes. 3.1.1 does not ask for it.
+                    raise malformed("the remaining length is longer than it needs to be")
+                return length, at + 1
+        raise malformed("the remaining length has more than four bytes")
+
+    def _parse_one(self, data: bytes, first_byte: int, start: int, end: int) -> Packet:
+        if first_byte < 0x10:
+            raise malformed("packet type 0 is reserved")
+        packet_type = PacketType(first_byte >> 4)
+        if packet_type not in self._peer_sends:
+            raise protocol_error(f"the peer may not send {packet_type.name}")
+        reader = wire.Reader(data, start, end)
+        if self.version is None or packet_type is PacketType.CONNECT:
+            return self._parse_connect(reader)
+        self._check_flags(packet_type, first_byte & 0x0F)
+        packet = _PARSERS[packet_type](reader, self.version)
+        if type(packet) is Disconnect:
+            self._check_disconnect(packet)
+        return packet
+
+    def _parse_connect(self, reader: wire.Reader) -> Connect:
+        if self.version is not None:
+            # [MQTT-3.1.0-2] A second CONNECT is a protocol error.
+            raise protocol_error("a second CONNECT")
+        version = parse_protocol(reader)
+        self.version = version  # now, so that a refusal of the rest is answered in the peer's own version
+        return Connect.parse(reader, version)
+
+    def _check_flags(self, packet_type: PacketType, flags: int) -> None:
+        wanted = 2 if packet_type in _FLAGS_2 else 0
+        if self.version is V3_1:
+            flags &= ~8  # 3.1, 2.1: DUP may be set on whatever is sent with QoS 1
+        if flags != wanted:
+            raise malformed(f"{packet_type.name} has wrong flags in its fixed header")
+
+    def _check_publish(self, packet: Publish) -> None:
+        if Property.SUBSCRIPTION_IDENTIFIER in packet.properties and self._peer_sends is FROM_CLIENT:
+            # [MQTT-3.3.4-6] A client does not send subscription identifiers.
+            raise protocol_error("PUBLISH from a client has a subscription identifier")
+
+    def _check_disconnect(self, packet: Disconnect) -> None:
+        from_client = self._peer_sends is FROM_CLIENT
+        allowed = DISCONNECT_FROM_CLIENT_REASON_CODES if from_client else DISCONNECT_FROM_SERVER_REASON_CODES
+        if packet.reason_code not in allowed:
+            raise protocol_error(f"the peer may not disconnect with {packet.reason_code.name}")
+
+
+def _check_first_byte(first_byte: int) -> None:
+    """Before a CONNECT, one byte tells a stranger (HTTP, TLS) from a client; no need to wait for a whole packet."""
+    if first_byte >> 4 != PacketType.CONNECT:
+        # [MQTT-3.1.0-1] The first packet of a client is a CONNECT.
+        raise protocol_error("the first packet is not a CONNECT")
+    if first_byte & 0x0F:
+        raise malformed("CONNECT has flags in its fixed header")

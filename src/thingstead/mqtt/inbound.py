@@ -1,0 +1,58 @@
+"""The receiving half of a session: messages from the peer at QoS 1 and 2 (4.3, 4.9)."""
+
+from thingstead.mqtt.publish_packets import Pubcomp, Publish, Pubrel
+from thingstead.mqtt.reasons import MqttError, ReasonCode
+
+MAX_RECEIVE_MAXIMUM = 65_535
+
+
+class Inbound:
+    """What the peer has sent and we have not yet answered for good.
+
+    A QoS 2 message is new until its packet identifier is released: the peer's repetitions are answered, not taken
+    again [MQTT-4.3.3-10].
+
+    Args:
+        receive_maximum: how many unanswered messages the peer was allowed; 65,535 where it was told nothing.
+    """
+
+    __slots__ = ("_receive_maximum", "_received", "_unanswered")
+
+    def __init__(self, receive_maximum: int = MAX_RECEIVE_MAXIMUM) -> None:
+        self._receive_maximum = receive_maximum
+        self._received: set[int] = set()  # QoS 2, received and not released
+        self._unanswered = 0  # QoS 1, received and not acknowledged
+
+    @property
+    def unanswered(self) -> int:
+        """QoS 1 messages not acknowledged and QoS 2 messages not released."""
+        return self._unanswered + len(self._received)
+
+    def receive(self, publish: Publish) -> bool:
+        """Takes a QoS 1 or 2 PUBLISH; False when it is a repetition that must not be delivered again."""
+        if publish.qos == 2:
+            if publish.packet_id in self._received:
+                return False
+            self._received.add(publish.packet_id)
+        else:
+            self._unanswered += 1
+        if self._unanswered + len(self._received) > self._receive_maximum:
+            # [MQTT-3.3.4-9] Not more than Receive Maximum messages for which no answer was sent.
+            raise MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, "more messages in flight than the receive maximum")
+        return True
+
+    def acknowledged(self, count: int) -> None:
+        """So many PUBACKs were sent."""
+        self._unanswered -= count
+
+    def refused(self, packet_id: int) -> None:
+        """A PUBREC with a failure was sent: the identifier is free again [MQTT-4.3.3-9]."""
+        self._received.discard(packet_id)
+
+    def release(self, packet: Pubrel) -> Pubcomp:
+        """Takes a PUBREL; the PUBCOMP that answers it [MQTT-4.3.3-11]."""
+        if packet.packet_id in self._received:
+            self._received.remove(packet.packet_id)
+            return Pubcomp(packet.packet_id)
+        # 3.7.2.1: not an error during recovery. 3.x carries no reason code and sees a plain PUBCOMP.
+        return Pubcomp(packet.packet_id, ReasonCode.PACKET_IDENTIFIER_NOT_FOUND)
