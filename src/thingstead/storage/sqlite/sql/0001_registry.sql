@@ -162,7 +162,7 @@ CREATE INDEX sessions_of_node ON sessions (node);
 
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
+    id TEXT NOT NULL, -- nothing is looked up by it
     device_id TEXT NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
     method TEXT NOT NULL,
     params TEXT NOT NULL, -- JSON object

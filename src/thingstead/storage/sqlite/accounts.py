@@ -1,0 +1,88 @@
+"""Applications and administrators in SQLite."""
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from thingstead.errors import Conflict
+from thingstead.model.project import Administrator, Application
+from thingstead.storage.sqlite.access import Access
+from thingstead.storage.sqlite.layout import Layout
+
+APPLICATIONS = Layout("applications", Application)
+ADMINISTRATORS = Layout("administrators", Administrator, json=("tags",))
+
+
+class SqliteAccounts:
+    """See :class:`~thingstead.storage.base.AccountStore`."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def create_application(self, application: Application) -> None:
+        await self._access.write(lambda connection: APPLICATIONS.add(connection, application))
+
+    async def find_application(self, app_id: str) -> Application | None:
+        application = self._access.caches.applications.find(app_id)
+        if application is None:
+            row = self._access.one(f"{APPLICATIONS.select} WHERE id = ?", (app_id,))
+            if row is None:
+                return None
+            application = APPLICATIONS.load(row)
+            self._access.caches.applications.put(app_id, application)
+        return application
+
+    async def list_applications(self, project_id: str) -> list[Application]:
+        rows = self._access.all(f"{APPLICATIONS.select} WHERE project_id = ? ORDER BY create_time, id", (project_id,))
+        return [APPLICATIONS.load(row) for row in rows]
+
+    async def update_application(self, project_id: str, app_id: str, changes: Mapping[str, Any]) -> None:
+        await self._access.write(
+            lambda connection: APPLICATIONS.update(connection, project_id, app_id, changes, "application"),
+            lambda _: self._access.caches.applications.drop(app_id),
+        )
+
+    async def delete_application(self, project_id: str, app_id: str) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            APPLICATIONS.delete(connection, project_id, app_id, "application")
+            left = connection.execute("SELECT 1 FROM applications WHERE project_id = ? LIMIT 1", (project_id,))
+            if left.fetchone() is None:
+                raise Conflict("the last application of a project cannot be removed")
+
+        await self._access.write(run, lambda _: self._access.caches.applications.drop(app_id))
+
+    async def create_administrator(self, administrator: Administrator) -> None:
+        await self._access.write(lambda connection: ADMINISTRATORS.add(connection, administrator))
+
+    async def find_administrator(self, admin_id: str) -> Administrator | None:
+        administrator = self._access.caches.administrators.find(admin_id)
+        if administrator is None:
+            row = self._access.one(f"{ADMINISTRATORS.select} WHERE id = ?", (admin_id,))
+            if row is None:
+                return None
+            administrator = ADMINISTRATORS.load(row)
+            self._access.caches.administrators.put(admin_id, administrator)
+        return administrator
+
+    async def find_administrator_by_account(self, project_id: str, account: str) -> Administrator | None:
+        row = self._access.one(f"{ADMINISTRATORS.select} WHERE project_id = ? AND account = ?", (project_id, account))
+        return ADMINISTRATORS.load(row) if row is not None else None
+
+    async def list_administrators(self, project_id: str) -> list[Administrator]:
+        rows = self._access.all(f"{ADMINISTRATORS.select} WHERE project_id = ? ORDER BY create_time, id", (project_id,))
+        return [ADMINISTRATORS.load(row) for row in rows]
+
+    async def update_administrator(self, project_id: str, admin_id: str, changes: Mapping[str, Any]) -> None:
+        await self._access.write(
+            lambda connection: ADMINISTRATORS.update(connection, project_id, admin_id, changes, "administrator"),
+            lambda _: self._access.caches.administrators.drop(admin_id),
+        )
+
+    async def delete_administrator(self, project_id: str, admin_id: str) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            ADMINISTRATORS.delete(connection, project_id, admin_id, "administrator")
+            left = connection.execute("SELECT 1 FROM administrators WHERE project_id = ? LIMIT 1", (project_id,))
+            if left.fetchone() is None:
+                raise Conflict("the last administrator of a project cannot be removed")
+
+        await self._access.write(run, lambda _: self._access.caches.administrators.drop(admin_id))

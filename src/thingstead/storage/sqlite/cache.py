@@ -1,0 +1,77 @@
+"""What the store remembers of rows that are asked for with every request."""
+
+from typing import Generic, TypeVar
+
+from thingstead.model.device import Device
+from thingstead.model.device_type import DeviceType
+from thingstead.model.project import Administrator, Application, Project
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+DEVICES_LIMIT = 10_000
+OTHERS_LIMIT = 1_000
+
+
+class Cache(Generic[K, V]):
+    """A bounded mapping; when it is full the entry that was put first goes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._entries: dict[K, V] = {}
+        self.find = self._entries.get
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, key: K, value: V) -> None:
+        entries = self._entries
+        if len(entries) >= self._limit and key not in entries:
+            del entries[next(iter(entries))]
+        entries[key] = value
+
+    def drop(self, key: K) -> None:
+        self._entries.pop(key, None)
+
+
+class Caches:
+    """Rows by their ids, never older than the last commit that anybody was told of.
+
+    Who wins: the database. One process owns the file, and all its writes pass the writer thread. The outcome of a
+    write first drops the rows that it changed from here and then lets its awaiter go on, in one step of the event
+    loop. A missing row is read and put here in one step of the event loop too, so no older row can be put after it
+    was dropped. Only rows that exist are kept: asking for what does not exist fills nothing.
+
+    A device is kept once, by its id. The way to it from its AccessToken and its number is a hint, which holds only
+    where the device it leads to still has that token or number.
+    """
+
+    def __init__(self) -> None:
+        self.projects: Cache[str, Project] = Cache(OTHERS_LIMIT)
+        self.applications: Cache[str, Application] = Cache(OTHERS_LIMIT)
+        self.administrators: Cache[str, Administrator] = Cache(OTHERS_LIMIT)
+        self.device_types: Cache[str, DeviceType] = Cache(OTHERS_LIMIT)
+        self._devices: Cache[str, Device] = Cache(DEVICES_LIMIT)
+        self._ids_by_token: Cache[str, str] = Cache(DEVICES_LIMIT)
+        self._ids_by_number: Cache[int, str] = Cache(DEVICES_LIMIT)
+
+    def device(self, device_id: str) -> Device | None:
+        return self._devices.find(device_id)
+
+    def device_by_token(self, access_token: str) -> Device | None:
+        device_id = self._ids_by_token.find(access_token)
+        device = self._devices.find(device_id) if device_id is not None else None
+        return device if device is not None and device.access_token == access_token else None
+
+    def device_by_number(self, number: int) -> Device | None:
+        device_id = self._ids_by_number.find(number)
+        device = self._devices.find(device_id) if device_id is not None else None
+        return device if device is not None and device.number == number else None
+
+    def put_device(self, device: Device) -> None:
+        self._devices.put(device.id, device)
+        self._ids_by_token.put(device.access_token, device.id)
+        self._ids_by_number.put(device.number, device.id)
+
+    def drop_device(self, device_id: str) -> None:
+        self._devices.drop(device_id)

@@ -1,0 +1,69 @@
+"""Commands in SQLite."""
+
+import sqlite3
+from typing import Any
+
+from thingstead.errors import NotFound
+from thingstead.model.command import TRANSITIONS, Command, CommandState
+from thingstead.model.device import Page
+from thingstead.storage.sqlite.access import Access
+from thingstead.storage.sqlite.layout import Layout, to_json
+
+COMMANDS = Layout("commands", Command, json=("params", "reply"))
+
+
+class SqliteCommands:
+    """See :class:`~thingstead.storage.base.CommandStore`."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def create(self, command: Command) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            device = connection.execute(
+                "SELECT 1 FROM devices WHERE id = ? AND project_id = ?", (command.device_id, command.project_id)
+            )
+            if device.fetchone() is None:
+                raise NotFound("no such device")
+            COMMANDS.add(connection, command)
+
+        await self._access.write(run)
+
+    async def get(self, device_id: str, row_id: str) -> Command:
+        row = self._access.one(f"{COMMANDS.select} WHERE id = ? AND device_id = ?", (row_id, device_id))
+        if row is None:
+            raise NotFound("no such command")
+        return COMMANDS.load(row)
+
+    async def advance(
+        self, row_id: str, state: CommandState, at: int, *, reason: str = "", reply: Any = None
+    ) -> Command | None:
+        def run(connection: sqlite3.Connection) -> Command | None:
+            row = connection.execute("SELECT state FROM commands WHERE id = ?", (row_id,)).fetchone()
+            if row is None or state not in TRANSITIONS[row[0]]:
+                return None
+            connection.execute(
+                "UPDATE commands SET state = ?, update_time = ?, reason = ?, reply = ? WHERE id = ?",
+                (state, at, reason, to_json(reply), row_id),
+            )
+            return COMMANDS.load(connection.execute(f"{COMMANDS.select} WHERE id = ?", (row_id,)).fetchone())
+
+        return await self._access.write(run)
+
+    async def list_open(self, device_id: str) -> list[Command]:
+        rows = self._access.all(
+            f"{COMMANDS.select} WHERE device_id = ? AND state IN ('queued', 'sent', 'delivered') ORDER BY seq",
+            (device_id,),
+        )
+        return [COMMANDS.load(row) for row in rows]
+
+    async def list_page(self, device_id: str, page: Page) -> tuple[list[Command], int]:
+        def run(connection: sqlite3.Connection) -> tuple[list[Command], int]:
+            total = connection.execute("SELECT count(*) FROM commands WHERE device_id = ?", (device_id,))
+            rows = connection.execute(
+                f"{COMMANDS.select} WHERE device_id = ? ORDER BY create_time DESC, seq DESC LIMIT ? OFFSET ?",
+                (device_id, page.records, page.offset),
+            )
+            return [COMMANDS.load(row) for row in rows], total.fetchone()[0]
+
+        return await self._access.read(run)

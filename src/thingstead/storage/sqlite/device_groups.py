@@ -1,0 +1,111 @@
+"""Device groups and their members in SQLite."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from thingstead.errors import Conflict, InvalidInput, NotFound
+from thingstead.model.device import DeviceGroup
+from thingstead.storage.sqlite.access import Access
+from thingstead.storage.sqlite.devices import require_devices
+from thingstead.storage.sqlite.layout import Layout, to_json
+
+DEVICE_GROUPS = Layout("device_groups", DeviceGroup, json=("tags",))
+
+_LIES_BELOW = """
+WITH RECURSIVE below (id) AS (
+    VALUES (?1)
+    UNION
+    SELECT device_groups.id FROM device_groups JOIN below ON device_groups.parent_id = below.id
+)
+SELECT 1 FROM below WHERE id = ?2
+"""
+
+_ADD_MEMBERS = """
+INSERT INTO device_group_members (group_id, create_time, device_id, device_number)
+SELECT ?1, create_time, id, number FROM devices WHERE id IN (SELECT value FROM json_each(?2))
+ON CONFLICT DO NOTHING
+"""
+
+_REMOVE_MEMBERS = """
+DELETE FROM device_group_members
+WHERE group_id = ?1 AND device_number IN (
+    SELECT number FROM devices WHERE id IN (SELECT value FROM json_each(?2))
+)
+"""
+
+
+class SqliteDeviceGroups:
+    """See :class:`~thingstead.storage.base.DeviceGroupStore`."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def create(self, group: DeviceGroup) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            _check_parent(connection, group.project_id, group.parent_id)
+            DEVICE_GROUPS.add(connection, group)
+
+        await self._access.write(run)
+
+    async def get(self, project_id: str, group_id: str) -> DeviceGroup:
+        row = self._access.one(DEVICE_GROUPS.select_one, (group_id, project_id))
+        if row is None:
+            raise NotFound("no such device group")
+        return DEVICE_GROUPS.load(row)
+
+    async def list_all(self, project_id: str) -> list[DeviceGroup]:
+        def run(connection: sqlite3.Connection) -> list[DeviceGroup]:
+            return [DEVICE_GROUPS.load(row) for row in connection.execute(sql, (project_id,))]
+
+        sql = f"{DEVICE_GROUPS.select} WHERE project_id = ? ORDER BY create_time, id"
+        return await self._access.read(run)
+
+    async def update(self, project_id: str, group_id: str, changes: Mapping[str, Any]) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            DEVICE_GROUPS.update(connection, project_id, group_id, changes, "device group")
+            parent_id = changes.get("parent_id")
+            _check_parent(connection, project_id, parent_id)
+            if parent_id is not None and connection.execute(_LIES_BELOW, (group_id, parent_id)).fetchone():
+                raise InvalidInput.field("parent", "is the group itself or lies below it")
+
+        await self._access.write(run)
+
+    async def merge_tags(self, project_id: str, group_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
+        await self._access.write(
+            lambda connection: DEVICE_GROUPS.merge_tags(connection, project_id, group_id, put, remove, "device group")
+        )
+
+    async def delete(self, project_id: str, group_id: str) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            _require_group(connection, project_id, group_id)
+            child = connection.execute("SELECT 1 FROM device_groups WHERE parent_id = ? LIMIT 1", (group_id,))
+            if child.fetchone() is not None:
+                raise Conflict("the device group still has child groups")
+            DEVICE_GROUPS.delete(connection, project_id, group_id, "device group")
+
+        await self._access.write(run)
+
+    async def add_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
+        await self._change_members(project_id, group_id, device_ids, _ADD_MEMBERS)
+
+    async def remove_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
+        await self._change_members(project_id, group_id, device_ids, _REMOVE_MEMBERS)
+
+    async def _change_members(self, project_id: str, group_id: str, device_ids: Sequence[str], sql: str) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            _require_group(connection, project_id, group_id)
+            require_devices(connection, project_id, device_ids)
+            connection.execute(sql, (group_id, to_json(device_ids)))
+
+        await self._access.write(run)
+
+
+def _require_group(connection: sqlite3.Connection, project_id: str, group_id: str) -> None:
+    if not DEVICE_GROUPS.exists(connection, project_id, group_id):
+        raise NotFound("no such device group")
+
+
+def _check_parent(connection: sqlite3.Connection, project_id: str, parent_id: str | None) -> None:
+    if parent_id is not None and not DEVICE_GROUPS.exists(connection, project_id, parent_id):
+        raise InvalidInput.field("parent", "no such device group")

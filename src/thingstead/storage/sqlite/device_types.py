@@ -1,0 +1,66 @@
+"""Device types in SQLite."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from thingstead.errors import Conflict, NotFound
+from thingstead.model.device_type import DeviceType
+from thingstead.storage.sqlite.access import Access
+from thingstead.storage.sqlite.layout import Layout
+
+DEVICE_TYPES = Layout("device_types", DeviceType, json=("tags", "functions"), counted=("device_count",))
+
+
+class SqliteDeviceTypes:
+    """See :class:`~thingstead.storage.base.DeviceTypeStore`."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def create(self, device_type: DeviceType) -> None:
+        await self._access.write(lambda connection: DEVICE_TYPES.add(connection, device_type))
+
+    async def get(self, project_id: str, type_id: str) -> DeviceType:
+        device_type = self._access.caches.device_types.find(type_id)
+        if device_type is None:
+            row = self._access.one(DEVICE_TYPES.select_one, (type_id, project_id))
+            if row is None:
+                raise NotFound("no such device type")
+            device_type = DEVICE_TYPES.load(row)
+            self._access.caches.device_types.put(type_id, device_type)
+        if device_type.project_id != project_id:
+            raise NotFound("no such device type")
+        return device_type
+
+    async def find_by_type_key(self, project_id: str, type_key: str) -> DeviceType | None:
+        row = self._access.one(f"{DEVICE_TYPES.select} WHERE project_id = ? AND type_key = ?", (project_id, type_key))
+        return DEVICE_TYPES.load(row) if row is not None else None
+
+    async def list_all(self, project_id: str) -> list[DeviceType]:
+        def run(connection: sqlite3.Connection) -> list[DeviceType]:
+            return [DEVICE_TYPES.load(row) for row in connection.execute(sql, (project_id,))]
+
+        sql = f"{DEVICE_TYPES.select} WHERE project_id = ? ORDER BY create_time, id"
+        return await self._access.read(run)
+
+    async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None:
+        await self._access.write(
+            lambda connection: DEVICE_TYPES.update(connection, project_id, type_id, changes, "device type"),
+            lambda _: self._access.caches.device_types.drop(type_id),
+        )
+
+    async def merge_tags(self, project_id: str, type_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
+        await self._access.write(
+            lambda connection: DEVICE_TYPES.merge_tags(connection, project_id, type_id, put, remove, "device type"),
+            lambda _: self._access.caches.device_types.drop(type_id),
+        )
+
+    async def delete(self, project_id: str, type_id: str) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            row = connection.execute(DEVICE_TYPES.select_one, (type_id, project_id)).fetchone()
+            if row is not None and DEVICE_TYPES.load(row).device_count:
+                raise Conflict("the device type still has devices")
+            DEVICE_TYPES.delete(connection, project_id, type_id, "device type")
+
+        await self._access.write(run, lambda _: self._access.caches.device_types.drop(type_id))

@@ -1,0 +1,48 @@
+"""Events in SQLite."""
+
+import sqlite3
+
+import structlog
+
+from thingstead.model.device import Page
+from thingstead.model.report import EventRecord
+from thingstead.storage.base import Commit
+from thingstead.storage.sqlite.access import Access
+from thingstead.storage.sqlite.history import SqliteHistory
+from thingstead.storage.sqlite.layout import Layout
+
+log = structlog.get_logger("thingstead.storage")
+
+EVENTS = Layout("events", EventRecord, json=("params",))
+
+
+class SqliteEvents:
+    """See :class:`~thingstead.storage.base.EventStore`."""
+
+    def __init__(self, access: Access, history: SqliteHistory) -> None:
+        self._access = access
+        self._history = history
+
+    def append(self, event: EventRecord, device_number: int) -> Commit:
+        row = EVENTS.row(event)
+
+        def insert(connection: sqlite3.Connection) -> None:
+            try:
+                connection.execute(EVENTS.insert, row)
+            except sqlite3.IntegrityError:  # undoes this statement alone, so the others of the commit are kept
+                log.info("an event was dropped, its device is gone", device_id=event.device_id)
+
+        batch = self._history.touch(device_number, "event", event.ts)
+        batch.extras.append(insert)
+        return batch
+
+    async def list_page(self, device_id: str, page: Page) -> tuple[list[EventRecord], int]:
+        def run(connection: sqlite3.Connection) -> tuple[list[EventRecord], int]:
+            total = connection.execute("SELECT count(*) FROM events WHERE device_id = ?", (device_id,))
+            rows = connection.execute(
+                f"{EVENTS.select} WHERE device_id = ? ORDER BY ts DESC, seq DESC LIMIT ? OFFSET ?",
+                (device_id, page.records, page.offset),
+            )
+            return [EVENTS.load(row) for row in rows], total.fetchone()[0]
+
+        return await self._access.read(run)

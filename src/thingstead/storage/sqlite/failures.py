@@ -1,0 +1,32 @@
+"""What sqlite3 raises, as errors of ours."""
+
+import re
+import sqlite3
+
+from thingstead.errors import Conflict, InvalidInput, ThingsteadError, Unavailable
+
+_FAILED_COLUMN = re.compile(r"constraint failed: (?:.*\.)?(\w+)\Z")
+# Columns whose field has another name where people meet it.
+_FIELDS = {"type_id": "type", "customer_id": "customer", "gateway_id": "gateway", "parent_id": "parent"}
+DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
+
+
+def translated(exc: Exception) -> ThingsteadError:
+    """The error of ours that says what a driver's error means.
+
+    A taken unique value is Conflict, any other broken constraint and what SQLite cannot hold (integers over 64 bits,
+    lone surrogates) InvalidInput, and everything else Unavailable.
+    """
+    if isinstance(exc, OverflowError):
+        return InvalidInput("an integer does not fit into 64 bits")
+    if isinstance(exc, UnicodeEncodeError):
+        return InvalidInput("a text is not valid Unicode")
+    if isinstance(exc, sqlite3.DataError):
+        return InvalidInput("a text is too long to be kept")
+    if not isinstance(exc, sqlite3.IntegrityError):
+        return Unavailable(f"the database cannot be used: {exc}")
+    match = _FAILED_COLUMN.search(str(exc))
+    field = _FIELDS.get(match[1], match[1]) if match is not None else ""
+    if exc.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
+        return Conflict.field(field, "is taken")
+    return InvalidInput.field(field, "is not possible here") if field else InvalidInput("it names what does not exist")

@@ -1,0 +1,82 @@
+"""The store of a single node: everything in one SQLite file, which one process owns."""
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+
+from thingstead.clock import Clock
+from thingstead.storage.sqlite.access import Access
+from thingstead.storage.sqlite.accounts import SqliteAccounts
+from thingstead.storage.sqlite.alarms import SqliteAlarms
+from thingstead.storage.sqlite.commands import SqliteCommands
+from thingstead.storage.sqlite.customers import SqliteCustomers
+from thingstead.storage.sqlite.database import BUSY_TIMEOUT_MS, Database
+from thingstead.storage.sqlite.device_groups import SqliteDeviceGroups
+from thingstead.storage.sqlite.device_types import SqliteDeviceTypes
+from thingstead.storage.sqlite.devices import SqliteDevices
+from thingstead.storage.sqlite.events import SqliteEvents
+from thingstead.storage.sqlite.history import SqliteHistory
+from thingstead.storage.sqlite.presence import SqlitePresence
+from thingstead.storage.sqlite.projects import SqliteProjects
+from thingstead.storage.sqlite.schema import prepare
+
+log = structlog.get_logger("thingstead.storage")
+
+
+class SqliteStore:
+    """See :class:`~thingstead.storage.base.Store`. Use :meth:`open`; also an async context manager."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        access = Access(database)
+        self.history = SqliteHistory(database)
+        self.projects = SqliteProjects(access)
+        self.accounts = SqliteAccounts(access)
+        self.device_types = SqliteDeviceTypes(access)
+        self.device_groups = SqliteDeviceGroups(access)
+        self.devices = SqliteDevices(access, self.history)
+        self.customers = SqliteCustomers(access)
+        self.events = SqliteEvents(access, self.history)
+        self.commands = SqliteCommands(access)
+        self.alarms = SqliteAlarms(access)
+        self.presence = SqlitePresence(access, self.history)
+
+    @classmethod
+    async def open(cls, path: Path, clock: Clock, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> "SqliteStore":
+        """Opens the file, made or brought to the newest schema where needed.
+
+        Args:
+            busy_timeout_ms: how long a write waits for another program that has locked the file.
+
+        Raises:
+            ConfigError: it cannot be opened, is not a database of ours, or was written by a newer release.
+        """
+        begun_s = clock.monotonic_s()
+        await asyncio.to_thread(prepare, path)
+        store = cls(Database(path, busy_timeout_ms=busy_timeout_ms))
+        try:
+            await store.history.open()
+        except BaseException:
+            await store._database.close()
+            raise
+        log.info("the store is open", path=str(path), took_ms=round((clock.monotonic_s() - begun_s) * 1000))
+        return store
+
+    def trouble(self) -> str | None:
+        return self._database.trouble()
+
+    async def close(self) -> None:
+        try:
+            await self.history.close()
+        finally:
+            await self._database.close()
+
+    async def __aenter__(self) -> "SqliteStore":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
