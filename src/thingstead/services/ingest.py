@@ -183,6 +183,11 @@ class IngestService:
             task.cancel()
         await asyncio.gather(*self._refreshes, return_exceptions=True)
 
+    async def refreshed(self) -> None:
+        """Returns when every change that was announced up to now is in effect."""
+        if self._refreshes:
+            await asyncio.wait(list(self._refreshes))
+
     async def compiled(self, device: Device) -> CompiledFunctions:
         """The compiled definition of a device's type."""
         return (await self._definition_of(device)).compiled

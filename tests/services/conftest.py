@@ -1,0 +1,87 @@
+"""A real store in a temporary folder, a bus that encodes every message, and a clock that stands still."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from thingstead.bus.local import LocalBus
+from thingstead.clock import ManualClock
+from thingstead.model import ids
+from thingstead.model.device import Device
+from thingstead.model.device_type import DeviceType, Functions
+from thingstead.model.project import Administrator, Application, Project
+from thingstead.services.control import ControlService
+from thingstead.services.ingest import IngestService
+from thingstead.services.presence import PresenceService
+from thingstead.storage.sqlite.store import SqliteStore
+
+NOW = 1_700_000_000_000
+
+
+class Workshop:
+    """The services of the device paths over one store, with one project in it."""
+
+    def __init__(self, store: SqliteStore, bus: LocalBus, clock: ManualClock) -> None:
+        self.store = store
+        self.bus = bus
+        self.clock = clock
+        self.ingest = IngestService(store, bus, clock)
+        self.control = ControlService(store, bus, clock, self.ingest)
+        self.presence = PresenceService(store, bus, clock, "node1")
+
+    async def add_project(self, project_id: str) -> None:
+        project = Project(
+            id=project_id,
+            name=project_id,
+            project_key=f"key-{project_id}",
+            view_key=f"view-{project_id}",
+            view_secret_hash=b"",
+            create_time=NOW,
+        )
+        application = Application(
+            id=f"app-{project_id}", project_id=project_id, name="", access_key="", secret_hash=b"", create_time=NOW
+        )
+        administrator = Administrator(
+            id=f"admin-{project_id}", project_id=project_id, account="admin", password_hash="", create_time=NOW
+        )
+        await self.store.projects.create(project, application, administrator)
+
+    async def add_type(self, functions: Functions, project_id: str = "p1") -> str:
+        type_id = ids.new_id()
+        device_type = DeviceType(
+            id=type_id,
+            project_id=project_id,
+            name="type",
+            type_key=ids.new_type_key(),
+            functions=functions,
+            create_time=NOW,
+        )
+        await self.store.device_types.create(device_type)
+        return type_id
+
+    async def add_device(self, project_id: str = "p1", type_id: str | None = None) -> Device:
+        device = Device(
+            id=ids.new_id(),
+            project_id=project_id,
+            name="device",
+            type_id=type_id,
+            access_token=ids.new_access_token(),
+            view_token=ids.new_view_token(),
+            device_code=ids.new_device_code(),
+            create_time=NOW,
+        )
+        return await self.store.devices.create(device)
+
+
+@pytest.fixture
+async def workshop(tmp_path: Path) -> AsyncIterator[Workshop]:
+    clock = ManualClock(NOW)
+    store = await SqliteStore.open(tmp_path / "thingstead.db", clock)
+    workshop = Workshop(store, LocalBus(round_trip=True), clock)
+    await workshop.add_project("p1")
+    yield workshop
+    await workshop.control.close()
+    await workshop.ingest.close()
+    await workshop.bus.close()
+    await store.close()

@@ -1,0 +1,230 @@
+"""Pushes and commands: what is stored, what is sent, and how replies find their command."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.services.conftest import NOW, Workshop
+from thingstead.errors import DeviceOffline, InvalidInput, NotFound, ReplyTimeout
+from thingstead.model.command import Command
+from thingstead.model.device import Device, DeviceSession
+from thingstead.model.device_type import AttributeDefinition, CommandDefinition, Functions, Parameter
+from thingstead.model.messages import AttributesPushed, CommandIssued
+from thingstead.services.commits import committed
+from thingstead.services.control import REPLY_LIFETIME_MS, answered_by
+
+LAMP = Functions(
+    attributes=(
+        AttributeDefinition(identifier="on", attr_type="both", data_type="switch"),
+        AttributeDefinition(identifier="power", attr_type="report"),
+        AttributeDefinition(identifier="room", attr_type="cloud", data_type="text"),
+    ),
+    commands=(CommandDefinition(identifier="dim", params=(Parameter(identifier="level", data_options={"max": 100}),)),),
+)
+
+
+async def connect(workshop: Workshop, device: Device, *, takes: bool = True) -> list[CommandIssued]:
+    """A session of the device on a node that takes every command (or none), and what it was given."""
+    session = DeviceSession(session_id="s", node="node1", protocol="mqtt", connected_at=NOW)
+    await workshop.presence.open(device, session)
+    given: list[CommandIssued] = []
+
+    def deliver(issued: CommandIssued) -> None:
+        given.append(issued)
+        if takes:
+            workshop.control.command_sent(issued.command_row_id)
+        else:
+            workshop.control.command_failed(issued.command_row_id, "not subscribed")
+
+    workshop.bus.subscribe(CommandIssued, deliver)
+    return given
+
+
+async def reply(workshop: Workshop, device: Device, topic_id: int | None, payload: bytes) -> None:
+    outcome = workshop.control.reply(device, topic_id, payload)
+    assert outcome.commit is not None
+    await committed(outcome.commit)
+
+
+async def test_a_push_is_stored_then_announced(workshop: Workshop) -> None:
+    heard: list[AttributesPushed] = []
+    workshop.bus.subscribe(AttributesPushed, heard.append)
+    device = await workshop.add_device()
+    await workshop.control.push_attributes("p1", device.id, {"relay": False})
+    assert (await workshop.store.history.current(device.number))["relay"].value is False
+    assert heard == [AttributesPushed(device.id, {"relay": False})]
+
+
+async def test_a_cloud_update_is_stored_and_the_device_hears_nothing(workshop: Workshop) -> None:
+    heard: list[AttributesPushed] = []
+    workshop.bus.subscribe(AttributesPushed, heard.append)
+    device = await workshop.add_device(type_id=await workshop.add_type(LAMP))
+    await workshop.control.update_cloud_attributes("p1", device.id, {"room": "kitchen"})
+    assert (await workshop.store.history.current(device.number))["room"].value == "kitchen"
+    assert heard == []
+
+
+async def test_a_push_with_one_bad_attribute_stores_and_sends_nothing(workshop: Workshop) -> None:
+    heard: list[AttributesPushed] = []
+    workshop.bus.subscribe(AttributesPushed, heard.append)
+    device = await workshop.add_device(type_id=await workshop.add_type(LAMP))
+    with pytest.raises(InvalidInput) as caught:
+        await workshop.control.push_attributes("p1", device.id, {"on": True, "power": 5, "room": "x"})
+    assert [error.field for error in caught.value.errors] == ["power", "room"]
+    assert dict(await workshop.store.history.current(device.number)) == {}
+    assert heard == []
+
+
+async def test_another_projects_device_cannot_be_controlled(workshop: Workshop) -> None:
+    await workshop.add_project("p2")
+    device = await workshop.add_device("p2")
+    with pytest.raises(NotFound):
+        await workshop.control.push_attributes("p1", device.id, {"x": 1})
+    with pytest.raises(NotFound):
+        await workshop.control.update_cloud_attributes("p1", device.id, {"x": 1})
+    with pytest.raises(NotFound):
+        await workshop.control.send_command("p1", device.id, "reboot")
+
+
+async def test_a_command_always_carries_method_params_and_id(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    given = await connect(workshop, device)
+    command = await workshop.control.send_command("p1", device.id, "reboot")
+    assert command.state == "sent"
+    assert [(issued.method, issued.params, issued.command_id) for issued in given] == [("reboot", {}, 1000)]
+
+
+async def test_a_command_to_an_offline_device_fails_unless_it_may_wait(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    with pytest.raises(DeviceOffline):
+        await workshop.control.send_command("p1", device.id, "reboot")
+    assert await workshop.control.pending(device.id) == []
+    waiting = await workshop.control.send_command("p1", device.id, "reboot", wait_ms=120_000)
+    assert waiting.state == "queued"
+    assert [issued.command_row_id for issued in await workshop.control.pending(device.id)] == [waiting.id]
+
+
+async def test_a_connection_that_cannot_take_a_command_fails_it_unless_it_may_wait(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    await connect(workshop, device, takes=False)
+    with pytest.raises(DeviceOffline, match="not subscribed"):
+        await workshop.control.send_command("p1", device.id, "reboot")
+    assert await workshop.store.commands.list_open(device.id) == []
+    waiting = await workshop.control.send_command("p1", device.id, "reboot", wait_ms=1)
+    assert waiting.state == "queued"
+
+
+async def test_waiting_commands_keep_their_order_and_expire(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    for method in ("first", "second"):
+        await workshop.control.send_command("p1", device.id, method, wait_ms=1)
+        workshop.clock.advance(1)
+    await workshop.control.send_command("p1", device.id, "third", wait_ms=2 * REPLY_LIFETIME_MS)
+    assert [issued.method for issued in await workshop.control.pending(device.id)] == ["first", "second", "third"]
+    workshop.clock.advance(REPLY_LIFETIME_MS)
+    assert [issued.method for issued in await workshop.control.pending(device.id)] == ["third"]
+    states = [command.state for command in await workshop.store.commands.list_open(device.id)]
+    assert states == ["queued"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fields"),
+    [
+        ({"method": "a b"}, ["method"]),
+        ({"method": "dim", "params": {"level": 101}}, ["params.level"]),
+        ({"method": "x", "params": [1]}, ["params"]),
+        ({"method": "x", "command_id": -1}, ["id"]),
+        ({"method": "x", "wait_ms": -1}, ["wait_ms"]),
+        ({"method": "", "params": "x", "command_id": 2**31}, ["method", "params", "id"]),
+    ],
+)
+async def test_a_bad_command_is_refused_naming_every_field(
+    workshop: Workshop, arguments: dict[str, Any], fields: list[str]
+) -> None:
+    device = await workshop.add_device(type_id=await workshop.add_type(LAMP))
+    with pytest.raises(InvalidInput) as caught:
+        await workshop.control.send_command("p1", device.id, **arguments)
+    assert [error.field for error in caught.value.errors] == fields
+
+
+async def test_a_caller_gets_the_reply(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    await connect(workshop, device)
+    command = await workshop.control.send_command("p1", device.id, "read", command_id=7)
+    waiting = asyncio.create_task(workshop.control.await_reply(command, 5))
+    await reply(workshop, device, 7, b'{"method":"read","params":{"v":1}}')
+    replied = await waiting
+    assert replied.state == "replied"
+    assert replied.reply == {"method": "read", "params": {"v": 1}}
+    assert (await workshop.control.await_reply(command, 0)).state == "replied"
+
+
+async def test_a_caller_whose_device_stays_silent_is_told_so(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    await connect(workshop, device)
+    command = await workshop.control.send_command("p1", device.id, "read")
+    with pytest.raises(ReplyTimeout):
+        await workshop.control.await_reply(command, 0)
+
+
+async def test_a_reply_before_the_delivery_was_noted_still_ends_as_replied(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    given = await connect(workshop, device)
+    command = await workshop.control.send_command("p1", device.id, "read")
+    await reply(workshop, device, 1000, b'{"method":"read"}')
+    workshop.control.command_delivered(given[0].command_row_id)
+    await workshop.control.close()
+    assert (await workshop.store.commands.get(device.id, command.id)).state == "replied"
+
+
+async def test_a_reply_to_nothing_is_accepted_and_counts_as_an_uplink(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    await reply(workshop, device, 1000, b'{"method":"otaFinished","params":{}}')
+    assert (await workshop.store.devices.get_view("p1", device.id)).active == {"command_reply": NOW}
+
+
+async def test_a_reply_that_is_no_object_is_refused(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    with pytest.raises(InvalidInput):
+        workshop.control.reply(device, 1000, b"ok")
+
+
+def open_command(row_id: str, command_id: int, method: str) -> Command:
+    return Command(
+        id=row_id,
+        project_id="p1",
+        device_id="d",
+        method=method,
+        command_id=command_id,
+        create_time=NOW,
+        expire_time=NOW,
+        update_time=NOW,
+    )
+
+
+OPEN = [
+    open_command("a", 5, "x"),
+    open_command("b", 1000, "x"),
+    open_command("c", 1000, "y"),
+    open_command("d", 9, "x"),
+]
+
+
+@pytest.mark.parametrize(
+    ("topic_id", "body", "answered"),
+    [
+        (1000, {"method": "x", "id": 9}, "d"),  # the body's id goes first
+        (5, {"method": "x"}, "a"),  # then the topic's
+        (1000, {"method": "y"}, "c"),  # of one id the same method
+        (1000, {}, "b"),  # and else the oldest
+        (77, {"method": "x"}, "d"),  # then the newest of the method
+        (77, {"method": "x", "id": 78}, "d"),
+        (None, {"method": "y"}, "c"),
+        (77, {"method": "z"}, None),
+        (77, {"method": "x", "id": True}, "d"),  # true is no id
+    ],
+)
+def test_a_reply_answers_the_command_that_it_names_best(topic_id: int | None, body: Any, answered: str | None) -> None:
+    command = answered_by(OPEN, topic_id, body)
+    assert (command.id if command else None) == answered

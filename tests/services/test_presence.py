@@ -1,0 +1,84 @@
+"""A device is online exactly while the row of its live session exists."""
+
+import random
+
+import pytest
+
+from tests.services.conftest import NOW, Workshop
+from thingstead.errors import NotAuthenticated
+from thingstead.model.device import Device, DeviceSession
+from thingstead.model.messages import PresenceChanged
+
+
+def session(session_id: str) -> DeviceSession:
+    return DeviceSession(session_id=session_id, node="node1", protocol="mqtt", connected_at=NOW)
+
+
+async def online(workshop: Workshop, device: Device) -> bool:
+    return (await workshop.store.devices.get_view("p1", device.id)).online
+
+
+async def test_a_device_logs_in_with_its_token_and_its_projects_key(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    assert (await workshop.presence.authenticate(device.access_token, "key-p1")).id == device.id
+
+
+@pytest.mark.parametrize("project_key", ["", "key-p2", "key-p1 ", "\ud800"])
+async def test_a_wrong_project_key_is_not_told_apart_from_a_wrong_token(workshop: Workshop, project_key: str) -> None:
+    await workshop.add_project("p2")
+    device = await workshop.add_device()
+    with pytest.raises(NotAuthenticated) as wrong_key:
+        await workshop.presence.authenticate(device.access_token, project_key)
+    with pytest.raises(NotAuthenticated) as wrong_token:
+        await workshop.presence.authenticate("nobody", "key-p1")
+    assert wrong_key.value.message == wrong_token.value.message
+
+
+async def test_a_takeover_is_one_event_and_the_old_session_ends_unheard(workshop: Workshop) -> None:
+    heard: list[PresenceChanged] = []
+    workshop.bus.subscribe(PresenceChanged, heard.append)
+    device = await workshop.add_device()
+    await workshop.presence.open(device, session("a"))
+    await workshop.presence.open(device, session("b"))
+    await workshop.presence.close(device, "a", "network lost")
+    assert await online(workshop, device)
+    await workshop.presence.close(device, "b", "disconnected")
+    assert not await online(workshop, device)
+    assert [(news.online, news.session_id, news.replaced) for news in heard] == [
+        (True, "a", None),
+        (True, "b", "a"),
+        (False, "b", None),
+    ]
+
+
+async def test_a_restarted_node_has_no_sessions(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    await workshop.presence.open(device, session("a"))
+    assert await workshop.store.presence.clear_node("node1") == 1
+    assert not await online(workshop, device)
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_under_any_interleaving_online_equals_a_live_session_and_news_alternate(
+    workshop: Workshop, seed: int
+) -> None:
+    rng = random.Random(seed)
+    heard: list[PresenceChanged] = []
+    workshop.bus.subscribe(PresenceChanged, heard.append)
+    device = await workshop.add_device()
+    connected: list[str] = []  # all that did not notice their end yet; the last one owns the device
+    owner: str | None = None
+    for number in range(40):
+        if not connected or rng.random() < 0.5:
+            connected.append(f"s{number}")
+            owner = connected[-1]
+            await workshop.presence.open(device, session(owner))
+        else:
+            ended = connected.pop(rng.randrange(len(connected)))
+            await workshop.presence.close(device, ended, "ended")
+            owner = None if ended == owner else owner
+        assert await online(workshop, device) == (owner is not None)
+    state = False
+    for news in heard:
+        assert news.online != state or news.replaced is not None
+        state = news.online
