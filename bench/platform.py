@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.process import answers_200, free_port, running
+from bench.process import NotStarted, answers_200, free_port, running
 from bench.traffic import connect, publish
 
 COMMAND = [sys.executable, "-m", "thingstead"]
@@ -93,7 +93,9 @@ class Platform(NamedTuple):
 def initialize(folder: Path) -> dict[str, str]:
     """Makes a data folder; its credentials by name."""
     command = [*COMMAND, "init", "--data-dir", str(folder), "--json"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=INIT_TIMEOUT_S)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=INIT_TIMEOUT_S)
+    if done.returncode:
+        raise NotStarted(f"{command} ended with {done.returncode}: {done.stderr}")
     credentials: dict[str, str] = json.loads(done.stdout)
     return credentials
 

@@ -1,0 +1,30 @@
+"""A server of its own process, as the reader of the documentation has it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from bench.platform import initialize, serving
+
+
+class Installation(NamedTuple):
+    """A server that is ready, and the credentials that its first start printed."""
+
+    http_port: int
+    mqtt_port: int
+    credentials: dict[str, str]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The credentials under the names that the documentation uses."""
+        return {name.upper(): value for name, value in self.credentials.items()}
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    folder = tmp_path / "data"
+    credentials = initialize(folder)
+    with serving(folder) as (_, http_port, mqtt_port):
+        yield Installation(http_port, mqtt_port, credentials)

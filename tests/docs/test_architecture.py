@@ -1,0 +1,65 @@
+"""docs/architecture.md shows the rooms that exist and the arrows that import-linter holds."""
+
+import configparser
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "thingstead"
+DOCUMENT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def contracts() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / ".importlinter", encoding="utf-8")
+    return parser
+
+
+def layers(text: str, separator: str) -> list[set[str]]:
+    """Layers from above to below, each as the set of its rooms."""
+    return [set(re.findall(r"\w+", layer)) for layer in text.strip().split(separator)]
+
+
+def rooms_of_document() -> set[str]:
+    return {name.removesuffix(".py") for name in re.findall(r"^[├└]── ([\w.]+)/?", DOCUMENT, re.MULTILINE)}
+
+
+def rooms_of_package() -> set[str]:
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    return folders | {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+
+
+def test_the_tree_shows_every_room_and_no_other() -> None:
+    assert rooms_of_document() == rooms_of_package()
+
+
+def test_the_tree_follows_the_layers_from_above_to_below() -> None:
+    order = re.findall(r"^[├└]── (\w+)", DOCUMENT, re.MULTILINE)[1:]
+    levels = layers(contracts()["importlinter:contract:rooms"]["layers"], "\n")
+    depth = {room: level for level, names in enumerate(levels) for room in names}
+    assert [depth[room] for room in order] == sorted(depth[room] for room in order)
+
+
+def test_the_arrows_are_those_of_the_layers_contract() -> None:
+    arrows = re.search(r"^cli → .*$", DOCUMENT, re.MULTILINE)
+    assert arrows is not None
+    held = layers(contracts()["importlinter:contract:rooms"]["layers"], "\n")
+    assert layers(arrows.group(), "→") == held
+
+
+def test_every_contract_is_named() -> None:
+    sections = contracts()
+    names = [sections[section]["name"] for section in sections.sections() if "name" in sections[section]]
+    assert len(names) >= 5
+    assert [name for name in names if f"*{name}*" not in DOCUMENT] == []
+
+
+def test_every_link_leads_to_a_file() -> None:
+    pages = [ROOT / "README.md", ROOT / "README.zh.md", *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []

@@ -1,0 +1,60 @@
+"""What the README tells a newcomer to type works, and both languages tell the same."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from thingstead.config import SETTINGS
+
+if TYPE_CHECKING:
+    from tests.docs.conftest import Installation
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGLISH = (ROOT / "README.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+
+
+def code_blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_both_languages_show_the_same_commands() -> None:
+    for language in ("sh", "console"):
+        assert code_blocks(CHINESE, language) == code_blocks(ENGLISH, language)
+    headings = [re.findall(r"^#+", text, re.MULTILINE) for text in (ENGLISH, CHINESE)]
+    assert headings[0] == headings[1]
+
+
+def test_settings_of_the_readme_are_settings_of_the_server() -> None:
+    rows = re.findall(r"^\| `--([a-z-]+)` \| `(\w+)` \| `?([^`|]*?)`? \|", ENGLISH, re.MULTILINE)
+    shown = [row for row in rows if row[0] != "config"]
+    assert len(shown) == 4
+    for flag, variable, default in shown:
+        setting = SETTINGS[flag.replace("-", "_")]
+        assert (setting.variable, str(setting.default)) == (variable, default)
+
+
+@pytest.mark.external
+def test_a_device_within_a_minute(installation: "Installation") -> None:
+    script = "set -eu\n" + "echo; ".join(code_blocks(ENGLISH, "sh"))
+    script = script.replace("localhost:8080", f"localhost:{installation.http_port}")
+    script = script.replace("-p 1883", f"-p {installation.mqtt_port}")
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={"PATH": os.environ["PATH"], **installation.variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(text) for text in re.findall(r"\{.*?\}(?=\n|\{|$)", done.stdout)]
+    assert {item["identifier"]: item["value"] for item in answers[0]["info"]} == {"temperature": 21.5, "window": "open"}
+    assert [point["value"] for point in answers[1]["info"]] == [21.5]
+    assert {"result": True, "info": {}} in answers[2:]
+    assert {"method": "close_window", "params": {}, "id": 1000} in answers[2:]
