@@ -39,7 +39,6 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_attributes_refused_total", "counter", "Attributes that broke their definition."),
         MetricInfo("thingstead_events_accepted_total", "counter", "Events that were taken in."),
         MetricInfo("thingstead_points_total", "counter", "Points written to history."),
-        MetricInfo("thingstead_commits_total", "counter", "Transactions on disk."),
         MetricInfo("thingstead_commits_failed_total", "counter", "Transactions that failed."),
         MetricInfo("thingstead_commit_seconds", "histogram", "Duration of a transaction, its fsync included."),
         MetricInfo("thingstead_write_queue_length", "gauge", "Writes that wait for a transaction."),

@@ -121,6 +121,11 @@ class DataFolder:
         finally:
             os.close(folder)
 
+    def discard_database(self) -> None:
+        """Undoes an initialisation."""
+        for suffix in ("", *_COMPANIONS):
+            self.database.with_name(DATABASE + suffix).unlink(missing_ok=True)
+
     def _unusable(self, exc: OSError) -> ConfigError:
         return ConfigError(f"the data folder {self.path} cannot be used: {exc.strerror or exc}")
 

@@ -151,6 +151,11 @@ class HttpListener:
             await self._serving  # raises what kept it from listening
             raise RuntimeError("the HTTP server ended before it listened")
 
+    async def ended(self) -> None:
+        """Returns when nothing is served any more, for whatever reason."""
+        if self._serving is not None:
+            await asyncio.wait([self._serving])
+
     async def stop(self) -> None:
         """Stops accepting, lets requests under way end within :data:`GRACE_S`, closes every connection."""
         if self._serving is None:

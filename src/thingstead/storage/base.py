@@ -10,8 +10,9 @@ struct's own members by name.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from thingstead.metrics import Histogram
 from thingstead.model.alarm import AlarmFilter, AlarmLog
 from thingstead.model.command import Command, CommandState
 from thingstead.model.customer import Customer
@@ -69,7 +70,9 @@ class AccountStore(Protocol):
 
     async def update_application(self, project_id: str, app_id: str, changes: Mapping[str, Any]) -> None: ...
 
-    async def delete_application(self, project_id: str, app_id: str) -> None: ...
+    async def delete_application(self, project_id: str, app_id: str) -> None:
+        """Refuses, with Conflict, to remove the project's last one."""
+        ...
 
     async def create_administrator(self, administrator: Administrator) -> None: ...
 
@@ -127,6 +130,10 @@ class DeviceGroupStore(Protocol):
 
     async def update(self, project_id: str, group_id: str, changes: Mapping[str, Any]) -> None:
         """Refuses, with InvalidInput on ``parent``, a parent that lies below the group itself."""
+        ...
+
+    async def merge_tags(self, project_id: str, group_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
+        """Removes, then puts, in one step: two callers never lose each other's tags."""
         ...
 
     async def delete(self, project_id: str, group_id: str) -> None:
@@ -220,7 +227,17 @@ class CustomerStore(Protocol):
 
 
 class Commit(Protocol):
-    """The commit that an appended report will be part of. Many reports share one."""
+    """The commit that something appended will be part of. Many reports share one."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended: on disk when ``error`` is None."""
+        ...
+
+    @property
+    def error(self) -> Exception | None:
+        """Why it failed, once done."""
+        ...
 
     def on_done(self, callback: Callable[[Exception | None], None]) -> None:
         """Calls back on the event loop once the commit is on disk (None) or has failed (Unavailable). Callbacks of
@@ -270,7 +287,9 @@ class HistoryStore(Protocol):
 class EventStore(Protocol):
     """Events as devices reported them."""
 
-    async def append(self, event: EventRecord, device_number: int) -> None: ...
+    def append(self, event: EventRecord, device_number: int) -> Commit:
+        """Puts an event into a commit, without waiting. Touches ``event``."""
+        ...
 
     async def list_page(self, device_id: str, page: Page) -> tuple[list[EventRecord], int]:
         """One page, newest first, and the total."""
@@ -330,6 +349,15 @@ class PresenceStore(Protocol):
         ...
 
 
+class StoreFigures(NamedTuple):
+    """What a store counts, since it was opened."""
+
+    points: int  # written to history
+    commit_seconds: Histogram  # how long transactions took
+    commits_failed: int
+    writes_waiting: int
+
+
 class Store(Protocol):
     """All of it. One per process; open until :meth:`close`."""
 
@@ -355,6 +383,10 @@ class Store(Protocol):
     def alarms(self) -> AlarmStore: ...
     @property
     def presence(self) -> PresenceStore: ...
+
+    def figures(self) -> StoreFigures:
+        """For ``/metrics``."""
+        ...
 
     def trouble(self) -> str | None:
         """None while everything can be kept; else what is wrong, for ``/healthz`` and people."""

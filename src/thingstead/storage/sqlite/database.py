@@ -20,7 +20,9 @@ from typing import Any, TypeVar
 
 import structlog
 
+from thingstead.clock import Clock, SystemClock
 from thingstead.errors import ThingsteadError, Unavailable
+from thingstead.metrics import COMMIT_BOUNDS_S, Histogram
 
 T = TypeVar("T")
 log = structlog.get_logger("thingstead.storage")
@@ -72,13 +74,16 @@ def connect(path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_
 class Database:
     """The file and its threads. Made on the event loop; :meth:`close` must be awaited."""
 
-    def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
+    def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, clock: Clock | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._path = path
         self._writer_connection = connect(path, busy_timeout_ms=busy_timeout_ms)
         self.reader = connect(path, read_only=True)  # for small indexed reads on the event loop
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting = 0
+        self._monotonic_s = (clock or SystemClock()).monotonic_s
+        self.commit_seconds = Histogram(COMMIT_BOUNDS_S)
+        self.commits_failed = 0
         self._closing = False
         self._trouble: str | None = None
         self._local = threading.local()
@@ -91,6 +96,11 @@ class Database:
     def trouble(self) -> str | None:
         """What keeps the last commit from succeeding, or None."""
         return self._trouble
+
+    @property
+    def writes_waiting(self) -> int:
+        """How many writes wait for the writer thread, or for their outcome to be delivered."""
+        return self._waiting
 
     async def write(self, run: Callable[[sqlite3.Connection], T]) -> T:
         """Runs ``run`` in the writer thread inside a transaction; returns when that is committed.
@@ -181,7 +191,9 @@ class Database:
                     running = False
                     break
                 jobs.append(job)
+            begun_s = self._monotonic_s()
             self._commit(jobs)
+            self.commit_seconds.observe(self._monotonic_s() - begun_s)
             try:
                 self._loop.call_soon_threadsafe(self._deliver, jobs)
             except RuntimeError:  # the loop is closed; nobody waits any more
@@ -204,6 +216,7 @@ class Database:
                 connection.execute("COMMIT")
             self._trouble = None
         except sqlite3.Error as exc:
+            self.commits_failed += 1
             self._trouble = f"the database cannot be written: {exc}"
             log.error("a commit failed", error=str(exc), jobs=len(jobs))
             if connection.in_transaction:

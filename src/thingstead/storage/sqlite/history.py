@@ -61,6 +61,7 @@ class SqliteHistory:
         self.packer = Packer(database, pack_points, pack_interval_s)
         self.waiting = 0  # reports not yet on disk
         self.commits = 0
+        self.points_committed = 0
         self.reports_committed = 0
 
     async def open(self) -> None:
@@ -166,6 +167,7 @@ class SqliteHistory:
             dirty[head.number] = head
         self.commits += 1
         self.reports_committed += len(batch.entries)
+        self.points_committed += points
         self.packer.added(points)
 
     # Back-pressure

@@ -7,6 +7,7 @@ from types import TracebackType
 import structlog
 
 from thingstead.clock import Clock
+from thingstead.storage.base import StoreFigures
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.accounts import SqliteAccounts
 from thingstead.storage.sqlite.alarms import SqliteAlarms
@@ -55,7 +56,7 @@ class SqliteStore:
         """
         begun_s = clock.monotonic_s()
         await asyncio.to_thread(prepare, path)
-        store = cls(Database(path, busy_timeout_ms=busy_timeout_ms))
+        store = cls(Database(path, busy_timeout_ms=busy_timeout_ms, clock=clock))
         try:
             await store.history.open()
         except BaseException:
@@ -63,6 +64,14 @@ class SqliteStore:
             raise
         log.info("the store is open", path=str(path), took_ms=round((clock.monotonic_s() - begun_s) * 1000))
         return store
+
+    def figures(self) -> StoreFigures:
+        return StoreFigures(
+            points=self.history.points_committed,
+            commit_seconds=self._database.commit_seconds,
+            commits_failed=self._database.commits_failed,
+            writes_waiting=self._database.writes_waiting,
+        )
 
     def trouble(self) -> str | None:
         return self._database.trouble()

@@ -1,0 +1,68 @@
+"""``thingstead admin set-password``."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from thingstead.cli.options import command_config, config_option, data_dir_option
+from thingstead.config import Config
+from thingstead.errors import Conflict, NotFound
+from thingstead.model.project import Project
+from thingstead.server import FolderInUse, open_platform
+from thingstead.services.platform import Platform
+
+WAY_OUT = "stop it first, or, while it runs, let an administrator call PUT /api/v1/admin/<id>/pwd"
+
+
+@click.group("admin")
+def command() -> None:
+    """Administrators of a project."""
+
+
+@command.command("set-password")
+@click.option("--account", default="admin", show_default=True, help="The administrator's account.")
+@click.option("--project", "project_id", metavar="ID", help="The project's id; needed where there are several.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
+@data_dir_option
+@config_option
+def set_password(account: str, project_id: str | None, password_stdin: bool, file: Path | None, **flags: Any) -> None:
+    """Give an administrator a new password. The server must be stopped. Ends the administrator's tokens."""
+    config = command_config(file, **flags)
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("New password", hide_input=True, confirmation_prompt=True)
+    asyncio.run(_set_password(config, account, project_id, password))
+    click.echo(f"The password of {account} is changed.")
+
+
+async def _set_password(config: Config, account: str, project_id: str | None, password: str) -> None:
+    try:
+        async with open_platform(config) as platform:
+            project = _chosen(await platform.projects.list_all(), project_id)
+            admin_id = await _admin_id(platform, project.id, account)
+            await platform.accounts.set_administrator_password(project.id, admin_id, password)
+    except FolderInUse as exc:
+        raise Conflict(f"{exc.message}; {WAY_OUT}") from exc
+
+
+def _chosen(projects: Sequence[Project], project_id: str | None) -> Project:
+    """The project with that id, or the only one."""
+    if project_id is None and len(projects) > 1:
+        raise click.UsageError("there are several projects; name one with --project ID (thingstead project list)")
+    for project in projects:
+        if project_id in (None, project.id):
+            return project
+    raise NotFound(f"no project {project_id} in this data folder")
+
+
+async def _admin_id(platform: Platform, project_id: str, account: str) -> str:
+    for administrator in await platform.accounts.list_administrators(project_id):
+        if administrator.account == account:
+            admin_id: str = administrator.id
+            return admin_id
+    raise NotFound(f"no administrator {account} in project {project_id}")

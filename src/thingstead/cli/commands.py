@@ -1,0 +1,68 @@
+"""The root of the commands, and what their failures look like."""
+
+import importlib
+from typing import Any
+
+import click
+
+from thingstead import __version__
+from thingstead.errors import ConfigError, ThingsteadError
+
+FAILED = 1
+USAGE = 2  # click's own for a wrong command line; ours for a wrong configuration
+
+# By name: the module that has it, imported when it is called, so that --help and --version answer at once.
+MODULES = {
+    "serve": "thingstead.cli.serve",
+    "init": "thingstead.cli.init",
+    "check-config": "thingstead.cli.check_config",
+    "project": "thingstead.cli.project",
+    "admin": "thingstead.cli.admin",
+}
+
+
+class Refused(click.ClickException):
+    """A failure that is the user's to solve: one line on standard error, and an exit code."""
+
+    exit_code = FAILED
+
+
+class WrongConfiguration(Refused):
+    """The same where trying again will not help."""
+
+    exit_code = USAGE
+
+
+class Commands(click.Group):
+    """The commands of :data:`MODULES`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in MODULES:
+            return None
+        command: click.Command = importlib.import_module(MODULES[cmd_name]).command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as exc:
+            raise WrongConfiguration(exc.message) from exc
+        except ThingsteadError as exc:
+            raise Refused(exc.message) from exc
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="thingstead", message="%(prog)s %(version)s")
+def commands() -> None:
+    """Thingstead: a self-hosted IoT application platform.
+
+    Exit codes: 0 it worked, 1 it did not, 2 the command line or the configuration is wrong.
+    """
+
+
+def main() -> None:
+    """The entry point; does not return."""
+    commands(prog_name="thingstead")

@@ -1,0 +1,30 @@
+"""``thingstead init``."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from thingstead.cli.options import command_config, config_option, data_dir_option, json_option
+from thingstead.cli.texts import credentials_json, credentials_table
+from thingstead.server import initialize
+
+
+@click.command("init")
+@data_dir_option
+@config_option
+@json_option
+def command(file: Path | None, as_json: bool, **flags: Any) -> None:
+    """Make a data folder with a project, an application of type API and an administrator.
+
+    Their credentials are printed once; of the secrets only hashes are kept. A folder that is initialised already is
+    refused and stays as it is.
+    """
+    config = command_config(file, **flags)
+    credentials = asyncio.run(initialize(config))
+    if as_json:
+        click.echo(credentials_json(credentials))
+    else:
+        click.echo(f"{config.data_path} is initialised. Keep these credentials, they are shown this once:\n")
+        click.echo(credentials_table(credentials))

@@ -1,0 +1,61 @@
+"""Options that several commands share, and the configuration that they make."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from thingstead import config as configuration
+from thingstead import log
+from thingstead.config import CONFIG_VARIABLE, SETTINGS, Config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_option(command: F) -> F:
+    """``--config FILE``, given to the command as ``file``."""
+    return click.option(
+        "--config",
+        "file",
+        type=click.Path(path_type=Path),
+        envvar=CONFIG_VARIABLE,
+        show_envvar=True,
+        help="The TOML configuration file.",
+    )(command)
+
+
+def setting_option(name: str, metavar: str) -> Callable[[F], F]:
+    """The flag of a setting at the root of the configuration, described as there. Not given: None."""
+    setting = SETTINGS[name]
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        name,
+        metavar=metavar,
+        help=f"{setting.description.replace('`', '')}  [default: {setting.default}; variable: {setting.variable}]",
+    )
+
+
+def data_dir_option(command: F) -> F:
+    """``--data-dir D``."""
+    return setting_option("data_dir", "D")(command)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def load_config(file: Path | None, **flags: Any) -> Config:
+    """The configuration of this call.
+
+    Raises:
+        ConfigError: naming the setting and where it was set.
+    """
+    return configuration.load(file, os.environ, flags)
+
+
+def command_config(file: Path | None, **flags: Any) -> Config:
+    """The same for a command that ends by itself: only warnings are logged, so that what it prints stands alone."""
+    config = load_config(file, **flags)
+    log.configure("error" if config.log_level == "error" else "warning", config.log_format)
+    return config

@@ -1,0 +1,58 @@
+"""``thingstead project create`` and ``thingstead project list``."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from thingstead.cli.options import command_config, config_option, data_dir_option, json_option
+from thingstead.cli.texts import credentials_json, credentials_table
+from thingstead.config import Config
+from thingstead.model.project import Project
+from thingstead.server import open_platform
+from thingstead.services.projects import Credentials
+
+
+@click.group("project")
+def command() -> None:
+    """Projects of this installation. The server must be stopped."""
+
+
+@command.command("create")
+@click.option("--name", required=True, help="The project's name.")
+@data_dir_option
+@config_option
+@json_option
+def create(name: str, file: Path | None, as_json: bool, **flags: Any) -> None:
+    """Add a project with an application and an administrator of its own, and print their credentials once."""
+    credentials = asyncio.run(_create(command_config(file, **flags), name))
+    click.echo(credentials_json(credentials) if as_json else credentials_table(credentials))
+
+
+@command.command("list")
+@data_dir_option
+@config_option
+@json_option
+def list_projects(file: Path | None, as_json: bool, **flags: Any) -> None:
+    """List the projects, oldest first."""
+    projects = asyncio.run(_list(command_config(file, **flags)))
+    shown = [{"id": project.id, "name": project.name, "project_key": project.project_key} for project in projects]
+    if as_json:
+        click.echo(msgspec.json.encode(shown).decode())
+    else:
+        for line in shown:
+            click.echo("  ".join(line.values()))
+
+
+async def _create(config: Config, name: str) -> Credentials:
+    async with open_platform(config) as platform:
+        credentials: Credentials = await platform.projects.create(name)
+        return credentials
+
+
+async def _list(config: Config) -> list[Project]:
+    async with open_platform(config) as platform:
+        projects: list[Project] = await platform.projects.list_all()
+        return projects

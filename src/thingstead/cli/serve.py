@@ -1,0 +1,68 @@
+"""``thingstead serve``: the process around the server: its event loop, its signals, its log."""
+
+import asyncio
+import os
+import resource
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+import structlog
+import uvloop
+
+from thingstead import log
+from thingstead.cli.options import config_option, data_dir_option, load_config, setting_option
+from thingstead.cli.texts import welcome
+from thingstead.config import Config
+from thingstead.server import open_server
+
+logger = structlog.get_logger("thingstead")
+
+
+@click.command("serve")
+@data_dir_option
+@setting_option("host", "H")
+@setting_option("http_port", "P")
+@setting_option("mqtt_port", "M")
+@config_option
+def command(file: Path | None, **flags: Any) -> None:
+    """Run the server. A data folder that is missing or empty is initialised first, and the credentials printed once.
+
+    SIGTERM and SIGINT stop it: connections are closed, and what was accepted is on disk. A second one ends it at once,
+    which loses nothing that was acknowledged either.
+    """
+    config = load_config(file, **flags)
+    log.configure(config.log_level, config.log_format)
+    _raise_file_limit()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config))
+
+
+async def _serve(config: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _signalled, number, stop)
+    async with open_server(config) as server:
+        if server.credentials is not None:
+            click.echo(welcome(server.credentials, config.host, server.http_port, server.mqtt_port))
+        await server.run_until(stop)
+
+
+def _signalled(number: signal.Signals, stop: asyncio.Event) -> None:
+    if stop.is_set():
+        logger.warning("stopping at once", signal=number.name)
+        os._exit(128 + number)
+    logger.info("stopping; another signal stops at once", signal=number.name)
+    stop.set()
+
+
+def _raise_file_limit() -> None:
+    """As many open files as the system lets this process have: every connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError) as exc:
+            logger.warning("the limit of open files stays as it is", soft=soft, reason=str(exc))

@@ -1,0 +1,59 @@
+"""What people read on their terminal."""
+
+import json
+
+import msgspec
+
+from thingstead.services.projects import Credentials
+
+
+def credentials_json(credentials: Credentials) -> str:
+    """One JSON object on one line; its keys are the members of :class:`Credentials`."""
+    return msgspec.json.encode(credentials).decode()
+
+
+def credentials_table(credentials: Credentials) -> str:
+    """One line a member."""
+    return "\n".join(f"  {name:<15} {value}" for name, value in msgspec.structs.asdict(credentials).items())
+
+
+def reachable(host: str) -> str:
+    """The host under which this machine reaches a server that listens on ``host``."""
+    return "localhost" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+
+
+def quick_start(credentials: Credentials, host: str, http_port: int, mqtt_port: int) -> str:
+    """Shell lines that make a device, report as that device, and read the report. Each uses what those before it set;
+    none is a comment, which not every interactive shell understands."""
+    name = reachable(host)
+    api = f"http://{f'[{name}]' if ':' in name else name}:{http_port}/api/v1"
+    keys = json.dumps({key: getattr(credentials, key) for key in ("app_id", "access_key", "secret_key")})
+    body = "-H 'Content-Type: application/json' -d"
+    bearer = '-H "Authorization: Bearer $TOKEN"'
+    return "\n".join(
+        (
+            f"TOKEN=$(curl -s {api}/access_token {body} '{keys}' | {_member('access_token')})",
+            f'DEVICE=$(curl -s {api}/device {bearer} {body} \'{{"name": "First device"}}\' | {_member("id")})',
+            f"ACCESS_TOKEN=$(curl -s {api}/device/$DEVICE/certificate {bearer} | {_member('access_token')})",
+            f"mosquitto_pub -h {name} -p {mqtt_port} -u $ACCESS_TOKEN -P {credentials.project_key} -q 1"
+            " -t attributes -m '{\"temperature\": 21.5}'",
+            f"curl -s {api}/device/$DEVICE/attributes {bearer}",
+        )
+    )
+
+
+def _member(name: str) -> str:
+    """A command that prints one member of the JSON object that it reads, with nothing but what every system has."""
+    return f'sed \'s/.*"{name}": *"\\([^"]*\\)".*/\\1/\''
+
+
+def welcome(credentials: Credentials, host: str, http_port: int, mqtt_port: int) -> str:
+    """What ``serve`` prints once, after it initialised a folder."""
+    lines = quick_start(credentials, host, http_port, mqtt_port)
+    return (
+        "\nA new data folder was initialised. Keep these credentials, they are shown this once:\n\n"
+        f"{credentials_table(credentials)}\n\n"
+        "To see it work, paste these lines into another shell. They log in, make a device, report a temperature as\n"
+        "that device, and read it back:\n\n"
+        f"{lines}\n"
+    )

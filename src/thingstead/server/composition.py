@@ -1,0 +1,233 @@
+"""The composition root: which part gets which, in which order they start, and in which they stop.
+
+Nothing below knows how it is put together. Parts start from the store up to the ports and stop the other way round:
+first the ports stop accepting, so that what comes after has less to do; requests under way end while devices are still
+connected; then devices are told; then what was accepted is committed; last the folder is free again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+
+import structlog
+
+from thingstead import __version__
+from thingstead.api.app import create_app
+from thingstead.bus.base import Bus
+from thingstead.bus.local import LocalBus
+from thingstead.clock import Clock, SystemClock
+from thingstead.config import Config
+from thingstead.errors import ConfigError, Conflict, Unavailable
+from thingstead.metrics import Metrics
+from thingstead.server.figures import read_figures
+from thingstead.server.folder import DataFolder
+from thingstead.server.http import HttpListener
+from thingstead.server.sockets import bind
+from thingstead.services.accounts import AccountService
+from thingstead.services.alarms import AlarmService
+from thingstead.services.control import ControlService
+from thingstead.services.customers import CustomerService
+from thingstead.services.device_groups import DeviceGroupService
+from thingstead.services.device_types import DeviceTypeService
+from thingstead.services.devices import DeviceService
+from thingstead.services.history import HistoryService
+from thingstead.services.ingest import IngestService
+from thingstead.services.passwords import Passwords
+from thingstead.services.platform import Platform
+from thingstead.services.presence import PresenceService
+from thingstead.services.projects import Credentials, ProjectService
+from thingstead.services.tokens import TokenService
+from thingstead.storage.base import Store
+from thingstead.storage.sqlite.store import SqliteStore
+
+log = structlog.get_logger("thingstead.server")
+
+NODE = "local"  # the name of the only node of an installation with an embedded store
+STOP_TIMEOUT_S = 10  # for each part; over it the next one is stopped all the same
+
+
+def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Platform:
+    """The services over a store and a bus."""
+    passwords = Passwords(
+        memory_kib=config.account.password_hash_memory_kib, passes=config.account.password_hash_passes
+    )
+    ingest = IngestService(store, bus, clock)
+    return Platform(
+        projects=ProjectService(store, clock, passwords),
+        accounts=AccountService(store, clock, passwords),
+        tokens=TokenService(store, clock, passwords, config.account),
+        devices=DeviceService(store, bus, clock, active_within_ms=config.active_window_s * 1000),
+        device_types=DeviceTypeService(store, bus, clock),
+        device_groups=DeviceGroupService(store, clock),
+        customers=CustomerService(store, bus, clock, passwords),
+        history=HistoryService(store),
+        ingest=ingest,
+        control=ControlService(store, bus, clock, ingest),
+        presence=PresenceService(store, bus, clock, NODE),
+        alarms=AlarmService(store),
+    )
+
+
+@asynccontextmanager
+async def _open_store(folder: DataFolder, clock: Clock) -> AsyncIterator[SqliteStore]:
+    store = await SqliteStore.open(folder.database, clock)
+    try:
+        if not await store.projects.list_all():
+            raise ConfigError(f"{folder.database} holds no project: restore it from a backup, or remove it")
+        yield store
+    finally:
+        await _within("store", store.close)
+
+
+async def initialize(config: Config, clock: Clock | None = None) -> Credentials:
+    """Makes the data folder with its first project.
+
+    Raises:
+        Conflict: it is initialised already, or in use; nothing was changed.
+        ConfigError: the folder cannot be used, or holds something else.
+    """
+    folder = DataFolder(config.data_path)
+    if not folder.initialised:
+        folder.create()
+        with folder.lock():
+            if not folder.initialised:
+                return await _initialize(folder, config, clock or SystemClock())
+    raise Conflict(f"the data folder {folder.path} is initialised already; nothing was changed")
+
+
+async def _initialize(folder: DataFolder, config: Config, clock: Clock) -> Credentials:
+    """The first project in a database that becomes the folder's own when it is complete and on disk."""
+    store = await SqliteStore.open(folder.begin_database(), clock)
+    try:
+        credentials: Credentials = await build_platform(store, LocalBus(), clock, config).projects.create()
+    finally:
+        await store.close()
+    folder.finish_database()
+    return credentials
+
+
+@asynccontextmanager
+async def open_platform(config: Config, clock: Clock | None = None) -> AsyncIterator[Platform]:
+    """The services over an initialised data folder, without any port: for commands while the server is stopped.
+
+    Raises:
+        FolderInUse: a server is running on it.
+        ConfigError: the folder is not initialised, or cannot be used.
+    """
+    folder = DataFolder(config.data_path)
+    if not folder.initialised:
+        raise ConfigError(f"{folder.path} is not a data folder yet; thingstead init makes one")
+    async with AsyncExitStack() as stack:
+        stack.enter_context(folder.lock())
+        clock = clock or SystemClock()
+        store = await stack.enter_async_context(_open_store(folder, clock))
+        bus = LocalBus()
+        stack.push_async_callback(bus.close)
+        platform = build_platform(store, bus, clock, config)
+        stack.push_async_callback(_close_services, platform)
+        yield platform
+
+
+class Server:
+    """A running server.
+
+    Attributes:
+        platform: its services, for programs and tests that run it in their own process.
+        credentials: of the first project, where this start initialised the data folder; else None.
+        http_port, mqtt_port: the TCP ports that are open.
+    """
+
+    def __init__(self, platform: Platform, credentials: Credentials | None, store: Store, http: HttpListener) -> None:
+        self.platform = platform
+        self.credentials = credentials
+        self._store = store
+        self._http = http
+        self.http_port = http.port
+        self.mqtt_port = 0
+
+    def trouble(self) -> str | None:
+        """None while every port is open and everything that is accepted can be kept; else what is wrong."""
+        return self._store.trouble()
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Returns when ``stop`` is set.
+
+        Raises:
+            Unavailable: a port was closed although nobody asked for it.
+        """
+        stopping = asyncio.ensure_future(stop.wait())
+        ended = asyncio.ensure_future(self._http.ended())
+        await asyncio.wait((stopping, ended), return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (stopping, ended):
+            waiting.cancel()
+        if not stop.is_set():
+            raise Unavailable("the HTTP port was closed")
+
+
+@asynccontextmanager
+async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterator[Server]:
+    """Runs a server; it is stopped cleanly at the end of the block. Inside the block every port is open.
+
+    A data folder that is missing or empty is initialised. If the start fails after that, it is empty again, since
+    nobody has seen the credentials.
+
+    Raises:
+        Conflict: a port is taken, or another server works on the folder.
+        ConfigError: the configuration or the data folder cannot be used.
+    """
+    clock = clock or SystemClock()
+    begun_s = clock.monotonic_s()
+    folder = DataFolder(config.data_path)
+    async with AsyncExitStack() as stack:
+        http_socket = stack.enter_context(bind("http_port", config.host, config.http_port))
+        credentials, undo = None, ExitStack()
+        if not folder.initialised:
+            folder.create()
+        stack.enter_context(folder.lock())
+        if not folder.initialised:
+            credentials = await _initialize(folder, config, clock)
+            undo = stack.enter_context(ExitStack())
+            undo.callback(folder.discard_database)
+        store = await stack.enter_async_context(_open_store(folder, clock))
+        await store.presence.clear_node(NODE)
+        bus = LocalBus()
+        stack.push_async_callback(bus.close)
+        platform = build_platform(store, bus, clock, config)
+        stack.push_async_callback(_close_services, platform)
+        metrics = Metrics()
+        app = create_app(platform, config.http, lambda: server.trouble(), metrics)
+        http = HttpListener(app, http_socket, config.http)
+        server = Server(platform, credentials, store, http)
+        read_figures(metrics, store, platform)
+        stack.push_async_callback(_within, "http", http.stop)
+        await http.start()
+        undo.pop_all()
+        took_ms = round((clock.monotonic_s() - begun_s) * 1000)
+        log.info(
+            "serving",
+            version=__version__,
+            host=config.host,
+            http_port=server.http_port,
+            mqtt_port=server.mqtt_port,
+            data_dir=str(folder.path),
+            took_ms=took_ms,
+        )
+        yield server
+        log.info("stopping")
+    log.info("stopped")
+
+
+async def _close_services(platform: Platform) -> None:
+    await _within("control", platform.control.close)
+    await _within("ingest", platform.ingest.close)
+
+
+async def _within(part: str, stop: Callable[[], Awaitable[None]]) -> None:
+    """Stops one part. A part that cannot be stopped is logged, and keeps none of the others from being stopped."""
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await stop()
+    except TimeoutError:
+        log.error("a part did not stop in time", part=part, timeout_s=STOP_TIMEOUT_S)
+    except Exception:
+        log.exception("a part failed while stopping", part=part)

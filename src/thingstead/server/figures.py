@@ -1,0 +1,19 @@
+"""Where the value of each metric is read."""
+
+from thingstead import __version__
+from thingstead.metrics import Metrics
+from thingstead.services.platform import Platform
+from thingstead.storage.base import Store
+
+
+def read_figures(metrics: Metrics, store: Store, platform: Platform) -> None:
+    """Connects the metrics of the catalog with the parts that count."""
+    ingest = platform.ingest
+    metrics.read("thingstead_build_info", lambda: {(__version__,): 1})
+    metrics.read("thingstead_reports_accepted_total", lambda: ingest.reports_accepted)
+    metrics.read("thingstead_attributes_refused_total", lambda: ingest.attributes_refused)
+    metrics.read("thingstead_events_accepted_total", lambda: ingest.events_accepted)
+    metrics.read("thingstead_points_total", lambda: store.figures().points)
+    metrics.read("thingstead_commits_failed_total", lambda: store.figures().commits_failed)
+    metrics.read("thingstead_commit_seconds", lambda: store.figures().commit_seconds)
+    metrics.read("thingstead_write_queue_length", lambda: store.figures().writes_waiting)

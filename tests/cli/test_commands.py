@@ -1,0 +1,169 @@
+"""The commands that come to an end: what they print, what they refuse, and their exit codes."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.server_process import StartServer, init, thingstead
+from thingstead import __version__
+
+KEYS = [
+    "project_id",
+    "project_key",
+    "app_id",
+    "access_key",
+    "secret_key",
+    "admin_account",
+    "admin_password",
+    "view_key",
+    "view_secret",
+]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_init_prints_exactly_the_documented_members_as_strings(tmp_path: Path) -> None:
+    done = thingstead("init", "--data-dir", tmp_path / "data", "--json")
+    assert done.returncode == 0
+    printed = json.loads(done.stdout)
+    assert list(printed) == KEYS
+    assert all(isinstance(value, str) and value for value in printed.values())
+
+
+def test_what_init_makes_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
+    init(tmp_path / "data")
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "data").iterdir()} == {0o600}
+
+
+def test_no_secret_stands_in_the_data_folder(tmp_path: Path) -> None:
+    credentials = init(tmp_path / "data")
+    kept = b"".join(contents(tmp_path / "data").values())
+    assert credentials.project_key.encode() in kept  # the search finds what is there
+    for secret in (credentials.secret_key, credentials.admin_password, credentials.view_secret):
+        assert secret.encode() not in kept
+
+
+def test_init_refuses_an_initialised_folder_and_changes_nothing(tmp_path: Path) -> None:
+    init(tmp_path / "data")
+    before = contents(tmp_path / "data")
+    again = thingstead("init", "--data-dir", tmp_path / "data", "--json")
+    assert again.returncode == 1
+    assert "is initialised already; nothing was changed" in again.stderr
+    assert again.stdout == ""
+    assert contents(tmp_path / "data") == before
+
+
+def test_init_refuses_a_folder_that_holds_something_else(tmp_path: Path) -> None:
+    (tmp_path / "thesis.doc").write_text("x")
+    done = thingstead("init", "--data-dir", tmp_path)
+    assert done.returncode == 2
+    assert "is not a data folder of Thingstead" in done.stderr
+    assert list(contents(tmp_path)) == ["thesis.doc"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("project", "list"), ("project", "create", "--name", "x"), ("admin", "set-password", "--password-stdin")],
+)
+def test_commands_on_a_folder_that_is_not_initialised_are_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
+    done = thingstead(*command, "--data-dir", tmp_path / "absent", stdin="a new password\n")
+    assert done.returncode == 2
+    assert "is not a data folder yet; thingstead init makes one" in done.stderr
+    assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize("damage", [b"this is not a database, and it never was" * 200, b""])
+def test_a_damaged_database_is_refused_without_a_traceback(tmp_path: Path, damage: bytes) -> None:
+    init(tmp_path)
+    (tmp_path / "thingstead.sqlite").write_bytes(damage)
+    for command in (("project", "list"), ("serve", "--http-port", "0", "--mqtt-port", "0")):
+        done = thingstead(*command, "--data-dir", tmp_path)
+        assert done.returncode == 2
+        assert "thingstead.sqlite" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_projects_are_created_and_listed_oldest_first(tmp_path: Path) -> None:
+    first = init(tmp_path)
+    done = thingstead("project", "create", "--name", "Second plant", "--data-dir", tmp_path, "--json")
+    second = json.loads(done.stdout)
+    assert list(second) == KEYS
+    listed = thingstead("project", "list", "--data-dir", tmp_path, "--json")
+    assert [(item["id"], item["name"]) for item in json.loads(listed.stdout)] == [
+        (first.project_id, "Thingstead"),
+        (second["project_id"], "Second plant"),
+    ]
+
+
+def test_a_project_needs_a_proper_name(tmp_path: Path) -> None:
+    init(tmp_path)
+    done = thingstead("project", "create", "--name", "", "--data-dir", tmp_path)
+    assert done.returncode == 1
+    assert "name" in done.stderr
+
+
+def test_a_password_is_set_only_for_an_administrator_that_exists(tmp_path: Path) -> None:
+    init(tmp_path)
+    set_password = ("admin", "set-password", "--data-dir", tmp_path, "--password-stdin")
+    assert thingstead(*set_password, stdin="a new password\n").returncode == 0
+    unknown = thingstead(*set_password, "--account", "nobody", stdin="a new password\n")
+    assert (unknown.returncode, "no administrator nobody" in unknown.stderr) == (1, True)
+    short = thingstead(*set_password, stdin="\n")
+    assert (short.returncode, "password" in short.stderr) == (1, True)
+
+
+def test_with_several_projects_the_password_command_asks_which(tmp_path: Path) -> None:
+    first = init(tmp_path)
+    thingstead("project", "create", "--name", "Second", "--data-dir", tmp_path)
+    set_password = ("admin", "set-password", "--data-dir", tmp_path, "--password-stdin")
+    unclear = thingstead(*set_password, stdin="a new password\n")
+    assert (unclear.returncode, "--project ID" in unclear.stderr) == (2, True)
+    assert thingstead(*set_password, "--project", first.project_id, stdin="a new password\n").returncode == 0
+
+
+def test_while_a_server_runs_the_password_command_names_the_way_out(tmp_path: Path, start_server: StartServer) -> None:
+    init(tmp_path / "data")
+    server = start_server(tmp_path / "data")
+    done = thingstead("admin", "set-password", "--data-dir", tmp_path / "data", "--password-stdin", stdin="a new one\n")
+    assert done.returncode == 1
+    assert f"(pid {server.process.pid})" in done.stderr
+    assert "PUT /api/v1/admin/<id>/pwd" in done.stderr
+
+
+def test_check_config_prints_every_setting_as_serve_would_have_it(tmp_path: Path) -> None:
+    file = tmp_path / "thingstead.toml"
+    file.write_text("[mqtt]\nkeep_alive_max_s = 600\n[http]\nmetrics_token = 'hunter2'\n")
+    done = thingstead("check-config", "--config", file, THINGSTEAD_HTTP_PORT="81")
+    assert done.returncode == 0
+    assert "mqtt.keep_alive_max_s = 600\n" in done.stdout
+    assert "http_port = 81\n" in done.stdout
+    assert "hunter2" not in done.stdout
+
+
+@pytest.mark.parametrize("command", ["check-config", "serve", "init"])
+def test_a_wrong_configuration_is_refused_with_code_2_by_every_command(tmp_path: Path, command: str) -> None:
+    done = thingstead(command, THINGSTEAD_HTTP_PORT="many", THINGSTEAD_DATA_DIR=str(tmp_path / "data"))
+    assert done.returncode == 2
+    assert done.stderr.strip() == "Error: http_port (THINGSTEAD_HTTP_PORT): Expected int, got str, got 'many'"
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_configuration_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
+    file = tmp_path / "thingstead.toml"
+    file.write_text("http_port = 81\n")
+    assert "http_port = 81\n" in thingstead("check-config", THINGSTEAD_CONFIG=str(file)).stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert thingstead("--version").stdout == f"thingstead {__version__}\n"
+
+
+def test_an_unknown_command_is_refused_with_code_2() -> None:
+    done = thingstead("surprise")
+    assert done.returncode == 2
+    assert "No such command 'surprise'" in done.stderr

@@ -1,0 +1,91 @@
+"""A device on MQTT, played by paho-mqtt."""
+
+import json
+import queue
+import threading
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from tests.project_api import Certificate
+
+TIMEOUT_S = 20
+
+
+class MqttDevice:
+    """Connected and subscribed to its downlinks inside a ``with`` block."""
+
+    def __init__(
+        self, port: int, certificate: Certificate, *, version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv311
+    ) -> None:
+        self._port = port
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=version, reconnect_on_failure=False)
+        self._client.username_pw_set(certificate.access_token, certificate.project_key)
+        self._client.max_inflight_messages_set(20)
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        self._client.on_publish = self._on_publish
+        self._client.on_disconnect = self._on_disconnect
+        self._subscribed = threading.Event()
+        self._connected = threading.Event()
+        self.disconnected = threading.Event()
+        self.received: queue.Queue[tuple[str, bytes]] = queue.Queue()
+        self.acknowledged: list[int] = []  # packet identifiers, in the order of their PUBACKs
+        self.connack = -1  # reason code of CONNACK
+        self.reason = -1  # reason code of the server's DISCONNECT (MQTT 5.0)
+
+    def __enter__(self) -> "MqttDevice":
+        self.connect()
+        assert self.connack == 0, f"CONNECT was refused with {self.connack}"
+        self._client.subscribe([("attributes/push", 1), ("attributes/response", 0), ("command/send/+", 1)])
+        self._client.subscribe([("attributes/get/response/+", 0), ("event/response/+", 0)])
+        assert self._subscribed.wait(TIMEOUT_S), "no SUBACK"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def connect(self) -> int:
+        """The reason code of CONNACK."""
+        self._client.connect("127.0.0.1", self._port, keepalive=30)
+        self._client.loop_start()
+        assert self._connected.wait(TIMEOUT_S), "no CONNACK"
+        return self.connack
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, topic: str, body: Any, qos: int = 1) -> paho.MQTTMessageInfo:
+        """Sends a JSON body without waiting."""
+        return self._client.publish(topic, json.dumps(body), qos)
+
+    def report(self, body: Any, topic: str = "attributes") -> None:
+        """Sends a JSON body with QoS 1 and waits for its PUBACK."""
+        self.publish(topic, body).wait_for_publish(TIMEOUT_S)
+
+    def next(self, topic: str) -> Any:
+        """The JSON body of the next message to this topic; others before it are passed over."""
+        while True:
+            found, payload = self.received.get(timeout=TIMEOUT_S)
+            if found == topic:
+                return json.loads(payload)
+
+    def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self.connack = reason.value
+        self._connected.set()
+
+    def _on_subscribe(self, *_: Any) -> None:
+        self._subscribed.set()
+
+    def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
+        self.received.put((message.topic, bytes(message.payload)))
+
+    def _on_publish(self, _client: Any, _data: Any, packet_id: int, *_: Any) -> None:
+        self.acknowledged.append(packet_id)
+
+    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self.reason = reason.value
+        self.disconnected.set()

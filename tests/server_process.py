@@ -1,0 +1,117 @@
+"""A server as a process of its own, as an operator runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from thingstead.services.projects import Credentials
+
+TIMEOUT_S = 30
+CHEAP_PASSWORDS = {
+    "THINGSTEAD_ACCOUNT_PASSWORD_HASH_MEMORY_KIB": "8192",
+    "THINGSTEAD_ACCOUNT_PASSWORD_HASH_PASSES": "1",
+}
+
+
+def thingstead(*arguments: str | Path, stdin: str = "", **environ: str) -> "subprocess.CompletedProcess[str]":
+    """Runs a command of the command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "thingstead", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        env={**os.environ, **CHEAP_PASSWORDS, **environ},
+    )
+
+
+def init(data_dir: Path) -> Credentials:
+    """Initialises a data folder."""
+    done = thingstead("init", "--data-dir", data_dir, "--json")
+    assert done.returncode == 0, done.stderr
+    return msgspec.json.decode(done.stdout, type=Credentials)
+
+
+class ServerProcess:
+    """``thingstead serve`` on free ports of 127.0.0.1, logging JSON."""
+
+    def __init__(self, data_dir: Path, *flags: str, **environ: str) -> None:
+        ports = ("--host", "127.0.0.1", "--http-port", "0", "--mqtt-port", "0")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "thingstead", "serve", "--data-dir", str(data_dir), *ports, *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **CHEAP_PASSWORDS, "THINGSTEAD_LOG_FORMAT": "json", **environ},
+        )
+        self.records: list[dict[str, Any]] = []  # log lines
+        self.stray: list[str] = []  # lines on standard error that are no log lines
+        self.output: list[str] = []  # lines on standard output
+        self.http_port = self.mqtt_port = 0
+        self._serving = threading.Event()
+        self._readers = [threading.Thread(target=self._read_log), threading.Thread(target=self._read_output)]
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def wait_until_serving(self) -> "ServerProcess":
+        """Returns when the log says that the ports are open."""
+        assert self._serving.wait(TIMEOUT_S), "the server does not serve"
+        assert self.http_port, f"the server ended: {self.stray} {self.records}"
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Sends a signal and waits for the end; the exit code."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def kill(self) -> None:
+        """Ends the process without giving it time to do anything (SIGKILL)."""
+        self.process.kill()
+        self.wait()
+
+    def wait(self) -> int:
+        """Waits for the end; the exit code."""
+        code = self.process.wait(TIMEOUT_S)
+        for reader in self._readers:
+            reader.join()
+        return code
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The log lines with this event."""
+        return [record for record in self.records if record["event"] == event]
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as lines:
+            for line in lines:
+                try:
+                    record = json.loads(line)
+                except json.JSONDecodeError:
+                    self.stray.append(line)
+                    continue
+                self.records.append(record)
+                if record["event"] == "serving":
+                    self.http_port, self.mqtt_port = record["http_port"], record["mqtt_port"]
+                    self._serving.set()
+        self._serving.set()
+
+    def _read_output(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            self.output.extend(lines)
+
+
+StartServer = Callable[..., ServerProcess]  # (data_dir, *flags, **environ), as the fixture start_server gives it
