@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.clock import Clock
 from thingstead.errors import Conflict, FieldError, InvalidInput, ThingsteadError, Unavailable
-from thingstead.model import limits
+from thingstead.model import ids, limits
 from thingstead.model.device import Device
 from thingstead.model.limits import Problems
 from thingstead.model.project import Tags
@@ -94,7 +94,12 @@ async def _import_part(
     for _ in range(DRAW_ATTEMPTS):
         if not waiting:
             break
-        drafts = [draw_device(project_id, checked.new, clock.now_ms()) for checked in waiting]
+        now = clock.now_ms()
+        ascending = sorted(ids.new_id() for _ in waiting)  # lists show equal times by id: rows keep their order
+        drafts = [
+            draw_device(project_id, checked.new, now, device_id)
+            for checked, device_id in zip(waiting, ascending, strict=True)
+        ]
         answers = await store.devices.create_many(drafts)
         again: list[_Checked] = []
         for checked, answer in zip(waiting, answers, strict=True):

@@ -24,10 +24,10 @@ class NewDevice(msgspec.Struct, frozen=True, kw_only=True):
     sub_address: str | None = None
 
 
-def draw_device(project_id: str, new: NewDevice, now: int) -> Device:
-    """A device row with fresh random ids and tokens."""
+def draw_device(project_id: str, new: NewDevice, now: int, device_id: str | None = None) -> Device:
+    """A device row with fresh random tokens, and with a fresh id where none is given."""
     return Device(
-        id=ids.new_id(),
+        id=device_id or ids.new_id(),
         project_id=project_id,
         name=new.name,
         descr=new.descr,

@@ -65,9 +65,10 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
 
     type: Annotated[str, Meta(description="Only devices of this device type (id).")] | None = None
     group: Annotated[str, Meta(description="Only devices in this group (id).")] | None = None
-    groups: Annotated[str, Meta(description="Only devices in any of these groups (ids, comma-separated).")] | None = (
-        None
-    )
+    groups: (
+        Annotated[str, Meta(description="Only devices in any of these groups (ids, comma-separated), or in `group`.")]
+        | None
+    ) = None
     include_sub_groups: Annotated[bool, Meta(description="1: also devices in groups below those.")] = False
     keyword: (
         Annotated[
@@ -149,10 +150,8 @@ def show_device(view: DeviceView) -> DeviceItem:
 
 
 def to_filter(query: DevicesQuery) -> DeviceFilter:
-    groups = [query.group] if query.group else []
-    if query.groups:
-        named = [group.strip() for group in query.groups.split(",")]
-        groups = [group for group in named if group and (not groups or group in groups)]
+    named = f"{query.group or ''},{query.groups or ''}".split(",")
+    groups = {group.strip() for group in named} - {""}
     if len(groups) > limits.GROUP_FILTER_COUNT:
         raise InvalidInput.field("groups", f"must name at most {limits.GROUP_FILTER_COUNT} groups")
     tag: tuple[str, str | None] | None = None
@@ -161,7 +160,7 @@ def to_filter(query: DevicesQuery) -> DeviceFilter:
         tag = (key, value if colon else None)
     return DeviceFilter(
         type_id=query.type,
-        group_ids=tuple(groups),
+        group_ids=tuple(sorted(groups)),
         include_sub_groups=query.include_sub_groups,
         keyword=query.keyword,
         online=query.online,

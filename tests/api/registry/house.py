@@ -1,0 +1,126 @@
+"""The Project API over a real store: two projects, and a caller in each."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+from thingstead.api.app import create_app
+from thingstead.bus.local import LocalBus
+from thingstead.clock import ManualClock
+from thingstead.config import AccountSettings, ApiSettings, Config
+from thingstead.errors import NotFound
+from thingstead.model.messages import DeviceChanged, DeviceTypeChanged, Message, SessionsRevoked
+from thingstead.model.report import Report
+from thingstead.server.composition import build_platform
+from thingstead.services.commits import committed
+from thingstead.storage.sqlite.store import SqliteStore
+
+CONFIG = Config(
+    account=AccountSettings(
+        access_token_life_s=30 * 24 * 3600,  # tests move the clock by days
+        password_hash_memory_kib=8192,
+        password_hash_passes=1,
+    )
+)
+
+
+class Refusal(NamedTuple):
+    """A failed function."""
+
+    errcode: int
+    fields: set[str]  # the bad ones
+    message: str
+
+
+class Api:
+    """A caller of one project. Every answer but a success or a refusal by the envelope fails the test."""
+
+    def __init__(self, client: httpx.AsyncClient, project_id: str, project_key: str) -> None:
+        self.client = client
+        self.project_id = project_id
+        self.project_key = project_key
+
+    async def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """The ``info`` of a success."""
+        answer = await self._answer(method, path, body, query)
+        assert answer["result"] is True, answer
+        assert answer.keys() == {"result", "info"}
+        return answer["info"]
+
+    async def refusal(self, method: str, path: str, body: Any = None, **query: Any) -> Refusal:
+        answer = await self._answer(method, path, body, query)
+        assert answer["result"] is False, answer
+        assert answer.keys() == {"result", "errcode", "message", "errors"}
+        fields = {error["field"] for error in answer["errors"]}
+        assert all(error["message"] for error in answer["errors"])
+        return Refusal(answer["errcode"], fields, answer["message"])
+
+    async def _answer(self, method: str, path: str, body: Any, query: dict[str, Any]) -> Any:
+        response = await self.client.request(method, f"/api/v1/{path}", json=body, params=query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def get(self, path: str, **query: Any) -> Any:
+        return await self.call("GET", path, **query)
+
+    async def new_device(self, **body: Any) -> str:
+        """The id of a new device."""
+        info = await self.call("POST", "device", {"name": "a device"} | body)
+        return str(info["id"])
+
+    async def new_type(self, **body: Any) -> str:
+        """The id of a new device type."""
+        info = await self.call("POST", "device_type", {"name": "a type"} | body)
+        return str(info["id"])
+
+    async def new_group(self, **body: Any) -> str:
+        """The id of a new device group."""
+        info = await self.call("POST", "device_group", {"name": "a group"} | body)
+        return str(info["id"])
+
+
+class House:
+    """The store, and what stands on it; :meth:`reopen` closes and opens it again, as a restart does."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock = ManualClock()
+        self.heard: list[Message] = []  # what the bus carried since it was last cleared
+        self._path = path
+
+    async def open(self) -> None:
+        self.store = await SqliteStore.open(self._path, self.clock)
+        self.bus = LocalBus(round_trip=True)
+        for kind in (DeviceChanged, DeviceTypeChanged, SessionsRevoked):
+            self.bus.subscribe(kind, self.heard.append)
+        self.platform = build_platform(self.store, self.bus, self.clock, CONFIG)
+        self.app = create_app(self.platform, ApiSettings(), self.store.trouble)
+
+    async def close(self) -> None:
+        await self.platform.control.close()
+        await self.platform.ingest.close()
+        await self.bus.close()
+        await self.store.close()
+
+    async def reopen(self) -> None:
+        await self.close()
+        await self.open()
+
+    async def serve(self, scope: Any, receive: Any, send: Any) -> None:
+        """The ASGI application of the present opening."""
+        await self.app(scope, receive, send)
+
+    async def report(self, device_id: str, ts: int | None = None, **attributes: Any) -> None:
+        """A report of the device, on disk."""
+        now = self.clock.now_ms()
+        report = Report(await self.number(device_id), now if ts is None else ts, now, attributes)
+        await committed(self.store.history.append(report))
+
+    async def number(self, device_id: str) -> int:
+        """The compact key of a device of any project."""
+        for project in await self.store.projects.list_all():
+            try:
+                return (await self.store.devices.get(project.id, device_id)).number
+            except NotFound:
+                continue
+        raise AssertionError(f"there is no device {device_id}")
