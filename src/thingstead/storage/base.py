@@ -28,6 +28,7 @@ from thingstead.model.device import (
     Page,
     UplinkKind,
 )
+from thingstead.model.device_log import DeviceLog, LogKind
 from thingstead.model.device_type import DeviceType
 from thingstead.model.project import Administrator, Application, Project
 from thingstead.model.report import EventRecord, Report, SeriesPoint
@@ -43,6 +44,8 @@ class ProjectStore(Protocol):
     async def get(self, project_id: str) -> Project: ...
 
     async def find_by_view_key(self, view_key: str) -> Project | None: ...
+
+    async def find_by_project_key(self, project_key: str) -> Project | None: ...
 
     async def list_all(self) -> list[Project]:
         """Every project, oldest first."""
@@ -309,12 +312,29 @@ class CommandStore(Protocol):
         """Moves a command forward; None where its present state does not allow that, and nothing changes."""
         ...
 
+    async def expire(self, now: int, limit: int) -> list[Command]:
+        """Moves up to ``limit`` open commands whose ``expire_time`` is not after ``now`` (ms) to ``expired``; returns
+        them."""
+        ...
+
     async def list_open(self, device_id: str) -> list[Command]:
         """Commands that are queued, sent or delivered, in the order in which they were created."""
         ...
 
     async def list_page(self, device_id: str, page: Page) -> tuple[list[Command], int]:
         """One page, newest first, and the total."""
+        ...
+
+
+class DeviceLogStore(Protocol):
+    """What happened to devices lately; of each device and kind only the newest entries are kept."""
+
+    def append(self, device_number: int, kind: LogKind, ts: int, body: dict[str, Any]) -> Commit:
+        """Puts an entry into a commit, without waiting. An entry of a device that is gone is dropped."""
+        ...
+
+    async def list_page(self, device_number: int, kind: LogKind, page: Page) -> tuple[list[DeviceLog], int]:
+        """One page, newest first, and the number of entries kept."""
         ...
 
 
@@ -379,6 +399,8 @@ class Store(Protocol):
     def events(self) -> EventStore: ...
     @property
     def commands(self) -> CommandStore: ...
+    @property
+    def device_logs(self) -> DeviceLogStore: ...
     @property
     def alarms(self) -> AlarmStore: ...
     @property

@@ -50,6 +50,23 @@ class SqliteCommands:
 
         return await self._access.write(run)
 
+    async def expire(self, now: int, limit: int) -> list[Command]:
+        def run(connection: sqlite3.Connection) -> list[Command]:
+            rows = connection.execute(
+                "SELECT id FROM commands WHERE state IN ('queued', 'sent', 'delivered') AND expire_time <= ?"
+                " ORDER BY expire_time LIMIT ?",
+                (now, limit),
+            ).fetchall()
+            connection.executemany(
+                "UPDATE commands SET reason = iif(state = 'queued', 'no connection took it in time',"
+                " 'the device did not reply in time'), state = 'expired', update_time = ? WHERE id = ?",
+                [(now, row_id) for (row_id,) in rows],
+            )
+            select = f"{COMMANDS.select} WHERE id = ?"
+            return [COMMANDS.load(connection.execute(select, row).fetchone()) for row in rows]
+
+        return await self._access.write(run)
+
     async def list_open(self, device_id: str) -> list[Command]:
         rows = self._access.all(
             f"{COMMANDS.select} WHERE device_id = ? AND state IN ('queued', 'sent', 'delivered') ORDER BY seq",

@@ -109,16 +109,26 @@ class SqliteHistory:
     def touch(self, device_number: int, kind: UplinkKind, ts: int) -> Batch:
         return self._add(self._head(device_number), None, (device_number, ts, ts, TOUCH_CODES[kind], b""))
 
+    def also(self, write: Callable[[sqlite3.Connection], None]) -> Batch:
+        """Puts a further write into the open commit."""
+        batch = self._opened()
+        batch.extras.append(write)
+        return batch
+
     def _add(self, head: Head, report: Report | None, entry: LogEntry) -> Batch:
+        batch = self._open or self._opened()
+        batch.heads.append(head)
+        batch.reports.append(report)
+        batch.entries.append(entry)
+        self.waiting += 1
+        return batch
+
+    def _opened(self) -> Batch:
         batch = self._open
         if batch is None:
             batch = self._open = Batch()
             if self._committing is None:
                 self._loop.call_soon(self._commit)
-        batch.heads.append(head)
-        batch.reports.append(report)
-        batch.entries.append(entry)
-        self.waiting += 1
         return batch
 
     def _commit(self) -> None:
@@ -132,7 +142,8 @@ class SqliteHistory:
         def insert(connection: sqlite3.Connection) -> None:
             for extra in extras:
                 extra(connection)
-            connection.execute(INSERT_LOG, (seq, encode_entries(entries)))
+            if entries:
+                connection.execute(INSERT_LOG, (seq, encode_entries(entries)))
 
         def deliver(_: None, error: Exception | None) -> None:
             self._committed(batch, seq, error)

@@ -46,6 +46,10 @@ class SqliteProjects:
         row = self._access.one(f"{PROJECTS.select} WHERE view_key = ?", (view_key,))
         return PROJECTS.load(row) if row is not None else None
 
+    async def find_by_project_key(self, project_key: str) -> Project | None:
+        row = self._access.one(f"{PROJECTS.select} WHERE project_key = ?", (project_key,))
+        return PROJECTS.load(row) if row is not None else None
+
     async def list_all(self) -> list[Project]:
         return [PROJECTS.load(row) for row in self._access.all(f"{PROJECTS.select} ORDER BY create_time, id")]
 

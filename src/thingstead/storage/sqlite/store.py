@@ -15,6 +15,7 @@ from thingstead.storage.sqlite.commands import SqliteCommands
 from thingstead.storage.sqlite.customers import SqliteCustomers
 from thingstead.storage.sqlite.database import BUSY_TIMEOUT_MS, Database
 from thingstead.storage.sqlite.device_groups import SqliteDeviceGroups
+from thingstead.storage.sqlite.device_logs import SqliteDeviceLogs
 from thingstead.storage.sqlite.device_types import SqliteDeviceTypes
 from thingstead.storage.sqlite.devices import SqliteDevices
 from thingstead.storage.sqlite.events import SqliteEvents
@@ -41,6 +42,7 @@ class SqliteStore:
         self.customers = SqliteCustomers(access)
         self.events = SqliteEvents(access, self.history)
         self.commands = SqliteCommands(access)
+        self.device_logs = SqliteDeviceLogs(access, self.history)
         self.alarms = SqliteAlarms(access)
         self.presence = SqlitePresence(access, self.history)
 

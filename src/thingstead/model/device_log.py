@@ -1,0 +1,20 @@
+"""What happened to a device lately, for people who look for a fault."""
+
+from typing import Any, Literal
+
+import msgspec
+
+LogKind = Literal["connection", "rejected", "data"]
+
+
+class DeviceLog(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry. ``body`` by kind:
+
+    * connection: ``{online, reason, session_id, replaced, protocol, client_id, remote_address}``
+    * rejected: ``{topic, reason, errors: [{field, message}], payload, suppressed}``; ``payload`` is its beginning,
+      ``suppressed`` how many more were refused since the entry before without an entry of their own
+    * data: ``{identifier, direction: up|down, size_bytes, payload}``; ``payload`` as text, or ``hex:…``
+    """
+
+    ts: int  # ms
+    body: dict[str, Any]

@@ -1,0 +1,54 @@
+"""Device logs in SQLite."""
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+from thingstead.model.device import Page
+from thingstead.model.device_log import DeviceLog, LogKind
+from thingstead.storage.base import Commit
+from thingstead.storage.sqlite.access import Access
+from thingstead.storage.sqlite.history import SqliteHistory
+from thingstead.storage.sqlite.layout import to_json
+
+KEPT = 1_000  # entries per device and kind
+_INSERT = """
+INSERT INTO device_logs (device_number, kind, ts, body) SELECT number, ?, ?, ? FROM devices WHERE number = ?
+"""
+_TRIM = """
+DELETE FROM device_logs WHERE device_number = ? AND kind = ? AND seq <= (
+    SELECT seq FROM device_logs WHERE device_number = ? AND kind = ? ORDER BY seq DESC LIMIT 1 OFFSET ?
+)
+"""
+_PAGE = """
+SELECT ts, body FROM device_logs WHERE device_number = ? AND kind = ? ORDER BY seq DESC LIMIT ? OFFSET ?
+"""
+_decode_body = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class SqliteDeviceLogs:
+    """See :class:`~thingstead.storage.base.DeviceLogStore`."""
+
+    def __init__(self, access: Access, history: SqliteHistory) -> None:
+        self._access = access
+        self._history = history
+
+    def append(self, device_number: int, kind: LogKind, ts: int, body: dict[str, Any]) -> Commit:
+        text = to_json(body)
+
+        def insert(connection: sqlite3.Connection) -> None:
+            connection.execute(_INSERT, (kind, ts, text, device_number))
+            connection.execute(_TRIM, (device_number, kind, device_number, kind, KEPT))
+
+        return self._history.also(insert)
+
+    async def list_page(self, device_number: int, kind: LogKind, page: Page) -> tuple[list[DeviceLog], int]:
+        def run(connection: sqlite3.Connection) -> tuple[list[DeviceLog], int]:
+            total = connection.execute(
+                "SELECT count(*) FROM device_logs WHERE device_number = ? AND kind = ?", (device_number, kind)
+            ).fetchone()[0]
+            rows = connection.execute(_PAGE, (device_number, kind, page.records, page.offset))
+            return [DeviceLog(ts=ts, body=_decode_body(body)) for ts, body in rows], total
+
+        return await self._access.read(run)
