@@ -57,7 +57,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
         _about("Origins (`https://app.example.com`) whose pages may call the API from a browser; `*` admits all."),
     ] = ()
     metrics_token: Annotated[
-        str, _about("Bearer token that opens `/metrics`; without one it answers only this machine.", secret=True)
+        str, _about("Bearer token that opens `/metrics` to other machines; this one needs none.", secret=True)
     ] = ""
 
 
