@@ -44,6 +44,10 @@ class ProjectApi:
         names = ("app_id", "access_key", "secret_key")
         self.token = self.call("POST", "/access_token", {name: credentials[name] for name in names})["access_token"]
 
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()
+
     def at(self, port: int) -> "ProjectApi":
         """The same caller, at another server."""
         return ProjectApi(port, self.token)
@@ -116,8 +120,7 @@ def thingstead() -> Iterator[Platform]:
     with tempfile.TemporaryDirectory(prefix="thingstead-bench-") as parent:
         folder = Path(parent) / "data"
         credentials = initialize(folder)
-        with serving(folder) as (pid, http_port, mqtt_port):
-            api = ProjectApi(http_port)
+        with serving(folder) as (pid, http_port, mqtt_port), contextlib.closing(ProjectApi(http_port)) as api:
             api.log_in(credentials)
             yield Platform(pid, http_port, mqtt_port, api)
 

@@ -85,7 +85,8 @@ def _bare_server(body: bytes, path: str, platform: Platform) -> Iterator[tuple[i
         document = Path(folder) / "document.json"
         document.write_bytes(body)
         with running([sys.executable, "-m", "bench.bare_http", str(port), document], listens(port)) as pid:
-            answered = platform.api.at(port).exchange("GET", path.removeprefix("/api/v1"))
+            with contextlib.closing(platform.api.at(port)) as caller:
+                answered = caller.exchange("GET", path.removeprefix("/api/v1"))
             assert answered == (200, body), f"the bare server answers {answered}, not the same bytes"
             yield pid, port
 

@@ -1,20 +1,22 @@
 """A server of its own process, as the reader of the documentation has it."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from bench.platform import initialize, serving
+from bench.platform import ProjectApi, initialize, serving
 
 
 class Installation(NamedTuple):
-    """A server that is ready, and the credentials that its first start printed."""
+    """A server that is ready, the credentials that its first start printed, and a caller of its API."""
 
     http_port: int
     mqtt_port: int
     credentials: dict[str, str]
+    api: ProjectApi
 
     @property
     def variables(self) -> dict[str, str]:
@@ -26,5 +28,6 @@ class Installation(NamedTuple):
 def installation(tmp_path: Path) -> Iterator[Installation]:
     folder = tmp_path / "data"
     credentials = initialize(folder)
-    with serving(folder) as (_, http_port, mqtt_port):
-        yield Installation(http_port, mqtt_port, credentials)
+    with serving(folder) as (_, http_port, mqtt_port), closing(ProjectApi(http_port)) as api:
+        api.log_in(credentials)
+        yield Installation(http_port, mqtt_port, credentials, api)

@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.platform import ProjectApi
-
 if TYPE_CHECKING:
     from tests.docs.conftest import Installation
 
@@ -32,25 +30,21 @@ def backend(installation: "Installation", *arguments: str) -> str:
 
 
 def test_the_device_reports_and_the_back_end_sees_it(installation: "Installation") -> None:
-    api = ProjectApi(installation.http_port)
-    api.log_in(installation.credentials)
-    device = api.create_devices(1, [])[0]
+    device = installation.api.create_devices(1, [])[0]
     port = str(installation.mqtt_port)
     reported = run(
         installation, "device.py", "--host", "127.0.0.1", "--port", port, "--access-token", device.access_token,
         "--interval", "0", "--count", "2",
     )  # fmt: skip
     assert "reported 2" in reported
-    assert len(api.series(device, "temperature", 1)) == 2
+    assert len(installation.api.series(device, "temperature", 1)) == 2
     line = next(line for line in backend(installation).splitlines() if line.startswith(device.id))
     assert "bench 0" in line
     assert "relay=false" in line
 
 
 def test_a_push_of_the_back_end_reaches_the_device(installation: "Installation") -> None:
-    api = ProjectApi(installation.http_port)
-    api.log_in(installation.credentials)
-    device = api.create_devices(1, [])[0]
+    device = installation.api.create_devices(1, [])[0]
     process = subprocess.Popen(
         [
             sys.executable, "-u", EXAMPLES / "device.py", "--host", "127.0.0.1", "--port", str(installation.mqtt_port),
