@@ -31,7 +31,8 @@ class Operation:
         caller = NOBODY
         if self.endpoint.access is not Access.PUBLIC:
             try:
-                caller = await self._platform.tokens.authenticate(bearer_token(scope))
+                token = bearer_token(scope)
+                caller = await self._platform.tokens.authenticate(token)
             except NotAuthenticated as exc:
                 return not_authenticated(exc)
         try:

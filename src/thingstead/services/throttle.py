@@ -1,5 +1,6 @@
 """Slows down whoever fails to log in, so that guessing does not pay."""
 
+import math
 from collections import OrderedDict
 
 from thingstead.clock import Clock
@@ -31,6 +32,11 @@ class Throttle:
         self._keys_limit = keys_limit
         self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
 
+    @property
+    def remembered(self) -> int:
+        """How many keys are remembered."""
+        return len(self._attempts)
+
     def admit(self, key: str) -> None:
         """Counts an attempt; raises TooManyRequests, which is not counted, where the key must wait."""
         now_s = self._clock.monotonic_s()
@@ -39,7 +45,7 @@ class Throttle:
             attempts = self._attempts[key] = _Attempts()
         wait_s = attempts.last_s + self._pause_s(attempts.count) - now_s
         if attempts.count >= self._attempts_max and wait_s > 0:
-            raise TooManyRequests("too many failed log-ins", retry_after_s=max(1, round(wait_s + 0.5)))
+            raise TooManyRequests("too many failed log-ins", retry_after_s=math.ceil(wait_s))
         attempts.count += 1
         attempts.last_s = now_s
         self._attempts.move_to_end(key)

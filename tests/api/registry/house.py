@@ -83,7 +83,8 @@ class Api:
 class House:
     """The store, and what stands on it; :meth:`reopen` closes and opens it again, as a restart does."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, config: Config = CONFIG) -> None:
+        self._config = config
         self.clock = ManualClock()
         self.heard: list[Message] = []  # what the bus carried since it was last cleared
         self._path = path
@@ -93,7 +94,7 @@ class House:
         self.bus = LocalBus(round_trip=True)
         for kind in (DeviceChanged, DeviceTypeChanged, SessionsRevoked):
             self.bus.subscribe(kind, self.heard.append)
-        self.platform = build_platform(self.store, self.bus, self.clock, CONFIG)
+        self.platform = build_platform(self.store, self.bus, self.clock, self._config)
         self.app = create_app(self.platform, ApiSettings(), self.store.trouble)
 
     async def close(self) -> None:

@@ -1,16 +1,32 @@
-"""Every endpoint of the Project API, from the files of this package."""
+"""Every endpoint of the Project API, in the order in which they are documented."""
 
-import importlib
-import pkgutil
-
-import thingstead.api.project as package
 from thingstead.api.endpoint import Endpoint
+from thingstead.api.project import (
+    administrators,
+    alarms,
+    applications,
+    control,
+    customers,
+    data,
+    device_groups,
+    device_types,
+    devices,
+    imports,
+    login,
+    projects,
+)
 
-
-def _collect() -> tuple[Endpoint, ...]:
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name != "routes")
-    modules = [importlib.import_module(f"{package.__name__}.{name}") for name in names]
-    return tuple(endpoint for module in modules for endpoint in getattr(module, "ENDPOINTS", ()))
-
-
-ENDPOINTS: tuple[Endpoint, ...] = _collect()
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *login.ENDPOINTS,
+    *projects.ENDPOINTS,
+    *devices.ENDPOINTS,
+    *imports.ENDPOINTS,
+    *data.ENDPOINTS,
+    *control.ENDPOINTS,
+    *alarms.ENDPOINTS,
+    *device_types.ENDPOINTS,
+    *device_groups.ENDPOINTS,
+    *customers.ENDPOINTS,
+    *administrators.ENDPOINTS,
+    *applications.ENDPOINTS,
+)

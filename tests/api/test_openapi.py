@@ -1,0 +1,114 @@
+"""The OpenAPI document: complete, valid, and true to the declarations."""
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+import thingstead.api.project
+from thingstead.api.dialect import ERRCODES
+from thingstead.api.endpoint import Access, Endpoint
+from thingstead.api.openapi import openapi_document
+from thingstead.api.project.routes import ENDPOINTS
+from thingstead.errors import ThingsteadError
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = openapi_document(ENDPOINTS)
+REFERENCE = """
+POST /access_token, POST /admin_login, GET /project, GET /devices_stat, GET /devices_alarm_stat, GET /device_types,
+GET /device_groups_tree, GET /devices, GET /device/{device_id}, GET /device/{device_id}/certificate,
+PUT /device/{device_id}/info, PUT /device/{device_id}/tags, POST /device/{device_id}/tags_remove,
+DELETE /device/{device_id}, POST /device, GET /device/{device_id}/attributes,
+GET /device/{device_id}/attribute/{identifier}/series, POST /device/{device_id}/attributes_remove,
+POST /control/device/{device_id}/attributes, PUT /control/device/{device_id}/attributes,
+POST /control/device/{device_id}/command, GET /alarm_logs, GET /device/{device_id}/alarm_logs, GET /customers,
+GET /customer/{customer_id}, POST /customer, PUT /customer/{customer_id}/info, PUT /customer/{customer_id}/pwd,
+PUT /customer/{customer_id}/tags, DELETE /customer/{customer_id}, GET /admin
+"""
+
+
+def operation(endpoint: Endpoint) -> Any:
+    return DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]
+
+
+def names(endpoints: list[Endpoint]) -> set[str]:
+    return {f"{endpoint.method} {endpoint.path}" for endpoint in endpoints}
+
+
+def errcode_classes(root: type[ThingsteadError] = ThingsteadError) -> set[int]:
+    return {root.errcode}.union(*(errcode_classes(child) for child in root.__subclasses__()))
+
+
+def test_exactly_the_endpoints_of_the_reference_are_not_extensions() -> None:
+    reference = {name.strip().replace(" /", " /api/v1/") for name in REFERENCE.split(",")}
+    assert names([endpoint for endpoint in ENDPOINTS if not endpoint.extension]) == reference
+
+
+def test_every_file_of_endpoints_is_served() -> None:
+    modules = pkgutil.iter_modules(thingstead.api.project.__path__, "thingstead.api.project.")
+    declared = [getattr(importlib.import_module(module.name), "ENDPOINTS", ()) for module in modules]
+    assert {id(endpoint) for endpoints in declared for endpoint in endpoints} == {id(e) for e in ENDPOINTS}
+
+
+def test_extensions_are_marked() -> None:
+    for endpoint in ENDPOINTS:
+        assert operation(endpoint).get("x-thingstead-extension", False) is endpoint.extension
+
+
+def test_only_logging_in_needs_no_token() -> None:
+    public = names([endpoint for endpoint in ENDPOINTS if endpoint.access is Access.PUBLIC])
+    assert public == {"POST /api/v1/access_token", "POST /api/v1/admin_login"}
+    for endpoint in ENDPOINTS:
+        assert bool(operation(endpoint)["security"]) is (endpoint.access is not Access.PUBLIC)
+
+
+def test_every_operation_has_a_name_of_its_own_and_says_what_it_does() -> None:
+    operations = [operation for methods in DOCUMENT["paths"].values() for operation in methods.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    for endpoint in ENDPOINTS:
+        assert operation(endpoint)["summary"]
+        assert operation(endpoint)["description"], endpoint.path
+
+
+def test_every_path_parameter_is_declared() -> None:
+    for endpoint in ENDPOINTS:
+        declared = [p["name"] for p in operation(endpoint)["parameters"] if p["in"] == "path"]
+        assert declared == re.findall(r"\{(\w+)\}", endpoint.path)
+
+
+def test_no_reference_is_dangling() -> None:
+    for reference in re.findall(r"'\$ref': '(#[^']+)'", str(DOCUMENT)):
+        node: Any = DOCUMENT
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
+def test_examples_fit_their_schemas(endpoint: Endpoint) -> None:
+    shown = [operation(endpoint)["responses"]["200"]["content"]["application/json"]]
+    if endpoint.body is not None:
+        shown.append(operation(endpoint)["requestBody"]["content"]["application/json"])
+    for content in shown:
+        schema = {**content["schema"], "components": DOCUMENT["components"]}
+        jsonschema_rs.validate(schema, content["example"])
+
+
+def test_the_table_of_errcodes_has_every_errcode() -> None:
+    assert {code.errcode for code in ERRCODES} == errcode_classes()
+
+
+def test_the_table_of_errcodes_is_in_the_documentation() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    for code in ERRCODES:
+        assert f"| {code.errcode} | {code.http_status} | {code.meaning} |" in text
+
+
+def test_every_extension_is_in_the_documentation() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    for endpoint in ENDPOINTS:
+        if endpoint.extension:
+            assert f"`{endpoint.method} {endpoint.path}`" in text

@@ -1,0 +1,113 @@
+"""Health, metrics and documentation."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+import httpx
+import msgspec
+import pytest
+
+from thingstead.api.app import create_app
+from thingstead.api.openapi import openapi_document
+from thingstead.api.project.routes import ENDPOINTS
+from thingstead.config import ApiSettings
+from thingstead.metrics import Metrics
+from thingstead.services.platform import Platform
+
+Connect = Callable[..., httpx.AsyncClient]
+NO_PLATFORM = cast(Platform, None)  # pages need no service
+
+
+def app(settings: ApiSettings | None = None, trouble: str | None = None) -> Any:
+    return create_app(NO_PLATFORM, settings or ApiSettings(), lambda: trouble, Metrics())
+
+
+async def test_a_server_that_works_is_healthy(connect: Connect) -> None:
+    response = await connect(app()).get("/healthz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+async def test_a_server_in_trouble_says_what_is_wrong(connect: Connect) -> None:
+    response = await connect(app(trouble="the disk is full")).get("/healthz")
+    assert (response.status_code, response.json()) == (503, {"status": "the disk is full"})
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+async def test_metrics_are_open_to_this_machine(connect: Connect, address: str) -> None:
+    response = await connect(app(), address).get("/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain")
+    assert "process_resident_memory_bytes" in response.text
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1", "unix:"])
+async def test_metrics_are_closed_to_others(connect: Connect, address: str) -> None:
+    assert (await connect(app(), address).get("/metrics")).status_code == 401
+
+
+async def test_a_proxy_on_this_machine_does_not_open_metrics_to_others(connect: Connect) -> None:
+    response = await connect(app()).get("/metrics", headers={"X-Forwarded-For": "10.0.0.1"})
+    assert response.status_code == 401
+
+
+async def test_the_token_of_the_setting_opens_metrics(connect: Connect) -> None:
+    client = connect(app(ApiSettings(metrics_token="let me in")), "10.0.0.1")
+    assert (await client.get("/metrics", headers={"Authorization": "Bearer let me in"})).status_code == 200
+    assert (await client.get("/metrics", headers={"Authorization": "Bearer let me"})).status_code == 401
+    assert (await client.get("/metrics")).status_code == 401
+
+
+async def test_an_empty_setting_is_no_token(connect: Connect) -> None:
+    for headers in ({"Authorization": "Bearer "}, {"Authorization": "Bearer x"}):
+        assert (await connect(app(), "10.0.0.1").get("/metrics", headers=headers)).status_code == 401
+
+
+async def test_requests_are_counted_by_method_template_and_status(connect: Connect) -> None:
+    client = connect(app())
+    for _ in range(2):
+        await client.get("/api/v1/device/abc")
+    await client.request("BREW", "/nowhere/secret")
+    counted = re.findall(
+        r"^thingstead_http_requests_total\{(.*)\} (.*)$", (await client.get("/metrics")).text, re.MULTILINE
+    )
+    assert counted == [
+        ('method="GET",route="/api/v1/device/{device_id}",status="401"', "2.0"),
+        ('method="other",route="unknown",status="404"', "1.0"),
+    ]
+
+
+async def test_the_document_is_served_as_it_is_made(connect: Connect) -> None:
+    response = await connect(app()).get("/openapi.json")
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == json.loads(msgspec.json.encode(openapi_document(ENDPOINTS)))
+
+
+async def test_the_page_needs_nothing_from_elsewhere(connect: Connect) -> None:
+    response = await connect(app()).get("/docs")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert "<script" not in response.text
+    assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", response.text)
+    assert not re.search(r"@import|url\(", response.text)
+
+
+async def test_the_page_shows_every_operation_once(connect: Connect) -> None:
+    page = (await connect(app()).get("/docs")).text
+    for path, methods in openapi_document(ENDPOINTS)["paths"].items():
+        for operation in methods.values():
+            assert page.count(f'<article id="{operation["operationId"]}">') == 1, path
+            assert f'href="#{operation["operationId"]}"' in page
+
+
+async def test_every_link_of_the_page_leads_somewhere(connect: Connect) -> None:
+    page = (await connect(app()).get("/docs")).text
+    targets = set(re.findall(r' id="([^"]+)"', page)) | {"top"}
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= targets
+
+
+async def test_the_pages_are_made_once(connect: Connect) -> None:
+    client = connect(app())
+    for path in ("/docs", "/openapi.json"):
+        assert (await client.get(path)).content == (await client.get(path)).content
