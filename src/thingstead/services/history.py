@@ -29,7 +29,7 @@ class AttributeModel(msgspec.Struct, frozen=True, kw_only=True):
     data_options: dict[str, Any]
 
 
-class AttributeItem(msgspec.Struct, frozen=True, kw_only=True):
+class AttributeItem(msgspec.Struct, frozen=True, gc=False):
     """One line of a device's attributes."""
 
     identifier: str
@@ -57,6 +57,7 @@ class _Sheet(NamedTuple):
     models: Mapping[str, AttributeModel]
 
 
+NEVER = AttributeValue(ts=0, value=None)
 NOTHING_DEFINED: Mapping[str, AttributeModel] = {}
 
 
@@ -80,11 +81,14 @@ class HistoryService:
         device = await self._device(project_id, device_id)
         models = await self._models(device)
         current = await self._store.history.current(device.number)
-        items = [_defined(identifier, model, current.get(identifier)) for identifier, model in models.items()]
-        if len(current) > len(models) or current.keys() - models.keys():
-            items += [
-                _undefined(identifier, current[identifier]) for identifier in sorted(current.keys() - models.keys())
-            ]
+        items = [
+            AttributeItem(identifier, kept.value, model.attr_type, model.data_type, kept.ts, model)
+            for identifier, model in models.items()
+            for kept in (current.get(identifier, NEVER),)
+        ]
+        for identifier in sorted(current.keys() - models.keys()):
+            kept = current[identifier]
+            items.append(AttributeItem(identifier, kept.value, "report", json_type(kept.value), kept.ts))
         return items
 
     async def series(
@@ -172,23 +176,6 @@ def _model(definition: AttributeDefinition) -> AttributeModel:
         attr_type=definition.attr_type,
         data_type=definition.data_type,
         data_options=definition.data_options,
-    )
-
-
-def _defined(identifier: str, model: AttributeModel, kept: AttributeValue | None) -> AttributeItem:
-    return AttributeItem(
-        identifier=identifier,
-        value=None if kept is None else kept.value,
-        attr_type=model.attr_type,
-        data_type=model.data_type,
-        ts=0 if kept is None else kept.ts,
-        model=model,
-    )
-
-
-def _undefined(identifier: str, kept: AttributeValue) -> AttributeItem:
-    return AttributeItem(
-        identifier=identifier, value=kept.value, attr_type="report", data_type=json_type(kept.value), ts=kept.ts
     )
 
 

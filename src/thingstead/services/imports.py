@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, FieldError, InvalidInput, ThingsteadError, Unavailable
+from thingstead.errors import Conflict, FieldError, InvalidInput, Unavailable
 from thingstead.model import ids, limits
 from thingstead.model.device import Device
 from thingstead.model.limits import Problems
@@ -48,7 +48,7 @@ class RowResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Checked(NamedTuple):
-    index: int
+    row_index: int
     new: NewDevice
     groups: tuple[str, ...]
 
@@ -74,68 +74,79 @@ async def import_devices(store: Store, clock: Clock, project_id: str, rows: Sequ
     )
     results: list[RowResult] = []
     for start in range(0, len(rows), ROWS_PER_COMMIT):
-        part = rows[start : start + ROWS_PER_COMMIT]
-        results += await _import_part(store, clock, project_id, names, start, part)
+        part = _Part(store, clock, project_id)
+        part.check(start, rows[start : start + ROWS_PER_COMMIT], names)
+        results += await part.add()
     return results
 
 
-async def _import_part(
-    store: Store, clock: Clock, project_id: str, names: _Names, start: int, rows: Sequence[Any]
-) -> list[RowResult]:
-    results: dict[int, RowResult] = {}
-    waiting: list[_Checked] = []
-    for index, row in enumerate(rows, start):
-        checked = _check_row(index, row, names)
-        if isinstance(checked, RowResult):
-            results[index] = checked
-        else:
-            waiting.append(checked)
-    members: defaultdict[str, list[str]] = defaultdict(list)
-    for _ in range(DRAW_ATTEMPTS):
-        if not waiting:
-            break
-        now = clock.now_ms()
-        ascending = sorted(ids.new_id() for _ in waiting)  # lists show equal times by id: rows keep their order
+class _Part:
+    """Some rows on their way into one commit."""
+
+    def __init__(self, store: Store, clock: Clock, project_id: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._project_id = project_id
+        self._waiting: list[_Checked] = []
+        self._results: dict[int, RowResult] = {}
+        self._members: defaultdict[str, list[str]] = defaultdict(list)  # ids of devices by group
+
+    def check(self, start: int, rows: Sequence[Any], names: _Names) -> None:
+        """Takes the rows in; those that are wrong are refused."""
+        for index, row in enumerate(rows, start):
+            checked = _check_row(index, row, names)
+            if isinstance(checked, RowResult):
+                self._results[index] = checked
+            else:
+                self._waiting.append(checked)
+
+    async def add(self) -> list[RowResult]:
+        """Creates the devices, puts them into their groups, and returns the results in the order of the rows."""
+        attempts = DRAW_ATTEMPTS
+        while self._waiting:
+            if not attempts:
+                raise Unavailable("no free ids were found")
+            attempts -= 1
+            self._waiting = await self._create()
+        for group_id, device_ids in self._members.items():
+            await self._store.device_groups.add_devices(self._project_id, group_id, device_ids)
+        return [self._results[index] for index in sorted(self._results)]
+
+    async def _create(self) -> list[_Checked]:
+        """Creates what waits; returns what must be tried again."""
+        now = self._clock.now_ms()
+        ascending = sorted(ids.new_id() for _ in self._waiting)  # lists show equal times by id: rows keep their order
         drafts = [
-            draw_device(project_id, checked.new, now, device_id)
-            for checked, device_id in zip(waiting, ascending, strict=True)
+            draw_device(self._project_id, checked.new, now, device_id)
+            for checked, device_id in zip(self._waiting, ascending, strict=True)
         ]
-        answers = await store.devices.create_many(drafts)
         again: list[_Checked] = []
-        for checked, answer in zip(waiting, answers, strict=True):
-            result = await _result_of(store, project_id, checked, answer)
+        for checked, answer in zip(self._waiting, await self._store.devices.create_many(drafts), strict=True):
+            result = await self._result_of(checked, answer)
             if result is None:
                 again.append(checked)
                 continue
-            results[checked.index] = result
-            if isinstance(result.id, str):
+            self._results[checked.row_index] = result
+            if result.id is not UNSET:
                 for group_id in checked.groups:
-                    members[group_id].append(result.id)
-        waiting = again
-    if waiting:
-        raise Unavailable("no free ids were found")
-    for group_id, device_ids in members.items():
-        await store.device_groups.add_devices(project_id, group_id, device_ids)
-    return [results[index] for index in sorted(results)]
+                    self._members[group_id].append(result.id)
+        return again
 
-
-async def _result_of(store: Store, project_id: str, checked: _Checked, answer: Device | Exception) -> RowResult | None:
-    """The result of one row; None where it must be tried again."""
-    index, key = checked.index, checked.new.device_key
-    if isinstance(answer, Device):
-        return RowResult(index=index, result="created", id=answer.id, device_key=key or UNSET)
-    if isinstance(answer, Conflict) and is_drawn_twice(answer):
-        return None
-    if isinstance(answer, Conflict) and key is not None:
-        existing = await store.devices.find_by_device_key(project_id, key)
+    async def _result_of(self, checked: _Checked, answer: Device | Exception) -> RowResult | None:
+        """The result of one row; None where it must be tried again."""
+        index, key = checked.row_index, checked.new.device_key
+        if isinstance(answer, Device):
+            return RowResult(index=index, result="created", id=answer.id, device_key=key or UNSET)
+        if not isinstance(answer, InvalidInput | Conflict):
+            raise answer
+        if isinstance(answer, InvalidInput):  # its type was removed since the rows were checked
+            return _refused(index, answer.errors or [FieldError("row", answer.message)])
+        if key is None or is_drawn_twice(answer):
+            return None
+        existing = await self._store.devices.find_by_device_key(self._project_id, key)
         if existing is None:  # it was removed since
             return None
         return RowResult(index=index, result="exists", id=existing.id, device_key=key)
-    if isinstance(answer, InvalidInput | Conflict):
-        return _refused(index, answer.errors or [FieldError("name", answer.message)])
-    if isinstance(answer, ThingsteadError):
-        return _refused(index, [FieldError("name", answer.message)])
-    raise answer
 
 
 def _check_row(index: int, row: Any, names: _Names) -> _Checked | RowResult:

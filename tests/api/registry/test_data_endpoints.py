@@ -142,6 +142,7 @@ async def test_removed_attributes_lose_value_and_history(api: Api, house: House)
     await house.report(device_id, z=1, x=1, y=1)
     path = f"device/{device_id}/attributes_remove"
     assert await api.call("POST", path, {"keys": ["z", "x", "unknown", "\0"]}) == {}
+    assert await api.call("POST", path, {"keys": ["not an identifier"]}) == {}
     await house.reopen()
     items = await api.get(f"device/{device_id}/attributes")
     assert {item["identifier"]: item["value"] for item in items} == {"z": None, "a": None, "never": None, "y": 1}
