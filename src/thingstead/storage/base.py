@@ -5,8 +5,9 @@ every later read on any node. Reads never wait for writers. Ids that do not exis
 :class:`~thingstead.errors.NotFound`; taken unique values are :class:`~thingstead.errors.Conflict`, naming the
 field; a store that cannot keep data raises :class:`~thingstead.errors.Unavailable`. No driver exception passes.
 
-``get`` one or NotFound, ``find`` one or None, ``list`` many in a stated order. ``changes`` of an update are the
-struct's own members by name.
+``get`` one or NotFound, ``find`` one or None, ``list`` many in a stated order; a list narrowed to what does not exist
+in the project is empty. ``changes`` of an update are the struct's own members by name; ValueError for one that never
+changes, such as ``id`` and ``create_time``. What is read may be shared between callers and must not be changed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -291,7 +292,8 @@ class EventStore(Protocol):
     """Events as devices reported them."""
 
     def append(self, event: EventRecord, device_number: int) -> Commit:
-        """Puts an event into a commit, without waiting. Touches ``event``."""
+        """Puts an event into a commit, without waiting. Touches ``event``. An event whose device is removed before
+        the commit is dropped with it. InvalidInput for what is no JSON value."""
         ...
 
     async def list_page(self, device_id: str, page: Page) -> tuple[list[EventRecord], int]:
@@ -309,7 +311,8 @@ class CommandStore(Protocol):
     async def advance(
         self, row_id: str, state: CommandState, at: int, *, reason: str = "", reply: Any = None
     ) -> Command | None:
-        """Moves a command forward; None where its present state does not allow that, and nothing changes."""
+        """Moves a command forward; None where its present state does not allow that, or it is gone with its device,
+        and nothing changes."""
         ...
 
     async def expire(self, now: int, limit: int) -> list[Command]:

@@ -63,11 +63,12 @@ class SqliteDeviceGroups:
 
     async def update(self, project_id: str, group_id: str, changes: Mapping[str, Any]) -> None:
         def run(connection: sqlite3.Connection) -> None:
-            DEVICE_GROUPS.update(connection, project_id, group_id, changes, "device group")
+            _require_group(connection, project_id, group_id)
             parent_id = changes.get("parent_id")
             _check_parent(connection, project_id, parent_id)
             if parent_id is not None and connection.execute(_LIES_BELOW, (group_id, parent_id)).fetchone():
                 raise InvalidInput.field("parent", "is the group itself or lies below it")
+            DEVICE_GROUPS.update(connection, project_id, group_id, changes, "device group")
 
         await self._access.write(run)
 

@@ -180,9 +180,10 @@ def _add_many(connection: sqlite3.Connection, devices: Sequence[Device]) -> list
 
 def _update(connection: sqlite3.Connection, project_id: str, device_id: str, changes: Mapping[str, Any]) -> _Touched:
     before = _get(connection, project_id, device_id)
-    DEVICES.update(connection, project_id, device_id, changes, "device")
+    DEVICES.check_changes(changes)
     after = msgspec.structs.replace(before, **changes)
     _check_references(connection, after)
+    DEVICES.update(connection, project_id, device_id, changes, "device")
     connection.execute("UPDATE devices SET search_text = ? WHERE id = ?", (search_text(after), device_id))
     return _Touched(device_id, (before.type_id, after.type_id) if before.type_id != after.type_id else ())
 

@@ -19,6 +19,14 @@ def to_json(value: Any) -> str:
     return _ENCODER.encode(value).decode()
 
 
+def _check(stored: Any) -> None:
+    """Raises what sqlite3 would raise for a plain value that it cannot hold."""
+    if isinstance(stored, int):
+        stored.to_bytes(8, "big", signed=True)
+    elif isinstance(stored, str) and not stored.isascii():
+        stored.encode()
+
+
 class Layout(Generic[S]):
     """The SQL of one struct.
 
@@ -88,9 +96,12 @@ class Layout(Generic[S]):
 
         Raises:
             InvalidInput: something in it is no JSON value, no valid text, or an integer over 64 bits.
+                Raised here, and not by the writer, so that it can be known before a commit is shared.
         """
         try:
             stored = [self._stored(name, getattr(value, name)) for name in self._written]
+            for each in stored:
+                _check(each)
         except (OverflowError, UnicodeEncodeError) as exc:
             raise translated(exc) from exc
         stored.extend(derive(value) for derive in self._derived)
@@ -109,13 +120,17 @@ class Layout(Generic[S]):
         if connection.execute(self._delete, (row_id, project_id)).rowcount == 0:
             raise NotFound(f"no such {what}")
 
+    def check_changes(self, changes: Mapping[str, Any]) -> None:
+        """Raises ValueError where an update names what it cannot change: a mistake of the program, not of its user."""
+        unknown = changes.keys() - self._changeable
+        if unknown:
+            raise ValueError(f"not to be changed: {', '.join(sorted(unknown))}")
+
     def update(
         self, connection: sqlite3.Connection, project_id: str, row_id: str, changes: Mapping[str, Any], what: str
     ) -> None:
         """Changes a row of the project; NotFound, saying ``what``, where there is none."""
-        unknown = changes.keys() - self._changeable
-        if unknown:
-            raise ValueError(f"not to be changed: {', '.join(sorted(unknown))}")
+        self.check_changes(changes)
         sets = ", ".join(f"{name} = ?" for name in changes) or "create_time = create_time"
         values = [self._stored(name, value) for name, value in changes.items()]
         cursor = connection.execute(

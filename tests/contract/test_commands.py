@@ -1,0 +1,98 @@
+"""Commands and their states."""
+
+import asyncio
+import itertools
+from typing import get_args
+
+import pytest
+from msgspec.structs import replace
+
+from tests.contract.conftest import Backend
+from tests.contract.nouns import NOW, command, device
+from thingstead.errors import Conflict, InvalidInput, NotFound
+from thingstead.model.command import TRANSITIONS, CommandState
+from thingstead.model.device import Page
+from thingstead.storage.base import Store
+
+STATES: tuple[CommandState, ...] = get_args(CommandState)
+
+
+@pytest.fixture
+async def fleet(store: Store) -> Store:
+    """The devices d1 and d2."""
+    await store.devices.create_many([device("d1"), device("d2")])
+    return store
+
+
+async def test_a_command_comes_back_as_it_was_given_also_after_a_restart(backend: Backend, fleet: Store) -> None:
+    given = command("c1", "d1", params={"on": True, "levels": [1, 2.5, None]}, command_id=2**40)
+
+    await fleet.commands.create(given)
+
+    assert await fleet.commands.get("d1", "c1") == given
+    assert await (await backend.reopen()).commands.get("d1", "c1") == given
+
+
+async def test_a_command_is_of_one_device(fleet: Store) -> None:
+    await fleet.commands.create(command("c1", "d1"))
+
+    with pytest.raises(NotFound):
+        await fleet.commands.get("d2", "c1")
+    with pytest.raises(NotFound):
+        await fleet.commands.create(command("c2", "nowhere"))
+    with pytest.raises(NotFound):
+        await fleet.commands.create(command("c3", "d1", project_id="theirs"))
+    with pytest.raises(Conflict) as refusal:
+        await fleet.commands.create(command("c1", "d2"))
+    assert refusal.value.errors[0].field == "id"
+
+
+async def test_an_id_over_64_bits_is_refused(fleet: Store) -> None:
+    with pytest.raises(InvalidInput):
+        await fleet.commands.create(command("c1", "d1", command_id=2**64))
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(STATES, STATES)))
+async def test_states_only_move_forward(fleet: Store, before: CommandState, after: CommandState) -> None:
+    given = command("c1", "d1", state=before)
+    await fleet.commands.create(given)
+
+    advanced = await fleet.commands.advance("c1", after, NOW + 1, reason="why", reply={"ok": 1})
+
+    if after in TRANSITIONS[before]:
+        assert advanced == replace(given, state=after, update_time=NOW + 1, reason="why", reply={"ok": 1})
+        assert await fleet.commands.get("d1", "c1") == advanced
+    else:
+        assert advanced is None
+        assert await fleet.commands.get("d1", "c1") == given
+
+
+async def test_a_command_that_is_gone_does_not_advance(fleet: Store) -> None:
+    assert await fleet.commands.advance("nowhere", "sent", NOW) is None
+
+
+async def test_of_two_that_advance_a_command_at_once_exactly_one_does(fleet: Store) -> None:
+    await fleet.commands.create(command("c1", "d1", state="delivered"))
+
+    outcomes = await asyncio.gather(
+        fleet.commands.advance("c1", "replied", NOW, reply=1), fleet.commands.advance("c1", "expired", NOW)
+    )
+
+    assert sum(outcome is not None for outcome in outcomes) == 1
+
+
+async def test_open_commands_are_listed_in_the_order_of_their_creation(fleet: Store) -> None:
+    for n, state in enumerate(STATES):
+        await fleet.commands.create(command(f"{9 - n}", "d1", state=state, create_time=NOW - n))
+    await fleet.commands.create(command("other", "d2"))
+
+    assert [each.state for each in await fleet.commands.list_open("d1")] == ["queued", "sent", "delivered"]
+
+
+async def test_commands_are_paged_newest_first_and_of_equal_instants_the_last_first(fleet: Store) -> None:
+    for row_id, create_time in (("c1", NOW), ("c2", NOW + 5), ("c3", NOW)):
+        await fleet.commands.create(command(row_id, "d1", create_time=create_time))
+
+    pages = [await fleet.commands.list_page("d1", Page(number=page, records=2)) for page in (1, 2)]
+
+    assert [([item.id for item in items], total) for items, total in pages] == [(["c2", "c3"], 3), (["c1"], 3)]

@@ -1,0 +1,251 @@
+"""Lists of devices: filters, order, paging, views, statistics."""
+
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from tests.contract.nouns import NOW, alarm, customer, device, device_group, device_type, ended, session
+from thingstead.model.device import (
+    Device,
+    DeviceFilter,
+    DevicesAlarmStat,
+    DevicesStat,
+    OpenAlarm,
+    Page,
+)
+from thingstead.model.report import EventRecord, Report
+from thingstead.storage.base import Store
+
+# The tree of groups:  top ── child ── grandchild;  other
+GROUPS = {"top": None, "child": "top", "grandchild": "child", "other": None}
+MEMBERS = {"top": ["d0", "d1"], "child": ["d1", "d2"], "grandchild": ["d3"], "other": ["d3", "d5"]}
+ONLINE = ["d1", "d2", "d4"]
+DEVICES = [
+    device("d0", name="Boiler Room", type_id="type-1", customer_id="customer-1", tags={"site": "north"}),
+    device("d1", name="boiler 2", type_id="type-1", device_key="IMEI-100%", tags={"site": "south"}),
+    device("d2", name="Pump_A", type_id="type-2", customer_id="customer-1", tags={"site": "north", 'q"u.o': "x"}),
+    device("d3", name="PumpxA", type_id="type-2", device_key="imei-1000", tags={"note": '"site":"north"'}),
+    device("d4", name="ÉLÉVATEUR 水泵", gateway_id="d0", sub_address="1", create_time=NOW - 1),
+    device("d5", name="\\back", gateway_id="d0", sub_address="2", customer_id="customer-2", create_time=NOW + 1),
+]
+IN_ORDER = ["d4", "d0", "d1", "d2", "d3", "d5"]
+
+
+@pytest.fixture
+async def plant(store: Store) -> Store:
+    """Six devices in many relations, and a foreign project that has the like."""
+    for owner_id in ("type-1", "type-2"):
+        await store.device_types.create(device_type(owner_id, conn_type="3"))
+    for owner_id in ("customer-1", "customer-2"):
+        await store.customers.create(customer(owner_id))
+    created = await store.devices.create_many(DEVICES)
+    for group_id, parent_id in GROUPS.items():
+        await store.device_groups.create(device_group(group_id, parent_id=parent_id))
+        await store.device_groups.add_devices("ours", group_id, MEMBERS[group_id])
+    for each in created:
+        assert isinstance(each, Device)
+        if each.id in ONLINE:
+            await store.presence.open_session(each.number, session(f"session-{each.id}"))
+    await store.device_types.create(device_type("foreign-type", "theirs"))
+    await store.device_groups.create(device_group("foreign-group", "theirs"))
+    foreign = await store.devices.create(device("foreign", "theirs", type_id="foreign-type", tags={"site": "north"}))
+    await store.device_groups.add_devices("theirs", "foreign-group", ["foreign"])
+    await store.presence.open_session(foreign.number, session("session-foreign"))
+    return store
+
+
+async def ids(store: Store, device_filter: DeviceFilter, page: Page | None = None) -> list[str]:
+    views, total = await store.devices.list_views("ours", device_filter, page or Page())
+    if page is None:
+        assert total == len(views)
+    return [view.device.id for view in views]
+
+
+@pytest.mark.parametrize(
+    ("device_filter", "expected"),
+    [
+        (DeviceFilter(), IN_ORDER),
+        (DeviceFilter(type_id="type-1"), ["d0", "d1"]),
+        (DeviceFilter(customer_id="customer-1"), ["d0", "d2"]),
+        (DeviceFilter(gateway_id="d0"), ["d4", "d5"]),
+        (DeviceFilter(online=True), ["d4", "d1", "d2"]),
+        (DeviceFilter(online=False), ["d0", "d3", "d5"]),
+        (DeviceFilter(group_ids=("top",)), ["d0", "d1"]),
+        (DeviceFilter(group_ids=("top",), include_sub_groups=True), ["d0", "d1", "d2", "d3"]),
+        (DeviceFilter(group_ids=("grandchild", "other")), ["d3", "d5"]),
+        (DeviceFilter(group_ids=("top", "nowhere", "foreign-group")), ["d0", "d1"]),
+        (DeviceFilter(keyword="BOILER"), ["d0", "d1"]),
+        (DeviceFilter(keyword="imei-100"), ["d1", "d3"]),
+        (DeviceFilter(keyword="élévateur"), ["d4"]),
+        (DeviceFilter(keyword="水"), ["d4"]),
+        (DeviceFilter(keyword="D2"), ["d2"]),
+        (DeviceFilter(keyword="%"), ["d1"]),
+        (DeviceFilter(keyword="pump_a"), ["d2"]),
+        (DeviceFilter(keyword="\\"), ["d5"]),
+        (DeviceFilter(keyword="nothing like it"), []),
+        (DeviceFilter(tag=("site", None)), ["d0", "d1", "d2"]),
+        (DeviceFilter(tag=("site", "north")), ["d0", "d2"]),
+        (DeviceFilter(tag=("site", "nort")), []),
+        (DeviceFilter(tag=("sit", None)), []),
+        (DeviceFilter(tag=('q"u.o', "x")), ["d2"]),
+        (DeviceFilter(tag=("north", None)), []),
+    ],
+)
+async def test_a_filter_shows_what_it_says_in_order(
+    plant: Store, device_filter: DeviceFilter, expected: list[str]
+) -> None:
+    assert await ids(plant, device_filter) == expected
+
+
+@pytest.mark.parametrize(
+    "narrowing",
+    [
+        DeviceFilter(type_id="foreign-type"),
+        DeviceFilter(type_id="nowhere"),
+        DeviceFilter(customer_id="nowhere"),
+        DeviceFilter(gateway_id="foreign"),
+        DeviceFilter(group_ids=("foreign-group",)),
+        DeviceFilter(group_ids=("nowhere",), include_sub_groups=True),
+        DeviceFilter(keyword="foreign"),
+    ],
+)
+async def test_a_filter_on_what_is_not_in_the_project_matches_nothing(plant: Store, narrowing: DeviceFilter) -> None:
+    assert await ids(plant, narrowing) == []
+
+
+async def test_filters_together_show_what_each_of_them_shows(plant: Store) -> None:
+    parts: dict[str, Any] = {
+        "type_id": "type-2",
+        "customer_id": "customer-1",
+        "group_ids": ("top", "other"),
+        "keyword": "pump",
+        "online": True,
+        "tag": ("site", "north"),
+    }
+    shown = {name: set(await ids(plant, DeviceFilter(**{name: value}))) for name, value in parts.items()}
+
+    for left, right in itertools.combinations(parts, 2):
+        both = await ids(plant, DeviceFilter(**{left: parts[left], right: parts[right]}))
+        assert both == [each for each in IN_ORDER if each in shown[left] & shown[right]], (left, right)
+
+
+@pytest.mark.parametrize(
+    "device_filter",
+    [
+        DeviceFilter(),
+        DeviceFilter(online=True),
+        DeviceFilter(group_ids=("top",), include_sub_groups=True),
+        DeviceFilter(group_ids=("top",), keyword="boiler"),
+    ],
+)
+async def test_pages_put_together_are_the_whole_list(plant: Store, device_filter: DeviceFilter) -> None:
+    whole = await ids(plant, device_filter)
+    pages = []
+    for number in range(1, len(whole) + 2):
+        views, total = await plant.devices.list_views("ours", device_filter, Page(number=number, records=1))
+        assert total == len(whole)
+        pages.append([view.device.id for view in views])
+
+    assert pages == [[each] for each in whole] + [[]]
+
+
+async def test_changes_are_seen_by_the_filters_at_once(plant: Store) -> None:
+    await plant.devices.update("ours", "d0", {"name": "Kettle", "type_id": "type-2", "customer_id": None})
+    await plant.devices.update("ours", "d3", {"device_key": None})
+    await plant.devices.merge_tags("ours", "d0", {"floor": "3"}, ["site"])
+
+    assert await ids(plant, DeviceFilter(keyword="kettle")) == ["d0"]
+    assert await ids(plant, DeviceFilter(keyword="boiler")) == ["d1"]
+    assert await ids(plant, DeviceFilter(keyword="imei-100")) == ["d1"]
+    assert await ids(plant, DeviceFilter(type_id="type-1")) == ["d1"]
+    assert await ids(plant, DeviceFilter(tag=("floor", "3"))) == ["d0"]
+    assert await ids(plant, DeviceFilter(tag=("site", "north"))) == ["d2"]
+
+
+async def test_a_view_shows_type_session_uplinks_and_alarm(plant: Store) -> None:
+    given = await plant.devices.get("ours", "d1")
+    await ended(plant.history.append(Report(given.number, NOW + 5, NOW + 5, {"t": 1})))
+    await ended(plant.events.append(EventRecord(id="e", device_id="d1", method="m", ts=NOW + 7), given.number))
+    await plant.alarms.record(alarm("a1", "d1", rule_id="low", alarm_level=1, create_time=NOW + 1))
+    await plant.alarms.record(alarm("a2", "d1", rule_id="high", alarm_level=3, create_time=NOW + 2))
+
+    view = await plant.devices.get_view("ours", "d1")
+
+    assert view.device == given
+    assert (view.type_name, view.conn_type, view.conn_protocol) == ("Type type-1", "3", "1")
+    assert view.online
+    assert view.active == {"attributes": NOW + 5, "event": NOW + 7, "connect": NOW}
+    assert view.alarm == OpenAlarm(alarm_level=3, ts=NOW + 2)
+    listed, _ = await plant.devices.list_views("ours", DeviceFilter(keyword="boiler 2"), Page())
+    assert listed == [view]
+
+
+async def test_a_bare_device_has_a_bare_view(store: Store) -> None:
+    created = await store.devices.create(device("d1"))
+
+    view = await store.devices.get_view("ours", "d1")
+
+    assert view.device == created
+    assert (view.type_name, view.conn_type, view.conn_protocol) == (None, None, None)
+    assert not view.online
+    assert view.active == {}
+    assert view.alarm is None
+
+
+async def test_devices_are_counted_by_their_state(plant: Store) -> None:
+    silent, loud = [await plant.devices.get("ours", device_id) for device_id in ("d0", "d3")]
+    await ended(plant.history.append(Report(silent.number, NOW - 10, NOW - 10, {"t": 1})))
+    await ended(plant.history.append(Report(loud.number, NOW + 10, NOW + 10, {"t": 1})))
+    await plant.alarms.record(alarm("a1", "d0", rule_id="r1"))
+    await plant.alarms.record(alarm("a2", "d0", rule_id="r2"))
+    await plant.alarms.record(alarm("a3", "foreign", project_id="theirs"))
+
+    stat = await plant.devices.stat("ours", NOW + 1)
+
+    assert stat == DevicesStat(
+        device_total=6,
+        online_device_total=3,
+        offline_device_total=3,
+        active_device_total=1,
+        inactive_device_total=5,
+        alarm_device_total=1,
+    )
+    assert (await plant.devices.stat("ours", NOW - 10)).active_device_total == 5
+    assert (await plant.devices.stat("theirs", 0)).device_total == 1
+
+
+async def test_devices_are_counted_by_their_highest_alarm(plant: Store) -> None:
+    await plant.alarms.record(alarm("a1", "d0", rule_id="r1", alarm_level=1))
+    await plant.alarms.record(alarm("a2", "d0", rule_id="r2", alarm_level=3))
+    await plant.alarms.record(alarm("a3", "d1", alarm_level=1))
+    await plant.alarms.record(alarm("a4", "foreign", project_id="theirs", alarm_level=2))
+
+    assert await plant.devices.alarm_stat("ours") == DevicesAlarmStat(
+        device_total=6, alarm_1_total=1, alarm_2_total=0, alarm_3_total=1, normal_total=4
+    )
+    assert (await plant.devices.alarm_stat("theirs")).alarm_2_total == 1
+
+
+async def test_a_list_and_its_total_are_of_one_moment(store: Store) -> None:
+    async def create_and_delete() -> None:
+        for number in range(30):
+            await store.devices.create_many([device(f"a{number}"), device(f"b{number}")])
+
+    async def read() -> None:
+        for _ in range(30):
+            views, total = await store.devices.list_views("ours", DeviceFilter(), Page(records=100))
+            assert len(views) == total
+            assert total % 2 == 0
+
+    await asyncio.gather(create_and_delete(), read())
+
+
+async def test_devices_of_equal_age_are_ordered_by_id(store: Store) -> None:
+    given = [device(device_id) for device_id in ("b", "c", "a")]
+    await store.devices.create_many(given)
+    await store.devices.create(replace(device("z"), create_time=NOW - 1))
+
+    assert await ids(store, DeviceFilter()) == ["z", "a", "b", "c"]
