@@ -96,3 +96,19 @@ async def test_commands_are_paged_newest_first_and_of_equal_instants_the_last_fi
     pages = [await fleet.commands.list_page("d1", Page(number=page, records=2)) for page in (1, 2)]
 
     assert [([item.id for item in items], total) for items, total in pages] == [(["c2", "c3"], 3), (["c1"], 3)]
+
+
+async def test_open_commands_whose_time_is_over_expire_earliest_first(fleet: Store) -> None:
+    for n, state in enumerate(STATES):
+        await fleet.commands.create(command(f"c-{state}", "d1", state=state, expire_time=NOW + 10 - n))
+    await fleet.commands.create(command("c-later", "d2", expire_time=NOW + 11))
+
+    first = await fleet.commands.expire(NOW + 10, 2)
+    rest = await fleet.commands.expire(NOW + 10, 2)
+
+    assert [each.id for each in [*first, *rest]] == ["c-delivered", "c-sent", "c-queued"]
+    assert {(each.state, each.update_time) for each in [*first, *rest]} == {("expired", NOW + 10)}
+    assert all(each.reason for each in [*first, *rest])
+    assert first[0] == await fleet.commands.get("d1", "c-delivered")
+    assert (await fleet.commands.get("d1", "c-replied")).state == "replied"
+    assert (await fleet.commands.get("d2", "c-later")).state == "queued"

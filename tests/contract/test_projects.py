@@ -42,9 +42,13 @@ async def test_a_taken_key_of_a_project_is_a_conflict_that_names_it(store: Store
     assert refusal.value.errors[0].field == key
 
 
-async def test_a_project_is_found_by_its_view_key(store: Store) -> None:
-    assert await store.projects.find_by_view_key("ours-view") == await store.projects.get("ours")
-    assert await store.projects.find_by_view_key("no-view") is None
+async def test_a_project_is_found_by_its_keys(store: Store) -> None:
+    ours = await store.projects.get("ours")
+
+    assert await store.projects.find_by_view_key("ours-view") == ours
+    assert await store.projects.find_by_project_key("ours-key") == ours
+    assert await store.projects.find_by_view_key("ours-key") is None
+    assert await store.projects.find_by_project_key("ours-view") is None
 
 
 async def test_projects_are_listed_oldest_first(store: Store) -> None:

@@ -1,0 +1,65 @@
+"""A database of one small table, and ways to hold its writer still."""
+
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from thingstead.storage.sqlite.database import Database, connect
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file with the table ``t (n INTEGER PRIMARY KEY)``; its name has characters that mean something in a URI."""
+    path = tmp_path / "100% a?b#c.db"
+    connection = connect(path)
+    connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, body BLOB)")
+    connection.close()
+    return path
+
+
+@pytest.fixture
+async def database(path: Path) -> AsyncIterator[Database]:
+    database = Database(path, busy_timeout_ms=50)
+    yield database
+    await database.close()
+
+
+@contextmanager
+def writer_held(database: Database) -> Iterator[None]:
+    """Whatever is asked for within waits, and then shares one commit."""
+    release = threading.Event()
+    held = threading.Event()
+
+    def hold(connection: sqlite3.Connection) -> None:
+        held.set()
+        assert release.wait(10)
+
+    database.submit(hold, lambda result, error: None)
+    assert held.wait(10)
+    try:
+        yield
+    finally:
+        release.set()
+
+
+def put(number: int) -> Callable[[sqlite3.Connection], int]:
+    """A job that adds a row."""
+
+    def run(connection: sqlite3.Connection) -> int:
+        connection.execute("INSERT INTO t (n) VALUES (?)", (number,))
+        return number
+
+    return run
+
+
+def kept(path: Path) -> list[int]:
+    """The rows on disk, as another program sees them."""
+    connection = connect(path, read_only=True)
+    try:
+        return [row[0] for row in connection.execute("SELECT n FROM t ORDER BY n")]
+    finally:
+        connection.close()

@@ -1,0 +1,207 @@
+"""The writer thread: what it commits, what it refuses, and that nothing ends it."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.storage.conftest import kept, put, writer_held
+from thingstead.errors import NotFound, Unavailable
+from thingstead.storage.sqlite import database as database_module
+from thingstead.storage.sqlite.database import Database
+
+LOCKER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.readline()
+connection.execute("ROLLBACK")
+"""
+
+
+def refuse(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO t (n) VALUES (999)")
+    raise NotFound("no")
+
+
+def stumble(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO t (n) VALUES (999)")
+    raise ZeroDivisionError
+
+
+def misspell(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO t (n) VALUES (999)")
+    connection.execute("INSERT INTO no_such_table VALUES (1)")
+
+
+def repeat(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO t (n) VALUES (999)")
+    connection.execute("INSERT INTO t (n) VALUES (999)")
+
+
+FAULTS: list[tuple[Callable[[sqlite3.Connection], None], type[Exception]]] = [
+    (refuse, NotFound),
+    (stumble, ZeroDivisionError),
+    (misspell, sqlite3.OperationalError),
+    (repeat, sqlite3.IntegrityError),
+]
+
+
+@asynccontextmanager
+async def locked_by_another_process(path: Path) -> AsyncIterator[None]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LOCKER, str(path), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"locked\n"
+    try:
+        yield
+    finally:
+        process.stdin.write(b"\n")
+        await process.communicate()
+
+
+async def test_a_write_is_on_disk_when_its_awaiter_goes_on(database: Database, path: Path) -> None:
+    assert await database.write(put(1)) == 1
+
+    assert kept(path) == [1]
+
+
+@pytest.mark.parametrize(("fault", "error"), FAULTS)
+async def test_a_failing_job_undoes_itself_and_spares_its_neighbours(
+    database: Database, path: Path, fault: Callable[[sqlite3.Connection], None], error: type[Exception]
+) -> None:
+    with writer_held(database):
+        outcomes = asyncio.gather(
+            database.write(put(1)), database.write(fault), database.write(put(2)), return_exceptions=True
+        )
+        await asyncio.sleep(0)  # the three are asked for
+
+    first, second, third = await outcomes
+    assert (first, type(second), third) == (1, error, 2)
+    assert kept(path) == [1, 2]
+
+
+@pytest.mark.parametrize(("fault", "error"), FAULTS)
+async def test_a_failing_job_alone_in_its_commit_undoes_itself(
+    database: Database, path: Path, fault: Callable[[sqlite3.Connection], None], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await database.write(fault)
+
+    await database.write(put(1))
+    assert kept(path) == [1]
+    assert database.trouble() is None
+
+
+async def test_a_write_whose_awaiter_is_gone_is_kept_all_the_same(database: Database, path: Path) -> None:
+    with writer_held(database):
+        task = asyncio.create_task(database.write(put(1)))
+        await asyncio.sleep(0)  # it is asked for
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    await database.write(put(2))
+    assert kept(path) == [1, 2]
+
+
+async def test_writes_are_committed_in_the_order_in_which_they_were_asked_for(database: Database) -> None:
+    order: list[Any] = []
+    with writer_held(database):
+        for number in range(100):
+            database.submit(put(number), lambda result, error: order.append(result))
+    await database.write(put(100))
+
+    assert order == list(range(100))
+
+
+async def test_an_outcome_whose_receiver_fails_keeps_nobody_elses_back(database: Database) -> None:
+    def fail(result: Any, error: Exception | None) -> None:
+        raise ZeroDivisionError
+
+    with writer_held(database):
+        database.submit(put(1), fail)
+        second = asyncio.create_task(database.write(put(2)))
+        await asyncio.sleep(0)  # it is asked for
+
+    assert await second == 2
+
+
+async def test_reads_do_not_wait_for_the_writer(database: Database) -> None:
+    await database.write(put(1))
+    with writer_held(database):
+        assert database.reader.execute("SELECT n FROM t").fetchall() == [(1,)]
+        assert await database.read(lambda connection: connection.execute("SELECT n FROM t").fetchall()) == [(1,)]
+
+
+async def test_closing_commits_what_waits_and_refuses_what_comes_later(path: Path) -> None:
+    database = Database(path)
+    with writer_held(database):
+        waiting = [asyncio.create_task(database.write(put(number))) for number in range(10)]
+        await asyncio.sleep(0)  # they are asked for
+        closing = asyncio.create_task(database.close())
+        await asyncio.sleep(0)  # it has begun
+        with pytest.raises(Unavailable):
+            await database.write(put(99))
+    await closing
+
+    assert await asyncio.gather(*waiting) == list(range(10))
+    assert kept(path) == list(range(10))
+    await database.close()
+
+
+async def test_too_many_waiting_writes_are_refused(
+    database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "WRITE_QUEUE_LIMIT", 3)
+    with writer_held(database):
+        tasks = [asyncio.create_task(database.write(put(number))) for number in range(4)]
+        outcomes = asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # they are asked for
+
+    assert [type(outcome) for outcome in await outcomes] == [int, int, Unavailable, Unavailable]
+    assert kept(path) == [0, 1]
+
+
+async def test_a_file_locked_by_another_process_makes_writes_fail_until_it_is_free(
+    database: Database, path: Path
+) -> None:
+    await database.write(put(1))
+    async with locked_by_another_process(path):
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(database.write(put(2)), 10)
+        assert "locked" in (database.trouble() or "")
+        assert database.reader.execute("SELECT n FROM t").fetchall() == [(1,)]
+
+    await database.write(put(3))
+    assert database.trouble() is None
+    assert kept(path) == [1, 3]
+
+
+async def test_a_full_disk_fails_the_whole_commit_and_is_recovered_from(database: Database, path: Path) -> None:
+    def limit(pages: int) -> Callable[[sqlite3.Connection], sqlite3.Cursor]:
+        return lambda connection: connection.execute(f"PRAGMA max_page_count={pages}")
+
+    def fill(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO t (n, body) VALUES (999, zeroblob(100000))")
+
+    await database.write(limit(3))
+    with writer_held(database):
+        outcomes = asyncio.gather(database.write(put(1)), database.write(fill), return_exceptions=True)
+        await asyncio.sleep(0)  # the two are asked for
+    assert [type(outcome) for outcome in await outcomes] == [Unavailable, Unavailable]
+    assert "full" in (database.trouble() or "")
+    assert kept(path) == []
+
+    await database.write(limit(10_000))
+    await asyncio.gather(database.write(put(1)), database.write(fill))
+    assert kept(path) == [1, 999]
