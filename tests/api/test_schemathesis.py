@@ -1,0 +1,92 @@
+"""Requests made from the OpenAPI document, good and bad: every answer is one that the document announces."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.server_process import ServerProcess, init
+from thingstead.api.openapi import openapi_document
+from thingstead.api.project.routes import ENDPOINTS
+from thingstead.services.projects import Credentials
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+schema = schemathesis.openapi.from_dict(openapi_document(ENDPOINTS))
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("schemathesis") / "data"
+
+
+@pytest.fixture(scope="module")
+def credentials(data_dir: Path) -> Credentials:
+    return init(data_dir)
+
+
+@pytest.fixture(scope="module")
+def server(data_dir: Path, credentials: Credentials) -> Iterator[ServerProcess]:
+    """A server for the whole module; when that ends, it must have logged no bug."""
+    server = ServerProcess(data_dir, THINGSTEAD_ACCOUNT_LOGIN_FAILURES_MAX="1000000").wait_until_serving()
+    yield server
+    server.stop()
+    assert [record for record in server.records if record["level"] in ("error", "critical")] == []
+
+
+@pytest.fixture(scope="module")
+def headers(server: ServerProcess, credentials: Credentials) -> dict[str, str]:
+    """Those of an administrator, who may do everything."""
+    login = {
+        "app_id": credentials.app_id,
+        "account": credentials.admin_account,
+        "password": credentials.admin_password,
+    }
+    answer = httpx.post(f"{server.url}/api/v1/admin_login", json=login, trust_env=False).json()
+    return {"Authorization": f"Bearer {answer['info']['access_token']}"}
+
+
+@pytest.fixture(scope="module")
+def known(server: ServerProcess, headers: dict[str, str]) -> dict[str, str]:
+    """Ids of things that exist, by path parameter."""
+
+    def create(path: str, **body: Any) -> str:
+        answer = httpx.post(f"{server.url}/api/v1/{path}", json=body, headers=headers, trust_env=False).json()
+        return str(answer["info"]["id"])
+
+    return {
+        "device_id": create("device", name="pump"),
+        "type_id": create("device_type", name="pumps"),
+        "group_id": create("device_group", name="cellar"),
+        "customer_id": create("customer", name="Alice", account="known.account", password="a long password"),
+        "app_id": create("application", name="panel"),
+        "admin_id": create("admin", account="known.account", password="a long password"),
+        "identifier": "temperature",
+    }
+
+
+FEW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@schema.parametrize()
+@FEW
+def test_every_answer_is_announced(case: Any, server: ServerProcess, headers: dict[str, str]) -> None:
+    case.call_and_validate(base_url=server.url, headers=headers, checks=CHECKS)
+
+
+@schema.exclude(method="DELETE").include(path_regex=r"\{").parametrize()
+@FEW
+def test_every_answer_about_what_exists_is_announced(
+    case: Any, server: ServerProcess, headers: dict[str, str], known: dict[str, str]
+) -> None:
+    case.path_parameters = {name: known[name] for name in case.path_parameters}
+    case.call_and_validate(base_url=server.url, headers=headers, checks=CHECKS)
