@@ -123,6 +123,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     active_window_s: Annotated[
         int, _about("A device with an uplink no older than this counts as active.", "seconds", ge=1, le=31_536_000)
     ] = 86_400
+    sub_device_timeout_s: Annotated[
+        int,
+        _about(
+            "A sub-device behind a gateway that was silent for so long is offline; 0 leaves it online.",
+            "seconds",
+            ge=0,
+            le=31_536_000,
+        ),
+    ] = 3_600
     http: ApiSettings = ApiSettings()
     mqtt: MqttSettings = MqttSettings()
     account: AccountSettings = AccountSettings()

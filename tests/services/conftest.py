@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,17 @@ from thingstead.model.device import Device
 from thingstead.model.device_type import DeviceType, Functions
 from thingstead.model.project import Administrator, Application, Project
 from thingstead.services.control import ControlService
+from thingstead.services.device_logs import DeviceLogService
+from thingstead.services.devices import DeviceService
 from thingstead.services.ingest import IngestService
 from thingstead.services.presence import PresenceService
+from thingstead.services.registration import RegistrationService
+from thingstead.services.streams import StreamService
+from thingstead.services.sub_devices import SubDeviceService
 from thingstead.storage.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000
+UNDEFINED = Functions()
 
 
 class Workshop:
@@ -28,7 +35,12 @@ class Workshop:
         self.clock = clock
         self.ingest = IngestService(store, bus, clock)
         self.control = ControlService(store, bus, clock, self.ingest)
-        self.presence = PresenceService(store, bus, clock, "node1")
+        self.logs = DeviceLogService(store, clock)
+        self.presence = PresenceService(store, bus, clock, self.logs, "node1")
+        self.streams = StreamService(store, bus, clock, self.ingest, self.logs)
+        self.devices = DeviceService(store, bus, clock)
+        self.registration = RegistrationService(store, bus, self.devices)
+        self.sub_devices = SubDeviceService(store, bus, clock, self.ingest, self.control, self.presence, timeout_s=600)
 
     async def add_project(self, project_id: str) -> None:
         project = Project(
@@ -47,7 +59,7 @@ class Workshop:
         )
         await self.store.projects.create(project, application, administrator)
 
-    async def add_type(self, functions: Functions, project_id: str = "p1") -> str:
+    async def add_type(self, functions: Functions = UNDEFINED, project_id: str = "p1", **members: Any) -> str:
         type_id = ids.new_id()
         device_type = DeviceType(
             id=type_id,
@@ -56,11 +68,12 @@ class Workshop:
             type_key=ids.new_type_key(),
             functions=functions,
             create_time=NOW,
+            **members,
         )
         await self.store.device_types.create(device_type)
         return type_id
 
-    async def add_device(self, project_id: str = "p1", type_id: str | None = None) -> Device:
+    async def add_device(self, project_id: str = "p1", type_id: str | None = None, **members: Any) -> Device:
         device = Device(
             id=ids.new_id(),
             project_id=project_id,
@@ -70,6 +83,7 @@ class Workshop:
             view_token=ids.new_view_token(),
             device_code=ids.new_device_code(),
             create_time=NOW,
+            **members,
         )
         return await self.store.devices.create(device)
 
@@ -81,6 +95,7 @@ async def workshop(tmp_path: Path) -> AsyncIterator[Workshop]:
     workshop = Workshop(store, LocalBus(round_trip=True), clock)
     await workshop.add_project("p1")
     yield workshop
+    await workshop.sub_devices.close()
     await workshop.control.close()
     await workshop.ingest.close()
     await workshop.bus.close()

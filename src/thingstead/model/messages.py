@@ -58,6 +58,31 @@ class EventReported(Message, frozen=True):
     ts: int
 
 
+class DataReported(Message, frozen=True):
+    """Custom data of a stream came up and was noted."""
+
+    device_id: str
+    identifier: str
+    payload: bytes
+    ts: int
+
+
+class DataSent(Message, frozen=True):
+    """Custom data is to go down to a device over its live connection."""
+
+    device_id: str
+    identifier: str
+    payload: bytes
+
+
+class SubDeviceAdded(Message, frozen=True):
+    """A sub-device was created under a gateway."""
+
+    project_id: str
+    gateway_id: str
+    device_id: str
+
+
 class PresenceChanged(Message, frozen=True):
     """A device came online, went offline (``online`` false), or was taken over (``replaced`` is set)."""
 
@@ -107,6 +132,9 @@ AnyMessage = (
     | CommandIssued
     | CommandChanged
     | EventReported
+    | DataReported
+    | DataSent
+    | SubDeviceAdded
     | PresenceChanged
     | SessionsRevoked
     | DeviceChanged

@@ -168,6 +168,8 @@ class CompiledFunctions:
         }
         self.events = {event.identifier: event for event in functions.events}
         self.commands = {command.identifier: command for command in functions.commands}
+        self.streams = {stream.identifier: stream for stream in functions.streams}
+        self.tcp_stream = next((stream.identifier for stream in functions.streams if stream.tcp), None)
 
     def check(self, attributes: dict[str, Any], source: Source) -> tuple[FieldError, ...]:
         """Takes out of ``attributes`` what may not be kept, puts normal forms in (``"ON"`` becomes true), and returns

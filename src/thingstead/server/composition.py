@@ -29,6 +29,7 @@ from thingstead.services.control import ControlService
 from thingstead.services.customers import CustomerService
 from thingstead.services.device_groups import DeviceGroupService
 from thingstead.services.device_types import DeviceTypeService
+from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.devices import DeviceService
 from thingstead.services.history import HistoryService
 from thingstead.services.ingest import IngestService
@@ -36,6 +37,9 @@ from thingstead.services.passwords import Passwords
 from thingstead.services.platform import Platform
 from thingstead.services.presence import PresenceService
 from thingstead.services.projects import Credentials, ProjectService
+from thingstead.services.registration import RegistrationService
+from thingstead.services.streams import StreamService
+from thingstead.services.sub_devices import SubDeviceService
 from thingstead.services.tokens import TokenService
 from thingstead.storage.base import Store
 from thingstead.storage.sqlite.store import SqliteStore
@@ -52,19 +56,27 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         memory_kib=config.account.password_hash_memory_kib, passes=config.account.password_hash_passes
     )
     ingest = IngestService(store, bus, clock)
+    logs = DeviceLogService(store, clock)
+    presence = PresenceService(store, bus, clock, logs, NODE)
+    control = ControlService(store, bus, clock, ingest)
+    devices = DeviceService(store, bus, clock, active_within_ms=config.active_window_s * 1000)
     return Platform(
         projects=ProjectService(store, clock, passwords),
         accounts=AccountService(store, clock, passwords),
         tokens=TokenService(store, clock, passwords, config.account),
-        devices=DeviceService(store, bus, clock, active_within_ms=config.active_window_s * 1000),
+        devices=devices,
         device_types=DeviceTypeService(store, bus, clock),
         device_groups=DeviceGroupService(store, clock),
         customers=CustomerService(store, bus, clock, passwords),
         history=HistoryService(store),
         ingest=ingest,
-        control=ControlService(store, bus, clock, ingest),
-        presence=PresenceService(store, bus, clock, NODE),
+        control=control,
+        presence=presence,
         alarms=AlarmService(store),
+        device_logs=logs,
+        streams=StreamService(store, bus, clock, ingest, logs),
+        registration=RegistrationService(store, bus, devices),
+        sub_devices=SubDeviceService(store, bus, clock, ingest, control, presence, timeout_s=config.sub_device_timeout_s),
     )
 
 
@@ -157,9 +169,12 @@ class Server:
         """
         stopping = asyncio.ensure_future(stop.wait())
         ended = asyncio.ensure_future(self._http.ended())
-        await asyncio.wait((stopping, ended), return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (stopping, ended):
-            waiting.cancel()
+        try:
+            await asyncio.wait((stopping, ended), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            ended.cancel()
+            await asyncio.gather(stopping, ended, return_exceptions=True)
         if not stop.is_set():
             raise Unavailable("the HTTP port was closed")
 
@@ -218,6 +233,7 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
 
 
 async def _close_services(platform: Platform) -> None:
+    await _within("sub_devices", platform.sub_devices.close)
     await _within("control", platform.control.close)
     await _within("ingest", platform.ingest.close)
 

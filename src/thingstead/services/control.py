@@ -179,7 +179,10 @@ class ControlService:
         Raises:
             InvalidInput: the payload is not a JSON object.
         """
-        body = decode_object(payload)
+        return self.take_reply(device, topic_id, decode_object(payload))
+
+    def take_reply(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> Outcome:
+        """:meth:`reply` with a payload that is decoded already."""
         return Outcome(TaskCommit(self._take_reply(device, topic_id, body)), ())
 
     async def close(self) -> None:

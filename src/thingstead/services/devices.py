@@ -19,7 +19,7 @@ from thingstead.model.device import (
     Page,
 )
 from thingstead.model.limits import Problems
-from thingstead.model.messages import DeviceChanged, SessionsRevoked
+from thingstead.model.messages import DeviceChanged, SessionsRevoked, SubDeviceAdded
 from thingstead.model.project import Tags
 from thingstead.services.imports import RowResult, import_devices
 from thingstead.services.new_device import DRAW_ATTEMPTS, NewDevice, check_new_device, draw_device, is_drawn_twice
@@ -91,6 +91,12 @@ class DeviceService:
         if new.gateway_id is not None:
             await self._check_gateway(project_id, new, conn_type, problems)
         problems.refuse()
+        device = await self._create_drawing(project_id, new)
+        if device.gateway_id is not None:
+            self._bus.publish(SubDeviceAdded(project_id, device.gateway_id, device.id))
+        return device
+
+    async def _create_drawing(self, project_id: str, new: NewDevice) -> Device:
         for _ in range(DRAW_ATTEMPTS):
             try:
                 return await self._store.devices.create(draw_device(project_id, new, self._clock.now_ms()))

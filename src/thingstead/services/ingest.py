@@ -144,7 +144,10 @@ class IngestService:
         Raises:
             InvalidInput: not an object, no proper ``method``, or a parameter breaks the type's definition.
         """
-        body = decode_object(payload)
+        return self.take_event(link, decode_object(payload))
+
+    def take_event(self, link: DeviceLink, body: dict[str, Any]) -> Outcome:
+        """:meth:`report_event` with a payload that is decoded already."""
         method = body.get("method")
         if not isinstance(method, str) or not valid_identifier(method):
             raise InvalidInput.field("method", "must be an identifier: 1 to 64 letters, digits, _ and -")

@@ -7,12 +7,16 @@ from thingstead.services.alarms import AlarmService
 from thingstead.services.control import ControlService
 from thingstead.services.customers import CustomerService
 from thingstead.services.device_groups import DeviceGroupService
+from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.device_types import DeviceTypeService
 from thingstead.services.devices import DeviceService
 from thingstead.services.history import HistoryService
 from thingstead.services.ingest import IngestService
 from thingstead.services.presence import PresenceService
 from thingstead.services.projects import ProjectService
+from thingstead.services.registration import RegistrationService
+from thingstead.services.streams import StreamService
+from thingstead.services.sub_devices import SubDeviceService
 from thingstead.services.tokens import TokenService
 
 
@@ -32,3 +36,7 @@ class Platform:
     control: ControlService
     presence: PresenceService
     alarms: AlarmService
+    device_logs: DeviceLogService
+    streams: StreamService
+    registration: RegistrationService
+    sub_devices: SubDeviceService

@@ -1,26 +1,36 @@
 """Who is online: a device is, exactly as long as the row of its live session exists.
 
 The store decides which session owns a device, so the on and off news of a device alternate, and a session that was
-taken over can never end as "offline".
+taken over can never end as "offline". Every change stands in the device's connection log.
 """
 
 import hmac
 
+import structlog
+
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import NotAuthenticated
-from thingstead.model.device import Device, DeviceSession
+from thingstead.errors import NotAuthenticated, ThingsteadError
+from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
-from thingstead.storage.base import Store
+from thingstead.services.commits import committed
+from thingstead.services.device_logs import DeviceLogService
+from thingstead.storage.base import Commit, Store
+
+log = structlog.get_logger("thingstead.presence")
+
+CONFLICT_TAKEOVERS = 3  # within the window: two clients fight over one certificate
+CONFLICT_WINDOW_MS = 60_000
 
 
 class PresenceService:
     """Log-in of devices, and their sessions."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, node: str) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, logs: DeviceLogService, node: str) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
+        self._logs = logs
         self.node = node  # the name of this server node
 
     async def authenticate(self, access_token: str, project_key: str) -> Device:
@@ -40,27 +50,67 @@ class PresenceService:
         """Makes ``session`` the device's live session; any other one, on whichever node, must then end. On return the
         row is on disk and :class:`PresenceChanged` was published, naming the session that was taken over."""
         replaced = await self._store.presence.open_session(device.number, session)
-        self._bus.publish(
-            PresenceChanged(
-                device_id=device.id,
-                online=True,
-                session_id=session.session_id,
-                replaced=replaced.session_id if replaced else None,
-                reason="taken over" if replaced else "connected",
-                ts=session.connected_at,
-            )
+        news = PresenceChanged(
+            device_id=device.id,
+            online=True,
+            session_id=session.session_id,
+            replaced=replaced.session_id if replaced else None,
+            reason="taken over" if replaced else "connected",
+            ts=session.connected_at,
         )
+        noted = self._note(device, news, session)
+        self._bus.publish(news)
+        if replaced is not None and noted is not None and session.protocol != "gateway":
+            await committed(noted)
+            await self._warn_of_conflict(device)
 
     async def close(self, device: Device, session_id: str, reason: str) -> None:
         """Ends a session. Nothing happens, and nothing is told, where another session owns the device by now."""
-        if await self._store.presence.close_session(device.number, session_id):
-            self._bus.publish(
-                PresenceChanged(
-                    device_id=device.id,
-                    online=False,
-                    session_id=session_id,
-                    replaced=None,
-                    reason=reason,
-                    ts=self._clock.now_ms(),
-                )
-            )
+        if not await self._store.presence.close_session(device.number, session_id):
+            return
+        news = PresenceChanged(
+            device_id=device.id,
+            online=False,
+            session_id=session_id,
+            replaced=None,
+            reason=reason,
+            ts=self._clock.now_ms(),
+        )
+        self._note(device, news, None)
+        self._bus.publish(news)
+
+    async def find_session(self, device: Device) -> DeviceSession | None:
+        """The device's live session."""
+        return await self._store.presence.find_session(device.number)
+
+    async def conflict(self, device: Device) -> list[dict[str, str]]:
+        """The two clients that fight over the device's certificate (``client_id`` and ``remote_address`` of each), or
+        nothing: at least three takeovers within a minute, as the connection log tells on every node."""
+        entries, _ = await self._logs.list_page(device, "connection", Page(records=2 * CONFLICT_TAKEOVERS))
+        since = self._clock.now_ms() - CONFLICT_WINDOW_MS
+        takeovers = [entry.body for entry in entries if entry.ts >= since and entry.body.get("replaced")]
+        if len(takeovers) < CONFLICT_TAKEOVERS:
+            return []
+        clients = {(body["client_id"], body["remote_address"]) for body in takeovers}
+        return [{"client_id": client_id, "remote_address": address} for client_id, address in sorted(clients)]
+
+    def _note(self, device: Device, news: PresenceChanged, session: DeviceSession | None) -> Commit | None:
+        body = {
+            "online": news.online,
+            "reason": news.reason,
+            "session_id": news.session_id,
+            "replaced": news.replaced,
+            "protocol": session.protocol if session else "",
+            "client_id": session.client_id if session else "",
+            "remote_address": session.remote_address if session else "",
+        }
+        try:
+            return self._logs.connection(device, body, news.ts)
+        except ThingsteadError as exc:
+            log.warning("a connection could not be logged", device=device.id, error=str(exc))
+            return None
+
+    async def _warn_of_conflict(self, device: Device) -> None:
+        clients = await self.conflict(device)
+        if clients:
+            log.warning("two clients fight over one device certificate", device=device.id, clients=clients)

@@ -1,0 +1,45 @@
+"""Formats of custom data streams (wire reference §9.5). A format only validates; payloads go through unchanged."""
+
+import msgspec
+
+LEAST_RTU_BYTES = 4  # address, function, CRC
+MBAP_BYTES = 7
+MODBUS_CRC_POLYNOMIAL = 0xA001
+
+_decode = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def format_problem(stream_format: str, payload: bytes) -> str | None:
+    """What is wrong with a payload of this format, or None."""
+    if stream_format == "json":
+        try:
+            _decode(payload)
+        except (msgspec.MsgspecError, RecursionError):
+            return "is not JSON"
+    elif stream_format == "text":
+        try:
+            payload.decode("utf-8")
+        except UnicodeDecodeError:
+            return "is not UTF-8 text"
+    elif stream_format == "modbus_rtu":
+        if len(payload) < LEAST_RTU_BYTES or modbus_crc(payload[:-2]) != int.from_bytes(payload[-2:], "little"):
+            return "is not a Modbus RTU frame (its CRC is wrong)"
+    elif stream_format == "modbus_tcp" and not _is_modbus_tcp(payload):
+        return "is not a Modbus TCP frame (its header is wrong)"
+    return None
+
+
+def modbus_crc(frame: bytes) -> int:
+    """CRC-16 of Modbus over serial line V1.02, §6.2.2."""
+    crc = 0xFFFF
+    for byte in frame:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ MODBUS_CRC_POLYNOMIAL if crc & 1 else crc >> 1
+    return crc
+
+
+def _is_modbus_tcp(payload: bytes) -> bool:
+    protocol = int.from_bytes(payload[2:4], "big")
+    length = int.from_bytes(payload[4:6], "big")
+    return len(payload) > MBAP_BYTES and protocol == 0 and length == len(payload) - 6

@@ -1,0 +1,104 @@
+"""What was refused of a device, and what went over its streams: kept a while for people who look for a fault."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from thingstead.clock import Clock
+from thingstead.errors import FieldError, ThingsteadError
+from thingstead.model.device import Device, Page
+from thingstead.model.device_log import DeviceLog, LogKind
+from thingstead.storage.base import Commit, Store
+
+EXCERPT_BYTES = 1_024  # of a payload, in an entry
+BURST = 10  # rejections of one device that get an entry at once …
+INTERVAL_S = 6.0  # … and how long it takes until it may have one more; the others are counted
+DEVICES_REMEMBERED = 10_000
+
+
+class _Allowance:
+    """How many more entries a device may have now, and how many rejections got none."""
+
+    __slots__ = ("at_s", "left", "suppressed")
+
+    def __init__(self, at_s: float) -> None:
+        self.at_s = at_s
+        self.left = float(BURST)
+        self.suppressed = 0
+
+
+class DeviceLogService:
+    """Writes and reads device logs. Rejections of one device are rationed, so that a babbling one fills no disk."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._allowances: OrderedDict[int, _Allowance] = OrderedDict()
+        self.rejections = 0
+
+    def rejected(
+        self, device: Device, topic: str, reason: str, errors: Sequence[FieldError], payload: bytes | memoryview
+    ) -> None:
+        """Notes that a message of a device, or a part of it, was refused. Never raises for a full store."""
+        self.rejections += 1
+        allowance = self._allowance(device.number)
+        if allowance.left < 1:
+            allowance.suppressed += 1
+            return
+        body = {
+            "topic": topic[:256],
+            "reason": reason[:512],
+            "errors": [{"field": error.field, "message": error.message} for error in errors[:20]],
+            "payload": excerpt(payload),
+            "suppressed": allowance.suppressed,
+        }
+        allowance.left -= 1
+        allowance.suppressed = 0
+        try:
+            self._store.device_logs.append(device.number, "rejected", self._clock.now_ms(), body)
+        except ThingsteadError:
+            allowance.suppressed += 1
+
+    def data(self, device: Device, identifier: str, direction: str, payload: bytes) -> Commit:
+        """Notes custom data that came up or went down."""
+        body = {
+            "identifier": identifier,
+            "direction": direction,
+            "size_bytes": len(payload),
+            "payload": excerpt(payload),
+        }
+        return self._store.device_logs.append(device.number, "data", self._clock.now_ms(), body)
+
+    def connection(self, device: Device, body: dict[str, Any], ts: int) -> Commit:
+        """Notes that a session began, ended or was taken over."""
+        return self._store.device_logs.append(device.number, "connection", ts, body)
+
+    async def list_page(self, device: Device, kind: LogKind, page: Page) -> tuple[list[DeviceLog], int]:
+        """One page of a device's log, newest first, and how many entries there are."""
+        return await self._store.device_logs.list_page(device.number, kind, page)
+
+    def _allowance(self, number: int) -> _Allowance:
+        now_s = self._clock.monotonic_s()
+        allowance = self._allowances.get(number)
+        if allowance is None:
+            allowance = self._allowances[number] = _Allowance(now_s)
+            if len(self._allowances) > DEVICES_REMEMBERED:
+                self._allowances.popitem(last=False)
+        else:
+            self._allowances.move_to_end(number)
+        allowance.left = min(BURST, allowance.left + (now_s - allowance.at_s) / INTERVAL_S)
+        allowance.at_s = now_s
+        return allowance
+
+
+def excerpt(payload: bytes | memoryview) -> str:
+    """The beginning of a payload for people: as text where it is printable, else ``hex:`` and its bytes."""
+    beginning = bytes(payload[:EXCERPT_BYTES])
+    try:
+        text = beginning.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        cut = len(payload) > EXCERPT_BYTES and exc.start > EXCERPT_BYTES - 4  # in the middle of a character
+        text = beginning[: exc.start].decode("utf-8") if cut else "\0"
+    if all(character.isprintable() or character in "\r\n\t" for character in text):
+        return text
+    return "hex:" + beginning.hex()

@@ -1,0 +1,80 @@
+"""Gives devices their certificate over the wire (wire reference §2): 一型一密, with or without auto-create."""
+
+from thingstead.bus.base import Bus
+from thingstead.errors import Conflict, FieldError, Forbidden, InvalidInput, NotAuthenticated, NotFound
+from thingstead.model import limits
+from thingstead.model.device import Device
+from thingstead.model.messages import DeviceChanged
+from thingstead.model.project import Project
+from thingstead.services.devices import DIRECT, SUB_DEVICE, DeviceService
+from thingstead.services.new_device import NewDevice
+from thingstead.storage.base import Store
+
+
+class RegistrationService:
+    """Finds or creates the device that a DeviceKey names."""
+
+    def __init__(self, store: Store, bus: Bus, devices: DeviceService) -> None:
+        self._store = store
+        self._bus = bus
+        self._devices = devices
+
+    async def certificate(
+        self, project_key: str, device_key: str, type_key: str = "", customer_id: str = ""
+    ) -> tuple[Device, str]:
+        """The device with this DeviceKey, and its ``conn_type`` (``"3"`` is a gateway).
+
+        A device that does not exist is created where ``type_key`` names a type with ``auto_create``. A customer who is
+        named gets the device, unless it is another's already (wire reference §15.38).
+
+        Raises:
+            NotAuthenticated: no such project.
+            InvalidInput: the DeviceKey is missing or too long.
+            NotFound: no such device, and no type to create one under.
+            Forbidden: the type does not let devices create themselves.
+        """
+        project = await self._store.projects.find_by_project_key(project_key)
+        if project is None:
+            raise NotAuthenticated("the ProjectKey is not valid")
+        problem = limits.text_problem(device_key, limits.DEVICE_KEY_LENGTH, min_length=1)
+        if problem:
+            raise InvalidInput(f"device_key {problem}", [FieldError("device_key", problem)])
+        device = await self._store.devices.find_by_device_key(project.id, device_key)
+        if device is None:
+            device = await self._create(project, device_key, type_key)
+        if customer_id and device.customer_id is None:
+            await self._bind(project, device, customer_id)
+        return device, await self._conn_type(device)
+
+    async def _create(self, project: Project, device_key: str, type_key: str) -> Device:
+        if not type_key:
+            raise NotFound("no device has this device_key")
+        device_type = await self._store.device_types.find_by_type_key(project.id, type_key)
+        if device_type is None:
+            raise NotFound("no device has this device_key, and no type this type_key")
+        if not device_type.auto_create or device_type.conn_type == SUB_DEVICE:
+            raise Forbidden("devices of this type do not create themselves")
+        new = NewDevice(name=device_key[: limits.NAME_LENGTH], type_id=device_type.id, device_key=device_key)
+        try:
+            return await self._devices.create(project.id, new)
+        except Conflict:  # the same device asked twice at once
+            device = await self._store.devices.find_by_device_key(project.id, device_key)
+            if device is None:
+                raise
+            return device
+
+    async def _bind(self, project: Project, device: Device, customer_id: str) -> None:
+        try:
+            if limits.is_id(customer_id):
+                await self._store.devices.bind_customer(project.id, customer_id, [device.id], bind=True)
+                self._bus.publish(DeviceChanged(device.id))
+        except (NotFound, InvalidInput):
+            return  # an unknown customer keeps no device from its certificate
+
+    async def _conn_type(self, device: Device) -> str:
+        if device.type_id is None:
+            return DIRECT
+        try:
+            return (await self._store.device_types.get(device.project_id, device.type_id)).conn_type
+        except NotFound:
+            return DIRECT

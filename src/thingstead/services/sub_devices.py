@@ -1,0 +1,242 @@
+"""Gateways and their sub-devices (wire reference §5): many devices behind one connection, told apart by address."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import FieldError, InvalidInput
+from thingstead.model.device import Device, DeviceFilter, Page
+from thingstead.model.messages import SessionsRevoked, SubDeviceAdded
+from thingstead.services.commits import TaskCommit
+from thingstead.services.control import ControlService
+from thingstead.services.ingest import IngestService, Outcome
+from thingstead.services.payloads import decode_object, series_item
+from thingstead.services.presence import PresenceService
+from thingstead.services.sub_presence import GatewayLink, SubDevice, SubDevicePresence, after
+from thingstead.storage.base import Commit, Store
+
+SWEEP_S = 5.0
+LOADED_PER_PAGE = 1_000
+
+
+class SubDeviceService:
+    """The gateway family of messages, and the presence of sub-devices.
+
+    Args:
+        timeout_s: a sub-device that was silent for so long is offline; 0 lets it stay online.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        ingest: IngestService,
+        control: ControlService,
+        presence: PresenceService,
+        *,
+        timeout_s: int,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ingest = ingest
+        self._control = control
+        self._presence = SubDevicePresence(presence, clock)
+        self._timeout_s = timeout_s
+        self._gateways: dict[str, GatewayLink] = {}  # by the gateway's device id
+        self._by_device: dict[str, SubDevice] = {}  # by the sub-device's id
+        self._sweeper: asyncio.Task[None] | None = None
+        self._subscriptions = [
+            bus.subscribe(SubDeviceAdded, self._added),
+            bus.subscribe(SessionsRevoked, self._revoked),
+        ]
+
+    # The gateway's connection
+
+    async def open(self, gateway: Device, session_id: str, remote_address: str = "") -> GatewayLink:
+        """To be called when a gateway has connected; knows all its sub-devices on return."""
+        link = GatewayLink(gateway, session_id, remote_address)
+        self._gateways[gateway.id] = link
+        number = 1
+        while True:
+            page = Page(number=number, records=LOADED_PER_PAGE)
+            views, total = await self._store.devices.list_views(
+                gateway.project_id, DeviceFilter(gateway_id=gateway.id), page
+            )
+            for view in views:
+                await self._enter(link, view.device)
+            if number * LOADED_PER_PAGE >= total:
+                break
+            number += 1
+        if self._sweeper is None and self._timeout_s:
+            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        return link
+
+    async def closed(self, link: GatewayLink) -> None:
+        """To be called when the gateway's connection has ended: all its sub-devices are offline on return."""
+        if self._gateways.get(link.device.id) is link:
+            del self._gateways[link.device.id]
+        for sub_device in link.sub_devices.values():
+            if self._by_device.get(sub_device.link.device.id) is sub_device:
+                del self._by_device[sub_device.link.device.id]
+            self._presence.leave(sub_device, "gateway")
+        if link.moves is not None:
+            await asyncio.wait([link.moves])
+
+    def route(self, device_id: str) -> SubDevice | None:
+        """The sub-device with this id, if its gateway is connected to this node."""
+        return self._by_device.get(device_id)
+
+    # Messages up. Each names its errors by the address that they concern.
+
+    def connect(self, link: GatewayLink, payload: bytes | memoryview) -> Outcome:
+        """``gateway/connect`` with ``{"device": address}``: the sub-device is online once the commit has ended."""
+        return Outcome(self._presence.heard(self._named(link, decode_object(payload))), ())
+
+    def disconnect(self, link: GatewayLink, payload: bytes | memoryview) -> Outcome:
+        """``gateway/disconnect`` with ``{"device": address}``."""
+        self._presence.leave(self._named(link, decode_object(payload)), "disconnected")
+        return Outcome(TaskCommit(after(link.moves)), ())
+
+    def report_attributes(self, link: GatewayLink, payload: bytes | memoryview) -> Outcome:
+        """``gateway/attributes`` with ``{address: {attributes}, …}``."""
+        return self._each(link, decode_object(payload), self._report_values)
+
+    def report_series(self, link: GatewayLink, payload: bytes | memoryview) -> Outcome:
+        """``gateway/attributes/series`` with ``{address: [{"ts", "attributes"}, …], …}`` (wire reference §15.1)."""
+        return self._each(link, decode_object(payload), self._report_series)
+
+    def report_event(self, link: GatewayLink, payload: bytes | memoryview) -> tuple[Outcome, str]:
+        """``gateway/event/report`` with ``{"device", "event": {"method", "params", "id"}}``; the address too."""
+        body = decode_object(payload)
+        sub_device = self._named(link, body)
+        outcome = self._ingest.take_event(sub_device.link, _member(body, "event"))
+        self._presence.heard(sub_device)
+        return outcome, sub_device.address
+
+    def reply(self, link: GatewayLink, payload: bytes | memoryview) -> tuple[Outcome, str]:
+        """``gateway/command/reply`` with ``{"device", "command" or "reply": {…}}`` or the members of a reply beside
+        ``device`` (wire reference §15.34); the address too."""
+        body = decode_object(payload)
+        sub_device = self._named(link, body)
+        reply = next((body[name] for name in ("command", "reply") if isinstance(body.get(name), dict)), body)
+        self._presence.heard(sub_device)
+        return self._control.take_reply(sub_device.link.device, None, reply), sub_device.address
+
+    async def attributes(self, link: GatewayLink, payload: bytes | memoryview) -> tuple[str, dict[str, Any]]:
+        """``gateway/attributes/get`` with ``{"device", "get": {"keys"}}``: the address, and the current values."""
+        body = decode_object(payload)
+        sub_device = self._named(link, body)
+        wanted = body.get("get")
+        keys = wanted.get("keys") if isinstance(wanted, dict) else None
+        found = await self._store.history.current(sub_device.link.device.number)
+        names = [key for key in keys if key in found] if isinstance(keys, list) and keys else sorted(found)
+        return sub_device.address, {name: found[name].value for name in names if isinstance(name, str)}
+
+    async def settled(self) -> None:
+        """Returns when every change that was announced up to now is in effect."""
+        await self._presence.close()
+
+    async def close(self) -> None:
+        """Ends the sweep and waits for the changes of presence under way."""
+        for subscription in self._subscriptions:
+            subscription.cancel()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.wait([self._sweeper])
+        await self._presence.close()
+
+    def _each(self, link: GatewayLink, body: dict[str, Any], take: Callable[[SubDevice, Any], Outcome]) -> Outcome:
+        commit: Commit | None = None
+        refused: list[FieldError] = []
+        for address, content in body.items():
+            sub_device = link.sub_devices.get(address)
+            if sub_device is None:
+                refused.append(FieldError(address[:128], "no such sub-device"))
+                continue
+            try:
+                outcome = take(sub_device, content)
+            except InvalidInput as exc:
+                refused.append(FieldError(address[:128], exc.message))
+                continue
+            commit = outcome.commit or commit
+            refused.extend(FieldError(f"{address}.{error.field}", error.message) for error in outcome.refused)
+            self._presence.heard(sub_device)
+        return Outcome(commit, tuple(refused))
+
+    def _report_values(self, sub_device: SubDevice, content: Any) -> Outcome:
+        if not isinstance(content, dict):
+            raise InvalidInput("an object of attributes is expected")
+        return self._ingest.report_values(sub_device.link, content)
+
+    def _report_series(self, sub_device: SubDevice, content: Any) -> Outcome:
+        now = self._clock.now_ms()
+        items = content if isinstance(content, list) else [content]
+        commit: Commit | None = None
+        refused: list[FieldError] = []
+        for ts, attributes in [series_item(item, now, f"[{index}]") for index, item in enumerate(items)]:
+            outcome = self._ingest.report_values(sub_device.link, attributes, ts)
+            commit = outcome.commit or commit
+            refused.extend(outcome.refused)
+        return Outcome(commit, tuple(refused))
+
+    @staticmethod
+    def _named(link: GatewayLink, body: dict[str, Any]) -> SubDevice:
+        address = body.get("device")
+        if not isinstance(address, str):
+            raise InvalidInput.field("device", "must be the address of a sub-device")
+        sub_device = link.sub_devices.get(address)
+        if sub_device is None:
+            raise InvalidInput.field("device", "no such sub-device")
+        return sub_device
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Takes the sub-devices offline that were silent for longer than their time-out."""
+        silent_since_s = self._clock.monotonic_s() - self._timeout_s
+        for sub_device in self._by_device.values():
+            if sub_device.online and sub_device.heard_s <= silent_since_s:
+                self._presence.leave(sub_device, "timeout")
+
+    # Changes of the registry
+
+    async def _enter(self, link: GatewayLink, device: Device) -> None:
+        address = device.sub_address
+        if address is not None and address not in link.sub_devices:
+            sub_device = SubDevice(link, address, await self._ingest.link(device))
+            link.sub_devices[address] = self._by_device[device.id] = sub_device
+
+    def _added(self, message: SubDeviceAdded) -> None:
+        link = self._gateways.get(message.gateway_id)
+        if link is not None:
+            self._presence.run(self._enter_new(link, message))
+
+    async def _enter_new(self, link: GatewayLink, message: SubDeviceAdded) -> None:
+        await self._enter(link, await self._store.devices.get(message.project_id, message.device_id))
+
+    def _revoked(self, message: SessionsRevoked) -> None:
+        for device_id in message.device_ids:
+            sub_device = self._by_device.get(device_id)
+            if sub_device is not None:
+                self._presence.run(self._leave_removed(sub_device, message.reason))
+
+    async def _leave_removed(self, sub_device: SubDevice, reason: str) -> None:
+        """A sub-device has no certificate in use that could be revoked; it only goes when it was removed."""
+        device = sub_device.link.device
+        if await self._store.devices.find_by_number(device.number) is None:
+            self._by_device.pop(device.id, None)
+            sub_device.gateway.sub_devices.pop(sub_device.address, None)
+            self._presence.leave(sub_device, reason)
+
+
+def _member(body: dict[str, Any], name: str) -> dict[str, Any]:
+    member = body.get(name)
+    if not isinstance(member, dict):
+        raise InvalidInput.field(name, "must be an object")
+    return member

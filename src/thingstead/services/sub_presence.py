@@ -1,0 +1,119 @@
+"""Who of a gateway's sub-devices is online.
+
+A sub-device is online from ``gateway/connect`` or its first message until ``gateway/disconnect``, until it was silent
+for its time-out, or until its gateway's connection ends: then with the reason ``gateway``. Its session is a row like
+any other, named after the gateway's session.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from thingstead.clock import Clock
+from thingstead.errors import NotFound
+from thingstead.model.device import Device, DeviceSession
+from thingstead.services.commits import TaskCommit
+from thingstead.services.ingest import DeviceLink
+from thingstead.services.presence import PresenceService
+from thingstead.storage.base import Commit
+
+log = structlog.get_logger("thingstead.gateways")
+
+
+class SubDevice:
+    """One sub-device behind a connected gateway."""
+
+    __slots__ = ("address", "gateway", "heard_s", "link", "online")
+
+    def __init__(self, gateway: "GatewayLink", address: str, link: DeviceLink) -> None:
+        self.gateway = gateway
+        self.address = address
+        self.link = link
+        self.online = False
+        self.heard_s = 0.0  # monotonic, of its newest message
+
+
+class GatewayLink:
+    """What a gateway's connection keeps: its sub-devices by address."""
+
+    def __init__(self, device: Device, session_id: str, remote_address: str) -> None:
+        self.device = device
+        self.session_id = session_id
+        self.remote_address = remote_address
+        self.sub_devices: dict[str, SubDevice] = {}
+        self.moves: asyncio.Task[None] | None = None  # the newest change of presence, so that they keep their order
+
+
+class SubDevicePresence:
+    """Opens and closes the sessions of sub-devices; the changes of one gateway's keep their order."""
+
+    def __init__(self, presence: PresenceService, clock: Clock) -> None:
+        self._presence = presence
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Waits for the changes under way."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+
+    def heard(self, sub_device: SubDevice) -> Commit | None:
+        """A message came from it: it is online once what is returned has ended (None: it was already)."""
+        sub_device.heard_s = self._clock.monotonic_s()
+        if sub_device.online:
+            return None
+        sub_device.online = True
+        device, gateway = sub_device.link.device, sub_device.gateway
+        session = DeviceSession(
+            session_id=_session_id(sub_device),
+            node=self._presence.node,
+            protocol="gateway",
+            client_id=gateway.device.id,
+            remote_address=gateway.remote_address,
+            connected_at=self._clock.now_ms(),
+        )
+        return TaskCommit(after(self._move(gateway, lambda: self._presence.open(device, session))))
+
+    def leave(self, sub_device: SubDevice, reason: str) -> None:
+        """It is offline, for a reason that people read."""
+        if sub_device.online:
+            sub_device.online = False
+            device, session_id = sub_device.link.device, _session_id(sub_device)
+            self._move(sub_device.gateway, lambda: self._presence.close(device, session_id, reason))
+
+    def _move(self, gateway: GatewayLink, change: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        before = gateway.moves
+
+        async def move() -> None:
+            if before is not None:
+                await asyncio.wait([before])
+            await change()
+
+        gateway.moves = task = self.run(move())
+        return task
+
+    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task of this service: logged when it fails, waited for at the end."""
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, NotFound):
+            log.error("the presence of a sub-device could not be kept", exc_info=error)
+
+
+def _session_id(sub_device: SubDevice) -> str:
+    return f"{sub_device.gateway.session_id}/{sub_device.address}"
+
+
+async def after(task: asyncio.Task[None] | None) -> None:
+    """Returns when ``task`` has ended; raises what made it fail."""
+    if task is not None:
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error

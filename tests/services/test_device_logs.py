@@ -1,0 +1,72 @@
+"""What was refused is visible with its reason, and a babbling device fills no disk."""
+
+from tests.services.conftest import NOW, Workshop
+from thingstead.errors import FieldError
+from thingstead.model.device import DeviceSession, Page
+from thingstead.services.commits import committed
+from thingstead.services.device_logs import BURST, EXCERPT_BYTES, INTERVAL_S, excerpt
+
+
+async def test_a_rejection_says_where_why_and_what(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    workshop.logs.rejected(device, "attributes", "refused", [FieldError("x", "too hot")], b'{"x":400}')
+    await committed(workshop.store.history.touch(device.number, "data", NOW))
+    entries, total = await workshop.logs.list_page(device, "rejected", Page())
+    assert total == 1
+    assert entries[0].body == {
+        "topic": "attributes",
+        "reason": "refused",
+        "errors": [{"field": "x", "message": "too hot"}],
+        "payload": '{"x":400}',
+        "suppressed": 0,
+    }
+
+
+async def test_a_babbling_device_gets_few_entries_and_the_others_are_counted(workshop: Workshop) -> None:
+    device, quiet = await workshop.add_device(), await workshop.add_device()
+    for _ in range(1000):
+        workshop.logs.rejected(device, "attributes", "refused", (), b"")
+    workshop.logs.rejected(quiet, "attributes", "refused", (), b"")
+    workshop.clock.advance(int(INTERVAL_S * 1000))
+    workshop.logs.rejected(device, "attributes", "refused", (), b"")
+    await committed(workshop.store.history.touch(device.number, "data", NOW))
+    entries, total = await workshop.logs.list_page(device, "rejected", Page())
+    assert total == BURST + 1
+    assert entries[0].body["suppressed"] == 1000 - BURST
+    assert (await workshop.logs.list_page(quiet, "rejected", Page()))[1] == 1
+
+
+def test_an_excerpt_is_text_where_it_can_be_read() -> None:
+    assert excerpt(b'{"a":\t1}\n') == '{"a":\t1}\n'
+    assert excerpt(b"a\x00") == "hex:6100"
+    assert excerpt(b"\xff") == "hex:ff"
+    assert excerpt("温".encode() * EXCERPT_BYTES) == "温" * (EXCERPT_BYTES // 3)
+    assert len(excerpt(b"\xff" * 5000)) == len("hex:") + 2 * EXCERPT_BYTES
+
+
+async def test_the_connection_log_tells_who_took_over_and_a_fight_shows_both_clients(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    for number in range(4):
+        assert await workshop.presence.conflict(device) == []
+        session = DeviceSession(
+            session_id=f"s{number}",
+            node="node1",
+            protocol="mqtt",
+            client_id=f"client{number % 2}",
+            remote_address=f"10.0.0.{number % 2}",
+            connected_at=NOW,
+        )
+        await workshop.presence.open(device, session)
+    assert await workshop.presence.conflict(device) == [
+        {"client_id": "client0", "remote_address": "10.0.0.0"},
+        {"client_id": "client1", "remote_address": "10.0.0.1"},
+    ]
+    entries, _ = await workshop.logs.list_page(device, "connection", Page())
+    assert [(entry.body["reason"], entry.body["replaced"]) for entry in entries] == [
+        ("taken over", "s2"),
+        ("taken over", "s1"),
+        ("taken over", "s0"),
+        ("connected", None),
+    ]
+    workshop.clock.advance(61_000)
+    assert await workshop.presence.conflict(device) == []

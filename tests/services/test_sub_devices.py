@@ -1,0 +1,161 @@
+"""Sub-devices speak through their gateway and are online on their own account."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.services.conftest import Workshop
+from thingstead.errors import InvalidInput
+from thingstead.model.device import Device
+from thingstead.model.messages import PresenceChanged, SubDeviceAdded
+from thingstead.services.commits import committed
+from thingstead.services.ingest import Outcome
+from thingstead.services.sub_presence import GatewayLink
+
+
+class House:
+    """A connected gateway with sub-devices ``a`` and ``b``, and the news of presence."""
+
+    def __init__(self, workshop: Workshop, link: GatewayLink, subs: dict[str, Device]) -> None:
+        self.workshop = workshop
+        self.link = link
+        self.subs = subs
+        self.news: list[tuple[str, bool, str]] = []
+        workshop.bus.subscribe(PresenceChanged, self._hear)
+
+    def _hear(self, news: PresenceChanged) -> None:
+        name = next((name for name, device in self.subs.items() if device.id == news.device_id), "?")
+        self.news.append((name, news.online, news.reason))
+
+    async def settle(self, outcome: Outcome) -> Outcome:
+        if outcome.commit is not None:
+            await committed(outcome.commit)
+        if self.link.moves is not None:
+            await self.link.moves
+        return outcome
+
+    async def current(self, name: str) -> dict[str, Any]:
+        found = await self.workshop.store.history.current(self.subs[name].number)
+        return {identifier: known.value for identifier, known in found.items()}
+
+
+@pytest.fixture
+async def house(workshop: Workshop) -> House:
+    gateway = await workshop.add_device(type_id=await workshop.add_type(conn_type="3"))
+    sub_type = await workshop.add_type(conn_type="2")
+    subs = {
+        name: await workshop.add_device(type_id=sub_type, gateway_id=gateway.id, sub_address=name)
+        for name in ("a", "b")
+    }
+    return House(workshop, await workshop.sub_devices.open(gateway, "session"), subs)
+
+
+def packed(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+async def test_one_message_reports_for_many_sub_devices(house: House) -> None:
+    payload = packed({"a": {"x": 1}, "b": {"x": 2, "y": True}})
+    assert (await house.settle(house.workshop.sub_devices.report_attributes(house.link, payload))).refused == ()
+    assert await house.current("a") == {"x": 1}
+    assert await house.current("b") == {"x": 2, "y": True}
+
+
+async def test_an_unknown_address_is_refused_by_name_and_the_others_are_kept(house: House) -> None:
+    payload = packed({"a": {"x": 1}, "c": {"x": 1}, "b": 5})
+    outcome = await house.settle(house.workshop.sub_devices.report_attributes(house.link, payload))
+    assert [(error.field, error.message) for error in outcome.refused] == [
+        ("c", "no such sub-device"),
+        ("b", "an object of attributes is expected"),
+    ]
+    assert await house.current("a") == {"x": 1}
+    assert house.news == [("a", True, "connected")]
+
+
+async def test_past_attributes_of_sub_devices_enter_history(house: House) -> None:
+    payload = packed({"a": [{"ts": 1_000_000_000_000, "attributes": {"x": 1}}, {"ts": 1_000_000_001, "x": 2}]})
+    await house.settle(house.workshop.sub_devices.report_series(house.link, payload))
+    points = await house.workshop.store.history.series(house.subs["a"].number, "x", 0, 2**50, offset=0, limit=9)
+    assert [(point.ts, point.value) for point in points] == [(1_000_000_001_000, 2), (1_000_000_000_000, 1)]
+
+
+async def test_events_and_replies_are_those_of_the_sub_device(house: House) -> None:
+    service = house.workshop.sub_devices
+    outcome, address = service.report_event(house.link, packed({"device": "b", "event": {"method": "boot"}}))
+    await house.settle(outcome)
+    assert address == "b"
+    outcome, address = service.reply(house.link, packed({"device": "a", "reply": {"method": "m", "id": 1}}))
+    await house.settle(outcome)
+    assert address == "a"
+    view = await house.workshop.store.devices.get_view("p1", house.subs["b"].id)
+    assert "event" in view.active
+    view = await house.workshop.store.devices.get_view("p1", house.subs["a"].id)
+    assert "command_reply" in view.active
+
+
+async def test_current_values_of_a_sub_device_are_read_by_key(house: House) -> None:
+    service = house.workshop.sub_devices
+    await house.settle(service.report_attributes(house.link, packed({"a": {"x": 1, "y": 2}})))
+    assert await service.attributes(house.link, packed({"device": "a", "get": {"keys": ["y", "z"]}})) == ("a", {"y": 2})
+    assert await service.attributes(house.link, packed({"device": "a", "get": {}})) == ("a", {"x": 1, "y": 2})
+
+
+async def test_presence_follows_connect_silence_and_disconnect_of_each_alone(house: House) -> None:
+    service = house.workshop.sub_devices
+    await house.settle(service.connect(house.link, packed({"device": "a"})))
+    house.workshop.clock.advance(400_000)
+    await house.settle(service.report_attributes(house.link, packed({"b": {"x": 1}})))
+    house.workshop.clock.advance(300_000)
+    service.sweep()
+    await house.settle(service.disconnect(house.link, packed({"device": "b"})))
+    assert house.news == [
+        ("a", True, "connected"),
+        ("b", True, "connected"),
+        ("a", False, "timeout"),
+        ("b", False, "disconnected"),
+    ]
+
+
+async def test_a_lost_gateway_takes_its_sub_devices_offline_with_that_cause(house: House) -> None:
+    service = house.workshop.sub_devices
+    await house.settle(service.report_attributes(house.link, packed({"a": {"x": 1}, "b": {"x": 1}})))
+    await service.closed(house.link)
+    assert house.news[2:] == [("a", False, "gateway"), ("b", False, "gateway")]
+    assert service.route(house.subs["a"].id) is None
+
+
+async def test_a_gateway_that_connects_again_keeps_its_sub_devices_online(house: House) -> None:
+    service = house.workshop.sub_devices
+    await house.settle(service.report_attributes(house.link, packed({"a": {"x": 1}})))
+    old = house.link
+    house.link = await service.open(old.device, "another session")
+    await house.settle(service.report_attributes(house.link, packed({"a": {"x": 2}})))
+    await service.closed(old)
+    assert house.news == [("a", True, "connected"), ("a", True, "taken over")]
+    found = service.route(house.subs["a"].id)
+    assert found is not None
+    assert found.gateway is house.link
+
+
+async def test_a_sub_device_that_is_added_or_removed_is_known_at_once(house: House) -> None:
+    service, workshop = house.workshop.sub_devices, house.workshop
+    added = await workshop.add_device(gateway_id=house.link.device.id, sub_address="c")
+    workshop.bus.publish(SubDeviceAdded("p1", house.link.device.id, added.id))
+    await service.settled()
+    house.subs["c"] = added
+    await house.settle(service.connect(house.link, packed({"device": "c"})))
+    await workshop.devices.delete("p1", added.id)
+    await service.settled()
+    with pytest.raises(InvalidInput):
+        service.connect(house.link, packed({"device": "c"}))
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b"{}", packed({"device": 5}), packed({"device": "nobody"})])
+async def test_a_message_that_names_no_sub_device_is_refused(house: House, payload: bytes) -> None:
+    service = house.workshop.sub_devices
+    for take in (service.connect, service.disconnect, service.report_event, service.reply):
+        with pytest.raises(InvalidInput):
+            take(house.link, payload)
+    with pytest.raises(InvalidInput):
+        await service.attributes(house.link, payload)
