@@ -128,6 +128,19 @@ async def test_waiting_commands_keep_their_order_and_expire(workshop: Workshop) 
     assert states == ["queued"]
 
 
+async def test_a_command_that_is_never_answered_expires_and_its_caller_is_told(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    await connect(workshop, device)
+    command = await workshop.control.send_command("p1", device.id, "read")
+    waiting = asyncio.create_task(workshop.control.await_reply(command, 5))
+    await workshop.control.expire_due()
+    assert not waiting.done()
+    workshop.clock.advance(REPLY_LIFETIME_MS)
+    await workshop.control.expire_due()
+    with pytest.raises(DeviceOffline, match="did not reply"):
+        await waiting
+
+
 @pytest.mark.parametrize(
     ("arguments", "fields"),
     [

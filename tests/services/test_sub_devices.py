@@ -107,7 +107,7 @@ async def test_presence_follows_connect_silence_and_disconnect_of_each_alone(hou
     house.workshop.clock.advance(400_000)
     await house.settle(service.report_attributes(house.link, packed({"b": {"x": 1}})))
     house.workshop.clock.advance(300_000)
-    service.sweep()
+    await service.sweep()
     await house.settle(service.disconnect(house.link, packed({"device": "b"})))
     assert house.news == [
         ("a", True, "connected"),

@@ -28,8 +28,8 @@ from thingstead.services.alarms import AlarmService
 from thingstead.services.control import ControlService
 from thingstead.services.customers import CustomerService
 from thingstead.services.device_groups import DeviceGroupService
-from thingstead.services.device_types import DeviceTypeService
 from thingstead.services.device_logs import DeviceLogService
+from thingstead.services.device_types import DeviceTypeService
 from thingstead.services.devices import DeviceService
 from thingstead.services.history import HistoryService
 from thingstead.services.ingest import IngestService
@@ -76,7 +76,9 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         device_logs=logs,
         streams=StreamService(store, bus, clock, ingest, logs),
         registration=RegistrationService(store, bus, devices),
-        sub_devices=SubDeviceService(store, bus, clock, ingest, control, presence, timeout_s=config.sub_device_timeout_s),
+        sub_devices=SubDeviceService(
+            store, bus, clock, ingest, control, presence, timeout_s=config.sub_device_timeout_s
+        ),
     )
 
 
@@ -209,6 +211,7 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         stack.push_async_callback(bus.close)
         platform = build_platform(store, bus, clock, config)
         stack.push_async_callback(_close_services, platform)
+        platform.control.start()
         metrics = Metrics()
         app = create_app(platform, config.http, lambda: server.trouble(), metrics)
         http = HttpListener(app, http_socket, config.http)

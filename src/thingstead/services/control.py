@@ -22,6 +22,7 @@ from thingstead.model.values import check_params, valid_identifier
 from thingstead.services.commits import TaskCommit, committed
 from thingstead.services.ingest import IngestService, Outcome
 from thingstead.services.payloads import decode_object
+from thingstead.services.periodic import Periodic
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.control")
@@ -30,6 +31,8 @@ DEFAULT_COMMAND_ID = 1000  # firmware exists that listens only there (wire refer
 MAX_COMMAND_ID = 2**31 - 1
 HANDOVER_TIMEOUT_S = 5.0  # how long a caller waits until the device's connection has taken a command
 REPLY_LIFETIME_MS = 60_000  # how long an online device may take to reply before the command expires
+EXPIRY_INTERVAL_S = 1.0
+EXPIRED_AT_ONCE = 500  # in one transaction
 MAX_WAIT_MS = 7 * 24 * 3600 * 1000  # how long a command may wait for an offline device
 
 
@@ -44,6 +47,11 @@ class ControlService:
         self._waiting: dict[str, asyncio.Future[CommandChanged]] = {}  # by row id: the next news of it
         self._moves: dict[str, asyncio.Task[None]] = {}  # by row id: the newest move, so that moves keep their order
         self._subscription = bus.subscribe(CommandChanged, self._heard)
+        self._expiry = Periodic("command expiry", EXPIRY_INTERVAL_S, self.expire_due)
+
+    def start(self) -> None:
+        """Lets commands expire when their time is over, also those of an earlier run."""
+        self._expiry.start()
 
     # Attributes
 
@@ -185,8 +193,18 @@ class ControlService:
         """:meth:`reply` with a payload that is decoded already."""
         return Outcome(TaskCommit(self._take_reply(device, topic_id, body)), ())
 
+    async def expire_due(self) -> None:
+        """Moves every command whose time is over to ``expired``, and tells."""
+        while True:
+            expired = await self._store.commands.expire(self._clock.now_ms(), EXPIRED_AT_ONCE)
+            for command in expired:
+                self._bus.publish(changed(command))
+            if len(expired) < EXPIRED_AT_ONCE:
+                return
+
     async def close(self) -> None:
         """Waits for the moves under way."""
+        await self._expiry.close()
         self._subscription.cancel()
         await asyncio.gather(*self._moves.values(), return_exceptions=True)
 
@@ -236,10 +254,7 @@ class ControlService:
         now = self._clock.now_ms()
         command = await self._store.commands.advance(row_id, state, now, reason=reason, reply=reply)
         if command is not None:
-            news = CommandChanged(
-                command.device_id, row_id, command.command_id, command.method, state, reason, command.reply
-            )
-            self._bus.publish(news)
+            self._bus.publish(changed(command))
 
     def _move_later(self, row_id: str, state: CommandState, reason: str = "") -> None:
         before = self._moves.get(row_id)
@@ -282,6 +297,19 @@ def issued(command: Command) -> CommandIssued:
     """The bus message that announces a queued command."""
     return CommandIssued(
         command.device_id, command.id, command.command_id, command.method, command.params, command.expire_time
+    )
+
+
+def changed(command: Command) -> CommandChanged:
+    """The bus message that tells how far a command came."""
+    return CommandChanged(
+        command.device_id,
+        command.id,
+        command.command_id,
+        command.method,
+        command.state,
+        command.reason,
+        command.reply,
     )
 
 

@@ -1,6 +1,5 @@
 """Gateways and their sub-devices (wire reference §5): many devices behind one connection, told apart by address."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from thingstead.services.commits import TaskCommit
 from thingstead.services.control import ControlService
 from thingstead.services.ingest import IngestService, Outcome
 from thingstead.services.payloads import decode_object, series_item
+from thingstead.services.periodic import Periodic
 from thingstead.services.presence import PresenceService
 from thingstead.services.sub_presence import GatewayLink, SubDevice, SubDevicePresence, after
 from thingstead.storage.base import Commit, Store
@@ -47,7 +47,7 @@ class SubDeviceService:
         self._timeout_s = timeout_s
         self._gateways: dict[str, GatewayLink] = {}  # by the gateway's device id
         self._by_device: dict[str, SubDevice] = {}  # by the sub-device's id
-        self._sweeper: asyncio.Task[None] | None = None
+        self._sweeper = Periodic("sub-device time-outs", SWEEP_S, self.sweep)
         self._subscriptions = [
             bus.subscribe(SubDeviceAdded, self._added),
             bus.subscribe(SessionsRevoked, self._revoked),
@@ -70,8 +70,8 @@ class SubDeviceService:
             if number * LOADED_PER_PAGE >= total:
                 break
             number += 1
-        if self._sweeper is None and self._timeout_s:
-            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        if self._timeout_s:
+            self._sweeper.start()
         return link
 
     async def closed(self, link: GatewayLink) -> None:
@@ -143,9 +143,7 @@ class SubDeviceService:
         """Ends the sweep and waits for the changes of presence under way."""
         for subscription in self._subscriptions:
             subscription.cancel()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.wait([self._sweeper])
+        await self._sweeper.close()
         await self._presence.close()
 
     def _each(self, link: GatewayLink, body: dict[str, Any], take: Callable[[SubDevice, Any], Outcome]) -> Outcome:
@@ -192,12 +190,7 @@ class SubDeviceService:
             raise InvalidInput.field("device", "no such sub-device")
         return sub_device
 
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            self.sweep()
-
-    def sweep(self) -> None:
+    async def sweep(self) -> None:
         """Takes the sub-devices offline that were silent for longer than their time-out."""
         silent_since_s = self._clock.monotonic_s() - self._timeout_s
         for sub_device in self._by_device.values():
