@@ -1,1 +1,1 @@
-"""Devices and subscribers over MQTT and raw TCP."""
+"""Devices over MQTT: connections, log-in, topics, what goes up and what goes down."""

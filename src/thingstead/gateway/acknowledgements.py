@@ -1,0 +1,102 @@
+"""Answers that wait for their commits, and leave in the order of the messages they answer."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Pending(Protocol):
+    """What an answer waits for: a commit. Many answers share one."""
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def error(self) -> Exception | None: ...
+
+    def on_done(self, callback: Callable[[Exception | None], None]) -> None: ...
+
+
+class _Group:
+    """Answers in a row that wait for the same commit."""
+
+    __slots__ = ("answers", "counted", "pending")
+
+    def __init__(self, pending: Pending) -> None:
+        self.pending = pending
+        self.answers: list[bytes] = []
+        self.counted = 0
+
+
+class Acknowledgements:
+    """The answers of one connection.
+
+    [MQTT-4.6.0-2] PUBACK packets leave in the order of the PUBLISH packets they answer; so an answer that waits for
+    nothing waits behind those that do. One callback is registered for each commit, not for each message.
+
+    Args:
+        release: is given answers whose turn has come, in order, and how many of them acknowledge QoS 1.
+        failed: is told once that a commit failed; nothing is released any more.
+    """
+
+    __slots__ = ("_failed", "_groups", "_release", "waiting")
+
+    def __init__(self, release: Callable[[list[bytes], int], None], failed: Callable[[Exception], None]) -> None:
+        self._release = release
+        self._failed: Callable[[Exception], None] | None = failed
+        self._groups: list[_Group] = []  # nearly always one or two
+        self.waiting = 0  # answers that have not been released
+
+    def add(self, pending: Pending | None, answer: bytes, counted: int) -> bool:
+        """Takes an answer to be released after ``pending``; ``counted`` is 1 where it acknowledges QoS 1.
+
+        False: there is nothing to wait for, the answer was not taken and is the caller's to write now.
+        """
+        groups = self._groups
+        if groups:
+            group = groups[-1]
+            if pending is not None and pending is not group.pending:
+                group = self._begin(pending)
+        elif pending is None:
+            return False
+        else:
+            group = self._begin(pending)
+        group.answers.append(answer)
+        group.counted += counted
+        self.waiting += 1
+        if group.pending.done:
+            self._ended(group.pending.error)
+        return True
+
+    def _begin(self, pending: Pending) -> _Group:
+        group = _Group(pending)
+        self._groups.append(group)
+        if not pending.done:
+            pending.on_done(self._ended)
+        return group
+
+    def _ended(self, _: Exception | None) -> None:
+        groups, answers, counted = self._groups, [], 0
+        error: Exception | None = None
+        while groups and groups[0].pending.done:
+            group = groups.pop(0)
+            error = group.pending.error
+            if error is not None:
+                break
+            answers += group.answers
+            counted += group.counted
+        if answers:
+            self.waiting -= len(answers)
+            self._release(answers, counted)
+        if error is not None:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        failed, self._failed = self._failed, None
+        self.discard()
+        if failed is not None:
+            failed(error)
+
+    def discard(self) -> None:
+        """The connection is over: nothing will be released."""
+        self._groups.clear()
+        self.waiting = 0

@@ -1,0 +1,57 @@
+"""The JSON of the device plane: ``{"result": 1}`` and refusals (wire reference §1.3, §3.3)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from thingstead.errors import FieldError, ThingsteadError, TooLarge, TooManyRequests
+from thingstead.model.messages import CommandIssued
+from thingstead.mqtt.reasons import ReasonCode
+
+ACCEPTED = b'{"result":1}'
+# Official firmware parses an answer into 256 to 512 bytes (wire reference §3.3), so reasons are kept short.
+MAX_MESSAGE_CHARACTERS = 120
+MAX_REFUSED_SHOWN = 3
+
+_encode = msgspec.json.Encoder().encode
+
+
+def refusal(error: ThingsteadError) -> bytes:
+    """``{"result":0,"errcode":…,"message":"…"}``."""
+    return _encode({"result": 0, "errcode": error.errcode, "message": error.message[:MAX_MESSAGE_CHARACTERS]})
+
+
+def all_refused(refused: Sequence[FieldError]) -> bytes:
+    """The refusal of a report of which nothing was kept; names the first reason."""
+    first = refused[0]
+    message = f"{first.field}: {first.message}"
+    return _encode({"result": 0, "errcode": 400, "message": message[:MAX_MESSAGE_CHARACTERS]})
+
+
+def partly_refused(refused: Sequence[FieldError]) -> bytes:
+    """The answer to a report of which something was kept. ``refused`` names the first few attributes that were not."""
+    shown = [f"{error.field}: {error.message}"[:MAX_MESSAGE_CHARACTERS] for error in refused[:MAX_REFUSED_SHOWN]]
+    return _encode({"result": 1, "refused": shown})
+
+
+def attributes(values: dict[str, Any]) -> bytes:
+    """The answer to ``attributes/get``: plain values, no more, since small devices hold it whole."""
+    return _encode({"result": 1, "attributes": values})
+
+
+def push(values: dict[str, Any]) -> bytes:
+    """``attributes/push``: a flat object."""
+    return _encode(values)
+
+
+def command(issued: CommandIssued) -> bytes:
+    """``command/send/<id>``: always with ``method``, ``params`` and ``id``; clients drop one that lacks any."""
+    return _encode({"method": issued.method, "params": issued.params, "id": issued.command_id})
+
+
+def reason_code(error: ThingsteadError) -> ReasonCode:
+    """How a 5.0 acknowledgement names the refusal of a message."""
+    if isinstance(error, TooLarge | TooManyRequests):
+        return ReasonCode.QUOTA_EXCEEDED
+    return ReasonCode.PAYLOAD_FORMAT_INVALID if error.errcode == 400 else ReasonCode.UNSPECIFIED_ERROR

@@ -1,0 +1,316 @@
+"""One MQTT connection: from its first byte to its end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from thingstead.config import MqttSettings
+from thingstead.errors import ThingsteadError, Unavailable
+from thingstead.gateway import handshake
+from thingstead.gateway.clients import Clients
+from thingstead.gateway.counters import Counters
+from thingstead.gateway.delivery import Delivery
+from thingstead.gateway.jobs import Job, Jobs
+from thingstead.gateway.keep_alive import GRACE, SilenceTimer
+from thingstead.gateway.plane import Access, Plane
+from thingstead.gateway.stream import Stream
+from thingstead.gateway.tasks import Tasks
+from thingstead.gateway.uplink import Uplink
+from thingstead.mqtt.connection_packets import PINGRESP, Auth, Connect, Disconnect, Pingreq
+from thingstead.mqtt.decoder import Decoder, Packet
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
+from thingstead.mqtt.reasons import DISCONNECT_FROM_SERVER_REASON_CODES, MqttError, ReasonCode, protocol_error
+from thingstead.mqtt.subscription_packets import Suback, Subscribe, Unsuback, Unsubscribe
+
+log = structlog.get_logger("thingstead.gateway")
+
+V5 = ProtocolVersion.V5
+
+# Why a connection is not read at present, beside Stream.UNREAD.
+_ADMITTING, _CONGESTED, _CROWDED, _UNACKNOWLEDGED = 2, 4, 8, 16
+_OURS = _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED  # the peer is not silent: we do not listen
+
+
+class Relief(Protocol):
+    """Who says when reports must be held back: the ingest service."""
+
+    @property
+    def congested(self) -> bool: ...
+
+    def on_relief(self, callback: Callable[[], None]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the connections of a listener share."""
+
+    settings: MqttSettings
+    access: Access
+    counters: Counters
+    relief: Relief
+    tasks: Tasks
+    clients: "Clients[Client]"
+
+
+class Client(Stream):
+    """A connection over any transport that asyncio knows, or that looks like one.
+
+    The life of it: *waiting* for CONNECT; *admitting*, while a task logs it in and nothing is read; *admitted*, with a
+    plane; *closing*. Messages take the short way: everything that was received is parsed and handed to the plane at
+    once, without a coroutine; acknowledgements leave when their commits end, many in one write.
+    """
+
+    __slots__ = (
+        "_around",
+        "_connect",
+        "_decoder",
+        "_early",
+        "_jobs",
+        "_plane",
+        "_timer",
+        "_uplink",
+        "counters",
+        "delivery",
+    )
+
+    _plane: Plane
+    delivery: Delivery
+
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__(around.settings.send_buffer_max_bytes)
+        self._around = around
+        self._decoder = Decoder(around.settings.max_packet_size_bytes)
+        self._timer = SilenceTimer(self._loop, self._silent)
+        self._connect: Connect | None = None
+        self._uplink: Uplink | None = None  # None until admitted
+        self._early: list[Packet] = []  # received behind CONNECT, while it is admitted
+        self._jobs: Jobs | None = None
+        self.counters = around.counters
+
+    # What the transport calls
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.counters.connections += 1
+        self._around.clients.add(self)
+        if len(self._around.clients) > self._around.settings.max_connections:
+            self.counters.connections_refused += 1
+            self.abort()
+        else:
+            self.counters.connections_accepted += 1
+            self._timer.start(self._around.settings.connect_timeout_s)
+
+    def data_received(self, data: bytes) -> None:
+        if self.closing:
+            return
+        if self._uplink is not None:  # before that, the time runs from the beginning of the connection
+            self._timer.heard_at = self._loop.time()
+        try:
+            self._take(self._decoder.receive_data(data))
+        except Exception:
+            # A bug: logged here, and it costs this connection only.
+            log.exception("a connection failed", remote_address=self.remote_address)
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._timer.stop()
+        self._around.clients.discard(self)
+        self.counters.connections -= 1
+        self._early.clear()
+        if self._jobs is not None:
+            self._jobs.discard()
+        if self._uplink is not None:
+            self._uplink.end()
+            self.delivery.end(self.reason)
+            self._around.tasks.spawn(self._plane.closed(self.reason))
+
+    def resumed(self) -> None:
+        self._timer.heard_at = self._loop.time()
+
+    # Packets
+
+    def _take(self, packets: list[Packet]) -> None:
+        uplink = self._uplink
+        try:
+            if uplink is None:
+                self._take_before_admission(packets)
+                return
+            for packet in packets:
+                if type(packet) is Publish:
+                    uplink.publish(packet)
+                else:
+                    _HANDLERS[type(packet)](self, packet)
+                if self.closing:
+                    return
+            if self._decoder.error is not None:
+                raise self._decoder.error
+        except MqttError as exc:
+            self._broken(exc)
+        except Unavailable as exc:
+            self.not_kept(exc)
+        self.flush()
+        self._hold_back()
+
+    def _broken(self, error: MqttError) -> None:
+        self.counters.protocol_errors += 1
+        log.debug("a client broke the protocol", remote_address=self.remote_address, error=error.message)
+        if self._uplink is None:
+            self._turn_away(error)
+        else:
+            self.close(error.reason_code, error.message)
+
+    def _hold_back(self) -> None:
+        """Stops reading where more would only pile up."""
+        relief = self._around.relief
+        if relief.congested and not self.paused_for(_CONGESTED):
+            self.pause(_CONGESTED)
+            relief.on_relief(lambda: self.resume(_CONGESTED))
+        if self._uplink is not None and self._uplink.waiting > self._around.settings.receive_maximum:
+            self.pause(_UNACKNOWLEDGED)
+        if self._jobs is not None and self._jobs.crowded:
+            self.pause(_CROWDED)
+
+    def _on_answer(self, packet: Any) -> None:
+        self.delivery.receive(packet)
+
+    def _on_pubrel(self, packet: Any) -> None:
+        assert self._uplink is not None  # packets are handled only when it is there
+        self._uplink.release(packet)
+
+    def _on_subscribe(self, packet: Any) -> None:
+        reason_codes = self._plane.subscribe(packet)
+        self.write(Suback(packet.packet_id, reason_codes).serialize(self._version))
+
+    def _on_unsubscribe(self, packet: Any) -> None:
+        reason_codes = self._plane.unsubscribe(packet)
+        self.write(Unsuback(packet.packet_id, reason_codes).serialize(self._version))
+
+    def _on_pingreq(self, packet: Any) -> None:
+        self.write(PINGRESP)  # [MQTT-3.12.4-1]
+
+    def _on_disconnect(self, packet: Any) -> None:
+        # [MQTT-3.14.4-3] The server closes, if the client has not done so.
+        self._end("the device disconnected")
+
+    def _on_auth(self, packet: Any) -> None:
+        # [MQTT-4.12.0-6] No AUTH where CONNECT named no authentication method; none is supported.
+        raise protocol_error("AUTH without an authentication method")
+
+    # Admission
+
+    def _take_before_admission(self, packets: list[Packet]) -> None:
+        if self._connect is None and packets:
+            connect = packets[0]
+            assert isinstance(connect, Connect)  # [MQTT-3.1.0-1] the decoder sees to it
+            self._connect = connect
+            self.pause(_ADMITTING)
+            self._timer.stop()  # the store answers or refuses; it does not keep us waiting for ever
+            self._around.tasks.spawn(self._admit(connect))
+            packets = packets[1:]
+        self._early += packets
+        if self._connect is None and self._decoder.error is not None:
+            raise self._decoder.error
+
+    async def _admit(self, connect: Connect) -> None:
+        try:
+            handshake.check(connect)
+            terms = handshake.agree(connect, self._around.settings)
+            self.delivery = Delivery(self.write, self.counters, connect.version, terms)
+            plane = await self._around.access.admit(connect, self)
+            if self.closing:
+                await plane.closed(self.reason)
+            else:
+                self._begin(connect, plane, terms)
+        except (ThingsteadError, MqttError) as exc:
+            self._turn_away(exc)
+        except Exception:
+            # A bug, as in data_received.
+            log.exception("a log-in failed", remote_address=self.remote_address)
+            self.abort()
+
+    def _begin(self, connect: Connect, plane: Plane, terms: handshake.Terms) -> None:
+        self._plane = plane
+        self._uplink = Uplink(plane, connect.version, terms, self)
+        self.write(handshake.accepted(connect, terms, self._around.settings))
+        self._timer.start(terms.keep_alive_s * GRACE)
+        early, self._early = self._early, []
+        self._take(early)
+        self.resume(_ADMITTING)
+
+    def _turn_away(self, error: ThingsteadError | MqttError) -> None:
+        self.counters.connections_refused += 1
+        log.debug("a client was not admitted", remote_address=self.remote_address, error=error.message)
+        self.write(handshake.refused(self._decoder.version, handshake.refusal(error)))
+        self._end(error.message)
+
+    # Jobs, commits, and the end
+
+    @property
+    def _version(self) -> ProtocolVersion:
+        return self._decoder.version or ProtocolVersion.V3_1_1
+
+    def run(self, job: Job) -> None:
+        """Runs what must wait for something, one job at a time, in order; dropped when the connection ends."""
+        if self._jobs is None:
+            self._jobs = Jobs(self._around.tasks, self._job_done)
+        self._jobs.add(job)
+
+    def _job_done(self) -> None:
+        self.flush()
+        if self._jobs is not None and not self._jobs.crowded:
+            self.resume(_CROWDED)
+
+    def acknowledged(self) -> None:
+        """A commit has ended, and the acknowledgements that waited for it were written."""
+        self.flush()
+        if self._uplink is not None and self._uplink.waiting <= self._around.settings.receive_maximum:
+            self.resume(_UNACKNOWLEDGED)
+
+    def not_kept(self, error: Exception) -> None:
+        """A message cannot be kept: it is not acknowledged, and the client must come again."""
+        if not isinstance(error, Unavailable):
+            log.error("a message failed", remote_address=self.remote_address, exc_info=error)
+        self.close(ReasonCode.SERVER_BUSY, "what was sent cannot be kept now")
+
+    def overflowed(self) -> None:
+        self.counters.messages_dropped += 1
+        self.close(ReasonCode.QUOTA_EXCEEDED, "the client does not read what it is sent")
+
+    def _silent(self) -> None:
+        if self._uplink is None:
+            self._end("no CONNECT came in time")
+        elif self.paused_for(_OURS):
+            self._timer.start(self._timer.patience_s)
+        else:
+            self.close(ReasonCode.KEEP_ALIVE_TIMEOUT, "nothing was heard for one and a half keep alives")
+
+    def close(self, reason_code: ReasonCode, reason: str) -> None:
+        """Ends the connection (5.0: with a DISCONNECT [MQTT-4.13.1-1]). Calling again does nothing."""
+        if not self.closing and self._uplink is not None and self._version is V5:
+            if reason_code not in DISCONNECT_FROM_SERVER_REASON_CODES:
+                reason_code = ReasonCode.UNSPECIFIED_ERROR
+            self.write(Disconnect(reason_code).serialize(V5))
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        self._timer.stop()
+        if self._uplink is not None:
+            self._uplink.end()
+        self.end(reason)
+
+
+_HANDLERS: dict[type[Packet], Callable[[Client, Any], None]] = {
+    Puback: Client._on_answer,
+    Pubrec: Client._on_answer,
+    Pubcomp: Client._on_answer,
+    Pubrel: Client._on_pubrel,
+    Subscribe: Client._on_subscribe,
+    Unsubscribe: Client._on_unsubscribe,
+    Pingreq: Client._on_pingreq,
+    Disconnect: Client._on_disconnect,
+    Auth: Client._on_auth,
+}

@@ -1,0 +1,188 @@
+"""A device's own namespace: which topic means what (wire reference §3.2), upwards and downwards."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
+from thingstead.gateway import answers
+from thingstead.gateway.commands import Commands
+from thingstead.gateway.plane import Connection, Receipt
+from thingstead.gateway.subscriptions import Subscriptions, reaches_under
+from thingstead.model.messages import AttributesPushed, CommandIssued
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
+from thingstead.services.ingest import DeviceLink, Outcome
+from thingstead.services.platform import Platform
+
+MAX_ID_CHARACTERS = 32  # of the <id> that a requester chooses; a longer one is no topic of ours
+PUSH_QOS = 1  # of a push, where the device subscribed with at least that
+_SUCCESS = ReasonCode.SUCCESS
+
+
+class _Wanted(msgspec.Struct):
+    """The payload of ``attributes/get/<id>``; no keys means all."""
+
+    keys: list[str] | None = None
+
+
+_decode_wanted = msgspec.json.Decoder(_Wanted).decode
+
+
+class DevicePlane:
+    """The device's view: it publishes what is its own, and receives what is for it alone (wire reference §15.31).
+
+    Args:
+        end: ends the device's session; is told why, once.
+    """
+
+    __slots__ = ("_accepted", "_commands", "_connection", "_end", "_ingest", "_link", "_platform", "_subscriptions")
+
+    def __init__(
+        self, connection: Connection, link: DeviceLink, platform: Platform, end: Callable[[str], Awaitable[None]]
+    ) -> None:
+        self._connection = connection
+        self._link = link
+        self._platform = platform
+        self._ingest = platform.ingest
+        self._end = end
+        self._subscriptions = Subscriptions()
+        self._accepted: bytes | None = None  # the encoded answer to a report that is kept as a whole
+        self._commands = Commands(connection, self._subscriptions, platform.control, link.device.id)
+
+    async def closed(self, reason: str) -> None:
+        await self._end(reason)
+
+    # Up
+
+    def publish(self, packet: Publish) -> Receipt:
+        topic = packet.topic
+        if topic == "attributes":
+            return self._report(packet.payload)
+        request_id = ""
+        route = _TOPICS.get(topic)
+        if route is None:
+            root, _, request_id = topic.rpartition("/")
+            route = _ROOTS.get(root) if 0 < len(request_id) <= MAX_ID_CHARACTERS else None
+        if route is None:
+            # Wire reference §14.7: whatever else a device publishes is tolerated.
+            self._connection.counters.messages_ignored += 1
+            return None, ReasonCode.NO_MATCHING_SUBSCRIBERS, None
+        answer_topic = route.answer_topic + request_id
+        try:
+            outcome = route.take(self, request_id, packet.payload)
+        except Unavailable:
+            raise
+        except ThingsteadError as exc:
+            return self._refused(exc, answer_topic)
+        return (None, _SUCCESS, None) if outcome is None else self._receipt(outcome, answer_topic)
+
+    def _report(self, payload: bytes) -> Receipt:
+        try:
+            outcome = self._ingest.report_attributes(self._link, payload)
+        except InvalidInput as exc:
+            return self._refused(exc, "attributes/response")
+        if outcome.refused:
+            return self._receipt(outcome, "attributes/response")
+        if self._accepted is not None:
+            self._connection.counters.messages_sent += 1
+        return outcome.commit, _SUCCESS, self._accepted
+
+    def _series(self, _: str, payload: bytes) -> Outcome:
+        return self._ingest.report_series(self._link, payload)
+
+    def _event(self, _: str, payload: bytes) -> Outcome:
+        return self._ingest.report_event(self._link, payload)
+
+    def _reply(self, request_id: str, payload: bytes) -> Outcome:
+        topic_id = int(request_id) if request_id.isascii() and request_id.isdecimal() else None
+        return self._platform.control.reply(self._link.device, topic_id, payload)
+
+    def _get(self, request_id: str, payload: bytes) -> None:
+        try:
+            keys = _decode_wanted(payload or b"{}").keys or []
+        except (msgspec.MsgspecError, RecursionError):
+            raise InvalidInput('an object is expected, with "keys" as a list of identifiers or without') from None
+
+        async def answer() -> None:
+            values = await self._platform.history.current_values(self._link.device, keys)
+            encoded = self._answer(f"attributes/get/response/{request_id}", answers.attributes(values))
+            if encoded is not None:
+                self._connection.write(encoded)
+
+        self._connection.run(answer)
+
+    def _receipt(self, outcome: Outcome, answer_topic: str) -> Receipt:
+        if not outcome.refused:
+            return outcome.commit, _SUCCESS, self._answer(answer_topic, answers.ACCEPTED)
+        if outcome.commit is not None:
+            return outcome.commit, _SUCCESS, self._answer(answer_topic, answers.partly_refused(outcome.refused))
+        body = answers.all_refused(outcome.refused)
+        return None, ReasonCode.PAYLOAD_FORMAT_INVALID, self._answer(answer_topic, body)
+
+    def _refused(self, error: ThingsteadError, answer_topic: str) -> Receipt:
+        return None, answers.reason_code(error), self._answer(answer_topic, answers.refusal(error))
+
+    def _answer(self, topic: str, payload: bytes) -> bytes | None:
+        """An answer as bytes to write; None where the device does not listen to it.
+
+        Answers go at QoS 0: they are about a message whose acknowledgement travels with them on one connection.
+        """
+        grant = self._subscriptions.grant(topic)
+        if grant is None:
+            return None
+        encoded = self._connection.delivery.encode(topic, payload, grant.properties)
+        if encoded is not None:
+            self._connection.counters.messages_sent += 1
+        return encoded
+
+    # Down
+
+    def subscribe(self, packet: Subscribe) -> Sequence[ReasonCode]:
+        reason_codes = self._subscriptions.subscribe(packet)
+        self._subscriptions_changed()
+        if any(reaches_under(request.topic_filter, "command") for request in packet.subscriptions):
+            self._commands.subscribed()
+        return reason_codes
+
+    def unsubscribe(self, packet: Unsubscribe) -> Sequence[ReasonCode]:
+        reason_codes = self._subscriptions.unsubscribe(packet)
+        self._subscriptions_changed()
+        return reason_codes
+
+    def _subscriptions_changed(self) -> None:
+        grant = self._subscriptions.grant("attributes/response")
+        self._accepted = grant and self._connection.delivery.encode(
+            "attributes/response", answers.ACCEPTED, grant.properties
+        )
+
+    def push(self, message: AttributesPushed) -> None:
+        """``attributes/push``. It is not kept for a device that does not listen: the value is there to be read."""
+        grant = self._subscriptions.grant("attributes/push")
+        if grant is not None:
+            payload = answers.push(message.attributes)
+            self._connection.delivery.send(
+                Publish("attributes/push", payload, min(grant.qos, PUSH_QOS), properties=grant.properties)
+            )
+            self._connection.flush()
+
+    def command(self, message: CommandIssued) -> None:
+        """``command/send/<id>``."""
+        self._commands.issued(message)
+
+
+class _Route(NamedTuple):
+    """What a topic means: who takes the payload, and where the answer goes (followed by the request's id)."""
+
+    take: Callable[[DevicePlane, str, bytes], Outcome | None]
+    answer_topic: str
+
+
+_TOPICS = {"attributes/series": _Route(DevicePlane._series, "attributes/series/response")}
+_ROOTS = {
+    "attributes/get": _Route(DevicePlane._get, "attributes/get/response/"),
+    "event/report": _Route(DevicePlane._event, "event/response/"),
+    "command/reply": _Route(DevicePlane._reply, "command/reply/response/"),
+}

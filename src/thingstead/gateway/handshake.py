@@ -1,0 +1,102 @@
+"""CONNECT and CONNACK: what the two ends agree on, and how a client is refused."""
+
+import secrets
+from typing import Any, NamedTuple
+
+from thingstead.config import MqttSettings
+from thingstead.errors import Forbidden, NotAuthenticated, NotFound, ThingsteadError, TooManyRequests
+from thingstead.mqtt.connection_packets import Connack, Connect
+from thingstead.mqtt.outbound import MAX_PACKET_ID
+from thingstead.mqtt.properties import Property
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.reasons import CONNACK_REASON_CODES, MqttError, ReasonCode
+
+V5 = ProtocolVersion.V5
+NO_LIMIT = 268_435_460  # bytes: the largest packet there can be (2.1.4)
+TOPIC_ALIAS_MAXIMUM = 32  # topic names that one client may abbreviate; there are about ten
+
+
+class Terms(NamedTuple):
+    """What a connection was agreed on."""
+
+    keep_alive_s: int  # 0: none
+    our_receive_maximum: int  # unanswered messages that the client may have with us
+    their_receive_maximum: int  # and we with the client
+    their_max_packet_size_bytes: int
+
+
+def check(connect: Connect) -> None:
+    """What can be told of a CONNECT before anybody is asked. Raises MqttError."""
+    if Property.AUTHENTICATION_METHOD in connect.properties:
+        # [MQTT-4.12.0-1] A method that is not supported is refused with 0x8C; none is supported.
+        raise MqttError(ReasonCode.BAD_AUTHENTICATION_METHOD, "no authentication method is supported")
+
+
+def agree(connect: Connect, settings: MqttSettings) -> Terms:
+    """The terms of a CONNECT. Before 5.0 there is no way to tell the client of ours; it keeps to what it said."""
+    if connect.version is not V5:
+        return Terms(connect.keep_alive, MAX_PACKET_ID, MAX_PACKET_ID, NO_LIMIT)
+    return Terms(
+        # [MQTT-3.1.2-21] The server's keep alive counts where it sends one.
+        min(connect.keep_alive or settings.keep_alive_max_s, settings.keep_alive_max_s),
+        settings.receive_maximum,
+        connect.properties.get(Property.RECEIVE_MAXIMUM, MAX_PACKET_ID),
+        connect.properties.get(Property.MAXIMUM_PACKET_SIZE, NO_LIMIT),
+    )
+
+
+def accepted(connect: Connect, terms: Terms, settings: MqttSettings) -> bytes:
+    """The CONNACK that admits a client."""
+    if connect.version is not V5:
+        return Connack().serialize(connect.version)
+    properties: dict[Property, Any] = {
+        Property.RECEIVE_MAXIMUM: terms.our_receive_maximum,
+        Property.MAXIMUM_PACKET_SIZE: settings.max_packet_size_bytes,
+        Property.TOPIC_ALIAS_MAXIMUM: TOPIC_ALIAS_MAXIMUM,
+    }
+    if terms.keep_alive_s != connect.keep_alive:
+        properties[Property.SERVER_KEEP_ALIVE] = terms.keep_alive_s
+    if not connect.client_id:
+        # [MQTT-3.1.3-7] [MQTT-3.2.2-16] A client without an identifier is given one.
+        properties[Property.ASSIGNED_CLIENT_IDENTIFIER] = secrets.token_hex(8)
+    if connect.properties.get(Property.SESSION_EXPIRY_INTERVAL):
+        # 3.2.2.3.2: the interval in use, where it is not the one that the client asked for.
+        properties[Property.SESSION_EXPIRY_INTERVAL] = 0
+    return Connack(properties=properties).serialize(V5)
+
+
+def refusal(error: ThingsteadError | MqttError) -> ReasonCode:
+    """The reason code of a CONNACK that turns a client away."""
+    if isinstance(error, MqttError):
+        return error.reason_code
+    if isinstance(error, NotAuthenticated | NotFound):  # NotFound: removed during the log-in
+        return ReasonCode.BAD_USER_NAME_OR_PASSWORD
+    if isinstance(error, Forbidden):
+        return ReasonCode.NOT_AUTHORIZED
+    if isinstance(error, TooManyRequests):
+        return ReasonCode.CONNECTION_RATE_EXCEEDED
+    return ReasonCode.SERVER_UNAVAILABLE
+
+
+# 3.1.1 answers these before it closes; everything else that is wrong with a CONNECT only closes [MQTT-3.1.4-1].
+_ANSWERED_BEFORE_5_0 = frozenset(
+    {
+        ReasonCode.UNSUPPORTED_PROTOCOL_VERSION,
+        ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
+        ReasonCode.BAD_USER_NAME_OR_PASSWORD,
+        ReasonCode.NOT_AUTHORIZED,
+        ReasonCode.SERVER_UNAVAILABLE,
+        ReasonCode.CONNECTION_RATE_EXCEEDED,
+    }
+)
+
+
+def refused(version: ProtocolVersion | None, reason_code: ReasonCode) -> bytes:
+    """The bytes that answer a refused CONNECT; ``version`` is None where not even that could be read."""
+    if version is not V5:
+        if reason_code not in _ANSWERED_BEFORE_5_0:
+            return b""
+        return Connack(reason_code=reason_code).serialize(version or ProtocolVersion.V3_1_1)
+    if reason_code not in CONNACK_REASON_CODES:
+        reason_code = ReasonCode.PROTOCOL_ERROR
+    return Connack(reason_code=reason_code).serialize(V5)

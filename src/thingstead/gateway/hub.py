@@ -1,0 +1,104 @@
+"""Who is connected to this node, and the way of bus messages to their devices."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.gateway.plane import Connection
+from thingstead.model.messages import AttributesPushed, CommandIssued, PresenceChanged, SessionsRevoked
+from thingstead.mqtt.reasons import ReasonCode
+
+log = structlog.get_logger("thingstead.gateway")
+
+
+class Downlink(Protocol):
+    """A device that can be sent something."""
+
+    def push(self, message: AttributesPushed) -> None: ...
+
+    def command(self, message: CommandIssued) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class LiveSession:
+    """A connection that has authenticated as a device."""
+
+    session_id: str
+    device_id: str
+    connection: Connection
+    downlink: Downlink | None = None  # once the session owns its device
+
+
+class Hub:
+    """The sessions of this node.
+
+    A session is here from the moment in which its device is known, before it owns the device, so that neither a
+    takeover nor a revocation can pass it by. What is sent to a device goes to the newest session that owns it.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self._by_id: dict[str, LiveSession] = {}
+        self._by_device: dict[str, list[LiveSession]] = {}  # oldest first; nearly always one
+        self._subscriptions = [
+            bus.subscribe(AttributesPushed, self._push),
+            bus.subscribe(CommandIssued, self._command),
+            bus.subscribe(PresenceChanged, self._presence_changed),
+            bus.subscribe(SessionsRevoked, self._revoke),
+        ]
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def add(self, session: LiveSession) -> None:
+        self._by_id[session.session_id] = session
+        self._by_device.setdefault(session.device_id, []).append(session)
+
+    def remove(self, session: LiveSession) -> None:
+        """Calling again does nothing."""
+        if self._by_id.pop(session.session_id, None) is not None:
+            sessions = self._by_device[session.device_id]
+            sessions.remove(session)
+            if not sessions:
+                del self._by_device[session.device_id]
+
+    def close(self) -> None:
+        """Hears the bus no more."""
+        for subscription in self._subscriptions:
+            subscription.cancel()
+
+    def _downlink(self, device_id: str) -> Downlink | None:
+        for session in reversed(self._by_device.get(device_id, ())):
+            if session.downlink is not None:
+                return session.downlink
+        return None
+
+    def _push(self, message: AttributesPushed) -> None:
+        downlink = self._downlink(message.device_id)
+        if downlink is not None:
+            downlink.push(message)
+
+    def _command(self, message: CommandIssued) -> None:
+        downlink = self._downlink(message.device_id)
+        if downlink is not None:
+            downlink.command(message)
+
+    def _presence_changed(self, message: PresenceChanged) -> None:
+        replaced = self._by_id.get(message.replaced) if message.replaced else None
+        if replaced is None:
+            return
+        successor = self._by_id.get(message.session_id)
+        log.info(
+            "a device's session was taken over",
+            device=message.device_id,
+            remote_address=replaced.connection.remote_address,
+            by=successor.connection.remote_address if successor else "another node",
+        )
+        # [MQTT-3.1.4-3] The older connection is told 0x8E and closed.
+        replaced.connection.close(ReasonCode.SESSION_TAKEN_OVER, "another connection of the device took over")
+
+    def _revoke(self, message: SessionsRevoked) -> None:
+        for device_id in message.device_ids:
+            for session in tuple(self._by_device.get(device_id, ())):
+                session.connection.close(ReasonCode.ADMINISTRATIVE_ACTION, message.reason)

@@ -1,0 +1,103 @@
+"""The byte stream of one connection: bounded in both directions, and with an end that comes once."""
+
+import asyncio
+from typing import cast
+
+CLOSE_TIMEOUT_S = 5.0  # how long a peer may take to read what was written before its connection is cut
+
+
+class Stream(asyncio.Protocol):
+    """Writes in one go what was collected, stops reading for any of several reasons, and closes in order.
+
+    Args:
+        send_buffer_max_bytes: what may wait to be read by the peer; over it, :meth:`overflowed` is called.
+    """
+
+    __slots__ = ("_cutter", "_loop", "_out", "_paused", "_send_buffer_max_bytes", "_transport", "closing", "reason")
+
+    UNREAD = 1  # the peer does not read, so nothing more is read from it; reasons are bits, others have more of them
+
+    _transport: asyncio.Transport
+
+    def __init__(self, send_buffer_max_bytes: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._send_buffer_max_bytes = send_buffer_max_bytes
+        self._out: list[bytes] = []
+        self._paused = 0
+        self._cutter: asyncio.TimerHandle | None = None
+        self.closing = False
+        self.reason = "the connection was lost"  # why it ended, unless somebody ended it
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of that class
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closing = True
+        if self._cutter is not None:
+            self._cutter.cancel()
+
+    def pause_writing(self) -> None:
+        self.pause(self.UNREAD)
+
+    def resume_writing(self) -> None:
+        self.resume(self.UNREAD)
+
+    @property
+    def remote_address(self) -> str:
+        """For people: ``192.0.2.1:49152``."""
+        peer = self._transport.get_extra_info("peername")
+        return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+
+    def pause(self, reason: int) -> None:
+        """Reads nothing more until every reason is gone."""
+        if not self._paused and not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._paused |= reason
+
+    def resume(self, reason: int) -> None:
+        """A reason is gone, if it was one."""
+        if self._paused & reason:
+            self._paused &= ~reason
+            if not self._paused and not self._transport.is_closing():
+                self.resumed()
+                self._transport.resume_reading()
+
+    def resumed(self) -> None:
+        """Reading goes on."""
+
+    def paused_for(self, reasons: int) -> bool:
+        return bool(self._paused & reasons)
+
+    def write(self, data: bytes) -> None:
+        """Takes bytes; they leave with the next :meth:`flush`."""
+        self._out.append(data)
+
+    def flush(self) -> None:
+        """Writes what was collected."""
+        if self.closing:
+            self._out.clear()
+        elif self._out:
+            self._transport.write(b"".join(self._out))
+            self._out.clear()
+            if self._transport.get_write_buffer_size() > self._send_buffer_max_bytes:
+                self.overflowed()
+
+    def overflowed(self) -> None:
+        """The peer lets too much wait."""
+        self.abort()
+
+    def end(self, reason: str) -> None:
+        """Writes what was collected, then closes. Calling again does nothing."""
+        if self.closing:
+            return
+        self.closing = True
+        self.reason = reason
+        self._transport.write(b"".join(self._out))
+        self._out.clear()
+        self._transport.close()
+        self._cutter = self._loop.call_later(CLOSE_TIMEOUT_S, self._transport.abort)
+
+    def abort(self) -> None:
+        """Cuts the connection at once."""
+        self.closing = True
+        self._transport.abort()

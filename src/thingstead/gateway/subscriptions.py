@@ -1,0 +1,82 @@
+"""What one device has subscribed to, within its own namespace."""
+
+from typing import NamedTuple
+
+from thingstead.mqtt.properties import NO_PROPERTIES, Properties, Property
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
+from thingstead.mqtt.topics import matches, parse_shared
+
+MAX_SUBSCRIPTIONS = 100  # of one device; the wire knows about twenty topics
+MAX_QOS = 1  # the greatest that is granted: nothing is sent to a device at QoS 2
+_REMEMBERED = 64  # topics whose lookup is remembered
+
+
+class Grant(NamedTuple):
+    """How a message on a topic reaches the device."""
+
+    qos: int
+    properties: Properties  # the identifiers of all matching subscriptions [MQTT-3.3.4-3]
+
+
+def reaches_under(topic_filter: str, root: str) -> bool:
+    """Whether a filter may match a topic whose first level is ``root``."""
+    return parse_shared(topic_filter).topic_filter.split("/", 1)[0] in (root, "+", "#")
+
+
+class Subscriptions:
+    """Filters by text, each with the QoS that was granted and its subscription identifier (0: none).
+
+    A share name is passed over: a device is the only member of its namespace.
+    """
+
+    __slots__ = ("_filters", "_found")
+
+    def __init__(self) -> None:
+        self._filters: dict[str, tuple[int, int]] = {}
+        self._found: dict[str, Grant | None] = {}
+
+    def subscribe(self, packet: Subscribe) -> list[ReasonCode]:
+        """One reason code for each filter: the QoS granted [MQTT-3.9.3-1], or that there are too many."""
+        [identifier] = packet.properties.get(Property.SUBSCRIPTION_IDENTIFIER, (0,))
+        self._found.clear()
+        reason_codes = []
+        for request in packet.subscriptions:
+            # [MQTT-3.8.4-3] The same filter again replaces its subscription.
+            if request.topic_filter not in self._filters and len(self._filters) >= MAX_SUBSCRIPTIONS:
+                reason_codes.append(ReasonCode.QUOTA_EXCEEDED)
+                continue
+            qos = min(request.qos, MAX_QOS)
+            self._filters[request.topic_filter] = (qos, identifier)
+            reason_codes.append(ReasonCode(qos))
+        return reason_codes
+
+    def unsubscribe(self, packet: Unsubscribe) -> list[ReasonCode]:
+        """One reason code for each filter [MQTT-3.11.3-1]."""
+        self._found.clear()
+        return [
+            ReasonCode.SUCCESS if self._filters.pop(topic_filter, None) else ReasonCode.NO_SUBSCRIPTION_EXISTED
+            for topic_filter in packet.topic_filters
+        ]
+
+    def grant(self, topic: str) -> Grant | None:
+        """How ``topic`` is subscribed to, or None. Where filters overlap, once, with their greatest QoS
+        [MQTT-3.3.4-2]."""
+        if topic in self._found:
+            return self._found[topic]
+        found = [
+            subscription
+            for topic_filter, subscription in self._filters.items()
+            if matches(parse_shared(topic_filter).topic_filter, topic)
+        ]
+        grant = _combine(found) if found else None
+        if len(self._found) >= _REMEMBERED:
+            self._found.clear()
+        self._found[topic] = grant
+        return grant
+
+
+def _combine(found: list[tuple[int, int]]) -> Grant:
+    identifiers = tuple(identifier for _, identifier in found if identifier)
+    properties = {Property.SUBSCRIPTION_IDENTIFIER: identifiers} if identifiers else NO_PROPERTIES
+    return Grant(max(qos for qos, _ in found), properties)

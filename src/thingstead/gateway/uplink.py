@@ -1,0 +1,93 @@
+"""Messages up from one client: taken in at once, acknowledged in order when they are on disk."""
+
+from typing import Protocol
+
+from thingstead.gateway.acknowledgements import Acknowledgements, Pending
+from thingstead.gateway.counters import Counters
+from thingstead.gateway.handshake import TOPIC_ALIAS_MAXIMUM, Terms
+from thingstead.gateway.plane import Plane
+from thingstead.mqtt.aliases import InboundAliases
+from thingstead.mqtt.inbound import Inbound
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.publish_packets import Puback, Publish, Pubrec, Pubrel
+
+V5 = ProtocolVersion.V5
+_PUBACK = 0x4002_0000  # a PUBACK that says no more than its packet identifier is four bytes: this number plus it
+
+
+class Owner(Protocol):
+    """The connection."""
+
+    counters: Counters
+
+    def write(self, data: bytes) -> None: ...
+
+    def acknowledged(self) -> None: ...
+
+    def not_kept(self, error: Exception) -> None: ...
+
+
+class Uplink:
+    """The upward half of a connection.
+
+    Commit by commit, ``owner`` is told to write what was released, or that a message cannot be kept.
+    """
+
+    __slots__ = ("_acknowledgements", "_aliases", "_counters", "_inbound", "_owner", "_plane", "_version")
+
+    def __init__(self, plane: Plane, version: ProtocolVersion, terms: Terms, owner: Owner) -> None:
+        self._plane = plane
+        self._version = version
+        self._owner = owner
+        self._counters = owner.counters
+        self._acknowledgements = Acknowledgements(self._release, owner.not_kept)
+        self._inbound = Inbound(terms.our_receive_maximum)
+        self._aliases = InboundAliases(TOPIC_ALIAS_MAXIMUM)
+
+    @property
+    def waiting(self) -> int:
+        """Answers that wait for a commit."""
+        return self._acknowledgements.waiting
+
+    def publish(self, packet: Publish) -> None:
+        """Takes a PUBLISH. Raises MqttError; Unavailable where it cannot be kept."""
+        self._counters.messages_received += 1
+        if packet.properties:
+            self._aliases.resolve(packet)
+        qos = packet.qos
+        if qos and not self._inbound.receive(packet):
+            # [MQTT-4.3.3-10] A repetition is answered, not taken again; behind the first, thus after its commit.
+            self._answer(None, Pubrec(packet.packet_id).serialize(self._version), 0)
+            return
+        pending, reason_code, answer = self._plane.publish(packet)
+        if qos == 1:
+            if reason_code and self._version is V5:
+                acknowledgement = Puback(packet.packet_id, reason_code).serialize(V5)
+            else:
+                acknowledgement = (_PUBACK | packet.packet_id).to_bytes(4, "big")
+            self._answer(pending, acknowledgement + answer if answer else acknowledgement, 1)
+        elif qos:
+            if reason_code and self._version is V5:
+                self._inbound.refused(packet.packet_id)
+            acknowledgement = Pubrec(packet.packet_id, reason_code).serialize(self._version)
+            self._answer(pending, acknowledgement + answer if answer else acknowledgement, 0)
+        elif answer is not None:
+            self._answer(pending, answer, 0)
+
+    def release(self, packet: Pubrel) -> None:
+        """Takes a PUBREL."""
+        self._owner.write(self._inbound.release(packet).serialize(self._version))
+
+    def _answer(self, pending: Pending | None, answer: bytes, counted: int) -> None:
+        if not self._acknowledgements.add(pending, answer, counted):
+            self._owner.write(answer)
+            self._inbound.acknowledged(counted)
+
+    def _release(self, answers: list[bytes], counted: int) -> None:
+        self._owner.write(b"".join(answers))
+        self._inbound.acknowledged(counted)
+        self._owner.acknowledged()
+
+    def end(self) -> None:
+        """The connection is over: nothing is acknowledged any more."""
+        self._acknowledgements.discard()

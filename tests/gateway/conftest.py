@@ -1,0 +1,189 @@
+"""A gateway over a real store, a bus that encodes every message, and peers that speak MQTT packet by packet."""
+
+import asyncio
+import contextlib
+import socket
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from thingstead.bus.local import LocalBus
+from thingstead.clock import SystemClock
+from thingstead.config import AccountSettings, Config, MqttSettings
+from thingstead.gateway.gateway import Gateway
+from thingstead.model.device import Device
+from thingstead.model.device_type import Functions
+from thingstead.mqtt.connection_packets import Connack, Connect
+from thingstead.mqtt.decoder import Decoder, Packet
+from thingstead.mqtt.properties import NO_PROPERTIES, Properties
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest
+from thingstead.server.composition import build_platform
+from thingstead.services.device_types import NewDeviceType
+from thingstead.services.new_device import NewDevice
+from thingstead.storage.sqlite.store import SqliteStore
+
+P = TypeVar("P", bound=Packet)
+TIMEOUT_S = 10
+V3_1_1, V5 = ProtocolVersion.V3_1_1, ProtocolVersion.V5
+
+
+class Peer:
+    """The client's end of a connection. What arrives is read in order; nothing is passed over."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, version: ProtocolVersion) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._decoder = Decoder(1_000_000, version)
+        self._arrived: list[Packet] = []
+        self.version = version
+
+    def send_bytes(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    def send(self, *packets: Packet) -> None:
+        """All of them in one piece."""
+        self.send_bytes(b"".join(packet.serialize(self.version) for packet in packets))
+
+    async def drain(self) -> None:
+        await self._writer.drain()
+
+    async def receive(self, kind: type[P]) -> P:
+        """The next packet, which must be of this kind."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while not self._arrived:
+                data = await self._reader.read(65_536)
+                assert data, "the connection was closed"
+                self._arrived += self._decoder.receive_data(data)
+                assert self._decoder.error is None
+        packet = self._arrived.pop(0)
+        assert isinstance(packet, kind), f"{packet} instead of a {kind.__name__}"
+        return packet
+
+    async def receive_close(self) -> None:
+        """The connection is closed, without any further packet."""
+        assert self._arrived == []
+        async with asyncio.timeout(TIMEOUT_S):
+            with contextlib.suppress(ConnectionResetError):
+                assert await self._reader.read(1) == b""
+
+    async def receive_nothing(self) -> None:
+        """Nothing has arrived by the time at which an answer to a PINGREQ would have."""
+        assert self._arrived == []
+        self.send_bytes(b"\xc0\0")
+        async with asyncio.timeout(TIMEOUT_S):
+            assert await self._reader.readexactly(2) == b"\xd0\0"
+
+    async def subscribe(self, *topic_filters: str, qos: int = 0, properties: Properties = NO_PROPERTIES) -> Suback:
+        self.send(Subscribe(1, [SubscriptionRequest(topic, qos) for topic in topic_filters], properties))
+        return await self.receive(Suback)
+
+    def abort(self) -> None:
+        """The network is gone."""
+        self._writer.transport.abort()
+
+    async def close(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+
+class House:
+    """A project with its gateway on a port of this machine."""
+
+    def __init__(self, store: SqliteStore, path: Path, settings: MqttSettings) -> None:
+        config = Config(account=AccountSettings(password_hash_memory_kib=8192, password_hash_passes=1))
+        self.store = store
+        self.path = path
+        self.bus = LocalBus(round_trip=True)
+        clock = SystemClock()
+        self.platform = build_platform(store, self.bus, clock, config)
+        self.gateway = Gateway(self.platform, self.bus, clock, settings)
+        self.counters = self.gateway.counters
+        self._peers: list[Peer] = []
+        self.project_key = ""
+        self.project_id = ""
+        self.port = 0
+
+    async def open(self) -> None:
+        credentials = await self.platform.projects.create()
+        self.project_id, self.project_key = credentials.project_id, credentials.project_key
+        sock = socket.create_server(("127.0.0.1", 0))
+        self.port = await self.gateway.listen(sock)
+
+    async def close(self) -> None:
+        for peer in self._peers:
+            await peer.close()
+        await self.gateway.stop()
+        await self.platform.sub_devices.close()
+        await self.platform.control.close()
+        await self.platform.ingest.close()
+        await self.bus.close()
+        await self.store.close()
+
+    async def device(self, functions: Functions | None = None) -> Device:
+        type_id = None
+        if functions is not None:
+            created = await self.platform.device_types.create(
+                self.project_id, NewDeviceType(name="type", functions=functions)
+            )
+            type_id = created.id
+        return await self.platform.devices.create(self.project_id, NewDevice(name="device", type_id=type_id))
+
+    async def peer(self, version: ProtocolVersion = V3_1_1) -> Peer:
+        """A connection that has sent nothing."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        peer = Peer(reader, writer, version)
+        self._peers.append(peer)
+        return peer
+
+    def certificate(self, device: Device) -> dict[str, Any]:
+        return {"user_name": device.access_token, "password": self.project_key.encode()}
+
+    async def log_in(self, device: Device, version: ProtocolVersion = V3_1_1, **connect: Any) -> Peer:
+        """A connection of the device that was admitted."""
+        peer = await self.peer(version)
+        peer.send(Connect(version, **{"client_id": "c", **self.certificate(device), **connect}))
+        connack = await peer.receive(Connack)
+        assert connack.reason_code == 0
+        return peer
+
+    async def online(self, device: Device) -> bool:
+        return (await self.platform.devices.get_view(self.project_id, device.id)).online
+
+    async def values(self, device: Device) -> dict[str, Any]:
+        return await self.platform.history.current_values(device)
+
+    @contextlib.contextmanager
+    def held_writes(self) -> Iterator[None]:
+        """Inside the block no commit can end."""
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+            connection.close()
+
+
+@pytest.fixture
+def mqtt_settings() -> MqttSettings:
+    """A module may have its own."""
+    return MqttSettings()
+
+
+@pytest.fixture
+async def house(tmp_path: Path, mqtt_settings: MqttSettings) -> AsyncIterator[House]:
+    path = tmp_path / "thingstead.db"
+    house = House(await SqliteStore.open(path, SystemClock()), path, mqtt_settings)
+    await house.open()
+    yield house
+    await house.close()
+
+
+def report(packet_id: int = 0, payload: bytes = b'{"t":1}', qos: int = 1, topic: str = "attributes") -> Publish:
+    return Publish(topic, payload, qos, packet_id)
