@@ -11,8 +11,9 @@ from thingstead.model.command import Command
 from thingstead.model.device import Device, DeviceSession
 from thingstead.model.device_type import AttributeDefinition, CommandDefinition, Functions, Parameter
 from thingstead.model.messages import AttributesPushed, CommandIssued
+from thingstead.services.command_news import answered_by
 from thingstead.services.commits import committed
-from thingstead.services.control import REPLY_LIFETIME_MS, answered_by
+from thingstead.services.control import REPLY_LIFETIME_MS
 
 LAMP = Functions(
     attributes=(

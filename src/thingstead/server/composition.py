@@ -18,6 +18,7 @@ from thingstead.bus.local import LocalBus
 from thingstead.clock import Clock, SystemClock
 from thingstead.config import Config
 from thingstead.errors import ConfigError, Conflict, Unavailable
+from thingstead.gateway.gateway import Gateway
 from thingstead.metrics import Metrics
 from thingstead.server.figures import read_figures
 from thingstead.server.folder import DataFolder
@@ -52,18 +53,17 @@ STOP_TIMEOUT_S = 10  # for each part; over it the next one is stopped all the sa
 
 def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Platform:
     """The services over a store and a bus."""
-    passwords = Passwords(
-        memory_kib=config.account.password_hash_memory_kib, passes=config.account.password_hash_passes
-    )
+    account = config.account
+    passwords = Passwords(memory_kib=account.password_hash_memory_kib, passes=account.password_hash_passes)
+    devices = DeviceService(store, bus, clock, active_within_ms=config.active_window_s * 1000)
     ingest = IngestService(store, bus, clock)
+    control = ControlService(store, bus, clock, ingest)
     logs = DeviceLogService(store, clock)
     presence = PresenceService(store, bus, clock, logs, NODE)
-    control = ControlService(store, bus, clock, ingest)
-    devices = DeviceService(store, bus, clock, active_within_ms=config.active_window_s * 1000)
     return Platform(
         projects=ProjectService(store, clock, passwords),
         accounts=AccountService(store, clock, passwords),
-        tokens=TokenService(store, clock, passwords, config.account),
+        tokens=TokenService(store, clock, passwords, account),
         devices=devices,
         device_types=DeviceTypeService(store, bus, clock),
         device_groups=DeviceGroupService(store, clock),
@@ -151,17 +151,12 @@ class Server:
         http_port, mqtt_port: the TCP ports that are open.
     """
 
-    def __init__(self, platform: Platform, credentials: Credentials | None, store: Store, http: HttpListener) -> None:
+    def __init__(self, platform: Platform, credentials: Credentials | None, http: HttpListener, mqtt_port: int) -> None:
         self.platform = platform
         self.credentials = credentials
-        self._store = store
         self._http = http
         self.http_port = http.port
-        self.mqtt_port = 0
-
-    def trouble(self) -> str | None:
-        """None while every port is open and everything that is accepted can be kept; else what is wrong."""
-        return self._store.trouble()
+        self.mqtt_port = mqtt_port
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Returns when ``stop`` is set.
@@ -197,6 +192,7 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
     folder = DataFolder(config.data_path)
     async with AsyncExitStack() as stack:
         http_socket = stack.enter_context(bind("http_port", config.host, config.http_port))
+        mqtt_socket = stack.enter_context(bind("mqtt_port", config.host, config.mqtt_port))
         credentials, undo = None, ExitStack()
         if not folder.initialised:
             folder.create()
@@ -212,13 +208,16 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         platform = build_platform(store, bus, clock, config)
         stack.push_async_callback(_close_services, platform)
         platform.control.start()
+        gateway = Gateway(platform, bus, clock, config.mqtt)
+        stack.push_async_callback(_within, "mqtt", gateway.stop)
+        mqtt_port = await gateway.listen(mqtt_socket)
         metrics = Metrics()
-        app = create_app(platform, config.http, lambda: server.trouble(), metrics)
-        http = HttpListener(app, http_socket, config.http)
-        server = Server(platform, credentials, store, http)
-        read_figures(metrics, store, platform)
+        read_figures(metrics, store, platform, gateway.counters)
+        # Last of all: GET /healthz answers when everything else is there.
+        http = HttpListener(create_app(platform, config.http, store.trouble, metrics), http_socket, config.http)
         stack.push_async_callback(_within, "http", http.stop)
         await http.start()
+        server = Server(platform, credentials, http, mqtt_port)
         undo.pop_all()
         took_ms = round((clock.monotonic_s() - begun_s) * 1000)
         log.info(
@@ -236,6 +235,7 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
 
 
 async def _close_services(platform: Platform) -> None:
+    await _within("sub_devices", platform.sub_devices.close)
     await _within("sub_devices", platform.sub_devices.close)
     await _within("control", platform.control.close)
     await _within("ingest", platform.ingest.close)

@@ -5,7 +5,7 @@ device's connection delivers it and tells how far it came. Whoever waits for tha
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -19,6 +19,7 @@ from thingstead.model.ids import new_id
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued
 from thingstead.model.report import Report, Source
 from thingstead.model.values import check_params, valid_identifier
+from thingstead.services.command_news import answered_by, changed, issued
 from thingstead.services.commits import TaskCommit, committed
 from thingstead.services.ingest import IngestService, Outcome
 from thingstead.services.payloads import decode_object
@@ -291,40 +292,3 @@ class ControlService:
         future = self._waiting.get(news.command_row_id)
         if future is not None and not future.done():
             future.set_result(news)
-
-
-def issued(command: Command) -> CommandIssued:
-    """The bus message that announces a queued command."""
-    return CommandIssued(
-        command.device_id, command.id, command.command_id, command.method, command.params, command.expire_time
-    )
-
-
-def changed(command: Command) -> CommandChanged:
-    """The bus message that tells how far a command came."""
-    return CommandChanged(
-        command.device_id,
-        command.id,
-        command.command_id,
-        command.method,
-        command.state,
-        command.reason,
-        command.reply,
-    )
-
-
-def answered_by(open_commands: Sequence[Command], topic_id: int | None, body: dict[str, Any]) -> Command | None:
-    """Which of a device's open commands (oldest first) a reply answers, or None.
-
-    By the body's ``id``; else by the topic's id; else the newest with the same ``method``. Where several carry the
-    id (1000 is common), those of the same method go first, and of these the oldest. Official demos reply on topic
-    1000 whatever the id was, so a topic id that no open command has says nothing.
-    """
-    method = body.get("method")
-    body_id = body.get("id")
-    for wanted in (body_id, topic_id):
-        if type(wanted) is int:
-            named = [command for command in open_commands if command.command_id == wanted]
-            if named:
-                return next((command for command in named if command.method == method), named[0])
-    return next((command for command in reversed(open_commands) if command.method == method), None)

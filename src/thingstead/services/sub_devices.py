@@ -1,5 +1,6 @@
 """Gateways and their sub-devices (wire reference §5): many devices behind one connection, told apart by address."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
