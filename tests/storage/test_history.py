@@ -251,6 +251,26 @@ async def test_producers_are_held_back_while_much_waits_and_released_after(tmp_p
     await database.close()
 
 
+async def test_producers_held_back_by_unpacked_points_are_released_by_packing_alone(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    register_devices(path)
+    database = Database(path)
+    history = SqliteHistory(database, pack_points=10, pack_interval_s=3600)
+    await history.open()
+    await history.packer.lock.acquire()  # nothing is packed before everything is committed
+    for ts in range(50):
+        commit = history.append(Report(1, ts, 1, {"x": ts}))
+    await committed(commit)
+    assert history.congested
+    relieved = asyncio.Event()
+    history.on_relief(relieved.set)
+    history.packer.lock.release()
+    await asyncio.wait_for(relieved.wait(), 10)
+    assert not history.congested
+    await history.close()
+    await database.close()
+
+
 async def test_points_pending_and_packed_meanwhile_are_never_read_twice(bench: Bench) -> None:
     for ts in range(1500):
         bench.history.append(Report(1, ts, 1, {"x": ts}))

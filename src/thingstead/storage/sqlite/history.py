@@ -58,7 +58,7 @@ class SqliteHistory:
         self._committing: Batch | None = None
         self._seq = 0  # the newest log row that was begun
         self._relief: list[Callable[[], None]] = []
-        self.packer = Packer(database, pack_points, pack_interval_s)
+        self.packer = Packer(database, pack_points, pack_interval_s, self._relieve)
         self.waiting = 0  # reports not yet on disk
         self.commits = 0
         self.points_committed = 0

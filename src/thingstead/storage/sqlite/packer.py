@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import structlog
 
@@ -21,8 +21,11 @@ RETRY_S = 5.0  # after a packing that failed
 class Packer:
     """The heads that hold something which the blocks and state rows do not, and the task that packs them."""
 
-    def __init__(self, database: Database, pack_points: int, pack_interval_s: float) -> None:
+    def __init__(
+        self, database: Database, pack_points: int, pack_interval_s: float, on_packed: Callable[[], None]
+    ) -> None:
         self._database = database
+        self._on_packed = on_packed  # called whenever points were packed, so that there is room again
         self._pack_points = pack_points  # pending points that start a packing
         self._pack_interval_s = pack_interval_s  # at most so long until one starts anyway
         self._wanted = asyncio.Event()
@@ -75,6 +78,7 @@ class Packer:
             self.points_packed += dropped
             if not head.pending and head.newest_uplink == head.stored_uplink:
                 self.dirty.pop(head.number, None)
+        self._on_packed()
 
     async def _delete_log(self, upto: int) -> None:
         def delete(connection: sqlite3.Connection) -> int:
