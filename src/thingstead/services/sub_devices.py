@@ -1,6 +1,5 @@
 """Gateways and their sub-devices (wire reference §5): many devices behind one connection, told apart by address."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -83,8 +82,7 @@ class SubDeviceService:
             if self._by_device.get(sub_device.link.device.id) is sub_device:
                 del self._by_device[sub_device.link.device.id]
             self._presence.leave(sub_device, "gateway")
-        if link.moves is not None:
-            await asyncio.wait([link.moves])
+        await link.settled()
 
     def route(self, device_id: str) -> SubDevice | None:
         """The sub-device with this id, if its gateway is connected to this node."""
@@ -98,8 +96,9 @@ class SubDeviceService:
 
     def disconnect(self, link: GatewayLink, payload: bytes | memoryview) -> Outcome:
         """``gateway/disconnect`` with ``{"device": address}``."""
-        self._presence.leave(self._named(link, decode_object(payload)), "disconnected")
-        return Outcome(TaskCommit(after(link.moves)), ())
+        sub_device = self._named(link, decode_object(payload))
+        self._presence.leave(sub_device, "disconnected")
+        return Outcome(TaskCommit(after(sub_device.moves)), ())
 
     def report_attributes(self, link: GatewayLink, payload: bytes | memoryview) -> Outcome:
         """``gateway/attributes`` with ``{address: {attributes}, …}``."""

@@ -25,7 +25,7 @@ log = structlog.get_logger("thingstead.gateways")
 class SubDevice:
     """One sub-device behind a connected gateway."""
 
-    __slots__ = ("address", "gateway", "heard_s", "link", "online")
+    __slots__ = ("address", "gateway", "heard_s", "link", "moves", "online")
 
     def __init__(self, gateway: "GatewayLink", address: str, link: DeviceLink) -> None:
         self.gateway = gateway
@@ -33,6 +33,7 @@ class SubDevice:
         self.link = link
         self.online = False
         self.heard_s = 0.0  # monotonic, of its newest message
+        self.moves: asyncio.Task[None] | None = None  # the newest change of presence, so that they keep their order
 
 
 class GatewayLink:
@@ -43,11 +44,16 @@ class GatewayLink:
         self.session_id = session_id
         self.remote_address = remote_address
         self.sub_devices: dict[str, SubDevice] = {}
-        self.moves: asyncio.Task[None] | None = None  # the newest change of presence, so that they keep their order
+
+    async def settled(self) -> None:
+        """Returns when the changes of presence under way have ended."""
+        moves = [sub_device.moves for sub_device in self.sub_devices.values() if sub_device.moves is not None]
+        if moves:
+            await asyncio.wait(moves)
 
 
 class SubDevicePresence:
-    """Opens and closes the sessions of sub-devices; the changes of one gateway's keep their order."""
+    """Opens and closes the sessions of sub-devices; the changes of one sub-device keep their order."""
 
     def __init__(self, presence: PresenceService, clock: Clock) -> None:
         self._presence = presence
@@ -74,24 +80,24 @@ class SubDevicePresence:
             remote_address=gateway.remote_address,
             connected_at=self._clock.now_ms(),
         )
-        return TaskCommit(after(self._move(gateway, lambda: self._presence.open(device, session))))
+        return TaskCommit(after(self._move(sub_device, lambda: self._presence.open(device, session))))
 
     def leave(self, sub_device: SubDevice, reason: str) -> None:
         """It is offline, for a reason that people read."""
         if sub_device.online:
             sub_device.online = False
             device, session_id = sub_device.link.device, _session_id(sub_device)
-            self._move(sub_device.gateway, lambda: self._presence.close(device, session_id, reason))
+            self._move(sub_device, lambda: self._presence.close(device, session_id, reason))
 
-    def _move(self, gateway: GatewayLink, change: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
-        before = gateway.moves
+    def _move(self, sub_device: SubDevice, change: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        before = sub_device.moves
 
         async def move() -> None:
             if before is not None:
                 await asyncio.wait([before])
             await change()
 
-        gateway.moves = task = self.run(move())
+        sub_device.moves = task = self.run(move())
         return task
 
     def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
