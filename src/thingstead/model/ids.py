@@ -3,54 +3,68 @@
 import secrets
 import string
 
-LOWER = string.ascii_lowercase + string.digits
-MIXED = string.ascii_letters + string.digits
+
+class Alphabet:
+    """Draws random texts, every character with the same chance."""
+
+    def __init__(self, characters: str) -> None:
+        count = len(characters)
+        self.characters = characters
+        # A byte stands for a character by its remainder; those above the last whole multiple would favor the first.
+        self._characters_of_bytes = bytes(ord(characters[byte % count]) for byte in range(256))
+        self._unfair_bytes = bytes(range(256 - 256 % count, 256))
+
+    def draw(self, length: int) -> str:
+        text = b""
+        while len(text) < length:
+            text += secrets.token_bytes(length).translate(self._characters_of_bytes, self._unfair_bytes)
+        return text[:length].decode("ascii")
 
 
-def _random(alphabet: str, length: int) -> str:
-    return "".join(secrets.choice(alphabet) for _ in range(length))
+LOWER = Alphabet(string.ascii_lowercase + string.digits)
+MIXED = Alphabet(string.ascii_letters + string.digits)
 
 
 def new_id() -> str:
     """A public id of any noun: 8 characters ``[a-z0-9]``. Uniqueness is the store's to enforce."""
-    return _random(LOWER, 8)
+    return LOWER.draw(8)
 
 
 def new_project_key() -> str:
     """10 characters ``[A-Za-z0-9]``."""
-    return _random(MIXED, 10)
+    return MIXED.draw(10)
 
 
 def new_type_key() -> str:
     """10 characters ``[a-z0-9]``."""
-    return _random(LOWER, 10)
+    return LOWER.draw(10)
 
 
 def new_access_token() -> str:
     """A device's AccessToken: 16 characters ``[a-z0-9]`` (82 random bits)."""
-    return _random(LOWER, 16)
+    return LOWER.draw(16)
 
 
 def new_view_key() -> str:
     """ProjectViewKey, also the prefix of application topics: 10 characters ``[A-Za-z0-9]``."""
-    return _random(MIXED, 10)
+    return MIXED.draw(10)
 
 
 def new_view_token() -> str:
     """DeviceViewToken, a topic level: 16 characters ``[a-z0-9]``."""
-    return _random(LOWER, 16)
+    return LOWER.draw(16)
 
 
 def new_device_code() -> str:
     """The code in a device's QR image: 16 characters ``[a-z0-9]``."""
-    return _random(LOWER, 16)
+    return LOWER.draw(16)
 
 
 def new_access_key() -> str:
     """The public half of an application's key: 20 characters ``[A-Za-z0-9]``."""
-    return _random(MIXED, 20)
+    return MIXED.draw(20)
 
 
 def new_secret() -> str:
     """A secret shown once: 40 characters ``[A-Za-z0-9]`` (238 random bits)."""
-    return _random(MIXED, 40)
+    return MIXED.draw(40)
