@@ -63,6 +63,11 @@ class TokenService:
         self._verified: OrderedDict[str, _Claims] = OrderedDict()
         self._decode = msgspec.msgpack.Decoder(_Claims).decode
 
+    @property
+    def remembered(self) -> int:
+        """How many tokens are remembered as rightly signed."""
+        return len(self._verified)
+
     async def log_in_application(self, app_id: str, access_key: str, secret_key: str, remote_address: str) -> str:
         """A token for the three keys of an application (``access_token``).
 
