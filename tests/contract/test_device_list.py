@@ -1,6 +1,5 @@
 """Lists of devices: filters, order, paging, views, statistics."""
 
-import asyncio
 import itertools
 from typing import Any
 
@@ -25,9 +24,15 @@ MEMBERS = {"top": ["d0", "d1"], "child": ["d1", "d2"], "grandchild": ["d3"], "ot
 ONLINE = ["d1", "d2", "d4"]
 DEVICES = [
     device("d0", name="Boiler Room", type_id="type-1", customer_id="customer-1", tags={"site": "north"}),
-    device("d1", name="boiler 2", type_id="type-1", device_key="IMEI-100%", tags={"site": "south"}),
+    device("d1", name="boiler 2", type_id="type-1", device_key="IMEI-100%", tags={"site": "south", 'x"site': "north"}),
     device("d2", name="Pump_A", type_id="type-2", customer_id="customer-1", tags={"site": "north", 'q"u.o': "x"}),
-    device("d3", name="PumpxA", type_id="type-2", device_key="imei-1000", tags={"note": '"site":"north"'}),
+    device(
+        "d3",
+        name="PumpxA",
+        type_id="type-2",
+        device_key="imei-1000",
+        tags={"note": '"site":"north"'},
+    ),
     device("d4", name="ÉLÉVATEUR 水泵", gateway_id="d0", sub_address="1", create_time=NOW - 1),
     device("d5", name="\\back", gateway_id="d0", sub_address="2", customer_id="customer-2", create_time=NOW + 1),
 ]
@@ -144,12 +149,12 @@ async def test_filters_together_show_what_each_of_them_shows(plant: Store) -> No
 async def test_pages_put_together_are_the_whole_list(plant: Store, device_filter: DeviceFilter) -> None:
     whole = await ids(plant, device_filter)
     pages = []
-    for number in range(1, len(whole) + 2):
+    for number in range(1, len(whole) + 3):
         views, total = await plant.devices.list_views("ours", device_filter, Page(number=number, records=1))
         assert total == len(whole)
         pages.append([view.device.id for view in views])
 
-    assert pages == [[each] for each in whole] + [[]]
+    assert pages == [[each] for each in whole] + [[], []]
 
 
 async def test_changes_are_seen_by_the_filters_at_once(plant: Store) -> None:
@@ -227,20 +232,6 @@ async def test_devices_are_counted_by_their_highest_alarm(plant: Store) -> None:
         device_total=6, alarm_1_total=1, alarm_2_total=0, alarm_3_total=1, normal_total=4
     )
     assert (await plant.devices.alarm_stat("theirs")).alarm_2_total == 1
-
-
-async def test_a_list_and_its_total_are_of_one_moment(store: Store) -> None:
-    async def create_and_delete() -> None:
-        for number in range(30):
-            await store.devices.create_many([device(f"a{number}"), device(f"b{number}")])
-
-    async def read() -> None:
-        for _ in range(30):
-            views, total = await store.devices.list_views("ours", DeviceFilter(), Page(records=100))
-            assert len(views) == total
-            assert total % 2 == 0
-
-    await asyncio.gather(create_and_delete(), read())
 
 
 async def test_devices_of_equal_age_are_ordered_by_id(store: Store) -> None:

@@ -76,7 +76,10 @@ class DeviceList:
                 return [], 0
             numbers, parameters = selection.numbers(page)
             sql = f"{_VIEW} WHERE d.number IN ({numbers}) ORDER BY d.create_time, d.id"
-            return connection.execute(sql, parameters).fetchall(), selection.total(connection)
+            found = connection.execute(sql, parameters).fetchall()
+            if len(found) < page.records and (found or page.offset == 0):  # the last page tells the total
+                return found, page.offset + len(found)
+            return found, selection.total(connection)
 
         rows, total = await self._access.read(run)
         return self._views(rows), total

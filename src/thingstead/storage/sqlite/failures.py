@@ -5,7 +5,7 @@ import sqlite3
 
 from thingstead.errors import Conflict, InvalidInput, ThingsteadError, Unavailable
 
-_FAILED_COLUMN = re.compile(r"constraint failed: (?:.*\.)?(\w+)\Z")
+_FAILED_COLUMN = re.compile(r"(?:constraint failed:|value in \w+ column) (?:.*\.)?(\w+)\Z")
 # Columns whose field has another name where people meet it.
 _FIELDS = {"type_id": "type", "customer_id": "customer", "gateway_id": "gateway", "parent_id": "parent"}
 DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
