@@ -71,6 +71,13 @@ class Peer:
             with contextlib.suppress(ConnectionResetError):
                 assert await self._reader.read(1) == b""
 
+    async def receive_end(self) -> list[Packet]:
+        """Everything until the connection is closed."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while data := await self._reader.read(65_536):
+                self._arrived += self._decoder.receive_data(data)
+        return self._arrived
+
     async def receive_nothing(self) -> None:
         """Nothing has arrived by the time at which an answer to a PINGREQ would have."""
         assert self._arrived == []

@@ -113,7 +113,7 @@ class Client(Stream):
         except Exception:
             # A bug: logged here, and it costs this connection only.
             log.exception("a connection failed", remote_address=self.remote_address)
-            self.abort()
+            self.abort("it failed")
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -230,7 +230,7 @@ class Client(Stream):
         except Exception:
             # A bug, as in data_received.
             log.exception("a log-in failed", remote_address=self.remote_address)
-            self.abort()
+            self.abort("it failed")
 
     def _begin(self, connect: Connect, plane: Plane, terms: handshake.Terms) -> None:
         self._plane = plane
@@ -278,7 +278,7 @@ class Client(Stream):
 
     def overflowed(self) -> None:
         self.counters.messages_dropped += 1
-        self.close(ReasonCode.QUOTA_EXCEEDED, "the client does not read what it is sent")
+        super().overflowed()  # a DISCONNECT would not be read either
 
     def _silent(self) -> None:
         if self._uplink is None:

@@ -84,7 +84,7 @@ class Stream(asyncio.Protocol):
 
     def overflowed(self) -> None:
         """The peer lets too much wait."""
-        self.abort()
+        self.abort("the peer does not read what it is sent")
 
     def end(self, reason: str) -> None:
         """Writes what was collected, then closes. Calling again does nothing."""
@@ -97,7 +97,9 @@ class Stream(asyncio.Protocol):
         self._transport.close()
         self._cutter = self._loop.call_later(CLOSE_TIMEOUT_S, self._transport.abort)
 
-    def abort(self) -> None:
-        """Cuts the connection at once."""
+    def abort(self, reason: str | None = None) -> None:
+        """Cuts the connection at once, whatever waits to be read."""
+        if not self.closing and reason is not None:
+            self.reason = reason
         self.closing = True
         self._transport.abort()
