@@ -1,21 +1,26 @@
 """Blocks: a run of points of one series, packed into a few bytes a point.
 
-A block is ``crc32 (4 bytes, big-endian) | zstd(msgpack([version, kind, scale, first_ts, steps, values]))``.
+A block is ``crc32 (4 bytes, big-endian) | zstd(msgpack([version, first_ts, beat, steps, kind, scale, first, rest]))``.
 
-* ``steps``: the differences of the differences of the timestamps (the first one is the plain difference). Devices
-  report at a beat, so they are small, and small integers are one byte of msgpack.
-* ``values`` by ``kind``: *any*: the values as they are; *floats*, *integers* and *numbers*: differences of
-  ``round(value * 10**scale)``, chosen only where every value comes back exactly. *numbers* is a mix in which just the
-  whole numbers are integers, as JSON writers make of ``25.0``.
+* ``steps``: the differences of the timestamps as a *plane* (below), ``beat`` less each where that makes them narrower.
+* ``kind``: *any*: ``rest`` is the values as they are; *floats*, *integers* and *numbers*: ``first`` is
+  ``round(value * 10**scale)`` of the first value and ``rest`` a plane of the differences of the following ones. It is
+  chosen only where every value comes back exactly. *numbers* is a mix in which just the whole numbers are integers, as
+  JSON writers make of ``25.0``.
+* A plane is ``[width, bytes]``: integers of 1, 2, 4 or 8 bytes, all their lowest bytes first, then all their second
+  bytes, and so on. High bytes are nearly constant, and compress to nothing when they stand together.
+
+Numbers can be taken out as whole numbers with their divisor (:func:`decode_column`), which is what aggregates want.
 """
 
 import math
+import struct
 import threading
 import zlib
-from collections.abc import Sequence
-from itertools import accumulate
-from operator import sub
-from typing import Any
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, repeat
+from operator import add, mul, sub, truediv
+from typing import Any, NamedTuple
 
 import msgspec
 import zstandard
@@ -24,9 +29,13 @@ VERSION = 1
 ANY, FLOATS, INTEGERS, NUMBERS = range(4)
 MAX_SCALE = 4
 PROBED = 16  # values that tell the scale to try first
-COMPRESSION_LEVEL = 3
+COMPRESSION_LEVEL = 1  # after planes, higher ones win less than 1 %
 MAX_BLOCK_BYTES = 256 * 1024 * 1024  # of unpacked content; a frame that claims more is damaged
 EXACT_BELOW = 2**53  # products of scaling stay exact
+
+UNSIGNED = " BH I   Q"  # codes of struct by width
+SIGNED = " bh i   q"
+Plane = tuple[int, bytes]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -47,13 +56,38 @@ class DamagedBlock(Exception):
     """The bytes are not a block that this code wrote."""
 
 
+class Column(NamedTuple):
+    """The content of a block, numbers not yet divided."""
+
+    timestamps: list[int]  # ms, ascending
+    kind: int
+    divisor: int
+    content: list[Any]  # ANY: the values; else whole numbers, to be divided by ``divisor``
+
+    def value(self, content: Any) -> Any:
+        """What an element of ``content`` stands for."""
+        if self.kind in (ANY, INTEGERS):
+            return content
+        if self.kind == FLOATS or content % self.divisor:
+            return content / self.divisor
+        return content // self.divisor
+
+    def values(self) -> list[Any]:
+        """All of them."""
+        if self.kind in (ANY, INTEGERS):
+            return self.content
+        divisor = self.divisor
+        if self.kind == FLOATS:
+            return list(map(truediv, self.content, repeat(divisor)))
+        return [whole / divisor if whole % divisor else whole // divisor for whole in self.content]
+
+
 def encode_block(timestamps: Sequence[int], values: Sequence[Any]) -> bytes:
     """Packs points, given as two columns of equal length, at least one long, timestamps ascending (ms)."""
-    kind, scale, column = _pack_values(values)
-    steps = _differences(timestamps)
-    content = _encode([VERSION, kind, scale, timestamps[0], steps[:1] + _differences(steps), column])
-    packed = _codec.compress(content)
-    return zlib.crc32(packed).to_bytes(4, "big") + packed
+    kind, scale, first, rest = _pack_values(values)
+    beat, steps = _pack_steps(_differences(timestamps))
+    content = _encode((VERSION, timestamps[0], beat, steps, kind, scale, first, rest))
+    return sealed(_codec.compress(content))
 
 
 def decode_block(data: bytes) -> tuple[list[int], list[Any]]:
@@ -62,44 +96,105 @@ def decode_block(data: bytes) -> tuple[list[int], list[Any]]:
     Raises:
         DamagedBlock: the checksum or the content is wrong.
     """
-    packed = data[4:]
-    if len(data) < 5 or zlib.crc32(packed) != int.from_bytes(data[:4], "big"):
-        raise DamagedBlock("the checksum is wrong")
+    column = decode_column(data)
+    return column.timestamps, column.values()
+
+
+def decode_column(data: bytes) -> Column:
+    """The same, with numbers as they stand in the block.
+
+    Raises:
+        DamagedBlock: the checksum or the content is wrong.
+    """
     try:
-        content = _codec.decompress(packed, max_output_size=MAX_BLOCK_BYTES)
-        version, kind, scale, first_ts, steps, column = _decode(content)
-    except (zstandard.ZstdError, msgspec.MsgspecError, ValueError) as exc:
+        content = _codec.decompress(unsealed(data), max_output_size=MAX_BLOCK_BYTES)
+        version, first_ts, beat, steps, kind, scale, first, rest = _decode(content)
+        if version != VERSION:
+            raise DamagedBlock(f"version {version} is unknown")
+        differences: Iterable[int] = _from_plane(steps, UNSIGNED)
+        if beat:
+            differences = map(add, differences, repeat(beat))
+        timestamps = list(accumulate(differences, initial=first_ts))
+        if kind != ANY:
+            rest = list(accumulate(_from_plane(rest, SIGNED), initial=first))
+    except (zstandard.ZstdError, msgspec.MsgspecError, struct.error, ValueError, TypeError, IndexError) as exc:
         raise DamagedBlock(str(exc)) from exc
-    if version != VERSION:
-        raise DamagedBlock(f"version {version} is unknown")
-    timestamps = list(accumulate(accumulate(steps), initial=first_ts))
-    return timestamps, _unpack_values(kind, scale, column)
+    if len(timestamps) != len(rest):
+        raise DamagedBlock("timestamps and values are not of one length")
+    return Column(timestamps, kind, 10**scale, rest)
+
+
+def sealed(content: bytes) -> bytes:
+    """The content behind its checksum."""
+    return zlib.crc32(content).to_bytes(4, "big") + content
+
+
+def unsealed(data: bytes) -> bytes:
+    """What was :func:`sealed`; DamagedBlock where the checksum is wrong."""
+    content = data[4:]
+    if len(data) < 4 or zlib.crc32(content) != int.from_bytes(data[:4], "big"):
+        raise DamagedBlock("the checksum is wrong")
+    return content
 
 
 def _differences(column: Sequence[int]) -> list[int]:
     return list(map(sub, column[1:], column))
 
 
-def _pack_values(values: Sequence[Any]) -> tuple[int, int, Sequence[Any]]:
+def _plane(column: Sequence[int], width: int, codes: str) -> Plane:
+    raw = struct.pack(f"<{len(column)}{codes[width]}", *column)
+    return width, raw if width == 1 else b"".join([raw[byte::width] for byte in range(width)])
+
+
+def _from_plane(plane: Plane, codes: str) -> tuple[int, ...]:
+    width, data = plane
+    count = len(data) // width
+    if width > 1:
+        raw = bytearray(len(data))
+        for byte in range(width):
+            raw[byte::width] = data[byte * count : (byte + 1) * count]
+        data = bytes(raw)
+    return struct.unpack(f"<{count}{codes[width]}", data)
+
+
+def _width(highest: int) -> int:
+    """Bytes that unsigned numbers up to this one need."""
+    return 1 if highest < 1 << 8 else 2 if highest < 1 << 16 else 4 if highest < 1 << 32 else 8
+
+
+def _pack_steps(steps: list[int]) -> tuple[int, Plane]:
+    if not steps:
+        return 0, (1, b"")
+    beat, highest = min(steps), max(steps)
+    width = _width(highest - beat)
+    if width == _width(highest):
+        return 0, _plane(steps, width, UNSIGNED)
+    return beat, _plane(list(map(sub, steps, repeat(beat))), width, UNSIGNED)
+
+
+def _pack_differences(column: Sequence[int]) -> Plane:
+    differences = _differences(column)
+    if not differences:
+        return 1, b""
+    return _plane(differences, _width(2 * max(max(differences), -1 - min(differences))), SIGNED)
+
+
+def _pack_values(values: Sequence[Any]) -> tuple[int, int, int, Plane | Sequence[Any]]:
     kinds = set(map(type, values))
     if kinds == {int}:
         if max(values) < EXACT_BELOW and min(values) > -EXACT_BELOW:
-            return INTEGERS, 0, [values[0], *_differences(values)]
+            return INTEGERS, 0, values[0], _pack_differences(values)
     elif kinds == {float}:
         scaled = _scaled(values)
-        if scaled is not None and 0 not in scaled[1]:
-            return FLOATS, scaled[0], _with_differences(scaled[1])
-        if scaled is not None and all(math.copysign(1, value) > 0 for value in values if value == 0):
-            return FLOATS, scaled[0], _with_differences(scaled[1])
+        if scaled is not None and 0 in scaled[1] and any(not value and math.copysign(1, value) < 0 for value in values):
+            scaled = None  # -0.0 would come back as 0.0
+        if scaled is not None:
+            return FLOATS, scaled[0], scaled[1][0], _pack_differences(scaled[1])
     elif kinds == {int, float} and all((type(value) is int) == (value == int(value)) for value in values):
         scaled = _scaled(values)
         if scaled is not None:
-            return NUMBERS, scaled[0], _with_differences(scaled[1])
-    return ANY, 0, values
-
-
-def _with_differences(column: list[int]) -> list[int]:
-    return [column[0], *_differences(column)]
+            return NUMBERS, scaled[0], scaled[1][0], _pack_differences(scaled[1])
+    return ANY, 0, 0, values
 
 
 def _scaled(values: Sequence[Any]) -> tuple[int, list[int]] | None:
@@ -112,20 +207,8 @@ def _scaled(values: Sequence[Any]) -> tuple[int, list[int]] | None:
             scale += 1
     while scale <= MAX_SCALE:
         factor = 10**scale
-        column = [round(value * factor) for value in values]
-        if [whole / factor for whole in column] == values:
+        column = list(map(round, map(mul, values, repeat(factor))))
+        if list(map(truediv, column, repeat(factor))) == values:
             return scale, column
         scale += 1
     return None
-
-
-def _unpack_values(kind: int, scale: int, column: list[Any]) -> list[Any]:
-    if kind == ANY:
-        return column
-    wholes = accumulate(column)
-    if kind == INTEGERS:
-        return list(wholes)
-    factor = 10**scale
-    if kind == FLOATS:
-        return [whole / factor for whole in wholes]
-    return [whole / factor if whole % factor else whole // factor for whole in wholes]
