@@ -37,10 +37,6 @@ class Passwords:
         right = await self._in_thread(lambda: self._matches(encoded, password))
         return right and password_hash is not None
 
-    def outdated(self, password_hash: str) -> bool:
-        """Whether a hash was made with other parameters than those of today."""
-        return self._hasher.check_needs_rehash(password_hash)
-
     def _matches(self, password_hash: str, password: str) -> bool:
         try:
             return self._hasher.verify(password_hash, password)

@@ -106,9 +106,6 @@ class TokenService:
             raise NotAuthenticated("app_id, account or password is wrong")
         self._addresses.take_back(remote_address)
         self._accounts.succeeded(account_key)
-        if self._passwords.outdated(administrator.password_hash):
-            changes = {"password_hash": await self._passwords.hash(password)}
-            await self._store.accounts.update_administrator(administrator.project_id, administrator.id, changes)
         return await self._issue(application, administrator)
 
     async def authenticate(self, token: str) -> Caller:
