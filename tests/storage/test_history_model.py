@@ -30,7 +30,8 @@ class Naive:
 
     def series(self, identifier: str, start: int, end: int) -> list[tuple[int, Any]]:
         mine = [(ts, value) for ts, name, value in self.points if name == identifier and start <= ts <= end]
-        return sorted(mine[::-1], key=lambda point: -point[0])
+        mine.reverse()
+        return sorted(mine, key=lambda point: -point[0])
 
     def current(self) -> dict[str, tuple[int, Any]]:
         names = {name for _, name, _ in self.points}
