@@ -317,6 +317,11 @@ async def test_every_bad_field_of_a_query_is_named(client: httpx.AsyncClient, qu
     assert set(named(await client.get(f"/list?{query}", headers=APP))) == fields
 
 
+async def test_what_is_wrong_with_a_query_is_said_without_the_words_of_json(client: httpx.AsyncClient) -> None:
+    errors = named(await client.get("/list?page=x&online=maybe", headers=APP))
+    assert errors == {"page": "Expected 'int'", "online": "Expected 'bool'"}
+
+
 async def test_bad_percent_encoding_and_nul_in_a_query_do_no_harm(client: httpx.AsyncClient) -> None:
     response = await client.get("/list?keyword=%ff%00%zz", headers=APP)
     assert response.json()["info"]["query"]["keyword"] == "\ufffd\0%zz"

@@ -71,7 +71,8 @@ def query_decoder(kind: type[msgspec.Struct]) -> Callable[[bytes], Any]:
         try:
             query = msgspec.convert(values, kind, strict=False)
         except msgspec.ValidationError:
-            errors += [e for e in find_errors(values, kind, strict=False) if e.field not in uncountable]
+            found = find_errors(values, kind, strict=False)
+            errors += [FieldError(e.field, _of_query(e.message)) for e in found if e.field not in uncountable]
         if errors:
             raise _invalid(errors)
         return query
@@ -114,6 +115,11 @@ def _is_countable(text: str) -> bool:
     except ValueError:
         return True  # the conversion will say what is wrong with it
     return math.isfinite(number) and abs(number) <= INTEGER_LIMIT
+
+
+def _of_query(message: str) -> str:
+    """All values of a query are texts, and none is null: that needs no saying."""
+    return message.removesuffix(", got 'str'").replace(" | null'", "'")
 
 
 def _explain(body: bytes, kind: Any, error: msgspec.ValidationError) -> InvalidInput:
