@@ -1,1 +1,1 @@
-"""Pure decisions: (rules, state, values, instant) → (state, transitions)."""
+"""Pure decisions: (rule, state, facts, instant) → (state, transitions). No clock, no I/O."""

@@ -1,0 +1,255 @@
+"""Makes a tree of conditions ready to be asked: closures in negation normal form.
+
+A condition on a value that is missing or of another type is neither true nor false: it does not hold, and neither does
+its negation. So ``not`` is pushed down to the leaves, and what remains (leaves, ``and``, ``or``) is monotone: when
+leaves go from true to false, the whole can never go from false to true. The gates of ``book.py`` rest on that.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import inf, nextafter
+from typing import Any, NamedTuple
+
+from thingstead.model.alarm_rule import Condition, Op
+from thingstead.rules.facts import ALWAYS_ONLINE, Facts
+from thingstead.rules.geofence import place, within_circle, within_polygon
+
+Test = Callable[[Facts, int], bool]  # (what is known, the instant in ms)
+Gate = tuple[float, float]  # numbers from … to …, both included, for which no leaf on the attribute holds
+NO_GATE: Gate = (inf, -inf)
+ANY_NUMBER: Gate = (-inf, inf)
+
+NUMBER, TEXT, SWITCH, PLACE = "number", "text", "switch", "map_point"
+_KINDS: dict[type, str] = {int: NUMBER, float: NUMBER, str: TEXT, bool: SWITCH}
+_OPPOSITE: dict[Op, Op] = {
+    ">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "==", "inside": "outside", "outside": "inside",
+}  # fmt: skip
+
+
+class Compiled(NamedTuple):
+    """A tree of conditions, made ready."""
+
+    test: Test
+    leaves: tuple["Leaf", ...]
+
+
+class Leaf(NamedTuple):
+    """A condition that is not made of others, in the sense in which it stands in the tree."""
+
+    condition: Condition
+    negated: bool
+    test: Test
+    gate: Gate = NO_GATE  # of its attribute, where it compares one
+    kind: str = ""  # what its attribute must be; "" where anything will do
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in the words of ``Leaf.kind``; "" for what no comparison knows."""
+    return _KINDS.get(type(value)) or (PLACE if place(value) is not None else "")
+
+
+def compile_condition(condition: Condition, *, negate: bool = False, relaxed: bool = False) -> Compiled:
+    """Makes a condition, or its negation, ready.
+
+    Args:
+        relaxed: as the negation of what raises, which is what clears where a rule says nothing else. Deadbands make it
+            harder to come true, and a value that is missing does not keep an alarm open; one of another type does.
+    """
+    if condition.not_ is not None:
+        return compile_condition(condition.not_, negate=not negate, relaxed=relaxed)
+    parts = condition.and_ or condition.or_
+    if parts:
+        compiled = [compile_condition(part, negate=negate, relaxed=relaxed) for part in parts]
+        every = (condition.and_ is not None) is not negate  # De Morgan
+        tests = [each.test for each in compiled]
+        leaves = tuple(leaf for each in compiled for leaf in each.leaves)
+        return Compiled(_all(tests) if every else _any(tests), leaves)
+    leaf = _leaf(condition, negate, relaxed)
+    if relaxed and condition.attribute and condition.no_data_ms is None:
+        leaf = leaf._replace(test=_or_missing(condition.attribute, leaf.test, change=condition.op == "change"))
+    return Compiled(leaf.test, (leaf,))
+
+
+def _or_missing(name: str, known: Test, *, change: bool) -> Test:
+    def test(facts: Facts, at: int) -> bool:
+        if facts.values.get(name) is None or (change and name not in facts.previous):
+            return True
+        return known(facts, at)
+
+    return test
+
+
+def _all(tests: Sequence[Test]) -> Test:
+    if len(tests) == 1:
+        return tests[0]
+
+    def test(facts: Facts, at: int) -> bool:
+        return all(each(facts, at) for each in tests)
+
+    return test
+
+
+def _any(tests: Sequence[Test]) -> Test:
+    if len(tests) == 1:
+        return tests[0]
+
+    def test(facts: Facts, at: int) -> bool:
+        return any(each(facts, at) for each in tests)
+
+    return test
+
+
+def _leaf(condition: Condition, negate: bool, relaxed: bool) -> Leaf:
+    if condition.no_data_ms is not None:
+        return Leaf(condition, negate, _no_data(condition.attribute, condition.no_data_ms, negate))
+    if condition.offline_ms is not None:
+        return Leaf(condition, negate, _offline(condition.offline_ms, negate))
+    slack = float(condition.deadband or 0) * (1 if negate else -1) if relaxed else 0.0
+    name, op, value = condition.attribute or "", condition.op, condition.value
+    if op == "change":
+        return Leaf(condition, negate, _change(name, value, negate), kind="" if value is None else NUMBER)
+    if op in ("inside", "outside"):
+        return Leaf(condition, negate, _geofence(condition, negate, slack), kind=PLACE)
+    if op == "between":
+        assert isinstance(value, tuple), "the checks of a rule see to it"
+        return _between(condition, value[0] - slack, value[1] + slack, negate)
+    assert op is not None, "the checks of a rule see to it"
+    return _comparison(condition, op, negate, slack)
+
+
+def _comparison(condition: Condition, op: Op, negate: bool, slack: float) -> Leaf:
+    name, value = condition.attribute or "", condition.value
+    if slack and op in (">", ">="):
+        value = value - slack  # type: ignore[operator]  # a number: the checks of a rule see to it
+    elif slack and op in ("<", "<="):
+        value = value + slack  # type: ignore[operator]
+    if negate:
+        op = _OPPOSITE[op]
+    kind = _KINDS[type(value)]
+    gate = _gate(op, value) if kind == NUMBER else NO_GATE
+    return Leaf(condition, negate, _COMPARISONS[op](name, value, kind), gate, kind)
+
+
+def _gate(op: Op, value: Any) -> Gate:
+    """Numbers for which a comparison does not hold: all of them, or fewer where the bound is no float."""
+    try:
+        return {
+            ">": (-inf, value),
+            ">=": (-inf, nextafter(value, -inf)),
+            "<": (value, inf),
+            "<=": (nextafter(value, inf), inf),
+            "!=": (value, value),
+        }.get(op, NO_GATE)
+    except OverflowError:  # an integer beyond every float
+        return NO_GATE
+
+
+def _greater(name: str, bound: Any, kind: str) -> Test:
+    def test(facts: Facts, at: int) -> bool:
+        value = facts.values.get(name)
+        return (type(value) is float or type(value) is int) and value > bound
+
+    return test
+
+
+def _at_least(name: str, bound: Any, kind: str) -> Test:
+    def test(facts: Facts, at: int) -> bool:
+        value = facts.values.get(name)
+        return (type(value) is float or type(value) is int) and value >= bound
+
+    return test
+
+
+def _less(name: str, bound: Any, kind: str) -> Test:
+    def test(facts: Facts, at: int) -> bool:
+        value = facts.values.get(name)
+        return (type(value) is float or type(value) is int) and value < bound
+
+    return test
+
+
+def _at_most(name: str, bound: Any, kind: str) -> Test:
+    def test(facts: Facts, at: int) -> bool:
+        value = facts.values.get(name)
+        return (type(value) is float or type(value) is int) and value <= bound
+
+    return test
+
+
+def _equal(name: str, bound: Any, kind: str) -> Test:
+    def test(facts: Facts, at: int) -> bool:
+        value = facts.values.get(name)
+        return _KINDS.get(type(value)) == kind and bool(value == bound)
+
+    return test
+
+
+def _unequal(name: str, bound: Any, kind: str) -> Test:
+    def test(facts: Facts, at: int) -> bool:
+        value = facts.values.get(name)
+        return _KINDS.get(type(value)) == kind and bool(value != bound)
+
+    return test
+
+
+_COMPARISONS: Mapping[Op, Callable[[str, Any, str], Test]] = {
+    ">": _greater, ">=": _at_least, "<": _less, "<=": _at_most, "==": _equal, "!=": _unequal,
+}  # fmt: skip
+
+
+def _between(condition: Condition, low: float, high: float, negate: bool) -> Leaf:
+    name = condition.attribute or ""
+
+    def test(facts: Facts, at: int) -> bool:
+        value = facts.values.get(name)
+        return (type(value) is float or type(value) is int) and (low <= value <= high) is not negate
+
+    gate: Gate = (low, high) if negate else NO_GATE
+    return Leaf(condition, negate, test, gate, NUMBER)
+
+
+def _change(name: str, least: Any, negate: bool) -> Test:
+    """The newest value differs from the one before. A first value is no change, and neither does it stand still."""
+
+    def test(facts: Facts, at: int) -> bool:
+        if name not in facts.previous:
+            return False
+        value, before = facts.values.get(name), facts.previous[name]
+        if least is None:
+            return (value != before or (type(value) is bool) is not (type(before) is bool)) is not negate
+        if _KINDS.get(type(value)) != NUMBER or _KINDS.get(type(before)) != NUMBER:
+            return False
+        return (value != before and abs(value - before) >= least) is not negate
+
+    return test
+
+
+def _geofence(condition: Condition, negate: bool, slack: float) -> Test:
+    name = condition.attribute or ""
+    inside = (condition.op == "inside") is not negate
+    if condition.circle is not None:
+        # A deadband keeps an alarm open: one for being inside reaches further, one for being outside less far.
+        within = within_circle(condition.circle, slack if condition.op == "inside" else -slack)
+    else:
+        within = within_polygon(condition.polygon or ())
+
+    def test(facts: Facts, at: int) -> bool:
+        where = place(facts.values.get(name))
+        return where is not None and within(*where) is inside
+
+    return test
+
+
+def _no_data(name: str | None, silence_ms: int, negate: bool) -> Test:
+    def test(facts: Facts, at: int) -> bool:
+        since = facts.data_at if name is None else facts.times.get(name, facts.born_at)
+        return (at - since >= silence_ms) is not negate
+
+    return test
+
+
+def _offline(absence_ms: int, negate: bool) -> Test:
+    def test(facts: Facts, at: int) -> bool:
+        since = facts.offline_since
+        return (since != ALWAYS_ONLINE and at - since >= absence_ms) is not negate
+
+    return test

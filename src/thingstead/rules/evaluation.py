@@ -1,0 +1,195 @@
+"""Decides whether a rule raises, changes or clears its alarm on one device.
+
+Each level of a rule goes its own way; the alarm has the level of the highest one that is on::
+
+                  raise condition holds                    raise_delay and raise_count are full,
+                                                           cool_down is over
+        off, idle ──────────────────────▶ off, pending ──────────────────────────────▶ on
+            ▲  ◀──────────────────────────┘                                             │
+            │        it no longer holds                       clear condition holds and │
+            │                                                 raise condition does not  ▼
+            └───────────────────────────────────────────────────────────── on, clearing
+                  clear_delay and clear_count are full            └──▶ on: it no longer holds
+
+Nothing here reads a clock. Between two reports only time passes, so every instant at which something can change is
+known in advance (:func:`next_due`); :func:`advance` visits exactly these. A transition therefore bears the instant at
+which it was due, and it makes no difference how often, or how late, anybody looks.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from thingstead.rules.facts import ALWAYS_ONLINE, NEVER, Facts
+from thingstead.rules.rule import CompiledLevel, CompiledRule
+
+STEPS_PER_ADVANCE = 1_000  # instants visited on the way; of a longer way only the end is looked at
+
+
+class LevelState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where one level stands."""
+
+    on: bool = False
+    holds: bool = False  # what may change it holds: the raise condition while off, the clear condition while on
+    since: int = 0  # ms, when that began
+    count: int = 0  # consecutive values for which it held; 0 after a manual clear: the next value counts anew
+
+
+OFF = LevelState()
+
+
+class RuleState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where a rule stands on one device."""
+
+    levels: tuple[LevelState, ...]
+    cleared_at: int = NEVER  # ms, when its alarm last cleared; kept only where a cool-down counts from it
+    offline_since: int = NEVER  # ms; ALWAYS_ONLINE with a session, NEVER where it is not watched
+
+
+class Transition(NamedTuple):
+    """The alarm of a rule and device changed."""
+
+    before: int  # level; 0: there was no alarm
+    level: int  # 0: it cleared
+    at: int  # ms
+
+
+class Step(NamedTuple):
+    """What an evaluation came to."""
+
+    state: RuleState
+    transitions: tuple[Transition, ...]
+
+
+def idle_state(rule: CompiledRule) -> RuleState:
+    """The state of a rule that has seen nothing yet."""
+    return RuleState((OFF,) * len(rule.levels))
+
+
+def is_quiet(state: RuleState) -> bool:
+    """Whether no alarm is open, pending or clearing."""
+    return all(level == OFF for level in state.levels)
+
+
+def is_idle(state: RuleState) -> bool:
+    """Whether it is as good as none."""
+    return state.cleared_at == NEVER and state.offline_since == NEVER and is_quiet(state)
+
+
+def cleared_by_hand(rule: CompiledRule, state: RuleState, at: int) -> RuleState:
+    """After a person has cleared the alarm: the next value that arrives is judged as if it were the first one."""
+    levels = (LevelState(False, True, at, 0),) * len(rule.levels)
+    return RuleState(levels, at if rule.cool_down_ms else NEVER, state.offline_since)
+
+
+def level_of(rule: CompiledRule, state: RuleState) -> int:
+    """The level of the alarm; 0: there is none."""
+    return max((level.level for level, known in zip(rule.levels, state.levels, strict=True) if known.on), default=0)
+
+
+def step(rule: CompiledRule, state: RuleState, facts: Facts, at: int, *, fresh: bool) -> Step:
+    """Evaluates at one instant.
+
+    Args:
+        facts: as they are at ``at``.
+        fresh: whether a value of the rule has just arrived, and so counts.
+    """
+    before = level_of(rule, state)
+    may_raise = rule.hours is None or rule.hours.contains(at)
+    levels = tuple(
+        _clearing(rule, level, known, facts, at, fresh)
+        if known.on
+        else _raising(rule, level, known, facts, at, fresh, state.cleared_at if not before else NEVER, may_raise)
+        for level, known in zip(rule.levels, state.levels, strict=True)
+    )
+    if levels == state.levels:
+        return Step(state, ())
+    after = RuleState(levels, state.cleared_at, state.offline_since)
+    level = level_of(rule, after)
+    if level == before:
+        return Step(after, ())
+    if rule.cool_down_ms:
+        after = RuleState(levels, at if not level else NEVER, state.offline_since)
+    return Step(after, (Transition(before, level, at),))
+
+
+def _raising(
+    rule: CompiledRule,
+    level: CompiledLevel,
+    known: LevelState,
+    facts: Facts,
+    at: int,
+    fresh: bool,
+    cleared_at: int,
+    may_raise: bool,
+) -> LevelState:
+    if not may_raise or not level.raises(facts, at):
+        return OFF
+    pending = _held(known, at, fresh, rule.raise_count, anew=level.timed)
+    due = _raise_due(rule, pending, cleared_at)
+    return LevelState(on=True) if due is not None and due <= at else pending
+
+
+def _clearing(
+    rule: CompiledRule, level: CompiledLevel, known: LevelState, facts: Facts, at: int, fresh: bool
+) -> LevelState:
+    # Where both conditions hold, the alarm stays: else it would clear and raise in turns.
+    if not level.clears(facts, at) or level.raises(facts, at):
+        return LevelState(on=True)
+    clearing = _held(known, at, fresh, rule.clear_count, anew=True)
+    due = _clear_due(rule, clearing)
+    return OFF if due is not None and due <= at else LevelState(True, True, clearing.since, clearing.count)
+
+
+def _held(known: LevelState, at: int, fresh: bool, most: int, *, anew: bool) -> LevelState:
+    """The condition holds at ``at``. A value counts, and so does the first instant at which it holds without one."""
+    count = known.count + 1 if fresh else known.count or (1 if anew or not known.holds else 0)
+    since = known.since if known.holds and known.count else at
+    return LevelState(False, True, since, min(count, most))
+
+
+def _raise_due(rule: CompiledRule, pending: LevelState, cleared_at: int) -> int | None:
+    """When a pending level goes on if nothing new arrives."""
+    if not pending.holds or pending.count < rule.raise_count:
+        return None
+    over = cleared_at + rule.cool_down_ms if cleared_at != NEVER else NEVER
+    return max(pending.since + rule.raise_delay_ms, over)
+
+
+def _clear_due(rule: CompiledRule, clearing: LevelState) -> int | None:
+    if not clearing.holds or clearing.count < rule.clear_count:
+        return None
+    return clearing.since + rule.clear_delay_ms
+
+
+def next_due(rule: CompiledRule, state: RuleState, facts: Facts, at: int) -> int | None:
+    """The first instant after ``at`` at which something may change although nothing arrives; None: never."""
+    cleared_at = NEVER if any(known.on for known in state.levels) else state.cleared_at
+    found: list[int | None] = [
+        _clear_due(rule, known) if known.on else _raise_due(rule, known, cleared_at) for known in state.levels
+    ]
+    for name, silence_ms in rule.silences:
+        found.append((facts.data_at if name is None else facts.times.get(name, facts.born_at)) + (silence_ms or 0))
+    if facts.offline_since != ALWAYS_ONLINE:
+        found.extend(facts.offline_since + absence_ms for absence_ms in rule.absences)
+    if rule.hours is not None and any(
+        not known.on and (known.holds or level.raises(facts, at))
+        for level, known in zip(rule.levels, state.levels, strict=True)
+    ):
+        found.append(rule.hours.next_edge(at))
+    return min((due for due in found if due is not None and due > at), default=None)
+
+
+def advance(rule: CompiledRule, state: RuleState, facts: Facts, until: int) -> Step:
+    """Lets time pass from ``facts.at`` to ``until`` (included) with nothing arriving."""
+    transitions: list[Transition] = []
+    at = facts.at
+    for _ in range(STEPS_PER_ADVANCE):
+        due = next_due(rule, state, facts, at)
+        if due is None or due > until:
+            return Step(state, tuple(transitions))
+        at = due
+        state, more = step(rule, state, facts, at, fresh=False)
+        transitions.extend(more)
+    state, more = step(rule, state, facts, until, fresh=False)
+    return Step(state, (*transitions, *more))

@@ -1,0 +1,260 @@
+"""Watches one device: takes its reports and the passing of time, and says what changes.
+
+It runs ahead of the store: what it decides is put into the open commit together with the report, and whoever drives it
+must build it anew from the store when that commit fails.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from thingstead.model.alarm_rule import plain
+from thingstead.rules.book import Evaluation, Passed, RuleBook, RuleRecord
+from thingstead.rules.conditions import kind_of
+from thingstead.rules.evaluation import (
+    RuleState,
+    Step,
+    Transition,
+    advance,
+    cleared_by_hand,
+    idle_state,
+    is_idle,
+    is_quiet,
+    next_due,
+    step,
+)
+from thingstead.rules.facts import NEVER, Facts
+from thingstead.rules.rule import CompiledRule
+
+FAR = 2**63  # later than every instant
+
+
+class Occurrence(NamedTuple):
+    """A transition and what it was due to."""
+
+    transition: Transition
+    conditions: list[Any]  # those that held, as JSON shows them
+    attributes: dict[str, Any]  # the values that the rule reads
+
+
+class Decision(NamedTuple):
+    """What one look at a rule changes, all of it in one transaction."""
+
+    rule: CompiledRule
+    state: RuleState | None  # None: idle, nothing need be kept
+    due: int | None  # ms by the device's timestamps: when to look again if nothing arrives
+    occurrences: tuple[Occurrence, ...]
+
+
+class DeviceMonitor:
+    """The rules of one device at work."""
+
+    __slots__ = ("__weakref__", "_busy", "book", "device_id", "due", "facts", "states")
+
+    def __init__(self, device_id: str, book: RuleBook, facts: Facts, states: dict[str, RuleState]) -> None:
+        self.device_id = device_id
+        self.facts = facts
+        self.take_over(book, states)
+
+    def take_over(self, book: RuleBook, states: dict[str, RuleState]) -> None:
+        """Begins anew with these rules and their states; states of other rules, or of another shape, are left aside."""
+        self.book = book
+        self.states = {
+            rule_id: state
+            for rule_id, state in states.items()
+            if rule_id in book.records and len(state.levels) == len(book.records[rule_id].rule.levels)
+        }
+        # Rules that may change with the next value, whatever it is: not quiet, or failing.
+        self._busy = {rule_id: book.records[rule_id] for rule_id, known in self.states.items() if not is_quiet(known)}
+        self.due = NEVER  # a lower bound, by the device's timestamps, of when time alone may change something
+        if not book:
+            self.due = FAR
+
+    def report(self, ts: int, attributes: dict[str, Any], *, from_device: bool = True) -> list[Decision]:
+        """Values arrived with the timestamp ``ts``. A value older than the one that is known of its attribute is left
+        aside. On the path of every report."""
+        facts, book = self.facts, self.book
+        if ts >= facts.newest and ts < self.due and not self._busy and not book.everything:
+            watches = book.watches
+            for name, value in attributes.items():
+                watch = watches.get(name)
+                if watch is not None and not (
+                    (type(value) is float or type(value) is int) and watch.low <= value <= watch.high
+                ):
+                    break
+            else:
+                facts.values.update(attributes)
+                facts.times.update(dict.fromkeys(attributes, ts))
+                facts.newest = ts
+                if ts > facts.at:
+                    facts.at = ts
+                if from_device:
+                    facts.data_at = ts
+                book.reports += 1
+                book.passed.append(Passed(self.device_id, ts, attributes))
+                return []
+        return self._report(ts, attributes, from_device)
+
+    def _report(self, ts: int, attributes: dict[str, Any], from_device: bool) -> list[Decision]:
+        facts, times = self.facts, self.facts.times
+        at = max(ts, facts.at)
+        decisions = self.pass_time(at) if at >= self.due else []
+        arrived = {name: value for name, value in attributes.items() if ts >= times.get(name, NEVER)}
+        for name in self.book.changes & arrived.keys() & facts.values.keys():
+            facts.previous[name] = facts.values[name]
+        facts.values.update(arrived)
+        times.update(dict.fromkeys(arrived, ts))
+        facts.newest = max(ts, facts.newest)
+        facts.at = at
+        ends_silence = from_device and ts > facts.data_at
+        if ends_silence:
+            facts.data_at = ts
+        self.book.reports += 1
+        for record in self._concerned(arrived, ends_silence).values():
+            fresh = not arrived.keys().isdisjoint(record.rule.reads)
+            self._note_kinds(record, arrived)
+            self._settle(record, self._step(record, at, fresh=fresh), at, fresh, decisions)
+        self._look_ahead()
+        return decisions
+
+    def _concerned(self, arrived: dict[str, Any], ends_silence: bool) -> dict[str, RuleRecord]:
+        """The rules that these values may change."""
+        found: dict[str, RuleRecord] = {}
+        for name, value in arrived.items():
+            watch = self.book.watches.get(name)
+            if watch is None:
+                continue
+            number = type(value) is float or type(value) is int
+            for record in watch.records:
+                if record.rule.id not in self._busy and number:
+                    low, high = record.rule.gates[name]
+                    if low <= value <= high:
+                        continue
+                found[record.rule.id] = record
+        if ends_silence:
+            found.update((record.rule.id, record) for record in self.book.everything)
+            found.update(
+                (rule_id, record)
+                for rule_id, record in self._busy.items()
+                if any(name is None for name, _ in record.rule.silences)
+            )
+        return found
+
+    def pass_time(self, until: int) -> list[Decision]:
+        """Time has passed up to ``until`` (ms by the device's timestamps) with nothing arriving."""
+        decisions: list[Decision] = []
+        until = max(until, self.facts.at)
+        for record in (self._busy | self.book.timed).values():
+            stepped = advance(record.rule, self._state(record), self.facts, until)
+            self._settle(record, stepped, until, False, decisions)
+        self.facts.at = until
+        self._look_ahead()
+        return decisions
+
+    def look(self, at: int) -> list[Decision]:
+        """Evaluates every rule with the values that are known, as for a rule that has just been made."""
+        decisions = self.pass_time(at)
+        for record in self.book.records.values():
+            self._settle(record, self._step(record, self.facts.at, fresh=False), self.facts.at, False, decisions)
+        self._look_ahead()
+        return decisions
+
+    def presence(self, offline_since: int, at: int) -> list[Decision]:
+        """The device came online (``ALWAYS_ONLINE``), or went offline at ``offline_since``."""
+        decisions = self.pass_time(at)
+        self.facts.offline_since = offline_since
+        for record in self.book.timed.values():
+            if not record.rule.absences:
+                continue
+            known = self._state(record)
+            self.states[record.rule.id] = RuleState(known.levels, known.cleared_at, offline_since)
+            self._settle(record, self._step(record, self.facts.at, fresh=False), self.facts.at, False, decisions, known)
+        self._look_ahead()
+        return decisions
+
+    def clear_by_hand(self, rule_id: str, at: int) -> list[Decision]:
+        """A person has cleared the alarm of a rule. What time alone brings about is judged at once, everything else
+        with the next value that arrives."""
+        record = self.book.records.get(rule_id)
+        if record is None:
+            return []
+        at = max(at, self.facts.at)
+        decisions: list[Decision] = []
+        cleared = Step(cleared_by_hand(record.rule, self._state(record), at), ())
+        self._settle(record, cleared, at, False, decisions)
+        self._settle(record, self._step(record, at, fresh=False), at, False, decisions)
+        self._look_ahead()
+        return decisions
+
+    def _state(self, record: RuleRecord) -> RuleState:
+        return self.states.get(record.rule.id) or idle_state(record.rule)
+
+    def _step(self, record: RuleRecord, at: int, *, fresh: bool) -> Step:
+        return step(record.rule, self._state(record), self.facts, at, fresh=fresh)
+
+    def _settle(
+        self,
+        record: RuleRecord,
+        stepped: Step,
+        at: int,
+        fresh: bool,
+        decisions: list[Decision],
+        before: RuleState | None = None,
+    ) -> None:
+        """Takes over what an evaluation came to, and adds to ``decisions`` what must be kept of it."""
+        rule, state = record.rule, stepped.state
+        before = before or self._state(record)
+        if fresh or state != before:
+            record.evaluated += 1
+            values = {name: self.facts.values[name] for name in rule.reads if name in self.facts.values}
+            record.evaluations.append(Evaluation(self.device_id, at, fresh, values, before, state, stepped.transitions))
+        if state == before:
+            return
+        if is_idle(state):
+            self.states.pop(rule.id, None)
+        else:
+            self.states[rule.id] = state
+        if is_quiet(state) and self.device_id not in record.failing:
+            self._busy.pop(rule.id, None)
+        else:
+            self._busy[rule.id] = record
+        due = next_due(rule, state, self.facts, at)
+        occurrences = tuple(self._occurrence(rule, transition) for transition in stepped.transitions)
+        decisions.append(Decision(rule, None if is_idle(state) else state, due, occurrences))
+
+    def _occurrence(self, rule: CompiledRule, transition: Transition) -> Occurrence:
+        wanted = transition.level or transition.before
+        level = next(level for level in rule.levels if level.level == wanted)
+        leaves = level.raise_leaves if transition.level else level.clear_leaves
+        conditions = [
+            {"not": plain(leaf.condition)} if leaf.negated else plain(leaf.condition)
+            for leaf in leaves
+            if leaf.test(self.facts, transition.at)
+        ]
+        values = {name: self.facts.values[name] for name in sorted(rule.reads) if name in self.facts.values}
+        return Occurrence(transition, conditions, values)
+
+    def _note_kinds(self, record: RuleRecord, arrived: dict[str, Any]) -> None:
+        """Marks the rule as failing on this device while a value is of a kind that it cannot compare."""
+        reason = ""
+        for name, kind in record.rule.kinds.items():
+            value = arrived.get(name, self.facts.values.get(name))
+            if value is not None and kind_of(value) != kind:
+                reason = f"{name} is compared as {kind}, and the device reports {_described(value)}"
+        if not reason and self.device_id in record.failing and is_quiet(self._state(record)):
+            self._busy.pop(record.rule.id, None)
+        record.fail(self.device_id, reason)
+        if reason:
+            self._busy[record.rule.id] = record
+
+    def _look_ahead(self) -> None:
+        self.due = min(self._dues((self._busy | self.book.timed).values()), default=FAR)
+
+    def _dues(self, records: Iterable[RuleRecord]) -> Iterable[int]:
+        for record in records:
+            due = next_due(record.rule, self._state(record), self.facts, self.facts.at)
+            if due is not None:
+                yield due
+
+
+def _described(value: Any) -> str:
+    return kind_of(value) or ("list" if isinstance(value, list) else "object")

@@ -1,0 +1,297 @@
+"""When a rule raises and clears; time is an argument."""
+
+import pytest
+
+from tests.rules.making import HOUR, MINUTE, SECOND, Device, over, rule, under
+
+
+def test_a_value_over_the_limit_raises_and_one_under_it_clears() -> None:
+    device = Device(rule(over(80), clear=under(75)))
+    assert device.report(1, t=80) == []
+    assert device.report(2, t=81) == [(2, 2)]
+    assert device.report(3, t=90) == []
+    assert device.report(4, t=75) == []
+    assert device.report(5, t=74) == [(0, 5)]
+    assert device.report(6, t=74) == []
+
+
+def test_without_a_clear_condition_the_opposite_clears() -> None:
+    device = Device(rule(over(80)))
+    assert [device.report(at, t=value) for at, value in enumerate([81, 80, 81])] == [[(2, 0)], [(0, 1)], [(2, 2)]]
+
+
+@pytest.mark.parametrize(
+    ("raises", "up", "still", "back"),
+    [
+        ({"attribute": "t", "op": ">", "value": 80, "deadband": 5}, 81, 75.5, 75),
+        ({"attribute": "t", "op": ">=", "value": 80, "deadband": 5}, 80, 75, 74.5),
+        ({"attribute": "t", "op": "<", "value": 10, "deadband": 2}, 9, 11.5, 12),
+        ({"attribute": "t", "op": "<=", "value": 10, "deadband": 2}, 10, 12, 12.5),
+        ({"attribute": "t", "op": "between", "value": [10, 20], "deadband": 2}, 15, 22, 22.5),
+        ({"not": {"attribute": "t", "op": "between", "value": [10, 20], "deadband": 2}}, 21, 19, 18),
+        ({"not": {"attribute": "t", "op": "<", "value": 80, "deadband": 5}}, 80, 75, 74.5),
+    ],
+)
+def test_a_deadband_keeps_an_alarm_open(raises: object, up: float, still: float, back: float) -> None:
+    device = Device(rule(raises))
+    assert device.report(1, t=up) == [(2, 1)]
+    assert device.report(2, t=still) == []
+    assert device.report(3, t=back) == [(0, 3)]
+
+
+def test_where_both_conditions_hold_the_alarm_stays() -> None:
+    device = Device(rule(over(80), clear=over(1, "door")))
+    assert device.report(1, t=81) == [(2, 1)]
+    assert device.report(2, door=2) == []
+    assert device.report(3, t=70) == [(0, 3)]
+
+
+def test_an_on_delay_counts_from_the_first_value_and_needs_no_further_one() -> None:
+    device = Device(rule(over(80), raise_delay_ms=MINUTE))
+    assert device.report(0, t=81) == []
+    assert device.wait(MINUTE - 1) == []
+    assert device.wait(MINUTE + 500) == [(2, MINUTE)]
+
+
+def test_an_on_delay_starts_anew_when_the_value_was_back_in_between() -> None:
+    device = Device(rule(over(80), raise_delay_ms=MINUTE))
+    device.report(0, t=81)
+    device.report(30 * SECOND, t=80)
+    device.report(40 * SECOND, t=81)
+    assert device.wait(99 * SECOND) == []
+    assert device.wait(100 * SECOND) == [(2, 100 * SECOND)]
+
+
+def test_a_report_after_the_end_of_a_hold_raises_at_the_end_of_the_hold() -> None:
+    device = Device(rule(over(80), raise_delay_ms=MINUTE))
+    device.report(0, t=81)
+    assert device.report(2 * MINUTE, t=70) == [(2, MINUTE), (0, 2 * MINUTE)]
+
+
+def test_an_off_delay_keeps_the_alarm_open_while_the_value_flaps() -> None:
+    device = Device(rule(over(80), clear_delay_ms=MINUTE))
+    device.report(0, t=81)
+    assert device.report(10 * SECOND, t=70) == []
+    assert device.report(20 * SECOND, t=81) == []
+    assert device.report(30 * SECOND, t=70) == []
+    assert device.wait(80 * SECOND) == []
+    assert device.wait(2 * MINUTE) == [(0, 90 * SECOND)]
+
+
+def test_a_consecutive_count_counts_values_and_not_looks() -> None:
+    device = Device(rule(over(80), raise_count=3, clear_count=2))
+    assert device.report(1, t=81) == []
+    assert device.report(2, t=79) == []
+    assert [device.report(at, t=81) for at in (3, 4)] == [[], []]
+    assert device.wait(HOUR) == []
+    assert device.report(HOUR + 1, t=81) == [(2, HOUR + 1)]
+    assert device.report(HOUR + 2, t=79) == []
+    assert device.wait(2 * HOUR) == []
+    assert device.report(2 * HOUR + 1, other=1) == []
+    assert device.report(2 * HOUR + 2, t=79) == [(0, 2 * HOUR + 2)]
+
+
+def test_count_and_delay_must_both_be_full() -> None:
+    device = Device(rule(over(80), raise_count=2, raise_delay_ms=MINUTE))
+    device.report(0, t=81)
+    assert device.wait(2 * MINUTE) == []
+    assert device.report(3 * MINUTE, t=81) == [(2, 3 * MINUTE)]
+
+
+def test_a_cool_down_puts_the_next_alarm_off() -> None:
+    device = Device(rule(over(80), cool_down_ms=MINUTE))
+    device.report(0, t=81)
+    assert device.report(SECOND, t=70) == [(0, SECOND)]
+    assert device.report(2 * SECOND, t=81) == []
+    assert device.wait(2 * MINUTE) == [(2, SECOND + MINUTE)]
+
+
+def test_a_cool_down_that_is_over_leaves_no_trace() -> None:
+    device = Device(rule(over(80), cool_down_ms=MINUTE))
+    device.report(0, t=81)
+    device.report(SECOND, t=70)
+    assert device.report(2 * MINUTE, t=81) == [(2, 2 * MINUTE)]
+
+
+def test_several_levels_make_one_alarm_that_goes_up_and_down() -> None:
+    levels = [{"level": 1, "raise": over(80)}, {"level": 3, "raise": over(90), "clear": under(85)}]
+    device = Device(rule(levels=levels))
+    assert device.report(1, t=95) == [(3, 1)]
+    assert device.report(2, t=87) == []
+    assert device.report(3, t=84) == [(1, 3)]
+    assert device.report(4, t=91) == [(3, 4)]
+    assert device.report(5, t=10) == [(0, 5)]
+
+
+def test_late_data_neither_raises_nor_clears() -> None:
+    device = Device(rule(over(80)))
+    device.report(10, t=70)
+    assert device.report(9, t=90) == []
+    device.report(20, t=90)
+    assert device.report(19, t=70) == []
+    assert device.told == [("r1", 2, 20)]
+
+
+def test_a_value_that_is_new_for_its_attribute_counts_though_another_attribute_is_newer() -> None:
+    device = Device(rule({"and": [over(80), over(1, "p")]}))
+    device.report(100, t=90)
+    assert device.report(50, p=2) == [(2, 100)]
+
+
+def test_of_equal_timestamps_the_last_value_counts() -> None:
+    device = Device(rule(over(80)))
+    device.report(1, t=70)
+    assert device.report(1, t=90) == [(2, 1)]
+
+
+def test_and_or_not_join_conditions() -> None:
+    tree = {"or": [{"and": [over(80), {"not": under(5, "p")}]}, {"attribute": "door", "op": "==", "value": "open"}]}
+    device = Device(rule(tree))
+    assert device.report(1, t=90) == []  # p is not known: neither under 5 nor not
+    assert device.report(2, p=4) == []
+    assert device.report(3, p=5) == [(2, 3)]
+    assert device.report(4, t=70) == [(0, 4)]
+    assert device.report(5, door="open") == [(2, 5)]
+    assert device.report(6, door="shut") == [(0, 6)]
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "yes", "no"),
+    [
+        (">", 1, [1.5, 2], [1, 0, True, "2", None, [2]]),
+        (">=", 1, [1, 1.0], [0.999, "1"]),
+        ("<", 1, [0], [1, False]),
+        ("<=", 1, [1], [1.001]),
+        ("==", 1, [1, 1.0], [True, "1", 2]),
+        ("!=", 1, [2], [1, "2", None]),
+        ("==", "a", ["a"], ["A", 1]),
+        ("!=", "a", ["b"], ["a", 1]),
+        ("==", True, [True], [False, 1, "true"]),
+        ("between", [1, 3], [1, 2, 3], [0.99, 3.01, "2"]),
+        (">", 2**62, [2**62 + 1], [2**62, 1.5]),
+    ],
+)
+def test_comparisons(op: str, value: object, yes: list[object], no: list[object]) -> None:
+    compared = {"attribute": "t", "op": op, "value": value}
+    for each in yes:
+        assert Device(rule(compared)).report(1, t=each) == [(2, 1)], each
+    for each in no:
+        assert Device(rule(compared)).report(1, t=each) == [], each
+
+
+def test_a_change_is_a_value_other_than_the_one_before() -> None:
+    device = Device(rule({"attribute": "t", "op": "change"}))
+    assert [device.report(at, t=value) for at, value in enumerate([1, 1, 2, 2, {"a": 1}, {"a": 1}])] == [
+        [], [], [(2, 2)], [(0, 3)], [(2, 4)], [(0, 5)],
+    ]  # fmt: skip
+
+
+def test_a_change_may_have_a_least_size() -> None:
+    device = Device(rule({"attribute": "t", "op": "change", "value": 5}))
+    assert [device.report(at, t=value) for at, value in enumerate([1, 5, 10, 9])] == [[], [], [(2, 2)], [(0, 3)]]
+
+
+def test_silence_raises_by_itself_and_any_report_ends_it() -> None:
+    device = Device(rule({"no_data_ms": MINUTE}))
+    assert device.report(SECOND, x=1) == []
+    assert device.report(30 * SECOND, y=1) == []
+    assert device.wait(89 * SECOND) == []
+    assert device.wait(5 * MINUTE) == [(2, 90 * SECOND)]
+    assert device.report(6 * MINUTE, x=1) == [(0, 6 * MINUTE)]
+    assert device.report(9 * MINUTE, x=1) == [(2, 7 * MINUTE), (0, 9 * MINUTE)]
+
+
+def test_silence_of_one_attribute_is_not_ended_by_another() -> None:
+    device = Device(rule({"attribute": "t", "no_data_ms": MINUTE}))
+    device.report(0, t=1)
+    assert device.report(2 * MINUTE, x=1) == [(2, MINUTE)]
+    assert device.report(3 * MINUTE, t=1) == [(0, 3 * MINUTE)]
+
+
+def test_a_device_that_never_reported_is_silent_since_its_creation() -> None:
+    assert Device(rule({"no_data_ms": MINUTE})).wait(HOUR) == [(2, MINUTE)]
+
+
+def test_not_silent_raises_with_the_first_report() -> None:
+    device = Device(rule({"not": {"no_data_ms": MINUTE}}))
+    assert device.look(0) == [(2, 0)]
+    assert device.wait(HOUR) == [(0, MINUTE)]
+    assert device.report(2 * HOUR, x=1) == [(2, 2 * HOUR)]
+    assert device.wait(3 * HOUR) == [(0, 2 * HOUR + MINUTE)]
+
+
+def test_absence_raises_after_its_time_and_coming_back_clears() -> None:
+    device = Device(rule({"offline_ms": MINUTE}))
+    assert device.offline(0) == []
+    assert device.online(30 * SECOND) == []
+    assert device.offline(40 * SECOND) == []
+    assert device.wait(HOUR) == [(2, 100 * SECOND)]
+    assert device.online(2 * HOUR) == [(0, 2 * HOUR)]
+
+
+def test_after_a_manual_clear_the_next_value_is_judged_anew() -> None:
+    device = Device(rule(over(80), raise_delay_ms=MINUTE))
+    device.report(0, t=81)
+    device.wait(MINUTE)
+    assert device.clear(2 * MINUTE) == []
+    assert device.wait(HOUR) == []
+    assert device.report(HOUR + 1, t=81) == []
+    assert device.wait(2 * HOUR) == [(2, HOUR + 1 + MINUTE)]
+
+
+def test_after_a_manual_clear_silence_that_goes_on_is_judged_at_once() -> None:
+    device = Device(rule({"no_data_ms": MINUTE}, cool_down_ms=MINUTE))
+    device.wait(2 * MINUTE)
+    assert device.clear(3 * MINUTE) == []
+    assert device.wait(HOUR) == [(2, 4 * MINUTE)]
+
+
+def test_a_schedule_limits_raising_and_not_clearing() -> None:
+    # NOW is a Tuesday, 22:13:20 UTC.
+    hours = [{"days": [3], "from": "08:00", "to": "09:00"}]
+    device = Device(rule(over(80), schedule={"timezone": "+00:00", "hours": hours}))
+    assert device.report(0, t=81) == []
+    opens = 9 * HOUR + 46 * MINUTE + 40 * SECOND
+    assert device.wait(opens - 1) == []
+    assert device.wait(opens + 2 * HOUR) == [(2, opens)]
+    assert device.report(opens + 3 * HOUR, t=70) == [(0, opens + 3 * HOUR)]
+    assert device.report(opens + 4 * HOUR, t=81) == []
+
+
+def test_a_hold_does_not_go_on_outside_the_hours() -> None:
+    hours = [{"from": "22:00", "to": "22:30"}]
+    device = Device(rule(over(80), raise_delay_ms=20 * MINUTE, schedule={"hours": hours}))
+    device.report(0, t=81)  # closes after 16 min 40 s
+    assert device.wait(23 * HOUR) == []
+    opens = 23 * HOUR + 46 * MINUTE + 40 * SECOND
+    assert device.wait(25 * HOUR) == [(2, opens + 20 * MINUTE)]
+
+
+def test_a_value_of_another_type_makes_the_rule_fail_and_changes_nothing() -> None:
+    device = Device(rule(over(80)))
+    device.report(1, t=81)
+    record = device.monitor.book.records["r1"]
+    assert device.report(2, t="hot") == []
+    assert record.failing == {"d1": "t is compared as number, and the device reports text"}
+    assert device.report(3, t=82) == []
+    assert record.failing == {}
+    assert device.report(4, t=10) == [(0, 4)]
+    assert device.report(5, t="cold") == []
+    assert record.failing
+    assert device.report(6, t=20) == []
+    assert record.failing == {}
+
+
+def test_an_occurrence_tells_which_conditions_held_and_with_which_values() -> None:
+    device = Device(rule({"or": [over(80), under(1, "p"), {"not": under(3, "q")}]}))
+    device.report(1, t=81, p=5, q=3, other=1)
+    occurrence = device.decisions[-1].occurrences[0]
+    assert occurrence.conditions == [over(80), {"not": under(3, "q")}]
+    assert occurrence.attributes == {"t": 81, "p": 5, "q": 3}
+
+
+def test_a_decision_says_when_to_look_again() -> None:
+    device = Device(rule(over(80), raise_delay_ms=MINUTE))
+    device.report(0, t=81)
+    assert device.decisions[-1].due == device.monitor.due
+    assert device.monitor.due - MINUTE == device.monitor.facts.at
