@@ -18,6 +18,8 @@ SOURCE_CODES = {source: code for code, source in enumerate(SOURCES)}
 TOUCH_CODES = {kind: 10 + code for code, kind in enumerate(KINDS)}
 REMOVE_CODE = 20
 
+FOLD_AT = 8  # reports that may wait to be folded into the current values; they are larger there than in pending
+
 LogEntry = tuple[int, int, int, int, bytes]  # device number, ts, received_at, code, body
 
 encode_values = msgspec.msgpack.Encoder().encode
@@ -38,14 +40,34 @@ class Pending(NamedTuple):
     body: bytes  # its attributes, msgpack
 
 
+_new_pending = tuple.__new__  # a third of the cost of the named tuple's own constructor
+
+
 class Head:
     """One device in memory."""
 
-    __slots__ = ("active", "current", "newest_uplink", "number", "packed_seq", "pending", "points", "stored_uplink")
+    __slots__ = (
+        "_current",
+        "_in_order",
+        "_newest_ts",
+        "_unfolded",
+        "active",
+        "names_bound",
+        "newest_uplink",
+        "number",
+        "packed_seq",
+        "pending",
+        "points",
+        "stored_uplink",
+    )
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.current: dict[str, AttributeValue] = {}
+        self._current: dict[str, AttributeValue] = {}
+        self._unfolded: list[tuple[int, dict[str, Any]]] = []  # reports that are not in _current yet, as appended
+        self._in_order = True  # their timestamps do not go back
+        self._newest_ts = 0  # of the last of them
+        self.names_bound = 0  # there are at most so many attributes
         self.active: dict[str, int] = {}
         self.newest_uplink = 0  # ms, over all kinds
         self.stored_uplink = 0  # the same as the state row has it
@@ -55,22 +77,55 @@ class Head:
 
     def restore(self, attributes: bytes, active: bytes, packed_seq: int) -> None:
         """Takes over a state row."""
-        self.current = decode_attributes(attributes)
+        self._current = decode_attributes(attributes)
+        self.names_bound = len(self._current)
         self.active = decode_active(active)
         self.newest_uplink = self.stored_uplink = max(self.active.values(), default=0)
         self.packed_seq = packed_seq
 
     def report(self, seq: int, ts: int, received_at: int, code: int, attributes: dict[str, Any], body: bytes) -> None:
         """Applies a committed report. The current value is the one with the greatest ``ts``; among equals the last."""
-        current = self.current
-        for identifier, value in attributes.items():
-            known = current.get(identifier)
-            if known is None or ts >= known.ts:
-                current[identifier] = AttributeValue(ts, value)
-        self.pending.append(Pending(seq, ts, body))
-        self.points += len(attributes)
+        unfolded = self._unfolded
+        if ts < self._newest_ts and unfolded:
+            self._in_order = False
+        self._newest_ts = ts
+        unfolded.append((ts, attributes))
+        count = len(attributes)
+        self.names_bound += count
+        if len(unfolded) >= FOLD_AT:
+            self._fold()
+        self.pending.append(_new_pending(Pending, (seq, ts, body)))
+        self.points += count
         if code == 0:
             self.touch("attributes", received_at)
+
+    @property
+    def current(self) -> dict[str, AttributeValue]:
+        """The current value by identifier."""
+        if self._unfolded:
+            self._fold()
+        return self._current
+
+    def _fold(self) -> None:
+        """Brings the current values up to date. Most reports repeat the attributes of the one before, so of a run in
+        order only the newest value of each is looked at."""
+        current, unfolded = self._current, self._unfolded
+        seen: set[str] = set()
+        in_order = self._in_order
+        for ts, attributes in reversed(unfolded) if in_order else unfolded:
+            if in_order and attributes.keys() <= seen:
+                continue
+            for identifier, value in attributes.items():
+                if identifier in seen:
+                    continue
+                if in_order:
+                    seen.add(identifier)
+                known = current.get(identifier)
+                if known is None or ts >= known.ts:
+                    current[identifier] = AttributeValue(ts, value)
+        unfolded.clear()
+        self._in_order = True
+        self.names_bound = len(current)
 
     def touch(self, kind: str, ts: int) -> None:
         """Applies a committed uplink of ``kind``."""
@@ -81,8 +136,9 @@ class Head:
 
     def remove(self, identifiers: set[str]) -> None:
         """Forgets attributes, current and pending."""
+        current = self.current
         for identifier in identifiers:
-            self.current.pop(identifier, None)
+            current.pop(identifier, None)
         kept = []
         points = 0
         for pending in self.pending:

@@ -95,7 +95,7 @@ class SqliteHistory:
     def append(self, report: Report) -> Batch:
         head = self._head(report.device_number)
         if (
-            len(head.current) + len(report.attributes) > MAX_ATTRIBUTES
+            head.names_bound + len(report.attributes) > MAX_ATTRIBUTES
             and len(head.current.keys() | report.attributes.keys()) > MAX_ATTRIBUTES
         ):
             raise InvalidInput(f"a device has at most {MAX_ATTRIBUTES} attributes")
