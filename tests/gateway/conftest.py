@@ -162,6 +162,10 @@ class House:
     async def online(self, device: Device) -> bool:
         return (await self.platform.devices.get_view(self.project_id, device.id)).online
 
+    def unread_bytes(self) -> int:
+        """What waits in this process to be read by the peers."""
+        return sum(client._transport.get_write_buffer_size() for client in self.gateway._clients)
+
     async def values(self, device: Device) -> dict[str, Any]:
         return await self.platform.history.current_values(device)
 

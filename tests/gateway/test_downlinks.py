@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.gateway.conftest import TIMEOUT_S, V3_1_1, V5, House, Peer, report
-from thingstead.errors import DeviceOffline
+from thingstead.errors import DeviceOffline, Unavailable
+from thingstead.gateway import delivery
 from thingstead.gateway.subscriptions import MAX_SUBSCRIPTIONS
 from thingstead.model.command import Command
 from thingstead.model.device import Device
@@ -17,6 +18,7 @@ from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest, Unsuback, Unsubscribe
+from thingstead.services.history import HistoryService
 
 
 async def message(peer: Peer, topic: str) -> Any:
@@ -226,6 +228,49 @@ async def test_a_device_has_a_bounded_number_of_subscriptions(house: House) -> N
     suback = await peer.subscribe(*(f"t/{number}" for number in range(MAX_SUBSCRIPTIONS + 1)))
     assert set(suback.reason_codes[:-1]) == {ReasonCode.SUCCESS}
     assert suback.reason_codes[-1] is ReasonCode.QUOTA_EXCEEDED
+
+
+async def test_messages_over_the_bound_of_the_queue_are_dropped(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "QUEUE_LIMIT", 2)
+    device = await house.device()
+    peer = await house.log_in(device, V5, properties={Property.RECEIVE_MAXIMUM: 1})
+    await peer.subscribe("#", qos=1)
+    for number in range(5):
+        await house.platform.control.push_attributes(house.project_id, device.id, {"n": number})
+    with pytest.raises(DeviceOffline, match="too many messages"):
+        await command(house, device)
+    assert house.counters.messages_dropped == 3
+    for number in range(3):
+        assert await message(peer, "attributes/push") == {"n": number}
+
+
+async def test_a_command_that_the_device_refuses_is_not_delivered(house: House) -> None:
+    device = await house.device()
+    peer = await house.log_in(device, V5)
+    await peer.subscribe("command/send/+", qos=1)
+    sent = await command(house, device)
+    packet = await peer.receive(Publish)
+    peer.send(Puback(packet.packet_id, ReasonCode.QUOTA_EXCEEDED))
+    await peer.receive_nothing()
+    await house.platform.control.close()
+    assert (await house.store.commands.get(device.id, sent.id)).state == "sent"
+
+
+async def test_a_request_that_cannot_be_answered_does_not_stop_the_next(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any) -> dict[str, Any]:
+        raise Unavailable("too many reads are waiting")
+
+    peer = await house.log_in(await house.device())
+    await peer.subscribe("attributes/get/response/+")
+    with monkeypatch.context() as patch:
+        patch.setattr(HistoryService, "current_values", fail)
+        peer.send(report(payload=b"", qos=0, topic="attributes/get/1"))
+        answer = await message(peer, "attributes/get/response/1")
+        assert (answer["result"], answer["errcode"]) == (0, 503)
+    peer.send(report(payload=b"", qos=0, topic="attributes/get/2"))
+    assert await message(peer, "attributes/get/response/2") == {"result": 1, "attributes": {}}
 
 
 async def test_answers_out_of_place_end_the_connection(house: House) -> None:

@@ -1,12 +1,15 @@
 """Connections and their ends: takeover, revocation, keep alive, limits, shutdown, and what presence says of it."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from tests.gateway.conftest import TIMEOUT_S, V5, House, report
 from thingstead.config import MqttSettings
+from thingstead.errors import Unavailable
 from thingstead.gateway import client as client_module
+from thingstead.gateway import gateway as gateway_module
 from thingstead.model.device import Device
 from thingstead.model.messages import PresenceChanged
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect, Pingreq
@@ -119,6 +122,21 @@ async def test_a_silent_client_is_dropped_after_one_and_a_half_keep_alives(house
     assert [(await news.next()).online for _ in range(2)] == [True, False]
 
 
+async def test_a_client_that_pings_is_kept(house: House) -> None:
+    peer = await house.log_in(await house.device(), keep_alive=1)
+    silent = await house.log_in(await house.device(), V5, keep_alive=1)
+    silent_end = asyncio.create_task(silent.receive_end())
+    while not silent_end.done():
+        await peer.receive_nothing()
+        await asyncio.wait([silent_end], timeout=0.5)
+    later = await house.log_in(await house.device(), V5, keep_alive=1)
+    later_end = asyncio.create_task(later.receive_end())
+    while not later_end.done():
+        await peer.receive_nothing()
+        await asyncio.wait([later_end], timeout=0.5)
+    await peer.receive_nothing()
+
+
 async def test_without_a_keep_alive_nobody_is_dropped_for_silence(house: House) -> None:
     device = await house.device()
     peer = await house.log_in(device, keep_alive=0)
@@ -146,6 +164,55 @@ async def test_what_was_acknowledged_before_a_stop_is_kept(house: House) -> None
     await peer.receive(Puback)
     await house.gateway.stop()
     assert await house.values(device) == {"n": 1}
+
+
+async def test_stopping_does_not_wait_for_a_client_that_does_not_read(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_module, "STOP_TIMEOUT_S", 0.1)
+    device = await house.device()
+    peer = await house.log_in(device)
+    await peer.subscribe("attributes/push")
+    while not house.unread_bytes():
+        await house.platform.control.push_attributes(house.project_id, device.id, {"long": "x" * 50_000})
+    await house.gateway.stop()
+    assert house.counters.connections == 0
+    assert not await house.online(device)
+
+
+async def test_a_log_in_that_cannot_be_kept_leaves_nothing_behind(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the row is written and the answer is lost."""
+    device = await house.device()
+    open_session = house.platform.presence.open
+
+    async def fail(*arguments: Any) -> None:
+        await open_session(*arguments)
+        raise Unavailable("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.platform.presence, "open", fail)
+        peer = await house.peer()
+        peer.send(Connect(client_id="c", **house.certificate(device)))
+        assert (await peer.receive(Connack)).reason_code is ReasonCode.SERVER_UNAVAILABLE
+        await peer.receive_close()
+    assert not await house.online(device)
+    await house.log_in(device)
+
+
+async def test_a_client_that_goes_during_its_log_in_leaves_nobody_online(house: House) -> None:
+    device = await house.device()
+    with house.held_writes():
+        peer = await house.peer()
+        peer.send(Connect(client_id="c", **house.certificate(device)))
+        other = await house.peer()
+        other.send_bytes(b"\0\0")
+        await other.receive_close()
+        peer.abort()
+    news = News(house, device)
+    assert [(await news.next()).online for _ in range(2)] == [True, False]
+    assert not await house.online(device)
 
 
 class TestLimits:

@@ -75,7 +75,10 @@ async def test_a_device_that_does_not_listen_gets_no_answer(house: House) -> Non
     await answer(peer, "attributes/response")
 
 
-@pytest.mark.parametrize("payload", [b"", b"nonsense", b"[1]", b'"text"', b"{", b"\xff\xfe", b"[" * 5000, b'{"a":NaN}'])
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"nonsense", b"[1]", b'"text"', b"{", b"\xff\xfe", b"[" * 5000, b'{"a":NaN}', b'{"\xff":1}', b'{"a":"\xd7"}'],
+)
 async def test_what_is_not_a_json_object_is_refused_and_the_connection_stays(house: House, payload: bytes) -> None:
     peer = await house.log_in(await house.device(), V5)
     await peer.subscribe("attributes/response")

@@ -22,7 +22,7 @@ from thingstead.mqtt.connection_packets import PINGRESP, Auth, Connect, Disconne
 from thingstead.mqtt.decoder import Decoder, Packet
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
-from thingstead.mqtt.reasons import DISCONNECT_FROM_SERVER_REASON_CODES, MqttError, ReasonCode, protocol_error
+from thingstead.mqtt.reasons import MqttError, ReasonCode, protocol_error
 from thingstead.mqtt.subscription_packets import Suback, Subscribe, Unsuback, Unsubscribe
 
 log = structlog.get_logger("thingstead.gateway")
@@ -291,8 +291,6 @@ class Client(Stream):
     def close(self, reason_code: ReasonCode, reason: str) -> None:
         """Ends the connection (5.0: with a DISCONNECT [MQTT-4.13.1-1]). Calling again does nothing."""
         if not self.closing and self._uplink is not None and self._version is V5:
-            if reason_code not in DISCONNECT_FROM_SERVER_REASON_CODES:
-                reason_code = ReasonCode.UNSPECIFIED_ERROR
             self.write(Disconnect(reason_code).serialize(V5))
         self._end(reason)
 

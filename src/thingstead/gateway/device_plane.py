@@ -103,12 +103,16 @@ class DevicePlane:
     def _get(self, request_id: str, payload: bytes) -> None:
         try:
             keys = _decode_wanted(payload or b"{}").keys or []
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise InvalidInput('an object is expected, with "keys" as a list of identifiers or without') from None
 
         async def answer() -> None:
-            values = await self._platform.history.current_values(self._link.device, keys)
-            encoded = self._answer(f"attributes/get/response/{request_id}", answers.attributes(values))
+            try:
+                values = await self._platform.history.current_values(self._link.device, keys)
+                body = answers.attributes(values)
+            except ThingsteadError as exc:
+                body = answers.refusal(exc)
+            encoded = self._answer(f"attributes/get/response/{request_id}", body)
             if encoded is not None:
                 self._connection.write(encoded)
 

@@ -48,9 +48,6 @@ class Hub:
             bus.subscribe(SessionsRevoked, self._revoke),
         ]
 
-    def __len__(self) -> int:
-        return len(self._by_id)
-
     def add(self, session: LiveSession) -> None:
         self._by_id[session.session_id] = session
         self._by_device.setdefault(session.device_id, []).append(session)

@@ -14,7 +14,7 @@ def format_problem(stream_format: str, payload: bytes) -> str | None:
     if stream_format == "json":
         try:
             _decode(payload)
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return "is not JSON"
     elif stream_format == "text":
         try:

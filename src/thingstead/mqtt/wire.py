@@ -76,9 +76,6 @@ class Reader:
         self._pos = start + length
         return Reader(self._data, start, start + length)
 
-    def rest(self) -> bytes:
-        return self._take(self._end - self._pos)
-
     def finish(self) -> None:
         """The body has been read: nothing may be left."""
         if self._pos != self._end:

@@ -18,7 +18,7 @@ def decode_object(payload: bytes | memoryview) -> dict[str, Any]:
     """A JSON object."""
     try:
         return _object_decoder.decode(payload)
-    except (msgspec.MsgspecError, RecursionError) as exc:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise InvalidInput(_reason(exc)) from exc
 
 
@@ -26,7 +26,7 @@ def decode_any(payload: bytes | memoryview) -> Any:
     """Any JSON value."""
     try:
         return _any_decoder.decode(payload)
-    except (msgspec.MsgspecError, RecursionError) as exc:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise InvalidInput(_reason(exc)) from exc
 
 

@@ -1,0 +1,62 @@
+"""The owner of tasks and the set of clients: what is waited for, and for how long."""
+
+import asyncio
+
+import pytest
+
+from thingstead.gateway.clients import Clients
+from thingstead.gateway.tasks import Tasks
+
+
+async def test_closing_waits_for_tasks_and_for_those_that_they_begin() -> None:
+    tasks, done = Tasks(), []
+
+    async def first() -> None:
+        await asyncio.sleep(0)
+        tasks.spawn(second())
+        done.append("first")
+
+    async def second() -> None:
+        await asyncio.sleep(0)
+        done.append("second")
+
+    tasks.spawn(first())
+    await tasks.close(timeout_s=5)
+    assert done == ["first", "second"]
+
+
+async def test_closing_cancels_what_takes_too_long() -> None:
+    tasks, ended = Tasks(), []
+
+    async def endless() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    tasks.spawn(endless())
+    await asyncio.sleep(0)
+    await tasks.close(timeout_s=0.01)
+    assert ended == [True]
+
+
+async def test_a_failing_task_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    tasks = Tasks()
+
+    async def fail() -> None:
+        raise ZeroDivisionError("a bug")
+
+    tasks.spawn(fail())
+    await tasks.close(timeout_s=5)
+    assert "a task of the gateway failed" in capsys.readouterr().out
+
+
+async def test_waiting_for_the_last_client_has_an_end() -> None:
+    clients: Clients[str] = Clients()
+    await clients.wait_until_none(timeout_s=0.01)
+    clients.add("one")
+    await clients.wait_until_none(timeout_s=0.01)
+    assert list(clients) == ["one"]
+    clients.discard("one")
+    await clients.wait_until_none(timeout_s=5)
+    assert len(clients) == 0
