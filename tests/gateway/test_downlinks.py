@@ -12,7 +12,7 @@ from thingstead.gateway import delivery
 from thingstead.gateway.subscriptions import MAX_SUBSCRIPTIONS
 from thingstead.model.command import Command
 from thingstead.model.device import Device
-from thingstead.model.messages import CommandChanged
+from thingstead.model.messages import CommandChanged, CommandIssued
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish
@@ -144,6 +144,34 @@ async def test_waiting_commands_are_delivered_first_issued_first_when_the_device
     peer.send(Subscribe(2, [SubscriptionRequest("#")]))
     await peer.receive(Suback)
     await peer.receive_nothing()
+
+
+async def test_a_command_issued_while_pending_ones_are_read_comes_after_them_and_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = await house.device()
+    await command(house, device, command_id=1, wait_ms=60_000)
+    control, reading, go_on, issued = house.platform.control, asyncio.Event(), asyncio.Event(), asyncio.Event()
+    read_pending = control.pending
+
+    async def pending(device_id: str) -> list[CommandIssued]:
+        rows = await read_pending(device_id)
+        reading.set()
+        await go_on.wait()
+        return rows
+
+    monkeypatch.setattr(control, "pending", pending)
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+", qos=1)
+    await reading.wait()
+    house.bus.subscribe(CommandIssued, lambda _: issued.set())
+    live = asyncio.create_task(command(house, device, command_id=2))
+    await issued.wait()
+    with house.held_writes():  # so that the first command still stands as queued when the second one is read
+        go_on.set()
+        assert [(await message(peer, f"command/send/{number}"))["id"] for number in (1, 2)] == [1, 2]
+        await peer.receive_nothing()
+    assert (await live).command_id == 2
 
 
 async def test_a_command_in_flight_when_the_connection_breaks_stays_sent(house: House) -> None:
