@@ -2,6 +2,7 @@
 
 import json
 import queue
+import socket
 import threading
 from typing import Any
 
@@ -11,6 +12,15 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from tests.project_api import Certificate
 
 TIMEOUT_S = 20
+DOWNLINKS = (
+    "attributes/push",
+    "attributes/response",
+    "attributes/get/response/+",
+    "attributes/series/response",
+    "event/response/+",
+    "command/send/+",
+    "command/reply/response/+",
+)
 
 
 class MqttDevice:
@@ -39,8 +49,7 @@ class MqttDevice:
     def __enter__(self) -> "MqttDevice":
         self.connect()
         assert self.connack == 0, f"CONNECT was refused with {self.connack}"
-        self._client.subscribe([("attributes/push", 1), ("attributes/response", 0), ("command/send/+", 1)])
-        self._client.subscribe([("attributes/get/response/+", 0), ("event/response/+", 0)])
+        self._client.subscribe([(topic, 1) for topic in DOWNLINKS])
         assert self._subscribed.wait(TIMEOUT_S), "no SUBACK"
         return self
 
@@ -57,6 +66,18 @@ class MqttDevice:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+    def connect_and_close(self) -> int:
+        """The reason code of CONNACK; nothing stays open."""
+        reason = self.connect()
+        self.close()
+        return reason
+
+    def break_off(self) -> None:
+        """Closes the socket without a DISCONNECT, as a lost network or a dead device does."""
+        sock = self._client.socket()
+        assert isinstance(sock, socket.socket)
+        sock.shutdown(socket.SHUT_RDWR)
 
     def publish(self, topic: str, body: Any, qos: int = 1) -> paho.MQTTMessageInfo:
         """Sends a JSON body without waiting."""

@@ -58,6 +58,8 @@ class ServerProcess:
         self.output: list[str] = []  # lines on standard output
         self.http_port = self.mqtt_port = 0
         self._serving = threading.Event()
+        self._print = threading.Condition()  # held while `output` changes
+        self._output_ended = False
         self._readers = [threading.Thread(target=self._read_log), threading.Thread(target=self._read_output)]
         for reader in self._readers:
             reader.start()
@@ -89,6 +91,16 @@ class ServerProcess:
             reader.join()
         return code
 
+    def printed(self, text: str) -> bool:
+        """Waits until standard output has a line with ``text``; False if it ends without one."""
+        with self._print:
+            return self._print.wait_for(lambda: self._has_printed(text) or self._output_ended, TIMEOUT_S) and (
+                self._has_printed(text)
+            )
+
+    def _has_printed(self, text: str) -> bool:
+        return any(text in line for line in self.output)
+
     def logged(self, event: str) -> list[dict[str, Any]]:
         """The log lines with this event."""
         return [record for record in self.records if record["event"] == event]
@@ -111,7 +123,13 @@ class ServerProcess:
     def _read_output(self) -> None:
         assert self.process.stdout is not None
         with self.process.stdout as lines:
-            self.output.extend(lines)
+            for line in lines:
+                with self._print:
+                    self.output.append(line)
+                    self._print.notify_all()
+        with self._print:
+            self._output_ended = True
+            self._print.notify_all()
 
 
 StartServer = Callable[..., ServerProcess]  # (data_dir, *flags, **environ), as the fixture start_server gives it

@@ -1,6 +1,7 @@
 """``thingstead serve``: the process around the server: its event loop, its signals, its log."""
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -47,6 +48,9 @@ async def _serve(config: Config) -> None:
     async with open_server(config) as server:
         if server.credentials is not None:
             click.echo(welcome(server.credentials, config.host, server.http_port, server.mqtt_port))
+        # What is alive now stays alive: the garbage collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         await server.run_until(stop)
 
 

@@ -1,15 +1,24 @@
 """Where the value of each metric is read."""
 
 from thingstead import __version__
+from thingstead.gateway.counters import Counters
 from thingstead.metrics import Metrics
 from thingstead.services.platform import Platform
 from thingstead.storage.base import Store
 
 
-def read_figures(metrics: Metrics, store: Store, platform: Platform) -> None:
+def read_figures(metrics: Metrics, store: Store, platform: Platform, mqtt: Counters) -> None:
     """Connects the metrics of the catalog with the parts that count."""
     ingest = platform.ingest
     metrics.read("thingstead_build_info", lambda: {(__version__,): 1})
+    metrics.read("thingstead_mqtt_connections", lambda: mqtt.connections)
+    metrics.read("thingstead_mqtt_connections_accepted_total", lambda: mqtt.connections_accepted)
+    metrics.read("thingstead_mqtt_connections_refused_total", lambda: mqtt.connections_refused)
+    metrics.read("thingstead_mqtt_messages_received_total", lambda: mqtt.messages_received)
+    metrics.read("thingstead_mqtt_messages_ignored_total", lambda: mqtt.messages_ignored)
+    metrics.read("thingstead_mqtt_messages_sent_total", lambda: mqtt.messages_sent)
+    metrics.read("thingstead_mqtt_messages_dropped_total", lambda: mqtt.messages_dropped)
+    metrics.read("thingstead_mqtt_protocol_errors_total", lambda: mqtt.protocol_errors)
     metrics.read("thingstead_reports_accepted_total", lambda: ingest.reports_accepted)
     metrics.read("thingstead_attributes_refused_total", lambda: ingest.attributes_refused)
     metrics.read("thingstead_events_accepted_total", lambda: ingest.events_accepted)

@@ -1,0 +1,104 @@
+"""The path of a report: client, ingest, append, commit, acknowledgement; and the ways in which it fails."""
+
+import socket
+
+import pytest
+from paho.mqtt.enums import MQTTProtocolVersion
+
+from tests.mqtt_device import MqttDevice
+from tests.project_api import Certificate
+from tests.running import Running
+
+
+@pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
+def test_what_was_acknowledged_is_read_at_once(running: Running, version: MQTTProtocolVersion) -> None:
+    with MqttDevice(running.server.mqtt_port, running.certificate, version=version) as device:
+        for value in (21.5, "warm", True, None, [1, "a"], {"lat": 1.0, "lng": 2.0}):
+            device.report({"x": value})
+            assert running.api.attributes(running.device_id)["x"] == value
+    assert len(running.api.series(running.device_id, "x")) == 6
+
+
+def test_a_subscriber_of_the_answer_gets_one_for_each_report(running: Running) -> None:
+    with running.device() as device:
+        for qos in (0, 1):
+            device.publish("attributes", {"x": 1}, qos)
+            assert device.next("attributes/response") == {"result": 1}
+
+
+def test_a_report_that_is_no_object_is_refused_and_the_connection_stays(running: Running) -> None:
+    with running.device() as device:
+        for nonsense in ([1], "x", 3, None):
+            device.publish("attributes", nonsense)
+            answer = device.next("attributes/response")
+            assert (answer["result"], answer["errcode"]) == (0, 400)
+        device.report({"x": 1})
+    assert running.api.attributes(running.device_id) == {"x": 1}
+
+
+def test_an_attribute_that_breaks_its_definition_is_left_out_and_the_others_are_kept(running: Running) -> None:
+    functions = {"attributes": [{"identifier": "level", "data_options": {"min": 0, "max": 100}}]}
+    type_id = running.api.call("POST", "/device_type", json={"name": "tank", "functions": functions})["id"]
+    certificate = running.api.create_device(type=type_id)
+    with MqttDevice(running.server.mqtt_port, certificate) as device:
+        device.publish("attributes", {"level": 101, "note": "full"})
+        partly = device.next("attributes/response")
+        assert (partly["result"], partly["refused"][0].split(":")[0]) == (1, "level")
+        device.publish("attributes", {"level": 101})
+        wholly = device.next("attributes/response")
+        assert (wholly["result"], wholly["errcode"]) == (0, 400)
+        device.report({"level": 99})
+    assert running.api.attributes(certificate.device_id) == {"level": 99, "note": "full"}
+
+
+def test_late_data_enters_history_and_leaves_the_current_value(running: Running) -> None:
+    with running.device() as device:
+        device.report({"x": "new"})
+        device.report({"ts": 1_700_000_000_000, "attributes": {"x": "old"}}, topic="attributes/series")
+    assert running.api.attributes(running.device_id) == {"x": "new"}
+    assert running.api.series(running.device_id, "x") == ["new", "old"]
+
+
+def test_a_device_reads_its_cloud_attributes(running: Running) -> None:
+    with running.device() as device:
+        device.report({"a": 1, "b": 2})
+        device.publish("attributes/get/7", {})
+        assert device.next("attributes/get/response/7") == {"result": 1, "attributes": {"a": 1, "b": 2}}
+        device.publish("attributes/get/8", {"keys": ["b", "unknown"]})
+        assert device.next("attributes/get/response/8") == {"result": 1, "attributes": {"b": 2}}
+
+
+def test_an_event_is_answered_and_counts_as_an_uplink(running: Running) -> None:
+    with running.device() as device:
+        device.publish("event/report/5", {"method": "doorOpened", "params": {"by": "key"}})
+        assert device.next("event/response/5") == {"result": 1}
+    assert "event" in running.api.device(running.device_id)["active"]
+
+
+@pytest.mark.parametrize(
+    ("access_token", "project_key"), [("wrong", None), (None, "wrong"), ("", ""), ("a" * 60_000, "b" * 60_000)]
+)
+def test_a_wrong_certificate_is_refused_whichever_half_is_wrong(
+    running: Running, access_token: str | None, project_key: str | None
+) -> None:
+    right = running.certificate
+    wrong = Certificate(
+        right.device_id,
+        right.access_token if access_token is None else access_token,
+        right.project_key if project_key is None else project_key,
+    )
+    device = MqttDevice(running.server.mqtt_port, wrong)
+    # paho gives codes 4 and 5 of MQTT 3.1.1 as the reason codes of MQTT 5.0 that mean the same.
+    assert device.connect() in {0x86, 0x87}
+    device.close()
+    assert running.api.device(right.device_id)["online"] is False
+
+
+def test_bytes_that_are_no_mqtt_end_their_connection_and_no_other(running: Running) -> None:
+    with running.device() as device:
+        for nonsense in (b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 5_000, b"\xff" * 5_000, b"\x10\xff\xff\xff\xff\x7f"):
+            with socket.create_connection(("127.0.0.1", running.server.mqtt_port), timeout=10) as stranger:
+                stranger.sendall(nonsense)
+                assert stranger.recv(100)[:1] in {b"", b"\x20"}  # closed, at most after a CONNACK
+        device.report({"x": 1})
+    assert running.server.logged("a connection failed") == []
