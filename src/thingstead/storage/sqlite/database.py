@@ -93,6 +93,11 @@ class Database:
         self._thread = threading.Thread(target=self._write_loop, name="thingstead-write", daemon=True)
         self._thread.start()
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
     def trouble(self) -> str | None:
         """What keeps the last commit from succeeding, or None."""
         return self._trouble

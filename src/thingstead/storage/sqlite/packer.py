@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
 
@@ -10,10 +10,12 @@ from thingstead.errors import Unavailable
 from thingstead.storage.sqlite import packing
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.heads import Head
+from thingstead.storage.sqlite.packing_worker import PackingWorker
 
 log = structlog.get_logger("thingstead.history")
 
 CHUNK_POINTS = 20_000  # packed per transaction, so that reports never wait long for one
+MANY_POINTS = 50_000  # in one packing: the work is given to a process of its own
 LOG_ROWS_PER_DELETE = 500
 RETRY_S = 5.0  # after a packing that failed
 
@@ -25,6 +27,7 @@ class Packer:
         self, database: Database, pack_points: int, pack_interval_s: float, on_packed: Callable[[], None]
     ) -> None:
         self._database = database
+        self._worker = PackingWorker(database.path)
         self._on_packed = on_packed  # called whenever points were packed, so that there is room again
         self._pack_points = pack_points  # pending points that start a packing
         self._pack_interval_s = pack_interval_s  # at most so long until one starts anyway
@@ -45,6 +48,7 @@ class Packer:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        await self._worker.close()
 
     def added(self, points: int) -> None:
         """Points came into the heads (or, negative, went)."""
@@ -60,20 +64,23 @@ class Packer:
         """
         async with self.lock:
             upto = self.applied_seq
+            many = self.pending_points >= MANY_POINTS
             for heads in _chunks(list(self.dirty.values())):
-                await self._pack_heads(heads)
+                await self._pack_heads(heads, many=many)
             await self._delete_log(upto)
             self.packings += 1
 
-    async def _pack_heads(self, heads: Iterable[Head]) -> None:
+    async def _pack_heads(self, heads: list[Head], *, many: bool) -> None:
         seq = self.applied_seq
-        snapshots = [packing.snapshot(head, seq) for head in heads]
-        packed = await self._database.read(lambda connection: packing.build(connection, snapshots))
-        await self._database.write(lambda connection: packing.write(connection, packed))
-        for taken in snapshots:
-            head = taken.head
+        states = [packing.state(head, seq) for head in heads]
+        devices = [packing.waiting(head) for head in heads]
+        built = await self._worker.build(devices) if many else None
+        if built is None:
+            built = await self._database.read(lambda connection: packing.build(connection, devices))
+        await self._database.write(lambda connection: packing.write(connection, built, states))
+        for head, state in zip(heads, states, strict=True):
             dropped = head.drop_packed(seq)
-            head.stored_uplink = taken.newest_uplink
+            head.stored_uplink = state.newest_uplink
             self.pending_points -= dropped
             self.points_packed += dropped
             if not head.pending and head.newest_uplink == head.stored_uplink:

@@ -1,4 +1,4 @@
-"""Moves pending reports into blocks: what to write is built in a reading thread, then written in one transaction.
+"""Moves pending reports into blocks: what to write is built beside the event loop, then written in one transaction.
 
 Blocks of a series never overlap and never share a timestamp, so late points are merged into the block that covers
 them. The device's state row says up to which log row its reports are packed; it is written in the same transaction as
@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from operator import gt
 from typing import Any, NamedTuple
 
+import msgspec
 import structlog
 
 from thingstead.storage.blocks import DamagedBlock, decode_block, encode_block
-from thingstead.storage.sqlite.heads import Head, Pending, decode_values, encode_state
+from thingstead.storage.sqlite.heads import Head, decode_values, encode_state
 
 log = structlog.get_logger("thingstead.history")
 
@@ -34,15 +35,11 @@ class Series(NamedTuple):
         return Series(self.timestamps[:at], self.values[:at]), Series(self.timestamps[at:], self.values[at:])
 
 
-class Snapshot(NamedTuple):
-    """What of a head is to be packed."""
+class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What of a device is to be packed."""
 
-    head: Head
-    seq: int  # every report up to this log row is in ``pending`` or packed already
-    pending: list[Pending]
-    attributes: bytes
-    active: bytes
-    newest_uplink: int
+    device_number: int
+    reports: list[tuple[int, bytes]]  # ts and attributes (msgpack), in the order in which they were appended
 
 
 class BlockRow(NamedTuple):
@@ -56,35 +53,47 @@ class BlockRow(NamedTuple):
     data: bytes
 
 
-class Packed(NamedTuple):
-    """What a transaction has to write for some devices."""
+class Built(msgspec.Struct, frozen=True, array_like=True):
+    """The blocks of some devices, ready to be written."""
 
-    snapshots: list[Snapshot]
-    replaced: list[tuple[int, str, int]]  # keys of blocks that their successors replace
-    blocks: list[BlockRow]
-
-
-def snapshot(head: Head, seq: int) -> Snapshot:
-    """Takes what stands in a head now; ``seq`` is the newest log row that was applied."""
-    return Snapshot(
-        head, seq, list(head.pending), encode_state(head.current), encode_state(head.active), head.newest_uplink
-    )
+    replaced: list[tuple[int, str, int]] = []  # keys of blocks that their successors replace
+    blocks: list[BlockRow] = []
 
 
-def build(connection: sqlite3.Connection, snapshots: Sequence[Snapshot]) -> Packed:
+class State(NamedTuple):
+    """A row of the table of device states."""
+
+    device_number: int
+    attributes: bytes
+    active: bytes
+    newest_uplink: int
+    packed_seq: int  # every report up to this log row is packed
+
+
+def waiting(head: Head) -> Waiting:
+    """The pending reports of a head."""
+    return Waiting(head.number, [(report.ts, report.body) for report in head.pending])
+
+
+def state(head: Head, seq: int) -> State:
+    """The state of a head as it stands now; ``seq`` is the newest log row that was applied."""
+    return State(head.number, encode_state(head.current), encode_state(head.active), head.newest_uplink, seq)
+
+
+def build(connection: sqlite3.Connection, devices: Sequence[Waiting]) -> Built:
     """Makes the blocks of some devices. Only reads; nobody else may change blocks until the result is written."""
-    packed = Packed(list(snapshots), [], [])
-    for taken in snapshots:
-        if taken.pending:
-            for identifier, series in _columns(taken.pending).items():
-                _pack_series(connection, packed, taken.head.number, identifier, series)
-    return packed
+    built = Built()
+    for device in devices:
+        if device.reports:
+            for identifier, series in _columns(device.reports).items():
+                _pack_series(connection, built, device.device_number, identifier, series)
+    return built
 
 
-def _columns(pending: list[Pending]) -> dict[str, Series]:
+def _columns(reports: list[tuple[int, bytes]]) -> dict[str, Series]:
     """Reports as one series an attribute, by time; reports of one ts stay in the order in which they were appended."""
-    timestamps = [report.ts for report in pending]
-    rows = [decode_values(report.body) for report in pending]
+    timestamps = [ts for ts, _ in reports]
+    rows = [decode_values(body) for _, body in reports]
     if any(map(gt, timestamps, timestamps[1:])):
         order = sorted(range(len(rows)), key=timestamps.__getitem__)
         timestamps = [timestamps[index] for index in order]
@@ -104,47 +113,44 @@ def _columns(pending: list[Pending]) -> dict[str, Series]:
     return columns
 
 
-def write(connection: sqlite3.Connection, packed: Packed) -> None:
-    """Writes what :func:`build` made. Devices that were removed meanwhile are passed over."""
+def write(connection: sqlite3.Connection, built: Built, states: Sequence[State]) -> None:
+    """Writes what :func:`build` made, with the states of the same devices. Devices that were removed meanwhile are
+    passed over."""
     alive = {
-        taken.head.number
-        for taken in packed.snapshots
-        if connection.execute("SELECT 1 FROM devices WHERE number = ?", (taken.head.number,)).fetchone()
+        row.device_number
+        for row in states
+        if connection.execute("SELECT 1 FROM devices WHERE number = ?", (row.device_number,)).fetchone()
     }
     connection.executemany(
-        "DELETE FROM block WHERE device_number = ? AND identifier = ? AND first_ts = ?", packed.replaced
+        "DELETE FROM block WHERE device_number = ? AND identifier = ? AND first_ts = ?", built.replaced
     )
     connection.executemany(
         "INSERT INTO block (device_number, identifier, first_ts, last_ts, points, data) VALUES (?, ?, ?, ?, ?, ?)",
-        [block for block in packed.blocks if block.device_number in alive],
+        [block for block in built.blocks if block.device_number in alive],
     )
     connection.executemany(
         "INSERT OR REPLACE INTO device_state (device_number, attributes, active, newest_uplink, packed_seq)"
         " VALUES (?, ?, ?, ?, ?)",
-        [
-            (taken.head.number, taken.attributes, taken.active, taken.newest_uplink, taken.seq)
-            for taken in packed.snapshots
-            if taken.head.number in alive
-        ],
+        [row for row in states if row.device_number in alive],
     )
 
 
-def _pack_series(connection: sqlite3.Connection, packed: Packed, number: int, identifier: str, series: Series) -> None:
+def _pack_series(connection: sqlite3.Connection, built: Built, number: int, identifier: str, series: Series) -> None:
     """Distributes points over the blocks that cover them, and over new blocks at the end."""
     while series.timestamps:
         covering = _covering(connection, number, identifier, series.timestamps[0])
         if covering is None:
-            _split(packed, number, identifier, series)
+            _split(built, number, identifier, series)
             return
         first_ts, last_ts, count, data, next_ts = covering
         cut = len(series.timestamps) if next_ts is None else bisect_left(series.timestamps, next_ts)
         taken, series = series.cut(cut)
         if next_ts is None and count >= BLOCK_POINTS and taken.timestamps[0] > last_ts:
-            _split(packed, number, identifier, taken)
+            _split(built, number, identifier, taken)
             return
         merged = _merge(data, taken, number, identifier)
-        packed.replaced.append((number, identifier, first_ts))
-        _split(packed, number, identifier, merged)
+        built.replaced.append((number, identifier, first_ts))
+        _split(built, number, identifier, merged)
 
 
 def _covering(
@@ -181,7 +187,7 @@ def _merge(data: bytes, late: Series, number: int, identifier: str) -> Series:
     return Series([timestamps[index] for index in order], [values[index] for index in order])
 
 
-def _split(packed: Packed, number: int, identifier: str, series: Series) -> None:
+def _split(built: Built, number: int, identifier: str, series: Series) -> None:
     """Makes blocks of at most twice ``BLOCK_POINTS``, cutting only between different timestamps."""
     timestamps = series.timestamps
     while timestamps:
@@ -190,5 +196,5 @@ def _split(packed: Packed, number: int, identifier: str, series: Series) -> None
             end = bisect_right(timestamps, timestamps[BLOCK_POINTS - 1])
         (run, values), series = series.cut(end)
         data = encode_block(run, values)
-        packed.blocks.append(BlockRow(number, identifier, run[0], run[-1], len(run), data))
+        built.blocks.append(BlockRow(number, identifier, run[0], run[-1], len(run), data))
         timestamps = series.timestamps

@@ -1,0 +1,79 @@
+"""A flood is packed by a process of its own; whatever happens to that process, nothing is lost."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.storage.test_history import Bench, register_devices
+from thingstead.model.report import Report
+from thingstead.services.commits import committed
+from thingstead.storage.sqlite import packer
+from thingstead.storage.sqlite.packing import Waiting
+from thingstead.storage.sqlite.packing_worker import PackingWorker
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    monkeypatch.setattr(packer, "MANY_POINTS", 1)
+    path = tmp_path / "history.db"
+    register_devices(path)
+    bench = await Bench(path).open()
+    yield bench
+    await bench.close()
+
+
+async def flood(bench: Bench, first: int) -> None:
+    for ts in range(first, first + 1000):
+        commit = bench.history.append(Report(1 + ts % 2, ts, 1, {"x": ts}))
+    await committed(commit)
+
+
+def worker_of(bench: Bench) -> PackingWorker:
+    return bench.history.packer._worker
+
+
+async def test_the_process_builds_what_is_then_read(bench: Bench) -> None:
+    await flood(bench, 0)
+    await bench.history.packer.pack()
+    assert worker_of(bench)._process is not None
+    await flood(bench, 500)
+    await bench.history.packer.pack()
+    assert bench.history.packer.pending_points == 0
+    odd = [ts for ts in (*range(1000), *range(500, 1500)) if ts % 2]
+    assert [ts for ts, _ in await bench.points("x", number=2)] == sorted(odd, reverse=True)
+
+
+async def test_packing_goes_on_without_a_process_that_was_killed(bench: Bench) -> None:
+    await flood(bench, 0)
+    await bench.history.packer.pack()
+    process = worker_of(bench)._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    await process.wait()
+    await flood(bench, 1000)
+    await bench.history.packer.pack()
+    assert bench.history.packer.pending_points == 0
+    assert len(await bench.points("x")) == len(await bench.points("x", number=2)) == 1000
+    await flood(bench, 2000)
+    await bench.history.packer.pack()
+    assert worker_of(bench)._process not in (None, process)
+
+
+async def test_a_process_that_answers_nonsense_is_ended(tmp_path: Path) -> None:
+    worker = PackingWorker(tmp_path / "there is no such file")
+    assert await worker.build([Waiting(1, [(1, b"nonsense")])]) is None
+    assert worker._process is None
+
+
+async def test_the_process_ends_with_the_store(bench: Bench) -> None:
+    await flood(bench, 0)
+    await bench.history.packer.pack()
+    process = worker_of(bench)._process
+    assert process is not None
+    await bench.reopen()
+    async with asyncio.timeout(5):
+        assert await process.wait() == 0
