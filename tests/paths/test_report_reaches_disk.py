@@ -1,13 +1,19 @@
 """The path of a report: client, ingest, append, commit, acknowledgement; and the ways in which it fails."""
 
 import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
+import httpx
 import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from tests.mqtt_device import MqttDevice
-from tests.project_api import Certificate
+from tests.project_api import Certificate, ProjectApi
+from tests.raw_device import PINGREQ, PINGRESP, RawDevice, puback_packet, publish_packet
 from tests.running import Running
+from tests.server_process import StartServer
 
 
 @pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
@@ -17,6 +23,51 @@ def test_what_was_acknowledged_is_read_at_once(running: Running, version: MQTTPr
             device.report({"x": value})
             assert running.api.attributes(running.device_id)["x"] == value
     assert len(running.api.series(running.device_id, "x")) == 6
+
+
+@contextmanager
+def disk_held(running: Running) -> Iterator[None]:
+    """Nobody else can commit inside the block: the write lock of the database is taken."""
+    with closing(sqlite3.connect(running.server.data_dir / "thingstead.sqlite", isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def test_puback_waits_until_the_report_is_on_disk(running: Running) -> None:
+    with RawDevice(running.server.mqtt_port, running.certificate) as device:
+        with disk_held(running):
+            device.send(publish_packet(7, b'{"x":1}') + PINGREQ)
+            assert device.receive(len(PINGRESP)) == PINGRESP  # the answer that needs no disk comes, the other does not
+        assert device.receive(4) == puback_packet(7)
+    assert running.api.attributes(running.device_id) == {"x": 1}
+
+
+def test_a_server_that_dies_before_the_commit_has_acknowledged_nothing(
+    running: Running, start_server: StartServer
+) -> None:
+    with RawDevice(running.server.mqtt_port, running.certificate) as device, disk_held(running):
+        device.send(b"".join(publish_packet(number, b'{"x":%d}' % number) for number in range(1, 21)) + PINGREQ)
+        assert device.receive(len(PINGRESP)) == PINGRESP
+        running.server.kill()
+        assert device.receive(1) == b""
+    with ProjectApi(start_server(running.server.data_dir).url, running.credentials) as api:
+        assert api.attributes(running.device_id) == {}
+
+
+def test_a_disk_that_does_not_take_it_is_said_and_nothing_acknowledged_until_it_does(running: Running) -> None:
+    def healthz() -> int:
+        return httpx.get(f"{running.server.url}/healthz").status_code
+
+    with RawDevice(running.server.mqtt_port, running.certificate) as device, disk_held(running):
+        device.send(publish_packet(7, b'{"x":1}'))
+        assert device.receive(1) == b""  # the connection ends without a PUBACK, for the device to try again
+        assert healthz() == 503
+    with RawDevice(running.server.mqtt_port, running.certificate) as device:
+        device.send(publish_packet(7, b'{"x":1}'))
+        assert device.receive(4) == puback_packet(7)
+    assert healthz() == 200
+    assert running.api.series(running.device_id, "x") == [1]
 
 
 def test_a_subscriber_of_the_answer_gets_one_for_each_report(running: Running) -> None:
