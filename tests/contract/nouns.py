@@ -4,13 +4,15 @@ import asyncio
 import itertools
 from typing import Any
 
-from thingstead.model.alarm import AlarmLog
+from thingstead.model.alarm import AlarmChange, AlarmLog
+from thingstead.model.alarm_rule import AlarmRule, Condition, Level, RuleBody
 from thingstead.model.command import Command
 from thingstead.model.customer import Customer
 from thingstead.model.device import Device, DeviceGroup, DeviceSession
 from thingstead.model.device_type import DeviceType
+from thingstead.model.notification import Channel, KeptChannel, NotifyGroup
 from thingstead.model.project import Administrator, Application, Project
-from thingstead.storage.base import Commit
+from thingstead.storage.base import Commit, Store
 
 NOW = 1_700_000_000_000
 _serial = itertools.count(1)
@@ -76,9 +78,25 @@ def command(row_id: str, device_id: str, **more: Any) -> Command:
     return Command(**{"id": row_id, "project_id": "ours", "device_id": device_id, **values, **more})
 
 
-def alarm(alarm_id: str, device_id: str, **more: Any) -> AlarmLog:
+def alarm(message_id: str, device_id: str, **more: Any) -> AlarmLog:
+    """An alarm message; it raises an alarm with its own id, or concerns the ``alarm_id`` that is given."""
     values = {"project_id": "ours", "rule_id": "rule-1", "alarm_status": 1, "alarm_level": 2, "create_time": NOW}
-    return AlarmLog(id=alarm_id, device_id=device_id, **{**values, **more})
+    values |= {"alarm_id": message_id, "ts": more.get("create_time", NOW)}
+    return AlarmLog(id=message_id, device_id=device_id, **{**values, **more})
+
+
+async def record(store: Store, *messages: AlarmLog, state: bytes | None = None, due_at: int | None = None) -> None:
+    """Appends alarm messages of one rule and device, and waits for the commit."""
+    first = messages[0]
+    change = AlarmChange(
+        project_id=first.project_id,
+        device_id=first.device_id,
+        rule_id=first.rule_id,
+        state=state,
+        due_at=due_at,
+        messages=messages,
+    )
+    assert await ended(store.alarms.append([change])) is None
 
 
 async def ended(commit: Commit) -> Exception | None:
@@ -86,3 +104,18 @@ async def ended(commit: Commit) -> Exception | None:
     future: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
     commit.on_done(future.set_result)
     return await future
+
+
+def alarm_rule(rule_id: str, project_id: str = "ours", **more: Any) -> AlarmRule:
+    condition = Condition(attribute="t", op=">", value=80)
+    values = {"body": RuleBody(levels=(Level(level=2, raise_=condition),)), "create_time": NOW, "update_time": NOW}
+    return AlarmRule(id=rule_id, project_id=project_id, name=f"Rule {rule_id}", **{**values, **more})
+
+
+def channel(channel_id: str) -> KeptChannel:
+    kept = Channel(webhook=f"http://example.com/{channel_id}", secret="shared")
+    return KeptChannel(id=channel_id, kind="webhook", channel=kept)
+
+
+def notify_group(group_id: str, project_id: str = "ours", **more: Any) -> NotifyGroup:
+    return NotifyGroup(id=group_id, project_id=project_id, **{"name": group_id, "create_time": NOW, **more})

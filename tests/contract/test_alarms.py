@@ -1,25 +1,31 @@
-"""Alarm messages and open alarms."""
+"""Alarms, their messages, the states of rules, and what becomes of them in one commit."""
+
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from tests.contract.conftest import Backend
-from tests.contract.nouns import NOW, alarm, device
-from thingstead.errors import InvalidInput, NotFound
-from thingstead.model.alarm import AlarmFilter
+from tests.contract.nouns import NOW, alarm, alarm_rule, device, ended, record
+from thingstead.errors import Conflict, NotFound
+from thingstead.model.alarm import AlarmChange, AlarmComment, AlarmFilter, KeptState
 from thingstead.model.device import OpenAlarm, Page
+from thingstead.model.report import Report
 from thingstead.storage.base import Store
+from thingstead.storage.base_alarms import DueDevice
 
 
 @pytest.fixture
 async def fleet(store: Store) -> Store:
-    """The devices d1 and d2, and one of another project."""
+    """The devices d1 and d2, and one of another project; rules r1 and r2."""
     await store.devices.create_many([device("d1", name="One"), device("d2"), device("foreign", "theirs")])
+    for rule_id in ("r1", "r2"):
+        await store.alarm_rules.create(alarm_rule(rule_id, device_ids=("d1", "d2")))
     return store
 
 
-async def ids(store: Store, **narrowing: int | str) -> list[str]:
-    alarms, total = await store.alarms.list_page("ours", AlarmFilter(**narrowing), Page())  # type: ignore[arg-type]
+async def ids(store: Store, **narrowing: Any) -> list[str]:
+    alarms, total = await store.alarms.list_page("ours", AlarmFilter(**narrowing), Page())
     assert total == len(alarms)
     return [each.id for each in alarms]
 
@@ -29,9 +35,9 @@ async def open_alarm(store: Store, device_id: str = "d1") -> OpenAlarm | None:
 
 
 async def test_a_message_comes_back_with_its_devices_name_also_after_a_restart(backend: Backend, fleet: Store) -> None:
-    given = alarm("a1", "d1", alarm_info={"attributes": {"t": 81.5}}, notify_logs=({"to": "x", "ok": True},))
+    given = alarm("a1", "d1", alarm_info={"attributes": {"t": 81.5}})
 
-    await fleet.alarms.record(given)
+    await record(fleet, given)
 
     named = replace(given, device_name="One")
     assert await fleet.alarms.list_page("ours", AlarmFilter(), Page()) == ([named], 1)
@@ -39,60 +45,151 @@ async def test_a_message_comes_back_with_its_devices_name_also_after_a_restart(b
 
 
 async def test_an_alarm_is_raised_changed_and_cleared(fleet: Store) -> None:
-    await fleet.alarms.record(alarm("a1", "d1", alarm_level=1, create_time=NOW))
+    await record(fleet, alarm("a1", "d1", alarm_level=1, create_time=NOW))
     assert await open_alarm(fleet) == OpenAlarm(alarm_level=1, ts=NOW)
 
-    await fleet.alarms.record(alarm("a2", "d1", alarm_level=3, create_time=NOW + 1))
+    await record(fleet, alarm("a2", "d1", alarm_id="a1", alarm_level=3, create_time=NOW + 1))
     assert await open_alarm(fleet) == OpenAlarm(alarm_level=3, ts=NOW)
 
-    await fleet.alarms.record(alarm("a3", "d1", alarm_status=0, create_time=NOW + 2))
+    await record(fleet, alarm("a3", "d1", alarm_id="a1", alarm_status=0, create_time=NOW + 2))
     assert await open_alarm(fleet) is None
     assert await ids(fleet) == ["a3", "a2", "a1"]
+    kept = await fleet.alarms.get("ours", "a1")
+    assert (kept.alarm_level, kept.raised_at, kept.cleared_at, kept.device_name) == (3, NOW, NOW + 2, "One")
+    assert await fleet.alarms.get("ours", "a3") == kept
 
 
-async def test_one_alarm_is_open_per_rule_and_device(fleet: Store) -> None:
-    await fleet.alarms.record(alarm("a1", "d1", rule_id="r1", alarm_level=2, create_time=NOW))
-    await fleet.alarms.record(alarm("a2", "d1", rule_id="r2", alarm_level=2, create_time=NOW + 1))
-    await fleet.alarms.record(alarm("a3", "d2", rule_id="r1", alarm_level=1, create_time=NOW + 2))
+async def test_a_whole_life_fits_into_one_commit(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1"), alarm("a2", "d1", alarm_id="a1", alarm_status=0), alarm("a3", "d1"))
+
+    assert await ids(fleet) == ["a3", "a2", "a1"]
+    assert (await fleet.alarms.get("ours", "a1")).cleared_at == NOW
+    assert (await fleet.alarms.get("ours", "a3")).cleared_at is None
+
+
+async def test_one_alarm_is_open_per_rule_and_device_whoever_raises_it(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1", rule_id="r1", alarm_level=2, create_time=NOW))
+    await record(fleet, alarm("a2", "d1", rule_id="r2", alarm_level=2, create_time=NOW + 1))
+    await record(fleet, alarm("a3", "d2", rule_id="r1", alarm_level=1, create_time=NOW + 2))
+    await record(fleet, alarm("a4", "d1", rule_id="r1", alarm_level=3))  # of a node that did not know of a1
+
     assert await open_alarm(fleet) == OpenAlarm(alarm_level=2, ts=NOW)
+    assert await ids(fleet) == ["a3", "a2", "a1"]
 
-    await fleet.alarms.record(alarm("a4", "d1", rule_id="r1", alarm_status=0))
-
+    await record(fleet, alarm("a5", "d1", alarm_id="a1", rule_id="r1", alarm_status=0))
     assert await open_alarm(fleet) == OpenAlarm(alarm_level=2, ts=NOW + 1)
     assert await open_alarm(fleet, "d2") == OpenAlarm(alarm_level=1, ts=NOW + 2)
 
 
-async def test_clearing_what_is_not_open_leaves_a_message_only(fleet: Store) -> None:
-    await fleet.alarms.record(alarm("a1", "d1", alarm_status=0))
+async def test_what_has_no_effect_leaves_no_message(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1", alarm_status=0))
+    await record(fleet, alarm("a2", "nowhere"))
+    await record(fleet, alarm("a3", "foreign"))
+    assert await ids(fleet) == []
 
-    assert await open_alarm(fleet) is None
+    await record(fleet, alarm("a4", "d1"), alarm("a5", "d1", alarm_id="a4", alarm_status=0))
+    await record(fleet, alarm("a6", "d1", alarm_id="a4", alarm_status=0))
+    await record(fleet, alarm("a7", "d1", alarm_id="a4", alarm_level=3))
+    assert await ids(fleet) == ["a5", "a4"]
+
+
+async def test_a_change_is_kept_with_the_report_of_the_same_turn_or_not_at_all(fleet: Store) -> None:
+    number = (await fleet.devices.get("ours", "d1")).number
+    report = fleet.history.append(Report(number, NOW, NOW, {"t": 81}))
+    change = AlarmChange(
+        project_id="ours", device_id="d1", rule_id="r1", state=b"s", messages=(alarm("a1", "d1", rule_id="r1"),)
+    )
+
+    assert fleet.alarms.append([change]) is report
+    assert await ids(fleet) == []
+    assert await ended(report) is None
     assert await ids(fleet) == ["a1"]
 
 
-@pytest.mark.parametrize("device_id", ["nowhere", "foreign"])
-async def test_an_alarm_needs_a_device_of_its_project(fleet: Store, device_id: str) -> None:
-    with pytest.raises(NotFound):
-        await fleet.alarms.record(alarm("a1", device_id))
+async def test_a_state_is_kept_until_the_rule_is_idle_again(backend: Backend, fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1", rule_id="r1"), state=b"on", due_at=NOW + 9)
+    await record(fleet, alarm("x", "d2", rule_id="r2", alarm_status=0), state=b"pending", due_at=NOW + 5)
+    await record(fleet, alarm("x", "d2", rule_id="r1", alarm_status=0), state=b"pending", due_at=NOW + 6)
 
-    assert await ids(fleet) == []
+    store = await backend.reopen()
+    assert await store.alarms.states("d1") == [
+        KeptState(rule_id="r1", state=b"on", alarm_id="a1", alarm_level=2),
+    ]
+    assert await store.alarms.list_due() == [DueDevice("ours", "d1", NOW + 9), DueDevice("ours", "d2", NOW + 5)]
+
+    await record(store, alarm("a2", "d1", alarm_id="a1", rule_id="r1", alarm_status=0))
+    assert await store.alarms.states("d1") == []
+    assert await store.alarms.list_due() == [DueDevice("ours", "d2", NOW + 5)]
 
 
-async def test_a_status_other_than_raised_and_cleared_is_refused_and_nothing_is_kept(fleet: Store) -> None:
-    with pytest.raises(InvalidInput) as refusal:
-        await fleet.alarms.record(alarm("a1", "d1", alarm_status=2))
+async def test_a_state_of_a_rule_or_device_that_is_gone_is_passed_over(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1", rule_id="gone"), state=b"on")
+    await record(fleet, alarm("a2", "gone", rule_id="r1"), state=b"on")
 
-    assert refusal.value.errors[0].field == "alarm_status"
-    assert await ids(fleet) == []
+    assert await fleet.alarms.states("d1") == [KeptState(rule_id="gone", state=None, alarm_id="a1", alarm_level=2)]
+    assert await fleet.alarms.states("gone") == []
+
+
+async def test_alarms_are_acknowledged_once_and_commented(backend: Backend, fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1"))
+
+    assert await fleet.alarms.acknowledge("ours", "a1", NOW + 1, "alice")
+    assert not await fleet.alarms.acknowledge("ours", "a1", NOW + 2, "bob")
+    await fleet.alarms.comment("ours", "a1", AlarmComment(by="alice", text="on my way", ts=NOW + 1))
+    await fleet.alarms.comment("ours", "a1", AlarmComment(by="bob", text="thanks", ts=NOW + 2))
+
+    kept = await (await backend.reopen()).alarms.get("ours", "a1")
+    assert (kept.acknowledged_at, kept.acknowledged_by) == (NOW + 1, "alice")
+    assert [(comment.by, comment.text) for comment in kept.comments] == [("alice", "on my way"), ("bob", "thanks")]
+
+
+async def test_an_alarm_of_another_project_does_not_exist(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1"))
+    alarms = fleet.alarms
+    for call in (
+        alarms.get("theirs", "a1"),
+        alarms.acknowledge("theirs", "a1", NOW, "eve"),
+        alarms.comment("theirs", "a1", AlarmComment(by="eve", text="", ts=NOW)),
+        alarms.shelve("theirs", "a1", NOW + 1, "eve"),
+        alarms.unshelve("theirs", "a1", NOW),
+        alarms.get("ours", "nosuch"),
+    ):
+        with pytest.raises(NotFound):
+            await call
+
+
+async def test_comments_are_bounded(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1"))
+    for number in range(100):
+        await fleet.alarms.comment("ours", "a1", AlarmComment(by="a", text=str(number), ts=NOW))
+    with pytest.raises(Conflict):
+        await fleet.alarms.comment("ours", "a1", AlarmComment(by="a", text="one more", ts=NOW))
+
+
+async def test_a_shelf_ends_by_itself_or_by_hand(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1", rule_id="r1"))
+    await fleet.alarms.shelve("ours", "a1", NOW + 10, "alice")
+    assert (await fleet.alarms.get("ours", "a1")).shelved_until == NOW + 10
+
+    assert await fleet.alarms.end_shelves(NOW + 9) == 0
+    assert await fleet.alarms.end_shelves(NOW + 10) == 1
+    assert (await fleet.alarms.get("ours", "a1")).shelved_until is None
+
+    await fleet.alarms.shelve("ours", "a1", NOW + 20, "alice")
+    await fleet.alarms.unshelve("ours", "a1", NOW + 11)
+    assert (await fleet.alarms.get("ours", "a1")).shelved_until is None
 
 
 async def test_a_filter_shows_what_it_says(fleet: Store) -> None:
-    await fleet.alarms.record(alarm("a1", "d1", alarm_level=1, create_time=NOW))
-    await fleet.alarms.record(alarm("a2", "d2", alarm_level=2, create_time=NOW + 10))
-    await fleet.alarms.record(alarm("a3", "d1", alarm_level=2, alarm_status=0, create_time=NOW + 20))
-    await fleet.alarms.record(alarm("a4", "foreign", project_id="theirs"))
+    await record(fleet, alarm("a1", "d1", alarm_level=1, create_time=NOW))
+    await record(fleet, alarm("a2", "d2", alarm_level=2, create_time=NOW + 10))
+    await record(fleet, alarm("a3", "d1", alarm_id="a1", alarm_level=2, alarm_status=0, create_time=NOW + 20))
+    await record(fleet, alarm("a4", "foreign", project_id="theirs"))
 
     assert await ids(fleet) == ["a3", "a2", "a1"]
     assert await ids(fleet, device_id="d1") == ["a3", "a1"]
+    assert await ids(fleet, rule_id="rule-1") == ["a3", "a2", "a1"]
+    assert await ids(fleet, rule_id="other") == []
     assert await ids(fleet, alarm_level=2) == ["a3", "a2"]
     assert await ids(fleet, alarm_status=1) == ["a2", "a1"]
     assert await ids(fleet, start_time=NOW + 10) == ["a3", "a2"]
@@ -101,9 +198,30 @@ async def test_a_filter_shows_what_it_says(fleet: Store) -> None:
     assert await ids(fleet, device_id="foreign") == []
 
 
+async def test_alarms_are_listed_by_what_they_are(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1", create_time=NOW))
+    await record(fleet, alarm("a2", "d2", alarm_level=3, create_time=NOW + 10))
+    await record(fleet, alarm("a3", "d1", alarm_id="a1", alarm_status=0, create_time=NOW + 20))
+    await record(fleet, alarm("a4", "d1", alarm_level=1, create_time=NOW + 30))
+    await fleet.alarms.acknowledge("ours", "a2", NOW, "alice")
+
+    async def alarms(**narrowing: Any) -> list[str]:
+        found, total = await fleet.alarms.list_alarms("ours", AlarmFilter(**narrowing), Page())
+        assert total == len(found)
+        return [each.id for each in found]
+
+    assert await alarms() == ["a4", "a2", "a1"]
+    assert await alarms(alarm_status=1) == ["a4", "a2"]
+    assert await alarms(alarm_status=0) == ["a1"]
+    assert await alarms(acknowledged=True) == ["a2"]
+    assert await alarms(acknowledged=False, alarm_status=1) == ["a4"]
+    assert await alarms(device_id="d1", start_time=NOW + 1) == ["a4"]
+    assert await fleet.alarms.list_alarms("theirs", AlarmFilter(), Page()) == ([], 0)
+
+
 async def test_messages_are_paged_newest_first_and_of_equal_instants_the_last_first(fleet: Store) -> None:
-    for alarm_id, create_time, level in (("a1", NOW, 3), ("a2", NOW + 5, 2), ("a3", NOW, 1)):
-        await fleet.alarms.record(alarm(alarm_id, "d1", create_time=create_time, alarm_level=level))
+    for number, create_time in ((1, NOW), (2, NOW + 5), (3, NOW)):
+        await record(fleet, alarm(f"a{number}", "d1", rule_id=f"r{number}", create_time=create_time))
 
     for narrowing in (AlarmFilter(), AlarmFilter(device_id="d1")):
         pages = [await fleet.alarms.list_page("ours", narrowing, Page(number=page, records=2)) for page in (1, 2)]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.contract.nouns import NOW, alarm, customer, device, device_group, device_type, ended, session
+from tests.contract.nouns import NOW, alarm, customer, device, device_group, device_type, ended, record, session
 from thingstead.model.device import (
     Device,
     DeviceFilter,
@@ -174,8 +174,8 @@ async def test_a_view_shows_type_session_uplinks_and_alarm(plant: Store) -> None
     given = await plant.devices.get("ours", "d1")
     await ended(plant.history.append(Report(given.number, NOW + 5, NOW + 5, {"t": 1})))
     await ended(plant.events.append(EventRecord(id="e", device_id="d1", method="m", ts=NOW + 7), given.number))
-    await plant.alarms.record(alarm("a1", "d1", rule_id="low", alarm_level=1, create_time=NOW + 1))
-    await plant.alarms.record(alarm("a2", "d1", rule_id="high", alarm_level=3, create_time=NOW + 2))
+    await record(plant, alarm("a1", "d1", rule_id="low", alarm_level=1, create_time=NOW + 1))
+    await record(plant, alarm("a2", "d1", rule_id="high", alarm_level=3, create_time=NOW + 2))
 
     view = await plant.devices.get_view("ours", "d1")
 
@@ -204,9 +204,9 @@ async def test_devices_are_counted_by_their_state(plant: Store) -> None:
     silent, loud = [await plant.devices.get("ours", device_id) for device_id in ("d0", "d3")]
     await ended(plant.history.append(Report(silent.number, NOW - 10, NOW - 10, {"t": 1})))
     await ended(plant.history.append(Report(loud.number, NOW + 10, NOW + 10, {"t": 1})))
-    await plant.alarms.record(alarm("a1", "d0", rule_id="r1"))
-    await plant.alarms.record(alarm("a2", "d0", rule_id="r2"))
-    await plant.alarms.record(alarm("a3", "foreign", project_id="theirs"))
+    await record(plant, alarm("a1", "d0", rule_id="r1"))
+    await record(plant, alarm("a2", "d0", rule_id="r2"))
+    await record(plant, alarm("a3", "foreign", project_id="theirs"))
 
     stat = await plant.devices.stat("ours", NOW + 1)
 
@@ -223,10 +223,10 @@ async def test_devices_are_counted_by_their_state(plant: Store) -> None:
 
 
 async def test_devices_are_counted_by_their_highest_alarm(plant: Store) -> None:
-    await plant.alarms.record(alarm("a1", "d0", rule_id="r1", alarm_level=1))
-    await plant.alarms.record(alarm("a2", "d0", rule_id="r2", alarm_level=3))
-    await plant.alarms.record(alarm("a3", "d1", alarm_level=1))
-    await plant.alarms.record(alarm("a4", "foreign", project_id="theirs", alarm_level=2))
+    await record(plant, alarm("a1", "d0", rule_id="r1", alarm_level=1))
+    await record(plant, alarm("a2", "d0", rule_id="r2", alarm_level=3))
+    await record(plant, alarm("a3", "d1", alarm_level=1))
+    await record(plant, alarm("a4", "foreign", project_id="theirs", alarm_level=2))
 
     assert await plant.devices.alarm_stat("ours") == DevicesAlarmStat(
         device_total=6, alarm_1_total=1, alarm_2_total=0, alarm_3_total=1, normal_total=4

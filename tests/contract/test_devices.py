@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.contract.conftest import Backend
-from tests.contract.nouns import alarm, command, customer, device, device_group, device_type, ended, session
+from tests.contract.nouns import alarm, command, customer, device, device_group, device_type, ended, record, session
 from thingstead.errors import Conflict, InvalidInput, NotFound, ThingsteadError
 from thingstead.model.alarm import AlarmFilter
 from thingstead.model.device import Device, Page
@@ -230,7 +230,7 @@ async def test_a_removed_device_is_gone_with_all_that_was_its(store: Store) -> N
     await store.device_groups.add_devices("ours", "a", ["d1"])
     await store.presence.open_session(created.number, session("s1"))
     await store.commands.create(command("c1", "d1"))
-    await store.alarms.record(alarm("a1", "d1"))
+    await record(store, alarm("a1", "d1"))
     assert (
         await ended(store.events.append(EventRecord(id="e1", device_id="d1", method="boot", ts=1), created.number))
         is None

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from thingstead.model.notification import KeptChannel
+
 AlarmLevel = Literal[1, 2, 3]  # 1 普通, 2 严重, 3 紧急
 Op = Literal[">", ">=", "<", "<=", "==", "!=", "between", "change", "inside", "outside"]
 
@@ -136,9 +138,20 @@ class AlarmRule(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     disabled_devices: tuple[str, ...] = ()  # devices of the source for which it is switched off
     body: RuleBody
+    channels: tuple[KeptChannel, ...] = ()  # of its own, in the order given
+    group_ids: tuple[str, ...] = ()  # notification groups that it tells, in the order given
     failing: str = ""  # why it cannot be evaluated on some device, as far as the store was told
     create_time: int  # ms
     update_time: int  # ms
+
+
+class AlarmRuleFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rules a list shows; unset members do not narrow it."""
+
+    type_id: str | None = None
+    device_id: str | None = None  # rules that watch this device, also by its type
+    enabled: bool | None = None
+    failing: bool | None = None
 
 
 class RuleStatistics(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from thingstead.metrics import Histogram
-from thingstead.model.alarm import AlarmFilter, AlarmLog
 from thingstead.model.command import Command, CommandState
 from thingstead.model.customer import Customer
 from thingstead.model.device import (
@@ -33,6 +32,8 @@ from thingstead.model.device_log import DeviceLog, LogKind
 from thingstead.model.device_type import DeviceType
 from thingstead.model.project import Administrator, Application, Project
 from thingstead.model.report import EventRecord, Report, SeriesPoint
+from thingstead.storage.base_alarms import AlarmRuleStore, AlarmStore, NotifyStore
+from thingstead.storage.commit import Commit as Commit
 
 
 class ProjectStore(Protocol):
@@ -230,25 +231,6 @@ class CustomerStore(Protocol):
         ...
 
 
-class Commit(Protocol):
-    """The commit that something appended will be part of. Many reports share one."""
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended: on disk when ``error`` is None."""
-        ...
-
-    @property
-    def error(self) -> Exception | None:
-        """Why it failed, once done."""
-        ...
-
-    def on_done(self, callback: Callable[[Exception | None], None]) -> None:
-        """Calls back on the event loop once the commit is on disk (None) or has failed (Unavailable). Callbacks of
-        one commit run in the order in which they were added, and commits end in the order in which they began."""
-        ...
-
-
 class HistoryStore(Protocol):
     """Current values and history of attributes, and the newest uplink per kind."""
 
@@ -341,19 +323,6 @@ class DeviceLogStore(Protocol):
         ...
 
 
-class AlarmStore(Protocol):
-    """Alarm messages, and which alarms are open."""
-
-    async def record(self, alarm: AlarmLog) -> None:
-        """Appends a message. Status 1 opens the alarm of this rule and device (or changes its level), status 0
-        closes it; at most one is open per rule and device."""
-        ...
-
-    async def list_page(self, project_id: str, alarm_filter: AlarmFilter, page: Page) -> tuple[list[AlarmLog], int]:
-        """One page, newest first, and the total."""
-        ...
-
-
 class PresenceStore(Protocol):
     """Which device has a live session, and where."""
 
@@ -406,6 +375,10 @@ class Store(Protocol):
     def device_logs(self) -> DeviceLogStore: ...
     @property
     def alarms(self) -> AlarmStore: ...
+    @property
+    def alarm_rules(self) -> AlarmRuleStore: ...
+    @property
+    def notify(self) -> NotifyStore: ...
     @property
     def presence(self) -> PresenceStore: ...
 

@@ -10,6 +10,7 @@ from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.config import AccountSettings, ApiSettings, Config
 from thingstead.errors import NotFound
+from thingstead.model.alarm import AlarmChange, AlarmLog
 from thingstead.model.messages import DeviceChanged, DeviceTypeChanged, Message, SessionsRevoked
 from thingstead.model.report import Report
 from thingstead.server.composition import build_platform
@@ -116,6 +117,17 @@ class House:
         now = self.clock.now_ms()
         report = Report(await self.number(device_id), now if ts is None else ts, now, attributes)
         await committed(self.store.history.append(report))
+
+    async def record(self, message: AlarmLog) -> None:
+        """An alarm message, on disk."""
+        change = AlarmChange(
+            project_id=message.project_id,
+            device_id=message.device_id,
+            rule_id=message.rule_id,
+            state=None,
+            messages=(message,),
+        )
+        await committed(self.store.alarms.append([change]))
 
     async def number(self, device_id: str) -> int:
         """The compact key of a device of any project."""

@@ -23,14 +23,16 @@ async def connect_device(house: House, api: Api, device_id: str) -> None:
 
 
 async def raise_alarm(house: House, api: Api, device_id: str, level: int, rule_id: str = "rule") -> None:
-    await house.store.alarms.record(
+    await house.record(
         AlarmLog(
             id=f"alarm-{device_id}-{rule_id}",
+            alarm_id=f"alarm-{device_id}-{rule_id}",
             project_id=api.project_id,
             device_id=device_id,
             rule_id=rule_id,
             alarm_status=1,
             alarm_level=level,
+            ts=house.clock.now_ms(),
             create_time=house.clock.now_ms(),
         )
     )

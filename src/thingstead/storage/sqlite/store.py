@@ -10,6 +10,7 @@ from thingstead.clock import Clock
 from thingstead.storage.base import StoreFigures
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.accounts import SqliteAccounts
+from thingstead.storage.sqlite.alarm_rules import SqliteAlarmRules
 from thingstead.storage.sqlite.alarms import SqliteAlarms
 from thingstead.storage.sqlite.commands import SqliteCommands
 from thingstead.storage.sqlite.customers import SqliteCustomers
@@ -20,6 +21,7 @@ from thingstead.storage.sqlite.device_types import SqliteDeviceTypes
 from thingstead.storage.sqlite.devices import SqliteDevices
 from thingstead.storage.sqlite.events import SqliteEvents
 from thingstead.storage.sqlite.history import SqliteHistory
+from thingstead.storage.sqlite.notify import SqliteNotify
 from thingstead.storage.sqlite.presence import SqlitePresence
 from thingstead.storage.sqlite.projects import SqliteProjects
 from thingstead.storage.sqlite.schema import prepare
@@ -43,7 +45,9 @@ class SqliteStore:
         self.events = SqliteEvents(access, self.history)
         self.commands = SqliteCommands(access)
         self.device_logs = SqliteDeviceLogs(access, self.history)
-        self.alarms = SqliteAlarms(access)
+        self.alarms = SqliteAlarms(access, self.history)
+        self.alarm_rules = SqliteAlarmRules(access)
+        self.notify = SqliteNotify(access)
         self.presence = SqlitePresence(access, self.history)
 
     @classmethod

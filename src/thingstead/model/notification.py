@@ -1,0 +1,116 @@
+"""Where notices of alarms go, and how far each one came."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+ChannelKind = Literal["webhook", "email", "dingtalk", "wecom", "feishu", "telegram"]
+NoticeKind = Literal["alarm", "unshelved", "digest", "test"]
+NoticeState = Literal["waiting", "sent", "failed", "expired", "dropped", "held", "digested"]
+
+HIDDEN = "***"  # stands for a secret that is kept and not shown
+URL_LENGTH = 2_000
+SECRET_LENGTH = 256
+ADDRESSES_COUNT = 50  # of one channel
+CHANNELS_COUNT = 20  # of one group
+GROUPS_COUNT = 1_000  # in a project
+
+Url = Annotated[str, Meta(min_length=1, max_length=URL_LENGTH)]
+Address = Annotated[str, Meta(min_length=3, max_length=254)]
+
+
+class Telegram(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A chat and the bot that writes to it."""
+
+    bot_token: Annotated[str, Meta(min_length=1, max_length=SECRET_LENGTH, description="Shown as `***`.")]
+    chat_id: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Exactly one of the members beside `secret`."""
+
+    group: Annotated[str, Meta(description="A notification group's id; in a rule only.")] | None = None
+    webhook: Annotated[Url, Meta(description="An http or https address.")] | None = None
+    email: Annotated[tuple[Address, ...], Meta(description="Addresses, each of which gets the mail.")] | None = None
+    dingtalk: Annotated[Url, Meta(description="The address of a DingTalk group robot.")] | None = None
+    wecom: Annotated[Url, Meta(description="The address of a WeCom group robot.")] | None = None
+    feishu: Annotated[Url, Meta(description="The address of a Feishu group robot.")] | None = None
+    telegram: Telegram | None = None
+    secret: (
+        Annotated[
+            str,
+            Meta(
+                max_length=SECRET_LENGTH,
+                description="Signs what is sent: of a webhook, a DingTalk or a Feishu robot. Shown as `***`; sending"
+                " `***` keeps it as it is.",
+            ),
+        ]
+        | None
+    ) = None
+
+
+class KeptChannel(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel with the id under which its notices wait."""
+
+    id: str
+    kind: ChannelKind
+    channel: Channel
+
+
+class NotifyGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Channels under a name, to be used by any number of rules."""
+
+    id: str
+    project_id: str
+    name: str
+    descr: str = ""
+    enabled: bool = True
+    channels: tuple[KeptChannel, ...] = ()  # in the order given
+    create_time: int  # ms
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to be told over one channel."""
+
+    id: str
+    project_id: str
+    device_id: str | None
+    rule_id: str
+    message_id: str  # of the alarm message; "" of a digest or a test
+    channel_id: str
+    channel_kind: ChannelKind
+    kind: NoticeKind
+    body: dict[str, Any] = {}  # what a digest or a test says
+    state: NoticeState = "waiting"
+    attempts: int = 0
+    create_time: int  # ms
+    expire_time: int  # ms
+    update_time: int  # ms
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of trying to send a notice, or of deciding not to try."""
+
+    notice_id: str
+    target: str  # where to, without secrets
+    state: NoticeState  # of the notice from now on: waiting where it is tried again
+    message: str
+    took_ms: int
+    ts: int  # ms
+
+
+class NotifyLog(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt as it is listed."""
+
+    notice_id: str
+    kind: NoticeKind
+    message_id: str
+    device_id: str
+    rule_id: str
+    channel: ChannelKind
+    target: str
+    state: NoticeState
+    message: str
+    took_ms: int
+    ts: int  # ms

@@ -1,0 +1,210 @@
+"""The contract of a store for alarms: rules, alarms and their messages, and the notices of them.
+
+What ``base.py`` says of every part of a store holds here too.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from thingstead.model.alarm import Alarm, AlarmChange, AlarmComment, AlarmFilter, AlarmLog, KeptState
+from thingstead.model.alarm_rule import AlarmRule, AlarmRuleFilter, RuleStatistics
+from thingstead.model.device import Device, Page
+from thingstead.model.notification import Attempt, KeptChannel, Notice, NotifyGroup, NotifyLog
+from thingstead.storage.commit import Commit
+
+
+class DueDevice(NamedTuple):
+    """A device on which time alone may change an alarm."""
+
+    project_id: str
+    device_id: str
+    due_at: int  # ms, by the server's clock
+
+
+class AlarmStore(Protocol):
+    """Alarms, their messages, and where each rule stands on each device."""
+
+    def append(self, changes: Sequence[AlarmChange]) -> Commit:
+        """Puts changes into the open commit, without waiting: with what was appended to history in the same turn of the
+        event loop it is one transaction.
+
+        Of the messages of a change one with status 1 raises the alarm ``alarm_id``, or sets its level if it is open;
+        one with status 0 clears it. A message that has no effect is not kept: another alarm of the rule and device is
+        open already, the alarm has been cleared, or the device is gone. With each message that is kept the notices to
+        the channels of its rule are made, but for rules that are shelved on the device.
+        """
+        ...
+
+    async def list_page(self, project_id: str, alarm_filter: AlarmFilter, page: Page) -> tuple[list[AlarmLog], int]:
+        """One page of messages, newest first, with what was told of each, and the total."""
+        ...
+
+    async def list_alarms(self, project_id: str, alarm_filter: AlarmFilter, page: Page) -> tuple[list[Alarm], int]:
+        """One page of alarms, newest raised first, and the total. ``alarm_status`` 1: open, 0: cleared."""
+        ...
+
+    async def get(self, project_id: str, alarm_id: str) -> Alarm:
+        """By the alarm's own id, or by that of one of its messages."""
+        ...
+
+    async def acknowledge(self, project_id: str, alarm_id: str, at: int, by: str) -> bool:
+        """False where it was acknowledged already; the first one stays. Conflict where it is cleared and gone."""
+        ...
+
+    async def comment(self, project_id: str, alarm_id: str, comment: AlarmComment) -> None:
+        """Appends a comment. Conflict where the alarm has as many as it may."""
+        ...
+
+    async def shelve(self, project_id: str, alarm_id: str, until: int, by: str) -> None:
+        """Silences the alarm's rule on its device until then; nothing else changes."""
+        ...
+
+    async def unshelve(self, project_id: str, alarm_id: str, at: int) -> None:
+        """Ends that at once, as :meth:`end_shelves` does."""
+        ...
+
+    async def end_shelves(self, at: int) -> int:
+        """Ends the silence of every shelf whose time is over; makes a notice of each of their alarms that is open. How
+        many there were."""
+        ...
+
+    async def states(self, device_id: str) -> list[KeptState]:
+        """Where rules stand on a device: those that are not idle, or have an open alarm. Small and fast."""
+        ...
+
+    async def list_due(self) -> list[DueDevice]:
+        """Every device on which time alone may change an alarm, with the earliest instant of each."""
+        ...
+
+
+class AlarmRuleStore(Protocol):
+    """Alarm rules with their devices, exceptions and channels."""
+
+    async def create(self, rule: AlarmRule) -> None:
+        """InvalidInput on ``type``, ``devices`` or ``notify`` for what does not exist in the project."""
+        ...
+
+    async def get(self, project_id: str, rule_id: str) -> AlarmRule: ...
+
+    async def list_page(self, project_id: str, rule_filter: AlarmRuleFilter, page: Page) -> tuple[list[AlarmRule], int]:
+        """One page, oldest first, and the total."""
+        ...
+
+    async def list_enabled(self, after: str, limit: int) -> list[AlarmRule]:
+        """Enabled rules of every project, by id, from after the one with this id on."""
+        ...
+
+    async def count(self, project_id: str) -> int: ...
+
+    async def replace(self, rule: AlarmRule, at: int, close_reason: str | None) -> list[AlarmLog]:
+        """Puts a rule in the place of the one with its id. With a reason, what is known of the old one's evaluation is
+        forgotten and its open alarms are cleared with that reason; returns the messages of that."""
+        ...
+
+    async def set_exception(
+        self, project_id: str, rule_id: str, device_id: str, at: int, close_reason: str | None
+    ) -> list[AlarmLog]:
+        """Switches a rule off for a device of the project, clearing its open alarm with the reason; with None on."""
+        ...
+
+    async def delete(self, project_id: str, rule_id: str, at: int, close_reason: str) -> list[AlarmLog]:
+        """Removes a rule; its open alarms are cleared with that reason, its alarms stay."""
+        ...
+
+    async def leave_source(self, device_id: str, rule_ids: Sequence[str], at: int, close_reason: str) -> list[AlarmLog]:
+        """Clears open alarms of a device that these rules no longer watch, and forgets their state there."""
+        ...
+
+    async def devices_of(self, rule: AlarmRule, after: Device | None, limit: int) -> list[Device]:
+        """Devices of the rule's source, oldest first, from after that one on."""
+        ...
+
+    async def statistics(self, project_id: str, rule_id: str, since: int) -> RuleStatistics:
+        """``raised_last_day`` counts from ``since`` (ms) on."""
+        ...
+
+    async def note_failing(self, rule_id: str, reason: str) -> None:
+        """Notes why a rule cannot be evaluated; the empty text that it can."""
+        ...
+
+
+class Claim(NamedTuple):
+    """A channel whose notices are ours to send until the lease ends, and the notices to send now, in order."""
+
+    channel: KeptChannel
+    notices: list[tuple[Notice, AlarmLog | None]]  # with the alarm message, where it is about one
+
+
+class Caps(NamedTuple):
+    """How many notices to people go out on a day (UTC); what is over goes into a digest. 0: no cap."""
+
+    project: int
+    device: int
+
+
+class NotifyStore(Protocol):
+    """Notification groups, and notices on their way.
+
+    A notice is made together with what it tells. It is sent by whoever holds the lease of its channel, after all
+    notices of that channel that were made before it. Its state only moves forward. If a holder dies, its lease ends by
+    itself; what it had sent and not settled is then sent again, under the same id.
+    """
+
+    async def create_group(self, group: NotifyGroup) -> None: ...
+
+    async def get_group(self, project_id: str, group_id: str) -> NotifyGroup: ...
+
+    async def list_groups(self, project_id: str, page: Page) -> tuple[list[NotifyGroup], int]:
+        """One page, oldest first, and the total."""
+        ...
+
+    async def replace_group(self, group: NotifyGroup, at: int) -> None:
+        """Puts a group in the place of the one with its id. Notices that wait for a channel that goes are dropped."""
+        ...
+
+    async def delete_group(self, project_id: str, group_id: str) -> None:
+        """Refuses, with Conflict, a group that a rule uses."""
+        ...
+
+    async def add(self, notice: Notice) -> None:
+        """Adds a notice that no alarm brought about."""
+        ...
+
+    async def claim(self, owner: str, now: int, lease_until: int, limit: int) -> list[str]:
+        """Takes the lease of up to ``limit`` channels that have notices waiting, are not leased to anyone, and may be
+        tried again; their ids. Notices whose time is over become ``expired``."""
+        ...
+
+    async def take(
+        self, owner: str, channel_id: str, now: int, lease_until: int, limit: int, caps: Caps
+    ) -> Claim | None:
+        """The next notices of a leased channel, the lease prolonged; None where the channel is gone or the lease is not
+        ours any more. Notices over a daily cap become ``held``."""
+        ...
+
+    async def settle(self, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
+        """Keeps what became of notices, in order; False, with nothing kept, where the lease is not ours any more."""
+        ...
+
+    async def release(self, owner: str, channel_id: str, next_try_at: int, failures: int) -> None:
+        """Gives the lease back; the channel is not tried again before ``next_try_at``."""
+        ...
+
+    async def failures(self, channel_id: str) -> int:
+        """How often in a row the channel failed, as :meth:`release` was told last."""
+        ...
+
+    async def digest(self, now: int, held_before: int, lifetime_ms: int) -> int:
+        """Makes one notice of all that is held for a channel, for each channel where some of it is held since before
+        ``held_before``; how many."""
+        ...
+
+    async def next_try(self) -> int | None:
+        """The earliest instant (ms) at which a channel with waiting notices may be claimed; None: nothing waits."""
+        ...
+
+    async def list_logs(
+        self, project_id: str, device_id: str | None, state: str | None, page: Page
+    ) -> tuple[list[NotifyLog], int]:
+        """One page of attempts, newest first, and the total."""
+        ...

@@ -1,0 +1,264 @@
+"""Notices: made with their alarm, sent in order under a lease, capped, digested."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from tests.contract.conftest import Backend
+from tests.contract.nouns import NOW, alarm, alarm_rule, channel, device, notify_group, record
+from thingstead.errors import Conflict, NotFound
+from thingstead.model.alarm import AlarmFilter
+from thingstead.model.device import Page
+from thingstead.model.notification import Attempt, Channel, KeptChannel, NotifyGroup
+from thingstead.storage.base import Store
+from thingstead.storage.base_alarms import Caps, Claim
+
+LEASE = 1_000
+DAY = 24 * 3600 * 1000
+UNCAPPED = Caps(0, 0)
+
+
+@pytest.fixture
+async def fleet(store: Store) -> Store:
+    """A device and a rule with the webhook w1."""
+    await store.devices.create_many([device("d1", name="One"), device("d2")])
+    await store.alarm_rules.create(alarm_rule("r1", device_ids=("d1", "d2"), channels=(channel("w1"),)))
+    return store
+
+
+async def flap(store: Store, count: int, device_id: str = "d1", rule_id: str = "r1") -> list[str]:
+    """Raises and clears an alarm; the ids of the messages."""
+    found = []
+    for number in range(count):
+        first, second = f"{device_id}{rule_id}-{number}up", f"{device_id}{rule_id}-{number}down"
+        info = {"rule_name": "Too hot"}
+        await record(
+            store,
+            alarm(first, device_id, rule_id=rule_id, alarm_info=info),
+            alarm(second, device_id, rule_id=rule_id, alarm_id=first, alarm_status=0, alarm_info=info),
+        )
+        found += [first, second]
+    return found
+
+
+async def take(store: Store, channel_id: str = "w1", owner: str = "n1", now: int = NOW, **more: Any) -> Claim:
+    claim = await store.notify.take(
+        owner, channel_id, now, now + LEASE, more.get("limit", 100), more.get("caps", UNCAPPED)
+    )
+    assert claim is not None
+    return claim
+
+
+def attempt(notice_id: str, state: Any = "sent", ts: int = NOW) -> Attempt:
+    return Attempt(notice_id=notice_id, target="host", state=state, message="200", took_ms=5, ts=ts)
+
+
+async def settle_all(store: Store, claim: Claim, channel_id: str = "w1", owner: str = "n1", ts: int = NOW) -> None:
+    attempts = [attempt(notice.id, ts=ts) for notice, _ in claim.notices]
+    assert await store.notify.settle(owner, channel_id, attempts)
+
+
+async def test_notices_are_made_with_their_messages_and_sent_in_order(backend: Backend, fleet: Store) -> None:
+    messages = await flap(fleet, 3)
+    store = await backend.reopen()
+
+    assert await store.notify.claim("n1", NOW, NOW + LEASE, 8) == ["w1"]
+    claim = await take(store, limit=4)
+    assert claim.channel == channel("w1")
+    told = [message.id for _, message in claim.notices if message is not None]
+    assert told == messages[:4]
+    assert claim.notices[0][1] is not None
+    assert claim.notices[0][1].device_name == "One"
+
+    await settle_all(store, claim)
+    assert [message.id for _, message in (await take(store)).notices if message] == messages[4:]
+
+
+async def test_a_lease_keeps_others_away_until_it_ends(fleet: Store) -> None:
+    await flap(fleet, 1)
+    assert await fleet.notify.claim("n1", NOW, NOW + LEASE, 8) == ["w1"]
+    first = await take(fleet)
+
+    assert await fleet.notify.claim("n2", NOW + LEASE, NOW + 2 * LEASE, 8) == ["w1"]  # n1 died
+    assert await fleet.notify.settle("n1", "w1", [attempt(first.notices[0][0].id)]) is False
+    assert await fleet.notify.take("n1", "w1", NOW, NOW + LEASE, 10, UNCAPPED) is None
+    assert [notice.id for notice, _ in (await take(fleet, owner="n2")).notices] == [n.id for n, _ in first.notices]
+
+
+async def test_taking_prolongs_the_lease(fleet: Store) -> None:
+    await flap(fleet, 1)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    assert await fleet.notify.claim("n2", NOW + LEASE - 1, NOW + 9 * LEASE, 8) == []
+    await take(fleet, now=NOW + LEASE - 1)
+    assert await fleet.notify.claim("n2", NOW + LEASE, NOW + 9 * LEASE, 8) == []
+    assert await fleet.notify.next_try() == NOW + 2 * LEASE - 1
+
+
+async def test_a_failing_channel_waits_and_keeps_its_order(fleet: Store) -> None:
+    messages = await flap(fleet, 1)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    claim = await take(fleet)
+    await fleet.notify.settle("n1", "w1", [attempt(claim.notices[0][0].id, "waiting")])
+    await fleet.notify.release("n1", "w1", NOW + 500, 1)
+
+    assert await fleet.notify.failures("w1") == 1
+    assert await fleet.notify.next_try() == NOW + 500
+    assert await fleet.notify.claim("n1", NOW + 499, NOW + LEASE, 8) == []
+    assert await fleet.notify.claim("n1", NOW + 500, NOW + LEASE, 8) == ["w1"]
+    again = await take(fleet)
+    assert [message.id for _, message in again.notices if message] == messages
+    assert [notice.attempts for notice, _ in again.notices] == [1, 0]
+
+
+async def test_states_only_move_forward(fleet: Store) -> None:
+    await flap(fleet, 1)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    notice = (await take(fleet)).notices[0][0]
+    await fleet.notify.settle("n1", "w1", [attempt(notice.id, "failed"), attempt(notice.id, "sent")])
+    logs, total = await fleet.notify.list_logs("ours", None, None, Page())
+    assert [(log.notice_id, log.state) for log in logs] == [(notice.id, "failed")]
+    assert total == 1
+
+
+async def test_every_attempt_is_listed_and_stands_at_its_message(fleet: Store) -> None:
+    messages = await flap(fleet, 1)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    first, second = (notice.id for notice, _ in (await take(fleet)).notices)
+    await fleet.notify.settle("n1", "w1", [attempt(first, "waiting"), attempt(first, "sent", NOW + 5), attempt(second)])
+
+    logs, total = await fleet.notify.list_logs("ours", "d1", None, Page())
+    assert total == 3
+    assert [(log.message_id, log.state, log.ts) for log in logs] == [
+        (messages[0], "sent", NOW + 5), (messages[1], "sent", NOW), (messages[0], "waiting", NOW),
+    ]  # fmt: skip
+    assert (await fleet.notify.list_logs("ours", None, "waiting", Page()))[1] == 1
+    assert await fleet.notify.list_logs("theirs", None, None, Page()) == ([], 0)
+    alarms, _ = await fleet.alarms.list_page("ours", AlarmFilter(alarm_status=1), Page())
+    assert [log["state"] for log in alarms[0].notify_logs] == ["waiting", "sent"]
+    assert alarms[0].notify_logs[0] == {
+        "channel": "webhook",
+        "target": "host",
+        "state": "waiting",
+        "message": "200",
+        "ts": NOW,
+    }
+
+
+async def test_a_notice_expires_when_its_time_is_over(fleet: Store) -> None:
+    await flap(fleet, 1)
+    assert await fleet.notify.claim("n1", NOW + DAY, NOW + DAY + LEASE, 8) == []
+    logs, _ = await fleet.notify.list_logs("ours", None, None, Page())
+    assert [log.state for log in logs] == ["expired", "expired"]
+    assert await fleet.notify.next_try() is None
+
+
+async def test_a_shelved_rule_tells_nothing_and_an_alarm_open_at_the_end_is_told(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1", rule_id="r1"))
+    await fleet.alarms.shelve("ours", "a1", NOW + 10, "alice")
+    await record(fleet, alarm("a2", "d1", rule_id="r1", alarm_id="a1", alarm_level=3, create_time=NOW + 5))
+    await record(fleet, alarm("b1", "d2", rule_id="r1", create_time=NOW + 5))
+    await fleet.alarms.end_shelves(NOW + 10)
+
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    told = [(notice.kind, message.id) for notice, message in (await take(fleet)).notices if message]
+    assert told == [("alarm", "a1"), ("alarm", "b1"), ("unshelved", "a2")]
+
+
+async def test_groups_tell_for_every_rule_that_uses_them_unless_disabled(fleet: Store) -> None:
+    group = notify_group("g1", channels=(channel("g1c1"), channel("g1c2")))
+    await fleet.notify.create_group(group)
+    await fleet.alarm_rules.create(alarm_rule("r2", device_ids=("d1",), group_ids=("g1",)))
+    await record(fleet, alarm("a1", "d1", rule_id="r2"))
+    assert sorted(await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)) == ["g1c1", "g1c2"]
+
+    await fleet.notify.replace_group(replace(group, enabled=False), NOW)
+    await record(fleet, alarm("a2", "d1", rule_id="r2", alarm_id="a1", alarm_status=0))
+    assert len((await take(fleet, "g1c1")).notices) == 1
+
+
+async def test_a_group_is_kept_changed_and_removed(backend: Backend, fleet: Store) -> None:
+    group = notify_group("g1", channels=(channel("c1"), channel("c2")))
+    await fleet.notify.create_group(group)
+    changed = replace(group, name="renamed", channels=(channel("c2"), channel("c3")))
+    await fleet.notify.replace_group(changed, NOW)
+    store = await backend.reopen()
+    assert await store.notify.get_group("ours", "g1") == changed
+    assert await store.notify.list_groups("ours", Page()) == ([changed], 1)
+    for call in (
+        store.notify.get_group("theirs", "g1"),
+        store.notify.replace_group(NotifyGroup(id="g1", project_id="theirs", name="", create_time=0), NOW),
+        store.notify.delete_group("theirs", "g1"),
+    ):
+        with pytest.raises(NotFound):
+            await call
+    await store.notify.delete_group("ours", "g1")
+    assert await store.notify.list_groups("ours", Page()) == ([], 0)
+
+
+async def test_a_group_in_use_is_not_removed(fleet: Store) -> None:
+    await fleet.notify.create_group(notify_group("g1"))
+    await fleet.alarm_rules.create(alarm_rule("r2", device_ids=("d1",), group_ids=("g1",)))
+    with pytest.raises(Conflict):
+        await fleet.notify.delete_group("ours", "g1")
+
+
+async def test_notices_for_a_channel_that_goes_are_dropped(fleet: Store) -> None:
+    await flap(fleet, 1)
+    rule = await fleet.alarm_rules.get("ours", "r1")
+    await fleet.alarm_rules.replace(replace(rule, channels=(channel("w2"),)), NOW, None)
+    assert await fleet.notify.claim("n1", NOW, NOW + LEASE, 8) == []
+    assert await fleet.notify.next_try() is None
+
+
+async def test_a_channel_that_was_corrected_is_tried_at_once(fleet: Store) -> None:
+    await flap(fleet, 1)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    await fleet.notify.release("n1", "w1", NOW + 500, 3)
+    rule = await fleet.alarm_rules.get("ours", "r1")
+    await fleet.alarm_rules.replace(replace(rule, name="renamed"), NOW, None)
+    assert await fleet.notify.next_try() == NOW + 500
+    corrected = KeptChannel(id="w1", kind="webhook", channel=Channel(webhook="http://other/"))
+    await fleet.alarm_rules.replace(replace(rule, channels=(corrected,)), NOW, None)
+    assert await fleet.notify.next_try() == 0
+    assert await fleet.notify.failures("w1") == 0
+
+
+async def test_what_is_over_a_daily_cap_is_held_for_a_digest(fleet: Store) -> None:
+    mail = KeptChannel(id="m1", kind="email", channel=Channel(email=("a@example.com",)))
+    await fleet.alarm_rules.create(alarm_rule("r2", device_ids=("d1", "d2"), channels=(mail,)))
+    await flap(fleet, 3, "d1", "r2")
+    caps = Caps(project=0, device=2)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    claim = await take(fleet, "m1", caps=caps)
+    assert len(claim.notices) == 2
+    await settle_all(fleet, claim, "m1")
+    await flap(fleet, 1, "d2", "r2")
+    assert [message.device_id for _, message in (await take(fleet, "m1", caps=caps)).notices if message] == ["d2", "d2"]
+
+    assert await fleet.notify.digest(NOW + 99, NOW - 1, DAY) == 0
+    assert await fleet.notify.digest(NOW + 100, NOW, DAY) == 1
+    assert await fleet.notify.digest(NOW + 101, NOW + 101, DAY) == 0
+    digest = (await take(fleet, "m1", caps=caps)).notices[-1][0]
+    assert digest.kind == "digest"
+    line = {"rule_name": "Too hot", "device_name": "One", "alarm_level": 2, "count": 4}
+    assert digest.body == {"since": NOW, "until": NOW, "count": 4, "items": [line]}
+
+
+async def test_a_daily_cap_of_the_project_counts_all_devices_and_ends_with_the_day(fleet: Store) -> None:
+    mail = KeptChannel(id="m1", kind="email", channel=Channel(email=("a@example.com",)))
+    await fleet.alarm_rules.create(alarm_rule("r2", device_ids=("d1", "d2"), channels=(mail,)))
+    await flap(fleet, 1, "d1", "r2")
+    caps = Caps(project=2, device=0)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    await settle_all(fleet, await take(fleet, "m1", caps=caps), "m1")
+    await flap(fleet, 1, "d2", "r2")
+    assert (await take(fleet, "m1", caps=caps)).notices == []
+    await record(fleet, alarm("next", "d2", rule_id="r2", create_time=NOW + DAY))
+    assert len((await take(fleet, "m1", now=NOW + DAY, caps=caps)).notices) == 1
+
+
+async def test_webhooks_have_no_caps(fleet: Store) -> None:
+    await flap(fleet, 2)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    assert len((await take(fleet, caps=Caps(1, 1))).notices) == 4
