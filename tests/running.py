@@ -1,7 +1,10 @@
 """A server of its own process with a project and a device, and what tests do with it."""
 
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from tests.mqtt_device import MqttDevice
@@ -39,3 +42,12 @@ def eventually(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         assert time.monotonic() < deadline, "it never came to hold"
+
+
+@contextmanager
+def disk_held(data_dir: Path) -> Iterator[None]:
+    """Nobody else can commit inside the block: the write lock of the database is taken."""
+    with closing(sqlite3.connect(data_dir / "thingstead.sqlite", isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")

@@ -105,3 +105,14 @@ async def test_every_route_is_in_the_openapi_document_and_on_the_page(server: Se
     for endpoint in ENDPOINTS:
         assert endpoint.method.lower() in document["paths"][endpoint.path], endpoint.path
         assert endpoint.path in page, endpoint.path
+
+
+def test_every_topic_of_the_gateway_is_in_the_table_of_the_device_guide_and_no_other() -> None:
+    gateway = Path(__file__).resolve().parents[2] / "src" / "thingstead" / "gateway"
+    source = "".join(path.read_text(encoding="utf-8") for path in gateway.glob("*.py"))
+    served = set(re.findall(r'"((?:attributes|event|command|data|gateway)(?:/[a-z]+)+)(?=/?["{])', source))
+    chapter = (DOCS / "device.md").read_text(encoding="utf-8").split("## Topics")[1].split("\n## ")[0]
+    rows = "".join(line for line in chapter.splitlines() if line.startswith("| "))
+    documented = {topic.rstrip("/") for topic in re.findall(r"`([a-z]+/[a-z/]+)(?=<|`)", rows)}
+    assert served == documented
+    assert "attributes/push" in served

@@ -10,7 +10,8 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from tests.mqtt_device import MqttDevice
 from tests.project_api import ProjectApi
-from tests.running import Running
+from tests.raw_device import PINGREQ, PINGRESP, RawDevice, publish_packet
+from tests.running import Running, disk_held, eventually
 from tests.server_process import StartServer, thingstead
 
 
@@ -53,6 +54,15 @@ def test_sigterm_stops_cleanly_and_everything_acknowledged_is_there_after_a_rest
 
 def test_sigint_stops_cleanly_too(running: Running) -> None:
     assert running.server.stop(signal.SIGINT) == 0
+
+
+def test_a_second_signal_ends_a_server_at_once_that_cannot_stop(running: Running) -> None:
+    with RawDevice(running.server.mqtt_port, running.certificate) as device, disk_held(running.server.data_dir):
+        device.send(publish_packet(1, b'{"x":1}') + PINGREQ)
+        device.receive(len(PINGRESP))
+        running.server.process.send_signal(signal.SIGTERM)
+        eventually(lambda: bool(running.server.logged("stopping")))
+        assert running.server.stop(signal.SIGTERM) == 128 + signal.SIGTERM
 
 
 def test_an_mqtt_5_client_is_told_that_the_server_shuts_down(running: Running) -> None:

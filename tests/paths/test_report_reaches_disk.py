@@ -1,9 +1,6 @@
 """The path of a report: client, ingest, append, commit, acknowledgement; and the ways in which it fails."""
 
 import socket
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 
 import httpx
 import pytest
@@ -12,7 +9,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from tests.mqtt_device import MqttDevice
 from tests.project_api import Certificate, ProjectApi
 from tests.raw_device import PINGREQ, PINGRESP, RawDevice, puback_packet, publish_packet
-from tests.running import Running
+from tests.running import Running, disk_held
 from tests.server_process import StartServer
 
 
@@ -25,18 +22,9 @@ def test_what_was_acknowledged_is_read_at_once(running: Running, version: MQTTPr
     assert len(running.api.series(running.device_id, "x")) == 6
 
 
-@contextmanager
-def disk_held(running: Running) -> Iterator[None]:
-    """Nobody else can commit inside the block: the write lock of the database is taken."""
-    with closing(sqlite3.connect(running.server.data_dir / "thingstead.sqlite", isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.execute("ROLLBACK")
-
-
 def test_puback_waits_until_the_report_is_on_disk(running: Running) -> None:
     with RawDevice(running.server.mqtt_port, running.certificate) as device:
-        with disk_held(running):
+        with disk_held(running.server.data_dir):
             device.send(publish_packet(7, b'{"x":1}') + PINGREQ)
             assert device.receive(len(PINGRESP)) == PINGRESP  # the answer that needs no disk comes, the other does not
         assert device.receive(4) == puback_packet(7)
@@ -46,7 +34,7 @@ def test_puback_waits_until_the_report_is_on_disk(running: Running) -> None:
 def test_a_server_that_dies_before_the_commit_has_acknowledged_nothing(
     running: Running, start_server: StartServer
 ) -> None:
-    with RawDevice(running.server.mqtt_port, running.certificate) as device, disk_held(running):
+    with RawDevice(running.server.mqtt_port, running.certificate) as device, disk_held(running.server.data_dir):
         device.send(b"".join(publish_packet(number, b'{"x":%d}' % number) for number in range(1, 21)) + PINGREQ)
         assert device.receive(len(PINGRESP)) == PINGRESP
         running.server.kill()
@@ -59,7 +47,7 @@ def test_a_disk_that_does_not_take_it_is_said_and_nothing_acknowledged_until_it_
     def healthz() -> int:
         return httpx.get(f"{running.server.url}/healthz").status_code
 
-    with RawDevice(running.server.mqtt_port, running.certificate) as device, disk_held(running):
+    with RawDevice(running.server.mqtt_port, running.certificate) as device, disk_held(running.server.data_dir):
         device.send(publish_packet(7, b'{"x":1}'))
         assert device.receive(1) == b""  # the connection ends without a PUBACK, for the device to try again
         assert healthz() == 503
