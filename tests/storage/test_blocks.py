@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingstead.storage.blocks import DamagedBlock, decode_block, decode_column, encode_block
+from thingstead.storage.blocks import decode_block, decode_column, encode_block
+from thingstead.storage.seals import Damaged
 
 json_scalars = (
     st.none()
@@ -75,14 +76,14 @@ def test_a_flipped_bit_anywhere_is_noticed() -> None:
     for position in range(len(data)):
         damaged = bytearray(data)
         damaged[position] ^= 1
-        with pytest.raises(DamagedBlock):
+        with pytest.raises(Damaged):
             decode_block(bytes(damaged))
 
 
 def test_a_truncated_block_is_noticed() -> None:
     data = encode_block([1000, 2000], ["a", "b"])
     for length in range(len(data)):
-        with pytest.raises(DamagedBlock):
+        with pytest.raises(Damaged):
             decode_block(data[:length])
 
 

@@ -11,10 +11,11 @@ import pytest
 from thingstead.errors import InvalidInput
 from thingstead.model.report import Report
 from thingstead.services.commits import committed
+from thingstead.storage.sqlite.compaction import BLOCK_POINTS
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.history import MAX_ATTRIBUTES, SqliteHistory
-from thingstead.storage.sqlite.packing import BLOCK_POINTS
 from thingstead.storage.sqlite.schema import prepare
+from thingstead.storage.sqlite.series import IN_RANGE, select_blocks
 
 ALL = (0, 2**53)
 
@@ -86,6 +87,15 @@ async def pack(bench: Bench) -> None:
     await bench.history.packer.pack()
 
 
+async def make_blocks(bench: Bench) -> None:
+    await bench.history.packer.pack(whole=True)
+
+
+async def settle_later(bench: Bench) -> None:
+    await pack(bench)
+    await bench.history.packer.settle(list(bench.history._heads.values()))
+
+
 async def restart(bench: Bench) -> None:
     await bench.reopen()
 
@@ -95,7 +105,7 @@ async def pack_and_restart(bench: Bench) -> None:
     await restart(bench)
 
 
-between = pytest.mark.parametrize("step", [leave, pack, restart, pack_and_restart])
+between = pytest.mark.parametrize("step", [leave, pack, make_blocks, settle_later, restart, pack_and_restart])
 
 
 @between
@@ -180,14 +190,16 @@ async def test_deep_pages_continue_where_the_one_before_ended(bench: Bench, step
     assert read == expected
 
 
-async def test_packing_leaves_the_log_empty_and_blocks_that_never_overlap(bench: Bench) -> None:
+@pytest.mark.parametrize("step", [make_blocks, settle_later])
+async def test_packing_leaves_log_and_spool_empty_and_blocks_that_never_overlap(bench: Bench, step: Step) -> None:
     for round_ in range(3):
         for ts in range(round_, 3 * BLOCK_POINTS, 3):
             bench.history.append(Report(1, ts * 10, 1, {"x": ts}))
         await bench.report(5, y=round_)
-        await pack(bench)
+        await step(bench)
     connection = bench.database.reader
-    assert connection.execute("SELECT count(*) FROM report_log").fetchone() == (0,)
+    for table in ("report_log", "spool"):
+        assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
     rows = connection.execute(
         "SELECT first_ts, last_ts, points FROM block WHERE identifier = 'x' ORDER BY first_ts"
     ).fetchall()
@@ -196,6 +208,77 @@ async def test_packing_leaves_the_log_empty_and_blocks_that_never_overlap(bench:
     assert all(points <= 2 * BLOCK_POINTS for _, _, points in rows)
     assert bench.history.packer.pending_points == 0
     assert [value for _, value in await bench.points("y")] == [2, 1, 0]
+
+
+async def test_few_points_wait_in_the_spool_until_they_fill_blocks(bench: Bench) -> None:
+    blocks = "SELECT points FROM block ORDER BY identifier, first_ts"
+    for ts in range(2 * BLOCK_POINTS):
+        bench.history.append(Report(1, ts, 1, {"x": ts, "y": 0}))
+        if ts % 100 == 99:
+            await bench.report(ts, z=1)
+            await pack(bench)
+        if ts == BLOCK_POINTS:
+            assert bench.database.reader.execute(blocks).fetchall() == []
+    assert [points for (points,) in bench.database.reader.execute(blocks)][:2] == [600, 600]
+    assert [ts for ts, _ in await bench.points("x")] == list(range(2 * BLOCK_POINTS - 1, -1, -1))
+
+
+@between
+async def test_a_report_that_is_resent_is_stored_once(bench: Bench, step: Step) -> None:
+    for _ in range(2):
+        await bench.report(1000, temperature=20.5, switch=True)
+        await bench.report(2000, temperature=21)
+    await step(bench)
+    await bench.report(1000, temperature=20.5, switch=True)
+    assert await bench.points("temperature") == [(2000, 21), (1000, 20.5)]
+    await step(bench)
+    assert await bench.points("temperature") == [(2000, 21), (1000, 20.5)]
+    assert await bench.points("switch") == [(1000, True)]
+    await settle_later(bench)
+    assert bench.database.reader.execute("SELECT sum(points) FROM block").fetchone() == (3,)
+
+
+async def test_packing_counts_the_points_that_were_there_already(bench: Bench) -> None:
+    await bench.report(1000, x=1)
+    await make_blocks(bench)
+    for _ in range(3):
+        await bench.report(1000, x=1, y=2)
+    await make_blocks(bench)
+    assert bench.history.packer.points_repeated == 3 + 2
+
+
+@between
+async def test_different_values_of_one_millisecond_are_all_kept_and_the_last_is_current(
+    bench: Bench, step: Step
+) -> None:
+    for value in (1, True, 1.0, "1", 1):
+        await bench.report(1000, x=value)
+        await step(bench)
+    assert repr(await bench.points("x")) == repr([(1000, 1), (1000, "1"), (1000, 1.0), (1000, True)])
+    assert repr(await bench.current()) == repr({"x": (1000, 1)})
+
+
+@pytest.mark.parametrize("offset", range(5))
+async def test_pages_pass_over_points_and_not_over_their_repeats(bench: Bench, offset: int) -> None:
+    for ts in range(4):
+        await bench.report(ts, x=ts)
+    await make_blocks(bench)
+    for ts in (3, 2, 3):
+        await bench.report(ts, x=ts)
+    found = await bench.history.series(1, "x", *ALL, offset=offset, limit=10)
+    assert [point.ts for point in found] == [3, 2, 1, 0][offset:]
+
+
+async def test_a_narrow_range_of_a_long_series_reads_only_the_blocks_that_cover_it(bench: Bench) -> None:
+    for ts in range(4 * BLOCK_POINTS):
+        commit = bench.history.append(Report(1, ts, 1, {"x": ts}))
+        if ts % BLOCK_POINTS == BLOCK_POINTS - 1:
+            await committed(commit)
+            await make_blocks(bench)
+    read = list(select_blocks(bench.database.reader, 1, "x", BLOCK_POINTS + 5, BLOCK_POINTS + 9, newest_first=True))
+    assert [(first_ts, last_ts) for first_ts, last_ts, _, _ in read] == [(BLOCK_POINTS, 2 * BLOCK_POINTS - 1)]
+    plan = bench.database.reader.execute(f"EXPLAIN QUERY PLAN {IN_RANGE}", (1, "x", 0, 1)).fetchall()
+    assert all("SCAN block" not in line[3] for line in plan)
 
 
 async def test_reports_of_one_turn_share_one_commit_and_end_in_order(bench: Bench) -> None:
@@ -309,6 +392,6 @@ async def test_a_deleted_device_leaves_nothing_and_is_not_written_again(bench: B
     bench.history.forget(1)
     await committed(late)
     await pack(bench)
-    for table in ("block", "device_state", "report_log"):
+    for table in ("block", "spool", "device_state", "report_log"):
         assert bench.database.reader.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
     assert bench.history.packer.pending_points == 0

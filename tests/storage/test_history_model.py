@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.storage.test_history import Bench, register_devices
-from thingstead.storage.sqlite import packing
+from thingstead.storage.sqlite import compaction
 
 reports = st.tuples(
     st.just("report"),
@@ -17,7 +17,10 @@ reports = st.tuples(
     st.dictionaries(st.sampled_from("abc"), st.integers(0, 9) | st.sampled_from([1.5, True, "x", None]), min_size=1),
 )
 steps = st.lists(
-    reports | st.just(("pack",)) | st.just(("restart",)) | st.tuples(st.just("remove"), st.sampled_from("abc")),
+    reports
+    | st.tuples(st.just("pack"), st.booleans())
+    | st.just(("restart",))
+    | st.tuples(st.just("remove"), st.sampled_from("abc")),
     max_size=40,
 )
 
@@ -29,9 +32,11 @@ class Naive:
         self.points: list[tuple[int, str, Any]] = []
 
     def series(self, identifier: str, start: int, end: int) -> list[tuple[int, Any]]:
-        mine = [(ts, value) for ts, name, value in self.points if name == identifier and start <= ts <= end]
-        mine.reverse()
-        return sorted(mine, key=lambda point: -point[0])
+        mine: dict[str, tuple[int, Any]] = {}
+        for ts, name, value in reversed(self.points):
+            if name == identifier and start <= ts <= end:
+                mine.setdefault(repr((ts, value)), (ts, value))  # of equal points the last
+        return sorted(mine.values(), key=lambda point: -point[0])
 
     def current(self) -> dict[str, tuple[int, Any]]:
         names = {name for _, name, _ in self.points}
@@ -48,7 +53,7 @@ async def run(path: Path, actions: list[Any], window: tuple[int, int]) -> None:
                 await bench.report(action[1], **action[2])
                 naive.points.extend((action[1], name, value) for name, value in action[2].items())
             elif action[0] == "pack":
-                await bench.history.packer.pack()
+                await bench.history.packer.pack(whole=action[1])
             elif action[0] == "restart":
                 await bench.reopen()
             else:
@@ -64,10 +69,10 @@ async def run(path: Path, actions: list[Any], window: tuple[int, int]) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps, st.tuples(st.integers(0, 30), st.integers(0, 30)).map(lambda pair: (min(pair), max(pair))))
 def test_history_equals_a_plain_list_under_any_sequence_of_steps(actions: list[Any], window: tuple[int, int]) -> None:
-    before = packing.BLOCK_POINTS
-    packing.BLOCK_POINTS = 3  # so that a few points make several blocks
+    before = compaction.BLOCK_POINTS
+    compaction.BLOCK_POINTS = 3  # so that a few points make several blocks
     try:
         with tempfile.TemporaryDirectory() as folder:
             asyncio.run(run(Path(folder) / "history.db", actions, window))
     finally:
-        packing.BLOCK_POINTS = before
+        compaction.BLOCK_POINTS = before

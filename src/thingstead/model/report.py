@@ -6,7 +6,7 @@ import msgspec
 
 from thingstead.model.device_type import DataType
 
-Source = Literal["report", "push", "cloud"]  # from the device; pushed to it; set in the cloud only
+Source = Literal["report", "push", "cloud", "import"]  # from the device; pushed to it; set in the cloud only; past points
 
 
 class Report(msgspec.Struct, gc=False, array_like=True):

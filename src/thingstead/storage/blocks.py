@@ -15,22 +15,19 @@ Numbers can be taken out as whole numbers with their divisor (:func:`decode_colu
 
 import math
 import struct
-import threading
-import zlib
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, repeat
 from operator import add, mul, sub, truediv
 from typing import Any, NamedTuple
 
 import msgspec
-import zstandard
+
+from thingstead.storage.seals import Damaged, packed, unpacked
 
 VERSION = 1
 ANY, FLOATS, INTEGERS, NUMBERS = range(4)
 MAX_SCALE = 4
 PROBED = 16  # values that tell the scale to try first
-COMPRESSION_LEVEL = 1  # after planes, higher ones win less than 1 %
-MAX_BLOCK_BYTES = 256 * 1024 * 1024  # of unpacked content; a frame that claims more is damaged
 EXACT_BELOW = 2**53  # products of scaling stay exact
 
 UNSIGNED = " BH I   Q"  # codes of struct by width
@@ -39,21 +36,6 @@ Plane = tuple[int, bytes]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
-
-
-class _Codec(threading.local):
-    """One compressor and decompressor per thread: they keep buffers, and are not to be shared."""
-
-    def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress
-        self.decompress = zstandard.ZstdDecompressor().decompress
-
-
-_codec = _Codec()
-
-
-class DamagedBlock(Exception):
-    """The bytes are not a block that this code wrote."""
 
 
 class Column(NamedTuple):
@@ -87,14 +69,14 @@ def encode_block(timestamps: Sequence[int], values: Sequence[Any]) -> bytes:
     kind, scale, first, rest = _pack_values(values)
     beat, steps = _pack_steps(_differences(timestamps))
     content = _encode((VERSION, timestamps[0], beat, steps, kind, scale, first, rest))
-    return sealed(_codec.compress(content))
+    return packed(content)
 
 
 def decode_block(data: bytes) -> tuple[list[int], list[Any]]:
     """Timestamps and values, as they were given to :func:`encode_block`.
 
     Raises:
-        DamagedBlock: the checksum or the content is wrong.
+        Damaged: the checksum or the content is wrong.
     """
     column = decode_column(data)
     return column.timestamps, column.values()
@@ -104,37 +86,24 @@ def decode_column(data: bytes) -> Column:
     """The same, with numbers as they stand in the block.
 
     Raises:
-        DamagedBlock: the checksum or the content is wrong.
+        Damaged: the checksum or the content is wrong.
     """
+    content = unpacked(data)
     try:
-        content = _codec.decompress(unsealed(data), max_output_size=MAX_BLOCK_BYTES)
         version, first_ts, beat, steps, kind, scale, first, rest = _decode(content)
         if version != VERSION:
-            raise DamagedBlock(f"version {version} is unknown")
+            raise Damaged(f"version {version} is unknown")
         differences: Iterable[int] = _from_plane(steps, UNSIGNED)
         if beat:
             differences = map(add, differences, repeat(beat))
         timestamps = list(accumulate(differences, initial=first_ts))
         if kind != ANY:
             rest = list(accumulate(_from_plane(rest, SIGNED), initial=first))
-    except (zstandard.ZstdError, msgspec.MsgspecError, struct.error, ValueError, TypeError, IndexError) as exc:
-        raise DamagedBlock(str(exc)) from exc
+    except (msgspec.MsgspecError, struct.error, ValueError, TypeError, IndexError) as exc:
+        raise Damaged(str(exc)) from exc
     if len(timestamps) != len(rest):
-        raise DamagedBlock("timestamps and values are not of one length")
+        raise Damaged("timestamps and values are not of one length")
     return Column(timestamps, kind, 10**scale, rest)
-
-
-def sealed(content: bytes) -> bytes:
-    """The content behind its checksum."""
-    return zlib.crc32(content).to_bytes(4, "big") + content
-
-
-def unsealed(data: bytes) -> bytes:
-    """What was :func:`sealed`; DamagedBlock where the checksum is wrong."""
-    content = data[4:]
-    if len(data) < 4 or zlib.crc32(content) != int.from_bytes(data[:4], "big"):
-        raise DamagedBlock("the checksum is wrong")
-    return content
 
 
 def _differences(column: Sequence[int]) -> list[int]:

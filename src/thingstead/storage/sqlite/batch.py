@@ -6,7 +6,8 @@ from collections.abc import Callable
 import structlog
 
 from thingstead.model.report import Report
-from thingstead.storage.sqlite.heads import Head, LogEntry
+from thingstead.storage.sqlite.heads import Head
+from thingstead.storage.sqlite.records import LogEntry
 
 log = structlog.get_logger("thingstead.history")
 

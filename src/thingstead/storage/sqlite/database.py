@@ -23,6 +23,7 @@ import structlog
 from thingstead.clock import Clock, SystemClock
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.metrics import COMMIT_BOUNDS_S, Histogram
+from thingstead.storage.sqlite.failures import is_damage, translated
 
 T = TypeVar("T")
 log = structlog.get_logger("thingstead.storage")
@@ -161,7 +162,12 @@ class Database:
         if connection is None:
             connection = self._local.connection = connect(self._path, read_only=True)
             self._thread_connections.append(connection)
-        return run(connection)
+        try:
+            return run(connection)
+        except sqlite3.DatabaseError as exc:
+            if is_damage(exc):
+                raise translated(exc) from exc
+            raise
 
     async def close(self) -> None:
         """Commits what waits, then ends the threads and closes the file."""
@@ -245,6 +251,8 @@ class Database:
             job.error = exc  # wrong SQL: a bug of this job alone
         except ThingsteadError as exc:
             job.error = exc
+        except sqlite3.DatabaseError as exc:
+            job.error = translated(exc) if is_damage(exc) else exc
         except Exception as exc:  # noqa: BLE001 - a bug in one job goes to its caller and spares the others
             job.error = exc
         if savepoint:

@@ -8,7 +8,17 @@ from thingstead.errors import Conflict, InvalidInput, ThingsteadError, Unavailab
 _FAILED_COLUMN = re.compile(r"(?:constraint failed:|value in \w+ column) (?:.*\.)?(\w+)\Z")
 # Columns whose field has another name where people meet it.
 _FIELDS = {"type_id": "type", "customer_id": "customer", "gateway_id": "gateway", "parent_id": "parent"}
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
+
+
+class DamagedFile(Unavailable):
+    """A page of the file is not what it should be; what needs it cannot be read or written, other things can."""
+
+
+def is_damage(exc: Exception) -> bool:
+    """Whether a driver's error means that."""
+    return isinstance(exc, sqlite3.DatabaseError) and getattr(exc, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
 def translated(exc: Exception) -> ThingsteadError:
@@ -23,6 +33,8 @@ def translated(exc: Exception) -> ThingsteadError:
         return InvalidInput("a text is not valid Unicode")
     if isinstance(exc, sqlite3.DataError):
         return InvalidInput("a text is too long to be kept")
+    if is_damage(exc):
+        return DamagedFile(f"the database file is damaged: {exc}")
     if not isinstance(exc, sqlite3.IntegrityError):
         return Unavailable(f"the database cannot be used: {exc}")
     match = _FAILED_COLUMN.search(str(exc))

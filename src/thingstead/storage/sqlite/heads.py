@@ -5,40 +5,23 @@ also stand in the log. It is changed only on the event loop, and only by what is
 exactly what is on disk.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
-
-from thingstead.model.device import AttributeValue, UplinkKind
-from thingstead.model.report import Source
-
-KINDS: tuple[UplinkKind, ...] = ("attributes", "event", "command_reply", "data", "connect")
-SOURCES: tuple[Source, ...] = ("report", "push", "cloud")
-SOURCE_CODES = {source: code for code, source in enumerate(SOURCES)}
-TOUCH_CODES = {kind: 10 + code for code, kind in enumerate(KINDS)}
-REMOVE_CODE = 20
+from thingstead.model.device import AttributeValue
+from thingstead.storage.sqlite.records import (
+    KINDS,
+    REMOVE_CODE,
+    SOURCES,
+    LogEntry,
+    Pending,
+    decode_active,
+    decode_attributes,
+    decode_identifiers,
+    decode_values,
+    encode_values,
+)
 
 FOLD_AT = 8  # reports that may wait to be folded into the current values; they are larger there than in pending
-
-LogEntry = tuple[int, int, int, int, bytes]  # device number, ts, received_at, code, body
-
-encode_values = msgspec.msgpack.Encoder().encode
-decode_values = msgspec.msgpack.Decoder(dict[str, Any]).decode
-encode_state = msgspec.msgpack.Encoder().encode
-decode_attributes = msgspec.msgpack.Decoder(dict[str, AttributeValue]).decode
-decode_active = msgspec.msgpack.Decoder(dict[str, int]).decode
-encode_entries = msgspec.msgpack.Encoder().encode
-decode_entries = msgspec.msgpack.Decoder(list[LogEntry]).decode
-decode_identifiers = msgspec.msgpack.Decoder(list[str]).decode
-
-
-class Pending(NamedTuple):
-    """A committed report that is not packed yet."""
-
-    seq: int  # of its log row
-    ts: int
-    body: bytes  # its attributes, msgpack
-
 
 _new_pending = tuple.__new__  # a third of the cost of the named tuple's own constructor
 
@@ -58,6 +41,7 @@ class Head:
         "packed_seq",
         "pending",
         "points",
+        "spooled",
         "stored_uplink",
     )
 
@@ -74,14 +58,24 @@ class Head:
         self.packed_seq = 0
         self.pending: list[Pending] = []
         self.points = 0  # in pending
+        self.spooled = 0  # points in the spool
 
-    def restore(self, attributes: bytes, active: bytes, packed_seq: int) -> None:
-        """Takes over a state row."""
-        self._current = decode_attributes(attributes)
-        self.names_bound = len(self._current)
-        self.active = decode_active(active)
-        self.newest_uplink = self.stored_uplink = max(self.active.values(), default=0)
+    def restore(self, attributes: bytes, active: bytes, packed_seq: int, spooled: int) -> None:
+        """Takes over a state row.
+
+        Raises:
+            Damaged: it cannot be read; only the numbers were taken over.
+        """
         self.packed_seq = packed_seq
+        self.spooled = spooled
+        self.take_over(decode_attributes(attributes), decode_active(active))
+
+    def take_over(self, current: dict[str, AttributeValue], active: dict[str, int]) -> None:
+        """Makes these what is known."""
+        self._current = current
+        self.names_bound = len(current)
+        self.active = active
+        self.newest_uplink = self.stored_uplink = max(active.values(), default=0)
 
     def report(self, seq: int, ts: int, received_at: int, code: int, attributes: dict[str, Any], body: bytes) -> None:
         """Applies a committed report. The current value is the one with the greatest ``ts``; among equals the last."""
@@ -139,17 +133,7 @@ class Head:
         current = self.current
         for identifier in identifiers:
             current.pop(identifier, None)
-        kept = []
-        points = 0
-        for pending in self.pending:
-            values = decode_values(pending.body)
-            left = {identifier: value for identifier, value in values.items() if identifier not in identifiers}
-            if len(left) != len(values):
-                pending = pending._replace(body=encode_values(left))
-            if left:
-                kept.append(pending)
-                points += len(left)
-        self.pending, self.points = kept, points
+        self.pending, self.points = without_attributes(self.pending, identifiers)
 
     def replay(self, seq: int, entry: LogEntry) -> None:
         """Applies an entry of the log at start, unless the state row already contains it."""
@@ -172,18 +156,17 @@ class Head:
         self.packed_seq = seq
         return dropped
 
-    def points_of(self, identifier: str, start: int, end: int) -> list[tuple[int, int, Any]]:
-        """Pending points of one attribute in ``start <= ts <= end`` as (seq, ts, value), newest first; of equal ``ts``
-        the last appended first."""
-        found = []
-        for pending in reversed(self.pending):
-            if start <= pending.ts <= end:
-                values = decode_values(pending.body)
-                if identifier in values:
-                    found.append((pending.seq, pending.ts, values[identifier]))
-        found.sort(key=_newest_first)
-        return found
 
-
-def _newest_first(point: tuple[int, int, Any]) -> int:
-    return -point[1]
+def without_attributes(reports: list[Pending], identifiers: set[str]) -> tuple[list[Pending], int]:
+    """The reports without some attributes, and how many points they have then. Reports that become empty go."""
+    kept = []
+    points = 0
+    for report in reports:
+        values = decode_values(report.body)
+        left = {identifier: value for identifier, value in values.items() if identifier not in identifiers}
+        if len(left) != len(values):
+            report = report._replace(body=encode_values(left))
+        if left:
+            kept.append(report)
+            points += len(left)
+    return kept, points

@@ -3,36 +3,45 @@
 * *Append*: reports between two turns of the event loop form a batch; a batch is one row of ``report_log`` in one
   transaction. While one batch is being committed the next one fills. When it is on disk it is applied to the heads,
   then its callbacks run, so whoever is acknowledged reads what was acknowledged.
-* *Pack* (``packer.py``): when enough points are pending, or after a while, the heads are packed into blocks and their
-  log rows are deleted.
+* *Pack* (``packer.py``): when enough points are pending, or after a while, the heads move them into the spool or into
+  blocks, and their log rows are deleted.
 * *Start*: state rows are read when a device is first seen; log rows that are not packed yet are applied again.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+from thingstead.clock import Clock, SystemClock
 from thingstead.errors import InvalidInput, ThingsteadError
 from thingstead.model.device import AttributeValue, UplinkKind
 from thingstead.model.report import Report, SeriesPoint
+from thingstead.storage.seals import Damaged
 from thingstead.storage.sqlite.batch import Batch
 from thingstead.storage.sqlite.database import Database
-from thingstead.storage.sqlite.heads import (
+from thingstead.storage.sqlite.failures import DRIVER_ERRORS, translated
+from thingstead.storage.sqlite.heads import Head
+from thingstead.storage.sqlite.log import read_log
+from thingstead.storage.sqlite.packer import Packer
+from thingstead.storage.sqlite.quarantine import Finding, Quarantine
+from thingstead.storage.sqlite.records import (
     REMOVE_CODE,
     SOURCE_CODES,
     TOUCH_CODES,
-    Head,
     LogEntry,
     decode_active,
-    decode_entries,
     encode_entries,
     encode_values,
 )
-from thingstead.storage.sqlite.packer import Packer
 from thingstead.storage.sqlite.series import BlockStream, newest_points
+from thingstead.storage.sqlite.spool import Unpacked, remove_attributes
+from thingstead.storage.sqlite.states import rebuild_current
 
 MAX_ATTRIBUTES = 2_000  # of one device: a device that makes up identifiers cannot fill memory
 INLINE_POINTS = 1_000  # a series read up to this deep runs on the event loop, a deeper one in a thread
+DUE_LIMIT = 5_000_000  # points that wait to become blocks, at which producers are held back
+INLINE_UNPACKED = 10_000  # points of a device in no block, over which a read runs in a thread too
 INSERT_LOG = "INSERT INTO report_log (seq, entries) VALUES (?, ?)"
 
 
@@ -43,14 +52,15 @@ class SqliteHistory:
         self,
         database: Database,
         *,
-        pack_points: int = 200_000,
-        pack_interval_s: float = 30.0,
+        clock: Clock | None = None,
+        pack_points: int = 300_000,
+        pack_interval_s: float = 300.0,
         waiting_limit: int = 50_000,
         head_limit: int = 20_000,
     ) -> None:
         self._database = database
         self._loop = asyncio.get_running_loop()
-        self._pending_limit = 5 * pack_points  # pending points at which producers are held back
+        self._pending_limit = 4 * pack_points  # pending points at which producers are held back
         self._waiting_limit = waiting_limit  # reports that wait for a commit at which producers are held back
         self._head_limit = head_limit  # heads kept in memory although nothing of them is pending
         self._heads: dict[int, Head] = {}
@@ -58,7 +68,16 @@ class SqliteHistory:
         self._committing: Batch | None = None
         self._seq = 0  # the newest log row that was begun
         self._relief: list[Callable[[], None]] = []
-        self.packer = Packer(database, pack_points, pack_interval_s, self._relieve)
+        now_ms = (clock or SystemClock()).now_ms
+        self.quarantine = Quarantine(database, now_ms)
+        self.packer = Packer(
+            database,
+            self.quarantine,
+            now_ms,
+            self._relieve,
+            pack_points=pack_points,
+            pack_interval_s=pack_interval_s,
+        )
         self.waiting = 0  # reports not yet on disk
         self.commits = 0
         self.points_committed = 0
@@ -66,18 +85,15 @@ class SqliteHistory:
 
     async def open(self) -> None:
         """Applies the log that the last run left, and starts packing."""
-        rows = await self._database.read(
-            lambda connection: connection.execute("SELECT seq, entries FROM report_log ORDER BY seq").fetchall()
-        )
-        newest_packed = self._database.reader.execute("SELECT max(packed_seq) FROM device_state").fetchone()[0]
-        self._seq = newest_packed or 0
+        log = await self._database.read(read_log)
+        self.quarantine.found(log.findings)
+        self._seq = log.newest_seq
         dirty = self.packer.dirty
-        for seq, entries in rows:
-            for entry in decode_entries(entries):
+        for seq, entries in log.rows:
+            for entry in entries:
                 head = self._head(entry[0])
                 head.replay(seq, entry)
                 dirty[head.number] = head
-            self._seq = max(self._seq, seq)
         self.packer.applied_seq = self._seq
         self.packer.added(sum(head.points for head in dirty.values()))
         self.packer.start()
@@ -185,7 +201,11 @@ class SqliteHistory:
 
     @property
     def congested(self) -> bool:
-        return self.waiting >= self._waiting_limit or self.packer.pending_points >= self._pending_limit
+        return (
+            self.waiting >= self._waiting_limit
+            or self.packer.pending_points >= self._pending_limit
+            or self.packer.due_points >= DUE_LIMIT
+        )
 
     def on_relief(self, callback: Callable[[], None]) -> None:
         if self.congested:
@@ -205,18 +225,35 @@ class SqliteHistory:
         head = self._heads.get(number)
         if head is None:
             head = self._heads[number] = Head(number)
-            row = self._database.reader.execute(
-                "SELECT attributes, active, packed_seq FROM device_state WHERE device_number = ?", (number,)
-            ).fetchone()
-            if row is not None:
-                head.restore(*row)
+            self._restore(head)
             if len(self._heads) > 2 * self._head_limit:
                 self._evict()
         return head
 
+    def _restore(self, head: Head) -> None:
+        reader = self._database.reader
+        try:
+            row = reader.execute(
+                "SELECT attributes, active, packed_seq, spooled FROM device_state WHERE device_number = ?",
+                (head.number,),
+            ).fetchone()
+        except DRIVER_ERRORS as exc:
+            del self._heads[head.number]
+            raise translated(exc) from exc
+        if row is None:
+            return
+        try:
+            head.restore(*row)
+        except Damaged as exc:
+            self.quarantine.found(
+                [Finding("device_state", (head.number,), head.number, None, str(exc), b"".join(row[:2]))]
+            )
+            head.take_over(rebuild_current(reader, head.number), {})
+            self.packer.dirty[head.number] = head  # so that its state is written again
+
     def _evict(self) -> None:
         """Drops the heads that were loaded first, but none that is dirty or waits for a commit."""
-        busy = self.packer.dirty.keys() | {
+        busy = self.packer.busy | {
             head.number for batch in (self._open, self._committing) if batch for head in batch.heads
         }
         newest = next(reversed(self._heads))
@@ -265,57 +302,64 @@ class SqliteHistory:
         self, device_number: int, identifier: str, start: int, end: int, *, offset: int, limit: int
     ) -> list[SeriesPoint]:
         head = self._head(device_number)
+        pending = tuple(head.pending)
 
-        def read(connection: sqlite3.Connection) -> list[SeriesPoint]:
-            # One transaction, so that packed_seq and the blocks are of one moment: what the blocks already contain is
-            # not taken from the head as well.
-            connection.execute("BEGIN")
-            try:
-                row = connection.execute(
-                    "SELECT packed_seq FROM device_state WHERE device_number = ?", (device_number,)
-                ).fetchone()
-                packed_seq = row[0] if row else 0
-                waiting = [point[1:] for point in pending if point[0] > packed_seq]
-                return newest_points(
-                    BlockStream(connection, device_number, identifier, start, end), waiting, offset, limit
-                )
-            finally:
-                connection.execute("ROLLBACK")
+        def read(connection: sqlite3.Connection) -> tuple[list[SeriesPoint], list[Finding]]:
+            with snapshot(connection):
+                unpacked = Unpacked(connection, device_number, pending)
+                blocks = BlockStream(connection, device_number, identifier, start, end)
+                points = newest_points(blocks, unpacked.newest_points(identifier, start, end), offset, limit)
+                return points, unpacked.findings + blocks.findings
 
-        pending = head.points_of(identifier, start, end)
-        if offset + limit <= INLINE_POINTS:
-            return read(self._database.reader)
-        return await self._database.read(read)
+        if offset + limit <= INLINE_POINTS and head.points + head.spooled <= INLINE_UNPACKED:
+            points, findings = read(self._database.reader)
+        else:
+            points, findings = await self._database.read(read)
+        self.quarantine.found(findings)
+        return points
 
     # Removing
 
     async def remove_attributes(self, device_number: int, identifiers: Sequence[str]) -> None:
         names = list(identifiers)
+        left: list[int] = []  # points of the device that are left in the spool
 
-        def delete_blocks(connection: sqlite3.Connection) -> None:
+        def remove(connection: sqlite3.Connection) -> None:
             connection.executemany(
                 "DELETE FROM block WHERE device_number = ? AND identifier = ?",
                 [(device_number, name) for name in names],
             )
+            left.append(remove_attributes(connection, device_number, set(names)))
 
-        async with self.packer.lock:  # no block of these attributes may be under way
+        async with self.packer.still():  # none of their points may be on its way
             head = self._head(device_number)
             batch = self._add(head, None, (device_number, 0, 0, REMOVE_CODE, encode_values(names)))
-            batch.extras.append(delete_blocks)
+            batch.extras.append(remove)
             ended: asyncio.Future[None] = self._loop.create_future()
             batch.on_done(lambda error: ended.set_exception(error) if error else ended.set_result(None))
             await asyncio.shield(ended)
+            head.spooled = left[-1]
 
     @staticmethod
     def delete_in(connection: sqlite3.Connection, device_number: int) -> None:
         """Deletes a device's history and state, within the transaction that deletes the device."""
-        connection.execute("DELETE FROM block WHERE device_number = ?", (device_number,))
-        connection.execute("DELETE FROM device_state WHERE device_number = ?", (device_number,))
+        for table in ("block", "spool", "device_state"):
+            connection.execute(f"DELETE FROM {table} WHERE device_number = ?", (device_number,))  # noqa: S608
 
     def forget(self, device_number: int) -> None:
         """Drops what is in memory of a device that was deleted."""
         self._heads.pop(device_number, None)
-        head = self.packer.dirty.pop(device_number, None)
-        if head is not None:
-            self.packer.added(-head.points)
-            head.pending, head.points = [], 0
+        self.packer.forget(device_number)
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction, so that everything that is read in it is of one moment."""
+    try:
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+    except DRIVER_ERRORS as exc:
+        raise translated(exc) from exc

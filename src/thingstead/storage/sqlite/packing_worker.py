@@ -1,16 +1,15 @@
 """Builds blocks in a process of its own: a flood of reports and their packing then share no interpreter lock.
 
 The process is this module run as a program: it reads the same file, through a connection of its own, and answers over
-its standard streams. It lives from the first flood to the end of the store, and ends by itself when its standard input
+its standard streams. It lives from a flood until there is nothing to do, and ends by itself when its standard input
 does, however its parent came to an end. Whatever goes wrong with it, the caller builds the blocks itself.
 
-A frame is a length (4 bytes, big-endian) and msgpack: a list of ``Waiting`` to the process, a ``Built`` back.
+A frame is a length (4 bytes, big-endian) and msgpack: numbers of devices to the process, a ``Compacted`` back.
 """
 
 import asyncio
 import os
 import signal
-import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +17,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from thingstead.storage.sqlite.compaction import Compacted, build
 from thingstead.storage.sqlite.database import connect
-from thingstead.storage.sqlite.packing import Built, Waiting, build
 
 log = structlog.get_logger("thingstead.history")
 
@@ -29,8 +28,8 @@ LENGTH_BYTES = 4
 NICENESS = 5  # taking reports goes first
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_devices = msgspec.msgpack.Decoder(list[Waiting]).decode
-_decode_built = msgspec.msgpack.Decoder(Built).decode
+_decode_numbers = msgspec.msgpack.Decoder(list[int]).decode
+_decode_compacted = msgspec.msgpack.Decoder(Compacted).decode
 
 
 class PackingWorker:
@@ -40,13 +39,13 @@ class PackingWorker:
         self._path = path
         self._process: asyncio.subprocess.Process | None = None
 
-    async def build(self, devices: Sequence[Waiting]) -> Built | None:
-        """:func:`~thingstead.storage.sqlite.packing.build` in the process, which is started when first needed; None
+    async def build(self, numbers: Sequence[int]) -> Compacted | None:
+        """:func:`~thingstead.storage.sqlite.compaction.build` in the process, which is started when first needed; None
         where it could not be done there."""
         try:
             process = self._process or await self._start()
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                return _decode_built(await _ask(process, _encode(devices)))
+                return _decode_compacted(await _ask(process, _encode(numbers)))
         except asyncio.CancelledError:
             await self.close()  # its answer would be taken for that of the next question
             raise
@@ -97,18 +96,10 @@ def main(path: Path) -> None:
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     connection = connect(path, read_only=True)
     while len(prefix := requests.read(LENGTH_BYTES)) == LENGTH_BYTES:
-        devices = _decode_devices(requests.read(int.from_bytes(prefix, "big")))
-        answer = _encode(_build(connection, devices))
+        numbers = _decode_numbers(requests.read(int.from_bytes(prefix, "big")))
+        answer = _encode(build(connection, numbers))
         answers.write(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
         answers.flush()
-
-
-def _build(connection: sqlite3.Connection, devices: Sequence[Waiting]) -> Built:
-    connection.execute("BEGIN")
-    try:
-        return build(connection, devices)
-    finally:
-        connection.execute("ROLLBACK")
 
 
 if __name__ == "__main__":

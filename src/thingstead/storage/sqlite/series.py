@@ -1,35 +1,50 @@
-"""Reads one series: blocks and pending points as one stream, newest first."""
+"""Reads one series newest first: blocks, and points that are in no block yet, as one stream."""
 
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-import structlog
-
 from thingstead.model.report import SeriesPoint
-from thingstead.storage.blocks import DamagedBlock, decode_block
-
-log = structlog.get_logger("thingstead.history")
+from thingstead.storage.blocks import decode_block
+from thingstead.storage.columns import identity
+from thingstead.storage.seals import Damaged
+from thingstead.storage.sqlite.quarantine import Finding
 
 Point = tuple[int, Any]
+BlockData = tuple[int, int, int, bytes]  # first_ts, last_ts, points, data
 
-SELECT_BLOCKS = (
-    "SELECT first_ts, last_ts, points, data FROM block"
-    " WHERE device_number = ? AND identifier = ? AND first_ts <= ? AND last_ts >= ? ORDER BY first_ts DESC"
+# Blocks do not overlap, so all of them in a range begin at or after the one that covers its start.
+IN_RANGE = (
+    "SELECT first_ts, last_ts, points, data FROM block WHERE device_number = ?1 AND identifier = ?2 AND first_ts <= ?4"
+    " AND last_ts >= ?3 AND first_ts >= coalesce((SELECT max(first_ts) FROM block"
+    " WHERE device_number = ?1 AND identifier = ?2 AND first_ts <= ?3), ?3) ORDER BY first_ts"
 )
 
 
+def select_blocks(
+    connection: sqlite3.Connection, number: int, identifier: str, start: int, end: int, *, newest_first: bool
+) -> Iterator[BlockData]:
+    """The blocks with points in ``start <= ts <= end``, in order of time or against it."""
+    rows: Iterator[BlockData] = connection.execute(
+        IN_RANGE + (" DESC" if newest_first else ""), (number, identifier, start, end)
+    )
+    return rows
+
+
 class BlockStream:
-    """The points of a series' blocks within ``start <= ts <= end``, newest first, block by block."""
+    """The points of a series' blocks within ``start <= ts <= end``, newest first, block by block.
+
+    Damaged blocks are passed over and gathered in ``findings``.
+    """
 
     def __init__(self, connection: sqlite3.Connection, number: int, identifier: str, start: int, end: int) -> None:
-        self._rows: Iterator[tuple[int, int, int, bytes]] = connection.execute(
-            SELECT_BLOCKS, (number, identifier, end, start)
-        )
-        self._where = {"device_number": number, "identifier": identifier}
+        self._rows = select_blocks(connection, number, identifier, start, end, newest_first=True)
+        self._number = number
+        self._identifier = identifier
         self._start = start
         self._end = end
-        self._row: tuple[int, int, int, bytes] | None = next(self._rows, None)
+        self._row: BlockData | None = next(self._rows, None)
+        self.findings: list[Finding] = []
 
     @property
     def newest_ts(self) -> int | None:
@@ -48,49 +63,73 @@ class BlockStream:
         return points
 
     def take(self) -> list[Point]:
-        """The points of the next block that lie in the range, newest first; of equal ``ts`` the last appended first."""
+        """The points of the next block that lie in the range, oldest first."""
         assert self._row is not None, "newest_ts says whether there is a block"
-        data = self._row[3]
+        first_ts, last_ts, _, data = self._row
         self._row = next(self._rows, None)
         try:
             timestamps, values = decode_block(data)
-        except DamagedBlock as exc:
-            log.error("a damaged block was passed over", error=str(exc), **self._where)
+        except Damaged as exc:
+            key = (self._number, self._identifier, first_ts)
+            self.findings.append(Finding("block", key, self._number, self._identifier, str(exc), data))
             return []
-        points = list(zip(timestamps, values, strict=True))
-        points.reverse()
-        if timestamps[-1] > self._end or timestamps[0] < self._start:
-            points = [point for point in points if self._start <= point[0] <= self._end]
-        return points
+        points = zip(timestamps, values, strict=True)
+        if last_ts > self._end or first_ts < self._start:
+            return [point for point in points if self._start <= point[0] <= self._end]
+        return list(points)
 
 
-def newest_points(stream: BlockStream, pending: list[Point], offset: int, limit: int) -> list[SeriesPoint]:
-    """Merges blocks with pending points (newest first), passes over ``offset`` points and returns up to ``limit``.
+def newest_points(blocks: BlockStream, unpacked: Iterator[Point], offset: int, limit: int) -> list[SeriesPoint]:
+    """Merges blocks with points of no block (newest first), passes over ``offset`` and returns up to ``limit``.
 
-    Where a pending point has the timestamp of one in a block, it was appended later and so comes first.
+    Each point once. Where one that is in no block has the timestamp of one in a block, it was appended later and so
+    comes first.
     """
     found: list[SeriesPoint] = []
-    buffer: list[Point] = []  # of the block that is being merged
-    at, waiting = 0, 0  # positions in buffer and pending
+    buffer: list[Point] = []  # of the block that is being merged, oldest first
+    waiting = next(unpacked, None)
+    repeats = _Repeats()
     while len(found) < limit:
-        if at == len(buffer):
-            newest = stream.newest_ts
-            if newest is None and waiting == len(pending):
-                break
-            if newest is not None and (waiting == len(pending) or pending[waiting][0] < newest):
-                skipped = stream.skip(offset) if waiting == len(pending) else 0
-                offset -= skipped
-                if not skipped:
-                    buffer, at = stream.take(), 0
-                continue
-        if at == len(buffer) or (waiting < len(pending) and pending[waiting][0] >= buffer[at][0]):
-            point = pending[waiting]
-            waiting += 1
+        newest = blocks.newest_ts
+        if not buffer and newest is not None and (waiting is None or waiting[0] < newest):
+            # A block at whose timestamp we are may hold a point that was seen already, so it has to be looked into.
+            skipped = blocks.skip(offset) if waiting is None and repeats.at != newest else 0
+            offset -= skipped
+            if not skipped:
+                buffer = blocks.take()
+            continue
+        if waiting is not None and (not buffer or waiting[0] >= buffer[-1][0]):
+            point, waiting = waiting, next(unpacked, None)
+        elif buffer:
+            point = buffer.pop()
         else:
-            point = buffer[at]
-            at += 1
+            break
+        if repeats.is_one(point):
+            continue
         if offset:
             offset -= 1
         else:
             found.append(SeriesPoint(point[0], point[1]))
     return found
+
+
+class _Repeats:
+    """Notices points that were seen already, in a stream in which equal timestamps stand together."""
+
+    def __init__(self) -> None:
+        self.at: int | None = None  # the timestamp of the last point
+        self._value: Any = None
+        self._seen: set[bytes] | None = None  # values at it, where there is more than one
+
+    def is_one(self, point: Point) -> bool:
+        ts, value = point
+        if ts != self.at:
+            self.at, self._value, self._seen = ts, value, None
+            return False
+        if self._seen is None:
+            self._seen = {identity(self._value)}
+        key = identity(value)
+        if key in self._seen:
+            return True
+        self._seen.add(key)
+        return False

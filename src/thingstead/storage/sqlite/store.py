@@ -32,10 +32,10 @@ log = structlog.get_logger("thingstead.storage")
 class SqliteStore:
     """See :class:`~thingstead.storage.base.Store`. Use :meth:`open`; also an async context manager."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         access = Access(database)
-        self.history = SqliteHistory(database)
+        self.history = SqliteHistory(database, clock=clock)
         self.projects = SqliteProjects(access)
         self.accounts = SqliteAccounts(access)
         self.device_types = SqliteDeviceTypes(access)
@@ -62,7 +62,7 @@ class SqliteStore:
         """
         begun_s = clock.monotonic_s()
         await asyncio.to_thread(prepare, path)
-        store = cls(Database(path, busy_timeout_ms=busy_timeout_ms, clock=clock))
+        store = cls(Database(path, busy_timeout_ms=busy_timeout_ms, clock=clock), clock)
         try:
             await store.history.open()
         except BaseException:

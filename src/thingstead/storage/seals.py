@@ -1,0 +1,59 @@
+"""Seals: bytes behind a checksum, so that damage is noticed before it is believed; and the same, compressed."""
+
+import threading
+import zlib
+
+import zstandard
+
+SEAL_BYTES = 4
+COMPRESSION_LEVEL = 1  # higher ones win less than 1 % on what is kept here
+MAX_UNPACKED_BYTES = 256 * 1024 * 1024  # content that claims to be longer is damaged
+
+
+class Damaged(Exception):
+    """The bytes are not what this code wrote."""
+
+
+class _Codec(threading.local):
+    """One compressor and decompressor per thread: they keep buffers, and are not to be shared."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_codec = _Codec()
+
+
+def sealed(content: bytes) -> bytes:
+    """``crc32 (4 bytes, big-endian) | content``."""
+    return zlib.crc32(content).to_bytes(SEAL_BYTES, "big") + content
+
+
+def unsealed(data: bytes) -> bytes:
+    """What was :func:`sealed`.
+
+    Raises:
+        Damaged: the checksum is wrong.
+    """
+    content = data[SEAL_BYTES:]
+    if len(data) < SEAL_BYTES or zlib.crc32(content) != int.from_bytes(data[:SEAL_BYTES], "big"):
+        raise Damaged("the checksum is wrong")
+    return content
+
+
+def packed(content: bytes) -> bytes:
+    """``crc32 | zstd(content)``."""
+    return sealed(_codec.compress(content))
+
+
+def unpacked(data: bytes) -> bytes:
+    """What was :func:`packed`.
+
+    Raises:
+        Damaged: the checksum or the frame is wrong.
+    """
+    try:
+        return _codec.decompress(unsealed(data), max_output_size=MAX_UNPACKED_BYTES)
+    except zstandard.ZstdError as exc:
+        raise Damaged(str(exc)) from exc

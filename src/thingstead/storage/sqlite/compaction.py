@@ -1,0 +1,190 @@
+"""Makes blocks of what the spool holds of some devices: built from reads alone, then written in one transaction.
+
+Blocks of a series never overlap and never share a timestamp, so late points are merged into the block that covers
+them, and a point that is there already is not added again. The rows of the spool go in the transaction that writes the
+blocks, so that no crash can lose or double a point.
+"""
+
+import sqlite3
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from operator import gt
+from typing import NamedTuple
+
+from thingstead.storage.blocks import decode_block, encode_block
+from thingstead.storage.columns import Series, in_order, merged, without_repeats
+from thingstead.storage.seals import Damaged
+from thingstead.storage.sqlite.failures import is_damage
+from thingstead.storage.sqlite.quarantine import Finding, set_aside
+from thingstead.storage.sqlite.records import Pending, decode_values
+from thingstead.storage.sqlite.spool import read_spool
+
+BLOCK_POINTS = 400  # a full block; a late merge may make one of up to twice that before it is split
+
+
+class BlockRow(NamedTuple):
+    """A row of the table of blocks."""
+
+    device_number: int
+    identifier: str
+    first_ts: int
+    last_ts: int
+    points: int
+    data: bytes
+
+
+class Taken(NamedTuple):
+    """Rows of the spool that became blocks."""
+
+    device_number: int
+    last_id: int  # these and all earlier ones of the device
+    points: int
+
+
+class Compacted(NamedTuple):
+    """What a transaction has to write for some devices."""
+
+    taken: list[Taken]
+    replaced: list[tuple[int, str, int]]  # keys of blocks that their successors replace
+    blocks: list[BlockRow]
+    findings: list[Finding]  # damaged rows
+    repeats: list[int]  # points that were there already, series by series
+    failures: list[tuple[int, str]]  # devices of which a page of the file is damaged, and how
+
+
+def build(connection: sqlite3.Connection, numbers: Sequence[int]) -> Compacted:
+    """Makes the rows for some devices. Only reads; nobody else may change blocks until the result is written."""
+    everything = Compacted([], [], [], [], [], [])
+    for number in numbers:
+        one = Compacted([], [], [], [], [], [])
+        try:
+            _compact(connection, one, number)
+        except sqlite3.DatabaseError as exc:
+            if not is_damage(exc):
+                raise
+            one = Compacted([], [], [], [], [], [(number, str(exc))])
+        for rows, more in zip(everything, one, strict=True):
+            rows.extend(more)  # type: ignore[attr-defined]
+    return everything
+
+
+def _compact(connection: sqlite3.Connection, compacted: Compacted, number: int) -> None:
+    spooled = read_spool(connection, number)
+    compacted.findings.extend(spooled.findings)
+    if not spooled.last_id:
+        return
+    compacted.taken.append(Taken(number, spooled.last_id, spooled.points))
+    for identifier, column in _columns(spooled.reports).items():
+        series = without_repeats(column)
+        compacted.repeats.append(len(column.timestamps) - len(series.timestamps))
+        _add_series(connection, compacted, number, identifier, series)
+
+
+def _columns(reports: list[Pending]) -> dict[str, Series]:
+    """Reports as one series an attribute."""
+    if not reports:
+        return {}
+    timestamps = [report.ts for report in reports]
+    rows = [decode_values(report.body) for report in reports]
+    if any(map(gt, timestamps, timestamps[1:])):
+        timestamps, rows = in_order(timestamps, rows)
+    names = rows[0].keys()
+    if all(row.keys() == names for row in rows):  # what most devices do, and twice as fast
+        return {name: Series(timestamps, [row[name] for row in rows]) for name in names}
+    columns: dict[str, Series] = {}
+    for ts, row in zip(timestamps, rows, strict=True):
+        for name, value in row.items():
+            series = columns.get(name)
+            if series is None:
+                columns[name] = Series([ts], [value])
+            else:
+                series.timestamps.append(ts)
+                series.values.append(value)
+    return columns
+
+
+def write(connection: sqlite3.Connection, compacted: Compacted, now: int) -> None:
+    """Writes what :func:`build` made. Devices that were removed meanwhile are passed over."""
+    set_aside(connection, compacted.findings, now)
+    alive = set()
+    for number, last_id, points in compacted.taken:
+        connection.execute("DELETE FROM spool WHERE device_number = ? AND id <= ?", (number, last_id))
+        state = connection.execute(
+            "UPDATE device_state SET spooled = spooled - ? WHERE device_number = ?", (points, number)
+        )
+        if state.rowcount:
+            alive.add(number)
+    connection.executemany(
+        "DELETE FROM block WHERE device_number = ? AND identifier = ? AND first_ts = ?", compacted.replaced
+    )
+    connection.executemany(
+        "INSERT INTO block (device_number, identifier, first_ts, last_ts, points, data) VALUES (?, ?, ?, ?, ?, ?)",
+        [block for block in compacted.blocks if block[0] in alive],
+    )
+
+
+def _add_series(
+    connection: sqlite3.Connection, compacted: Compacted, number: int, identifier: str, series: Series
+) -> None:
+    """Distributes points over the blocks that cover them, and over new blocks at the end."""
+    newest = connection.execute(
+        "SELECT last_ts, points FROM block WHERE device_number = ? AND identifier = ? ORDER BY first_ts DESC LIMIT 1",
+        (number, identifier),
+    ).fetchone()
+    if newest is None or (newest[1] >= BLOCK_POINTS and series.timestamps[0] > newest[0]):
+        _split(compacted, number, identifier, series)
+        return
+    while series.timestamps:
+        first_ts, last_ts, count, data, next_ts = _covering(connection, number, identifier, series.timestamps[0])
+        cut = len(series.timestamps) if next_ts is None else bisect_left(series.timestamps, next_ts)
+        taken, series = series.cut(cut)
+        if next_ts is None and count >= BLOCK_POINTS and taken.timestamps[0] > last_ts:
+            _split(compacted, number, identifier, taken)
+            return
+        _merge(compacted, (number, identifier, first_ts), data, taken)
+
+
+def _covering(
+    connection: sqlite3.Connection, number: int, identifier: str, ts: int
+) -> tuple[int, int, int, bytes, int | None]:
+    """The block into which a point at ``ts`` belongs (the last that begins at or before it, else the first), and where
+    the block after it begins. The series has blocks."""
+    key = (number, identifier, ts)
+    columns = "first_ts, last_ts, points, data FROM block WHERE device_number = ? AND identifier = ? AND first_ts"
+    row = connection.execute(f"SELECT {columns} <= ? ORDER BY first_ts DESC LIMIT 1", key).fetchone()
+    if row is None:
+        row = connection.execute(f"SELECT {columns} > ? ORDER BY first_ts LIMIT 1", key).fetchone()
+    following = connection.execute(
+        "SELECT min(first_ts) FROM block WHERE device_number = ? AND identifier = ? AND first_ts > ?",
+        (number, identifier, row[0]),
+    ).fetchone()
+    return (*row, following[0])
+
+
+def _merge(compacted: Compacted, key: tuple[int, str, int], data: bytes, late: Series) -> None:
+    number, identifier, _ = key
+    try:
+        present = Series(*decode_block(data))
+    except Damaged as exc:
+        compacted.findings.append(Finding("block", key, number, identifier, str(exc), data))
+        _split(compacted, number, identifier, late)
+        return
+    both = merged(present, late)
+    compacted.repeats.append(len(present.timestamps) + len(late.timestamps) - len(both.timestamps))
+    if len(both.timestamps) == len(set(present.timestamps)):
+        return  # nothing new
+    compacted.replaced.append(key)
+    _split(compacted, number, identifier, both)
+
+
+def _split(compacted: Compacted, number: int, identifier: str, series: Series) -> None:
+    """Makes blocks of at most twice ``BLOCK_POINTS``, cutting only between different timestamps."""
+    timestamps = series.timestamps
+    while timestamps:
+        end = len(timestamps)
+        if end > 2 * BLOCK_POINTS:
+            end = bisect_right(timestamps, timestamps[BLOCK_POINTS - 1])
+        (run, values), series = series.cut(end)
+        data = encode_block(run, values)
+        compacted.blocks.append(BlockRow(number, identifier, run[0], run[-1], len(run), data))
+        timestamps = series.timestamps

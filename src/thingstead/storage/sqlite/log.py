@@ -1,0 +1,84 @@
+"""Reads the log that the last run left, however much of it can be read."""
+
+import sqlite3
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import structlog
+
+from thingstead.storage.seals import Damaged
+from thingstead.storage.sqlite.failures import is_damage
+from thingstead.storage.sqlite.quarantine import Finding
+from thingstead.storage.sqlite.records import LogEntry, decode_entries
+
+log = structlog.get_logger("thingstead.history")
+
+
+class Log(NamedTuple):
+    """What is to be applied again, and where the numbers of its rows go on."""
+
+    rows: list[tuple[int, list[LogEntry]]]  # seq and entries, in order
+    findings: list[Finding]
+    newest_seq: int
+
+
+def read_log(connection: sqlite3.Connection) -> Log:
+    """The log, without the rows that are damaged."""
+    rows: list[tuple[int, list[LogEntry]]] = []
+    findings: list[Finding] = []
+    newest = _newest_packed(connection)
+    for seq, data in _rows(connection):
+        newest = max(newest, seq)
+        try:
+            rows.append((seq, decode_entries(data)))
+        except Damaged as exc:
+            findings.append(Finding("report_log", (seq,), None, None, str(exc), data))
+    return Log(rows, findings, newest)
+
+
+def _rows(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
+    """Every row of the log that the file gives back."""
+    seq = -1
+    try:
+        for seq, data in connection.execute("SELECT seq, entries FROM report_log ORDER BY seq"):
+            yield seq, data
+    except sqlite3.DatabaseError as exc:
+        if not is_damage(exc):
+            raise
+        log.error("a page of the log is damaged; what follows it is read row by row", after_seq=seq, error=str(exc))
+        yield from _rows_one_by_one(connection, seq)
+
+
+def _rows_one_by_one(connection: sqlite3.Connection, after: int) -> Iterator[tuple[int, bytes]]:
+    try:
+        last = connection.execute("SELECT max(seq) FROM report_log").fetchone()[0] or 0
+    except sqlite3.DatabaseError:
+        return
+    for seq in range(after + 1, last + 1):  # numbers of rows have no great gaps: every commit takes the next one
+        try:
+            row = connection.execute("SELECT entries FROM report_log WHERE seq = ?", (seq,)).fetchone()
+        except sqlite3.DatabaseError as exc:
+            log.error("a row of the log cannot be read", seq=seq, error=str(exc))
+            continue
+        if row is not None:
+            yield seq, row[0]
+
+
+def _newest_packed(connection: sqlite3.Connection) -> int:
+    """The greatest ``packed_seq``. Later reports must have greater numbers, else they would count as packed."""
+    try:
+        return connection.execute("SELECT max(packed_seq) FROM device_state").fetchone()[0] or 0
+    except sqlite3.DatabaseError as exc:
+        if not is_damage(exc):
+            raise
+        log.error("a page of the devices' states is damaged", error=str(exc))
+    newest = 0
+    for (number,) in connection.execute("SELECT number FROM devices"):
+        try:
+            row = connection.execute(
+                "SELECT packed_seq FROM device_state WHERE device_number = ?", (number,)
+            ).fetchone()
+        except sqlite3.DatabaseError:
+            continue
+        newest = max(newest, row[0] if row else 0)
+    return newest

@@ -1,0 +1,98 @@
+"""The quarantine: damaged rows of the history, set aside as they were found, so that the rest can be served."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import structlog
+
+from thingstead.errors import ThingsteadError
+from thingstead.storage.sqlite.database import Database
+
+log = structlog.get_logger("thingstead.history")
+
+WAITING_LIMIT = 1_000  # findings that wait to be set aside; further ones are found again by the next reader
+
+INSERT = "INSERT INTO quarantine (found_at, kind, device_number, identifier, detail, data) VALUES (?, ?, ?, ?, ?, ?)"
+LESS_SPOOLED = (
+    "UPDATE device_state SET spooled = spooled - spool.points FROM spool"
+    " WHERE spool.id = ? AND spool.reports = ? AND device_state.device_number = spool.device_number"
+)
+# By table: the condition that names the row, as long as it still is what was found.
+CONDITIONS = {
+    "report_log": "seq = ? AND entries = ?",
+    "spool": "id = ? AND reports = ?",
+    "block": "device_number = ? AND identifier = ? AND first_ts = ? AND data = ?",
+}
+
+
+class Finding(NamedTuple):
+    """A row that could not be read."""
+
+    table: str
+    key: tuple[Any, ...]
+    device_number: int | None
+    identifier: str | None
+    reason: str
+    data: bytes
+
+
+def set_aside(connection: sqlite3.Connection, findings: Iterable[Finding], found_at: int) -> None:
+    """Moves rows into the quarantine. A row of a device's state is copied: its successor takes its place."""
+    for finding in findings:
+        detail = f"{finding.table} {', '.join(map(str, finding.key))}: {finding.reason}"
+        connection.execute(
+            INSERT,
+            (found_at, finding.table, finding.device_number, finding.identifier, detail, finding.data),
+        )
+        if finding.table == "spool":
+            connection.execute(LESS_SPOOLED, (*finding.key, finding.data))
+        condition = CONDITIONS.get(finding.table)
+        if condition is not None:
+            connection.execute(f"DELETE FROM {finding.table} WHERE {condition}", (*finding.key, finding.data))  # noqa: S608
+
+
+class Quarantine:
+    """Takes findings from readers and sets them aside, each once."""
+
+    def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._now_ms = now_ms
+        self._loop = asyncio.get_running_loop()
+        self._waiting: set[tuple[str, tuple[Any, ...]]] = set()
+        self.rows: int = database.reader.execute("SELECT count(*) FROM quarantine").fetchone()[0]
+
+    def found(self, findings: Sequence[Finding]) -> None:
+        """To be called on the event loop. Logs what is new, and sets it aside in the background."""
+        new = [finding for finding in findings if (finding.table, finding.key) not in self._waiting]
+        new = new[: WAITING_LIMIT - len(self._waiting)]
+        if not new:
+            return
+        self.note(new)
+        keys = {(finding.table, finding.key) for finding in new}
+        self._waiting |= keys
+        found_at = self._now_ms()
+
+        def ended(_: None, error: Exception | None) -> None:
+            self._waiting -= keys
+            if error is not None:
+                log.error("damaged rows could not be set aside", rows=len(new), error=str(error))
+
+        try:
+            self._database.submit(lambda connection: set_aside(connection, new, found_at), ended)
+        except ThingsteadError as exc:
+            ended(None, exc)
+
+    def note(self, findings: Sequence[Finding]) -> None:
+        """Logs and counts rows that somebody else sets aside."""
+        for finding in findings:
+            log.error(
+                "a damaged row was set aside",
+                table=finding.table,
+                key=finding.key,
+                device_number=finding.device_number,
+                identifier=finding.identifier,
+                reason=finding.reason,
+            )
+        self.rows += len(findings)
