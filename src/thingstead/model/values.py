@@ -3,6 +3,7 @@
 What breaks a definition is refused with its reason; attributes that the type does not define are accepted as they are.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -13,6 +14,7 @@ from thingstead.model.device_type import AttributeDefinition, Functions
 from thingstead.model.report import Source
 
 Check = Callable[[Any], Any]  # returns the value to keep; raises Refused
+Bounds = tuple[float, float]  # of a number, both inclusive: the commonest check, made without a call
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NUMBER_MIN = -(2**63)  # the integers that every store and the wire's msgpack can hold
@@ -41,21 +43,22 @@ def valid_identifier(identifier: str) -> bool:
     return IDENTIFIER.fullmatch(identifier) is not None
 
 
-def number_check(options: dict[str, Any]) -> Check:
-    """Any JSON number within ``min`` and ``max``, both inclusive."""
+def number_bounds(options: dict[str, Any]) -> Bounds:
+    """``min`` and ``max``; infinite where there is none."""
     low, high = options.get("min"), options.get("max")
+    return -math.inf if low is None else low, math.inf if high is None else high
 
-    def check(value: Any) -> Any:
-        kind = type(value)
-        if kind is not float and kind is not int:
-            raise Refused("must be a number")
-        if low is not None and value < low:
-            raise Refused(f"{value} is below the minimum {low}")
-        if high is not None and value > high:
-            raise Refused(f"{value} is above the maximum {high}")
-        return value
 
-    return check
+def _number(value: Any, bounds: Bounds) -> Any:
+    kind = type(value)
+    if kind is not float and kind is not int:
+        raise Refused("must be a number")
+    low, high = bounds
+    if value < low:
+        raise Refused(f"{value} is below the minimum {low}")
+    if value > high:
+        raise Refused(f"{value} is above the maximum {high}")
+    return value
 
 
 def _text(value: Any) -> Any:
@@ -126,7 +129,8 @@ def _map_point(value: Any) -> Any:
 def value_check(data_type: str, options: dict[str, Any]) -> Check:
     """The check of one data type with its options."""
     if data_type == "number":
-        return number_check(options)
+        bounds = number_bounds(options)
+        return lambda value: _number(value, bounds)
     if data_type == "enum":
         return enum_check(options)
     return {
@@ -150,21 +154,21 @@ def _class_refusal(source: Source, attr_type: str) -> Check:
     return check
 
 
-def _checks_for(source: Source, attributes: Iterable[AttributeDefinition]) -> dict[str, Check]:
-    return {
-        attribute.identifier: value_check(attribute.data_type, attribute.data_options)
-        if attribute.attr_type in WRITABLE[source]
-        else _class_refusal(source, attribute.attr_type)
-        for attribute in attributes
-    }
+def _check_for(source: Source, attribute: AttributeDefinition) -> Check | Bounds:
+    if attribute.attr_type not in WRITABLE[source]:
+        return _class_refusal(source, attribute.attr_type)
+    if attribute.data_type == "number":
+        return number_bounds(attribute.data_options)
+    return value_check(attribute.data_type, attribute.data_options)
 
 
 class CompiledFunctions:
     """A function definition made ready for the hot path: one check per attribute and source."""
 
     def __init__(self, functions: Functions) -> None:
-        self._checks: dict[Source, dict[str, Check]] = {
-            source: _checks_for(source, functions.attributes) for source in WRITABLE
+        self._checks: dict[Source, dict[str, Check | Bounds]] = {
+            source: {attribute.identifier: _check_for(source, attribute) for attribute in functions.attributes}
+            for source in WRITABLE
         }
         self.events = {event.identifier: event for event in functions.events}
         self.commands = {command.identifier: command for command in functions.commands}
@@ -179,7 +183,11 @@ class CompiledFunctions:
         for identifier, value in attributes.items():
             check = checks.get(identifier)
             try:
-                if check is not None:
+                if isinstance(check, tuple):
+                    kind = type(value)
+                    if (kind is not float and kind is not int) or not check[0] <= value <= check[1]:
+                        _number(value, check)  # says why
+                elif check is not None:
                     kept = check(value)
                     if kept is not value:
                         attributes[identifier] = kept  # no change of size: safe while iterating

@@ -72,7 +72,7 @@ class IngestService:
         self._recent_types: deque[TypeDefinition] = deque(maxlen=RECENT_TYPES)
         self._refreshes: set[asyncio.Task[None]] = set()
         self._told: Commit | None = None  # the open commit whose reports will be told
-        self._untold: list[Report] = []
+        self._untold: list[Report] | None = None
         self.reports_accepted = 0
         self.attributes_refused = 0
         self.events_accepted = 0
@@ -171,12 +171,17 @@ class IngestService:
         """Puts an appended report on the bus once its commit is on disk, before anyone is acknowledged."""
         if commit is not self._told:
             self._told = commit
-            untold: list[Report] = []
-            self._untold = untold
-            if not self._bus.listens(ReportsCommitted):
-                return
-            commit.on_done(lambda error: None if error else self._bus.publish(ReportsCommitted(untold)))
-        self._untold.append(report)
+            self._untold = self._begin_telling(commit)
+        if self._untold is not None:
+            self._untold.append(report)
+
+    def _begin_telling(self, commit: Commit) -> list[Report] | None:
+        """Where to put the reports of ``commit``; None where nobody listens."""
+        if not self._bus.listens(ReportsCommitted):
+            return None
+        reports: list[Report] = []
+        commit.on_done(lambda error: None if error else self._bus.publish(ReportsCommitted(reports)))
+        return reports
 
     async def close(self) -> None:
         """Ends the subscriptions and the refreshes that still run."""
