@@ -39,7 +39,7 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 async def server(config: Config) -> AsyncIterator[Server]:
-    """A server in this process, freshly initialised: ``server.credentials`` opens it."""
+    """A server in this process, freshly initialized: ``server.credentials`` opens it."""
     async with open_server(config) as server:
         yield server
 

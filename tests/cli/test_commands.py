@@ -48,12 +48,12 @@ def test_no_secret_stands_in_the_data_folder(tmp_path: Path) -> None:
         assert secret.encode() not in kept
 
 
-def test_init_refuses_an_initialised_folder_and_changes_nothing(tmp_path: Path) -> None:
+def test_init_refuses_an_initialized_folder_and_changes_nothing(tmp_path: Path) -> None:
     init(tmp_path / "data")
     before = contents(tmp_path / "data")
     again = thingstead("init", "--data-dir", tmp_path / "data", "--json")
     assert again.returncode == 1
-    assert "is initialised already; nothing was changed" in again.stderr
+    assert "is initialized already; nothing was changed" in again.stderr
     assert again.stdout == ""
     assert contents(tmp_path / "data") == before
 
@@ -70,7 +70,7 @@ def test_init_refuses_a_folder_that_holds_something_else(tmp_path: Path) -> None
     "command",
     [("project", "list"), ("project", "create", "--name", "x"), ("admin", "set-password", "--password-stdin")],
 )
-def test_commands_on_a_folder_that_is_not_initialised_are_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_commands_on_a_folder_that_is_not_initialized_are_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
     done = thingstead(*command, "--data-dir", tmp_path / "absent", stdin="a new password\n")
     assert done.returncode == 2
     assert "is not a data folder yet; thingstead init makes one" in done.stderr

@@ -25,7 +25,7 @@ def test_an_idle_server_takes_less_than_100_mb(running: Running) -> None:
     assert resident_kib * 1024 < 100_000_000
 
 
-def test_an_empty_folder_is_initialised_and_the_credentials_printed_once(
+def test_an_empty_folder_is_initialized_and_the_credentials_printed_once(
     tmp_path: Path, start_server: StartServer
 ) -> None:
     first = start_server(tmp_path / "empty")

@@ -57,7 +57,7 @@ async def test_the_credentials_of_a_new_folder_open_it_now_and_after_a_restart(c
             pass
 
 
-async def test_a_start_that_fails_after_initialising_leaves_the_folder_empty(
+async def test_a_start_that_fails_after_initializing_leaves_the_folder_empty(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(_listener: HttpListener) -> None:
@@ -73,7 +73,7 @@ async def test_a_start_that_fails_after_initialising_leaves_the_folder_empty(
         assert server.credentials is not None
 
 
-async def test_a_start_that_fails_later_leaves_an_initialised_folder_as_it_is(
+async def test_a_start_that_fails_later_leaves_an_initialized_folder_as_it_is(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await initialize(config)
@@ -105,7 +105,7 @@ async def test_commands_for_a_stopped_server_are_refused_while_it_runs(config: C
         with pytest.raises(FolderInUse, match=rf"pid {os.getpid()}"):
             async with open_platform(config):
                 pass
-        with pytest.raises(Conflict, match="initialised already"):
+        with pytest.raises(Conflict, match="initialized already"):
             await initialize(config)
 
 

@@ -27,14 +27,14 @@ def finished(path: Path) -> DataFolder:
     return folder
 
 
-def test_a_missing_or_empty_folder_is_not_initialised(tmp_path: Path) -> None:
-    assert not DataFolder(tmp_path / "absent").initialised
-    assert not DataFolder(tmp_path).initialised
+def test_a_missing_or_empty_folder_is_not_initialized(tmp_path: Path) -> None:
+    assert not DataFolder(tmp_path / "absent").initialized
+    assert not DataFolder(tmp_path).initialized
 
 
 def test_a_new_folder_and_its_database_are_closed_to_others(tmp_path: Path) -> None:
     folder = finished(tmp_path / "a" / "data")
-    assert folder.initialised
+    assert folder.initialized
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
     assert stat.S_IMODE(folder.database.stat().st_mode) == 0o600
 
@@ -43,7 +43,7 @@ def test_a_database_that_was_not_finished_does_not_count_and_is_made_anew(tmp_pa
     folder = DataFolder(tmp_path)
     folder.begin_database().write_text("half")
     Path(f"{folder.unfinished}-wal").write_text("half")
-    assert not folder.initialised
+    assert not folder.initialized
     assert folder.begin_database().read_bytes() == b""
     assert names(tmp_path) == ["thingstead.sqlite.new"]
 
@@ -57,27 +57,27 @@ def test_a_database_that_is_still_open_is_not_finished(tmp_path: Path) -> None:
         folder.finish_database()
     connection.close()
     folder.finish_database()
-    assert folder.initialised
+    assert folder.initialized
 
 
 def test_a_folder_that_holds_something_else_is_refused_naming_it(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("x")
     with pytest.raises(ConfigError, match=r"not a data folder of Thingstead.*thesis\.doc"):
-        _ = DataFolder(tmp_path).initialised
+        _ = DataFolder(tmp_path).initialized
     assert names(tmp_path) == ["thesis.doc"]
 
 
 def test_what_stands_at_the_root_of_a_volume_does_not_matter(tmp_path: Path) -> None:
     for name in ("lost+found", ".keep", "thingstead.toml", "lock"):
         (tmp_path / name).write_text("")
-    assert not DataFolder(tmp_path).initialised
+    assert not DataFolder(tmp_path).initialized
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_text("x")
     with pytest.raises(ConfigError, match="cannot be used: Not a directory"):
-        _ = DataFolder(file).initialised
+        _ = DataFolder(file).initialized
     with pytest.raises(ConfigError, match="cannot be used: File exists"):
         DataFolder(file).create()
 
@@ -87,7 +87,7 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0)
     try:
         with pytest.raises(ConfigError, match="Permission denied"):
-            _ = DataFolder(tmp_path).initialised
+            _ = DataFolder(tmp_path).initialized
     finally:
         tmp_path.chmod(0o700)
 

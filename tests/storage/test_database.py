@@ -76,7 +76,7 @@ async def test_a_write_is_on_disk_when_its_awaiter_goes_on(database: Database, p
 
 
 @pytest.mark.parametrize(("fault", "error"), FAULTS)
-async def test_a_failing_job_undoes_itself_and_spares_its_neighbours(
+async def test_a_failing_job_undoes_itself_and_spares_its_neighbors(
     database: Database, path: Path, fault: Callable[[sqlite3.Connection], None], error: type[Exception]
 ) -> None:
     with writer_held(database):

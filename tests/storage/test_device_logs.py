@@ -33,7 +33,7 @@ async def test_only_the_newest_entries_are_kept(workshop: Workshop, monkeypatch:
     assert total == 5
 
 
-async def test_an_entry_of_a_device_that_is_gone_is_dropped_and_its_neighbours_are_kept(workshop: Workshop) -> None:
+async def test_an_entry_of_a_device_that_is_gone_is_dropped_and_its_neighbors_are_kept(workshop: Workshop) -> None:
     device = await workshop.add_device()
     workshop.store.device_logs.append(device.number + 1000, "data", NOW, {})
     await committed(workshop.store.device_logs.append(device.number, "data", NOW, {}))

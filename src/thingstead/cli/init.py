@@ -18,7 +18,7 @@ from thingstead.server import initialize
 def command(file: Path | None, as_json: bool, **flags: Any) -> None:
     """Make a data folder with a project, an application of type API and an administrator.
 
-    Their credentials are printed once; of the secrets only hashes are kept. A folder that is initialised already is
+    Their credentials are printed once; of the secrets only hashes are kept. A folder that is initialized already is
     refused and stays as it is.
     """
     config = command_config(file, **flags)
@@ -26,5 +26,5 @@ def command(file: Path | None, as_json: bool, **flags: Any) -> None:
     if as_json:
         click.echo(credentials_json(credentials))
     else:
-        click.echo(f"{config.data_path} is initialised. Keep these credentials, they are shown this once:\n")
+        click.echo(f"{config.data_path} is initialized. Keep these credentials, they are shown this once:\n")
         click.echo(credentials_table(credentials))

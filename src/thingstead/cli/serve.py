@@ -32,7 +32,7 @@ GC_THRESHOLDS = (20_000, 20, 50)
 @setting_option("mqtt_port", "M")
 @config_option
 def command(file: Path | None, **flags: Any) -> None:
-    """Run the server. A data folder that is missing or empty is initialised first, and the credentials printed once.
+    """Run the server. A data folder that is missing or empty is initialized first, and the credentials printed once.
 
     SIGTERM and SIGINT stop it: connections are closed, and what was accepted is on disk. A second one ends it at once,
     which loses nothing that was acknowledged either.

@@ -48,10 +48,10 @@ def _member(name: str) -> str:
 
 
 def welcome(credentials: Credentials, host: str, http_port: int, mqtt_port: int) -> str:
-    """What ``serve`` prints once, after it initialised a folder."""
+    """What ``serve`` prints once, after it initialized a folder."""
     lines = quick_start(credentials, host, http_port, mqtt_port)
     return (
-        "\nA new data folder was initialised. Keep these credentials, they are shown this once:\n\n"
+        "\nA new data folder was initialized. Keep these credentials, they are shown this once:\n\n"
         f"{credentials_table(credentials)}\n\n"
         "To see it work, paste these lines into another shell. They log in, make a device, report a temperature as\n"
         "that device, and read it back:\n\n"

@@ -56,7 +56,9 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
     account = config.account
     passwords = Passwords(memory_kib=account.password_hash_memory_kib, passes=account.password_hash_passes)
     devices = DeviceService(store, bus, clock, active_within_ms=config.active_window_s * 1000)
-    ingest = IngestService(store, bus, clock)
+    watches = AlarmWatches(store, bus, clock)
+    engine = AlarmEngine(store, bus, clock, watches)
+    ingest = IngestService(store, bus, clock, watches)
     control = ControlService(store, bus, clock, ingest)
     logs = DeviceLogService(store, clock)
     presence = PresenceService(store, bus, clock, logs, NODE)
@@ -97,16 +99,16 @@ async def initialize(config: Config, clock: Clock | None = None) -> Credentials:
     """Makes the data folder with its first project.
 
     Raises:
-        Conflict: it is initialised already, or in use; nothing was changed.
+        Conflict: it is initialized already, or in use; nothing was changed.
         ConfigError: the folder cannot be used, or holds something else.
     """
     folder = DataFolder(config.data_path)
-    if not folder.initialised:
+    if not folder.initialized:
         folder.create()
         with folder.lock():
-            if not folder.initialised:
+            if not folder.initialized:
                 return await _initialize(folder, config, clock or SystemClock())
-    raise Conflict(f"the data folder {folder.path} is initialised already; nothing was changed")
+    raise Conflict(f"the data folder {folder.path} is initialized already; nothing was changed")
 
 
 async def _initialize(folder: DataFolder, config: Config, clock: Clock) -> Credentials:
@@ -122,14 +124,14 @@ async def _initialize(folder: DataFolder, config: Config, clock: Clock) -> Crede
 
 @asynccontextmanager
 async def open_platform(config: Config, clock: Clock | None = None) -> AsyncIterator[Platform]:
-    """The services over an initialised data folder, without any port: for commands while the server is stopped.
+    """The services over an initialized data folder, without any port: for commands while the server is stopped.
 
     Raises:
         FolderInUse: a server is running on it.
-        ConfigError: the folder is not initialised, or cannot be used.
+        ConfigError: the folder is not initialized, or cannot be used.
     """
     folder = DataFolder(config.data_path)
-    if not folder.initialised:
+    if not folder.initialized:
         raise ConfigError(f"{folder.path} is not a data folder yet; thingstead init makes one")
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.lock())
@@ -147,7 +149,7 @@ class Server:
 
     Attributes:
         platform: its services, for programs and tests that run it in their own process.
-        credentials: of the first project, where this start initialised the data folder; else None.
+        credentials: of the first project, where this start initialized the data folder; else None.
         http_port, mqtt_port: the TCP ports that are open.
     """
 
@@ -180,7 +182,7 @@ class Server:
 async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterator[Server]:
     """Runs a server; it is stopped cleanly at the end of the block. Inside the block every port is open.
 
-    A data folder that is missing or empty is initialised. If the start fails after that, it is empty again, since
+    A data folder that is missing or empty is initialized. If the start fails after that, it is empty again, since
     nobody has seen the credentials.
 
     Raises:
@@ -194,10 +196,10 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         http_socket = stack.enter_context(bind("http_port", config.host, config.http_port))
         mqtt_socket = stack.enter_context(bind("mqtt_port", config.host, config.mqtt_port))
         credentials, undo = None, ExitStack()
-        if not folder.initialised:
+        if not folder.initialized:
             folder.create()
         stack.enter_context(folder.lock())
-        if not folder.initialised:
+        if not folder.initialized:
             credentials = await _initialize(folder, config, clock)
             undo = stack.enter_context(ExitStack())
             undo.callback(folder.discard_database)

@@ -8,7 +8,7 @@ from types import TracebackType
 from thingstead.errors import ConfigError, Conflict
 
 DATABASE = "thingstead.sqlite"
-UNFINISHED = "thingstead.sqlite.new"  # what an initialisation that did not come to its end leaves behind
+UNFINISHED = "thingstead.sqlite.new"  # what an initialization that did not come to its end leaves behind
 LOCK = "lock"
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
@@ -16,7 +16,7 @@ _COMPANIONS = ("-wal", "-shm", "-journal")
 class DataFolder:
     """A folder, readable by its owner alone, that one process at a time works with.
 
-    It is initialised exactly when it holds :data:`DATABASE`, which appears there complete: it is made under another
+    It is initialized exactly when it holds :data:`DATABASE`, which appears there complete: it is made under another
     name, synced and renamed.
     """
 
@@ -33,7 +33,7 @@ class DataFolder:
         return self.path / UNFINISHED
 
     @property
-    def initialised(self) -> bool:
+    def initialized(self) -> bool:
         """Whether there is a platform in it.
 
         Raises:
@@ -122,7 +122,7 @@ class DataFolder:
             os.close(folder)
 
     def discard_database(self) -> None:
-        """Undoes an initialisation."""
+        """Undoes an initialization."""
         for suffix in ("", *_COMPANIONS):
             self.database.with_name(DATABASE + suffix).unlink(missing_ok=True)
 

@@ -2,7 +2,7 @@
 
 All writes go through one thread, in the order in which they were asked for. Every job that waits when the thread
 becomes free shares the next transaction, each in a savepoint of its own, so that one failing job does not fail its
-neighbours; their awaiters go on when the transaction is on disk (WAL, ``synchronous=FULL``: the commit is an fsync).
+neighbors; their awaiters go on when the transaction is on disk (WAL, ``synchronous=FULL``: the commit is an fsync).
 
 Small indexed reads run on the event loop's own connection (tens of microseconds, never waiting for the writer);
 reads that may take long run in a thread of a small pool.
