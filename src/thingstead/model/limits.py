@@ -35,6 +35,11 @@ PAGE_RECORDS = 100
 PAGE_RECORDS_DEFAULT = 20
 SERIES_PAGE_RECORDS = 500
 SERIES_SPAN_MS = 30 * 24 * 3600 * 1000  # the widest range of one history query, itself allowed
+RANGE_POINTS = 5_000_000  # read for one aggregate or chart
+BUCKETS_COUNT = 10_000  # of one aggregate
+IDENTIFIERS_COUNT = 20  # attributes of one chart
+SAMPLE_POINTS = 10_000  # of one attribute of a chart
+SAMPLE_POINTS_DEFAULT = 500
 INSTANT_MS = 253_402_300_799_999  # the last millisecond of the year 9999
 
 KEYS_COUNT = 1_000  # attributes or tags named in one request

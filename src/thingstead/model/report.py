@@ -6,7 +6,10 @@ import msgspec
 
 from thingstead.model.device_type import DataType
 
-Source = Literal["report", "push", "cloud", "import"]  # from the device; pushed to it; set in the cloud only; past points
+# From the device; pushed to it; set in the cloud only; past points that were brought in.
+Source = Literal["report", "push", "cloud", "import"]
+AggregateFunction = Literal["avg", "min", "max", "sum", "count", "first", "last", "p50", "p95"]
+SampleMethod = Literal["minmax", "lttb"]
 
 
 class Report(msgspec.Struct, gc=False, array_like=True):
@@ -37,6 +40,22 @@ class SeriesPoint(msgspec.Struct, frozen=True, array_like=True):
 
     ts: int  # ms
     value: Any
+
+
+class Bucket(msgspec.Struct, frozen=True, array_like=True):
+    """A span of time, and what the points in it come to."""
+
+    start: int  # ms
+    value: Any
+    count: int  # points that counted
+
+
+class Sample(msgspec.Struct, frozen=True, array_like=True):
+    """Some points of an attribute that stand for all in a range."""
+
+    identifier: str
+    points: list[tuple[int, Any]]  # ts and value, by time
+    count: int  # how many there are in the range
 
 
 def json_type(value: Any) -> DataType:

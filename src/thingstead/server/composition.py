@@ -25,6 +25,7 @@ from thingstead.server.folder import DataFolder
 from thingstead.server.http import HttpListener
 from thingstead.server.sockets import bind
 from thingstead.services.accounts import AccountService
+from thingstead.services.aggregates import AggregateService
 from thingstead.services.alarms import AlarmService
 from thingstead.services.control import ControlService
 from thingstead.services.customers import CustomerService
@@ -71,6 +72,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         device_groups=DeviceGroupService(store, clock),
         customers=CustomerService(store, bus, clock, passwords),
         history=HistoryService(store),
+        aggregates=AggregateService(store),
         ingest=ingest,
         control=control,
         presence=presence,

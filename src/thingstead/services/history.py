@@ -75,12 +75,16 @@ class HistoryService:
             return {identifier: kept.value for identifier, kept in current.items()}
         return {key: current[key].value for key in keys if key in current}
 
-    async def list_attributes(self, project_id: str, device_id: str) -> list[AttributeItem]:
-        """The attributes of a device with their current values: those its type defines, in the order of the
-        definition, then the others by identifier (official clients stop at the first one without ``model``)."""
+    async def list_attributes(self, project_id: str, device_id: str, at: int | None = None) -> list[AttributeItem]:
+        """The attributes of a device with their current values, or those of an instant (ms): those its type defines,
+        in the order of the definition, then the others by identifier (official clients stop at the first one without
+        ``model``)."""
         device = await self._device(project_id, device_id)
         models = await self._models(device)
-        current = await self._store.history.current(device.number)
+        if at is None:
+            current = await self._store.history.current(device.number)
+        else:
+            current = await self._store.ranges.values_at(device.number, at)
         items = [
             AttributeItem(identifier, kept.value, model.attr_type, model.data_type, kept.ts, model)
             for identifier, model in models.items()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from thingstead.services.accounts import AccountService
+from thingstead.services.aggregates import AggregateService
 from thingstead.services.alarms import AlarmService
 from thingstead.services.control import ControlService
 from thingstead.services.customers import CustomerService
@@ -32,6 +33,7 @@ class Platform:
     device_groups: DeviceGroupService
     customers: CustomerService
     history: HistoryService
+    aggregates: AggregateService
     ingest: IngestService
     control: ControlService
     presence: PresenceService

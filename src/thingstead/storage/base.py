@@ -31,7 +31,15 @@ from thingstead.model.device import (
 from thingstead.model.device_log import DeviceLog, LogKind
 from thingstead.model.device_type import DeviceType
 from thingstead.model.project import Administrator, Application, Project
-from thingstead.model.report import EventRecord, Report, SeriesPoint
+from thingstead.model.report import (
+    AggregateFunction,
+    Bucket,
+    EventRecord,
+    Report,
+    Sample,
+    SampleMethod,
+    SeriesPoint,
+)
 from thingstead.storage.base_alarms import AlarmRuleStore, AlarmStore, NotifyStore
 from thingstead.storage.commit import Commit as Commit
 
@@ -270,6 +278,47 @@ class HistoryStore(Protocol):
         ...
 
 
+class RangeStore(Protocol):
+    """History over ranges of any length. Reads in one pass, and sees each point that is committed once.
+
+    A range is ``start <= ts <= end`` (ms). One that holds more than ``points_limit`` points is InvalidInput on
+    ``end_time``.
+    """
+
+    async def aggregate(
+        self,
+        device_number: int,
+        identifier: str,
+        start: int,
+        end: int,
+        *,
+        interval: int,
+        function: AggregateFunction,
+        points_limit: int,
+    ) -> list[Bucket]:
+        """Buckets of ``interval`` ms from ``start`` on, by time; without those in which nothing counts. ``count``,
+        ``first`` and ``last`` count every point, the others those whose value is a number."""
+        ...
+
+    async def sample(
+        self,
+        device_number: int,
+        identifiers: Sequence[str],
+        start: int,
+        end: int,
+        *,
+        points: int,
+        method: SampleMethod,
+        points_limit: int,
+    ) -> list[Sample]:
+        """For each identifier at most ``points`` points (at least 2): all, where there are no more."""
+        ...
+
+    async def values_at(self, device_number: int, at: int) -> Mapping[str, AttributeValue]:
+        """The values as they were at an instant: of each attribute the newest point at or before it."""
+        ...
+
+
 class EventStore(Protocol):
     """Events as devices reported them."""
 
@@ -367,6 +416,8 @@ class Store(Protocol):
     def customers(self) -> CustomerStore: ...
     @property
     def history(self) -> HistoryStore: ...
+    @property
+    def ranges(self) -> RangeStore: ...
     @property
     def events(self) -> EventStore: ...
     @property

@@ -15,6 +15,23 @@ from thingstead.services.history import AttributeItem, SeriesItem
 TAG = "Device data"
 
 
+class AttributesQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The instant of which the values are wanted."""
+
+    at: (
+        Annotated[
+            float,
+            Meta(
+                ge=0,
+                le=limits.INSTANT_MS,
+                description="An instant in ms: the values as they were then, of each attribute the newest point at or "
+                "before it. Without it the current values. An extension.",
+            ),
+        ]
+        | None
+    ) = None
+
+
 class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of the history is wanted. `start_time` and `end_time` go together."""
 
@@ -30,8 +47,9 @@ async def attributes(call: Call) -> list[AttributeItem]:
     """Attributes that the device's type defines come first, in the order of the definition, with their `model`;
     then all others by identifier, without `model`. A defined attribute that never had a value has `value` null and `ts`
     0. The current value is the one with the greatest device timestamp."""
+    query: AttributesQuery = call.query
     items: list[AttributeItem] = await call.platform.history.list_attributes(
-        call.caller.project_id, call.path["device_id"]
+        call.caller.project_id, call.path["device_id"], None if query.at is None else int(query.at)
     )
     return items
 
@@ -63,6 +81,7 @@ ENDPOINTS = (
         summary="Read a device's attributes and their current values",
         handler=attributes,
         tag=TAG,
+        query=AttributesQuery,
         info=list[AttributeItem],
         refusals=(NotFound,),
     ),

@@ -30,6 +30,7 @@ from thingstead.storage.sqlite.records import (
     SOURCE_CODES,
     TOUCH_CODES,
     LogEntry,
+    Pending,
     decode_active,
     encode_entries,
     encode_values,
@@ -263,6 +264,10 @@ class SqliteHistory:
     async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
         return self._head(device_number).current
 
+    def pending(self, device_number: int) -> list[Pending]:
+        """Reports of a device that may not be packed yet, in the order in which they were appended."""
+        return list(self._head(device_number).pending)
+
     def active_of(self, device_numbers: Sequence[int]) -> dict[int, dict[str, int]]:
         """The newest uplink (ms) by kind, of each device."""
         active = {}
@@ -302,7 +307,7 @@ class SqliteHistory:
         self, device_number: int, identifier: str, start: int, end: int, *, offset: int, limit: int
     ) -> list[SeriesPoint]:
         head = self._head(device_number)
-        pending = tuple(head.pending)
+        pending = list(head.pending)
 
         def read(connection: sqlite3.Connection) -> tuple[list[SeriesPoint], list[Finding]]:
             with snapshot(connection):

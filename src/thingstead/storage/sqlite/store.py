@@ -24,6 +24,7 @@ from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.notify import SqliteNotify
 from thingstead.storage.sqlite.presence import SqlitePresence
 from thingstead.storage.sqlite.projects import SqliteProjects
+from thingstead.storage.sqlite.ranges import SqliteRanges
 from thingstead.storage.sqlite.schema import prepare
 
 log = structlog.get_logger("thingstead.storage")
@@ -36,6 +37,7 @@ class SqliteStore:
         self._database = database
         access = Access(database)
         self.history = SqliteHistory(database, clock=clock)
+        self.ranges = SqliteRanges(database, self.history)
         self.projects = SqliteProjects(access)
         self.accounts = SqliteAccounts(access)
         self.device_types = SqliteDeviceTypes(access)

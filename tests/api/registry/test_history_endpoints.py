@@ -1,0 +1,114 @@
+"""Aggregates, charts and the values at an instant, over HTTP."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.registry.house import Api, House
+
+HOUR = 3_600_000
+
+
+async def device_with_hours(api: Api, house: House) -> str:
+    """A device that reported ``t`` = 0, 1, 2… and a text, each half hour of five hours."""
+    device_id = await api.new_device()
+    for number in range(10):
+        await house.report(device_id, ts=number * HOUR // 2, t=number, mode="auto")
+    return device_id
+
+
+async def test_an_aggregate_has_buckets_from_the_start_of_the_range_on(api: Api, house: House) -> None:
+    device_id = await device_with_hours(api, house)
+    path = f"device/{device_id}/attribute/t/aggregate"
+    assert await api.get(path, start_time=HOUR, end_time=3 * HOUR - 1, interval=HOUR, fn="avg") == [
+        {"ts": HOUR, "timestamp": "1970-01-01T01:00:00.000Z", "value": 2.5, "count": 2},
+        {"ts": 2 * HOUR, "timestamp": "1970-01-01T02:00:00.000Z", "value": 4.5, "count": 2},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fn", "value"),
+    [("avg", 4.5), ("min", 0), ("max", 9), ("sum", 45), ("count", 10), ("first", 0), ("last", 9), ("p50", 4.5)],
+)
+async def test_every_function_of_numbers(api: Api, house: House, fn: str, value: Any) -> None:
+    device_id = await device_with_hours(api, house)
+    await house.reopen()
+    path = f"device/{device_id}/attribute/t/aggregate"
+    [bucket] = await api.get(path, start_time=0, end_time=5 * HOUR, interval=5 * HOUR, fn=fn)
+    assert bucket["value"] == value
+
+
+async def test_texts_are_counted_and_have_a_first_and_a_last(api: Api, house: House) -> None:
+    device_id = await device_with_hours(api, house)
+    path = f"device/{device_id}/attribute/mode/aggregate"
+    whole = {"start_time": 0, "end_time": 5 * HOUR, "interval": 5 * HOUR}
+    assert [bucket["value"] for bucket in await api.get(path, **whole, fn="count")] == [10]
+    assert [bucket["value"] for bucket in await api.get(path, **whole, fn="last")] == ["auto"]
+    assert await api.get(path, **whole, fn="avg") == []
+
+
+async def test_an_aggregate_names_each_bad_field(api: Api, house: House) -> None:
+    path = f"device/{await device_with_hours(api, house)}/attribute/t/aggregate"
+    good: dict[str, Any] = {"start_time": 0, "end_time": HOUR, "interval": HOUR, "fn": "avg"}
+    for field, value in (
+        ("fn", "median"), ("interval", 0), ("interval", 1), ("start_time", -1), ("end_time", 1e16),
+        ("start_time", 2 * HOUR), ("start_time", "nan"),
+    ):  # fmt: skip
+        assert (await api.refusal("GET", path, **good | {field: value})).fields == {field}
+    for field in good:
+        missing = {name: value for name, value in good.items() if name != field}
+        assert (await api.refusal("GET", path, **missing)).fields == {field}
+
+
+async def test_a_chart_has_all_points_or_a_selection_and_says_how_many_there_are(api: Api, house: House) -> None:
+    device_id = await device_with_hours(api, house)
+    path = f"device/{device_id}/history"
+    items = await api.get(path, identifiers="mode, t,unknown,t", start_time=0, end_time=HOUR)
+    assert items == [
+        {"identifier": "mode", "timestamps": [0, HOUR // 2, HOUR], "values": ["auto"] * 3, "total": 3},
+        {"identifier": "t", "timestamps": [0, HOUR // 2, HOUR], "values": [0, 1, 2], "total": 3},
+        {"identifier": "unknown", "timestamps": [], "values": [], "total": 0},
+    ]
+    for method in ("minmax", "lttb"):
+        query: dict[str, Any] = {"identifiers": "t", "start_time": 0, "end_time": 9 * HOUR, "points": 4}
+        answer = await api.client.get(f"/api/v1/{path}", params=query | {"method": method})
+        [item] = answer.json()["info"]
+        assert (item["total"], len(item["timestamps"]), len(item["values"])) == (10, 4, 4)
+        assert (item["timestamps"][0], item["timestamps"][-1]) == (0, 9 * HOUR // 2)
+        assert (item["values"][0], item["values"][-1]) == (0, 9)
+
+
+async def test_a_chart_names_each_bad_field(api: Api, house: House) -> None:
+    path = f"device/{await device_with_hours(api, house)}/history"
+    good: dict[str, Any] = {"identifiers": "t", "start_time": 0, "end_time": HOUR}
+    for field, value in (
+        ("identifiers", ","), ("identifiers", "a b"), ("identifiers", ",".join(f"a{i}" for i in range(21))),
+        ("points", 1), ("points", 10_001), ("end_time", -1),
+    ):  # fmt: skip
+        assert (await api.refusal("GET", path, **good | {field: value})).fields == {field}
+
+
+async def test_attributes_show_the_values_of_an_instant(api: Api, house: House) -> None:
+    type_id = await api.new_type(functions={"attributes": [{"identifier": "never"}, {"identifier": "t"}]})
+    device_id = await api.new_device(type=type_id)
+    for ts, value in ((1000, 1), (2000, 2), (3000, 3)):
+        await house.report(device_id, ts=ts, t=value)
+    await house.report(device_id, ts=2500, later=True)
+    path = f"device/{device_id}/attributes"
+
+    async def at(instant: float) -> list[tuple[str, Any, int]]:
+        return [(item["identifier"], item["value"], item["ts"]) for item in await api.get(path, at=instant)]
+
+    assert await at(999) == [("never", None, 0), ("t", None, 0)]
+    assert await at(2499.9) == [("never", None, 0), ("t", 2, 2000)]
+    assert await at(9000) == [("never", None, 0), ("t", 3, 3000), ("later", True, 2500)]
+    assert (await api.refusal("GET", path, at=-1)).fields == {"at"}
+
+
+async def test_the_history_of_other_projects_is_not_found(api: Api, stranger: Api, house: House) -> None:
+    device_id = await device_with_hours(api, house)
+    span: dict[str, Any] = {"start_time": 0, "end_time": HOUR}
+    aggregate = f"device/{device_id}/attribute/t/aggregate"
+    assert (await stranger.refusal("GET", aggregate, **span, interval=HOUR, fn="avg")).errcode == 404
+    assert (await stranger.refusal("GET", f"device/{device_id}/history", **span, identifiers="t")).errcode == 404
+    assert (await stranger.refusal("GET", f"device/{device_id}/attributes", at=HOUR)).errcode == 404

@@ -1,0 +1,179 @@
+"""Aggregates, samples and values at an instant: what a plain list of the same points gives, packed or not."""
+
+import asyncio
+import math
+import statistics
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.storage.test_history import Bench, bench, make_blocks, pack, register_devices
+from thingstead.errors import InvalidInput
+from thingstead.model.report import AggregateFunction, Bucket, Report
+from thingstead.services.commits import committed
+from thingstead.storage.aggregation import ACCUMULATORS
+from thingstead.storage.sqlite import compaction
+from thingstead.storage.sqlite.ranges import SqliteRanges
+
+__all__ = ["bench"]
+NO_LIMIT = 2**53
+
+values = st.integers(-5, 5) | st.sampled_from([0.5, -2.25, 1e300, True, "x", None, [1]])
+points = st.lists(st.tuples(st.integers(0, 60), values), max_size=40)
+
+
+def ranges_of(bench: Bench) -> SqliteRanges:
+    return SqliteRanges(bench.database, bench.history)
+
+
+def kept(points: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """Each point once, by time."""
+    last = {repr(point): (index, point) for index, point in enumerate(points)}
+    return [point for _, point in sorted(last.values(), key=lambda entry: (entry[1][0], entry[0]))]
+
+
+def naive(function: AggregateFunction, points: list[tuple[int, Any]], start: int, end: int, interval: int) -> Any:
+    buckets: dict[int, list[Any]] = defaultdict(list)
+    for ts, value in kept(points):
+        if start <= ts <= end and (function in ("count", "first", "last") or type(value) in (int, float)):
+            buckets[start + (ts - start) // interval * interval].append(value)
+    return [Bucket(at, compute(function, found), len(found)) for at, found in buckets.items()]
+
+
+def compute(function: AggregateFunction, found: list[Any]) -> Any:
+    if function in ("p50", "p95"):
+        if len(found) == 1:
+            return found[0]
+        ranks = statistics.quantiles(found, n=20, method="inclusive")
+        return statistics.median(found) if function == "p50" else ranks[18]
+    if function == "avg":
+        return sum(found) / len(found)
+    if function in ("first", "last"):
+        return found[0 if function == "first" else -1]
+    functions: dict[str, Callable[[list[Any]], Any]] = {"min": min, "max": max, "sum": sum, "count": len}
+    return functions[function](found)
+
+
+async def fill(bench: Bench, points: list[tuple[int, Any]], packed_at: list[int]) -> None:
+    for index, (ts, value) in enumerate(points):
+        await bench.report(ts, x=value)
+        if index in packed_at:
+            await (make_blocks if index % 3 else pack)(bench)
+
+
+async def check(
+    path: Path, points: list[tuple[int, Any]], packed_at: list[int], window: tuple[int, int], interval: int
+) -> None:
+    register_devices(path)
+    bench = await Bench(path).open()
+    try:
+        await fill(bench, points, packed_at)
+        for function in ACCUMULATORS:
+            found = await ranges_of(bench).aggregate(
+                1, "x", *window, interval=interval, function=function, points_limit=NO_LIMIT
+            )
+            expected = naive(function, points, *window, interval)
+            assert [(bucket.start, bucket.count) for bucket in found] == [(b.start, b.count) for b in expected]
+            for bucket, wanted in zip(found, expected, strict=True):
+                if function in ("first", "last"):
+                    assert repr(bucket.value) == repr(wanted.value)
+                else:
+                    assert math.isclose(bucket.value, wanted.value, rel_tol=1e-9, abs_tol=1e290)
+        (sampled,) = await ranges_of(bench).sample(
+            1, ["x"], *window, points=1000, method="minmax", points_limit=NO_LIMIT
+        )
+        assert repr(sampled.points) == repr([p for p in kept(points) if window[0] <= p[0] <= window[1]])
+    finally:
+        await bench.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    points,
+    st.lists(st.integers(0, 40), max_size=4),
+    st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (min(pair), max(pair))),
+    st.integers(1, 70),
+)
+def test_aggregates_equal_those_of_a_plain_list(
+    points: list[tuple[int, Any]], packed_at: list[int], window: tuple[int, int], interval: int
+) -> None:
+    before = compaction.BLOCK_POINTS
+    compaction.BLOCK_POINTS = 3  # so that a few points make several blocks
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(check(Path(folder) / "history.db", points, packed_at, window, interval))
+    finally:
+        compaction.BLOCK_POINTS = before
+
+
+@pytest.mark.parametrize("step", [pack, make_blocks])
+async def test_numbers_keep_their_kind_through_aggregates(bench: Bench, step: Any) -> None:
+    for ts, reported in enumerate([25, 25.5, 26, 26.5]):
+        await bench.report(ts, x=reported, whole=ts)
+    await step(bench)
+
+    async def of(identifier: str, function: AggregateFunction) -> Any:
+        (bucket,) = await ranges_of(bench).aggregate(
+            1, identifier, 0, 3, interval=4, function=function, points_limit=NO_LIMIT
+        )
+        return bucket.value
+
+    assert repr([await of("x", function) for function in ("min", "max", "sum", "first")]) == "[25, 26.5, 103.0, 25]"
+    assert repr([await of("whole", function) for function in ("min", "sum", "avg", "p50")]) == "[0, 6, 1.5, 1.5]"
+
+
+async def test_a_sum_that_no_integer_of_64_bits_can_hold_becomes_a_float(bench: Bench) -> None:
+    for ts in range(3):
+        await bench.report(ts, x=2**63 - 1)
+    (bucket,) = await ranges_of(bench).aggregate(1, "x", 0, 9, interval=10, function="sum", points_limit=NO_LIMIT)
+    assert repr(bucket.value) == repr(3.0 * 2**63)
+
+
+async def test_a_range_with_too_many_points_is_refused_and_names_the_field(bench: Bench) -> None:
+    for ts in range(10):
+        await bench.report(ts, x=ts)
+    await make_blocks(bench)
+    await bench.report(10, x=1)
+    assert await ranges_of(bench).aggregate(1, "x", 0, 10, interval=20, function="sum", points_limit=11)
+    with pytest.raises(InvalidInput) as caught:
+        await ranges_of(bench).aggregate(1, "x", 0, 10, interval=20, function="sum", points_limit=10)
+    assert caught.value.errors[0].field == "end_time"
+
+
+async def test_the_bound_holds_for_all_attributes_of_a_sample_together(bench: Bench) -> None:
+    for ts in range(10):
+        await bench.report(ts, x=ts, y=ts)
+    with pytest.raises(InvalidInput):
+        await ranges_of(bench).sample(1, ["x", "y"], 0, 10, points=5, method="minmax", points_limit=19)
+
+
+async def test_values_at_an_instant_are_the_newest_up_to_it(bench: Bench) -> None:
+    await bench.report(1000, x=1, y="a")
+    await make_blocks(bench)
+    await bench.report(2000, x=2)
+    await pack(bench)
+    await bench.report(3000, x=3, z=True)
+
+    async def at(instant: int) -> dict[str, tuple[int, Any]]:
+        known = await ranges_of(bench).values_at(1, instant)
+        return {identifier: (value.ts, value.value) for identifier, value in sorted(known.items())}
+
+    assert await at(999) == {}
+    assert await at(1000) == {"x": (1000, 1), "y": (1000, "a")}
+    assert await at(2999) == {"x": (2000, 2), "y": (1000, "a")}
+    assert await at(5000) == {"x": (3000, 3), "y": (1000, "a"), "z": (3000, True)}
+
+
+async def test_what_is_appended_and_packed_during_a_read_is_seen_once(bench: Bench) -> None:
+    for ts in range(3000):
+        commit = bench.history.append(Report(1, ts, 1, {"x": ts}))
+    await committed(commit)
+    counting = ranges_of(bench).aggregate(1, "x", 0, 2999, interval=3000, function="count", points_limit=NO_LIMIT)
+    buckets, _ = await asyncio.gather(counting, make_blocks(bench))
+    assert [bucket.value for bucket in buckets] == [3000]
