@@ -38,19 +38,27 @@ class Finding(NamedTuple):
     data: bytes
 
 
-def set_aside(connection: sqlite3.Connection, findings: Iterable[Finding], found_at: int) -> None:
-    """Moves rows into the quarantine. A row of a device's state is copied: its successor takes its place."""
+def set_aside(connection: sqlite3.Connection, findings: Iterable[Finding], found_at: int) -> int:
+    """Moves rows into the quarantine; returns how many. One that is not there any more was set aside by another reader.
+
+    A row of a device's state is copied: its successor takes its place.
+    """
+    moved = 0
     for finding in findings:
+        if finding.table == "spool":
+            connection.execute(LESS_SPOOLED, (*finding.key, finding.data))
+        condition = CONDITIONS.get(finding.table)
+        if condition is not None:
+            delete = f"DELETE FROM {finding.table} WHERE {condition}"  # noqa: S608 - texts of this module
+            if connection.execute(delete, (*finding.key, finding.data)).rowcount == 0:
+                continue
         detail = f"{finding.table} {', '.join(map(str, finding.key))}: {finding.reason}"
         connection.execute(
             INSERT,
             (found_at, finding.table, finding.device_number, finding.identifier, detail, finding.data),
         )
-        if finding.table == "spool":
-            connection.execute(LESS_SPOOLED, (*finding.key, finding.data))
-        condition = CONDITIONS.get(finding.table)
-        if condition is not None:
-            connection.execute(f"DELETE FROM {finding.table} WHERE {condition}", (*finding.key, finding.data))  # noqa: S608
+        moved += 1
+    return moved
 
 
 class Quarantine:
@@ -69,13 +77,14 @@ class Quarantine:
         new = new[: WAITING_LIMIT - len(self._waiting)]
         if not new:
             return
-        self.note(new)
+        _report(new)
         keys = {(finding.table, finding.key) for finding in new}
         self._waiting |= keys
         found_at = self._now_ms()
 
-        def ended(_: None, error: Exception | None) -> None:
+        def ended(moved: int | None, error: Exception | None) -> None:
             self._waiting -= keys
+            self.rows += moved or 0
             if error is not None:
                 log.error("damaged rows could not be set aside", rows=len(new), error=str(error))
 
@@ -85,14 +94,18 @@ class Quarantine:
             ended(None, exc)
 
     def note(self, findings: Sequence[Finding]) -> None:
-        """Logs and counts rows that somebody else sets aside."""
-        for finding in findings:
-            log.error(
-                "a damaged row was set aside",
-                table=finding.table,
-                key=finding.key,
-                device_number=finding.device_number,
-                identifier=finding.identifier,
-                reason=finding.reason,
-            )
+        """Logs and counts rows that somebody else has set aside."""
+        _report(findings)
         self.rows += len(findings)
+
+
+def _report(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        log.error(
+            "a damaged row is set aside",
+            table=finding.table,
+            key=finding.key,
+            device_number=finding.device_number,
+            identifier=finding.identifier,
+            reason=finding.reason,
+        )
