@@ -12,6 +12,8 @@ from thingstead.model import ids
 from thingstead.model.device import Device
 from thingstead.model.device_type import DeviceType, Functions
 from thingstead.model.project import Administrator, Application, Project
+from thingstead.services.alarm_engine import AlarmEngine
+from thingstead.services.alarm_watches import AlarmWatches
 from thingstead.services.control import ControlService
 from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.devices import DeviceService
@@ -33,7 +35,9 @@ class Workshop:
         self.store = store
         self.bus = bus
         self.clock = clock
-        self.ingest = IngestService(store, bus, clock)
+        self.watches = AlarmWatches(store, bus, clock)
+        self.alarm_engine = AlarmEngine(store, bus, clock, self.watches)
+        self.ingest = IngestService(store, bus, clock, self.watches)
         self.control = ControlService(store, bus, clock, self.ingest)
         self.logs = DeviceLogService(store, clock)
         self.presence = PresenceService(store, bus, clock, self.logs, "node1")
@@ -98,5 +102,6 @@ async def workshop(tmp_path: Path) -> AsyncIterator[Workshop]:
     await workshop.sub_devices.close()
     await workshop.control.close()
     await workshop.ingest.close()
+    await workshop.alarm_engine.close()
     await workshop.bus.close()
     await store.close()

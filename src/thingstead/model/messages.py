@@ -126,6 +126,13 @@ class AlarmChanged(Message, frozen=True):
     ts: int
 
 
+class AlarmRuleChanged(Message, frozen=True):
+    """An alarm rule was made, changed or removed; whoever compiled it must read it again."""
+
+    project_id: str
+    rule_id: str
+
+
 AnyMessage = (
     ReportsCommitted
     | AttributesPushed
@@ -140,4 +147,5 @@ AnyMessage = (
     | DeviceChanged
     | DeviceTypeChanged
     | AlarmChanged
+    | AlarmRuleChanged
 )

@@ -98,7 +98,11 @@ class DeviceMonitor:
         facts, times = self.facts, self.facts.times
         at = max(ts, facts.at)
         decisions = self.pass_time(at) if at >= self.due else []
-        arrived = {name: value for name, value in attributes.items() if ts >= times.get(name, NEVER)}
+        arrived = {
+            name: value
+            for name, value in attributes.items()
+            if (known := times.get(name, NEVER)) < ts or (known == ts and facts.values[name] != value)  # else: resent
+        }
         for name in self.book.changes & arrived.keys() & facts.values.keys():
             facts.previous[name] = facts.values[name]
         facts.values.update(arrived)
@@ -154,6 +158,7 @@ class DeviceMonitor:
         """Evaluates every rule with the values that are known, as for a rule that has just been made."""
         decisions = self.pass_time(at)
         for record in self.book.records.values():
+            self._note_kinds(record, {})
             self._settle(record, self._step(record, self.facts.at, fresh=False), self.facts.at, False, decisions)
         self._look_ahead()
         return decisions

@@ -25,6 +25,9 @@ from thingstead.server.folder import DataFolder
 from thingstead.server.http import HttpListener
 from thingstead.server.sockets import bind
 from thingstead.services.accounts import AccountService
+from thingstead.services.alarm_engine import AlarmEngine
+from thingstead.services.alarm_rules import AlarmRuleService
+from thingstead.services.alarm_watches import AlarmWatches
 from thingstead.services.aggregates import AggregateService
 from thingstead.services.alarms import AlarmService
 from thingstead.services.control import ControlService
@@ -76,7 +79,8 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         ingest=ingest,
         control=control,
         presence=presence,
-        alarms=AlarmService(store),
+        alarms=AlarmService(store, clock, engine),
+        alarm_rules=AlarmRuleService(store, bus, clock, watches),
         device_logs=logs,
         streams=StreamService(store, bus, clock, ingest, logs),
         registration=RegistrationService(store, bus, devices),
@@ -212,6 +216,7 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         platform = build_platform(store, bus, clock, config)
         stack.push_async_callback(_close_services, platform)
         platform.control.start()
+        await platform.alarms.engine.start()
         gateway = Gateway(platform, bus, clock, config.mqtt)
         stack.push_async_callback(_within, "mqtt", gateway.stop)
         mqtt_port = await gateway.listen(mqtt_socket)
@@ -240,9 +245,9 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
 
 async def _close_services(platform: Platform) -> None:
     await _within("sub_devices", platform.sub_devices.close)
-    await _within("sub_devices", platform.sub_devices.close)
     await _within("control", platform.control.close)
     await _within("ingest", platform.ingest.close)
+    await _within("alarms", platform.alarms.engine.close)
 
 
 async def _within(part: str, stop: Callable[[], Awaitable[None]]) -> None:

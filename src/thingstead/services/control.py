@@ -75,15 +75,12 @@ class ControlService:
         device = await self._store.devices.get(project_id, device_id)
         if not attributes:
             raise InvalidInput("at least one attribute is needed")
-        compiled = await self._ingest.compiled(device)
-        refused = compiled.check(attributes, source)
+        link = await self._ingest.link(device)
+        refused = link.definition.compiled.check(attributes, source)
         if refused:
             raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
         now = self._clock.now_ms()
-        report = Report(device.number, now, now, attributes, source)
-        commit = self._store.history.append(report)
-        self._ingest.tell(commit, report)
-        await committed(commit)
+        await committed(self._ingest.keep(link, Report(device.number, now, now, attributes, source)))
 
     # Commands
 

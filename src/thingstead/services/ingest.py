@@ -9,6 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import structlog
@@ -21,6 +22,8 @@ from thingstead.model.ids import new_id
 from thingstead.model.messages import DeviceChanged, DeviceTypeChanged, EventReported, ReportsCommitted
 from thingstead.model.report import EventRecord, Report
 from thingstead.model.values import UNDEFINED, CompiledFunctions, check_params, valid_identifier
+from thingstead.services.alarm_watch import DeviceWatch
+from thingstead.services.alarm_watches import AlarmWatches, check_ready
 from thingstead.services.payloads import decode_object, parse_series
 from thingstead.storage.base import Commit, Store
 
@@ -54,21 +57,23 @@ WITHOUT_TYPE = TypeDefinition(UNDEFINED)
 
 
 class DeviceLink:
-    """What a connection keeps of its device. Follows changes of the device's row and of its type."""
+    """What a connection keeps of its device. Follows changes of the device's row, of its type and of its rules."""
 
-    __slots__ = ("__weakref__", "definition", "device")
+    __slots__ = ("__weakref__", "definition", "device", "watch")
 
-    def __init__(self, device: Device, definition: TypeDefinition) -> None:
+    def __init__(self, device: Device, definition: TypeDefinition, watch: DeviceWatch) -> None:
         self.device = device
         self.definition = definition
+        self.watch = watch
 
 
 class IngestService:
     """Reports and events from any plane into the store, and the news of them onto the bus."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmWatches) -> None:
         self._store = store
         self._append = store.history.append
+        self._watches = watches
         self._bus = bus
         self._clock = clock
         self._now_ms = clock.now_ms
@@ -100,9 +105,10 @@ class IngestService:
         link = self._links.get(device.id)
         if link is None or link.device is not device:
             definition = await self._definition_of(device)
+            watch = await self._watches.watch(device)
             link = self._links.get(device.id)
             if link is None:
-                link = self._links[device.id] = DeviceLink(device, definition)
+                link = self._links[device.id] = DeviceLink(device, definition, watch)
             else:
                 link.device, link.definition = device, definition
         return link
@@ -126,18 +132,32 @@ class IngestService:
             if not attributes:
                 return Outcome(None, refused)
         now = self._now_ms()
-        report = Report(link.device.number, now if ts is None else ts, now, attributes)
-        commit = self._append(report)
+        commit = self.keep(link, Report(link.device.number, now if ts is None else ts, now, attributes))
         self.reports_accepted += 1
-        self.tell(commit, report)
         return _outcome((commit, refused))
+
+    def keep(self, link: DeviceLink, report: Report) -> Commit:
+        """Puts a checked report into the open commit, together with what it changes about alarms.
+
+        Raises:
+            InvalidInput, Unavailable: it cannot be kept, or not now.
+        """
+        watch = link.watch
+        if watch.stale:
+            check_ready(watch)
+        commit = self._append(report)
+        self.tell(commit, report)
+        if watch.armed:
+            self._watches.report(watch, report, commit)
+        return commit
 
     def report_series(self, link: DeviceLink, payload: bytes | memoryview) -> Outcome:
         """Past attributes with device timestamps (wire reference §15.1). Kept or refused as a whole where the
         payload is malformed; single attributes that break the definition are refused one by one."""
         commit: Commit | None = None
         refused: list[FieldError] = []
-        for ts, attributes in parse_series(payload, self._now_ms()):
+        # Oldest first: what is older than the current value is history only, and raises no alarm.
+        for ts, attributes in sorted(parse_series(payload, self._now_ms()), key=itemgetter(0)):
             outcome = self.report_values(link, attributes, ts)
             refused.extend(outcome.refused)
             commit = outcome.commit or commit
@@ -176,6 +196,7 @@ class IngestService:
         """Puts an appended report on the bus once its commit is on disk, before anyone is acknowledged."""
         if commit is not self._told:
             self._told = commit
+            self._watches.follow(commit)
             self._untold = self._begin_telling(commit)
         if self._untold is not None:
             self._untold.append(report)

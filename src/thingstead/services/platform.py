@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from thingstead.services.accounts import AccountService
+from thingstead.services.alarm_rules import AlarmRuleService
 from thingstead.services.aggregates import AggregateService
 from thingstead.services.alarms import AlarmService
 from thingstead.services.control import ControlService
@@ -38,6 +39,7 @@ class Platform:
     control: ControlService
     presence: PresenceService
     alarms: AlarmService
+    alarm_rules: AlarmRuleService
     device_logs: DeviceLogService
     streams: StreamService
     registration: RegistrationService

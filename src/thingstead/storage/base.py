@@ -182,6 +182,10 @@ class DeviceStore(Protocol):
 
     async def find_by_sub_address(self, gateway_id: str, sub_address: str) -> Device | None: ...
 
+    async def find(self, device_id: str) -> Device | None:
+        """By id, in any project: for whoever heard of a device on the bus."""
+        ...
+
     async def find_by_number(self, number: int) -> Device | None:
         """By the compact key that reports carry."""
         ...

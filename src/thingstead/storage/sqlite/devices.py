@@ -53,6 +53,9 @@ class SqliteDevices:
     async def find_by_access_token(self, access_token: str) -> Device | None:
         return self._access.caches.device_by_token(access_token) or self._load("access_token = ?", access_token)
 
+    async def find(self, device_id: str) -> Device | None:
+        return self._access.caches.device(device_id) or self._load("id = ?", device_id)
+
     async def find_by_number(self, number: int) -> Device | None:
         return self._access.caches.device_by_number(number) or self._load("number = ?", number)
 

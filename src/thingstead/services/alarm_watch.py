@@ -1,0 +1,212 @@
+"""A device with its rules at work: what the store knows of it, brought into memory, and what is decided, as rows."""
+
+from collections.abc import Collection, Iterable
+
+import msgspec
+
+from thingstead.model.alarm import CLEARED, RAISED, AlarmChange, AlarmLog, KeptState
+from thingstead.model.device import Device
+from thingstead.model.ids import new_id
+from thingstead.model.report import Report
+from thingstead.rules.book import NO_RULES, RuleBook
+from thingstead.rules.evaluation import LevelState, RuleState, idle_state, level_of
+from thingstead.rules.facts import ALWAYS_ONLINE, NEVER, Facts
+from thingstead.rules.monitor import FAR, Decision, DeviceMonitor
+from thingstead.rules.rule import CompiledRule
+from thingstead.storage.base import Store
+
+PREVIOUS_POINTS = 2  # of a series: the current value and the one before it
+
+_encode_state = msgspec.msgpack.Encoder().encode
+_decode_state = msgspec.msgpack.Decoder(RuleState).decode
+
+
+class DeviceWatch:
+    """One device under watch. Everyone who reports for it shares the object."""
+
+    __slots__ = (
+        "__weakref__",
+        "alarm_ids",
+        "armed",
+        "device",
+        "held",
+        "monitor",
+        "offset_ms",
+        "online",
+        "scheduled",
+        "stale",
+    )
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.monitor = DeviceMonitor(device.id, NO_RULES, Facts(device.create_time), {})
+        self.armed = False  # whether any rule concerns it
+        self.held: list[Report] | None = None  # reports that wait until the device has been read
+        self.stale = False  # what is in memory is not what is on disk, since a commit failed
+        self.alarm_ids: dict[str, str] = {}  # of the open alarms, by rule id
+        self.online = False  # as it was when it was loaded
+        self.offset_ms = 0  # of the device's timestamps against the server's clock, as its last report had it
+        self.scheduled = FAR  # ms by the device's timestamps: when it will be looked at if nothing arrives
+
+    def device_time(self, now: int) -> int:
+        """What the device's timestamps would say at an instant of the server's clock."""
+        return max(0, now + self.offset_ms)
+
+    def server_time(self, at: int) -> int:
+        return at - self.offset_ms
+
+    def report(self, report: Report) -> list[Decision]:
+        """Evaluates a report."""
+        monitor, ts, from_device = self.monitor, report.ts, report.source == "report"
+        decisions = monitor.report(ts, report.attributes, from_device=from_device)
+        if from_device and ts == monitor.facts.newest:
+            self.offset_ms = ts - report.received_at
+        return decisions
+
+    def retarget(self, book: RuleBook, reset: Collection[str], reason: str, now: int) -> list[AlarmChange]:
+        """Takes over the rules that concern the device now. Alarms of others, and of those to begin anew with, are
+        cleared with the reason."""
+        before = self.monitor.book.records
+        ended = [rule_id for rule_id in before if rule_id not in book.records or rule_id in reset]
+        changes = []
+        for rule_id in ended:
+            rule = before[rule_id].rule
+            state = self.monitor.states.pop(rule_id, None)
+            level = level_of(rule, state) if state is not None else 0
+            message = self.close_message(rule_id, rule.name, level or 1, reason, now)
+            if state is not None or message is not None:
+                changes.append(
+                    AlarmChange(
+                        project_id=self.device.project_id,
+                        device_id=self.device.id,
+                        rule_id=rule_id,
+                        state=None,
+                        messages=() if message is None else (message,),
+                    )
+                )
+        self.monitor.take_over(book, self.monitor.states)
+        self.armed = bool(book)
+        self.scheduled = FAR
+        return changes
+
+    def changes(self, decisions: Iterable[Decision], now: int) -> list[AlarmChange]:
+        """The rows of some decisions; opens and closes alarms in memory."""
+        return [
+            AlarmChange(
+                project_id=self.device.project_id,
+                device_id=self.device.id,
+                rule_id=decision.rule.id,
+                state=None if decision.state is None else _encode_state(decision.state),
+                due_at=None if decision.due is None else self.server_time(decision.due),
+                messages=tuple(self._messages(decision, now)),
+            )
+            for decision in decisions
+        ]
+
+    def _messages(self, decision: Decision, now: int) -> Iterable[AlarmLog]:
+        rule = decision.rule
+        for transition, conditions, attributes in decision.occurrences:
+            message_id = new_id() + new_id()
+            if not transition.before:
+                self.alarm_ids[rule.id] = message_id
+            alarm_id = self.alarm_ids.get(rule.id, message_id)
+            if not transition.level:
+                self.alarm_ids.pop(rule.id, None)
+            info = {
+                "rule_id": rule.id, "rule_name": rule.name, "conditions": conditions, "attributes": attributes,
+            }  # fmt: skip
+            yield AlarmLog(
+                id=message_id,
+                alarm_id=alarm_id,
+                project_id=self.device.project_id,
+                device_id=self.device.id,
+                rule_id=rule.id,
+                alarm_status=RAISED if transition.level else CLEARED,
+                alarm_level=transition.level or transition.before,
+                alarm_info=info,
+                ts=transition.at,
+                create_time=now,
+            )
+
+    def close_message(self, rule_id: str, rule_name: str, level: int, reason: str, now: int) -> AlarmLog | None:
+        """The message that clears the open alarm of a rule for a reason of ours; None where none is open."""
+        alarm_id = self.alarm_ids.pop(rule_id, None)
+        if alarm_id is None:
+            return None
+        info = {"rule_id": rule_id, "rule_name": rule_name, "conditions": [], "attributes": {}, "reason": reason}
+        return AlarmLog(
+            id=new_id() + new_id(),
+            alarm_id=alarm_id,
+            project_id=self.device.project_id,
+            device_id=self.device.id,
+            rule_id=rule_id,
+            alarm_status=CLEARED,
+            alarm_level=level,
+            alarm_info=info,
+            ts=self.device_time(now),
+            create_time=now,
+        )
+
+    async def load(self, store: Store, book: RuleBook) -> list[str]:
+        """Begins with what is on disk. Returns the rules of which something is kept although they do not concern the
+        device any more. What follows from the time that has passed is for :meth:`catch_up`."""
+        facts = Facts(self.device.create_time)
+        newest_uplink = await self._load_values(store, facts, book)
+        kept = await store.alarms.states(self.device.id)
+        self.alarm_ids = {each.rule_id: each.alarm_id for each in kept if each.alarm_id is not None}
+        states = {
+            each.rule_id: _consistent(each, book.records[each.rule_id].rule)
+            for each in kept
+            if each.rule_id in book.records
+        }
+        if book.absences:
+            known = max((state.offline_since for state in states.values()), default=NEVER)
+            facts.offline_since = known if known != NEVER else self.device_time(newest_uplink)
+        self.monitor.facts = facts
+        self.monitor.take_over(book, states)
+        self.armed = bool(book)
+        self.scheduled = FAR
+        return [each.rule_id for each in kept if each.rule_id not in book.records]
+
+    def catch_up(self, now: int) -> list[Decision]:
+        """What follows from the present values, and from the time that has passed since they came."""
+        at = self.device_time(now)
+        decisions = self.monitor.look(at)
+        if self.monitor.book.absences:
+            since = ALWAYS_ONLINE if self.online else self.monitor.facts.offline_since or at
+            decisions += self.monitor.presence(since, at)
+        return decisions
+
+    async def _load_values(self, store: Store, facts: Facts, book: RuleBook) -> int:
+        """Values and times into ``facts``; returns when the device was last heard, by the server's clock."""
+        current = await store.history.current(self.device.number)
+        for identifier, kept in current.items():
+            facts.values[identifier] = kept.value
+            facts.times[identifier] = kept.ts
+        facts.newest = facts.at = max(facts.times.values(), default=NEVER)
+        for identifier in book.changes & current.keys():
+            points = await store.history.series(
+                self.device.number, identifier, 0, current[identifier].ts, offset=0, limit=PREVIOUS_POINTS
+            )
+            if len(points) == PREVIOUS_POINTS:
+                facts.previous[identifier] = points[1].value
+        view = await store.devices.get_view(self.device.project_id, self.device.id)
+        reported_at = view.active.get("attributes")
+        if reported_at is not None:
+            # Values that were pushed, or set in the cloud, are newer than the last report. So only a clock that runs
+            # behind is known to be the device's own.
+            self.offset_ms = min(0, facts.newest - reported_at)
+            facts.data_at = reported_at + self.offset_ms
+        self.online = view.online
+        return max(view.active.values(), default=self.device.create_time)
+
+
+def _consistent(kept: KeptState, rule: CompiledRule) -> RuleState:
+    """The state of a rule, with an alarm that is open in it exactly where one is open on disk."""
+    state = idle_state(rule) if kept.state is None else _decode_state(kept.state)
+    if len(state.levels) != len(rule.levels):
+        state = idle_state(rule)
+    if (level_of(rule, state) > 0) is (kept.alarm_id is not None):
+        return state
+    levels = tuple(LevelState(on=level.level == kept.alarm_level) for level in rule.levels)
+    return RuleState(levels, state.cleared_at, state.offline_since)

@@ -1,0 +1,127 @@
+"""Channels as people write them: what makes one sound, what of it is secret, and where it leads."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from thingstead.model import limits
+from thingstead.model.ids import new_id
+from thingstead.model.limits import Problems
+from thingstead.model.notification import ADDRESSES_COUNT, HIDDEN, Channel, ChannelKind, KeptChannel
+
+KINDS: tuple[ChannelKind, ...] = ("webhook", "email", "dingtalk", "wecom", "feishu", "telegram")
+SIGNED = frozenset({"webhook", "dingtalk", "feishu"})
+_ADDRESS = re.compile(r"[^@\s<>,;:\"\\()\[\]\x00-\x20\x7f]+@[^@\s<>,;:\"\\()\[\]\x00-\x20\x7f]+\Z")
+_TOKEN = re.compile(r"[A-Za-z0-9:_-]+\Z")
+
+
+def kind_of(channel: Channel) -> ChannelKind | None:
+    """Which kind it is; None where it is none or several."""
+    found = [kind for kind in KINDS if getattr(channel, kind) is not None]
+    return found[0] if len(found) == 1 and channel.group is None else None
+
+
+def check_channels(channels: Sequence[Channel], problems: Problems, field: str, *, groups: bool) -> None:
+    """Adds what is wrong with channels to ``problems``. ``groups``: whether they may name groups."""
+    for index, channel in enumerate(channels):
+        path = f"{field}[{index}]"
+        if groups and channel.group is not None and channel == Channel(group=channel.group):
+            problems.identifier(f"{path}.group", channel.group)
+            continue
+        kind = kind_of(channel)
+        if kind is None:
+            wanted = ", ".join((*KINDS, "group") if groups else KINDS)
+            problems.add(path, f"must have exactly one of {wanted}")
+            continue
+        if channel.secret is not None and kind not in SIGNED:
+            problems.add(f"{path}.secret", f"goes not with {kind}")
+        if channel.secret is not None:
+            problems.text(f"{path}.secret", channel.secret, limits.DESCR_LENGTH, min_length=1)
+        _check_target(channel, kind, problems, f"{path}.{kind}")
+
+
+def _check_target(channel: Channel, kind: ChannelKind, problems: Problems, path: str) -> None:
+    if channel.telegram is not None:
+        if not _TOKEN.match(channel.telegram.bot_token) and channel.telegram.bot_token != HIDDEN:
+            problems.add(f"{path}.bot_token", "must be the token of a bot")
+        problems.text(f"{path}.chat_id", channel.telegram.chat_id, 64, min_length=1)
+    elif channel.email is not None:
+        problems.count(path, channel.email, ADDRESSES_COUNT, least=1)
+        for index, address in enumerate(channel.email):
+            if not _ADDRESS.match(address) or not address.isascii():
+                problems.add(f"{path}[{index}]", "must be an e-mail address")
+    elif not _is_url(getattr(channel, kind)):
+        problems.add(path, "must be an http:// or https:// address with a host, without user and fragment")
+
+
+def _is_url(text: str) -> bool:
+    if not text.isascii() or any(character <= " " or character == "\x7f" for character in text):
+        return False
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and "@" not in parts.netloc
+        and not parts.fragment
+        and (port is None or port > 0)
+    )
+
+
+def keep_channels(new: Iterable[Channel], before: Sequence[KeptChannel]) -> tuple[KeptChannel, ...]:
+    """Channels with their ids. One that leads where one led before keeps its id, and a secret that is hidden."""
+    left = list(before)
+    kept = []
+    for channel in new:
+        kind = kind_of(channel)
+        if kind is None:
+            continue  # a group
+        same = next((each for each in left if _place(each.channel) == _place(channel)), None)
+        if same is None:
+            kept.append(KeptChannel(id=new_id(), kind=kind, channel=channel))
+        else:
+            left.remove(same)
+            kept.append(KeptChannel(id=same.id, kind=kind, channel=_with_secrets(channel, same.channel)))
+    return tuple(kept)
+
+
+def _place(channel: Channel) -> Any:
+    chat = None if channel.telegram is None else channel.telegram.chat_id
+    return (channel.webhook, channel.email, channel.dingtalk, channel.wecom, channel.feishu, chat)
+
+
+def _with_secrets(channel: Channel, before: Channel) -> Channel:
+    changes: dict[str, Any] = {}
+    if channel.secret == HIDDEN:
+        changes["secret"] = before.secret
+    if channel.telegram is not None and channel.telegram.bot_token == HIDDEN and before.telegram is not None:
+        changes["telegram"] = before.telegram
+    return msgspec.structs.replace(channel, **changes)
+
+
+def hide_secrets(channel: Channel) -> Channel:
+    """A channel as it is shown."""
+    changes: dict[str, Any] = {}
+    if channel.secret is not None:
+        changes["secret"] = HIDDEN
+    if channel.telegram is not None:
+        changes["telegram"] = msgspec.structs.replace(channel.telegram, bot_token=HIDDEN)
+    return msgspec.structs.replace(channel, **changes)
+
+
+def target_of(channel: KeptChannel) -> str:
+    """Where a channel leads, for logs: hosts, addresses, chats; what may hold a token is left out."""
+    given = channel.channel
+    if given.email is not None:
+        return ", ".join(given.email)
+    if given.telegram is not None:
+        return f"chat {given.telegram.chat_id}"
+    url = getattr(given, channel.kind)
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
