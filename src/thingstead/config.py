@@ -109,6 +109,19 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     password_hash_passes: Annotated[int, _about("Passes over that memory.", "passes", ge=1, le=16)] = 2
 
 
+class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept on disk."""
+
+    low_disk_bytes: Annotated[
+        int,
+        _about(
+            "Free space on the disk under which reports and events are refused, before it is full; 0 never refuses.",
+            "bytes",
+            ge=0,
+        ),
+    ] = 256 << 20
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set."""
 
@@ -135,6 +148,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     http: ApiSettings = ApiSettings()
     mqtt: MqttSettings = MqttSettings()
     account: AccountSettings = AccountSettings()
+    storage: StorageSettings = StorageSettings()
 
     @property
     def data_path(self) -> Path:

@@ -91,8 +91,8 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
 
 
 @asynccontextmanager
-async def _open_store(folder: DataFolder, clock: Clock) -> AsyncIterator[SqliteStore]:
-    store = await SqliteStore.open(folder.database, clock)
+async def _open_store(folder: DataFolder, clock: Clock, config: Config) -> AsyncIterator[SqliteStore]:
+    store = await SqliteStore.open(folder.database, clock, config.storage)
     try:
         if not await store.projects.list_all():
             raise ConfigError(f"{folder.database} holds no project: restore it from a backup, or remove it")
@@ -119,7 +119,7 @@ async def initialize(config: Config, clock: Clock | None = None) -> Credentials:
 
 async def _initialize(folder: DataFolder, config: Config, clock: Clock) -> Credentials:
     """The first project in a database that becomes the folder's own when it is complete and on disk."""
-    store = await SqliteStore.open(folder.begin_database(), clock)
+    store = await SqliteStore.open(folder.begin_database(), clock, config.storage)
     try:
         credentials: Credentials = await build_platform(store, LocalBus(), clock, config).projects.create()
     finally:
@@ -142,7 +142,7 @@ async def open_platform(config: Config, clock: Clock | None = None) -> AsyncIter
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.lock())
         clock = clock or SystemClock()
-        store = await stack.enter_async_context(_open_store(folder, clock))
+        store = await stack.enter_async_context(_open_store(folder, clock, config))
         bus = LocalBus()
         stack.push_async_callback(bus.close)
         platform = build_platform(store, bus, clock, config)
@@ -209,7 +209,7 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
             credentials = await _initialize(folder, config, clock)
             undo = stack.enter_context(ExitStack())
             undo.callback(folder.discard_database)
-        store = await stack.enter_async_context(_open_store(folder, clock))
+        store = await stack.enter_async_context(_open_store(folder, clock, config))
         await store.presence.clear_node(NODE)
         bus = LocalBus()
         stack.push_async_callback(bus.close)

@@ -401,6 +401,9 @@ class StoreFigures(NamedTuple):
     commit_seconds: Histogram  # how long transactions took
     commits_failed: int
     writes_waiting: int
+    points_repeated: int  # that were reported again with the same timestamp and value, and are kept once
+    rows_quarantined: int  # damaged rows that were set aside, also by earlier runs
+    disk_free_bytes: int
 
 
 class Store(Protocol):

@@ -65,6 +65,9 @@ def connect(path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_
     connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
     if not read_only:
         connection.execute("PRAGMA page_size=8192")
+        connection.execute(
+            "PRAGMA auto_vacuum=INCREMENTAL"
+        )  # of a new file: what is deleted can leave it in small steps
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -127,6 +130,19 @@ class Database:
 
         self.submit(run, deliver)
         return await future
+
+    async def probe(self) -> None:
+        """Writes something that changes nothing, so that :meth:`trouble` tells whether writing works again.
+
+        Raises:
+            Unavailable: it does not.
+        """
+
+        def rewrite(connection: sqlite3.Connection) -> None:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            connection.execute(f"PRAGMA user_version={version}")
+
+        await self.write(rewrite)
 
     def submit(
         self,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from thingstead.clock import Clock, SystemClock
-from thingstead.errors import InvalidInput, ThingsteadError
+from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
 from thingstead.model.device import AttributeValue, UplinkKind
 from thingstead.model.report import Report, SeriesPoint
 from thingstead.storage.seals import Damaged
@@ -43,6 +43,7 @@ MAX_ATTRIBUTES = 2_000  # of one device: a device that makes up identifiers cann
 INLINE_POINTS = 1_000  # a series read up to this deep runs on the event loop, a deeper one in a thread
 DUE_LIMIT = 5_000_000  # points that wait to become blocks, at which producers are held back
 INLINE_UNPACKED = 10_000  # points of a device in no block, over which a read runs in a thread too
+REFUSED_KINDS = ("event", "data")  # uplinks that are refused where reports are; the others need next to no room
 INSERT_LOG = "INSERT INTO report_log (seq, entries) VALUES (?, ?)"
 
 
@@ -79,6 +80,7 @@ class SqliteHistory:
             pack_points=pack_points,
             pack_interval_s=pack_interval_s,
         )
+        self.refusal: str | None = None  # why nothing is appended now
         self.waiting = 0  # reports not yet on disk
         self.commits = 0
         self.points_committed = 0
@@ -120,10 +122,14 @@ class SqliteHistory:
             body = encode_values(report.attributes)
         except OverflowError as exc:
             raise InvalidInput("an integer needs more than 64 bits") from exc
+        if self.refusal is not None:
+            raise Unavailable(self.refusal)
         code = SOURCE_CODES[report.source]
         return self._add(head, report, (head.number, report.ts, report.received_at, code, body))
 
     def touch(self, device_number: int, kind: UplinkKind, ts: int) -> Batch:
+        if self.refusal is not None and kind in REFUSED_KINDS:
+            raise Unavailable(self.refusal)
         return self._add(self._head(device_number), None, (device_number, ts, ts, TOUCH_CODES[kind], b""))
 
     def also(self, write: Callable[[sqlite3.Connection], None]) -> Batch:
@@ -199,6 +205,10 @@ class SqliteHistory:
         self.packer.added(points)
 
     # Back-pressure
+
+    def refuse(self, reason: str | None) -> None:
+        """From now on nothing is appended, for this reason; None: everything is again."""
+        self.refusal = reason
 
     @property
     def congested(self) -> bool:

@@ -7,6 +7,7 @@ from types import TracebackType
 import structlog
 
 from thingstead.clock import Clock
+from thingstead.config import StorageSettings
 from thingstead.storage.base import StoreFigures
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.accounts import SqliteAccounts
@@ -19,6 +20,7 @@ from thingstead.storage.sqlite.device_groups import SqliteDeviceGroups
 from thingstead.storage.sqlite.device_logs import SqliteDeviceLogs
 from thingstead.storage.sqlite.device_types import SqliteDeviceTypes
 from thingstead.storage.sqlite.devices import SqliteDevices
+from thingstead.storage.sqlite.disk import DiskWatch
 from thingstead.storage.sqlite.events import SqliteEvents
 from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.notify import SqliteNotify
@@ -33,10 +35,11 @@ log = structlog.get_logger("thingstead.storage")
 class SqliteStore:
     """See :class:`~thingstead.storage.base.Store`. Use :meth:`open`; also an async context manager."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, settings: StorageSettings) -> None:
         self._database = database
         access = Access(database)
         self.history = SqliteHistory(database, clock=clock)
+        self.disk = DiskWatch(database, self.history.refuse, settings.low_disk_bytes)
         self.ranges = SqliteRanges(database, self.history)
         self.projects = SqliteProjects(access)
         self.accounts = SqliteAccounts(access)
@@ -53,7 +56,14 @@ class SqliteStore:
         self.presence = SqlitePresence(access, self.history)
 
     @classmethod
-    async def open(cls, path: Path, clock: Clock, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> "SqliteStore":
+    async def open(
+        cls,
+        path: Path,
+        clock: Clock,
+        settings: StorageSettings = StorageSettings(),  # noqa: B008 - frozen
+        *,
+        busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+    ) -> "SqliteStore":
         """Opens the file, made or brought to the newest schema where needed.
 
         Args:
@@ -64,9 +74,10 @@ class SqliteStore:
         """
         begun_s = clock.monotonic_s()
         await asyncio.to_thread(prepare, path)
-        store = cls(Database(path, busy_timeout_ms=busy_timeout_ms, clock=clock), clock)
+        store = cls(Database(path, busy_timeout_ms=busy_timeout_ms, clock=clock), clock, settings)
         try:
             await store.history.open()
+            store.disk.start()
         except BaseException:
             await store._database.close()
             raise
@@ -79,13 +90,17 @@ class SqliteStore:
             commit_seconds=self._database.commit_seconds,
             commits_failed=self._database.commits_failed,
             writes_waiting=self._database.writes_waiting,
+            points_repeated=self.history.packer.points_repeated,
+            rows_quarantined=self.history.quarantine.rows,
+            disk_free_bytes=self.disk.free_bytes,
         )
 
     def trouble(self) -> str | None:
-        return self._database.trouble()
+        return self._database.trouble() or self.disk.refusal
 
     async def close(self) -> None:
         try:
+            await self.disk.close()
             await self.history.close()
         finally:
             await self._database.close()

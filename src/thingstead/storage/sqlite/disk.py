@@ -1,0 +1,86 @@
+"""Watches the room on the disk, so that reports are refused before it is full, and taken again when there is room."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from thingstead.errors import ThingsteadError
+from thingstead.storage.sqlite.database import Database
+
+log = structlog.get_logger("thingstead.storage")
+
+CHECK_INTERVAL_S = 5.0
+HYSTERESIS = 1.05  # reports are taken again when there is so much more room than what they are refused under
+MIB = 1 << 20
+
+
+def free_bytes(path: Path) -> int:
+    """Room for this user on the disk of a file."""
+    return shutil.disk_usage(path.parent).free
+
+
+class DiskWatch:
+    """Looks at the disk regularly.
+
+    Args:
+        refuse: called with the reason when reports must be refused, and with None when they may be taken again.
+        low_bytes: room under which reports are refused; 0 never.
+        free: tells the room.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        refuse: Callable[[str | None], None],
+        low_bytes: int,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
+        self._database = database
+        self._refuse = refuse
+        self._low_bytes = low_bytes
+        self._free = free
+        self._task: asyncio.Task[None] | None = None
+        self.free_bytes = free(database.path)
+        self.refusal: str | None = None
+
+    def start(self) -> None:
+        """Starts the task; :meth:`close` ends it."""
+        self.look()
+        self._task = asyncio.get_running_loop().create_task(self._watch())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def look(self) -> None:
+        """Looks once."""
+        self.free_bytes = self._free(self._database.path)
+        if self.refusal is None and self.free_bytes < self._low_bytes:
+            self._change(
+                f"the disk has only {self.free_bytes // MIB:,} MiB left; "
+                f"reports are refused below {self._low_bytes // MIB:,} MiB"
+            )
+            log.error("the disk is nearly full; reports are refused", free_bytes=self.free_bytes)
+        elif self.refusal is not None and self.free_bytes >= self._low_bytes * HYSTERESIS:
+            self._change(None)
+            log.warning("there is room on the disk again; reports are taken", free_bytes=self.free_bytes)
+
+    def _change(self, refusal: str | None) -> None:
+        self.refusal = refusal
+        self._refuse(refusal)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL_S)
+            try:
+                self.look()
+                if self._database.trouble() is not None:
+                    await self._database.probe()
+            except ThingsteadError as exc:
+                log.warning("the database still cannot be written", error=exc.message)
+            except OSError as exc:
+                log.error("the room on the disk cannot be told", error=str(exc))

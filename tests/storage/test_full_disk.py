@@ -1,0 +1,188 @@
+"""A full or failing disk: nothing is acknowledged that is not kept, reads go on, and it recovers without a restart."""
+
+import asyncio
+import random
+import resource
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.nouns import device, project_of
+from thingstead.clock import ManualClock
+from thingstead.config import StorageSettings
+from thingstead.errors import Unavailable
+from thingstead.model.report import EventRecord, Report
+from thingstead.services.commits import committed
+from thingstead.storage.sqlite.disk import DiskWatch
+from thingstead.storage.sqlite.store import SqliteStore
+
+
+class House:
+    """A store with one device, on a file."""
+
+    def __init__(self, store: SqliteStore, path: Path, number: int) -> None:
+        self.store = store
+        self.path = path
+        self.number = number
+        self.acknowledged: list[int] = []
+
+    async def report(self, ts: int, size: int = 10) -> None:
+        await committed(self.store.history.append(Report(self.number, ts, 1, {"x": random.Random(ts).randbytes(size // 2).hex()})))
+        self.acknowledged.append(ts)
+
+    async def kept(self) -> list[int]:
+        points = await self.store.history.series(self.number, "x", 0, 10**9, offset=0, limit=10_000)
+        return sorted(point.ts for point in points)
+
+
+async def open_house(path: Path) -> House:
+    store = await SqliteStore.open(path, ManualClock())
+    await store.projects.create(*project_of("ours"))
+    kept = await store.devices.create(device())
+    return House(store, path, kept.number)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> Any:
+    house = await open_house(tmp_path / "thingstead.db")
+    yield house
+    await house.store.close()
+
+
+async def no_page_more(house: House, pages: int | None) -> None:
+    """Lets the file have no page more than it has and some; None lets it grow again."""
+
+    def limit(connection: sqlite3.Connection) -> None:
+        (present,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count={2**31 if pages is None else present + pages}").fetchone()
+
+    await house.store._database.write(limit)
+
+
+async def fill(house: House) -> None:
+    """Reports until one is refused."""
+    for ts in range(100, 10_000):
+        try:
+            await house.report(ts, size=2_000)
+        except Unavailable:
+            return
+    raise AssertionError("the file was never full")
+
+
+async def test_a_full_database_acknowledges_nothing_more_says_so_and_recovers(house: House) -> None:
+    await house.report(1)
+    await no_page_more(house, 20)
+    await fill(house)
+    assert "full" in (house.store.trouble() or "")
+    assert await house.kept() == house.acknowledged
+    with pytest.raises(Unavailable):
+        await house.report(20_000, size=20_000)
+    assert await house.kept() == house.acknowledged
+    await no_page_more(house, None)
+    await house.report(20_001, size=20_000)
+    assert house.store.trouble() is None
+    assert await house.kept() == house.acknowledged
+
+
+async def test_packing_on_a_full_disk_fails_without_loss_and_works_when_there_is_room(house: House) -> None:
+    for ts in range(50):
+        await house.report(ts, size=2_000)
+    await no_page_more(house, 0)
+    with pytest.raises(Unavailable):
+        await house.store.history.packer.pack(whole=True)
+    assert house.store.history.packer.pending_points == 50
+    assert await house.kept() == house.acknowledged
+    await no_page_more(house, None)
+    await house.store.history.packer.pack(whole=True)
+    assert house.store.history.packer.pending_points == 0
+    assert await house.kept() == house.acknowledged
+
+
+@contextmanager
+def files_no_longer_than(size: int) -> Iterator[None]:
+    """Every write of this process that makes a file longer fails, as it does on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_a_write_that_the_system_refuses_is_not_acknowledged(house: House) -> None:
+    for ts in range(5):
+        await house.report(ts)
+    wal = house.path.with_name(house.path.name + "-wal")
+    with files_no_longer_than(wal.stat().st_size):
+        for ts in (10, 11):
+            with pytest.raises(Unavailable):
+                await house.report(ts, size=50_000)
+        assert house.store.trouble() is not None
+        assert await house.kept() == house.acknowledged
+    await house.report(12, size=50_000)
+    assert house.store.trouble() is None
+    await house.store.close()
+    again = await SqliteStore.open(house.path, ManualClock())
+    points = await again.history.series(house.number, "x", 0, 10**9, offset=0, limit=100)
+    assert sorted(point.ts for point in points) == house.acknowledged
+    await again.close()
+
+
+async def test_trouble_ends_with_the_first_write_that_works_even_without_reports(house: House) -> None:
+    await house.report(1)
+    wal = house.path.with_name(house.path.name + "-wal")
+    with files_no_longer_than(wal.stat().st_size):
+        with pytest.raises(Unavailable):
+            await house.report(2, size=50_000)
+        with pytest.raises(Unavailable):
+            await house.store._database.probe()
+        assert house.store.trouble() is not None
+    await house.store._database.probe()
+    assert house.store.trouble() is None
+
+
+async def test_reports_are_refused_before_the_disk_is_full_and_taken_when_there_is_room(house: House) -> None:
+    room = [1000]
+    watch = DiskWatch(house.store._database, house.store.history.refuse, 1000, lambda path: room[0])
+    watch.look()
+    await house.report(1)
+    room[0] = 999
+    watch.look()
+    with pytest.raises(Unavailable, match="the disk has only"):
+        house.store.history.append(Report(house.number, 2, 1, {"x": 1}))
+    with pytest.raises(Unavailable):
+        house.store.events.append(EventRecord(id="e", device_id="d", method="m", ts=1), house.number)
+    assert await house.kept() == [1]
+    await committed(house.store.history.touch(house.number, "connect", 5))  # devices may still come and go
+    room[0] = 1020
+    watch.look()
+    with pytest.raises(Unavailable):  # not at once, or it would flutter
+        house.store.history.append(Report(house.number, 2, 1, {"x": 1}))
+    room[0] = 1100
+    watch.look()
+    await house.report(3)
+
+
+async def test_the_store_says_that_the_disk_is_low(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "a.db", ManualClock(), StorageSettings(low_disk_bytes=2**60))
+    assert "reports are refused below" in (store.trouble() or "")
+    assert store.figures().disk_free_bytes > 0
+    await store.close()
+
+
+async def test_memory_is_bounded_while_nothing_can_be_written(house: House) -> None:
+    wal = house.path.with_name(house.path.name + "-wal")
+    await house.report(1)
+    with files_no_longer_than(wal.stat().st_size):
+        for ts in range(100, 400):
+            commit = house.store.history.append(Report(house.number, ts, 1, {"x": "x" * 5_000}))
+            if ts % 20 == 0:
+                await asyncio.wait([asyncio.ensure_future(committed(commit))])
+        await asyncio.wait([asyncio.ensure_future(committed(commit))])
+        assert house.store.history.waiting == 0
+        assert house.store.history.packer.pending_points == 1
+    assert await house.kept() == house.acknowledged
