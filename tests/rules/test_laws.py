@@ -115,7 +115,7 @@ def compiled(bodies: list[dict[str, Any]]) -> list[CompiledRule]:
 
 
 @given(st.lists(bodies, min_size=1, max_size=3), steps, st.lists(st.integers(0, 40 * MINUTE), max_size=8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_evaluating_in_pieces_equals_evaluating_at_once(
     given_bodies: list[dict[str, Any]], given_steps: Steps, looks: list[int]
 ) -> None:
@@ -135,7 +135,7 @@ def test_evaluating_in_pieces_equals_evaluating_at_once(
 
 
 @given(st.lists(bodies, min_size=1, max_size=3), steps)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_passing_over_what_lies_within_the_gates_changes_nothing(
     given_bodies: list[dict[str, Any]], given_steps: Steps
 ) -> None:

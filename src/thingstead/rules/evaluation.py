@@ -180,16 +180,17 @@ def next_due(rule: CompiledRule, state: RuleState, facts: Facts, at: int) -> int
     return min((due for due in found if due is not None and due > at), default=None)
 
 
-def advance(rule: CompiledRule, state: RuleState, facts: Facts, until: int) -> Step:
-    """Lets time pass from ``facts.at`` to ``until`` (included) with nothing arriving."""
+def advance(rule: CompiledRule, state: RuleState, facts: Facts, until: int) -> tuple[Step, int]:
+    """Lets time pass from ``facts.at`` to ``until`` (included) with nothing arriving. The outcome, and the last instant
+    that was visited; ``facts.at`` where none had to be."""
     transitions: list[Transition] = []
     at = facts.at
     for _ in range(STEPS_PER_ADVANCE):
         due = next_due(rule, state, facts, at)
         if due is None or due > until:
-            return Step(state, tuple(transitions))
+            return Step(state, tuple(transitions)), at
         at = due
         state, more = step(rule, state, facts, at, fresh=False)
         transitions.extend(more)
     state, more = step(rule, state, facts, until, fresh=False)
-    return Step(state, (*transitions, *more))
+    return Step(state, (*transitions, *more)), until

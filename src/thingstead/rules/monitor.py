@@ -87,7 +87,7 @@ class DeviceMonitor:
                 facts.newest = ts
                 if ts > facts.at:
                     facts.at = ts
-                if from_device:
+                if from_device and ts > facts.data_at:
                     facts.data_at = ts
                 book.reports += 1
                 book.passed.append(Passed(self.device_id, ts, attributes))
@@ -147,10 +147,13 @@ class DeviceMonitor:
         """Time has passed up to ``until`` (ms by the device's timestamps) with nothing arriving."""
         decisions: list[Decision] = []
         until = max(until, self.facts.at)
+        visited = self.facts.at
         for record in (self._busy | self.book.timed).values():
-            stepped = advance(record.rule, self._state(record), self.facts, until)
+            stepped, reached = advance(record.rule, self._state(record), self.facts, until)
             self._settle(record, stepped, until, False, decisions)
-        self.facts.at = until
+            visited = max(visited, reached)
+        # No further than needed: the next report may bear a timestamp from before ``until``.
+        self.facts.at = visited
         self._look_ahead()
         return decisions
 
@@ -159,7 +162,7 @@ class DeviceMonitor:
         decisions = self.pass_time(at)
         for record in self.book.records.values():
             self._note_kinds(record, {})
-            self._settle(record, self._step(record, self.facts.at, fresh=False), self.facts.at, False, decisions)
+            self._judge(record, at, decisions)
         self._look_ahead()
         return decisions
 
@@ -172,7 +175,7 @@ class DeviceMonitor:
                 continue
             known = self._state(record)
             self.states[record.rule.id] = RuleState(known.levels, known.cleared_at, offline_since)
-            self._settle(record, self._step(record, self.facts.at, fresh=False), self.facts.at, False, decisions, known)
+            self._judge(record, at, decisions, known)
         self._look_ahead()
         return decisions
 
@@ -186,9 +189,17 @@ class DeviceMonitor:
         decisions: list[Decision] = []
         cleared = Step(cleared_by_hand(record.rule, self._state(record), at), ())
         self._settle(record, cleared, at, False, decisions)
-        self._settle(record, self._step(record, at, fresh=False), at, False, decisions)
+        self._judge(record, at, decisions)
         self._look_ahead()
         return decisions
+
+    def _judge(self, record: RuleRecord, at: int, decisions: list[Decision], before: RuleState | None = None) -> None:
+        """Evaluates a rule although nothing arrived."""
+        at = max(at, self.facts.at)
+        known = len(decisions)
+        self._settle(record, self._step(record, at, fresh=False), at, False, decisions, before)
+        if len(decisions) > known:
+            self.facts.at = at
 
     def _state(self, record: RuleRecord) -> RuleState:
         return self.states.get(record.rule.id) or idle_state(record.rule)

@@ -77,8 +77,8 @@ class RuleLibrary:
         return book
 
     def timed(self) -> Iterable[AlarmRule]:
-        """Rules that time alone may bring to raise, on devices that keep silent."""
-        return [record.rule.rule for record in self.records.values() if record.rule.silences or record.rule.absences]
+        """Rules that time alone may bring to raise, on devices of which nothing is kept."""
+        return [record.rule.rule for record in self.records.values() if record.rule.timed]
 
 
 def _take_out(shelves: dict[str, dict[str, RuleRecord]], key: str, rule_id: str) -> None:

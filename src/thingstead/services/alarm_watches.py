@@ -127,7 +127,12 @@ class AlarmWatches:
         self.trouble.set()
 
     def tell(self, messages: Iterable[AlarmLog]) -> None:
-        """Tells of messages that are on disk."""
+        """Takes note of alarms that were cleared on disk, and tells of them."""
+        messages = list(messages)
+        for message in messages:
+            watch = self._watches.get(message.device_id)
+            if watch is not None and watch.alarm_ids.get(message.rule_id) == message.alarm_id:
+                del watch.alarm_ids[message.rule_id]
         self._tell([news_of(message) for message in messages])
 
     def _tell(self, messages: Iterable[AlarmChanged]) -> None:
