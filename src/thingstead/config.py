@@ -59,6 +59,18 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_token: Annotated[
         str, _about("Bearer token that opens `/metrics` to other machines; this one needs none.", secret=True)
     ] = ""
+    certificate_failures_max: Annotated[
+        int,
+        _about(
+            "Wrong device certificates, and DeviceKeys that lead to none, of one address within the window, before more"
+            " of them are throttled.",
+            "failures",
+            ge=1,
+        ),
+    ] = 100
+    certificate_window_s: Annotated[
+        int, _about("The window of `certificate_failures_max`.", "seconds", ge=1, le=86_400)
+    ] = 60
 
 
 class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +92,15 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     receive_maximum: Annotated[
         int, _about("QoS 1 messages of one client that may wait for their PUBACK.", "messages", ge=1, le=65_535)
     ] = 1024
+    command_window: Annotated[
+        int,
+        _about(
+            "Commands that may be on their way to one device at once; the next waits for an answer. Counts at QoS 1.",
+            "commands",
+            ge=1,
+            le=65_535,
+        ),
+    ] = 1
     send_buffer_max_bytes: Annotated[
         int, _about("Bytes that may wait to be read by one client; over it the client is dropped.", "bytes", ge=16_384)
     ] = 1 << 20

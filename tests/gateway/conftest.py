@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -14,13 +15,15 @@ from thingstead.bus.local import LocalBus
 from thingstead.clock import SystemClock
 from thingstead.config import AccountSettings, Config, MqttSettings
 from thingstead.gateway.gateway import Gateway
+from thingstead.model.command import Command
 from thingstead.model.device import Device
-from thingstead.model.device_type import Functions
+from thingstead.model.device_type import ConnType, Functions
+from thingstead.model.messages import CommandChanged
 from thingstead.mqtt.connection_packets import Connack, Connect
 from thingstead.mqtt.decoder import Decoder, Packet
 from thingstead.mqtt.properties import NO_PROPERTIES, Properties
 from thingstead.mqtt.protocol import ProtocolVersion
-from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest
 from thingstead.server.composition import build_platform
 from thingstead.services.device_types import NewDeviceType
@@ -107,9 +110,10 @@ class House:
         self.store = store
         self.path = path
         self.bus = LocalBus(round_trip=True)
-        clock = SystemClock()
-        self.platform = build_platform(store, self.bus, clock, config)
-        self.gateway = Gateway(self.platform, self.bus, clock, settings)
+        self.settings = settings
+        self.clock = SystemClock()
+        self.platform = build_platform(store, self.bus, self.clock, config)
+        self.gateway = Gateway(self.platform, self.bus, self.clock, settings)
         self.counters = self.gateway.counters
         self._peers: list[Peer] = []
         self.project_key = ""
@@ -119,8 +123,16 @@ class House:
     async def open(self) -> None:
         credentials = await self.platform.projects.create()
         self.project_id, self.project_key = credentials.project_id, credentials.project_key
-        sock = socket.create_server(("127.0.0.1", 0))
-        self.port = await self.gateway.listen(sock)
+        await self.listen()
+
+    async def listen(self) -> None:
+        self.port = await self.gateway.listen(socket.create_server(("127.0.0.1", 0)))
+
+    async def restart(self) -> None:
+        """The gateway ends and a new one begins, over the same platform."""
+        await self.gateway.stop()
+        self.gateway = Gateway(self.platform, self.bus, self.clock, self.settings)
+        await self.listen()
 
     async def close(self) -> None:
         for peer in self._peers:
@@ -132,14 +144,15 @@ class House:
         await self.bus.close()
         await self.store.close()
 
-    async def device(self, functions: Functions | None = None) -> Device:
+    async def device(self, functions: Functions | None = None, conn_type: ConnType = "1", **new: Any) -> Device:
+        """A device, of a type of its own where it needs one."""
         type_id = None
-        if functions is not None:
+        if functions is not None or conn_type != "1":
             created = await self.platform.device_types.create(
-                self.project_id, NewDeviceType(name="type", functions=functions)
+                self.project_id, NewDeviceType(name="type", functions=functions or Functions(), conn_type=conn_type)
             )
             type_id = created.id
-        return await self.platform.devices.create(self.project_id, NewDevice(name="device", type_id=type_id))
+        return await self.platform.devices.create(self.project_id, NewDevice(name="device", type_id=type_id, **new))
 
     async def peer(self, version: ProtocolVersion = V3_1_1) -> Peer:
         """A connection that has sent nothing."""
@@ -198,3 +211,26 @@ async def house(tmp_path: Path, mqtt_settings: MqttSettings) -> AsyncIterator[Ho
 
 def report(packet_id: int = 0, payload: bytes = b'{"t":1}', qos: int = 1, topic: str = "attributes") -> Publish:
     return Publish(topic, payload, qos, packet_id)
+
+
+async def message(peer: Peer, topic: str) -> Any:
+    packet = await peer.receive(Publish)
+    assert packet.topic == topic
+    if packet.qos:
+        peer.send(Puback(packet.packet_id))
+    return json.loads(packet.payload)
+
+
+async def command(house: House, device: Device, **options: Any) -> Command:
+    return await house.platform.control.send_command(house.project_id, device.id, "restart", {"in": 5}, **options)
+
+
+async def state_reached(house: House, device: Device, row_id: str, state: str) -> None:
+    """Returns when the command stands in that state."""
+    reached = asyncio.Event()
+    subscription = house.bus.subscribe(CommandChanged, lambda _: reached.set())
+    async with asyncio.timeout(TIMEOUT_S):
+        while (await house.store.commands.get(device.id, row_id)).state != state:
+            await reached.wait()
+            reached.clear()
+    subscription.cancel()

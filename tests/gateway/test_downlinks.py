@@ -1,47 +1,19 @@
 """What is sent down to a device: answers to its requests, pushes, commands; and that it is sent to no other."""
 
-import asyncio
 import json
 from typing import Any
 
 import pytest
 
-from tests.gateway.conftest import TIMEOUT_S, V3_1_1, V5, House, Peer, report
+from tests.gateway.conftest import V5, House, command, message, report
 from thingstead.errors import DeviceOffline, Unavailable
 from thingstead.gateway import delivery
 from thingstead.gateway.subscriptions import MAX_SUBSCRIPTIONS
-from thingstead.model.command import Command
-from thingstead.model.device import Device
-from thingstead.model.messages import CommandChanged, CommandIssued
 from thingstead.mqtt.properties import Property
-from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
-from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest, Unsuback, Unsubscribe
+from thingstead.mqtt.subscription_packets import Unsuback, Unsubscribe
 from thingstead.services.history import HistoryService
-
-
-async def message(peer: Peer, topic: str) -> Any:
-    packet = await peer.receive(Publish)
-    assert packet.topic == topic
-    if packet.qos:
-        peer.send(Puback(packet.packet_id))
-    return json.loads(packet.payload)
-
-
-async def command(house: House, device: Device, **options: Any) -> Command:
-    return await house.platform.control.send_command(house.project_id, device.id, "restart", {"in": 5}, **options)
-
-
-async def state_reached(house: House, device: Device, row_id: str, state: str) -> None:
-    """Returns when the command stands in that state."""
-    reached = asyncio.Event()
-    subscription = house.bus.subscribe(CommandChanged, lambda _: reached.set())
-    async with asyncio.timeout(TIMEOUT_S):
-        while (await house.store.commands.get(device.id, row_id)).state != state:
-            await reached.wait()
-            reached.clear()
-    subscription.cancel()
 
 
 @pytest.mark.parametrize("payload", [b"", b"{}", b'{"keys":[]}', b'{"keys":null}'])
@@ -103,88 +75,6 @@ async def test_a_push_reaches_the_device(house: House, qos: int) -> None:
     assert suback.reason_codes == (min(qos, 1),)
     await house.platform.control.push_attributes(house.project_id, device.id, {"relay": False})
     assert await message(peer, "attributes/push") == {"relay": False}
-
-
-@pytest.mark.parametrize(("qos", "version"), [(0, V3_1_1), (1, V3_1_1), (1, V5)])
-async def test_a_command_is_sent_delivered_and_replied(house: House, qos: int, version: ProtocolVersion) -> None:
-    device = await house.device()
-    peer = await house.log_in(device, version)
-    await peer.subscribe("command/send/+", "command/reply/response/+", qos=qos)
-    sent = await command(house, device, command_id=42)
-    assert sent.state in ("sent", "delivered")
-    body = await message(peer, "command/send/42")
-    assert body == {"method": "restart", "params": {"in": 5}, "id": 42}
-    await state_reached(house, device, sent.id, "delivered")
-    peer.send(report(payload=b'{"method":"restart","params":{"ok":true}}', qos=0, topic="command/reply/1000"))
-    assert await message(peer, "command/reply/response/1000") == {"result": 1}
-    kept = await house.store.commands.get(device.id, sent.id)
-    assert (kept.state, kept.reply["params"]) == ("replied", {"ok": True})
-
-
-async def test_a_command_to_a_device_that_does_not_listen_fails_at_once(house: House) -> None:
-    device = await house.device()
-    peer = await house.log_in(device)
-    await peer.subscribe("command/send/7")
-    with pytest.raises(DeviceOffline):
-        await command(house, device)
-    await peer.receive_nothing()
-
-
-async def test_waiting_commands_are_delivered_first_issued_first_when_the_device_listens(house: House) -> None:
-    device = await house.device()
-    waiting = [await command(house, device, command_id=number, wait_ms=60_000) for number in range(5)]
-    peer = await house.log_in(device)
-    await peer.receive_nothing()
-    await peer.subscribe("command/send/+", qos=1)
-    live = asyncio.create_task(command(house, device, command_id=5))
-    for number in range(6):
-        assert (await message(peer, f"command/send/{number}"))["id"] == number
-    for sent in (*waiting, await live):
-        await state_reached(house, device, sent.id, "delivered")
-    peer.send(Subscribe(2, [SubscriptionRequest("#")]))
-    await peer.receive(Suback)
-    await peer.receive_nothing()
-
-
-async def test_a_command_issued_while_pending_ones_are_read_comes_after_them_and_once(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    device = await house.device()
-    await command(house, device, command_id=1, wait_ms=60_000)
-    control, reading, go_on, issued = house.platform.control, asyncio.Event(), asyncio.Event(), asyncio.Event()
-    read_pending = control.pending
-
-    async def pending(device_id: str) -> list[CommandIssued]:
-        rows = await read_pending(device_id)
-        reading.set()
-        await go_on.wait()
-        return rows
-
-    monkeypatch.setattr(control, "pending", pending)
-    peer = await house.log_in(device)
-    await peer.subscribe("command/send/+", qos=1)
-    await reading.wait()
-    house.bus.subscribe(CommandIssued, lambda _: issued.set())
-    live = asyncio.create_task(command(house, device, command_id=2))
-    await issued.wait()
-    with house.held_writes():  # so that the first command still stands as queued when the second one is read
-        go_on.set()
-        assert [(await message(peer, f"command/send/{number}"))["id"] for number in (1, 2)] == [1, 2]
-        await peer.receive_nothing()
-    assert (await live).command_id == 2
-
-
-async def test_a_command_in_flight_when_the_connection_breaks_stays_sent(house: House) -> None:
-    device = await house.device()
-    peer = await house.log_in(device)
-    await peer.subscribe("command/send/+", qos=1)
-    sent = await command(house, device)
-    await peer.receive(Publish)
-    peer.abort()
-    again = await house.log_in(device)
-    await again.subscribe("command/send/+", qos=1)
-    await again.receive_nothing()
-    assert (await house.store.commands.get(device.id, sent.id)).state == "sent"
 
 
 async def test_the_client_s_receive_maximum_bounds_what_is_in_flight(house: House) -> None:
@@ -270,18 +160,6 @@ async def test_messages_over_the_bound_of_the_queue_are_dropped(house: House, mo
     assert house.counters.messages_dropped == 3
     for number in range(3):
         assert await message(peer, "attributes/push") == {"n": number}
-
-
-async def test_a_command_that_the_device_refuses_is_not_delivered(house: House) -> None:
-    device = await house.device()
-    peer = await house.log_in(device, V5)
-    await peer.subscribe("command/send/+", qos=1)
-    sent = await command(house, device)
-    packet = await peer.receive(Publish)
-    peer.send(Puback(packet.packet_id, ReasonCode.QUOTA_EXCEEDED))
-    await peer.receive_nothing()
-    await house.platform.control.close()
-    assert (await house.store.commands.get(device.id, sent.id)).state == "sent"
 
 
 async def test_a_request_that_cannot_be_answered_does_not_stop_the_next(

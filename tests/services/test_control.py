@@ -103,7 +103,7 @@ async def test_a_command_to_an_offline_device_fails_unless_it_may_wait(workshop:
     assert await workshop.control.pending(device.id) == []
     waiting = await workshop.control.send_command("p1", device.id, "reboot", wait_ms=120_000)
     assert waiting.state == "queued"
-    assert [issued.command_row_id for issued in await workshop.control.pending(device.id)] == [waiting.id]
+    assert [issued.command_row_id for issued, _ in await workshop.control.pending(device.id)] == [waiting.id]
 
 
 async def test_a_connection_that_cannot_take_a_command_fails_it_unless_it_may_wait(workshop: Workshop) -> None:
@@ -122,9 +122,9 @@ async def test_waiting_commands_keep_their_order_and_expire(workshop: Workshop) 
         await workshop.control.send_command("p1", device.id, method, wait_ms=1)
         workshop.clock.advance(1)
     await workshop.control.send_command("p1", device.id, "third", wait_ms=2 * REPLY_LIFETIME_MS)
-    assert [issued.method for issued in await workshop.control.pending(device.id)] == ["first", "second", "third"]
+    assert [issued.method for issued, _ in await workshop.control.pending(device.id)] == ["first", "second", "third"]
     workshop.clock.advance(REPLY_LIFETIME_MS)
-    assert [issued.method for issued in await workshop.control.pending(device.id)] == ["third"]
+    assert [issued.method for issued, _ in await workshop.control.pending(device.id)] == ["third"]
     states = [command.state for command in await workshop.store.commands.list_open(device.id)]
     assert states == ["queued"]
 

@@ -17,9 +17,10 @@ MAX_REFUSED_SHOWN = 3
 _encode = msgspec.json.Encoder().encode
 
 
-def refusal(error: ThingsteadError) -> bytes:
-    """``{"result":0,"errcode":…,"message":"…"}``."""
-    return _encode({"result": 0, "errcode": error.errcode, "message": error.message[:MAX_MESSAGE_CHARACTERS]})
+def refusal(error: ThingsteadError, address: str | None = None) -> bytes:
+    """``{"result":0,"errcode":…,"message":"…"}``, and the ``device`` where it is about a sub-device."""
+    body = {"result": 0, "errcode": error.errcode, "message": error.message[:MAX_MESSAGE_CHARACTERS]}
+    return _encode(body if address is None else {**body, "device": address})
 
 
 def all_refused(refused: Sequence[FieldError]) -> bytes:
@@ -48,6 +49,28 @@ def push(values: dict[str, Any]) -> bytes:
 def command(issued: CommandIssued) -> bytes:
     """``command/send/<id>``: always with ``method``, ``params`` and ``id``; clients drop one that lacks any."""
     return _encode({"method": issued.method, "params": issued.params, "id": issued.command_id})
+
+
+def sub_accepted(address: str) -> bytes:
+    """The answer to a message of one sub-device."""
+    return _encode({"result": 1, "device": address})
+
+
+def sub_attributes(address: str, values: dict[str, Any]) -> bytes:
+    """The answer to ``gateway/attributes/get``, in both forms that clients look for (wire reference §15.33)."""
+    answer = {"result": 1, "attributes": values}
+    return _encode({"device": address, **answer, "response": answer})
+
+
+def sub_push(address: str, values: dict[str, Any]) -> bytes:
+    """``gateway/attributes/push``."""
+    return _encode({"device": address, "attributes": values})
+
+
+def sub_command(address: str, issued: CommandIssued) -> bytes:
+    """``gateway/command/send``."""
+    body = {"method": issued.method, "params": issued.params, "id": issued.command_id}
+    return _encode({"device": address, "command": body})
 
 
 def reason_code(error: ThingsteadError) -> ReasonCode:

@@ -1,25 +1,30 @@
-"""Commands on their way to one connected device: first issued, first sent, and each once."""
+"""Commands on their way to one device over one connection: first issued, first sent, each once, a few at a time."""
 
-from thingstead.gateway import answers
-from thingstead.gateway.delivery import QUEUE_LIMIT
+from collections.abc import Callable
+
 from thingstead.gateway.plane import Connection
 from thingstead.gateway.subscriptions import Subscriptions
-from thingstead.model.messages import CommandIssued
+from thingstead.model.messages import CommandChanged, CommandIssued
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.control import ControlService
 
 QOS = 1  # of a command, where the device subscribed with at least that
+REMEMBERED = 1_000  # row ids of commands that were sent; far more than can be on their way
+
+Envelope = Callable[[CommandIssued], tuple[str, bytes]]  # the topic and the payload that carry a command
 
 
 class _Tracking:
-    """Tells the control service how far one command came."""
+    """Tells how far one command came."""
 
-    __slots__ = ("_control", "_row_id", "_sent")
+    __slots__ = ("_commands", "_control", "_qos", "_row_id", "_sent")
 
-    def __init__(self, control: ControlService, row_id: str) -> None:
+    def __init__(self, commands: "Commands", control: ControlService, row_id: str, qos: int) -> None:
+        self._commands = commands
         self._control = control
         self._row_id = row_id
+        self._qos = qos
         self._sent = False
 
     def sent(self) -> None:
@@ -27,69 +32,135 @@ class _Tracking:
         self._control.command_sent(self._row_id)
 
     def settled(self, reason_code: ReasonCode) -> None:
-        if reason_code < 0x80:
+        if self._qos and reason_code < 0x80:  # at QoS 0 nothing says that it arrived
             self._control.command_delivered(self._row_id)
+        self._commands.settled(self._row_id)
 
     def dropped(self, reason: str) -> None:
-        # One that was written may have arrived: it stays "sent", and is replied to or expires.
+        # One that was written may have arrived: it stays "sent", and is sent again, replied to, or expires.
         if not self._sent:
             self._control.command_failed(self._row_id, reason)
+        self._commands.settled(self._row_id)
 
 
 class Commands:
-    """The commands of one connection.
+    """The commands of one device on one connection.
 
-    A command may be heard twice, on the bus and among those pending in the store; its row id removes the double. While
-    pending ones are read, what comes on the bus waits and is read with them, so that none overtakes another.
+    At QoS 1 the next one waits until the one before was acknowledged, replied to, or is over; at QoS 0 it follows at
+    once. A command may be heard twice, on the bus and among those in the store; its row id removes the double. While
+    those in the store are read, what comes on the bus waits and is read with them, so that none overtakes another.
+
+    Args:
+        window: how many may be on their way at once.
     """
 
-    __slots__ = ("_again", "_connection", "_control", "_device_id", "_reading", "_subscriptions", "_taken")
+    __slots__ = (
+        "_again",
+        "_connection",
+        "_control",
+        "_device_id",
+        "_envelope",
+        "_pumping",
+        "_reading",
+        "_subscriptions",
+        "_taken",
+        "_under_way",
+        "_waiting",
+        "_window",
+    )
 
     def __init__(
-        self, connection: Connection, subscriptions: Subscriptions, control: ControlService, device_id: str
+        self,
+        connection: Connection,
+        subscriptions: Subscriptions,
+        control: ControlService,
+        device_id: str,
+        envelope: Envelope,
+        window: int,
     ) -> None:
         self._connection = connection
         self._subscriptions = subscriptions
         self._control = control
         self._device_id = device_id
+        self._envelope = envelope
+        self._window = window
         self._reading = False
         self._again = False
-        self._taken: dict[str, None] = {}  # row ids, oldest first
+        self._pumping = False
+        self._waiting: dict[str, CommandIssued] = {}  # by row id, first issued first
+        self._under_way: dict[str, None] = {}  # row ids of those that were sent and not answered
+        self._taken: dict[str, None] = {}  # row ids of those that were sent, oldest first
 
-    def subscribed(self) -> None:
-        """The device listens to more than before: pending commands may have a way now."""
+    def ready(self) -> None:
+        """The device listens, or to more than before: commands in the store may have a way now."""
         self._again = True
         if not self._reading:
             self._reading = True
-            self._connection.run(self._send_pending)
+            self._connection.run(self._read)
 
     def issued(self, command: CommandIssued) -> None:
         """A command was issued just now."""
         if self._reading:
             self._again = True
-        else:
-            self._send(command)
+        elif command.command_row_id not in self._taken:
+            self._waiting[command.command_row_id] = command
+            self._pump()
             self._connection.flush()
 
-    async def _send_pending(self) -> None:
+    def changed(self, news: CommandChanged) -> None:
+        """A command was replied to, or is over."""
+        self._waiting.pop(news.command_row_id, None)
+        self.settled(news.command_row_id)
+        self._connection.flush()
+
+    def settled(self, row_id: str) -> None:
+        """A command makes room for the next one."""
+        if row_id in self._under_way:
+            del self._under_way[row_id]
+            self._pump()
+
+    async def _read(self) -> None:
         try:
             while self._again:
                 self._again = False
-                for command in await self._control.pending(self._device_id):
-                    self._send(command)
+                pending = await self._control.pending(self._device_id)
+                self._waiting = {
+                    command.command_row_id: command
+                    for command, sent in pending
+                    if command.command_row_id not in self._taken and not (sent and self._listens_at_most_once(command))
+                }
         finally:
             self._reading = False
+        self._pump()
+
+    def _listens_at_most_once(self, command: CommandIssued) -> bool:
+        """At QoS 0 what was sent is not sent again."""
+        topic, _ = self._envelope(command)
+        grant = self._subscriptions.grant(topic)
+        return grant is not None and not grant.qos
+
+    def _pump(self) -> None:
+        """Sends what the window allows. What is settled by being sent comes back here, and goes on in the loop."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._waiting and len(self._under_way) < self._window:
+                row_id = next(iter(self._waiting))
+                self._send(self._waiting.pop(row_id))
+        finally:
+            self._pumping = False
 
     def _send(self, command: CommandIssued) -> None:
-        if command.command_row_id in self._taken:
-            return
-        topic = f"command/send/{command.command_id}"
+        row_id = command.command_row_id
+        topic, payload = self._envelope(command)
         grant = self._subscriptions.grant(topic)
         if grant is None:
-            self._control.command_failed(command.command_row_id, f"the device does not listen to {topic}")
+            self._control.command_failed(row_id, f"the device does not listen to {topic}")
             return
-        self._taken[command.command_row_id] = None
-        if len(self._taken) > 2 * QUEUE_LIMIT:  # far more than can be on their way
+        self._taken[row_id] = self._under_way[row_id] = None
+        if len(self._taken) > REMEMBERED:
             del self._taken[next(iter(self._taken))]
-        message = Publish(topic, answers.command(command), min(grant.qos, QOS), properties=grant.properties)
-        self._connection.delivery.send(message, _Tracking(self._control, command.command_row_id))
+        qos = min(grant.qos, QOS)
+        tracking = _Tracking(self, self._control, row_id, qos)
+        self._connection.delivery.send(Publish(topic, payload, qos, properties=grant.properties), tracking)

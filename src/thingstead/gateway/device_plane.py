@@ -5,20 +5,24 @@ from typing import NamedTuple
 
 import msgspec
 
-from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
+from thingstead.config import MqttSettings
+from thingstead.errors import FieldError, InvalidInput, ThingsteadError, Unavailable
 from thingstead.gateway import answers
-from thingstead.gateway.commands import Commands
+from thingstead.gateway.commands import Commands, Envelope
+from thingstead.gateway.hub import Downlink
 from thingstead.gateway.plane import Connection, Receipt
 from thingstead.gateway.subscriptions import Subscriptions, reaches_under
-from thingstead.model.messages import AttributesPushed, CommandIssued
+from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 from thingstead.services.ingest import DeviceLink, Outcome
 from thingstead.services.platform import Platform
+from thingstead.services.sub_presence import SubDevice
 
 MAX_ID_CHARACTERS = 32  # of the <id> that a requester chooses; a longer one is no topic of ours
-PUSH_QOS = 1  # of a push, where the device subscribed with at least that
+MAX_IDENTIFIER_CHARACTERS = 64  # of a data stream
+PUSH_QOS = 1  # of a push and of data, where the device subscribed with at least that
 _SUCCESS = ReasonCode.SUCCESS
 
 
@@ -38,11 +42,27 @@ class DevicePlane:
         end: ends the device's session; is told why, once.
     """
 
-    __slots__ = ("_accepted", "_commands", "_connection", "_end", "_ingest", "_link", "_platform", "_subscriptions")
+    __slots__ = (
+        "_accepted",
+        "_commands",
+        "_connection",
+        "_end",
+        "_ingest",
+        "_link",
+        "_platform",
+        "_settings",
+        "_subscriptions",
+    )
 
     def __init__(
-        self, connection: Connection, link: DeviceLink, platform: Platform, end: Callable[[str], Awaitable[None]]
+        self,
+        connection: Connection,
+        link: DeviceLink,
+        platform: Platform,
+        settings: MqttSettings,
+        end: Callable[[str], Awaitable[None]],
     ) -> None:
+        self._settings = settings
         self._connection = connection
         self._link = link
         self._platform = platform
@@ -50,7 +70,12 @@ class DevicePlane:
         self._end = end
         self._subscriptions = Subscriptions()
         self._accepted: bytes | None = None  # the encoded answer to a report that is kept as a whole
-        self._commands = Commands(connection, self._subscriptions, platform.control, link.device.id)
+        self._commands = self.commands_of(link.device.id, _command_message)
+
+    def commands_of(self, device_id: str, envelope: Envelope) -> Commands:
+        """The commands of this device, or of one behind it."""
+        window = self._settings.command_window
+        return Commands(self._connection, self._subscriptions, self._platform.control, device_id, envelope, window)
 
     async def closed(self, reason: str) -> None:
         await self._end(reason)
@@ -60,32 +85,36 @@ class DevicePlane:
     def publish(self, packet: Publish) -> Receipt:
         topic = packet.topic
         if topic == "attributes":
-            return self._report(packet.payload)
+            return self._report(packet)
         request_id = ""
         route = _TOPICS.get(topic)
         if route is None:
             root, _, request_id = topic.rpartition("/")
-            route = _ROOTS.get(root) if 0 < len(request_id) <= MAX_ID_CHARACTERS else None
-        if route is None:
-            # Wire reference §14.7: whatever else a device publishes is tolerated.
-            self._connection.counters.messages_ignored += 1
-            return None, ReasonCode.NO_MATCHING_SUBSCRIBERS, None
-        answer_topic = route.answer_topic + request_id
+            route = _ROOTS.get(root)
+            if route is None or not 0 < len(request_id) <= route.max_characters:
+                return self._ignored(packet)
+        answer_topic = None if route.answer_topic is None else route.answer_topic + request_id
         try:
             outcome = route.take(self, request_id, packet.payload)
         except Unavailable:
             raise
         except ThingsteadError as exc:
-            return self._refused(exc, answer_topic)
-        return (None, _SUCCESS, None) if outcome is None else self._receipt(outcome, answer_topic)
+            return self._refused(exc, packet, answer_topic)
+        return (None, _SUCCESS, None) if outcome is None else self._receipt(outcome, packet, answer_topic)
 
-    def _report(self, payload: bytes) -> Receipt:
+    def _ignored(self, packet: Publish) -> Receipt:
+        """Wire reference §14.7: whatever else a device publishes is tolerated."""
+        self._connection.counters.messages_ignored += 1
+        self._log_rejected(packet, "the topic means nothing here", ())
+        return None, ReasonCode.NO_MATCHING_SUBSCRIBERS, None
+
+    def _report(self, packet: Publish) -> Receipt:
         try:
-            outcome = self._ingest.report_attributes(self._link, payload)
+            outcome = self._ingest.report_attributes(self._link, packet.payload)
         except InvalidInput as exc:
-            return self._refused(exc, "attributes/response")
+            return self._refused(exc, packet, "attributes/response")
         if outcome.refused:
-            return self._receipt(outcome, "attributes/response")
+            return self._receipt(outcome, packet, "attributes/response")
         if self._accepted is not None:
             self._connection.counters.messages_sent += 1
         return outcome.commit, _SUCCESS, self._accepted
@@ -99,6 +128,9 @@ class DevicePlane:
     def _reply(self, request_id: str, payload: bytes) -> Outcome:
         topic_id = int(request_id) if request_id.isascii() and request_id.isdecimal() else None
         return self._platform.control.reply(self._link.device, topic_id, payload)
+
+    def _data(self, identifier: str, payload: bytes) -> Outcome:
+        return self._platform.streams.report(self._link, identifier, payload)
 
     def _get(self, request_id: str, payload: bytes) -> None:
         try:
@@ -118,24 +150,30 @@ class DevicePlane:
 
         self._connection.run(answer)
 
-    def _receipt(self, outcome: Outcome, answer_topic: str) -> Receipt:
+    def _receipt(self, outcome: Outcome, packet: Publish, answer_topic: str | None) -> Receipt:
         if not outcome.refused:
             return outcome.commit, _SUCCESS, self._answer(answer_topic, answers.ACCEPTED)
+        self._log_rejected(packet, "values were refused", outcome.refused)
         if outcome.commit is not None:
             return outcome.commit, _SUCCESS, self._answer(answer_topic, answers.partly_refused(outcome.refused))
         body = answers.all_refused(outcome.refused)
         return None, ReasonCode.PAYLOAD_FORMAT_INVALID, self._answer(answer_topic, body)
 
-    def _refused(self, error: ThingsteadError, answer_topic: str) -> Receipt:
+    def _refused(self, error: ThingsteadError, packet: Publish, answer_topic: str | None) -> Receipt:
+        self._log_rejected(packet, error.message, error.errors if isinstance(error, InvalidInput) else ())
         return None, answers.reason_code(error), self._answer(answer_topic, answers.refusal(error))
 
-    def _answer(self, topic: str, payload: bytes) -> bytes | None:
-        """An answer as bytes to write; None where the device does not listen to it.
+    def _log_rejected(self, packet: Publish, reason: str, errors: Sequence[FieldError]) -> None:
+        """For people who look for a fault in the device."""
+        self._platform.device_logs.rejected(self._link.device, packet.topic, reason, errors, packet.payload)
+
+    def _answer(self, topic: str | None, payload: bytes) -> bytes | None:
+        """An answer as bytes to write; None where there is no topic for it, or the device does not listen to it.
 
         Answers go at QoS 0: they are about a message whose acknowledgement travels with them on one connection.
         """
-        grant = self._subscriptions.grant(topic)
-        if grant is None:
+        grant = None if topic is None else self._subscriptions.grant(topic)
+        if topic is None or grant is None:
             return None
         encoded = self._connection.delivery.encode(topic, payload, grant.properties)
         if encoded is not None:
@@ -148,7 +186,7 @@ class DevicePlane:
         reason_codes = self._subscriptions.subscribe(packet)
         self._subscriptions_changed()
         if any(reaches_under(request.topic_filter, "command") for request in packet.subscriptions):
-            self._commands.subscribed()
+            self._commands.ready()
         return reason_codes
 
     def unsubscribe(self, packet: Unsubscribe) -> Sequence[ReasonCode]:
@@ -164,24 +202,47 @@ class DevicePlane:
 
     def push(self, message: AttributesPushed) -> None:
         """``attributes/push``. It is not kept for a device that does not listen: the value is there to be read."""
-        grant = self._subscriptions.grant("attributes/push")
-        if grant is not None:
-            payload = answers.push(message.attributes)
-            self._connection.delivery.send(
-                Publish("attributes/push", payload, min(grant.qos, PUSH_QOS), properties=grant.properties)
-            )
-            self._connection.flush()
+        self.send("attributes/push", answers.push(message.attributes))
+
+    def data(self, message: DataSent) -> None:
+        """``data/<identifier>/set``: the bytes as they are."""
+        self.send(f"data/{message.identifier}/set", message.payload)
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Sends to the device what it listens to, now or when its window allows."""
+        grant = self._subscriptions.grant(topic)
+        if grant is None:
+            return
+        qos = min(grant.qos, PUSH_QOS)
+        self._connection.delivery.send(Publish(topic, payload, qos, properties=grant.properties))
+        self._connection.flush()
 
     def command(self, message: CommandIssued) -> None:
         """``command/send/<id>``."""
         self._commands.issued(message)
+
+    def command_changed(self, message: CommandChanged) -> None:
+        """Makes room for the next command."""
+        self._commands.changed(message)
+
+    def ready(self) -> None:
+        """The device came online; what waits for it is sent when it subscribes."""
+
+    def below(self, sub_device: SubDevice) -> Downlink | None:
+        """Only a gateway has sub-devices."""
+        return None
+
+
+def _command_message(command: CommandIssued) -> tuple[str, bytes]:
+    return f"command/send/{command.command_id}", answers.command(command)
 
 
 class _Route(NamedTuple):
     """What a topic means: who takes the payload, and where the answer goes (followed by the request's id)."""
 
     take: Callable[[DevicePlane, str, bytes], Outcome | None]
-    answer_topic: str
+    answer_topic: str | None  # None: there is none
+    max_characters: int = MAX_ID_CHARACTERS  # of the last level, where it is a name
 
 
 _TOPICS = {"attributes/series": _Route(DevicePlane._series, "attributes/series/response")}
@@ -189,4 +250,5 @@ _ROOTS = {
     "attributes/get": _Route(DevicePlane._get, "attributes/get/response/"),
     "event/report": _Route(DevicePlane._event, "event/response/"),
     "command/reply": _Route(DevicePlane._reply, "command/reply/response/"),
+    "data": _Route(DevicePlane._data, None, MAX_IDENTIFIER_CHARACTERS),
 }

@@ -28,13 +28,13 @@ class Gateway:
 
     def __init__(self, platform: Platform, bus: Bus, clock: Clock, settings: MqttSettings) -> None:
         self.counters = Counters()
-        self._hub = Hub(bus)
+        self._hub = Hub(bus, platform.sub_devices)
         self._tasks = Tasks()
         self._clients: Clients[Client] = Clients()
         self._servers: list[asyncio.Server] = []
         self._surroundings = Surroundings(
             settings=settings,
-            access=DeviceAccess(platform, self._hub, clock),
+            access=DeviceAccess(platform, self._hub, clock, settings),
             counters=self.counters,
             relief=platform.ingest,
             tasks=self._tasks,

@@ -7,10 +7,21 @@ import structlog
 
 from thingstead.bus.base import Bus
 from thingstead.gateway.plane import Connection
-from thingstead.model.messages import AttributesPushed, CommandIssued, PresenceChanged, SessionsRevoked
+from thingstead.model.messages import (
+    AttributesPushed,
+    CommandChanged,
+    CommandIssued,
+    DataSent,
+    PresenceChanged,
+    SessionsRevoked,
+)
 from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.sub_devices import SubDeviceService
+from thingstead.services.sub_presence import SubDevice
 
 log = structlog.get_logger("thingstead.gateway")
+
+ENDED = frozenset(("replied", "expired", "failed"))  # states after which a command is no longer on its way
 
 
 class Downlink(Protocol):
@@ -19,6 +30,20 @@ class Downlink(Protocol):
     def push(self, message: AttributesPushed) -> None: ...
 
     def command(self, message: CommandIssued) -> None: ...
+
+    def command_changed(self, message: CommandChanged) -> None:
+        """A command of the device was replied to, or is over."""
+        ...
+
+    def data(self, message: DataSent) -> None: ...
+
+    def ready(self) -> None:
+        """A sub-device came online: what waits for it may go."""
+        ...
+
+    def below(self, sub_device: SubDevice) -> "Downlink | None":
+        """The way to a sub-device, where this is its gateway."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -35,15 +60,19 @@ class Hub:
     """The sessions of this node.
 
     A session is here from the moment in which its device is known, before it owns the device, so that neither a
-    takeover nor a revocation can pass it by. What is sent to a device goes to the newest session that owns it.
+    takeover nor a revocation can pass it by. What is sent to a device goes to the newest session that owns it, and
+    what is sent to a sub-device to the session of its gateway.
     """
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, sub_devices: SubDeviceService) -> None:
+        self._sub_devices = sub_devices
         self._by_id: dict[str, LiveSession] = {}
         self._by_device: dict[str, list[LiveSession]] = {}  # oldest first; nearly always one
         self._subscriptions = [
             bus.subscribe(AttributesPushed, self._push),
             bus.subscribe(CommandIssued, self._command),
+            bus.subscribe(CommandChanged, self._command_changed),
+            bus.subscribe(DataSent, self._data),
             bus.subscribe(PresenceChanged, self._presence_changed),
             bus.subscribe(SessionsRevoked, self._revoke),
         ]
@@ -69,7 +98,15 @@ class Hub:
         for session in reversed(self._by_device.get(device_id, ())):
             if session.downlink is not None:
                 return session.downlink
-        return None
+        return self._below(device_id)
+
+    def _below(self, device_id: str) -> Downlink | None:
+        """The way to a sub-device through its gateway."""
+        sub_device = self._sub_devices.route(device_id)
+        if sub_device is None:
+            return None
+        gateway = self._by_id.get(sub_device.gateway.session_id)
+        return gateway.downlink.below(sub_device) if gateway is not None and gateway.downlink is not None else None
 
     def _push(self, message: AttributesPushed) -> None:
         downlink = self._downlink(message.device_id)
@@ -81,7 +118,20 @@ class Hub:
         if downlink is not None:
             downlink.command(message)
 
+    def _command_changed(self, message: CommandChanged) -> None:
+        if message.state in ENDED:
+            downlink = self._downlink(message.device_id)
+            if downlink is not None:
+                downlink.command_changed(message)
+
+    def _data(self, message: DataSent) -> None:
+        downlink = self._downlink(message.device_id)
+        if downlink is not None:
+            downlink.data(message)
+
     def _presence_changed(self, message: PresenceChanged) -> None:
+        if message.online and (below := self._below(message.device_id)) is not None:
+            below.ready()
         replaced = self._by_id.get(message.replaced) if message.replaced else None
         if replaced is None:
             return

@@ -1,10 +1,17 @@
 """How commands appear on the bus, and which command a reply answers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from thingstead.model.command import Command
 from thingstead.model.messages import CommandChanged, CommandIssued
+
+
+class PendingCommand(NamedTuple):
+    """A command that its device has not acknowledged."""
+
+    command: CommandIssued
+    sent: bool  # it was written to a connection, which may have ended before it arrived
 
 
 def issued(command: Command) -> CommandIssued:

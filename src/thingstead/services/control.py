@@ -16,10 +16,10 @@ from thingstead.errors import DeviceOffline, FieldError, InvalidInput, ReplyTime
 from thingstead.model.command import Command, CommandState
 from thingstead.model.device import Device
 from thingstead.model.ids import new_id
-from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued
+from thingstead.model.messages import AttributesPushed, CommandChanged
 from thingstead.model.report import Report, Source
 from thingstead.model.values import check_params, valid_identifier
-from thingstead.services.command_news import answered_by, changed, issued
+from thingstead.services.command_news import PendingCommand, answered_by, changed, issued
 from thingstead.services.commits import TaskCommit, committed
 from thingstead.services.ingest import IngestService, Outcome
 from thingstead.services.payloads import decode_object
@@ -152,18 +152,19 @@ class ControlService:
             finally:
                 self._waiting.pop(command.id, None)
 
-    async def pending(self, device_id: str) -> list[CommandIssued]:
-        """The queued commands of a device, first issued first; those past their time become ``expired`` instead."""
-        waiting = []
+    async def pending(self, device_id: str) -> list[PendingCommand]:
+        """The commands that the device has not acknowledged, first issued first: those that wait, and those that were
+        sent, perhaps over a connection that ended. Those past their time become ``expired`` instead."""
+        pending = []
         now = self._clock.now_ms()
         for command in await self._store.commands.list_open(device_id):
-            if command.state != "queued":
+            if command.state == "delivered":
                 continue
             if command.expire_time <= now:
                 await self._move(command.id, "expired", "nobody took it in time")
             else:
-                waiting.append(issued(command))
-        return waiting
+                pending.append(PendingCommand(issued(command), command.state == "sent"))
+        return pending
 
     def command_sent(self, row_id: str) -> None:
         """The command was written to the device's connection."""
@@ -177,6 +178,10 @@ class ControlService:
         """No connection can take the command now; ``reason`` is for people. It fails where its sender does not let
         it wait, and else stays queued."""
         self._bus.publish(CommandChanged("", row_id, 0, "", "queued", reason))
+
+    async def abandon(self, row_id: str, reason: str) -> None:
+        """The command fails, unless it has ended already: what the device replies from now on is not its reply."""
+        await self._move(row_id, "failed", reason)
 
     def reply(self, device: Device, topic_id: int | None, payload: bytes | memoryview) -> Outcome:
         """A ``command/reply`` (wire reference §3.3). It answers the open command that its body's ``id`` names, else its

@@ -18,6 +18,7 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import FieldError, InvalidInput, NotFound
 from thingstead.model.device import Device
+from thingstead.model.device_type import ConnType
 from thingstead.model.ids import new_id
 from thingstead.model.messages import DeviceChanged, DeviceTypeChanged, EventReported, ReportsCommitted
 from thingstead.model.report import EventRecord, Report
@@ -47,10 +48,11 @@ _outcome = partial(tuple.__new__, Outcome)  # a third of the cost of the constru
 class TypeDefinition:
     """The compiled definition of one device type, shared by the links of its devices and replaced when it changes."""
 
-    __slots__ = ("__weakref__", "compiled")
+    __slots__ = ("__weakref__", "compiled", "conn_type")
 
-    def __init__(self, compiled: CompiledFunctions) -> None:
+    def __init__(self, compiled: CompiledFunctions, conn_type: ConnType = "1") -> None:
         self.compiled = compiled
+        self.conn_type = conn_type
 
 
 WITHOUT_TYPE = TypeDefinition(UNDEFINED)
@@ -237,7 +239,9 @@ class IngestService:
                 return WITHOUT_TYPE
             definition = self._types.get(device.type_id)
             if definition is None:
-                definition = self._types[device.type_id] = TypeDefinition(CompiledFunctions(device_type.functions))
+                definition = self._types[device.type_id] = TypeDefinition(
+                    CompiledFunctions(device_type.functions), device_type.conn_type
+                )
         self._recent_types.append(definition)
         return definition
 
@@ -269,3 +273,4 @@ class IngestService:
         except NotFound:  # a type can only be removed when no device is left of it
             return
         definition.compiled = CompiledFunctions(device_type.functions)
+        definition.conn_type = device_type.conn_type

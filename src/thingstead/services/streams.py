@@ -74,6 +74,8 @@ class StreamService:
         session = await self._store.presence.find_session(device.number)
         if session is None or (push_mode is not None and session.protocol != push_mode):
             raise DeviceOffline("the device is offline" if session is None else f"the device is not on {push_mode}")
+        if session.protocol == "gateway":
+            raise InvalidInput.field("identifier", "a device behind a gateway takes no custom data")
         if session.protocol == "tcp":
             compiled = await self._ingest.compiled(device)
             if compiled.tcp_stream != identifier:

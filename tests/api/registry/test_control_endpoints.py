@@ -94,7 +94,7 @@ async def test_a_command_for_an_offline_device_is_refused_or_waits(api: Api, hou
     info = await api.call("POST", path, {"method": "m", "wait_ms": 60_000})
     assert info["state"] == "queued"
     await house.reopen()
-    [waiting] = await house.platform.control.pending(device_id)
+    [(waiting, _)] = await house.platform.control.pending(device_id)
     assert (waiting.command_row_id, waiting.method) == (info["command"], "m")
 
 

@@ -1,0 +1,203 @@
+"""Commands on their way to a device: in order, a few at a time, each once, over breaks and restarts."""
+
+import asyncio
+
+import pytest
+
+from tests.gateway.conftest import V3_1_1, V5, House, command, message, report, state_reached
+from thingstead.errors import DeviceOffline
+from thingstead.model.messages import CommandChanged, CommandIssued
+from thingstead.mqtt.connection_packets import Disconnect
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.publish_packets import Puback, Publish
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest
+from thingstead.services.command_news import PendingCommand
+
+
+@pytest.mark.parametrize(("qos", "version"), [(0, V3_1_1), (1, V3_1_1), (1, V5)])
+async def test_a_command_is_sent_delivered_and_replied(house: House, qos: int, version: ProtocolVersion) -> None:
+    device = await house.device()
+    peer = await house.log_in(device, version)
+    await peer.subscribe("command/send/+", "command/reply/response/+", qos=qos)
+    sent = await command(house, device, command_id=42)
+    assert sent.state in ("sent", "delivered")
+    body = await message(peer, "command/send/42")
+    assert body == {"method": "restart", "params": {"in": 5}, "id": 42}
+    await state_reached(house, device, sent.id, "delivered" if qos else "sent")
+    peer.send(report(payload=b'{"method":"restart","params":{"ok":true}}', qos=0, topic="command/reply/1000"))
+    assert await message(peer, "command/reply/response/1000") == {"result": 1}
+    kept = await house.store.commands.get(device.id, sent.id)
+    assert (kept.state, kept.reply["params"]) == ("replied", {"ok": True})
+
+
+async def test_a_command_to_a_device_that_does_not_listen_fails_at_once(house: House) -> None:
+    device = await house.device()
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/7")
+    with pytest.raises(DeviceOffline):
+        await command(house, device)
+    await peer.receive_nothing()
+
+
+async def test_waiting_commands_are_delivered_first_issued_first_when_the_device_listens(house: House) -> None:
+    device = await house.device()
+    waiting = [await command(house, device, command_id=number, wait_ms=60_000) for number in range(5)]
+    peer = await house.log_in(device)
+    await peer.receive_nothing()
+    await peer.subscribe("command/send/+", qos=1)
+    live = asyncio.create_task(command(house, device, command_id=5))
+    for number in range(6):
+        assert (await message(peer, f"command/send/{number}"))["id"] == number
+    for sent in (*waiting, await live):
+        await state_reached(house, device, sent.id, "delivered")
+    peer.send(Subscribe(2, [SubscriptionRequest("#")]))
+    await peer.receive(Suback)
+    await peer.receive_nothing()
+
+
+async def test_a_command_issued_while_pending_ones_are_read_comes_after_them_and_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = await house.device()
+    await command(house, device, command_id=1, wait_ms=60_000)
+    control, reading, go_on, issued = house.platform.control, asyncio.Event(), asyncio.Event(), asyncio.Event()
+    read_pending = control.pending
+
+    async def pending(device_id: str) -> list[PendingCommand]:
+        rows = await read_pending(device_id)
+        reading.set()
+        await go_on.wait()
+        return rows
+
+    monkeypatch.setattr(control, "pending", pending)
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+", qos=1)
+    await reading.wait()
+    house.bus.subscribe(CommandIssued, lambda _: issued.set())
+    live = asyncio.create_task(command(house, device, command_id=2))
+    await issued.wait()
+    with house.held_writes():  # so that the first command still stands as queued when the second one is read
+        go_on.set()
+        assert [(await message(peer, f"command/send/{number}"))["id"] for number in (1, 2)] == [1, 2]
+        await peer.receive_nothing()
+    assert (await live).command_id == 2
+
+
+async def test_a_command_that_the_device_refuses_is_not_delivered(house: House) -> None:
+    device = await house.device()
+    peer = await house.log_in(device, V5)
+    await peer.subscribe("command/send/+", qos=1)
+    sent = await command(house, device)
+    packet = await peer.receive(Publish)
+    peer.send(Puback(packet.packet_id, ReasonCode.QUOTA_EXCEEDED))
+    await peer.receive_nothing()
+    await house.platform.control.close()
+    assert (await house.store.commands.get(device.id, sent.id)).state == "sent"
+
+
+async def test_the_next_command_waits_for_the_acknowledgement_of_the_one_before(house: House) -> None:
+    device = await house.device()
+    waiting = [await command(house, device, command_id=number, wait_ms=60_000) for number in range(3)]
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+", qos=1)
+    for number in range(3):
+        packet = await peer.receive(Publish)
+        assert packet.topic == f"command/send/{number}"
+        await peer.receive_nothing()
+        peer.send(Puback(packet.packet_id))
+    await state_reached(house, device, waiting[2].id, "delivered")
+
+
+async def test_a_reply_stands_for_the_acknowledgement(house: House) -> None:
+    device = await house.device()
+    first = await command(house, device, command_id=1, wait_ms=60_000)
+    await command(house, device, command_id=2, wait_ms=60_000)
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+", qos=1)
+    assert (await peer.receive(Publish)).topic == "command/send/1"
+    peer.send(report(payload=b'{"method":"restart","id":1}', qos=0, topic="command/reply/1"))
+    assert (await peer.receive(Publish)).topic == "command/send/2"
+    await state_reached(house, device, first.id, "replied")
+
+
+async def test_a_command_whose_time_is_over_makes_room_for_the_next(house: House) -> None:
+    device = await house.device()
+    stuck = await command(house, device, command_id=1, wait_ms=60_000)
+    await command(house, device, command_id=2, wait_ms=60_000)
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+", qos=1)
+    assert (await peer.receive(Publish)).topic == "command/send/1"
+    await state_reached(house, device, stuck.id, "sent")
+    await house.store.commands.advance(stuck.id, "expired", stuck.expire_time)
+    house.bus.publish(CommandChanged(device.id, stuck.id, 1, "restart", "expired"))
+    assert (await peer.receive(Publish)).topic == "command/send/2"
+
+
+async def test_hundreds_of_commands_at_qos_0_follow_each_other_at_once(house: House) -> None:
+    device = await house.device()
+    for number in range(300):
+        await command(house, device, command_id=number, wait_ms=60_000)
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+")
+    for number in range(300):
+        assert (await peer.receive(Publish)).topic == f"command/send/{number}"
+    await peer.receive_nothing()
+
+
+@pytest.mark.parametrize("end", ["lost", "taken over", "restarted"])
+async def test_a_command_that_was_not_acknowledged_is_sent_again_to_the_next_connection(house: House, end: str) -> None:
+    device = await house.device()
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+", qos=1)
+    sent = await command(house, device)
+    later = await command(house, device, command_id=2, wait_ms=60_000)
+    assert (await peer.receive(Publish)).topic == "command/send/1000"
+    await state_reached(house, device, sent.id, "sent")
+    if end == "lost":
+        peer.abort()
+    elif end == "restarted":
+        await house.restart()
+    again = await house.log_in(device)
+    await again.subscribe("command/send/+", qos=1)
+    assert [(await message(again, f"command/send/{number}"))["id"] for number in (1000, 2)] == [1000, 2]
+    for each in (sent, later):
+        await state_reached(house, device, each.id, "delivered")
+
+
+async def test_at_qos_0_a_command_is_sent_at_most_once(house: House) -> None:
+    device = await house.device()
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+")
+    sent = await command(house, device)
+    await peer.receive(Publish)
+    await state_reached(house, device, sent.id, "sent")
+    peer.abort()
+    again = await house.log_in(device)
+    await again.subscribe("command/send/+")
+    await again.receive_nothing()
+
+
+async def test_a_device_that_sleeps_gets_its_commands_whenever_it_wakes(house: House) -> None:
+    device = await house.device()
+    for number in range(3):
+        waiting = await command(house, device, command_id=number, wait_ms=60_000)
+        peer = await house.log_in(device)
+        await peer.subscribe("command/send/+", qos=1)
+        assert (await message(peer, f"command/send/{number}"))["id"] == number
+        await peer.receive_nothing()
+        await state_reached(house, device, waiting.id, "delivered")
+        peer.send(Disconnect())
+        await peer.receive_close()
+
+
+async def test_an_acknowledged_command_is_not_sent_again_though_no_reply_came(house: House) -> None:
+    device = await house.device()
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+", qos=1)
+    sent = await command(house, device)
+    await message(peer, "command/send/1000")
+    await state_reached(house, device, sent.id, "delivered")
+    again = await house.log_in(device)
+    await again.subscribe("command/send/+", qos=1)
+    await again.receive_nothing()
