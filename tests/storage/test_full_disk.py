@@ -31,7 +31,9 @@ class House:
         self.acknowledged: list[int] = []
 
     async def report(self, ts: int, size: int = 10) -> None:
-        await committed(self.store.history.append(Report(self.number, ts, 1, {"x": random.Random(ts).randbytes(size // 2).hex()})))
+        await committed(
+            self.store.history.append(Report(self.number, ts, 1, {"x": random.Random(ts).randbytes(size // 2).hex()}))
+        )
         self.acknowledged.append(ts)
 
     async def kept(self) -> list[int]:
