@@ -141,6 +141,18 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
             ge=0,
         ),
     ] = 256 << 20
+    retention_days: Annotated[
+        float,
+        _about("How long history is kept where a project has no rule of its own; 0 keeps it for ever.", "days", ge=0),
+    ] = 0
+    history_max_bytes: Annotated[
+        int,
+        _about("History of all projects over which the oldest is dropped; 0 sets no bound.", "bytes", ge=0),
+    ] = 0
+    retention_interval_s: Annotated[
+        float,
+        _about("How often history that is past its time is dropped.", "seconds", ge=1, le=86_400),
+    ] = 300
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,12 @@ from thingstead.storage.sqlite.schema import prepare
 from thingstead.storage.sqlite.series import IN_RANGE, select_blocks
 
 ALL = (0, 2**53)
+HOURS_OF_BLOCKS = (
+    "SELECT project_id, hour, sum(points), sum(bytes), sum(begins) FROM ("
+    "SELECT device_number, last_ts / 3600000 AS hour, points, length(data) + length(identifier) + 24 AS bytes,"
+    " 0 AS begins FROM block UNION ALL SELECT device_number, first_ts / 3600000, 0, 0, 1 FROM block)"
+    " JOIN devices ON number = device_number GROUP BY 1, 2 ORDER BY 1, 2"
+)
 
 
 class Bench:
@@ -47,6 +53,14 @@ class Bench:
     async def points(self, identifier: str, start: int = 0, end: int = 2**53, number: int = 1) -> list[tuple[int, Any]]:
         found = await self.history.series(number, identifier, start, end, offset=0, limit=10_000)
         return [(point.ts, point.value) for point in found]
+
+    def hours(self) -> list[Any]:
+        """What is counted of the blocks."""
+        return self.database.reader.execute("SELECT * FROM history_hours ORDER BY 1, 2").fetchall()
+
+    def hours_of_blocks(self) -> list[Any]:
+        """The same, from the blocks."""
+        return self.database.reader.execute(HOURS_OF_BLOCKS).fetchall()
 
     async def current(self, number: int = 1) -> dict[str, tuple[int, Any]]:
         return {name: (known.ts, known.value) for name, known in (await self.history.current(number)).items()}
@@ -394,4 +408,5 @@ async def test_a_deleted_device_leaves_nothing_and_is_not_written_again(bench: B
     await pack(bench)
     for table in ("block", "spool", "device_state", "report_log"):
         assert bench.database.reader.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    assert bench.database.reader.execute("SELECT * FROM removed_devices").fetchall() == [(1, "p")]
     assert bench.history.packer.pending_points == 0

@@ -60,6 +60,7 @@ async def run(path: Path, actions: list[Any], window: tuple[int, int]) -> None:
                 await bench.history.remove_attributes(1, [action[1]])
                 naive.points = [point for point in naive.points if point[1] != action[1]]
             assert repr(sorted((await bench.current()).items())) == repr(sorted(naive.current().items()))
+            assert bench.hours() == bench.hours_of_blocks()
             for identifier in "abc":
                 assert repr(await bench.points(identifier, *window)) == repr(naive.series(identifier, *window))
     finally:

@@ -40,6 +40,9 @@ BUCKETS_COUNT = 10_000  # of one aggregate
 IDENTIFIERS_COUNT = 20  # attributes of one chart
 SAMPLE_POINTS = 10_000  # of one attribute of a chart
 SAMPLE_POINTS_DEFAULT = 500
+RETENTION_RULES_COUNT = 1_000  # of a project
+RETENTION_DAYS = 36_500
+SIZE_BYTES = 2**53
 INSTANT_MS = 253_402_300_799_999  # the last millisecond of the year 9999
 
 KEYS_COUNT = 1_000  # attributes or tags named in one request

@@ -25,10 +25,10 @@ from thingstead.server.folder import DataFolder
 from thingstead.server.http import HttpListener
 from thingstead.server.sockets import bind
 from thingstead.services.accounts import AccountService
+from thingstead.services.aggregates import AggregateService
 from thingstead.services.alarm_engine import AlarmEngine
 from thingstead.services.alarm_rules import AlarmRuleService
 from thingstead.services.alarm_watches import AlarmWatches
-from thingstead.services.aggregates import AggregateService
 from thingstead.services.alarms import AlarmService
 from thingstead.services.control import ControlService
 from thingstead.services.customers import CustomerService
@@ -43,6 +43,7 @@ from thingstead.services.platform import Platform
 from thingstead.services.presence import PresenceService
 from thingstead.services.projects import Credentials, ProjectService
 from thingstead.services.registration import RegistrationService
+from thingstead.services.retention import RetentionService
 from thingstead.services.streams import StreamService
 from thingstead.services.sub_devices import SubDeviceService
 from thingstead.services.tokens import TokenService
@@ -76,6 +77,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         customers=CustomerService(store, bus, clock, passwords),
         history=HistoryService(store),
         aggregates=AggregateService(store),
+        retention=RetentionService(store, clock, config.storage),
         ingest=ingest,
         control=control,
         presence=presence,
@@ -216,6 +218,7 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         platform = build_platform(store, bus, clock, config)
         stack.push_async_callback(_close_services, platform)
         platform.control.start()
+        platform.retention.start()
         await platform.alarms.engine.start()
         gateway = Gateway(platform, bus, clock, config.mqtt)
         stack.push_async_callback(_within, "mqtt", gateway.stop)
@@ -245,6 +248,7 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
 
 async def _close_services(platform: Platform) -> None:
     await _within("sub_devices", platform.sub_devices.close)
+    await _within("retention", platform.retention.close)
     await _within("control", platform.control.close)
     await _within("ingest", platform.ingest.close)
     await _within("alarms", platform.alarms.engine.close)

@@ -24,6 +24,11 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, mqtt: Count
     metrics.read("thingstead_events_accepted_total", lambda: ingest.events_accepted)
     metrics.read("thingstead_points_total", lambda: store.figures().points)
     metrics.read("thingstead_points_repeated_total", lambda: store.figures().points_repeated)
+    retention = platform.retention
+    metrics.read("thingstead_history_points", lambda: retention.extent.points)
+    metrics.read("thingstead_history_bytes", lambda: retention.extent.size_bytes)
+    metrics.read("thingstead_history_oldest_timestamp_seconds", lambda: (retention.extent.oldest_ts or 0) / 1000)
+    metrics.read("thingstead_history_dropped_points_total", lambda: retention.points_dropped)
     metrics.read("thingstead_history_quarantined_rows", lambda: store.figures().rows_quarantined)
     metrics.read("thingstead_disk_free_bytes", lambda: store.figures().disk_free_bytes)
     metrics.read("thingstead_commits_failed_total", lambda: store.figures().commits_failed)

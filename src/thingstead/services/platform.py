@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from thingstead.services.accounts import AccountService
-from thingstead.services.alarm_rules import AlarmRuleService
 from thingstead.services.aggregates import AggregateService
+from thingstead.services.alarm_rules import AlarmRuleService
 from thingstead.services.alarms import AlarmService
 from thingstead.services.control import ControlService
 from thingstead.services.customers import CustomerService
@@ -17,6 +17,7 @@ from thingstead.services.ingest import IngestService
 from thingstead.services.presence import PresenceService
 from thingstead.services.projects import ProjectService
 from thingstead.services.registration import RegistrationService
+from thingstead.services.retention import RetentionService
 from thingstead.services.streams import StreamService
 from thingstead.services.sub_devices import SubDeviceService
 from thingstead.services.tokens import TokenService
@@ -35,6 +36,7 @@ class Platform:
     customers: CustomerService
     history: HistoryService
     aggregates: AggregateService
+    retention: RetentionService
     ingest: IngestService
     control: ControlService
     presence: PresenceService

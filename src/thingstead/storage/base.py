@@ -40,6 +40,14 @@ from thingstead.model.report import (
     SampleMethod,
     SeriesPoint,
 )
+from thingstead.model.retention import (
+    Cutoff,
+    Dropped,
+    HistoryExtent,
+    RetentionPolicy,
+    SeriesExtent,
+    StoredDevice,
+)
 from thingstead.storage.base_alarms import AlarmRuleStore, AlarmStore, NotifyStore
 from thingstead.storage.commit import Commit as Commit
 
@@ -323,6 +331,53 @@ class RangeStore(Protocol):
         ...
 
 
+class RetentionStore(Protocol):
+    """How long history is kept, how much there is, and dropping what is past its time.
+
+    What drops does so in steps, each short enough to hold nobody up; the caller repeats them until there is nothing
+    left to do. Of the newest points, those that are in no block yet, nothing is dropped or counted.
+    """
+
+    async def policy(self, project_id: str) -> RetentionPolicy:
+        """The project's rules; without rules where none were put."""
+        ...
+
+    async def put_policy(self, project_id: str, policy: RetentionPolicy) -> None: ...
+
+    async def extent(self, project_id: str | None = None) -> HistoryExtent:
+        """How much history a project has, or all of them."""
+        ...
+
+    async def series_extents(self, device_number: int) -> list[SeriesExtent]:
+        """How much of each attribute of a device there is, by identifier."""
+        ...
+
+    async def size_cutoff(self, max_bytes: int, project_id: str | None = None) -> int:
+        """The earliest instant (ms, a whole hour) so that what does not end before it takes at most ``max_bytes``; 0
+        where all of it does."""
+        ...
+
+    async def drop_expired(
+        self, after: int, cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]
+    ) -> Dropped:
+        """One step over devices with a number greater than ``after`` (0 at first). ``cutoffs`` gives for a device what
+        is past its time of each attribute, or None where nothing is; it is called in another thread."""
+        ...
+
+    async def drop_removed(self) -> bool:
+        """One step over the history of devices that were removed; False: there was none."""
+        ...
+
+    async def settle(self, before: int) -> bool:
+        """One step of bringing points that were packed before an instant (ms) where they stay; False: there were
+        none."""
+        ...
+
+    async def give_back(self) -> int:
+        """One step of giving the disk back what was dropped; bytes, 0: there is nothing to give."""
+        ...
+
+
 class EventStore(Protocol):
     """Events as devices reported them."""
 
@@ -425,6 +480,8 @@ class Store(Protocol):
     def history(self) -> HistoryStore: ...
     @property
     def ranges(self) -> RangeStore: ...
+    @property
+    def retention(self) -> RetentionStore: ...
     @property
     def events(self) -> EventStore: ...
     @property

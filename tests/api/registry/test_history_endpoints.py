@@ -112,3 +112,42 @@ async def test_the_history_of_other_projects_is_not_found(api: Api, stranger: Ap
     assert (await stranger.refusal("GET", aggregate, **span, interval=HOUR, fn="avg")).errcode == 404
     assert (await stranger.refusal("GET", f"device/{device_id}/history", **span, identifiers="t")).errcode == 404
     assert (await stranger.refusal("GET", f"device/{device_id}/attributes", at=HOUR)).errcode == 404
+
+
+async def administrator(api: Api, house: House) -> dict[str, str]:
+    """The header of the project's administrator."""
+    [application] = await house.store.accounts.list_applications(api.project_id)
+    body = {"app_id": application.id, "account": "admin", "password": "correct horse battery"}
+    answer = (await api.client.post("/api/v1/admin_login", json=body)).json()
+    return {"Authorization": f"Bearer {answer['info']['access_token']}"}
+
+
+async def test_retention_shows_rules_and_what_is_kept(api: Api, stranger: Api, house: House) -> None:
+    device_id = await device_with_hours(api, house)
+    await house.store.history.packer.pack(whole=True)
+    info = await api.get("retention")
+    assert {name: info[name] for name in ("rules", "max_bytes", "default_days", "points", "oldest_ts")} == {
+        "rules": [], "max_bytes": 0, "default_days": 0, "points": 20, "oldest_ts": 0,
+    }  # fmt: skip
+    assert (await stranger.get("retention"))["oldest_ts"] is None
+    [mode, t] = await api.get(f"device/{device_id}/retention")
+    assert (mode["identifier"], t["identifier"], t["points"], t["days"]) == ("mode", "t", 10, 0)
+    assert (t["oldest_ts"], t["newest_ts"]) == (0, 9 * HOUR // 2)
+    assert (await stranger.refusal("GET", f"device/{device_id}/retention")).errcode == 404
+
+
+async def test_only_an_administrator_sets_retention(api: Api, house: House) -> None:
+    body = {"rules": [{"identifier": "t", "days": 30}, {"days": 90.5}], "max_bytes": 10**9}
+    assert (await api.refusal("PUT", "retention", body)).errcode == 403
+    headers = await administrator(api, house)
+    answer = await api.client.put("/api/v1/retention", json=body, headers=headers)
+    assert answer.json()["result"] is True, answer.text
+    await house.reopen()
+    info = await api.get("retention")
+    assert info["rules"] == [{"identifier": "t", "days": 30.0}, {"days": 90.5}]
+    bad = {"rules": [{"days": -1}, {"identifier": "a b", "days": 1}], "max_bytes": -1}
+    refused = (await api.client.put("/api/v1/retention", json=bad, headers=headers)).json()
+    assert {error["field"] for error in refused["errors"]} == {"rules[0].days", "rules[1].identifier", "max_bytes"}
+    unknown = {"rules": [{"device_type": "nosuch", "days": 1}]}
+    refused = (await api.client.put("/api/v1/retention", json=unknown, headers=headers)).json()
+    assert [error["field"] for error in refused["errors"]] == ["rules[0].device_type"]

@@ -15,6 +15,7 @@ from thingstead.api.project import (
     imports,
     login,
     projects,
+    retention,
 )
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -24,6 +25,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *imports.ENDPOINTS,
     *data.ENDPOINTS,
     *history.ENDPOINTS,
+    *retention.ENDPOINTS,
     *control.ENDPOINTS,
     *alarms.ENDPOINTS,
     *device_types.ENDPOINTS,

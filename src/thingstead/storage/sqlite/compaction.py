@@ -15,6 +15,7 @@ from thingstead.storage.blocks import decode_block, encode_block
 from thingstead.storage.columns import Series, in_order, merged, without_repeats
 from thingstead.storage.seals import Damaged
 from thingstead.storage.sqlite.failures import is_damage
+from thingstead.storage.sqlite.hours import Piece, count, projects_of
 from thingstead.storage.sqlite.quarantine import Finding, set_aside
 from thingstead.storage.sqlite.records import Pending, decode_values
 from thingstead.storage.sqlite.spool import read_spool
@@ -32,6 +33,10 @@ class BlockRow(NamedTuple):
     points: int
     data: bytes
 
+    @property
+    def piece(self) -> Piece:
+        return Piece(self.device_number, self.identifier, self.first_ts, self.last_ts, self.points, len(self.data))
+
 
 class Taken(NamedTuple):
     """Rows of the spool that became blocks."""
@@ -45,7 +50,7 @@ class Compacted(NamedTuple):
     """What a transaction has to write for some devices."""
 
     taken: list[Taken]
-    replaced: list[tuple[int, str, int]]  # keys of blocks that their successors replace
+    replaced: list[Piece]  # blocks that their successors replace
     blocks: list[BlockRow]
     findings: list[Finding]  # damaged rows
     repeats: list[int]  # points that were there already, series by series
@@ -105,22 +110,23 @@ def _columns(reports: list[Pending]) -> dict[str, Series]:
 
 def write(connection: sqlite3.Connection, compacted: Compacted, now: int) -> None:
     """Writes what :func:`build` made. Devices that were removed meanwhile are passed over."""
+    blocks, replaced = compacted.blocks, compacted.replaced
+    numbers = {row[0] for rows in (compacted.taken, blocks, replaced) for row in rows}
+    project_of = projects_of(connection, numbers)
     set_aside(connection, compacted.findings, now)
-    alive = set()
     for number, last_id, points in compacted.taken:
         connection.execute("DELETE FROM spool WHERE device_number = ? AND id <= ?", (number, last_id))
-        state = connection.execute(
-            "UPDATE device_state SET spooled = spooled - ? WHERE device_number = ?", (points, number)
-        )
-        if state.rowcount:
-            alive.add(number)
+        connection.execute("UPDATE device_state SET spooled = spooled - ? WHERE device_number = ?", (points, number))
     connection.executemany(
-        "DELETE FROM block WHERE device_number = ? AND identifier = ? AND first_ts = ?", compacted.replaced
+        "DELETE FROM block WHERE device_number = ? AND identifier = ? AND first_ts = ?",
+        [piece[:3] for piece in replaced if piece.device_number in project_of],
     )
+    written = [block for block in blocks if block.device_number in project_of]
     connection.executemany(
         "INSERT INTO block (device_number, identifier, first_ts, last_ts, points, data) VALUES (?, ?, ?, ?, ?, ?)",
-        [block for block in compacted.blocks if block[0] in alive],
+        written,
     )
+    count(connection, project_of, [block.piece for block in written], replaced)
 
 
 def _add_series(
@@ -132,16 +138,16 @@ def _add_series(
         (number, identifier),
     ).fetchone()
     if newest is None or (newest[1] >= BLOCK_POINTS and series.timestamps[0] > newest[0]):
-        _split(compacted, number, identifier, series)
+        split(compacted, number, identifier, series)
         return
     while series.timestamps:
-        first_ts, last_ts, count, data, next_ts = _covering(connection, number, identifier, series.timestamps[0])
+        first_ts, last_ts, points, data, next_ts = _covering(connection, number, identifier, series.timestamps[0])
         cut = len(series.timestamps) if next_ts is None else bisect_left(series.timestamps, next_ts)
         taken, series = series.cut(cut)
-        if next_ts is None and count >= BLOCK_POINTS and taken.timestamps[0] > last_ts:
-            _split(compacted, number, identifier, taken)
+        if next_ts is None and points >= BLOCK_POINTS and taken.timestamps[0] > last_ts:
+            split(compacted, number, identifier, taken)
             return
-        _merge(compacted, (number, identifier, first_ts), data, taken)
+        _merge(compacted, Piece(number, identifier, first_ts, last_ts, points, len(data)), data, taken)
 
 
 def _covering(
@@ -161,23 +167,23 @@ def _covering(
     return (*row, following[0])
 
 
-def _merge(compacted: Compacted, key: tuple[int, str, int], data: bytes, late: Series) -> None:
-    number, identifier, _ = key
+def _merge(compacted: Compacted, piece: Piece, data: bytes, late: Series) -> None:
+    number, identifier = piece.device_number, piece.identifier
     try:
         present = Series(*decode_block(data))
     except Damaged as exc:
-        compacted.findings.append(Finding("block", key, number, identifier, str(exc), data))
-        _split(compacted, number, identifier, late)
+        compacted.findings.append(Finding("block", piece[:3], number, identifier, str(exc), data))
+        split(compacted, number, identifier, late)
         return
     both = merged(present, late)
     compacted.repeats.append(len(present.timestamps) + len(late.timestamps) - len(both.timestamps))
     if len(both.timestamps) == len(set(present.timestamps)):
         return  # nothing new
-    compacted.replaced.append(key)
-    _split(compacted, number, identifier, both)
+    compacted.replaced.append(piece)
+    split(compacted, number, identifier, both)
 
 
-def _split(compacted: Compacted, number: int, identifier: str, series: Series) -> None:
+def split(compacted: Compacted, number: int, identifier: str, series: Series) -> None:
     """Makes blocks of at most twice ``BLOCK_POINTS``, cutting only between different timestamps."""
     timestamps = series.timestamps
     while timestamps:

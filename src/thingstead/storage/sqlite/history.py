@@ -22,6 +22,8 @@ from thingstead.storage.sqlite.batch import Batch
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.failures import DRIVER_ERRORS, translated
 from thingstead.storage.sqlite.heads import Head
+from thingstead.storage.sqlite.hours import projects_of, take_blocks
+from thingstead.storage.sqlite.layout import to_json
 from thingstead.storage.sqlite.log import read_log
 from thingstead.storage.sqlite.packer import Packer
 from thingstead.storage.sqlite.quarantine import Finding, Quarantine
@@ -44,6 +46,7 @@ INLINE_POINTS = 1_000  # a series read up to this deep runs on the event loop, a
 DUE_LIMIT = 5_000_000  # points that wait to become blocks, at which producers are held back
 INLINE_UNPACKED = 10_000  # points of a device in no block, over which a read runs in a thread too
 REFUSED_KINDS = ("event", "data")  # uplinks that are refused where reports are; the others need next to no room
+BLOCKS_PER_DELETE = 500
 INSERT_LOG = "INSERT INTO report_log (seq, entries) VALUES (?, ?)"
 
 
@@ -70,7 +73,7 @@ class SqliteHistory:
         self._committing: Batch | None = None
         self._seq = 0  # the newest log row that was begun
         self._relief: list[Callable[[], None]] = []
-        now_ms = (clock or SystemClock()).now_ms
+        self.now_ms = now_ms = (clock or SystemClock()).now_ms
         self.quarantine = Quarantine(database, now_ms)
         self.packer = Packer(
             database,
@@ -333,20 +336,34 @@ class SqliteHistory:
         self.quarantine.found(findings)
         return points
 
+    async def settle(self, device_numbers: Sequence[int]) -> bool:
+        """Makes blocks of what the spool holds of these devices; whether there was something to do."""
+        heads = [self._head(number) for number in device_numbers if self.packer.can_settle(number)]
+        await self.packer.settle(heads)
+        return bool(heads)
+
     # Removing
 
     async def remove_attributes(self, device_number: int, identifiers: Sequence[str]) -> None:
         names = list(identifiers)
         left: list[int] = []  # points of the device that are left in the spool
 
-        def remove(connection: sqlite3.Connection) -> None:
-            connection.executemany(
-                "DELETE FROM block WHERE device_number = ? AND identifier = ?",
-                [(device_number, name) for name in names],
+        def remove_blocks(connection: sqlite3.Connection) -> int:
+            """Some of them, so that no transaction takes long; returns how many."""
+            condition = (
+                "device_number = ?1 AND (identifier, first_ts) IN (SELECT identifier, first_ts FROM block"
+                " WHERE device_number = ?1 AND identifier IN (SELECT value FROM json_each(?2)) LIMIT ?3)"
             )
+            parameters = (device_number, to_json(names), BLOCKS_PER_DELETE)
+            return len(take_blocks(connection, projects_of(connection, [device_number]), condition, parameters))
+
+        def remove(connection: sqlite3.Connection) -> None:
+            remove_blocks(connection)
             left.append(remove_attributes(connection, device_number, set(names)))
 
         async with self.packer.still():  # none of their points may be on its way
+            while await self._database.write(remove_blocks) == BLOCKS_PER_DELETE:
+                pass
             head = self._head(device_number)
             batch = self._add(head, None, (device_number, 0, 0, REMOVE_CODE, encode_values(names)))
             batch.extras.append(remove)
@@ -357,8 +374,13 @@ class SqliteHistory:
 
     @staticmethod
     def delete_in(connection: sqlite3.Connection, device_number: int) -> None:
-        """Deletes a device's history and state, within the transaction that deletes the device."""
-        for table in ("block", "spool", "device_state"):
+        """Deletes a device's state, within the transaction that deletes the device, and marks its blocks to be
+        dropped. Nobody can reach these any more: numbers of devices are never used again."""
+        connection.execute(
+            "INSERT INTO removed_devices (number, project_id) SELECT number, project_id FROM devices WHERE number = ?",
+            (device_number,),
+        )
+        for table in ("spool", "device_state"):
             connection.execute(f"DELETE FROM {table} WHERE device_number = ?", (device_number,))  # noqa: S608
 
     def forget(self, device_number: int) -> None:

@@ -137,6 +137,10 @@ class Packer:
             for chunk in _chunks(chosen, lambda head: head.spooled, COMPACTION_POINTS):
                 await self._compact(chunk)
 
+    def can_settle(self, number: int) -> bool:
+        """False where a page of the file that is needed for it is damaged."""
+        return number not in self._failing
+
     @asynccontextmanager
     async def still(self) -> AsyncIterator[None]:
         """Nothing moves between log, spool and blocks in this block."""

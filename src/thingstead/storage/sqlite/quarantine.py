@@ -9,6 +9,7 @@ import structlog
 
 from thingstead.errors import ThingsteadError
 from thingstead.storage.sqlite.database import Database
+from thingstead.storage.sqlite.hours import projects_of, take_blocks
 
 log = structlog.get_logger("thingstead.history")
 
@@ -47,11 +48,8 @@ def set_aside(connection: sqlite3.Connection, findings: Iterable[Finding], found
     for finding in findings:
         if finding.table == "spool":
             connection.execute(LESS_SPOOLED, (*finding.key, finding.data))
-        condition = CONDITIONS.get(finding.table)
-        if condition is not None:
-            delete = f"DELETE FROM {finding.table} WHERE {condition}"  # noqa: S608 - texts of this module
-            if connection.execute(delete, (*finding.key, finding.data)).rowcount == 0:
-                continue
+        if not _delete(connection, finding):
+            continue
         detail = f"{finding.table} {', '.join(map(str, finding.key))}: {finding.reason}"
         connection.execute(
             INSERT,
@@ -59,6 +57,18 @@ def set_aside(connection: sqlite3.Connection, findings: Iterable[Finding], found
         )
         moved += 1
     return moved
+
+
+def _delete(connection: sqlite3.Connection, finding: Finding) -> bool:
+    """Whether the row was still there, or is not to be deleted."""
+    condition = CONDITIONS.get(finding.table)
+    if condition is None:
+        return True
+    parameters = (*finding.key, finding.data)
+    if finding.table == "block":
+        return bool(take_blocks(connection, projects_of(connection, finding.key[:1]), condition, parameters))
+    delete = f"DELETE FROM {finding.table} WHERE {condition}"  # noqa: S608 - texts of this module
+    return connection.execute(delete, parameters).rowcount > 0
 
 
 class Quarantine:

@@ -27,6 +27,7 @@ from thingstead.storage.sqlite.notify import SqliteNotify
 from thingstead.storage.sqlite.presence import SqlitePresence
 from thingstead.storage.sqlite.projects import SqliteProjects
 from thingstead.storage.sqlite.ranges import SqliteRanges
+from thingstead.storage.sqlite.retention import SqliteRetention
 from thingstead.storage.sqlite.schema import prepare
 
 log = structlog.get_logger("thingstead.storage")
@@ -41,6 +42,7 @@ class SqliteStore:
         self.history = SqliteHistory(database, clock=clock)
         self.disk = DiskWatch(database, self.history.refuse, settings.low_disk_bytes)
         self.ranges = SqliteRanges(database, self.history)
+        self.retention = SqliteRetention(access, self.history)
         self.projects = SqliteProjects(access)
         self.accounts = SqliteAccounts(access)
         self.device_types = SqliteDeviceTypes(access)

@@ -1,0 +1,95 @@
+"""How long history is kept. Extensions."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.fields import Identifier
+from thingstead.errors import NotFound
+from thingstead.model import limits
+from thingstead.model.retention import RetentionPolicy, RetentionRule
+from thingstead.services.retention import RetentionInfo, SeriesRetention
+
+TAG = "Device data"
+
+
+class RuleBody(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the history of some attributes is kept. What is not named is not narrowed."""
+
+    device_type: Annotated[str, Meta(description="Only of devices of this type (id).")] | None = None
+    identifier: Annotated[Identifier, Meta(description="Only of this attribute.")] | None = None
+    days: Annotated[float, Meta(ge=0, le=limits.RETENTION_DAYS, description="For so long; 0: for ever.")]
+
+
+class RetentionBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of the project. Of those that fit, the most particular counts: one for a type and an attribute, then
+    one for an attribute, then one for a type, then one for neither, then the setting of the server."""
+
+    rules: Annotated[list[RuleBody], Meta(max_length=limits.RETENTION_RULES_COUNT)] = []
+    max_bytes: Annotated[
+        int,
+        Meta(ge=0, le=limits.SIZE_BYTES, description="History over which the oldest is dropped; 0: no bound."),
+    ] = 0
+
+
+async def retention(call: Call) -> RetentionInfo:
+    """The rules, and how much history is kept: about its size on disk, and the oldest point. Points of the last hours
+    are not counted yet."""
+    info: RetentionInfo = await call.platform.retention.info(call.caller.project_id)
+    return info
+
+
+async def put_retention(call: Call) -> None:
+    """Replaces all rules. What they no longer cover is dropped for good within the server's interval; a block of points
+    that reaches into what is kept is shortened when its oldest point is older than it may be by 1/32."""
+    body: RetentionBody = call.body
+    rules = tuple(
+        RetentionRule(device_type=rule.device_type, identifier=rule.identifier, days=rule.days) for rule in body.rules
+    )
+    await call.platform.retention.put_policy(
+        call.caller.project_id, RetentionPolicy(rules=rules, max_bytes=body.max_bytes)
+    )
+
+
+async def device_retention(call: Call) -> list[SeriesRetention]:
+    """By attribute: for how long it is kept, how many points there are, the oldest and the newest one. Points of the
+    last hours are not counted yet."""
+    items: list[SeriesRetention] = await call.platform.retention.series_info(
+        call.caller.project_id, call.path["device_id"]
+    )
+    return items
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/retention",
+        summary="Read how long history is kept, and how much there is",
+        handler=retention,
+        tag=TAG,
+        info=RetentionInfo,
+        extension=True,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/retention",
+        summary="Set how long history is kept",
+        handler=put_retention,
+        tag=TAG,
+        body=RetentionBody,
+        access=Access.ADMINISTRATOR,
+        extension=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/device/{device_id}/retention",
+        summary="Read what is kept of a device's history",
+        handler=device_retention,
+        tag=TAG,
+        info=list[SeriesRetention],
+        refusals=(NotFound,),
+        extension=True,
+    ),
+)

@@ -1,0 +1,211 @@
+"""Keeps history as long as the rules say: who may change them, and the task that drops what is past its time."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from thingstead.clock import Clock
+from thingstead.config import StorageSettings
+from thingstead.errors import NotFound, ThingsteadError
+from thingstead.model import limits
+from thingstead.model.retention import (
+    DAY_MS,
+    KEEP,
+    Cutoff,
+    HistoryExtent,
+    RetentionPolicy,
+    RetentionRule,
+    StoredDevice,
+)
+from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.retention")
+
+SETTLE_AFTER_MS = 3_600_000  # points that wait for more of their kind are brought where they stay after so long
+SLACK_SHARE = 32  # a block is shortened where its oldest point is older than it may be by one part in so many
+NOTHING = HistoryExtent(0, 0, None)
+
+
+class RetentionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of a project, and how much history it has."""
+
+    rules: tuple[RetentionRule, ...]
+    max_bytes: int  # of history, over which the oldest is dropped; 0: no bound
+    default_days: float  # of the server, where no rule fits; 0: for ever
+    points: int  # kept, without those of the last hours
+    size_bytes: int  # about what they take on disk
+    oldest_ts: int | None  # ms, rounded down to the hour; null: nothing is kept
+
+
+class SeriesRetention(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of one attribute of a device."""
+
+    identifier: str
+    days: float  # 0: for ever
+    points: int
+    size_bytes: int
+    oldest_ts: int  # ms
+    newest_ts: int  # ms
+
+
+class RetentionService:
+    """The rules, and the task that follows them. :meth:`start` starts it, :meth:`close` ends it."""
+
+    def __init__(self, store: Store, clock: Clock, settings: StorageSettings) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._task: asyncio.Task[None] | None = None
+        self.extent = NOTHING  # of all projects, as of the last run
+        self.points_dropped = 0
+        self.bytes_dropped = 0
+        self.runs = 0
+
+    # The rules
+
+    async def info(self, project_id: str) -> RetentionInfo:
+        """The rules of a project, and how much history it has."""
+        policy = await self._store.retention.policy(project_id)
+        extent = await self._store.retention.extent(project_id)
+        return RetentionInfo(
+            rules=policy.rules,
+            max_bytes=policy.max_bytes,
+            default_days=self._settings.retention_days,
+            points=extent.points,
+            size_bytes=extent.size_bytes,
+            oldest_ts=extent.oldest_ts,
+        )
+
+    async def put_policy(self, project_id: str, policy: RetentionPolicy) -> None:
+        """Replaces the rules of a project. What they no longer cover is dropped at the next run.
+
+        Raises:
+            InvalidInput: names every bad field.
+        """
+        problems = limits.Problems()
+        problems.count("rules", policy.rules, limits.RETENTION_RULES_COUNT)
+        seen: set[tuple[str | None, str | None]] = set()
+        for index, rule in enumerate(policy.rules):
+            where = f"rules[{index}]"
+            if not 0 <= rule.days <= limits.RETENTION_DAYS:
+                problems.add(f"{where}.days", f"must be 0 to {limits.RETENTION_DAYS}")
+            if rule.identifier is not None:
+                problems.identifier(f"{where}.identifier", rule.identifier)
+            if rule.device_type is not None and not await self._is_type(project_id, rule.device_type):
+                problems.add(f"{where}.device_type", "does not exist in the project")
+            if (rule.device_type, rule.identifier) in seen:
+                problems.add(where, "another rule is for the same")
+            seen.add((rule.device_type, rule.identifier))
+        if not 0 <= policy.max_bytes <= limits.SIZE_BYTES:
+            problems.add("max_bytes", f"must be 0 to {limits.SIZE_BYTES}")
+        problems.refuse()
+        await self._store.retention.put_policy(project_id, policy)
+
+    async def series_info(self, project_id: str, device_id: str) -> list[SeriesRetention]:
+        """What is kept of each attribute of a device, by identifier."""
+        if not limits.is_id(device_id):
+            raise NotFound("no such device")
+        device = await self._store.devices.get(project_id, device_id)
+        policy = await self._store.retention.policy(project_id)
+        return [
+            SeriesRetention(
+                identifier=extent.identifier,
+                days=self._days(policy, device.type_id, extent.identifier),
+                points=extent.points,
+                size_bytes=extent.size_bytes,
+                oldest_ts=extent.oldest_ts,
+                newest_ts=extent.newest_ts,
+            )
+            for extent in await self._store.retention.series_extents(device.number)
+        ]
+
+    async def _is_type(self, project_id: str, type_id: str) -> bool:
+        try:
+            await self._store.device_types.get(project_id, type_id)
+        except NotFound:
+            return False
+        return True
+
+    def _days(self, policy: RetentionPolicy, type_id: str | None, identifier: str) -> float:
+        rule = policy.rule_for(type_id, identifier)
+        return self._settings.retention_days if rule is None else rule.days
+
+    # The task
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run_regularly())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run_regularly(self) -> None:
+        while True:
+            try:
+                await self.run()
+            except ThingsteadError as exc:
+                log.error("retention failed and will be tried again", error=exc.message)
+            except Exception:
+                log.exception("retention failed and will be tried again")
+            await asyncio.sleep(self._settings.retention_interval_s)
+
+    async def run(self) -> None:
+        """Drops everything that is past its time now, gives the disk back what that leaves free, and says how much is
+        left. In steps, between which everybody else has a turn."""
+        store, now = self._store.retention, self._clock.now_ms()
+        while await store.settle(now - SETTLE_AFTER_MS):
+            pass
+        points, size = await self._drop_expired(now)
+        while await store.drop_removed():
+            pass
+        given = 0
+        while step := await store.give_back():
+            given += step
+        self.extent = await store.extent()
+        self.runs += 1
+        if points or given:
+            log.info("history past its time was dropped", points=points, size_bytes=size, given_back_bytes=given)
+
+    async def _drop_expired(self, now: int) -> tuple[int, int]:
+        cutoffs = await self._cutoffs(now)
+        points = size = 0
+        after: int | None = 0 if cutoffs is not None else None
+        while after is not None and cutoffs is not None:
+            dropped = await self._store.retention.drop_expired(after, cutoffs)
+            points += dropped.points
+            size += dropped.size_bytes
+            after = dropped.go_on_after
+        self.points_dropped += points
+        self.bytes_dropped += size
+        return points, size
+
+    async def _cutoffs(self, now: int) -> Callable[[StoredDevice], Callable[[str], Cutoff] | None] | None:
+        """What is past its time; None where nothing can be."""
+        store, settings = self._store.retention, self._settings
+        everywhere = await store.size_cutoff(settings.history_max_bytes) if settings.history_max_bytes else 0
+        policies: dict[str, tuple[RetentionPolicy, int]] = {}
+        for project in await self._store.projects.list_all():
+            policy = await store.policy(project.id)
+            by_size = await store.size_cutoff(policy.max_bytes, project.id) if policy.max_bytes else 0
+            policies[project.id] = policy, max(everywhere, by_size)
+        if not settings.retention_days and not any(policy.rules or by_size for policy, by_size in policies.values()):
+            return None
+
+        def of_device(device: StoredDevice) -> Callable[[str], Cutoff] | None:
+            policy, by_size = policies.get(device.project_id, (None, 0))
+            if policy is None or not (policy.rules or by_size or settings.retention_days):
+                return None
+
+            def of_attribute(identifier: str) -> Cutoff:
+                days = self._days(policy, device.type_id, identifier)
+                keep_from = now - round(days * DAY_MS) if days else 0
+                shorten_before = keep_from - (now - keep_from) // SLACK_SHARE
+                cutoff = Cutoff(max(by_size, keep_from), keep_from, shorten_before)
+                return cutoff if cutoff.drop_before > 0 else KEEP
+
+            return of_attribute
+
+        return of_device
