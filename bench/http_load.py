@@ -1,4 +1,4 @@
-"""The HTTP load generator: a process of its own that repeats one GET over keep-alive connections.
+"""The HTTP load generator: a process of its own that repeats one request over keep-alive connections.
 
 Every connection has one request in flight. The first answer on a connection is parsed; later ones must begin with
 ``HTTP/1.1 200`` and have the same size, so that no parsing is left to pay for.
@@ -7,7 +7,7 @@ Every connection has one request in flight. The first answer on a connection is 
 import select
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench import generator
 from bench.generator import LoadFailed
@@ -30,6 +30,9 @@ class Task:
     warmup_s: float
     seconds: float
     server_pid: int
+    paths: list[str] = field(default_factory=list)  # one a connection, where they are not all ``path``
+    body: str = ""  # makes the requests POSTs
+    project_key: str = ""  # of a device plane; goes instead of the token
 
 
 @dataclass
@@ -52,10 +55,11 @@ class Result:
 
 
 class _Connection:
-    __slots__ = ("received", "sent_at", "socket")
+    __slots__ = ("received", "request", "sent_at", "socket")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, request: bytes) -> None:
         self.socket = sock
+        self.request = request
         self.received = 0
         self.sent_at = 0.0
 
@@ -65,10 +69,6 @@ class Generator:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._request = (
-            f"GET {task.path} HTTP/1.1\r\nHost: 127.0.0.1:{task.port}\r\n"
-            f"Content-Type: application/json\r\nAuthorization: Bearer {task.token}\r\n\r\n"
-        ).encode()
         self._poll = select.epoll()
         self._connections: dict[int, _Connection] = {}
         self._answer_bytes = 0
@@ -85,8 +85,8 @@ class Generator:
 
     def _run(self) -> Result:
         task = self._task
-        for _ in range(task.connections):
-            self._open()
+        for number in range(task.connections):
+            self._open(_request(task, task.paths[number] if task.paths else task.path))
         for connection in self._connections.values():
             self._ask(connection)
         self._serve(until=time.perf_counter() + task.warmup_s)
@@ -111,11 +111,11 @@ class Generator:
             p99_ms=latencies_ms[len(latencies_ms) * 99 // 100],
         )
 
-    def _open(self) -> None:
+    def _open(self, request: bytes) -> None:
         sock = socket.create_connection(("127.0.0.1", self._task.port), timeout=IO_TIMEOUT_S)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connections[sock.fileno()] = _Connection(sock)
-        sock.sendall(self._request)
+        self._connections[sock.fileno()] = _Connection(sock, request)
+        sock.sendall(request)
         size = _first_answer_bytes(sock)
         if self._answer_bytes not in (0, size):
             raise LoadFailed(f"answers differ in size: {self._answer_bytes} and {size} bytes")
@@ -126,7 +126,7 @@ class Generator:
     def _ask(self, connection: _Connection) -> None:
         connection.received = 0
         connection.sent_at = time.perf_counter()
-        connection.socket.send(self._request)
+        connection.socket.send(connection.request)
 
     def _serve(self, until: float) -> None:
         connections, poll = self._connections, self._poll.poll
@@ -147,6 +147,14 @@ class Generator:
             raise LoadFailed("an answer is longer than the first one was")
         self._latencies_s.append(time.perf_counter() - connection.sent_at)
         self._ask(connection)
+
+
+def _request(task: Task, path: str) -> bytes:
+    secret = f"Project-Key: {task.project_key}" if task.project_key else f"Authorization: Bearer {task.token}"
+    head = f"Host: 127.0.0.1:{task.port}\r\nContent-Type: application/json\r\n{secret}\r\n"
+    if task.body:
+        return f"POST {path} HTTP/1.1\r\n{head}Content-Length: {len(task.body)}\r\n\r\n{task.body}".encode()
+    return f"GET {path} HTTP/1.1\r\n{head}\r\n".encode()
 
 
 def _first_answer_bytes(sock: socket.socket) -> int:
