@@ -37,6 +37,7 @@ BY_NAME: dict[str, Any] = {
     "method": "restart",
     "params": {"delay": 5},
     "value": 21.5,
+    "interval": 3_600_000,
     "keyword": "boiler",
     "tag": "site:north",
     "page": 1,

@@ -6,8 +6,11 @@ from typing import Any
 
 from thingstead.clock import Clock
 from thingstead.errors import FieldError, ThingsteadError
+from thingstead.model.command import Command
 from thingstead.model.device import Device, Page
 from thingstead.model.device_log import DeviceLog, LogKind
+from thingstead.model.limits import INSTANT_MS
+from thingstead.model.report import EventRecord
 from thingstead.storage.base import Commit, Store
 
 EXCERPT_BYTES = 1_024  # of a payload, in an entry
@@ -73,9 +76,24 @@ class DeviceLogService:
         """Notes that a session began, ended or was taken over."""
         return self._store.device_logs.append(device.number, "connection", ts, body)
 
-    async def list_page(self, device: Device, kind: LogKind, page: Page) -> tuple[list[DeviceLog], int]:
-        """One page of a device's log, newest first, and how many entries there are."""
-        return await self._store.device_logs.list_page(device.number, kind, page)
+    async def list_page(
+        self, device: Device, kind: LogKind, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[DeviceLog], int]:
+        """One page of the entries of a device's log with ``start <= ts <= end`` (ms), newest first, and their
+        number."""
+        return await self._store.device_logs.list_page(device.number, kind, page, start, end)
+
+    async def list_events(
+        self, device: Device, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[EventRecord], int]:
+        """The same for the events that a device reported."""
+        return await self._store.events.list_page(device.id, page, start, end)
+
+    async def list_commands(
+        self, device: Device, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[Command], int]:
+        """The same for the commands that were sent to a device, by their ``create_time``."""
+        return await self._store.commands.list_page(device.id, page, start, end)
 
     def _allowance(self, number: int) -> _Allowance:
         now_s = self._clock.monotonic_s()

@@ -94,6 +94,14 @@ class ProjectService:
     async def get(self, project_id: str) -> Project:
         return await self._store.projects.get(project_id)
 
+    async def reset_view_secret(self, project_id: str) -> tuple[str, str]:
+        """Draws a new ProjectViewSecret; the old one is void. Returns ProjectViewKey and the new secret, which is shown
+        this once."""
+        project = await self._store.projects.get(project_id)
+        view_secret = ids.new_secret()
+        await self._store.projects.update(project_id, {"view_secret_hash": hash_secret(view_secret)})
+        return project.view_key, view_secret
+
     async def list_all(self) -> list[Project]:
         """Every project of the server, oldest first."""
         return await self._store.projects.list_all()

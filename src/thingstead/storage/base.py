@@ -30,6 +30,7 @@ from thingstead.model.device import (
 )
 from thingstead.model.device_log import DeviceLog, LogKind
 from thingstead.model.device_type import DeviceType
+from thingstead.model.limits import INSTANT_MS
 from thingstead.model.project import Administrator, Application, Project
 from thingstead.model.report import (
     AggregateFunction,
@@ -386,8 +387,10 @@ class EventStore(Protocol):
         the commit is dropped with it. InvalidInput for what is no JSON value."""
         ...
 
-    async def list_page(self, device_id: str, page: Page) -> tuple[list[EventRecord], int]:
-        """One page, newest first, and the total."""
+    async def list_page(
+        self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[EventRecord], int]:
+        """One page of the events with ``start <= ts <= end`` (ms), newest first, and their number."""
         ...
 
 
@@ -414,8 +417,10 @@ class CommandStore(Protocol):
         """Commands that are queued, sent or delivered, in the order in which they were created."""
         ...
 
-    async def list_page(self, device_id: str, page: Page) -> tuple[list[Command], int]:
-        """One page, newest first, and the total."""
+    async def list_page(
+        self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[Command], int]:
+        """One page of the commands with ``start <= create_time <= end`` (ms), newest first, and their number."""
         ...
 
 
@@ -426,8 +431,10 @@ class DeviceLogStore(Protocol):
         """Puts an entry into a commit, without waiting. An entry of a device that is gone is dropped."""
         ...
 
-    async def list_page(self, device_number: int, kind: LogKind, page: Page) -> tuple[list[DeviceLog], int]:
-        """One page, newest first, and the number of entries kept."""
+    async def list_page(
+        self, device_number: int, kind: LogKind, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[DeviceLog], int]:
+        """One page of the entries with ``start <= ts <= end`` (ms), newest first, and their number."""
         ...
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
@@ -10,13 +11,14 @@ import pytest
 
 from tests.api.accounts.conftest import Tenant
 from thingstead.api.endpoint import Access, Endpoint
+from thingstead.api.examples import example
 from thingstead.api.openapi import openapi_document
 from thingstead.api.project.routes import ENDPOINTS
 
 PROTECTED = [endpoint for endpoint in ENDPOINTS if endpoint.access is not Access.PUBLIC]
 WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body is not None]
 WITH_PATH = [endpoint for endpoint in ENDPOINTS if "{" in endpoint.path]
-WITH_QUERY = [endpoint for endpoint in ENDPOINTS if endpoint.query is not None]
+PAGED = [e for e in ENDPOINTS if e.query is not None and "page" in e.query.__struct_fields__]
 DOCUMENT = openapi_document(ENDPOINTS)
 REQUEST_INVALID = (404, {"message": "Request invalid"})
 INVALID_JSON = (404, {"result": False, "message": "Invalid JSON message", "errcode": 400})
@@ -27,6 +29,13 @@ def example_of(endpoint: Endpoint) -> Any:
     operation = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     return content.get("example")
+
+
+def query_of(endpoint: Endpoint) -> dict[str, str]:
+    """What the query must have, as the documentation shows it."""
+    operation = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]
+    required = [p for p in operation["parameters"] if p["in"] == "query" and p["required"]]
+    return {p["name"]: str(example(p["schema"], {}, p["name"])) for p in required}
 
 
 class Prober:
@@ -46,7 +55,7 @@ class Prober:
         """
         found = {}
         for endpoint in endpoints:
-            path = re.sub(r"\{\w+\}", value, endpoint.path) + query
+            path = re.sub(r"\{\w+\}", value, endpoint.path) + (query or f"?{urlencode(query_of(endpoint))}")
             answer = summary(await self._send(endpoint, path, request))
             if answer != expected:
                 found[f"{endpoint.method} {endpoint.path}"] = answer
@@ -120,7 +129,7 @@ async def test_a_body_over_the_limit_is_413(prober: Prober) -> None:
 
 async def test_bad_values_of_a_query_are_named(prober: Prober) -> None:
     for value in ("x", "0", "-1", "1e9", "9" * 40):
-        assert await prober.differing(WITH_QUERY, (200, (400, {"page"})), query=f"?page={value}") == {}
+        assert await prober.differing(PAGED, (200, (400, {"page"})), query=f"?page={value}") == {}
 
 
 async def test_a_method_that_nobody_declared_is_an_unknown_resource(prober: Prober) -> None:

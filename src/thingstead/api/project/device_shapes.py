@@ -1,5 +1,6 @@
 """How devices look in requests and answers."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -8,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from thingstead.api.fields import Descr, Name, PageQuery, TagsMember
 from thingstead.errors import InvalidInput
 from thingstead.model import limits
-from thingstead.model.device import DeviceFilter, DeviceView
+from thingstead.model.device import DeviceFilter, DeviceSession, DeviceView
 
 DeviceKey = Annotated[str, Meta(max_length=limits.DEVICE_KEY_LENGTH)]
 
@@ -58,6 +59,29 @@ class DeviceItem(msgspec.Struct, frozen=True, kw_only=True):
     sub_address: str | UnsetType = UNSET  # of a sub-device
     view_token: str
     device_code: str
+
+
+class LiveSession(msgspec.Struct, frozen=True, kw_only=True):
+    """The device's live connection."""
+
+    protocol: str  # mqtt, tcp; gateway: it stands behind one
+    client_id: str
+    remote_address: str
+    connected_at: int  # ms
+
+
+class RivalClient(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the clients that fight over a certificate."""
+
+    client_id: str
+    remote_address: str
+
+
+class DeviceDetail(DeviceItem, frozen=True, kw_only=True):
+    """A device, with what is known of its connection."""
+
+    session: LiveSession | UnsetType = UNSET  # absent while it is offline
+    certificate_conflict: list[RivalClient] | UnsetType = UNSET  # absent where nobody fights over its certificate
 
 
 class DevicesQuery(PageQuery, frozen=True, kw_only=True):
@@ -118,7 +142,7 @@ class DeviceTypeBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def show_device(view: DeviceView) -> DeviceItem:
-    """A device as lists and details show it."""
+    """A device as lists show it."""
     device, alarm = view.device, view.alarm
     type_info: DeviceTypeInfo | UnsetType = UNSET
     if device.type_id is not None and view.type_name is not None:
@@ -147,6 +171,21 @@ def show_device(view: DeviceView) -> DeviceItem:
         view_token=device.view_token,
         device_code=device.device_code,
     )
+
+
+def show_detail(view: DeviceView, session: DeviceSession | None, rivals: Sequence[Mapping[str, str]]) -> DeviceDetail:
+    """A device as its own page shows it."""
+    live: LiveSession | UnsetType = UNSET
+    if session is not None:
+        live = LiveSession(
+            protocol=session.protocol,
+            client_id=session.client_id,
+            remote_address=session.remote_address,
+            connected_at=session.connected_at,
+        )
+    item = msgspec.structs.asdict(show_device(view))
+    clients = [RivalClient(client_id=rival["client_id"], remote_address=rival["remote_address"]) for rival in rivals]
+    return DeviceDetail(**item, session=live, certificate_conflict=clients or UNSET)
 
 
 def to_filter(query: DevicesQuery) -> DeviceFilter:

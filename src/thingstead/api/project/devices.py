@@ -4,10 +4,12 @@ from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Created, KeysBody, Listed, TagsBody, listed
 from thingstead.api.project.device_shapes import (
     DeviceBody,
+    DeviceDetail,
     DeviceInfoBody,
     DeviceItem,
     DevicesQuery,
     DeviceTypeBody,
+    show_detail,
     show_device,
     to_filter,
 )
@@ -55,9 +57,15 @@ async def create_device(call: Call) -> Created:
     return Created(id=device.id, name=device.name)
 
 
-async def device(call: Call) -> DeviceItem:
-    """Everything about one device but its certificate and its values."""
-    return show_device(await call.platform.devices.get_view(call.caller.project_id, call.path["device_id"]))
+async def device(call: Call) -> DeviceDetail:
+    """Everything about one device but its certificate and its values. As extensions: `session`, its live connection;
+    and `certificate_conflict`, the clients that take its session from each other again and again, since both have its
+    certificate."""
+    view = await call.platform.devices.get_view(call.caller.project_id, call.path["device_id"])
+    presence = call.platform.presence
+    if not view.online:
+        return show_detail(view, None, ())
+    return show_detail(view, await presence.find_session(view.device), await presence.conflict(view.device))
 
 
 async def delete_device(call: Call) -> None:
@@ -147,7 +155,7 @@ ENDPOINTS = (
         summary="Read a device",
         handler=device,
         tag=TAG,
-        info=DeviceItem,
+        info=DeviceDetail,
         refusals=(NotFound,),
     ),
     Endpoint(

@@ -6,10 +6,13 @@ from typing import Any
 from thingstead.errors import NotFound
 from thingstead.model.command import TRANSITIONS, Command, CommandState
 from thingstead.model.device import Page
+from thingstead.model.limits import INSTANT_MS
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.layout import Layout, to_json
 
 COMMANDS = Layout("commands", Command, json=("params", "reply"))
+_WANTED = "WHERE device_id = ? AND create_time BETWEEN ? AND ?"
+_COUNT = f"SELECT count(*) FROM commands {_WANTED}"  # noqa: S608 - both parts are ours
 
 
 class SqliteCommands:
@@ -74,12 +77,15 @@ class SqliteCommands:
         )
         return [COMMANDS.load(row) for row in rows]
 
-    async def list_page(self, device_id: str, page: Page) -> tuple[list[Command], int]:
+    async def list_page(
+        self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[Command], int]:
         def run(connection: sqlite3.Connection) -> tuple[list[Command], int]:
-            total = connection.execute("SELECT count(*) FROM commands WHERE device_id = ?", (device_id,))
+            wanted = (device_id, start, end)
+            total = connection.execute(_COUNT, wanted)
             rows = connection.execute(
-                f"{COMMANDS.select} WHERE device_id = ? ORDER BY create_time DESC, seq DESC LIMIT ? OFFSET ?",
-                (device_id, page.records, page.offset),
+                f"{COMMANDS.select} {_WANTED} ORDER BY create_time DESC, seq DESC LIMIT ? OFFSET ?",
+                (*wanted, page.records, page.offset),
             )
             return [COMMANDS.load(row) for row in rows], total.fetchone()[0]
 

@@ -7,6 +7,7 @@ import msgspec
 
 from thingstead.model.device import Page
 from thingstead.model.device_log import DeviceLog, LogKind
+from thingstead.model.limits import INSTANT_MS
 from thingstead.storage.base import Commit
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.history import SqliteHistory
@@ -21,9 +22,7 @@ DELETE FROM device_logs WHERE device_number = ? AND kind = ? AND seq <= (
     SELECT seq FROM device_logs WHERE device_number = ? AND kind = ? ORDER BY seq DESC LIMIT 1 OFFSET ?
 )
 """
-_PAGE = """
-SELECT ts, body FROM device_logs WHERE device_number = ? AND kind = ? ORDER BY seq DESC LIMIT ? OFFSET ?
-"""
+_WANTED = "FROM device_logs WHERE device_number = ? AND kind = ? AND ts BETWEEN ? AND ?"
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -43,12 +42,15 @@ class SqliteDeviceLogs:
 
         return self._history.also(insert)
 
-    async def list_page(self, device_number: int, kind: LogKind, page: Page) -> tuple[list[DeviceLog], int]:
+    async def list_page(
+        self, device_number: int, kind: LogKind, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[DeviceLog], int]:
         def run(connection: sqlite3.Connection) -> tuple[list[DeviceLog], int]:
-            total = connection.execute(
-                "SELECT count(*) FROM device_logs WHERE device_number = ? AND kind = ?", (device_number, kind)
-            ).fetchone()[0]
-            rows = connection.execute(_PAGE, (device_number, kind, page.records, page.offset))
+            wanted = (device_number, kind, start, end)
+            total = connection.execute(f"SELECT count(*) {_WANTED}", wanted).fetchone()[0]
+            rows = connection.execute(
+                f"SELECT ts, body {_WANTED} ORDER BY seq DESC LIMIT ? OFFSET ?", (*wanted, page.records, page.offset)
+            )
             return [DeviceLog(ts=ts, body=_decode_body(body)) for ts, body in rows], total
 
         return await self._access.read(run)

@@ -5,6 +5,7 @@ import sqlite3
 import structlog
 
 from thingstead.model.device import Page
+from thingstead.model.limits import INSTANT_MS
 from thingstead.model.report import EventRecord
 from thingstead.storage.base import Commit
 from thingstead.storage.sqlite.access import Access
@@ -14,6 +15,8 @@ from thingstead.storage.sqlite.layout import Layout
 log = structlog.get_logger("thingstead.storage")
 
 EVENTS = Layout("events", EventRecord, json=("params",))
+_WANTED = "WHERE device_id = ? AND ts BETWEEN ? AND ?"
+_COUNT = f"SELECT count(*) FROM events {_WANTED}"  # noqa: S608 - both parts are ours
 
 
 class SqliteEvents:
@@ -36,12 +39,15 @@ class SqliteEvents:
         batch.extras.append(insert)
         return batch
 
-    async def list_page(self, device_id: str, page: Page) -> tuple[list[EventRecord], int]:
+    async def list_page(
+        self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[EventRecord], int]:
         def run(connection: sqlite3.Connection) -> tuple[list[EventRecord], int]:
-            total = connection.execute("SELECT count(*) FROM events WHERE device_id = ?", (device_id,))
+            wanted = (device_id, start, end)
+            total = connection.execute(_COUNT, wanted)
             rows = connection.execute(
-                f"{EVENTS.select} WHERE device_id = ? ORDER BY ts DESC, seq DESC LIMIT ? OFFSET ?",
-                (device_id, page.records, page.offset),
+                f"{EVENTS.select} {_WANTED} ORDER BY ts DESC, seq DESC LIMIT ? OFFSET ?",
+                (*wanted, page.records, page.offset),
             )
             return [EVENTS.load(row) for row in rows], total.fetchone()[0]
 

@@ -1,0 +1,62 @@
+"""Custom data going down to a device over its stream (wire reference §6, §9.5)."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.api.endpoint import Call, Endpoint
+from thingstead.errors import DeviceOffline, NotFound
+from thingstead.services.streams import encode_message
+
+
+class DataBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A message."""
+
+    type: Annotated[
+        Literal["json", "hex", "text", "plaintext"],
+        Meta(description="What `msg` is: any JSON value, a text of hexadecimal digits, or a text."),
+    ]
+    msg: Any
+
+    def payload(self) -> bytes:
+        """The bytes that the device gets."""
+        return encode_message(self.type, self.msg)
+
+
+class DataQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which way the message goes."""
+
+    push_mode: (
+        Annotated[Literal["mqtt", "tcp"], Meta(description="Only over a connection of this kind; absent: over any.")]
+        | None
+    ) = None
+
+
+async def send_data(call: Call) -> None:
+    """The device gets the message on the topic `data/<identifier>/set`, or as it is on a TCP connection. A device
+    that is offline is refused."""
+    device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
+    await call.platform.streams.send(
+        device.project_id,
+        device.id,
+        call.path["identifier"],
+        call.body.payload(),
+        call.query.push_mode,
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/api/v1/control/device/{device_id}/data/{identifier}",
+        summary="Send custom data to a device",
+        handler=send_data,
+        tag="Device control",
+        body=DataBody,
+        query=DataQuery,
+        refusals=(NotFound, DeviceOffline),
+        extension=True,
+        example={"type": "json", "msg": {"mode": "eco"}},
+    ),
+)

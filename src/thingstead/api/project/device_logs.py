@@ -1,0 +1,203 @@
+"""What happened to a device (设备消息日志): its events and commands, its connections, and what was refused of it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.fields import Listed, PageQuery, listed
+from thingstead.errors import InvalidInput, NotFound
+from thingstead.model import limits
+from thingstead.model.command import CommandState
+from thingstead.model.device_log import LogKind
+
+COMMON: Mapping[str, Any] = {"method": "GET", "tag": "Device logs", "refusals": (NotFound,), "extension": True}
+Instant = Annotated[float, Meta(ge=0, le=limits.INSTANT_MS)]
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class LogQuery(PageQuery, frozen=True, kw_only=True):
+    """Which part of a log is wanted."""
+
+    start_time: Annotated[Instant, Meta(description="The earliest instant, in ms.")] | None = None
+    end_time: Annotated[Instant, Meta(description="The latest instant, in ms.")] | None = None
+
+    def span(self) -> tuple[int, int]:
+        """The first and the last millisecond that are wanted."""
+        start = 0 if self.start_time is None else int(self.start_time)
+        end = limits.INSTANT_MS if self.end_time is None else int(self.end_time)
+        if start > end:
+            raise InvalidInput.field("start_time", "must not be after end_time")
+        return start, end
+
+
+class EventItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that the device reported."""
+
+    id: str
+    method: str
+    params: dict[str, Any]
+    ts: int  # ms
+
+
+class CommandItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that was sent to the device."""
+
+    id: str
+    method: str
+    params: Any
+    command_id: int  # in the topic and the body
+    state: CommandState
+    reason: str  # why it failed or expired
+    reply: Any = UNSET  # the reply's body; absent where there is none
+    create_time: int  # ms
+    expire_time: int  # ms
+    update_time: int  # ms, of the newest state
+
+
+class ConnectionItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A session began, was taken over, or ended."""
+
+    ts: int  # ms
+    online: bool
+    reason: str
+    session_id: str
+    replaced: str | UnsetType = UNSET  # the session that this one took over
+    protocol: str  # empty where a session ended
+    client_id: str
+    remote_address: str
+
+
+class RefusedField(msgspec.Struct, frozen=True, kw_only=True):
+    """A part that was refused."""
+
+    field: str
+    message: str
+
+
+class RejectedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was refused, as a whole or in part."""
+
+    ts: int  # ms
+    topic: str
+    reason: str
+    errors: list[RefusedField]
+    payload: str  # its beginning; as text, or `hex:` and its bytes
+    suppressed: int  # how many were refused since the entry before, without an entry of their own
+
+
+class DataItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of a custom data stream."""
+
+    ts: int  # ms
+    identifier: str
+    direction: str  # up, down
+    size_bytes: int
+    payload: str  # its beginning; as text, or `hex:` and its bytes
+
+
+async def event_logs(call: Call) -> Listed[EventItem]:
+    """The newest event comes first."""
+    device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
+    page = call.query.to_page()
+    events, total = await call.platform.device_logs.list_events(device, page, *call.query.span())
+    items = [EventItem(id=event.id, method=event.method, params=event.params, ts=event.ts) for event in events]
+    return listed(items, total, page)
+
+
+async def command_logs(call: Call) -> Listed[CommandItem]:
+    """The newest command comes first. States go forward: `queued`, `sent`, `delivered` (the device has acknowledged
+    it), `replied`; or `failed`, `expired`."""
+    device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
+    page = call.query.to_page()
+    commands, total = await call.platform.device_logs.list_commands(device, page, *call.query.span())
+    items = [
+        CommandItem(
+            id=command.id,
+            method=command.method,
+            params=command.params,
+            command_id=command.command_id,
+            state=command.state,
+            reason=command.reason,
+            reply=command.reply if command.state == "replied" else UNSET,
+            create_time=command.create_time,
+            expire_time=command.expire_time,
+            update_time=command.update_time,
+        )
+        for command in commands
+    ]
+    return listed(items, total, page)
+
+
+async def connection_logs(call: Call) -> Listed[ConnectionItem]:
+    """The newest change comes first; the newest 1,000 are kept."""
+    return await _entries(call, "connection", ConnectionItem)
+
+
+async def rejected_logs(call: Call) -> Listed[RejectedItem]:
+    """What was refused of the device's messages, and why. The newest entry comes first; the newest 1,000 are kept. A
+    device that is refused again and again gets an entry every few seconds, with the number of those in between."""
+    return await _entries(call, "rejected", RejectedItem)
+
+
+async def data_logs(call: Call) -> Listed[DataItem]:
+    """Custom data up and down. The newest message comes first; the newest 1,000 are kept."""
+    return await _entries(call, "data", DataItem)
+
+
+async def _entries(call: Call, kind: LogKind, item: type[T]) -> Listed[T]:
+    device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
+    page = call.query.to_page()
+    entries, total = await call.platform.device_logs.list_page(device, kind, page, *call.query.span())
+    return listed([_shown(entry.ts, entry.body, item) for entry in entries], total, page)
+
+
+def _shown(ts: int, body: dict[str, Any], item: type[T]) -> T:
+    members = {name: value for name, value in body.items() if value is not None}
+    return msgspec.convert({"ts": ts, **members}, item)
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        path="/api/v1/device/{device_id}/event_logs",
+        summary="List a device's events",
+        handler=event_logs,
+        query=LogQuery,
+        info=Listed[EventItem],
+        **COMMON,
+    ),
+    Endpoint(
+        path="/api/v1/device/{device_id}/command_logs",
+        summary="List a device's commands",
+        handler=command_logs,
+        query=LogQuery,
+        info=Listed[CommandItem],
+        **COMMON,
+    ),
+    Endpoint(
+        path="/api/v1/device/{device_id}/connection_logs",
+        summary="List a device's connections",
+        handler=connection_logs,
+        query=LogQuery,
+        info=Listed[ConnectionItem],
+        **COMMON,
+    ),
+    Endpoint(
+        path="/api/v1/device/{device_id}/rejected_logs",
+        summary="List what was refused of a device",
+        handler=rejected_logs,
+        query=LogQuery,
+        info=Listed[RejectedItem],
+        **COMMON,
+    ),
+    Endpoint(
+        path="/api/v1/device/{device_id}/data_logs",
+        summary="List a device's custom data",
+        handler=data_logs,
+        query=LogQuery,
+        info=Listed[DataItem],
+        **COMMON,
+    ),
+)
