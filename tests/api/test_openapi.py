@@ -9,11 +9,14 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+import thingstead.api.app_device
+import thingstead.api.device
 import thingstead.api.project
 from thingstead.api.dialect import ERRCODES
 from thingstead.api.endpoint import Access, Endpoint
 from thingstead.api.openapi import openapi_document
-from thingstead.api.project.routes import ENDPOINTS
+from thingstead.api.project.routes import ENDPOINTS as PROJECT_ENDPOINTS
+from thingstead.api.routes import ENDPOINTS
 from thingstead.errors import ThingsteadError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,11 +48,12 @@ def errcode_classes(root: type[ThingsteadError] = ThingsteadError) -> set[int]:
 
 def test_exactly_the_endpoints_of_the_reference_are_not_extensions() -> None:
     reference = {name.strip().replace(" /", " /api/v1/") for name in REFERENCE.split(",")}
-    assert names([endpoint for endpoint in ENDPOINTS if not endpoint.extension]) == reference
+    assert names([endpoint for endpoint in PROJECT_ENDPOINTS if not endpoint.extension]) == reference
 
 
 def test_every_file_of_endpoints_is_served() -> None:
-    modules = pkgutil.iter_modules(thingstead.api.project.__path__, "thingstead.api.project.")
+    packages = (thingstead.api.project, thingstead.api.device, thingstead.api.app_device)
+    modules = [m for package in packages for m in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]
     declared = [getattr(importlib.import_module(module.name), "ENDPOINTS", ()) for module in modules]
     assert {id(endpoint) for endpoints in declared for endpoint in endpoints} == {id(e) for e in ENDPOINTS}
 
@@ -62,6 +66,8 @@ def test_extensions_are_marked() -> None:
 def test_only_logging_in_needs_no_token() -> None:
     public = names([endpoint for endpoint in ENDPOINTS if endpoint.access is Access.PUBLIC])
     assert public == {"POST /api/v1/access_token", "POST /api/v1/admin_login"}
+    for endpoint in PROJECT_ENDPOINTS:
+        assert not endpoint.for_devices
     for endpoint in ENDPOINTS:
         assert bool(operation(endpoint)["security"]) is (endpoint.access is not Access.PUBLIC)
 
@@ -90,7 +96,7 @@ def test_no_reference_is_dangling() -> None:
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
 def test_examples_fit_their_schemas(endpoint: Endpoint) -> None:
     shown = [operation(endpoint)["responses"]["200"]["content"]["application/json"]]
-    if endpoint.body is not None:
+    if endpoint.body not in (None, bytes):
         shown.append(operation(endpoint)["requestBody"]["content"]["application/json"])
     for content in shown:
         schema = {**content["schema"], "components": DOCUMENT["components"]}
@@ -109,6 +115,26 @@ def test_the_table_of_errcodes_is_in_the_documentation() -> None:
 
 def test_every_extension_is_in_the_documentation() -> None:
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    for endpoint in ENDPOINTS:
+    for endpoint in PROJECT_ENDPOINTS:
         if endpoint.extension:
             assert f"`{endpoint.method} {endpoint.path}`" in text
+
+
+def test_every_endpoint_of_a_plane_is_on_its_page() -> None:
+    pages = {"/device/v1/": "device-http.md", "/app/device/v1/": "app-plane.md"}
+    for prefix, page in pages.items():
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        for endpoint in ENDPOINTS:
+            if endpoint.path.startswith(prefix):
+                assert f"`{endpoint.method} {endpoint.path}`" in text
+
+
+def test_the_planes_of_devices_have_their_own_credential_and_envelope() -> None:
+    scheme = DOCUMENT["components"]["securitySchemes"]["projectKey"]
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "Project-Key")
+    for endpoint in ENDPOINTS:
+        if endpoint.path.startswith(("/device/v1/", "/app/device/v1/")):
+            assert operation(endpoint)["security"] == [{"projectKey": []}]
+            shown = operation(endpoint)["responses"]["200"]["content"]["application/json"]
+            assert shown["example"]["result"] == 1
+            assert shown["schema"]["oneOf"][1] == {"$ref": "#/components/schemas/Refusal"}

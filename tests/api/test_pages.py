@@ -11,7 +11,7 @@ import pytest
 
 from thingstead.api.app import create_app
 from thingstead.api.openapi import openapi_document
-from thingstead.api.project.routes import ENDPOINTS
+from thingstead.api.routes import ENDPOINTS
 from thingstead.config import ApiSettings
 from thingstead.metrics import Metrics
 from thingstead.services.platform import Platform

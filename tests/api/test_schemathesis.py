@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.server_process import ServerProcess, init
 from thingstead.api.openapi import openapi_document
-from thingstead.api.project.routes import ENDPOINTS
+from thingstead.api.routes import ENDPOINTS
 from thingstead.services.projects import Credentials
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -45,14 +45,14 @@ def server(data_dir: Path, credentials: Credentials) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="module")
 def headers(server: ServerProcess, credentials: Credentials) -> dict[str, str]:
-    """Those of an administrator, who may do everything."""
+    """Those of an administrator, who may do everything, and half of every device certificate."""
     login = {
         "app_id": credentials.app_id,
         "account": credentials.admin_account,
         "password": credentials.admin_password,
     }
     answer = httpx.post(f"{server.url}/api/v1/admin_login", json=login, trust_env=False).json()
-    return {"Authorization": f"Bearer {answer['info']['access_token']}"}
+    return {"Authorization": f"Bearer {answer['info']['access_token']}", "Project-Key": credentials.project_key}
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,12 @@ def known(server: ServerProcess, headers: dict[str, str]) -> dict[str, str]:
         answer = httpx.post(f"{server.url}/api/v1/{path}", json=body, headers=headers, trust_env=False).json()
         return str(answer["info"]["id"])
 
+    device_id = create("device", name="pump")
+    path = f"{server.url}/api/v1/device/{device_id}/certificate"
+    certificate = httpx.get(path, headers=headers, trust_env=False).json()
     return {
-        "device_id": create("device", name="pump"),
+        "device_id": device_id,
+        "access_token": str(certificate["info"]["access_token"]),
         "type_id": create("device_type", name="pumps"),
         "group_id": create("device_group", name="cellar"),
         "customer_id": create("customer", name="Alice", account="known.account", password="a long password"),

@@ -7,7 +7,7 @@ import click
 import httpx
 import pytest
 
-from thingstead.api.project.routes import ENDPOINTS
+from thingstead.api.routes import ENDPOINTS
 from thingstead.cli import commands
 from thingstead.config import SETTINGS
 from thingstead.metrics import CATALOG

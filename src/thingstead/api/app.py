@@ -2,18 +2,23 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from starlette.middleware.cors import CORSMiddleware
 
+from thingstead.api import dialect
 from thingstead.api.body import BodyTooSlow, PeerGone, Receive, Scope, Send
-from thingstead.api.dialect import UNKNOWN_RESOURCE, Answer, body_too_slow, bug
+from thingstead.api.device import dialect as device_dialect
+from thingstead.api.device.guesses import Guesses
+from thingstead.api.device.operation import DeviceOperation
+from thingstead.api.dialect import UNKNOWN_RESOURCE, Answer
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.operation import Operation
 from thingstead.api.pages import DocumentPages, HealthPage, MetricsPage
-from thingstead.api.project.routes import ENDPOINTS
 from thingstead.api.router import Resource, Router
+from thingstead.api.routes import ENDPOINTS
+from thingstead.clock import Clock, SystemClock
 from thingstead.config import ApiSettings
 from thingstead.metrics import Metrics
 from thingstead.services.platform import Platform
@@ -24,7 +29,15 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Respond = Callable[[Scope, Receive, dict[str, str]], Awaitable[Answer]]
 COUNTED_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"})
 CORS_METHODS = ("GET", "POST", "PUT", "DELETE")
-CORS_HEADERS = ("Authorization", "Content-Type")
+CORS_HEADERS = ("Authorization", "Content-Type", "Project-Key")
+
+
+class Route(NamedTuple):
+    """What answers at a path and method, and what it says when it cannot."""
+
+    respond: Respond
+    body_too_slow: Answer = dialect.BODY_TOO_SLOW
+    fault: Answer = dialect.FAULT
 
 
 def create_app(
@@ -33,6 +46,7 @@ def create_app(
     health: Callable[[], str | None],
     metrics: Metrics | None = None,
     endpoints: Sequence[Endpoint] = ENDPOINTS,
+    clock: Clock | None = None,
 ) -> AsgiApp:
     """The application for an ASGI server.
 
@@ -41,17 +55,18 @@ def create_app(
         settings: what the operator chose.
         health: says what is wrong with the server, None while nothing is.
         metrics: what ``/metrics`` shows; requests are counted into it. Where none is given it shows these alone.
-        endpoints: what is served; all of the Project API where not given.
+        endpoints: what is served; the Project API and the planes of devices where not given.
     """
-    router: Router[Respond] = Router()
+    router: Router[Route] = Router()
+    guesses = Guesses(platform, clock or SystemClock(), settings)
     for endpoint in endpoints:
-        router.add(endpoint.method, endpoint.path, Operation(endpoint, platform, settings))
+        router.add(endpoint.method, endpoint.path, _route(endpoint, platform, settings, guesses))
     metrics = metrics or Metrics()
     documents = DocumentPages(endpoints)
-    router.add("GET", "/healthz", HealthPage(health))
-    router.add("GET", "/metrics", MetricsPage(metrics, settings.metrics_token))
-    router.add("GET", "/openapi.json", documents.openapi)
-    router.add("GET", "/docs", documents.docs)
+    router.add("GET", "/healthz", Route(HealthPage(health)))
+    router.add("GET", "/metrics", Route(MetricsPage(metrics, settings.metrics_token)))
+    router.add("GET", "/openapi.json", Route(documents.openapi))
+    router.add("GET", "/docs", Route(documents.docs))
     http_app = HttpApp(router)
     metrics.read("thingstead_http_requests_total", lambda: http_app.requests)
     app: AsgiApp = http_app
@@ -67,10 +82,17 @@ def create_app(
     return app
 
 
+def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings, guesses: Guesses) -> Route:
+    if endpoint.for_devices:
+        respond = DeviceOperation(endpoint, platform, settings, guesses)
+        return Route(respond, device_dialect.BODY_TOO_SLOW, device_dialect.FAULT)
+    return Route(Operation(endpoint, platform, settings))
+
+
 class HttpApp:
     """Answers from a router; speaks plain ASGI."""
 
-    def __init__(self, router: Router[Respond]) -> None:
+    def __init__(self, router: Router[Route]) -> None:
         self._router = router
         self.requests: Counter[tuple[str, str, str]] = Counter()  # answered, by method, path template and status
 
@@ -89,13 +111,8 @@ class HttpApp:
             answer = await self._answer(resource, parameters, scope, receive)
         except PeerGone:
             return
-        except BodyTooSlow:
-            answer = body_too_slow()
-        except Exception:
-            log.exception("a request failed", method=method, path=scope["path"])
-            answer = bug()
-        route = resource.path if resource is not None else "unknown"
-        self.requests[method if method in COUNTED_METHODS else "other", route, str(answer.status)] += 1
+        template = resource.path if resource is not None else "unknown"
+        self.requests[method if method in COUNTED_METHODS else "other", template, str(answer.status)] += 1
         headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
         headers.extend(answer.headers)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -103,15 +120,24 @@ class HttpApp:
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(
-        self, resource: Resource[Respond] | None, parameters: dict[str, str], scope: Scope, receive: Receive
+        self, resource: Resource[Route] | None, parameters: dict[str, str], scope: Scope, receive: Receive
     ) -> Answer:
         if resource is None:
             return UNKNOWN_RESOURCE
         method = scope["method"]
-        respond = resource.methods.get("GET" if method == "HEAD" else method)
-        if respond is not None:
-            return await respond(scope, receive, parameters)
-        return _options(resource) if method == "OPTIONS" else UNKNOWN_RESOURCE
+        route = resource.methods.get("GET" if method == "HEAD" else method)
+        if route is None:
+            return _options(resource) if method == "OPTIONS" else UNKNOWN_RESOURCE
+        try:
+            return await route.respond(scope, receive, parameters)
+        except BodyTooSlow:
+            return route.body_too_slow
+        except PeerGone:
+            raise
+        except Exception:
+            # Not the path itself, which may hold a device's AccessToken.
+            log.exception("a request failed", method=method, path=resource.path)
+            return route.fault
 
 
 def _options(resource: Resource[Any]) -> Answer:

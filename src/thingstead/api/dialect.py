@@ -99,16 +99,10 @@ def not_authenticated(error: ThingsteadError) -> Answer:
     return Answer(401, _envelope(error.errcode, error.message), headers=((b"www-authenticate", b"Bearer"),))
 
 
-def body_too_slow() -> Answer:
-    """HTTP 408: the body did not arrive in time."""
-    return Answer(408, _envelope(408, "the body did not arrive in time"), headers=((b"connection", b"close"),))
-
-
-def bug() -> Answer:
-    """HTTP 500, without detail; the log has it."""
-    return Answer(500, _envelope(500, "Internal error"))
-
-
 def _envelope(errcode: int, message: str, errors: tuple[FieldError, ...] = ()) -> bytes:
     named = [_NamedError(*error) for error in errors]
     return encode(Failure(errcode=errcode, message=message, errors=named))
+
+
+BODY_TOO_SLOW = Answer(408, _envelope(408, "the body did not arrive in time"), headers=((b"connection", b"close"),))
+FAULT = Answer(500, _envelope(500, "Internal error"))  # a bug; the log has the details

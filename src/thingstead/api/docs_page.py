@@ -12,6 +12,11 @@ from thingstead.api.examples import resolve
 Schema = Mapping[str, Any]
 
 METHOD_ORDER = ("get", "post", "put", "delete")
+CREDENTIALS = {  # of a request, by security scheme
+    "accessToken": "-H 'Authorization: Bearer <AccessToken>'",
+    "administratorToken": "-H 'Authorization: Bearer <AccessToken>'",
+    "projectKey": "-H 'Project-Key: <ProjectKey>'",
+}
 CODE = re.compile(r"`([^`]+)`")
 BOLD = re.compile(r"\*\*([^*]+)\*\*")
 
@@ -76,7 +81,7 @@ def _group(tag: str, operations: list[Operation], components: Schema) -> str:
 
 
 def _operation(method: str, path: str, operation: Schema, components: Schema) -> str:
-    marks = "".join(f'<em class="{kind}">{label}</em>' for kind, label in _marks(operation))
+    marks = "".join(f'<em class="{kind}">{label}</em>' for kind, label in _marks(path, operation))
     parts = [
         f'<article id="{operation["operationId"]}"><h3>{escape(operation["summary"])}{marks}</h3>',
         f'<p class="path">{_method(method)}<code>{_path(path)}</code></p>',
@@ -87,21 +92,24 @@ def _operation(method: str, path: str, operation: Schema, components: Schema) ->
         if chosen:
             rows = [_parameter_row(parameter, components) for parameter in chosen]
             parts.append(f"<h4>{title}</h4>{_table(('name', 'type', ''), rows)}")
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    if content:
+    content = operation.get("requestBody", {}).get("content", {})
+    if "application/json" in content:
+        content = content["application/json"]
         parts.append(f"<h4>Body</h4>{_shape(content['schema'], components)}")
     parts.append(f"<h4>Request</h4><pre>{escape(_curl(method, path, operation, content))}</pre>")
     parts.append(_answer(operation, components))
     return "".join((*parts, "</article>"))
 
 
-def _marks(operation: Schema) -> Iterator[tuple[str, str]]:
+def _marks(path: str, operation: Schema) -> Iterator[tuple[str, str]]:
     if operation.get("x-thingstead-extension"):
         yield "extension", "extension"
     if not operation["security"]:
         yield "public", "no token"
     elif "administratorToken" in operation["security"][0]:
         yield "administrator", "administrators"
+    elif "projectKey" in operation["security"][0]:
+        yield "device", "device certificate" if "{access_token}" in path else "Project-Key"
 
 
 def _answer(operation: Schema, components: Schema) -> str:
@@ -109,10 +117,11 @@ def _answer(operation: Schema, components: Schema) -> str:
     shown = answer.get("content", {}).get("application/json", {})
     if "example" not in shown:
         return f"<h4>Answer</h4>{_markdown(answer['description'])}"
-    info = shown["schema"]["oneOf"][0]["properties"]["info"]
+    success = shown["schema"]["oneOf"][0]
+    info = success.get("properties", {}).get("info")  # of the Project API; other planes have no such member
     text = json.dumps(shown["example"], indent=2, ensure_ascii=False)
-    shape = _shape(info, components)
-    fields = f"<details><summary>Members of info</summary>{shape}</details>" if shape else ""
+    title, shape = "Members of info" if info else "Members", _shape(info or success, components)
+    fields = f"<details><summary>{title}</summary>{shape}</details>" if shape else ""
     return f"<h4>Answer</h4>{_markdown(answer['description'])}<pre>{escape(text)}</pre>{fields}"
 
 
@@ -175,9 +184,10 @@ def _bounds(schema: Schema) -> str:
 
 def _curl(method: str, path: str, operation: Schema, content: Schema | None) -> str:
     lines = [f"curl {'' if method == 'GET' else f'-X {method} '}http://localhost:8080{path}"]
-    if operation["security"]:
-        lines.append("-H 'Authorization: Bearer <AccessToken>'")
-    if content:
+    lines += [CREDENTIALS[name] for scheme in operation["security"] for name in scheme]
+    if content and "example" not in content:
+        lines.append("--data-binary @FILE")
+    elif content:
         shown = json.dumps(content["example"], ensure_ascii=False)
         lines += ["-H 'Content-Type: application/json'", f"-d '{shown}'"]
     return " \\\n  ".join(lines)

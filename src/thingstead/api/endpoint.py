@@ -1,4 +1,4 @@
-"""What an endpoint of the Project API is: one declaration for routing, validation and documentation."""
+"""What an endpoint is: one declaration for routing, validation and documentation."""
 
 import enum
 from collections.abc import Awaitable, Callable
@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from thingstead.errors import ThingsteadError
+from thingstead.model.device import Device
 from thingstead.services.platform import Platform
 from thingstead.services.tokens import NOBODY, Caller
 
@@ -19,6 +20,8 @@ class Access(enum.Enum):
     PUBLIC = "public"  # anyone; for logging in
     CALLER = "caller"  # any valid AccessToken
     ADMINISTRATOR = "administrator"  # an AccessToken from admin_login
+    DEVICE = "device"  # a device certificate: the header Project-Key, and the device's AccessToken in the path
+    PROJECT_KEY = "project_key"  # the header Project-Key, for a device that asks for its certificate
 
 
 class Empty(msgspec.Struct, frozen=True):
@@ -28,11 +31,13 @@ class Empty(msgspec.Struct, frozen=True):
 class Call:
     """One request that has passed authentication and validation.
 
-    ``query`` and ``body`` are instances of the types that the endpoint declares, ``path`` holds the path
-    parameters (1 to 128 printable characters each).
+    ``query`` and ``body`` are instances of the types that the endpoint declares (of a raw body: the bytes), ``path``
+    holds the path parameters (1 to 128 printable characters each). ``device`` is the one whose certificate came with
+    the request; only the device's planes have it.
     """
 
-    __slots__ = ("body", "caller", "path", "platform", "query", "remote_address")
+    __slots__ = ("body", "caller", "device", "path", "platform", "project_key", "query", "remote_address")
+    device: Device
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class Call:
         query: Any = None,
         body: Any = None,
         remote_address: str = "",
+        project_key: str = "",
     ) -> None:
         self.platform = platform
         self.path = path
@@ -50,6 +56,7 @@ class Call:
         self.query = query
         self.body = body
         self.remote_address = remote_address
+        self.project_key = project_key
 
 
 Handler = Callable[[Call], Awaitable[Any]]
@@ -59,7 +66,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A declaration of what is served at one method and path.
 
     ``handler`` returns the ``info`` member of the answer: a value that msgspec can encode, ``msgspec.Raw`` with JSON
-    that is already encoded, or None for ``{}``; it raises errors of the tree. Its docstring is the description.
+    that is already encoded, or None for ``{}``. On the device's planes it returns the whole answer: a Struct with
+    ``result``, bytes that are already JSON, or None for ``{"result":1}``. It raises errors of the tree. Its docstring
+    is the description.
     """
 
     method: str
@@ -69,9 +78,16 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     body: Any = None  # a Struct type, or dict[str, Any] for a free object; None: no body
     query: type[msgspec.Struct] | None = None
-    info: Any = Empty  # the type of ``info``
+    raw: bool = False  # the handler gets the body as bytes; ``body`` says what they should be
+    info: Any = Empty  # the type of ``info``; on the device's planes of the whole answer
     access: Access = Access.CALLER
     extension: bool = False  # not part of the original Project API
     refusals: tuple[type[ThingsteadError], ...] = ()  # beyond those that follow from the declaration
     example: Any = None  # an example of the body; one is made from the type where this is None
     body_limit_bytes: int | None = None  # None: the setting
+    topic: str = ""  # of a device's uplink: what MQTT calls it; what is refused is noted under it in the device's log
+
+    @property
+    def for_devices(self) -> bool:
+        """Whether it belongs to the device's planes (``{"result": 1}``) and not to the Project API."""
+        return self.access in (Access.DEVICE, Access.PROJECT_KEY)

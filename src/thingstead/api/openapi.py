@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from thingstead import __version__
+from thingstead.api.device.dialect import Refusal
 from thingstead.api.dialect import ERRCODES, Failure
 from thingstead.api.endpoint import Access, Empty, Endpoint
 from thingstead.api.examples import example
@@ -17,41 +18,52 @@ Schema = dict[str, Any]
 
 DESCRIPTION = """\
 The HTTP API of a Thingstead server. Requests and answers are JSON; instants are milliseconds since 1970-01-01 UTC.
+There are three planes: the Project API (`/api/v1`) for back ends and pages, the device plane (`/device/v1`) for
+devices that report by HTTP, and the application plane (`/app/device/v1`) for applications that reach one device.
 
-**AccessToken.** Get one from `POST /api/v1/access_token` (an application, valid for one day) or
+**Project API: AccessToken.** Get one from `POST /api/v1/access_token` (an application, valid for one day) or
 `POST /api/v1/admin_login` (an administrator, seven days) and send it as `Authorization: Bearer <AccessToken>`.
 It is not the AccessToken of a device certificate.
 
-**Answers.** A success is HTTP 200 with `{"result": true, "info": …}`. A function that fails also answers HTTP 200,
-with `{"result": false, "errcode": …, "message": …, "errors": [{"field": …, "message": …}]}`, where `errors` names
-each bad field. A resource that does not exist answers 404 with `{"message": "Request invalid"}`, a body that is not
-JSON 404 with `{"result": false, "message": "Invalid JSON message", "errcode": 400}`.
+**Project API: answers.** A success is HTTP 200 with `{"result": true, "info": …}`. A function that fails also answers
+HTTP 200, with `{"result": false, "errcode": …, "message": …, "errors": [{"field": …, "message": …}]}`, where `errors`
+names each bad field. A resource that does not exist answers 404 with `{"message": "Request invalid"}`, a body that is
+not JSON 404 with `{"result": false, "message": "Invalid JSON message", "errcode": 400}`.
 
-**Extensions.** What is marked as an extension is not part of the original Project API.
+**Planes of devices.** The credential is the device certificate: the header `Project-Key` and the AccessToken of the
+device in the path. A success is HTTP 200 with `{"result": 1}` and perhaps more members. What is wrong with the
+content of a request is HTTP 200 with `{"result": 0, "errcode": …, "message": …}`; a wrong certificate answers 401, a
+body that is too large 413, throttling 429, and 503 means that nothing was kept.
+
+**Extensions.** What is marked as an extension is not part of the original API.
 """
 
 PATH_PARAMETERS = {
     "device_id": "A device's id.",
-    "identifier": "An attribute's identifier.",
+    "identifier": "The identifier of an attribute, or of a stream.",
     "customer_id": "A customer's id.",
     "app_id": "An application's AppID.",
     "admin_id": "An administrator's id.",
     "type_id": "A device type's id.",
     "group_id": "A device group's id.",
     "command_id": "A command's id.",
+    "access_token": "The AccessToken of the device's certificate.",
 }
 SECURITY: dict[Access, list[dict[str, list[str]]]] = {
     Access.PUBLIC: [],
     Access.CALLER: [{"accessToken": []}],
     Access.ADMINISTRATOR: [{"administratorToken": []}],
+    Access.DEVICE: [{"projectKey": []}],
+    Access.PROJECT_KEY: [{"projectKey": []}],
 }
+BYTES = "application/octet-stream"
 PARAMETER_NAME = re.compile(r"\{(\w+)\}")
 
 
 def openapi_document(endpoints: Sequence[Endpoint]) -> Schema:
     """The document, as data that JSON can show."""
     kinds = [kind for endpoint in endpoints for kind in (endpoint.body, endpoint.query, endpoint.info) if kind]
-    schemas, components = _schemas([*kinds, Failure, Empty])
+    schemas, components = _schemas([*kinds, Failure, Refusal, Empty])
     by_kind = dict(zip(map(repr, kinds), schemas, strict=False))
     paths: Schema = {}
     for endpoint in endpoints:
@@ -62,7 +74,7 @@ def openapi_document(endpoints: Sequence[Endpoint]) -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Thingstead Project API",
+            "title": "Thingstead HTTP API",
             "version": __version__,
             "description": DESCRIPTION,
             "x-errcodes": [code._asdict() for code in ERRCODES],
@@ -82,6 +94,12 @@ def openapi_document(endpoints: Sequence[Endpoint]) -> Schema:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "An AccessToken from `admin_login`.",
+                },
+                "projectKey": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Project-Key",
+                    "description": "The ProjectKey: half of a device certificate; the AccessToken is in the path.",
                 },
             },
         },
@@ -117,7 +135,7 @@ class _Operation:
         if endpoint.extension:
             operation["x-thingstead-extension"] = True
         if endpoint.body is not None:
-            operation["requestBody"] = {"required": True, "content": {"application/json": self._body()}}
+            operation["requestBody"] = {"required": True, "content": self._content()}
         operation["responses"] = self._responses()
         return operation
 
@@ -143,6 +161,11 @@ class _Operation:
             )
         return parameters
 
+    def _content(self) -> Schema:
+        if self._endpoint.body is bytes:
+            return {BYTES: {"schema": {}}}
+        return {"application/json": self._body()}
+
     def _body(self) -> Schema:
         schema = self._by_kind[repr(self._endpoint.body)]
         shown = self._endpoint.example
@@ -150,35 +173,40 @@ class _Operation:
 
     def _responses(self) -> Schema:
         endpoint = self._endpoint
-        info = self._by_kind[repr(endpoint.info)]
+        names = {"404": "NotFound", "503": "Unavailable"}
+        if endpoint.access is not Access.PUBLIC:
+            names["401"] = "NotAuthenticated"
+        if endpoint.body is not None:
+            names |= {"408": "BodyTooSlow", "413": "TooLarge"}
+            if not endpoint.for_devices:
+                names["400"] = "InvalidJson"
+        if TooManyRequests in endpoint.refusals:
+            names["429"] = "TooManyRequests"
+        prefix = "Device" if endpoint.for_devices else ""
+        responses: Schema = {
+            status: {"$ref": f"#/components/responses/{'' if name == 'NotFound' else prefix}{name}"}
+            for status, name in names.items()
+        }
+        responses["200"] = {
+            "description": _outcome(endpoint),
+            "content": {"application/json": self._answer()},
+        }
+        return dict(sorted(responses.items()))
+
+    def _answer(self) -> Schema:
+        """What HTTP 200 carries: first of all the success."""
+        info = self._by_kind[repr(self._endpoint.info)]
+        shown = example(info, self._components)
+        if self._endpoint.for_devices:
+            refusal = {"$ref": "#/components/schemas/Refusal"}
+            return {"schema": {"oneOf": [info, refusal]}, "example": {"result": 1} | shown}
         envelope = {
             "type": "object",
             "properties": {"result": {"const": True}, "info": info},
             "required": ["result", "info"],
         }
         failure = {"$ref": "#/components/schemas/Failure"}
-        responses: Schema = {
-            "200": {
-                "description": _outcome(endpoint),
-                "content": {
-                    "application/json": {
-                        "schema": {"oneOf": [envelope, failure]},
-                        "example": {"result": True, "info": example(info, self._components)},
-                    }
-                },
-            },
-            "404": {"$ref": "#/components/responses/NotFound"},
-            "503": {"$ref": "#/components/responses/Unavailable"},
-        }
-        if endpoint.access is not Access.PUBLIC:
-            responses["401"] = {"$ref": "#/components/responses/NotAuthenticated"}
-        if endpoint.body is not None:
-            responses["400"] = {"$ref": "#/components/responses/InvalidJson"}
-            responses["408"] = {"$ref": "#/components/responses/BodyTooSlow"}
-            responses["413"] = {"$ref": "#/components/responses/TooLarge"}
-        if TooManyRequests in endpoint.refusals:
-            responses["429"] = {"$ref": "#/components/responses/TooManyRequests"}
-        return dict(sorted(responses.items()))
+        return {"schema": {"oneOf": [envelope, failure]}, "example": {"result": True, "info": shown}}
 
 
 def _operation_id(endpoint: Endpoint) -> str:
@@ -219,6 +247,7 @@ def _without_null(schema: Schema) -> Schema:
 
 def _shared_responses() -> Schema:
     failure: Schema = {"$ref": "#/components/schemas/Failure"}
+    refusal: Schema = {"$ref": "#/components/schemas/Refusal"}
     message = {"type": "object", "properties": {"message": {"type": "string"}}, "required": ["message"]}
     return {
         "NotFound": _response("The resource does not exist, or (by default) the body is not JSON.", message),
@@ -228,6 +257,11 @@ def _shared_responses() -> Schema:
         "TooLarge": _response("The body is too large.", failure),
         "TooManyRequests": _response("Throttled; Retry-After says for how many seconds.", failure),
         "Unavailable": _response("The server cannot keep data now. Nothing was changed.", failure),
+        "DeviceNotAuthenticated": _response("The certificate is missing or wrong.", refusal),
+        "DeviceBodyTooSlow": _response("The body did not arrive in time.", refusal),
+        "DeviceTooLarge": _response("The body is too large.", refusal),
+        "DeviceTooManyRequests": _response("Throttled; Retry-After says for how many seconds.", refusal),
+        "DeviceUnavailable": _response("The server cannot keep data now. Nothing was kept.", refusal),
     }
 
 

@@ -46,6 +46,7 @@ from thingstead.services.registration import RegistrationService
 from thingstead.services.retention import RetentionService
 from thingstead.services.streams import StreamService
 from thingstead.services.sub_devices import SubDeviceService
+from thingstead.services.synchronous import SynchronousCommandService
 from thingstead.services.tokens import TokenService
 from thingstead.storage.base import Store
 from thingstead.storage.sqlite.store import SqliteStore
@@ -86,6 +87,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         device_logs=logs,
         streams=StreamService(store, bus, clock, ingest, logs),
         registration=RegistrationService(store, bus, devices),
+        synchronous=SynchronousCommandService(control, clock),
         sub_devices=SubDeviceService(
             store, bus, clock, ingest, control, presence, timeout_s=config.sub_device_timeout_s
         ),
@@ -226,7 +228,8 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         metrics = Metrics()
         read_figures(metrics, store, platform, gateway.counters)
         # Last of all: GET /healthz answers when everything else is there.
-        http = HttpListener(create_app(platform, config.http, store.trouble, metrics), http_socket, config.http)
+        app = create_app(platform, config.http, store.trouble, metrics, clock=clock)
+        http = HttpListener(app, http_socket, config.http)
         stack.push_async_callback(_within, "http", http.stop)
         await http.start()
         server = Server(platform, credentials, http, mqtt_port)

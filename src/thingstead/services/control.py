@@ -14,7 +14,7 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import DeviceOffline, FieldError, InvalidInput, ReplyTimeout
 from thingstead.model.command import Command, CommandState
-from thingstead.model.device import Device
+from thingstead.model.device import Device, Page
 from thingstead.model.ids import new_id
 from thingstead.model.messages import AttributesPushed, CommandChanged
 from thingstead.model.report import Report, Source
@@ -32,6 +32,7 @@ DEFAULT_COMMAND_ID = 1000  # firmware exists that listens only there (wire refer
 MAX_COMMAND_ID = 2**31 - 1
 HANDOVER_TIMEOUT_S = 5.0  # how long a caller waits until the device's connection has taken a command
 REPLY_LIFETIME_MS = 60_000  # how long an online device may take to reply before the command expires
+LATE_REPLIES = 100  # commands that a late reply may belong to
 EXPIRY_INTERVAL_S = 1.0
 EXPIRED_AT_ONCE = 500  # in one transaction
 MAX_WAIT_MS = 7 * 24 * 3600 * 1000  # how long a command may wait for an offline device
@@ -241,6 +242,8 @@ class ControlService:
 
     async def _take_reply(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> None:
         command = answered_by(await self._store.commands.list_open(device.id), topic_id, body)
+        if command is not None and await self._is_late(command, body):
+            command = None
         now = self._clock.now_ms()
         if command is not None:
             await self._settled(command.id)
@@ -252,6 +255,14 @@ class ControlService:
             log.info("a device replied to no open command", device=device.id, method=method)
             self._bus.publish(news)
         await committed(self._store.history.touch(device.number, "command_reply", now))
+
+    async def _is_late(self, matched: Command, body: dict[str, Any]) -> bool:
+        """Whether a reply, by its ``id``, is that of a command which has ended lately, and not of ``matched``."""
+        if body.get("id") in (None, matched.command_id):
+            return False
+        lately, _ = await self._store.commands.list_page(matched.device_id, Page(records=LATE_REPLIES))
+        wanted = (body["id"], body.get("method"))
+        return any((command.command_id, command.method) == wanted for command in lately)
 
     async def _move(self, row_id: str, state: CommandState, reason: str = "", reply: Any = None) -> None:
         now = self._clock.now_ms()

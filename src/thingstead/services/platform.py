@@ -20,6 +20,7 @@ from thingstead.services.registration import RegistrationService
 from thingstead.services.retention import RetentionService
 from thingstead.services.streams import StreamService
 from thingstead.services.sub_devices import SubDeviceService
+from thingstead.services.synchronous import SynchronousCommandService
 from thingstead.services.tokens import TokenService
 
 
@@ -46,3 +47,4 @@ class Platform:
     streams: StreamService
     registration: RegistrationService
     sub_devices: SubDeviceService
+    synchronous: SynchronousCommandService

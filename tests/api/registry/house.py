@@ -96,7 +96,7 @@ class House:
         for kind in (DeviceChanged, DeviceTypeChanged, SessionsRevoked):
             self.bus.subscribe(kind, self.heard.append)
         self.platform = build_platform(self.store, self.bus, self.clock, self._config)
-        self.app = create_app(self.platform, ApiSettings(), self.store.trouble)
+        self.app = create_app(self.platform, ApiSettings(), self.store.trouble, clock=self.clock)
 
     async def close(self) -> None:
         await self.platform.control.close()

@@ -1,0 +1,1 @@
+"""The application plane over HTTP: applications reach one device with its certificate (wire reference §6)."""

@@ -1,0 +1,109 @@
+"""What applications send to one device, and read of it, with the device's certificate (wire reference §6)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from thingstead.api.app_device.synchronous import ENDPOINTS as SYNCHRONOUS
+from thingstead.api.device.dialect import Done, Values
+from thingstead.api.device.uplinks import KeysQuery
+from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.project.control import AttributesBody, CommandBody
+from thingstead.api.project.custom_data import DataBody, DataQuery
+from thingstead.errors import DeviceOffline, TooManyRequests
+
+TAG = "Application plane"
+COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.DEVICE}
+
+
+async def push_attributes(call: Call) -> None:
+    """Stores the values and sends them to the device if it is connected. An offline device finds them when it reads.
+    Where one value breaks the type's definition nothing is stored or sent."""
+    await call.platform.control.push_attributes(call.device.project_id, call.device.id, dict(call.body))
+
+
+async def update_cloud_attributes(call: Call) -> None:
+    """Changes the values in the cloud only; the device hears nothing."""
+    await call.platform.control.update_cloud_attributes(call.device.project_id, call.device.id, dict(call.body))
+
+
+async def read_attributes(call: Call) -> Values:
+    """Plain values by identifier; what is not there is left out."""
+    return Values(attributes=await call.platform.history.current_values(call.device, call.query.names()))
+
+
+async def send_command(call: Call) -> None:
+    """Answers when the device's connection has taken the command, not when the device has replied. A device that is
+    offline is refused, unless `wait_ms` lets the command wait for it."""
+    body: CommandBody = call.body
+    await call.platform.control.send_command(
+        call.device.project_id, call.device.id, body.method, body.params or {}, body.id, wait_ms=body.wait_ms
+    )
+
+
+async def send_data(call: Call) -> None:
+    """The device gets the message on the topic `data/<identifier>/set`, or as it is on a TCP connection. A device
+    that is offline is refused."""
+    await call.platform.streams.send(
+        call.device.project_id,
+        call.device.id,
+        call.path["identifier"],
+        call.body.payload(),
+        call.query.push_mode,
+    )
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        method="POST",
+        path="/app/device/v1/{access_token}/attributes",
+        summary="Push attributes to the device",
+        handler=push_attributes,
+        body=AttributesBody,
+        info=Done,
+        refusals=(TooManyRequests,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="GET",
+        path="/app/device/v1/{access_token}/attributes",
+        summary="Read the device's attribute values",
+        handler=read_attributes,
+        query=KeysQuery,
+        info=Values,
+        refusals=(TooManyRequests,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/app/device/v1/{access_token}/attributes",
+        summary="Update cloud attributes of the device",
+        handler=update_cloud_attributes,
+        body=AttributesBody,
+        info=Done,
+        refusals=(TooManyRequests,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="POST",
+        path="/app/device/v1/{access_token}/command/send",
+        summary="Send a command to the device",
+        handler=send_command,
+        body=CommandBody,
+        info=Done,
+        refusals=(DeviceOffline, TooManyRequests),
+        **COMMON,
+    ),
+    *SYNCHRONOUS,
+    Endpoint(
+        method="POST",
+        path="/app/device/v1/{access_token}/data/{identifier}/set",
+        summary="Send custom data to the device",
+        handler=send_data,
+        body=DataBody,
+        query=DataQuery,
+        info=Done,
+        refusals=(DeviceOffline, TooManyRequests),
+        example={"type": "json", "msg": {"mode": "eco"}},
+        **COMMON,
+    ),
+)

@@ -1,0 +1,116 @@
+"""A command whose reply is the answer to the request (wire reference §6, §15.7)."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.api.device.dialect import Done
+from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.fields import Identifier
+from thingstead.api.project.control import COMMAND_ID_MAX
+from thingstead.api.validation import body_decoder
+from thingstead.errors import DeviceOffline, InvalidInput, ReplyTimeout, TooManyRequests
+from thingstead.services.control import DEFAULT_COMMAND_ID
+from thingstead.services.synchronous import TIMEOUT_MAX_S, TIMEOUT_S
+
+Method = Annotated[Identifier, Meta(description="The identifier of the command.")]
+CommandId = Annotated[int, Meta(ge=0, le=COMMAND_ID_MAX, description="In the topic and the body; 1000 if absent.")]
+Timeout = Annotated[
+    float, Meta(gt=0, le=TIMEOUT_MAX_S, description="How long to wait for the reply, in s; 10 if absent.")
+]
+
+
+class CallQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The command, where it does not stand in the body."""
+
+    method: Method | None = None
+    params: Annotated[str, Meta(description="Its parameters, a JSON object.")] | None = None
+    id: CommandId | None = None
+    timeout: Timeout | None = None
+
+
+class CallBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The command. What is absent is taken from the query."""
+
+    method: Method | None = None
+    params: dict[str, Any] | None = None
+    id: CommandId | None = None
+    timeout: Timeout | None = None
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What the device replied."""
+
+    method: str
+    params: Any
+    id: int
+
+
+class Replied(Done, frozen=True, kw_only=True):
+    """The device has replied."""
+
+    reply: Reply
+
+
+_decode_body = body_decoder(CallBody)
+_decode_params = body_decoder(dict[str, Any])
+
+
+async def call_device(call: Call) -> Replied:
+    """Sends a command and waits for the device's reply. A device that is offline is refused with errcode 404, one
+    that does not reply in time with errcode 408. Commands of one id wait for each other, since the id tells replies
+    apart: use ids of your own for commands that shall go side by side. At most 16 callers wait for one device, more
+    are answered with 429."""
+    query: CallQuery = call.query
+    body: CallBody = _decode_body(call.body) if call.body else CallBody()
+    method = body.method or query.method
+    if method is None:
+        raise InvalidInput.field("method", "is required, in the body or the query")
+    params = _params(query) if body.params is None else body.params
+    command_id = query.id if body.id is None else body.id
+    command = await call.platform.synchronous.call(
+        call.device, method, params, command_id, body.timeout or query.timeout or TIMEOUT_S
+    )
+    replied = command.reply if isinstance(command.reply, dict) else {}
+    return Replied(
+        reply=Reply(
+            method=str(replied.get("method") or command.method),
+            params=replied.get("params") or {},
+            id=command.command_id,
+        )
+    )
+
+
+def _params(query: CallQuery) -> dict[str, Any]:
+    if query.params is None:
+        return {}
+    try:
+        params: dict[str, Any] = _decode_params(query.params.encode(errors="surrogatepass"))
+    except InvalidInput as exc:
+        raise InvalidInput.field("params", "must be a JSON object") from exc
+    return params
+
+
+def _declare(method: str, summary: str, body: Any, *, extension: bool) -> Endpoint:
+    return Endpoint(
+        method=method,
+        path="/app/device/v1/{access_token}/command/sync/send",
+        summary=summary,
+        handler=call_device,
+        tag="Application plane",
+        access=Access.DEVICE,
+        query=CallQuery,
+        body=body,
+        raw=body is not None,  # it may be empty
+        info=Replied,
+        refusals=(DeviceOffline, ReplyTimeout, TooManyRequests),
+        extension=extension,
+        example=None if body is None else {"method": "restart", "params": {"delay": 5}, "id": DEFAULT_COMMAND_ID},
+    )
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    _declare("GET", "Send a command and wait for its reply (query)", None, extension=False),
+    _declare("POST", "Send a command and wait for its reply", CallBody, extension=True),
+)

@@ -1,0 +1,76 @@
+"""A device asks for its certificate (wire reference §2.2): 一型一密, for devices that exist and those that create
+themselves."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.api.device.dialect import Done
+from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.errors import Forbidden, NotFound, TooManyRequests
+from thingstead.model import limits
+
+NAME_BYTES = 60  # official firmware parses the whole answer into 256 bytes
+
+
+class CertificateBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks."""
+
+    device_key: Annotated[
+        str, Meta(max_length=limits.DEVICE_KEY_LENGTH, description="The owner's own name of the hardware.")
+    ]
+    type_key: Annotated[str, Meta(description="Of the type under which to create the device; empty: none.")] | None = (
+        None
+    )
+    customer_id: Annotated[str, Meta(description="The customer who claims the device; empty: none.")] | None = None
+
+
+class CertifiedDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A device and what it logs in with, next to the ProjectKey that it has already."""
+
+    id: str
+    name: Annotated[str, Meta(description="Its first 60 bytes.")]
+    access_token: str
+    conn_type: str  # "3": a gateway
+
+
+class DeviceCertificate(Done, frozen=True, kw_only=True):
+    """The certificate; deliberately small."""
+
+    device: CertifiedDevice
+
+
+async def certificate(call: Call) -> DeviceCertificate:
+    """Finds the device by its `device_key`. One that does not exist is created under the type of `type_key`, if that
+    allows it (`auto_create`). A customer who is named gets the device, unless it is another's already. Ask at every
+    start and keep nothing, since the AccessToken can be reset."""
+    body: CertificateBody = call.body
+    device, conn_type = await call.platform.registration.certificate(
+        call.project_key, body.device_key, body.type_key or "", body.customer_id or ""
+    )
+    return DeviceCertificate(
+        device=CertifiedDevice(
+            id=device.id, name=shortened(device.name), access_token=device.access_token, conn_type=conn_type
+        )
+    )
+
+
+def shortened(name: str) -> str:
+    """As many whole characters as fit into NAME_BYTES of UTF-8."""
+    return name.encode()[:NAME_BYTES].decode(errors="ignore")
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        method="POST",
+        path="/device/v1/certificate",
+        summary="Get a device's certificate by its DeviceKey",
+        handler=certificate,
+        tag="Device plane",
+        access=Access.PROJECT_KEY,
+        body=CertificateBody,
+        info=DeviceCertificate,
+        refusals=(NotFound, Forbidden, TooManyRequests),
+    ),
+)

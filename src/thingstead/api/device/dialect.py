@@ -1,0 +1,101 @@
+"""How the device's planes say that something worked, and that it did not (wire reference §1.3): ``{"result": 1}``.
+
+Official clients take HTTP 200 with ``result`` 1 for a success and anything else for a failure. What is wrong with the
+content of a request is therefore HTTP 200 with ``result`` 0; HTTP's own words are kept for what concerns the request as
+such: the certificate (401), a slow or large body (408, 413), throttling (429), a server that cannot (500, 503).
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from thingstead.api.dialect import Answer
+from thingstead.errors import (
+    FieldError,
+    InvalidInput,
+    NotAuthenticated,
+    ThingsteadError,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+)
+
+ACCEPTED = b'{"result":1}'
+# Official firmware parses an answer into 256 to 512 bytes (wire reference §3.3), so reasons are kept short.
+MESSAGE_CHARACTERS = 120
+REFUSED_SHOWN = 3
+
+encode = msgspec.json.Encoder().encode
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """It worked."""
+
+    result: Literal[1] = 1
+
+
+class Kept(Done, frozen=True, kw_only=True):
+    """What was reported is on disk, but for what is named as refused."""
+
+    refused: Annotated[
+        list[str] | UnsetType, Meta(description="The first three attributes that were not kept, and why.")
+    ] = UNSET
+
+
+class Values(Done, frozen=True, kw_only=True):
+    """Current values by attribute identifier."""
+
+    attributes: dict[str, Any]
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """It did not work."""
+
+    result: Literal[0] = 0
+    errcode: int
+    message: str
+
+
+def success(answer: Any) -> Answer:
+    """HTTP 200 with what a handler returned."""
+    if answer is None:
+        answer = ACCEPTED
+    return Answer(200, answer if isinstance(answer, bytes) else encode(answer))
+
+
+def failure(error: ThingsteadError) -> Answer:
+    """The refusal of a request."""
+    body = _refusal(error.errcode, error.message)
+    if isinstance(error, NotAuthenticated):
+        return Answer(401, body)
+    if isinstance(error, TooManyRequests):
+        return Answer(429, body, headers=((b"retry-after", b"%d" % error.retry_after_s),))
+    if isinstance(error, TooLarge):  # what is left of the body is not read, so that the connection cannot go on
+        return Answer(413, body, headers=((b"connection", b"close"),))
+    if isinstance(error, Unavailable):
+        return Answer(503, body, headers=((b"retry-after", b"1"),))
+    return Answer(200, body)
+
+
+def kept(refused: Sequence[FieldError]) -> bytes:
+    """The answer to a report of which something was kept."""
+    if not refused:
+        return ACCEPTED
+    shown = [f"{error.field}: {error.message}"[:MESSAGE_CHARACTERS] for error in refused[:REFUSED_SHOWN]]
+    return encode(Kept(refused=shown))
+
+
+def nothing_kept(refused: Sequence[FieldError]) -> InvalidInput:
+    """Why a report was refused as a whole: because everything in it was."""
+    first = refused[0]
+    return InvalidInput(f"{first.field}: {first.message}", refused)
+
+
+def _refusal(errcode: int, message: str) -> bytes:
+    return encode(Refusal(errcode=errcode, message=message[:MESSAGE_CHARACTERS]))
+
+
+BODY_TOO_SLOW = Answer(408, _refusal(408, "the body did not arrive in time"), headers=((b"connection", b"close"),))
+FAULT = Answer(500, _refusal(500, "Internal error"))

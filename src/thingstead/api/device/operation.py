@@ -1,0 +1,77 @@
+"""An endpoint of the device's planes at work: the certificate, the body, the handler, the answer."""
+
+from typing import Any
+
+from thingstead.api.body import Receive, Scope, read_body
+from thingstead.api.device.dialect import failure, success
+from thingstead.api.device.guesses import Guesses
+from thingstead.api.dialect import Answer
+from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.validation import body_decoder, query_decoder
+from thingstead.config import ApiSettings
+from thingstead.errors import Conflict, InvalidInput, NotAuthenticated, ThingsteadError, Unavailable
+from thingstead.services.platform import Platform
+
+ACCESS_TOKEN = "access_token"  # noqa: S105 - the name of a path parameter
+KEY_LENGTH_LIMIT = 256
+
+
+class DeviceOperation:
+    """One declared endpoint of a device's plane, with its decoders made."""
+
+    def __init__(self, endpoint: Endpoint, platform: Platform, settings: ApiSettings, guesses: Guesses) -> None:
+        self.endpoint = endpoint
+        self._platform = platform
+        self._settings = settings
+        self._guesses = guesses
+        decodes = endpoint.body is not None and not endpoint.raw
+        self._decode_body = body_decoder(endpoint.body) if decodes else None
+        self._decode_query = None if endpoint.query is None else query_decoder(endpoint.query)
+        self._body_limit_bytes = endpoint.body_limit_bytes or settings.body_limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+        """Answers one request. The certificate comes first: a stranger's body is not even read.
+
+        Raises what :func:`~thingstead.api.body.read_body` raises but for TooLarge.
+        """
+        peer = scope.get("client")
+        address = peer[0] if peer else ""
+        call = Call(self._platform, path, remote_address=address)
+        try:
+            call.project_key = project_key(scope)
+            if self.endpoint.access is Access.PROJECT_KEY:
+                await self._prepare(call, scope, receive)
+                return success(await self._guesses.fetch(lambda: self.endpoint.handler(call), address))
+            call.device = await self._guesses.authenticate(path[ACCESS_TOKEN], call.project_key, address)
+        except ThingsteadError as exc:
+            return failure(exc)
+        try:
+            await self._prepare(call, scope, receive)
+            return success(await self.endpoint.handler(call))
+        except ThingsteadError as exc:
+            if self.endpoint.topic and not isinstance(exc, Unavailable):
+                self._note(call, exc)
+            return failure(exc)
+
+    async def _prepare(self, call: Call, scope: Scope, receive: Receive) -> None:
+        if self._decode_query is not None:
+            call.query = self._decode_query(scope["query_string"])
+        if self.endpoint.body is not None:
+            body = await read_body(receive, self._body_limit_bytes, self._settings.body_timeout_s)
+            call.body = body if self._decode_body is None else self._decode_body(body)
+
+    def _note(self, call: Call, error: ThingsteadError) -> None:
+        errors = error.errors if isinstance(error, InvalidInput | Conflict) else ()
+        topic = self.endpoint.topic.format_map(call.path)
+        self._platform.device_logs.rejected(call.device, topic, error.message, errors, call.body or b"")
+
+
+def project_key(scope: Scope) -> str:
+    """The header Project-Key; NotAuthenticated where there is none."""
+    headers: Any = scope["headers"]
+    for name, value in headers:
+        if name == b"project-key":
+            if 0 < len(value) <= KEY_LENGTH_LIMIT:
+                return str(value.decode("latin-1"))
+            break
+    raise NotAuthenticated("the header Project-Key is required")

@@ -1,0 +1,156 @@
+"""What a device sends over HTTP, and what it reads. Nothing is answered before it is on disk."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.api.device.dialect import Done, Kept, Values, kept, nothing_kept
+from thingstead.api.device.room import await_room
+from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.fields import Identifier
+from thingstead.errors import InvalidInput, TooManyRequests
+from thingstead.model import limits
+from thingstead.services.commits import committed
+from thingstead.services.ingest import DeviceLink, Outcome
+from thingstead.services.streams import MAX_DATA_BYTES
+
+TAG = "Device plane"
+COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.DEVICE, "refusals": (TooManyRequests,)}
+AttributesBody = Annotated[dict[str, Any], Meta(min_length=1, description="Values by attribute identifier.")]
+
+
+class KeysQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which attributes are wanted."""
+
+    keys: Annotated[str, Meta(description="Identifiers, comma-separated; none: all.")] | None = None
+
+    def names(self) -> list[str]:
+        """The identifiers, without empty ones."""
+        names = [name for name in (self.keys or "").split(",") if name]
+        if len(names) > limits.KEYS_COUNT:
+            raise InvalidInput.field("keys", f"must name at most {limits.KEYS_COUNT} attributes")
+        return names
+
+
+class SeriesReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Values that the device measured at an earlier instant."""
+
+    ts: Annotated[float, Meta(description="When, in ms; below 100,000,000,000 in s.")]
+    attributes: AttributesBody
+
+
+class EventBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An event."""
+
+    method: Annotated[Identifier, Meta(description="The identifier of the event.")]
+    params: dict[str, Any] = {}
+
+
+async def report_attributes(call: Call) -> bytes:
+    """A flat object of any number of attributes; they need not be defined anywhere. A value that breaks the
+    definition of the device's type is left out and named in `refused`; where that is all of them, the report is
+    refused. The answer means that the report is on disk."""
+    return await _settle(call, "attributes", call.platform.ingest.report_attributes)
+
+
+async def report_series(call: Call) -> bytes:
+    """Values with the device's own timestamps, one object or a list of up to 10,000. They go into history; the current
+    value of an attribute is always the one with the greatest timestamp."""
+    return await _settle(call, "attributes/series", call.platform.ingest.report_series)
+
+
+async def report_event(call: Call) -> bytes:
+    """Parameters of an event are not attributes and change none. Where one breaks the definition of the event, the
+    event is refused."""
+    return await _settle(call, "event/report", call.platform.ingest.report_event)
+
+
+async def report_data(call: Call) -> bytes:
+    """The body is the message, byte for byte. Where the device's type defines the stream, the body must be of its
+    format."""
+    identifier = call.path["identifier"]
+    streams = call.platform.streams
+    return await _settle(call, f"data/{identifier}", lambda link, payload: streams.report(link, identifier, payload))
+
+
+async def read_attributes(call: Call) -> Values:
+    """Plain values, as the cloud has them; what is not there is left out."""
+    return Values(attributes=await call.platform.history.current_values(call.device, call.query.names()))
+
+
+async def _settle(call: Call, topic: str, take: Callable[[DeviceLink, bytes], Outcome]) -> bytes:
+    """Hands the body in, and answers when it is on disk. Refused parts are noted under ``topic``."""
+    ingest = call.platform.ingest
+    if ingest.congested:
+        await await_room(ingest)
+    outcome = take(await ingest.link(call.device), call.body)
+    refused = outcome.refused
+    if outcome.commit is None and refused:
+        raise nothing_kept(refused)
+    if outcome.commit is not None:
+        await committed(outcome.commit)
+    if refused:
+        call.platform.device_logs.rejected(call.device, topic, "values were refused", refused, call.body)
+    return kept(refused)
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        method="POST",
+        path="/device/v1/{access_token}/attributes",
+        summary="Report attributes",
+        handler=report_attributes,
+        body=AttributesBody,
+        raw=True,
+        info=Kept,
+        topic="attributes",
+        **COMMON,
+    ),
+    Endpoint(
+        method="GET",
+        path="/device/v1/{access_token}/attributes",
+        summary="Read the cloud's attribute values",
+        handler=read_attributes,
+        query=KeysQuery,
+        info=Values,
+        **COMMON,
+    ),
+    Endpoint(
+        method="POST",
+        path="/device/v1/{access_token}/attributes/series",
+        summary="Report attributes of the past",
+        handler=report_series,
+        body=list[SeriesReport] | SeriesReport,
+        raw=True,
+        info=Kept,
+        topic="attributes/series",
+        extension=True,
+        **COMMON,
+    ),
+    Endpoint(
+        method="POST",
+        path="/device/v1/{access_token}/event/report",
+        summary="Report an event",
+        handler=report_event,
+        body=EventBody,
+        raw=True,
+        info=Done,
+        topic="event/report",
+        **COMMON,
+    ),
+    Endpoint(
+        method="POST",
+        path="/device/v1/{access_token}/data/{identifier}",
+        summary="Report custom data",
+        handler=report_data,
+        body=bytes,
+        raw=True,
+        info=Done,
+        topic="data/{identifier}",
+        extension=True,
+        body_limit_bytes=MAX_DATA_BYTES,
+        **COMMON,
+    ),
+)

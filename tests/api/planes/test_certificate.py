@@ -1,0 +1,138 @@
+"""A device asks for its certificate; and what happens to those who guess."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.planes.plane import OK, Plane
+from tests.api.registry.house import Api, House
+from thingstead.api.device.certificate import NAME_BYTES, shortened
+
+Connect = Callable[..., httpx.AsyncClient]
+
+
+@pytest.fixture
+def fresh(house: House, api: Api, connect: Connect) -> httpx.AsyncClient:
+    """A device that knows nothing but the ProjectKey."""
+    client = connect(house.serve, "10.0.0.3")
+    client.headers["Project-Key"] = api.project_key
+    return client
+
+
+async def ask(client: httpx.AsyncClient, **body: Any) -> Any:
+    response = await client.post("/device/v1/certificate", json=body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def test_a_registered_device_gets_its_certificate(api: Api, fresh: httpx.AsyncClient) -> None:
+    device_id = await api.new_device(name="泵 1", device_key="IMEI1")
+    certificate = await api.get(f"device/{device_id}/certificate")
+    assert await ask(fresh, device_key="IMEI1", type_key="", customer_id=None) == {
+        "result": 1,
+        "device": {
+            "id": device_id,
+            "name": "泵 1",
+            "access_token": certificate["access_token"],
+            "conn_type": "1",
+        },
+    }
+
+
+async def test_a_device_creates_itself_where_its_type_allows_it(
+    api: Api, fresh: httpx.AsyncClient, connect: Connect, house: House
+) -> None:
+    type_id = await api.new_type(auto_create=True, conn_type="3")
+    type_key = (await api.get(f"device_type/{type_id}"))["type_key"]
+    answer = await ask(fresh, device_key="IMEI2", type_key=type_key)
+    assert answer["device"]["conn_type"] == "3"
+    assert await ask(fresh, device_key="IMEI2", type_key=type_key) == answer
+    certificate = {"access_token": answer["device"]["access_token"], "project_key": api.project_key}
+    plane = Plane(connect(house.serve), "/device/v1", certificate)
+    assert await plane.ask("POST", "attributes", {"level": 1}) == OK
+
+
+async def test_a_customer_who_is_named_gets_the_device(api: Api, fresh: httpx.AsyncClient) -> None:
+    await api.new_device(device_key="IMEI3")
+    body = {"name": "Alice", "account": "alice", "password": "a long password"}
+    customer_id = (await api.call("POST", "customer", body))["id"]
+    await ask(fresh, device_key="IMEI3", customer_id=customer_id)
+    assert (await api.get(f"customer/{customer_id}"))["count"] == {"device_count": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "errcode"),
+    [
+        ({"device_key": "unknown"}, 404),
+        ({"device_key": "unknown", "type_key": "unknown"}, 404),
+        ({"device_key": ""}, 400),
+        ({"device_key": "x" * 129}, 400),
+        ({"device_key": 1}, 400),
+        ({}, 400),
+        ([], 400),
+    ],
+)
+async def test_a_refusal_says_why(fresh: httpx.AsyncClient, body: Any, errcode: int) -> None:
+    response = await fresh.post("/device/v1/certificate", json=body)
+    answer = response.json()
+    assert (response.status_code, answer["result"], answer["errcode"]) == (200, 0, errcode)
+    assert answer["message"]
+
+
+async def test_a_type_that_does_not_allow_it_creates_nothing(api: Api, fresh: httpx.AsyncClient) -> None:
+    type_key = (await api.get(f"device_type/{await api.new_type()}"))["type_key"]
+    assert (await ask(fresh, device_key="IMEI4", type_key=type_key))["errcode"] == 403
+    assert (await api.get("devices"))["total"] == 0
+
+
+async def test_a_wrong_project_key_is_401(fresh: httpx.AsyncClient) -> None:
+    fresh.headers["Project-Key"] = "wrong"
+    response = await fresh.post("/device/v1/certificate", json={"device_key": "IMEI1"})
+    assert (response.status_code, response.json()["errcode"]) == (401, 401)
+
+
+async def test_the_answer_fits_into_the_memory_of_small_devices(api: Api, fresh: httpx.AsyncClient) -> None:
+    await api.new_device(name="泵" * 128, device_key="IMEI5")
+    response = await fresh.post("/device/v1/certificate", json={"device_key": "IMEI5"})
+    assert response.json()["device"]["name"] == "泵" * 20
+    assert list(response.json()["device"]) == ["id", "name", "access_token", "conn_type"]
+    assert len(response.content) <= 170
+
+
+@pytest.mark.parametrize("name", ["x" * 60, "x" * 61, "泵" * 20, "x" + "泵" * 20, "🚰" * 16, ""])
+def test_a_name_is_cut_between_characters(name: str) -> None:
+    short = shortened(name)
+    assert name.startswith(short)
+    assert len(short.encode()) <= NAME_BYTES
+    assert short == name or len((name[: len(short) + 1]).encode()) > NAME_BYTES
+
+
+async def test_wrong_certificates_are_throttled_and_right_ones_are_not(device: Plane, house: House) -> None:
+    token = device.certificate["access_token"]
+    device.certificate["access_token"] = "0123456789abcdef"
+    statuses = [(await device.send("GET", "attributes")).status_code for _ in range(101)]
+    assert statuses == [401] * 100 + [429]
+    device.certificate["access_token"] = token
+    assert await device.ask("POST", "attributes", {"level": 1}) == OK
+    device.certificate["access_token"] = "0123456789abcdef"
+    house.clock.advance(60_000)
+    assert (await device.send("GET", "attributes")).status_code == 401
+
+
+async def test_an_address_that_tries_device_keys_must_wait(api: Api, fresh: httpx.AsyncClient, house: House) -> None:
+    await api.new_device(device_key="IMEI6")
+    for number in range(100):
+        assert (await ask(fresh, device_key=f"guess {number}"))["errcode"] == 404
+    response = await fresh.post("/device/v1/certificate", json={"device_key": "IMEI6"})
+    assert (response.status_code, response.json()["errcode"]) == (429, 429)
+    assert int(response.headers["retry-after"]) >= 1
+    house.clock.advance(60_000)
+    assert (await ask(fresh, device_key="IMEI6"))["result"] == 1
+
+
+async def test_asking_for_ones_own_certificate_is_never_throttled(api: Api, fresh: httpx.AsyncClient) -> None:
+    await api.new_device(device_key="IMEI7")
+    for _ in range(150):
+        assert (await ask(fresh, device_key="IMEI7"))["result"] == 1
