@@ -33,6 +33,7 @@ def config(tmp_path: Path) -> Config:
         host="127.0.0.1",
         http_port=0,
         mqtt_port=0,
+        tcp_port=0,
         account=AccountSettings(password_hash_memory_kib=8192, password_hash_passes=1),
     )
 

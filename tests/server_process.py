@@ -46,7 +46,7 @@ class ServerProcess:
 
     def __init__(self, data_dir: Path, *flags: str, **environ: str) -> None:
         self.data_dir = data_dir
-        ports = ("--host", "127.0.0.1", "--http-port", "0", "--mqtt-port", "0")
+        ports = ("--host", "127.0.0.1", "--http-port", "0", "--mqtt-port", "0", "--tcp-port", "0")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "thingstead", "serve", "--data-dir", str(data_dir), *ports, *flags],
             stdout=subprocess.PIPE,
@@ -58,6 +58,7 @@ class ServerProcess:
         self.stray: list[str] = []  # lines on standard error that are no log lines
         self.output: list[str] = []  # lines on standard output
         self.http_port = self.mqtt_port = 0
+        self.ports: dict[str, int] = {}  # those that are open, by the setting that asks for them
         self._serving = threading.Event()
         self._print = threading.Condition()  # held while `output` changes
         self._output_ended = False
@@ -118,6 +119,7 @@ class ServerProcess:
                 self.records.append(record)
                 if record["event"] == "serving":
                     self.http_port, self.mqtt_port = record["http_port"], record["mqtt_port"]
+                    self.ports = {name: value for name, value in record.items() if name.endswith(("_port", "]"))}
                     self._serving.set()
         self._serving.set()
 

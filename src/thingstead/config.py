@@ -155,6 +155,70 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 300
 
 
+class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The port of devices that send raw bytes."""
+
+    registration_timeout_s: Annotated[
+        int,
+        _about(
+            "How long a new connection may take until its registration packet is complete.", "seconds", ge=1, le=300
+        ),
+    ] = 10
+    idle_timeout_s: Annotated[
+        int,
+        _about(
+            "A connection over which nothing came for so long is closed; 0 keeps it until the network says otherwise.",
+            "seconds",
+            ge=0,
+            le=604_800,
+        ),
+    ] = 3_600
+    heartbeats: Annotated[
+        tuple[str, ...],
+        _about(
+            "Packets that say only that the device is there, and are no data: texts, or bytes as `hex:0102`. Its"
+            " registration packet, sent again, always is one."
+        ),
+    ] = ()
+    max_connections: Annotated[
+        int, _about("Open connections of this kind; one more is closed at once.", "connections", ge=1)
+    ] = 100_000
+
+    @property
+    def heartbeat_packets(self) -> frozenset[bytes]:
+        """The bytes of ``heartbeats``. ValueError where one is not hexadecimal."""
+        return frozenset(bytes.fromhex(t[4:]) if t.startswith("hex:") else t.encode() for t in self.heartbeats)
+
+
+class Listener(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One port, as a table ``[[listeners]]`` describes it. ``mqtts``, ``https`` and ``tcps`` are behind TLS."""
+
+    kind: Literal["mqtt", "mqtts", "http", "https", "tcp", "tcps"]
+    port: Annotated[int, Meta(ge=0, le=65_535)]  # 0: a free one
+    host: str = ""  # "": the setting host
+    certificate: str = ""  # file; "": the setting tls_certificate, and so on
+    key: str = ""
+    client_ca: str = ""
+    proxy_protocol: bool = False  # every connection begins with a PROXY header
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is behind TLS."""
+        return self.kind.endswith("s")
+
+
+class Door(NamedTuple):
+    """A port to be opened, with everything that its setting leaves to others filled in."""
+
+    setting: str  # which asks for it, for messages
+    listener: Listener
+    optional: bool = False  # where the port is taken, it stays closed
+
+
+TCP_PORT = 28_801  # of devices, as the public service has it (wire reference §1.1)
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set."""
 
@@ -164,6 +228,34 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = "0.0.0.0"  # noqa: S104 - a server is there to be reached
     http_port: Annotated[int, _about("TCP port of HTTP; 0 takes a free one.", ge=0, le=65_535)] = 8080
     mqtt_port: Annotated[int, _about("TCP port of MQTT; 0 takes a free one.", ge=0, le=65_535)] = 1883
+    tcp_port: Annotated[
+        Port | Literal["auto", "off"],
+        _about(
+            "TCP port of devices that send raw bytes: `off`, a number (0 takes a free one), or `auto`, which is 28801"
+            " where that is free."
+        ),
+    ] = "auto"
+    mqtts_port: Annotated[
+        Port | Literal["off"], _about("TCP port of MQTT over TLS, 8883 by custom; 0 takes a free one.")
+    ] = "off"
+    https_port: Annotated[
+        Port | Literal["off"], _about("TCP port of HTTP over TLS, 443 or 8443 by custom; 0 takes a free one.")
+    ] = "off"
+    tls_certificate: Annotated[
+        str, _about("File with the server's certificate and those between it and its authority (PEM).")
+    ] = ""
+    tls_key: Annotated[str, _about("File with the certificate's private key (PEM, without a passphrase).")] = ""
+    tls_client_ca: Annotated[
+        str,
+        _about(
+            "File with authorities (PEM); clients of MQTT over TLS must then show a certificate from one of them, and"
+            " log in all the same."
+        ),
+    ] = ""
+    listeners: Annotated[
+        tuple[Listener, ...],
+        _about("More ports: tables `[[listeners]]` of the file, or a JSON array of such objects in the variable."),
+    ] = ()
     log_level: Annotated[LogLevel, _about("The least level that is logged.")] = "info"
     log_format: Annotated[LogFormat, _about("Log lines for people (`console`) or for programs (`json`).")] = "console"
     active_window_s: Annotated[
@@ -180,12 +272,43 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = 3_600
     http: ApiSettings = ApiSettings()
     mqtt: MqttSettings = MqttSettings()
+    tcp: TcpSettings = TcpSettings()
     account: AccountSettings = AccountSettings()
     storage: StorageSettings = StorageSettings()
 
     @property
     def data_path(self) -> Path:
         return Path(self.data_dir)
+
+    @property
+    def doors(self) -> list[Door]:
+        """Every port to be opened, those of the plain settings first."""
+        doors = [
+            Door("http_port", self._filled(Listener(kind="http", port=self.http_port))),
+            Door("mqtt_port", self._filled(Listener(kind="mqtt", port=self.mqtt_port))),
+        ]
+        if self.tcp_port != "off":
+            port = TCP_PORT if self.tcp_port == "auto" else self.tcp_port
+            doors.append(Door("tcp_port", self._filled(Listener(kind="tcp", port=port)), self.tcp_port == "auto"))
+        if self.mqtts_port != "off":
+            doors.append(Door("mqtts_port", self._filled(Listener(kind="mqtts", port=self.mqtts_port))))
+        if self.https_port != "off":
+            doors.append(Door("https_port", self._filled(Listener(kind="https", port=self.https_port))))
+        more = (Door(f"listeners[{index}]", self._filled(each)) for index, each in enumerate(self.listeners))
+        return [*doors, *more]
+
+    def _filled(self, listener: Listener) -> Listener:
+        host = listener.host or self.host
+        if not listener.secure:
+            return msgspec.structs.replace(listener, host=host)
+        own = listener.certificate != ""
+        return msgspec.structs.replace(
+            listener,
+            host=host,
+            certificate=listener.certificate if own else self.tls_certificate,
+            key=listener.key if own else self.tls_key,
+            client_ca=listener.client_ca or (self.tls_client_ca if listener.kind == "mqtts" else ""),
+        )
 
 
 class Setting(NamedTuple):
@@ -250,9 +373,27 @@ def load(
     given += [Given(n, v, f"--{n.replace('_', '-')}") for n, v in (flags or {}).items() if v is not None]
     chosen = {item.name: _checked(item) for item in given}
     config: Config = _build(Config, chosen, "")
-    if config.http_port == config.mqtt_port != 0:
-        raise ConfigError(f"http_port and mqtt_port are both {config.http_port}; they must differ")
+    _check_doors(config)
+    try:
+        _ = config.tcp.heartbeat_packets
+    except ValueError as exc:
+        raise ConfigError(f"tcp.heartbeats: {exc}") from exc
     return config
+
+
+def _check_doors(config: Config) -> None:
+    """Raises ConfigError where ports collide, or a port behind TLS lacks what it needs."""
+    taken: dict[tuple[str, int], str] = {}
+    for setting, listener, optional in config.doors:
+        here = (listener.host, listener.port)
+        if listener.port and here in taken and not optional:
+            raise ConfigError(f"{taken[here]} and {setting} are both {listener.port}; they must differ")
+        taken[here] = setting
+        given = [name for name in ("certificate", "key", "client_ca") if getattr(listener, name)]
+        if listener.secure and not (listener.certificate and listener.key):
+            raise ConfigError(f"{setting}: TLS needs a certificate and its key (tls_certificate, tls_key)")
+        if given and not listener.secure:
+            raise ConfigError(f"{setting}: {given[0]} is for ports behind TLS, which {listener.kind} is not")
 
 
 def dump(config: Config) -> dict[str, Any]:
@@ -262,6 +403,8 @@ def dump(config: Config) -> dict[str, Any]:
         value: Any = config
         for part in setting.name.split("."):
             value = getattr(value, part)
+        if isinstance(value, tuple):
+            value = tuple(each if isinstance(each, str) else msgspec.json.encode(each).decode() for each in value)
         values[setting.name] = "***" if setting.secret and value else value
     return values
 
@@ -297,10 +440,20 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
         if variable not in _BY_VARIABLE:
             raise ConfigError(f"unknown environment variable {variable}{_nearest(variable, _BY_VARIABLE)}")
         name = _BY_VARIABLE[variable]
-        value: Any = text
-        if get_origin(get_args(SETTINGS[name].kind)[0]) is tuple:
-            value = [part.strip() for part in text.split(",") if part.strip()]
-        yield Given(name, value, variable)
+        yield Given(name, _from_text(name, text), variable)
+
+
+def _from_text(name: str, text: str) -> Any:
+    """What a variable says: of a setting with many values they are separated by commas, tables are JSON."""
+    kind = get_args(SETTINGS[name].kind)[0]
+    if get_origin(kind) is not tuple:
+        return text
+    if get_args(kind)[0] is str:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return msgspec.json.decode(text) if text.strip() else []
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return text  # and is refused as what it is
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
@@ -316,10 +469,19 @@ def _checked(given: Given) -> Any:
         return msgspec.convert(given.value, kind, strict=strict)
     except msgspec.ValidationError as exc:
         expected = str(exc).replace("`", "")
-        if get_origin(get_args(kind)[0]) is Literal:
-            expected = f"Expected one of {', '.join(map(str, get_args(get_args(kind)[0])))}"
+        if "enum value" in expected or get_origin(get_args(kind)[0]) is Literal:
+            expected = _expected(get_args(kind)[0])
         shown = "" if SETTINGS[given.name].secret else f", got {given.value!r}"
         raise ConfigError(f"{given.name} ({given.origin}): {expected}{shown}") from exc
+
+
+def _expected(kind: Any) -> str:
+    """What a setting that knows some words may be."""
+    if get_origin(kind) is Literal:
+        return f"Expected one of {', '.join(map(str, get_args(kind)))}"
+    number, words = get_args(kind)
+    meta: Meta = get_args(number)[1]
+    return f"Expected a number from {meta.ge} to {meta.le}, or {' or '.join(get_args(words))}"
 
 
 def _build(struct: type[Any], chosen: Mapping[str, Any], prefix: str) -> Any:

@@ -37,6 +37,13 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_mqtt_messages_sent_total", "counter", "PUBLISH packets to clients."),
         MetricInfo("thingstead_mqtt_messages_dropped_total", "counter", "Messages that a client could not be given."),
         MetricInfo("thingstead_mqtt_protocol_errors_total", "counter", "Connections that ended for a protocol error."),
+        MetricInfo("thingstead_tcp_connections", "gauge", "Open connections on raw TCP, registered or not yet."),
+        MetricInfo("thingstead_tcp_connections_accepted_total", "counter", "Connections on raw TCP that were opened."),
+        MetricInfo(
+            "thingstead_tcp_connections_refused_total", "counter", "Of these, and over the limit, not admitted."
+        ),
+        MetricInfo("thingstead_tcp_packets_received_total", "counter", "Packets of data from devices on raw TCP."),
+        MetricInfo("thingstead_tcp_packets_sent_total", "counter", "Packets of data to devices on raw TCP."),
         MetricInfo("thingstead_reports_accepted_total", "counter", "Attribute reports that were taken in."),
         MetricInfo("thingstead_attributes_refused_total", "counter", "Attributes that broke their definition."),
         MetricInfo("thingstead_events_accepted_total", "counter", "Events that were taken in."),

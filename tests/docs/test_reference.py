@@ -1,5 +1,6 @@
 """Every setting, command, option, exit code, metric and route is documented, and nothing is that does not exist."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from thingstead.api.routes import ENDPOINTS
 from thingstead.cli import commands
-from thingstead.config import SETTINGS
+from thingstead.config import SETTINGS, Config
 from thingstead.metrics import CATALOG
 from thingstead.server import Server
 
@@ -122,4 +123,5 @@ def test_every_setting_is_used() -> None:
     package = Path(__file__).resolve().parents[2] / "src" / "thingstead"
     source = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py") if path.name != "config.py")
     source = source.replace(".data_path", ".data_dir")  # its value as a Path
+    source += inspect.getsource(Config)  # which puts settings of ports together
     assert [name for name in SETTINGS if f".{name.rpartition('.')[2]}" not in source] == []

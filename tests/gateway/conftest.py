@@ -13,8 +13,9 @@ import pytest
 
 from thingstead.bus.local import LocalBus
 from thingstead.clock import SystemClock
-from thingstead.config import AccountSettings, Config, MqttSettings
+from thingstead.config import AccountSettings, Config, MqttSettings, TcpSettings
 from thingstead.gateway.gateway import Gateway
+from thingstead.gateway.listening import Port
 from thingstead.model.command import Command
 from thingstead.model.device import Device
 from thingstead.model.device_type import ConnType, Functions
@@ -105,20 +106,20 @@ class Peer:
 class House:
     """A project with its gateway on a port of this machine."""
 
-    def __init__(self, store: SqliteStore, path: Path, settings: MqttSettings) -> None:
-        config = Config(account=AccountSettings(password_hash_memory_kib=8192, password_hash_passes=1))
+    def __init__(self, store: SqliteStore, path: Path, settings: MqttSettings, tcp: TcpSettings) -> None:
+        account = AccountSettings(password_hash_memory_kib=8192, password_hash_passes=1)
+        self.config = Config(account=account, mqtt=settings, tcp=tcp)
         self.store = store
         self.path = path
         self.bus = LocalBus(round_trip=True)
-        self.settings = settings
         self.clock = SystemClock()
-        self.platform = build_platform(store, self.bus, self.clock, config)
-        self.gateway = Gateway(self.platform, self.bus, self.clock, settings)
+        self.platform = build_platform(store, self.bus, self.clock, self.config)
+        self.gateway = Gateway(self.platform, self.bus, self.clock, self.config)
         self.counters = self.gateway.counters
         self._peers: list[Peer] = []
         self.project_key = ""
         self.project_id = ""
-        self.port = 0
+        self.port = self.tcp_port = 0
 
     async def open(self) -> None:
         credentials = await self.platform.projects.create()
@@ -126,12 +127,17 @@ class House:
         await self.listen()
 
     async def listen(self) -> None:
-        self.port = await self.gateway.listen(socket.create_server(("127.0.0.1", 0)))
+        sock = socket.create_server(("127.0.0.1", 0))
+        self.port = sock.getsockname()[1]
+        await self.gateway.listen(Port(sock))
+        sock = socket.create_server(("127.0.0.1", 0))
+        self.tcp_port = sock.getsockname()[1]
+        await self.gateway.listen_tcp(Port(sock))
 
     async def restart(self) -> None:
         """The gateway ends and a new one begins, over the same platform."""
         await self.gateway.stop()
-        self.gateway = Gateway(self.platform, self.bus, self.clock, self.settings)
+        self.gateway = Gateway(self.platform, self.bus, self.clock, self.config)
         await self.listen()
 
     async def close(self) -> None:
@@ -201,9 +207,15 @@ def mqtt_settings() -> MqttSettings:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, mqtt_settings: MqttSettings) -> AsyncIterator[House]:
+def tcp_settings() -> TcpSettings:
+    """A module may have its own."""
+    return TcpSettings()
+
+
+@pytest.fixture
+async def house(tmp_path: Path, mqtt_settings: MqttSettings, tcp_settings: TcpSettings) -> AsyncIterator[House]:
     path = tmp_path / "thingstead.db"
-    house = House(await SqliteStore.open(path, SystemClock()), path, mqtt_settings)
+    house = House(await SqliteStore.open(path, SystemClock()), path, mqtt_settings, tcp_settings)
     await house.open()
     yield house
     await house.close()

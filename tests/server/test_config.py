@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingstead.config import SETTINGS, Config, dump, load
+from thingstead.config import SETTINGS, Config, Listener, dump, load
 from thingstead.errors import ConfigError
 
 
@@ -62,6 +62,14 @@ def test_nested_settings_are_tables_in_the_file_and_joined_names_in_variables(tm
         ("data_dir = ''", "data_dir ({file}): Expected str of length >= 1"),
         ("host = ", "is not TOML"),
         ("http_port = 99\nmqtt_port = 99", "http_port and mqtt_port are both 99"),
+        ("tcp_port = 'on'", "tcp_port ({file}): Expected a number from 0 to 65535, or auto or off, got 'on'"),
+        ("mqtts_port = 8883", "mqtts_port: TLS needs a certificate and its key"),
+        ("[[listeners]]\nkind = 'mqtt'", "listeners ({file}): Object missing required field port"),
+        ("[[listeners]]\nkind = 'mqtt'\nprt = 1", "listeners ({file}): Object contains unknown field prt"),
+        ("[[listeners]]\nkind = 'tcp'\nport = 8080", "http_port and listeners[0] are both 8080"),
+        ("[[listeners]]\nkind = 'mqtts'\nport = 1", "listeners[0]: TLS needs a certificate and its key"),
+        ("[[listeners]]\nkind = 'tcp'\nport = 1\nkey = 'x'", "listeners[0]: key is for ports behind TLS"),
+        ("[tcp]\nheartbeats = ['hex:0']", "tcp.heartbeats: "),
     ],
 )
 def test_a_bad_file_is_refused_naming_the_setting(tmp_path: Path, text: str, message: str) -> None:
@@ -69,6 +77,37 @@ def test_a_bad_file_is_refused_naming_the_setting(tmp_path: Path, text: str, mes
     with pytest.raises(ConfigError) as refusal:
         load(file)
     assert message.format(file=file) in refusal.value.message
+
+
+def test_listeners_are_tables_of_the_file_or_json_in_the_variable(tmp_path: Path) -> None:
+    file = toml(
+        tmp_path,
+        "[[listeners]]\nkind = 'mqtt'\nport = 1\nproxy_protocol = true\n[[listeners]]\nkind = 'tcp'\nport = 0\n",
+    )
+    expected = (Listener(kind="mqtt", port=1, proxy_protocol=True), Listener(kind="tcp", port=0))
+    assert load(file).listeners == expected
+    variable = msgspec.json.encode(expected).decode()
+    config = load(None, {"THINGSTEAD_LISTENERS": variable})
+    assert config.listeners == expected
+    assert [msgspec.json.decode(text, type=Listener) for text in dump(config)["listeners"]] == list(expected)
+
+
+def test_a_listener_has_the_host_and_the_certificate_of_the_plain_settings_where_it_names_none() -> None:
+    plain: dict[str, Any] = {
+        "host": "::1",
+        "tls_certificate": "c",
+        "tls_key": "k",
+        "tls_client_ca": "a",
+        "mqtts_port": 1,
+        "https_port": 2,
+    }
+    own = Listener(kind="mqtts", port=3, host="::", certificate="c3", key="k3")
+    config = Config(**plain, tcp_port="off", listeners=(own, Listener(kind="mqtt", port=4)))
+    doors = {door.listener.port: door.listener for door in config.doors}
+    assert doors[1] == Listener(kind="mqtts", port=1, host="::1", certificate="c", key="k", client_ca="a")
+    assert doors[2] == Listener(kind="https", port=2, host="::1", certificate="c", key="k")
+    assert doors[3] == Listener(kind="mqtts", port=3, host="::", certificate="c3", key="k3", client_ca="a")
+    assert doors[4] == Listener(kind="mqtt", port=4, host="::1")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from thingstead.config import ApiSettings
+from thingstead.gateway.listening import Port
 from thingstead.server import http
 from thingstead.server.http import HEAD_LIMIT_BYTES, HttpListener
 from thingstead.server.sockets import bind
@@ -33,7 +34,7 @@ Connect = Callable[[], Any]
 
 @pytest.fixture
 async def listener() -> AsyncIterator[HttpListener]:
-    listener = HttpListener(count_body, bind("http_port", "127.0.0.1", 0), ApiSettings())
+    listener = HttpListener(count_body, [Port(bind("http_port", "127.0.0.1", 0))], ApiSettings())
     await listener.start()
     yield listener
     await listener.stop()
@@ -148,7 +149,7 @@ async def test_nonsense_is_refused_with_400(peer: Peer) -> None:
 
 async def test_stopping_closes_idle_connections_and_waits_for_requests_under_way(peer: Peer) -> None:
     reader, writer = peer
-    listener = HttpListener(count_body, bind("http_port", "127.0.0.1", 0), ApiSettings())
+    listener = HttpListener(count_body, [Port(bind("http_port", "127.0.0.1", 0))], ApiSettings())
     await listener.start()
     idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", listener.port)
     busy_reader, busy_writer = await asyncio.open_connection("127.0.0.1", listener.port)

@@ -29,13 +29,19 @@ GC_THRESHOLDS = (20_000, 20, 50)
 @data_dir_option
 @setting_option("host", "H")
 @setting_option("http_port", "P")
-@setting_option("mqtt_port", "M")
+@setting_option("mqtt_port", "P")
+@setting_option("tcp_port", "P")
+@setting_option("mqtts_port", "P")
+@setting_option("https_port", "P")
+@setting_option("tls_certificate", "FILE")
+@setting_option("tls_key", "FILE")
+@setting_option("tls_client_ca", "FILE")
 @config_option
 def command(file: Path | None, **flags: Any) -> None:
     """Run the server. A data folder that is missing or empty is initialized first, and the credentials printed once.
 
     SIGTERM and SIGINT stop it: connections are closed, and what was accepted is on disk. A second one ends it at once,
-    which loses nothing that was acknowledged either.
+    which loses nothing that was acknowledged either. SIGHUP reads the certificates of ports behind TLS again.
     """
     config = load_config(file, **flags)
     log.configure(config.log_level, config.log_format)
@@ -56,6 +62,8 @@ async def _serve(config: Config) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
+        if server.secure:
+            loop.add_signal_handler(signal.SIGHUP, server.reload_certificates)
         await server.run_until(stop)
 
 

@@ -1,14 +1,15 @@
-"""Log-in of devices: a CONNECT with a device certificate becomes the session that owns the device."""
+"""Log-in of devices: a connection with a device certificate becomes the session that owns the device."""
 
 import secrets
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar
 
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 from thingstead.errors import NotAuthenticated
 from thingstead.gateway.device_plane import DevicePlane
 from thingstead.gateway.gateway_plane import GatewayPlane
-from thingstead.gateway.hub import Hub, LiveSession
+from thingstead.gateway.hub import Downlink, Held, Hub, LiveSession
 from thingstead.gateway.plane import Connection
 from thingstead.model.device import DeviceSession
 from thingstead.mqtt.connection_packets import Connect
@@ -18,62 +19,108 @@ from thingstead.services.platform import Platform
 
 MAX_CREDENTIAL_CHARACTERS = 256
 
+D = TypeVar("D", bound=Downlink)
 
-class DeviceAccess:
-    """Admits devices: user name = AccessToken, password = ProjectKey (wire reference §3.1).
 
-    The client identifier is not looked at, the will is not published, and no session outlives its connection.
-    """
+class Certificate(NamedTuple):
+    """What a device logs in with."""
 
-    def __init__(self, platform: Platform, hub: Hub, clock: Clock, settings: MqttSettings) -> None:
-        self._platform = platform
+    access_token: str
+    project_key: str
+
+
+class Admission(NamedTuple):
+    """A device's session that has begun."""
+
+    link: DeviceLink
+    session_id: str
+    end: Callable[[str], Awaitable[None]]  # ends it; is told why, once
+
+
+class DeviceLogIn:
+    """Logs devices in, on whatever protocol."""
+
+    def __init__(self, platform: Platform, hub: Hub, clock: Clock) -> None:
+        self.platform = platform
         self._hub = hub
         self._clock = clock
-        self._settings = settings
 
-    async def admit(self, connect: Connect, connection: Connection) -> DevicePlane:
-        """Raises NotAuthenticated, or Unavailable where the session cannot be kept."""
-        access_token, project_key = _credentials(connect)
-        device = await self._platform.presence.authenticate(access_token, project_key)
+    async def log_in(
+        self,
+        certificate: Certificate,
+        connection: Held,
+        protocol: str,
+        client_id: str,
+        make: Callable[[Admission], Awaitable[D]],
+        check: Callable[[DeviceLink], None] = lambda _: None,
+    ) -> D:
+        """Makes the connection the device's session, and gives what ``make`` makes of it. Where anything raises,
+        nothing stays behind.
+
+        Args:
+            check: raises where the device may not connect in this way; nothing has begun then.
+
+        Raises:
+            NotAuthenticated, or Unavailable where the session cannot be kept.
+        """
+        platform = self.platform
+        device = await platform.presence.authenticate(*certificate)
         session = LiveSession(secrets.token_hex(8), device.id, connection)
         self._hub.add(session)
 
         async def end(reason: str) -> None:
             self._hub.remove(session)
-            await self._platform.presence.close(device, session.session_id, reason)
+            await platform.presence.close(device, session.session_id, reason)
 
         try:
-            link = await self._platform.ingest.link(device)
-            await self._platform.presence.open(
-                device,
-                DeviceSession(
-                    session_id=session.session_id,
-                    node=self._platform.presence.node,
-                    protocol="mqtt",
-                    client_id=connect.client_id,
-                    remote_address=connection.remote_address,
-                    connected_at=self._clock.now_ms(),
-                ),
+            link = await platform.ingest.link(device)
+            check(link)
+            begun = DeviceSession(
+                session_id=session.session_id,
+                node=platform.presence.node,
+                protocol=protocol,
+                client_id=client_id,
+                remote_address=connection.remote_address,
+                connected_at=self._clock.now_ms(),
             )
-            plane = await self._plane(connection, link, session, end)
+            await platform.presence.open(device, begun)
+            made = await make(Admission(link, session.session_id, end))
         except BaseException:  # the row may be there all the same
             await end("the log-in failed")
             raise
-        session.downlink = plane
-        return plane
+        session.downlink = made
+        return made
 
-    async def _plane(
-        self, connection: Connection, link: DeviceLink, session: LiveSession, end: Callable[[str], Awaitable[None]]
-    ) -> DevicePlane:
-        device = link.device
+
+class DeviceAccess:
+    """Admits devices over MQTT: user name = AccessToken, password = ProjectKey (wire reference §3.1).
+
+    The client identifier is not looked at, the will is not published, and no session outlives its connection.
+    """
+
+    def __init__(self, log_in: DeviceLogIn, settings: MqttSettings) -> None:
+        self._log_in = log_in
+        self._settings = settings
+
+    async def admit(self, connect: Connect, connection: Connection) -> DevicePlane:
+        """Raises NotAuthenticated, or Unavailable where the session cannot be kept."""
+
+        async def make(admission: Admission) -> DevicePlane:
+            return await self._plane(connection, admission)
+
+        return await self._log_in.log_in(_certificate(connect), connection, "mqtt", connect.client_id, make)
+
+    async def _plane(self, connection: Connection, admission: Admission) -> DevicePlane:
+        link, session_id, end = admission
+        platform = self._log_in.platform
         if link.definition.conn_type != GATEWAY:
-            return DevicePlane(connection, link, self._platform, self._settings, end)
-        gateway = await self._platform.sub_devices.open(device, session.session_id, connection.remote_address)
-        return GatewayPlane(connection, link, self._platform, self._settings, end, gateway)
+            return DevicePlane(connection, link, platform, self._settings, end)
+        gateway = await platform.sub_devices.open(link.device, session_id, connection.remote_address)
+        return GatewayPlane(connection, link, platform, self._settings, end, gateway)
 
 
-def _credentials(connect: Connect) -> tuple[str, str]:
+def _certificate(connect: Connect) -> Certificate:
     access_token, password = connect.user_name or "", connect.password or b""
     if len(access_token) > MAX_CREDENTIAL_CHARACTERS or len(password) > MAX_CREDENTIAL_CHARACTERS:
         raise NotAuthenticated("the device certificate is not valid")
-    return access_token, password.decode("utf-8", "replace")
+    return Certificate(access_token, password.decode("utf-8", "replace"))

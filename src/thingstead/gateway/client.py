@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -14,7 +14,8 @@ from thingstead.gateway.counters import Counters
 from thingstead.gateway.delivery import Delivery
 from thingstead.gateway.jobs import Job, Jobs
 from thingstead.gateway.keep_alive import GRACE, SilenceTimer
-from thingstead.gateway.plane import Access, Plane
+from thingstead.gateway.plane import Access, Plane, Relief
+from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.stream import Stream
 from thingstead.gateway.tasks import Tasks
 from thingstead.gateway.uplink import Uplink
@@ -32,15 +33,6 @@ V5 = ProtocolVersion.V5
 # Why a connection is not read at present, beside Stream.UNREAD.
 _ADMITTING, _CONGESTED, _CROWDED, _UNACKNOWLEDGED = 2, 4, 8, 16
 _OURS = _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED  # the peer is not silent: we do not listen
-
-
-class Relief(Protocol):
-    """Who says when reports must be held back: the ingest service."""
-
-    @property
-    def congested(self) -> bool: ...
-
-    def on_relief(self, callback: Callable[[], None]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +71,8 @@ class Client(Stream):
     _plane: Plane
     delivery: Delivery
 
-    def __init__(self, around: Surroundings) -> None:
-        super().__init__(around.settings.send_buffer_max_bytes)
+    def __init__(self, around: Surroundings, peer: Peer | None = None) -> None:
+        super().__init__(around.settings.send_buffer_max_bytes, peer)
         self._around = around
         self._decoder = Decoder(around.settings.max_packet_size_bytes)
         self._timer = SilenceTimer(self._loop, self._silent)
@@ -293,6 +285,10 @@ class Client(Stream):
         if not self.closing and self._uplink is not None and self._version is V5:
             self.write(Disconnect(reason_code).serialize(V5))
         self._end(reason)
+
+    def shut_down(self) -> None:
+        """The server ends."""
+        self.close(ReasonCode.SERVER_SHUTTING_DOWN, "the server is shutting down")
 
     def _end(self, reason: str) -> None:
         self._timer.stop()

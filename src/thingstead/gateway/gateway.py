@@ -1,63 +1,87 @@
 """The gateway of one server: its ports, the connections behind them, and how they end."""
 
-import asyncio
-import socket
-
 import structlog
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.config import MqttSettings
-from thingstead.gateway.access import DeviceAccess
+from thingstead.config import Config
+from thingstead.gateway.access import DeviceAccess, DeviceLogIn
 from thingstead.gateway.client import Client, Surroundings
 from thingstead.gateway.clients import Clients
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.hub import Hub
+from thingstead.gateway.listening import Listening, Port, listen
+from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.tasks import Tasks
-from thingstead.mqtt.reasons import ReasonCode
+from thingstead.gateway.tcp import TcpClient, TcpSurroundings
+from thingstead.gateway.websocket import Registry, WebSocketConnection
 from thingstead.services.platform import Platform
 
 log = structlog.get_logger("thingstead.gateway")
 
-BACKLOG = 4096  # connections that wait to be accepted: a whole fleet may come back at once
 STOP_TIMEOUT_S = 5.0  # for clients to read their last packets, and for their sessions to end
 
 
 class Gateway:
-    """Devices over MQTT. :meth:`listen` opens a port, :meth:`stop` ends everything."""
+    """Devices and subscribers over MQTT, devices over raw TCP. :meth:`stop` ends everything that it listens on."""
 
-    def __init__(self, platform: Platform, bus: Bus, clock: Clock, settings: MqttSettings) -> None:
+    def __init__(self, platform: Platform, bus: Bus, clock: Clock, config: Config) -> None:
         self.counters = Counters()
+        self.tcp_counters = Counters()
         self._hub = Hub(bus, platform.sub_devices)
         self._tasks = Tasks()
         self._clients: Clients[Client] = Clients()
-        self._servers: list[asyncio.Server] = []
+        self._tcp_clients: Clients[TcpClient] = Clients()
+        log_in = DeviceLogIn(platform, self._hub, clock)
+        self._ports: list[Listening] = []
         self._surroundings = Surroundings(
-            settings=settings,
-            access=DeviceAccess(platform, self._hub, clock, settings),
+            settings=config.mqtt,
+            access=DeviceAccess(log_in, config.mqtt),
             counters=self.counters,
             relief=platform.ingest,
             tasks=self._tasks,
             clients=self._clients,
         )
+        self._tcp_surroundings = TcpSurroundings(
+            settings=config.tcp,
+            log_in=log_in,
+            counters=self.tcp_counters,
+            relief=platform.ingest,
+            tasks=self._tasks,
+            clients=self._tcp_clients,
+            heartbeats=config.tcp.heartbeat_packets,
+        )
 
-    async def listen(self, sock: socket.socket) -> int:
-        """Accepts connections on a bound socket, which it takes over; returns its port."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Client(self._surroundings), sock=sock, backlog=BACKLOG)
-        self._servers.append(server)
-        port: int = server.sockets[0].getsockname()[1]
-        return port
+    async def listen(self, port: Port) -> None:
+        """Accepts MQTT on a port, which it takes over."""
+        self._ports.append(await listen(port, self.client))
+
+    async def listen_tcp(self, port: Port) -> None:
+        """Accepts devices on raw TCP on a port, which it takes over."""
+        self._ports.append(await listen(port, lambda peer: TcpClient(self._tcp_surroundings, peer)))
+
+    def client(self, peer: Peer | None = None) -> Client:
+        """The server's end of a new MQTT connection."""
+        return Client(self._surroundings, peer)
+
+    def websocket(self, registry: Registry, peer: Peer | None) -> WebSocketConnection:
+        """The server's end of a new WebSocket connection, which carries MQTT."""
+        max_packet_size_bytes = self._surroundings.settings.max_packet_size_bytes
+        return WebSocketConnection(self.client(peer), max_packet_size_bytes, registry, peer)
 
     async def stop(self) -> None:
         """Closes the ports, tells every client that the server shuts down, and ends their sessions."""
-        for server in self._servers:
-            server.close()
-        for client in self._clients:
-            client.close(ReasonCode.SERVER_SHUTTING_DOWN, "the server is shutting down")
-        await self._clients.wait_until_none(STOP_TIMEOUT_S)
-        for client in self._clients:
-            client.abort()
-        await self._clients.wait_until_none(STOP_TIMEOUT_S)
+        for port in self._ports:
+            port.close()
+        for clients in (self._clients, self._tcp_clients):
+            for client in clients:
+                client.shut_down()
+        for clients in (self._clients, self._tcp_clients):
+            await clients.wait_until_none(STOP_TIMEOUT_S)
+            for client in clients:
+                client.abort()
+            await clients.wait_until_none(STOP_TIMEOUT_S)
+        for port in self._ports:
+            await port.wait_closed()
         await self._tasks.close(STOP_TIMEOUT_S)
         self._hub.close()

@@ -6,7 +6,6 @@ from typing import Protocol
 import structlog
 
 from thingstead.bus.base import Bus
-from thingstead.gateway.plane import Connection
 from thingstead.model.messages import (
     AttributesPushed,
     CommandChanged,
@@ -46,13 +45,24 @@ class Downlink(Protocol):
         ...
 
 
+class Held(Protocol):
+    """The connection of a session."""
+
+    @property
+    def remote_address(self) -> str: ...
+
+    def close(self, reason_code: ReasonCode, reason: str) -> None:
+        """Ends the connection. Calling again does nothing."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class LiveSession:
     """A connection that has authenticated as a device."""
 
     session_id: str
     device_id: str
-    connection: Connection
+    connection: Held
     downlink: Downlink | None = None  # once the session owns its device
 
 

@@ -74,3 +74,12 @@ class Access(Protocol):
         Where it raises, nothing of the connection stays behind.
         """
         ...
+
+
+class Relief(Protocol):
+    """Who says when reports must be held back: the ingest service."""
+
+    @property
+    def congested(self) -> bool: ...
+
+    def on_relief(self, callback: Callable[[], None]) -> None: ...

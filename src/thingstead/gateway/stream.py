@@ -3,6 +3,8 @@
 import asyncio
 from typing import cast
 
+from thingstead.gateway.proxy_protocol import Peer
+
 CLOSE_TIMEOUT_S = 5.0  # how long a peer may take to read what was written before its connection is cut
 
 
@@ -11,19 +13,31 @@ class Stream(asyncio.Protocol):
 
     Args:
         send_buffer_max_bytes: what may wait to be read by the peer; over it, :meth:`overflowed` is called.
+        peer: where the connection comes from, where a load balancer tells; None asks the socket.
     """
 
-    __slots__ = ("_cutter", "_loop", "_out", "_paused", "_send_buffer_max_bytes", "_transport", "closing", "reason")
+    __slots__ = (
+        "_cutter",
+        "_loop",
+        "_out",
+        "_paused",
+        "_peer",
+        "_send_buffer_max_bytes",
+        "_transport",
+        "closing",
+        "reason",
+    )
 
     UNREAD = 1  # the peer does not read, so nothing more is read from it; reasons are bits, others have more of them
 
     _transport: asyncio.Transport
 
-    def __init__(self, send_buffer_max_bytes: int) -> None:
+    def __init__(self, send_buffer_max_bytes: int, peer: Peer | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._send_buffer_max_bytes = send_buffer_max_bytes
         self._out: list[bytes] = []
         self._paused = 0
+        self._peer = peer
         self._cutter: asyncio.TimerHandle | None = None
         self.closing = False
         self.reason = "the connection was lost"  # why it ended, unless somebody ended it
@@ -44,9 +58,11 @@ class Stream(asyncio.Protocol):
 
     @property
     def remote_address(self) -> str:
-        """For people: ``192.0.2.1:49152``."""
-        peer = self._transport.get_extra_info("peername")
-        return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+        """For people: ``192.0.2.1:49152``, ``[2001:db8::1]:49152``."""
+        peer = self._peer or self._transport.get_extra_info("peername")
+        if not isinstance(peer, tuple):
+            return ""
+        return f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
 
     def pause(self, reason: int) -> None:
         """Reads nothing more until every reason is gone."""

@@ -20,10 +20,10 @@ from thingstead.config import Config
 from thingstead.errors import ConfigError, Conflict, Unavailable
 from thingstead.gateway.gateway import Gateway
 from thingstead.metrics import Metrics
+from thingstead.server.doors import Doors
 from thingstead.server.figures import read_figures
 from thingstead.server.folder import DataFolder
 from thingstead.server.http import HttpListener
-from thingstead.server.sockets import bind
 from thingstead.services.accounts import AccountService
 from thingstead.services.aggregates import AggregateService
 from thingstead.services.alarm_engine import AlarmEngine
@@ -160,15 +160,26 @@ class Server:
     Attributes:
         platform: its services, for programs and tests that run it in their own process.
         credentials: of the first project, where this start initialized the data folder; else None.
-        http_port, mqtt_port: the TCP ports that are open.
+        ports: the TCP ports that are open, by the setting that asks for them.
     """
 
-    def __init__(self, platform: Platform, credentials: Credentials | None, http: HttpListener, mqtt_port: int) -> None:
+    def __init__(self, platform: Platform, credentials: Credentials | None, http: HttpListener, doors: Doors) -> None:
         self.platform = platform
         self.credentials = credentials
         self._http = http
-        self.http_port = http.port
-        self.mqtt_port = mqtt_port
+        self._doors = doors
+        self.ports = doors.numbers
+        self.http_port = self.ports["http_port"]
+        self.mqtt_port = self.ports["mqtt_port"]
+
+    @property
+    def secure(self) -> bool:
+        """Whether any port is behind TLS."""
+        return self._doors.secure
+
+    def reload_certificates(self) -> None:
+        """Lets new connections have the certificates that the files hold now."""
+        self._doors.reload_certificates()
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Returns when ``stop`` is set.
@@ -203,8 +214,8 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
     begun_s = clock.monotonic_s()
     folder = DataFolder(config.data_path)
     async with AsyncExitStack() as stack:
-        http_socket = stack.enter_context(bind("http_port", config.host, config.http_port))
-        mqtt_socket = stack.enter_context(bind("mqtt_port", config.host, config.mqtt_port))
+        doors = Doors(config)
+        stack.callback(doors.close)
         credentials, undo = None, ExitStack()
         if not folder.initialized:
             folder.create()
@@ -222,25 +233,27 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         platform.control.start()
         platform.retention.start()
         await platform.alarms.engine.start()
-        gateway = Gateway(platform, bus, clock, config.mqtt)
+        gateway = Gateway(platform, bus, clock, config)
         stack.push_async_callback(_within, "mqtt", gateway.stop)
-        mqtt_port = await gateway.listen(mqtt_socket)
+        for port in doors.of("mqtt", "mqtts"):
+            await gateway.listen(port)
+        for port in doors.of("tcp", "tcps"):
+            await gateway.listen_tcp(port)
         metrics = Metrics()
-        read_figures(metrics, store, platform, gateway.counters)
+        read_figures(metrics, store, platform, gateway)
         # Last of all: GET /healthz answers when everything else is there.
         app = create_app(platform, config.http, store.trouble, metrics, clock=clock)
-        http = HttpListener(app, http_socket, config.http)
+        http = HttpListener(app, doors.of("http", "https"), config.http, gateway.websocket)
         stack.push_async_callback(_within, "http", http.stop)
         await http.start()
-        server = Server(platform, credentials, http, mqtt_port)
+        server = Server(platform, credentials, http, doors)
         undo.pop_all()
         took_ms = round((clock.monotonic_s() - begun_s) * 1000)
         log.info(
             "serving",
             version=__version__,
             host=config.host,
-            http_port=server.http_port,
-            mqtt_port=server.mqtt_port,
+            **server.ports,
             data_dir=str(folder.path),
             took_ms=took_ms,
         )

@@ -1,15 +1,15 @@
 """Where the value of each metric is read."""
 
 from thingstead import __version__
-from thingstead.gateway.counters import Counters
+from thingstead.gateway.gateway import Gateway
 from thingstead.metrics import Metrics
 from thingstead.services.platform import Platform
 from thingstead.storage.base import Store
 
 
-def read_figures(metrics: Metrics, store: Store, platform: Platform, mqtt: Counters) -> None:
+def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Gateway) -> None:
     """Connects the metrics of the catalog with the parts that count."""
-    ingest = platform.ingest
+    ingest, mqtt, tcp = platform.ingest, gateway.counters, gateway.tcp_counters
     metrics.read("thingstead_build_info", lambda: {(__version__,): 1})
     metrics.read("thingstead_mqtt_connections", lambda: mqtt.connections)
     metrics.read("thingstead_mqtt_connections_accepted_total", lambda: mqtt.connections_accepted)
@@ -19,6 +19,11 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, mqtt: Count
     metrics.read("thingstead_mqtt_messages_sent_total", lambda: mqtt.messages_sent)
     metrics.read("thingstead_mqtt_messages_dropped_total", lambda: mqtt.messages_dropped)
     metrics.read("thingstead_mqtt_protocol_errors_total", lambda: mqtt.protocol_errors)
+    metrics.read("thingstead_tcp_connections", lambda: tcp.connections)
+    metrics.read("thingstead_tcp_connections_accepted_total", lambda: tcp.connections_accepted)
+    metrics.read("thingstead_tcp_connections_refused_total", lambda: tcp.connections_refused)
+    metrics.read("thingstead_tcp_packets_received_total", lambda: tcp.messages_received)
+    metrics.read("thingstead_tcp_packets_sent_total", lambda: tcp.messages_sent)
     metrics.read("thingstead_reports_accepted_total", lambda: ingest.reports_accepted)
     metrics.read("thingstead_attributes_refused_total", lambda: ingest.attributes_refused)
     metrics.read("thingstead_events_accepted_total", lambda: ingest.events_accepted)

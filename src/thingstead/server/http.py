@@ -4,14 +4,18 @@ import asyncio
 import contextlib
 import socket
 from asyncio.events import TimerHandle
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from thingstead.config import ApiSettings
+from thingstead.gateway.listening import Port, listen
+from thingstead.gateway.proxy_protocol import Peer
+from thingstead.gateway.websocket import Registry
 
 log = structlog.get_logger("thingstead.server")
 
@@ -27,8 +31,27 @@ HEAD_TOO_LARGE = (
 )
 
 
+MakeWebSocket = Callable[[Registry, Peer | None], asyncio.Protocol]
+
+
 class BoundedProtocol(HttpToolsProtocol):
-    """One HTTP connection whose headers, trailers and chunk framing are bounded in size and time."""
+    """One HTTP connection whose headers, trailers and chunk framing are bounded in size and time.
+
+    Args:
+        peer: where it comes from, where a load balancer tells; None asks the socket.
+        make_websocket: takes over a connection that becomes a WebSocket; None takes none.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        peer: Peer | None,
+        make_websocket: MakeWebSocket | None,
+    ) -> None:
+        super().__init__(config, server_state, {})
+        self._peer = peer
+        self._make_websocket = make_websocket
 
     _overhead = 0  # bytes of the current request that are not body
     _limit = HEAD_LIMIT_BYTES
@@ -38,6 +61,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
+        if self._peer is not None:
+            self.client = self._peer
         self._close_after(HEAD_TIMEOUT_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -83,6 +108,21 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._message_complete and not self.transport.is_closing():
             self._close_after(DRAIN_TIMEOUT_S)
 
+    def _should_upgrade(self) -> bool:
+        return self._make_websocket is not None and self._get_upgrade() == b"websocket"
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hands the connection over, with its request."""
+        assert self._make_websocket is not None  # _should_upgrade
+        self._cancel_deadline()
+        self.connections.discard(self)
+        request = [b"%s %s HTTP/1.1\r\n" % (self.scope["method"].encode(), self.url)]
+        request += [b"%s: %s\r\n" % header for header in self.scope["headers"]]
+        websocket = self._make_websocket(cast(Registry, self.connections), self._peer)
+        websocket.connection_made(self.transport)
+        self.transport.set_protocol(websocket)
+        websocket.data_received(b"".join([*request, b"\r\n"]))
+
     def _close_after(self, seconds: float) -> None:
         self._cancel_deadline()
         self._deadline = self.loop.call_later(seconds, self.transport.abort)
@@ -94,10 +134,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class _EmbeddedServer(uvicorn.Server):
-    """A uvicorn server that leaves the signals alone and tells when it listens."""
+    """A uvicorn server on our own ports, that leaves the signals alone and tells when it listens."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, ports: Sequence[Port], make_websocket: MakeWebSocket | None) -> None:
         super().__init__(config)
+        self._ports = ports
+        self._make_websocket = make_websocket
         self.listening = asyncio.Event()
 
     @contextlib.contextmanager
@@ -105,19 +147,32 @@ class _EmbeddedServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        self.servers = [cast(asyncio.Server, await listen(port, self._make)) for port in self._ports]
+        self.started = True
         self.listening.set()
+
+    def _make(self, peer: Peer | None) -> BoundedProtocol:
+        return BoundedProtocol(self.config, self.server_state, peer, self._make_websocket)
 
 
 class HttpListener:
-    """Serves an ASGI application on a bound socket."""
+    """Serves an ASGI application on bound ports.
 
-    def __init__(self, app: Any, sock: socket.socket, settings: ApiSettings) -> None:
-        self._socket = sock
+    Args:
+        make_websocket: takes over connections that become a WebSocket; without it none does.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        ports: Sequence[Port],
+        settings: ApiSettings,
+        make_websocket: MakeWebSocket | None = None,
+    ) -> None:
+        self._ports = ports
         self._server = _EmbeddedServer(
             uvicorn.Config(
                 app,
-                http=BoundedProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -127,10 +182,12 @@ class HttpListener:
                 limit_concurrency=settings.max_connections,
                 timeout_keep_alive=settings.keep_alive_timeout_s,
                 timeout_graceful_shutdown=GRACE_S,
-            )
+            ),
+            ports,
+            make_websocket,
         )
         self._serving: asyncio.Task[None] | None = None
-        self.port: int = sock.getsockname()[1]
+        self.port: int = ports[0].sock.getsockname()[1]  # the first one
 
     @property
     def connections(self) -> int:
@@ -143,7 +200,7 @@ class HttpListener:
 
     async def start(self) -> None:
         """Returns when connections are accepted."""
-        self._serving = asyncio.get_running_loop().create_task(self._server.serve([self._socket]), name="http")
+        self._serving = asyncio.get_running_loop().create_task(self._server.serve(), name="http")
         listening = asyncio.ensure_future(self._server.listening.wait())
         await asyncio.wait([self._serving, listening], return_when=asyncio.FIRST_COMPLETED)
         if not listening.done():
@@ -159,7 +216,8 @@ class HttpListener:
     async def stop(self) -> None:
         """Stops accepting, lets requests under way end within :data:`GRACE_S`, closes every connection."""
         if self._serving is None:
-            self._socket.close()
+            for port in self._ports:
+                port.sock.close()
             return
         self._server.should_exit = True
         await self._serving

@@ -7,6 +7,8 @@ import socket
 from thingstead.errors import ConfigError, Conflict
 
 PEER_TIMEOUT_MS = 60_000  # a peer that acknowledges nothing for so long is gone
+# The first probe after that many silent seconds, then one after each interval; so many without an answer are the end.
+PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 
 def bind(setting: str, host: str, port: int) -> socket.socket:
@@ -28,9 +30,14 @@ def bind(setting: str, host: str, port: int) -> socket.socket:
         raise ConfigError(f"host: {host!r} is not an address to listen on: {_reason(exc)}") from exc
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # These are inherited by every connection. Probes find a peer that is gone though nothing is sent to it.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in PROBES.items():
+            if hasattr(socket, option):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # Inherited by every connection: one whose peer stopped reading cannot stay for ever.
+            # One whose peer stopped reading cannot stay for ever.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_TIMEOUT_MS)
         if family == socket.AF_INET6 and host == "::":
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)

@@ -1,0 +1,94 @@
+"""The ports that the configuration asks for: bound, each with its certificate, before anything else starts."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+
+from thingstead.config import Config, Door
+from thingstead.errors import ConfigError, Conflict
+from thingstead.gateway.listening import Port
+from thingstead.gateway.tls import Certificate
+from thingstead.server.sockets import bind
+
+log = structlog.get_logger("thingstead.server")
+
+
+class BoundDoor(NamedTuple):
+    """A door, and the port behind it."""
+
+    door: Door
+    port: Port
+
+    @property
+    def number(self) -> int:
+        """The TCP port."""
+        number: int = self.port.sock.getsockname()[1]
+        return number
+
+
+class Doors:
+    """Every port of a server.
+
+    Raises:
+        Conflict: a port is taken.
+        ConfigError: an address, or a certificate, cannot be used.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._bound: list[BoundDoor] = []
+        with ExitStack() as stack:
+            for door in config.doors:
+                certificate = _certificate(door)
+                try:
+                    sock = stack.enter_context(bind(door.setting, door.listener.host, door.listener.port))
+                except Conflict as exc:
+                    if not door.optional:
+                        raise
+                    log.warning("a port stays closed", reason=exc.message)
+                    continue
+                self._bound.append(BoundDoor(door, Port(sock, certificate, door.listener.proxy_protocol)))
+            stack.pop_all()
+
+    def close(self) -> None:
+        """Closes the sockets, whoever has taken them over."""
+        for bound in self._bound:
+            bound.port.sock.close()
+
+    def of(self, *kinds: str) -> list[Port]:
+        """The ports of these kinds."""
+        return [bound.port for bound in self._bound if bound.door.listener.kind in kinds]
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The TCP ports that are open, by the setting that asks for them."""
+        return {bound.door.setting: bound.number for bound in self._bound}
+
+    @property
+    def secure(self) -> bool:
+        """Whether any port is behind TLS."""
+        return bool(self._certificates())
+
+    def reload_certificates(self) -> None:
+        """Reads the files of every certificate again, for new connections. What cannot be used is logged, and the
+        certificate before it stays in use."""
+        for bound, certificate in self._certificates():
+            try:
+                certificate.reload()
+            except ConfigError as exc:
+                log.error("a certificate could not be renewed and stays as it was", reason=exc.message)
+            else:
+                log.info("a certificate was read again", setting=bound.door.setting, port=bound.number)
+
+    def _certificates(self) -> Sequence[tuple[BoundDoor, Certificate]]:
+        return [(bound, bound.port.certificate) for bound in self._bound if bound.port.certificate is not None]
+
+
+def _certificate(door: Door) -> Certificate | None:
+    listener = door.listener
+    if not listener.secure:
+        return None
+    client_ca = Path(listener.client_ca) if listener.client_ca else None
+    return Certificate(Path(listener.certificate), Path(listener.key), client_ca, door.setting)
