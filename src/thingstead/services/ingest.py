@@ -31,6 +31,7 @@ from thingstead.storage.base import Commit, Store
 log = structlog.get_logger("thingstead.ingest")
 
 MAX_ATTRIBUTES_PER_REPORT = 1_000
+RECENT_LINKS = 1_000  # links kept although nobody holds them: of devices that report by HTTP, without a connection
 RECENT_TYPES = 1_000  # compiled definitions kept although no connection uses them
 
 
@@ -81,6 +82,7 @@ class IngestService:
         self._now_ms = clock.now_ms
         self._links: weakref.WeakValueDictionary[str, DeviceLink] = weakref.WeakValueDictionary()
         self._types: weakref.WeakValueDictionary[str, TypeDefinition] = weakref.WeakValueDictionary()
+        self._recent_links: deque[DeviceLink] = deque(maxlen=RECENT_LINKS)
         self._recent_types: deque[TypeDefinition] = deque(maxlen=RECENT_TYPES)
         self._refreshes: set[asyncio.Task[None]] = set()
         self._told: Commit | None = None  # the open commit whose reports will be told
@@ -111,6 +113,7 @@ class IngestService:
             link = self._links.get(device.id)
             if link is None:
                 link = self._links[device.id] = DeviceLink(device, definition, watch)
+                self._recent_links.append(link)
             else:
                 link.device, link.definition = device, definition
         return link
