@@ -43,14 +43,14 @@ def set_password(account: str, project_id: str | None, password_stdin: bool, fil
 async def _set_password(config: Config, account: str, project_id: str | None, password: str) -> None:
     try:
         async with open_platform(config) as platform:
-            project = _chosen(await platform.projects.list_all(), project_id)
+            project = chosen_project(await platform.projects.list_all(), project_id)
             admin_id = await _admin_id(platform, project.id, account)
             await platform.accounts.set_administrator_password(project.id, admin_id, password)
     except FolderInUse as exc:
         raise Conflict(f"{exc.message}; {WAY_OUT}") from exc
 
 
-def _chosen(projects: Sequence[Project], project_id: str | None) -> Project:
+def chosen_project(projects: Sequence[Project], project_id: str | None) -> Project:
     """The project with that id, or the only one."""
     if project_id is None and len(projects) > 1:
         raise click.UsageError("there are several projects; name one with --project ID (thingstead project list)")

@@ -18,6 +18,11 @@ MODULES = {
     "check-config": "thingstead.cli.check_config",
     "project": "thingstead.cli.project",
     "admin": "thingstead.cli.admin",
+    "backup": "thingstead.cli.backup",
+    "restore": "thingstead.cli.restore",
+    "check": "thingstead.cli.check",
+    "export": "thingstead.cli.export",
+    "import-history": "thingstead.cli.import_history",
 }
 
 

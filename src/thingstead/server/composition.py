@@ -37,6 +37,7 @@ from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.device_types import DeviceTypeService
 from thingstead.services.devices import DeviceService
 from thingstead.services.history import HistoryService
+from thingstead.services.history_import import HistoryImportService
 from thingstead.services.ingest import IngestService
 from thingstead.services.passwords import Passwords
 from thingstead.services.platform import Platform
@@ -79,6 +80,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         history=HistoryService(store),
         aggregates=AggregateService(store),
         retention=RetentionService(store, clock, config.storage),
+        history_import=HistoryImportService(store, clock),
         ingest=ingest,
         control=control,
         presence=presence,

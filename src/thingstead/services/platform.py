@@ -13,6 +13,7 @@ from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.device_types import DeviceTypeService
 from thingstead.services.devices import DeviceService
 from thingstead.services.history import HistoryService
+from thingstead.services.history_import import HistoryImportService
 from thingstead.services.ingest import IngestService
 from thingstead.services.presence import PresenceService
 from thingstead.services.projects import ProjectService
@@ -38,6 +39,7 @@ class Platform:
     history: HistoryService
     aggregates: AggregateService
     retention: RetentionService
+    history_import: HistoryImportService
     ingest: IngestService
     control: ControlService
     presence: PresenceService

@@ -10,7 +10,7 @@ in the project is empty. ``changes`` of an update are the struct's own members b
 changes, such as ``id`` and ``create_time``. What is read may be shared between callers and must not be changed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from thingstead.metrics import Histogram
@@ -376,6 +376,31 @@ class RetentionStore(Protocol):
 
     async def give_back(self) -> int:
         """One step of giving the disk back what was dropped; bytes, 0: there is nothing to give."""
+        ...
+
+
+class Archive(Protocol):
+    """History to be read from outside, by a process that is not the server, while one may be writing.
+
+    Reads what was committed when it was opened, and perhaps some of what came later. Blocks the caller's thread.
+    """
+
+    damaged_rows: int  # passed over so far
+
+    def devices(
+        self, project_id: str | None = None, type_id: str | None = None, device_ids: Sequence[str] = ()
+    ) -> list[Device]:
+        """Devices of a project, or of all; of a type; or those with these ids."""
+        ...
+
+    def identifiers(self, device_number: int) -> list[str]:
+        """The attributes that have points, in order."""
+        ...
+
+    def points(
+        self, device_number: int, identifier: str, start: int = 0, end: int = INSTANT_MS
+    ) -> Iterator[tuple[list[int], list[Any]]]:
+        """Points with ``start <= ts <= end`` (ms), each once, by time: runs of timestamps and of their values."""
         ...
 
 

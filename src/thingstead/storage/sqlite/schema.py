@@ -51,6 +51,20 @@ def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
         raise ConfigError(f"{path}: its schema has version {version}; this release knows versions up to {newest}")
 
 
+def require_newest(connection: sqlite3.Connection, path: Path) -> None:
+    """For those that only read.
+
+    Raises:
+        ConfigError: the file is no database of ours, or its schema is not the one of this release.
+    """
+    if _pragma(connection, "application_id") != APPLICATION_ID:
+        raise ConfigError(f"{path} is no database of Thingstead")
+    version, newest = _pragma(connection, "user_version"), load_migrations("thingstead.storage.sqlite")[-1].version
+    if version != newest:
+        way_out = "use a newer release" if version > newest else "start the server once to bring it forward"
+        raise ConfigError(f"{path}: its schema has version {version}, this release has {newest}; {way_out}")
+
+
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
     try:
         connection.executescript(

@@ -1,0 +1,31 @@
+"""``thingstead check``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from thingstead.cli.options import command_config, config_option, data_dir_option
+from thingstead.errors import Conflict
+from thingstead.server.archives import check_folder
+
+
+@click.command("check")
+@click.option("--quick", is_flag=True, help="Leave out what reads everything: indexes, and the content of blocks.")
+@data_dir_option
+@config_option
+def command(quick: bool, file: Path | None, **flags: Any) -> None:
+    """Check a data folder: pages, references, checksums and totals. The server may be running.
+
+    Nothing is changed. Ends with exit code 1 where something is wrong.
+    """
+    config = command_config(file, **flags)
+    wrong = 0
+    for finding in check_folder(config.data_path, quick=quick):
+        state = "ok" if not finding.problems else f"{len(finding.problems):,} problems"
+        click.echo(f"{finding.part:<12} {finding.looked_at:>12,}  {state}")
+        for problem in finding.problems:
+            click.echo(f"  {problem}")
+        wrong += len(finding.problems)
+    if wrong:
+        raise Conflict(f"{config.data_path} is damaged; what can be read is served all the same")

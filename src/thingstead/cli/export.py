@@ -1,0 +1,82 @@
+"""``thingstead export``."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from thingstead.cli.instants import INSTANT
+from thingstead.cli.options import command_config, config_option, data_dir_option
+from thingstead.cli.progress import bar
+from thingstead.errors import Unavailable
+from thingstead.model.limits import INSTANT_MS
+from thingstead.server.archives import open_archive
+from thingstead.services.exports import export_history, select_devices
+from thingstead.services.tables import CsvWriter, ParquetWriter, TableWriter
+
+STDOUT = "-"
+
+
+@click.command("export")
+@click.option("--output", required=True, metavar="FILE", help="Where to; - is standard output (CSV only).")
+@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), help="Of the file; else told by its name.")
+@click.option("--project", "project_id", metavar="ID", help="Only devices of this project.")
+@click.option("--device-type", "type_id", metavar="ID", help="Only devices of this type.")
+@click.option("--device", "device_ids", multiple=True, metavar="ID", help="Only this device; may be repeated.")
+@click.option("--identifier", "identifiers", multiple=True, help="Only this attribute; may be repeated.")
+@click.option("--start", type=INSTANT, default="0", help="Only points at or after this instant: a date, or ms.")
+@click.option("--end", type=INSTANT, default=str(INSTANT_MS), help="Only points at or before this instant.")
+@data_dir_option
+@config_option
+def command(file: Path | None, output: str, form: str | None, start: int, end: int, **options: Any) -> None:
+    """Write history into a file, a row a point, as CSV or Parquet. The server may be running.
+
+    Columns: device_id, device_key, identifier, ts, value (as JSON); in CSV also timestamp, in Parquet number.
+    """
+    if start > end:
+        raise click.BadParameter("lies after --end", param_hint="--start")
+    chosen = {name: options.pop(name) for name in ("project_id", "type_id", "device_ids", "identifiers")}
+    config = command_config(file, **options)
+    with open_archive(config.data_path) as archive, bar("Exporting") as progress:
+        devices = select_devices(archive, chosen["project_id"], chosen["type_id"], chosen["device_ids"])
+        with _writer(output, form) as writer:
+            done = export_history(
+                archive,
+                devices,
+                writer,
+                identifiers=chosen["identifiers"],
+                start=start,
+                end=end,
+                progress=lambda done: progress(done.devices, len(devices)),
+            )
+        damaged = archive.damaged_rows
+    click.echo(f"{done.points:,} points of {done.devices:,} devices", err=True)
+    if damaged:
+        click.echo(f"{damaged:,} damaged rows were passed over; thingstead check names them", err=True)
+
+
+@contextmanager
+def _writer(output: str, form: str | None) -> Iterator[TableWriter]:
+    """A writer whose file appears under its name when it is complete."""
+    if form is None:
+        form = "parquet" if output.endswith(".parquet") else "csv"
+    if output == STDOUT:
+        if form != "csv":
+            raise click.BadParameter("Parquet needs a file", param_hint="--output")
+        with CsvWriter(sys.stdout) as writer:
+            yield writer
+        return
+    unfinished = Path(f"{output}.part")
+    try:
+        if form == "csv":
+            with unfinished.open("w", encoding="utf-8", newline="") as stream, CsvWriter(stream) as writer:
+                yield writer
+        else:
+            with ParquetWriter(unfinished) as writer:
+                yield writer
+        unfinished.rename(output)
+    except OSError as exc:
+        raise Unavailable(f"{output} cannot be written: {exc.strerror or exc}") from exc

@@ -1,0 +1,64 @@
+"""``thingstead import-history``."""
+
+import asyncio
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from thingstead.cli.admin import chosen_project
+from thingstead.cli.options import command_config, config_option, data_dir_option
+from thingstead.cli.progress import bar
+from thingstead.config import Config
+from thingstead.errors import Conflict
+from thingstead.server import FolderInUse, open_platform
+from thingstead.services.history_import import Imported
+from thingstead.services.tables import Row, read_csv, read_parquet
+
+ROWS_PER_TICK = 10_000  # of the progress bar
+
+
+@click.command("import-history")
+@click.argument("table", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), help="Of the file; else told by its name.")
+@click.option("--project", "project_id", metavar="ID", help="The project of the devices, where there are several.")
+@data_dir_option
+@config_option
+def command(table: Path, form: str | None, project_id: str | None, file: Path | None, **flags: Any) -> None:
+    """Bring points from the CSV or Parquet file TABLE into history. The server must be stopped.
+
+    Columns that are needed: device_id or device_key, identifier, ts (ms), value (as JSON). Points that are there
+    already are kept once, so the same file may be imported again. Rows that are wrong are named, and spare the others.
+    """
+    config = command_config(file, **flags)
+    done = asyncio.run(_import(config, table, form, project_id))
+    click.echo(f"{done.points:,} points")
+    for problem in done.problems:
+        click.echo(problem, err=True)
+    if done.refused:
+        raise Conflict(f"{done.refused:,} rows were refused")
+
+
+async def _import(config: Config, table: Path, form: str | None, project_id: str | None) -> Imported:
+    try:
+        async with open_platform(config) as platform:
+            project = chosen_project(await platform.projects.list_all(), project_id)
+            done: Imported = await platform.history_import.run(project.id, _rows(table, form))
+            return done
+    except FolderInUse as exc:
+        raise Conflict(f"{exc.message}; stop it first") from exc
+
+
+def _rows(table: Path, form: str | None) -> Iterator[Row]:
+    if form == "parquet" or (form is None and table.suffix == ".parquet"):
+        yield from read_parquet(table)
+        return
+    size = table.stat().st_size
+    with table.open("rb") as raw, bar("Importing") as progress:
+        for row in read_csv(io.TextIOWrapper(raw, "utf-8-sig", newline="")):
+            yield row
+            if row.number % ROWS_PER_TICK == 0:
+                progress(raw.tell(), size)
+        progress(size, size)

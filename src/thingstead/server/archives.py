@@ -1,0 +1,34 @@
+"""Reading a data folder from outside, and checking it, while a server works on it or not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from thingstead.errors import ConfigError
+from thingstead.server.folder import DataFolder
+from thingstead.storage.base import Archive
+from thingstead.storage.sqlite.archive import SqliteArchive
+from thingstead.storage.sqlite.check import Finding, check
+
+
+@contextmanager
+def open_archive(data_dir: Path) -> Iterator[Archive]:
+    """The history in a data folder.
+
+    Raises:
+        ConfigError: there is no data folder, or it is of another release.
+    """
+    with SqliteArchive(_database(data_dir)) as archive:
+        yield archive
+
+
+def check_folder(data_dir: Path, *, quick: bool = False) -> Iterator[Finding]:
+    """Checks a data folder part by part; see :func:`~thingstead.storage.sqlite.check.check`."""
+    return check(_database(data_dir), quick=quick)
+
+
+def _database(data_dir: Path) -> Path:
+    folder = DataFolder(data_dir)
+    if not folder.initialized:
+        raise ConfigError(f"{data_dir} is not a data folder yet; thingstead init makes one")
+    return folder.database

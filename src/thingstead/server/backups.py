@@ -1,0 +1,126 @@
+"""Backups: a folder with a copy of the database and a manifest that says what is in it."""
+
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from thingstead import __version__
+from thingstead.clock import Clock, SystemClock
+from thingstead.errors import ConfigError, Conflict, Unavailable
+from thingstead.server.folder import DATABASE, DataFolder
+from thingstead.storage.sqlite.backup import checksum, copy_database, copy_file, describe, sync
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+Progress = Callable[[int, int], None]  # done, and all there is to do
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backup holds. It is written last: a backup without it is not complete."""
+
+    format: int
+    created_at: str  # ISO 8601, UTC
+    release: str
+    schema_version: int
+    size_bytes: int
+    sha256: str  # of the database
+    rows: dict[str, int]  # by table
+
+
+def back_up(data_dir: Path, target: Path, progress: Progress, clock: Clock | None = None) -> Manifest:
+    """Copies a data folder, whether a server works on it or not, into a new folder, as it is at one instant.
+
+    Raises:
+        Conflict: there is something at ``target`` already.
+        ConfigError: there is no data folder, or the copy turned out damaged: then what was copied is.
+        Unavailable: it cannot be read or written.
+    """
+    folder = DataFolder(data_dir)
+    if not folder.initialized:
+        raise ConfigError(f"{data_dir} is not a data folder; there is nothing to back up")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise Conflict(f"{target} exists and is not an empty folder; nothing was written")
+    database = target / DATABASE
+    try:
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.chmod(0o700)
+        os.close(os.open(database, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        copy_database(folder.database, database, progress)
+        manifest = _manifest(database, clock or SystemClock())
+        _write_manifest(target, manifest)
+    except OSError as exc:
+        raise Unavailable(f"{target} cannot be written: {exc.strerror or exc}") from exc
+    return manifest
+
+
+def _manifest(database: Path, clock: Clock) -> Manifest:
+    version, rows = describe(database)
+    return Manifest(
+        format=FORMAT,
+        created_at=datetime.fromtimestamp(clock.now_ms() / 1000, UTC).isoformat(timespec="seconds"),
+        release=__version__,
+        schema_version=version,
+        size_bytes=database.stat().st_size,
+        sha256=checksum(database),
+        rows=rows,
+    )
+
+
+def _write_manifest(target: Path, manifest: Manifest) -> None:
+    path = target / MANIFEST
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    for synced in (path, target):
+        sync(synced)
+
+
+def read_manifest(backup: Path) -> Manifest:
+    """The manifest of a backup.
+
+    Raises:
+        ConfigError: there is none, or it is not one of ours: what is there is no complete backup.
+    """
+    try:
+        manifest = msgspec.json.decode((backup / MANIFEST).read_bytes(), type=Manifest)
+    except OSError as exc:
+        raise ConfigError(f"{backup} is no complete backup: {MANIFEST}: {exc.strerror}") from exc
+    except msgspec.MsgspecError as exc:
+        raise ConfigError(f"{backup} is no backup that can be read: {MANIFEST}: {exc}") from exc
+    if manifest.format != FORMAT:
+        raise ConfigError(f"{backup}: backups of format {manifest.format} are unknown to this release")
+    return manifest
+
+
+def restore(backup: Path, data_dir: Path, progress: Progress) -> Manifest:
+    """Makes a data folder of a backup, and holds it against the manifest before it counts.
+
+    Raises:
+        Conflict: ``data_dir`` is initialized already, or in use; nothing was changed.
+        ConfigError: the backup is damaged or incomplete, or ``data_dir`` holds something else; nothing is restored.
+        Unavailable: it cannot be read or written.
+    """
+    manifest = read_manifest(backup)
+    folder = DataFolder(data_dir)
+    if folder.initialized:
+        raise Conflict(f"{data_dir} is a data folder already; nothing was changed")
+    folder.create()
+    with folder.lock():
+        if shutil.disk_usage(data_dir).free < manifest.size_bytes:
+            raise Unavailable(f"{data_dir}: the disk has no room for {manifest.size_bytes:,} bytes")
+        copied = folder.begin_database()
+        try:
+            digest = copy_file(backup / DATABASE, copied, progress)
+            if digest != manifest.sha256:
+                raise ConfigError(f"{backup} is damaged: its database is not the one that was backed up")
+            if describe(copied) != (manifest.schema_version, manifest.rows):
+                raise ConfigError(f"{backup} is damaged: its manifest is of another database")
+        except BaseException:
+            copied.unlink(missing_ok=True)
+            raise
+        folder.finish_database()
+    return manifest
