@@ -3,8 +3,9 @@
 import json
 import queue
 import socket
+import ssl
 import threading
-from typing import Any
+from typing import Any, Literal
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -27,10 +28,20 @@ class MqttDevice:
     """Connected and subscribed to its downlinks inside a ``with`` block."""
 
     def __init__(
-        self, port: int, certificate: Certificate, *, version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv311
+        self,
+        port: int,
+        certificate: Certificate,
+        *,
+        version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv311,
+        transport: Literal["tcp", "websockets"] = "tcp",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._port = port
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=version, reconnect_on_failure=False)
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2, protocol=version, transport=transport, reconnect_on_failure=False
+        )
+        if tls is not None:
+            self._client.tls_set_context(tls)
         self._client.username_pw_set(certificate.access_token, certificate.project_key)
         self._client.max_inflight_messages_set(20)
         self._client.on_connect = self._on_connect
