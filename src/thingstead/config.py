@@ -106,6 +106,34 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1 << 20
 
 
+class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Notices of alarms."""
+
+    smtp_host: Annotated[str, _about("SMTP server that takes mails; without one none is sent.")] = ""
+    smtp_port: Annotated[int, _about("Its TCP port.", ge=1, le=65_535)] = 587
+    smtp_security: Annotated[
+        Literal["starttls", "tls", "none"],
+        _about("How the connection to it is encrypted: `starttls`, `tls` or `none`."),
+    ] = "starttls"
+    smtp_user: Annotated[str, _about("User name at the SMTP server; without one nobody logs in.")] = ""
+    smtp_password: Annotated[str, _about("Password at the SMTP server.", secret=True)] = ""
+    mail_from: Annotated[str, _about("Sender of mails, such as `alarms@example.com`.")] = ""
+    language: Annotated[Literal["en", "zh"], _about("Language of notices to people: `en` or `zh`.")] = "en"
+    telegram_api: Annotated[str, _about("Base address of the Telegram Bot API.")] = "https://api.telegram.org"
+    private_addresses: Annotated[
+        bool,
+        _about("Whether webhooks and robots may be at private and loopback addresses; link-local ones never are."),
+    ] = True
+    timeout_s: Annotated[int, _about("How long one attempt to send may take.", "seconds", ge=1, le=25)] = 10
+    project_daily_max: Annotated[
+        int, _about("Notices to people a day and project; more go into a digest. 0: no cap.", "notices", ge=0)
+    ] = 1000
+    device_daily_max: Annotated[int, _about("The same of one device.", "notices", ge=0)] = 100
+    digest_interval_s: Annotated[
+        int, _about("How long notices over a cap wait for their digest.", "seconds", ge=60, le=86_400)
+    ] = 3600
+
+
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Log-in of applications, administrators and customers."""
 
@@ -274,6 +302,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     mqtt: MqttSettings = MqttSettings()
     tcp: TcpSettings = TcpSettings()
     account: AccountSettings = AccountSettings()
+    notify: NotifySettings = NotifySettings()
     storage: StorageSettings = StorageSettings()
 
     @property

@@ -149,7 +149,7 @@ class DeviceMonitor:
         until = max(until, self.facts.at)
         visited = self.facts.at
         for record in (self._busy | self.book.timed).values():
-            stepped, reached = advance(record.rule, self._state(record), self.facts, until)
+            stepped, reached = advance(record.rule, self.state_of(record.rule), self.facts, until)
             self._settle(record, stepped, until, False, decisions)
             visited = max(visited, reached)
         # No further than needed: the next report may bear a timestamp from before ``until``.
@@ -173,7 +173,7 @@ class DeviceMonitor:
         for record in self.book.timed.values():
             if not record.rule.absences:
                 continue
-            known = self._state(record)
+            known = self.state_of(record.rule)
             self.states[record.rule.id] = RuleState(known.levels, known.cleared_at, offline_since)
             self._judge(record, at, decisions, known)
         self._look_ahead()
@@ -187,7 +187,7 @@ class DeviceMonitor:
             return []
         at = max(at, self.facts.at)
         decisions: list[Decision] = []
-        cleared = Step(cleared_by_hand(record.rule, self._state(record), at), ())
+        cleared = Step(cleared_by_hand(record.rule, self.state_of(record.rule), at), ())
         self._settle(record, cleared, at, False, decisions)
         self._judge(record, at, decisions)
         self._look_ahead()
@@ -201,11 +201,12 @@ class DeviceMonitor:
         if len(decisions) > known:
             self.facts.at = at
 
-    def _state(self, record: RuleRecord) -> RuleState:
-        return self.states.get(record.rule.id) or idle_state(record.rule)
+    def state_of(self, rule: CompiledRule) -> RuleState:
+        """Where a rule stands."""
+        return self.states.get(rule.id) or idle_state(rule)
 
     def _step(self, record: RuleRecord, at: int, *, fresh: bool) -> Step:
-        return step(record.rule, self._state(record), self.facts, at, fresh=fresh)
+        return step(record.rule, self.state_of(record.rule), self.facts, at, fresh=fresh)
 
     def _settle(
         self,
@@ -218,7 +219,7 @@ class DeviceMonitor:
     ) -> None:
         """Takes over what an evaluation came to, and adds to ``decisions`` what must be kept of it."""
         rule, state = record.rule, stepped.state
-        before = before or self._state(record)
+        before = before or self.state_of(record.rule)
         if fresh or state != before:
             record.evaluated += 1
             values = {name: self.facts.values[name] for name in rule.reads if name in self.facts.values}
@@ -256,7 +257,7 @@ class DeviceMonitor:
             value = arrived.get(name, self.facts.values.get(name))
             if value is not None and kind_of(value) != kind:
                 reason = f"{name} is compared as {kind}, and the device reports {_described(value)}"
-        if not reason and self.device_id in record.failing and is_quiet(self._state(record)):
+        if not reason and self.device_id in record.failing and is_quiet(self.state_of(record.rule)):
             self._busy.pop(record.rule.id, None)
         record.fail(self.device_id, reason)
         if reason:
@@ -267,7 +268,7 @@ class DeviceMonitor:
 
     def _dues(self, records: Iterable[RuleRecord]) -> Iterable[int]:
         for record in records:
-            due = next_due(record.rule, self._state(record), self.facts, self.facts.at)
+            due = next_due(record.rule, self.state_of(record.rule), self.facts, self.facts.at)
             if due is not None:
                 yield due
 

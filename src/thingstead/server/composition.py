@@ -26,8 +26,10 @@ from thingstead.server.folder import DataFolder
 from thingstead.server.http import HttpListener
 from thingstead.services.accounts import AccountService
 from thingstead.services.aggregates import AggregateService
+from thingstead.services.alarm_dry_run import AlarmDryRunService
 from thingstead.services.alarm_engine import AlarmEngine
 from thingstead.services.alarm_rules import AlarmRuleService
+from thingstead.services.alarm_trace import AlarmTraceService
 from thingstead.services.alarm_watches import AlarmWatches
 from thingstead.services.alarms import AlarmService
 from thingstead.services.control import ControlService
@@ -39,6 +41,8 @@ from thingstead.services.devices import DeviceService
 from thingstead.services.history import HistoryService
 from thingstead.services.history_import import HistoryImportService
 from thingstead.services.ingest import IngestService
+from thingstead.services.notify import NotifyService
+from thingstead.services.notify_dispatch import NotifyDispatcher
 from thingstead.services.passwords import Passwords
 from thingstead.services.platform import Platform
 from thingstead.services.presence import PresenceService
@@ -65,6 +69,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
     devices = DeviceService(store, bus, clock, active_within_ms=config.active_window_s * 1000)
     watches = AlarmWatches(store, bus, clock)
     engine = AlarmEngine(store, bus, clock, watches)
+    rules = AlarmRuleService(store, bus, clock, watches)
     ingest = IngestService(store, bus, clock, watches)
     control = ControlService(store, bus, clock, ingest)
     logs = DeviceLogService(store, clock)
@@ -85,7 +90,10 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         control=control,
         presence=presence,
         alarms=AlarmService(store, clock, engine),
-        alarm_rules=AlarmRuleService(store, bus, clock, watches),
+        alarm_rules=rules,
+        alarm_trace=AlarmTraceService(store, rules, watches),
+        alarm_dry_run=AlarmDryRunService(store, clock, rules),
+        notify=NotifyService(store, clock, NotifyDispatcher(store, bus, clock, config.notify)),
         device_logs=logs,
         streams=StreamService(store, bus, clock, ingest, logs),
         registration=RegistrationService(store, bus, devices),
@@ -235,6 +243,7 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         platform.control.start()
         platform.retention.start()
         await platform.alarms.engine.start()
+        platform.notify.dispatcher.start()
         gateway = Gateway(platform, bus, clock, config)
         stack.push_async_callback(_within, "mqtt", gateway.stop)
         for port in doors.of("mqtt", "mqtts"):
@@ -270,6 +279,7 @@ async def _close_services(platform: Platform) -> None:
     await _within("control", platform.control.close)
     await _within("ingest", platform.ingest.close)
     await _within("alarms", platform.alarms.engine.close)
+    await _within("notify", platform.notify.dispatcher.close)
 
 
 async def _within(part: str, stop: Callable[[], Awaitable[None]]) -> None:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from thingstead.services.accounts import AccountService
 from thingstead.services.aggregates import AggregateService
+from thingstead.services.alarm_dry_run import AlarmDryRunService
 from thingstead.services.alarm_rules import AlarmRuleService
+from thingstead.services.alarm_trace import AlarmTraceService
 from thingstead.services.alarms import AlarmService
 from thingstead.services.control import ControlService
 from thingstead.services.customers import CustomerService
@@ -15,6 +17,7 @@ from thingstead.services.devices import DeviceService
 from thingstead.services.history import HistoryService
 from thingstead.services.history_import import HistoryImportService
 from thingstead.services.ingest import IngestService
+from thingstead.services.notify import NotifyService
 from thingstead.services.presence import PresenceService
 from thingstead.services.projects import ProjectService
 from thingstead.services.registration import RegistrationService
@@ -45,6 +48,9 @@ class Platform:
     presence: PresenceService
     alarms: AlarmService
     alarm_rules: AlarmRuleService
+    alarm_trace: AlarmTraceService
+    alarm_dry_run: AlarmDryRunService
+    notify: NotifyService
     device_logs: DeviceLogService
     streams: StreamService
     registration: RegistrationService

@@ -1,0 +1,115 @@
+"""What notices say: to people in a few lines, to programs as JSON."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from thingstead.model.alarm import RAISED, AlarmLog
+from thingstead.model.device import Device
+from thingstead.model.notification import Notice
+from thingstead.services.history import iso_utc
+
+Language = Literal["en", "zh"]
+TEXT_LENGTH = 3_500  # every robot takes as much
+VALUE_LENGTH = 200
+
+_WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "1": "normal", "2": "serious", "3": "urgent", "raised": "alarm", "cleared": "cleared",
+        "unshelved": "alarm, no longer shelved", "rule": "Rule", "device": "Device", "level": "Level", "time": "Time",
+        "values": "Values", "reason": "Reason", "digest": "{count} more notices since {since}", "test": "Test",
+        "test_text": "This channel works.", "other": "and others",
+    },
+    "zh": {
+        "1": "普通", "2": "严重", "3": "紧急", "raised": "告警", "cleared": "恢复",
+        "unshelved": "告警（已结束搁置）", "rule": "规则", "device": "设备", "level": "级别", "time": "时间",
+        "values": "数值", "reason": "原因", "digest": "自 {since} 起另有 {count} 条通知", "test": "测试",
+        "test_text": "此通知渠道可用。", "other": "等",
+    },
+}  # fmt: skip
+
+
+class NoticeText(msgspec.Struct, frozen=True):
+    """A notice for people."""
+
+    subject: str  # one line
+    text: str  # some lines, the subject not among them
+
+
+def render(notice: Notice, message: AlarmLog | None, language: Language) -> NoticeText:
+    """A notice as people read it."""
+    words = _WORDS[language]
+    if message is not None:
+        return _alarm(notice, message, words)
+    if notice.kind == "digest":
+        return _digest(notice.body, words)
+    return NoticeText(f"[Thingstead] {words['test']}", words["test_text"])
+
+
+def _alarm(notice: Notice, message: AlarmLog, words: Mapping[str, str]) -> NoticeText:
+    info = message.alarm_info
+    raised = message.alarm_status == RAISED
+    what = words["unshelved"] if notice.kind == "unshelved" else words["raised" if raised else "cleared"]
+    level = words[str(message.alarm_level)]
+    rule, device = _line(info.get("rule_name", "")), _line(message.device_name or message.device_id)
+    lines = [
+        f"{words['rule']}: {rule}",
+        f"{words['device']}: {device}",
+        f"{words['level']}: {level}",
+        f"{words['time']}: {iso_utc(message.ts)}",
+    ]
+    values = info.get("attributes")
+    if isinstance(values, dict) and values:
+        shown = ", ".join(f"{name}={_value(value)}" for name, value in values.items())
+        lines.append(f"{words['values']}: {shown}")
+    if info.get("reason"):
+        lines.append(f"{words['reason']}: {_line(info['reason'])}")
+    return NoticeText(f"[{level}] {what}: {rule} · {device}", "\n".join(lines)[:TEXT_LENGTH])
+
+
+def _digest(body: Mapping[str, Any], words: Mapping[str, str]) -> NoticeText:
+    subject = words["digest"].format(count=body.get("count", 0), since=iso_utc(int(body.get("since", 0))))
+    items = body.get("items", [])
+    lines = [f"{item['count']} × [{words.get(str(item['alarm_level']), '')}] {_line(item['rule_name'])} · "
+             f"{_line(item['device_name'])}" for item in items]  # fmt: skip
+    if sum(item["count"] for item in items) < body.get("count", 0):
+        lines.append(words["other"])
+    return NoticeText(subject, "\n".join(lines)[:TEXT_LENGTH])
+
+
+def _line(text: Any) -> str:
+    return " ".join(str(text).split())[:VALUE_LENGTH]
+
+
+def _value(value: Any) -> str:
+    return _line(msgspec.json.encode(value).decode())
+
+
+def webhook_body(notice: Notice, message: AlarmLog | None, device: Device | None) -> bytes:
+    """A notice as a webhook gets it."""
+    body: dict[str, Any] = {
+        "notice_id": notice.id,
+        "kind": notice.kind,
+        "project_id": notice.project_id,
+        "ts": notice.create_time,
+    }
+    if message is not None:
+        body["device"] = {
+            "id": message.device_id,
+            "name": message.device_name,
+            "device_key": "" if device is None else device.device_key or "",
+        }
+        body["alarm"] = {
+            "id": message.id,
+            "alarm_id": message.alarm_id,
+            "rule_id": message.rule_id,
+            "alarm_status": message.alarm_status,
+            "alarm_level": message.alarm_level,
+            "alarm_info": message.alarm_info,
+            "ts": message.ts,
+            "create_time": message.create_time,
+        }
+    elif notice.kind == "digest":
+        body["digest"] = notice.body
+    return msgspec.json.encode(body)
