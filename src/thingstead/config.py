@@ -218,6 +218,22 @@ class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(bytes.fromhex(t[4:]) if t.startswith("hex:") else t.encode() for t in self.heartbeats)
 
 
+class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Applications that subscribe to a project."""
+
+    max_subscriptions: Annotated[
+        int, _about("Topic filters that one application may subscribe to.", "filters", ge=1, le=1_000_000)
+    ] = 1_000
+    queue_max_bytes: Annotated[
+        int,
+        _about(
+            "Messages that may wait for one application that reads slowly; over it the oldest are dropped.",
+            "bytes",
+            ge=65_536,
+        ),
+    ] = 1 << 20
+
+
 class Listener(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One port, as a table ``[[listeners]]`` describes it. ``mqtts``, ``https`` and ``tcps`` are behind TLS."""
 
@@ -301,6 +317,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     http: ApiSettings = ApiSettings()
     mqtt: MqttSettings = MqttSettings()
     tcp: TcpSettings = TcpSettings()
+    app: AppSettings = AppSettings()
     account: AccountSettings = AccountSettings()
     notify: NotifySettings = NotifySettings()
     storage: StorageSettings = StorageSettings()

@@ -93,6 +93,15 @@ class Peer:
         self.send(Subscribe(1, [SubscriptionRequest(topic, qos) for topic in topic_filters], properties))
         return await self.receive(Suback)
 
+    def pause_reading(self) -> None:
+        """Reads nothing, so that what is sent piles up at the server."""
+        transport: Any = self._writer.transport
+        transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        transport: Any = self._writer.transport
+        transport.resume_reading()
+
     def abort(self) -> None:
         """The network is gone."""
         self._writer.transport.abort()
@@ -118,12 +127,13 @@ class House:
         self.counters = self.gateway.counters
         self._peers: list[Peer] = []
         self.project_key = ""
-        self.project_id = ""
+        self.project_id = self.view_key = self.view_secret = ""
         self.port = self.tcp_port = 0
 
     async def open(self) -> None:
         credentials = await self.platform.projects.create()
         self.project_id, self.project_key = credentials.project_id, credentials.project_key
+        self.view_key, self.view_secret = credentials.view_key, credentials.view_secret
         await self.listen()
 
     async def listen(self) -> None:

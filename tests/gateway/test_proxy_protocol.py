@@ -146,6 +146,7 @@ def test_both_versions_tell_every_address(
 
 @given(st.binary(max_size=120))
 def test_any_bytes_are_a_header_or_refused(data: bytes) -> None:
-    for parse in (lambda: parse_v1(data), lambda: parse_v2(SIGNATURE + data[:4].ljust(4, b"\0"), data[4:])):
-        with contextlib.suppress(NoHeader):
-            parse()
+    with contextlib.suppress(NoHeader):
+        parse_v1(data)
+    with contextlib.suppress(NoHeader):
+        parse_v2(SIGNATURE + data[:4].ljust(4, b"\0"), data[4:])

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.config import AccountSettings
 from thingstead.errors import NotAuthenticated
@@ -42,7 +43,7 @@ async def setting(tmp_path: Path) -> AsyncIterator[Setting]:
     clock = ManualClock()
     store = await SqliteStore.open(tmp_path / "thingstead.db", clock)
     setting = Setting(store, clock)
-    setting.credentials = await ProjectService(store, clock, setting.passwords).create()
+    setting.credentials = await ProjectService(store, LocalBus(), clock, setting.passwords).create()
     yield setting
     await store.close()
 

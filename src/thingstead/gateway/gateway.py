@@ -6,9 +6,11 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.config import Config
 from thingstead.gateway.access import DeviceAccess, DeviceLogIn
+from thingstead.gateway.app_hub import AppHub
+from thingstead.gateway.app_plane import AppAccess
 from thingstead.gateway.client import Client, Surroundings
 from thingstead.gateway.clients import Clients
-from thingstead.gateway.counters import Counters
+from thingstead.gateway.counters import AppCounters, Counters
 from thingstead.gateway.hub import Hub
 from thingstead.gateway.listening import Listening, Port, listen
 from thingstead.gateway.proxy_protocol import Peer
@@ -28,15 +30,26 @@ class Gateway:
     def __init__(self, platform: Platform, bus: Bus, clock: Clock, config: Config) -> None:
         self.counters = Counters()
         self.tcp_counters = Counters()
+        self.app_counters = AppCounters()
         self._hub = Hub(bus, platform.sub_devices)
         self._tasks = Tasks()
         self._clients: Clients[Client] = Clients()
         self._tcp_clients: Clients[TcpClient] = Clients()
         log_in = DeviceLogIn(platform, self._hub, clock)
+        listened = platform.ingest.listened
+        self._app_hub = AppHub(bus, clock, platform.subscriptions, self.app_counters, self._tasks, listened)
+        self._access = AppAccess(
+            DeviceAccess(log_in, config.mqtt),
+            platform.subscriptions,
+            self._app_hub,
+            bus,
+            self.app_counters,
+            config.app,
+        )
         self._ports: list[Listening] = []
         self._surroundings = Surroundings(
             settings=config.mqtt,
-            access=DeviceAccess(log_in, config.mqtt),
+            access=self._access,
             counters=self.counters,
             relief=platform.ingest,
             tasks=self._tasks,
@@ -85,3 +98,5 @@ class Gateway:
             await port.wait_closed()
         await self._tasks.close(STOP_TIMEOUT_S)
         self._hub.close()
+        self._access.close()
+        self._app_hub.close()

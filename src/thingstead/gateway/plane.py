@@ -36,6 +36,15 @@ class Connection(Protocol):
         """Writes what was delivered outside of a call from the connection."""
         ...
 
+    @property
+    def writable(self) -> bool:
+        """Whether the peer reads what it is sent: little waits for it."""
+        ...
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """Calls back whenever it reads again after it did not."""
+        ...
+
     def run(self, job: Callable[[], Awaitable[None]]) -> None:
         """Runs what must wait for something, one job at a time, in order; dropped when the connection ends."""
         ...

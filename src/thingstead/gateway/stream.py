@@ -1,6 +1,7 @@
 """The byte stream of one connection: bounded in both directions, and with an end that comes once."""
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 from thingstead.gateway.proxy_protocol import Peer
@@ -24,6 +25,7 @@ class Stream(asyncio.Protocol):
         "_peer",
         "_send_buffer_max_bytes",
         "_transport",
+        "_writable_again",
         "closing",
         "reason",
     )
@@ -39,6 +41,7 @@ class Stream(asyncio.Protocol):
         self._paused = 0
         self._peer = peer
         self._cutter: asyncio.TimerHandle | None = None
+        self._writable_again: Callable[[], None] | None = None
         self.closing = False
         self.reason = "the connection was lost"  # why it ended, unless somebody ended it
 
@@ -47,6 +50,7 @@ class Stream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
+        self._writable_again = None
         if self._cutter is not None:
             self._cutter.cancel()
 
@@ -55,6 +59,17 @@ class Stream(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.resume(self.UNREAD)
+        if self._writable_again is not None and not self.closing:
+            self._writable_again()
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer reads what it is sent: little waits for it."""
+        return not self.closing and not self._paused & self.UNREAD
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """Calls back whenever it reads again after it did not."""
+        self._writable_again = callback
 
     @property
     def remote_address(self) -> str:

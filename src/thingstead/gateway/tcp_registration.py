@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from thingstead.model.ids import ACCESS_TOKEN_CHARACTERS
+
 PROJECT_KEY_MAX_BYTES = 64
-ACCESS_TOKEN_BYTES = 16
 LINE_ENDS = (b"\r\n", b"\n")
 
 
@@ -42,12 +43,12 @@ class Registration:
         if not separator:
             return None
         line = token.split(b"\n", 1)[0].rstrip(b"\r")
-        token = token[: min(len(line), ACCESS_TOKEN_BYTES)]
+        token = token[: min(len(line), ACCESS_TOKEN_CHARACTERS)]
         if not token.isascii():
             raise NotRegistered("the first packet must be ProjectKey&AccessToken")
         packet = project_key + b"&" + token
         behind = received[len(packet) :]
-        if len(token) < ACCESS_TOKEN_BYTES and b"\n" not in behind:
+        if len(token) < ACCESS_TOKEN_CHARACTERS and b"\n" not in behind:
             return None
         line_end = next((end for end in LINE_ENDS if behind.startswith(end)), b"")
         return Registered(project_key.decode(), token.decode(), packet, bool(line_end), behind.removeprefix(line_end))

@@ -21,6 +21,9 @@ class Alphabet:
         return text[:length].decode("ascii")
 
 
+VIEW_KEY_CHARACTERS = 10
+ACCESS_TOKEN_CHARACTERS = 16
+
 LOWER = Alphabet(string.ascii_lowercase + string.digits)
 MIXED = Alphabet(string.ascii_letters + string.digits)
 
@@ -42,12 +45,12 @@ def new_type_key() -> str:
 
 def new_access_token() -> str:
     """A device's AccessToken: 16 characters ``[a-z0-9]`` (82 random bits)."""
-    return LOWER.draw(16)
+    return LOWER.draw(ACCESS_TOKEN_CHARACTERS)
 
 
 def new_view_key() -> str:
     """ProjectViewKey, also the prefix of application topics: 10 characters ``[A-Za-z0-9]``."""
-    return MIXED.draw(10)
+    return MIXED.draw(VIEW_KEY_CHARACTERS)
 
 
 def new_view_token() -> str:

@@ -101,6 +101,13 @@ class SessionsRevoked(Message, frozen=True):
     reason: str
 
 
+class SubscribersRevoked(Message, frozen=True):
+    """Applications that are subscribed to this project must log in again (a new secret)."""
+
+    project_id: str
+    reason: str
+
+
 class DeviceChanged(Message, frozen=True):
     """A device's row changed; whoever remembers it must read it again."""
 
@@ -144,6 +151,7 @@ AnyMessage = (
     | SubDeviceAdded
     | PresenceChanged
     | SessionsRevoked
+    | SubscribersRevoked
     | DeviceChanged
     | DeviceTypeChanged
     | AlarmChanged

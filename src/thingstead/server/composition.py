@@ -51,6 +51,7 @@ from thingstead.services.registration import RegistrationService
 from thingstead.services.retention import RetentionService
 from thingstead.services.streams import StreamService
 from thingstead.services.sub_devices import SubDeviceService
+from thingstead.services.subscriptions import SubscriptionService
 from thingstead.services.synchronous import SynchronousCommandService
 from thingstead.services.tokens import TokenService
 from thingstead.storage.base import Store
@@ -75,7 +76,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
     logs = DeviceLogService(store, clock)
     presence = PresenceService(store, bus, clock, logs, NODE)
     return Platform(
-        projects=ProjectService(store, clock, passwords),
+        projects=ProjectService(store, bus, clock, passwords),
         accounts=AccountService(store, clock, passwords),
         tokens=TokenService(store, clock, passwords, account),
         devices=devices,
@@ -98,6 +99,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         streams=StreamService(store, bus, clock, ingest, logs),
         registration=RegistrationService(store, bus, devices),
         synchronous=SynchronousCommandService(control, clock),
+        subscriptions=SubscriptionService(store, bus, clock, account),
         sub_devices=SubDeviceService(
             store, bus, clock, ingest, control, presence, timeout_s=config.sub_device_timeout_s
         ),
@@ -276,6 +278,7 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
 async def _close_services(platform: Platform) -> None:
     await _within("sub_devices", platform.sub_devices.close)
     await _within("retention", platform.retention.close)
+    await _within("subscriptions", platform.subscriptions.close)
     await _within("control", platform.control.close)
     await _within("ingest", platform.ingest.close)
     await _within("alarms", platform.alarms.engine.close)

@@ -24,6 +24,12 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Ga
     metrics.read("thingstead_tcp_connections_refused_total", lambda: tcp.connections_refused)
     metrics.read("thingstead_tcp_packets_received_total", lambda: tcp.messages_received)
     metrics.read("thingstead_tcp_packets_sent_total", lambda: tcp.messages_sent)
+    app = gateway.app_counters
+    metrics.read("thingstead_app_subscribers", lambda: app.subscribers)
+    metrics.read("thingstead_app_subscriptions", lambda: app.subscriptions)
+    metrics.read("thingstead_app_messages_sent_total", lambda: app.messages_sent)
+    metrics.read("thingstead_app_messages_dropped_total", lambda: app.messages_dropped)
+    metrics.read("thingstead_app_news_dropped_total", lambda: app.news_dropped)
     metrics.read("thingstead_reports_accepted_total", lambda: ingest.reports_accepted)
     metrics.read("thingstead_attributes_refused_total", lambda: ingest.attributes_refused)
     metrics.read("thingstead_events_accepted_total", lambda: ingest.events_accepted)

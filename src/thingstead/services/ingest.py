@@ -206,6 +206,11 @@ class IngestService:
         if self._untold is not None:
             self._untold.append(report)
 
+    def listened(self) -> None:
+        """Somebody listens to reports by now: those of the open commit that are still to come are told, too."""
+        if self._told is not None and self._untold is None and not self._told.done:
+            self._untold = self._begin_telling(self._told)
+
     def _begin_telling(self, commit: Commit) -> list[Report] | None:
         """Where to put the reports of ``commit``; None where nobody listens."""
         if not self._bus.listens(ReportsCommitted):

@@ -24,6 +24,7 @@ from thingstead.services.registration import RegistrationService
 from thingstead.services.retention import RetentionService
 from thingstead.services.streams import StreamService
 from thingstead.services.sub_devices import SubDeviceService
+from thingstead.services.subscriptions import SubscriptionService
 from thingstead.services.synchronous import SynchronousCommandService
 from thingstead.services.tokens import TokenService
 
@@ -55,4 +56,5 @@ class Platform:
     streams: StreamService
     registration: RegistrationService
     sub_devices: SubDeviceService
+    subscriptions: SubscriptionService
     synchronous: SynchronousCommandService

@@ -5,9 +5,11 @@ import string
 
 import msgspec
 
+from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.model import ids
 from thingstead.model.limits import Problems
+from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Administrator, Application, Project
 from thingstead.services.passwords import Passwords
 from thingstead.services.tokens import hash_secret
@@ -34,8 +36,9 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 class ProjectService:
     """The verbs of projects."""
 
-    def __init__(self, store: Store, clock: Clock, passwords: Passwords) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, passwords: Passwords) -> None:
         self._store = store
+        self._bus = bus
         self._clock = clock
         self._passwords = passwords
 
@@ -95,11 +98,12 @@ class ProjectService:
         return await self._store.projects.get(project_id)
 
     async def reset_view_secret(self, project_id: str) -> tuple[str, str]:
-        """Draws a new ProjectViewSecret; the old one is void. Returns ProjectViewKey and the new secret, which is shown
-        this once."""
+        """Draws a new ProjectViewSecret; the old one is void, and who subscribed with it is cut off. Returns
+        ProjectViewKey and the new secret, which is shown this once."""
         project = await self._store.projects.get(project_id)
         view_secret = ids.new_secret()
         await self._store.projects.update(project_id, {"view_secret_hash": hash_secret(view_secret)})
+        self._bus.publish(SubscribersRevoked(project_id, "the ProjectViewSecret was reset"))
         return project.view_key, view_secret
 
     async def list_all(self) -> list[Project]:

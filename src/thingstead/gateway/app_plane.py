@@ -1,0 +1,138 @@
+"""Applications over MQTT: they subscribe to their project, and publish nothing (wire reference §7)."""
+
+from collections.abc import Sequence
+
+from thingstead.bus.base import Bus
+from thingstead.config import AppSettings
+from thingstead.gateway.app_hub import AppHub
+from thingstead.gateway.app_subscriber import AppSubscriber
+from thingstead.gateway.counters import AppCounters
+from thingstead.gateway.handshake import NO_LIMIT
+from thingstead.gateway.plane import Access, Connection, Plane, Receipt
+from thingstead.model.ids import VIEW_KEY_CHARACTERS
+from thingstead.model.messages import SubscribersRevoked
+from thingstead.model.project import Project
+from thingstead.mqtt.connection_packets import Connect
+from thingstead.mqtt.properties import Property
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
+from thingstead.mqtt.topics import parse_shared
+from thingstead.services.subscriptions import SubscriptionService
+
+MAX_SECRET_BYTES = 256
+
+
+class AppAccess:
+    """Admits applications: user name = ProjectViewKey, password = ProjectViewSecret. All others are for ``devices``:
+    their AccessTokens are longer than a ProjectViewKey."""
+
+    def __init__(
+        self,
+        devices: Access,
+        subscriptions: SubscriptionService,
+        hub: AppHub,
+        bus: Bus,
+        counters: AppCounters,
+        settings: AppSettings,
+    ) -> None:
+        self._devices = devices
+        self._subscriptions = subscriptions
+        self._hub = hub
+        self._counters = counters
+        self._settings = settings
+        self._planes: set[AppPlane] = set()
+        self._revoked = bus.subscribe(SubscribersRevoked, self._revoke)
+
+    async def admit(self, connect: Connect, connection: Connection) -> Plane:
+        """Raises NotAuthenticated, TooManyRequests or Unavailable where the client is not admitted."""
+        view_key = connect.user_name or ""
+        if len(view_key) != VIEW_KEY_CHARACTERS:
+            return await self._devices.admit(connect, connection)
+        secret = (connect.password or b"")[:MAX_SECRET_BYTES].decode("utf-8", "replace")
+        host = connection.remote_address.rpartition(":")[0]
+        project = await self._subscriptions.authenticate(view_key, secret, host)
+        subscriber = AppSubscriber(
+            connection,
+            self._counters,
+            connect.version,
+            connect.properties.get(Property.MAXIMUM_PACKET_SIZE, NO_LIMIT),
+            self._settings.queue_max_bytes,
+        )
+        plane = AppPlane(connection, project, subscriber, self._hub, self._settings.max_subscriptions, self)
+        self._planes.add(plane)
+        self._counters.subscribers += 1
+        return plane
+
+    def left(self, plane: "AppPlane") -> None:
+        """An admitted application is gone."""
+        if plane in self._planes:
+            self._planes.discard(plane)
+            self._counters.subscribers -= 1
+
+    def close(self) -> None:
+        """Hears the bus no more."""
+        self._revoked.cancel()
+
+    def _revoke(self, message: SubscribersRevoked) -> None:
+        for plane in [plane for plane in self._planes if plane.project_id == message.project_id]:
+            plane.connection.close(ReasonCode.ADMINISTRATIVE_ACTION, message.reason)
+
+
+class AppPlane:
+    """The view of one application: the messages of its own project's devices, at QoS 0."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        project: Project,
+        subscriber: AppSubscriber,
+        hub: AppHub,
+        max_subscriptions: int,
+        access: AppAccess,
+    ) -> None:
+        self.connection = connection
+        self.project_id = project.id
+        self._view_key = project.view_key
+        self._subscriber = subscriber
+        self._hub = hub
+        self._max_subscriptions = max_subscriptions
+        self._access = access
+        self._filters: set[str] = set()
+
+    def publish(self, packet: Publish) -> Receipt:
+        # [MQTT-3.3.5-2] (3.1.1) What is not authorized is acknowledged, and goes nowhere; 5.0 has a code for it.
+        self.connection.counters.messages_ignored += 1
+        return None, ReasonCode.NOT_AUTHORIZED, None
+
+    def subscribe(self, packet: Subscribe) -> Sequence[ReasonCode]:
+        [identifier] = packet.properties.get(Property.SUBSCRIPTION_IDENTIFIER, (0,))
+        return [self._subscribe(request.topic_filter, identifier) for request in packet.subscriptions]
+
+    def _subscribe(self, topic_filter: str, identifier: int) -> ReasonCode:
+        first = parse_shared(topic_filter).topic_filter.split("/", 1)[0]
+        if first != self._view_key:
+            return ReasonCode.NOT_AUTHORIZED
+        new = topic_filter not in self._filters
+        if new and len(self._filters) >= self._max_subscriptions:
+            return ReasonCode.QUOTA_EXCEEDED
+        self._filters.add(topic_filter)
+        self._hub.subscribe(topic_filter, self._subscriber, identifier, new=new)
+        return ReasonCode.SUCCESS
+
+    def unsubscribe(self, packet: Unsubscribe) -> Sequence[ReasonCode]:
+        return [self._unsubscribe(topic_filter) for topic_filter in packet.topic_filters]
+
+    def _unsubscribe(self, topic_filter: str) -> ReasonCode:
+        if topic_filter not in self._filters:
+            return ReasonCode.NO_SUBSCRIPTION_EXISTED
+        self._filters.discard(topic_filter)
+        self._hub.unsubscribe(topic_filter, self._subscriber)
+        return ReasonCode.SUCCESS
+
+    async def closed(self, reason: str) -> None:
+        for topic_filter in self._filters:
+            self._hub.unsubscribe(topic_filter, self._subscriber)
+        self._filters.clear()
+        self._subscriber.end()
+        self._access.left(self)
