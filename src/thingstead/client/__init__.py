@@ -1,0 +1,59 @@
+"""The client library: callers of the Project API, and devices over HTTP and MQTT (docs/client.md)."""
+
+from thingstead.client.call import Call, Listing
+from thingstead.client.mqtt_device import MqttDevice, ReceivedCommand
+from thingstead.client.mqtt_gateway import MqttGateway, SubDevice
+from thingstead.client.mqtt_session import Broker
+from thingstead.client.planes import (
+    AppDevice,
+    AsyncAppDevice,
+    AsyncHttpDevice,
+    Certificate,
+    HttpDevice,
+    PastReport,
+)
+from thingstead.client.project import (
+    administrators,
+    alarms,
+    applications,
+    control,
+    customers,
+    data,
+    device_groups,
+    device_types,
+    devices,
+    info,
+    logs,
+)
+from thingstead.client.projects import AdministratorLogin, ApplicationKeys, AsyncProjectClient, ProjectClient
+
+__all__ = [
+    "AdministratorLogin",
+    "AppDevice",
+    "ApplicationKeys",
+    "AsyncAppDevice",
+    "AsyncHttpDevice",
+    "AsyncProjectClient",
+    "Broker",
+    "Call",
+    "Certificate",
+    "HttpDevice",
+    "Listing",
+    "MqttDevice",
+    "MqttGateway",
+    "PastReport",
+    "ProjectClient",
+    "ReceivedCommand",
+    "SubDevice",
+    "administrators",
+    "alarms",
+    "applications",
+    "control",
+    "customers",
+    "data",
+    "device_groups",
+    "device_types",
+    "devices",
+    "info",
+    "logs",
+]

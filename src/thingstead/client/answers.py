@@ -1,0 +1,88 @@
+"""Answers of a server as values, or as the errors that they mean."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from thingstead.client.http import Response
+from thingstead.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    ReplyTimeout,
+    ThingsteadError,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+)
+
+T = TypeVar("T")
+BY_ERRCODE: dict[int, type[ThingsteadError]] = {
+    kind.errcode: kind for kind in (NotAuthenticated, Forbidden, NotFound, ReplyTimeout, TooLarge)
+}
+
+
+class _Field(msgspec.Struct):
+    field: str
+    message: str
+
+
+class _Envelope(msgspec.Struct):
+    """Of every plane: ``result`` is true or 1, false or 0."""
+
+    result: bool | int | None = None
+    info: msgspec.Raw = msgspec.Raw(b"null")
+    errcode: int = 0
+    message: str = ""
+    errors: list[_Field] = []
+
+
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+
+
+def info_of(response: Response, kind: type[T]) -> T:
+    """The ``info`` of a success of the Project API. Raises the error that a refusal means."""
+    return _decoded(_checked(response).info, kind)
+
+
+def answer_of(response: Response, kind: type[T]) -> T:
+    """The whole answer of a success on a plane of devices. Raises the error that a refusal means."""
+    _checked(response)
+    return _decoded(response.body, kind)
+
+
+def error(errcode: int, message: str, errors: tuple[FieldError, ...] = (), retry_after_s: int = 1) -> ThingsteadError:
+    """The error of the tree with this errcode."""
+    if errcode == InvalidInput.errcode:
+        return InvalidInput(message, errors)
+    if errcode == Conflict.errcode:
+        return Conflict(message, errors)
+    if errcode == TooManyRequests.errcode:
+        return TooManyRequests(message, retry_after_s)
+    return BY_ERRCODE.get(errcode, Unavailable)(message)
+
+
+def _checked(response: Response) -> _Envelope:
+    try:
+        envelope = _decode_envelope(response.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        envelope = _Envelope()
+    if envelope.result in (True, 1) and response.status == 200:
+        return envelope
+    # A proxy in between has no errcode; what it answers is known by its status.
+    message = envelope.message or f"the server answered HTTP {response.status}"
+    errors = tuple(FieldError(bad.field, bad.message) for bad in envelope.errors)
+    retry_after = response.headers.get("retry-after", "")
+    raise error(
+        envelope.errcode or response.status, message, errors, int(retry_after) if retry_after.isdecimal() else 1
+    )
+
+
+def _decoded(body: Any, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as exc:
+        raise Unavailable(f"the server's answer makes no sense: {exc}") from exc

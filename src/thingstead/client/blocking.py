@@ -1,0 +1,91 @@
+"""HTTP for programs with threads: the standard library's client, with connections that are kept and shared."""
+
+import http.client
+import ssl
+import threading
+import time
+from collections import deque
+
+from thingstead.client.http import BODY_BYTES, IDLE_S, SAFE_TO_REPEAT, TIMEOUT_S, Origin, Request, Response
+from thingstead.errors import Unavailable
+
+IDLE_CONNECTIONS = 16  # kept open without use
+
+
+class BlockingTransport:
+    """Sends requests to one server. Any number of threads may use it; each request has a connection to itself.
+
+    Args:
+        tls: None trusts the authorities of the system.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None) -> None:
+        self.origin = Origin.parse(url)
+        self._timeout_s = timeout_s
+        self._tls = (tls or ssl.create_default_context()) if self.origin.secure else None
+        self._idle: deque[tuple[http.client.HTTPConnection, float]] = deque()  # and since when (monotonic)
+        self._lock = threading.Lock()
+
+    def send(self, request: Request) -> Response:
+        """The response. Raises Unavailable where there is none.
+
+        A request on a connection that the server had closed meanwhile is sent once more if it is safe to repeat.
+        """
+        connection = self._take()
+        if connection is not None:
+            try:
+                return self._exchange(connection, request)
+            except (http.client.RemoteDisconnected, ConnectionError) as exc:
+                if request.method not in SAFE_TO_REPEAT:
+                    raise Unavailable(f"{self.origin.name} closed the connection: {exc}") from exc
+            except (OSError, http.client.HTTPException) as exc:
+                raise Unavailable(f"{self.origin.name} does not answer: {exc}") from exc
+        try:
+            return self._exchange(self._connect(), request)
+        except (OSError, http.client.HTTPException) as exc:
+            raise Unavailable(f"{self.origin.name} does not answer: {exc}") from exc
+
+    def close(self) -> None:
+        """Closes the connections that are not in use."""
+        with self._lock:
+            idle, self._idle = self._idle, deque()
+        for connection, _ in idle:
+            connection.close()
+
+    def _connect(self) -> http.client.HTTPConnection:
+        origin = self.origin
+        if self._tls is not None:
+            return http.client.HTTPSConnection(origin.host, origin.port, timeout=self._timeout_s, context=self._tls)
+        return http.client.HTTPConnection(origin.host, origin.port, timeout=self._timeout_s)
+
+    def _take(self) -> http.client.HTTPConnection | None:
+        with self._lock:
+            while self._idle:
+                connection, since = self._idle.pop()
+                if time.monotonic() - since < IDLE_S:
+                    return connection
+                connection.close()
+        return None
+
+    def _exchange(self, connection: http.client.HTTPConnection, request: Request) -> Response:
+        try:
+            connection.request(request.method, self.origin.path + request.target, request.body, request.headers)
+            answer = connection.getresponse()
+            body = answer.read(BODY_BYTES + 1)
+            if len(body) > BODY_BYTES:
+                raise http.client.HTTPException(f"the response has more than {BODY_BYTES} bytes")
+            if answer.length:  # read() with a size does not say so
+                raise http.client.IncompleteRead(body, answer.length)
+        except BaseException:
+            connection.close()
+            raise
+        headers = {name.lower(): value for name, value in answer.getheaders()}
+        self._keep(connection, answer.will_close)
+        return Response(answer.status, headers, body)
+
+    def _keep(self, connection: http.client.HTTPConnection, will_close: bool) -> None:
+        with self._lock:
+            if not will_close and len(self._idle) < IDLE_CONNECTIONS:
+                self._idle.append((connection, time.monotonic()))
+                return
+        connection.close()

@@ -1,0 +1,71 @@
+"""A call of the Project API, as data: made by the functions of :mod:`thingstead.client.project`, carried out by
+:class:`~thingstead.client.projects.ProjectClient` or :class:`~thingstead.client.projects.AsyncProjectClient`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from thingstead.client.http import Request, target
+
+T = TypeVar("T")
+PAGE_RECORDS = 100
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """The answer to a call that only does something."""
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One page of a list."""
+
+    items: list[T]
+    total: int  # items of all pages
+    page_total: int
+
+
+class Created(msgspec.Struct, frozen=True, kw_only=True):
+    """What was created."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One call; its result is a ``T``."""
+
+    method: str
+    path: str  # after /api/v1
+    kind: Any  # the type of ``info``
+    body: Any = None
+    query: Mapping[str, Any] = field(default_factory=dict)  # None values are left out
+
+    def request(self, access_token: str) -> Request:
+        headers = {"Accept": "application/json"}
+        if access_token:
+            headers["Authorization"] = f"Bearer {access_token}"
+        body = None
+        if self.body is not None:
+            headers["Content-Type"] = "application/json"
+            body = msgspec.json.encode(self.body)
+        return Request(self.method, target(f"/api/v1{self.path}", dict(self.query)), headers, body)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """A list that comes in pages of ``T``; ``items`` of a client walks through all of them."""
+
+    call: Call[Page[T]]
+    page_records: int = PAGE_RECORDS
+
+    def page(self, number: int) -> Call[Page[T]]:
+        """The call of one page, from 1."""
+        query = {**self.call.query, "page": number, "page_records": self.page_records}
+        return replace(self.call, query=query)
+
+
+def members(**given: Any) -> dict[str, Any]:
+    """A body of those members that are given, which are those that are not None."""
+    return {name: value for name, value in given.items() if value is not None}

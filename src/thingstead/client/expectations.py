@@ -1,0 +1,126 @@
+"""Which answer of the server belongs to which message of the device.
+
+The server acknowledges messages (PUBACK) and answers them (``attributes/response`` and the like), both in the order
+of the messages. Answers to reports carry nothing that ties them to one, so their order does: a message that is sent
+again after a reconnect is answered again, in its place. An answer whose connection ended between the acknowledgement
+and the answer never comes; the message is then known to be kept, or refused, by its acknowledgement alone."""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from thingstead.client.answers import error
+from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
+from thingstead.mqtt.reasons import ReasonCode
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the server answered."""
+
+    result: int | bool = 1
+    errcode: int = 0
+    message: str = ""
+    refused: list[str] = []
+    attributes: dict[str, Any] = {}
+    device: str = ""
+
+
+ACCEPTED = Answer()
+_decode = msgspec.json.Decoder(Answer).decode
+
+
+class Expected:
+    """A message that waits for its acknowledgement and, where it has a topic for it, its answer."""
+
+    def __init__(self, answered: bool, needed: bool) -> None:
+        self._needed = needed  # the acknowledgement alone is not enough
+        self.outcome: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.acknowledged: ReasonCode | None = None
+        self._answer: Answer | None = None if answered else ACCEPTED
+
+    def settled(self, reason_code: ReasonCode) -> None:
+        self.acknowledged = reason_code
+        if self._answer is not None or reason_code == ReasonCode.UNSPECIFIED_ERROR:
+            self.conclude()
+
+    def answer(self, answer: Answer) -> None:
+        self._answer = answer
+        if self.acknowledged is not None:
+            self.conclude()
+
+    def conclude(self) -> None:
+        """Decides with what is known."""
+        if self.outcome.done():
+            return
+        answer, acknowledged = self._answer, self.acknowledged
+        if answer is None and self._needed:
+            self.outcome.set_exception(Unavailable("the connection ended before the answer came"))
+        elif answer is not None and not answer.result:
+            self.outcome.set_exception(error(answer.errcode, answer.message))
+        elif acknowledged is not None and acknowledged >= ReasonCode.UNSPECIFIED_ERROR:
+            self.outcome.set_exception(_refusal(acknowledged))
+        else:
+            self.outcome.set_result(answer or ACCEPTED)
+
+
+class Expectations:
+    """The messages of one session that wait, by the topic of their answer."""
+
+    def __init__(self) -> None:
+        self._in_order: dict[str, deque[Expected]] = {}
+
+    def expect(self, answer_topic: str | None, *, needed: bool = False) -> Expected:
+        """To be called in the order of sending.
+
+        Args:
+            answer_topic: None where there is no answer.
+            needed: the answer carries what was asked for; it is forgotten when its waiting ends.
+        """
+        expected = Expected(answer_topic is not None, needed)
+        if answer_topic is not None:
+            self._in_order.setdefault(answer_topic, deque()).append(expected)
+            if needed:
+                expected.outcome.add_done_callback(lambda _: self.withdraw(answer_topic, expected))
+        return expected
+
+    def answered(self, topic: str, payload: bytes) -> bool:
+        """Takes an answer; whether anyone waits for one on this topic."""
+        waiting = self._in_order.get(topic)
+        if not waiting:
+            return False
+        expected = waiting.popleft()
+        if not waiting:
+            del self._in_order[topic]
+        try:
+            expected.answer(_decode(payload))
+        except msgspec.MsgspecError:
+            expected.answer(ACCEPTED)
+        return True
+
+    def withdraw(self, answer_topic: str | None, expected: Expected) -> None:
+        """It was not sent, or nobody waits for its answer any more, and none will come for others in its place."""
+        waiting = self._in_order.get(answer_topic or "")
+        if waiting and expected in waiting:
+            waiting.remove(expected)
+            if not waiting:
+                del self._in_order[answer_topic or ""]
+
+    def lost(self) -> None:
+        """The connection ended: what is acknowledged will not be sent again, and so not be answered either."""
+        for topic, waiting in list(self._in_order.items()):
+            left = deque(expected for expected in waiting if expected.acknowledged is None)
+            for expected in waiting:
+                if expected.acknowledged is not None:
+                    expected.conclude()
+            if left:
+                self._in_order[topic] = left
+            else:
+                del self._in_order[topic]
+
+
+def _refusal(reason_code: ReasonCode) -> ThingsteadError:
+    if reason_code is ReasonCode.PAYLOAD_FORMAT_INVALID:
+        return InvalidInput("the server refused the message")
+    return Unavailable(f"the message was not kept: {reason_code.name}")

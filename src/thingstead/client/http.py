@@ -1,0 +1,80 @@
+"""A request and a response of HTTP, as data: what the blocking and the asyncio transport have in common."""
+
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
+
+from thingstead.errors import InvalidInput
+
+TIMEOUT_S = 35.0  # of one request; a synchronous command may take 30 s
+IDLE_S = 30.0  # how long an unused connection is kept; servers close theirs later
+BODY_BYTES = 256 * 1024 * 1024  # largest response
+SAFE_TO_REPEAT = frozenset({"GET", "PUT", "DELETE"})
+
+
+class Request(NamedTuple):
+    """A request; ``target`` is the path with the query, after that of the base URL."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes | None = None
+
+
+class Response(NamedTuple):
+    """A response with its whole body; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Origin(NamedTuple):
+    """Where a server is."""
+
+    secure: bool
+    host: str
+    port: int
+    path: str  # before that of every request; without a slash at the end
+
+    @property
+    def name(self) -> str:
+        """For the header Host, and for people."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+
+    @classmethod
+    def parse(cls, url: str) -> "Origin":
+        """Raises InvalidInput for what is no http or https URL."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as exc:
+            raise InvalidInput.field("url", "is not a URL") from exc
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise InvalidInput.field("url", "must be like https://things.example.com")
+        secure = parts.scheme == "https"
+        return cls(secure, parts.hostname, port or (443 if secure else 80), parts.path.rstrip("/"))
+
+
+def target(path: str, query: dict[str, Any] | None = None) -> str:
+    """A path with a query; None values are left out, truth values are 1 and 0."""
+    given = {name: _text(value) for name, value in (query or {}).items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def segment(text: str) -> str:
+    """A path segment, whatever characters it has."""
+    quoted = quote(text, safe="")
+    # "." and ".." would be resolved on the way
+    return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
+
+
+def _text(value: Any) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def header_value(name: str, text: str) -> str:
+    """A text that may stand in a header; InvalidInput for one that may not."""
+    if not text or not text.isascii() or not text.isprintable():
+        raise InvalidInput.field(name, "must be printable ASCII characters")
+    return text

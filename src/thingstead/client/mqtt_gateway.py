@@ -1,0 +1,139 @@
+"""A gateway on MQTT: a device, and the sub-devices behind it (wire reference §5). For asyncio."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from thingstead.client.mqtt_device import (
+    FILTERS,
+    CommandHandler,
+    MqttDevice,
+    PushHandler,
+    ReceivedCommand,
+    encode,
+    result_of,
+)
+from thingstead.client.planes import PastReport
+
+GATEWAY_FILTERS = (
+    "gateway/attributes/response",
+    "gateway/attributes/series/response",
+    "gateway/attributes/get/response",
+    "gateway/attributes/push",
+    "gateway/event/response",
+    "gateway/command/send",
+)
+
+
+class _Push(msgspec.Struct, frozen=True):
+    device: str
+    attributes: dict[str, Any]
+
+
+class _Command(msgspec.Struct, frozen=True):
+    device: str
+    command: ReceivedCommand
+
+
+_decode_push = msgspec.json.Decoder(_Push).decode
+_decode_command = msgspec.json.Decoder(_Command).decode
+
+
+class SubDevice:
+    """A device behind a gateway, known by its address. Its methods are those of a device."""
+
+    def __init__(
+        self, gateway: "MqttGateway", address: str, push: PushHandler | None, command: CommandHandler | None
+    ) -> None:
+        self._gateway = gateway
+        self.address = address
+        self.push = push
+        self.command = command
+
+    async def connect(self) -> None:
+        """It is online from now on, also after the gateway has connected again."""
+        self._gateway.online.add(self.address)
+        await self._gateway.send("gateway/connect", {"device": self.address}, None)
+
+    async def disconnect(self) -> None:
+        """It is offline from now on."""
+        self._gateway.online.discard(self.address)
+        await self._gateway.send("gateway/disconnect", {"device": self.address}, None)
+
+    async def report(self, attributes: Mapping[str, Any]) -> list[str]:
+        """Reports values; the reasons for those that were left out."""
+        return await self._gateway.report_all({self.address: attributes})
+
+    async def report_past(self, reports: Sequence[PastReport]) -> list[str]:
+        """Reports values with timestamps of their own."""
+        body = {self.address: reports}
+        answer = await self._gateway.send("gateway/attributes/series", body, "gateway/attributes/series/response")
+        return answer.refused
+
+    async def event(self, method: str, params: Mapping[str, Any] | None = None) -> None:
+        """Reports an event."""
+        event = {"method": method, "params": params or {}, "id": self._gateway.next_id()}
+        body = {"device": self.address, "event": event}
+        await self._gateway.send("gateway/event/report", body, "gateway/event/response")
+
+    async def attributes(self, *keys: str) -> dict[str, Any]:
+        """The cloud's values: those of ``keys`` that exist, or all."""
+        body = {"device": self.address, "get": {"keys": keys} if keys else {}}
+        answer = await self._gateway.send(
+            "gateway/attributes/get", body, "gateway/attributes/get/response", needed=True
+        )
+        return answer.attributes
+
+    async def reply(self, command: ReceivedCommand, params: Mapping[str, Any]) -> None:
+        """Replies to a command. The handler of commands need not: what it returns is the reply."""
+        reply = {"method": command.method, "params": params, "id": command.id}
+        await self._gateway.send("gateway/command/reply", {"device": self.address, "command": reply}, None)
+
+
+class MqttGateway(MqttDevice):
+    """A gateway with its connection. :meth:`sub_device` gives those behind it, which were registered with their
+    address. After a reconnect those that are online are announced again.
+    """
+
+    filters = FILTERS + GATEWAY_FILTERS
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._sub_devices: dict[str, SubDevice] = {}
+        self.online: set[str] = set()  # addresses of those that said that they are
+
+    def sub_device(
+        self, address: str, *, push: PushHandler | None = None, command: CommandHandler | None = None
+    ) -> SubDevice:
+        """The sub-device with this address; the same object for the same address."""
+        sub_device = self._sub_devices.get(address)
+        if sub_device is None:
+            sub_device = self._sub_devices[address] = SubDevice(self, address, push, command)
+        sub_device.push = push or sub_device.push
+        sub_device.command = command or sub_device.command
+        return sub_device
+
+    async def report_all(self, attributes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Reports values of many sub-devices, by address, in one message."""
+        return (await self.send("gateway/attributes", attributes, "gateway/attributes/response")).refused
+
+    def _opened(self) -> None:
+        for address in self.online:
+            self._session.publish("gateway/connect", encode({"device": address}), lambda _: None)
+
+    async def _handle(self, topic: str, payload: bytes) -> None:
+        if topic == "gateway/attributes/push":
+            push = _decode_push(payload)
+            sub_device = self._sub_devices.get(push.device)
+            if sub_device is not None and sub_device.push is not None:
+                await result_of(sub_device.push(push.attributes))
+        elif topic == "gateway/command/send":
+            received = _decode_command(payload)
+            sub_device = self._sub_devices.get(received.device)
+            if sub_device is not None and sub_device.command is not None:
+                params = await result_of(sub_device.command(received.command))
+                if params is not None:
+                    await sub_device.reply(received.command, params)
+        else:
+            await super()._handle(topic, payload)

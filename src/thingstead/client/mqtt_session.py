@@ -1,0 +1,303 @@
+"""An MQTT session that keeps itself connected, over the codec in :mod:`thingstead.mqtt`. For asyncio; QoS 0 and 1.
+
+What was published and not acknowledged is sent again, in order, when the connection is back. Between two connections
+the peer forgets the subscriptions; they are made again."""
+
+import asyncio
+import random
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from thingstead.errors import Conflict, NotAuthenticated, ThingsteadError, Unavailable
+from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect, Pingreq
+from thingstead.mqtt.decoder import Decoder, Packet
+from thingstead.mqtt.outbound import Outbound
+from thingstead.mqtt.properties import Property
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.publish_packets import Puback, Publish
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest
+
+V5 = ProtocolVersion.V5
+PACKET_BYTES = 1024 * 1024  # largest packet that is taken
+QUEUE_LIMIT = 10_000  # messages that wait for a connection or an acknowledgement; one more is refused
+OPEN_TIMEOUT_S = 15.0  # until a connection is subscribed
+CLOSE_TIMEOUT_S = 5.0  # for what was written to leave
+PAUSE_MIN_S, PAUSE_MAX_S = 0.25, 60.0  # between attempts to connect; doubled each time, with chance
+STABLE_S = 10.0  # a connection that lasted so long begins anew with the shortest pause
+REFUSED = frozenset(
+    {
+        ReasonCode.BAD_USER_NAME_OR_PASSWORD,
+        ReasonCode.NOT_AUTHORIZED,
+        ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
+        ReasonCode.BANNED,
+    }
+)
+
+Settled = Callable[[ReasonCode], None]  # told once how a message ended; of a failure 0x80 and up
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where an MQTT server is. ``tls``: None is plain TCP."""
+
+    host: str = "localhost"
+    port: int = 1883
+    tls: ssl.SSLContext | None = None
+
+
+class _Link(asyncio.Protocol):
+    """One network connection of a session."""
+
+    def __init__(self, received: Callable[[Packet], None]) -> None:
+        self._received = received
+        self._decoder = Decoder(PACKET_BYTES, V5)
+        self._transport: asyncio.Transport | None = None
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.heard = False  # something came since this was last set to False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # it is a TCP connection
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = True
+        for packet in self._decoder.receive_data(data):
+            self._received(packet)
+        if self._decoder.error is not None:
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def hold(self, held: bool) -> None:
+        """Stops reading, or goes on."""
+        if self._transport is not None and not self._transport.is_closing():
+            if held:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class MqttSession:
+    """Connects, and connects again. :meth:`start` before anything else, :meth:`close` at the end.
+
+    Args:
+        filters: what is subscribed to, at QoS 1.
+        message: is given topic and payload of each message, in order, from the event loop.
+        opened: is told when a connection is there, also for the first time.
+        lost: is told when a connection has ended.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        user_name: str,
+        password: str,
+        filters: Sequence[str],
+        message: Callable[[str, bytes], None],
+        opened: Callable[[], None],
+        lost: Callable[[], None],
+        *,
+        client_id: str = "",
+        keep_alive_s: int = 60,
+    ) -> None:
+        self._broker = broker
+        self._connect = Connect(
+            V5,
+            client_id=client_id,
+            clean_start=True,
+            keep_alive=keep_alive_s,
+            user_name=user_name,
+            password=password.encode(),
+        )
+        self._filters = filters
+        self._message = message
+        self._opened = opened
+        self._lost = lost
+        self._keep_alive_s = keep_alive_s
+        self._outbound = Outbound(QUEUE_LIMIT)
+        self._link: _Link | None = None
+        self._answer: asyncio.Future[Packet] | None = None  # to CONNECT, then to SUBSCRIBE
+        self._running: asyncio.Task[None] | None = None
+        self._held = False
+        self._error: ThingsteadError | None = None  # why it ended for good
+        self.connected = asyncio.Event()
+
+    async def start(self) -> None:
+        """Returns when the session is connected and subscribed.
+
+        Raises:
+            NotAuthenticated: the server does not let it in.
+            Unavailable: the server cannot be reached.
+        """
+        await self._open()
+        self._running = asyncio.create_task(self._keep_connected(), name="mqtt session")
+
+    async def close(self) -> None:
+        """Disconnects. What was not acknowledged until now fails."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        link = self._link
+        if link is not None:
+            link.write(Disconnect().serialize(V5))
+            link.close()
+            await asyncio.wait([link.lost], timeout=CLOSE_TIMEOUT_S)
+            link.abort()
+        self._end(Unavailable("the session was closed"))
+
+    async def ended(self) -> None:
+        """Returns never but by an error: that for which the session gave up.
+
+        Raises:
+            NotAuthenticated: the certificate is valid no more.
+            Conflict: another client took the session over, with the same certificate.
+        """
+        assert self._running is not None, "start() comes first"
+        await asyncio.wait([self._running])
+        raise self._error or Unavailable("the session was closed")
+
+    def publish(self, topic: str, payload: bytes, settled: Settled) -> None:
+        """Sends a message at QoS 1, now or when the connection is back. Raises Unavailable where too many wait, or the
+        error for which the session gave up."""
+        if self._error is not None:
+            raise self._error
+        if not self._outbound.offer(Publish(topic, payload, 1), settled):
+            raise Unavailable(f"{QUEUE_LIMIT} messages wait already")
+        if self.connected.is_set():
+            self._flush()
+
+    def hold(self, held: bool) -> None:
+        """Stops taking messages, or goes on; the server then waits."""
+        self._held = held
+        if self._link is not None and self.connected.is_set():
+            self._link.hold(held)
+
+    # A connection
+
+    async def _open(self) -> None:
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                await self._open_link()
+        except TimeoutError as exc:
+            raise Unavailable("the MQTT server does not answer") from exc
+        except OSError as exc:
+            raise Unavailable(f"the MQTT server cannot be reached: {exc}") from exc
+        finally:
+            if not self.connected.is_set() and self._link is not None:
+                self._link.abort()
+                self._link = None
+
+    async def _open_link(self) -> None:
+        loop = asyncio.get_running_loop()
+        broker = self._broker
+        _, link = await loop.create_connection(lambda: _Link(self._received), broker.host, broker.port, ssl=broker.tls)
+        self._link = link
+        connack = await self._ask(link, self._connect.serialize(V5))
+        assert isinstance(connack, Connack)
+        if connack.reason_code in REFUSED:
+            raise NotAuthenticated(f"the MQTT server refused the connection: {connack.reason_code.name}")
+        if connack.reason_code >= ReasonCode.UNSPECIFIED_ERROR:
+            raise Unavailable(f"the MQTT server refused the connection: {connack.reason_code.name}")
+        requests = [SubscriptionRequest(topic_filter, 1) for topic_filter in self._filters]
+        suback = await self._ask(link, Subscribe(1, requests).serialize(V5))
+        assert isinstance(suback, Suback)
+        if any(code >= ReasonCode.UNSPECIFIED_ERROR for code in suback.reason_codes):
+            raise Unavailable("the MQTT server refused a subscription")
+        self._outbound.resume(connack.properties.get(Property.RECEIVE_MAXIMUM, 65_535))
+        self.connected.set()
+        self._flush()
+        self._opened()
+        if self._held:
+            link.hold(True)
+
+    async def _ask(self, link: _Link, request: bytes) -> Packet:
+        """The CONNACK or SUBACK that answers ``request``."""
+        self._answer = asyncio.get_running_loop().create_future()
+        link.write(request)
+        waited: list[asyncio.Future[Any]] = [self._answer, link.lost]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if not self._answer.done():
+            raise Unavailable("the MQTT server closed the connection")
+        return self._answer.result()
+
+    def _received(self, packet: Packet) -> None:
+        if isinstance(packet, Publish):
+            self._message(packet.topic, packet.payload)
+            if packet.qos and self._link is not None:
+                self._link.write(Puback(packet.packet_id).serialize(V5))
+        elif isinstance(packet, Puback):
+            _, settled = self._outbound.receive(packet)
+            if settled is not None:
+                settled.context(settled.reason_code)
+            self._flush()
+        elif isinstance(packet, Connack | Suback):
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_result(packet)
+        elif isinstance(packet, Disconnect) and packet.reason_code is ReasonCode.SESSION_TAKEN_OVER:
+            self._error = Conflict("another client took the session over, with the same certificate")
+
+    def _flush(self) -> None:
+        if self._link is not None:
+            for sending in self._outbound.sendings():
+                self._link.write(sending.packet.serialize(V5))
+
+    # A life of connections
+
+    async def _keep_connected(self) -> None:
+        pause_s = PAUSE_MIN_S
+        loop = asyncio.get_running_loop()
+        while True:
+            begun_s = loop.time()
+            if self._link is not None:
+                await self._serve(self._link)
+            if self._error is not None:
+                return self._end(self._error)
+            if loop.time() - begun_s >= STABLE_S:
+                pause_s = PAUSE_MIN_S
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads many clients in time
+            pause_s = min(2 * pause_s, PAUSE_MAX_S)
+            try:
+                await self._open()
+            except NotAuthenticated as exc:
+                return self._end(exc)
+            except Unavailable:
+                continue
+
+    async def _serve(self, link: _Link) -> None:
+        """Returns when the connection has ended; ends one that is silent in spite of a PINGREQ."""
+        silent = 0
+        while not link.lost.done():
+            link.heard = False
+            link.write(Pingreq().serialize(V5))
+            # 3.1.2.10: a client sends something within the keep alive; half of it leaves time for the way.
+            await asyncio.wait([link.lost], timeout=self._keep_alive_s / 2)
+            silent = 0 if link.heard or self._held else silent + 1
+            if silent == 2:
+                link.abort()
+                await link.lost
+        self.connected.clear()
+        self._link = None
+        self._lost()
+
+    def _end(self, error: ThingsteadError) -> None:
+        self.connected.clear()
+        self._error = self._error or error
+        for settled in self._outbound.clear():
+            settled.context(settled.reason_code)

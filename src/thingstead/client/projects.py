@@ -1,0 +1,167 @@
+"""Callers of the Project API: one for threads, one for asyncio. They log in when they must, and again when a token has
+ended."""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from thingstead.client.answers import info_of
+from thingstead.client.blocking import BlockingTransport
+from thingstead.client.call import Call, Listing
+from thingstead.client.concurrent import AsyncTransport
+from thingstead.client.http import TIMEOUT_S
+from thingstead.errors import NotAuthenticated
+
+T = TypeVar("T")
+
+
+class _AccessToken(msgspec.Struct, frozen=True):
+    access_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationKeys:
+    """The keys of an application of type API: for back ends."""
+
+    app_id: str
+    access_key: str
+    secret_key: str
+
+    def log_in(self) -> Call[_AccessToken]:
+        body = {"app_id": self.app_id, "access_key": self.access_key, "secret_key": self.secret_key}
+        return Call("POST", "/access_token", _AccessToken, body)
+
+    def __repr__(self) -> str:
+        return f"ApplicationKeys({self.app_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class AdministratorLogin:
+    """An administrator's account and password, by way of an application."""
+
+    app_id: str
+    account: str
+    password: str
+
+    def log_in(self) -> Call[_AccessToken]:
+        body = {"app_id": self.app_id, "account": self.account, "password": self.password}
+        return Call("POST", "/admin_login", _AccessToken, body)
+
+    def __repr__(self) -> str:
+        return f"AdministratorLogin({self.account})"
+
+
+Credentials = ApplicationKeys | AdministratorLogin
+
+
+class ProjectClient:
+    """A caller of the Project API for programs with threads; any number of them may share it.
+
+    Every call raises errors of :mod:`thingstead.errors` by errcode, and Unavailable where the server cannot be reached.
+
+    Args:
+        url: ``https://things.example.com``, perhaps with a path before that of the API.
+        tls: None trusts the authorities of the system.
+    """
+
+    def __init__(
+        self, url: str, credentials: Credentials, *, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._credentials = credentials
+        self._transport = BlockingTransport(url, timeout_s=timeout_s, tls=tls)
+        self._token = ""
+        self._log_in_lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._transport.close()
+
+    def run(self, call: Call[T]) -> T:
+        """Carries a call out."""
+        token = self._token or self._log_in("")
+        try:
+            return self._send(call, token)
+        except NotAuthenticated:
+            # Tokens end after their time, and when the application's keys are reset.
+            return self._send(call, self._log_in(token))
+
+    def items(self, listing: Listing[T]) -> Iterator[T]:
+        """Everything on a list, page by page. What is added or removed meanwhile may be missed or come twice."""
+        number, page_total = 1, 1
+        while number <= page_total:
+            page = self.run(listing.page(number))
+            yield from page.items
+            number, page_total = number + 1, page.page_total
+
+    def _send(self, call: Call[T], token: str) -> T:
+        result: T = info_of(self._transport.send(call.request(token)), call.kind)
+        return result
+
+    def _log_in(self, ended: str) -> str:
+        with self._log_in_lock:
+            if self._token == ended:
+                self._token = self._send(self._credentials.log_in(), "").access_token
+            return self._token
+
+
+class AsyncProjectClient:
+    """The same for asyncio."""
+
+    def __init__(
+        self, url: str, credentials: Credentials, *, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._credentials = credentials
+        self._transport = AsyncTransport(url, timeout_s=timeout_s, tls=tls)
+        self._token = ""
+        self._log_in_lock = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._transport.close()
+
+    async def run(self, call: Call[T]) -> T:
+        """Carries a call out."""
+        token = self._token or await self._log_in("")
+        try:
+            return await self._send(call, token)
+        except NotAuthenticated:
+            return await self._send(call, await self._log_in(token))
+
+    async def items(self, listing: Listing[T]) -> AsyncIterator[T]:
+        """Everything on a list, page by page. What is added or removed meanwhile may be missed or come twice."""
+        number, page_total = 1, 1
+        while number <= page_total:
+            page = await self.run(listing.page(number))
+            for item in page.items:
+                yield item
+            number, page_total = number + 1, page.page_total
+
+    async def _send(self, call: Call[T], token: str) -> T:
+        result: T = info_of(await self._transport.send(call.request(token)), call.kind)
+        return result
+
+    async def _log_in(self, ended: str) -> str:
+        async with self._log_in_lock:
+            if self._token == ended:
+                self._token = (await self._send(self._credentials.log_in(), "")).access_token
+            return self._token

@@ -1,0 +1,115 @@
+"""The client has a call for every endpoint of the Project API, and knows what each answers."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+import thingstead.client.project
+from thingstead.api.endpoint import Endpoint
+from thingstead.api.project.routes import ENDPOINTS
+from thingstead.client.call import Call, Listing, Page
+from thingstead.client.projects import AdministratorLogin, ApplicationKeys
+
+LOGINS = (ApplicationKeys("app", "key", "secret").log_in(), AdministratorLogin("app", "admin", "password").log_in())
+BY_NAME: dict[str, Any] = {  # arguments that are no ids
+    "tags": {"a": "b"},
+    "keys": ["a"],
+    "attributes": {"a": 1},
+    "rows": [{"name": "a"}],
+    "device_ids": ["a"],
+    "identifiers": ["a", "b"],
+    "groups": ["a", "b"],
+    "rules": [{"days": 1}],
+    "functions": {},
+}
+
+
+def functions() -> Iterator[Callable[..., Any]]:
+    """Every function that makes a call."""
+    package = thingstead.client.project
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        loaded = importlib.import_module(module.name)
+        for _, function in inspect.getmembers(loaded, inspect.isfunction):
+            if function.__module__ == loaded.__name__ and not function.__name__.startswith("_"):
+                yield function
+
+
+def made(function: Callable[..., Any]) -> Call[Any]:
+    """The call with every argument given, ids in the place of path parameters."""
+    arguments = {
+        name: BY_NAME.get(name, f"<{name}>") for name in inspect.signature(function).parameters if name != "page"
+    }
+    call = function(**arguments)
+    assert isinstance(call, Call | Listing)
+    return call.page(1) if isinstance(call, Listing) else call
+
+
+CALLS = [*LOGINS, *(made(function) for function in functions())]
+
+
+def template(path: str) -> str:
+    return re.sub(r"%3C\w+%3E", "{}", f"/api/v1{path}")
+
+
+def endpoint_of(call: Call[Any]) -> Endpoint:
+    path = template(call.path)
+    return next(e for e in ENDPOINTS if e.method == call.method and re.sub(r"\{\w+\}", "{}", e.path) == path)
+
+
+def test_every_endpoint_has_exactly_one_call() -> None:
+    calls = [f"{call.method} {template(call.path)}" for call in CALLS]
+    endpoints = [f"{endpoint.method} {re.sub(r'{.*?}', '{}', endpoint.path)}" for endpoint in ENDPOINTS]
+    assert sorted(calls) == sorted(endpoints)
+
+
+def test_every_member_of_a_query_and_of_a_body_can_be_given() -> None:
+    for call in CALLS:
+        endpoint = endpoint_of(call)
+        if endpoint.query is not None:
+            # "group" is a part of "groups"
+            wanted = set(endpoint.query.__struct_fields__) - {"group", "page", "page_records"}
+            assert wanted <= call.query.keys() <= {*endpoint.query.__struct_fields__}, endpoint.path
+        if isinstance(endpoint.body, type) and issubclass(endpoint.body, msgspec.Struct):
+            assert call.body.keys() == set(endpoint.body.__struct_fields__), endpoint.path
+
+
+def test_every_member_of_an_answer_is_known() -> None:
+    for call in CALLS:
+        endpoint = endpoint_of(call)
+        compare(endpoint.path, call.kind, endpoint.info)
+
+
+def compare(where: str, ours: Any, theirs: Any) -> None:
+    """The client's type has every member of the server's."""
+    ours, theirs = bare(ours), bare(theirs)
+    if not fields(theirs):
+        return
+    assert fields(ours).keys() == fields(theirs).keys(), where
+    for name, kind in fields(theirs).items():
+        compare(f"{where} {name}", fields(ours)[name], kind)
+
+
+def bare(kind: Any) -> Any:
+    """The Struct in a list, or of an optional member; None where there is none."""
+    if fields(kind):
+        return kind
+    return next(filter(None, map(bare, typing.get_args(kind))), None)
+
+
+def fields(kind: Any) -> dict[str, Any]:
+    """The members of a Struct; of anything else none. A tree of groups is looked into once."""
+    struct = typing.get_origin(kind) or kind
+    if not (isinstance(struct, type) and issubclass(struct, msgspec.Struct)):
+        return {}
+    hints = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    return {name: None if name == "children" else hint for name, hint in hints.items()}
+
+
+def test_a_page_is_what_the_server_sends() -> None:
+    assert set(fields(Page[int])) == {"items", "total", "page_total"}
