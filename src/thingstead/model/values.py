@@ -14,7 +14,12 @@ from thingstead.model.device_type import AttributeDefinition, Functions
 from thingstead.model.report import Source
 
 Check = Callable[[Any], Any]  # returns the value to keep; raises Refused
-Bounds = tuple[float, float]  # of a number, both inclusive: the commonest check, made without a call
+# A check in data: values of these types between these bounds, both inclusive, are kept as they are; what else there is
+# goes through the check. So most values are checked without a call.
+Quick = tuple[frozenset[type], float, float, Check]
+NUMBERS: frozenset[type] = frozenset({int, float})
+BOOLEANS: frozenset[type] = frozenset({bool})
+NEVER: frozenset[type] = frozenset()
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NUMBER_MIN = -(2**63)  # the integers that every store and the wire's msgpack can hold
@@ -43,22 +48,26 @@ def valid_identifier(identifier: str) -> bool:
     return IDENTIFIER.fullmatch(identifier) is not None
 
 
-def number_bounds(options: dict[str, Any]) -> Bounds:
+def number_bounds(options: dict[str, Any]) -> tuple[float, float]:
     """``min`` and ``max``; infinite where there is none."""
     low, high = options.get("min"), options.get("max")
     return -math.inf if low is None else low, math.inf if high is None else high
 
 
-def _number(value: Any, bounds: Bounds) -> Any:
-    kind = type(value)
-    if kind is not float and kind is not int:
-        raise Refused("must be a number")
-    low, high = bounds
-    if value < low:
-        raise Refused(f"{value} is below the minimum {low}")
-    if value > high:
-        raise Refused(f"{value} is above the maximum {high}")
-    return value
+def number_check(options: dict[str, Any]) -> Check:
+    """Any JSON number within ``min`` and ``max``, both inclusive."""
+    low, high = number_bounds(options)
+
+    def check(value: Any) -> Any:
+        if type(value) not in NUMBERS:
+            raise Refused("must be a number")
+        if value < low:
+            raise Refused(f"{value} is below the minimum {low}")
+        if value > high:
+            raise Refused(f"{value} is above the maximum {high}")
+        return value
+
+    return check
 
 
 def _text(value: Any) -> Any:
@@ -129,8 +138,7 @@ def _map_point(value: Any) -> Any:
 def value_check(data_type: str, options: dict[str, Any]) -> Check:
     """The check of one data type with its options."""
     if data_type == "number":
-        bounds = number_bounds(options)
-        return lambda value: _number(value, bounds)
+        return number_check(options)
     if data_type == "enum":
         return enum_check(options)
     return {
@@ -154,20 +162,23 @@ def _class_refusal(source: Source, attr_type: str) -> Check:
     return check
 
 
-def _check_for(source: Source, attribute: AttributeDefinition) -> Check | Bounds:
+def _quick(source: Source, attribute: AttributeDefinition) -> Quick:
     if attribute.attr_type not in WRITABLE[source]:
-        return _class_refusal(source, attribute.attr_type)
+        return NEVER, 0, 0, _class_refusal(source, attribute.attr_type)
+    check = value_check(attribute.data_type, attribute.data_options)
     if attribute.data_type == "number":
-        return number_bounds(attribute.data_options)
-    return value_check(attribute.data_type, attribute.data_options)
+        return NUMBERS, *number_bounds(attribute.data_options), check
+    if attribute.data_type == "switch":
+        return BOOLEANS, False, True, check
+    return NEVER, 0, 0, check
 
 
 class CompiledFunctions:
     """A function definition made ready for the hot path: one check per attribute and source."""
 
     def __init__(self, functions: Functions) -> None:
-        self._checks: dict[Source, dict[str, Check | Bounds]] = {
-            source: {attribute.identifier: _check_for(source, attribute) for attribute in functions.attributes}
+        self._checks: dict[Source, dict[str, Quick]] = {
+            source: {attribute.identifier: _quick(source, attribute) for attribute in functions.attributes}
             for source in WRITABLE
         }
         self.events = {event.identifier: event for event in functions.events}
@@ -181,13 +192,12 @@ class CompiledFunctions:
         checks = self._checks[source]
         refused: list[FieldError] | None = None
         for identifier, value in attributes.items():
-            check = checks.get(identifier)
+            quick = checks.get(identifier)
             try:
-                if isinstance(check, tuple):
-                    kind = type(value)
-                    if (kind is not float and kind is not int) or not check[0] <= value <= check[1]:
-                        _number(value, check)  # says why
-                elif check is not None:
+                if quick is not None:
+                    types, low, high, check = quick
+                    if type(value) in types and low <= value <= high:
+                        continue
                     kept = check(value)
                     if kept is not value:
                         attributes[identifier] = kept  # no change of size: safe while iterating

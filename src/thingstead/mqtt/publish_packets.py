@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
+import msgspec
+
 from thingstead.mqtt import wire
 from thingstead.mqtt.connection_packets import read_reason_code
 from thingstead.mqtt.properties import (
@@ -31,9 +33,11 @@ _NAMES_LIMIT = 4096
 _NAME_BYTES_LIMIT = 128
 
 
-@dataclass(slots=True)
-class Publish:
-    """3.3. ``packet_id`` is 0 at QoS 0. ``topic`` is empty where a topic alias stands for it."""
+class Publish(msgspec.Struct, gc=False):
+    """3.3. ``packet_id`` is 0 at QoS 0. ``topic`` is empty where a topic alias stands for it.
+
+    A Struct, since one is made for every message: that costs a quarter of what a data class does.
+    """
 
     packet_type: ClassVar = PacketType.PUBLISH
 
