@@ -26,6 +26,7 @@ from thingstead.client.project import (
     logs,
 )
 from thingstead.client.projects import AdministratorLogin, ApplicationKeys, AsyncProjectClient, ProjectClient
+from thingstead.client.subscriber import Notice, Subscriber, ViewKeys
 
 __all__ = [
     "AdministratorLogin",
@@ -41,10 +42,13 @@ __all__ = [
     "Listing",
     "MqttDevice",
     "MqttGateway",
+    "Notice",
     "PastReport",
     "ProjectClient",
     "ReceivedCommand",
     "SubDevice",
+    "Subscriber",
+    "ViewKeys",
     "administrators",
     "alarms",
     "applications",

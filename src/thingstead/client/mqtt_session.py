@@ -98,7 +98,8 @@ class MqttSession:
     """Connects, and connects again. :meth:`start` before anything else, :meth:`close` at the end.
 
     Args:
-        filters: what is subscribed to, at QoS 1.
+        filters: what is subscribed to.
+        qos: at which QoS, 0 or 1.
         message: is given topic and payload of each message, in order, from the event loop.
         opened: is told when a connection is there, also for the first time.
         lost: is told when a connection has ended.
@@ -114,6 +115,7 @@ class MqttSession:
         opened: Callable[[], None],
         lost: Callable[[], None],
         *,
+        qos: int = 1,
         client_id: str = "",
         keep_alive_s: int = 60,
     ) -> None:
@@ -126,7 +128,7 @@ class MqttSession:
             user_name=user_name,
             password=password.encode(),
         )
-        self._filters = filters
+        self._requests = [SubscriptionRequest(topic_filter, qos) for topic_filter in filters]
         self._message = message
         self._opened = opened
         self._lost = lost
@@ -215,8 +217,7 @@ class MqttSession:
             raise NotAuthenticated(f"the MQTT server refused the connection: {connack.reason_code.name}")
         if connack.reason_code >= ReasonCode.UNSPECIFIED_ERROR:
             raise Unavailable(f"the MQTT server refused the connection: {connack.reason_code.name}")
-        requests = [SubscriptionRequest(topic_filter, 1) for topic_filter in self._filters]
-        suback = await self._ask(link, Subscribe(1, requests).serialize(V5))
+        suback = await self._ask(link, Subscribe(1, self._requests).serialize(V5))
         assert isinstance(suback, Suback)
         if any(code >= ReasonCode.UNSPECIFIED_ERROR for code in suback.reason_codes):
             raise Unavailable("the MQTT server refused a subscription")
