@@ -71,8 +71,9 @@ async def test_sessions_of_a_node_end_when_it_starts_again(store: Store) -> None
         numbers[name] = (await store.devices.create(device(name))).number
         await store.presence.open_session(numbers[name], session(name, node=node))
 
-    assert await store.presence.clear_node("n1") == 2
-    assert await store.presence.clear_node("n1") == 0
+    ended = await store.presence.clear_node("n1")
+    assert sorted(ended) == [(numbers["d1"], "d1"), (numbers["d2"], "d2")]
+    assert await store.presence.clear_node("n1") == []
 
     left: list[DeviceSession | None] = [await store.presence.find_session(each) for each in numbers.values()]
     assert left == [None, None, session("d3", node="n2")]

@@ -2,12 +2,15 @@
 
 import random
 
+import msgspec
 import pytest
+import structlog
 
 from tests.services.conftest import NOW, Workshop
 from thingstead.errors import NotAuthenticated
-from thingstead.model.device import Device, DeviceSession
+from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
+from thingstead.services.commits import committed
 
 
 def session(session_id: str) -> DeviceSession:
@@ -51,11 +54,35 @@ async def test_a_takeover_is_one_event_and_the_old_session_ends_unheard(workshop
     ]
 
 
-async def test_a_restarted_node_has_no_sessions(workshop: Workshop) -> None:
-    device = await workshop.add_device()
+async def test_a_restarted_node_has_no_sessions_and_tells_their_end(workshop: Workshop) -> None:
+    heard: list[PresenceChanged] = []
+    device, elsewhere = await workshop.add_device(), await workshop.add_device()
     await workshop.presence.open(device, session("a"))
-    assert await workshop.store.presence.clear_node("node1") == 1
+    await workshop.presence.open(elsewhere, msgspec.structs.replace(session("b"), node="node2"))
+    workshop.bus.subscribe(PresenceChanged, heard.append)
+    assert await workshop.presence.recover() == 1
+    assert await workshop.presence.recover() == 0
+    assert [(news.device_id, news.online, news.session_id) for news in heard] == [(device.id, False, "a")]
     assert not await online(workshop, device)
+    assert await online(workshop, elsewhere)
+    await committed(workshop.store.history.touch(device.number, "data", NOW))
+    entries, _ = await workshop.logs.list_page(device, "connection", Page())
+    assert [(entry.body["online"], entry.body["reason"]) for entry in entries] == [
+        (False, "the server was restarted"),
+        (True, "connected"),
+    ]
+
+
+async def test_a_fight_is_warned_of_once_in_a_while_and_names_each_client_once(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    with structlog.testing.capture_logs() as logs:
+        for number in range(30):
+            fighter = {"client_id": f"client{number % 2}", "remote_address": f"10.0.0.{number % 2}:{4000 + number}"}
+            await workshop.presence.open(device, msgspec.structs.replace(session(f"s{number}"), **fighter))
+    [warning] = [line for line in logs if line["log_level"] == "warning"]
+    assert [client["client_id"] for client in warning["clients"]] == ["client0", "client1"]
+    clients = await workshop.presence.conflict(device)
+    assert [client["remote_address"] for client in clients] == ["10.0.0.0:4028", "10.0.0.1:4029"]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -31,7 +31,7 @@ class Gateway:
         self.counters = Counters()
         self.tcp_counters = Counters()
         self.app_counters = AppCounters()
-        self._hub = Hub(bus, platform.sub_devices)
+        self._hub = Hub(bus, clock, platform.sub_devices)
         self._tasks = Tasks()
         self._clients: Clients[Client] = Clients()
         self._tcp_clients: Clients[TcpClient] = Clients()

@@ -6,6 +6,7 @@ from typing import Protocol
 import structlog
 
 from thingstead.bus.base import Bus
+from thingstead.clock import Clock
 from thingstead.model.messages import (
     AttributesPushed,
     CommandChanged,
@@ -15,11 +16,13 @@ from thingstead.model.messages import (
     SessionsRevoked,
 )
 from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.rations import Rations
 from thingstead.services.sub_devices import SubDeviceService
 from thingstead.services.sub_presence import SubDevice
 
 log = structlog.get_logger("thingstead.gateway")
 
+TAKEOVERS_LOGGED, TAKEOVER_INTERVAL_S = 3, 60.0  # of one device, and then one a minute
 ENDED = frozenset(("replied", "expired", "failed"))  # states after which a command is no longer on its way
 
 
@@ -74,8 +77,9 @@ class Hub:
     what is sent to a sub-device to the session of its gateway.
     """
 
-    def __init__(self, bus: Bus, sub_devices: SubDeviceService) -> None:
+    def __init__(self, bus: Bus, clock: Clock, sub_devices: SubDeviceService) -> None:
         self._sub_devices = sub_devices
+        self._takeovers = Rations(clock, TAKEOVERS_LOGGED, TAKEOVER_INTERVAL_S)
         self._by_id: dict[str, LiveSession] = {}
         self._by_device: dict[str, list[LiveSession]] = {}  # oldest first; nearly always one
         self._subscriptions = [
@@ -145,15 +149,22 @@ class Hub:
         replaced = self._by_id.get(message.replaced) if message.replaced else None
         if replaced is None:
             return
+        self._log_takeover(message, replaced)
+        # [MQTT-3.1.4-3] The older connection is told 0x8E and closed.
+        replaced.connection.close(ReasonCode.SESSION_TAKEN_OVER, "another connection of the device took over")
+
+    def _log_takeover(self, message: PresenceChanged, replaced: LiveSession) -> None:
+        suppressed = self._takeovers.take(message.device_id)
+        if suppressed is None:
+            return
         successor = self._by_id.get(message.session_id)
         log.info(
             "a device's session was taken over",
             device=message.device_id,
             remote_address=replaced.connection.remote_address,
             by=successor.connection.remote_address if successor else "another node",
+            suppressed=suppressed,
         )
-        # [MQTT-3.1.4-3] The older connection is told 0x8E and closed.
-        replaced.connection.close(ReasonCode.SESSION_TAKEN_OVER, "another connection of the device took over")
 
     def _revoke(self, message: SessionsRevoked) -> None:
         for device_id in message.device_ids:

@@ -24,6 +24,7 @@ from thingstead.services.commits import TaskCommit, committed
 from thingstead.services.ingest import IngestService, Outcome
 from thingstead.services.payloads import decode_object
 from thingstead.services.periodic import Periodic
+from thingstead.services.rations import Rations
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.control")
@@ -35,6 +36,7 @@ REPLY_LIFETIME_MS = 60_000  # how long an online device may take to reply before
 LATE_REPLIES = 100  # commands that a late reply may belong to
 EXPIRY_INTERVAL_S = 1.0
 EXPIRED_AT_ONCE = 500  # in one transaction
+UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S = 3, 60.0  # replies of one device that are logged, and then one a minute
 MAX_WAIT_MS = 7 * 24 * 3600 * 1000  # how long a command may wait for an offline device
 
 
@@ -48,6 +50,7 @@ class ControlService:
         self._ingest = ingest
         self._waiting: dict[str, asyncio.Future[CommandChanged]] = {}  # by row id: the next news of it
         self._moves: dict[str, asyncio.Task[None]] = {}  # by row id: the newest move, so that moves keep their order
+        self._unsolicited = Rations(clock, UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S)
         self._subscription = bus.subscribe(CommandChanged, self._heard)
         self._expiry = Periodic("command expiry", EXPIRY_INTERVAL_S, self.expire_due)
 
@@ -252,7 +255,7 @@ class ControlService:
             method = body.get("method")
             news_id = topic_id if topic_id is not None else 0
             news = CommandChanged(device.id, "", news_id, str(method) if method else "", "replied", reply=body)
-            log.info("a device replied to no open command", device=device.id, method=method)
+            self._log_unsolicited(device, method)
             self._bus.publish(news)
         await committed(self._store.history.touch(device.number, "command_reply", now))
 
@@ -263,6 +266,12 @@ class ControlService:
         lately, _ = await self._store.commands.list_page(matched.device_id, Page(records=LATE_REPLIES))
         wanted = (body["id"], body.get("method"))
         return any((command.command_id, command.method) == wanted for command in lately)
+
+    def _log_unsolicited(self, device: Device, method: Any) -> None:
+        suppressed = self._unsolicited.take(device.number)
+        if suppressed is not None:
+            event = "a device replied to no open command"
+            log.info(event, device=device.id, method=str(method)[:64], suppressed=suppressed)
 
     async def _move(self, row_id: str, state: CommandState, reason: str = "", reply: Any = None) -> None:
         now = self._clock.now_ms()

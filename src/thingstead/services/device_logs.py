@@ -1,6 +1,5 @@
 """What was refused of a device, and what went over its streams: kept a while for people who look for a fault."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,23 +10,12 @@ from thingstead.model.device import Device, Page
 from thingstead.model.device_log import DeviceLog, LogKind
 from thingstead.model.limits import INSTANT_MS
 from thingstead.model.report import EventRecord
+from thingstead.services.rations import Rations
 from thingstead.storage.base import Commit, Store
 
 EXCERPT_BYTES = 1_024  # of a payload, in an entry
 BURST = 10  # rejections of one device that get an entry at once …
 INTERVAL_S = 6.0  # … and how long it takes until it may have one more; the others are counted
-DEVICES_REMEMBERED = 10_000
-
-
-class _Allowance:
-    """How many more entries a device may have now, and how many rejections got none."""
-
-    __slots__ = ("at_s", "left", "suppressed")
-
-    def __init__(self, at_s: float) -> None:
-        self.at_s = at_s
-        self.left = float(BURST)
-        self.suppressed = 0
 
 
 class DeviceLogService:
@@ -36,7 +24,7 @@ class DeviceLogService:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._allowances: OrderedDict[int, _Allowance] = OrderedDict()
+        self._rations = Rations(clock, BURST, INTERVAL_S)
         self.rejections = 0
 
     def rejected(
@@ -44,23 +32,20 @@ class DeviceLogService:
     ) -> None:
         """Notes that a message of a device, or a part of it, was refused. Never raises for a full store."""
         self.rejections += 1
-        allowance = self._allowance(device.number)
-        if allowance.left < 1:
-            allowance.suppressed += 1
+        suppressed = self._rations.take(device.number)
+        if suppressed is None:
             return
         body = {
             "topic": topic[:256],
             "reason": reason[:512],
             "errors": [{"field": error.field, "message": error.message} for error in errors[:20]],
             "payload": excerpt(payload),
-            "suppressed": allowance.suppressed,
+            "suppressed": suppressed,
         }
-        allowance.left -= 1
-        allowance.suppressed = 0
         try:
             self._store.device_logs.append(device.number, "rejected", self._clock.now_ms(), body)
         except ThingsteadError:
-            allowance.suppressed += 1
+            self._rations.give_back(device.number, suppressed)
 
     def data(self, device: Device, identifier: str, direction: str, payload: bytes) -> Commit:
         """Notes custom data that came up or went down."""
@@ -94,19 +79,6 @@ class DeviceLogService:
     ) -> tuple[list[Command], int]:
         """The same for the commands that were sent to a device, by their ``create_time``."""
         return await self._store.commands.list_page(device.id, page, start, end)
-
-    def _allowance(self, number: int) -> _Allowance:
-        now_s = self._clock.monotonic_s()
-        allowance = self._allowances.get(number)
-        if allowance is None:
-            allowance = self._allowances[number] = _Allowance(now_s)
-            if len(self._allowances) > DEVICES_REMEMBERED:
-                self._allowances.popitem(last=False)
-        else:
-            self._allowances.move_to_end(number)
-        allowance.left = min(BURST, allowance.left + (now_s - allowance.at_s) / INTERVAL_S)
-        allowance.at_s = now_s
-        return allowance
 
 
 def excerpt(payload: bytes | memoryview) -> str:

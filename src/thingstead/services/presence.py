@@ -15,12 +15,14 @@ from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
 from thingstead.services.commits import committed
 from thingstead.services.device_logs import DeviceLogService
+from thingstead.services.rations import Rations
 from thingstead.storage.base import Commit, Store
 
 log = structlog.get_logger("thingstead.presence")
 
 CONFLICT_TAKEOVERS = 3  # within the window: two clients fight over one certificate
 CONFLICT_WINDOW_MS = 60_000
+WARNINGS, WARNING_INTERVAL_S = 1, 600.0  # of one device: a fight may go on for days
 
 
 class PresenceService:
@@ -31,7 +33,18 @@ class PresenceService:
         self._bus = bus
         self._clock = clock
         self._logs = logs
+        self._warnings = Rations(clock, WARNINGS, WARNING_INTERVAL_S)
         self.node = node  # the name of this server node
+
+    async def recover(self) -> int:
+        """To be called when this node starts, before anybody connects: ends the sessions that an earlier run left
+        behind, as it would have done itself; how many."""
+        left = await self._store.presence.clear_node(self.node)
+        for number, session_id in left:
+            device = await self._store.devices.find_by_number(number)
+            if device is not None:
+                self._tell_end(device, session_id, "the server was restarted")
+        return len(left)
 
     async def authenticate(self, access_token: str, project_key: str) -> Device:
         """The device whose certificate this is (wire reference §3.1).
@@ -66,8 +79,10 @@ class PresenceService:
 
     async def close(self, device: Device, session_id: str, reason: str) -> None:
         """Ends a session. Nothing happens, and nothing is told, where another session owns the device by now."""
-        if not await self._store.presence.close_session(device.number, session_id):
-            return
+        if await self._store.presence.close_session(device.number, session_id):
+            self._tell_end(device, session_id, reason)
+
+    def _tell_end(self, device: Device, session_id: str, reason: str) -> None:
         news = PresenceChanged(
             device_id=device.id,
             online=False,
@@ -84,15 +99,19 @@ class PresenceService:
         return await self._store.presence.find_session(device.number)
 
     async def conflict(self, device: Device) -> list[dict[str, str]]:
-        """The two clients that fight over the device's certificate (``client_id`` and ``remote_address`` of each), or
-        nothing: at least three takeovers within a minute, as the connection log tells on every node."""
+        """The clients that fight over the device's certificate (``client_id`` and newest ``remote_address`` of each),
+        or nothing: at least three takeovers within a minute, as the connection log tells on every node. It is one
+        where they have the same client identifier and the same host."""
         entries, _ = await self._logs.list_page(device, "connection", Page(records=2 * CONFLICT_TAKEOVERS))
         since = self._clock.now_ms() - CONFLICT_WINDOW_MS
         takeovers = [entry.body for entry in entries if entry.ts >= since and entry.body.get("replaced")]
         if len(takeovers) < CONFLICT_TAKEOVERS:
             return []
-        clients = {(body["client_id"], body["remote_address"]) for body in takeovers}
-        return [{"client_id": client_id, "remote_address": address} for client_id, address in sorted(clients)]
+        clients: dict[tuple[str, str], str] = {}
+        for body in takeovers:  # newest first
+            address = body["remote_address"]
+            clients.setdefault((body["client_id"], _host(address)), address)
+        return [{"client_id": name, "remote_address": address} for (name, _), address in sorted(clients.items())]
 
     def _note(self, device: Device, news: PresenceChanged, session: DeviceSession | None) -> Commit | None:
         body = {
@@ -112,5 +131,12 @@ class PresenceService:
 
     async def _warn_of_conflict(self, device: Device) -> None:
         clients = await self.conflict(device)
-        if clients:
-            log.warning("two clients fight over one device certificate", device=device.id, clients=clients)
+        suppressed = self._warnings.take(device.number) if clients else None
+        if suppressed is not None:
+            event = "clients fight over one device certificate"
+            log.warning(event, device=device.id, clients=clients, suppressed=suppressed)
+
+
+def _host(address: str) -> str:
+    """The host of ``192.0.2.1:49152``."""
+    return address.rpartition(":")[0] or address

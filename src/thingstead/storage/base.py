@@ -476,8 +476,9 @@ class PresenceStore(Protocol):
 
     async def find_session(self, device_number: int) -> DeviceSession | None: ...
 
-    async def clear_node(self, node: str) -> int:
-        """Ends every session of a node that is starting (its connections died with its process); how many."""
+    async def clear_node(self, node: str) -> list[tuple[int, str]]:
+        """Ends every session of a node that is starting (its connections died with its process); device number and
+        session id of each."""
         ...
 
 

@@ -54,10 +54,9 @@ class SqlitePresence:
     async def find_session(self, device_number: int) -> DeviceSession | None:
         return _session(self._access.one(_FIND, (device_number,)))
 
-    async def clear_node(self, node: str) -> int:
-        return await self._access.write(
-            lambda connection: connection.execute("DELETE FROM sessions WHERE node = ?", (node,)).rowcount
-        )
+    async def clear_node(self, node: str) -> list[tuple[int, str]]:
+        sql = "DELETE FROM sessions WHERE node = ? RETURNING device_number, session_id"
+        return await self._access.write(lambda connection: connection.execute(sql, (node,)).fetchall())
 
 
 def _session(row: tuple[str, str, str, str, str, int] | None) -> DeviceSession | None:
