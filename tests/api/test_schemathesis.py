@@ -1,5 +1,6 @@
 """Requests made from the OpenAPI document, good and bad: every answer is one that the document announces."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,20 @@ def known(server: ServerProcess, headers: dict[str, str]) -> dict[str, str]:
         "app_id": create("application", name="panel"),
         "admin_id": create("admin", account="known.account", password="a long password"),
         "identifier": "temperature",
+        "rule_id": create("alarm_rule", name="hot", devices=[device_id], **{"raise": {"no_data_ms": 1}}),
+        "notify_group_id": create("notify_group", name="night"),
+        "alarm_id": first_alarm(f"{server.url}/api/v1/alarm_logs", headers),
     }
+
+
+def first_alarm(url: str, headers: dict[str, str]) -> str:
+    """The id of the alarm that the rule raises as soon as it is in effect."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        items = httpx.get(url, headers=headers, trust_env=False).json()["info"]["items"]
+        if items:
+            return str(items[0]["id"])
+    raise AssertionError("no alarm was raised")
 
 
 FEW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))

@@ -444,11 +444,11 @@ async def test_a_shelf_needs_an_end_in_the_future(plant: Plant, device: Device, 
     (alarm,) = await plant.open_alarms()
     for until in (NOW, NOW + 367 * 24 * HOUR):
         with pytest.raises(InvalidInput):
-            await plant.alarms.shelve("p1", alarm.id, until, "alice")
-    assert (await plant.alarms.shelve("p1", alarm.id, NOW + MINUTE, "alice")).shelved_until == NOW + MINUTE
+            await plant.alarms.shelve("p1", alarm.id, "alice", until=until)
+    assert (await plant.alarms.shelve("p1", alarm.id, "alice", for_ms=MINUTE)).shelved_until == NOW + MINUTE
     await plant.wait(MINUTE)
     assert (await plant.alarms.get("p1", alarm.id)).shelved_until is None
-    await plant.alarms.shelve("p1", alarm.id, NOW + HOUR, "alice")
+    await plant.alarms.shelve("p1", alarm.id, "alice", until=NOW + HOUR)
     assert (await plant.alarms.unshelve("p1", alarm.id, "alice")).shelved_until is None
 
 

@@ -86,6 +86,23 @@ BY_MEMBER: dict[str, Any] = {
     "SeriesItem.name": "temperature",
     "SeriesItem.type": "number",
 }
+# Members that are made of many parts, which would make no sense each for itself.
+WHOLE: dict[str, Any] = {
+    "AlarmItem.alarm_info": {
+        "rule_id": "r8d2k5vn",
+        "rule_name": "Too hot",
+        "conditions": [{"attribute": "temperature", "op": ">", "value": 80}],
+        "attributes": {"temperature": 81.5},
+    },
+    "AlarmRuleInfo.raise": {"attribute": "temperature", "op": ">", "value": 80},
+    "AlarmRuleInfo.clear": {"attribute": "temperature", "op": "<", "value": 75},
+    "AlarmRuleInfo.levels": [{"level": 3, "raise": {"attribute": "temperature", "op": ">", "value": 95}}],
+    "AlarmRuleInfo.schedule": {"timezone": "+08:00", "hours": [{"days": [1, 5], "from": "22:00", "to": "06:00"}]},
+    "AlarmRuleInfo.notify": [{"webhook": "https://alarms.example.com/in", "secret": "***"}],
+    "DryRunItem.conditions": [{"attribute": "temperature", "op": ">", "value": 80}],
+    "NotifyGroupInfo.channels": [{"email": ["night@example.com"]}],
+    "TracedCondition.condition": {"attribute": "temperature", "op": ">", "value": 80},
+}
 FREE_OBJECT = {"temperature": 21.5, "relay": True}  # of a body that is any object of attributes
 
 
@@ -98,6 +115,9 @@ def example(schema: Mapping[str, Any], components: Mapping[str, Any], name: str 
         struct: the title of the schema that the member belongs to.
     """
     target = resolve(schema, components)
+    whole = WHOLE.get(f"{struct}.{name}")
+    if whole is not None:
+        return whole
     known = BY_MEMBER.get(f"{struct}.{name}", BY_NAME.get(name))
     if known is not None and _fits(known, target, components):
         return known

@@ -46,6 +46,9 @@ PATH_PARAMETERS = {
     "admin_id": "An administrator's id.",
     "type_id": "A device type's id.",
     "group_id": "A device group's id.",
+    "notify_group_id": "A notification group's id.",
+    "rule_id": "An alarm rule's id.",
+    "alarm_id": "An alarm's id, or that of one of its messages.",
     "command_id": "A command's id.",
     "access_token": "The AccessToken of the device's certificate.",
 }
@@ -135,7 +138,7 @@ class _Operation:
         if endpoint.extension:
             operation["x-thingstead-extension"] = True
         if endpoint.body is not None:
-            operation["requestBody"] = {"required": True, "content": self._content()}
+            operation["requestBody"] = {"required": not endpoint.body_optional, "content": self._content()}
         operation["responses"] = self._responses()
         return operation
 

@@ -46,7 +46,8 @@ class Operation:
         query = None if self._decode_query is None else self._decode_query(scope["query_string"])
         body = None
         if self._decode_body is not None:
-            body = self._decode_body(await read_body(receive, self._body_limit_bytes, self._settings.body_timeout_s))
+            given = await read_body(receive, self._body_limit_bytes, self._settings.body_timeout_s)
+            body = self._decode_body(b"{}" if not given and self.endpoint.body_optional else given)
         peer = scope.get("client")
         call = Call(self._platform, path, caller=caller, query=query, body=body, remote_address=peer[0] if peer else "")
         return await self.endpoint.handler(call)

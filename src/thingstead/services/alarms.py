@@ -62,9 +62,18 @@ class AlarmService:
             raise InvalidInput.field("comment", "must not be empty")
         return await self._commented(await self.get(project_id, alarm_id), by, text)
 
-    async def shelve(self, project_id: str, alarm_id: str, until: int, by: str, comment: str = "") -> Alarm:
-        """Silences the alarm's rule on its device until an instant (ms): it goes on to raise and clear, and nobody is
-        told. An alarm that is open at the end is told then.
+    async def shelve(
+        self,
+        project_id: str,
+        alarm_id: str,
+        by: str,
+        *,
+        until: int | None = None,
+        for_ms: int | None = None,
+        comment: str = "",
+    ) -> Alarm:
+        """Silences the alarm's rule on its device, until an instant (ms) or for some time: it goes on to raise and
+        clear, and nobody is told. An alarm that is open at the end is told then.
 
         Raises:
             NotFound: no such alarm.
@@ -73,6 +82,9 @@ class AlarmService:
         """
         alarm = await self.get(project_id, alarm_id)
         now = self._clock.now_ms()
+        if (until is None) is (for_ms is None):
+            raise InvalidInput.field("until", "is required, or for_ms, and not both")
+        until = now + (for_ms or 0) if until is None else until
         if not now < until <= now + SHELF_MS:
             raise InvalidInput.field("until", "must be an instant within the next year, in ms")
         await self._store.alarms.shelve(project_id, alarm.id, until, by)

@@ -96,11 +96,14 @@ class House:
         for kind in (DeviceChanged, DeviceTypeChanged, SessionsRevoked):
             self.bus.subscribe(kind, self.heard.append)
         self.platform = build_platform(self.store, self.bus, self.clock, self._config)
+        await self.platform.alarms.engine.start(run=False)
         self.app = create_app(self.platform, ApiSettings(), self.store.trouble, clock=self.clock)
 
     async def close(self) -> None:
         await self.platform.control.close()
         await self.platform.ingest.close()
+        await self.platform.alarms.engine.close()
+        await self.platform.notify.dispatcher.close()
         await self.bus.close()
         await self.store.close()
 
@@ -117,6 +120,19 @@ class House:
         now = self.clock.now_ms()
         report = Report(await self.number(device_id), now if ts is None else ts, now, attributes)
         await committed(self.store.history.append(report))
+
+    async def send(self, project_id: str, device_id: str, ts: int | None = None, **attributes: Any) -> None:
+        """A report of the device by way of ingest, so that rules see it; on disk."""
+        device = await self.store.devices.get(project_id, device_id)
+        link = await self.platform.ingest.link(device)
+        commit = self.platform.ingest.report_values(link, attributes, ts).commit
+        assert commit is not None
+        await committed(commit)
+
+    async def settle(self) -> None:
+        """What time and rules bring about is on disk."""
+        await self.platform.alarms.engine.sweep()
+        await committed(self.store.alarms.append([]))
 
     async def record(self, message: AlarmLog) -> None:
         """An alarm message, on disk."""

@@ -42,6 +42,8 @@ async def test_an_alarm_message_is_shown_with_its_device(api: Api, house: House,
         "create_time": at,
         "notify_logs": [],
         "device": {"id": device_id, "name": "boiler"},
+        "alarm_id": alarm_id,
+        "ts": at,
     }
     await house.reopen()
     assert await api.get("alarm_logs") == {"items": [item], "total": 1, "page_total": 1}
@@ -97,3 +99,69 @@ async def test_an_impossible_query_is_refused_by_its_field(api: Api, query: dict
     for path in ("alarm_logs", f"device/{await api.new_device()}/alarm_logs"):
         refusal = await api.refusal("GET", path, **query)
         assert (refusal.errcode, refusal.fields) == (400, {field})
+
+
+# What people do about alarms
+
+
+async def alarmed(house: House, api: Api) -> tuple[str, str]:
+    """The ids of a device and of its open alarm."""
+    device_id = await api.new_device(name="boiler")
+    rule = {"name": "Too hot", "devices": [device_id], "raise": {"attribute": "t", "op": ">", "value": 80}}
+    await api.call("POST", "alarm_rule", rule)
+    await house.settle()
+    await house.send(api.project_id, device_id, t=81)
+    return device_id, str((await api.get("alarm_logs"))["items"][0]["id"])
+
+
+async def test_an_alarm_is_acknowledged_with_and_without_a_body(api: Api, house: House) -> None:
+    _, alarm_id = await alarmed(house, api)
+    now = house.clock.now_ms()
+    response = await api.client.post(f"/api/v1/alarm/{alarm_id}/acknowledge")
+    assert response.json()["info"]["acknowledged_at"] == now
+    assert (await api.refusal("POST", f"alarm/{alarm_id}/acknowledge", {})).errcode == 409
+    commented = await api.call("POST", f"alarm/{alarm_id}/comment", {"comment": "on my way", "by": "alice"})
+    assert commented["comments"] == [{"by": "alice", "text": "on my way", "ts": now}]
+    await house.reopen()
+    shown = await api.get(f"alarm/{alarm_id}")
+    assert shown == commented
+    assert (shown["alarm_status"], shown["device"]["name"], shown["rule_name"]) == (1, "boiler", "Too hot")
+
+
+async def test_an_alarm_is_cleared_by_hand_and_by_any_of_its_messages(api: Api, house: House) -> None:
+    device_id, alarm_id = await alarmed(house, api)
+    house.clock.advance(1)
+    cleared = await api.call("POST", f"alarm/{alarm_id}/clear", {"by": "alice", "comment": "a test"})
+    assert (cleared["alarm_status"], cleared["clear_reason"]) == (0, "cleared by alice")
+    assert (await api.get(f"device/{device_id}"))["alarm"] == {}
+    message = (await api.get("alarm_logs", status=0))["items"][0]
+    assert (message["alarm_id"], message["alarm_info"]["reason"]) == (alarm_id, "cleared by alice")
+    assert await api.get(f"alarm/{message['id']}") == cleared
+    assert (await api.refusal("POST", f"alarm/{alarm_id}/clear", {})).errcode == 409
+    await house.send(api.project_id, device_id, t=82)
+    assert (await api.get(f"device/{device_id}"))["alarm"]["alarm_level"] == 1
+
+
+async def test_an_alarm_is_shelved_with_an_end(api: Api, house: House) -> None:
+    _, alarm_id = await alarmed(house, api)
+    now = house.clock.now_ms()
+    shelved = await api.call("POST", f"alarm/{alarm_id}/shelve", {"for_ms": 1000})
+    assert shelved["shelved_until"] == now + 1000
+    shelved = await api.call("POST", f"alarm/{alarm_id}/shelve", {"until": now + 5000})
+    assert shelved["shelved_until"] == now + 5000
+    assert "shelved_until" not in await api.call("POST", f"alarm/{alarm_id}/unshelve", {})
+    for body in ({}, {"until": now}, {"until": now + 5, "for_ms": 5}, {"for_ms": 10**12}):
+        assert (await api.refusal("POST", f"alarm/{alarm_id}/shelve", body)).fields == {"until"}
+
+
+async def test_alarms_are_listed(api: Api, stranger: Api, house: House) -> None:
+    device_id, alarm_id = await alarmed(house, api)
+    await api.call("POST", f"alarm/{alarm_id}/acknowledge", {})
+    shown = await api.get(f"alarm/{alarm_id}")
+    for query in ({}, {"status": 1}, {"level": 1}, {"acknowledged": 1}, {"device": device_id}):
+        assert await api.get("alarms", **query) == {"items": [shown], "total": 1, "page_total": 1}
+    for query in ({"status": 0}, {"level": 2}, {"acknowledged": 0}, {"device": "nosuch00"}, {"rule": "nosuch00"}):
+        assert (await api.get("alarms", **query))["total"] == 0
+    assert (await stranger.get("alarms"))["total"] == 0
+    for path in ("acknowledge", "clear", "unshelve"):
+        assert (await stranger.refusal("POST", f"alarm/{alarm_id}/{path}", {})).errcode == 404

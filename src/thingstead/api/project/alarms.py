@@ -1,22 +1,27 @@
-"""Alarm messages (设备告警)."""
+"""Alarm messages (设备告警) and what people do about alarms."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Listed, PageQuery, listed
-from thingstead.errors import NotFound
+from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
-from thingstead.model.alarm import AlarmFilter, AlarmLog
+from thingstead.model.alarm import Alarm, AlarmComment, AlarmFilter, AlarmLog
 
 TAG = "Alarms"
+COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}
+COMMENT_LENGTH = 1_000
 Instant = Annotated[int, Meta(ge=0, le=limits.INSTANT_MS)]
+Comment = Annotated[str, Meta(max_length=COMMENT_LENGTH, description="Kept with the alarm.")]
+By = Annotated[str, Meta(max_length=limits.NAME_LENGTH, description="Who says so; the caller where left out.")]
 
 
 class AlarmDevice(msgspec.Struct, frozen=True, kw_only=True):
-    """The device of an alarm message."""
+    """The device of an alarm."""
 
     id: str
     name: str
@@ -30,9 +35,30 @@ class AlarmItem(msgspec.Struct, frozen=True, kw_only=True):
     alarm_status: int  # 1 raised, 0 cleared
     alarm_level: int  # 1 normal (普通), 2 serious (严重), 3 urgent (紧急)
     alarm_info: dict[str, Any]
-    create_time: int  # ms
+    create_time: int  # ms, when the server noticed
     notify_logs: list[dict[str, Any]]
     device: AlarmDevice
+    alarm_id: str  # extension: the alarm that this message is about
+    ts: int  # extension: ms, when it happened, by the device's timestamps
+
+
+class AlarmInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """An alarm from its raising on."""
+
+    id: str
+    device_id: str
+    device: AlarmDevice
+    rule_id: str
+    rule_name: str
+    alarm_status: int  # 1 open, 0 cleared
+    alarm_level: int
+    raised_at: int  # ms
+    cleared_at: int | UnsetType = UNSET  # ms
+    clear_reason: str | UnsetType = UNSET
+    acknowledged_at: int | UnsetType = UNSET  # ms
+    acknowledged_by: str | UnsetType = UNSET
+    shelved_until: int | UnsetType = UNSET  # ms
+    comments: list[AlarmComment]
 
 
 class DeviceAlarmsQuery(PageQuery, frozen=True, kw_only=True):
@@ -42,6 +68,7 @@ class DeviceAlarmsQuery(PageQuery, frozen=True, kw_only=True):
     status: Annotated[Literal[0, 1], Meta(description="Extension: 1 only raised, 0 only cleared.")] | None = None
     start: Annotated[Instant, Meta(description="Extension: the earliest create_time, in ms.")] | None = None
     end: Annotated[Instant, Meta(description="Extension: the latest create_time, in ms.")] | None = None
+    rule: Annotated[str, Meta(description="Extension: only of this alarm rule (id).")] | None = None
 
 
 class AlarmsQuery(DeviceAlarmsQuery, frozen=True, kw_only=True):
@@ -50,9 +77,43 @@ class AlarmsQuery(DeviceAlarmsQuery, frozen=True, kw_only=True):
     device: Annotated[str, Meta(description="Extension: only of this device (id).")] | None = None
 
 
+class AlarmListQuery(PageQuery, frozen=True, kw_only=True):
+    """Which alarms are wanted. Filters that are given must all match."""
+
+    level: Annotated[Literal[1, 2, 3], Meta(description="Only of this level.")] | None = None
+    status: Annotated[Literal[0, 1], Meta(description="1 only open, 0 only cleared.")] | None = None
+    acknowledged: Annotated[bool, Meta(description="1 only acknowledged, 0 only others.")] | None = None
+    device: Annotated[str, Meta(description="Only of this device (id).")] | None = None
+    rule: Annotated[str, Meta(description="Only of this alarm rule (id).")] | None = None
+    start: Annotated[Instant, Meta(description="Raised at this ms or later.")] | None = None
+    end: Annotated[Instant, Meta(description="Raised at this ms or earlier.")] | None = None
+
+
+class AlarmActionBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Who does it, and why. The body may be left out."""
+
+    by: By = ""
+    comment: Comment = ""
+
+
+class AlarmCommentBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to say."""
+
+    by: By = ""
+    comment: Annotated[str, Meta(min_length=1, max_length=COMMENT_LENGTH)]
+
+
+class AlarmShelveBody(AlarmActionBody, frozen=True, kw_only=True):
+    """Until when. One of `until` and `for_ms`."""
+
+    until: Annotated[Instant, Meta(description="The end of the silence, in ms; at most a year ahead.")] | None = None
+    for_ms: Annotated[int, Meta(ge=1, description="How long the silence lasts, from now on.")] | None = None
+
+
 def _filter(query: DeviceAlarmsQuery) -> AlarmFilter:
     return AlarmFilter(
         device_id=query.device if isinstance(query, AlarmsQuery) else None,
+        rule_id=query.rule,
         alarm_level=query.level,
         alarm_status=query.status,
         start_time=query.start,
@@ -60,24 +121,56 @@ def _filter(query: DeviceAlarmsQuery) -> AlarmFilter:
     )
 
 
-def _item(alarm: AlarmLog) -> AlarmItem:
+def _item(log: AlarmLog) -> AlarmItem:
     return AlarmItem(
-        id=alarm.id,
-        device_id=alarm.device_id,
-        alarm_status=alarm.alarm_status,
-        alarm_level=alarm.alarm_level,
-        alarm_info=alarm.alarm_info,
-        create_time=alarm.create_time,
-        notify_logs=list(alarm.notify_logs),
-        device=AlarmDevice(id=alarm.device_id, name=alarm.device_name),
+        id=log.id,
+        device_id=log.device_id,
+        alarm_status=log.alarm_status,
+        alarm_level=log.alarm_level,
+        alarm_info=log.alarm_info,
+        create_time=log.create_time,
+        notify_logs=list(log.notify_logs),
+        device=AlarmDevice(id=log.device_id, name=log.device_name),
+        alarm_id=log.alarm_id,
+        ts=log.ts,
     )
 
 
+def _shown(alarm: Alarm) -> AlarmInfo:
+    return AlarmInfo(
+        id=alarm.id,
+        device_id=alarm.device_id,
+        device=AlarmDevice(id=alarm.device_id, name=alarm.device_name),
+        rule_id=alarm.rule_id,
+        rule_name=alarm.rule_name,
+        alarm_status=1 if alarm.cleared_at is None else 0,
+        alarm_level=alarm.alarm_level,
+        raised_at=alarm.raised_at,
+        cleared_at=UNSET if alarm.cleared_at is None else alarm.cleared_at,
+        clear_reason=alarm.clear_reason or UNSET,
+        acknowledged_at=UNSET if alarm.acknowledged_at is None else alarm.acknowledged_at,
+        acknowledged_by=alarm.acknowledged_by or UNSET,
+        shelved_until=UNSET if alarm.shelved_until is None else alarm.shelved_until,
+        comments=list(alarm.comments),
+    )
+
+
+async def _by(call: Call) -> str:
+    """Who does something: as the body says, else the administrator's account, else the application."""
+    if call.body.by.strip():
+        return str(call.body.by)
+    if call.caller.admin_id is None:
+        return f"application {call.caller.app_id}"
+    administrator = await call.platform.accounts.get_administrator(call.caller.project_id, call.caller.admin_id)
+    return administrator.account
+
+
 async def alarm_logs(call: Call) -> Listed[AlarmItem]:
-    """The newest message comes first."""
+    """The newest message comes first. A message says that an alarm was raised, changed its level (both status 1), or
+    cleared (status 0)."""
     page = call.query.to_page()
     logs, total = await call.platform.alarms.list_logs(call.caller.project_id, _filter(call.query), page)
-    return listed([_item(alarm) for alarm in logs], total, page)
+    return listed([_item(log) for log in logs], total, page)
 
 
 async def device_alarm_logs(call: Call) -> Listed[AlarmItem]:
@@ -86,7 +179,80 @@ async def device_alarm_logs(call: Call) -> Listed[AlarmItem]:
     logs, total = await call.platform.alarms.list_device_logs(
         call.caller.project_id, call.path["device_id"], _filter(call.query), page
     )
-    return listed([_item(alarm) for alarm in logs], total, page)
+    return listed([_item(log) for log in logs], total, page)
+
+
+async def alarms(call: Call) -> Listed[AlarmInfo]:
+    """Alarms, the newest raised first. At most one is open per rule and device."""
+    query: AlarmListQuery = call.query
+    page = query.to_page()
+    alarm_filter = AlarmFilter(
+        device_id=query.device,
+        rule_id=query.rule,
+        alarm_level=query.level,
+        alarm_status=query.status,
+        acknowledged=query.acknowledged,
+        start_time=query.start,
+        end_time=query.end,
+    )
+    found, total = await call.platform.alarms.list_alarms(call.caller.project_id, alarm_filter, page)
+    return listed([_shown(alarm) for alarm in found], total, page)
+
+
+async def alarm(call: Call) -> AlarmInfo:
+    """By its own id, or by the id of one of its messages; so it is with everything below."""
+    return _shown(await call.platform.alarms.get(call.caller.project_id, call.path["alarm_id"]))
+
+
+async def acknowledge(call: Call) -> AlarmInfo:
+    """A person has seen the alarm. It stays open until it clears; the first acknowledgement counts."""
+    project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
+    return _shown(await call.platform.alarms.acknowledge(project_id, alarm_id, await _by(call), call.body.comment))
+
+
+async def shelve(call: Call) -> AlarmInfo:
+    """Silences the alarm's rule on its device until an instant: it goes on to raise and clear, and nobody is told. An
+    alarm that is open at the end is told then."""
+    body: AlarmShelveBody = call.body
+    project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
+    by = await _by(call)
+    shelved = await call.platform.alarms.shelve(
+        project_id, alarm_id, by, until=body.until, for_ms=body.for_ms, comment=body.comment
+    )
+    return _shown(shelved)
+
+
+async def unshelve(call: Call) -> AlarmInfo:
+    """Ends the silence at once."""
+    project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
+    return _shown(await call.platform.alarms.unshelve(project_id, alarm_id, await _by(call), call.body.comment))
+
+
+async def clear(call: Call) -> AlarmInfo:
+    """Clears an open alarm by hand. If its condition still holds, a new alarm is raised with the next value that says
+    so (at once where only time counts), after the delays of the rule."""
+    project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
+    return _shown(await call.platform.alarms.clear(project_id, alarm_id, await _by(call), call.body.comment))
+
+
+async def comment(call: Call) -> AlarmInfo:
+    """Adds a comment; an alarm has up to 100."""
+    project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
+    return _shown(await call.platform.alarms.comment(project_id, alarm_id, await _by(call), call.body.comment))
+
+
+def _action(name: str, summary: str, handler: Any, body: type[msgspec.Struct] = AlarmActionBody) -> Endpoint:
+    return Endpoint(
+        method="POST",
+        path=f"/api/v1/alarm/{{alarm_id}}/{name}",
+        summary=summary,
+        handler=handler,
+        body=body,
+        body_optional=body is AlarmActionBody,
+        info=AlarmInfo,
+        refusals=(NotFound, Conflict),
+        **COMMON,
+    )
 
 
 ENDPOINTS = (
@@ -109,4 +275,27 @@ ENDPOINTS = (
         info=Listed[AlarmItem],
         refusals=(NotFound,),
     ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/alarms",
+        summary="List alarms",
+        handler=alarms,
+        query=AlarmListQuery,
+        info=Listed[AlarmInfo],
+        **COMMON,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/alarm/{alarm_id}",
+        summary="Read an alarm",
+        handler=alarm,
+        info=AlarmInfo,
+        refusals=(NotFound,),
+        **COMMON,
+    ),
+    _action("acknowledge", "Acknowledge an alarm", acknowledge),
+    _action("shelve", "Shelve an alarm", shelve, AlarmShelveBody),
+    _action("unshelve", "Take an alarm off the shelf", unshelve),
+    _action("clear", "Clear an alarm by hand", clear),
+    _action("comment", "Comment on an alarm", comment, AlarmCommentBody),
 )

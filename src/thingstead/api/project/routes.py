@@ -3,6 +3,7 @@
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.project import (
     administrators,
+    alarm_rules,
     alarms,
     applications,
     control,
@@ -16,6 +17,7 @@ from thingstead.api.project import (
     history,
     imports,
     login,
+    notify_groups,
     projects,
     retention,
 )
@@ -32,6 +34,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *control.ENDPOINTS,
     *custom_data.ENDPOINTS,
     *alarms.ENDPOINTS,
+    *alarm_rules.ENDPOINTS,
+    *notify_groups.ENDPOINTS,
     *device_types.ENDPOINTS,
     *device_groups.ENDPOINTS,
     *customers.ENDPOINTS,

@@ -1,0 +1,311 @@
+"""Alarm rules (告警规则): when an alarm is raised and cleared, and whom it tells."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.fields import Created, Listed, PageQuery, listed
+from thingstead.errors import Conflict, InvalidInput, NotFound
+from thingstead.model import limits
+from thingstead.model.alarm_rule import AlarmRule, AlarmRuleFilter, Condition, Level, RuleStatistics, Schedule
+from thingstead.model.alarm_rule_form import RuleForm, RulePatch, form_of
+from thingstead.model.notification import Channel
+from thingstead.services.alarm_dry_run import DryRun
+from thingstead.services.alarm_rules import channels_of
+from thingstead.services.alarm_trace import RuleTrace
+
+TAG = "Alarm rules"
+COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}
+DRY_RUN_DEVICES = 100
+Instant = Annotated[int, Meta(ge=0, le=limits.INSTANT_MS)]
+
+SMALLEST: Mapping[str, Any] = {
+    "name": "Too hot",
+    "type": "m4t8y1qz",
+    "level": 2,
+    "raise": {"attribute": "temperature", "op": ">", "value": 80},
+    "clear": {"attribute": "temperature", "op": "<", "value": 75},
+    "raise_delay_ms": 0,
+    "clear_delay_ms": 0,
+    "notify": [{"webhook": "https://alarms.example.com/in", "secret": "keep this to yourself"}],
+}
+THOROUGH: Mapping[str, Any] = {
+    "name": "Boiler out of bounds at night",
+    "type": "m4t8y1qz",
+    "levels": [
+        {"level": 1, "raise": {"attribute": "temperature", "op": ">", "value": 80, "deadband": 5}},
+        {
+            "level": 3,
+            "raise": {
+                "or": [
+                    {"attribute": "temperature", "op": ">", "value": 95},
+                    {"and": [{"attribute": "pump", "op": "==", "value": False}, {"no_data_ms": 600_000}]},
+                ]
+            },
+        },
+    ],
+    "raise_delay_ms": 60_000,
+    "raise_count": 3,
+    "cool_down_ms": 300_000,
+    "schedule": {"timezone": "Asia/Shanghai", "hours": [{"days": [1, 2, 3, 4, 5], "from": "22:00", "to": "06:00"}]},
+    "notify": [{"group": "g5n2b7ws"}],
+}
+
+
+class AlarmRuleInfo(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_": "raise"}):
+    """An alarm rule."""
+
+    id: str
+    name: str
+    descr: str
+    type: str  # "" where it watches chosen devices
+    devices: list[str]
+    enabled: bool
+    disabled_devices: list[str]  # devices for which it is switched off
+    level: int | UnsetType = UNSET
+    raise_: Condition | UnsetType = UNSET
+    clear: Condition | UnsetType = UNSET
+    levels: list[Level] | UnsetType = UNSET  # in place of level, raise and clear
+    raise_delay_ms: int
+    clear_delay_ms: int
+    raise_count: int
+    clear_count: int
+    cool_down_ms: int
+    schedule: Schedule | UnsetType = UNSET
+    notify: list[Channel]
+    failing: str  # why it cannot be evaluated on some device; "" where it can
+    create_time: int  # ms
+    update_time: int  # ms
+
+
+class AlarmRulesQuery(PageQuery, frozen=True, kw_only=True):
+    """Which rules are wanted. Filters that are given must all match."""
+
+    type: Annotated[str, Meta(description="Only of this device type (id).")] | None = None
+    device: Annotated[str, Meta(description="Only those that watch this device (id), also by its type.")] | None = None
+    enabled: Annotated[bool, Meta(description="1 only enabled, 0 only disabled.")] | None = None
+    failing: Annotated[bool, Meta(description="1 only failing, 0 only others.")] | None = None
+
+
+class EnabledBody(msgspec.Struct, frozen=True, kw_only=True):
+    """On or off."""
+
+    enabled: bool
+
+
+class TraceQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which device."""
+
+    device: Annotated[str, Meta(description="Only looks at this device (id).")] | None = None
+
+
+class DryRunBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What to try: a rule that need not exist, or one that does; on which devices; over which time."""
+
+    rule: RuleForm | None = None
+    rule_id: Annotated[str, Meta(description="In place of `rule`: the id of one that exists.")] | None = None
+    device: Annotated[str, Meta(description="Only this device (id).")] | None = None
+    devices: Annotated[
+        list[str],
+        Meta(max_length=DRY_RUN_DEVICES, description="Only these devices (ids); else the first 100 of the source."),
+    ] = []
+    start_time: Annotated[Instant, Meta(description="ms; a day before the end where left out.")] | None = None
+    end_time: Annotated[Instant, Meta(description="ms; now where left out.")] | None = None
+
+
+def _shown(rule: AlarmRule) -> AlarmRuleInfo:
+    form = form_of(rule, channels_of(rule, hidden=True))
+    body = rule.body
+    return AlarmRuleInfo(
+        id=rule.id,
+        name=rule.name,
+        descr=rule.descr,
+        type=rule.type_id or "",
+        devices=list(rule.device_ids),
+        enabled=rule.enabled,
+        disabled_devices=list(rule.disabled_devices),
+        level=form.level if form.flat else UNSET,
+        raise_=form.raise_,
+        clear=form.clear or UNSET,
+        levels=UNSET if form.flat else list(body.levels),
+        raise_delay_ms=body.raise_delay_ms,
+        clear_delay_ms=body.clear_delay_ms,
+        raise_count=body.raise_count,
+        clear_count=body.clear_count,
+        cool_down_ms=body.cool_down_ms,
+        schedule=body.schedule or UNSET,
+        notify=list(form.notify),
+        failing=rule.failing,
+        create_time=rule.create_time,
+        update_time=rule.update_time,
+    )
+
+
+async def create_rule(call: Call) -> Created:
+    """A rule watches a device type (`type`) or chosen devices (`devices`). It raises an alarm on a device when `raise`
+    holds there, for `raise_delay_ms` and for `raise_count` values in a row, and clears it when `clear` holds and
+    `raise` does not; without `clear`, when `raise` (less its deadbands) no longer holds. `levels` in place of `level`,
+    `raise` and `clear` gives one alarm several levels; the highest counts.
+
+    A condition compares an attribute (`op`: `>`, `>=`, `<`, `<=`, `==`, `!=`, `between`, `change`), looks for a place
+    (`inside` or `outside` of a `circle` or a `polygon`), waits for silence (`no_data_ms`, of an attribute or of the
+    device) or absence (`offline_ms`), or joins others: `{"and": […]}`, `{"or": […]}`, `{"not": {…}}`. Values count by
+    their device timestamps; late data changes no alarm. A rule that is impossible is refused, naming the part."""
+    rule = await call.platform.alarm_rules.create(call.caller.project_id, call.body)
+    return Created(id=rule.id, name=rule.name)
+
+
+async def rules(call: Call) -> Listed[AlarmRuleInfo]:
+    """The oldest first."""
+    query: AlarmRulesQuery = call.query
+    page = query.to_page()
+    rule_filter = AlarmRuleFilter(
+        type_id=query.type, device_id=query.device, enabled=query.enabled, failing=query.failing
+    )
+    found, total = await call.platform.alarm_rules.list_page(call.caller.project_id, rule_filter, page)
+    return listed([_shown(rule) for rule in found], total, page)
+
+
+async def rule(call: Call) -> AlarmRuleInfo:
+    """Secrets of channels are shown as `***`. `failing` says where its attribute is not what it compares."""
+    return _shown(await call.platform.alarm_rules.get(call.caller.project_id, call.path["rule_id"]))
+
+
+async def update_rule(call: Call) -> AlarmRuleInfo:
+    """Members that are left out stay as they are; null takes `clear`, `levels`, `schedule` or `notify` away. Where
+    anything changes that decides about alarms, open alarms of the rule are cleared and its devices are judged anew."""
+    changed = await call.platform.alarm_rules.update(call.caller.project_id, call.path["rule_id"], call.body)
+    return _shown(changed)
+
+
+async def delete_rule(call: Call) -> None:
+    """Its open alarms are cleared; all its alarms stay in the lists."""
+    await call.platform.alarm_rules.delete(call.caller.project_id, call.path["rule_id"])
+
+
+async def enable_for_device(call: Call) -> None:
+    """Switches the rule off for one of its devices, which clears its alarm there, or on again."""
+    await call.platform.alarm_rules.enable_for_device(
+        call.caller.project_id, call.path["rule_id"], call.path["device_id"], enabled=call.body.enabled
+    )
+
+
+async def statistics(call: Call) -> RuleStatistics:
+    """What the alarms of the rule add up to."""
+    return await call.platform.alarm_rules.statistics(call.caller.project_id, call.path["rule_id"])
+
+
+async def trace(call: Call) -> RuleTrace:
+    """Why the rule did, or did not, raise: the last looks at it since the server started, with the values and with what
+    each condition came to, and how it stands now."""
+    query: TraceQuery = call.query
+    return await call.platform.alarm_trace.trace(call.caller.project_id, call.path["rule_id"], query.device)
+
+
+async def dry_run(call: Call) -> DryRun:
+    """Replays a rule over stored history and answers when it would have raised and cleared. Nothing is kept and nobody
+    is told. A call reads up to 200,000 points of up to 100 devices; `complete` says whether that was enough."""
+    body: DryRunBody = call.body
+    if (body.rule is None) is (body.rule_id is None):
+        raise InvalidInput.field("rule", "is required, or rule_id, and not both")
+    return await call.platform.alarm_dry_run.run(
+        call.caller.project_id,
+        body.rule if body.rule is not None else body.rule_id or "",
+        [*([body.device] if body.device else []), *body.devices],
+        body.start_time,
+        body.end_time,
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/api/v1/alarm_rule",
+        summary="Create an alarm rule",
+        handler=create_rule,
+        body=RuleForm,
+        info=Created,
+        refusals=(Conflict,),
+        example=SMALLEST,
+        **COMMON,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/alarm_rules",
+        summary="List alarm rules",
+        handler=rules,
+        query=AlarmRulesQuery,
+        info=Listed[AlarmRuleInfo],
+        **COMMON,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/alarm_rule/{rule_id}",
+        summary="Read an alarm rule",
+        handler=rule,
+        info=AlarmRuleInfo,
+        refusals=(NotFound,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/alarm_rule/{rule_id}",
+        summary="Change an alarm rule",
+        handler=update_rule,
+        body=RulePatch,
+        info=AlarmRuleInfo,
+        refusals=(NotFound,),
+        example=THOROUGH,
+        **COMMON,
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/v1/alarm_rule/{rule_id}",
+        summary="Remove an alarm rule",
+        handler=delete_rule,
+        refusals=(NotFound,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/alarm_rule/{rule_id}/device/{device_id}",
+        summary="Switch an alarm rule on or off for one device",
+        handler=enable_for_device,
+        body=EnabledBody,
+        refusals=(NotFound,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/alarm_rule/{rule_id}/statistics",
+        summary="Read what the alarms of a rule add up to",
+        handler=statistics,
+        info=RuleStatistics,
+        refusals=(NotFound,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/alarm_rule/{rule_id}/trace",
+        summary="Read why a rule did, or did not, raise",
+        handler=trace,
+        query=TraceQuery,
+        info=RuleTrace,
+        refusals=(NotFound,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/alarm_rule_test",
+        summary="Try an alarm rule on stored history",
+        handler=dry_run,
+        body=DryRunBody,
+        info=DryRun,
+        refusals=(NotFound,),
+        example={"rule": SMALLEST, "start_time": 1_700_000_000_000, "end_time": 1_700_086_400_000},
+        **COMMON,
+    ),
+)

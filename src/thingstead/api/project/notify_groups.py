@@ -1,0 +1,194 @@
+"""Notification groups (通知组): channels under a name, and the log of every attempt to tell."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.fields import Created, Descr, Listed, Name, PageQuery, listed
+from thingstead.errors import Conflict, NotFound
+from thingstead.model.notification import CHANNELS_COUNT, Channel, NoticeState, NotifyGroup, NotifyLog
+from thingstead.services.notify import GroupForm
+from thingstead.services.notify_targets import hide_secrets
+
+TAG = "Notifications"
+COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}
+EXAMPLE: Mapping[str, Any] = {
+    "name": "Plant 3, night shift",
+    "channels": [
+        {"email": ["night@example.com"]},
+        {"webhook": "https://alarms.example.com/in", "secret": "keep this to yourself"},
+        {"dingtalk": "https://oapi.dingtalk.com/robot/send?access_token=0123abcd", "secret": "SEC0123abcd"},
+        {"wecom": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=0123abcd"},
+        {"feishu": "https://open.feishu.cn/open-apis/bot/v2/hook/0123abcd"},
+        {"telegram": {"bot_token": "12345:abcd", "chat_id": "-100123"}},
+    ],
+}
+
+
+class NotifyGroupInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification group."""
+
+    id: str
+    name: str
+    descr: str
+    enabled: bool
+    channels: list[Channel]
+    create_time: int  # ms
+
+
+class NotifyGroupBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification group."""
+
+    name: Name
+    descr: Descr = ""
+    enabled: Annotated[bool, Meta(description="Switched off, it tells nobody.")] = True
+    channels: Annotated[tuple[Channel, ...], Meta(max_length=CHANNELS_COUNT)] = ()
+
+
+class NotifyLogsQuery(PageQuery, frozen=True, kw_only=True):
+    """Which attempts are wanted. Filters that are given must all match."""
+
+    device: Annotated[str, Meta(description="Only about this device (id).")] | None = None
+    state: Annotated[NoticeState, Meta(description="Only those after which the notice was in this state.")] | None = (
+        None
+    )
+
+
+class TestedGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """How many test notices are on their way."""
+
+    count: int
+
+
+def _shown(group: NotifyGroup) -> NotifyGroupInfo:
+    return NotifyGroupInfo(
+        id=group.id,
+        name=group.name,
+        descr=group.descr,
+        enabled=group.enabled,
+        channels=[hide_secrets(kept.channel) for kept in group.channels],
+        create_time=group.create_time,
+    )
+
+
+def _form(body: NotifyGroupBody) -> GroupForm:
+    return GroupForm(name=body.name, descr=body.descr, enabled=body.enabled, channels=body.channels)
+
+
+async def create_group(call: Call) -> Created:
+    """A rule tells a group by its id: `{"notify": [{"group": "<id>"}]}`. Of each channel exactly one of `webhook`,
+    `email`, `dingtalk`, `wecom`, `feishu` and `telegram`."""
+    group = await call.platform.notify.create(call.caller.project_id, _form(call.body))
+    return Created(id=group.id, name=group.name)
+
+
+async def groups(call: Call) -> Listed[NotifyGroupInfo]:
+    """The oldest first. Secrets are shown as `***`."""
+    page = call.query.to_page()
+    found, total = await call.platform.notify.list_page(call.caller.project_id, page)
+    return listed([_shown(group) for group in found], total, page)
+
+
+async def group(call: Call) -> NotifyGroupInfo:
+    """Secrets are shown as `***`."""
+    return _shown(await call.platform.notify.get(call.caller.project_id, call.path["notify_group_id"]))
+
+
+async def update_group(call: Call) -> NotifyGroupInfo:
+    """Replaces the group as a whole. A secret that is given as `***` stays; notices that wait for a channel that is no
+    longer there are dropped."""
+    changed = await call.platform.notify.update(call.caller.project_id, call.path["notify_group_id"], _form(call.body))
+    return _shown(changed)
+
+
+async def delete_group(call: Call) -> None:
+    """A group that a rule uses is refused."""
+    await call.platform.notify.delete(call.caller.project_id, call.path["notify_group_id"])
+
+
+async def test_group(call: Call) -> TestedGroup:
+    """Sends a test notice over every channel; the log shows what became of each."""
+    return TestedGroup(count=await call.platform.notify.test(call.caller.project_id, call.path["notify_group_id"]))
+
+
+async def notify_logs(call: Call) -> Listed[NotifyLog]:
+    """Every attempt to send a notice, and every decision not to, the newest first. `state` is that of the notice after
+    it: `waiting` is tried again, `sent`, `failed` (refused for good), `expired` (not sent within a day), `held` (over a
+    daily cap, goes into a digest)."""
+    query: NotifyLogsQuery = call.query
+    page = query.to_page()
+    logs, total = await call.platform.notify.list_logs(call.caller.project_id, query.device, query.state, page)
+    return listed(logs, total, page)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/api/v1/notify_group",
+        summary="Create a notification group",
+        handler=create_group,
+        body=NotifyGroupBody,
+        info=Created,
+        refusals=(Conflict,),
+        example=EXAMPLE,
+        **COMMON,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/notify_groups",
+        summary="List notification groups",
+        handler=groups,
+        query=PageQuery,
+        info=Listed[NotifyGroupInfo],
+        **COMMON,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/notify_group/{notify_group_id}",
+        summary="Read a notification group",
+        handler=group,
+        info=NotifyGroupInfo,
+        refusals=(NotFound,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/notify_group/{notify_group_id}",
+        summary="Replace a notification group",
+        handler=update_group,
+        body=NotifyGroupBody,
+        info=NotifyGroupInfo,
+        refusals=(NotFound,),
+        example=EXAMPLE,
+        **COMMON,
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/v1/notify_group/{notify_group_id}",
+        summary="Remove a notification group",
+        handler=delete_group,
+        refusals=(NotFound, Conflict),
+        **COMMON,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/notify_group/{notify_group_id}/test",
+        summary="Test a notification group",
+        handler=test_group,
+        info=TestedGroup,
+        refusals=(NotFound,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/notify_logs",
+        summary="List attempts to notify",
+        handler=notify_logs,
+        query=NotifyLogsQuery,
+        info=Listed[NotifyLog],
+        **COMMON,
+    ),
+)
