@@ -28,9 +28,9 @@ def publish_packet(packet_id: int, payload: bytes, topic: str = "attributes") ->
     return packet(0x32, string(topic) + packet_id.to_bytes(2, "big") + payload)
 
 
-def connect_packet(certificate: Certificate, keep_alive_s: int = 0) -> bytes:
+def connect_packet(certificate: Certificate, keep_alive_s: int = 0, client_id: str = "") -> bytes:
     """A CONNECT with a clean session."""
-    credentials = string("") + string(certificate.access_token) + string(certificate.project_key)
+    credentials = string(client_id) + string(certificate.access_token) + string(certificate.project_key)
     return packet(0x10, string("MQTT") + b"\x04\xc2" + keep_alive_s.to_bytes(2, "big") + credentials)
 
 
@@ -41,8 +41,8 @@ def puback_packet(packet_id: int) -> bytes:
 class RawDevice:
     """Logged in inside a ``with`` block."""
 
-    def __init__(self, port: int, certificate: Certificate, *, keep_alive_s: int = 0) -> None:
-        self._connect = connect_packet(certificate, keep_alive_s)
+    def __init__(self, port: int, certificate: Certificate, *, keep_alive_s: int = 0, client_id: str = "") -> None:
+        self._connect = connect_packet(certificate, keep_alive_s, client_id)
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
 
     def __enter__(self) -> "RawDevice":

@@ -82,6 +82,10 @@ class Peer:
                 self._arrived += self._decoder.receive_data(data)
         return self._arrived
 
+    async def read(self) -> bytes:
+        """Whatever comes next, undecoded; nothing at the end."""
+        return await self._reader.read(65_536)
+
     async def receive_nothing(self) -> None:
         """Nothing has arrived by the time at which an answer to a PINGREQ would have."""
         assert self._arrived == []
@@ -147,6 +151,10 @@ class House:
     async def restart(self) -> None:
         """The gateway ends and a new one begins, over the same platform."""
         await self.gateway.stop()
+        await self.begin_again()
+
+    async def begin_again(self) -> None:
+        """A gateway begins in place of the one before, whatever became of that."""
         self.gateway = Gateway(self.platform, self.bus, self.clock, self.config)
         await self.listen()
 

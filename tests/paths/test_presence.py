@@ -1,8 +1,12 @@
 """Online is a live session: over connect, takeover, a clean end, a lost network and a dead server."""
 
+import time
+from contextlib import ExitStack
+
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from tests.mqtt_device import MqttDevice
+from tests.raw_device import RawDevice
 from tests.running import Running, eventually
 
 
@@ -27,6 +31,33 @@ def test_a_lost_connection_is_noticed(running: Running) -> None:
     with running.device() as device:
         device.break_off()
         eventually(lambda: not running.online())
+
+
+def test_a_silent_connection_is_noticed_within_one_and_a_half_keep_alives(running: Running) -> None:
+    with RawDevice(running.server.mqtt_port, running.certificate, keep_alive_s=1) as device:
+        began = time.monotonic()
+        assert device.receive(1) == b""  # the server closes it, though the network is well
+        assert 1.0 < time.monotonic() - began < 2.5
+    eventually(lambda: not running.online())
+
+
+def test_clients_that_fight_over_one_certificate_are_named_in_log_and_detail(running: Running) -> None:
+    def conflict() -> list[dict[str, str]]:
+        """As the device's detail shows it."""
+        named: list[dict[str, str]] = running.api.device(running.device_id).get("certificate_conflict", [])
+        return named
+
+    assert conflict() == []
+    with ExitStack() as stack:
+        for turn in range(6):
+            client_id = f"client{turn % 2}"
+            stack.enter_context(RawDevice(running.server.mqtt_port, running.certificate, client_id=client_id))
+        eventually(lambda: len(conflict()) == 2)
+        named = conflict()
+    assert [client["client_id"] for client in named] == ["client0", "client1"]
+    assert all(client["remote_address"].startswith("127.0.0.1:") for client in named)
+    [warning] = running.server.logged("clients fight over one device certificate")
+    assert {client["client_id"] for client in warning["clients"]} == {"client0", "client1"}
 
 
 def test_deleting_a_device_or_resetting_its_certificate_ends_its_connection(running: Running) -> None:
