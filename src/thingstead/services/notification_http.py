@@ -41,18 +41,25 @@ class _Parsed:
     """Collects an answer for the parser."""
 
     def __init__(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
         self.headers: dict[bytes, bytes] = {}
         self.body = bytearray()
+        self.begun = False  # the status and every header are there
         self.complete = False
+        self.keep_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        self.begun = True
 
     def on_body(self, body: bytes) -> None:
         self.body += body[: ANSWER_BYTES - len(self.body)]
 
     def on_message_complete(self) -> None:
         self.complete = True
+        self.keep_alive = self.parser.should_keep_alive()  # known only now
 
 
 class _Connection(NamedTuple):
@@ -136,8 +143,8 @@ class HttpSender:
         """The answer; None where the connection ended before there was any of it."""
         reader, writer = connection
         parsed = _Parsed()
-        parser = httptools.HttpResponseParser(parsed)
-        received = keep = False
+        parser = parsed.parser
+        received = False
         try:
             writer.write(request)
             await writer.drain()
@@ -147,23 +154,21 @@ class HttpSender:
                     break
                 received = True
                 parser.feed_data(data)
-            keep = parsed.complete and parser.should_keep_alive()
         except httptools.HttpParserError as exc:
             raise SendFailed("the answer is not HTTP") from exc
         except ConnectionError:
             if received:
                 raise
         finally:
-            if keep:
+            if parsed.keep_alive:
                 self._keep(host, connection)
             else:
                 writer.close()
         if not received:
             return None
-        status = parser.get_status_code()
-        if not status:
+        if not parsed.begun:
             raise SendFailed("the answer ended early")
-        return Answer(status, parsed.headers, bytes(parsed.body))
+        return Answer(parser.get_status_code(), parsed.headers, bytes(parsed.body))
 
     def _keep(self, host: Host, connection: _Connection) -> None:
         before = self._idle.pop(host, None)

@@ -1,0 +1,152 @@
+"""Those who are told of alarms: an HTTP server and an SMTP server, real ones, on free ports of this machine."""
+
+import asyncio
+import json
+from typing import Any, NamedTuple
+
+import httptools
+
+
+class Received(NamedTuple):
+    """A request."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class _Request:
+    def __init__(self) -> None:
+        self.url = b""
+        self.headers: dict[str, str] = {}
+        self.body = b""
+        self.complete = False
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode().lower()] = value.decode()
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
+class HttpReceiver:
+    """Answers what :attr:`answers` says, one by one, and then 200; counts connections."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.answers: list[bytes] = []
+        self.connections = 0
+        self.arrived = asyncio.Event()
+        self.hold: asyncio.Event | None = None  # nobody is answered before it is set
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> "HttpReceiver":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.connections += 1
+        try:
+            while await self._answer(reader, writer):
+                pass
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        request = _Request()
+        parser = httptools.HttpRequestParser(request)
+        while not request.complete:
+            data = await reader.read(65_536)
+            if not data:
+                return False
+            parser.feed_data(data)
+        self.received.append(Received(request.url.decode(), request.headers, request.body))
+        self.arrived.set()
+        if self.hold is not None:
+            await self.hold.wait()
+        answer = self.answers.pop(0) if self.answers else reply(200, b"{}")
+        writer.write(answer)
+        await writer.drain()
+        return b"\r\n\r\n" in answer
+
+
+def reply(status: int, body: bytes = b"", **headers: str) -> bytes:
+    """An HTTP answer."""
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class Mail(NamedTuple):
+    """A mail as it was handed over."""
+
+    sender: str
+    recipients: list[str]
+    text: str
+
+
+class SmtpReceiver:
+    """An SMTP server without encryption. ``answers`` replaces its next answers, by command."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+        self.answers: dict[str, bytes] = {}
+
+    async def __aenter__(self) -> "SmtpReceiver":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 test\r\n")
+        sender, recipients = "", list[str]()
+        while line := (await reader.readline()).decode().strip():
+            command = line.partition(" ")[0].upper()
+            answer = self.answers.pop(command, b"250 ok\r\n")
+            if command == "MAIL":
+                sender = line.partition("<")[2].partition(">")[0]
+            elif command == "RCPT" and answer.startswith(b"250"):
+                recipients.append(line.partition("<")[2].partition(">")[0])
+            elif command == "DATA":
+                writer.write(b"354 go on\r\n")
+                text = (await reader.readuntil(b"\r\n.\r\n")).decode()
+                if answer.startswith(b"250"):
+                    self.mails.append(Mail(sender, recipients, text))
+            elif command == "QUIT":
+                answer = b"221 bye\r\n"
+            writer.write(answer)
+            if command == "QUIT":
+                break
+        writer.close()
