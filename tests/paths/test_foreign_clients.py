@@ -6,7 +6,9 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
+from paho.mqtt.enums import MQTTProtocolVersion
 
+from tests.mqtt_device import MqttDevice
 from tests.running import Running
 from tests.server_process import StartServer
 
@@ -77,3 +79,28 @@ def test_curl_reads_a_device(running: Running) -> None:
         output("curl", "-s", f"{api}/device/{running.device_id}", "-H", f"Authorization: Bearer {token}")
     )
     assert (shown["result"], shown["info"]["id"]) == (True, running.device_id)
+
+
+@pytest.mark.parametrize(
+    "version", [MQTTProtocolVersion.MQTTv31, MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5]
+)
+def test_paho_reports_and_receives_over_websocket(running: Running, version: MQTTProtocolVersion) -> None:
+    port = running.server.http_port
+    with MqttDevice(port, running.certificate, version=version, transport="websockets") as device:
+        device.report({"n": 1})
+        assert device.next("attributes/response") == {"result": 1}
+        running.api.call("POST", f"/control/device/{running.device_id}/attributes", json={"relay": True})
+        assert device.next("attributes/push") == {"relay": True}
+
+
+@pytest.mark.external("mosquitto_sub")
+def test_mosquitto_sub_is_told_what_devices_report(running: Running) -> None:
+    view_key = running.credentials.view_key
+    where = ("-h", "127.0.0.1", "-p", str(running.server.mqtt_port))
+    who = ("-u", view_key, "-P", running.credentials.view_secret)
+    command = ["mosquitto_sub", *where, *who, "-t", f"{view_key}/+/attributes", "-C", "1", "-W", "20"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as subscriber, running.device() as device:
+        while subscriber.poll() is None:  # those before its SUBACK are not for it
+            device.report({"n": 1})
+        assert subscriber.stdout is not None
+        assert json.loads(subscriber.stdout.read())["attributes"] == {"n": 1}
