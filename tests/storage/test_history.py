@@ -367,6 +367,22 @@ async def test_producers_held_back_by_unpacked_points_are_released_by_packing_al
     await database.close()
 
 
+async def test_packing_ends_although_it_was_just_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    register_devices(path)
+    database = Database(path)
+    for turns in range(6):
+        history = SqliteHistory(database, pack_points=1)
+        await history.open()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        history.packer.added(1)
+        async with asyncio.timeout(10):
+            await history.close()
+        history.packer.added(-1)
+    await database.close()
+
+
 async def test_points_pending_and_packed_meanwhile_are_never_read_twice(bench: Bench) -> None:
     for ts in range(1500):
         bench.history.append(Report(1, ts, 1, {"x": ts}))

@@ -249,7 +249,8 @@ class Packer:
         """Does the work whenever it is wanted, and at intervals. What fails is tried again; nothing is lost by that."""
         while True:
             try:
-                await asyncio.wait_for(wanted.wait(), interval_s)
+                async with asyncio.timeout(interval_s):  # wait_for may swallow the cancellation that ends the task
+                    await wanted.wait()
             except TimeoutError:
                 pass
             wanted.clear()

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import starmap
 from typing import Any
 
 from thingstead.model.report import SeriesPoint
@@ -97,6 +98,14 @@ def newest_points(blocks: BlockStream, unpacked: Iterator[Point], offset: int, l
             offset -= skipped
             if not skipped:
                 buffer = blocks.take()
+            continue
+        if buffer and (waiting is None or waiting[0] < buffer[0][0]) and repeats.at != buffer[-1][0]:
+            # Nothing is to be merged, so the block is taken as a whole, or as much of it as is wanted.
+            end = max(0, len(buffer) - offset)
+            begin = max(0, end - (limit - len(found)))
+            offset -= len(buffer) - end
+            found.extend(starmap(SeriesPoint, reversed(buffer[begin:end])))
+            buffer = []
             continue
         if waiting is not None and (not buffer or waiting[0] >= buffer[-1][0]):
             point, waiting = waiting, next(unpacked, None)
