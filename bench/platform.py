@@ -92,6 +92,7 @@ class Platform(NamedTuple):
     http_port: int
     mqtt_port: int
     api: ProjectApi
+    view: tuple[str, str]  # ProjectViewKey and ProjectViewSecret
 
 
 def initialize(folder: Path) -> dict[str, str]:
@@ -122,7 +123,7 @@ def thingstead() -> Iterator[Platform]:
         credentials = initialize(folder)
         with serving(folder) as (pid, http_port, mqtt_port), contextlib.closing(ProjectApi(http_port)) as api:
             api.log_in(credentials)
-            yield Platform(pid, http_port, mqtt_port, api)
+            yield Platform(pid, http_port, mqtt_port, api, (credentials["view_key"], credentials["view_secret"]))
 
 
 def report_once(mqtt_port: int, device: Device, body: bytes) -> None:

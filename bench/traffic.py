@@ -61,10 +61,17 @@ def payload(number: int, noise: random.Random) -> bytes:
     ).encode()
 
 
-def publish(packet_id: int, body: bytes) -> bytes:
-    """[MQTT-3.3] A PUBLISH with QoS 1 to ``attributes``."""
-    variable = len(TOPIC).to_bytes(2, "big") + TOPIC + packet_id.to_bytes(2, "big")
+def publish(packet_id: int, body: bytes, topic: bytes = TOPIC) -> bytes:
+    """[MQTT-3.3] A PUBLISH with QoS 1."""
+    variable = len(topic).to_bytes(2, "big") + topic + packet_id.to_bytes(2, "big")
     return b"\x32" + _variable_byte_integer(len(variable) + len(body)) + variable + body
+
+
+def subscribe(packet_id: int, topic_filter: str) -> bytes:
+    """[MQTT-3.8] A SUBSCRIBE at QoS 0."""
+    encoded = topic_filter.encode()
+    body = packet_id.to_bytes(2, "big") + len(encoded).to_bytes(2, "big") + encoded + b"\0"
+    return b"\x82" + _variable_byte_integer(len(body)) + body
 
 
 def connect(client_id: str, username: str, password: str, keep_alive_s: int = 60) -> bytes:
