@@ -131,10 +131,11 @@ class FanoutGenerator:
         task = self._task
         for number in range(task.subscribers):
             sock = self._open(f"subscriber-{number}", task.subscriber)
+            self._subscribers[sock.fileno()] = _Subscriber(sock)
             sock.sendall(subscribe(1, task.topic_filter))
             if sock.recv(5) != b"\x90\x03\x00\x01\x00":
                 raise LoadFailed("the subscription was not granted")
-            self._subscribers[sock.fileno()] = _Subscriber(self._serving(sock))
+            self._serving(sock)
         for number, (credentials, topic) in enumerate(zip(task.publishers, task.topics, strict=True)):
             sock = self._serving(self._open(f"publisher-{number}", credentials))
             self._publishers[sock.fileno()] = _Publisher(sock, topic, task.window)

@@ -1,5 +1,6 @@
 """The fan-out load counts every message that a subscriber gets, however it is cut, and refuses to guess."""
 
+import itertools
 import os
 
 import pytest
@@ -30,7 +31,7 @@ class _Cut:
 def test_messages_are_counted_wherever_the_stream_is_cut(count: int, cuts: list[int], noise: bytes) -> None:
     stream = (b"0\x20" + noise.replace(b"/", b"") + b"k/t" + MARK + b'n":1}') * count
     places = sorted({cut for cut in cuts if cut < len(stream)} | {0, len(stream)})
-    pieces = [stream[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [stream[start:end] for start, end in itertools.pairwise(places)]
     subscriber = _Subscriber(_Cut(list(pieces)))  # type: ignore[arg-type]  # all that it uses of a socket
     buffer = bytearray(fanout_load.RECEIVE_BYTES)
     for _ in pieces:
@@ -61,9 +62,7 @@ def test_what_is_acknowledged_reaches_every_subscriber() -> None:
 
 
 def test_a_subscription_that_is_not_granted_gives_no_figure() -> None:
-    with (
-        answering(b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x80") as port,
-        pytest.raises(LoadFailed, match="not granted"),
-    ):
+    with answering(b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x80") as port:
         task = Task(port, [], [], ("a", "b"), "x/+/attributes", 1, 5, 0.1, 0.1, os.getpid())
-        fanout_load.FanoutGenerator(task).run()
+        with pytest.raises(LoadFailed, match="not granted"):
+            fanout_load.FanoutGenerator(task).run()
