@@ -165,3 +165,20 @@ async def test_stopping_closes_idle_connections_and_waits_for_requests_under_way
     assert not listener.running
     idle_writer.close()
     busy_writer.close()
+
+
+async def peer_of(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with the address of the peer."""
+    body = f"{scope['client'][0]} {scope['client'][1]}".encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def test_behind_a_load_balancer_the_address_is_that_of_the_real_peer() -> None:
+    listener = HttpListener(peer_of, [Port(bind("http_port", "127.0.0.1", 0), proxied=True)], ApiSettings())
+    await listener.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(b"PROXY TCP4 192.0.2.7 192.0.2.1 40000 80\r\n" + GET)
+    assert await answer(reader) == (200, b"192.0.2.7 40000")
+    writer.close()
+    await listener.stop()
