@@ -20,6 +20,7 @@ from thingstead.client import (
     logs,
 )
 from thingstead.client import mqtt_device as module
+from thingstead.client.expectations import ACCEPTED
 from thingstead.errors import Conflict, InvalidInput, NotAuthenticated, Unavailable
 
 FUNCTIONS = {"attributes": [{"identifier": "level", "data_type": "number", "data_options": {"max": 10}}]}
@@ -233,3 +234,17 @@ async def test_what_waits_when_a_device_is_closed_fails(pump: Registered, cable:
     for waiting in (report, reading):
         with pytest.raises(Unavailable):
             await waiting
+
+
+async def test_a_cancellation_that_comes_together_with_the_answer_is_not_forgotten(
+    pump: Registered, cable: Cable
+) -> None:
+    async with MqttDevice(pump.certificate, Broker("127.0.0.1", cable.port)) as device:
+        cable.deaf = True
+        report = asyncio.ensure_future(device.report({"n": 1}))
+        await asyncio.sleep(0)
+        expected = device._expectations._in_order["attributes/response"][0]
+        expected.outcome.set_result(ACCEPTED)
+        report.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await report

@@ -23,6 +23,7 @@ MODULES = {
     "check": "thingstead.cli.check",
     "export": "thingstead.cli.export",
     "import-history": "thingstead.cli.import_history",
+    "simulate": "thingstead.cli.simulate",
 }
 
 

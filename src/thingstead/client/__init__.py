@@ -14,6 +14,7 @@ from thingstead.client.planes import (
 )
 from thingstead.client.project import (
     administrators,
+    alarm_rules,
     alarms,
     applications,
     control,
@@ -24,6 +25,7 @@ from thingstead.client.project import (
     devices,
     info,
     logs,
+    notify_groups,
 )
 from thingstead.client.projects import AdministratorLogin, ApplicationKeys, AsyncProjectClient, ProjectClient
 from thingstead.client.subscriber import Notice, Subscriber, ViewKeys
@@ -50,6 +52,7 @@ __all__ = [
     "Subscriber",
     "ViewKeys",
     "administrators",
+    "alarm_rules",
     "alarms",
     "applications",
     "control",
@@ -60,4 +63,5 @@ __all__ = [
     "devices",
     "info",
     "logs",
+    "notify_groups",
 ]

@@ -177,7 +177,9 @@ class MqttDevice:
             self._expectations.withdraw(answer_topic, expected)
             raise
         try:
-            return await asyncio.wait_for(expected.outcome, self._timeout_s)
+            # Not wait_for(), which in Python 3.11 forgets a cancellation that comes together with the answer.
+            async with asyncio.timeout(self._timeout_s):
+                return await expected.outcome
         except TimeoutError as exc:
             raise Unavailable(f"{topic} was not acknowledged within {self._timeout_s:g} s") from exc
 

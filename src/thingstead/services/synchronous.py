@@ -95,7 +95,8 @@ class SynchronousCommandService:
         turn.callers += 1
         try:
             try:
-                await asyncio.wait_for(turn.lock.acquire(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await turn.lock.acquire()
             except TimeoutError:
                 raise ReplyTimeout("the device was busy with earlier commands of this id") from None
             try:

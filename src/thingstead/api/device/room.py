@@ -13,6 +13,7 @@ async def await_room(ingest: IngestService) -> None:
     relieved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     ingest.on_relief(lambda: None if relieved.done() else relieved.set_result(None))
     try:
-        await asyncio.wait_for(relieved, ROOM_TIMEOUT_S)
+        async with asyncio.timeout(ROOM_TIMEOUT_S):
+            await relieved
     except TimeoutError:
         raise Unavailable("the server has more to write than it can take") from None

@@ -1,0 +1,1 @@
+"""Simulated devices with plausible signals, for trials and demonstrations (``thingstead simulate``)."""
