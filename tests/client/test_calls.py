@@ -90,7 +90,7 @@ def test_every_member_of_an_answer_is_known() -> None:
 def compare(where: str, ours: Any, theirs: Any) -> None:
     """The client's type has every member of the server's."""
     ours, theirs = bare(ours), bare(theirs)
-    if not fields(theirs):
+    if not fields(theirs) or ours is theirs:
         return
     assert fields(ours).keys() == fields(theirs).keys(), where
     for name, kind in fields(theirs).items():

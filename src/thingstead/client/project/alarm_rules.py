@@ -41,8 +41,9 @@ class AlarmRule(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_": "ra
 class TracedCondition(msgspec.Struct, frozen=True, kw_only=True):
     """What a condition came to."""
 
-    condition: str
-    holds: bool | None = None
+    condition: dict[str, Any]
+    value: Any = None  # of its attribute
+    holds: bool | None = None  # None: it cannot be told afterwards
 
 
 class TraceEntry(msgspec.Struct, frozen=True, kw_only=True):
