@@ -16,6 +16,7 @@ from thingstead.services.commits import committed
 from thingstead.storage.sqlite import compaction
 from thingstead.storage.sqlite.database import connect
 from thingstead.storage.sqlite.ranges import SqliteRanges
+from thingstead.storage.sqlite.records import decode_spooled, decode_values
 
 __all__ = ["bench"]
 PAGE_BYTES = 8192
@@ -101,7 +102,7 @@ async def test_a_damaged_row_of_the_spool_is_set_aside(bench: Bench, compacting:
         await pack(bench)
     spoiled = damage(bench.path, "spool", "reports", "first_ts = 2")
     if compacting:
-        await bench.history.packer.settle(list(bench.history._heads.values()))
+        await bench.history.packer.settle(list(bench.history.heads._heads.values()))
     assert await bench.points("x") == [(3, 3), (1, 1)]
     assert await quarantine(bench) == [("spool", spoiled)]
     left = bench.database.reader.execute("SELECT spooled FROM device_state WHERE device_number = 1").fetchone()
@@ -157,6 +158,27 @@ async def test_a_damaged_page_of_blocks_fails_what_needs_it_and_nothing_else(ben
     assert (await bench.points("steady", start=10**6, number=2)) == [(10**6, 1)]
     await bench.report(10**6 + 1, number=1, steady=2)
     assert (await bench.current())["steady"] == (10**6 + 1, 2)
+
+
+async def test_reports_that_a_damaged_page_keeps_from_being_packed_are_set_aside(bench: Bench) -> None:
+    await bench.report(1, x=1)
+    await pack(bench)
+    (row,) = bench.database.reader.execute("SELECT reports FROM spool").fetchone()
+    await bench.close()
+    spoil_page_with(bench.path, row[:12], without=b"CREATE")
+    await bench.open()
+    await bench.report(2, number=2, x=2)
+    await bench.report(3, number=2, y="kept")
+    await pack(bench)
+    assert bench.history.packer.pending_points == 0
+    assert bench.history.heads.get(2).spooled == 0
+    assert bench.database.reader.execute("SELECT count(*) FROM report_log").fetchone() == (0,)
+    [(kind, data)] = await quarantine(bench)
+    assert kind == "reports"
+    assert [(report.ts, decode_values(report.body)) for report in decode_spooled(data)] == [
+        (2, {"x": 2}),
+        (3, {"y": "kept"}),
+    ]
 
 
 async def test_a_torn_end_of_the_last_write_loses_only_what_was_torn(tmp_path: Path) -> None:

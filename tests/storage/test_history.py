@@ -107,7 +107,7 @@ async def make_blocks(bench: Bench) -> None:
 
 async def settle_later(bench: Bench) -> None:
     await pack(bench)
-    await bench.history.packer.settle(list(bench.history._heads.values()))
+    await bench.history.packer.settle(list(bench.history.heads._heads.values()))
 
 
 async def restart(bench: Bench) -> None:
@@ -403,7 +403,7 @@ async def test_heads_that_hold_nothing_unpacked_leave_memory(tmp_path: Path) -> 
     for number in range(10, 20):
         assert await history.current(number) == {}
     assert (await history.current(1))["x"].value == 1
-    assert len(history._heads) <= 4
+    assert len(history.heads) <= 4
     await history.close()
     await database.close()
 

@@ -12,12 +12,12 @@ from thingstead.storage.sqlite.database import connect
 from thingstead.storage.sqlite.device_list import DEVICES
 from thingstead.storage.sqlite.failures import DRIVER_ERRORS, translated
 from thingstead.storage.sqlite.heads import without_attributes
-from thingstead.storage.sqlite.history import snapshot
 from thingstead.storage.sqlite.layout import to_json
 from thingstead.storage.sqlite.log import read_log
 from thingstead.storage.sqlite.ranges import RangeReader
 from thingstead.storage.sqlite.records import REMOVE_CODE, SOURCES, Pending, decode_identifiers
 from thingstead.storage.sqlite.schema import require_newest
+from thingstead.storage.sqlite.snapshots import snapshot
 from thingstead.storage.sqlite.spool import EVER, Unpacked
 from thingstead.storage.sqlite.states import identifiers_in_blocks
 

@@ -9,22 +9,19 @@
 """
 
 import asyncio
+import gc
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 from thingstead.clock import Clock, SystemClock
 from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
 from thingstead.model.device import AttributeValue, UplinkKind
 from thingstead.model.report import Report, SeriesPoint
-from thingstead.storage.seals import Damaged
 from thingstead.storage.sqlite.batch import Batch
 from thingstead.storage.sqlite.database import Database
-from thingstead.storage.sqlite.failures import DRIVER_ERRORS, translated
+from thingstead.storage.sqlite.head_cache import HeadCache
 from thingstead.storage.sqlite.heads import Head
-from thingstead.storage.sqlite.hours import projects_of, take_blocks
-from thingstead.storage.sqlite.layout import to_json
-from thingstead.storage.sqlite.log import read_log
+from thingstead.storage.sqlite.log import Log, read_log
 from thingstead.storage.sqlite.packer import Packer
 from thingstead.storage.sqlite.quarantine import Finding, Quarantine
 from thingstead.storage.sqlite.records import (
@@ -33,20 +30,19 @@ from thingstead.storage.sqlite.records import (
     TOUCH_CODES,
     LogEntry,
     Pending,
-    decode_active,
     encode_entries,
     encode_values,
 )
+from thingstead.storage.sqlite.removal import remove_blocks, remove_device
 from thingstead.storage.sqlite.series import BlockStream, newest_points
+from thingstead.storage.sqlite.snapshots import snapshot
 from thingstead.storage.sqlite.spool import Unpacked, remove_attributes
-from thingstead.storage.sqlite.states import rebuild_current
 
 MAX_ATTRIBUTES = 2_000  # of one device: a device that makes up identifiers cannot fill memory
 INLINE_POINTS = 1_000  # a series read up to this deep runs on the event loop, a deeper one in a thread
 DUE_LIMIT = 5_000_000  # points that wait to become blocks, at which producers are held back
 INLINE_UNPACKED = 10_000  # points of a device in no block, over which a read runs in a thread too
 REFUSED_KINDS = ("event", "data")  # uplinks that are refused where reports are; the others need next to no room
-BLOCKS_PER_DELETE = 500
 INSERT_LOG = "INSERT INTO report_log (seq, entries) VALUES (?, ?)"
 
 
@@ -67,8 +63,6 @@ class SqliteHistory:
         self._loop = asyncio.get_running_loop()
         self._pending_limit = 4 * pack_points  # pending points at which producers are held back
         self._waiting_limit = waiting_limit  # reports that wait for a commit at which producers are held back
-        self._head_limit = head_limit  # heads kept in memory although nothing of them is pending
-        self._heads: dict[int, Head] = {}
         self._open: Batch | None = None
         self._committing: Batch | None = None
         self._seq = 0  # the newest log row that was begun
@@ -83,6 +77,8 @@ class SqliteHistory:
             pack_points=pack_points,
             pack_interval_s=pack_interval_s,
         )
+        self.heads = HeadCache(database, self.quarantine, self._busy, self.packer.touched, head_limit)
+        self._head = self.heads.get
         self.refusal: str | None = None  # why nothing is appended now
         self.waiting = 0  # reports not yet on disk
         self.commits = 0
@@ -94,15 +90,25 @@ class SqliteHistory:
         log = await self._database.read(read_log)
         self.quarantine.found(log.findings)
         self._seq = log.newest_seq
-        dirty = self.packer.dirty
-        for seq, entries in log.rows:
-            for entry in entries:
-                head = self._head(entry[0])
-                head.replay(seq, entry)
-                dirty[head.number] = head
+        self._replay(log)
         self.packer.applied_seq = self._seq
-        self.packer.added(sum(head.points for head in dirty.values()))
+        self.packer.added(sum(head.points for head in self.packer.dirty.values()))
         self.packer.start()
+
+    def _replay(self, log: Log) -> None:
+        """Applies the log to the heads."""
+        dirty = self.packer.dirty
+        collecting = gc.isenabled()
+        gc.disable()  # hundreds of thousands of objects that stay: looking for garbage among them costs a quarter
+        try:
+            for seq, entries in log.rows:
+                for entry in entries:
+                    head = self._head(entry[0])
+                    head.replay(seq, entry)
+                    dirty[head.number] = head
+        finally:
+            if collecting:
+                gc.enable()
 
     async def close(self) -> None:
         """Commits what was appended. What is pending stays in the log for the next start."""
@@ -233,46 +239,12 @@ class SqliteHistory:
             for callback in relieved:
                 self._loop.call_soon(callback)
 
+    def _busy(self) -> set[int]:
+        """Devices whose heads must stay: they are dirty, or wait for a commit."""
+        batches = [batch for batch in (self._open, self._committing) if batch]
+        return self.packer.busy.union(head.number for batch in batches for head in batch.heads)
+
     # Reading
-
-    def _head(self, number: int) -> Head:
-        head = self._heads.get(number)
-        if head is None:
-            head = self._heads[number] = Head(number)
-            self._restore(head)
-            if len(self._heads) > 2 * self._head_limit:
-                self._evict()
-        return head
-
-    def _restore(self, head: Head) -> None:
-        reader = self._database.reader
-        try:
-            row = reader.execute(
-                "SELECT attributes, active, packed_seq, spooled FROM device_state WHERE device_number = ?",
-                (head.number,),
-            ).fetchone()
-        except DRIVER_ERRORS as exc:
-            del self._heads[head.number]
-            raise translated(exc) from exc
-        if row is None:
-            return
-        try:
-            head.restore(*row)
-        except Damaged as exc:
-            self.quarantine.found(
-                [Finding("device_state", (head.number,), head.number, None, str(exc), b"".join(row[:2]))]
-            )
-            head.take_over(rebuild_current(reader, head.number), {})
-            self.packer.dirty[head.number] = head  # so that its state is written again
-
-    def _evict(self) -> None:
-        """Drops the heads that were loaded first, but none that is dirty or waits for a commit."""
-        busy = self.packer.busy | {
-            head.number for batch in (self._open, self._committing) if batch for head in batch.heads
-        }
-        newest = next(reversed(self._heads))
-        for number in [number for number in self._heads if number not in busy and number != newest][: self._head_limit]:
-            del self._heads[number]
 
     async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
         return self._head(device_number).current
@@ -283,17 +255,7 @@ class SqliteHistory:
 
     def active_of(self, device_numbers: Sequence[int]) -> dict[int, dict[str, int]]:
         """The newest uplink (ms) by kind, of each device."""
-        active = {}
-        for number in device_numbers:
-            head = self._heads.get(number)
-            if head is not None:
-                active[number] = dict(head.active)
-                continue
-            row = self._database.reader.execute(
-                "SELECT active FROM device_state WHERE device_number = ?", (number,)
-            ).fetchone()
-            active[number] = decode_active(row[0]) if row else {}
-        return active
+        return self.heads.active_of(device_numbers)
 
     def count_active(self, project_id: str, since: int) -> int:
         """How many devices of a project have an uplink at or after ``since`` (ms)."""
@@ -348,25 +310,19 @@ class SqliteHistory:
         names = list(identifiers)
         left: list[int] = []  # points of the device that are left in the spool
 
-        def remove_blocks(connection: sqlite3.Connection) -> int:
-            """Some of them, so that no transaction takes long; returns how many."""
-            condition = (
-                "device_number = ?1 AND (identifier, first_ts) IN (SELECT identifier, first_ts FROM block"
-                " WHERE device_number = ?1 AND identifier IN (SELECT value FROM json_each(?2)) LIMIT ?3)"
-            )
-            parameters = (device_number, to_json(names), BLOCKS_PER_DELETE)
-            return len(take_blocks(connection, projects_of(connection, [device_number]), condition, parameters))
+        def some(connection: sqlite3.Connection) -> bool:
+            return remove_blocks(connection, device_number, names)
 
-        def remove(connection: sqlite3.Connection) -> None:
-            remove_blocks(connection)
+        def rest(connection: sqlite3.Connection) -> None:
+            some(connection)
             left.append(remove_attributes(connection, device_number, set(names)))
 
         async with self.packer.still():  # none of their points may be on its way
-            while await self._database.write(remove_blocks) == BLOCKS_PER_DELETE:
+            while await self._database.write(some):
                 pass
             head = self._head(device_number)
             batch = self._add(head, None, (device_number, 0, 0, REMOVE_CODE, encode_values(names)))
-            batch.extras.append(remove)
+            batch.extras.append(rest)
             ended: asyncio.Future[None] = self._loop.create_future()
             batch.on_done(lambda error: ended.set_exception(error) if error else ended.set_result(None))
             await asyncio.shield(ended)
@@ -374,29 +330,10 @@ class SqliteHistory:
 
     @staticmethod
     def delete_in(connection: sqlite3.Connection, device_number: int) -> None:
-        """Deletes a device's state, within the transaction that deletes the device, and marks its blocks to be
-        dropped. Nobody can reach these any more: numbers of devices are never used again."""
-        connection.execute(
-            "INSERT INTO removed_devices (number, project_id) SELECT number, project_id FROM devices WHERE number = ?",
-            (device_number,),
-        )
-        for table in ("spool", "device_state"):
-            connection.execute(f"DELETE FROM {table} WHERE device_number = ?", (device_number,))  # noqa: S608
+        """Deletes what is kept of a device, within the transaction that deletes the device."""
+        remove_device(connection, device_number)
 
     def forget(self, device_number: int) -> None:
         """Drops what is in memory of a device that was deleted."""
-        self._heads.pop(device_number, None)
+        self.heads.forget(device_number)
         self.packer.forget(device_number)
-
-
-@contextmanager
-def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    """One transaction, so that everything that is read in it is of one moment."""
-    try:
-        connection.execute("BEGIN")
-        try:
-            yield
-        finally:
-            connection.execute("ROLLBACK")
-    except DRIVER_ERRORS as exc:
-        raise translated(exc) from exc

@@ -7,19 +7,18 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple
 
 import structlog
 
 from thingstead.errors import Unavailable
-from thingstead.model.device import AttributeValue
-from thingstead.storage.sqlite import compaction
+from thingstead.storage.sqlite import compaction, spooling
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.failures import DamagedFile
 from thingstead.storage.sqlite.heads import Head
 from thingstead.storage.sqlite.packing_worker import PackingWorker
 from thingstead.storage.sqlite.quarantine import Finding, Quarantine, set_aside
-from thingstead.storage.sqlite.records import Pending, encode_spooled, encode_state
+from thingstead.storage.sqlite.records import encode_spooled
+from thingstead.storage.sqlite.spooling import Snapshot, make_rows, take_snapshot
 
 log = structlog.get_logger("thingstead.history")
 
@@ -31,18 +30,6 @@ IDLE_S = 60.0  # without work for it, after which that process is ended
 SPOOL_POINTS = 50_000  # of one device; over it they become blocks although these are not full
 LOG_ROWS_PER_DELETE = 500
 RETRY_S = 5.0  # after a packing that failed
-
-
-class _Snapshot(NamedTuple):
-    """What stands in a head now, and is to be packed."""
-
-    head: Head
-    seq: int  # every report up to this log row is in it or packed already
-    pending: list[Pending]
-    points: int
-    current: dict[str, AttributeValue]
-    active: dict[str, int]
-    newest_uplink: int
 
 
 class Packer:
@@ -100,6 +87,10 @@ class Packer:
         """Devices whose heads must stay."""
         return self.dirty.keys() | self._due.keys()
 
+    def touched(self, head: Head) -> None:
+        """The state row of a head is to be written."""
+        self.dirty[head.number] = head
+
     def added(self, points: int) -> None:
         """Points came into the heads (or, negative, went)."""
         self.pending_points += points
@@ -154,23 +145,24 @@ class Packer:
             await self.pack()
 
     async def _spool(self, heads: list[Head]) -> None:
-        snapshots = [_snapshot(head, self.applied_seq) for head in heads]
+        snapshots = [take_snapshot(head, self.applied_seq) for head in heads]
         now = self._now_ms()
         try:
-            rows = await self._database.read(lambda _: [_rows(taken, now) for taken in snapshots])
-            await self._database.write(lambda connection: _write(connection, rows))
+            rows = await self._database.read(lambda _: [make_rows(taken, now) for taken in snapshots])
+            await self._database.write(lambda connection: spooling.write(connection, rows))
         except DamagedFile as exc:
             if len(heads) > 1:  # one of them meets a damaged page of the file; the others need not wait for it
                 for head in heads:
                     await self._spool([head])
                 return
             await self._give_up(snapshots[0], exc.message)
+            snapshots = [snapshots[0]._replace(points=0)]
         for taken in snapshots:
             self._spooled(taken)
         self._count_due()
         self._on_packed()
 
-    def _spooled(self, taken: _Snapshot) -> None:
+    def _spooled(self, taken: Snapshot) -> None:
         head = taken.head
         dropped = head.drop_packed(taken.seq)
         head.spooled += taken.points
@@ -184,7 +176,7 @@ class Packer:
             self._due[head.number] = head
             self._due_wanted.set()
 
-    async def _give_up(self, taken: _Snapshot, reason: str) -> None:
+    async def _give_up(self, taken: Snapshot, reason: str) -> None:
         """Sets the pending reports of a device aside whose rows cannot be written."""
         number = taken.head.number
         finding = Finding("reports", (number,), number, None, reason, encode_spooled(taken.pending))
@@ -264,47 +256,6 @@ class Packer:
                 continue
             await asyncio.sleep(RETRY_S)
             wanted.set()
-
-
-def _snapshot(head: Head, seq: int) -> _Snapshot:
-    return _Snapshot(
-        head, seq, list(head.pending), head.points, dict(head.current), dict(head.active), head.newest_uplink
-    )
-
-
-class _Rows(NamedTuple):
-    """What is written of a device."""
-
-    number: int
-    spool: tuple[int, int, int, int, int, bytes] | None  # device number, spooled_at, first_ts, last_ts, points, reports
-    state: tuple[int, bytes, bytes, int, int, int]  # as the table has it
-
-
-def _rows(taken: _Snapshot, now: int) -> _Rows:
-    number = taken.head.number
-    spool = None
-    if taken.pending:
-        timestamps = [report.ts for report in taken.pending]
-        spool = (number, now, min(timestamps), max(timestamps), taken.points, encode_spooled(taken.pending))
-    attributes, active = encode_state(taken.current), encode_state(taken.active)
-    return _Rows(number, spool, (number, attributes, active, taken.newest_uplink, taken.seq, taken.points))
-
-
-def _write(connection: sqlite3.Connection, rows: list[_Rows]) -> None:
-    """Devices that were removed meanwhile are passed over."""
-    one = "SELECT 1 FROM devices WHERE number = ?"
-    alive = [row for row in rows if connection.execute(one, (row.number,)).fetchone() is not None]
-    connection.executemany(
-        "INSERT INTO spool (device_number, spooled_at, first_ts, last_ts, points, reports) VALUES (?, ?, ?, ?, ?, ?)",
-        [row.spool for row in alive if row.spool is not None],
-    )
-    connection.executemany(
-        "INSERT INTO device_state (device_number, attributes, active, newest_uplink, packed_seq, spooled)"
-        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device_number) DO UPDATE SET attributes = excluded.attributes,"
-        " active = excluded.active, newest_uplink = excluded.newest_uplink, packed_seq = excluded.packed_seq,"
-        " spooled = spooled + excluded.spooled",
-        [row.state for row in alive],
-    )
 
 
 def _chunks(heads: list[Head], weight: Callable[[Head], int], limit: int) -> Iterator[list[Head]]:

@@ -14,9 +14,10 @@ from thingstead.storage.columns import Series, merged, series_of, without_repeat
 from thingstead.storage.sampling import sample
 from thingstead.storage.seals import Damaged
 from thingstead.storage.sqlite.database import Database
-from thingstead.storage.sqlite.history import SqliteHistory, snapshot
+from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.quarantine import Finding
 from thingstead.storage.sqlite.series import BlockData, BlockStream, newest_points, select_blocks
+from thingstead.storage.sqlite.snapshots import snapshot
 from thingstead.storage.sqlite.spool import Unpacked
 
 T = TypeVar("T")

@@ -1,0 +1,99 @@
+"""The heads that are in memory: loaded when a device is first seen, dropped when there are too many."""
+
+from collections.abc import Callable, Collection, Sequence
+
+from thingstead.storage.seals import Damaged
+from thingstead.storage.sqlite.database import Database
+from thingstead.storage.sqlite.failures import DRIVER_ERRORS, translated
+from thingstead.storage.sqlite.heads import Head
+from thingstead.storage.sqlite.quarantine import Finding, Quarantine
+from thingstead.storage.sqlite.records import decode_active
+from thingstead.storage.sqlite.states import rebuild_current
+
+SELECT_STATE = "SELECT attributes, active, packed_seq, spooled FROM device_state WHERE device_number = ?"
+SELECT_ACTIVE = "SELECT active FROM device_state WHERE device_number = ?"
+
+
+class HeadCache:
+    """Heads by device number.
+
+    Args:
+        busy: tells which heads must stay, since something is about to be done to them.
+        on_rebuilt: called with a head whose state had to be made again, so that it is written again.
+        limit: heads that stay although nothing of them is pending.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        quarantine: Quarantine,
+        busy: Callable[[], Collection[int]],
+        on_rebuilt: Callable[[Head], None],
+        limit: int,
+    ) -> None:
+        self._database = database
+        self._quarantine = quarantine
+        self._busy = busy
+        self._on_rebuilt = on_rebuilt
+        self._limit = limit
+        self._heads: dict[int, Head] = {}
+
+    def __len__(self) -> int:
+        return len(self._heads)
+
+    def get(self, number: int) -> Head:
+        """The head of a device, loaded where it is not there.
+
+        Raises:
+            Unavailable: the device's state cannot be read.
+        """
+        head = self._heads.get(number)
+        if head is None:
+            head = self._heads[number] = Head(number)
+            self._restore(head)
+            if len(self._heads) > 2 * self._limit:
+                self._evict()
+        return head
+
+    def forget(self, number: int) -> None:
+        """Drops the head of a device that was deleted."""
+        self._heads.pop(number, None)
+
+    def active_of(self, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
+        """The newest uplink (ms) by kind, of each device; without loading heads."""
+        active = {}
+        for number in numbers:
+            head = self._heads.get(number)
+            if head is not None:
+                active[number] = dict(head.active)
+                continue
+            row = self._database.reader.execute(SELECT_ACTIVE, (number,)).fetchone()
+            try:
+                active[number] = decode_active(row[0]) if row else {}
+            except Damaged:
+                active[number] = dict(self.get(number).active)  # which sets the row aside
+        return active
+
+    def _restore(self, head: Head) -> None:
+        reader = self._database.reader
+        try:
+            row = reader.execute(SELECT_STATE, (head.number,)).fetchone()
+        except DRIVER_ERRORS as exc:
+            del self._heads[head.number]
+            raise translated(exc) from exc
+        if row is None:
+            return
+        try:
+            head.restore(*row)
+        except Damaged as exc:
+            finding = Finding("device_state", (head.number,), head.number, None, str(exc), b"".join(row[:2]))
+            self._quarantine.found([finding])
+            head.take_over(rebuild_current(reader, head.number), {})
+            self._on_rebuilt(head)
+
+    def _evict(self) -> None:
+        """Drops the heads that were loaded first, but none that is busy."""
+        busy = self._busy()
+        newest = next(reversed(self._heads))
+        for number in [number for number in self._heads if number not in busy and number != newest][: self._limit]:
+            del self._heads[number]
