@@ -33,7 +33,7 @@ def test_both_languages_show_the_same_commands() -> None:
 def test_settings_of_the_readme_are_settings_of_the_server() -> None:
     rows = re.findall(r"^\| `--([a-z-]+)` \| `(\w+)` \| `?([^`|]*?)`? \|", ENGLISH, re.MULTILINE)
     shown = [row for row in rows if row[0] != "config"]
-    assert len(shown) == 4
+    assert len(shown) == 5
     for flag, variable, default in shown:
         setting = SETTINGS[flag.replace("-", "_")]
         assert (setting.variable, str(setting.default)) == (variable, default)
