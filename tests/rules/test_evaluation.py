@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rules.making import HOUR, MINUTE, SECOND, Device, over, rule, under
+from tests.rules.making import HOUR, MINUTE, NOW, SECOND, Device, over, rule, under
 
 
 def test_a_value_over_the_limit_raises_and_one_under_it_clears() -> None:
@@ -250,8 +250,10 @@ def test_a_schedule_limits_raising_and_not_clearing() -> None:
     # NOW is a Tuesday, 22:13:20 UTC.
     hours = [{"days": [3], "from": "08:00", "to": "09:00"}]
     device = Device(rule(over(80), schedule={"timezone": "+00:00", "hours": hours}))
+    device.report(-1, t=70)
     assert device.report(0, t=81) == []
     opens = 9 * HOUR + 46 * MINUTE + 40 * SECOND
+    assert device.monitor.due == NOW + opens
     assert device.wait(opens - 1) == []
     assert device.wait(opens + 2 * HOUR) == [(2, opens)]
     assert device.report(opens + 3 * HOUR, t=70) == [(0, opens + 3 * HOUR)]

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tests.rules.making import MINUTE, NOW, Told, rule
 from thingstead.rules.book import RuleBook, RuleRecord
-from thingstead.rules.conditions import NO_GATE
 from thingstead.rules.evaluation import RuleState
 from thingstead.rules.facts import Facts
+from thingstead.rules.gates import MIXED, Gate
 from thingstead.rules.monitor import DeviceMonitor
 from thingstead.rules.rule import CompiledRule
 
@@ -21,6 +21,9 @@ leaves = st.one_of(
         {"attribute": names, "op": st.sampled_from([">", ">=", "<", "<=", "==", "!="]), "value": numbers},
         optional={"deadband": st.integers(0, 3)},
     ).map(lambda leaf: {k: v for k, v in leaf.items() if k != "deadband" or leaf["op"] not in ("==", "!=")}),
+    st.fixed_dictionaries(
+        {"attribute": names, "op": st.sampled_from(["==", "!="]), "value": st.sampled_from(["text", "other", True])}
+    ),
     st.fixed_dictionaries({"attribute": names, "op": st.just("change")}),
     st.tuples(names, numbers, numbers).map(
         lambda each: {"attribute": each[0], "op": "between", "value": sorted(each[1:])}
@@ -48,7 +51,7 @@ bodies = st.builds(
     clear_count=st.integers(1, 3),
     schedule=st.none() | st.just({"hours": [{"from": "22:00", "to": "22:15"}, {"from": "22:16", "to": "23:00"}]}),
 )
-values = numbers | st.sampled_from([1.5, "text", None, True, {"lat": 1, "lng": 2}])
+values = numbers | st.sampled_from([1.5, "text", "third", None, True, False, {"lat": 1, "lng": 2}])
 reports = st.dictionaries(names | st.just("unread"), values, max_size=3)
 Steps = list[tuple[int, bool, Any]]
 steps = st.lists(
@@ -67,7 +70,7 @@ class Run:
     def __init__(self, rules: list[CompiledRule], *, gates: bool = True) -> None:
         if not gates:
             for each in rules:
-                each.gates = dict.fromkeys(each.gates, NO_GATE)
+                each.gates = dict.fromkeys(each.gates, Gate(MIXED))
         self.rules = rules
         facts = Facts(NOW)
         facts.at = facts.newest = NOW - 1

@@ -1,17 +1,17 @@
 """Which rules concern a device, by attribute, so that a report costs only the rules that read what it carries.
 
-Most reports change nothing: every number lies where no idle rule begins to hold. Each attribute therefore has a
-*gate*, the range in which that is certain for all rules that read it; a report whose numbers lie within the gates needs
-no rule to be looked at. A gate may be too narrow, which costs time; it is never too wide (``conditions.py`` says why
-that works).
+Most reports change nothing: every value lies where no idle rule begins to hold. Each attribute therefore has a gate
+(``gates.py``) for all rules that read it together; a report whose values pass the gates silently needs no rule to be
+looked at.
 """
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from math import inf, nextafter
 from typing import Any, NamedTuple
 
-from thingstead.rules.conditions import ANY_NUMBER
 from thingstead.rules.evaluation import RuleState, Transition
+from thingstead.rules.gates import merged
 from thingstead.rules.rule import CompiledRule
 
 EVALUATIONS_KEPT = 50  # of one rule
@@ -29,14 +29,6 @@ class Evaluation(NamedTuple):
     before: RuleState
     after: RuleState
     transitions: tuple[Transition, ...]
-
-
-class Passed(NamedTuple):
-    """A report that no rule had to be looked at for."""
-
-    device_id: str
-    ts: int  # ms
-    attributes: Mapping[str, Any]
 
 
 class RuleRecord:
@@ -65,13 +57,15 @@ class RuleRecord:
 class Watch:
     """One attribute and the rules that read it."""
 
-    __slots__ = ("high", "low", "records")
+    __slots__ = ("high", "low", "passes", "records")
 
     def __init__(self, name: str, records: Iterable[RuleRecord]) -> None:
         self.records = tuple(records)
-        gates = [record.rule.gates.get(name, ANY_NUMBER) for record in self.records]
-        self.low = max(gate[0] for gate in gates)
-        self.high = min(gate[1] for gate in gates)
+        gate = merged(record.rule.gates[name] for record in self.records)
+        self.passes = gate.passes
+        # The usual case, without a call: numbers between these pass. Of bands: what lies below them all.
+        self.low = gate.low
+        self.high = min([gate.high, *(nextafter(low, -inf) for low, _ in gate.bands)])
 
 
 class RuleBook:
@@ -89,7 +83,8 @@ class RuleBook:
         self.everything = tuple(record for record in self.records.values() if record.rule.reads_everything)
         self.changes = frozenset(name for rule in rules for name in rule.changes)
         self.absences = any(rule.absences for rule in rules)
-        self.passed: deque[Passed] = deque(maxlen=REPORTS_KEPT)
+        # Reports that no rule had to be looked at for: device id, timestamp in ms, attributes.
+        self.passed: deque[tuple[str, int, Mapping[str, Any]]] = deque(maxlen=REPORTS_KEPT)
         self.reports = 0  # seen, over all devices
 
     def __bool__(self) -> bool:

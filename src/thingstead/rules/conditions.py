@@ -1,8 +1,7 @@
 """Makes a tree of conditions ready to be asked: closures in negation normal form.
 
 A condition on a value that is missing or of another type is neither true nor false: it does not hold, and neither does
-its negation. So ``not`` is pushed down to the leaves, and what remains (leaves, ``and``, ``or``) is monotone: when
-leaves go from true to false, the whole can never go from false to true. The gates of ``book.py`` rest on that.
+its negation. So ``not`` is pushed down to the leaves, and what remains is leaves, ``and`` and ``or``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,25 +10,16 @@ from typing import Any, NamedTuple
 
 from thingstead.model.alarm_rule import Condition, Op
 from thingstead.rules.facts import ALWAYS_ONLINE, Facts
+from thingstead.rules.gates import KINDS, MIXED, NUMBER, PLACE, Gate
 from thingstead.rules.geofence import place, within_circle, within_polygon
 
 Test = Callable[[Facts, int], bool]  # (what is known, the instant in ms)
-Gate = tuple[float, float]  # numbers from … to …, both included, for which no leaf on the attribute holds
-NO_GATE: Gate = (inf, -inf)
-ANY_NUMBER: Gate = (-inf, inf)
 
-NUMBER, TEXT, SWITCH, PLACE = "number", "text", "switch", "map_point"
-_KINDS: dict[type, str] = {int: NUMBER, float: NUMBER, str: TEXT, bool: SWITCH}
 _OPPOSITE: dict[Op, Op] = {
     ">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "==", "inside": "outside", "outside": "inside",
 }  # fmt: skip
-
-
-class Compiled(NamedTuple):
-    """A tree of conditions, made ready."""
-
-    test: Test
-    leaves: tuple["Leaf", ...]
+# How much a leaf costs as a guard: how often it has to be looked at although nothing comes of it.
+CHEAP, MODERATE, DEAR, USELESS = 1, 2, 10, 1_000
 
 
 class Leaf(NamedTuple):
@@ -38,13 +28,22 @@ class Leaf(NamedTuple):
     condition: Condition
     negated: bool
     test: Test
-    gate: Gate = NO_GATE  # of its attribute, where it compares one
     kind: str = ""  # what its attribute must be; "" where anything will do
+    gate: Gate = Gate()
+    cost: int = CHEAP
+
+
+class Compiled(NamedTuple):
+    """A tree of conditions, made ready. It can only hold while one of its guards does."""
+
+    test: Test
+    leaves: tuple[Leaf, ...]
+    guards: tuple[Leaf, ...]
 
 
 def kind_of(value: Any) -> str:
     """What a value is, in the words of ``Leaf.kind``; "" for what no comparison knows."""
-    return _KINDS.get(type(value)) or (PLACE if place(value) is not None else "")
+    return KINDS.get(type(value)) or (PLACE if place(value) is not None else "")
 
 
 def compile_condition(condition: Condition, *, negate: bool = False, relaxed: bool = False) -> Compiled:
@@ -62,11 +61,14 @@ def compile_condition(condition: Condition, *, negate: bool = False, relaxed: bo
         every = (condition.and_ is not None) is not negate  # De Morgan
         tests = [each.test for each in compiled]
         leaves = tuple(leaf for each in compiled for leaf in each.leaves)
-        return Compiled(_all(tests) if every else _any(tests), leaves)
+        if every:
+            guards = min((each.guards for each in compiled), key=lambda each: sum(leaf.cost for leaf in each))
+            return Compiled(_all(tests), leaves, guards)
+        return Compiled(_any(tests), leaves, tuple(leaf for each in compiled for leaf in each.guards))
     leaf = _leaf(condition, negate, relaxed)
     if relaxed and condition.attribute and condition.no_data_ms is None:
         leaf = leaf._replace(test=_or_missing(condition.attribute, leaf.test, change=condition.op == "change"))
-    return Compiled(leaf.test, (leaf,))
+    return Compiled(leaf.test, (leaf,), (leaf,))
 
 
 def _or_missing(name: str, known: Test, *, change: bool) -> Test:
@@ -99,16 +101,20 @@ def _any(tests: Sequence[Test]) -> Test:
 
 
 def _leaf(condition: Condition, negate: bool, relaxed: bool) -> Leaf:
-    if condition.no_data_ms is not None:
-        return Leaf(condition, negate, _no_data(condition.attribute, condition.no_data_ms, negate))
-    if condition.offline_ms is not None:
-        return Leaf(condition, negate, _offline(condition.offline_ms, negate))
-    slack = float(condition.deadband or 0) * (1 if negate else -1) if relaxed else 0.0
     name, op, value = condition.attribute or "", condition.op, condition.value
+    if condition.no_data_ms is not None:
+        test = _no_data(condition.attribute, condition.no_data_ms, negate)
+        # A value that arrives ends silence: it can make the negation hold, and nothing else.
+        gate, cost = (Gate(MIXED), USELESS) if negate else (Gate(), CHEAP)
+        return Leaf(condition, negate, test, gate=gate, cost=cost)
+    if condition.offline_ms is not None:
+        return Leaf(condition, negate, _offline(condition.offline_ms, negate), cost=USELESS if negate else CHEAP)
+    slack = float(condition.deadband or 0) * (1 if negate else -1) if relaxed else 0.0
     if op == "change":
-        return Leaf(condition, negate, _change(name, value, negate), kind="" if value is None else NUMBER)
+        kind = "" if value is None else NUMBER
+        return Leaf(condition, negate, _change(name, value, negate), kind, Gate(MIXED), DEAR)
     if op in ("inside", "outside"):
-        return Leaf(condition, negate, _geofence(condition, negate, slack), kind=PLACE)
+        return Leaf(condition, negate, _geofence(condition, negate, slack), PLACE, Gate(MIXED), DEAR)
     if op == "between":
         assert isinstance(value, tuple), "the checks of a rule see to it"
         return _between(condition, value[0] - slack, value[1] + slack, negate)
@@ -124,23 +130,27 @@ def _comparison(condition: Condition, op: Op, negate: bool, slack: float) -> Lea
         value = value + slack  # type: ignore[operator]
     if negate:
         op = _OPPOSITE[op]
-    kind = _KINDS[type(value)]
-    gate = _gate(op, value) if kind == NUMBER else NO_GATE
-    return Leaf(condition, negate, _COMPARISONS[op](name, value, kind), gate, kind)
+    kind = KINDS[type(value)]
+    cost = DEAR if op == "!=" else MODERATE if op == "==" else CHEAP
+    return Leaf(condition, negate, _COMPARISONS[op](name, value, kind), kind, _gate(op, value, kind), cost)
 
 
-def _gate(op: Op, value: Any) -> Gate:
-    """Numbers for which a comparison does not hold: all of them, or fewer where the bound is no float."""
+def _gate(op: Op, value: Any, kind: str) -> Gate:
+    """Values for which a comparison does not hold: all of them, or fewer where a bound is no float."""
+    if kind != NUMBER:
+        alone = frozenset({value})
+        return Gate(kind, loud=alone) if op == "==" else Gate(kind, only=alone)
     try:
         return {
-            ">": (-inf, value),
-            ">=": (-inf, nextafter(value, -inf)),
-            "<": (value, inf),
-            "<=": (nextafter(value, inf), inf),
-            "!=": (value, value),
-        }.get(op, NO_GATE)
+            ">": lambda: Gate(kind, high=value),
+            ">=": lambda: Gate(kind, high=nextafter(value, -inf)),
+            "<": lambda: Gate(kind, low=value),
+            "<=": lambda: Gate(kind, low=nextafter(value, inf)),
+            "==": lambda: Gate(kind, bands=((value, value),)),
+            "!=": lambda: Gate(kind, low=value, high=value),
+        }[op]()
     except OverflowError:  # an integer beyond every float
-        return NO_GATE
+        return Gate(MIXED)
 
 
 def _greater(name: str, bound: Any, kind: str) -> Test:
@@ -178,7 +188,7 @@ def _at_most(name: str, bound: Any, kind: str) -> Test:
 def _equal(name: str, bound: Any, kind: str) -> Test:
     def test(facts: Facts, at: int) -> bool:
         value = facts.values.get(name)
-        return _KINDS.get(type(value)) == kind and bool(value == bound)
+        return KINDS.get(type(value)) == kind and bool(value == bound)
 
     return test
 
@@ -186,7 +196,7 @@ def _equal(name: str, bound: Any, kind: str) -> Test:
 def _unequal(name: str, bound: Any, kind: str) -> Test:
     def test(facts: Facts, at: int) -> bool:
         value = facts.values.get(name)
-        return _KINDS.get(type(value)) == kind and bool(value != bound)
+        return KINDS.get(type(value)) == kind and bool(value != bound)
 
     return test
 
@@ -203,8 +213,9 @@ def _between(condition: Condition, low: float, high: float, negate: bool) -> Lea
         value = facts.values.get(name)
         return (type(value) is float or type(value) is int) and (low <= value <= high) is not negate
 
-    gate: Gate = (low, high) if negate else NO_GATE
-    return Leaf(condition, negate, test, gate, NUMBER)
+    if negate:
+        return Leaf(condition, negate, test, NUMBER, Gate(NUMBER, low=low, high=high))
+    return Leaf(condition, negate, test, NUMBER, Gate(NUMBER, bands=((low, high),)), MODERATE)
 
 
 def _change(name: str, least: Any, negate: bool) -> Test:
@@ -216,7 +227,7 @@ def _change(name: str, least: Any, negate: bool) -> Test:
         value, before = facts.values.get(name), facts.previous[name]
         if least is None:
             return (value != before or (type(value) is bool) is not (type(before) is bool)) is not negate
-        if _KINDS.get(type(value)) != NUMBER or _KINDS.get(type(before)) != NUMBER:
+        if KINDS.get(type(value)) != NUMBER or KINDS.get(type(before)) != NUMBER:
             return False
         return (value != before and abs(value - before) >= least) is not negate
 

@@ -12,14 +12,21 @@ class Facts:
     Between two reports nothing here changes; what time alone changes is computed by the conditions.
     """
 
-    __slots__ = ("at", "born_at", "data_at", "newest", "offline_since", "previous", "times", "values")
+    __slots__ = ("at", "born_at", "data_at", "newest", "offline_since", "passed", "previous", "times", "values")
 
     def __init__(self, born_at: int = 0) -> None:
         self.values: dict[str, Any] = {}  # current value by identifier
-        self.times: dict[str, int] = {}  # its timestamp
+        self.times: dict[str, int] = {}  # its timestamp, but for what is in ``passed``
+        self.passed: dict[str, Any] = {}  # the newest report, while its timestamp (``newest``) is not in ``times`` yet
         self.previous: dict[str, Any] = {}  # the value before it, of attributes whose change is watched
         self.newest = NEVER  # the greatest timestamp among the values
         self.born_at = born_at  # when the device was created: silence is counted from there
         self.data_at = born_at  # when the device last reported anything
         self.offline_since = ALWAYS_ONLINE
         self.at = NEVER  # the newest instant at which anything was decided; never goes back
+
+    def note_times(self) -> None:
+        """Brings ``times`` up to date. Timestamps are only looked at when something may come of it."""
+        if self.passed:
+            self.times.update(dict.fromkeys(self.passed, self.newest))
+            self.passed = {}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from thingstead.model.alarm_rule import plain
-from thingstead.rules.book import Evaluation, Passed, RuleBook, RuleRecord
+from thingstead.rules.book import Evaluation, RuleBook, RuleRecord
 from thingstead.rules.conditions import kind_of
 from thingstead.rules.evaluation import (
     RuleState,
@@ -48,7 +48,7 @@ class Decision(NamedTuple):
 class DeviceMonitor:
     """The rules of one device at work."""
 
-    __slots__ = ("__weakref__", "_busy", "book", "device_id", "due", "facts", "states")
+    __slots__ = ("__weakref__", "_awake", "book", "device_id", "due", "facts", "states")
 
     def __init__(self, device_id: str, book: RuleBook, facts: Facts, states: dict[str, RuleState]) -> None:
         self.device_id = device_id
@@ -63,8 +63,10 @@ class DeviceMonitor:
             for rule_id, state in states.items()
             if rule_id in book.records and len(state.levels) == len(book.records[rule_id].rule.levels)
         }
-        # Rules that may change with the next value, whatever it is: not quiet, or failing.
-        self._busy = {rule_id: book.records[rule_id] for rule_id, known in self.states.items() if not is_quiet(known)}
+        # Rules that any of their values may change: not quiet, failing, or with a guard that holds.
+        self._awake: dict[str, RuleRecord] = {}
+        for record in book.records.values():
+            self._rouse(record, self.facts.at)
         self.due = NEVER  # a lower bound, by the device's timestamps, of when time alone may change something
         if not book:
             self.due = FAR
@@ -73,31 +75,37 @@ class DeviceMonitor:
         """Values arrived with the timestamp ``ts``. A value older than the one that is known of its attribute is left
         aside. On the path of every report."""
         facts, book = self.facts, self.book
-        if ts >= facts.newest and ts < self.due and not self._busy and not book.everything:
+        if ts >= facts.newest and ts < self.due and not self._awake and not book.everything:
             watches = book.watches
             for name, value in attributes.items():
                 watch = watches.get(name)
-                if watch is not None and not (
-                    (type(value) is float or type(value) is int) and watch.low <= value <= watch.high
-                ):
-                    break
+                if watch is not None:
+                    kind = type(value)
+                    if (kind is float or kind is int) and watch.low <= value <= watch.high:
+                        continue
+                    if not watch.passes(value):
+                        break
             else:
+                if facts.passed.keys() != attributes.keys():
+                    facts.note_times()
+                facts.passed = attributes
                 facts.values.update(attributes)
-                facts.times.update(dict.fromkeys(attributes, ts))
                 facts.newest = ts
                 if ts > facts.at:
                     facts.at = ts
                 if from_device and ts > facts.data_at:
                     facts.data_at = ts
                 book.reports += 1
-                book.passed.append(Passed(self.device_id, ts, attributes))
+                book.passed.append((self.device_id, ts, attributes))
                 return []
         return self._report(ts, attributes, from_device)
 
     def _report(self, ts: int, attributes: dict[str, Any], from_device: bool) -> list[Decision]:
         facts, times = self.facts, self.facts.times
+        facts.note_times()
         at = max(ts, facts.at)
-        decisions = self.pass_time(at) if at >= self.due else []
+        moved = at >= self.due
+        decisions = self.pass_time(at) if moved else []
         arrived = {
             name: value
             for name, value in attributes.items()
@@ -117,7 +125,9 @@ class DeviceMonitor:
             fresh = not arrived.keys().isdisjoint(record.rule.reads)
             self._note_kinds(record, arrived)
             self._settle(record, self._step(record, at, fresh=fresh), at, fresh, decisions)
-        self._look_ahead()
+            moved = self._rouse(record, at) or moved
+        if moved or decisions:
+            self._look_ahead()
         return decisions
 
     def _concerned(self, arrived: dict[str, Any], ends_silence: bool) -> dict[str, RuleRecord]:
@@ -127,18 +137,14 @@ class DeviceMonitor:
             watch = self.book.watches.get(name)
             if watch is None:
                 continue
-            number = type(value) is float or type(value) is int
             for record in watch.records:
-                if record.rule.id not in self._busy and number:
-                    low, high = record.rule.gates[name]
-                    if low <= value <= high:
-                        continue
-                found[record.rule.id] = record
+                if record.rule.id in self._awake or not record.rule.gates[name].passes(value):
+                    found[record.rule.id] = record
         if ends_silence:
             found.update((record.rule.id, record) for record in self.book.everything)
             found.update(
                 (rule_id, record)
-                for rule_id, record in self._busy.items()
+                for rule_id, record in self._awake.items()
                 if any(name is None for name, _ in record.rule.silences)
             )
         return found
@@ -146,11 +152,14 @@ class DeviceMonitor:
     def pass_time(self, until: int) -> list[Decision]:
         """Time has passed up to ``until`` (ms by the device's timestamps) with nothing arriving."""
         decisions: list[Decision] = []
+        self.facts.note_times()
         until = max(until, self.facts.at)
         visited = self.facts.at
-        for record in (self._busy | self.book.timed).values():
+        for record in (self._awake | self.book.timed).values():
             stepped, reached = advance(record.rule, self.state_of(record.rule), self.facts, until)
             self._settle(record, stepped, until, False, decisions)
+            if reached > self.facts.at:
+                self._rouse(record, reached)
             visited = max(visited, reached)
         # No further than needed: the next report may bear a timestamp from before ``until``.
         self.facts.at = visited
@@ -186,6 +195,7 @@ class DeviceMonitor:
         if record is None:
             return []
         at = max(at, self.facts.at)
+        self.facts.note_times()
         decisions: list[Decision] = []
         cleared = Step(cleared_by_hand(record.rule, self.state_of(record.rule), at), ())
         self._settle(record, cleared, at, False, decisions)
@@ -198,6 +208,7 @@ class DeviceMonitor:
         at = max(at, self.facts.at)
         known = len(decisions)
         self._settle(record, self._step(record, at, fresh=False), at, False, decisions, before)
+        self._rouse(record, at)
         if len(decisions) > known:
             self.facts.at = at
 
@@ -230,10 +241,6 @@ class DeviceMonitor:
             self.states.pop(rule.id, None)
         else:
             self.states[rule.id] = state
-        if is_quiet(state) and self.device_id not in record.failing:
-            self._busy.pop(rule.id, None)
-        else:
-            self._busy[rule.id] = record
         due = next_due(rule, state, self.facts, at)
         occurrences = tuple(self._occurrence(rule, transition) for transition in stepped.transitions)
         decisions.append(Decision(rule, None if is_idle(state) else state, due, occurrences))
@@ -257,14 +264,22 @@ class DeviceMonitor:
             value = arrived.get(name, self.facts.values.get(name))
             if value is not None and kind_of(value) != kind:
                 reason = f"{name} is compared as {kind}, and the device reports {_described(value)}"
-        if not reason and self.device_id in record.failing and is_quiet(self.state_of(record.rule)):
-            self._busy.pop(record.rule.id, None)
         record.fail(self.device_id, reason)
-        if reason:
-            self._busy[record.rule.id] = record
+
+    def _rouse(self, record: RuleRecord, at: int) -> bool:
+        """Notes whether any value of a rule must be looked at from now on; whether that is news."""
+        rule = record.rule
+        awake = not is_quiet(self.state_of(rule)) or self.device_id in record.failing or rule.awake(self.facts, at)
+        if awake is (rule.id in self._awake):
+            return False
+        if awake:
+            self._awake[rule.id] = record
+        else:
+            del self._awake[rule.id]
+        return True
 
     def _look_ahead(self) -> None:
-        self.due = min(self._dues((self._busy | self.book.timed).values()), default=FAR)
+        self.due = min(self._dues((self._awake | self.book.timed).values()), default=FAR)
 
     def _dues(self, records: Iterable[RuleRecord]) -> Iterable[int]:
         for record in records:

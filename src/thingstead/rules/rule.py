@@ -1,16 +1,16 @@
 """A rule made ready: its conditions as closures, and what they depend on."""
 
-from collections.abc import Sequence
-
 from thingstead.model.alarm_rule import AlarmRule, Level, attributes_of
-from thingstead.rules.conditions import ANY_NUMBER, NO_GATE, Compiled, Gate, Leaf, compile_condition
+from thingstead.rules.conditions import Compiled, compile_condition
+from thingstead.rules.facts import Facts
+from thingstead.rules.gates import Gate, merged
 from thingstead.rules.schedule import OpenHours
 
 
 class CompiledLevel:
     """One level of a rule."""
 
-    __slots__ = ("clear_leaves", "clears", "level", "raise_leaves", "raises", "timed")
+    __slots__ = ("clear_leaves", "clears", "guards", "level", "raise_leaves", "raises", "timed")
 
     def __init__(self, level: Level) -> None:
         raises = compile_condition(level.raise_)
@@ -23,6 +23,7 @@ class CompiledLevel:
         self.raises = raises.test
         self.clears = clears.test
         self.raise_leaves = raises.leaves
+        self.guards = raises.guards
         self.clear_leaves = clears.leaves
         self.timed = _timed(raises)  # may begin to hold although nothing was reported
 
@@ -44,9 +45,8 @@ class CompiledRule:
         self.cool_down_ms = body.cool_down_ms
         self.hours = None if body.schedule is None else OpenHours(body.schedule)
         leaves = [leaf for level in self.levels for leaf in (*level.raise_leaves, *level.clear_leaves)]
-        raising = [leaf for level in self.levels for leaf in level.raise_leaves]
+        self.guards = [leaf for level in self.levels for leaf in level.guards]
         self.reads = attributes_of(body)
-        self.gates = {name: self._gate(name, raising) for name in self.reads}
         self.kinds = {leaf.condition.attribute or "": leaf.kind for leaf in leaves if leaf.kind}
         self.changes = frozenset(
             leaf.condition.attribute for leaf in leaves if leaf.condition.op == "change" and leaf.condition.attribute
@@ -55,19 +55,22 @@ class CompiledRule:
             {(leaf.condition.attribute, leaf.condition.no_data_ms) for leaf in leaves if leaf.condition.no_data_ms}
         )
         self.absences = tuple({leaf.condition.offline_ms for leaf in leaves if leaf.condition.offline_ms})
-        self.timed = bool(self.silences or self.absences or self.hours)
+        self.timed = bool(self.silences or self.absences)
         # Any report ends a silence of the device, and so may raise a rule that waits for "not silent".
         self.reads_everything = any(
-            leaf.negated and leaf.condition.no_data_ms and not leaf.condition.attribute for leaf in raising
+            leaf.negated and leaf.condition.no_data_ms and not leaf.condition.attribute for leaf in self.guards
         )
+        self.gates = {name: self._gate(name) for name in self.reads}
 
-    def _gate(self, name: str, raising: Sequence[Leaf]) -> Gate:
-        """For which numbers of an attribute an idle rule stays idle, whatever the others are."""
-        low, high = ANY_NUMBER
-        for leaf in raising:
-            if leaf.condition.attribute == name and (leaf.condition.no_data_ms is None or leaf.negated):
-                low, high = max(low, leaf.gate[0]), min(high, leaf.gate[1])
-        return (low, high) if low <= high and self.hours is None else NO_GATE
+    def _gate(self, name: str) -> Gate:
+        """Which values of an attribute leave the rule asleep. A value of the wrong kind is never one of them."""
+        kind = self.kinds.get(name)
+        gates = [leaf.gate for leaf in self.guards if leaf.condition.attribute == name]
+        return merged([*gates, Gate(kind)] if kind is not None else gates)
+
+    def awake(self, facts: Facts, at: int) -> bool:
+        """Whether a guard holds, so that any value of the rule may make it hold."""
+        return any(guard.test(facts, at) for guard in self.guards)
 
 
 def _timed(compiled: Compiled) -> bool:

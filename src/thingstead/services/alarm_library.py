@@ -78,7 +78,7 @@ class RuleLibrary:
 
     def timed(self) -> Iterable[AlarmRule]:
         """Rules that time alone may bring to raise, on devices of which nothing is kept."""
-        return [record.rule.rule for record in self.records.values() if record.rule.timed]
+        return [record.rule.rule for record in self.records.values() if record.rule.timed or record.rule.hours]
 
 
 def _take_out(shelves: dict[str, dict[str, RuleRecord]], key: str, rule_id: str) -> None:

@@ -124,6 +124,7 @@ def _evaluated(rule: CompiledRule, evaluation: Evaluation) -> TraceEntry:
 
 def _present(rule: CompiledRule, watch: DeviceWatch) -> TraceEntry:
     facts, state = watch.monitor.facts, watch.monitor.state_of(rule)
+    facts.note_times()
     values = {name: facts.values[name] for name in sorted(rule.reads) if name in facts.values}
     outcome = _outcome(rule, state, [])
     if rule.hours is not None and not rule.hours.contains(facts.at):

@@ -72,16 +72,13 @@ class AlarmWatches:
             self._keep(watch)
         return watch
 
-    def report(self, watch: DeviceWatch, report: Report, commit: Commit) -> None:
-        """Evaluates a report in the turn in which it was appended; what changes goes into its commit.
-
-        Only for watches that are armed. Raises nothing.
+    def report(self, watch: DeviceWatch, report: Report) -> None:
+        """Evaluates a report in the turn in which it was appended to the commit that was followed last; what changes
+        goes into that commit. Only for watches that are armed.
         """
         if watch.held is not None:
             watch.held.append(report)
             return
-        if commit is not self._commit:
-            self.follow(commit)
         self._batch.watches[watch.device.id] = watch
         decisions = watch.report(report)
         if decisions:

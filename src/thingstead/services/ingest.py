@@ -153,7 +153,7 @@ class IngestService:
         commit = self._append(report)
         self.tell(commit, report)
         if watch.armed:
-            self._watches.report(watch, report, commit)
+            self._watches.report(watch, report)
         return commit
 
     def report_series(self, link: DeviceLink, payload: bytes | memoryview) -> Outcome:
