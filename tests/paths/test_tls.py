@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -85,6 +86,21 @@ def test_a_device_reports_over_mqtt_and_websocket_behind_tls(running: Running, a
         device.report({"m": 2})
         assert device.next("attributes/response") == {"result": 1}
     assert running.api.attributes(running.device_id) == {"n": 1, "m": 2}
+
+
+@pytest.mark.external("curl", "mosquitto_pub", "openssl")
+def test_curl_and_mosquitto_speak_tls_with_us(running: Running, authority: Authority) -> None:
+    ports, certificate = running.server.ports, running.certificate
+    trusted = str(authority.certificate)
+    who = ("-u", certificate.access_token, "-P", certificate.project_key)
+    where = ("--cafile", trusted, "-h", "localhost", "-p", str(ports["mqtts_port"]))
+    report = ("-q", "1", "-t", "attributes", "-m", '{"n": 1}')
+    url = f"https://localhost:{ports['https_port']}/device/v1/{certificate.access_token}/attributes"
+    read = ("-sS", "--cacert", trusted, "-H", f"Project-Key: {certificate.project_key}", url)
+    for command in (["mosquitto_pub", *where, *who, *report], ["curl", *read]):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"result": 1, "attributes": {"n": 1}}
 
 
 def test_the_api_is_served_over_https(running: Running, authority: Authority) -> None:

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from thingstead.errors import ConfigError, Conflict
-from thingstead.server.sockets import bind
+from thingstead.server.sockets import PEER_TIMEOUT_MS, bind
 
 
 def test_port_0_takes_a_free_port() -> None:
@@ -32,3 +32,17 @@ def test_the_ipv6_wildcard_takes_ipv4_too() -> None:
     with bind("http_port", "::", 0) as sock:
         sock.listen()
         socket.create_connection(("127.0.0.1", sock.getsockname()[1]), timeout=5).close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
+def test_a_connection_sends_at_once_and_notices_a_peer_that_is_gone() -> None:
+    with bind("http_port", "127.0.0.1", 0) as sock:
+        sock.listen()
+        with socket.create_connection(sock.getsockname()), sock.dup() as listening:
+            listening.setblocking(True)
+            accepted, _ = listening.accept()
+            with accepted:
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == PEER_TIMEOUT_MS

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from tests.services.conftest import NOW, Workshop
-from thingstead.errors import DeviceOffline, InvalidInput, NotFound, ReplyTimeout
+from thingstead.errors import Conflict, DeviceOffline, InvalidInput, NotFound, ReplyTimeout
 from thingstead.model.command import Command
 from thingstead.model.device import Device, DeviceSession
 from thingstead.model.device_type import AttributeDefinition, CommandDefinition, Functions, Parameter
 from thingstead.model.messages import AttributesPushed, CommandIssued
+from thingstead.services import control
 from thingstead.services.command_news import answered_by
 from thingstead.services.commits import committed
 from thingstead.services.control import REPLY_LIFETIME_MS
@@ -127,6 +128,21 @@ async def test_waiting_commands_keep_their_order_and_expire(workshop: Workshop) 
     assert [issued.method for issued, _ in await workshop.control.pending(device.id)] == ["third"]
     states = [command.state for command in await workshop.store.commands.list_open(device.id)]
     assert states == ["queued"]
+
+
+async def test_only_so_many_commands_of_a_device_may_be_open(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "OPEN_COMMANDS_LIMIT", 2)
+    device, other = await workshop.add_device(), await workshop.add_device()
+    for _ in range(2):
+        await workshop.control.send_command("p1", device.id, "m", wait_ms=1)
+    with pytest.raises(Conflict, match="2 commands"):
+        await workshop.control.send_command("p1", device.id, "m", wait_ms=1)
+    await workshop.control.send_command("p1", other.id, "m", wait_ms=1)
+    workshop.clock.advance(REPLY_LIFETIME_MS)
+    await workshop.control.expire_due()
+    await workshop.control.send_command("p1", device.id, "m", wait_ms=1)
 
 
 async def test_a_command_that_is_never_answered_expires_and_its_caller_is_told(workshop: Workshop) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import DeviceOffline, FieldError, InvalidInput, ReplyTimeout
+from thingstead.errors import Conflict, DeviceOffline, FieldError, InvalidInput, ReplyTimeout
 from thingstead.model.command import Command, CommandState
 from thingstead.model.device import Device, Page
 from thingstead.model.ids import new_id
@@ -36,6 +36,7 @@ REPLY_LIFETIME_MS = 60_000  # how long an online device may take to reply before
 LATE_REPLIES = 100  # commands that a late reply may belong to
 EXPIRY_INTERVAL_S = 1.0
 EXPIRED_AT_ONCE = 500  # in one transaction
+OPEN_COMMANDS_LIMIT = 1_000  # of one device that wait, or were sent and not replied to
 UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S = 3, 60.0  # replies of one device that are logged, and then one a minute
 MAX_WAIT_MS = 7 * 24 * 3600 * 1000  # how long a command may wait for an offline device
 
@@ -108,9 +109,12 @@ class ControlService:
         Raises:
             NotFound, InvalidInput: as they say.
             DeviceOffline: ``wait_ms`` is 0 and no connection of the device took it.
+            Conflict: too many commands of the device are waiting.
         """
         device = await self._store.devices.get(project_id, device_id)
         command = await self._checked(device, method, params, command_id, wait_ms)
+        if len(await self._store.commands.list_open(device.id)) >= OPEN_COMMANDS_LIMIT:
+            raise Conflict(f"{OPEN_COMMANDS_LIMIT} commands of the device are waiting or unanswered already")
         online = await self._store.presence.find_session(device.number) is not None
         if not online and not wait_ms:
             raise DeviceOffline("the device is offline")

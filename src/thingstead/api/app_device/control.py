@@ -9,7 +9,7 @@ from thingstead.api.device.uplinks import KeysQuery
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.project.control import AttributesBody, CommandBody
 from thingstead.api.project.custom_data import DataBody, DataQuery
-from thingstead.errors import DeviceOffline, TooManyRequests
+from thingstead.errors import Conflict, DeviceOffline, TooManyRequests
 
 TAG = "Application plane"
 COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.DEVICE}
@@ -90,7 +90,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=send_command,
         body=CommandBody,
         info=Done,
-        refusals=(DeviceOffline, TooManyRequests),
+        refusals=(Conflict, DeviceOffline, TooManyRequests),
         **COMMON,
     ),
     *SYNCHRONOUS,

@@ -10,7 +10,7 @@ from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.fields import Identifier
 from thingstead.api.project.control import COMMAND_ID_MAX
 from thingstead.api.validation import body_decoder
-from thingstead.errors import DeviceOffline, InvalidInput, ReplyTimeout, TooManyRequests
+from thingstead.errors import Conflict, DeviceOffline, InvalidInput, ReplyTimeout, TooManyRequests
 from thingstead.services.control import DEFAULT_COMMAND_ID
 from thingstead.services.synchronous import TIMEOUT_MAX_S, TIMEOUT_S
 
@@ -104,7 +104,7 @@ def _declare(method: str, summary: str, body: Any, *, extension: bool) -> Endpoi
         body=body,
         raw=body is not None,  # it may be empty
         info=Replied,
-        refusals=(DeviceOffline, ReplyTimeout, TooManyRequests),
+        refusals=(Conflict, DeviceOffline, ReplyTimeout, TooManyRequests),
         extension=extension,
         example=None if body is None else {"method": "restart", "params": {"delay": 5}, "id": DEFAULT_COMMAND_ID},
     )

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Identifier
-from thingstead.errors import DeviceOffline, NotFound
+from thingstead.errors import Conflict, DeviceOffline, NotFound
 from thingstead.model import limits
 from thingstead.model.command import Command, CommandState
 
@@ -97,6 +97,6 @@ ENDPOINTS = (
         tag=TAG,
         body=CommandBody,
         info=CommandInfo,
-        refusals=(NotFound, DeviceOffline),
+        refusals=(NotFound, DeviceOffline, Conflict),
     ),
 )
