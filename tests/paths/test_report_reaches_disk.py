@@ -141,3 +141,19 @@ def test_bytes_that_are_no_mqtt_end_their_connection_and_no_other(running: Runni
                 assert stranger.recv(100)[:1] in {b"", b"\x20"}  # closed, at most after a CONNACK
         device.report({"x": 1})
     assert running.server.logged("a connection failed") == []
+
+
+def test_a_report_is_refused_before_the_disk_is_full_and_reads_go_on(
+    running: Running, start_server: StartServer
+) -> None:
+    with MqttDevice(running.server.mqtt_port, running.certificate) as device:
+        device.report({"x": 1})
+    running.server.stop()
+    low = start_server(running.server.data_dir, THINGSTEAD_STORAGE_LOW_DISK_BYTES=str(2**60))
+    answer = httpx.get(f"{low.url}/healthz")
+    assert (answer.status_code, "reports are refused below" in answer.text) == (503, True)
+    with RawDevice(low.mqtt_port, running.certificate) as device:
+        device.send(publish_packet(7, b'{"x":2}'))
+        assert device.receive(1) == b""  # no PUBACK
+    with ProjectApi(low.url, running.credentials) as api:
+        assert api.series(running.device_id, "x") == [1]

@@ -16,8 +16,9 @@ from thingstead.clock import ManualClock
 from thingstead.errors import InvalidInput, Unavailable
 from thingstead.model.device import Device
 from thingstead.services import tables
+from thingstead.services.history import iso_utc
 from thingstead.services.history_import import HistoryImportService, Imported
-from thingstead.services.tables import CsvWriter, ParquetWriter, Row, iso_utc, read_csv, read_parquet
+from thingstead.services.tables import CsvWriter, ParquetWriter, Row, read_csv, read_parquet
 from thingstead.storage.sqlite.store import SqliteStore
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

@@ -170,8 +170,7 @@ class HistoryService:
 
 def iso_utc(instant: int) -> str:
     """``2024-05-01T08:00:00.000Z`` for ms since the epoch."""
-    moment = EPOCH + timedelta(milliseconds=instant)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant % 1000:03}Z"
+    return (EPOCH + timedelta(milliseconds=instant)).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _model(definition: AttributeDefinition) -> AttributeModel:

@@ -10,13 +10,13 @@ import csv
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
 import msgspec
 
 from thingstead.errors import InvalidInput, Unavailable
+from thingstead.services.history import iso_utc
 
 Format = Literal["csv", "parquet"]
 CSV_COLUMNS = ("device_id", "device_key", "identifier", "ts", "timestamp", "value")
@@ -24,7 +24,6 @@ NEEDED = ("identifier", "ts", "value")
 ROW_GROUP_POINTS = 200_000  # of Parquet, gathered before they are written
 BATCH_ROWS = 20_000  # read at a time
 CSV_FIELD_BYTES = 1 << 20
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PARQUET_MISSING = "Parquet needs the package pyarrow: install thingstead[parquet], or choose CSV"
 
 _to_json = msgspec.json.Encoder().encode
@@ -174,11 +173,6 @@ def read_parquet(path: Path) -> Iterator[Row]:
                 yield Row(number, row[0] or "", row[1] or "", row[2] or "", row[3], row[4])
     except arrow.ArrowException as exc:
         raise InvalidInput(f"{path.name} cannot be read as Parquet: {exc}") from exc
-
-
-def iso_utc(instant: int) -> str:
-    """``2024-05-01T08:00:00.000Z`` for ms since the epoch."""
-    return (EPOCH + timedelta(milliseconds=instant)).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _plain(column: Any, arrow: Any) -> list[Any]:

@@ -33,6 +33,7 @@ READ_QUEUE_LIMIT = 1_000  # reads that wait for a thread; over it a read is refu
 WRITE_QUEUE_LIMIT = 50_000  # jobs that wait for the writer; over it a write is refused as Unavailable
 JOBS_PER_COMMIT = 2_000
 BUSY_TIMEOUT_MS = 5_000
+WAL_BYTES = 64 << 20  # kept of the -wal file, which grows while somebody reads for long
 
 
 class _Job:
@@ -71,6 +72,9 @@ def connect(path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(
+            f"PRAGMA journal_size_limit={WAL_BYTES}"
+        )  # a long reader lets the -wal file grow: not for ever
     connection.execute("PRAGMA cache_size=-8192")
     return connection
 

@@ -4,6 +4,7 @@ Two tasks, so that making blocks never keeps the memory of pending reports from 
 """
 
 import asyncio
+import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -201,8 +202,9 @@ class Packer:
             await self._worker.close()
         while self._due:
             async with self.lock:
-                heads = next(_chunks(list(self._due.values()), lambda head: head.spooled, COMPACTION_POINTS))
-                await self._compact(heads)
+                due = list(self._due.values())  # perhaps none any more: settle may have been quicker
+                for heads in itertools.islice(_chunks(due, lambda head: head.spooled, COMPACTION_POINTS), 1):
+                    await self._compact(heads)
             self._on_packed()
 
     async def _compact(self, heads: list[Head]) -> None:
