@@ -41,6 +41,7 @@ from thingstead.services.devices import DeviceService
 from thingstead.services.history import HistoryService
 from thingstead.services.history_import import HistoryImportService
 from thingstead.services.ingest import IngestService
+from thingstead.services.mqtt_sessions import MqttSessionService
 from thingstead.services.notify import NotifyService
 from thingstead.services.notify_dispatch import NotifyDispatcher
 from thingstead.services.passwords import Passwords
@@ -99,6 +100,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         streams=StreamService(store, bus, clock, ingest, logs),
         registration=RegistrationService(store, bus, devices),
         synchronous=SynchronousCommandService(control, clock),
+        mqtt_sessions=MqttSessionService(store, clock),
         subscriptions=SubscriptionService(store, bus, clock, account),
         sub_devices=SubDeviceService(
             store, bus, clock, ingest, control, presence, timeout_s=config.sub_device_timeout_s

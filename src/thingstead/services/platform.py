@@ -17,6 +17,7 @@ from thingstead.services.devices import DeviceService
 from thingstead.services.history import HistoryService
 from thingstead.services.history_import import HistoryImportService
 from thingstead.services.ingest import IngestService
+from thingstead.services.mqtt_sessions import MqttSessionService
 from thingstead.services.notify import NotifyService
 from thingstead.services.presence import PresenceService
 from thingstead.services.projects import ProjectService
@@ -58,3 +59,4 @@ class Platform:
     sub_devices: SubDeviceService
     subscriptions: SubscriptionService
     synchronous: SynchronousCommandService
+    mqtt_sessions: MqttSessionService

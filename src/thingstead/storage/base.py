@@ -50,6 +50,7 @@ from thingstead.model.retention import (
     StoredDevice,
 )
 from thingstead.storage.base_alarms import AlarmRuleStore, AlarmStore, NotifyStore
+from thingstead.storage.base_sessions import MqttSessionStore
 from thingstead.storage.commit import Commit as Commit
 
 
@@ -529,6 +530,8 @@ class Store(Protocol):
     def notify(self) -> NotifyStore: ...
     @property
     def presence(self) -> PresenceStore: ...
+    @property
+    def mqtt_sessions(self) -> MqttSessionStore: ...
 
     def figures(self) -> StoreFigures:
         """For ``/metrics``."""

@@ -23,6 +23,7 @@ from thingstead.storage.sqlite.devices import SqliteDevices
 from thingstead.storage.sqlite.disk import DiskWatch
 from thingstead.storage.sqlite.events import SqliteEvents
 from thingstead.storage.sqlite.history import SqliteHistory
+from thingstead.storage.sqlite.mqtt_sessions import SqliteMqttSessions
 from thingstead.storage.sqlite.notify import SqliteNotify
 from thingstead.storage.sqlite.presence import SqlitePresence
 from thingstead.storage.sqlite.projects import SqliteProjects
@@ -56,6 +57,7 @@ class SqliteStore:
         self.alarm_rules = SqliteAlarmRules(access)
         self.notify = SqliteNotify(access)
         self.presence = SqlitePresence(access, self.history)
+        self.mqtt_sessions = SqliteMqttSessions(access, self.history)
 
     @classmethod
     async def open(

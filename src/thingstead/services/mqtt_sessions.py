@@ -1,0 +1,74 @@
+"""MQTT sessions that outlive their connections, and retained messages: what the gateway has kept of them."""
+
+from thingstead.clock import Clock
+from thingstead.model.mqtt_session import (
+    KeptMessage,
+    KeptSessions,
+    KeptSubscription,
+    QueuedMessage,
+    RetainedMessage,
+    SessionRecord,
+)
+from thingstead.storage.base import Commit, Store
+
+
+class MqttSessionService:
+    """What the store keeps, and the bridge between its instants and the clock of connections, which never jumps.
+
+    Every change joins the open commit; an acknowledgement that promises it waits for the commit that is returned.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store.mqtt_sessions
+        self._clock = clock
+
+    async def load(self) -> KeptSessions:
+        """Everything that was kept, once, before anything changes."""
+        return await self._store.load()
+
+    def instant(self, at_s: float) -> int:
+        """The instant (ms) of a reading of the clock that never jumps."""
+        return self._clock.now_ms() + round((at_s - self._clock.monotonic_s()) * 1000)
+
+    def reading_s(self, instant: int) -> float:
+        """The reading of that clock at an instant (ms)."""
+        return self._clock.monotonic_s() + (instant - self._clock.now_ms()) / 1000
+
+    def put_session(self, record: SessionRecord) -> Commit:
+        return self._store.put_session(record)
+
+    def delete_session(self, number: int) -> Commit:
+        return self._store.delete_session(number)
+
+    def subscribe(self, session: int, subscription: KeptSubscription) -> Commit:
+        return self._store.put_subscription(session, subscription)
+
+    def unsubscribe(self, session: int, topic_filter: str) -> Commit:
+        return self._store.delete_subscription(session, topic_filter)
+
+    def enqueue(self, message: KeptMessage, queued: list[QueuedMessage]) -> Commit:
+        """Raises Unavailable where nothing can be kept."""
+        return self._store.enqueue(message, queued)
+
+    def released(self, session: int, seq: int) -> Commit:
+        """The client has received a QoS 2 message."""
+        return self._store.release_queued(session, seq)
+
+    def settled(self, session: int, seq: int) -> Commit:
+        """A message is done with."""
+        return self._store.delete_queued(session, seq)
+
+    def received(self, session: int, packet_id: int) -> Commit:
+        """A QoS 2 message came from the client."""
+        return self._store.put_received(session, packet_id)
+
+    def forget_received(self, session: int, packet_id: int) -> Commit:
+        """The client has released it."""
+        return self._store.delete_received(session, packet_id)
+
+    def retain(self, retained: RetainedMessage) -> Commit:
+        """Raises Unavailable where nothing can be kept."""
+        return self._store.put_retained(retained)
+
+    def forget_retained(self, topic: str) -> Commit:
+        return self._store.delete_retained(topic)
