@@ -104,6 +104,34 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     send_buffer_max_bytes: Annotated[
         int, _about("Bytes that may wait to be read by one client; over it the client is dropped.", "bytes", ge=16_384)
     ] = 1 << 20
+    session_expiry_max_s: Annotated[
+        int,
+        _about(
+            "Longest time that a session outlives its connection; 0 keeps none. Clients that ask for more get this.",
+            "seconds",
+            ge=0,
+            le=0xFFFF_FFFF,
+        ),
+    ] = 604_800
+    max_sessions: Annotated[
+        int, _about("Sessions of the open port that outlive their connections; one more is refused.", "sessions", ge=1)
+    ] = 10_000
+    max_subscriptions: Annotated[
+        int, _about("Topic filters that one client of the open port may subscribe to.", "filters", ge=1, le=1_000_000)
+    ] = 1_000
+    queue_max_messages: Annotated[
+        int,
+        _about(
+            "QoS 1 and 2 messages that may wait for one client of the open port; over it the oldest are dropped.",
+            "messages",
+            ge=1,
+            le=65_535,
+        ),
+    ] = 1_000
+    queue_max_bytes: Annotated[int, _about("The same in bytes.", "bytes", ge=65_536)] = 4 << 20
+    retained_max_bytes: Annotated[
+        int, _about("Retained messages of the open port; what would go over it is refused.", "bytes", ge=0)
+    ] = 64 << 20
 
 
 class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):

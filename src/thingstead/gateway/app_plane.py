@@ -1,14 +1,12 @@
 """Applications over MQTT: they subscribe to their project, and publish nothing (wire reference §7)."""
 
-from collections.abc import Sequence
-
 from thingstead.bus.base import Bus
 from thingstead.config import AppSettings
 from thingstead.gateway.app_hub import AppHub
 from thingstead.gateway.app_subscriber import AppSubscriber
 from thingstead.gateway.counters import AppCounters
 from thingstead.gateway.handshake import NO_LIMIT
-from thingstead.gateway.plane import Access, Connection, Plane, Receipt
+from thingstead.gateway.plane import Access, Connection, ConnectionPlane, Granted, Plane, Receipt
 from thingstead.model.ids import VIEW_KEY_CHARACTERS
 from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Project
@@ -79,7 +77,7 @@ class AppAccess:
             plane.connection.close(ReasonCode.ADMINISTRATIVE_ACTION, message.reason)
 
 
-class AppPlane:
+class AppPlane(ConnectionPlane):
     """The view of one application: the messages of its own project's devices, at QoS 0."""
 
     def __init__(
@@ -91,6 +89,7 @@ class AppPlane:
         max_subscriptions: int,
         access: AppAccess,
     ) -> None:
+        super().__init__()
         self.connection = connection
         self.project_id = project.id
         self._view_key = project.view_key
@@ -105,9 +104,9 @@ class AppPlane:
         self.connection.counters.messages_ignored += 1
         return None, ReasonCode.NOT_AUTHORIZED, None
 
-    def subscribe(self, packet: Subscribe) -> Sequence[ReasonCode]:
+    def subscribe(self, packet: Subscribe) -> Granted:
         [identifier] = packet.properties.get(Property.SUBSCRIPTION_IDENTIFIER, (0,))
-        return [self._subscribe(request.topic_filter, identifier) for request in packet.subscriptions]
+        return None, [self._subscribe(request.topic_filter, identifier) for request in packet.subscriptions], None
 
     def _subscribe(self, topic_filter: str, identifier: int) -> ReasonCode:
         first = parse_shared(topic_filter).topic_filter.split("/", 1)[0]
@@ -120,8 +119,8 @@ class AppPlane:
         self._hub.subscribe(topic_filter, self._subscriber, identifier, new=new)
         return ReasonCode.SUCCESS
 
-    def unsubscribe(self, packet: Unsubscribe) -> Sequence[ReasonCode]:
-        return [self._unsubscribe(topic_filter) for topic_filter in packet.topic_filters]
+    def unsubscribe(self, packet: Unsubscribe) -> Granted:
+        return None, [self._unsubscribe(topic_filter) for topic_filter in packet.topic_filters], None
 
     def _unsubscribe(self, topic_filter: str) -> ReasonCode:
         if topic_filter not in self._filters:

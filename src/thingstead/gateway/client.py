@@ -1,11 +1,12 @@
 """One MQTT connection: from its first byte to its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.gateway import handshake
@@ -14,7 +15,7 @@ from thingstead.gateway.counters import Counters
 from thingstead.gateway.delivery import Delivery
 from thingstead.gateway.jobs import Job, Jobs
 from thingstead.gateway.keep_alive import GRACE, SilenceTimer
-from thingstead.gateway.plane import Access, Plane, Relief
+from thingstead.gateway.plane import Access, Granted, Plane, Relief
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.stream import Stream
 from thingstead.gateway.tasks import Tasks
@@ -45,6 +46,7 @@ class Surroundings:
     relief: Relief
     tasks: Tasks
     clients: "Clients[Client]"
+    clock: Clock
 
 
 class Client(Stream):
@@ -62,6 +64,7 @@ class Client(Stream):
         "_early",
         "_jobs",
         "_plane",
+        "_terms",
         "_timer",
         "_uplink",
         "counters",
@@ -69,6 +72,7 @@ class Client(Stream):
     )
 
     _plane: Plane
+    _terms: handshake.Terms
     delivery: Delivery
 
     def __init__(self, around: Surroundings, peer: Peer | None = None) -> None:
@@ -174,17 +178,27 @@ class Client(Stream):
         self._uplink.release(packet)
 
     def _on_subscribe(self, packet: Any) -> None:
-        reason_codes = self._plane.subscribe(packet)
-        self.write(Suback(packet.packet_id, reason_codes).serialize(self._version))
+        self._grant(self._plane.subscribe(packet), lambda codes: Suback(packet.packet_id, codes))
 
     def _on_unsubscribe(self, packet: Any) -> None:
-        reason_codes = self._plane.unsubscribe(packet)
-        self.write(Unsuback(packet.packet_id, reason_codes).serialize(self._version))
+        self._grant(self._plane.unsubscribe(packet), lambda codes: Unsuback(packet.packet_id, codes))
+
+    def _grant(self, granted: Granted, acknowledge: Callable[[Sequence[ReasonCode]], Suback | Unsuback]) -> None:
+        assert self._uplink is not None  # packets are handled only when it is there
+        pending, reason_codes, then = granted
+        self._uplink.answer(pending, acknowledge(reason_codes).serialize(self._version))
+        if then is None:
+            return
+        if pending is None or pending.done:
+            then()
+        else:
+            pending.on_done(lambda error: then() if error is None and not self.closing else None)
 
     def _on_pingreq(self, packet: Any) -> None:
         self.write(PINGRESP)  # [MQTT-3.12.4-1]
 
     def _on_disconnect(self, packet: Any) -> None:
+        self._plane.disconnected(packet)
         # [MQTT-3.14.4-3] The server closes, if the client has not done so.
         self._end("the device disconnected")
 
@@ -211,7 +225,8 @@ class Client(Stream):
         try:
             handshake.check(connect)
             terms = handshake.agree(connect, self._around.settings)
-            self.delivery = Delivery(self.write, self.counters, connect.version, terms)
+            self._terms = terms
+            self.delivery = Delivery(self, self.counters, connect.version, terms, self._around.clock.monotonic_s)
             plane = await self._around.access.admit(connect, self)
             if self.closing:
                 await plane.closed(self.reason)
@@ -227,8 +242,9 @@ class Client(Stream):
     def _begin(self, connect: Connect, plane: Plane, terms: handshake.Terms) -> None:
         self._plane = plane
         self._uplink = Uplink(plane, connect.version, terms, self)
-        self.write(handshake.accepted(connect, terms, self._around.settings))
+        self.write(handshake.accepted(connect, terms, self._around.settings, plane.accepted))
         self._timer.start(terms.keep_alive_s * GRACE)
+        plane.begin()
         early, self._early = self._early, []
         self._take(early)
         self.resume(_ADMITTING)
@@ -236,7 +252,7 @@ class Client(Stream):
     def _turn_away(self, error: ThingsteadError | MqttError) -> None:
         self.counters.connections_refused += 1
         log.debug("a client was not admitted", remote_address=self.remote_address, error=error.message)
-        self.write(handshake.refused(self._decoder.version, handshake.refusal(error)))
+        self.write(handshake.refused(self._decoder.version, handshake.refusal(error), error.message))
         self._end(error.message)
 
     # Jobs, commits, and the end
@@ -283,7 +299,7 @@ class Client(Stream):
     def close(self, reason_code: ReasonCode, reason: str) -> None:
         """Ends the connection (5.0: with a DISCONNECT [MQTT-4.13.1-1]). Calling again does nothing."""
         if not self.closing and self._uplink is not None and self._version is V5:
-            self.write(Disconnect(reason_code).serialize(V5))
+            self.write(handshake.goodbye(reason_code, reason, self._terms))
         self._end(reason)
 
     def shut_down(self) -> None:

@@ -1,17 +1,24 @@
 """Messages down to one client: encoded, within its limits, at QoS 0 at once and at QoS 1 and 2 as its window allows."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import NamedTuple, Protocol
 
+from thingstead.gateway.acknowledgements import Pending
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.handshake import Terms
-from thingstead.mqtt.outbound import Outbound
+from thingstead.mqtt.aliases import OutboundAliases
+from thingstead.mqtt.message import Encoded, Message
+from thingstead.mqtt.outbound import Entry, Outbound, Sending
 from thingstead.mqtt.properties import Properties
 from thingstead.mqtt.protocol import ProtocolVersion
-from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec
+from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
 from thingstead.mqtt.reasons import ReasonCode
 
-QUEUE_LIMIT = 1_000  # messages at QoS 1 and 2 that may wait for one client; over it a message is dropped
+QUEUE_LIMIT = 1_000  # messages at QoS 1 and 2 that may wait for one device; over it a message is dropped
+BATCH = 100  # messages written at a time, before it is looked at whether the peer still reads
+TOO_LARGE = "it is larger than the client's maximum packet size"
 
 
 class Traced(Protocol):
@@ -30,89 +37,280 @@ class Traced(Protocol):
         ...
 
 
+class Owner(Protocol):
+    """The session that a connection's messages belong to, where it outlives the connection."""
+
+    def settled(self, entry: Entry, reason_code: ReasonCode) -> None:
+        """The client answered a message for good."""
+        ...
+
+    def released(self, entry: Entry) -> Pending | None:
+        """The client has received a QoS 2 message; what its PUBREL waits for."""
+        ...
+
+    def dropped(self, entry: Entry, reason: str) -> None:
+        """A message is forgotten."""
+        ...
+
+
+class Fed(NamedTuple):
+    """A message that waits outside of the queue until the client reads."""
+
+    message: Message
+    qos: int
+    retain: bool
+    identifiers: tuple[int, ...]
+
+
+class Link(Protocol):
+    """The connection."""
+
+    @property
+    def writable(self) -> bool: ...
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much waits to be read that what may be lost is."""
+        ...
+
+    def write_soon(self, data: bytes) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def when_writable(self, callback: Callable[[], None]) -> None: ...
+
+
 class Delivery:
     """The downward half of a connection.
 
     Args:
-        write: takes an encoded packet.
+        link: the connection.
         terms: what the client said in CONNECT that it can take.
+        now_s: the clock of messages that expire.
     """
 
-    __slots__ = ("_counters", "_max_packet_size_bytes", "_outbound", "_receive_maximum", "_version", "_write")
+    __slots__ = (
+        "_aliases",
+        "_counters",
+        "_feed",
+        "_link",
+        "_max_size_bytes",
+        "_now_s",
+        "_outbound",
+        "_owner",
+        "_receive_maximum",
+        "version",
+        "with_properties",
+    )
 
     def __init__(
         self,
-        write: Callable[[bytes], None],
+        link: Link,
         counters: Counters,
         version: ProtocolVersion,
         terms: Terms,
+        now_s: Callable[[], float],
     ) -> None:
-        self._write = write
+        self._link = link
         self._counters = counters
-        self._version = version
+        self.version = version
+        self.with_properties = version is ProtocolVersion.V5
         self._receive_maximum = terms.their_receive_maximum
-        self._max_packet_size_bytes = terms.their_max_packet_size_bytes
+        self._max_size_bytes = terms.their_max_packet_size_bytes
+        aliases = terms.their_topic_alias_maximum
+        self._aliases = OutboundAliases(aliases) if aliases else None
+        self._now_s = now_s
         self._outbound: Outbound | None = None  # made for the first message above QoS 0: most clients see none
+        self._owner: Owner | None = None
+        self._feed: deque[Fed] = deque()
 
-    def send(self, message: Publish, traced: Traced | None = None) -> None:
+    # One message for one client
+
+    def send(self, publish: Publish, traced: Traced | None = None) -> None:
         """Sends a message now or when its turn comes, or drops it."""
-        data = message.serialize(self._version)
-        if len(data) > self._max_packet_size_bytes:
-            # [MQTT-3.1.2-24] [MQTT-3.1.2-25] Never larger than the client's maximum packet size; as if it were sent.
-            self._drop(traced, "it is larger than the device's maximum packet size")
-        elif not message.qos:
-            self._write(data)
-            self._counters.messages_sent += 1
-            if traced is not None:
-                traced.sent()
-                traced.settled(ReasonCode.SUCCESS)
-        elif self._outbound_now().offer(message, traced):
-            self.pump()
-        else:
+        if publish.qos:
+            self._offer(publish, traced)
+            return
+        data = publish.serialize(self.version)
+        if len(data) > self._max_size_bytes:
+            self._drop(traced, TOO_LARGE)
+            return
+        self._link.write_soon(data)
+        self._counters.messages_sent += 1
+        if traced is not None:
+            traced.sent()
+            traced.settled(ReasonCode.SUCCESS)
+
+    def _offer(self, publish: Publish, traced: Traced | None) -> None:
+        message = Message(publish, self._now_s())
+        if message.encode(publish.qos, False, () if self.with_properties else None, 0.0).size > self._max_size_bytes:
+            self._drop(traced, TOO_LARGE)
+        elif self._outbound_now().offer(message, traced) is None:
             self._drop(traced, "too many messages wait for the device")
+        else:
+            self.pump()
 
     def encode(self, topic: str, payload: bytes, properties: Properties) -> bytes | None:
         """An encoded message at QoS 0, for the caller to write; None where it is too large for the client."""
-        data = Publish(topic, payload, properties=properties).serialize(self._version)
-        if len(data) > self._max_packet_size_bytes:
+        data = Publish(topic, payload, properties=properties).serialize(self.version)
+        if len(data) > self._max_size_bytes:
             self._counters.messages_dropped += 1
             return None
         return data
-
-    def _outbound_now(self) -> Outbound:
-        if self._outbound is None:
-            self._outbound = Outbound(QUEUE_LIMIT)
-            self._outbound.resume(self._receive_maximum)
-        return self._outbound
 
     def _drop(self, traced: Traced | None, reason: str) -> None:
         self._counters.messages_dropped += 1
         if traced is not None:
             traced.dropped(reason)
 
-    def pump(self) -> None:
-        """Writes what the window allows."""
-        if self._outbound is None:
+    # One message for many clients
+
+    def put(self, message: Message, data: bytes, retain: bool, identifiers: tuple[int, ...]) -> None:
+        """Writes a message at QoS 0, unless the client is too far behind.
+
+        Args:
+            data: its encoding, which others get, too.
+        """
+        link = self._link
+        if link.behind:
+            self._counters.messages_dropped += 1
             return
-        for sending in self._outbound.sendings():
-            self._write(sending.packet.serialize(self._version))
-            self._counters.messages_sent += 1
-            if sending.context is not None:
-                sending.context.sent()
+        if self._aliases is not None:
+            encoded = self._encode(message, 0, retain, identifiers)
+            data = b"" if encoded is None else encoded.head
+        if not data or len(data) > self._max_size_bytes:
+            self._counters.messages_dropped += 1
+            return
+        link.write_soon(data)
+        self._counters.messages_sent += 1
+
+    def feed(self, messages: Iterable[Fed]) -> None:
+        """Sends messages as the client reads them, behind what is queued."""
+        self._feed.extend(messages)
+        self.pump()
+
+    # The window
+
+    def adopt(self, outbound: Outbound, owner: Owner | None) -> None:
+        """The session's messages are sent on this connection from the next :meth:`pump` on."""
+        self._outbound = outbound
+        self._owner = owner
+        outbound.resume(self._receive_maximum)
+        self._link.when_writable(self.pump)
+
+    def _outbound_now(self) -> Outbound:
+        if self._outbound is None:
+            self.adopt(Outbound(QUEUE_LIMIT), None)
+            assert self._outbound is not None  # adopted
+        return self._outbound
+
+    def pump(self) -> None:
+        """Writes what the window allows, as long as the client reads."""
+        outbound, link = self._outbound, self._link
+        if outbound is None and not self._feed:
+            return
+        outbound = self._outbound_now()
+        while link.writable:
+            sendings = outbound.sendings(BATCH)
+            if sendings:
+                for sending in sendings:
+                    self._send(sending)
+                if len(sendings) == BATCH:
+                    link.flush()
+            elif not self._feed or outbound.queued:
+                return
+            else:
+                self._take_fed()
+
+    def _take_fed(self) -> None:
+        for _ in range(min(BATCH, len(self._feed))):
+            message, qos, retain, identifiers = self._feed.popleft()
+            if message.expires_at_s < self._now_s():
+                continue
+            if qos:
+                entry = self._outbound_now().offer(message, qos=qos)
+                assert entry is not None  # nothing is queued while something is fed
+                entry.retain, entry.identifiers = retain, identifiers
+                entry.expires_at_s = message.expires_at_s
+                return
+            encoded = self._encode(message, 0, retain, identifiers)
+            if encoded is None:
+                self._counters.messages_dropped += 1
+            else:
+                self._link.write_soon(encoded.head)
+                self._counters.messages_sent += 1
+        self._link.flush()
+
+    def _send(self, sending: Sending) -> None:
+        entry = sending.entry
+        if sending.released:
+            self._link.write_soon(Pubrel(entry.packet_id).serialize(self.version))
+            return
+        if sending.first and entry.expires_at_s < inf and entry.expires_at_s < self._now_s():
+            # [MQTT-3.3.2-5] What expired before it was sent is deleted.
+            self._forget(entry, "it has expired")
+            return
+        encoded = self._encode(entry.message, entry.qos, entry.retain, entry.identifiers)
+        if encoded is None:
+            self._forget(entry, TOO_LARGE)
+            return
+        # [MQTT-3.3.1-1] DUP on re-delivery.
+        self._link.write_soon(encoded.with_packet_id(entry.packet_id, dup=not sending.first))
+        self._counters.messages_sent += 1
+        if self._owner is None and entry.context is not None:
+            entry.context.sent()
+
+    def _encode(self, message: Message, qos: int, retain: bool, identifiers: tuple[int, ...]) -> Encoded | None:
+        """None where it is too large for the client."""
+        given = identifiers if self.with_properties else None
+        alias = None if self._aliases is None else self._aliases.next(message.topic)
+        encoded = message.encode(qos, retain, given, self._now_s(), alias)
+        # [MQTT-3.1.2-24] [MQTT-3.1.2-25] Never larger than the client's maximum packet size; as if it were sent.
+        if encoded.size > self._max_size_bytes:
+            if self._aliases is not None and alias is not None and not alias.known:
+                self._aliases.forget(message.topic)
+            return None
+        return encoded
+
+    def _forget(self, entry: Entry, reason: str) -> None:
+        self._outbound_now().withdraw(entry)
+        self._counters.messages_dropped += 1
+        if self._owner is not None:
+            self._owner.dropped(entry, reason)
+        elif entry.context is not None:
+            entry.context.dropped(reason)
 
     def receive(self, packet: Puback | Pubrec | Pubcomp) -> None:
         """Takes the client's answer. Raises MqttError where it is out of place."""
         reply, settled = self._outbound_now().receive(packet)
         if reply is not None:
-            self._write(reply.serialize(self._version))
+            self._reply(reply)
         if settled is not None:
-            if settled.context is not None:
-                settled.context.settled(settled.reason_code)
+            entry = settled.entry
+            if self._owner is not None:
+                self._owner.settled(entry, settled.reason_code)
+            elif entry.context is not None:
+                entry.context.settled(settled.reason_code)
             self.pump()
 
+    def _reply(self, pubrel: Pubrel) -> None:
+        data = pubrel.serialize(self.version)
+        entry = self._outbound_now().find(pubrel.packet_id)
+        pending = self._owner.released(entry) if self._owner is not None and entry is not None else None
+        if pending is None or pending.done:
+            self._link.write_soon(data)
+            return
+
+        def kept(error: Exception | None) -> None:
+            if error is None:
+                self._link.write_soon(data)
+
+        pending.on_done(kept)
+
     def end(self, reason: str) -> None:
-        """The connection is gone."""
-        if self._outbound is None:
+        """The connection is gone. What belongs to a session stays there."""
+        self._feed.clear()
+        if self._outbound is None or self._owner is not None:
             return
         for left in self._outbound.clear():
             if left.context is not None:

@@ -10,7 +10,7 @@ from thingstead.errors import FieldError, InvalidInput, ThingsteadError, Unavail
 from thingstead.gateway import answers
 from thingstead.gateway.commands import Commands, Envelope
 from thingstead.gateway.hub import Downlink
-from thingstead.gateway.plane import Connection, Receipt
+from thingstead.gateway.plane import Connection, ConnectionPlane, Granted, Receipt
 from thingstead.gateway.subscriptions import Subscriptions, reaches_under
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.publish_packets import Publish
@@ -35,7 +35,7 @@ class _Wanted(msgspec.Struct):
 _decode_wanted = msgspec.json.Decoder(_Wanted).decode
 
 
-class DevicePlane:
+class DevicePlane(ConnectionPlane):
     """The device's view: it publishes what is its own, and receives what is for it alone (wire reference §15.31).
 
     Args:
@@ -62,6 +62,7 @@ class DevicePlane:
         settings: MqttSettings,
         end: Callable[[str], Awaitable[None]],
     ) -> None:
+        super().__init__()
         self._settings = settings
         self._connection = connection
         self._link = link
@@ -182,17 +183,17 @@ class DevicePlane:
 
     # Down
 
-    def subscribe(self, packet: Subscribe) -> Sequence[ReasonCode]:
+    def subscribe(self, packet: Subscribe) -> Granted:
         reason_codes = self._subscriptions.subscribe(packet)
         self._subscriptions_changed()
         if any(reaches_under(request.topic_filter, "command") for request in packet.subscriptions):
             self._commands.ready()
-        return reason_codes
+        return None, reason_codes, None
 
-    def unsubscribe(self, packet: Unsubscribe) -> Sequence[ReasonCode]:
+    def unsubscribe(self, packet: Unsubscribe) -> Granted:
         reason_codes = self._subscriptions.unsubscribe(packet)
         self._subscriptions_changed()
-        return reason_codes
+        return None, reason_codes, None
 
     def _subscriptions_changed(self) -> None:
         grant = self._subscriptions.grant("attributes/response")

@@ -54,6 +54,7 @@ class Gateway:
             relief=platform.ingest,
             tasks=self._tasks,
             clients=self._clients,
+            clock=clock,
         )
         self._tcp_surroundings = TcpSurroundings(
             settings=config.tcp,

@@ -1,6 +1,6 @@
 """A gateway's namespace: its own, and that of the sub-devices behind it (wire reference §5)."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import msgspec
@@ -10,7 +10,7 @@ from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.gateway import answers
 from thingstead.gateway.device_plane import DevicePlane
 from thingstead.gateway.hub import Downlink
-from thingstead.gateway.plane import Connection, Receipt
+from thingstead.gateway.plane import Connection, Granted, Receipt
 from thingstead.gateway.subscriptions import reaches_under
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.publish_packets import Publish
@@ -109,13 +109,13 @@ class GatewayPlane(DevicePlane):
 
     # Down
 
-    def subscribe(self, packet: Subscribe) -> Sequence[ReasonCode]:
-        reason_codes = super().subscribe(packet)
+    def subscribe(self, packet: Subscribe) -> Granted:
+        granted = super().subscribe(packet)
         if any(reaches_under(request.topic_filter, "gateway") for request in packet.subscriptions):
             for sub_device in self._gateway.sub_devices.values():
                 if sub_device.online:
                     self.below(sub_device).ready()
-        return reason_codes
+        return granted
 
     def below(self, sub_device: SubDevice) -> Downlink:
         downlink = self._below.get(sub_device.address)

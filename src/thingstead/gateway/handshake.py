@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from thingstead.config import MqttSettings
 from thingstead.errors import Forbidden, NotAuthenticated, NotFound, ThingsteadError, TooManyRequests
-from thingstead.mqtt.connection_packets import Connack, Connect
+from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
 from thingstead.mqtt.outbound import MAX_PACKET_ID
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.protocol import ProtocolVersion
@@ -13,7 +13,8 @@ from thingstead.mqtt.reasons import CONNACK_REASON_CODES, MqttError, ReasonCode
 
 V5 = ProtocolVersion.V5
 NO_LIMIT = 268_435_460  # bytes: the largest packet there can be (2.1.4)
-TOPIC_ALIAS_MAXIMUM = 32  # topic names that one client may abbreviate; there are about ten
+TOPIC_ALIAS_MAXIMUM = 32  # topic names that one end may abbreviate; a device knows about ten
+NEVER = 0xFFFF_FFFF  # a session expiry interval that never ends (3.1.2.11.2)
 
 
 class Terms(NamedTuple):
@@ -23,6 +24,18 @@ class Terms(NamedTuple):
     our_receive_maximum: int  # unanswered messages that the client may have with us
     their_receive_maximum: int  # and we with the client
     their_max_packet_size_bytes: int
+    their_topic_alias_maximum: int
+
+
+class Accepted(NamedTuple):
+    """What a session was begun as."""
+
+    session_present: bool = False  # there was one to go on with
+    session_expiry_s: int = 0  # how long it outlives its connection; NEVER: for ever
+    client_id: str = ""  # that it was given, where it had none
+
+
+NO_SESSION = Accepted()
 
 
 def check(connect: Connect) -> None:
@@ -35,20 +48,31 @@ def check(connect: Connect) -> None:
 def agree(connect: Connect, settings: MqttSettings) -> Terms:
     """The terms of a CONNECT. Before 5.0 there is no way to tell the client of ours; it keeps to what it said."""
     if connect.version is not V5:
-        return Terms(connect.keep_alive, MAX_PACKET_ID, MAX_PACKET_ID, NO_LIMIT)
+        return Terms(connect.keep_alive, MAX_PACKET_ID, MAX_PACKET_ID, NO_LIMIT, 0)
     return Terms(
         # [MQTT-3.1.2-21] The server's keep alive counts where it sends one.
         min(connect.keep_alive or settings.keep_alive_max_s, settings.keep_alive_max_s),
         settings.receive_maximum,
         connect.properties.get(Property.RECEIVE_MAXIMUM, MAX_PACKET_ID),
         connect.properties.get(Property.MAXIMUM_PACKET_SIZE, NO_LIMIT),
+        # [MQTT-3.1.2-26] [MQTT-3.1.2-27] Not more aliases than the client can take.
+        min(connect.properties.get(Property.TOPIC_ALIAS_MAXIMUM, 0), TOPIC_ALIAS_MAXIMUM),
     )
 
 
-def accepted(connect: Connect, terms: Terms, settings: MqttSettings) -> bytes:
+def session_expiry_s(connect: Connect, settings: MqttSettings) -> int:
+    """How long the session that a CONNECT asks for outlives its connection; 0: not at all."""
+    if connect.version is V5:
+        wanted_s = connect.properties.get(Property.SESSION_EXPIRY_INTERVAL, 0)
+    else:
+        wanted_s = 0 if connect.clean_start else NEVER  # 3.1.2.4 of 3.1.1
+    return int(min(wanted_s, settings.session_expiry_max_s))
+
+
+def accepted(connect: Connect, terms: Terms, settings: MqttSettings, session: Accepted) -> bytes:
     """The CONNACK that admits a client."""
     if connect.version is not V5:
-        return Connack().serialize(connect.version)
+        return Connack(session.session_present).serialize(connect.version)
     properties: dict[Property, Any] = {
         Property.RECEIVE_MAXIMUM: terms.our_receive_maximum,
         Property.MAXIMUM_PACKET_SIZE: settings.max_packet_size_bytes,
@@ -58,11 +82,16 @@ def accepted(connect: Connect, terms: Terms, settings: MqttSettings) -> bytes:
         properties[Property.SERVER_KEEP_ALIVE] = terms.keep_alive_s
     if not connect.client_id:
         # [MQTT-3.1.3-7] [MQTT-3.2.2-16] A client without an identifier is given one.
-        properties[Property.ASSIGNED_CLIENT_IDENTIFIER] = secrets.token_hex(8)
-    if connect.properties.get(Property.SESSION_EXPIRY_INTERVAL):
+        properties[Property.ASSIGNED_CLIENT_IDENTIFIER] = session.client_id or assigned_client_id()
+    if connect.properties.get(Property.SESSION_EXPIRY_INTERVAL, 0) != session.session_expiry_s:
         # 3.2.2.3.2: the interval in use, where it is not the one that the client asked for.
-        properties[Property.SESSION_EXPIRY_INTERVAL] = 0
-    return Connack(properties=properties).serialize(V5)
+        properties[Property.SESSION_EXPIRY_INTERVAL] = session.session_expiry_s
+    return Connack(session.session_present, properties=properties).serialize(V5)
+
+
+def assigned_client_id() -> str:
+    """For a client without an identifier: one that no other has [MQTT-3.1.3-6]."""
+    return secrets.token_hex(8)
 
 
 def refusal(error: ThingsteadError | MqttError) -> ReasonCode:
@@ -91,7 +120,7 @@ _ANSWERED_BEFORE_5_0 = frozenset(
 )
 
 
-def refused(version: ProtocolVersion | None, reason_code: ReasonCode) -> bytes:
+def refused(version: ProtocolVersion | None, reason_code: ReasonCode, reason: str) -> bytes:
     """The bytes that answer a refused CONNECT; ``version`` is None where not even that could be read."""
     if version is not V5:
         if reason_code not in _ANSWERED_BEFORE_5_0:
@@ -99,4 +128,13 @@ def refused(version: ProtocolVersion | None, reason_code: ReasonCode) -> bytes:
         return Connack(reason_code=reason_code).serialize(version or ProtocolVersion.V3_1_1)
     if reason_code not in CONNACK_REASON_CODES:
         reason_code = ReasonCode.PROTOCOL_ERROR
-    return Connack(reason_code=reason_code).serialize(V5)
+    return Connack(reason_code=reason_code, properties={Property.REASON_STRING: reason}).serialize(V5)
+
+
+def goodbye(reason_code: ReasonCode, reason: str, terms: Terms) -> bytes:
+    """The DISCONNECT of a server, which 5.0 alone has; the reason where the client can take it [MQTT-3.14.2-3]."""
+    explained = Disconnect(reason_code, {Property.REASON_STRING: reason}).serialize(V5)
+    if len(explained) <= terms.their_max_packet_size_bytes:
+        return explained
+    plain = Disconnect(reason_code).serialize(V5)
+    return plain if len(plain) <= terms.their_max_packet_size_bytes else b""

@@ -6,10 +6,16 @@ from typing import Protocol
 from thingstead.gateway.acknowledgements import Pending
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.delivery import Delivery
-from thingstead.mqtt.connection_packets import Connect
+from thingstead.gateway.handshake import NO_SESSION, Accepted
+from thingstead.mqtt.connection_packets import Connect, Disconnect
+from thingstead.mqtt.inbound import Inbound
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
+
+# What became of a SUBSCRIBE or UNSUBSCRIBE: the commit to wait for before it is acknowledged, one reason code for each
+# topic filter, in order, and what is to be done once it is.
+Granted = tuple[Pending | None, Sequence[ReasonCode], Callable[[], None] | None]
 
 # What became of a PUBLISH: the commit to wait for before it is acknowledged (None: nothing to wait for), the reason
 # code of the acknowledgement, and the encoded answer to be written behind it. A plain tuple: one is made a message.
@@ -61,17 +67,62 @@ class Plane(Protocol):
         """Takes a message. Raises Unavailable where it cannot be kept: the connection then ends, unacknowledged."""
         ...
 
-    def subscribe(self, packet: Subscribe) -> Sequence[ReasonCode]:
-        """One reason code for each topic filter, in order. What follows from it is sent after the SUBACK."""
-        ...
+    def subscribe(self, packet: Subscribe) -> Granted: ...
 
-    def unsubscribe(self, packet: Unsubscribe) -> Sequence[ReasonCode]:
-        """One reason code for each topic filter, in order."""
-        ...
+    def unsubscribe(self, packet: Unsubscribe) -> Granted: ...
 
     async def closed(self, reason: str) -> None:
         """The connection is gone."""
         ...
+
+    @property
+    def accepted(self) -> Accepted:
+        """The session that was begun or goes on, as CONNACK tells."""
+        ...
+
+    @property
+    def inbound(self) -> Inbound:
+        """The receiving half of the session."""
+        ...
+
+    def begin(self) -> None:
+        """CONNACK was written: what waits in the session may be sent."""
+        ...
+
+    def forward(self) -> None:
+        """The PUBREC of the last PUBLISH at QoS 2 was written, or waits for its commit."""
+        ...
+
+    def release(self, packet_id: int) -> Pending | None:
+        """A QoS 2 message was released; the commit to wait for before its PUBCOMP is sent."""
+        ...
+
+    def disconnected(self, packet: Disconnect) -> None:
+        """The client takes its leave; the connection ends after this. Raises MqttError."""
+        ...
+
+
+class ConnectionPlane:
+    """What a plane does whose session ends with its connection."""
+
+    __slots__ = ("inbound",)
+
+    accepted = NO_SESSION
+
+    def __init__(self) -> None:
+        self.inbound = Inbound()
+
+    def begin(self) -> None:
+        """Nothing waits."""
+
+    def forward(self) -> None:
+        """Messages go where they belong when they are published."""
+
+    def release(self, packet_id: int) -> Pending | None:
+        return None
+
+    def disconnected(self, packet: Disconnect) -> None:
+        """There is no will, and no session to outlive the connection."""
 
 
 class Access(Protocol):

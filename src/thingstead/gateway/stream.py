@@ -7,6 +7,7 @@ from typing import cast
 from thingstead.gateway.proxy_protocol import Peer
 
 CLOSE_TIMEOUT_S = 5.0  # how long a peer may take to read what was written before its connection is cut
+FLUSH_BYTES = 65_536  # collected from outside, before they are written in the middle of a turn
 
 
 class Stream(asyncio.Protocol):
@@ -21,6 +22,7 @@ class Stream(asyncio.Protocol):
         "_cutter",
         "_loop",
         "_out",
+        "_out_bytes",
         "_paused",
         "_peer",
         "_send_buffer_max_bytes",
@@ -38,6 +40,7 @@ class Stream(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._send_buffer_max_bytes = send_buffer_max_bytes
         self._out: list[bytes] = []
+        self._out_bytes = 0  # of these, what was taken by write_soon
         self._paused = 0
         self._peer = peer
         self._cutter: asyncio.TimerHandle | None = None
@@ -102,6 +105,25 @@ class Stream(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Takes bytes; they leave with the next :meth:`flush`."""
         self._out.append(data)
+
+    def write_soon(self, data: bytes) -> None:
+        """Takes bytes that come from outside of this connection; they leave when the loop's turn ends, or sooner."""
+        out = self._out
+        if not out:
+            self._loop.call_soon(self.flush)
+            self._out_bytes = 0
+        out.append(data)
+        self._out_bytes += len(data)
+        if self._out_bytes > FLUSH_BYTES:
+            self.flush()
+            self._out_bytes = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much waits to be read that what may be lost is: more than half of what may wait."""
+        return bool(
+            self._paused & self.UNREAD and self._transport.get_write_buffer_size() > self._send_buffer_max_bytes // 2
+        )
 
     def flush(self) -> None:
         """Writes what was collected."""

@@ -7,7 +7,6 @@ from thingstead.gateway.counters import Counters
 from thingstead.gateway.handshake import TOPIC_ALIAS_MAXIMUM, Terms
 from thingstead.gateway.plane import Plane
 from thingstead.mqtt.aliases import InboundAliases
-from thingstead.mqtt.inbound import Inbound
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish, Pubrec, Pubrel
 
@@ -41,7 +40,8 @@ class Uplink:
         self._owner = owner
         self._counters = owner.counters
         self._acknowledgements = Acknowledgements(self._release, owner.not_kept)
-        self._inbound = Inbound(terms.our_receive_maximum)
+        self._inbound = plane.inbound
+        self._inbound.resume(terms.our_receive_maximum)
         self._aliases = InboundAliases(TOPIC_ALIAS_MAXIMUM)
 
     @property
@@ -71,12 +71,19 @@ class Uplink:
                 self._inbound.refused(packet.packet_id)
             acknowledgement = Pubrec(packet.packet_id, reason_code).serialize(self._version)
             self._answer(pending, acknowledgement + answer if answer else acknowledgement, 0)
+            self._plane.forward()
         elif answer is not None:
             self._answer(pending, answer, 0)
 
     def release(self, packet: Pubrel) -> None:
         """Takes a PUBREL."""
-        self._owner.write(self._inbound.release(packet).serialize(self._version))
+        pubcomp = self._inbound.release(packet)
+        pending = None if pubcomp.reason_code else self._plane.release(packet.packet_id)
+        self._answer(pending, pubcomp.serialize(self._version), 0)
+
+    def answer(self, pending: Pending | None, answer: bytes) -> None:
+        """Writes an answer behind those before it, once ``pending`` is done."""
+        self._answer(pending, answer, 0)
 
     def _answer(self, pending: Pending | None, answer: bytes, counted: int) -> None:
         if not self._acknowledgements.add(pending, answer, counted):

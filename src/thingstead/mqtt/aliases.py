@@ -1,5 +1,6 @@
 """Topic aliases of one network connection (3.3.2.3.4): a number that stands for a topic name."""
 
+from thingstead.mqtt.message import TopicAlias
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import MqttError, ReasonCode, protocol_error
@@ -38,26 +39,20 @@ class OutboundAliases:
 
     def __init__(self, maximum: int) -> None:
         self._maximum = maximum
-        self._aliases: dict[str, int] = {}
+        self._aliases: dict[str, TopicAlias] = {}
 
-    def apply(self, publish: Publish) -> Publish:
-        """The packet to send: with a new alias, with a known alias in place of its name, or unchanged.
+    def next(self, topic: str) -> TopicAlias | None:
+        """The alias with which the topic's next message must be sent, if any. To be called in the order of sending:
+        the peer knows the alias once that message is on its way."""
+        alias = self._aliases.get(topic)
+        if alias is not None:
+            return alias
+        if len(self._aliases) >= self._maximum:
+            return None
+        number = len(self._aliases) + 1
+        self._aliases[topic] = TopicAlias(number, known=True)
+        return TopicAlias(number, known=False)
 
-        To be called in the order of sending; not for packets that may be sent again on another connection
-        [MQTT-3.3.2-7].
-        """
-        alias = self._aliases.get(publish.topic)
-        known = alias is not None
-        if alias is None:
-            if len(self._aliases) >= self._maximum:
-                return publish
-            alias = self._aliases[publish.topic] = len(self._aliases) + 1
-        return Publish(
-            "" if known else publish.topic,
-            publish.payload,
-            publish.qos,
-            publish.packet_id,
-            publish.retain,
-            publish.dup,
-            {**publish.properties, Property.TOPIC_ALIAS: alias},
-        )
+    def forget(self, topic: str) -> None:
+        """The message that would have taught the newest alias was not sent."""
+        self._aliases.pop(topic, None)

@@ -1,5 +1,7 @@
 """The receiving half of a session: messages from the peer at QoS 1 and 2 (4.3, 4.9)."""
 
+from collections.abc import Iterable
+
 from thingstead.mqtt.publish_packets import Pubcomp, Publish, Pubrel
 from thingstead.mqtt.reasons import MqttError, ReasonCode
 
@@ -7,26 +9,38 @@ MAX_RECEIVE_MAXIMUM = 65_535
 
 
 class Inbound:
-    """What the peer has sent and we have not yet answered for good.
+    """What the peer has sent and we have not yet answered for good. It lives as long as the session;
+    :meth:`resume` begins each connection.
 
     A QoS 2 message is new until its packet identifier is released: the peer's repetitions are answered, not taken
     again [MQTT-4.3.3-10].
 
     Args:
         receive_maximum: how many unanswered messages the peer was allowed; 65,535 where it was told nothing.
+        received: packet identifiers of QoS 2 messages that an earlier life of the session had received.
     """
 
     __slots__ = ("_receive_maximum", "_received", "_unanswered")
 
-    def __init__(self, receive_maximum: int = MAX_RECEIVE_MAXIMUM) -> None:
+    def __init__(self, receive_maximum: int = MAX_RECEIVE_MAXIMUM, received: Iterable[int] = ()) -> None:
         self._receive_maximum = receive_maximum
-        self._received: set[int] = set()  # QoS 2, received and not released
+        self._received = set(received)  # QoS 2, received and not released
         self._unanswered = 0  # QoS 1, received and not acknowledged
 
     @property
     def unanswered(self) -> int:
         """QoS 1 messages not acknowledged and QoS 2 messages not released."""
         return self._unanswered + len(self._received)
+
+    @property
+    def received(self) -> frozenset[int]:
+        """Packet identifiers of QoS 2 messages that are not released."""
+        return frozenset(self._received)
+
+    def resume(self, receive_maximum: int) -> None:
+        """A connection begins. QoS 1 messages of an earlier one are not acknowledged any more: they come again."""
+        self._receive_maximum = receive_maximum
+        self._unanswered = 0
 
     def receive(self, publish: Publish) -> bool:
         """Takes a QoS 1 or 2 PUBLISH; False when it is a repetition that must not be delivered again."""
@@ -46,7 +60,7 @@ class Inbound:
         self._unanswered -= count
 
     def refused(self, packet_id: int) -> None:
-        """A PUBREC with a failure was sent: the identifier is free again [MQTT-4.3.3-9]."""
+        """A PUBREC with a failure was sent, or none will be: the identifier is free again [MQTT-4.3.3-9]."""
         self._received.discard(packet_id)
 
     def release(self, packet: Pubrel) -> Pubcomp:

@@ -1,7 +1,8 @@
 """The sending half of a session: messages on their way to the peer at QoS 1 and 2 (4.3, 4.4, 4.6, 4.9).
 
 A message waits in the queue, is sent when the peer's receive maximum leaves room, and stays in flight until the
-peer has answered. The states of a message in flight, and what answers move it:
+peer has answered. It has its packet identifier from the beginning, so that whoever keeps a session on disk writes it
+once. The states of a message, and what answers move it:
 
     QoS 1:  PUBLISHED ──PUBACK──▶ done
     QoS 2:  UNRECEIVED ──PUBREC──▶ RELEASED ──PUBCOMP──▶ done
@@ -13,6 +14,7 @@ Messages leave in the order in which they were offered, also when they are sent 
 
 from collections import deque
 from enum import Enum, auto
+from math import inf
 from typing import Any, NamedTuple
 
 from thingstead.mqtt.protocol import PacketType
@@ -23,7 +25,7 @@ MAX_PACKET_ID = 65_535
 
 
 class State(Enum):
-    """Where a message in flight stands."""
+    """Where a message stands."""
 
     PUBLISHED = auto()  # QoS 1: waits for PUBACK
     UNRECEIVED = auto()  # QoS 2: waits for PUBREC
@@ -40,29 +42,81 @@ TRANSITIONS: dict[tuple[State, PacketType], State | None] = {
 }
 
 
+class Entry:
+    """A message on its way to the peer.
+
+    Attributes:
+        message: what is sent; a Publish, or whatever the caller knows how to encode.
+        context: the caller's own.
+        retain: the flag with which it is sent.
+        identifiers: the subscription identifiers with which it is sent.
+        held: it is not sent before the caller says so, nor is what stands behind it.
+        sent: it was written to a connection, this one or an earlier one.
+        expires_at_s: when it is no longer worth sending, on the caller's clock.
+    """
+
+    __slots__ = (
+        "context",
+        "expires_at_s",
+        "held",
+        "identifiers",
+        "message",
+        "packet_id",
+        "qos",
+        "retain",
+        "sent",
+        "state",
+    )
+
+    def __init__(self, message: Any, qos: int, packet_id: int, context: Any) -> None:
+        self.message = message
+        self.qos = qos
+        self.packet_id = packet_id
+        self.context = context
+        self.state = State.PUBLISHED if qos == 1 else State.UNRECEIVED
+        self.held = False
+        self.sent = False
+        self.expires_at_s = inf
+        self.retain = False
+        self.identifiers: tuple[int, ...] = ()
+
+
 class Settled(NamedTuple):
     """The peer has answered for good: success, or the failure that it named (5.0)."""
 
-    message: Publish
-    context: Any  # what :meth:`Outbound.offer` was given beside the message
+    entry: Entry
     reason_code: ReasonCode
+
+    @property
+    def context(self) -> Any:
+        return self.entry.context
 
 
 class Sending(NamedTuple):
-    """A packet to send now. ``first`` is False when it was sent before on another connection."""
+    """Something to send now: the message, or its PUBREL. ``first`` is False when it was sent before."""
 
-    packet: Publish | Pubrel
-    context: Any
+    entry: Entry
     first: bool
 
+    @property
+    def released(self) -> bool:
+        """Whether the PUBREL is what must be sent."""
+        return self.entry.state is State.RELEASED
 
-class _InFlight:
-    __slots__ = ("context", "message", "state")
+    @property
+    def context(self) -> Any:
+        return self.entry.context
 
-    def __init__(self, message: Publish, context: Any) -> None:
-        self.message = message
-        self.context = context
-        self.state = State.PUBLISHED if message.qos == 1 else State.UNRECEIVED
+    @property
+    def packet(self) -> Publish | Pubrel:
+        """The packet, of a message that is a Publish."""
+        entry = self.entry
+        if entry.state is State.RELEASED:
+            return Pubrel(entry.packet_id)
+        publish: Publish = entry.message
+        publish.packet_id = entry.packet_id
+        publish.dup = not self.first  # [MQTT-3.3.1-1] DUP on re-delivery
+        return publish
 
 
 class Outbound:
@@ -72,52 +126,92 @@ class Outbound:
         queue_limit: how many messages may wait behind those in flight. More are refused.
     """
 
-    __slots__ = ("_in_flight", "_last_packet_id", "_queue", "_queue_limit", "_quota", "_receive_maximum", "_resend")
+    __slots__ = ("_entries", "_last_packet_id", "_queue", "_queue_limit", "_quota", "_receive_maximum", "_resend")
 
     def __init__(self, queue_limit: int) -> None:
         self._queue_limit = queue_limit
-        self._queue: deque[tuple[Publish, Any]] = deque()
-        self._in_flight: dict[int, _InFlight] = {}  # in the order of first sending
-        self._resend: deque[int] = deque()  # in flight, but not yet sent on this connection
+        self._entries: dict[int, Entry] = {}  # all, by packet identifier, in the order in which they were offered
+        self._queue: deque[Entry] = deque()  # of these, what was never sent
+        self._resend: deque[Entry] = deque()  # in flight, but not yet sent on this connection
         self._last_packet_id = 0
         self._receive_maximum = MAX_PACKET_ID
         self._quota = MAX_PACKET_ID
 
     @property
     def in_flight(self) -> int:
-        return len(self._in_flight)
+        return len(self._entries) - len(self._queue)
 
     @property
     def queued(self) -> int:
         return len(self._queue)
 
+    @property
+    def full(self) -> bool:
+        """Whether the next message would be refused."""
+        return len(self._queue) >= self._queue_limit or len(self._entries) >= MAX_PACKET_ID
+
     def resume(self, receive_maximum: int = MAX_PACKET_ID) -> None:
         """A connection begins. What is in flight will be sent again, before anything new [MQTT-4.4.0-1]."""
         self._receive_maximum = self._quota = receive_maximum
-        self._resend = deque(self._in_flight)
+        self._resend = deque(entry for entry in self._entries.values() if entry.sent)
 
-    def offer(self, message: Publish, context: Any = None) -> bool:
-        """Queues a QoS 1 or 2 message; False, and nothing happens, when the queue is full."""
-        if len(self._queue) >= self._queue_limit:
-            return False
-        self._queue.append((message, context))
-        return True
+    def offer(self, message: Any, context: Any = None, *, qos: int = 0) -> Entry | None:
+        """Queues a message at QoS 1 or 2; None, and nothing happens, when the queue is full.
 
-    def sendings(self) -> list[Sending]:
-        """What may be sent now, in order. The caller sends it: each is given once per connection."""
+        Args:
+            qos: 0 stands for the message's own.
+        """
+        if self.full:
+            return None
+        entry = Entry(message, qos or message.qos, self._next_packet_id(), context)
+        self._entries[entry.packet_id] = entry
+        self._queue.append(entry)
+        return entry
+
+    def restore(self, entry: Entry) -> None:
+        """Puts back what was kept of an earlier life of the session, oldest first."""
+        self._entries[entry.packet_id] = entry
+        self._last_packet_id = entry.packet_id
+        if not entry.sent:
+            self._queue.append(entry)
+
+    def find(self, packet_id: int) -> Entry | None:
+        """The message that has this packet identifier."""
+        return self._entries.get(packet_id)
+
+    def oldest_queued(self) -> Entry | None:
+        """The message that has waited longest of those that were never sent."""
+        return self._queue[0] if self._queue else None
+
+    def withdraw(self, entry: Entry) -> None:
+        """Forgets a message. One that the peer may have received keeps neither its identifier nor its place."""
+        if self._entries.get(entry.packet_id) is not entry:
+            return
+        del self._entries[entry.packet_id]
+        if not entry.sent:
+            if self._queue[0] is entry:
+                self._queue.popleft()
+            else:
+                self._queue.remove(entry)
+        else:
+            self._give_quota()
+
+    def sendings(self, limit: int = MAX_PACKET_ID) -> list[Sending]:
+        """What may be sent now, in order, at most ``limit``. The caller sends it: each is given once per
+        connection."""
         result: list[Sending] = []
-        while self._resend:
-            entry = self._in_flight.get(self._resend[0])
-            if entry is not None and entry.state is not State.RELEASED and not self._take_quota():
-                return result
-            packet_id = self._resend.popleft()
-            if entry is not None:
-                result.append(self._again(packet_id, entry))
-        while self._queue and len(self._in_flight) < MAX_PACKET_ID and self._take_quota():
-            message, context = self._queue.popleft()
-            message.packet_id = self._next_packet_id()
-            self._in_flight[message.packet_id] = _InFlight(message, context)
-            result.append(Sending(message, context, first=True))
+        while self._resend and len(result) < limit:
+            entry = self._resend[0]
+            if self._entries.get(entry.packet_id) is entry:
+                if entry.state is not State.RELEASED and not self._take_quota():
+                    return result
+                result.append(Sending(entry, first=False))
+            self._resend.popleft()
+        queue = self._queue
+        while queue and len(result) < limit and not queue[0].held and self._take_quota():
+            entry = queue.popleft()
+            entry.sent = True
+            result.append(Sending(entry, first=True))
         return result
 
     def _take_quota(self) -> bool:
@@ -127,19 +221,16 @@ class Outbound:
         self._quota -= 1
         return True
 
-    @staticmethod
-    def _again(packet_id: int, entry: _InFlight) -> Sending:
-        if entry.state is State.RELEASED:
-            return Sending(Pubrel(packet_id), entry.context, first=False)
-        entry.message.dup = True  # [MQTT-3.3.1-1] DUP on re-delivery
-        return Sending(entry.message, entry.context, first=False)
+    def _give_quota(self) -> None:
+        # [MQTT-4.9.0-1] The send quota grows by one, never over the receive maximum.
+        self._quota = min(self._quota + 1, self._receive_maximum)
 
     def _next_packet_id(self) -> int:
         # [MQTT-2.2.1-3] [MQTT-2.2.1-4] A packet identifier that is not in use.
         packet_id = self._last_packet_id
         while True:
             packet_id = packet_id % MAX_PACKET_ID + 1
-            if packet_id not in self._in_flight:
+            if packet_id not in self._entries:
                 self._last_packet_id = packet_id
                 return packet_id
 
@@ -150,8 +241,8 @@ class Outbound:
         flight are taken as left over from an earlier connection.
         """
         packet_id, reason_code = packet.packet_id, packet.reason_code
-        entry = self._in_flight.get(packet_id)
-        if entry is None:
+        entry = self._entries.get(packet_id)
+        if entry is None or not entry.sent:
             if type(packet) is Pubrec and reason_code < 0x80:
                 # 3.6.2.1: a PUBREL tells that the identifier is not known.
                 return Pubrel(packet_id, ReasonCode.PACKET_IDENTIFIER_NOT_FOUND), None
@@ -163,16 +254,14 @@ class Outbound:
         if following is not _DONE and reason_code < 0x80:
             entry.state = following
             return Pubrel(packet_id), None  # [MQTT-4.3.3-4] (3.1.1: -1)
-        del self._in_flight[packet_id]
-        # [MQTT-4.9.0-1] The send quota grows by one, never over the receive maximum.
-        self._quota = min(self._quota + 1, self._receive_maximum)
-        return None, Settled(entry.message, entry.context, reason_code)
+        del self._entries[packet_id]
+        self._give_quota()
+        return None, Settled(entry, reason_code)
 
     def clear(self) -> list[Settled]:
         """The session ends: forgets everything; what had not been answered, oldest first."""
-        left = [(entry.message, entry.context) for entry in self._in_flight.values()]
-        left += self._queue
-        self._in_flight.clear()
+        left = [Settled(entry, ReasonCode.UNSPECIFIED_ERROR) for entry in self._entries.values()]
+        self._entries.clear()
         self._queue.clear()
         self._resend.clear()
-        return [Settled(message, context, ReasonCode.UNSPECIFIED_ERROR) for message, context in left]
+        return left
