@@ -1,55 +1,19 @@
-"""A back end with nothing but Python: lists devices with their values, pushes a value, sends a command."""
+"""A back end: lists devices with their values, pushes a value, sends a command."""
 
 import argparse
 import json
 import os
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from typing import Any
+
+from thingstead.client import ApplicationKeys, ProjectClient, control, data, devices
+from thingstead.errors import ThingsteadError
 
 
-class ProjectApi:
-    """A caller of the Project API."""
-
-    def __init__(self, url: str, app_id: str, access_key: str, secret_key: str) -> None:
-        self._url = url.rstrip("/") + "/api/v1"
-        self._token = ""
-        credentials = {"app_id": app_id, "access_key": access_key, "secret_key": secret_key}
-        self._token = self.call("POST", "/access_token", credentials)["access_token"]  # good for a day
-
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        """``info`` of the answer; a failure ends the program with the server's message."""
-        request = urllib.request.Request(
-            self._url + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                content = json.load(answer)
-        except urllib.error.HTTPError as exc:
-            raise SystemExit(f"{method} {path}: {exc.code} {exc.read().decode()}") from exc
-        if content["result"] is not True:
-            raise SystemExit(f"{method} {path}: {content['errcode']} {content['message']}")
-        return content["info"]
-
-    def devices(self) -> Iterator[dict[str, Any]]:
-        """All devices of the project, page by page."""
-        page, pages = 1, 1
-        while page <= pages:
-            info = self.call("GET", f"/devices?page={page}&page_records=100")
-            yield from info["items"]
-            page, pages = page + 1, info["page_total"]
-
-
-def show(api: ProjectApi) -> None:
+def show(api: ProjectClient) -> None:
     """Prints every device with its current values."""
-    for device in api.devices():
-        attributes = api.call("GET", f"/device/{device['id']}/attributes")
-        values = ", ".join(f"{item['identifier']}={json.dumps(item['value'])}" for item in attributes)
-        print(f"{device['id']}  {'online ' if device['online'] else 'offline'}  {device['name']}  {values}")
+    for device in api.items(devices.search()):
+        attributes = api.run(data.attributes(device.id))
+        values = ", ".join(f"{item.identifier}={json.dumps(item.value)}" for item in attributes)
+        print(f"{device.id}  {'online ' if device.online else 'offline'}  {device.name}  {values}")
 
 
 def main() -> None:
@@ -68,14 +32,17 @@ def main() -> None:
     if (arguments.push or arguments.command) and not arguments.device:
         parser.error("--push and --command need --device")
 
-    api = ProjectApi(arguments.url, arguments.app_id, arguments.access_key, arguments.secret_key)
-    if arguments.push:
-        name, _, value = arguments.push.partition("=")
-        api.call("POST", f"/control/device/{arguments.device}/attributes", {name: json.loads(value)})
-    if arguments.command:
-        command = {"method": arguments.command, "params": arguments.params}
-        api.call("POST", f"/control/device/{arguments.device}/command", command)
-    show(api)
+    keys = ApplicationKeys(arguments.app_id, arguments.access_key, arguments.secret_key)
+    try:
+        with ProjectClient(arguments.url, keys) as api:
+            if arguments.push:
+                name, _, value = arguments.push.partition("=")
+                api.run(control.push_attributes(arguments.device, {name: json.loads(value)}))
+            if arguments.command:
+                api.run(control.send_command(arguments.device, arguments.command, arguments.params))
+            show(api)
+    except ThingsteadError as exc:
+        raise SystemExit(f"{type(exc).__name__}: {exc}") from exc
 
 
 if __name__ == "__main__":

@@ -10,6 +10,11 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 
+def say(text: str) -> None:
+    """Prints a line as a whole, since two threads do."""
+    print(f"{text}\n", end="", flush=True)
+
+
 class Thermometer:
     """What the device measures and switches."""
 
@@ -41,17 +46,17 @@ def connect(thermometer: Thermometer, host: str, port: int, access_token: str, p
 
     def on_connect(_: mqtt.Client, __: Any, ___: Any, reason_code: Any, ____: Any) -> None:
         if reason_code.is_failure:
-            print(f"the server refused the connection: {reason_code}")
+            say(f"the server refused the connection: {reason_code}")
             return
-        print("connected")
+        say("connected")
         client.subscribe([("attributes/push", 1), ("command/send/+", 1)])
 
     def on_subscribe(_: mqtt.Client, __: Any, ___: int, reason_codes: list[Any], ____: Any) -> None:
-        print("subscribed" if not any(code.is_failure for code in reason_codes) else f"not subscribed: {reason_codes}")
+        say("subscribed" if not any(code.is_failure for code in reason_codes) else f"not subscribed: {reason_codes}")
 
     def on_message(_: mqtt.Client, __: Any, message: mqtt.MQTTMessage) -> None:
         body = json.loads(message.payload)
-        print(f"{message.topic} {body}")
+        say(f"{message.topic} {body}")
         if message.topic == "attributes/push":
             thermometer.push(body)
         else:
@@ -94,7 +99,7 @@ def main() -> None:
             if not report.is_published():
                 raise SystemExit("the server did not acknowledge the report")
             reported += 1
-            print(f"reported {reported}")
+            say(f"reported {reported}")
             threading.Event().wait(arguments.interval)
     except KeyboardInterrupt:
         pass
