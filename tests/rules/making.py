@@ -1,6 +1,7 @@
 """Rules as the tests write them: JSON, as a caller of the API would."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -51,7 +52,7 @@ class Device:
         facts.at = facts.newest = NOW - 1
         self.monitor = DeviceMonitor("d1", RuleBook(RuleRecord(each) for each in rules), facts, {})
 
-    def _take(self, decisions: list[Decision]) -> list[tuple[int, int]]:
+    def _take(self, decisions: Sequence[Decision]) -> list[tuple[int, int]]:
         self.decisions += decisions
         new = [
             (decision.rule.id, occurrence.transition.level, occurrence.transition.at - NOW)

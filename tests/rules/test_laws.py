@@ -1,5 +1,6 @@
 """What holds for every rule and every history: it makes no difference in how many pieces it is evaluated."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -86,7 +87,7 @@ class Run:
         book = RuleBook(RuleRecord(CompiledRule(each.rule)) for each in self.rules)
         self.monitor = DeviceMonitor("d1", book, self.monitor.facts, states)
 
-    def take(self, decisions: list[Any]) -> None:
+    def take(self, decisions: Sequence[Any]) -> None:
         for decision in decisions:
             for occurrence in decision.occurrences:
                 _, level, at = occurrence.transition

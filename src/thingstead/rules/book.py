@@ -7,15 +7,14 @@ looked at.
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from math import inf, nextafter
 from typing import Any, NamedTuple
 
 from thingstead.rules.evaluation import RuleState, Transition
 from thingstead.rules.gates import merged
 from thingstead.rules.rule import CompiledRule
+from thingstead.rules.screens import Screens
 
 EVALUATIONS_KEPT = 50  # of one rule
-REPORTS_KEPT = 200  # of one book
 FAILING_KEPT = 100  # devices of one rule
 
 
@@ -54,20 +53,6 @@ class RuleRecord:
         self.unsaid = True
 
 
-class Watch:
-    """One attribute and the rules that read it."""
-
-    __slots__ = ("high", "low", "passes", "records")
-
-    def __init__(self, name: str, records: Iterable[RuleRecord]) -> None:
-        self.records = tuple(records)
-        gate = merged(record.rule.gates[name] for record in self.records)
-        self.passes = gate.passes
-        # The usual case, without a call: numbers between these pass. Of bands: what lies below them all.
-        self.low = gate.low
-        self.high = min([gate.high, *(nextafter(low, -inf) for low, _ in gate.bands)])
-
-
 class RuleBook:
     """The rules of a device type, or of a device that has others than its type. Shared by the devices it is for."""
 
@@ -75,17 +60,16 @@ class RuleBook:
         self.records = {record.rule.id: record for record in records}
         rules = [record.rule for record in self.records.values()]
         names = {name for rule in rules for name in rule.reads}
-        self.watches = {
-            name: Watch(name, [record for record in self.records.values() if name in record.rule.reads])
-            for name in names
+        self.readers = {
+            name: tuple(record for record in self.records.values() if name in record.rule.reads) for name in names
         }
+        self.screens = Screens(
+            {name: merged(each.rule.gates[name] for each in readers) for name, readers in self.readers.items()}
+        )
         self.timed = {record.rule.id: record for record in self.records.values() if record.rule.timed}
         self.everything = tuple(record for record in self.records.values() if record.rule.reads_everything)
         self.changes = frozenset(name for rule in rules for name in rule.changes)
         self.absences = any(rule.absences for rule in rules)
-        # Reports that no rule had to be looked at for: device id, timestamp in ms, attributes.
-        self.passed: deque[tuple[str, int, Mapping[str, Any]]] = deque(maxlen=REPORTS_KEPT)
-        self.reports = 0  # seen, over all devices
 
     def __bool__(self) -> bool:
         return bool(self.records)

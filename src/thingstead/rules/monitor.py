@@ -4,7 +4,7 @@ It runs ahead of the store: what it decides is put into the open commit together
 must build it anew from the store when that commit fails.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from thingstead.model.alarm_rule import plain
@@ -26,6 +26,7 @@ from thingstead.rules.facts import NEVER, Facts
 from thingstead.rules.rule import CompiledRule
 
 FAR = 2**63  # later than every instant
+NOTHING: Sequence["Decision"] = ()
 
 
 class Occurrence(NamedTuple):
@@ -48,7 +49,7 @@ class Decision(NamedTuple):
 class DeviceMonitor:
     """The rules of one device at work."""
 
-    __slots__ = ("__weakref__", "_awake", "book", "device_id", "due", "facts", "states")
+    __slots__ = ("__weakref__", "_awake", "_screen", "book", "device_id", "due", "facts", "states")
 
     def __init__(self, device_id: str, book: RuleBook, facts: Facts, states: dict[str, RuleState]) -> None:
         self.device_id = device_id
@@ -57,6 +58,7 @@ class DeviceMonitor:
 
     def take_over(self, book: RuleBook, states: dict[str, RuleState]) -> None:
         """Begins anew with these rules and their states; states of other rules, or of another shape, are left aside."""
+        self.facts.settle()
         self.book = book
         self.states = {
             rule_id: state
@@ -71,38 +73,23 @@ class DeviceMonitor:
         if not book:
             self.due = FAR
 
-    def report(self, ts: int, attributes: dict[str, Any], *, from_device: bool = True) -> list[Decision]:
+    def report(self, ts: int, attributes: dict[str, Any], from_device: bool = True) -> Sequence[Decision]:
         """Values arrived with the timestamp ``ts``. A value older than the one that is known of its attribute is left
         aside. On the path of every report."""
         facts, book = self.facts, self.book
-        if ts >= facts.newest and ts < self.due and not self._awake and not book.everything:
-            watches = book.watches
-            for name, value in attributes.items():
-                watch = watches.get(name)
-                if watch is not None:
-                    kind = type(value)
-                    if (kind is float or kind is int) and watch.low <= value <= watch.high:
-                        continue
-                    if not watch.passes(value):
-                        break
-            else:
-                if facts.passed.keys() != attributes.keys():
-                    facts.note_times()
-                facts.passed = attributes
-                facts.values.update(attributes)
+        if from_device and ts >= facts.newest and ts < self.due and not self._awake and not book.everything:
+            if not facts.passed or facts.passed.keys() != attributes.keys():
+                facts.settle()
+                self._screen = book.screens.of(attributes)
+            if self._screen(attributes):
+                facts.passed = attributes  # supersedes one with the same attributes, which needs not be settled then
                 facts.newest = ts
-                if ts > facts.at:
-                    facts.at = ts
-                if from_device and ts > facts.data_at:
-                    facts.data_at = ts
-                book.reports += 1
-                book.passed.append((self.device_id, ts, attributes))
-                return []
+                return NOTHING
         return self._report(ts, attributes, from_device)
 
     def _report(self, ts: int, attributes: dict[str, Any], from_device: bool) -> list[Decision]:
         facts, times = self.facts, self.facts.times
-        facts.note_times()
+        facts.settle()
         at = max(ts, facts.at)
         moved = at >= self.due
         decisions = self.pass_time(at) if moved else []
@@ -120,7 +107,6 @@ class DeviceMonitor:
         ends_silence = from_device and ts > facts.data_at
         if ends_silence:
             facts.data_at = ts
-        self.book.reports += 1
         for record in self._concerned(arrived, ends_silence).values():
             fresh = not arrived.keys().isdisjoint(record.rule.reads)
             self._note_kinds(record, arrived)
@@ -134,10 +120,7 @@ class DeviceMonitor:
         """The rules that these values may change."""
         found: dict[str, RuleRecord] = {}
         for name, value in arrived.items():
-            watch = self.book.watches.get(name)
-            if watch is None:
-                continue
-            for record in watch.records:
+            for record in self.book.readers.get(name, ()):
                 if record.rule.id in self._awake or not record.rule.gates[name].passes(value):
                     found[record.rule.id] = record
         if ends_silence:
@@ -152,7 +135,7 @@ class DeviceMonitor:
     def pass_time(self, until: int) -> list[Decision]:
         """Time has passed up to ``until`` (ms by the device's timestamps) with nothing arriving."""
         decisions: list[Decision] = []
-        self.facts.note_times()
+        self.facts.settle()
         until = max(until, self.facts.at)
         visited = self.facts.at
         for record in (self._awake | self.book.timed).values():
@@ -195,7 +178,7 @@ class DeviceMonitor:
         if record is None:
             return []
         at = max(at, self.facts.at)
-        self.facts.note_times()
+        self.facts.settle()
         decisions: list[Decision] = []
         cleared = Step(cleared_by_hand(record.rule, self.state_of(record.rule), at), ())
         self._settle(record, cleared, at, False, decisions)

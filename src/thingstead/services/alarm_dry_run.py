@@ -170,7 +170,7 @@ class _Replay:
             if len(points) < limit:
                 break
 
-    def _take(self, device: Device, decisions: list[Decision]) -> None:
+    def _take(self, device: Device, decisions: Sequence[Decision]) -> None:
         for decision in decisions:
             for transition, conditions, attributes in decision.occurrences:
                 self.raised += transition.before == 0

@@ -137,7 +137,7 @@ class AlarmEngine:
                 await asyncio.sleep(0)
 
     async def _look_at(self, device: Device, now: int) -> None:
-        watch = await self.watches.watch(device)
+        watch = await self.watches.watch(device, keep=False)
         if watch.armed and not watch.stale:
             watch.scheduled = FAR
             self.watches.decide(watch, watch.monitor.pass_time(watch.device_time(now)), now)
@@ -147,7 +147,7 @@ class AlarmEngine:
         after: Device | None = None
         while devices := await self._store.alarm_rules.devices_of(rule, after, DEVICES_PER_READ):
             for number, device in enumerate(devices):
-                await self.watches.watch(device)
+                await self.watches.watch(device, keep=False)
                 if number % DEVICES_PER_TURN == 0:
                     await asyncio.sleep(0)
             if self._closing:

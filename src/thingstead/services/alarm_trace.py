@@ -7,8 +7,9 @@ import msgspec
 
 from thingstead.errors import NotFound
 from thingstead.model import limits
-from thingstead.model.alarm_rule import plain
-from thingstead.rules.book import Evaluation, RuleRecord
+from thingstead.model.alarm_rule import AlarmRule, plain
+from thingstead.model.device import Device
+from thingstead.rules.book import Evaluation
 from thingstead.rules.conditions import Leaf
 from thingstead.rules.evaluation import LevelState, RuleState, level_of, next_due
 from thingstead.rules.facts import NEVER, Facts
@@ -19,6 +20,7 @@ from thingstead.services.alarm_watches import AlarmWatches
 from thingstead.storage.base import Store
 
 ENTRIES = 50  # shown at once
+POINTS = 20  # of history, of each attribute
 QUIET = "raise does not hold"
 
 
@@ -42,14 +44,13 @@ class TraceEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleTrace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The last looks at a rule since the server started, newest first; `now` is how it stands on the device asked for,
-    or on the one that was looked at last."""
+    """The last looks at a rule since the server started, and the last values in history, newest first; `now` is how it
+    stands on the device asked for, or on the one that was looked at last."""
 
     enabled: bool
     watched: bool  # whether it watches the device, where one was asked for
     failing: str
-    reports: int = 0  # of its devices, that were seen
-    evaluated: int = 0  # looks for which a value was not plainly within bounds
+    evaluated: int = 0  # looks since the server started; where a value is plainly within bounds none is needed
     now: TraceEntry | None = None
     items: list[TraceEntry] = []
 
@@ -72,43 +73,44 @@ class AlarmTraceService:
             await self._store.devices.get(project_id, device_id)
         if record is None:
             return RuleTrace(enabled=rule.enabled, watched=False, failing=rule.failing)
-        entries = sorted(self._entries(record, device_id), key=lambda entry: entry.ts, reverse=True)
-        shown_id = device_id or (entries[0].device if entries else None)
-        watch = await self._watch_of(shown_id)
+        looks = [_evaluated(record.rule, each) for each in record.evaluations if device_id in (None, each.device_id)]
+        shown_id = device_id or (looks[-1].device if looks else await self._first_device(rule))
+        device = None if shown_id is None else await self._store.devices.find(shown_id)
+        watch = None if device is None else await self._watches.watch(device)
         watched = watch is not None and rule_id in watch.monitor.book.records
+        if device is not None and watched:
+            looked = {(look.device, look.ts) for look in looks}
+            values = await self._history(device, record.rule)
+            looks += [_seen(record.rule, device, *each) for each in values if (device.id, each[0]) not in looked]
         return RuleTrace(
             enabled=True,
             watched=watched,
             failing=next(iter(record.failing.values()), rule.failing),
-            reports=0 if watch is None else watch.monitor.book.reports,
             evaluated=record.evaluated,
             now=_present(record.rule, watch) if watch is not None and watched else None,
-            items=entries[:ENTRIES],
+            items=sorted(looks, key=lambda look: look.ts, reverse=True)[:ENTRIES],
         )
 
-    async def _watch_of(self, device_id: str | None) -> DeviceWatch | None:
-        device = None if device_id is None else await self._store.devices.find(device_id)
-        return None if device is None else await self._watches.watch(device)
+    async def _first_device(self, rule: AlarmRule) -> str | None:
+        devices = await self._store.alarm_rules.devices_of(rule, None, 1)
+        return devices[0].id if devices else None
 
-    def _entries(self, record: RuleRecord, device_id: str | None) -> Iterable[TraceEntry]:
-        rule = record.rule
-        for evaluation in record.evaluations:
-            if device_id in (None, evaluation.device_id):
-                yield _evaluated(rule, evaluation)
-        for book in {id(watch.monitor.book): watch.monitor.book for watch in self._watches.live()}.values():
-            if rule.id not in book.records:
-                continue
-            for passed_device, ts, attributes in book.passed:
-                values = {name: attributes[name] for name in sorted(rule.reads) if name in attributes}
-                if values and device_id in (None, passed_device):
-                    yield TraceEntry(
-                        ts=ts,
-                        device=passed_device,
-                        level=0,
-                        outcome=QUIET,
-                        attributes=values,
-                        conditions=_afterwards(rule, values, ts),
-                    )
+    async def _history(self, device: Device, rule: CompiledRule) -> list[tuple[int, dict[str, Any]]]:
+        """The newest values that the rule reads, by timestamp."""
+        found: dict[int, dict[str, Any]] = {}
+        for name in sorted(rule.reads):
+            points = await self._store.history.series(device.number, name, 0, limits.INSTANT_MS, offset=0, limit=POINTS)
+            for point in points:
+                found.setdefault(point.ts, {}).setdefault(name, point.value)
+        return list(found.items())
+
+
+def _seen(rule: CompiledRule, device: Device, ts: int, values: dict[str, Any]) -> TraceEntry:
+    """Values that came without a look at the rule, or before the server started."""
+    conditions = _afterwards(rule, values, ts)
+    holding = any(condition.holds for condition in conditions)
+    outcome = "from history: a condition holds" if holding else QUIET
+    return TraceEntry(ts=ts, device=device.id, level=0, outcome=outcome, attributes=values, conditions=conditions)
 
 
 def _evaluated(rule: CompiledRule, evaluation: Evaluation) -> TraceEntry:
@@ -124,7 +126,7 @@ def _evaluated(rule: CompiledRule, evaluation: Evaluation) -> TraceEntry:
 
 def _present(rule: CompiledRule, watch: DeviceWatch) -> TraceEntry:
     facts, state = watch.monitor.facts, watch.monitor.state_of(rule)
-    facts.note_times()
+    facts.settle()
     values = {name: facts.values[name] for name in sorted(rule.reads) if name in facts.values}
     outcome = _outcome(rule, state, [])
     if rule.hours is not None and not rule.hours.contains(facts.at):

@@ -55,14 +55,6 @@ class DeviceWatch:
     def server_time(self, at: int) -> int:
         return at - self.offset_ms
 
-    def report(self, report: Report) -> list[Decision]:
-        """Evaluates a report."""
-        monitor, ts, from_device = self.monitor, report.ts, report.source == "report"
-        decisions = monitor.report(ts, report.attributes, from_device=from_device)
-        if from_device and ts == monitor.facts.newest:
-            self.offset_ms = ts - report.received_at
-        return decisions
-
     def retarget(self, book: RuleBook, reset: Collection[str], reason: str, now: int) -> list[AlarmChange]:
         """Takes over the rules that concern the device now. Alarms of others, and of those to begin anew with, are
         cleared with the reason."""

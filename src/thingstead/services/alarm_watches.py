@@ -59,8 +59,8 @@ class AlarmWatches:
 
     # Reports
 
-    async def watch(self, device: Device) -> DeviceWatch:
-        """The watch of a device; the same object for all who hold one."""
+    async def watch(self, device: Device, *, keep: bool = True) -> DeviceWatch:
+        """The watch of a device; the same object for all who hold one. ``keep``: it will probably be wanted again."""
         watch = self._watches.get(device.id)
         if watch is None:
             watch = self._watches[device.id] = DeviceWatch(device)
@@ -68,7 +68,7 @@ class AlarmWatches:
                 await self.read(watch)
         elif (reading := self._reading.get(device.id)) is not None:
             await asyncio.wait([reading])
-        if watch.armed:
+        if watch.armed and keep:
             self._keep(watch)
         return watch
 
@@ -80,10 +80,16 @@ class AlarmWatches:
             watch.held.append(report)
             return
         self._batch.watches[watch.device.id] = watch
-        decisions = watch.report(report)
+        monitor, ts = watch.monitor, report.ts
+        if report.source == "report":
+            decisions = monitor.report(ts, report.attributes)
+            if ts == monitor.facts.newest:
+                watch.offset_ms = ts - report.received_at
+        else:
+            decisions = monitor.report(ts, report.attributes, False)
         if decisions:
             self.append(watch, watch.changes(decisions, report.received_at))
-        elif watch.monitor.due < watch.scheduled:
+        elif monitor.due < watch.scheduled:
             self.schedule(watch)
 
     def follow(self, commit: Commit) -> None:
@@ -180,11 +186,10 @@ class AlarmWatches:
             self.tell(await self._store.alarm_rules.leave_source(watch.device.id, left, now, LEFT_SOURCE))
         if not watch.armed:
             return
-        self._keep(watch)
         decisions = watch.catch_up(now)
-        for report in held:
-            decisions += watch.report(report)
         self.decide(watch, decisions, now)
+        for report in held:
+            self.report(watch, report)
 
     def _keep(self, watch: DeviceWatch) -> None:
         self._kept[watch.device.id] = watch
