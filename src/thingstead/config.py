@@ -6,6 +6,7 @@ its name in capitals with ``_`` for the dot (``THINGSTEAD_MQTT_KEEP_ALIVE_MAX_S`
 """
 
 import difflib
+import ipaddress
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -91,6 +92,16 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 100_000
     receive_maximum: Annotated[
         int, _about("QoS 1 messages of one client that may wait for their PUBACK.", "messages", ge=1, le=65_535)
+    ] = 1024
+    in_flight_max: Annotated[
+        int,
+        _about(
+            "QoS 1 and 2 messages that may be on their way to one client at once; a client's own Receive Maximum may be"
+            " lower.",
+            "messages",
+            ge=1,
+            le=65_535,
+        ),
     ] = 1024
     command_window: Annotated[
         int,
@@ -265,7 +276,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Listener(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One port, as a table ``[[listeners]]`` describes it. ``mqtts``, ``https`` and ``tcps`` are behind TLS."""
 
-    kind: Literal["mqtt", "mqtts", "http", "https", "tcp", "tcps"]
+    kind: Literal["mqtt", "mqtts", "http", "https", "tcp", "tcps", "open"]
     port: Annotated[int, Meta(ge=0, le=65_535)]  # 0: a free one
     host: str = ""  # "": the setting host
     certificate: str = ""  # file; "": the setting tls_certificate, and so on
@@ -288,6 +299,7 @@ class Door(NamedTuple):
 
 
 TCP_PORT = 28_801  # of devices, as the public service has it (wire reference §1.1)
+LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 
 
@@ -312,6 +324,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = "off"
     https_port: Annotated[
         Port | Literal["off"], _about("TCP port of HTTP over TLS, 443 or 8443 by custom; 0 takes a free one.")
+    ] = "off"
+    open_mqtt_port: Annotated[
+        Port | Literal["off"],
+        _about(
+            "TCP port of MQTT that admits everyone on this machine to a topic space apart from devices; 0 takes a free"
+            " one."
+        ),
     ] = "off"
     tls_certificate: Annotated[
         str, _about("File with the server's certificate and those between it and its authority (PEM).")
@@ -368,11 +387,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             doors.append(Door("mqtts_port", self._filled(Listener(kind="mqtts", port=self.mqtts_port))))
         if self.https_port != "off":
             doors.append(Door("https_port", self._filled(Listener(kind="https", port=self.https_port))))
+        if self.open_mqtt_port != "off":
+            open_port = Listener(kind="open", port=self.open_mqtt_port, host=LOOPBACK)
+            doors.append(Door("open_mqtt_port", open_port))
         more = (Door(f"listeners[{index}]", self._filled(each)) for index, each in enumerate(self.listeners))
         return [*doors, *more]
 
     def _filled(self, listener: Listener) -> Listener:
-        host = listener.host or self.host
+        host = listener.host or (LOOPBACK if listener.kind == "open" else self.host)
         if not listener.secure:
             return msgspec.structs.replace(listener, host=host)
         own = listener.certificate != ""
@@ -466,8 +488,17 @@ def _check_doors(config: Config) -> None:
         given = [name for name in ("certificate", "key", "client_ca") if getattr(listener, name)]
         if listener.secure and not (listener.certificate and listener.key):
             raise ConfigError(f"{setting}: TLS needs a certificate and its key (tls_certificate, tls_key)")
+        if listener.kind == "open" and not _is_loopback(listener.host):
+            raise ConfigError(f"{setting}: an open port admits everyone, and must be on a loopback address")
         if given and not listener.secure:
             raise ConfigError(f"{setting}: {given[0]} is for ports behind TLS, which {listener.kind} is not")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def dump(config: Config) -> dict[str, Any]:

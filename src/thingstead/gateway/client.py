@@ -242,7 +242,12 @@ class Client(Stream):
     def _begin(self, connect: Connect, plane: Plane, terms: handshake.Terms) -> None:
         self._plane = plane
         self._uplink = Uplink(plane, connect.version, terms, self)
-        self.write(handshake.accepted(connect, terms, self._around.settings, plane.accepted))
+        connack = handshake.accepted(connect, terms, self._around.settings, plane.accepted)
+        if len(connack) > terms.their_max_packet_size_bytes:
+            # [MQTT-3.1.2-24] Not even this may be sent.
+            self._end("the client's maximum packet size leaves no room for CONNACK")
+            return
+        self.write(connack)
         self._timer.start(terms.keep_alive_s * GRACE)
         plane.begin()
         early, self._early = self._early, []

@@ -40,6 +40,10 @@ class Traced(Protocol):
 class Owner(Protocol):
     """The session that a connection's messages belong to, where it outlives the connection."""
 
+    def offered(self, entry: Entry) -> None:
+        """A message that was fed is put into the window."""
+        ...
+
     def settled(self, entry: Entry, reason_code: ReasonCode) -> None:
         """The client answered a message for good."""
         ...
@@ -123,6 +127,11 @@ class Delivery:
         self._outbound: Outbound | None = None  # made for the first message above QoS 0: most clients see none
         self._owner: Owner | None = None
         self._feed: deque[Fed] = deque()
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether the client reads what it is sent."""
+        return self._link.writable
 
     # One message for one client
 
@@ -232,6 +241,8 @@ class Delivery:
                 assert entry is not None  # nothing is queued while something is fed
                 entry.retain, entry.identifiers = retain, identifiers
                 entry.expires_at_s = message.expires_at_s
+                if self._owner is not None:
+                    self._owner.offered(entry)
                 return
             encoded = self._encode(message, 0, retain, identifiers)
             if encoded is None:

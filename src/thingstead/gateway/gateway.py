@@ -1,5 +1,7 @@
 """The gateway of one server: its ports, the connections behind them, and how they end."""
 
+from dataclasses import replace
+
 import structlog
 
 from thingstead.bus.base import Bus
@@ -13,6 +15,7 @@ from thingstead.gateway.clients import Clients
 from thingstead.gateway.counters import AppCounters, Counters
 from thingstead.gateway.hub import Hub
 from thingstead.gateway.listening import Listening, Port, listen
+from thingstead.gateway.open_port import OpenPort
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.tasks import Tasks
 from thingstead.gateway.tcp import TcpClient, TcpSurroundings
@@ -46,6 +49,7 @@ class Gateway:
             self.app_counters,
             config.app,
         )
+        self.open_port = OpenPort(platform.mqtt_sessions, clock, config.mqtt)
         self._ports: list[Listening] = []
         self._surroundings = Surroundings(
             settings=config.mqtt,
@@ -69,6 +73,12 @@ class Gateway:
     async def listen(self, port: Port) -> None:
         """Accepts MQTT on a port, which it takes over."""
         self._ports.append(await listen(port, self.client))
+
+    async def listen_open(self, port: Port) -> None:
+        """Accepts everyone on a port, which it takes over; see :class:`~thingstead.gateway.open_port.OpenPort`."""
+        await self.open_port.load()
+        surroundings = replace(self._surroundings, access=self.open_port, counters=self.open_port.counters)
+        self._ports.append(await listen(port, lambda peer: Client(surroundings, peer)))
 
     async def listen_tcp(self, port: Port) -> None:
         """Accepts devices on raw TCP on a port, which it takes over."""
@@ -98,6 +108,7 @@ class Gateway:
         for port in self._ports:
             await port.wait_closed()
         await self._tasks.close(STOP_TIMEOUT_S)
+        self.open_port.close()
         self._hub.close()
         self._access.close()
         self._app_hub.close()

@@ -13,7 +13,7 @@ from thingstead.mqtt.reasons import CONNACK_REASON_CODES, MqttError, ReasonCode
 
 V5 = ProtocolVersion.V5
 NO_LIMIT = 268_435_460  # bytes: the largest packet there can be (2.1.4)
-TOPIC_ALIAS_MAXIMUM = 32  # topic names that one end may abbreviate; a device knows about ten
+TOPIC_ALIAS_MAXIMUM = 10  # topic names that one end may abbreviate: about as many as a device knows
 NEVER = 0xFFFF_FFFF  # a session expiry interval that never ends (3.1.2.11.2)
 
 
@@ -48,12 +48,12 @@ def check(connect: Connect) -> None:
 def agree(connect: Connect, settings: MqttSettings) -> Terms:
     """The terms of a CONNECT. Before 5.0 there is no way to tell the client of ours; it keeps to what it said."""
     if connect.version is not V5:
-        return Terms(connect.keep_alive, MAX_PACKET_ID, MAX_PACKET_ID, NO_LIMIT, 0)
+        return Terms(connect.keep_alive, MAX_PACKET_ID, settings.in_flight_max, NO_LIMIT, 0)
     return Terms(
         # [MQTT-3.1.2-21] The server's keep alive counts where it sends one.
         min(connect.keep_alive or settings.keep_alive_max_s, settings.keep_alive_max_s),
         settings.receive_maximum,
-        connect.properties.get(Property.RECEIVE_MAXIMUM, MAX_PACKET_ID),
+        min(connect.properties.get(Property.RECEIVE_MAXIMUM, MAX_PACKET_ID), settings.in_flight_max),
         connect.properties.get(Property.MAXIMUM_PACKET_SIZE, NO_LIMIT),
         # [MQTT-3.1.2-26] [MQTT-3.1.2-27] Not more aliases than the client can take.
         min(connect.properties.get(Property.TOPIC_ALIAS_MAXIMUM, 0), TOPIC_ALIAS_MAXIMUM),

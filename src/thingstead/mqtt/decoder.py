@@ -129,6 +129,7 @@ class Decoder:
             length = data[pos + 1]
             start = pos + 2
             if length > 127:
+                _check_type(first_byte)
                 length, start = self._long_length(data, pos, available)
                 if start == 0:
                     break
@@ -138,6 +139,7 @@ class Decoder:
                     ReasonCode.PACKET_TOO_LARGE, f"a packet of {end - pos} bytes, over the limit of {limit}"
                 )
             if end > available:
+                _check_type(first_byte)
                 self._needed = end - pos
                 break
             if first_byte & 0xF0 == 0x30 and self.version is not None:
@@ -173,26 +175,28 @@ class Decoder:
         raise malformed("the remaining length has more than four bytes")
 
     def _parse_one(self, data: bytes, first_byte: int, start: int, end: int) -> Packet:
-        if first_byte < 0x10:
-            raise malformed("packet type 0 is reserved")
+        _check_type(first_byte)
         packet_type = PacketType(first_byte >> 4)
         if packet_type not in self._peer_sends:
             raise protocol_error(f"the peer may not send {packet_type.name}")
         reader = wire.Reader(data, start, end)
         if self.version is None or packet_type is PacketType.CONNECT:
-            return self._parse_connect(reader)
+            return self._parse_connect(reader, first_byte)
         self._check_flags(packet_type, first_byte & 0x0F)
         packet = _PARSERS[packet_type](reader, self.version)
         if type(packet) is Disconnect:
             self._check_disconnect(packet)
         return packet
 
-    def _parse_connect(self, reader: wire.Reader) -> Connect:
+    def _parse_connect(self, reader: wire.Reader, first_byte: int) -> Connect:
         if self.version is not None:
             # [MQTT-3.1.0-2] A second CONNECT is a protocol error.
             raise protocol_error("a second CONNECT")
         version = parse_protocol(reader)
         self.version = version  # now, so that a refusal of the rest is answered in the peer's own version
+        if first_byte & 0x0F and version is not V3_1:
+            # [MQTT-2.1.3-1] The flags are reserved. 3.1, chapter 3.1: they are not used.
+            raise malformed("CONNECT has flags in its fixed header")
         return Connect.parse(reader, version)
 
     def _check_flags(self, packet_type: PacketType, flags: int) -> None:
@@ -219,5 +223,9 @@ def _check_first_byte(first_byte: int) -> None:
     if first_byte >> 4 != PacketType.CONNECT:
         # [MQTT-3.1.0-1] The first packet of a client is a CONNECT.
         raise protocol_error("the first packet is not a CONNECT")
-    if first_byte & 0x0F:
-        raise malformed("CONNECT has flags in its fixed header")
+
+
+def _check_type(first_byte: int) -> None:
+    """Known from the first byte; no need to wait for the rest."""
+    if first_byte < 0x10:
+        raise malformed("packet type 0 is reserved")

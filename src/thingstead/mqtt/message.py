@@ -53,7 +53,7 @@ class Message:
         self.payload = publish.payload
         self.qos = publish.qos
         self.retain = publish.retain
-        self.properties = _forwarded(publish.properties) if publish.properties else publish.properties
+        self.properties = forwarded(publish.properties) if publish.properties else publish.properties
         interval_s = self.properties.get(Property.MESSAGE_EXPIRY_INTERVAL)
         self.expires_at_s: float = inf if interval_s is None else now_s + interval_s
         self._name: bytes = wire.utf8(publish.topic)
@@ -103,7 +103,7 @@ class Message:
         return Publish(self.topic, self.payload, self.qos, 1 if self.qos else 0, self.retain, False, self.properties)
 
 
-def _forwarded(properties: Properties) -> Properties:
+def forwarded(properties: Properties) -> Properties:
     """Without what was for the server alone: the topic alias, and the will's delay."""
     own = (Property.TOPIC_ALIAS, Property.WILL_DELAY_INTERVAL)
     return {prop: value for prop, value in properties.items() if prop not in own}

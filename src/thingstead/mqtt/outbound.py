@@ -13,6 +13,7 @@ Messages leave in the order in which they were offered, also when they are sent 
 """
 
 from collections import deque
+from collections.abc import Iterator
 from enum import Enum, auto
 from math import inf
 from typing import Any, NamedTuple
@@ -179,14 +180,18 @@ class Outbound:
         """The message that has this packet identifier."""
         return self._entries.get(packet_id)
 
+    def in_flight_entries(self) -> Iterator[Entry]:
+        """The messages that were sent, oldest first."""
+        return (entry for entry in self._entries.values() if entry.sent)
+
     def oldest_queued(self) -> Entry | None:
         """The message that has waited longest of those that were never sent."""
         return self._queue[0] if self._queue else None
 
-    def withdraw(self, entry: Entry) -> None:
-        """Forgets a message. One that the peer may have received keeps neither its identifier nor its place."""
+    def withdraw(self, entry: Entry) -> bool:
+        """Forgets a message; False when it is not there any more."""
         if self._entries.get(entry.packet_id) is not entry:
-            return
+            return False
         del self._entries[entry.packet_id]
         if not entry.sent:
             if self._queue[0] is entry:
@@ -195,6 +200,7 @@ class Outbound:
                 self._queue.remove(entry)
         else:
             self._give_quota()
+        return True
 
     def sendings(self, limit: int = MAX_PACKET_ID) -> list[Sending]:
         """What may be sent now, in order, at most ``limit``. The caller sends it: each is given once per

@@ -252,6 +252,8 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         stack.push_async_callback(_within, "mqtt", gateway.stop)
         for port in doors.of("mqtt", "mqtts"):
             await gateway.listen(port)
+        for port in doors.of("open"):
+            await gateway.listen_open(port)
         for port in doors.of("tcp", "tcps"):
             await gateway.listen_tcp(port)
         metrics = Metrics()

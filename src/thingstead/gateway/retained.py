@@ -1,0 +1,120 @@
+"""Retained messages (3.3.1.3): the newest of each topic, found by topic filter."""
+
+from collections.abc import Iterator
+
+from thingstead.mqtt.message import Message
+from thingstead.mqtt.topics import SharedFilter, parse_shared
+
+
+class _Node:
+    __slots__ = ("children", "message")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node] = {}
+        self.message: Message | None = None
+
+
+class RetainedMessages:
+    """A tree of topic names. Finding costs what the filter's levels and what it finds cost.
+
+    Args:
+        max_bytes: of all of them.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._root = _Node()
+        self._bytes = 0
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def size_bytes(self) -> int:
+        return self._bytes
+
+    def fits(self, message: Message) -> bool:
+        """Whether there is room for a message, in place of the one of its topic."""
+        old = self.get(message.topic)
+        return self._bytes - (old.size_bytes if old else 0) + message.size_bytes <= self._max_bytes
+
+    def get(self, topic: str) -> Message | None:
+        node: _Node | None = self._root
+        for level in topic.split("/"):
+            node = node.children.get(level) if node is not None else None
+        return None if node is None else node.message
+
+    def put(self, message: Message) -> None:
+        """[MQTT-3.3.1-5] In place of the one before."""
+        self.remove(message.topic)
+        node = self._root
+        for level in message.topic.split("/"):
+            child = node.children.get(level)
+            if child is None:
+                child = node.children[level] = _Node()
+            node = child
+        node.message = message
+        self._count += 1
+        self._bytes += message.size_bytes
+
+    def remove(self, topic: str) -> bool:
+        """False where there was none."""
+        path = [self._root]
+        levels = topic.split("/")
+        for level in levels:
+            child = path[-1].children.get(level)
+            if child is None:
+                return False
+            path.append(child)
+        message = path[-1].message
+        if message is None:
+            return False
+        path[-1].message = None
+        self._count -= 1
+        self._bytes -= message.size_bytes
+        for parent, level in zip(reversed(path[:-1]), reversed(levels), strict=True):
+            node = parent.children[level]
+            if node.children or node.message is not None:
+                break
+            del parent.children[level]
+        return True
+
+    def match(self, topic_filter: str) -> list[Message]:
+        """Those whose topic matches a filter, sorted by topic; none for a shared subscription (4.8.2)."""
+        shared: SharedFilter = parse_shared(topic_filter)
+        if shared.share_name:
+            return []
+        return sorted(_walk(self._root, topic_filter.split("/")), key=lambda message: message.topic)
+
+    def all(self) -> list[Message]:
+        return list(_below(self._root))
+
+
+def _walk(root: _Node, levels: list[str]) -> Iterator[Message]:
+    nodes = [root]
+    for depth, level in enumerate(levels):
+        if level == "#":
+            for node in nodes:
+                # 4.7.1.2: '#' also matches its parent level. [MQTT-4.7.2-1] But not '$' in the first one.
+                if depth and node.message is not None:
+                    yield node.message
+                for name, child in node.children.items():
+                    if depth or not name.startswith("$"):
+                        yield from _below(child)
+            return
+        if level == "+":
+            nodes = [c for n in nodes for name, c in n.children.items() if depth or not name.startswith("$")]
+        else:
+            nodes = [node.children[level] for node in nodes if level in node.children]
+    yield from (node.message for node in nodes if node.message is not None)
+
+
+def _below(root: _Node) -> Iterator[Message]:
+    """Everything at and below a node; without recursion, however deep the topics are."""
+    nodes = [root]
+    while nodes:
+        node = nodes.pop()
+        if node.message is not None:
+            yield node.message
+        nodes += node.children.values()
