@@ -65,6 +65,12 @@ class WebSocketPeer:
                 self._arrived += self._decoder.receive_data(data)
         return self._arrived.pop(0)
 
+    async def goodbye(self) -> ReasonCode:
+        """Why the server disconnects, which it does next."""
+        packet = await self.receive()
+        assert isinstance(packet, Disconnect)
+        return packet.reason_code
+
     async def close_code(self) -> int | None:
         """The code of the close frame that ends the connection."""
         async with asyncio.timeout(TIMEOUT_S):
@@ -142,7 +148,7 @@ async def test_a_frame_over_the_limit_ends_the_connection(peer: WebSocketPeer) -
 async def test_a_packet_over_the_limit_is_refused_as_over_tcp(peer: WebSocketPeer) -> None:
     await peer.log_in()
     await peer.send(Publish("attributes", bytes(5_000), 1, 1))
-    assert await peer.receive() == Disconnect(ReasonCode.PACKET_TOO_LARGE)
+    assert await peer.goodbye() is ReasonCode.PACKET_TOO_LARGE
     assert await peer.close_code() == 1000
 
 
@@ -155,7 +161,7 @@ async def test_a_ping_of_the_websocket_is_answered(peer: WebSocketPeer) -> None:
 async def test_a_takeover_tells_mqtt_first_and_then_closes(server: Server, peer: WebSocketPeer) -> None:
     await peer.log_in()
     second = await WebSocketPeer(server).log_in(peer.device)
-    assert await peer.receive() == Disconnect(ReasonCode.SESSION_TAKEN_OVER)
+    assert await peer.goodbye() is ReasonCode.SESSION_TAKEN_OVER
     assert await peer.close_code() == 1000
     await second.send(Publish("attributes", b'{"n":1}', 1, 1))
     assert isinstance(await second.receive(), Puback)
@@ -173,7 +179,7 @@ async def test_a_websocket_that_closes_takes_its_device_offline(server: Server, 
 async def test_stopping_the_server_says_goodbye(config: Config) -> None:
     async with open_server(config) as server:
         peer = await WebSocketPeer(server).log_in()
-    assert await peer.receive() == Disconnect(ReasonCode.SERVER_SHUTTING_DOWN)
+    assert await peer.goodbye() is ReasonCode.SERVER_SHUTTING_DOWN
     assert await peer.close_code() == 1000
 
 

@@ -63,7 +63,6 @@ class RuleTrace(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool
     watched: bool
     failing: str
-    reports: int = 0
     evaluated: int = 0
     now: TraceEntry | None = None
     items: list[TraceEntry] = []
