@@ -10,7 +10,7 @@ from thingstead.errors import Conflict, DeviceOffline, InvalidInput, NotFound, R
 from thingstead.model.command import Command
 from thingstead.model.device import Device, DeviceSession
 from thingstead.model.device_type import AttributeDefinition, CommandDefinition, Functions, Parameter
-from thingstead.model.messages import AttributesPushed, CommandIssued
+from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued
 from thingstead.services import control
 from thingstead.services.command_news import answered_by
 from thingstead.services.commits import committed
@@ -258,3 +258,23 @@ OPEN = [
 def test_a_reply_answers_the_command_that_it_names_best(topic_id: int | None, body: Any, answered: str | None) -> None:
     command = answered_by(OPEN, topic_id, body)
     assert (command.id if command else None) == answered
+
+
+async def test_a_caller_that_is_cancelled_as_the_news_comes_is_cancelled(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    await connect(workshop, device)
+    sending = asyncio.create_task(workshop.control.send_command("p1", device.id, "dim"))
+    workshop.bus.subscribe(CommandChanged, lambda _: sending.cancel())
+    await asyncio.wait([sending])
+    assert sending.cancelled()
+
+
+async def test_a_caller_that_is_cancelled_as_the_reply_comes_is_cancelled(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    await connect(workshop, device)
+    command = await workshop.control.send_command("p1", device.id, "dim")
+    waiting = asyncio.create_task(workshop.control.await_reply(command, 5.0))
+    workshop.bus.subscribe(CommandChanged, lambda _: waiting.cancel())
+    await reply(workshop, device, command.command_id, b'{"method": "dim"}')
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()

@@ -7,6 +7,7 @@ then, through the same functions that evaluate reports; it is read from the stor
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -88,16 +89,17 @@ class AlarmEngine:
 
     async def _run(self) -> None:
         while not self._closing:
+            idle_s = LONGEST_SLEEP_S  # where it fails
             try:
                 await self.sweep()
+                idle_s = self._idle_s()
             except ThingsteadError as exc:
                 log.warning("alarms could not be looked at; trying again", error=exc.message)
             except Exception:
                 log.exception("looking at alarms failed; trying again")
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._idle_s())
-            except TimeoutError:
-                pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(idle_s):
+                    await self._wake.wait()
             self._wake.clear()
 
     def _idle_s(self) -> float:

@@ -125,7 +125,9 @@ class ControlService:
             self._waiting.pop(command.id, None)
             return command
         try:
-            heard = await asyncio.wait_for(news, HANDOVER_TIMEOUT_S)
+            # Not wait_for(), which in Python 3.11 forgets a cancellation that comes together with the news.
+            async with asyncio.timeout(HANDOVER_TIMEOUT_S):
+                heard = await news
         except TimeoutError:
             if wait_ms:
                 return command
@@ -154,7 +156,8 @@ class ControlService:
                     return command
                 if command.state in ("failed", "expired"):
                     raise DeviceOffline(command.reason or "the command " + command.state)
-                await asyncio.wait_for(news, max(0.0, deadline - self._clock.monotonic_s()))
+                async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic_s())):
+                    await news
             except TimeoutError:
                 raise ReplyTimeout("the device did not reply in time") from None
             finally:

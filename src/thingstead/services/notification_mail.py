@@ -38,7 +38,8 @@ class MailSender:
             self._threads = concurrent.futures.ThreadPoolExecutor(THREADS, "thingstead-mail")
         sending = asyncio.get_running_loop().run_in_executor(self._threads, _deliver, settings, message)
         try:
-            return await asyncio.wait_for(asyncio.shield(sending), settings.timeout_s * STEPS)
+            async with asyncio.timeout(settings.timeout_s * STEPS):
+                return await asyncio.shield(sending)
         except TimeoutError:
             sending.add_done_callback(_seen)
             raise SendFailed("the SMTP server is too slow") from None

@@ -8,6 +8,7 @@ it, in order, until they are too old to be of use. One that refuses a single not
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -80,16 +81,17 @@ class NotifyDispatcher:
 
     async def _run(self) -> None:
         while not self._closing:
+            idle_s = LONGEST_SLEEP_S  # where it fails
             try:
                 await self.dispatch()
+                idle_s = await self._idle_s()
             except ThingsteadError as exc:
                 log.warning("notices cannot be sent now", error=exc.message)
             except Exception:
                 log.exception("sending notices failed")
-            try:
-                await asyncio.wait_for(self._wake.wait(), await self._idle_s())
-            except TimeoutError:
-                pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(idle_s):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def _idle_s(self) -> float:
