@@ -1,6 +1,7 @@
 """Pushes and commands: what is stored, what is sent, and how replies find their command."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -260,11 +261,18 @@ def test_a_reply_answers_the_command_that_it_names_best(topic_id: int | None, bo
     assert (command.id if command else None) == answered
 
 
+def cancels(task: asyncio.Task[Any]) -> Callable[[CommandChanged], None]:
+    def heard(_: CommandChanged) -> None:
+        task.cancel()
+
+    return heard
+
+
 async def test_a_caller_that_is_cancelled_as_the_news_comes_is_cancelled(workshop: Workshop) -> None:
     device = await workshop.add_device()
     await connect(workshop, device)
     sending = asyncio.create_task(workshop.control.send_command("p1", device.id, "dim"))
-    workshop.bus.subscribe(CommandChanged, lambda _: sending.cancel())
+    workshop.bus.subscribe(CommandChanged, cancels(sending))
     await asyncio.wait([sending])
     assert sending.cancelled()
 
@@ -274,7 +282,7 @@ async def test_a_caller_that_is_cancelled_as_the_reply_comes_is_cancelled(worksh
     await connect(workshop, device)
     command = await workshop.control.send_command("p1", device.id, "dim")
     waiting = asyncio.create_task(workshop.control.await_reply(command, 5.0))
-    workshop.bus.subscribe(CommandChanged, lambda _: waiting.cancel())
+    workshop.bus.subscribe(CommandChanged, cancels(waiting))
     await reply(workshop, device, command.command_id, b'{"method": "dim"}')
     await asyncio.wait([waiting])
     assert waiting.cancelled()
