@@ -59,6 +59,7 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_history_oldest_timestamp_seconds", "gauge", "Hour of the oldest of them; 0: none."),
         MetricInfo("thingstead_history_dropped_points_total", "counter", "Points dropped since their time was over."),
         MetricInfo("thingstead_history_quarantined_rows", "gauge", "Damaged rows of the history, set aside."),
+        MetricInfo("thingstead_damaged_pages_met_total", "counter", "Reads and writes that failed at a damaged page."),
         MetricInfo("thingstead_disk_free_bytes", "gauge", "Room on the disk of the data folder."),
         MetricInfo("thingstead_commits_failed_total", "counter", "Transactions that failed."),
         MetricInfo("thingstead_commit_seconds", "histogram", "Duration of a transaction, its fsync included."),

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import httpx
@@ -20,8 +20,8 @@ Connect = Callable[..., httpx.AsyncClient]
 NO_PLATFORM = cast(Platform, None)  # pages need no service
 
 
-def app(settings: ApiSettings | None = None, trouble: str | None = None) -> Any:
-    return create_app(NO_PLATFORM, settings or ApiSettings(), lambda: trouble, Metrics())
+def app(settings: ApiSettings | None = None, trouble: str | None = None, warnings: Sequence[str] = ()) -> Any:
+    return create_app(NO_PLATFORM, settings or ApiSettings(), lambda: trouble, Metrics(), warnings=lambda: warnings)
 
 
 async def test_a_server_that_works_is_healthy(connect: Connect) -> None:
@@ -32,6 +32,16 @@ async def test_a_server_that_works_is_healthy(connect: Connect) -> None:
 async def test_a_server_in_trouble_says_what_is_wrong(connect: Connect) -> None:
     response = await connect(app(trouble="the disk is full")).get("/healthz")
     assert (response.status_code, response.json()) == (503, {"status": "the disk is full"})
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "code"), [(None, "ok", 200), ("the disk is full", "the disk is full", 503)]
+)
+async def test_what_somebody_should_look_at_stands_beside_the_status(
+    connect: Connect, trouble: str | None, status: str, code: int
+) -> None:
+    response = await connect(app(trouble=trouble, warnings=["2 rows are damaged"])).get("/healthz")
+    assert (response.status_code, response.json()) == (code, {"status": status, "warnings": ["2 rows are damaged"]})
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])

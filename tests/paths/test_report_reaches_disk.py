@@ -1,6 +1,8 @@
 """The path of a report: client, ingest, append, commit, acknowledgement; and the ways in which it fails."""
 
 import socket
+import sqlite3
+from contextlib import closing
 
 import httpx
 import pytest
@@ -9,7 +11,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from tests.mqtt_device import MqttDevice
 from tests.project_api import Certificate, ProjectApi
 from tests.raw_device import PINGREQ, PINGRESP, RawDevice, puback_packet, publish_packet
-from tests.running import Running, disk_held
+from tests.running import Running, disk_held, eventually
 from tests.server_process import StartServer
 
 
@@ -51,11 +53,28 @@ def test_a_disk_that_does_not_take_it_is_said_and_nothing_acknowledged_until_it_
         device.send(publish_packet(7, b'{"x":1}'))
         assert device.receive(1) == b""  # the connection ends without a PUBACK, for the device to try again
         assert healthz() == 503
+    eventually(lambda: healthz() == 200)  # by itself: nobody writes
     with RawDevice(running.server.mqtt_port, running.certificate) as device:
         device.send(publish_packet(7, b'{"x":1}'))
         assert device.receive(4) == puback_packet(7)
-    assert healthz() == 200
     assert running.api.series(running.device_id, "x") == [1]
+
+
+def test_damage_is_said_while_the_rest_is_served(running: Running, start_server: StartServer) -> None:
+    with running.device() as device:
+        for value in range(3):
+            device.report({"x": value})
+    running.server.kill()
+    with closing(sqlite3.connect(running.server.data_dir / "thingstead.sqlite")) as connection, connection:
+        (middle,) = connection.execute("SELECT seq FROM report_log WHERE instr(entries, x'a17801')").fetchone()  # x: 1
+        connection.execute("UPDATE report_log SET entries = CAST(x'00' || entries AS BLOB) WHERE seq = ?", (middle,))
+    again = start_server(running.server.data_dir)
+    with ProjectApi(again.url, running.credentials) as api:
+        assert api.series(running.device_id, "x") == [2, 0]
+    answer = httpx.get(f"{again.url}/healthz")
+    said = {"status": "ok", "warnings": ["1 damaged rows of the history were set aside"]}
+    assert (answer.status_code, answer.json()) == (200, said)
+    assert "thingstead_history_quarantined_rows 1" in httpx.get(f"{again.url}/metrics").text
 
 
 def test_a_subscriber_of_the_answer_gets_one_for_each_report(running: Running) -> None:

@@ -181,6 +181,25 @@ async def test_reports_that_a_damaged_page_keeps_from_being_packed_are_set_aside
     ]
 
 
+async def test_a_damaged_page_of_the_log_costs_what_stood_in_it_and_reports_are_taken_and_packed(bench: Bench) -> None:
+    noise = random.Random(1)
+    for ts in range(60):
+        await bench.report(ts, x=ts, text=noise.randbytes(200).hex())
+    await bench.close()
+    (entries,) = connect(bench.path).execute("SELECT entries FROM report_log WHERE seq = 30").fetchone()
+    spoil_page_with(bench.path, entries[-40:-10], without=b"CREATE")
+    await bench.open()
+    kept = [ts for ts, _ in await bench.points("x")]
+    assert 60 - 2 * PAGE_BYTES // 400 < len(kept) < 60
+    await bench.report(100, x=100)
+    await pack(bench)
+    assert bench.database.reader.execute("SELECT count(*) FROM report_log").fetchone() == (0,)
+    await bench.reopen()
+    assert [ts for ts, _ in await bench.points("x")] == [100, *kept]
+    [(kind, _)] = await quarantine(bench)
+    assert (kind, bench.history.quarantine.rows) == ("log", 1)
+
+
 async def test_a_torn_end_of_the_last_write_loses_only_what_was_torn(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     register_devices(path)

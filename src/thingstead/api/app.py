@@ -46,6 +46,7 @@ def create_app(
     health: Callable[[], str | None],
     metrics: Metrics | None = None,
     endpoints: Sequence[Endpoint] = ENDPOINTS,
+    warnings: Callable[[], Sequence[str]] = tuple,
     clock: Clock | None = None,
 ) -> AsgiApp:
     """The application for an ASGI server.
@@ -55,6 +56,7 @@ def create_app(
         settings: what the operator chose.
         health: says what is wrong with the server, None while nothing is.
         metrics: what ``/metrics`` shows; requests are counted into it. Where none is given it shows these alone.
+        warnings: says what somebody should look at although the server works.
         endpoints: what is served; the Project API and the planes of devices where not given.
     """
     router: Router[Route] = Router()
@@ -63,7 +65,7 @@ def create_app(
         router.add(endpoint.method, endpoint.path, _route(endpoint, platform, settings, guesses))
     metrics = metrics or Metrics()
     documents = DocumentPages(endpoints)
-    router.add("GET", "/healthz", Route(HealthPage(health)))
+    router.add("GET", "/healthz", Route(HealthPage(health, warnings)))
     router.add("GET", "/metrics", Route(MetricsPage(metrics, settings.metrics_token)))
     router.add("GET", "/openapi.json", Route(documents.openapi))
     router.add("GET", "/docs", Route(documents.docs))

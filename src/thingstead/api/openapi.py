@@ -269,8 +269,9 @@ def _shared_responses() -> Schema:
 
 
 def _server_paths() -> Schema:
-    status: Schema = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
     text: Schema = {"type": "string"}
+    members = {"status": text, "warnings": {"type": "array", "items": text}}
+    status: Schema = {"type": "object", "properties": members, "required": ["status"]}
     return {
         "/healthz": {
             "get": _page(

@@ -25,14 +25,22 @@ PAGE_HEADERS = (
 
 
 class HealthPage:
-    """``/healthz``: 200 while the server can keep what it is given, else 503 with what is wrong."""
+    """``/healthz``: 200 while the server can keep what it is given, else 503 with what is wrong. Beside either stands
+    what somebody should look at."""
 
-    def __init__(self, health: Callable[[], str | None]) -> None:
+    def __init__(self, health: Callable[[], str | None], warnings: Callable[[], Sequence[str]]) -> None:
         self._health = health
+        self._warnings = warnings
 
     async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
         trouble = self._health()
-        return HEALTHY if trouble is None else Answer(503, msgspec.json.encode({"status": trouble}))
+        warnings = self._warnings()
+        if trouble is None and not warnings:
+            return HEALTHY
+        body: dict[str, str | Sequence[str]] = {"status": trouble or "ok"}
+        if warnings:
+            body["warnings"] = warnings
+        return Answer(200 if trouble is None else 503, msgspec.json.encode(body))
 
 
 class MetricsPage:

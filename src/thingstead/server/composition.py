@@ -259,7 +259,7 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         metrics = Metrics()
         read_figures(metrics, store, platform, gateway)
         # Last of all: GET /healthz answers when everything else is there.
-        app = create_app(platform, config.http, store.trouble, metrics, clock=clock)
+        app = create_app(platform, config.http, store.trouble, metrics, warnings=store.warnings, clock=clock)
         http = HttpListener(app, doors.of("http", "https"), config.http, gateway.websocket)
         stack.push_async_callback(_within, "http", http.stop)
         await http.start()

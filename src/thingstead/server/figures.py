@@ -41,6 +41,7 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Ga
     metrics.read("thingstead_history_oldest_timestamp_seconds", lambda: (retention.extent.oldest_ts or 0) / 1000)
     metrics.read("thingstead_history_dropped_points_total", lambda: retention.points_dropped)
     metrics.read("thingstead_history_quarantined_rows", lambda: store.figures().rows_quarantined)
+    metrics.read("thingstead_damaged_pages_met_total", lambda: store.figures().damage_met)
     metrics.read("thingstead_disk_free_bytes", lambda: store.figures().disk_free_bytes)
     metrics.read("thingstead_commits_failed_total", lambda: store.figures().commits_failed)
     metrics.read("thingstead_commit_seconds", lambda: store.figures().commit_seconds)

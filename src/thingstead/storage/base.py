@@ -493,6 +493,7 @@ class StoreFigures(NamedTuple):
     points_repeated: int  # that were reported again with the same timestamp and value, and are kept once
     rows_quarantined: int  # damaged rows that were set aside, also by earlier runs
     disk_free_bytes: int
+    damage_met: int  # reads and writes that failed since a page of the file is damaged
 
 
 class Store(Protocol):
@@ -539,6 +540,10 @@ class Store(Protocol):
 
     def trouble(self) -> str | None:
         """None while everything can be kept; else what is wrong, for ``/healthz`` and people."""
+        ...
+
+    def warnings(self) -> list[str]:
+        """What somebody should look at although everything is served and kept; for ``/healthz`` and people."""
         ...
 
     async def close(self) -> None:

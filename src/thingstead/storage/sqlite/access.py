@@ -25,7 +25,7 @@ class Access:
         try:
             row: Row | None = self.database.reader.execute(sql, parameters).fetchone()
         except DRIVER_ERRORS as exc:
-            raise translated(exc) from exc
+            raise self.database.translated(exc) from exc
         return row
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -33,14 +33,14 @@ class Access:
         try:
             return self.database.reader.execute(sql, parameters).fetchall()
         except DRIVER_ERRORS as exc:
-            raise translated(exc) from exc
+            raise self.database.translated(exc) from exc
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         """Runs a read that may take long in a thread; all its statements see the same commit."""
         try:
             return await self.database.read(lambda connection: _in_snapshot(connection, run))
         except DRIVER_ERRORS as exc:
-            raise translated(exc) from exc
+            raise self.database.translated(exc) from exc
 
     async def write(self, run: Callable[[sqlite3.Connection], T], committed: Callable[[T], None] | None = None) -> T:
         """Runs ``run`` in the writer thread; returns when it is on disk.

@@ -23,7 +23,7 @@ import structlog
 from thingstead.clock import Clock, SystemClock
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.metrics import COMMIT_BOUNDS_S, Histogram
-from thingstead.storage.sqlite.failures import is_damage, translated
+from thingstead.storage.sqlite.failures import DRIVER_ERRORS, DamagedFile, is_damage, translated
 
 T = TypeVar("T")
 log = structlog.get_logger("thingstead.storage")
@@ -94,6 +94,8 @@ class Database:
         self.commits_failed = 0
         self._closing = False
         self._trouble: str | None = None
+        self.damage: str | None = None  # what the last one said that met a damaged page of the file
+        self.damage_met = 0  # how often one was met
         self._local = threading.local()
         self._thread_connections: list[sqlite3.Connection] = []
         self._readers = concurrent.futures.ThreadPoolExecutor(READ_THREADS, "thingstead-read")
@@ -186,8 +188,32 @@ class Database:
             return run(connection)
         except sqlite3.DatabaseError as exc:
             if is_damage(exc):
-                raise translated(exc) from exc
+                raise self.translated(exc) from exc
             raise
+        except DamagedFile as exc:
+            self._met(exc)
+            raise
+
+    def read_now(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs a small read at once, on the event loop's connection."""
+        try:
+            return run(self.reader)
+        except DRIVER_ERRORS as exc:
+            raise self.translated(exc) from exc
+        except DamagedFile as exc:
+            self._met(exc)
+            raise
+
+    def translated(self, exc: Exception) -> ThingsteadError:
+        """The error of ours that says what a driver's error means. Damage of the file is remembered."""
+        error = translated(exc)
+        if isinstance(error, DamagedFile):
+            self._met(error)
+        return error
+
+    def _met(self, error: DamagedFile) -> None:
+        self.damage = error.message
+        self.damage_met += 1
 
     async def close(self) -> None:
         """Commits what waits, then ends the threads and closes the file."""
@@ -259,8 +285,7 @@ class Database:
                 if job.error is None:
                     job.error = Unavailable(self._trouble)
 
-    @staticmethod
-    def _run_job(connection: sqlite3.Connection, job: _Job, *, savepoint: bool) -> None:
+    def _run_job(self, connection: sqlite3.Connection, job: _Job, *, savepoint: bool) -> None:
         if savepoint:
             connection.execute("SAVEPOINT job")
         try:
@@ -270,9 +295,11 @@ class Database:
                 raise  # a full or failing disk: the whole transaction is void
             job.error = exc  # wrong SQL: a bug of this job alone
         except ThingsteadError as exc:
+            if isinstance(exc, DamagedFile):
+                self._met(exc)
             job.error = exc
         except sqlite3.DatabaseError as exc:
-            job.error = translated(exc) if is_damage(exc) else exc
+            job.error = self.translated(exc) if is_damage(exc) else exc
         except Exception as exc:  # noqa: BLE001 - a bug in one job goes to its caller and spares the others
             job.error = exc
         if savepoint:

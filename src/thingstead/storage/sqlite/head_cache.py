@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from thingstead.storage.seals import Damaged
 from thingstead.storage.sqlite.database import Database
-from thingstead.storage.sqlite.failures import DRIVER_ERRORS, translated
+from thingstead.storage.sqlite.failures import DRIVER_ERRORS
 from thingstead.storage.sqlite.heads import Head
 from thingstead.storage.sqlite.quarantine import Finding, Quarantine
 from thingstead.storage.sqlite.records import decode_active
@@ -80,7 +80,7 @@ class HeadCache:
             row = reader.execute(SELECT_STATE, (head.number,)).fetchone()
         except DRIVER_ERRORS as exc:
             del self._heads[head.number]
-            raise translated(exc) from exc
+            raise self._database.translated(exc) from exc
         if row is None:
             return
         try:

@@ -21,7 +21,7 @@ from thingstead.storage.sqlite.batch import Batch
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.head_cache import HeadCache
 from thingstead.storage.sqlite.heads import Head
-from thingstead.storage.sqlite.log import Log, read_log
+from thingstead.storage.sqlite.log import Log, read_log, readable_rows, renew
 from thingstead.storage.sqlite.packer import Packer
 from thingstead.storage.sqlite.quarantine import Finding, Quarantine
 from thingstead.storage.sqlite.records import (
@@ -89,6 +89,10 @@ class SqliteHistory:
         """Applies the log that the last run left, and starts packing."""
         log = await self._database.read(read_log)
         self.quarantine.found(log.findings)
+        if log.broken:
+            now, rows = self.now_ms(), await self._database.read(readable_rows)
+            await self._database.write(lambda connection: renew(connection, rows, now))
+            self.quarantine.rows += 1
         self._seq = log.newest_seq
         self._replay(log)
         self.packer.applied_seq = self._seq
@@ -292,7 +296,7 @@ class SqliteHistory:
                 return points, unpacked.findings + blocks.findings
 
         if offset + limit <= INLINE_POINTS and head.points + head.spooled <= INLINE_UNPACKED:
-            points, findings = read(self._database.reader)
+            points, findings = self._database.read_now(read)
         else:
             points, findings = await self._database.read(read)
         self.quarantine.found(findings)

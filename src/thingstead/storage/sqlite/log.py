@@ -1,14 +1,15 @@
-"""Reads the log that the last run left, however much of it can be read."""
+"""Reads the log that the last run left, however much of it can be read, and renews one that has a damaged page."""
 
+import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import structlog
 
 from thingstead.storage.seals import Damaged
 from thingstead.storage.sqlite.failures import is_damage
-from thingstead.storage.sqlite.quarantine import Finding
+from thingstead.storage.sqlite.quarantine import Finding, set_aside
 from thingstead.storage.sqlite.records import LogEntry, decode_entries
 
 log = structlog.get_logger("thingstead.history")
@@ -20,6 +21,7 @@ class Log(NamedTuple):
     rows: list[tuple[int, list[LogEntry]]]  # seq and entries, in order
     findings: list[Finding]
     newest_seq: int
+    broken: bool  # a page of it is damaged: what is appended or deleted may fail
 
 
 def read_log(connection: sqlite3.Connection) -> Log:
@@ -27,17 +29,36 @@ def read_log(connection: sqlite3.Connection) -> Log:
     rows: list[tuple[int, list[LogEntry]]] = []
     findings: list[Finding] = []
     newest = _newest_packed(connection)
-    for seq, data in _rows(connection):
+    damage: list[str] = []
+    for seq, data in _rows(connection, damage):
         newest = max(newest, seq)
         try:
             rows.append((seq, decode_entries(data)))
         except Damaged as exc:
             findings.append(Finding("report_log", (seq,), None, None, str(exc), data))
-    return Log(rows, findings, newest)
+    return Log(rows, findings, newest, bool(damage))
 
 
-def _rows(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
-    """Every row of the log that the file gives back."""
+def readable_rows(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
+    """The rows of a log that has a damaged page, as they are."""
+    return list(_rows(connection, []))
+
+
+def renew(connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes]], found_at: int) -> None:
+    """Puts a new log with these rows in the place of one that has a damaged page. The old one stays under another
+    name, since not even dropping it would work. It is not read here: a connection that met the damage cannot do it."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    name = next(name for name in map("report_log_damaged_{}".format, itertools.count(1)) if name not in tables)
+    (create,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'report_log'").fetchone()
+    connection.execute(f"ALTER TABLE report_log RENAME TO {name}")
+    connection.execute(create)
+    connection.executemany("INSERT INTO report_log (seq, entries) VALUES (?, ?)", rows)
+    reason = f"a page of the log is damaged; what is left of it is the table {name}"
+    set_aside(connection, [Finding("log", (name,), None, None, reason, b"")], found_at)
+
+
+def _rows(connection: sqlite3.Connection, damage: list[str]) -> Iterator[tuple[int, bytes]]:
+    """Every row of the log that the file gives back. Tells in ``damage`` where a page of it is damaged."""
     seq = -1
     try:
         for seq, data in connection.execute("SELECT seq, entries FROM report_log ORDER BY seq"):
@@ -45,6 +66,7 @@ def _rows(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
     except sqlite3.DatabaseError as exc:
         if not is_damage(exc):
             raise
+        damage.append(str(exc))
         log.error("a page of the log is damaged; what follows it is read row by row", after_seq=seq, error=str(exc))
         yield from _rows_one_by_one(connection, seq)
 
@@ -54,14 +76,16 @@ def _rows_one_by_one(connection: sqlite3.Connection, after: int) -> Iterator[tup
         last = connection.execute("SELECT max(seq) FROM report_log").fetchone()[0] or 0
     except sqlite3.DatabaseError:
         return
+    missed = []
     for seq in range(after + 1, last + 1):  # numbers of rows have no great gaps: every commit takes the next one
         try:
             row = connection.execute("SELECT entries FROM report_log WHERE seq = ?", (seq,)).fetchone()
-        except sqlite3.DatabaseError as exc:
-            log.error("a row of the log cannot be read", seq=seq, error=str(exc))
+        except sqlite3.DatabaseError:
+            missed.append(seq)
             continue
         if row is not None:
             yield seq, row[0]
+    log.error("rows of the log cannot be read", rows=len(missed), first_seq=missed[:1], last_seq=missed[-1:])
 
 
 def _newest_packed(connection: sqlite3.Connection) -> int:

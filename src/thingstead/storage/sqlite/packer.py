@@ -129,6 +129,11 @@ class Packer:
             for chunk in _chunks(chosen, lambda head: head.spooled, COMPACTION_POINTS):
                 await self._compact(chunk)
 
+    @property
+    def failing(self) -> int:
+        """Of how many devices no blocks can be made."""
+        return len(self._failing)
+
     def can_settle(self, number: int) -> bool:
         """False where a page of the file that is needed for it is damaged."""
         return number not in self._failing

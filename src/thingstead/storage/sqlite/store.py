@@ -97,10 +97,21 @@ class SqliteStore:
             points_repeated=self.history.packer.points_repeated,
             rows_quarantined=self.history.quarantine.rows,
             disk_free_bytes=self.disk.free_bytes,
+            damage_met=self._database.damage_met,
         )
 
     def trouble(self) -> str | None:
         return self._database.trouble() or self.disk.refusal
+
+    def warnings(self) -> list[str]:
+        warnings = []
+        if rows := self.history.quarantine.rows:
+            warnings.append(f"{rows:,} damaged rows of the history were set aside")
+        if devices := self.history.packer.failing:
+            warnings.append(f"the reports of {devices:,} devices cannot be made into blocks")
+        if self._database.damage is not None:
+            warnings.append(self._database.damage)
+        return warnings
 
     async def close(self) -> None:
         try:
