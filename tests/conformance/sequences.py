@@ -12,6 +12,7 @@ WORD = re.compile(r"'[^']*'|\S+")
 class Case(NamedTuple):
     """One sequence."""
 
+    file: str
     name: str  # unique: file, group, place in the group, name
     version: int  # 3, 4 or 5
     connect: bool  # begins with a plain CONNECT and its CONNACK
@@ -31,6 +32,7 @@ def _cases(path: Path) -> Iterator[Case]:
                 continue
             name = f"{path.stem} {group_number}.{number} {group['group']}: {test['name']}"
             yield Case(
+                path.stem,
                 re.sub(r"\s+", " ", name).strip(),
                 test.get("ver", group.get("ver", 4)),
                 test.get("connect", group.get("connect", True)),

@@ -32,11 +32,16 @@ def test_each_version_is_recognized_by_its_name_and_level() -> None:
         assert (packet.version, decoder.version, packet.keep_alive) == (version, version, 10)
 
 
-@pytest.mark.parametrize(
-    ("name", "level"), [("MQTT", 3), ("MQTT", 6), ("MQIsdp", 4), ("HTTP", 4), ("", 4), ("MQTT", 0x84)]
-)
-def test_an_unknown_protocol_is_unsupported(name: str, level: int) -> None:
+@pytest.mark.parametrize(("name", "level"), [("MQTT", 3), ("MQTT", 6), ("MQIsdp", 4), ("MQTT", 0x84)])
+def test_an_unknown_protocol_level_is_unsupported(name: str, level: int) -> None:
+    """[MQTT-3.1.2-2]"""
     assert connect_refusal(connect_bytes(name, level)) is ReasonCode.UNSUPPORTED_PROTOCOL_VERSION
+
+
+@pytest.mark.parametrize("name", ["HTTP", "", "MQTTT", "mqtt"])
+def test_an_unknown_protocol_name_is_malformed(name: str) -> None:
+    """3.1.1 [MQTT-3.1.4-1] closes without CONNACK; 5.0 [MQTT-3.1.2-1] allows that."""
+    assert connect_refusal(connect_bytes(name, 4)) is ReasonCode.MALFORMED_PACKET
 
 
 def test_anything_before_connect_is_refused() -> None:

@@ -104,8 +104,8 @@ def parse_protocol(reader: wire.Reader) -> ProtocolVersion:
     """Reads the protocol name and version at the beginning of a CONNECT (3.1.2.1, 3.1.2.2)."""
     name = reader.utf8()
     if name not in PROTOCOL_NAMES.values():
-        # [MQTT-3.1.2-1] The server may answer a wrong protocol name with 0x84.
-        raise MqttError(ReasonCode.UNSUPPORTED_PROTOCOL_VERSION, "not an MQTT protocol name")
+        # 3.1.1 [MQTT-3.1.4-1] Closed without CONNACK; 5.0 [MQTT-3.1.2-1] leaves it open.
+        raise malformed("not an MQTT protocol name")
     level = reader.u8()
     for version, wanted_name in PROTOCOL_NAMES.items():
         if (name, level) == (wanted_name, version):

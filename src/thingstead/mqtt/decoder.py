@@ -177,12 +177,13 @@ class Decoder:
     def _parse_one(self, data: bytes, first_byte: int, start: int, end: int) -> Packet:
         _check_type(first_byte)
         packet_type = PacketType(first_byte >> 4)
-        if packet_type not in self._peer_sends:
-            raise protocol_error(f"the peer may not send {packet_type.name}")
         reader = wire.Reader(data, start, end)
-        if self.version is None or packet_type is PacketType.CONNECT:
+        if packet_type is PacketType.CONNECT and packet_type in self._peer_sends:
             return self._parse_connect(reader, first_byte)
         self._check_flags(packet_type, first_byte & 0x0F)
+        if packet_type not in self._peer_sends:
+            raise protocol_error(f"the peer may not send {packet_type.name}")
+        assert self.version is not None  # [MQTT-3.1.0-1] _check_first_byte lets nothing but CONNECT come first
         packet = _PARSERS[packet_type](reader, self.version)
         if type(packet) is Disconnect:
             self._check_disconnect(packet)
