@@ -218,8 +218,14 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0
     retention_interval_s: Annotated[
         float,
-        _about("How often history that is past its time is dropped.", "seconds", ge=1, le=86_400),
+        _about("How often what is past its time is dropped.", "seconds", ge=1, le=86_400),
     ] = 300
+    alarm_retention_days: Annotated[
+        int, _about("How long an alarm that is cleared is kept, with its messages; 0 keeps it for ever.", "days", ge=0)
+    ] = 365
+    notice_retention_days: Annotated[
+        int, _about("How long a notice is kept, with the log of its attempts; 0 keeps it for ever.", "days", ge=0)
+    ] = 90
 
 
 class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):

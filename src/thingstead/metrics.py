@@ -60,6 +60,16 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_history_dropped_points_total", "counter", "Points dropped since their time was over."),
         MetricInfo("thingstead_history_quarantined_rows", "gauge", "Damaged rows of the history, set aside."),
         MetricInfo("thingstead_damaged_pages_met_total", "counter", "Reads and writes that failed at a damaged page."),
+        MetricInfo("thingstead_alarm_rules", "gauge", "Alarm rules that are enabled."),
+        MetricInfo("thingstead_alarm_rules_failing", "gauge", "Of these, such as cannot be evaluated on some device."),
+        MetricInfo("thingstead_alarms_raised_total", "counter", "Alarms that were raised, or changed their level."),
+        MetricInfo("thingstead_alarms_cleared_total", "counter", "Alarms that cleared."),
+        MetricInfo(
+            "thingstead_alarms_dropped_total", "counter", "Alarms, and messages, dropped since their time was over."
+        ),
+        MetricInfo("thingstead_notices_sent_total", "counter", "Notices of alarms that were taken."),
+        MetricInfo("thingstead_notices_failed_total", "counter", "Attempts to send one that failed."),
+        MetricInfo("thingstead_notices_dropped_total", "counter", "Notices dropped since their time was over."),
         MetricInfo("thingstead_disk_free_bytes", "gauge", "Room on the disk of the data folder."),
         MetricInfo("thingstead_commits_failed_total", "counter", "Transactions that failed."),
         MetricInfo("thingstead_commit_seconds", "histogram", "Duration of a transaction, its fsync included."),

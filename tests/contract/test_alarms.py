@@ -13,6 +13,7 @@ from thingstead.model.device import OpenAlarm, Page
 from thingstead.model.report import Report
 from thingstead.storage.base import Store
 from thingstead.storage.base_alarms import DueDevice
+from thingstead.storage.sqlite import alarm_pruning
 
 
 @pytest.fixture
@@ -226,3 +227,52 @@ async def test_messages_are_paged_newest_first_and_of_equal_instants_the_last_fi
     for narrowing in (AlarmFilter(), AlarmFilter(device_id="d1")):
         pages = [await fleet.alarms.list_page("ours", narrowing, Page(number=page, records=2)) for page in (1, 2)]
         assert [([item.id for item in items], total) for items, total in pages] == [(["a2", "a3"], 3), (["a1"], 3)]
+
+
+async def test_an_alarm_is_dropped_when_its_end_is_past_its_time(backend: Backend, fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1", create_time=NOW), alarm("a2", "d2", create_time=NOW))
+    await record(fleet, alarm("a3", "d1", alarm_id="a1", alarm_status=0, create_time=NOW + 10, ts=5))
+
+    assert await fleet.alarms.prune("ours", NOW + 10) == 0
+    assert await fleet.alarms.prune("theirs", NOW + 11) == 0
+    assert await fleet.alarms.prune("ours", NOW + 11) == 1
+    assert await fleet.alarms.prune("ours", NOW + 11) == 0
+    assert await ids(await backend.reopen()) == ["a2"]
+
+
+async def test_of_an_open_alarm_the_first_and_the_newest_message_are_never_dropped(fleet: Store) -> None:
+    await record(fleet, *(alarm(f"a{n}", "d1", alarm_id="a1", alarm_level=1 + n % 3) for n in range(1, 6)))
+    await fleet.alarms.acknowledge("ours", "a1", NOW, "alice")
+
+    assert await fleet.alarms.prune("ours", NOW + 1) == 3
+    assert await ids(fleet) == ["a5", "a1"]
+    kept = await fleet.alarms.get("ours", "a1")
+    assert (kept.cleared_at, kept.alarm_level, kept.acknowledged_by) == (None, 3, "alice")
+    assert await open_alarm(fleet) == OpenAlarm(alarm_level=3, ts=NOW)
+
+
+async def test_alarms_are_dropped_in_steps(fleet: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alarm_pruning, "STEP", 2)
+    for number in range(5):
+        await record(fleet, alarm(f"a{number}", "d1"), alarm(f"b{number}", "d1", alarm_id=f"a{number}", alarm_status=0))
+    assert [await fleet.alarms.prune("ours", NOW + 1) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_statistics_go_on_counting_what_was_dropped(fleet: Store) -> None:
+    for number, open_ms in enumerate((100, 300, 800)):
+        begun = NOW + number * 1_000
+        raised = alarm(f"a{number}", "d1", rule_id="r1", create_time=begun)
+        cleared = alarm(
+            f"b{number}", "d1", rule_id="r1", alarm_id=raised.id, alarm_status=0, create_time=begun + open_ms
+        )
+        await record(fleet, raised, cleared)
+    await record(fleet, alarm("open", "d2", rule_id="r1", create_time=NOW + 5))
+    before = await fleet.alarm_rules.statistics("ours", "r1", NOW + 2_000)
+    assert (before.raised_total, before.cleared_total, before.open_total, before.mean_open_ms) == (4, 3, 1, 400)
+
+    for instant in (NOW + 200, NOW + 2_000, NOW + 9_000):
+        await fleet.alarms.prune("ours", instant)
+        after = await fleet.alarm_rules.statistics("ours", "r1", NOW + 2_000)
+        assert replace(after, raised_last_day=before.raised_last_day) == before
+    await fleet.alarm_rules.delete("ours", "r1", NOW, "gone")
+    assert await fleet.alarms.prune("ours", NOW + 9_000) == 1

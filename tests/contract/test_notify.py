@@ -262,3 +262,21 @@ async def test_webhooks_have_no_caps(fleet: Store) -> None:
     await flap(fleet, 2)
     await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
     assert len((await take(fleet, caps=Caps(1, 1))).notices) == 4
+
+
+async def test_a_notice_is_dropped_with_its_log_when_it_is_past_its_time_and_waits_no_longer(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1", rule_id="r1"), alarm("a2", "d2", rule_id="r1"))
+    await fleet.notify.claim("me", NOW, NOW + LEASE, 9)
+    claim = await fleet.notify.take("me", "w1", NOW, NOW + LEASE, 1, UNCAPPED)
+    assert claim is not None
+    notice, _ = claim.notices[0]
+    sent = Attempt(notice_id=notice.id, target="", state="sent", message="HTTP 200", took_ms=1, ts=NOW)
+    assert await fleet.notify.settle("me", "w1", [sent])
+
+    assert await fleet.notify.prune(notice.create_time) == 0
+    assert await fleet.notify.prune(notice.create_time + 1) == 1
+    assert await fleet.notify.prune(notice.create_time + 1) == 0
+    assert await fleet.notify.list_logs("ours", None, None, Page()) == ([], 0)
+    claim = await fleet.notify.take("me", "w1", NOW, NOW + LEASE, 9, UNCAPPED)
+    assert claim is not None
+    assert [message.id for _, message in claim.notices if message is not None] == ["a2"]

@@ -1,4 +1,5 @@
-"""Keeps history as long as the rules say: who may change them, and the task that drops what is past its time."""
+"""Keeps history as long as the rules say: who may change them, and the task that drops what is past its time, alarms
+and notices too."""
 
 import asyncio
 from collections.abc import Callable
@@ -61,6 +62,7 @@ class RetentionService:
         self.extent = NOTHING  # of all projects, as of the last run
         self.points_dropped = 0
         self.bytes_dropped = 0
+        self.alarms_dropped = self.notices_dropped = 0
         self.runs = 0
 
     # The rules
@@ -156,6 +158,7 @@ class RetentionService:
         """Drops everything that is past its time now, gives the disk back what that leaves free, and says how much is
         left. In steps, between which everybody else has a turn."""
         store, now = self._store.retention, self._clock.now_ms()
+        await self._drop_alarms(now)
         while await store.settle(now - SETTLE_AFTER_MS):
             pass
         points, size = await self._drop_expired(now)
@@ -168,6 +171,16 @@ class RetentionService:
         self.runs += 1
         if points or given:
             log.info("history past its time was dropped", points=points, size_bytes=size, given_back_bytes=given)
+
+    async def _drop_alarms(self, now: int) -> None:
+        """Drops alarms and notices that are past their time; such as are open, or wait, never are."""
+        if days := self._settings.alarm_retention_days:
+            for project in await self._store.projects.list_all():
+                while dropped := await self._store.alarms.prune(project.id, now - days * DAY_MS):
+                    self.alarms_dropped += dropped
+        if days := self._settings.notice_retention_days:
+            while dropped := await self._store.notify.prune(now - days * DAY_MS):
+                self.notices_dropped += dropped
 
     async def _drop_expired(self, now: int) -> tuple[int, int]:
         cutoffs = await self._cutoffs(now)

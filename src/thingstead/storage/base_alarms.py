@@ -76,6 +76,12 @@ class AlarmStore(Protocol):
         """Every device on which time alone may change an alarm, with the earliest instant of each."""
         ...
 
+    async def prune(self, project_id: str, before: int) -> int:
+        """Drops some alarms whose end was noticed before ``before`` (ms), with their messages, and messages of open
+        alarms from before that, but for the first and the newest of each. How many; 0: none is left. The statistics of
+        rules go on counting what was dropped."""
+        ...
+
 
 class AlarmRuleStore(Protocol):
     """Alarm rules with their devices, exceptions and channels."""
@@ -201,6 +207,11 @@ class NotifyStore(Protocol):
 
     async def next_try(self) -> int | None:
         """The earliest instant (ms) at which a channel with waiting notices may be claimed; None: nothing waits."""
+        ...
+
+    async def prune(self, before: int) -> int:
+        """Drops some notices that were made before ``before`` (ms) and wait no longer, with the log of their attempts.
+        How many; 0: none is left."""
         ...
 
     async def list_logs(

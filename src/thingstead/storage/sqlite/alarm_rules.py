@@ -19,10 +19,11 @@ ALARM_RULES = Layout("alarm_rules", AlarmRule, json=("body",), absent=_ABSENT)
 _CHANGED = ("name", "descr", "type_id", "enabled", "body", "failing", "update_time")
 
 _STATISTICS = """
-SELECT count(*), count(cleared_at), total(cleared_at IS NULL), total(cleared_at IS NULL AND acknowledged_at NOTNULL),
-    total(raised_at >= ?2), max(raised_at), max(cleared_at), avg(cleared_at - raised_at)
+SELECT count(*), count(cleared_at), total(cleared_at IS NULL AND acknowledged_at NOTNULL), total(raised_at >= ?2),
+    max(raised_at), max(cleared_at), total(cleared_at - raised_at)
 FROM alarms WHERE rule_id = ?1
 """
+_PRUNED = "SELECT alarms, last_raised_at, last_cleared_at, open_ms FROM alarm_totals WHERE rule_id = ?"
 _WATCHES = """
 (r.type_id = (SELECT type_id FROM devices WHERE id = ? AND project_id = r.project_id)
 OR EXISTS (SELECT 1 FROM alarm_rule_devices x WHERE x.rule_id = r.id AND x.device_id = ?))
@@ -128,17 +129,20 @@ class SqliteAlarmRules:
     async def statistics(self, project_id: str, rule_id: str, since: int) -> RuleStatistics:
         def run(connection: sqlite3.Connection) -> RuleStatistics:
             _get(connection, project_id, rule_id)
-            row = connection.execute(_STATISTICS, (rule_id, since)).fetchone()
-            raised, cleared, opened, acknowledged, lately, last_raised, last_cleared, mean = row
+            kept = connection.execute(_STATISTICS, (rule_id, since)).fetchone()
+            pruned = connection.execute(_PRUNED, (rule_id,)).fetchone() or (0, None, None, 0)
+            raised, cleared, acknowledged, lately, last_raised, last_cleared, open_ms = kept
+            gone, raised_before, cleared_before, open_ms_before = pruned
+            ended = cleared + gone
             return RuleStatistics(
-                raised_total=raised,
-                cleared_total=cleared,
-                open_total=int(opened),
+                raised_total=raised + gone,
+                cleared_total=ended,
+                open_total=raised - cleared,
                 acknowledged_total=int(acknowledged),
                 raised_last_day=int(lately),
-                last_raised_at=last_raised,
-                last_cleared_at=last_cleared,
-                mean_open_ms=None if mean is None else round(mean),
+                last_raised_at=_newest(last_raised, raised_before),
+                last_cleared_at=_newest(last_cleared, cleared_before),
+                mean_open_ms=round((open_ms + open_ms_before) / ended) if ended else None,
             )
 
         return await self._access.read(run)
@@ -147,6 +151,10 @@ class SqliteAlarmRules:
         await self._access.write(
             lambda connection: connection.execute("UPDATE alarm_rules SET failing = ? WHERE id = ?", (reason, rule_id))
         )
+
+
+def _newest(*instants: int | None) -> int | None:
+    return max((instant for instant in instants if instant is not None), default=None)
 
 
 def _get(connection: sqlite3.Connection, project_id: str, rule_id: str) -> AlarmRule:

@@ -13,6 +13,7 @@ from thingstead.storage.base_alarms import DueDevice
 from thingstead.storage.commit import Commit
 from thingstead.storage.sqlite.access import Access, Row
 from thingstead.storage.sqlite.alarm_changes import ALARM_LOGS, add_notices, writer_of
+from thingstead.storage.sqlite.alarm_pruning import prune_alarms
 from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.layout import Layout, to_json
 
@@ -154,6 +155,9 @@ class SqliteAlarms:
                 )
             ]
         )
+
+    async def prune(self, project_id: str, before: int) -> int:
+        return await self._access.write(lambda connection: prune_alarms(connection, project_id, before))
 
     async def _on_alarm(self, project_id: str, alarm_id: str, run: Callable[[sqlite3.Connection, Alarm], T]) -> T:
         def with_alarm(connection: sqlite3.Connection) -> T:

@@ -10,6 +10,7 @@ from thingstead.model.ids import new_id
 from thingstead.model.notification import Attempt, Notice, NotifyLog
 from thingstead.storage.base_alarms import Caps, Claim
 from thingstead.storage.sqlite.alarm_changes import ALARM_LOGS
+from thingstead.storage.sqlite.alarm_pruning import prune_notices
 from thingstead.storage.sqlite.layout import Layout
 from thingstead.storage.sqlite.notify_channels import NotifyGroups, kept_channel
 
@@ -163,6 +164,9 @@ class SqliteNotify(NotifyGroups):
     async def next_try(self) -> int | None:
         row = self._access.one(f"SELECT min(max(c.next_try_at, c.lease_until)) {_CLAIMABLE}")
         return row[0] if row else None
+
+    async def prune(self, before: int) -> int:
+        return await self._access.write(lambda connection: prune_notices(connection, before))
 
     async def list_logs(
         self, project_id: str, device_id: str | None, state: str | None, page: Page

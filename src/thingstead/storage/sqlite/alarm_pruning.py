@@ -1,0 +1,48 @@
+"""Drops alarms and notices that are past their time, some hundreds in a transaction.
+
+An alarm is past its time by when the server noticed its end, not by the timestamps of its device, whose clock may be
+years behind.
+"""
+
+import sqlite3
+
+STEP = 500  # rows looked up in one transaction; what hangs on them goes with them
+
+_ENDED = """
+SELECT alarm_id FROM alarm_logs WHERE project_id = ? AND create_time < ? AND alarm_status = 0
+ORDER BY create_time, seq LIMIT ?
+"""
+_COUNT = f"""
+INSERT INTO alarm_totals (rule_id, alarms, open_ms, last_raised_at, last_cleared_at)
+SELECT rule_id, count(*), sum(cleared_at - raised_at), max(raised_at), max(cleared_at) FROM alarms
+WHERE id IN ({_ENDED}) AND rule_id IN (SELECT id FROM alarm_rules) GROUP BY rule_id
+ON CONFLICT (rule_id) DO UPDATE SET alarms = alarms + excluded.alarms, open_ms = open_ms + excluded.open_ms,
+    last_raised_at = max(last_raised_at, excluded.last_raised_at),
+    last_cleared_at = max(last_cleared_at, excluded.last_cleared_at)
+"""  # noqa: S608 - words of this module
+_DROP_ALARMS = f"DELETE FROM alarms WHERE id IN ({_ENDED})"  # noqa: S608 - as above
+# An alarm may be open for years and change its level all the time: its first and its newest message stay.
+_DROP_CHANGES = """
+DELETE FROM alarm_logs WHERE seq IN (
+    SELECT m.seq FROM alarm_logs m JOIN alarms a ON a.id = m.alarm_id AND a.cleared_at IS NULL
+    WHERE m.project_id = ? AND m.create_time < ? AND m.id <> m.alarm_id
+    AND m.seq < (SELECT max(seq) FROM alarm_logs n WHERE n.alarm_id = m.alarm_id)
+    ORDER BY m.create_time, m.seq LIMIT ?)
+"""
+_DROP_NOTICES = """
+DELETE FROM notices WHERE seq IN (
+    SELECT seq FROM notices WHERE state NOT IN ('waiting', 'held') AND create_time < ? ORDER BY create_time LIMIT ?)
+"""
+
+
+def prune_alarms(connection: sqlite3.Connection, project_id: str, before: int) -> int:
+    """Drops some alarms that ended before an instant (ms), with their messages; how many rows it found."""
+    step = (project_id, before, STEP)
+    connection.execute(_COUNT, step)
+    alarms = connection.execute(_DROP_ALARMS, step).rowcount
+    return alarms + connection.execute(_DROP_CHANGES, step).rowcount
+
+
+def prune_notices(connection: sqlite3.Connection, before: int) -> int:
+    """Drops some notices that were made before an instant (ms), with the log of their attempts; how many."""
+    return connection.execute(_DROP_NOTICES, (before, STEP)).rowcount
