@@ -42,6 +42,15 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Ga
     metrics.read("thingstead_history_dropped_points_total", lambda: retention.points_dropped)
     metrics.read("thingstead_history_quarantined_rows", lambda: store.figures().rows_quarantined)
     metrics.read("thingstead_damaged_pages_met_total", lambda: store.figures().damage_met)
+    _read_alarms(metrics, platform)
+    metrics.read("thingstead_disk_free_bytes", lambda: store.figures().disk_free_bytes)
+    metrics.read("thingstead_commits_failed_total", lambda: store.figures().commits_failed)
+    metrics.read("thingstead_commit_seconds", lambda: store.figures().commit_seconds)
+    metrics.read("thingstead_write_queue_length", lambda: store.figures().writes_waiting)
+
+
+def _read_alarms(metrics: Metrics, platform: Platform) -> None:
+    retention = platform.retention
     watches, dispatcher = platform.alarms.engine.watches, platform.notify.dispatcher
     metrics.read("thingstead_alarm_rules", lambda: len(watches.library.records))
     metrics.read(
@@ -53,7 +62,3 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Ga
     metrics.read("thingstead_notices_sent_total", lambda: dispatcher.sent)
     metrics.read("thingstead_notices_failed_total", lambda: dispatcher.failed)
     metrics.read("thingstead_notices_dropped_total", lambda: retention.notices_dropped)
-    metrics.read("thingstead_disk_free_bytes", lambda: store.figures().disk_free_bytes)
-    metrics.read("thingstead_commits_failed_total", lambda: store.figures().commits_failed)
-    metrics.read("thingstead_commit_seconds", lambda: store.figures().commit_seconds)
-    metrics.read("thingstead_write_queue_length", lambda: store.figures().writes_waiting)
