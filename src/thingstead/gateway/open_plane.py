@@ -140,7 +140,7 @@ class OpenPlane:
 
     def _send_retained(self, subscriptions: list[Subscription]) -> None:
         if self._session.occupant is self:
-            self._space.send_retained(self._session, subscriptions)
+            self._space.retained.send(self._session, subscriptions)
 
     def unsubscribe(self, packet: Unsubscribe) -> Granted:
         reason_codes: list[ReasonCode] = []

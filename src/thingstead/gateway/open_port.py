@@ -17,7 +17,6 @@ from thingstead.gateway.open_plane import OpenPlane
 from thingstead.gateway.open_space import TopicSpace
 from thingstead.gateway.plane import Connection
 from thingstead.gateway.session import DelayedWill
-from thingstead.gateway.session_records import read_message
 from thingstead.gateway.sessions import Claim, Sessions
 from thingstead.model.mqtt_session import KeptSessions
 from thingstead.mqtt.connection_packets import Connect
@@ -39,20 +38,17 @@ class OpenPort:
 
     def __init__(self, kept: MqttSessionService, clock: Clock, settings: MqttSettings) -> None:
         self._kept = kept
-        self._clock = clock
         self._settings = settings
         self.counters = Counters()
         self.deadlines = Deadlines(clock)
-        self.space = TopicSpace(kept, clock, settings, self.counters)
+        self.space = TopicSpace(kept, clock, settings, self.counters, self.deadlines)
         self.sessions = Sessions(kept, clock, settings, self.space, self.deadlines)
 
     async def load(self) -> None:
         """Goes on where an earlier run ended."""
         kept = await self._kept.load()
-        now_s, reading_s = self._clock.monotonic_s(), self._kept.reading_s
-        found = (read_message(each.packet, each.expires_at, now_s, reading_s) for each in kept.retained)
-        retained = [message for message in found if message is not None and message.expires_at_s > now_s]
-        self.space.begin(_next_serial(kept), retained)
+        self.space.queues.begin(_next_serial(kept))
+        self.space.retained.load(kept.retained)
         self.sessions.load(kept)
 
     async def admit(self, connect: Connect, connection: Connection) -> OpenPlane:

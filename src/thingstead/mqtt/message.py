@@ -98,6 +98,18 @@ class Message:
             return Encoded(head, tail, len(head) + 2 + len(tail))
         return Encoded(head + tail, b"", len(head) + len(tail))
 
+    def copy(self) -> "Message":
+        """The same message, which remembers encodings of its own."""
+        copy = Message.__new__(Message)
+        for name in ("topic", "payload", "qos", "retain", "properties", "expires_at_s", "_name"):
+            setattr(copy, name, getattr(self, name))
+        copy._encodings = {}
+        return copy
+
+    def forget_encodings(self) -> None:
+        """Gives their memory back; they are made again when they are needed."""
+        self._encodings.clear()
+
     def to_publish(self) -> Publish:
         """What a store keeps of it: a PUBLISH with a packet identifier that means nothing."""
         return Publish(self.topic, self.payload, self.qos, 1 if self.qos else 0, self.retain, False, self.properties)

@@ -34,6 +34,10 @@ class MqttSessionService:
         """The reading of that clock at an instant (ms)."""
         return self._clock.monotonic_s() + (instant - self._clock.now_ms()) / 1000
 
+    def require_room(self) -> None:
+        """Raises Unavailable where messages cannot be kept now."""
+        self._store.require_room()
+
     def put_session(self, record: SessionRecord) -> Commit:
         return self._store.put_session(record)
 

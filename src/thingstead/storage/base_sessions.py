@@ -26,6 +26,10 @@ class MqttSessionStore(Protocol):
         """Everything. Messages for which nobody waits are not among it."""
         ...
 
+    def require_room(self) -> None:
+        """Raises Unavailable where ``enqueue`` and ``put_retained`` would."""
+        ...
+
     def put_session(self, record: SessionRecord) -> Commit:
         """A new session, or a new state of it. One of a device that is gone is not kept, and ends with its device."""
         ...

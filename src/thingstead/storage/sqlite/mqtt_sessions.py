@@ -98,7 +98,7 @@ class SqliteMqttSessions:
         return self._run("DELETE FROM mqtt_subscriptions WHERE session = ? AND topic_filter = ?", session, topic_filter)
 
     def enqueue(self, message: KeptMessage, queued: Sequence[QueuedMessage]) -> Commit:
-        self._require_room()
+        self.require_room()
         rows = [
             (q.session, q.seq, q.message, q.packet_id, q.qos, q.retain, _identifiers(q), q.share, q.released)
             for q in queued
@@ -123,7 +123,7 @@ class SqliteMqttSessions:
         return self._run("DELETE FROM mqtt_received WHERE session = ? AND packet_id = ?", session, packet_id)
 
     def put_retained(self, retained: RetainedMessage) -> Commit:
-        self._require_room()
+        self.require_room()
         return self._run(
             "INSERT OR REPLACE INTO mqtt_retained (topic, packet, expires_at) VALUES (?, ?, ?)",
             retained.topic,
@@ -134,8 +134,8 @@ class SqliteMqttSessions:
     def delete_retained(self, topic: str) -> Commit:
         return self._run("DELETE FROM mqtt_retained WHERE topic = ?", topic)
 
-    def _require_room(self) -> None:
-        """Messages are refused where reports are; what only changes or removes needs next to no room."""
+    def require_room(self) -> None:
+        # Messages are refused where reports are; what only changes or removes needs next to no room.
         if self._history.refusal is not None:
             raise Unavailable(self._history.refusal)
 

@@ -1,0 +1,138 @@
+"""What waits for the clients of the open port at QoS 1 and 2: in memory, and for sessions that outlive their
+connections in the store, too.
+
+What is kept for a session leaves for its client when the commit has ended, so that QoS 2 is exactly once over a crash,
+too: nobody has seen a message that the store does not know.
+"""
+
+from itertools import count
+from math import inf
+from typing import NamedTuple
+
+from thingstead.clock import Clock
+from thingstead.config import MqttSettings
+from thingstead.gateway.acknowledgements import Pending
+from thingstead.gateway.counters import Counters
+from thingstead.gateway.session import NOTHING_NOTED, Options, Session, Waiting
+from thingstead.model.mqtt_session import KeptMessage, QueuedMessage
+from thingstead.mqtt.message import Message
+from thingstead.mqtt.outbound import Entry
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.services.mqtt_sessions import MqttSessionService
+
+V5 = ProtocolVersion.V5
+
+
+class Target(NamedTuple):
+    """A session that gets a message, and how."""
+
+    session: Session
+    options: Options
+    share: str = ""  # the shared subscription that it came by; empty: none
+
+
+class _Holding:
+    """What waits for one commit: messages that may be sent then, or are forgotten where it fails."""
+
+    def __init__(self, commit: Pending) -> None:
+        self.commit = commit
+        self.entries: list[tuple[Session, Entry]] = []
+        commit.on_done(self._ended)
+
+    def _ended(self, error: Exception | None) -> None:
+        for session, entry in self.entries:
+            if error is None:
+                entry.held = False
+            elif session.outbound.withdraw(entry):
+                session.queued_bytes -= entry.message.size_bytes
+        for session in {session for session, _ in self.entries}:
+            if session.delivery is not None:
+                session.delivery.pump()
+
+
+class Queues:
+    """Puts messages into the queues of sessions. A full queue loses its oldest message: what is newest tells most."""
+
+    def __init__(self, kept: MqttSessionService, clock: Clock, settings: MqttSettings, counters: Counters) -> None:
+        self._kept = kept
+        self._now_s = clock.monotonic_s
+        self._settings = settings
+        self._counters = counters
+        self._serial = count(1)
+        self._holding: _Holding | None = None
+
+    def begin(self, serial: int) -> None:
+        """Goes on from what was kept: ``serial`` is greater than every number that is in use."""
+        self._serial = count(serial)
+
+    def enqueue(self, message: Message, targets: list[Target], *, retain: bool | None = None) -> Pending | None:
+        """Queues a message for sessions that outlive their connections; the commit that keeps it, unless none has room.
+
+        Args:
+            retain: the flag with which it is sent; None: as the publisher and the subscription have it.
+
+        Raises:
+            Unavailable: it cannot be kept; nothing was done.
+        """
+        self._kept.require_room()
+        number = next(self._serial)
+        entries: list[tuple[Session, Entry]] = []
+        queued: list[QueuedMessage] = []
+        for target in targets:
+            waiting = Waiting(next(self._serial), target.share)
+            entry = self.offer(message, target, waiting, retain)
+            if entry is not None:
+                entry.held = True
+                entries.append((target.session, entry))
+                queued.append(_row(target.session, entry, number))
+        if not queued:
+            return None
+        commit = self._kept.enqueue(
+            KeptMessage(number, message.to_publish().serialize(V5), self.instant(message)), queued
+        )
+        if self._holding is None or self._holding.commit is not commit:
+            self._holding = _Holding(commit)
+        self._holding.entries += entries
+        return commit
+
+    def offer(
+        self, message: Message, target: Target, waiting: Waiting = NOTHING_NOTED, retain: bool | None = None
+    ) -> Entry | None:
+        """Queues a message for one session, in memory; None where there is no room even without what waits."""
+        session, options = target.session, target.options
+        while not self.has_room(session, message):
+            oldest = session.outbound.oldest_queued()
+            self._counters.messages_dropped += 1
+            if oldest is None:
+                return None
+            session.outbound.withdraw(oldest)
+            session.dropped(oldest, "too many messages wait for the client")
+        entry = session.outbound.offer(message, waiting, qos=min(message.qos, options.qos))
+        assert entry is not None  # not full
+        entry.retain = message.retain and options.retain_as_published if retain is None else retain
+        entry.identifiers = options.identifiers
+        entry.expires_at_s = message.expires_at_s
+        session.queued_bytes += message.size_bytes
+        return entry
+
+    def has_room(self, session: Session, message: Message) -> bool:
+        """Whether a session can take a message without losing another."""
+        return not session.outbound.full and session.queued_bytes + message.size_bytes <= self._settings.queue_max_bytes
+
+    def instant(self, message: Message) -> int | None:
+        """The instant (ms) at which a message expires."""
+        return None if message.expires_at_s == inf else self._kept.instant(message.expires_at_s)
+
+
+def _row(session: Session, entry: Entry, number: int) -> QueuedMessage:
+    waiting: Waiting = entry.context
+    return QueuedMessage(
+        session=session.number,
+        seq=waiting.seq,
+        message=number,
+        packet_id=entry.packet_id,
+        qos=entry.qos,
+        retain=entry.retain,
+        identifiers=entry.identifiers,
+        share=waiting.share,
+    )

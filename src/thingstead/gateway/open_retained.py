@@ -1,0 +1,115 @@
+"""Retained messages of the open port (3.3.1.3): kept, sent to whoever subscribes, and gone when they expire."""
+
+from math import inf
+
+from thingstead.clock import Clock
+from thingstead.errors import Unavailable
+from thingstead.gateway.acknowledgements import Pending
+from thingstead.gateway.deadlines import Deadline, Deadlines
+from thingstead.gateway.delivery import Fed
+from thingstead.gateway.open_queues import Queues, Target
+from thingstead.gateway.retained import RetainedMessages
+from thingstead.gateway.session import Options, Session, Subscription
+from thingstead.gateway.session_records import read_message
+from thingstead.model.mqtt_session import RetainedMessage
+from thingstead.mqtt.message import Message
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.services.mqtt_sessions import MqttSessionService
+
+V5 = ProtocolVersion.V5
+
+
+class KeptRetained:
+    """The retained messages in memory and in the store.
+
+    Args:
+        max_bytes: of all of them, in memory.
+    """
+
+    def __init__(
+        self, kept: MqttSessionService, clock: Clock, queues: Queues, deadlines: Deadlines, max_bytes: int
+    ) -> None:
+        self._kept = kept
+        self._now_s = clock.monotonic_s
+        self._queues = queues
+        self._deadlines = deadlines
+        self._expiries: dict[str, Deadline] = {}  # by topic
+        self.messages = RetainedMessages(max_bytes)
+
+    def load(self, kept: tuple[RetainedMessage, ...]) -> None:
+        """Takes what was kept; what expired meanwhile is removed."""
+        now_s = self._now_s()
+        for each in kept:
+            message = read_message(each.packet, each.expires_at, now_s, self._kept.reading_s)
+            if message is None or message.expires_at_s <= now_s:
+                self._kept.forget_retained(each.topic)
+            else:
+                self._put(message)
+
+    def fits(self, message: Message) -> bool:
+        """Whether there is room for it."""
+        return not message.payload or self.messages.fits(message)
+
+    def retain(self, message: Message) -> Pending | None:
+        """Keeps a message in place of the one of its topic; the commit that does it, if there is anything to do.
+
+        Raises:
+            Unavailable: it cannot be kept; nothing was done.
+        """
+        if not message.payload:
+            # [MQTT-3.3.1-6] [MQTT-3.3.1-7] An empty one removes the one before, and is not retained itself.
+            return self._remove(message.topic)
+        packet = message.to_publish().serialize(V5)
+        commit = self._kept.retain(RetainedMessage(message.topic, packet, self._queues.instant(message)))
+        self._put(message.copy())
+        return commit
+
+    def _put(self, message: Message) -> None:
+        self._cancel_expiry(message.topic)
+        self.messages.put(message)
+        if message.expires_at_s < inf:
+            self._expiries[message.topic] = self._deadlines.add(
+                message.expires_at_s, lambda: self._expired(message.topic)
+            )
+
+    def _expired(self, topic: str) -> None:
+        del self._expiries[topic]
+        self._remove(topic)
+
+    def _remove(self, topic: str) -> Pending | None:
+        self._cancel_expiry(topic)
+        return self._kept.forget_retained(topic) if self.messages.remove(topic) else None
+
+    def _cancel_expiry(self, topic: str) -> None:
+        expiry = self._expiries.pop(topic, None)
+        if expiry is not None:
+            expiry.cancel()
+
+    def send(self, session: Session, subscriptions: list[Subscription]) -> None:
+        """[MQTT-3.3.1-9] Sends what is retained to a session that has just subscribed, with the retain flag set.
+
+        What its queue has room for is kept for it as any message is; the rest follows as the client reads, as long as
+        it stays.
+        """
+        now_s = self._now_s()
+        fed: list[Fed] = []
+        for subscription in subscriptions:
+            identifiers = (subscription.identifier,) if subscription.identifier else ()
+            target = Target(session, Options(subscription.qos, False, True, identifiers))
+            for retained in self.messages.match(subscription.topic_filter):
+                if retained.expires_at_s > now_s:
+                    message = retained.copy()  # its encodings are this client's, and go with it
+                    qos = min(message.qos, subscription.qos)
+                    if not (qos and session.durable and not fed and self._enqueued(message, target)):
+                        fed.append(Fed(message, qos, True, identifiers))
+        if fed and session.delivery is not None:
+            session.delivery.feed(fed)
+
+    def _enqueued(self, message: Message, target: Target) -> bool:
+        if not self._queues.has_room(target.session, message):
+            return False
+        try:
+            self._queues.enqueue(message, [target], retain=True)
+        except Unavailable:
+            return False
+        return True

@@ -1,0 +1,180 @@
+"""Retained messages: the newest of each topic, for whoever subscribes later, also after a restart."""
+
+import pytest
+
+from tests.open_port.conftest import V3_1_1, V5, Broker, Client
+from thingstead.config import MqttSettings
+from thingstead.mqtt.properties import NO_PROPERTIES, Properties, Property
+from thingstead.mqtt.protocol import ProtocolVersion, RetainHandling
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.mqtt.subscription_packets import SubscriptionRequest
+
+
+async def retain(
+    broker: Broker, topic: str, payload: bytes, qos: int = 1, properties: Properties = NO_PROPERTIES
+) -> None:
+    publisher = await broker.connect()
+    await publisher.publish(topic, payload, qos, retain=True, properties=properties)
+    await publisher.disconnect()
+
+
+async def retained(broker: Broker, *topic_filters: str, qos: int = 1) -> list[tuple[str, bytes]]:
+    """What a new subscriber is sent."""
+    client = await broker.connect()
+    await client.listen(*topic_filters, "end", qos=qos)
+    await (await broker.connect()).publish("end", b"", 1)
+    found: list[tuple[str, bytes]] = []
+    while (message := await client.message()).topic != "end":
+        assert message.retain
+        found.append((message.topic, message.payload))
+    return found
+
+
+@pytest.mark.parametrize("version", [V3_1_1, V5])
+@pytest.mark.parametrize("qos", [0, 1, 2])
+async def test_a_later_subscriber_gets_the_newest_retained_message_of_each_topic(
+    broker: Broker, version: ProtocolVersion, qos: int
+) -> None:
+    for topic, payload in (("a/1", b"old"), ("a/1", b"new"), ("a/2", b"two"), ("b", b"other")):
+        await retain(broker, topic, payload, 2)
+    client = await broker.connect("client", version)
+    await client.listen("a/+", qos=qos)
+    found = [await client.message() for _ in range(2)]
+    assert [(each.topic, each.payload, each.qos, each.retain) for each in found] == [
+        ("a/1", b"new", qos, True),
+        ("a/2", b"two", qos, True),
+    ]
+    await client.receive_nothing()
+
+
+async def test_an_empty_message_removes_the_retained_one_and_is_delivered(broker: Broker) -> None:
+    await retain(broker, "a", b"x")
+    client = await broker.connect()
+    await client.listen("a")
+    assert (await client.message()).retain
+    await retain(broker, "a", b"")
+    message = await client.message()
+    assert (message.payload, message.retain) == (b"", False)
+    assert await retained(broker, "#") == []
+
+
+async def test_a_message_without_the_flag_leaves_the_retained_one(broker: Broker) -> None:
+    await retain(broker, "a", b"kept")
+    await (await broker.connect()).publish("a", b"passing", 1)
+    assert await retained(broker, "a") == [("a", b"kept")]
+
+
+async def test_wildcards_do_not_find_what_they_do_not_match(broker: Broker) -> None:
+    for topic in ("a", "a/b", "a/b/c", "/", "/a"):
+        await retain(broker, topic, b"x")
+    for topic_filter, topics in (
+        ("#", ["/", "/a", "a", "a/b", "a/b/c"]),
+        ("a/#", ["a", "a/b", "a/b/c"]),
+        ("+", ["a"]),
+        ("+/+", ["/", "/a", "a/b"]),
+        ("a/+/#", ["a/b", "a/b/c"]),
+        ("$share/g/#", []),
+    ):
+        assert [topic for topic, _ in await retained(broker, topic_filter)] == topics, topic_filter
+
+
+@pytest.mark.parametrize(
+    ("handling", "at_first", "again"),
+    [
+        (RetainHandling.AT_SUBSCRIBE, True, True),
+        (RetainHandling.IF_NEW, True, False),
+        (RetainHandling.NEVER, False, False),
+    ],
+)
+async def test_retain_handling_says_when_retained_messages_are_sent(
+    broker: Broker, handling: RetainHandling, at_first: bool, again: bool
+) -> None:
+    await retain(broker, "a", b"x")
+    client = await broker.connect()
+    for sent in (at_first, again):
+        await client.request(SubscriptionRequest("a", 1, retain_handling=handling))
+        if sent:
+            assert (await client.message()).payload == b"x"
+        await client.receive_nothing()
+
+
+async def test_a_retained_message_carries_its_properties_and_the_subscription_s_identifier(broker: Broker) -> None:
+    own = {Property.CONTENT_TYPE: "a/b", Property.USER_PROPERTY: (("k", "v"),)}
+    await retain(broker, "a", b"x", properties=own)
+    client = await broker.connect()
+    await client.listen("a", identifier=9)
+    assert (await client.message()).properties == {**own, Property.SUBSCRIPTION_IDENTIFIER: (9,)}
+
+
+async def test_a_retained_message_expires_and_tells_how_long_it_has(broker: Broker) -> None:
+    await retain(broker, "a", b"x", properties={Property.MESSAGE_EXPIRY_INTERVAL: 10})
+    await broker.later(4)
+    client = await broker.connect()
+    await client.listen("a")
+    assert (await client.message()).properties[Property.MESSAGE_EXPIRY_INTERVAL] == 6
+    await broker.later(7)
+    assert len(broker.gateway.open_port.space.retained.messages) == 0
+    assert await retained(broker, "#") == []
+
+
+@pytest.mark.parametrize("end", ["restart", "crash"])
+async def test_retained_messages_outlive_the_server(broker: Broker, end: str) -> None:
+    await retain(broker, "forever", b"1", 2, {Property.USER_PROPERTY: (("k", "v"),)})
+    await retain(broker, "removed", b"2")
+    await retain(broker, "removed", b"")
+    await retain(broker, "over", b"3", properties={Property.MESSAGE_EXPIRY_INTERVAL: 10})
+    await retain(broker, "long", b"4", properties={Property.MESSAGE_EXPIRY_INTERVAL: 100})
+    await getattr(broker, end)(20_000)
+    client = await broker.connect()
+    await client.listen("#", qos=2)
+    forever, long = await client.message(), await client.message()
+    assert (forever.topic, forever.qos, dict(forever.properties)) == (
+        "forever",
+        2,
+        {Property.USER_PROPERTY: (("k", "v"),)},
+    )
+    assert (long.topic, long.properties[Property.MESSAGE_EXPIRY_INTERVAL]) == ("long", 80)
+    await client.receive_nothing()
+    assert len((await broker.store.mqtt_sessions.load()).retained) == 2
+
+
+async def test_a_client_that_comes_back_is_not_sent_retained_messages_again(broker: Broker) -> None:
+    await retain(broker, "a", b"x")
+    client = await broker.connect("client", expiry_s=600)
+    await client.listen("a", qos=1)
+    await client.message()
+    await client.disconnect()
+    await (await broker.resume("client")).receive_nothing()
+
+
+@pytest.mark.parametrize("expiry_s", [0, 600])
+async def test_more_retained_messages_than_a_queue_holds_all_arrive(broker: Broker, expiry_s: int) -> None:
+    publisher = await broker.connect()
+    count = 3 * broker.settings.queue_max_messages
+    for number in range(count):
+        await publisher.publish(f"a/{number:05}", b"x", 1, retain=True)
+    client = await broker.connect("client", expiry_s=expiry_s)
+    await client.listen("a/#", qos=1)
+    await receive_numbered(client, count)
+
+
+@pytest.fixture
+def settings() -> MqttSettings:
+    return MqttSettings(retained_max_bytes=1_000_000, queue_max_messages=10, in_flight_max=4)
+
+
+async def receive_numbered(client: Client, count: int) -> None:
+    for number in range(count):
+        assert (await client.message()).topic == f"a/{number:05}"
+    await client.receive_nothing()
+
+
+async def test_retained_messages_beyond_their_limit_are_refused(broker: Broker) -> None:
+    publisher = await broker.connect()
+    payload = bytes(200_000)
+    codes = [await publisher.publish(f"a/{number}", payload, 1, retain=True) for number in range(5)]
+    assert codes[3:] == [ReasonCode.NO_MATCHING_SUBSCRIBERS, ReasonCode.QUOTA_EXCEEDED]
+    assert await publisher.publish("a/0", bytes(199_000), 1, retain=True) < ReasonCode.UNSPECIFIED_ERROR
+    await publisher.publish("a/1", b"", 1, retain=True)
+    assert await publisher.publish("a/4", payload, 1, retain=True) < ReasonCode.UNSPECIFIED_ERROR
+    assert [topic for topic, _ in await retained(broker, "a/#")] == ["a/0", "a/2", "a/3", "a/4"]
