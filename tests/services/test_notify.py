@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 
 from tests.services.alarm_plant import HOT, HOUR, MINUTE, Plant
@@ -23,6 +24,7 @@ from thingstead.model.notification import Channel, NotifyLog, Telegram
 from thingstead.services.notification_http import HttpSender, SendFailed, may_be_reached
 from thingstead.services.notify import GroupForm, NotifyService
 from thingstead.services.notify_dispatch import LEASE_MS, NotifyDispatcher
+from thingstead.services.notify_targets import hide_secrets
 
 DAY = 24 * HOUR
 
@@ -221,6 +223,22 @@ async def test_a_sender_that_stops_in_order_gives_its_leases_back(
     await second.dispatcher.close()
 
 
+async def test_an_attempt_that_outlasts_its_lease_is_not_made_twice_by_one_sender(
+    plant: Plant, device: Device, receiver: HttpReceiver, sender: Sender
+) -> None:
+    await plant.add_rule(HOT, devices=[device.id], notify=[{"webhook": receiver.url}])
+    await flap(plant, device, 1)
+    receiver.hold = asyncio.Event()
+    await sender.dispatcher.dispatch()
+    await receiver.arrived.wait()
+    plant.clock.advance(LEASE_MS)
+    await sender.dispatcher.dispatch()
+    receiver.hold.set()
+    await sender.dispatcher.settled()
+    await sender.send()
+    assert [each.json["alarm"]["alarm_status"] for each in receiver.received] == [1, 0]
+
+
 async def test_channels_do_not_wait_for_each_other(plant: Plant, device: Device, receiver: HttpReceiver) -> None:
     async with HttpReceiver() as other:
         rules = [{"webhook": receiver.url}, {"webhook": other.url}]
@@ -328,6 +346,12 @@ async def test_private_addresses_are_refused_where_the_operator_says_so(receiver
         ("::ffff:192.168.1.1", True, False),
         ("169.254.169.254", False, False),
         ("fe80::1%eth0", False, False),
+        ("100.100.100.200", False, False),  # metadata of Alibaba Cloud
+        ("fd00:ec2::254", False, False),  # metadata of AWS
+        ("64:ff9b::a9fe:a9fe", False, False),  # 169.254.169.254 through NAT64
+        ("64:ff9b::a00:1", True, False),  # 10.0.0.1 through NAT64
+        ("64:ff9b::5db8:d822", True, True),
+        ("2002:a9fe:a9fe::1", False, False),  # 169.254.169.254 through 6to4
         ("224.0.0.1", False, False),
         ("0.0.0.0", False, False),  # noqa: S104 - an address to be refused
     ],
@@ -402,6 +426,8 @@ async def test_telegram_gets_a_message_of_the_bot(plant: Plant, device: Device, 
         ("wecom", b'{"errcode":93000}', "failed", "93000"),
         ("feishu", b'{"code":19021,"msg":"sign match fail"}', "failed", "19021"),
         ("feishu", b'{"code":11232}', "waiting", "11232"),
+        ("feishu", b'{"code":9499,"msg":"too many request"}', "waiting", "9499"),
+        ("feishu", b'{"code":9499,"msg":"Bad Request"}', "failed", "9499"),
         ("feishu", b"<html>", "failed", "not the answer of a robot"),
     ],
 )
@@ -412,6 +438,12 @@ async def test_a_robot_says_no_in_its_own_way(
     (log,) = await told(plant, device, {kind: receiver.url})
     assert log.state == state
     assert reason in log.message
+
+
+async def test_telegram_says_when_to_come_back(plant: Plant, device: Device, receiver: HttpReceiver) -> None:
+    receiver.answers = [reply(429, b'{"ok":false,"error_code":429,"parameters":{"retry_after":35}}')]
+    (log,) = await told(plant, device, {"telegram": {"bot_token": "1:abc", "chat_id": "-5"}}, telegram_api=receiver.url)
+    assert (log.state, await plant.store.notify.next_try()) == ("waiting", NOW + 35_000)
 
 
 # Mail
@@ -515,6 +547,47 @@ async def test_a_group_that_is_replaced_keeps_hidden_secrets_and_waiting_notices
     await sender.send()
     assert len(receiver.received) == 1
     assert "x-thingstead-signature" in receiver.received[0].headers
+
+
+async def test_the_addresses_of_robots_are_shown_without_what_lets_others_write(plant: Plant, sender: Sender) -> None:
+    notify = NotifyService(plant.store, plant.clock, sender.dispatcher)
+    given = (
+        Channel(dingtalk="https://ding.example/robot/send?access_token=0123456789abcdef"),
+        Channel(dingtalk="https://ding.example/robot/send?access_token=0123456789abcxyz", secret="SEC"),
+        Channel(wecom="https://wecom.example/send?key=short"),
+        Channel(feishu="https://feishu.example/hook/0123456789abcdef"),
+    )
+    group = await notify.create("p1", form(*given))
+    shown = tuple(hide_secrets(kept.channel) for kept in group.channels)
+    assert [each.dingtalk or each.wecom or each.feishu for each in shown] == [
+        "https://ding.example/robot/send?access_token=***cdef",
+        "https://ding.example/robot/send?access_token=***cxyz",
+        "https://wecom.example/send?key=***",
+        "https://feishu.example/hook/***cdef",
+    ]
+    changed = await notify.update("p1", group.id, form(*reversed(shown[1:])))
+    assert [kept.channel for kept in changed.channels] == list(reversed(given[1:]))
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        Channel(webhook="http://other.example/", secret="***"),
+        Channel(dingtalk="https://ding.example/robot/send?access_token=***cdef"),
+        Channel(telegram=Telegram(bot_token="***", chat_id="6")),
+    ],
+)
+async def test_what_is_hidden_must_have_been_there(plant: Plant, sender: Sender, channel: Channel) -> None:
+    notify = NotifyService(plant.store, plant.clock, sender.dispatcher)
+    group = await notify.create("p1", form(Channel(webhook="http://one.example/", secret="shared")))
+    for refused in (notify.create("p1", form(channel)), notify.update("p1", group.id, form(channel))):
+        with pytest.raises(InvalidInput) as refusal:
+            await refused
+        assert [error.field for error in refusal.value.errors] == ["channels[0]"]
+    device = await plant.workshop.add_device()
+    with pytest.raises(InvalidInput) as refusal:
+        await plant.add_rule(HOT, devices=[device.id], notify=[msgspec.to_builtins(channel)])
+    assert [error.field for error in refusal.value.errors] == ["notify[0]"]
 
 
 async def test_an_impossible_group_is_refused_by_its_part(plant: Plant, sender: Sender) -> None:

@@ -81,7 +81,8 @@ class AlarmDryRunService:
             tried = await self._rules.get(project_id, rule)
         else:
             await self._rules.check(project_id, rule)
-            tried = self._rules.rule_of(project_id, "tried", rule, self._clock.now_ms())
+            untold = msgspec.structs.replace(rule, notify=())
+            tried = self._rules.rule_of(project_id, "tried", untold, self._clock.now_ms())
         devices, complete = await self._devices(project_id, tried, device_ids)
         replay = _Replay(self._store, tried, start, end)
         for device in devices:

@@ -166,7 +166,14 @@ class AlarmRuleService:
     def rule_of(
         self, project_id: str, rule_id: str, form: RuleForm, now: int, before: AlarmRule | None = None
     ) -> AlarmRule:
-        """The rule that a form which was checked describes."""
+        """The rule that a form which was checked describes.
+
+        Raises:
+            InvalidInput: a channel hides what it never showed.
+        """
+        problems = Problems()
+        channels = keep_channels(form.notify, before.channels if before is not None else (), problems, "notify")
+        problems.refuse()
         return AlarmRule(
             id=rule_id,
             project_id=project_id,
@@ -177,7 +184,7 @@ class AlarmRuleService:
             enabled=form.enabled,
             disabled_devices=before.disabled_devices if before is not None else (),
             body=form.body(),
-            channels=keep_channels(form.notify, before.channels if before is not None else ()),
+            channels=channels,
             group_ids=tuple(dict.fromkeys(channel.group for channel in form.notify if channel.group is not None)),
             create_time=before.create_time if before is not None else now,
             update_time=now,

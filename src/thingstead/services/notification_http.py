@@ -17,6 +17,12 @@ import httptools
 ANSWER_BYTES = 65_536  # of a body; what is longer is not read to its end
 READ_BYTES = 65_536
 IDLE_CONNECTIONS = 32
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: its last four bytes are an IPv4 address
+# Where clouds tell machines their credentials, other than at link-local addresses: Alibaba, Oracle, Azure, AWS, Google.
+METADATA = frozenset(
+    ipaddress.ip_address(address)
+    for address in ("100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254")
+)
 
 
 class SendFailed(Exception):
@@ -190,12 +196,19 @@ class HttpSender:
 
 
 def may_be_reached(address: str, *, private: bool) -> bool:
-    """Whether an IP address may be sent to: never link-local ones (cloud metadata lives there), multicast and
-    unspecified ones; those of private networks and of this machine only where ``private`` says so."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    if mapped is not None:
-        ip = mapped
-    if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+    """Whether an IP address may be sent to: never link-local ones and others where clouds keep credentials for their
+    machines, multicast and unspecified ones; those of private networks and of this machine only where ``private`` says
+    so."""
+    ip = _within(ipaddress.ip_address(address.partition("%")[0]))
+    if ip in METADATA or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
         return False
     return private or ip.is_global
+
+
+def _within(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The IPv4 address that an IPv6 address stands for, where it does."""
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    if ip in NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip

@@ -14,7 +14,8 @@ from thingstead.services.notification_http import SendFailed
 from thingstead.services.notification_text import NoticeText
 
 THREADS = 4  # mails on their way at the same time
-STEPS = 8  # of a delivery that may each take the timeout
+STEPS = 8  # of a delivery that may each take the timeout …
+LONGEST_S = 50.0  # … and how long all of them may take, so that nobody else sends the mail meanwhile
 
 
 class MailSender:
@@ -38,7 +39,7 @@ class MailSender:
             self._threads = concurrent.futures.ThreadPoolExecutor(THREADS, "thingstead-mail")
         sending = asyncio.get_running_loop().run_in_executor(self._threads, _deliver, settings, message)
         try:
-            async with asyncio.timeout(settings.timeout_s * STEPS):
+            async with asyncio.timeout(min(settings.timeout_s * STEPS, LONGEST_S)):
                 return await asyncio.shield(sending)
         except TimeoutError:
             sending.add_done_callback(_seen)

@@ -23,8 +23,9 @@ RETRY_AFTER_MAX_S = 3_600
 _TRY_AGAIN: Mapping[str, frozenset[int]] = {
     "dingtalk": frozenset({-1, 130101, 130102, 410100}),
     "wecom": frozenset({-1, 45009, 45033}),
-    "feishu": frozenset({9499, 11232, 11233, 99991400}),
+    "feishu": frozenset({11232, 11233, 99991400}),
 }
+FEISHU_EITHER = 9499  # Feishu's code both for a malformed message and for too many of them
 
 
 class Request(NamedTuple):
@@ -84,7 +85,7 @@ def judge(kind: str, answer: Answer) -> str:
     """
     said = f"HTTP {answer.status}"
     if answer.status in RETRY_STATUS or answer.status >= 500:
-        raise SendFailed(said, retry_after_s=_retry_after(answer))
+        raise SendFailed(said, retry_after_s=_retry_after(kind, answer))
     if not 200 <= answer.status < 300:
         detail = " (redirects are not followed)" if 300 <= answer.status < 400 else ""
         raise SendFailed(said + detail, permanent=True)
@@ -96,17 +97,33 @@ def judge(kind: str, answer: Answer) -> str:
 def _judge_robot(kind: str, answer: Answer) -> None:
     try:
         told = msgspec.json.decode(answer.body, type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise SendFailed("HTTP 200, but not the answer of a robot", permanent=True) from None
     code = told.get("errcode", told.get("code", told.get("StatusCode")))
     if code != 0:
         reason = str(told.get("errmsg", told.get("msg", "")))
-        raise SendFailed(f"refused with {code}: {reason}", permanent=code not in _TRY_AGAIN[kind])
+        for_now = code in _TRY_AGAIN[kind] or (code == FEISHU_EITHER and "too many" in reason)
+        raise SendFailed(f"refused with {code}: {reason}", permanent=not for_now)
 
 
-def _retry_after(answer: Answer) -> int | None:
+class _Parameters(msgspec.Struct):
+    retry_after: int | None = None  # s
+
+
+class _TelegramAnswer(msgspec.Struct):
+    parameters: _Parameters = msgspec.field(default_factory=_Parameters)
+
+
+def _retry_after(kind: str, answer: Answer) -> int | None:
+    """How long the peer asks to be left alone, in s."""
     text = answer.headers.get(b"retry-after", b"")
-    return min(int(text), RETRY_AFTER_MAX_S) if text.isdigit() and len(text) < 10 else None
+    asked = int(text) if text.isdigit() and len(text) < 10 else None
+    if asked is None and kind == "telegram":
+        try:
+            asked = msgspec.json.decode(answer.body, type=_TelegramAnswer).parameters.retry_after
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+    return None if asked is None else max(0, min(asked, RETRY_AFTER_MAX_S))
 
 
 def _json(url: str, body: Any) -> Request:

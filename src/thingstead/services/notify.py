@@ -1,5 +1,7 @@
 """Notification groups, tests of them, and the log of every attempt."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from thingstead.clock import Clock
@@ -11,6 +13,7 @@ from thingstead.model.notification import (
     CHANNELS_COUNT,
     GROUPS_COUNT,
     Channel,
+    KeptChannel,
     Notice,
     NotifyGroup,
     NotifyLog,
@@ -56,7 +59,7 @@ class NotifyService:
             name=form.name,
             descr=form.descr,
             enabled=form.enabled,
-            channels=keep_channels(form.channels, ()),
+            channels=_kept(form, ()),
             create_time=self._clock.now_ms(),
         )
         await self._store.notify.create_group(group)
@@ -81,7 +84,7 @@ class NotifyService:
             name=form.name,
             descr=form.descr,
             enabled=form.enabled,
-            channels=keep_channels(form.channels, before.channels),
+            channels=_kept(form, before.channels),
         )
         await self._store.notify.replace_group(group, self._clock.now_ms())
         self.dispatcher.ring()
@@ -129,3 +132,10 @@ def _check(form: GroupForm) -> None:
     if len(form.channels) <= CHANNELS_COUNT:
         check_channels(form.channels, problems, "channels", groups=False)
     problems.refuse()
+
+
+def _kept(form: GroupForm, before: Sequence[KeptChannel]) -> tuple[KeptChannel, ...]:
+    problems = Problems()
+    kept = keep_channels(form.channels, before, problems, "channels")
+    problems.refuse()
+    return kept

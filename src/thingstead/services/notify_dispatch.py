@@ -21,7 +21,7 @@ from thingstead.model.messages import AlarmChanged
 from thingstead.model.notification import Attempt, KeptChannel, Notice, NoticeState
 from thingstead.services import notification_robots as robots
 from thingstead.services.notification_http import HttpSender, SendFailed
-from thingstead.services.notification_mail import MailSender
+from thingstead.services.notification_mail import LONGEST_S, MailSender
 from thingstead.services.notification_text import render, webhook_body
 from thingstead.services.notify_targets import target_of
 from thingstead.storage.base import Store
@@ -31,7 +31,7 @@ log = structlog.get_logger("thingstead.notify")
 
 CHANNELS_AT_ONCE = 16
 WEBHOOKS_PER_SETTLE = 50  # sent before what became of them is noted; a crash sends up to so many again
-LEASE_MS = 60_000
+LEASE_MS = 60_000  # longer than any attempt
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 1_000, 600_000
 LONGEST_SLEEP_S = 2.0
 DIGEST_LIFETIME_MS = 24 * 3600 * 1000
@@ -106,7 +106,9 @@ class NotifyDispatcher:
         await self._store.notify.digest(now, now - self._settings.digest_interval_s * 1000, DIGEST_LIFETIME_MS)
         free = CHANNELS_AT_ONCE - len(self._draining)
         if free > 0:
-            for channel_id in await self._store.notify.claim(self._owner, now, now + LEASE_MS, free):
+            claimed = await self._store.notify.claim(self._owner, now, now + LEASE_MS, free)
+            # One of ours whose lease ran out under an attempt that takes long has its lease back, and goes on.
+            for channel_id in (each for each in claimed if each not in self._draining):
                 task = asyncio.create_task(self._drain(channel_id), name="notify-channel")
                 self._draining[channel_id] = task
                 task.add_done_callback(self._drained(channel_id))
@@ -154,8 +156,9 @@ class NotifyDispatcher:
         kept = claim.channel
         attempts: list[Attempt] = []
         failed: SendFailed | None = None
+        longest_s = LONGEST_S if kept.kind == "email" else 2 * self._settings.timeout_s
         for notice, message in claim.notices:
-            if self._clock.now_ms() + 2 * self._settings.timeout_s * 1000 > lease_until or self._closing:
+            if self._clock.now_ms() + longest_s * 1000 > lease_until or self._closing:
                 break
             attempt, failed = await self._attempt(kept, notice, message)
             attempts.append(attempt)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -13,8 +13,12 @@ from thingstead.model.limits import Problems
 from thingstead.model.notification import ADDRESSES_COUNT, HIDDEN, Channel, ChannelKind, KeptChannel
 
 KINDS: tuple[ChannelKind, ...] = ("webhook", "email", "dingtalk", "wecom", "feishu", "telegram")
+ROBOTS: tuple[ChannelKind, ...] = ("dingtalk", "wecom", "feishu")
+SHOWN_LENGTH = 4  # of a secret in an address
 SIGNED = frozenset({"webhook", "dingtalk", "feishu"})
 _ADDRESS = re.compile(r"[^@\s<>,;:\"\\()\[\]\x00-\x20\x7f]+@[^@\s<>,;:\"\\()\[\]\x00-\x20\x7f]+\Z")
+_QUERY_VALUE = re.compile(r"(?<==)[^&]+")
+_LAST_PART = re.compile(r"(?<=/)[^/]+\Z")
 _TOKEN = re.compile(r"[A-Za-z0-9:_-]+\Z")
 
 
@@ -74,20 +78,28 @@ def _is_url(text: str) -> bool:
     )
 
 
-def keep_channels(new: Iterable[Channel], before: Sequence[KeptChannel]) -> tuple[KeptChannel, ...]:
-    """Channels with their ids. One that leads where one led before keeps its id, and a secret that is hidden."""
+def keep_channels(
+    new: Iterable[Channel], before: Sequence[KeptChannel], problems: Problems, field: str
+) -> tuple[KeptChannel, ...]:
+    """Channels with their ids. One that leads where one led before keeps its id, and what is hidden of it; one that is
+    new and hides something is added to ``problems``."""
     left = list(before)
     kept = []
-    for channel in new:
+    for index, channel in enumerate(new):
         kind = kind_of(channel)
         if kind is None:
             continue  # a group
-        same = next((each for each in left if _place(each.channel) == _place(channel)), None)
-        if same is None:
-            kept.append(KeptChannel(id=new_id(), kind=kind, channel=channel))
-        else:
+        place = _place(channel)
+        same = next(
+            (each for each in left if place in (_place(each.channel), _place(hide_secrets(each.channel)))), None
+        )
+        if same is not None:
             left.remove(same)
             kept.append(KeptChannel(id=same.id, kind=kind, channel=_with_secrets(channel, same.channel)))
+        elif _hides(channel):
+            problems.add(f"{field}[{index}]", f"is new: {HIDDEN} cannot stand for anything in it")
+        else:
+            kept.append(KeptChannel(id=new_id(), kind=kind, channel=channel))
     return tuple(kept)
 
 
@@ -96,23 +108,47 @@ def _place(channel: Channel) -> Any:
     return (channel.webhook, channel.email, channel.dingtalk, channel.wecom, channel.feishu, chat)
 
 
+def _hides(channel: Channel) -> bool:
+    robot = channel.dingtalk or channel.wecom or channel.feishu or ""
+    token = "" if channel.telegram is None else channel.telegram.bot_token
+    return HIDDEN in robot or HIDDEN in (token, channel.secret)
+
+
 def _with_secrets(channel: Channel, before: Channel) -> Channel:
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"dingtalk": before.dingtalk, "wecom": before.wecom, "feishu": before.feishu}
     if channel.secret == HIDDEN:
         changes["secret"] = before.secret
-    if channel.telegram is not None and channel.telegram.bot_token == HIDDEN and before.telegram is not None:
+    if channel.telegram is not None and channel.telegram.bot_token == HIDDEN:
         changes["telegram"] = before.telegram
     return msgspec.structs.replace(channel, **changes)
 
 
 def hide_secrets(channel: Channel) -> Channel:
-    """A channel as it is shown."""
+    """A channel as it is shown. Whoever has the address of a robot can write to its group, so of what is secret in it
+    only the end is shown, for people to tell one from another."""
     changes: dict[str, Any] = {}
+    for kind in ROBOTS:
+        if (url := getattr(channel, kind)) is not None:
+            changes[kind] = _hidden_address(url, in_path=kind == "feishu")
     if channel.secret is not None:
         changes["secret"] = HIDDEN
     if channel.telegram is not None:
         changes["telegram"] = msgspec.structs.replace(channel.telegram, bot_token=HIDDEN)
     return msgspec.structs.replace(channel, **changes)
+
+
+def _hidden_address(url: str, *, in_path: bool) -> str:
+    """An address without the values of its query, or without the last part of its path."""
+    parts = urlsplit(url)
+    if in_path:
+        parts = parts._replace(path=_LAST_PART.sub(_hidden, parts.path))
+    return urlunsplit(parts._replace(query=_QUERY_VALUE.sub(_hidden, parts.query)))
+
+
+def _hidden(found: re.Match[str]) -> str:
+    """Few enough characters are shown that nobody guesses the others."""
+    text = found.group()
+    return HIDDEN + (text[-SHOWN_LENGTH:] if len(text) >= 4 * SHOWN_LENGTH else "")
 
 
 def target_of(channel: KeptChannel) -> str:
