@@ -68,12 +68,12 @@ class ProjectApi:
         return answer.status, answer.read()
 
     def create_devices(self, count: int, attributes: list[dict[str, Any]]) -> list[Device]:
-        """Devices of one new type with these attributes."""
+        """Devices of one new type with these attributes; at most 10,000."""
         definition = {"name": "bench", "conn_type": "1", "functions": {"attributes": attributes}}
         type_id = self.call("POST", "/device_type", definition)["id"]
+        rows = [{"name": f"bench {number}", "type": type_id} for number in range(count)]
         devices = []
-        for number in range(count):
-            created = self.call("POST", "/device", {"name": f"bench {number}", "type": type_id})
+        for created in self.call("POST", "/devices_import", {"devices": rows})["items"]:
             certificate = self.call("GET", f"/device/{created['id']}/certificate")
             devices.append(Device(created["id"], certificate["access_token"], certificate["project_key"]))
         return devices

@@ -67,10 +67,10 @@ def publish(packet_id: int, body: bytes, topic: bytes = TOPIC) -> bytes:
     return b"\x32" + _variable_byte_integer(len(variable) + len(body)) + variable + body
 
 
-def subscribe(packet_id: int, topic_filter: str) -> bytes:
+def subscribe(packet_id: int, *topic_filters: str) -> bytes:
     """[MQTT-3.8] A SUBSCRIBE at QoS 0."""
-    encoded = topic_filter.encode()
-    body = packet_id.to_bytes(2, "big") + len(encoded).to_bytes(2, "big") + encoded + b"\0"
+    texts = [text.encode() for text in topic_filters]
+    body = packet_id.to_bytes(2, "big") + b"".join(len(text).to_bytes(2, "big") + text + b"\0" for text in texts)
     return b"\x82" + _variable_byte_integer(len(body)) + body
 
 

@@ -11,7 +11,7 @@ from thingstead.gateway.device_plane import DevicePlane
 from thingstead.gateway.gateway_plane import GatewayPlane
 from thingstead.gateway.hub import Downlink, Held, Hub, LiveSession
 from thingstead.gateway.plane import Connection
-from thingstead.model.device import DeviceSession
+from thingstead.model.device import Device, DeviceSession
 from thingstead.mqtt.connection_packets import Connect
 from thingstead.services.devices import GATEWAY
 from thingstead.services.ingest import DeviceLink
@@ -29,12 +29,23 @@ class Certificate(NamedTuple):
     project_key: str
 
 
-class Admission(NamedTuple):
+class Admission:
     """A device's session that has begun."""
 
-    link: DeviceLink
-    session_id: str
-    end: Callable[[str], Awaitable[None]]  # ends it; is told why, once
+    __slots__ = ("_log_in", "_session", "link")
+
+    def __init__(self, link: DeviceLink, session: LiveSession, log_in: "DeviceLogIn") -> None:
+        self.link = link
+        self._session = session
+        self._log_in = log_in
+
+    @property
+    def session_id(self) -> str:
+        return self._session.session_id
+
+    async def end(self, reason: str) -> None:
+        """Ends it; is told why, once."""
+        await self._log_in.end(self._session, self.link.device, reason)
 
 
 class DeviceLogIn:
@@ -67,11 +78,6 @@ class DeviceLogIn:
         device = await platform.presence.authenticate(*certificate)
         session = LiveSession(secrets.token_hex(8), device.id, connection)
         self._hub.add(session)
-
-        async def end(reason: str) -> None:
-            self._hub.remove(session)
-            await platform.presence.close(device, session.session_id, reason)
-
         try:
             link = await platform.ingest.link(device)
             check(link)
@@ -84,12 +90,17 @@ class DeviceLogIn:
                 connected_at=self._clock.now_ms(),
             )
             await platform.presence.open(device, begun)
-            made = await make(Admission(link, session.session_id, end))
+            made = await make(Admission(link, session, self))
         except BaseException:  # the row may be there all the same
-            await end("the log-in failed")
+            await self.end(session, device, "the log-in failed")
             raise
         session.downlink = made
         return made
+
+    async def end(self, session: LiveSession, device: Device, reason: str) -> None:
+        """Ends a session, whether or not it came to own the device."""
+        self._hub.remove(session)
+        await self.platform.presence.close(device, session.session_id, reason)
 
 
 class DeviceAccess:
@@ -111,7 +122,7 @@ class DeviceAccess:
         return await self._log_in.log_in(_certificate(connect), connection, "mqtt", connect.client_id, make)
 
     async def _plane(self, connection: Connection, admission: Admission) -> DevicePlane:
-        link, session_id, end = admission
+        link, end, session_id = admission.link, admission.end, admission.session_id
         platform = self._log_in.platform
         if link.definition.conn_type != GATEWAY:
             return DevicePlane(connection, link, platform, self._settings, end)

@@ -14,7 +14,7 @@ from thingstead.gateway.clients import Clients
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.delivery import Delivery
 from thingstead.gateway.jobs import Job, Jobs
-from thingstead.gateway.keep_alive import GRACE, SilenceTimer
+from thingstead.gateway.keep_alive import GRACE, Silences, SilenceTimer
 from thingstead.gateway.plane import Access, Granted, Plane, Relief
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.stream import Stream
@@ -47,6 +47,7 @@ class Surroundings:
     tasks: Tasks
     clients: "Clients[Client]"
     clock: Clock
+    silences: Silences
 
 
 class Client(Stream):
@@ -79,8 +80,8 @@ class Client(Stream):
         super().__init__(around.settings.send_buffer_max_bytes, peer)
         self._around = around
         self._decoder = Decoder(around.settings.max_packet_size_bytes)
-        self._timer = SilenceTimer(self._loop, self._silent)
-        self._connect: Connect | None = None
+        self._timer = SilenceTimer(around.silences, self)
+        self._connect: Connect | None = None  # while it is admitted
         self._uplink: Uplink | None = None  # None until admitted
         self._early: list[Packet] = []  # received behind CONNECT, while it is admitted
         self._jobs: Jobs | None = None
@@ -103,7 +104,7 @@ class Client(Stream):
         if self.closing:
             return
         if self._uplink is not None:  # before that, the time runs from the beginning of the connection
-            self._timer.heard_at = self._loop.time()
+            self._timer.heard_at_s = self._loop.time()
         try:
             self._take(self._decoder.receive_data(data))
         except Exception:
@@ -125,7 +126,7 @@ class Client(Stream):
             self._around.tasks.spawn(self._plane.closed(self.reason))
 
     def resumed(self) -> None:
-        self._timer.heard_at = self._loop.time()
+        self._timer.heard_at_s = self._loop.time()
 
     # Packets
 
@@ -242,6 +243,7 @@ class Client(Stream):
     def _begin(self, connect: Connect, plane: Plane, terms: handshake.Terms) -> None:
         self._plane = plane
         self._uplink = Uplink(plane, connect.version, terms, self)
+        self._connect = None
         connack = handshake.accepted(connect, terms, self._around.settings, plane.accepted)
         if len(connack) > terms.their_max_packet_size_bytes:
             # [MQTT-3.1.2-24] Not even this may be sent.
@@ -293,7 +295,8 @@ class Client(Stream):
         self.counters.messages_dropped += 1
         super().overflowed()  # a DISCONNECT would not be read either
 
-    def _silent(self) -> None:
+    def silent(self) -> None:
+        """Nothing was heard for too long."""
         if self._uplink is None:
             self._end("no CONNECT came in time")
         elif self.paused_for(_OURS):

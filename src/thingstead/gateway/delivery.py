@@ -126,7 +126,7 @@ class Delivery:
         self._now_s = now_s
         self._outbound: Outbound | None = None  # made for the first message above QoS 0: most clients see none
         self._owner: Owner | None = None
-        self._feed: deque[Fed] = deque()
+        self._feed: deque[Fed] | None = None  # as above
 
     @property
     def keeps_up(self) -> bool:
@@ -195,6 +195,8 @@ class Delivery:
 
     def feed(self, messages: Iterable[Fed]) -> None:
         """Sends messages as the client reads them, behind what is queued."""
+        if self._feed is None:
+            self._feed = deque()
         self._feed.extend(messages)
         self.pump()
 
@@ -229,11 +231,11 @@ class Delivery:
             elif not self._feed or outbound.queued:
                 return
             else:
-                self._take_fed()
+                self._take_fed(self._feed)
 
-    def _take_fed(self) -> None:
-        for _ in range(min(BATCH, len(self._feed))):
-            message, qos, retain, identifiers = self._feed.popleft()
+    def _take_fed(self, feed: deque[Fed]) -> None:
+        for _ in range(min(BATCH, len(feed))):
+            message, qos, retain, identifiers = feed.popleft()
             if message.expires_at_s < self._now_s():
                 continue
             if qos:
@@ -320,7 +322,7 @@ class Delivery:
 
     def end(self, reason: str) -> None:
         """The connection is gone. What belongs to a session stays there."""
-        self._feed.clear()
+        self._feed = None
         if self._outbound is None or self._owner is not None:
             return
         for left in self._outbound.clear():

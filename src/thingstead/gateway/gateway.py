@@ -14,6 +14,7 @@ from thingstead.gateway.client import Client, Surroundings
 from thingstead.gateway.clients import Clients
 from thingstead.gateway.counters import AppCounters, Counters
 from thingstead.gateway.hub import Hub
+from thingstead.gateway.keep_alive import Silences
 from thingstead.gateway.listening import Listening, Port, listen
 from thingstead.gateway.open_port import OpenPort
 from thingstead.gateway.proxy_protocol import Peer
@@ -36,6 +37,7 @@ class Gateway:
         self.app_counters = AppCounters()
         self._hub = Hub(bus, clock, platform.sub_devices)
         self._tasks = Tasks()
+        self._silences = Silences()
         self._clients: Clients[Client] = Clients()
         self._tcp_clients: Clients[TcpClient] = Clients()
         log_in = DeviceLogIn(platform, self._hub, clock)
@@ -59,6 +61,7 @@ class Gateway:
             tasks=self._tasks,
             clients=self._clients,
             clock=clock,
+            silences=self._silences,
         )
         self._tcp_surroundings = TcpSurroundings(
             settings=config.tcp,
@@ -68,6 +71,7 @@ class Gateway:
             tasks=self._tasks,
             clients=self._tcp_clients,
             heartbeats=config.tcp.heartbeat_packets,
+            silences=self._silences,
         )
 
     async def listen(self, port: Port) -> None:
@@ -108,6 +112,7 @@ class Gateway:
         for port in self._ports:
             await port.wait_closed()
         await self._tasks.close(STOP_TIMEOUT_S)
+        self._silences.close()
         self.open_port.close()
         self._hub.close()
         self._access.close()

@@ -11,7 +11,7 @@ from thingstead.gateway.access import Admission, Certificate, DeviceLogIn
 from thingstead.gateway.clients import Clients
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.hub import Downlink
-from thingstead.gateway.keep_alive import SilenceTimer
+from thingstead.gateway.keep_alive import Silences, SilenceTimer
 from thingstead.gateway.plane import Relief
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.stream import Stream
@@ -44,6 +44,7 @@ class TcpSurroundings:
     tasks: Tasks
     clients: "Clients[TcpClient]"
     heartbeats: frozenset[bytes]  # packets that are no data
+    silences: Silences
 
 
 class TcpClient(Stream):
@@ -66,7 +67,7 @@ class TcpClient(Stream):
     def __init__(self, around: TcpSurroundings, peer: Peer | None = None) -> None:
         super().__init__(SEND_BUFFER_MAX_BYTES, peer)
         self._around = around
-        self._timer = SilenceTimer(self._loop, self._silent)
+        self._timer = SilenceTimer(around.silences, self)
         self._registration: Registration | None = Registration()  # None once it is complete
         self._registered = b""  # the registration packet
         self._line_end_due = False  # the end of its line may follow as a packet of its own
@@ -93,7 +94,7 @@ class TcpClient(Stream):
             return
         try:
             if self._admission is not None:
-                self._timer.heard_at = self._loop.time()
+                self._timer.heard_at_s = self._loop.time()
                 self._take(self._admission.link, data)
             elif self._registration is None:
                 self._early.append(data)
@@ -116,7 +117,7 @@ class TcpClient(Stream):
             self._around.tasks.spawn(_ended(self._admission, self.reason))
 
     def resumed(self) -> None:
-        self._timer.heard_at = self._loop.time()
+        self._timer.heard_at_s = self._loop.time()
 
     # Admission
 
@@ -211,7 +212,8 @@ class TcpClient(Stream):
 
     # The end
 
-    def _silent(self) -> None:
+    def silent(self) -> None:
+        """Nothing was heard for too long."""
         if self._admission is None:
             self._turn_away("no registration packet came in time")
         elif self.paused_for(_OURS):

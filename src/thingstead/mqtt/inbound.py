@@ -24,18 +24,19 @@ class Inbound:
 
     def __init__(self, receive_maximum: int = MAX_RECEIVE_MAXIMUM, received: Iterable[int] = ()) -> None:
         self._receive_maximum = receive_maximum
-        self._received = set(received)  # QoS 2, received and not released
+        # QoS 2, received and not released; None: nothing. Most peers never send at QoS 2.
+        self._received: set[int] | None = set(received) or None
         self._unanswered = 0  # QoS 1, received and not acknowledged
 
     @property
     def unanswered(self) -> int:
         """QoS 1 messages not acknowledged and QoS 2 messages not released."""
-        return self._unanswered + len(self._received)
+        return self._unanswered + len(self._received or ())
 
     @property
     def received(self) -> frozenset[int]:
         """Packet identifiers of QoS 2 messages that are not released."""
-        return frozenset(self._received)
+        return frozenset(self._received or ())
 
     def resume(self, receive_maximum: int) -> None:
         """A connection begins. QoS 1 messages of an earlier one are not acknowledged any more: they come again."""
@@ -45,12 +46,16 @@ class Inbound:
     def receive(self, publish: Publish) -> bool:
         """Takes a QoS 1 or 2 PUBLISH; False when it is a repetition that must not be delivered again."""
         if publish.qos == 2:
-            if publish.packet_id in self._received:
+            received = self._received
+            if received is None:
+                received = self._received = set()
+            elif publish.packet_id in received:
                 return False
-            self._received.add(publish.packet_id)
+            received.add(publish.packet_id)
         else:
             self._unanswered += 1
-        if self._unanswered + len(self._received) > self._receive_maximum:
+        unanswered = self._unanswered if self._received is None else self._unanswered + len(self._received)
+        if unanswered > self._receive_maximum:
             # [MQTT-3.3.4-9] Not more than Receive Maximum messages for which no answer was sent.
             raise MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, "more messages in flight than the receive maximum")
         return True
@@ -61,11 +66,12 @@ class Inbound:
 
     def refused(self, packet_id: int) -> None:
         """A PUBREC with a failure was sent, or none will be: the identifier is free again [MQTT-4.3.3-9]."""
-        self._received.discard(packet_id)
+        if self._received is not None:
+            self._received.discard(packet_id)
 
     def release(self, packet: Pubrel) -> Pubcomp:
         """Takes a PUBREL; the PUBCOMP that answers it [MQTT-4.3.3-11]."""
-        if packet.packet_id in self._received:
+        if self._received is not None and packet.packet_id in self._received:
             self._received.remove(packet.packet_id)
             return Pubcomp(packet.packet_id)
         # 3.7.2.1: not an error during recovery. 3.x carries no reason code and sees a plain PUBCOMP.

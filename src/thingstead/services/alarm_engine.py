@@ -205,7 +205,7 @@ class AlarmEngine:
             concerned = rule_id in book.records
             if concerned and not watch.armed:
                 await self.watches.read(watch)
-            elif concerned or rule_id in watch.monitor.book.records:
+            elif watch.armed and (concerned or rule_id in watch.monitor.book.records):
                 await self._retarget(watch.device, (rule_id,) if reset else (), RULE_CHANGED)
         if rule is not None and rule.enabled:
             self._surveys.append(rule)
@@ -250,7 +250,7 @@ class AlarmEngine:
         if device is None:
             return
         watch = await self.watches.watch(device)
-        if watch.monitor.book.absences and not watch.stale:
+        if watch.armed and watch.monitor.book.absences and not watch.stale:
             now = self._clock.now_ms()
             watch.online = news.online
             since = ALWAYS_ONLINE if news.online else watch.device_time(news.ts)

@@ -26,11 +26,11 @@ class DeviceWatch:
 
     __slots__ = (
         "__weakref__",
+        "_monitor",
         "alarm_ids",
         "armed",
         "device",
         "held",
-        "monitor",
         "offset_ms",
         "online",
         "scheduled",
@@ -39,7 +39,7 @@ class DeviceWatch:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self.monitor = DeviceMonitor(device.id, NO_RULES, Facts(device.create_time), {})
+        self._monitor: DeviceMonitor | None = None  # made where a rule concerns it: most devices have none
         self.armed = False  # whether any rule concerns it
         self.held: list[Report] | None = None  # reports that wait until the device has been read
         self.stale = False  # what is in memory is not what is on disk, since a commit failed
@@ -47,6 +47,13 @@ class DeviceWatch:
         self.online = False  # as it was when it was loaded
         self.offset_ms = 0  # of the device's timestamps against the server's clock, as its last report had it
         self.scheduled = FAR  # ms by the device's timestamps: when it will be looked at if nothing arrives
+
+    @property
+    def monitor(self) -> DeviceMonitor:
+        """Its rules at work."""
+        if self._monitor is None:
+            self._monitor = DeviceMonitor(self.device.id, NO_RULES, Facts(self.device.create_time), {})
+        return self._monitor
 
     def device_time(self, now: int) -> int:
         """What the device's timestamps would say at an instant of the server's clock."""
