@@ -65,7 +65,7 @@ class AlarmEngine:
         after = ""
         while rules := await self._store.alarm_rules.list_enabled(after, RULES_PER_READ):
             for rule in rules:
-                self._library.put(rule)
+                await self._put(rule)
             after = rules[-1].id
         for due in await self._store.alarms.list_due():
             self._agenda.put(due.device_id, due.due_at)
@@ -112,11 +112,11 @@ class AlarmEngine:
 
     async def sweep(self) -> None:
         """Does all that is due by now. What fails stays due."""
-        await _each(self.watches.mistrusted, lambda _, watch: self.watches.read(watch))
         await _each(self._rules, lambda rule_id, project_id: self._refresh_rule(project_id, rule_id))
         await _each(self._devices, lambda device_id, _: self._refresh_device(device_id))
         await _each(self._presence, self._note_presence)
         await self._look_at_due()
+        await _each(self.watches.mistrusted, lambda _, watch: self.watches.read(watch), again=True)
         while self._surveys:
             await self._survey(self._surveys[0])
             self._surveys.popleft()
@@ -134,6 +134,8 @@ class AlarmEngine:
             except ThingsteadError:
                 self._agenda.put(device_id, now)
                 raise
+            except Exception:
+                log.exception("looking at the alarms of a device failed", device=device_id)
             looked_at += 1
             if looked_at % DEVICES_PER_TURN == 0:
                 await asyncio.sleep(0)
@@ -197,7 +199,7 @@ class AlarmEngine:
             rule = None
         reset = True
         if rule is not None and rule.enabled:
-            reset = self._library.put(rule)
+            reset = await self._put(rule)
         else:
             self._library.drop(rule_id)
         for watch in self.watches.live():
@@ -209,6 +211,16 @@ class AlarmEngine:
                 await self._retarget(watch.device, (rule_id,) if reset else (), RULE_CHANGED)
         if rule is not None and rule.enabled:
             self._surveys.append(rule)
+
+    async def _put(self, rule: AlarmRule) -> bool:
+        """Takes a rule into the library; whether it must be evaluated from the beginning. One that cannot be evaluated
+        on this machine is shown as failing."""
+        try:
+            return self._library.put(rule)
+        except ValueError as exc:
+            log.error("an alarm rule cannot be evaluated here", rule=rule.id, project=rule.project_id, error=str(exc))
+            await self._store.alarm_rules.note_failing(rule.id, f"cannot be evaluated on this server: {exc}")
+            return True
 
     async def _refresh_device(self, device_id: str) -> None:
         device = await self._store.devices.find(device_id)
@@ -275,12 +287,20 @@ class AlarmEngine:
         await committed(self.watches.append(watch, [cleared, *watch.changes(decisions, now)]))
 
 
-async def _each(pending: dict[str, T], handle: Callable[[str, T], Awaitable[None]]) -> None:
-    """Handles what is pending, taken out one by one; what fails is pending again, unless newer news came."""
+async def _each(pending: dict[str, T], handle: Callable[[str, T], Awaitable[None]], *, again: bool = False) -> None:
+    """Handles what is pending, taken out one by one. What the store could not do is pending again, unless newer news
+    came; a fault of ours is logged, so that it keeps nobody else waiting, and is pending again where ``again`` says so.
+    """
     for key in list(pending):
         value = pending.pop(key)
         try:
             await handle(key, value)
+        except Exception as exc:
+            if not again and not isinstance(exc, ThingsteadError):
+                log.exception("an alarm rule or device could not be looked at", id=key)
+                continue
+            pending.setdefault(key, value)
+            raise
         except BaseException:
             pending.setdefault(key, value)
             raise

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 
 import msgspec
+import structlog
 
 from thingstead.model.alarm import CLEARED, RAISED, AlarmChange, AlarmLog, KeptState
 from thingstead.model.device import Device
@@ -14,6 +15,8 @@ from thingstead.rules.facts import ALWAYS_ONLINE, NEVER, Facts
 from thingstead.rules.monitor import FAR, Decision, DeviceMonitor
 from thingstead.rules.rule import CompiledRule
 from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.alarms")
 
 PREVIOUS_POINTS = 2  # of a series: the current value and the one before it
 
@@ -202,7 +205,12 @@ class DeviceWatch:
 
 def _consistent(kept: KeptState, rule: CompiledRule) -> RuleState:
     """The state of a rule, with an alarm that is open in it exactly where one is open on disk."""
-    state = idle_state(rule) if kept.state is None else _decode_state(kept.state)
+    state = idle_state(rule)
+    if kept.state is not None:
+        try:
+            state = _decode_state(kept.state)
+        except msgspec.MsgspecError as exc:
+            log.error("the state of an alarm rule cannot be read", rule=rule.id, error=str(exc))
     if len(state.levels) != len(rule.levels):
         state = idle_state(rule)
     if (level_of(rule, state) > 0) is (kept.alarm_id is not None):
