@@ -6,7 +6,6 @@ from tests.open_port.conftest import NEVER, V3_1_1, V5, Broker, Client
 from thingstead.mqtt.connection_packets import Connect, Disconnect, Will
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.protocol import ProtocolVersion
-from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 
 WILL = Will("wills", b"lost", 1)
@@ -186,20 +185,6 @@ async def test_a_will_is_for_the_topics_that_everyone_may_publish_to(broker: Bro
     client.send(Connect(V5, "client", will=Will("$SYS/a", b"")))
     packets = await client.receive_end()
     assert [packet.reason_code for packet in packets] == [ReasonCode.TOPIC_NAME_INVALID]  # type: ignore[union-attr]
-
-
-async def test_a_client_that_was_not_admitted_has_no_will(broker: Broker) -> None:
-    watching = await watcher(broker)
-    with broker.held_writes():
-        client = await broker.client()
-        client.send(
-            Connect(V5, "client", will=WILL, properties={Property.SESSION_EXPIRY_INTERVAL: 600}), Publish("a", b"")
-        )
-        await watching.receive_nothing()
-        client.abort()
-        await watching.receive_nothing()
-    await broker.settle()
-    await watching.receive_nothing()
 
 
 async def eventually_away(broker: Broker, client_id: str) -> None:

@@ -89,7 +89,7 @@ class OpenPlane:
             return None, taken.reason_code, None
         if packet.qos == 2:
             self._taken = taken
-            return pending, ReasonCode.SUCCESS, None
+            return pending, taken.reason_code, None
         self._space.forward(taken, session)
         return pending, taken.reason_code, None
 

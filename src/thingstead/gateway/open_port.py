@@ -72,7 +72,7 @@ class OpenPort:
             try:
                 await _committed(pending)
             except BaseException:
-                self.sessions.end_connection(session, plane)
+                self.sessions.refuse(session, plane, present=present)
                 raise
         return plane
 

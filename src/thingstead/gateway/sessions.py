@@ -85,6 +85,16 @@ class Sessions:
         session.will = claim.will
         return Begun(session, old is not None, self.set_expiry(session, claim.expiry_s) or pending)
 
+    def refuse(self, session: Session, occupant: Occupant, *, present: bool) -> None:
+        """The session could not be kept as a connection asked, which therefore is not admitted: it has no will, and
+        leaves no session behind that was not there before."""
+        if session.occupant is occupant:
+            session.will = None
+            if present:
+                self.end_connection(session, occupant)
+            else:
+                self.end(session)
+
     def _new(self, client_id: str) -> Session:
         session = self._by_id[client_id] = Session(client_id, self._settings.queue_max_messages, self._kept)
         return session
@@ -170,6 +180,7 @@ class Sessions:
         # [MQTT-3.1.2-8] A will that was delayed is published when the session ends.
         self._publish_will(session)
         session.cancel_deadlines()
+        session.occupant = session.delivery = None
         if self._by_id.get(session.client_id) is session:
             del self._by_id[session.client_id]
         for topic_filter in session.subscriptions:

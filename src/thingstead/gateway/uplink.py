@@ -9,6 +9,7 @@ from thingstead.gateway.plane import Plane
 from thingstead.mqtt.aliases import InboundAliases
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish, Pubrec, Pubrel
+from thingstead.mqtt.reasons import ReasonCode
 
 V5 = ProtocolVersion.V5
 _PUBACK = 0x4002_0000  # a PUBACK that says no more than its packet identifier is four bytes: this number plus it
@@ -67,7 +68,7 @@ class Uplink:
                 acknowledgement = (_PUBACK | packet.packet_id).to_bytes(4, "big")
             self._answer(pending, acknowledgement + answer if answer else acknowledgement, 1)
         elif qos:
-            if reason_code and self._version is V5:
+            if reason_code >= ReasonCode.UNSPECIFIED_ERROR and self._version is V5:
                 self._inbound.refused(packet.packet_id)
             acknowledgement = Pubrec(packet.packet_id, reason_code).serialize(self._version)
             self._answer(pending, acknowledgement + answer if answer else acknowledgement, 0)
