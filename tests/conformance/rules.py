@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tests.conformance import anatomy
 from tests.conformance.anatomy import Unreadable
 
-MALFORMED, PROTOCOL_ERROR, NOT_AUTHORIZED, NOT_FOUND = 0x81, 0x82, 0x87, 0x92
+NO_SUBSCRIBERS, MALFORMED, PROTOCOL_ERROR, NOT_AUTHORIZED, NOT_FOUND = 0x10, 0x81, 0x82, 0x87, 0x92
 CLIENT_IDENTIFIER_NOT_VALID = 0x85
 CONNACK, DISCONNECT = 0x20, 0xE0
 
@@ -137,6 +137,13 @@ def _repetition(case: Deviation) -> bool:
     return repeated and not released and case.got == b"\x50\x02" + last[start : start + 2]
 
 
+def _nobody(case: Deviation) -> bool:
+    got, wanted = case.got or b"", case.wanted or b""
+    same = got[:1] == wanted[:1] and got[0] in (0x40, 0x50) and got[2:4] == wanted[2:4]
+    subscribed = any(packet[0] == 0x82 for packet in case.sent)
+    return same and len(wanted) == 4 and got[4:] == bytes((NO_SUBSCRIBERS,)) and not subscribed
+
+
 def _dollar(case: Deviation) -> bool:
     got, wanted = case.got or b"", case.wanted or b""
     refused = len(got) == 5 and got[4] == NOT_AUTHORIZED and got[:1] + got[2:4] == wanted[:1] + wanted[2:4]
@@ -234,6 +241,13 @@ RULES = (
         "[MQTT-4.3.3-10] (3.1.1: [MQTT-4.3.3-2])",
         "Until PUBREL, each PUBLISH with the packet identifier gets a PUBREC; the suite has the end at the third.",
         _repetition,
+    ),
+    Rule(
+        "nobody subscribes",
+        "open",
+        "3.5.2.1",
+        "A PUBREC may say that the message is taken and that nobody subscribes to it, 0x10; the suite has success.",
+        _nobody,
     ),
     Rule(
         "topic name that begins with $",

@@ -29,6 +29,7 @@ def rule_for(sent: list[str], wanted: str | None, got: str | None, version: int 
         (["62 r2 m1"], "70 r2 m1", "70 r3 m1 92", "unknown packet identifier"),
         (["E0 r1 87"], None, "E0 r1 82", "a DISCONNECT that explains"),
         ([QOS_2, QOS_2], "E0 r1 82", "50 r2 m7", "QoS 2 repeated"),
+        ([QOS_2], "50 r2 m7", "50 r3 m7 10", "nobody subscribes"),
     ],
 )
 def test_a_rule_excuses_what_the_specification_asks_for_or_leaves_open(
@@ -48,6 +49,7 @@ def test_a_rule_excuses_what_the_specification_asks_for_or_leaves_open(
         (["E0 r1 87"], None, "E0 r1 00"),  # explains nothing
         ([BAD_PROPERTY], "E0 r1 82", None),  # a close without the word that the suite names
         ([QOS_2], "E0 r1 82", "50 r2 m7"),  # no repetition
+        (["82 r7 m1 v0 s1 't' 00", QOS_2], "50 r2 m7", "50 r3 m7 10"),  # somebody subscribes
         (["30 r4 s1 'a' v0"], "D0 r0", "E0 r1 82"),
     ],
 )

@@ -154,17 +154,18 @@ def _upwards(version: int) -> Iterator[Case]:
     for about in ("", " that is heard"):
         heard = (Exchange(subscribe(version, "own/up"), (suback(version, 0),)),) if about else ()
         message = (publish(version, "own/up"),) if about else ()
+        first = short(0x50, 7, b"\x10") if version == V5 and not about else pubrec
         yield goes_on(
             "[MQTT-4.3.3-8] [MQTT-4.3.3-10] [MQTT-4.3.3-11]",
             f"QoS 2{about}, sent three times before its PUBREL, arrives once",
             version,
             *heard,
-            Exchange(twice, (pubrec, *message)),
+            Exchange(twice, (first, *message)),
             Exchange(again, (pubrec,)),
             Exchange(twice, (pubrec,)),
             released,
             Exchange(short(0x62, 7), (unknown,)),
-            Exchange(twice, (pubrec, *message)),
+            Exchange(twice, (first, *message)),
         )
     yield goes_on("3.7.2.1", "PUBREL for an unknown packet identifier", version, Exchange(short(0x62, 7), (unknown,)))
     empty = publish(version, "own/up", b"", qos=1)
@@ -253,7 +254,7 @@ def _receive_maximum() -> Iterator[Case]:
         return packet(0x34, string("own/many"), u16(packet_id), properties(V5), b"p")
 
     def answered(packet_id: int) -> Exchange:
-        return Exchange(sent(packet_id), (short(0x50, packet_id),))
+        return Exchange(sent(packet_id), (short(0x50, packet_id, b"\x10"),))
 
     filled = [answered(packet_id) for packet_id in range(1, RECEIVE_MAXIMUM + 1)]
     about = "more messages at QoS 2 than the receive maximum"
