@@ -31,6 +31,7 @@ from thingstead.storage.sqlite.compaction import BLOCK_POINTS, BlockRow, Compact
 from thingstead.storage.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000
+PROJECT_KEY = "bench"
 MINUTE, DAY = 60_000, 86_400_000
 ATTRIBUTES = ("temperature", "pressure", "energy", "switch", "mode")
 SHAPES = 40  # different signals of each kind; series repeat them
@@ -119,7 +120,7 @@ def device(number: int) -> Device:
 
 async def make_devices(store: SqliteStore, count: int) -> None:
     """A project with devices numbered from 1."""
-    project = Project(id="p", name="p", project_key="k", view_key="v", view_secret_hash=b"", create_time=NOW)
+    project = Project(id="p", name="p", project_key=PROJECT_KEY, view_key="v", view_secret_hash=b"", create_time=NOW)
     application = Application(id="a", project_id="p", name="a", access_key="a", secret_hash=b"", create_time=NOW)
     administrator = Administrator(id="m", project_id="p", account="m", password_hash="", create_time=NOW)
     await store.projects.create(project, application, administrator)

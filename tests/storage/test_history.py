@@ -13,7 +13,9 @@ from thingstead.model.report import Report
 from thingstead.services.commits import committed
 from thingstead.storage.sqlite.compaction import BLOCK_POINTS
 from thingstead.storage.sqlite.database import Database
+from thingstead.storage.sqlite.head_cache import HeadCache
 from thingstead.storage.sqlite.history import MAX_ATTRIBUTES, SqliteHistory
+from thingstead.storage.sqlite.records import count_values, encode_values
 from thingstead.storage.sqlite.schema import prepare
 from thingstead.storage.sqlite.series import IN_RANGE, select_blocks
 
@@ -406,6 +408,41 @@ async def test_heads_that_hold_nothing_unpacked_leave_memory(tmp_path: Path) -> 
     assert len(history.heads) <= 4
     await history.close()
     await database.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 255, 65_535, 65_536])
+def test_the_values_of_a_report_are_counted_without_decoding_it(count: int) -> None:
+    assert count_values(encode_values(dict.fromkeys(map(str, range(count)), 1.5))) == count
+
+
+async def test_a_long_log_is_applied_again_in_its_order(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thingstead.storage.sqlite.heads.UNREAD_LIMIT", 10)
+    for at in range(35):
+        await bench.report(at // 2, x=at, **{f"y{at}": at})
+    await bench.report(3, x="late")
+    expected = {"x": (17, 34)} | {f"y{at}": (at // 2, at) for at in range(35)}
+    await bench.reopen()
+    assert bench.history.packer.pending_points == 71
+    await bench.report(4, late=1)
+    assert await bench.current() == expected | {"late": (4, 1)}
+    await pack(bench)
+    await bench.reopen()
+    assert await bench.current() == expected | {"late": (4, 1)}
+
+
+async def test_heads_that_must_all_stay_are_not_looked_through_for_every_new_one(bench: Bench) -> None:
+    looks = 0
+
+    def all_busy() -> range:
+        nonlocal looks
+        looks += 1
+        return range(5_000)
+
+    heads = HeadCache(bench.database, bench.history.quarantine, all_busy, lambda head: None, 100)
+    for number in range(5_000):
+        heads.get(number)
+    assert len(heads) == 5_000
+    assert looks <= 5_000 / 100
 
 
 async def test_a_deleted_device_leaves_nothing_and_is_not_written_again(bench: Bench) -> None:

@@ -37,6 +37,7 @@ class HeadCache:
         self._on_rebuilt = on_rebuilt
         self._limit = limit
         self._heads: dict[int, Head] = {}
+        self._evict_at = 2 * limit  # so many heads are looked through for some that may go
 
     def __len__(self) -> int:
         return len(self._heads)
@@ -51,7 +52,7 @@ class HeadCache:
         if head is None:
             head = self._heads[number] = Head(number)
             self._restore(head)
-            if len(self._heads) > 2 * self._limit:
+            if len(self._heads) > self._evict_at:
                 self._evict()
         return head
 
@@ -95,5 +96,8 @@ class HeadCache:
         """Drops the heads that were loaded first, but none that is busy."""
         busy = self._busy()
         newest = next(reversed(self._heads))
-        for number in [number for number in self._heads if number not in busy and number != newest][: self._limit]:
+        many = len(self._heads) - self._limit
+        for number in [number for number in self._heads if number not in busy and number != newest][:many]:
             del self._heads[number]
+        # Where most must stay, not again for every head to come: a look costs as much as there are.
+        self._evict_at = max(2 * self._limit, len(self._heads) + self._limit)

@@ -14,6 +14,7 @@ from thingstead.storage.sqlite.records import (
     SOURCES,
     LogEntry,
     Pending,
+    count_values,
     decode_active,
     decode_attributes,
     decode_identifiers,
@@ -21,6 +22,7 @@ from thingstead.storage.sqlite.records import (
     encode_values,
 )
 
+UNREAD_LIMIT = 1_000  # reports of the log that stay as they are until somebody asks for the current values
 FOLD_AT = 8  # reports that may wait to be folded into the current values; they are larger there than in pending
 
 _new_pending = tuple.__new__  # a third of the cost of the named tuple's own constructor
@@ -34,6 +36,7 @@ class Head:
         "_in_order",
         "_newest_ts",
         "_unfolded",
+        "_unread",
         "active",
         "names_bound",
         "newest_uplink",
@@ -49,6 +52,7 @@ class Head:
         self.number = number
         self._current: dict[str, AttributeValue] = {}
         self._unfolded: list[tuple[int, dict[str, Any]]] = []  # reports that are not in _current yet, as appended
+        self._unread: list[Pending] = []  # reports before those, from the log at start; not decoded yet
         self._in_order = True  # their timestamps do not go back
         self._newest_ts = 0  # of the last of them
         self.names_bound = 0  # there are at most so many attributes
@@ -96,13 +100,15 @@ class Head:
     @property
     def current(self) -> dict[str, AttributeValue]:
         """The current value by identifier."""
-        if self._unfolded:
+        if self._unfolded or self._unread:
             self._fold()
         return self._current
 
     def _fold(self) -> None:
         """Brings the current values up to date. Most reports repeat the attributes of the one before, so of a run in
         order only the newest value of each is looked at."""
+        if self._unread:
+            self._read()
         current, unfolded = self._current, self._unfolded
         seen: set[str] = set()
         in_order = self._in_order
@@ -120,6 +126,13 @@ class Head:
         unfolded.clear()
         self._in_order = True
         self.names_bound = len(current)
+
+    def _read(self) -> None:
+        """Decodes what the log had. To start a server takes as long as to look at every report of it, so this waits."""
+        unread, self._unread = self._unread, []
+        self._unfolded[:0] = [(report.ts, decode_values(report.body)) for report in unread]
+        timestamps = [ts for ts, _ in self._unfolded]
+        self._in_order = timestamps == sorted(timestamps)
 
     def touch(self, kind: str, ts: int) -> None:
         """Applies a committed uplink of ``kind``."""
@@ -141,7 +154,16 @@ class Head:
             return
         _, ts, received_at, code, body = entry
         if code < len(SOURCES):
-            self.report(seq, ts, received_at, code, decode_values(body), body)
+            report = _new_pending(Pending, (seq, ts, body))
+            self.pending.append(report)
+            self._unread.append(report)
+            count = count_values(body)
+            self.points += count
+            self.names_bound += count
+            if code == 0:
+                self.touch("attributes", received_at)
+            if len(self._unread) >= UNREAD_LIMIT:
+                self._fold()
         elif code == REMOVE_CODE:
             self.remove(set(decode_identifiers(body)))
         else:
@@ -150,7 +172,7 @@ class Head:
     def drop_packed(self, seq: int) -> int:
         """Drops pending reports up to ``seq``, which are packed now; returns how many points these were."""
         kept = [pending for pending in self.pending if pending.seq > seq]
-        points = sum(len(decode_values(pending.body)) for pending in kept)  # few: what came while packing
+        points = sum(count_values(pending.body) for pending in kept)  # few: what came while packing
         dropped = self.points - points
         self.pending, self.points = kept, points
         self.packed_seq = seq

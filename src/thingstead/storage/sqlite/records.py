@@ -42,6 +42,14 @@ _decode_attributes = msgspec.msgpack.Decoder(dict[str, AttributeValue]).decode
 _decode_active = msgspec.msgpack.Decoder(dict[str, int]).decode
 
 
+def count_values(body: bytes) -> int:
+    """How many attributes a report has, from the first bytes of its msgpack map."""
+    first = body[0]
+    if first < 0x90:
+        return first & 0x0F
+    return int.from_bytes(body[1:3] if first == 0xDE else body[1:5], "big")
+
+
 def encode_entries(entries: Sequence[LogEntry]) -> bytes:
     """A row of the log: the reports of one commit."""
     return sealed(_encode(entries))
