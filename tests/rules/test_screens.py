@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thingstead.rules.gates import ANY, MIXED, NUMBER, SWITCH, TEXT, Gate, merged
-from thingstead.rules.screens import SHAPES_KEPT, Screens
+from thingstead.rules.screens import Screens
 
 bounds = st.integers(-3, 3) | st.floats(-3, 3) | st.sampled_from([2**60, -(2**60), 2**53 + 1])
 bands = st.lists(st.tuples(bounds, bounds).map(sorted).map(tuple), max_size=2).map(tuple)
@@ -35,10 +35,3 @@ def test_a_report_passes_when_each_of_its_values_does(given_gates: dict[str, Gat
 def test_what_passes_together_passes_each(given_gates: list[Gate], value: Any) -> None:
     if merged(given_gates).passes(value):
         assert all(gate.passes(value) for gate in given_gates)
-
-
-def test_devices_that_make_up_attributes_do_not_fill_memory() -> None:
-    screens = Screens({})
-    for number in range(SHAPES_KEPT + 5):
-        screens.of({str(number): 1})
-    assert len(screens._made) == 5

@@ -11,15 +11,12 @@ from typing import Any
 
 from thingstead.errors import FieldError
 from thingstead.model.device_type import AttributeDefinition, Functions
+from thingstead.model.quick_checks import QuickCheck, never, quick_check
 from thingstead.model.report import Source
+from thingstead.model.shapes import Shapes
 
 Check = Callable[[Any], Any]  # returns the value to keep; raises Refused
-# A check in data: values of these types between these bounds, both inclusive, are kept as they are; what else there is
-# goes through the check. So most values are checked without a call.
-Quick = tuple[frozenset[type], float, float, Check]
 NUMBERS: frozenset[type] = frozenset({int, float})
-BOOLEANS: frozenset[type] = frozenset({bool})
-NEVER: frozenset[type] = frozenset()
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NUMBER_MIN = -(2**63)  # the integers that every store and the wire's msgpack can hold
@@ -162,25 +159,56 @@ def _class_refusal(source: Source, attr_type: str) -> Check:
     return check
 
 
-def _quick(source: Source, attribute: AttributeDefinition) -> Quick:
+def _check_of(source: Source, attribute: AttributeDefinition) -> Check:
     if attribute.attr_type not in WRITABLE[source]:
-        return NEVER, 0, 0, _class_refusal(source, attribute.attr_type)
-    check = value_check(attribute.data_type, attribute.data_options)
-    if attribute.data_type == "number":
-        return NUMBERS, *number_bounds(attribute.data_options), check
-    if attribute.data_type == "switch":
-        return BOOLEANS, False, True, check
-    return NEVER, 0, 0, check
+        return _class_refusal(source, attribute.attr_type)
+    return value_check(attribute.data_type, attribute.data_options)
+
+
+class _SourceChecks:
+    """The checks of what comes from one source."""
+
+    __slots__ = ("_attributes", "_checks", "_quick", "_source")
+
+    def __init__(self, source: Source, attributes: Iterable[AttributeDefinition]) -> None:
+        self._source = source
+        self._attributes = {attribute.identifier: attribute for attribute in attributes}
+        self._checks = {name: _check_of(source, attribute) for name, attribute in self._attributes.items()}
+        self._quick = Shapes(self._quick_check)
+
+    def _quick_check(self, identifiers: tuple[str, ...]) -> QuickCheck:
+        defined = [self._attributes[name] for name in identifiers if name in self._attributes]
+        if not all(attribute.attr_type in WRITABLE[self._source] for attribute in defined):
+            return never
+        if not all(name in self._attributes or valid_identifier(name) for name in identifiers):
+            return never
+        return quick_check({each.identifier: (each.data_type, each.data_options) for each in defined})
+
+    def check(self, attributes: dict[str, Any]) -> tuple[FieldError, ...]:
+        if self._quick.of(attributes)(attributes):
+            return ()
+        refused: list[FieldError] = []
+        for identifier, value in attributes.items():
+            check = self._checks.get(identifier)
+            try:
+                if check is not None:
+                    attributes[identifier] = check(value)  # no change of size: safe while iterating
+                elif not valid_identifier(identifier):
+                    raise Refused("an identifier is 1 to 64 letters, digits, _ and -")
+            except Refused as exc:
+                refused.append(FieldError(identifier[:64], str(exc)))
+                attributes[identifier] = Refused
+        for identifier in [identifier for identifier, value in attributes.items() if value is Refused]:
+            del attributes[identifier]
+        return tuple(refused)
 
 
 class CompiledFunctions:
     """A function definition made ready for the hot path: one check per attribute and source."""
 
     def __init__(self, functions: Functions) -> None:
-        self._checks: dict[Source, dict[str, Quick]] = {
-            source: {attribute.identifier: _quick(source, attribute) for attribute in functions.attributes}
-            for source in WRITABLE
-        }
+        self._checks = {source: _SourceChecks(source, functions.attributes) for source in WRITABLE}
+        self.check_report = self._checks["report"].check
         self.events = {event.identifier: event for event in functions.events}
         self.commands = {command.identifier: command for command in functions.commands}
         self.streams = {stream.identifier: stream for stream in functions.streams}
@@ -189,30 +217,7 @@ class CompiledFunctions:
     def check(self, attributes: dict[str, Any], source: Source) -> tuple[FieldError, ...]:
         """Takes out of ``attributes`` what may not be kept, puts normal forms in (``"ON"`` becomes true), and returns
         a refusal for each member taken out, in their order."""
-        checks = self._checks[source]
-        refused: list[FieldError] | None = None
-        for identifier, value in attributes.items():
-            quick = checks.get(identifier)
-            try:
-                if quick is not None:
-                    types, low, high, check = quick
-                    if type(value) in types and low <= value <= high:
-                        continue
-                    kept = check(value)
-                    if kept is not value:
-                        attributes[identifier] = kept  # no change of size: safe while iterating
-                elif not valid_identifier(identifier):
-                    raise Refused("an identifier is 1 to 64 letters, digits, _ and -")
-            except Refused as exc:
-                if refused is None:
-                    refused = []
-                refused.append(FieldError(identifier[:64], str(exc)))
-                attributes[identifier] = Refused
-        if refused is None:
-            return ()
-        for identifier in [identifier for identifier, value in attributes.items() if value is Refused]:
-            del attributes[identifier]
-        return tuple(refused)
+        return self._checks[source].check(attributes)
 
 
 UNDEFINED = CompiledFunctions(Functions())  # of a device without a type: everything is accepted

@@ -1,8 +1,6 @@
 """Decides for a whole report at a glance whether any rule must be looked at.
 
-One function is made for every combination of attributes that devices report together. It is generated as source, since
-on the path of every report a loop over the attributes costs three times as much. Nothing that anybody wrote stands in
-that source: names of attributes and bounds are values that it refers to.
+One function is made for every combination of attributes that devices report together.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,11 +8,10 @@ from math import inf, nextafter
 from operator import itemgetter
 from typing import Any
 
+from thingstead.model.shapes import Shapes, compiled, number_bound
 from thingstead.rules.gates import KINDS, Gate
 
 Screen = Callable[[dict[str, Any]], bool]  # whether all values of a report pass silently
-
-SHAPES_KEPT = 256  # combinations of attributes, of one book
 
 
 class Screens:
@@ -22,17 +19,11 @@ class Screens:
 
     def __init__(self, gates: Mapping[str, Gate]) -> None:
         self._gates = gates
-        self._made: dict[tuple[str, ...], Screen] = {}
+        self._shapes = Shapes(self._make)
+        self.of = self._shapes.of
 
-    def of(self, attributes: dict[str, Any]) -> Screen:
-        """The screen for reports with the same attributes as this one."""
-        shape = tuple(attributes)
-        screen = self._made.get(shape)
-        if screen is None:
-            if len(self._made) >= SHAPES_KEPT:
-                self._made.clear()
-            screen = self._made[shape] = make_screen({n: self._gates[n] for n in shape if n in self._gates})
-        return screen
+    def _make(self, names: tuple[str, ...]) -> Screen:
+        return make_screen({name: self._gates[name] for name in names if name in self._gates})
 
 
 def make_screen(gates: Mapping[str, Gate]) -> Screen:
@@ -55,11 +46,7 @@ def make_screen(gates: Mapping[str, Gate]) -> Screen:
         else:
             tests.append(f"passes{number}({value})")
     values = ", ".join(f"v{number}" for number in range(len(gates)))
-    defaults = ", ".join(f"{name}={name}" for name in names)
-    source = f"def screen(attributes, {defaults}):\n    {values} = get(attributes)\n    return {' and '.join(tests)}\n"
-    exec(source, names)  # noqa: S102 - made of numbers and words of this module alone
-    screen: Screen = names["screen"]
-    return screen
+    return compiled([f"{values} = get(attributes)", f"return {' and '.join(tests)}"], names)
 
 
 def _everything_passes(attributes: dict[str, Any]) -> bool:
@@ -69,7 +56,7 @@ def _everything_passes(attributes: dict[str, Any]) -> bool:
 def _numbers(gate: Gate) -> tuple[float, float] | None:
     """Numbers that pass without a further look; of bands, what lies below them all."""
     high = min([gate.high, *(nextafter(low, -inf) for low, _ in gate.bands)])
-    return (_as_float(gate.low), _as_float(high)) if gate.low <= high else None
+    return (number_bound(gate.low), number_bound(high)) if gate.low <= high else None
 
 
 def _kind(gate: Gate) -> type | None:
@@ -77,8 +64,3 @@ def _kind(gate: Gate) -> type | None:
     if gate.loud or gate.only is not None:
         return None
     return next((kind for kind in (str, bool) if KINDS[kind] == gate.kind), None)
-
-
-def _as_float(bound: float) -> float:
-    """The same number: comparing a float with a float is several times as fast as with an int."""
-    return float(bound) if abs(bound) < 2**53 else bound

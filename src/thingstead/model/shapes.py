@@ -1,0 +1,48 @@
+"""Functions made for the combinations of attributes that devices really report together.
+
+On the path of every report a loop over the attributes costs three times as much as a function made for just these: its
+source is generated. Nothing that anybody wrote stands in that source: names of attributes, bounds and the like are
+values that it refers to.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+F = TypeVar("F", bound=Callable[[dict[str, Any]], bool])
+
+SHAPES_KEPT = 256  # combinations of attributes, of one maker
+
+
+class Shapes(Generic[F]):
+    """The functions that ``make`` made, by the attributes in their order."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[tuple[str, ...]], F]) -> None:
+        self._make = make
+        self._made: dict[tuple[str, ...], F] = {}
+
+    def of(self, attributes: dict[str, Any]) -> F:
+        """The function for reports with the same attributes as this one."""
+        shape = tuple(attributes)
+        function = self._made.get(shape)
+        if function is None:
+            if len(self._made) >= SHAPES_KEPT:
+                self._made.clear()
+            function = self._made[shape] = self._make(shape)
+        return function
+
+
+def compiled(lines: list[str], names: Mapping[str, Any]) -> Callable[[dict[str, Any]], bool]:
+    """The function of ``attributes`` whose body these lines are, which refer to the values of ``names``."""
+    defaults = ", ".join(f"{name}={name}" for name in names)  # found faster than globals
+    source = f"def function(attributes, {defaults}):\n" + "".join(f"    {line}\n" for line in lines)
+    scope = dict(names)
+    exec(source, scope)  # noqa: S102 - made of numbers and words of the callers alone
+    function: Callable[[dict[str, Any]], bool] = scope["function"]
+    return function
+
+
+def number_bound(bound: float) -> float:
+    """The same number, as a float: comparing a float with a float is several times as fast as with an int."""
+    return float(bound) if abs(bound) < 2**53 else bound
