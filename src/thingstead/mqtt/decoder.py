@@ -22,6 +22,7 @@ from thingstead.mqtt.publish_packets import (
     Pubrel,
     parse_acknowledgement,
     parse_publish,
+    parse_repeated,
     parse_short_puback,
 )
 from thingstead.mqtt.reasons import (
@@ -73,6 +74,8 @@ _PARSERS: dict[PacketType, Callable[[wire.Reader, ProtocolVersion], Packet]] = {
 # [MQTT-2.1.3-1] (3.1.1: [MQTT-2.2.2-1], -2) Flags that are fixed: 2 for these, 0 for the others but PUBLISH.
 _FLAGS_2 = frozenset({PacketType.PUBREL, PacketType.SUBSCRIBE, PacketType.UNSUBSCRIBE})
 
+REPEATED_CHARACTERS = 64  # of a topic name, up to which a decoder remembers it
+
 
 class Decoder:
     """Turns what one peer sends into packets.
@@ -86,13 +89,15 @@ class Decoder:
     Memory is bounded by ``max_packet_size_bytes``: a longer packet is an error as soon as its length is known.
     """
 
-    __slots__ = ("_buffer", "_max_packet_size_bytes", "_needed", "_peer_sends", "error", "version")
+    __slots__ = ("_buffer", "_max_packet_size_bytes", "_name", "_needed", "_peer_sends", "_topic", "error", "version")
 
     def __init__(self, max_packet_size_bytes: int, version: ProtocolVersion | None = None) -> None:
         self._max_packet_size_bytes = max_packet_size_bytes
         self._peer_sends = FROM_CLIENT if version is None else FROM_SERVER
         self._buffer = bytearray()  # the beginning of a packet that is not complete
         self._needed = 0  # how long the buffer must be before looking at it again is worth it
+        self._name = b"\xff" * 4  # the topic name of the last PUBLISH as it was encoded; at first, nothing like it
+        self._topic = ""  # the same, decoded
         self.version = version
         self.error: MqttError | None = None
 
@@ -123,7 +128,8 @@ class Decoder:
         if self.version is None and data:
             _check_first_byte(data[0])
         with_properties = self.version is V5
-        limit = self._max_packet_size_bytes
+        repeats = not with_properties and self.version is not None  # whether the short way may be taken
+        name, limit = self._name, self._max_packet_size_bytes
         while available - pos >= 2:
             first_byte = data[pos]
             length = data[pos + 1]
@@ -142,16 +148,23 @@ class Decoder:
                 _check_type(first_byte)
                 self._needed = end - pos
                 break
-            if first_byte & 0xF0 == 0x30 and self.version is not None:
+            if first_byte == 0x32 and repeats and data.startswith(name, start, end):
+                # Most devices publish to one topic at QoS 1, again and again: its name needs not be read then.
+                packets.append(parse_repeated(data, self._topic, start + len(name), end))
+            elif first_byte & 0xF0 == 0x30 and self.version is not None:
                 publish = parse_publish(data, first_byte, start, end, with_properties=with_properties)
                 if publish.properties:
                     self._check_publish(publish)
                 packets.append(publish)
+                if repeats and len(publish.topic) <= REPEATED_CHARACTERS:
+                    name = self._name = data[start : start + 2 + (data[start] << 8 | data[start + 1])]
+                    self._topic = publish.topic
             elif first_byte == 0x40 and length == 2 and self.version is not None:
                 packets.append(parse_short_puback(data, start))
             else:
                 packets.append(self._parse_one(data, first_byte, start, end))
                 with_properties = self.version is V5
+                repeats = not with_properties
             pos = end
         else:
             self._needed = 2
