@@ -12,19 +12,34 @@ from thingstead.storage.sqlite.records import LogEntry
 log = structlog.get_logger("thingstead.history")
 
 
+class Run:
+    """Entries of one device and one code, appended one after another."""
+
+    __slots__ = ("code", "entries", "head", "points", "reports")
+
+    def __init__(self, head: Head, code: int) -> None:
+        self.head = head
+        self.code = code
+        self.entries: list[LogEntry] = []
+        self.reports: list[Report] = []  # of the entries, where they are reports
+        self.points = 0
+
+
 class Batch:
     """The reports of one commit (the contract's ``Commit``)."""
 
-    __slots__ = ("_callbacks", "done", "entries", "error", "extras", "heads", "reports")
+    __slots__ = ("_callbacks", "done", "error", "extras", "runs")
 
     def __init__(self) -> None:
         self.done = False
         self.error: Exception | None = None
-        self.heads: list[Head] = []
-        self.reports: list[Report | None] = []  # None for an entry that is no report
-        self.entries: list[LogEntry] = []
+        self.runs: list[Run] = []
         self.extras: list[Callable[[sqlite3.Connection], None]] = []  # further writes of the same transaction
         self._callbacks: list[Callable[[Exception | None], None]] = []
+
+    def entries(self) -> list[LogEntry]:
+        """In the order in which they were appended."""
+        return [entry for run in self.runs for entry in run.entries]
 
     def on_done(self, callback: Callable[[Exception | None], None]) -> None:
         if self.done:

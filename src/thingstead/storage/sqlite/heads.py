@@ -5,9 +5,11 @@ also stand in the log. It is changed only on the event loop, and only by what is
 exactly what is on disk.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from thingstead.model.device import AttributeValue
+from thingstead.model.report import Report
 from thingstead.storage.sqlite.records import (
     KINDS,
     REMOVE_CODE,
@@ -33,8 +35,6 @@ class Head:
 
     __slots__ = (
         "_current",
-        "_in_order",
-        "_newest_ts",
         "_unfolded",
         "_unread",
         "active",
@@ -51,10 +51,8 @@ class Head:
     def __init__(self, number: int) -> None:
         self.number = number
         self._current: dict[str, AttributeValue] = {}
-        self._unfolded: list[tuple[int, dict[str, Any]]] = []  # reports that are not in _current yet, as appended
+        self._unfolded: list[Report] = []  # that are not in _current yet, as appended
         self._unread: list[Pending] = []  # reports before those, from the log at start; not decoded yet
-        self._in_order = True  # their timestamps do not go back
-        self._newest_ts = 0  # of the last of them
         self.names_bound = 0  # there are at most so many attributes
         self.active: dict[str, int] = {}
         self.newest_uplink = 0  # ms, over all kinds
@@ -81,19 +79,21 @@ class Head:
         self.active = active
         self.newest_uplink = self.stored_uplink = max(active.values(), default=0)
 
-    def report(self, seq: int, ts: int, received_at: int, code: int, attributes: dict[str, Any], body: bytes) -> None:
-        """Applies a committed report. The current value is the one with the greatest ``ts``; among equals the last."""
-        unfolded = self._unfolded
-        if ts < self._newest_ts and unfolded:
-            self._in_order = False
-        self._newest_ts = ts
-        unfolded.append((ts, attributes))
-        count = len(attributes)
-        self.names_bound += count
-        if len(unfolded) >= FOLD_AT:
+    def take(self, seq: int, entries: Sequence[LogEntry], reports: Sequence[Report], points: int) -> None:
+        """Applies committed reports of one source. The current value is the one with the greatest ``ts``; among equals
+        the last.
+
+        Args:
+            entries: the same reports, as they stand in the log.
+            points: in all of them.
+        """
+        self.pending += [_new_pending(Pending, (seq, entry[1], entry[4])) for entry in entries]
+        self.points += points
+        self.names_bound += points
+        self._unfolded += reports
+        if len(self._unfolded) >= FOLD_AT:
             self._fold()
-        self.pending.append(_new_pending(Pending, (seq, ts, body)))
-        self.points += count
+        _, _, received_at, code, _ = entries[-1]
         if code == 0:
             self.touch("attributes", received_at)
 
@@ -105,34 +105,35 @@ class Head:
         return self._current
 
     def _fold(self) -> None:
-        """Brings the current values up to date. Most reports repeat the attributes of the one before, so of a run in
-        order only the newest value of each is looked at."""
+        """Brings the current values up to date. Most reports are in order, and repeat the attributes of the one before:
+        then only the newest is looked at, and of the others what it does not have."""
         if self._unread:
             self._read()
         current, unfolded = self._current, self._unfolded
         seen: set[str] = set()
-        in_order = self._in_order
-        for ts, attributes in reversed(unfolded) if in_order else unfolded:
-            if in_order and attributes.keys() <= seen:
+        ts = unfolded[-1].ts
+        for report in reversed(unfolded):
+            if report.ts > ts:
+                break
+            ts = report.ts
+            if report.attributes.keys() <= seen:
                 continue
-            for identifier, value in attributes.items():
-                if identifier in seen:
-                    continue
-                if in_order:
-                    seen.add(identifier)
-                known = current.get(identifier)
-                if known is None or ts >= known.ts:
-                    current[identifier] = AttributeValue(ts, value)
-        unfolded.clear()
-        self._in_order = True
+            for identifier, value in report.attributes.items():
+                if identifier not in seen:
+                    _supersede(current, identifier, ts, value)
+            seen |= report.attributes.keys()
+        else:
+            unfolded = []
+        for report in unfolded:  # not in order: one after another, whatever was done already
+            for identifier, value in report.attributes.items():
+                _supersede(current, identifier, report.ts, value)
+        self._unfolded = []
         self.names_bound = len(current)
 
     def _read(self) -> None:
         """Decodes what the log had. To start a server takes as long as to look at every report of it, so this waits."""
         unread, self._unread = self._unread, []
-        self._unfolded[:0] = [(report.ts, decode_values(report.body)) for report in unread]
-        timestamps = [ts for ts, _ in self._unfolded]
-        self._in_order = timestamps == sorted(timestamps)
+        self._unfolded[:0] = [Report(self.number, each.ts, each.ts, decode_values(each.body)) for each in unread]
 
     def touch(self, kind: str, ts: int) -> None:
         """Applies a committed uplink of ``kind``."""
@@ -177,6 +178,12 @@ class Head:
         self.pending, self.points = kept, points
         self.packed_seq = seq
         return dropped
+
+
+def _supersede(current: dict[str, AttributeValue], identifier: str, ts: int, value: Any) -> None:
+    known = current.get(identifier)
+    if known is None or ts >= known.ts:
+        current[identifier] = AttributeValue(ts, value)
 
 
 def without_attributes(reports: list[Pending], identifiers: set[str]) -> tuple[list[Pending], int]:

@@ -17,7 +17,7 @@ from thingstead.clock import Clock, SystemClock
 from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
 from thingstead.model.device import AttributeValue, UplinkKind
 from thingstead.model.report import Report, SeriesPoint
-from thingstead.storage.sqlite.batch import Batch
+from thingstead.storage.sqlite.batch import Batch, Run
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.head_cache import HeadCache
 from thingstead.storage.sqlite.heads import Head
@@ -64,6 +64,7 @@ class SqliteHistory:
         self._pending_limit = 4 * pack_points  # pending points at which producers are held back
         self._waiting_limit = waiting_limit  # reports that wait for a commit at which producers are held back
         self._open: Batch | None = None
+        self._run: Run | None = None  # the newest of the open batch
         self._committing: Batch | None = None
         self._seq = 0  # the newest log row that was begun
         self._relief: list[Callable[[], None]] = []
@@ -125,25 +126,33 @@ class SqliteHistory:
     # Appending
 
     def append(self, report: Report) -> Batch:
-        head = self._head(report.device_number)
-        if (
-            head.names_bound + len(report.attributes) > MAX_ATTRIBUTES
-            and len(head.current.keys() | report.attributes.keys()) > MAX_ATTRIBUTES
-        ):
+        number, attributes, code = report.device_number, report.attributes, SOURCE_CODES[report.source]
+        run = self._run
+        if run is None or run.head.number != number or run.code != code:
+            run = None
+        head = self._head(number) if run is None else run.head
+        points = len(attributes)
+        if head.names_bound + points > MAX_ATTRIBUTES and len(head.current.keys() | attributes.keys()) > MAX_ATTRIBUTES:
             raise InvalidInput(f"a device has at most {MAX_ATTRIBUTES} attributes")
         try:
-            body = encode_values(report.attributes)
+            body = encode_values(attributes)
         except OverflowError as exc:
             raise InvalidInput("an integer needs more than 64 bits") from exc
         if self.refusal is not None:
             raise Unavailable(self.refusal)
-        code = SOURCE_CODES[report.source]
-        return self._add(head, report, (head.number, report.ts, report.received_at, code, body))
+        batch = self._open or self._opened()
+        if run is None:
+            run = self._begin_run(batch, head, code)
+        run.entries.append((number, report.ts, report.received_at, code, body))
+        run.reports.append(report)
+        run.points += points
+        self.waiting += 1
+        return batch
 
     def touch(self, device_number: int, kind: UplinkKind, ts: int) -> Batch:
         if self.refusal is not None and kind in REFUSED_KINDS:
             raise Unavailable(self.refusal)
-        return self._add(self._head(device_number), None, (device_number, ts, ts, TOUCH_CODES[kind], b""))
+        return self._add(self._head(device_number), (device_number, ts, ts, TOUCH_CODES[kind], b""))
 
     def also(self, write: Callable[[sqlite3.Connection], None]) -> Batch:
         """Puts a further write into the open commit."""
@@ -151,13 +160,17 @@ class SqliteHistory:
         batch.extras.append(write)
         return batch
 
-    def _add(self, head: Head, report: Report | None, entry: LogEntry) -> Batch:
+    def _add(self, head: Head, entry: LogEntry) -> Batch:
+        """Appends an entry that is no report."""
         batch = self._open or self._opened()
-        batch.heads.append(head)
-        batch.reports.append(report)
-        batch.entries.append(entry)
+        self._begin_run(batch, head, entry[3]).entries.append(entry)
         self.waiting += 1
         return batch
+
+    def _begin_run(self, batch: Batch, head: Head, code: int) -> Run:
+        run = self._run = Run(head, code)
+        batch.runs.append(run)
+        return run
 
     def _opened(self) -> Batch:
         batch = self._open
@@ -171,15 +184,15 @@ class SqliteHistory:
         batch = self._open
         if batch is None or self._committing is not None:
             return
-        self._open, self._committing = None, batch
+        self._open, self._committing, self._run = None, batch, None
         self._seq = seq = self._seq + 1
-        entries, extras = batch.entries, batch.extras
+        runs, extras = batch.runs, batch.extras
 
         def insert(connection: sqlite3.Connection) -> None:
             for extra in extras:
                 extra(connection)
-            if entries:
-                connection.execute(INSERT_LOG, (seq, encode_entries(entries)))
+            if runs:
+                connection.execute(INSERT_LOG, (seq, encode_entries(batch.entries())))
 
         def deliver(_: None, error: Exception | None) -> None:
             self._committed(batch, seq, error)
@@ -193,7 +206,7 @@ class SqliteHistory:
         self._committing = None
         if self._open is not None:
             self._commit()  # first of all, so that the writer works while this batch is applied
-        self.waiting -= len(batch.entries)
+        self.waiting -= sum(len(run.entries) for run in batch.runs)
         if error is None:
             self._apply(batch, seq)
         self.packer.applied_seq = seq
@@ -202,18 +215,20 @@ class SqliteHistory:
 
     def _apply(self, batch: Batch, seq: int) -> None:
         dirty = self.packer.dirty
-        points = 0
-        for head, report, entry in zip(batch.heads, batch.reports, batch.entries, strict=True):
-            if report is not None:
-                head.report(seq, entry[1], entry[2], entry[3], report.attributes, entry[4])
-                points += len(report.attributes)
+        points = reports = 0
+        for run in batch.runs:
+            head = run.head
+            before = head.points
+            if run.reports:
+                head.take(seq, run.entries, run.reports, run.points)
             else:
-                before = head.points
-                head.replay(seq, entry)
-                points += head.points - before
+                for entry in run.entries:
+                    head.replay(seq, entry)
+            points += head.points - before
+            reports += len(run.entries)
             dirty[head.number] = head
         self.commits += 1
-        self.reports_committed += len(batch.entries)
+        self.reports_committed += reports
         self.points_committed += points
         self.packer.added(points)
 
@@ -246,7 +261,7 @@ class SqliteHistory:
     def _busy(self) -> set[int]:
         """Devices whose heads must stay: they are dirty, or wait for a commit."""
         batches = [batch for batch in (self._open, self._committing) if batch]
-        return self.packer.busy.union(head.number for batch in batches for head in batch.heads)
+        return self.packer.busy.union(run.head.number for batch in batches for run in batch.runs)
 
     # Reading
 
@@ -325,7 +340,7 @@ class SqliteHistory:
             while await self._database.write(some):
                 pass
             head = self._head(device_number)
-            batch = self._add(head, None, (device_number, 0, 0, REMOVE_CODE, encode_values(names)))
+            batch = self._add(head, (device_number, 0, 0, REMOVE_CODE, encode_values(names)))
             batch.extras.append(rest)
             ended: asyncio.Future[None] = self._loop.create_future()
             batch.on_done(lambda error: ended.set_exception(error) if error else ended.set_result(None))
