@@ -38,13 +38,17 @@ class Acknowledgements:
         failed: is told once that a commit failed; nothing is released any more.
     """
 
-    __slots__ = ("_failed", "_groups", "_release", "waiting")
+    __slots__ = ("_failed", "_groups", "_release")
 
     def __init__(self, release: Callable[[list[bytes], int], None], failed: Callable[[Exception], None]) -> None:
         self._release = release
         self._failed: Callable[[Exception], None] | None = failed
         self._groups: list[_Group] = []  # nearly always one or two
-        self.waiting = 0  # answers that have not been released
+
+    @property
+    def waiting(self) -> int:
+        """Answers that have not been released."""
+        return sum(len(group.answers) for group in self._groups)
 
     def add(self, pending: Pending | None, answer: bytes, counted: int) -> bool:
         """Takes an answer to be released after ``pending``; ``counted`` is 1 where it acknowledges QoS 1.
@@ -52,17 +56,14 @@ class Acknowledgements:
         False: there is nothing to wait for, the answer was not taken and is the caller's to write now.
         """
         groups = self._groups
-        if groups:
+        if groups and (pending is None or pending is groups[-1].pending):
             group = groups[-1]
-            if pending is not None and pending is not group.pending:
-                group = self._begin(pending)
         elif pending is None:
             return False
         else:
             group = self._begin(pending)
         group.answers.append(answer)
         group.counted += counted
-        self.waiting += 1
         if group.pending.done:
             self._ended(group.pending.error)
         return True
@@ -85,7 +86,6 @@ class Acknowledgements:
             answers += group.answers
             counted += group.counted
         if answers:
-            self.waiting -= len(answers)
             self._release(answers, counted)
         if error is not None:
             self._fail(error)
@@ -99,4 +99,3 @@ class Acknowledgements:
     def discard(self) -> None:
         """The connection is over: nothing will be released."""
         self._groups.clear()
-        self.waiting = 0

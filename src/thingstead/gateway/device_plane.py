@@ -85,8 +85,16 @@ class DevicePlane(ConnectionPlane):
 
     def publish(self, packet: Publish) -> Receipt:
         topic = packet.topic
-        if topic == "attributes":
-            return self._report(packet)
+        if topic == "attributes":  # by far the most
+            try:
+                outcome = self._ingest.report_attributes(self._link, packet.payload)
+            except InvalidInput as exc:
+                return self._refused(exc, packet, "attributes/response")
+            if outcome.refused:
+                return self._receipt(outcome, packet, "attributes/response")
+            if self._accepted is not None:
+                self._connection.counters.messages_sent += 1
+            return outcome.commit, _SUCCESS, self._accepted
         request_id = ""
         route = _TOPICS.get(topic)
         if route is None:
@@ -96,29 +104,18 @@ class DevicePlane(ConnectionPlane):
                 return self._ignored(packet)
         answer_topic = None if route.answer_topic is None else route.answer_topic + request_id
         try:
-            outcome = route.take(self, request_id, packet.payload)
+            taken = route.take(self, request_id, packet.payload)
         except Unavailable:
             raise
         except ThingsteadError as exc:
             return self._refused(exc, packet, answer_topic)
-        return (None, _SUCCESS, None) if outcome is None else self._receipt(outcome, packet, answer_topic)
+        return (None, _SUCCESS, None) if taken is None else self._receipt(taken, packet, answer_topic)
 
     def _ignored(self, packet: Publish) -> Receipt:
         """Wire reference §14.7: whatever else a device publishes is tolerated."""
         self._connection.counters.messages_ignored += 1
         self._log_rejected(packet, "the topic means nothing here", ())
         return None, ReasonCode.NO_MATCHING_SUBSCRIBERS, None
-
-    def _report(self, packet: Publish) -> Receipt:
-        try:
-            outcome = self._ingest.report_attributes(self._link, packet.payload)
-        except InvalidInput as exc:
-            return self._refused(exc, packet, "attributes/response")
-        if outcome.refused:
-            return self._receipt(outcome, packet, "attributes/response")
-        if self._accepted is not None:
-            self._connection.counters.messages_sent += 1
-        return outcome.commit, _SUCCESS, self._accepted
 
     def _series(self, _: str, payload: bytes) -> Outcome:
         return self._ingest.report_series(self._link, payload)

@@ -66,7 +66,10 @@ class Uplink:
                 acknowledgement = Puback(packet.packet_id, reason_code).serialize(V5)
             else:
                 acknowledgement = (_PUBACK | packet.packet_id).to_bytes(4, "big")
-            self._answer(pending, acknowledgement + answer if answer else acknowledgement, 1)
+            if answer:
+                acknowledgement += answer
+            if not self._acknowledgements.add(pending, acknowledgement, 1):
+                self._write(acknowledgement, 1)
         elif qos:
             if reason_code >= ReasonCode.UNSPECIFIED_ERROR and self._version is V5:
                 self._inbound.refused(packet.packet_id)
@@ -88,13 +91,15 @@ class Uplink:
 
     def _answer(self, pending: Pending | None, answer: bytes, counted: int) -> None:
         if not self._acknowledgements.add(pending, answer, counted):
-            self._owner.write(answer)
-            self._inbound.acknowledged(counted)
+            self._write(answer, counted)
 
     def _release(self, answers: list[bytes], counted: int) -> None:
-        self._owner.write(b"".join(answers))
-        self._inbound.acknowledged(counted)
+        self._write(b"".join(answers), counted)
         self._owner.acknowledged()
+
+    def _write(self, answers: bytes, counted: int) -> None:
+        self._owner.write(answers)
+        self._inbound.acknowledged(counted)
 
     def end(self) -> None:
         """The connection is over: nothing is acknowledged any more."""

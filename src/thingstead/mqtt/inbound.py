@@ -20,18 +20,12 @@ class Inbound:
         received: packet identifiers of QoS 2 messages that an earlier life of the session had received.
     """
 
-    __slots__ = ("_receive_maximum", "_received", "_unanswered")
+    __slots__ = ("_received", "_room")
 
     def __init__(self, receive_maximum: int = MAX_RECEIVE_MAXIMUM, received: Iterable[int] = ()) -> None:
-        self._receive_maximum = receive_maximum
         # QoS 2, received and not released; None: nothing. Most peers never send at QoS 2.
         self._received: set[int] | None = set(received) or None
-        self._unanswered = 0  # QoS 1, received and not acknowledged
-
-    @property
-    def unanswered(self) -> int:
-        """QoS 1 messages not acknowledged and QoS 2 messages not released."""
-        return self._unanswered + len(self._received or ())
+        self.resume(receive_maximum)
 
     @property
     def received(self) -> frozenset[int]:
@@ -40,8 +34,7 @@ class Inbound:
 
     def resume(self, receive_maximum: int) -> None:
         """A connection begins. QoS 1 messages of an earlier one are not acknowledged any more: they come again."""
-        self._receive_maximum = receive_maximum
-        self._unanswered = 0
+        self._room = receive_maximum - len(self._received or ())  # messages that may come before one is answered
 
     def receive(self, publish: Publish) -> bool:
         """Takes a QoS 1 or 2 PUBLISH; False when it is a repetition that must not be delivered again."""
@@ -52,27 +45,26 @@ class Inbound:
             elif publish.packet_id in received:
                 return False
             received.add(publish.packet_id)
-        else:
-            self._unanswered += 1
-        unanswered = self._unanswered if self._received is None else self._unanswered + len(self._received)
-        if unanswered > self._receive_maximum:
+        self._room -= 1
+        if self._room < 0:
             # [MQTT-3.3.4-9] Not more than Receive Maximum messages for which no answer was sent.
             raise MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, "more messages in flight than the receive maximum")
         return True
 
     def acknowledged(self, count: int) -> None:
         """So many PUBACKs were sent."""
-        self._unanswered -= count
+        self._room += count
 
     def refused(self, packet_id: int) -> None:
         """A PUBREC with a failure was sent, or none will be: the identifier is free again [MQTT-4.3.3-9]."""
-        if self._received is not None:
-            self._received.discard(packet_id)
+        if self._received is not None and packet_id in self._received:
+            self._received.remove(packet_id)
+            self._room += 1
 
     def release(self, packet: Pubrel) -> Pubcomp:
         """Takes a PUBREL; the PUBCOMP that answers it [MQTT-4.3.3-11]."""
         if self._received is not None and packet.packet_id in self._received:
-            self._received.remove(packet.packet_id)
+            self.refused(packet.packet_id)
             return Pubcomp(packet.packet_id)
         # 3.7.2.1: not an error during recovery. 3.x carries no reason code and sees a plain PUBCOMP.
         return Pubcomp(packet.packet_id, ReasonCode.PACKET_IDENTIFIER_NOT_FOUND)

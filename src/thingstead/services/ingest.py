@@ -8,7 +8,6 @@ import asyncio
 import weakref
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -40,10 +39,6 @@ class Outcome(NamedTuple):
 
     commit: Commit | None
     refused: tuple[FieldError, ...]
-
-
-_outcome: Callable[[tuple[Commit | None, tuple[FieldError, ...]]], Outcome]
-_outcome = partial(tuple.__new__, Outcome)  # a third of the cost of the constructor; one is made for every message
 
 
 class TypeDefinition:
@@ -87,6 +82,7 @@ class IngestService:
         self._refreshes: set[asyncio.Task[None]] = set()
         self._told: Commit | None = None  # the open commit whose reports will be told
         self._untold: list[Report] | None = None
+        self._accepted = Outcome(None, ())  # of every report in that commit that is kept as a whole
         self.reports_accepted = 0
         self.attributes_refused = 0
         self.events_accepted = 0
@@ -131,7 +127,7 @@ class IngestService:
         """Attribute values at ``ts`` (ms, device time), or now. Takes over ``attributes``."""
         if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
             raise InvalidInput(f"a report has at most {MAX_ATTRIBUTES_PER_REPORT} attributes")
-        refused = link.definition.compiled.check(attributes, "report")
+        refused = link.definition.compiled.check_report(attributes)
         if refused:
             self.attributes_refused += len(refused)
             if not attributes:
@@ -139,7 +135,7 @@ class IngestService:
         now = self._now_ms()
         commit = self.keep(link, Report(link.device.number, now if ts is None else ts, now, attributes))
         self.reports_accepted += 1
-        return _outcome((commit, refused))
+        return Outcome(commit, refused) if refused else self._accepted
 
     def keep(self, link: DeviceLink, report: Report) -> Commit:
         """Puts a checked report into the open commit, together with what it changes about alarms.
@@ -151,7 +147,10 @@ class IngestService:
         if watch.stale:
             check_ready(watch)
         commit = self._append(report)
-        self.tell(commit, report)
+        if commit is not self._told:
+            self._begin_commit(commit)
+        if self._untold is not None:
+            self._untold.append(report)
         if watch.armed:
             self._watches.report(watch, report)
         return commit
@@ -197,14 +196,13 @@ class IngestService:
             commit.on_done(lambda error: None if error else self._bus.publish(news))
         return Outcome(commit, ())
 
-    def tell(self, commit: Commit, report: Report) -> None:
-        """Puts an appended report on the bus once its commit is on disk, before anyone is acknowledged."""
-        if commit is not self._told:
-            self._told = commit
-            self._watches.follow(commit)
-            self._untold = self._begin_telling(commit)
-        if self._untold is not None:
-            self._untold.append(report)
+    def _begin_commit(self, commit: Commit) -> None:
+        """The first report of a commit: when that is on disk, and before anyone is acknowledged, its reports are put on
+        the bus."""
+        self._told = commit
+        self._accepted = Outcome(commit, ())
+        self._watches.follow(commit)
+        self._untold = self._begin_telling(commit)
 
     def listened(self) -> None:
         """Somebody listens to reports by now: those of the open commit that are still to come are told, too."""
