@@ -86,8 +86,7 @@ class Workshop:
             access_token=ids.new_access_token(),
             view_token=ids.new_view_token(),
             device_code=ids.new_device_code(),
-            create_time=NOW,
-            **members,
+            **{"create_time": NOW, **members},
         )
         return await self.store.devices.create(device)
 
