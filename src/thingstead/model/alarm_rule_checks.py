@@ -5,7 +5,7 @@ Problems bear the path of the part, such as ``raise.and[1].value`` or ``levels[0
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any
 
 from thingstead.model import limits
 from thingstead.model.alarm_rule import (
@@ -16,6 +16,7 @@ from thingstead.model.alarm_rule import (
     Condition,
     RuleBody,
 )
+from thingstead.model.alarm_rule_ranges import EVERYTHING, Range, is_number, range_of
 from thingstead.model.device_type import AttributeDefinition, DataType
 from thingstead.model.limits import Problems
 
@@ -37,28 +38,6 @@ _VALUES_OF: dict[DataType, tuple[tuple[type, ...], str]] = {
     "enum": ((str,), "a text"),
     "switch": ((bool,), "true or false"),
 }
-
-
-class Range(NamedTuple):
-    """Numbers between two bounds; the bounds belong to it unless they are open."""
-
-    low: float
-    low_open: bool
-    high: float
-    high_open: bool
-
-    def meets(self, other: "Range") -> "Range":
-        """The numbers that belong to both."""
-        low = max((self.low, self.low_open), (other.low, other.low_open))
-        high = min((self.high, not self.high_open), (other.high, not other.high_open))
-        return Range(*low, high[0], not high[1])
-
-    @property
-    def empty(self) -> bool:
-        return self.low > self.high or (self.low == self.high and (self.low_open or self.high_open))
-
-
-EVERYTHING = Range(-inf, False, inf, False)
 
 
 def check_body(body: RuleBody, definitions: Definitions, problems: Problems, *, flat: bool) -> None:
@@ -94,7 +73,7 @@ def _check_pair(raises: Condition, clear: Condition, path: str, problems: Proble
             problems.add(f"{where}.deadband", "has no effect beside clear; leave one of them out")
     if raises.attribute is None or raises.attribute != clear.attribute:
         return
-    raised, cleared = _range(raises), _range(clear)
+    raised, cleared = range_of(raises), range_of(clear)
     if raised is not None and cleared is not None and not cleared.empty and cleared.meets(raised) == cleared:
         problems.add(f"{path}clear", "can never clear: whenever it holds, raise holds too")
 
@@ -154,7 +133,7 @@ class _Checks:
         texts: dict[str, Any] = {}
         for index, part in enumerate(parts):
             name = part.attribute or ""
-            found = _range(part)
+            found = range_of(part)
             if found is not None:
                 ranges[name] = ranges.get(name, EVERYTHING).meets(found)
                 if ranges[name].empty:
@@ -208,10 +187,10 @@ class _Checks:
             elif value[0] > value[1]:
                 self._problems.add(f"{path}.value", "can never hold: the lowest value is above the highest")
         elif op == "change":
-            if value is not None and (not _is_number(value) or value <= 0):
+            if value is not None and (not is_number(value) or value <= 0):
                 self._problems.add(f"{path}.value", "must be a number above 0, or be left out")
         elif op in ORDERED:
-            if not _is_number(value):
+            if not is_number(value):
                 self._problems.add(f"{path}.value", "must be a number")
         elif value is None or isinstance(value, tuple):
             self._problems.add(f"{path}.value", "must be a number, a text, true or false")
@@ -270,7 +249,7 @@ class _Checks:
                 self._problems.add(
                     f"{path}.value", f"can never hold: it is not one of the items of {defined.identifier}"
                 )
-        wanted = _range(condition)
+        wanted = range_of(condition)
         if defined.data_type == "number" and wanted is not None:
             low, high = defined.data_options.get("min"), defined.data_options.get("max")
             admitted = Range(-inf if low is None else low, False, inf if high is None else high, False)
@@ -301,26 +280,6 @@ def _parts(condition: Condition, path: str) -> Iterator[tuple[Condition, str]]:
             yield from _parts(part, f"{path}.{name}[{index}]")
     if condition.not_ is not None:
         yield from _parts(condition.not_, f"{path}.not")
-
-
-def _range(condition: Condition) -> Range | None:
-    """The numbers for which a comparison holds; None where it is none of numbers, or they are no range."""
-    value: Any = condition.value
-    if condition.op == "between" and isinstance(value, tuple) and len(value) == 2:
-        return Range(value[0], False, value[1], False)
-    if not _is_number(value):
-        return None
-    return {
-        ">": Range(value, True, inf, False),
-        ">=": Range(value, False, inf, False),
-        "<": Range(-inf, False, value, True),
-        "<=": Range(-inf, False, value, False),
-        "==": Range(value, False, value, False),
-    }.get(condition.op or "")
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) is int or type(value) is float
 
 
 def _on_one_line(points: Sequence[tuple[float, float]]) -> bool:

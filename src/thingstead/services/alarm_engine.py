@@ -5,27 +5,22 @@ then, through the same functions that evaluate reports; it is read from the stor
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
 
 import structlog
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import NotFound, ThingsteadError
+from thingstead.errors import ThingsteadError
 from thingstead.model.alarm import Alarm, AlarmChange
 from thingstead.model.alarm_rule import AlarmRule
 from thingstead.model.device import Device
-from thingstead.model.messages import AlarmRuleChanged, DeviceChanged, PresenceChanged
-from thingstead.rules.facts import ALWAYS_ONLINE
 from thingstead.rules.monitor import FAR
-from thingstead.services.alarm_watches import LEFT_SOURCE, AlarmWatches, check_ready
+from thingstead.services.alarm_news import AlarmNews, handle_each
+from thingstead.services.alarm_watches import AlarmWatches, check_ready
 from thingstead.services.commits import committed
 from thingstead.storage.base import Store
 
-T = TypeVar("T")
 log = structlog.get_logger("thingstead.alarms")
 
 RULES_PER_READ = 500
@@ -34,7 +29,6 @@ DEVICES_PER_TURN = 20  # looked at before other work gets its turn
 LONGEST_SLEEP_S = 1.0
 SHORTEST_SLEEP_S = 0.005
 SHELVES_EVERY_MS = 1_000
-RULE_CHANGED = "the rule was changed"
 
 
 class AlarmEngine:
@@ -46,26 +40,19 @@ class AlarmEngine:
         self.watches = watches
         self._library = watches.library
         self._agenda = watches.agenda
-        self._surveys: deque[AlarmRule] = deque()  # rules whose devices must all be looked at
-        self._presence: dict[str, PresenceChanged] = {}  # by device id: the newest news
-        self._rules: dict[str, str] = {}  # changed ones: project by rule id
-        self._devices: dict[str, str] = {}  # changed ones, by id
+        self._news = AlarmNews(store, bus, clock, watches)
+        self._surveys = self._news.surveys
         self._shelves_at = 0  # ms, when the ends of shelves are looked for again
         self._wake = watches.trouble
         self._closing = False
         self._task: asyncio.Task[None] | None = None
-        self._subscriptions = [
-            bus.subscribe(AlarmRuleChanged, self._heard_rule),
-            bus.subscribe(DeviceChanged, self._heard_device),
-            bus.subscribe(PresenceChanged, self._heard_presence),
-        ]
 
     async def start(self, *, run: bool = True) -> None:
         """Reads the rules, and notes what waits for its time. ``run``: also looks, by itself, when that has come."""
         after = ""
         while rules := await self._store.alarm_rules.list_enabled(after, RULES_PER_READ):
             for rule in rules:
-                await self._put(rule)
+                await self._news.put(rule)
             after = rules[-1].id
         for due in await self._store.alarms.list_due():
             self._agenda.put(due.device_id, due.due_at)
@@ -79,8 +66,7 @@ class AlarmEngine:
 
     async def close(self) -> None:
         """Ends the looking. What waits for its time is on disk."""
-        for subscription in self._subscriptions:
-            subscription.cancel()
+        self._news.close()
         self._closing = True
         self._wake.set()
         if self._task is not None:
@@ -112,11 +98,9 @@ class AlarmEngine:
 
     async def sweep(self) -> None:
         """Does all that is due by now. What fails stays due."""
-        await _each(self._rules, lambda rule_id, project_id: self._refresh_rule(project_id, rule_id))
-        await _each(self._devices, lambda device_id, _: self._refresh_device(device_id))
-        await _each(self._presence, self._note_presence)
+        await self._news.take_effect()
         await self._look_at_due()
-        await _each(self.watches.mistrusted, lambda _, watch: self.watches.read(watch), again=True)
+        await handle_each(self.watches.mistrusted, lambda _, watch: self.watches.read(watch), again=True)
         while self._surveys:
             await self._survey(self._surveys[0])
             self._surveys.popleft()
@@ -173,101 +157,6 @@ class AlarmEngine:
                 told = f"on device {device_id}: {reason}{more}" if reason else ""
                 await self._store.alarm_rules.note_failing(record.rule.id, told)
 
-    # What others change
-
-    def _heard_rule(self, news: AlarmRuleChanged) -> None:
-        self._rules[news.rule_id] = news.project_id
-        self._wake.set()
-
-    def _heard_device(self, news: DeviceChanged) -> None:
-        self._devices[news.device_id] = news.device_id
-        self._wake.set()
-
-    def _heard_presence(self, news: PresenceChanged) -> None:
-        if self._library.absences:
-            self._presence[news.device_id] = news
-            self._wake.set()
-
-    async def refreshed(self) -> None:
-        """Returns when every change that was announced up to now is in effect."""
-        await self.sweep()
-
-    async def _refresh_rule(self, project_id: str, rule_id: str) -> None:
-        try:
-            rule: AlarmRule | None = await self._store.alarm_rules.get(project_id, rule_id)
-        except NotFound:
-            rule = None
-        reset = True
-        if rule is not None and rule.enabled:
-            reset = await self._put(rule)
-        else:
-            self._library.drop(rule_id)
-        for watch in self.watches.live():
-            book = self._library.book_of(watch.device)
-            concerned = rule_id in book.records
-            if concerned and not watch.armed:
-                await self.watches.read(watch)
-            elif watch.armed and (concerned or rule_id in watch.monitor.book.records):
-                await self._retarget(watch.device, (rule_id,) if reset else (), RULE_CHANGED)
-        if rule is not None and rule.enabled:
-            self._surveys.append(rule)
-
-    async def _put(self, rule: AlarmRule) -> bool:
-        """Takes a rule into the library; whether it must be evaluated from the beginning. One that cannot be evaluated
-        on this machine is shown as failing."""
-        try:
-            return self._library.put(rule)
-        except ValueError as exc:
-            log.error("an alarm rule cannot be evaluated here", rule=rule.id, project=rule.project_id, error=str(exc))
-            await self._store.alarm_rules.note_failing(rule.id, f"cannot be evaluated on this server: {exc}")
-            return True
-
-    async def _refresh_device(self, device_id: str) -> None:
-        device = await self._store.devices.find(device_id)
-        watch = self.watches.find(device_id)
-        if device is None:
-            self.watches.forget(device_id)
-        elif watch is None:
-            rules = self._library.book_of(device).records
-            left = [kept.rule_id for kept in await self._store.alarms.states(device_id) if kept.rule_id not in rules]
-            if left:
-                now = self._clock.now_ms()
-                self.watches.tell(await self._store.alarm_rules.leave_source(device_id, left, now, LEFT_SOURCE))
-            await self.watches.watch(device)
-        else:
-            watch.device = device
-            if watch.armed:
-                await self._retarget(device, (), LEFT_SOURCE)
-            elif self._library.book_of(device):
-                await self.watches.read(watch)
-
-    async def _retarget(self, device: Device, reset: tuple[str, ...], reason: str) -> None:
-        """Gives a device in memory the rules that concern it now; ``reset``: rules to begin anew with."""
-        watch = await self.watches.watch(device)
-        book = self._library.book_of(device)
-        if book.absences and not watch.monitor.book.absences:
-            watch.online = await self._store.presence.find_session(device.number) is not None
-        if watch.stale or (book.records == watch.monitor.book.records and not reset):
-            return
-        now = self._clock.now_ms()
-        changes = watch.retarget(book, reset, reason, now)
-        changes += watch.changes(watch.catch_up(now), now)
-        if changes:
-            self.watches.append(watch, changes)
-        else:
-            self.watches.schedule(watch)
-
-    async def _note_presence(self, device_id: str, news: PresenceChanged) -> None:
-        device = await self._store.devices.find(device_id)
-        if device is None:
-            return
-        watch = await self.watches.watch(device)
-        if watch.armed and watch.monitor.book.absences and not watch.stale:
-            now = self._clock.now_ms()
-            watch.online = news.online
-            since = ALWAYS_ONLINE if news.online else watch.device_time(news.ts)
-            self.watches.decide(watch, watch.monitor.presence(since, watch.device_time(now)), now)
-
     async def clear_by_hand(self, alarm: Alarm, reason: str) -> None:
         """Clears an alarm because a person says so; returns when that is on disk."""
         device = await self._store.devices.get(alarm.project_id, alarm.device_id)
@@ -285,22 +174,3 @@ class AlarmEngine:
         )
         decisions = watch.monitor.clear_by_hand(alarm.rule_id, watch.device_time(now))
         await committed(self.watches.append(watch, [cleared, *watch.changes(decisions, now)]))
-
-
-async def _each(pending: dict[str, T], handle: Callable[[str, T], Awaitable[None]], *, again: bool = False) -> None:
-    """Handles what is pending, taken out one by one. What the store could not do is pending again, unless newer news
-    came; a fault of ours is logged, so that it keeps nobody else waiting, and is pending again where ``again`` says so.
-    """
-    for key in list(pending):
-        value = pending.pop(key)
-        try:
-            await handle(key, value)
-        except Exception as exc:
-            if not again and not isinstance(exc, ThingsteadError):
-                log.exception("an alarm rule or device could not be looked at", id=key)
-                continue
-            pending.setdefault(key, value)
-            raise
-        except BaseException:
-            pending.setdefault(key, value)
-            raise

@@ -18,7 +18,7 @@ from thingstead.model.limits import Problems
 from thingstead.model.messages import AlarmRuleChanged
 from thingstead.model.notification import Channel, KeptChannel
 from thingstead.rules.schedule import zone
-from thingstead.services.alarm_engine import RULE_CHANGED
+from thingstead.services.alarm_news import RULE_CHANGED
 from thingstead.services.alarm_watches import AlarmWatches
 from thingstead.services.notify_targets import check_channels, hide_secrets, keep_channels
 from thingstead.storage.base import Store

@@ -8,14 +8,12 @@ from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Created, Listed, PageQuery, listed
-from thingstead.errors import Conflict, InvalidInput, NotFound
+from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
-from thingstead.model.alarm_rule import AlarmRule, AlarmRuleFilter, Condition, Level, RuleStatistics, Schedule
+from thingstead.model.alarm_rule import AlarmRule, AlarmRuleFilter, Condition, Level, Schedule
 from thingstead.model.alarm_rule_form import RuleForm, RulePatch, form_of
 from thingstead.model.notification import Channel
-from thingstead.services.alarm_dry_run import DryRun
 from thingstead.services.alarm_rules import channels_of
-from thingstead.services.alarm_trace import RuleTrace
 
 TAG = "Alarm rules"
 COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}
@@ -96,26 +94,6 @@ class EnabledBody(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool
 
 
-class TraceQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Of which device."""
-
-    device: Annotated[str, Meta(description="Only looks at this device (id).")] | None = None
-
-
-class DryRunBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What to try: a rule that need not exist, or one that does; on which devices; over which time."""
-
-    rule: RuleForm | None = None
-    rule_id: Annotated[str, Meta(description="In place of `rule`: the id of one that exists.")] | None = None
-    device: Annotated[str, Meta(description="Only this device (id).")] | None = None
-    devices: Annotated[
-        list[str],
-        Meta(max_length=DRY_RUN_DEVICES, description="Only these devices (ids); else the first 100 of the source."),
-    ] = []
-    start_time: Annotated[Instant, Meta(description="ms; a day before the end where left out.")] | None = None
-    end_time: Annotated[Instant, Meta(description="ms; now where left out.")] | None = None
-
-
 def _shown(rule: AlarmRule) -> AlarmRuleInfo:
     form = form_of(rule, channels_of(rule, hidden=True))
     body = rule.body
@@ -193,33 +171,6 @@ async def enable_for_device(call: Call) -> None:
     )
 
 
-async def statistics(call: Call) -> RuleStatistics:
-    """What the alarms of the rule add up to."""
-    return await call.platform.alarm_rules.statistics(call.caller.project_id, call.path["rule_id"])
-
-
-async def trace(call: Call) -> RuleTrace:
-    """Why the rule did, or did not, raise: the last looks at it since the server started, with the values and with what
-    each condition came to, and how it stands now."""
-    query: TraceQuery = call.query
-    return await call.platform.alarm_trace.trace(call.caller.project_id, call.path["rule_id"], query.device)
-
-
-async def dry_run(call: Call) -> DryRun:
-    """Replays a rule over stored history and answers when it would have raised and cleared. Nothing is kept and nobody
-    is told. A call reads up to 200,000 points of up to 100 devices; `complete` says whether that was enough."""
-    body: DryRunBody = call.body
-    if (body.rule is None) is (body.rule_id is None):
-        raise InvalidInput.field("rule", "is required, or rule_id, and not both")
-    return await call.platform.alarm_dry_run.run(
-        call.caller.project_id,
-        body.rule if body.rule is not None else body.rule_id or "",
-        [*([body.device] if body.device else []), *body.devices],
-        body.start_time,
-        body.end_time,
-    )
-
-
 ENDPOINTS = (
     Endpoint(
         method="POST",
@@ -276,36 +227,6 @@ ENDPOINTS = (
         handler=enable_for_device,
         body=EnabledBody,
         refusals=(NotFound,),
-        **COMMON,
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/v1/alarm_rule/{rule_id}/statistics",
-        summary="Read what the alarms of a rule add up to",
-        handler=statistics,
-        info=RuleStatistics,
-        refusals=(NotFound,),
-        **COMMON,
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/v1/alarm_rule/{rule_id}/trace",
-        summary="Read why a rule did, or did not, raise",
-        handler=trace,
-        query=TraceQuery,
-        info=RuleTrace,
-        refusals=(NotFound,),
-        **COMMON,
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/v1/alarm_rule_test",
-        summary="Try an alarm rule on stored history",
-        handler=dry_run,
-        body=DryRunBody,
-        info=DryRun,
-        refusals=(NotFound,),
-        example={"rule": SMALLEST, "start_time": 1_700_000_000_000, "end_time": 1_700_086_400_000},
         **COMMON,
     ),
 )

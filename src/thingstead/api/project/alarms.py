@@ -10,7 +10,7 @@ from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Listed, PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
-from thingstead.model.alarm import Alarm, AlarmComment, AlarmFilter, AlarmLog
+from thingstead.model.alarm import Alarm, AlarmComment, AlarmFilter
 
 TAG = "Alarms"
 COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}
@@ -25,21 +25,6 @@ class AlarmDevice(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-
-
-class AlarmItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An alarm message."""
-
-    id: str
-    device_id: str
-    alarm_status: int  # 1 raised, 0 cleared
-    alarm_level: int  # 1 normal (普通), 2 serious (严重), 3 urgent (紧急)
-    alarm_info: dict[str, Any]
-    create_time: int  # ms, when the server noticed
-    notify_logs: list[dict[str, Any]]
-    device: AlarmDevice
-    alarm_id: str  # extension: the alarm that this message is about
-    ts: int  # extension: ms, when it happened, by the device's timestamps
 
 
 class AlarmInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,22 +44,6 @@ class AlarmInfo(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_by: str | UnsetType = UNSET
     shelved_until: int | UnsetType = UNSET  # ms
     comments: list[AlarmComment]
-
-
-class DeviceAlarmsQuery(PageQuery, frozen=True, kw_only=True):
-    """Which alarm messages are wanted. Filters that are given must all match."""
-
-    level: Annotated[Literal[1, 2, 3], Meta(description="Extension: only of this level.")] | None = None
-    status: Annotated[Literal[0, 1], Meta(description="Extension: 1 only raised, 0 only cleared.")] | None = None
-    start: Annotated[Instant, Meta(description="Extension: the earliest create_time, in ms.")] | None = None
-    end: Annotated[Instant, Meta(description="Extension: the latest create_time, in ms.")] | None = None
-    rule: Annotated[str, Meta(description="Extension: only of this alarm rule (id).")] | None = None
-
-
-class AlarmsQuery(DeviceAlarmsQuery, frozen=True, kw_only=True):
-    """The same for a whole project."""
-
-    device: Annotated[str, Meta(description="Extension: only of this device (id).")] | None = None
 
 
 class AlarmListQuery(PageQuery, frozen=True, kw_only=True):
@@ -110,32 +79,6 @@ class AlarmShelveBody(AlarmActionBody, frozen=True, kw_only=True):
     for_ms: Annotated[int, Meta(ge=1, description="How long the silence lasts, from now on.")] | None = None
 
 
-def _filter(query: DeviceAlarmsQuery) -> AlarmFilter:
-    return AlarmFilter(
-        device_id=query.device if isinstance(query, AlarmsQuery) else None,
-        rule_id=query.rule,
-        alarm_level=query.level,
-        alarm_status=query.status,
-        start_time=query.start,
-        end_time=query.end,
-    )
-
-
-def _item(log: AlarmLog) -> AlarmItem:
-    return AlarmItem(
-        id=log.id,
-        device_id=log.device_id,
-        alarm_status=log.alarm_status,
-        alarm_level=log.alarm_level,
-        alarm_info=log.alarm_info,
-        create_time=log.create_time,
-        notify_logs=list(log.notify_logs),
-        device=AlarmDevice(id=log.device_id, name=log.device_name),
-        alarm_id=log.alarm_id,
-        ts=log.ts,
-    )
-
-
 def _shown(alarm: Alarm) -> AlarmInfo:
     return AlarmInfo(
         id=alarm.id,
@@ -163,23 +106,6 @@ async def _by(call: Call) -> str:
         return f"application {call.caller.app_id}"
     administrator = await call.platform.accounts.get_administrator(call.caller.project_id, call.caller.admin_id)
     return administrator.account
-
-
-async def alarm_logs(call: Call) -> Listed[AlarmItem]:
-    """The newest message comes first. A message says that an alarm was raised, changed its level (both status 1), or
-    cleared (status 0)."""
-    page = call.query.to_page()
-    logs, total = await call.platform.alarms.list_logs(call.caller.project_id, _filter(call.query), page)
-    return listed([_item(log) for log in logs], total, page)
-
-
-async def device_alarm_logs(call: Call) -> Listed[AlarmItem]:
-    """The newest message comes first."""
-    page = call.query.to_page()
-    logs, total = await call.platform.alarms.list_device_logs(
-        call.caller.project_id, call.path["device_id"], _filter(call.query), page
-    )
-    return listed([_item(log) for log in logs], total, page)
 
 
 async def alarms(call: Call) -> Listed[AlarmInfo]:
@@ -256,25 +182,6 @@ def _action(name: str, summary: str, handler: Any, body: type[msgspec.Struct] = 
 
 
 ENDPOINTS = (
-    Endpoint(
-        method="GET",
-        path="/api/v1/alarm_logs",
-        summary="List alarm messages of the project",
-        handler=alarm_logs,
-        tag=TAG,
-        query=AlarmsQuery,
-        info=Listed[AlarmItem],
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/v1/device/{device_id}/alarm_logs",
-        summary="List alarm messages of a device",
-        handler=device_alarm_logs,
-        tag=TAG,
-        query=DeviceAlarmsQuery,
-        info=Listed[AlarmItem],
-        refusals=(NotFound,),
-    ),
     Endpoint(
         method="GET",
         path="/api/v1/alarms",

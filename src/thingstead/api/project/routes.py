@@ -3,6 +3,8 @@
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.project import (
     administrators,
+    alarm_logs,
+    alarm_rule_insight,
     alarm_rules,
     alarms,
     applications,
@@ -33,8 +35,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *retention.ENDPOINTS,
     *control.ENDPOINTS,
     *custom_data.ENDPOINTS,
+    *alarm_logs.ENDPOINTS,
     *alarms.ENDPOINTS,
     *alarm_rules.ENDPOINTS,
+    *alarm_rule_insight.ENDPOINTS,
     *notify_groups.ENDPOINTS,
     *device_types.ENDPOINTS,
     *device_groups.ENDPOINTS,

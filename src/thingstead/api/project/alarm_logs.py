@@ -1,0 +1,109 @@
+"""Alarm messages (告警记录): an alarm was raised, changed its level, or cleared."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.fields import Listed, PageQuery, listed
+from thingstead.api.project.alarms import TAG, AlarmDevice, Instant
+from thingstead.errors import NotFound
+from thingstead.model.alarm import AlarmFilter, AlarmLog
+
+
+class AlarmItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An alarm message."""
+
+    id: str
+    device_id: str
+    alarm_status: int  # 1 raised, 0 cleared
+    alarm_level: int  # 1 normal (普通), 2 serious (严重), 3 urgent (紧急)
+    alarm_info: dict[str, Any]
+    create_time: int  # ms, when the server noticed
+    notify_logs: list[dict[str, Any]]
+    device: AlarmDevice
+    alarm_id: str  # extension: the alarm that this message is about
+    ts: int  # extension: ms, when it happened, by the device's timestamps
+
+
+class DeviceAlarmsQuery(PageQuery, frozen=True, kw_only=True):
+    """Which alarm messages are wanted. Filters that are given must all match."""
+
+    level: Annotated[Literal[1, 2, 3], Meta(description="Extension: only of this level.")] | None = None
+    status: Annotated[Literal[0, 1], Meta(description="Extension: 1 only raised, 0 only cleared.")] | None = None
+    start: Annotated[Instant, Meta(description="Extension: the earliest create_time, in ms.")] | None = None
+    end: Annotated[Instant, Meta(description="Extension: the latest create_time, in ms.")] | None = None
+    rule: Annotated[str, Meta(description="Extension: only of this alarm rule (id).")] | None = None
+
+
+class AlarmsQuery(DeviceAlarmsQuery, frozen=True, kw_only=True):
+    """The same for a whole project."""
+
+    device: Annotated[str, Meta(description="Extension: only of this device (id).")] | None = None
+
+
+def _filter(query: DeviceAlarmsQuery) -> AlarmFilter:
+    return AlarmFilter(
+        device_id=query.device if isinstance(query, AlarmsQuery) else None,
+        rule_id=query.rule,
+        alarm_level=query.level,
+        alarm_status=query.status,
+        start_time=query.start,
+        end_time=query.end,
+    )
+
+
+def _item(log: AlarmLog) -> AlarmItem:
+    return AlarmItem(
+        id=log.id,
+        device_id=log.device_id,
+        alarm_status=log.alarm_status,
+        alarm_level=log.alarm_level,
+        alarm_info=log.alarm_info,
+        create_time=log.create_time,
+        notify_logs=list(log.notify_logs),
+        device=AlarmDevice(id=log.device_id, name=log.device_name),
+        alarm_id=log.alarm_id,
+        ts=log.ts,
+    )
+
+
+async def alarm_logs(call: Call) -> Listed[AlarmItem]:
+    """The newest message comes first. A message says that an alarm was raised, changed its level (both status 1), or
+    cleared (status 0)."""
+    page = call.query.to_page()
+    logs, total = await call.platform.alarms.list_logs(call.caller.project_id, _filter(call.query), page)
+    return listed([_item(log) for log in logs], total, page)
+
+
+async def device_alarm_logs(call: Call) -> Listed[AlarmItem]:
+    """The newest message comes first."""
+    page = call.query.to_page()
+    logs, total = await call.platform.alarms.list_device_logs(
+        call.caller.project_id, call.path["device_id"], _filter(call.query), page
+    )
+    return listed([_item(log) for log in logs], total, page)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/alarm_logs",
+        summary="List alarm messages of the project",
+        handler=alarm_logs,
+        tag=TAG,
+        query=AlarmsQuery,
+        info=Listed[AlarmItem],
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/device/{device_id}/alarm_logs",
+        summary="List alarm messages of a device",
+        handler=device_alarm_logs,
+        tag=TAG,
+        query=DeviceAlarmsQuery,
+        info=Listed[AlarmItem],
+        refusals=(NotFound,),
+    ),
+)
