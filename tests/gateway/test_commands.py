@@ -84,16 +84,19 @@ async def test_a_command_issued_while_pending_ones_are_read_comes_after_them_and
     assert (await live).command_id == 2
 
 
-async def test_a_command_that_the_device_refuses_is_not_delivered(house: House) -> None:
+async def test_a_command_that_the_device_refuses_fails_with_its_reason_and_makes_room_for_the_next(
+    house: House,
+) -> None:
     device = await house.device()
     peer = await house.log_in(device, V5)
     await peer.subscribe("command/send/+", qos=1)
-    sent = await command(house, device)
+    sent = [await command(house, device, command_id=number, wait_ms=60_000) for number in (1, 2)]
     packet = await peer.receive(Publish)
     peer.send(Puback(packet.packet_id, ReasonCode.QUOTA_EXCEEDED))
-    await peer.receive_nothing()
-    await house.platform.control.close()
-    assert (await house.store.commands.get(device.id, sent.id)).state == "sent"
+    assert (await peer.receive(Publish)).topic == "command/send/2"
+    await state_reached(house, device, sent[0].id, "failed")
+    kept = await house.store.commands.get(device.id, sent[0].id)
+    assert kept.reason == "the device refused it: QUOTA_EXCEEDED (0x97)"
 
 
 async def test_the_next_command_waits_for_the_acknowledgement_of_the_one_before(house: House) -> None:

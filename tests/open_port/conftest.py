@@ -232,7 +232,7 @@ class Broker:
     async def later(self, s: float) -> None:
         """Lets time pass, and does what is due."""
         self.clock.advance(round(s * 1000))
-        self.gateway.open_port.deadlines.run_due()
+        self.gateway.deadlines.run_due()
         await self.settle()
 
     @contextlib.contextmanager

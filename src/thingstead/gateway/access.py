@@ -7,7 +7,10 @@ from typing import NamedTuple, TypeVar
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 from thingstead.errors import NotAuthenticated
+from thingstead.gateway.acknowledgements import committed
+from thingstead.gateway.device_occupancy import Occupancy
 from thingstead.gateway.device_plane import DevicePlane
+from thingstead.gateway.device_sessions import DeviceSessions
 from thingstead.gateway.gateway_plane import GatewayPlane
 from thingstead.gateway.hub import Downlink, Held, Hub, LiveSession
 from thingstead.gateway.plane import Connection
@@ -106,28 +109,50 @@ class DeviceLogIn:
 class DeviceAccess:
     """Admits devices over MQTT: user name = AccessToken, password = ProjectKey (wire reference §3.1).
 
-    The client identifier is not looked at, the will is not published, and no session outlives its connection.
+    The client identifier says nothing about who it is, and the will is not published. A session outlives its connection
+    where the device asks for that.
     """
 
-    def __init__(self, log_in: DeviceLogIn, settings: MqttSettings) -> None:
+    def __init__(self, log_in: DeviceLogIn, sessions: DeviceSessions, settings: MqttSettings) -> None:
         self._log_in = log_in
+        self._sessions = sessions
         self._settings = settings
 
     async def admit(self, connect: Connect, connection: Connection) -> DevicePlane:
         """Raises NotAuthenticated, or Unavailable where the session cannot be kept."""
 
         async def make(admission: Admission) -> DevicePlane:
-            return await self._plane(connection, admission)
+            return await self._plane(connect, connection, admission)
 
         return await self._log_in.log_in(_certificate(connect), connection, "mqtt", connect.client_id, make)
 
-    async def _plane(self, connection: Connection, admission: Admission) -> DevicePlane:
+    async def _plane(self, connect: Connect, connection: Connection, admission: Admission) -> DevicePlane:
         link, end, session_id = admission.link, admission.end, admission.session_id
         platform = self._log_in.platform
+        kept = await self._occupy(connect, connection, link.device.id)
         if link.definition.conn_type != GATEWAY:
-            return DevicePlane(connection, link, platform, self._settings, end)
-        gateway = await platform.sub_devices.open(link.device, session_id, connection.remote_address)
-        return GatewayPlane(connection, link, platform, self._settings, end, gateway)
+            return DevicePlane(connection, link, platform, self._settings, end, kept)
+        try:
+            gateway = await platform.sub_devices.open(link.device, session_id, connection.remote_address)
+        except BaseException:
+            if kept is not None:
+                kept.end("the log-in failed")
+            raise
+        return GatewayPlane(connection, link, platform, self._settings, end, gateway, kept)
+
+    async def _occupy(self, connect: Connect, connection: Connection, device_id: str) -> Occupancy | None:
+        """The hold on the session that the device asks for. Raises Unavailable where it cannot be kept."""
+        kept = Occupancy(connection, self._sessions)
+        occupied = kept.begin(device_id, connect)
+        if occupied is None:
+            return None
+        try:
+            if occupied.pending is not None:
+                await committed(occupied.pending, "the session cannot be kept")
+        except BaseException:
+            kept.refuse(occupied)
+            raise
+        return kept
 
 
 def _certificate(connect: Connect) -> Certificate:

@@ -1,7 +1,10 @@
 """Answers that wait for their commits, and leave in the order of the messages they answer."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
+
+from thingstead.errors import Unavailable
 
 
 class Pending(Protocol):
@@ -14,6 +17,44 @@ class Pending(Protocol):
     def error(self) -> Exception | None: ...
 
     def on_done(self, callback: Callable[[Exception | None], None]) -> None: ...
+
+
+class _Both:
+    """Two commits; the work is done when both have ended."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: Pending, second: Pending) -> None:
+        self._first = first
+        self._second = second
+
+    @property
+    def done(self) -> bool:
+        return self._first.done and self._second.done
+
+    @property
+    def error(self) -> Exception | None:
+        return self._first.error or self._second.error
+
+    def on_done(self, callback: Callable[[Exception | None], None]) -> None:
+        second = self._second
+        self._first.on_done(lambda _: second.on_done(lambda _: callback(self.error)))
+
+
+def both(first: Pending | None, second: Pending | None) -> Pending | None:
+    """What an answer waits for that depends on two commits; nearly always they are one."""
+    if first is None or first is second:
+        return second
+    return first if second is None else _Both(first, second)
+
+
+async def committed(pending: Pending, refusal: str) -> None:
+    """Returns when a commit is on disk. Raises Unavailable with this message where it failed."""
+    ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+    pending.on_done(lambda error: None if ended.done() else ended.set_result(error))
+    error = await ended
+    if error is not None:
+        raise Unavailable(refusal) from error
 
 
 class _Group:

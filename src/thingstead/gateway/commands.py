@@ -32,7 +32,11 @@ class _Tracking:
         self._control.command_sent(self._row_id)
 
     def settled(self, reason_code: ReasonCode) -> None:
-        if self._qos and reason_code < 0x80:  # at QoS 0 nothing says that it arrived
+        if reason_code >= ReasonCode.UNSPECIFIED_ERROR:
+            self._control.command_refused(
+                self._row_id, f"the device refused it: {reason_code.name} (0x{reason_code:02X})"
+            )
+        elif self._qos:  # at QoS 0 nothing says that it arrived
             self._control.command_delivered(self._row_id)
         self._commands.settled(self._row_id)
 

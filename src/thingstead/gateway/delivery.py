@@ -44,6 +44,10 @@ class Owner(Protocol):
         """A message that was fed is put into the window."""
         ...
 
+    def sent(self, entry: Entry) -> None:
+        """A message was written to the connection."""
+        ...
+
     def settled(self, entry: Entry, reason_code: ReasonCode) -> None:
         """The client answered a message for good."""
         ...
@@ -209,6 +213,10 @@ class Delivery:
         outbound.resume(self._receive_maximum)
         self._link.when_writable(self.pump)
 
+    def give_up(self) -> None:
+        """The session's messages are not this connection's any more."""
+        self._outbound = self._owner = None
+
     def _outbound_now(self) -> Outbound:
         if self._outbound is None:
             self.adopt(Outbound(QUEUE_LIMIT), None)
@@ -270,7 +278,9 @@ class Delivery:
         # [MQTT-3.3.1-1] DUP on re-delivery.
         self._link.write_soon(encoded.with_packet_id(entry.packet_id, dup=not sending.first))
         self._counters.messages_sent += 1
-        if self._owner is None and entry.context is not None:
+        if self._owner is not None:
+            self._owner.sent(entry)
+        elif entry.context is not None:
             entry.context.sent()
 
     def _encode(self, message: Message, qos: int, retain: bool, identifiers: tuple[int, ...]) -> Encoded | None:

@@ -8,11 +8,16 @@ import msgspec
 from thingstead.config import MqttSettings
 from thingstead.errors import FieldError, InvalidInput, ThingsteadError, Unavailable
 from thingstead.gateway import answers
+from thingstead.gateway.acknowledgements import Pending
 from thingstead.gateway.commands import Commands, Envelope
+from thingstead.gateway.device_occupancy import Occupancy
+from thingstead.gateway.device_sessions import PUSH_QOS
+from thingstead.gateway.handshake import NO_SESSION, Accepted
 from thingstead.gateway.hub import Downlink
 from thingstead.gateway.plane import Connection, ConnectionPlane, Granted, Receipt
 from thingstead.gateway.subscriptions import Subscriptions, reaches_under
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
+from thingstead.mqtt.connection_packets import Disconnect
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
@@ -22,7 +27,6 @@ from thingstead.services.sub_presence import SubDevice
 
 MAX_ID_CHARACTERS = 32  # of the <id> that a requester chooses; a longer one is no topic of ours
 MAX_IDENTIFIER_CHARACTERS = 64  # of a data stream
-PUSH_QOS = 1  # of a push and of data, where the device subscribed with at least that
 _SUCCESS = ReasonCode.SUCCESS
 
 
@@ -40,6 +44,7 @@ class DevicePlane(ConnectionPlane):
 
     Args:
         end: ends the device's session; is told why, once.
+        kept: the hold on a session that outlives this connection, where the device asked for one.
     """
 
     __slots__ = (
@@ -48,6 +53,7 @@ class DevicePlane(ConnectionPlane):
         "_connection",
         "_end",
         "_ingest",
+        "_kept",
         "_link",
         "_platform",
         "_settings",
@@ -61,8 +67,10 @@ class DevicePlane(ConnectionPlane):
         platform: Platform,
         settings: MqttSettings,
         end: Callable[[str], Awaitable[None]],
+        kept: Occupancy | None = None,
     ) -> None:
         super().__init__()
+        self._kept = kept
         self._settings = settings
         self._connection = connection
         self._link = link
@@ -70,6 +78,8 @@ class DevicePlane(ConnectionPlane):
         self._ingest = platform.ingest
         self._end = end
         self._subscriptions = Subscriptions()
+        if kept is not None:
+            self.inbound, self._subscriptions = kept.inbound, kept.filters
         self._accepted: bytes | None = None  # the encoded answer to a report that is kept as a whole
         self._commands = self.commands_of(link.device.id, _command_message)
 
@@ -78,7 +88,23 @@ class DevicePlane(ConnectionPlane):
         window = self._settings.command_window
         return Commands(self._connection, self._subscriptions, self._platform.control, device_id, envelope, window)
 
+    @property
+    def accepted(self) -> Accepted:
+        return NO_SESSION if self._kept is None else self._kept.accepted
+
+    def begin(self) -> None:
+        if self._kept is not None:
+            self._kept.deliver(self._connection.delivery)
+            self._subscriptions_changed()
+            self._listens(list(self._subscriptions))
+
+    def disconnected(self, packet: Disconnect) -> None:
+        if self._kept is not None:
+            self._kept.disconnected(packet)
+
     async def closed(self, reason: str) -> None:
+        if self._kept is not None:
+            self._kept.end(reason)
         await self._end(reason)
 
     # Up
@@ -110,6 +136,12 @@ class DevicePlane(ConnectionPlane):
         except ThingsteadError as exc:
             return self._refused(exc, packet, answer_topic)
         return (None, _SUCCESS, None) if taken is None else self._receipt(taken, packet, answer_topic)
+
+    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+        return pending if self._kept is None else self._kept.received(packet_id, pending)
+
+    def release(self, packet_id: int) -> Pending | None:
+        return None if self._kept is None else self._kept.release(packet_id)
 
     def _ignored(self, packet: Publish) -> Receipt:
         """Wire reference §14.7: whatever else a device publishes is tolerated."""
@@ -183,14 +215,19 @@ class DevicePlane(ConnectionPlane):
     def subscribe(self, packet: Subscribe) -> Granted:
         reason_codes = self._subscriptions.subscribe(packet)
         self._subscriptions_changed()
-        if any(reaches_under(request.topic_filter, "command") for request in packet.subscriptions):
+        topic_filters = [request.topic_filter for request in packet.subscriptions]
+        self._listens(topic_filters)
+        return None if self._kept is None else self._kept.subscribed(topic_filters), reason_codes, None
+
+    def _listens(self, topic_filters: Sequence[str]) -> None:
+        """The device listens to these: what waited for that may go."""
+        if any(reaches_under(topic_filter, "command") for topic_filter in topic_filters):
             self._commands.ready()
-        return None, reason_codes, None
 
     def unsubscribe(self, packet: Unsubscribe) -> Granted:
         reason_codes = self._subscriptions.unsubscribe(packet)
         self._subscriptions_changed()
-        return None, reason_codes, None
+        return None if self._kept is None else self._kept.unsubscribed(packet.topic_filters), reason_codes, None
 
     def _subscriptions_changed(self) -> None:
         grant = self._subscriptions.grant("attributes/response")
@@ -199,7 +236,7 @@ class DevicePlane(ConnectionPlane):
         )
 
     def push(self, message: AttributesPushed) -> None:
-        """``attributes/push``. It is not kept for a device that does not listen: the value is there to be read."""
+        """``attributes/push``. For a device that does not listen it is not kept: the value is there to be read."""
         self.send("attributes/push", answers.push(message.attributes))
 
     def data(self, message: DataSent) -> None:
@@ -212,6 +249,8 @@ class DevicePlane(ConnectionPlane):
         if grant is None:
             return
         qos = min(grant.qos, PUSH_QOS)
+        if qos and self._kept is not None and self._kept.send(topic, payload, grant):
+            return
         self._connection.delivery.send(Publish(topic, payload, qos, properties=grant.properties))
         self._connection.flush()
 

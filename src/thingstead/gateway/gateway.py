@@ -13,6 +13,8 @@ from thingstead.gateway.app_plane import AppAccess
 from thingstead.gateway.client import Client, Surroundings
 from thingstead.gateway.clients import Clients
 from thingstead.gateway.counters import AppCounters, Counters
+from thingstead.gateway.deadlines import Deadlines
+from thingstead.gateway.device_sessions import DeviceSessions
 from thingstead.gateway.hub import Hub
 from thingstead.gateway.keep_alive import Silences
 from thingstead.gateway.listening import Listening, Port, listen
@@ -35,7 +37,11 @@ class Gateway:
         self.counters = Counters()
         self.tcp_counters = Counters()
         self.app_counters = AppCounters()
-        self._hub = Hub(bus, clock, platform.sub_devices)
+        self.deadlines = Deadlines(clock)
+        self.device_sessions = DeviceSessions(
+            platform.mqtt_sessions, bus, clock, config.mqtt, self.counters, self.deadlines
+        )
+        self._hub = Hub(bus, clock, platform.sub_devices, self.device_sessions.push)
         self._tasks = Tasks()
         self._silences = Silences()
         self._clients: Clients[Client] = Clients()
@@ -44,14 +50,16 @@ class Gateway:
         listened = platform.ingest.listened
         self._app_hub = AppHub(bus, clock, platform.subscriptions, self.app_counters, self._tasks, listened)
         self._access = AppAccess(
-            DeviceAccess(log_in, config.mqtt),
+            DeviceAccess(log_in, self.device_sessions, config.mqtt),
             platform.subscriptions,
             self._app_hub,
             bus,
             self.app_counters,
             config.app,
         )
-        self.open_port = OpenPort(platform.mqtt_sessions, clock, config.mqtt)
+        self.open_port = OpenPort(platform.mqtt_sessions, clock, config.mqtt, self.deadlines)
+        self._mqtt_sessions = platform.mqtt_sessions
+        self._loaded = False
         self._ports: list[Listening] = []
         self._surroundings = Surroundings(
             settings=config.mqtt,
@@ -76,17 +84,27 @@ class Gateway:
 
     async def listen(self, port: Port) -> None:
         """Accepts MQTT on a port, which it takes over."""
+        await self._load()
         self._ports.append(await listen(port, self.client))
 
     async def listen_open(self, port: Port) -> None:
         """Accepts everyone on a port, which it takes over; see :class:`~thingstead.gateway.open_port.OpenPort`."""
-        await self.open_port.load()
+        await self._load()
         surroundings = replace(self._surroundings, access=self.open_port, counters=self.open_port.counters)
         self._ports.append(await listen(port, lambda peer: Client(surroundings, peer)))
 
     async def listen_tcp(self, port: Port) -> None:
         """Accepts devices on raw TCP on a port, which it takes over."""
         self._ports.append(await listen(port, lambda peer: TcpClient(self._tcp_surroundings, peer)))
+
+    async def _load(self) -> None:
+        """Goes on with the sessions of an earlier run, once; also with those of an open port that is closed now, since
+        they expire all the same."""
+        if not self._loaded:
+            self._loaded = True
+            kept = await self._mqtt_sessions.load()
+            self.device_sessions.load(kept)
+            self.open_port.load(kept)
 
     def client(self, peer: Peer | None = None) -> Client:
         """The server's end of a new MQTT connection."""
@@ -113,7 +131,8 @@ class Gateway:
             await port.wait_closed()
         await self._tasks.close(STOP_TIMEOUT_S)
         self._silences.close()
-        self.open_port.close()
+        self.deadlines.stop()
+        self.device_sessions.close()
         self._hub.close()
         self._access.close()
         self._app_hub.close()

@@ -1,6 +1,6 @@
 """A gateway's namespace: its own, and that of the sub-devices behind it (wire reference §5)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -8,14 +8,14 @@ import msgspec
 from thingstead.config import MqttSettings
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.gateway import answers
+from thingstead.gateway.device_occupancy import Occupancy
 from thingstead.gateway.device_plane import DevicePlane
 from thingstead.gateway.hub import Downlink
-from thingstead.gateway.plane import Connection, Granted, Receipt
+from thingstead.gateway.plane import Connection, Receipt
 from thingstead.gateway.subscriptions import reaches_under
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
-from thingstead.mqtt.subscription_packets import Subscribe
 from thingstead.services.ingest import DeviceLink, Outcome
 from thingstead.services.platform import Platform
 from thingstead.services.sub_presence import GatewayLink, SubDevice
@@ -43,8 +43,9 @@ class GatewayPlane(DevicePlane):
         settings: MqttSettings,
         end: Callable[[str], Awaitable[None]],
         gateway: GatewayLink,
+        kept: Occupancy | None = None,
     ) -> None:
-        super().__init__(connection, link, platform, settings, end)
+        super().__init__(connection, link, platform, settings, end, kept)
         self._gateway = gateway
         self._below: dict[str, SubDownlink] = {}  # by address; made when something is sent
 
@@ -109,13 +110,12 @@ class GatewayPlane(DevicePlane):
 
     # Down
 
-    def subscribe(self, packet: Subscribe) -> Granted:
-        granted = super().subscribe(packet)
-        if any(reaches_under(request.topic_filter, "gateway") for request in packet.subscriptions):
+    def _listens(self, topic_filters: Sequence[str]) -> None:
+        super()._listens(topic_filters)
+        if any(reaches_under(topic_filter, "gateway") for topic_filter in topic_filters):
             for sub_device in self._gateway.sub_devices.values():
                 if sub_device.online:
                     self.below(sub_device).ready()
-        return granted
 
     def below(self, sub_device: SubDevice) -> Downlink:
         downlink = self._below.get(sub_device.address)

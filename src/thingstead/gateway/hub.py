@@ -1,5 +1,6 @@
 """Who is connected to this node, and the way of bus messages to their devices."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,9 +76,19 @@ class Hub:
     A session is here from the moment in which its device is known, before it owns the device, so that neither a
     takeover nor a revocation can pass it by. What is sent to a device goes to the newest session that owns it, and
     what is sent to a sub-device to the session of its gateway.
+
+    Args:
+        away: is given pushes to devices that are not connected.
     """
 
-    def __init__(self, bus: Bus, clock: Clock, sub_devices: SubDeviceService) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        sub_devices: SubDeviceService,
+        away: Callable[[AttributesPushed], None] = lambda _: None,
+    ) -> None:
+        self._away = away
         self._sub_devices = sub_devices
         self._takeovers = Rations(clock, TAKEOVERS_LOGGED, TAKEOVER_INTERVAL_S)
         self._by_id: dict[str, LiveSession] = {}
@@ -126,6 +137,8 @@ class Hub:
         downlink = self._downlink(message.device_id)
         if downlink is not None:
             downlink.push(message)
+        else:
+            self._away(message)
 
     def _command(self, message: CommandIssued) -> None:
         downlink = self._downlink(message.device_id)

@@ -1,7 +1,6 @@
 """One client's view of the open port: it publishes and subscribes wherever it likes."""
 
-from thingstead.errors import Unavailable
-from thingstead.gateway.acknowledgements import Pending
+from thingstead.gateway.acknowledgements import Pending, both
 from thingstead.gateway.handshake import Accepted
 from thingstead.gateway.open_space import Taken, TopicSpace
 from thingstead.gateway.plane import Connection, Granted, Receipt
@@ -77,33 +76,24 @@ class OpenPlane:
             # [MQTT-3.3.5-2] (3.1.1) Before 5.0 it is acknowledged all the same.
             self._connection.counters.messages_ignored += 1
             return None, ReasonCode.NOT_AUTHORIZED, None
-        try:
-            taken = self._space.take(packet, session)
-            pending = taken.pending
-            if packet.qos == 2 and session.durable and taken.reason_code < ReasonCode.UNSPECIFIED_ERROR:
-                pending = self._received(packet.packet_id)
-        except Unavailable:
-            session.inbound.refused(packet.packet_id)
-            raise
+        taken = self._space.take(packet, session)
         if taken.reason_code >= ReasonCode.UNSPECIFIED_ERROR:
             return None, taken.reason_code, None
         if packet.qos == 2:
             self._taken = taken
-            return pending, taken.reason_code, None
-        self._space.forward(taken, session)
-        return pending, taken.reason_code, None
+        else:
+            self._space.forward(taken, session)
+        return taken.pending, taken.reason_code, None
 
-    def _received(self, packet_id: int) -> Pending:
+    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
         """[MQTT-4.3.3-8] The identifier is kept with the message, so that it is known after a crash."""
         session = self._session
-        commit = self._kept.received(session.number, packet_id)
-
-        def ended(error: Exception | None) -> None:
-            if error is not None:
-                session.inbound.refused(packet_id)
-
-        commit.on_done(ended)
-        return commit
+        if not session.durable:
+            return pending
+        whole = both(pending, self._kept.received(session.number, packet_id))
+        assert whole is not None  # the second is one
+        whole.on_done(lambda error: None if error is None else session.inbound.refused(packet_id))
+        return whole
 
     def forward(self) -> None:
         taken, self._taken = self._taken, None

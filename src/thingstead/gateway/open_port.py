@@ -3,13 +3,11 @@
 It is off by default, and listens on this machine only.
 """
 
-import asyncio
 import re
 
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
-from thingstead.errors import Unavailable
-from thingstead.gateway.acknowledgements import Pending
+from thingstead.gateway.acknowledgements import committed
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.deadlines import Deadlines
 from thingstead.gateway.handshake import Accepted, assigned_client_id, session_expiry_s
@@ -36,18 +34,15 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 class OpenPort:
     """Admits everyone. Its state is what was kept; :meth:`load` comes first."""
 
-    def __init__(self, kept: MqttSessionService, clock: Clock, settings: MqttSettings) -> None:
+    def __init__(self, kept: MqttSessionService, clock: Clock, settings: MqttSettings, deadlines: Deadlines) -> None:
         self._kept = kept
         self._settings = settings
         self.counters = Counters()
-        self.deadlines = Deadlines(clock)
-        self.space = TopicSpace(kept, clock, settings, self.counters, self.deadlines)
-        self.sessions = Sessions(kept, clock, settings, self.space, self.deadlines)
+        self.space = TopicSpace(kept, clock, settings, self.counters, deadlines)
+        self.sessions = Sessions(kept, clock, settings, self.space, deadlines)
 
-    async def load(self) -> None:
+    def load(self, kept: KeptSessions) -> None:
         """Goes on where an earlier run ended."""
-        kept = await self._kept.load()
-        self.space.queues.begin(_next_serial(kept))
         self.space.retained.load(kept.retained)
         self.sessions.load(kept)
 
@@ -70,15 +65,11 @@ class OpenPort:
         plane.occupy(session, Accepted(present, expiry_s, "" if connect.client_id else client_id))
         if pending is not None:
             try:
-                await _committed(pending)
+                await committed(pending, "the session cannot be kept")
             except BaseException:
                 self.sessions.refuse(session, plane, present=present)
                 raise
         return plane
-
-    def close(self) -> None:
-        """Nothing is due any more."""
-        self.deadlines.stop()
 
 
 def _client_id(connect: Connect) -> str:
@@ -105,17 +96,3 @@ def _will(connect: Connect) -> DelayedWill | None:
     delay_s = will.properties.get(Property.WILL_DELAY_INTERVAL, 0)
     publish = Publish(will.topic, will.payload, will.qos, 0, will.retain, False, forwarded(will.properties))
     return DelayedWill(publish, delay_s)
-
-
-def _next_serial(kept: KeptSessions) -> int:
-    seqs = (queued.seq for session in kept.sessions for queued in session.queue)
-    return 1 + max((*seqs, *(message.number for message in kept.messages)), default=0)
-
-
-async def _committed(pending: Pending) -> None:
-    """Returns when a commit is on disk. Raises Unavailable."""
-    ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-    pending.on_done(lambda error: None if ended.done() else ended.set_result(error))
-    error = await ended
-    if error is not None:
-        raise Unavailable("the session cannot be kept") from error

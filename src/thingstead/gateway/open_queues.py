@@ -1,11 +1,9 @@
-"""What waits for the clients of the open port at QoS 1 and 2: in memory, and for sessions that outlive their
-connections in the store, too.
+"""What waits for clients at QoS 1 and 2: in memory, and for sessions that outlive their connections in the store, too.
 
 What is kept for a session leaves for its client when the commit has ended, so that QoS 2 is exactly once over a crash,
 too: nobody has seen a message that the store does not know.
 """
 
-from itertools import count
 from math import inf
 from typing import NamedTuple
 
@@ -58,12 +56,7 @@ class Queues:
         self._now_s = clock.monotonic_s
         self._settings = settings
         self._counters = counters
-        self._serial = count(1)
         self._holding: _Holding | None = None
-
-    def begin(self, serial: int) -> None:
-        """Goes on from what was kept: ``serial`` is greater than every number that is in use."""
-        self._serial = count(serial)
 
     def enqueue(self, message: Message, targets: list[Target], *, retain: bool | None = None) -> Pending | None:
         """Queues a message for sessions that outlive their connections; the commit that keeps it, unless none has room.
@@ -75,11 +68,11 @@ class Queues:
             Unavailable: it cannot be kept; nothing was done.
         """
         self._kept.require_room()
-        number = next(self._serial)
+        number = self._kept.next_number()
         entries: list[tuple[Session, Entry]] = []
         queued: list[QueuedMessage] = []
         for target in targets:
-            waiting = Waiting(next(self._serial), target.share)
+            waiting = Waiting(self._kept.next_number(), target.share)
             entry = self.offer(message, target, waiting, retain)
             if entry is not None:
                 entry.held = True

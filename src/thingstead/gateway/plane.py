@@ -93,6 +93,10 @@ class Plane(Protocol):
         """The PUBREC of the last PUBLISH at QoS 2 was written, or waits for its commit."""
         ...
 
+    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+        """A QoS 2 message was taken, when ``pending`` is done; what its PUBREC waits for."""
+        ...
+
     def release(self, packet_id: int) -> Pending | None:
         """A QoS 2 message was released; the commit to wait for before its PUBCOMP is sent."""
         ...
@@ -107,16 +111,21 @@ class ConnectionPlane:
 
     __slots__ = ("inbound",)
 
-    accepted = NO_SESSION
-
     def __init__(self) -> None:
         self.inbound = Inbound()
+
+    @property
+    def accepted(self) -> Accepted:
+        return NO_SESSION
 
     def begin(self) -> None:
         """Nothing waits."""
 
     def forward(self) -> None:
         """Messages go where they belong when they are published."""
+
+    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+        return pending
 
     def release(self, packet_id: int) -> Pending | None:
         return None

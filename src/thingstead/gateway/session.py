@@ -1,4 +1,4 @@
-"""One client's session of the open port (4.1): what it subscribed to, and what is on its way to and from it."""
+"""One client's session (4.1): what it subscribed to, and what is on its way to and from it."""
 
 from typing import NamedTuple, Protocol
 
@@ -121,7 +121,8 @@ class Session:
     @property
     def sent_seq(self) -> int:
         """Of the newest message that was sent and not answered."""
-        return max((entry.context.seq for entry in self.outbound.in_flight_entries()), default=0)
+        in_flight = (entry.context for entry in self.outbound.entries() if entry.sent)
+        return max((noted.seq for noted in in_flight if isinstance(noted, Waiting)), default=0)
 
     def cancel_deadlines(self) -> None:
         """It has a connection again, or ends."""
@@ -140,6 +141,9 @@ class Session:
         message: Message = entry.message
         entry.context = NOTHING_NOTED
         self.queued_bytes += message.size_bytes
+
+    def sent(self, entry: Entry) -> None:
+        """Nobody asks."""
 
     def settled(self, entry: Entry, reason_code: ReasonCode) -> None:
         # 4.8.2: what a client refuses is discarded, and not given to another member of a shared subscription.

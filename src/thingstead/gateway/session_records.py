@@ -1,4 +1,4 @@
-"""Sessions of the open port as the store keeps them, and back."""
+"""Sessions as the store keeps them, and back."""
 
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
@@ -21,7 +21,7 @@ ANY_SIZE = 268_435_460
 _NO_LOCAL, _RETAIN_AS_PUBLISHED = 0x04, 0x08
 
 
-def record_of(session: Session, instant: Callable[[float], int]) -> SessionRecord:
+def record_of(session: Session, instant: Callable[[float], int], device_id: str = "") -> SessionRecord:
     """The state of a session without what it holds.
 
     Args:
@@ -32,6 +32,7 @@ def record_of(session: Session, instant: Callable[[float], int]) -> SessionRecor
     return SessionRecord(
         number=session.number,
         client_id=session.client_id,
+        device_id=device_id,
         expiry_s=session.expiry_s,
         expires_at=None if expires is None else instant(expires),
         connected=session.occupant is not None,
@@ -115,3 +116,14 @@ def _subscription(kept: KeptSubscription) -> Subscription:
         RetainHandling(options >> 4 & 3),
         kept.identifier,
     )
+
+
+def kept_subscription(subscription: Subscription) -> KeptSubscription:
+    """A subscription as the store keeps it."""
+    options = (
+        subscription.qos
+        | (_NO_LOCAL if subscription.no_local else 0)
+        | (_RETAIN_AS_PUBLISHED if subscription.retain_as_published else 0)
+        | subscription.retain_handling << 4
+    )
+    return KeptSubscription(subscription.topic_filter, options, subscription.identifier)

@@ -12,8 +12,8 @@ from thingstead.gateway.deadlines import Deadlines
 from thingstead.gateway.delivery import Delivery
 from thingstead.gateway.open_space import TopicSpace
 from thingstead.gateway.session import DelayedWill, Occupant, Session, Subscription
-from thingstead.gateway.session_records import fill, read_messages, record_of
-from thingstead.model.mqtt_session import KeptSessions, KeptSubscription, SessionRecord
+from thingstead.gateway.session_records import fill, kept_subscription, read_messages, record_of
+from thingstead.model.mqtt_session import KeptSessions, SessionRecord
 from thingstead.mqtt.reasons import MqttError, ReasonCode
 from thingstead.services.mqtt_sessions import MqttSessionService
 
@@ -49,7 +49,6 @@ class Sessions:
         self._space = space
         self._deadlines = deadlines
         self._by_id: dict[str, Session] = {}
-        self._numbers = 0  # the greatest number that a kept session had
         self.durable = 0  # sessions that outlive their connections
         self.wills_published = 0
 
@@ -104,8 +103,7 @@ class Sessions:
         session.expiry_s = expiry_s
         if expiry_s:
             if not session.durable:
-                self._numbers += 1
-                session.number = self._numbers
+                session.number = self._kept.next_session()
                 self.durable += 1
             return self._keep(session)
         if session.durable:
@@ -133,7 +131,7 @@ class Sessions:
         """A new subscription, or other options for one."""
         session.subscriptions[subscription.topic_filter] = subscription
         self._space.routes.subscribe(session, subscription)
-        return self._kept.subscribe(session.number, _kept(subscription)) if session.durable else None
+        return self._kept.subscribe(session.number, kept_subscription(subscription)) if session.durable else None
 
     def unsubscribe(self, session: Session, topic_filter: str) -> Pending | None:
         """Of a filter that was subscribed to."""
@@ -214,8 +212,9 @@ class Sessions:
         messages = read_messages(kept.messages, now_s, reading_s)
         restored: list[tuple[Session, SessionRecord]] = []
         for each in kept.sessions:
-            self._numbers = max(self._numbers, each.record.number)
             if not each.record.device_id:
+                if (older := self._by_id.get(each.record.client_id)) is not None:
+                    self.end(older)  # its removal was not kept
                 session = self._new(each.record.client_id)
                 fill(session, each, messages)
                 self.durable += 1
@@ -233,10 +232,3 @@ class Sessions:
             return
         since_s = now_s if record.expires_at is None else reading_s(record.expires_at) - record.expiry_s
         self.wait(session, since_s, now_s if record.will_at is None else reading_s(record.will_at))
-
-
-def _kept(subscription: Subscription) -> KeptSubscription:
-    options = subscription.qos | subscription.no_local << 2 | subscription.retain_as_published << 3
-    return KeptSubscription(
-        subscription.topic_filter, options | subscription.retain_handling << 4, subscription.identifier
-    )

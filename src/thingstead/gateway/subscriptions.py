@@ -1,5 +1,6 @@
 """What one device has subscribed to, within its own namespace."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from thingstead.mqtt.properties import NO_PROPERTIES, Properties, Property
@@ -8,7 +9,6 @@ from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 from thingstead.mqtt.topics import matches, parse_shared
 
 MAX_SUBSCRIPTIONS = 100  # of one device; the wire knows about twenty topics
-MAX_QOS = 1  # the greatest that is granted: nothing is sent to a device at QoS 2
 _REMEMBERED = 64  # topics whose lookup is remembered
 
 
@@ -24,6 +24,13 @@ def reaches_under(topic_filter: str, root: str) -> bool:
     return parse_shared(topic_filter).topic_filter.split("/", 1)[0] in (root, "+", "#")
 
 
+class Filter(NamedTuple):
+    """What a filter was subscribed with."""
+
+    qos: int  # the greatest at which a message is sent
+    identifier: int  # 0: none
+
+
 class Subscriptions:
     """Filters by text, each with the QoS that was granted and its subscription identifier (0: none).
 
@@ -33,7 +40,7 @@ class Subscriptions:
     __slots__ = ("_filters", "_found")
 
     def __init__(self) -> None:
-        self._filters: dict[str, tuple[int, int]] = {}
+        self._filters: dict[str, Filter] = {}
         self._found: dict[str, Grant | None] = {}
 
     def subscribe(self, packet: Subscribe) -> list[ReasonCode]:
@@ -46,10 +53,20 @@ class Subscriptions:
             if request.topic_filter not in self._filters and len(self._filters) >= MAX_SUBSCRIPTIONS:
                 reason_codes.append(ReasonCode.QUOTA_EXCEEDED)
                 continue
-            qos = min(request.qos, MAX_QOS)
-            self._filters[request.topic_filter] = (qos, identifier)
-            reason_codes.append(ReasonCode(qos))
+            self._filters[request.topic_filter] = Filter(request.qos, identifier)
+            reason_codes.append(ReasonCode(request.qos))
         return reason_codes
+
+    def restore(self, topic_filter: str, qos: int, identifier: int) -> None:
+        """Puts back what was kept of an earlier life of the session."""
+        self._filters[topic_filter] = Filter(qos, identifier)
+
+    def get(self, topic_filter: str) -> Filter | None:
+        return self._filters.get(topic_filter)
+
+    def __iter__(self) -> Iterator[str]:
+        """The filters."""
+        return iter(self._filters)
 
     def unsubscribe(self, packet: Unsubscribe) -> list[ReasonCode]:
         """One reason code for each filter [MQTT-3.11.3-1]."""
@@ -76,7 +93,7 @@ class Subscriptions:
         return grant
 
 
-def _combine(found: list[tuple[int, int]]) -> Grant:
-    identifiers = tuple(identifier for _, identifier in found if identifier)
+def _combine(found: Sequence[Filter]) -> Grant:
+    identifiers = tuple(each.identifier for each in found if each.identifier)
     properties = {Property.SUBSCRIPTION_IDENTIFIER: identifiers} if identifiers else NO_PROPERTIES
-    return Grant(max(qos for qos, _ in found), properties)
+    return Grant(max(each.qos for each in found), properties)

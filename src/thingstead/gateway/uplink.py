@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from thingstead.errors import Unavailable
 from thingstead.gateway.acknowledgements import Acknowledgements, Pending
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.handshake import TOPIC_ALIAS_MAXIMUM, Terms
@@ -60,7 +61,11 @@ class Uplink:
             # [MQTT-4.3.3-10] A repetition is answered, not taken again; behind the first, thus after its commit.
             self._answer(None, Pubrec(packet.packet_id).serialize(self._version), 0)
             return
-        pending, reason_code, answer = self._plane.publish(packet)
+        try:
+            pending, reason_code, answer = self._plane.publish(packet)
+        except Unavailable:
+            self._inbound.refused(packet.packet_id)
+            raise
         if qos == 1:
             if reason_code and self._version is V5:
                 acknowledgement = Puback(packet.packet_id, reason_code).serialize(V5)
@@ -71,7 +76,9 @@ class Uplink:
             if not self._acknowledgements.add(pending, acknowledgement, 1):
                 self._write(acknowledgement, 1)
         elif qos:
-            if reason_code >= ReasonCode.UNSPECIFIED_ERROR and self._version is V5:
+            if reason_code < ReasonCode.UNSPECIFIED_ERROR:
+                pending = self._plane.received(packet.packet_id, pending)
+            elif self._version is V5:
                 self._inbound.refused(packet.packet_id)
             acknowledgement = Pubrec(packet.packet_id, reason_code).serialize(self._version)
             self._answer(pending, acknowledgement + answer if answer else acknowledgement, 0)

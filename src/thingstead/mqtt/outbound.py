@@ -13,7 +13,6 @@ Messages leave in the order in which they were offered, also when they are sent 
 """
 
 from collections import deque
-from collections.abc import Iterator
 from enum import Enum, auto
 from math import inf
 from typing import Any, NamedTuple
@@ -180,9 +179,13 @@ class Outbound:
         """The message that has this packet identifier."""
         return self._entries.get(packet_id)
 
-    def in_flight_entries(self) -> Iterator[Entry]:
-        """The messages that were sent, oldest first."""
-        return (entry for entry in self._entries.values() if entry.sent)
+    def __len__(self) -> int:
+        """Messages that wait or are in flight."""
+        return len(self._entries)
+
+    def entries(self) -> list[Entry]:
+        """Every message, oldest first."""
+        return list(self._entries.values())
 
     def oldest_queued(self) -> Entry | None:
         """The message that has waited longest of those that were never sent."""

@@ -185,6 +185,10 @@ class ControlService:
         """The device acknowledged the command's PUBLISH."""
         self._move_later(row_id, "delivered")
 
+    def command_refused(self, row_id: str, reason: str) -> None:
+        """The device answered the command's PUBLISH with a failure (MQTT 5.0): it will not carry it out."""
+        self._move_later(row_id, "failed", reason)
+
     def command_failed(self, row_id: str, reason: str) -> None:
         """No connection can take the command now; ``reason`` is for people. It fails where its sender does not let
         it wait, and else stays queued."""

@@ -1,5 +1,7 @@
 """MQTT sessions that outlive their connections, and retained messages: what the gateway has kept of them."""
 
+from itertools import count
+
 from thingstead.clock import Clock
 from thingstead.model.mqtt_session import (
     KeptMessage,
@@ -21,10 +23,24 @@ class MqttSessionService:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store.mqtt_sessions
         self._clock = clock
+        self._sessions = count(1)
+        self._numbers = count(1)
 
     async def load(self) -> KeptSessions:
-        """Everything that was kept, once, before anything changes."""
-        return await self._store.load()
+        """Everything that was kept, once, before anything changes. Numbers go on behind those that are in use."""
+        kept = await self._store.load()
+        self._sessions = count(1 + max((session.record.number for session in kept.sessions), default=0))
+        seqs = (queued.seq for session in kept.sessions for queued in session.queue)
+        self._numbers = count(1 + max((*seqs, *(message.number for message in kept.messages)), default=0))
+        return kept
+
+    def next_session(self) -> int:
+        """The number of a new session."""
+        return next(self._sessions)
+
+    def next_number(self) -> int:
+        """The number of a message, or of its place in a queue; it grows."""
+        return next(self._numbers)
 
     def instant(self, at_s: float) -> int:
         """The instant (ms) of a reading of the clock that never jumps."""

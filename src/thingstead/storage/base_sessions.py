@@ -23,7 +23,7 @@ class MqttSessionStore(Protocol):
     """
 
     async def load(self) -> KeptSessions:
-        """Everything. Messages for which nobody waits are not among it."""
+        """Everything, with what was changed before. Messages for which nobody waits are not among it."""
         ...
 
     def require_room(self) -> None:

@@ -1,5 +1,6 @@
 """MQTT sessions and retained messages in SQLite."""
 
+import asyncio
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
@@ -62,7 +63,12 @@ class SqliteMqttSessions:
         self._history = history
 
     async def load(self) -> KeptSessions:
-        await self._access.write(lambda connection: connection.execute(_ORPHANS).rowcount)
+        # In the open commit, so that what was changed before is on disk when it is read.
+        ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._run(_ORPHANS).on_done(lambda error: None if ended.done() else ended.set_result(error))
+        error = await ended
+        if error is not None:
+            raise error
         return await self._access.read(_load)
 
     def _run(self, sql: str, *parameters: Any) -> Commit:

@@ -1,0 +1,91 @@
+"""One connection's hold on the session of its device."""
+
+from thingstead.gateway.acknowledgements import Pending, both
+from thingstead.gateway.delivery import Delivery
+from thingstead.gateway.device_sessions import DeviceSession, DeviceSessions, Occupied
+from thingstead.gateway.handshake import Accepted
+from thingstead.gateway.hub import Held
+from thingstead.gateway.subscriptions import Grant, Subscriptions
+from thingstead.mqtt.connection_packets import Connect, Disconnect
+from thingstead.mqtt.inbound import Inbound
+from thingstead.mqtt.properties import Property
+from thingstead.mqtt.reasons import ReasonCode, protocol_error
+
+
+class Occupancy:
+    """What a device's connection does with a session that may outlive it."""
+
+    __slots__ = ("_connection", "_session", "_sessions", "accepted")
+
+    def __init__(self, connection: Held, sessions: DeviceSessions) -> None:
+        self._connection = connection
+        self._sessions = sessions
+        self._session: DeviceSession
+        self.accepted: Accepted
+
+    def begin(self, device_id: str, connect: Connect) -> Occupied | None:
+        """Takes the session that a CONNECT asks for; None where it asks for none."""
+        occupied = self._sessions.begin(device_id, connect, self)
+        if occupied is not None:
+            self._session, self.accepted = occupied.session, occupied.accepted
+        return occupied
+
+    def refuse(self, occupied: Occupied) -> None:
+        """It could not be kept."""
+        self._sessions.refuse(occupied, self)
+
+    @property
+    def inbound(self) -> Inbound:
+        return self._session.inbound
+
+    @property
+    def filters(self) -> Subscriptions:
+        return self._session.filters
+
+    def deliver(self, delivery: Delivery) -> None:
+        """CONNACK was written: what waits is sent."""
+        session = self._session
+        if session.occupant is self:
+            session.delivery = delivery
+            delivery.adopt(session.outbound, session)
+            delivery.pump()
+
+    def subscribed(self, topic_filters: list[str]) -> Pending | None:
+        """The device has subscribed; the commit that keeps it."""
+        return self._sessions.subscribe(self._session, topic_filters)
+
+    def unsubscribed(self, topic_filters: list[str]) -> Pending | None:
+        return self._sessions.unsubscribe(self._session, topic_filters)
+
+    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+        """A QoS 2 message was taken, when ``pending`` is done; what its PUBREC waits for."""
+        inbound = self._session.inbound
+        whole = both(pending, self._sessions.received(self._session, packet_id))
+        if whole is not None:
+            whole.on_done(lambda error: None if error is None else inbound.refused(packet_id))
+        return whole
+
+    def release(self, packet_id: int) -> Pending | None:
+        return self._sessions.release(self._session, packet_id)
+
+    def send(self, topic: str, payload: bytes, grant: Grant) -> bool:
+        """Sends a message at QoS 1 that outlives the connection; False where it would not."""
+        session = self._session
+        return session.durable and session.occupant is self and self._sessions.send(session, topic, payload, grant)
+
+    def disconnected(self, packet: Disconnect) -> None:
+        """The device takes its leave, and may say how long the session lasts. Raises MqttError."""
+        expiry_s = packet.properties.get(Property.SESSION_EXPIRY_INTERVAL)
+        if expiry_s and not self._session.expiry_s:
+            # 3.14.2.2.2: a session that ends with its connection cannot be made to wait.
+            raise protocol_error("DISCONNECT sets a session expiry interval, which CONNECT had not")
+        if expiry_s is not None and self._session.occupant is self:
+            self._sessions.set_expiry(self._session, expiry_s)
+
+    def taken_over(self) -> None:
+        """Another connection has the session."""
+        self._connection.close(ReasonCode.SESSION_TAKEN_OVER, "another connection of the device took over")
+
+    def end(self, reason: str) -> None:
+        """The connection is gone."""
+        self._sessions.end_connection(self._session, self, reason)
