@@ -74,13 +74,13 @@ async def test_what_comes_behind_connect_is_taken_when_the_device_is_admitted(ho
 async def test_a_5_0_client_is_told_our_limits(house: House) -> None:
     device = await house.device()
     peer = await house.peer(V5)
-    wishes = {Property.SESSION_EXPIRY_INTERVAL: 3600}
+    wishes = {Property.SESSION_EXPIRY_INTERVAL: 1_000_000}
     peer.send(Connect(V5, "", keep_alive=5_000, properties=wishes, **house.certificate(device)))
     told = (await peer.receive(Connack)).properties
     assert told[Property.SERVER_KEEP_ALIVE] == 1200
     assert told[Property.RECEIVE_MAXIMUM] == 1024
     assert told[Property.MAXIMUM_PACKET_SIZE] == 262_144
-    assert told[Property.SESSION_EXPIRY_INTERVAL] == 0
+    assert told[Property.SESSION_EXPIRY_INTERVAL] == 604_800
     assert told[Property.ASSIGNED_CLIENT_IDENTIFIER]
 
 
