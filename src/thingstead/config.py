@@ -87,9 +87,21 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_s: Annotated[
         int, _about("How long a new connection may take until its CONNECT has arrived.", "seconds", ge=1, le=300)
     ] = 10
+    packet_timeout_s: Annotated[
+        int,
+        _about(
+            "How long a packet may take to arrive once it has begun; over it the connection is closed.",
+            "seconds",
+            ge=1,
+            le=3600,
+        ),
+    ] = 120
     max_connections: Annotated[
         int, _about("Open MQTT connections; one more is closed at once.", "connections", ge=1)
     ] = 100_000
+    max_device_subscriptions: Annotated[
+        int, _about("Topic filters that one device may subscribe to.", "filters", ge=1, le=10_000)
+    ] = 100
     receive_maximum: Annotated[
         int, _about("QoS 1 messages of one client that may wait for their PUBACK.", "messages", ge=1, le=65_535)
     ] = 1024

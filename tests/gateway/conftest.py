@@ -188,10 +188,15 @@ class House:
     def certificate(self, device: Device) -> dict[str, Any]:
         return {"user_name": device.access_token, "password": self.project_key.encode()}
 
+    def connect_of(self, device: Device, version: ProtocolVersion = V3_1_1, **connect: Any) -> bytes:
+        """The device's CONNECT."""
+        fields = {"client_id": "c", **self.certificate(device), **connect}
+        return Connect(version, **fields).serialize(version)
+
     async def log_in(self, device: Device, version: ProtocolVersion = V3_1_1, **connect: Any) -> Peer:
         """A connection of the device that was admitted."""
         peer = await self.peer(version)
-        peer.send(Connect(version, **{"client_id": "c", **self.certificate(device), **connect}))
+        peer.send_bytes(self.connect_of(device, version, **connect))
         connack = await peer.receive(Connack)
         assert connack.reason_code == 0
         return peer

@@ -8,7 +8,6 @@ import pytest
 from tests.gateway.conftest import V5, House, command, message, report
 from thingstead.errors import DeviceOffline, Unavailable
 from thingstead.gateway import delivery
-from thingstead.gateway.subscriptions import MAX_SUBSCRIPTIONS
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
@@ -144,7 +143,8 @@ async def test_unsubscribing_ends_a_subscription(house: House) -> None:
 
 async def test_a_device_has_a_bounded_number_of_subscriptions(house: House) -> None:
     peer = await house.log_in(await house.device(), V5)
-    suback = await peer.subscribe(*(f"t/{number}" for number in range(MAX_SUBSCRIPTIONS + 1)))
+    most = house.config.mqtt.max_device_subscriptions
+    suback = await peer.subscribe(*(f"t/{number}" for number in range(most + 1)))
     assert set(suback.reason_codes[:-1]) == {ReasonCode.SUCCESS}
     assert suback.reason_codes[-1] is ReasonCode.QUOTA_EXCEEDED
 

@@ -20,15 +20,17 @@ class Listener:
         self.told = asyncio.Event()
         self.told_at_s = 0.0
 
-    def silent(self) -> None:
+    def late(self, timer: SilenceTimer) -> None:
+        assert timer is self.timer
         assert not self.told.is_set(), "it is told once"
         self.told_at_s = self._now_s()
         self.told.set()
 
 
 class Broken(Listener):
-    def silent(self) -> None:
-        super().silent()
+    def late(self, timer: SilenceTimer) -> None:
+        assert timer is self.timer
+        super().late(timer)
         raise RuntimeError("a bug")
 
 

@@ -38,6 +38,7 @@ class Route(NamedTuple):
     respond: Respond
     body_too_slow: Answer = dialect.BODY_TOO_SLOW
     fault: Answer = dialect.FAULT
+    acts: bool = False  # a GET that HEAD must not stand for
 
 
 def create_app(
@@ -87,7 +88,7 @@ def create_app(
 def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings, guesses: Guesses) -> Route:
     if endpoint.for_devices:
         respond = DeviceOperation(endpoint, platform, settings, guesses)
-        return Route(respond, device_dialect.BODY_TOO_SLOW, device_dialect.FAULT)
+        return Route(respond, device_dialect.BODY_TOO_SLOW, device_dialect.FAULT, endpoint.acts)
     return Route(Operation(endpoint, platform, settings))
 
 
@@ -128,7 +129,7 @@ class HttpApp:
             return UNKNOWN_RESOURCE
         method = scope["method"]
         route = resource.methods.get("GET" if method == "HEAD" else method)
-        if route is None:
+        if route is None or (route.acts and method == "HEAD"):
             return _options(resource) if method == "OPTIONS" else UNKNOWN_RESOURCE
         try:
             return await route.respond(scope, receive, parameters)
@@ -142,8 +143,9 @@ class HttpApp:
             return route.fault
 
 
-def _options(resource: Resource[Any]) -> Answer:
-    allowed = sorted({*resource.methods, "OPTIONS", *(["HEAD"] if "GET" in resource.methods else [])})
+def _options(resource: Resource[Route]) -> Answer:
+    read = resource.methods.get("GET")
+    allowed = sorted({*resource.methods, "OPTIONS", *(["HEAD"] if read is not None and not read.acts else [])})
     return Answer(200, b"", headers=((b"allow", ", ".join(allowed).encode()),))
 
 

@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from thingstead.errors import FieldError, InvalidInput
+from thingstead.model.limits import JSON_DEPTH
 
-DEPTH_LIMIT = 64  # of nested arrays and objects in a body
 ERRORS_LIMIT = 100  # named in one answer
 QUERY_FIELDS_LIMIT = 100
 QUERY_BYTES_LIMIT = 8_192
@@ -42,7 +42,7 @@ def body_decoder(kind: Any) -> Callable[[bytes], Any]:
     decode = msgspec.json.Decoder(kind).decode
 
     def decode_body(body: bytes) -> Any:
-        check_later = LONG_DIGITS.search(body) is not None or body.count(b"[") + body.count(b"{") > DEPTH_LIMIT
+        check_later = LONG_DIGITS.search(body) is not None or body.count(b"[") + body.count(b"{") > JSON_DEPTH
         try:
             if check_later:
                 _check_bounds(msgspec.json.decode(body))
@@ -141,16 +141,16 @@ def _invalid(errors: list[FieldError]) -> InvalidInput:
 
 
 def _too_deep() -> InvalidInput:
-    return InvalidInput.field("body", f"is nested more than {DEPTH_LIMIT} levels deep")
+    return InvalidInput.field("body", f"is nested more than {JSON_DEPTH} levels deep")
 
 
 def _check_bounds(root: Any) -> None:
-    """Refuses integers beyond 64 bits, which nothing could store, and nesting beyond DEPTH_LIMIT."""
+    """Refuses integers beyond 64 bits, which nothing could store, and nesting beyond JSON_DEPTH."""
     level: list[tuple[str, Any]] = [("", root)]
     depth = 0
     while level:
         depth += 1
-        if depth > DEPTH_LIMIT + 1:
+        if depth > JSON_DEPTH + 1:
             raise _too_deep()
         below: list[tuple[str, Any]] = []
         for path, value in level:

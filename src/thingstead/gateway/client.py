@@ -64,6 +64,7 @@ class Client(Stream):
         "_decoder",
         "_early",
         "_jobs",
+        "_packet_timer",
         "_plane",
         "_terms",
         "_timer",
@@ -81,6 +82,7 @@ class Client(Stream):
         self._around = around
         self._decoder = Decoder(around.settings.max_packet_size_bytes)
         self._timer = SilenceTimer(around.silences, self)
+        self._packet_timer: SilenceTimer | None = None  # made for the first packet that comes in pieces
         self._connect: Connect | None = None  # while it is admitted
         self._uplink: Uplink | None = None  # None until admitted
         self._early: list[Packet] = []  # received behind CONNECT, while it is admitted
@@ -106,15 +108,37 @@ class Client(Stream):
         if self._uplink is not None:  # before that, the time runs from the beginning of the connection
             self._timer.heard_at_s = self._loop.time()
         try:
-            self._take(self._decoder.receive_data(data))
+            begun = not self._decoder.incomplete
+            packets = self._decoder.receive_data(data)
+            self._take(packets)
+            if self._decoder.incomplete:
+                self._await_rest(begun=begun or bool(packets))
         except Exception:
             # A bug: logged here, and it costs this connection only.
             log.exception("a connection failed", remote_address=self.remote_address)
             self.abort("it failed")
 
+    def _await_rest(self, *, begun: bool) -> None:
+        """A packet that has begun must come to its end in time, however many bytes keep coming. While the client is
+        admitted nothing is read, and before that the time of CONNECT counts."""
+        if self._uplink is None or self.closing:
+            return
+        if self._packet_timer is None:
+            self._packet_timer = SilenceTimer(self._around.silences, self)
+        if not self._packet_timer.running:
+            self._packet_timer.start(self._around.settings.packet_timeout_s)
+        elif begun:
+            self._packet_timer.heard_at_s = self._loop.time()
+
+    def _rest_is_late(self, timer: SilenceTimer) -> None:
+        if self._decoder.incomplete and self.paused_for(_OURS):
+            timer.start(timer.patience_s)
+        elif self._decoder.incomplete:
+            self.close(ReasonCode.UNSPECIFIED_ERROR, "a packet did not arrive in time")
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._timer.stop()
+        self._stop_timers()
         self._around.clients.discard(self)
         self.counters.connections -= 1
         self._early.clear()
@@ -127,6 +151,8 @@ class Client(Stream):
 
     def resumed(self) -> None:
         self._timer.heard_at_s = self._loop.time()
+        if self._packet_timer is not None:
+            self._packet_timer.heard_at_s = self._timer.heard_at_s
 
     # Packets
 
@@ -254,6 +280,8 @@ class Client(Stream):
         plane.begin()
         early, self._early = self._early, []
         self._take(early)
+        if self._decoder.incomplete:
+            self._await_rest(begun=True)
         self.resume(_ADMITTING)
 
     def _turn_away(self, error: ThingsteadError | MqttError) -> None:
@@ -295,9 +323,11 @@ class Client(Stream):
         self.counters.messages_dropped += 1
         super().overflowed()  # a DISCONNECT would not be read either
 
-    def silent(self) -> None:
-        """Nothing was heard for too long."""
-        if self._uplink is None:
+    def late(self, timer: SilenceTimer) -> None:
+        """Nothing was heard for too long, or a packet has not come to its end."""
+        if timer is not self._timer:
+            self._rest_is_late(timer)
+        elif self._uplink is None:
             self._end("no CONNECT came in time")
         elif self.paused_for(_OURS):
             self._timer.start(self._timer.patience_s)
@@ -314,8 +344,13 @@ class Client(Stream):
         """The server ends."""
         self.close(ReasonCode.SERVER_SHUTTING_DOWN, "the server is shutting down")
 
-    def _end(self, reason: str) -> None:
+    def _stop_timers(self) -> None:
         self._timer.stop()
+        if self._packet_timer is not None:
+            self._packet_timer.stop()
+
+    def _end(self, reason: str) -> None:
+        self._stop_timers()
         if self._uplink is not None:
             self._uplink.end()
         self.end(reason)

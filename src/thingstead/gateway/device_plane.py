@@ -77,7 +77,7 @@ class DevicePlane(ConnectionPlane):
         self._platform = platform
         self._ingest = platform.ingest
         self._end = end
-        self._subscriptions = Subscriptions()
+        self._subscriptions = Subscriptions(settings.max_device_subscriptions)
         if kept is not None:
             self.inbound, self._subscriptions = kept.inbound, kept.filters
         self._accepted: bytes | None = None  # the encoded answer to a report that is kept as a whole

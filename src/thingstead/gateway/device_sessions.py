@@ -44,10 +44,10 @@ class DeviceSession(Session):
 
     __slots__ = ("device_id", "filters")
 
-    def __init__(self, device_id: str, client_id: str, queue_limit: int, kept: MqttSessionService) -> None:
-        super().__init__(client_id, queue_limit, kept)
+    def __init__(self, device_id: str, client_id: str, settings: MqttSettings, kept: MqttSessionService) -> None:
+        super().__init__(client_id, settings.queue_max_messages, kept)
         self.device_id = device_id
-        self.filters = Subscriptions()
+        self.filters = Subscriptions(settings.max_device_subscriptions)
 
     def sent(self, entry: Entry) -> None:
         if entry.context is not None and not isinstance(entry.context, Waiting):
@@ -153,7 +153,7 @@ class DeviceSessions:
             self.end_connection(session, occupant, "the log-in failed")
 
     def _new(self, device_id: str, client_id: str) -> DeviceSession:
-        session = DeviceSession(device_id, client_id, self._settings.queue_max_messages, self._kept)
+        session = DeviceSession(device_id, client_id, self._settings, self._kept)
         self._by_device[device_id] = session
         return session
 

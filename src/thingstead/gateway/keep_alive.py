@@ -15,10 +15,10 @@ SPARE_TICKS = 500  # whose connections are gone; more are cleared away
 
 
 class Listener(Protocol):
-    """Whoever waits to hear from a peer."""
+    """Whoever waits for a peer."""
 
-    def silent(self) -> None:
-        """Nothing was heard for too long."""
+    def late(self, timer: "SilenceTimer") -> None:
+        """What ``timer`` waits for did not come in time."""
         ...
 
 
@@ -102,6 +102,10 @@ class SilenceTimer:
         self.patience_s = 0.0
         self.heard_at_s = 0.0
 
+    @property
+    def running(self) -> bool:
+        return bool(self._tick)
+
     def start(self, patience_s: float) -> None:
         """Begins to wait, from now; 0 waits for ever."""
         self.stop()
@@ -122,4 +126,4 @@ class SilenceTimer:
             self._tick = self._silences.add(self, due_s)
         else:
             self._tick = 0
-            self._listener.silent()
+            self._listener.late(self)

@@ -8,7 +8,6 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 from thingstead.mqtt.topics import matches, parse_shared
 
-MAX_SUBSCRIPTIONS = 100  # of one device; the wire knows about twenty topics
 _REMEMBERED = 64  # topics whose lookup is remembered
 
 
@@ -35,11 +34,15 @@ class Subscriptions:
     """Filters by text, each with the QoS that was granted and its subscription identifier (0: none).
 
     A share name is passed over: a device is the only member of its namespace.
+
+    Args:
+        limit: how many there may be; the wire knows about twenty topics.
     """
 
-    __slots__ = ("_filters", "_found")
+    __slots__ = ("_filters", "_found", "_limit")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._filters: dict[str, Filter] = {}
         self._found: dict[str, Grant | None] = {}
 
@@ -50,7 +53,7 @@ class Subscriptions:
         reason_codes = []
         for request in packet.subscriptions:
             # [MQTT-3.8.4-3] The same filter again replaces its subscription.
-            if request.topic_filter not in self._filters and len(self._filters) >= MAX_SUBSCRIPTIONS:
+            if request.topic_filter not in self._filters and len(self._filters) >= self._limit:
                 reason_codes.append(ReasonCode.QUOTA_EXCEEDED)
                 continue
             self._filters[request.topic_filter] = Filter(request.qos, identifier)

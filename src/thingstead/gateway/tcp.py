@@ -212,7 +212,7 @@ class TcpClient(Stream):
 
     # The end
 
-    def silent(self) -> None:
+    def late(self, timer: SilenceTimer) -> None:
         """Nothing was heard for too long."""
         if self._admission is None:
             self._turn_away("no registration packet came in time")

@@ -101,6 +101,11 @@ class Decoder:
         self.version = version
         self.error: MqttError | None = None
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether the beginning of a packet waits for its rest."""
+        return bool(self._buffer)
+
     def receive_data(self, data: bytes) -> list[Packet]:
         """Takes the next bytes; returns the packets that they complete, in order."""
         if self.error is not None:

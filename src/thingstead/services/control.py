@@ -198,7 +198,7 @@ class ControlService:
         """The command fails, unless it has ended already: what the device replies from now on is not its reply."""
         await self._move(row_id, "failed", reason)
 
-    def reply(self, device: Device, topic_id: int | None, payload: bytes | memoryview) -> Outcome:
+    def reply(self, device: Device, topic_id: int | None, payload: bytes) -> Outcome:
         """A ``command/reply`` (wire reference §3.3). It answers the open command that its body's ``id`` names, else its
         topic's, else the newest one of the same ``method``; one that answers nothing is accepted and logged.
 

@@ -27,9 +27,7 @@ class DeviceLogService:
         self._rations = Rations(clock, BURST, INTERVAL_S)
         self.rejections = 0
 
-    def rejected(
-        self, device: Device, topic: str, reason: str, errors: Sequence[FieldError], payload: bytes | memoryview
-    ) -> None:
+    def rejected(self, device: Device, topic: str, reason: str, errors: Sequence[FieldError], payload: bytes) -> None:
         """Notes that a message of a device, or a part of it, was refused. Never raises for a full store."""
         self.rejections += 1
         suppressed = self._rations.take(device.number)
@@ -81,7 +79,7 @@ class DeviceLogService:
         return await self._store.commands.list_page(device.id, page, start, end)
 
 
-def excerpt(payload: bytes | memoryview) -> str:
+def excerpt(payload: bytes) -> str:
     """The beginning of a payload for people: as text where it is printable, else ``hex:`` and its bytes."""
     beginning = bytes(payload[:EXCERPT_BYTES])
     try:

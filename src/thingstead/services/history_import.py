@@ -13,6 +13,7 @@ from thingstead.model.limits import INSTANT_MS
 from thingstead.model.report import Report
 from thingstead.model.values import valid_identifier
 from thingstead.services.commits import committed
+from thingstead.services.payloads import check_depth
 from thingstead.services.tables import Row
 from thingstead.storage.base import Commit, Store
 
@@ -135,6 +136,8 @@ def _instant(ts: Any) -> int:
 
 def _value(text: Any) -> Any:
     try:
-        return _from_json(text)
+        value = _from_json(text)
     except (msgspec.MsgspecError, TypeError, RecursionError) as exc:
         raise _Refused(f"value: {text!r:.60} is no JSON") from exc
+    check_depth(value)
+    return value

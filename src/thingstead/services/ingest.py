@@ -114,7 +114,7 @@ class IngestService:
                 link.device, link.definition = device, definition
         return link
 
-    def report_attributes(self, link: DeviceLink, payload: bytes | memoryview) -> Outcome:
+    def report_attributes(self, link: DeviceLink, payload: bytes) -> Outcome:
         """One flat JSON object of attribute values, at the present instant (wire reference §3.3).
 
         Raises:
@@ -155,7 +155,7 @@ class IngestService:
             self._watches.report(watch, report)
         return commit
 
-    def report_series(self, link: DeviceLink, payload: bytes | memoryview) -> Outcome:
+    def report_series(self, link: DeviceLink, payload: bytes) -> Outcome:
         """Past attributes with device timestamps (wire reference §15.1). Kept or refused as a whole where the
         payload is malformed; single attributes that break the definition are refused one by one."""
         commit: Commit | None = None
@@ -167,7 +167,7 @@ class IngestService:
             commit = outcome.commit or commit
         return Outcome(commit, tuple(refused))
 
-    def report_event(self, link: DeviceLink, payload: bytes | memoryview) -> Outcome:
+    def report_event(self, link: DeviceLink, payload: bytes) -> Outcome:
         """``{"method": …, "params": {…}}`` (wire reference §3.3); parameters are not written to attributes.
 
         Raises:

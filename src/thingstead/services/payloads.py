@@ -5,40 +5,62 @@ from typing import Any
 import msgspec
 
 from thingstead.errors import InvalidInput
+from thingstead.model.limits import JSON_DEPTH
 
 MAX_SERIES_REPORTS = 10_000  # reports in one attributes/series message
 FUTURE_TOLERANCE_MS = 24 * 3600 * 1000  # a timestamp further ahead is a wrong clock and would stay the latest for ever
 SECONDS_BELOW = 100_000_000_000  # 1e11: a smaller timestamp is in seconds (wire reference §15.1)
+TOO_DEEP = f"the JSON is nested more than {JSON_DEPTH} levels deep"
+_NUMBER = "Number out of range"  # what msgspec says of 1e999
 
 _object_decoder = msgspec.json.Decoder(dict[str, Any])
 _any_decoder = msgspec.json.Decoder()
 
 
-def decode_object(payload: bytes | memoryview) -> dict[str, Any]:
+def decode_object(payload: bytes) -> dict[str, Any]:
     """A JSON object."""
     try:
-        return _object_decoder.decode(payload)
+        value = _object_decoder.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise InvalidInput(_reason(exc)) from exc
+    if payload.count(b"[") + payload.count(b"{") > JSON_DEPTH:
+        check_depth(value)
+    return value
 
 
-def decode_any(payload: bytes | memoryview) -> Any:
+def decode_any(payload: bytes) -> Any:
     """Any JSON value."""
     try:
-        return _any_decoder.decode(payload)
+        value = _any_decoder.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise InvalidInput(_reason(exc)) from exc
+    if payload.count(b"[") + payload.count(b"{") > JSON_DEPTH:
+        check_depth(value)
+    return value
+
+
+def check_depth(value: Any) -> None:
+    """Raises InvalidInput where a JSON value is nested too deeply. What is stored must be encoded again wherever it is
+    asked for, on whatever stack."""
+    level = [value]
+    for _ in range(JSON_DEPTH + 1):
+        lists = [item for item in level if isinstance(item, list)]
+        objects = [item for item in level if isinstance(item, dict)]
+        level = [item for each in lists for item in each] + [item for each in objects for item in each.values()]
+        if not level:
+            return
+    raise InvalidInput(TOO_DEEP)
 
 
 def _reason(exc: Exception) -> str:
     if isinstance(exc, RecursionError):
-        return "the JSON is nested too deeply"
+        return TOO_DEEP
     if isinstance(exc, msgspec.ValidationError):
-        return "a JSON object is expected"
+        return "a number is out of range" if _NUMBER in str(exc) else "a JSON object is expected"
     return "Invalid JSON message"
 
 
-def parse_series(payload: bytes | memoryview, now_ms: int) -> list[tuple[int, dict[str, Any]]]:
+def parse_series(payload: bytes, now_ms: int) -> list[tuple[int, dict[str, Any]]]:
     """``attributes/series`` (wire reference §15.1): ``{"ts", "attributes"}``, an array of these, or a flat object with
     ``ts``. Returns (ts in ms, attributes) in the order given."""
     body = decode_any(payload)

@@ -30,7 +30,7 @@ class StreamService:
         self._logs = logs
         self.messages_accepted = 0
 
-    def report(self, link: DeviceLink, identifier: str, payload: bytes | memoryview) -> Outcome:
+    def report(self, link: DeviceLink, identifier: str, payload: bytes) -> Outcome:
         """``data/<identifier>``. Kept in the device's data log, and told on the bus once it is on disk.
 
         Raises:

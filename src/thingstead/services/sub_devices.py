@@ -90,25 +90,25 @@ class SubDeviceService:
 
     # Messages up. Each names its errors by the address that they concern.
 
-    def connect(self, link: GatewayLink, payload: bytes | memoryview) -> Outcome:
+    def connect(self, link: GatewayLink, payload: bytes) -> Outcome:
         """``gateway/connect`` with ``{"device": address}``: the sub-device is online once the commit has ended."""
         return Outcome(self._presence.heard(self._named(link, decode_object(payload))), ())
 
-    def disconnect(self, link: GatewayLink, payload: bytes | memoryview) -> Outcome:
+    def disconnect(self, link: GatewayLink, payload: bytes) -> Outcome:
         """``gateway/disconnect`` with ``{"device": address}``."""
         sub_device = self._named(link, decode_object(payload))
         self._presence.leave(sub_device, "disconnected")
         return Outcome(TaskCommit(after(sub_device.moves)), ())
 
-    def report_attributes(self, link: GatewayLink, payload: bytes | memoryview) -> Outcome:
+    def report_attributes(self, link: GatewayLink, payload: bytes) -> Outcome:
         """``gateway/attributes`` with ``{address: {attributes}, …}``."""
         return self._each(link, decode_object(payload), self._report_values)
 
-    def report_series(self, link: GatewayLink, payload: bytes | memoryview) -> Outcome:
+    def report_series(self, link: GatewayLink, payload: bytes) -> Outcome:
         """``gateway/attributes/series`` with ``{address: [{"ts", "attributes"}, …], …}`` (wire reference §15.1)."""
         return self._each(link, decode_object(payload), self._report_series)
 
-    def report_event(self, link: GatewayLink, payload: bytes | memoryview) -> tuple[Outcome, str]:
+    def report_event(self, link: GatewayLink, payload: bytes) -> tuple[Outcome, str]:
         """``gateway/event/report`` with ``{"device", "event": {"method", "params", "id"}}``; the address too."""
         body = decode_object(payload)
         sub_device = self._named(link, body)
@@ -116,7 +116,7 @@ class SubDeviceService:
         self._presence.heard(sub_device)
         return outcome, sub_device.address
 
-    def reply(self, link: GatewayLink, payload: bytes | memoryview) -> tuple[Outcome, str]:
+    def reply(self, link: GatewayLink, payload: bytes) -> tuple[Outcome, str]:
         """``gateway/command/reply`` with ``{"device", "command" or "reply": {…}}`` or the members of a reply beside
         ``device`` (wire reference §15.34); the address too."""
         body = decode_object(payload)
@@ -125,7 +125,7 @@ class SubDeviceService:
         self._presence.heard(sub_device)
         return self._control.take_reply(sub_device.link.device, None, reply), sub_device.address
 
-    async def attributes(self, link: GatewayLink, payload: bytes | memoryview) -> tuple[str, dict[str, Any]]:
+    async def attributes(self, link: GatewayLink, payload: bytes) -> tuple[str, dict[str, Any]]:
         """``gateway/attributes/get`` with ``{"device", "get": {"keys"}}``: the address, and the current values."""
         body = decode_object(payload)
         sub_device = self._named(link, body)

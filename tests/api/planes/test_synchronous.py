@@ -35,6 +35,22 @@ async def test_the_command_may_stand_in_the_query(app: Plane, played: Played) ->
         assert (await call)["reply"] == {"method": "turn", "params": {}, "id": 1000}
 
 
+async def test_the_command_may_stand_in_the_body_of_a_get(app: Plane, played: Played) -> None:
+    call = asyncio.ensure_future(app.ask("GET", PATH, {"method": "turn", "params": {"by": 1}}, id="7"))
+    command = await played.commands.get()
+    assert (command.method, command.params, command.command_id) == ("turn", {"by": 1}, 7)
+    played.reply(command)
+    assert (await call)["result"] == 1
+
+
+async def test_head_sends_no_command(app: Plane, played: Played) -> None:
+    response = await app.send("HEAD", PATH, params={"method": "turn", "timeout": "0.05"})
+    assert (response.status_code, response.content) == (404, b"")
+    assert "HEAD" not in (await app.send("OPTIONS", PATH)).headers["allow"]
+    assert played.commands.empty()
+    assert (await app.send("HEAD", "attributes")).status_code == 200
+
+
 async def test_a_device_that_does_not_reply_is_408(app: Plane, played: Played, api: Api) -> None:
     assert await app.refused("POST", PATH, {"method": "turn", "timeout": 0.05}) == (
         408,

@@ -111,6 +111,16 @@ async def test_a_body_over_the_limit_is_413_and_logged(api: Api, device: Plane, 
     assert (await rejected(api, device, house))[0]["topic"] == "attributes"
 
 
+@pytest.mark.parametrize("path", ["attributes", "attributes/series", "event/report"])
+async def test_json_that_is_nested_too_deep_is_refused(device: Plane, house: House, path: str) -> None:
+    for depth in (70, 960, 20_000):
+        nested = b"[" * depth + b"]" * depth
+        content = b'{"ts":1,"method":"m","params":{"a":%s},"attributes":{"a":%s}}' % (nested, nested)
+        response = await device.send("POST", path, content=content)
+        assert (response.status_code, response.json()["errcode"]) == (200, 400)
+        assert "nested" in response.json()["message"]
+
+
 async def test_reports_of_the_past_go_into_history(api: Api, device: Plane, house: House) -> None:
     now = house.clock.now_ms()
     body = [{"ts": now - 2000, "attributes": {"level": 1}}, {"ts": now - 1000, "attributes": {"level": 2}}]

@@ -92,7 +92,7 @@ def _params(query: CallQuery) -> dict[str, Any]:
     return params
 
 
-def _declare(method: str, summary: str, body: Any, *, extension: bool) -> Endpoint:
+def _declare(method: str, summary: str, *, extension: bool) -> Endpoint:
     return Endpoint(
         method=method,
         path="/app/device/v1/{access_token}/command/sync/send",
@@ -101,16 +101,18 @@ def _declare(method: str, summary: str, body: Any, *, extension: bool) -> Endpoi
         tag="Application plane",
         access=Access.DEVICE,
         query=CallQuery,
-        body=body,
-        raw=body is not None,  # it may be empty
+        body=CallBody,
+        body_optional=method == "GET",
+        raw=True,  # it may be empty
+        acts=True,
         info=Replied,
         refusals=(Conflict, DeviceOffline, ReplyTimeout, TooManyRequests),
         extension=extension,
-        example=None if body is None else {"method": "restart", "params": {"delay": 5}, "id": DEFAULT_COMMAND_ID},
+        example={"method": "restart", "params": {"delay": 5}, "id": DEFAULT_COMMAND_ID},
     )
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    _declare("GET", "Send a command and wait for its reply (query)", None, extension=False),
-    _declare("POST", "Send a command and wait for its reply", CallBody, extension=True),
+    _declare("GET", "Send a command and wait for its reply (query)", extension=False),
+    _declare("POST", "Send a command and wait for its reply", extension=True),
 )
