@@ -108,19 +108,27 @@ async def test_a_header_must_come_in_time(proxied_port: int, streams: Streams, m
     await writer.wait_closed()
 
 
-async def test_of_connections_without_a_header_only_so_many_may_wait(
-    proxied_port: int, monkeypatch: pytest.MonkeyPatch
+async def test_of_connections_without_a_header_only_so_many_are_let_wait(
+    house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listening, "OPENING_LIMIT", 1)
-    first = await asyncio.open_connection("127.0.0.1", proxied_port)
-    second = await asyncio.open_connection("127.0.0.1", proxied_port)
+    sock = socket.create_server(("127.0.0.1", 0))
+    await house.gateway.listen(Port(sock, proxied=True))
+    _, silent = await asyncio.open_connection("127.0.0.1", sock.getsockname()[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", sock.getsockname()[1])
+    writer.write(V1 + Connect(ProtocolVersion.V5, "c").serialize(ProtocolVersion.V5))
+    peer = await house.peer(ProtocolVersion.V5)  # another port is not concerned
+    peer.send(Connect(ProtocolVersion.V5, "c"))
+    await peer.receive(Connack)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.1)
+    silent.close()
     async with asyncio.timeout(TIMEOUT_S):
-        with contextlib.suppress(ConnectionResetError):
-            assert await second[0].read(1) == b""
-    for _, writer in (first, second):
-        writer.close()
+        assert await reader.readexactly(1) == b"\x20", "its turn comes when the one before is gone"
+    writer.close()
+    for each in (silent, writer):
         with contextlib.suppress(OSError):
-            await writer.wait_closed()
+            await each.wait_closed()
 
 
 async def test_nothing_behind_the_header_is_read() -> None:

@@ -19,6 +19,7 @@ from thingstead.gateway.plane import Access, Granted, Plane, Relief
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.stream import Stream
 from thingstead.gateway.tasks import Tasks
+from thingstead.gateway.turned_away import TurnedAway
 from thingstead.gateway.uplink import Uplink
 from thingstead.mqtt.connection_packets import PINGRESP, Auth, Connect, Disconnect, Pingreq
 from thingstead.mqtt.decoder import Decoder, Packet
@@ -48,6 +49,7 @@ class Surroundings:
     clients: "Clients[Client]"
     clock: Clock
     silences: Silences
+    turned_away: TurnedAway
 
 
 class Client(Stream):
@@ -97,6 +99,7 @@ class Client(Stream):
         self._around.clients.add(self)
         if len(self._around.clients) > self._around.settings.max_connections:
             self.counters.connections_refused += 1
+            self._around.turned_away.note("limit", "too many MQTT connections are open", self.remote_address)
             self.abort()
         else:
             self.counters.connections_accepted += 1

@@ -22,6 +22,7 @@ from thingstead.gateway.open_port import OpenPort
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.tasks import Tasks
 from thingstead.gateway.tcp import TcpClient, TcpSurroundings
+from thingstead.gateway.turned_away import TurnedAway
 from thingstead.gateway.websocket import Registry, WebSocketConnection
 from thingstead.services.platform import Platform
 
@@ -44,6 +45,7 @@ class Gateway:
         self._hub = Hub(bus, clock, platform.sub_devices, self.device_sessions.push)
         self._tasks = Tasks()
         self._silences = Silences()
+        self.turned_away = TurnedAway(clock)
         self._clients: Clients[Client] = Clients()
         self._tcp_clients: Clients[TcpClient] = Clients()
         log_in = DeviceLogIn(platform, self._hub, clock)
@@ -70,6 +72,7 @@ class Gateway:
             clients=self._clients,
             clock=clock,
             silences=self._silences,
+            turned_away=self.turned_away,
         )
         self._tcp_surroundings = TcpSurroundings(
             settings=config.tcp,
@@ -80,22 +83,23 @@ class Gateway:
             clients=self._tcp_clients,
             heartbeats=config.tcp.heartbeat_packets,
             silences=self._silences,
+            turned_away=self.turned_away,
         )
 
     async def listen(self, port: Port) -> None:
         """Accepts MQTT on a port, which it takes over."""
         await self._load()
-        self._ports.append(await listen(port, self.client))
+        self._ports.append(await listen(port, self.client, self.turned_away))
 
     async def listen_open(self, port: Port) -> None:
         """Accepts everyone on a port, which it takes over; see :class:`~thingstead.gateway.open_port.OpenPort`."""
         await self._load()
         surroundings = replace(self._surroundings, access=self.open_port, counters=self.open_port.counters)
-        self._ports.append(await listen(port, lambda peer: Client(surroundings, peer)))
+        self._ports.append(await listen(port, lambda peer: Client(surroundings, peer), self.turned_away))
 
     async def listen_tcp(self, port: Port) -> None:
         """Accepts devices on raw TCP on a port, which it takes over."""
-        self._ports.append(await listen(port, lambda peer: TcpClient(self._tcp_surroundings, peer)))
+        self._ports.append(await listen(port, lambda peer: TcpClient(self._tcp_surroundings, peer), self.turned_away))
 
     async def _load(self) -> None:
         """Goes on with the sessions of an earlier run, once; also with those of an open port that is closed now, since

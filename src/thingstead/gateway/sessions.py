@@ -55,6 +55,11 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_id)
 
+    @property
+    def queued(self) -> int:
+        """Messages at QoS 1 and 2 that wait for clients, or are in flight."""
+        return sum(len(session.outbound) for session in self._by_id.values())
+
     # A connection begins
 
     def begin(self, claim: Claim, occupant: Occupant) -> Begun:

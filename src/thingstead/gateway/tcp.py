@@ -17,6 +17,7 @@ from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.stream import Stream
 from thingstead.gateway.tasks import Tasks
 from thingstead.gateway.tcp_registration import LINE_ENDS, NotRegistered, Registered, Registration
+from thingstead.gateway.turned_away import TurnedAway
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.ingest import DeviceLink
@@ -45,6 +46,7 @@ class TcpSurroundings:
     clients: "Clients[TcpClient]"
     heartbeats: frozenset[bytes]  # packets that are no data
     silences: Silences
+    turned_away: TurnedAway
 
 
 class TcpClient(Stream):
@@ -84,6 +86,7 @@ class TcpClient(Stream):
         around.clients.add(self)
         if len(around.clients) > around.settings.max_connections:
             around.counters.connections_refused += 1
+            around.turned_away.note("limit", "too many connections on raw TCP are open", self.remote_address)
             self.abort()
         else:
             around.counters.connections_accepted += 1

@@ -43,6 +43,7 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Ga
     metrics.read("thingstead_history_quarantined_rows", lambda: store.figures().rows_quarantined)
     metrics.read("thingstead_damaged_pages_met_total", lambda: store.figures().damage_met)
     _read_alarms(metrics, platform)
+    _read_mqtt_server(metrics, gateway)
     metrics.read("thingstead_disk_free_bytes", lambda: store.figures().disk_free_bytes)
     metrics.read("thingstead_commits_failed_total", lambda: store.figures().commits_failed)
     metrics.read("thingstead_commit_seconds", lambda: store.figures().commit_seconds)
@@ -62,3 +63,23 @@ def _read_alarms(metrics: Metrics, platform: Platform) -> None:
     metrics.read("thingstead_notices_sent_total", lambda: dispatcher.sent)
     metrics.read("thingstead_notices_failed_total", lambda: dispatcher.failed)
     metrics.read("thingstead_notices_dropped_total", lambda: retention.notices_dropped)
+
+
+def _read_mqtt_server(metrics: Metrics, gateway: Gateway) -> None:
+    devices, port = gateway.device_sessions, gateway.open_port
+    metrics.read(
+        "thingstead_connections_turned_away_total",
+        lambda: {(reason,): count for reason, count in gateway.turned_away.counts.items()},
+    )
+    metrics.read("thingstead_device_sessions", lambda: len(devices))
+    metrics.read("thingstead_device_queue_messages", lambda: devices.queued)
+    metrics.read("thingstead_open_connections", lambda: port.counters.connections)
+    metrics.read("thingstead_open_messages_received_total", lambda: port.counters.messages_received)
+    metrics.read("thingstead_open_messages_sent_total", lambda: port.counters.messages_sent)
+    metrics.read("thingstead_open_messages_dropped_total", lambda: port.counters.messages_dropped)
+    metrics.read("thingstead_open_sessions", lambda: len(port.sessions))
+    metrics.read("thingstead_open_subscriptions", lambda: len(port.space.routes))
+    metrics.read("thingstead_open_queue_messages", lambda: port.sessions.queued)
+    metrics.read("thingstead_open_retained_messages", lambda: len(port.space.retained.messages))
+    metrics.read("thingstead_open_retained_bytes", lambda: port.space.retained.messages.size_bytes)
+    metrics.read("thingstead_open_wills_published_total", lambda: port.sessions.wills_published)
