@@ -10,7 +10,7 @@ from thingstead.config import MqttSettings
 from thingstead.errors import Unavailable
 from thingstead.gateway.acknowledgements import Acknowledgements
 from thingstead.mqtt.connection_packets import Disconnect
-from thingstead.mqtt.publish_packets import Puback
+from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
 
 
@@ -127,6 +127,20 @@ class TestSmallWindow:
             peer.send(*(report(number) for number in range(1, 12)))
             assert (await peer.receive(Disconnect)).reason_code is ReasonCode.RECEIVE_MAXIMUM_EXCEEDED
         await peer.receive_close()
+
+    async def test_reports_that_nobody_acknowledges_are_not_read_without_end_either(self, house: House) -> None:
+        peer, other = await house.log_in(await house.device(), V5), await house.log_in(await house.device())
+        with house.held_writes():
+            for number in range(1, 12):
+                peer.send(Publish("attributes", b'{"n":%d}' % number))
+            while house.counters.messages_received < 11:
+                await other.receive_nothing()
+            peer.send(*(Publish("attributes", b'{"n":%d}' % number) for number in range(12, 30)))
+            for _ in range(3):
+                await other.receive_nothing()
+            assert house.counters.messages_received == 11
+        while house.counters.messages_received < 29:
+            await other.receive_nothing()
 
     async def test_an_older_client_is_not_read_until_its_reports_are_kept(self, house: House) -> None:
         peer, other = await house.log_in(await house.device()), await house.log_in(await house.device())

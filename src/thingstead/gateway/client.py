@@ -31,10 +31,11 @@ from thingstead.mqtt.subscription_packets import Suback, Subscribe, Unsuback, Un
 log = structlog.get_logger("thingstead.gateway")
 
 V5 = ProtocolVersion.V5
+WAITING_MAX = 256  # messages of a client that wait for a commit, over which it is not read: its share of the commit
 
 # Why a connection is not read at present, beside Stream.UNREAD.
 _ADMITTING, _CONGESTED, _CROWDED, _UNACKNOWLEDGED = 2, 4, 8, 16
-_OURS = _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED  # the peer is not silent: we do not listen
+_OURS = _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED | Stream.TURN  # the peer is not silent: we do not listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Client(Stream):
         "_terms",
         "_timer",
         "_uplink",
+        "_waiting_max",
         "counters",
         "delivery",
     )
@@ -82,6 +84,7 @@ class Client(Stream):
     def __init__(self, around: Surroundings, peer: Peer | None = None) -> None:
         super().__init__(around.settings.send_buffer_max_bytes, peer)
         self._around = around
+        self._waiting_max = min(around.settings.receive_maximum, WAITING_MAX)
         self._decoder = Decoder(around.settings.max_packet_size_bytes)
         self._timer = SilenceTimer(around.silences, self)
         self._packet_timer: SilenceTimer | None = None  # made for the first packet that comes in pieces
@@ -105,7 +108,7 @@ class Client(Stream):
             self.counters.connections_accepted += 1
             self._timer.start(self._around.settings.connect_timeout_s)
 
-    def data_received(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         if self.closing:
             return
         if self._uplink is not None:  # before that, the time runs from the beginning of the connection
@@ -195,7 +198,7 @@ class Client(Stream):
         if relief.congested and not self.paused_for(_CONGESTED):
             self.pause(_CONGESTED)
             relief.on_relief(lambda: self.resume(_CONGESTED))
-        if self._uplink is not None and self._uplink.waiting > self._around.settings.receive_maximum:
+        if self._uplink is not None and self._uplink.waiting > self._waiting_max:
             self.pause(_UNACKNOWLEDGED)
         if self._jobs is not None and self._jobs.crowded:
             self.pause(_CROWDED)
@@ -265,7 +268,7 @@ class Client(Stream):
         except (ThingsteadError, MqttError) as exc:
             self._turn_away(exc)
         except Exception:
-            # A bug, as in data_received.
+            # A bug, as in received.
             log.exception("a log-in failed", remote_address=self.remote_address)
             self.abort("it failed")
 
@@ -313,7 +316,7 @@ class Client(Stream):
     def acknowledged(self) -> None:
         """A commit has ended, and the acknowledgements that waited for it were written."""
         self.flush()
-        if self._uplink is not None and self._uplink.waiting <= self._around.settings.receive_maximum:
+        if self._uplink is not None and self._uplink.waiting <= self._waiting_max:
             self.resume(_UNACKNOWLEDGED)
 
     def not_kept(self, error: Exception) -> None:

@@ -7,6 +7,7 @@ from typing import cast
 from thingstead.gateway.proxy_protocol import Peer
 
 CLOSE_TIMEOUT_S = 5.0  # how long a peer may take to read what was written before its connection is cut
+TURN_BYTES = 32_768  # taken from a connection before others have their turn
 FLUSH_BYTES = 65_536  # collected from outside, before they are written in the middle of a turn
 
 
@@ -25,6 +26,7 @@ class Stream(asyncio.Protocol):
         "_out_bytes",
         "_paused",
         "_peer",
+        "_rest",
         "_send_buffer_max_bytes",
         "_transport",
         "_writable_again",
@@ -32,6 +34,7 @@ class Stream(asyncio.Protocol):
         "reason",
     )
 
+    TURN = 1 << 10  # it has had its turn
     UNREAD = 1  # the peer does not read, so nothing more is read from it; reasons are bits, others have more of them
 
     _transport: asyncio.Transport
@@ -43,6 +46,7 @@ class Stream(asyncio.Protocol):
         self._out_bytes = 0  # of these, what was taken by write_soon
         self._paused = 0
         self._peer = peer
+        self._rest = b""  # received, and left for the next turns
         self._cutter: asyncio.TimerHandle | None = None
         self._writable_again: Callable[[], None] | None = None
         self.closing = False
@@ -56,6 +60,36 @@ class Stream(asyncio.Protocol):
         self._writable_again = None
         if self._cutter is not None:
             self._cutter.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._rest:  # it came although reading was stopped
+            self._rest += data
+        elif len(data) <= TURN_BYTES:
+            self.received(data)
+        else:
+            self._take_turn(data)
+
+    def received(self, data: bytes) -> None:
+        """Takes what came, at most :data:`TURN_BYTES`."""
+        raise NotImplementedError
+
+    def _take_turn(self, data: bytes) -> None:
+        """A peer that sends as fast as it can has as much read at once as takes some ten milliseconds to handle; those
+        who send little are not to wait for it behind every other one of its kind."""
+        self._rest = data[TURN_BYTES:]
+        self.received(data[:TURN_BYTES])
+        self.pause(self.TURN)
+        self._loop.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        if self.closing or not self._rest or self._paused != self.TURN:
+            return  # where something else holds it back, the end of that goes on with it
+        rest, self._rest = self._rest, b""
+        if len(rest) > TURN_BYTES:
+            self._take_turn(rest)
+        else:
+            self.received(rest)
+            self.resume(self.TURN)
 
     def pause_writing(self) -> None:
         self.pause(self.UNREAD)
@@ -95,6 +129,8 @@ class Stream(asyncio.Protocol):
             if not self._paused and not self._transport.is_closing():
                 self.resumed()
                 self._transport.resume_reading()
+            elif self._paused == self.TURN:
+                self._loop.call_soon(self._next_turn)
 
     def resumed(self) -> None:
         """Reading goes on."""

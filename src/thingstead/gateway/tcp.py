@@ -31,7 +31,7 @@ NO_STREAM = "the device's type has no stream that is bound to TCP"
 
 # Why a connection is not read at present, beside Stream.UNREAD.
 _ADMITTING, _CONGESTED, _UNKEPT = 2, 4, 8
-_OURS = _ADMITTING | _CONGESTED | _UNKEPT
+_OURS = _ADMITTING | _CONGESTED | _UNKEPT | Stream.TURN
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class TcpClient(Stream):
             around.counters.connections_accepted += 1
             self._timer.start(around.settings.registration_timeout_s)
 
-    def data_received(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         if self.closing:
             return
         try:
@@ -145,7 +145,7 @@ class TcpClient(Stream):
         except ThingsteadError as exc:
             self._turn_away(exc.message)
         except Exception:
-            # A bug, as in data_received.
+            # A bug, as in received.
             log.exception("a log-in failed", remote_address=self.remote_address)
             self.abort("it failed")
 

@@ -83,8 +83,9 @@ class Uplink:
             acknowledgement = Pubrec(packet.packet_id, reason_code).serialize(self._version)
             self._answer(pending, acknowledgement + answer if answer else acknowledgement, 0)
             self._plane.forward()
-        elif answer is not None:
-            self._answer(pending, answer, 0)
+        elif pending is not None or answer is not None:
+            # Nothing acknowledges QoS 0, but what waits for its commit counts: it must not fill the store alone.
+            self._answer(pending, answer or b"", 0)
 
     def release(self, packet: Pubrel) -> None:
         """Takes a PUBREL."""
