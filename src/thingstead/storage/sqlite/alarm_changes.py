@@ -26,10 +26,8 @@ SELECT d.id, r.id, ?, ? FROM devices d, alarm_rules r WHERE d.id = ? AND r.id = 
 ON CONFLICT (device_id, rule_id) DO UPDATE SET state = excluded.state, due_at = excluded.due_at
 """
 _DROP_STATE = "DELETE FROM alarm_states WHERE device_id = ? AND rule_id = ?"
-_CHANNELS = """
-SELECT channel_id, kind FROM rule_channels WHERE rule_id = ?1 AND NOT EXISTS
-(SELECT 1 FROM alarm_shelves WHERE device_id = ?2 AND rule_id = ?1 AND shelved_until > ?3)
-"""
+_CHANNELS = "SELECT channel_id, kind FROM rule_channels WHERE rule_id = ?"
+_SHELF = "SELECT 1 FROM alarm_shelves WHERE device_id = ? AND rule_id = ? AND shelved_until > ?"
 _ADD_NOTICE = """
 INSERT INTO notices (id, project_id, device_id, rule_id, message_id, channel_id, channel_kind, kind, body, state,
     create_time, expire_time, update_time)
@@ -38,16 +36,20 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, '{}', 'waiting', ?, ?, ?)
 _OPEN = "SELECT id, project_id, device_id, rule_id, rule_name, alarm_level FROM alarms WHERE cleared_at IS NULL AND "
 
 
+Channels = dict[str, list[tuple[str, str]]]  # id and kind, by rule id
+
+
 def writer_of(changes: Sequence[AlarmChange]) -> Callable[[sqlite3.Connection], None]:
     """The write of some changes. What cannot be encoded is raised here, before the transaction is shared."""
     rows = [[ALARM_LOGS.row(message) for message in change.messages] for change in changes]
 
     def write(connection: sqlite3.Connection) -> None:
+        channels: Channels = {}
         for change, messages in zip(changes, rows, strict=True):
             for message, row in zip(change.messages, messages, strict=True):
                 if _take_effect(connection, message):
                     connection.execute(ALARM_LOGS.insert, row)
-                    add_notices(connection, message)
+                    add_notices(connection, message, channels=channels)
             if change.state is None:
                 connection.execute(_DROP_STATE, (change.device_id, change.rule_id))
             else:
@@ -60,17 +62,31 @@ def _take_effect(connection: sqlite3.Connection, message: AlarmLog) -> bool:
     if message.alarm_status == CLEARED:
         reason = str(message.alarm_info.get("reason", ""))
         return connection.execute(_CLEAR, (message.ts, reason, message.alarm_id)).rowcount > 0
-    if connection.execute(_SET_LEVEL, (message.alarm_level, message.alarm_id)).rowcount:
+    if message.id != message.alarm_id and (
+        connection.execute(_SET_LEVEL, (message.alarm_level, message.alarm_id)).rowcount
+    ):
         return True
     name = str(message.alarm_info.get("rule_name", ""))
     raised = (message.alarm_id, message.rule_id, name, message.alarm_level, message.ts)
     return connection.execute(_RAISE, (*raised, message.device_id, message.project_id)).rowcount > 0
 
 
-def add_notices(connection: sqlite3.Connection, message: AlarmLog, kind: str = "alarm") -> None:
-    """Makes a notice of a message for each channel of its rule, unless the rule is shelved on the device."""
+def add_notices(
+    connection: sqlite3.Connection, message: AlarmLog, kind: str = "alarm", channels: Channels | None = None
+) -> None:
+    """Makes a notice of a message for each channel of its rule, unless the rule is shelved on the device.
+
+    Args:
+        channels: what is known of the channels of rules within this transaction; what is not is added.
+    """
     now = message.create_time
-    for channel_id, channel_kind in connection.execute(_CHANNELS, (message.rule_id, message.device_id, now)).fetchall():
+    channels = {} if channels is None else channels
+    found = channels.get(message.rule_id)
+    if found is None:
+        found = channels[message.rule_id] = connection.execute(_CHANNELS, (message.rule_id,)).fetchall()
+    if not found or connection.execute(_SHELF, (message.device_id, message.rule_id, now)).fetchone() is not None:
+        return
+    for channel_id, channel_kind in found:
         about = (message.project_id, message.device_id, message.rule_id, message.id)
         times = (now, now + NOTICE_LIFETIME_MS, now)
         connection.execute(_ADD_NOTICE, (new_id() + new_id(), *about, channel_id, channel_kind, kind, *times))
