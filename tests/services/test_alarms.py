@@ -16,6 +16,7 @@ from thingstead.model.alarm import AlarmChange
 from thingstead.model.device import Device, OpenAlarm
 from thingstead.model.device_type import AttributeDefinition, Functions
 from thingstead.services.commits import committed
+from thingstead.services.device_types import DeviceTypeService
 
 THERMOMETER = Functions(attributes=(AttributeDefinition(identifier="t"), AttributeDefinition(identifier="p")))
 
@@ -365,6 +366,21 @@ async def test_a_device_of_another_type_leaves_the_rules_of_the_first(
     assert await plant.open_alarms() == []
     assert (await plant.logs())[0].alarm_info["reason"] == "the rule does not watch the device any more"
     assert link is None or not link.watch.armed
+
+
+async def test_a_type_that_is_removed_takes_its_rules_along(plant: Plant) -> None:
+    types = DeviceTypeService(plant.store, plant.bus, plant.clock)
+    type_id = await plant.workshop.add_type(THERMOMETER)
+    rule = await plant.add_rule(HOT, type=type_id)
+    device = await plant.workshop.add_device(type_id=type_id)
+    await plant.report(device, t=81)
+    await plant.workshop.devices.change_type("p1", device.id, None)
+    await types.delete("p1", type_id)
+    await plant.settle()
+    assert await plant.told() == [(1, 2), (0, 2)]
+    assert rule.id not in plant.engine.watches.library.records
+    with pytest.raises(NotFound):
+        await plant.rules.get("p1", rule.id)
 
 
 async def test_a_value_of_another_type_marks_the_rule_as_failing(plant: Plant, device: Device) -> None:

@@ -21,6 +21,7 @@ from thingstead.config import NotifySettings
 from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model.device import Device, Page
 from thingstead.model.notification import Channel, NotifyLog, Telegram
+from thingstead.services import notification_text
 from thingstead.services.notification_http import HttpSender, SendFailed, may_be_reached
 from thingstead.services.notify import GroupForm, NotifyService
 from thingstead.services.notify_dispatch import LEASE_MS, NotifyDispatcher
@@ -237,6 +238,20 @@ async def test_an_attempt_that_outlasts_its_lease_is_not_made_twice_by_one_sende
     await sender.dispatcher.settled()
     await sender.send()
     assert [each.json["alarm"]["alarm_status"] for each in receiver.received] == [1, 0]
+
+
+async def test_a_notice_that_cannot_be_made_fails_alone(
+    plant: Plant, device: Device, receiver: HttpReceiver, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.answers = [reply(200, b'{"errcode":0}')]
+    await plant.add_rule(HOT, devices=[device.id], notify=[{"wecom": receiver.url}])
+    await plant.report(device, t=81)
+    monkeypatch.delitem(notification_text._WORDS["en"], "raised")  # as a mistake of ours would have it
+    await sender.send()
+    monkeypatch.undo()
+    await plant.report(device, t=70)
+    await sender.send()
+    assert [each.state for each in await sender.logs()] == ["sent", "failed"]
 
 
 async def test_channels_do_not_wait_for_each_other(plant: Plant, device: Device, receiver: HttpReceiver) -> None:

@@ -101,7 +101,7 @@ class AlarmEngine:
         await self._news.take_effect()
         await self._look_at_due()
         await handle_each(self.watches.mistrusted, lambda _, watch: self.watches.read(watch), again=True)
-        while self._surveys:
+        while self._surveys and not self._closing:
             await self._survey(self._surveys[0])
             self._surveys.popleft()
         await self._end_shelves()
@@ -110,7 +110,7 @@ class AlarmEngine:
     async def _look_at_due(self) -> None:
         now = self._clock.now_ms()
         looked_at = 0
-        while (device_id := self._agenda.take(now)) is not None:
+        while not self._closing and (device_id := self._agenda.take(now)) is not None:
             try:
                 device = await self._store.devices.find(device_id)
                 if device is not None:

@@ -76,6 +76,10 @@ class RuleLibrary:
             book = self._books[type_id] = RuleBook(of_type.values())
         return book
 
+    def rules_of_type(self, type_id: str) -> list[str]:
+        """The ids of the rules whose source is a device type."""
+        return list(self._by_type.get(type_id, ()))
+
     def timed(self) -> Iterable[AlarmRule]:
         """Rules that time alone may bring to raise, on devices of which nothing is kept."""
         return [record.rule.rule for record in self.records.values() if record.rule.timed or record.rule.hours]

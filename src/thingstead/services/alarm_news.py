@@ -13,7 +13,7 @@ from thingstead.clock import Clock
 from thingstead.errors import NotFound, ThingsteadError
 from thingstead.model.alarm_rule import AlarmRule
 from thingstead.model.device import Device
-from thingstead.model.messages import AlarmRuleChanged, DeviceChanged, PresenceChanged
+from thingstead.model.messages import AlarmRuleChanged, DeviceChanged, DeviceTypeChanged, PresenceChanged
 from thingstead.rules.facts import ALWAYS_ONLINE
 from thingstead.services.alarm_watches import LEFT_SOURCE, AlarmWatches
 from thingstead.storage.base import Store
@@ -36,9 +36,11 @@ class AlarmNews:
         self._presence: dict[str, PresenceChanged] = {}  # by device id: the newest news
         self._rules: dict[str, str] = {}  # changed ones: project by rule id
         self._devices: dict[str, str] = {}  # changed ones, by id
+        self._types: dict[str, str] = {}  # changed ones: project by type id
         self._subscriptions = [
             bus.subscribe(AlarmRuleChanged, self._heard_rule),
             bus.subscribe(DeviceChanged, self._heard_device),
+            bus.subscribe(DeviceTypeChanged, self._heard_type),
             bus.subscribe(PresenceChanged, self._heard_presence),
         ]
 
@@ -51,6 +53,7 @@ class AlarmNews:
         """Brings everything that was announced into effect."""
         await handle_each(self._rules, lambda rule_id, project_id: self._refresh_rule(project_id, rule_id))
         await handle_each(self._devices, lambda device_id, _: self._refresh_device(device_id))
+        await handle_each(self._types, lambda type_id, project_id: self._refresh_type(project_id, type_id))
         await handle_each(self._presence, self._note_presence)
 
     def _heard_rule(self, news: AlarmRuleChanged) -> None:
@@ -59,6 +62,10 @@ class AlarmNews:
 
     def _heard_device(self, news: DeviceChanged) -> None:
         self._devices[news.device_id] = news.device_id
+        self._watches.trouble.set()
+
+    def _heard_type(self, news: DeviceTypeChanged) -> None:
+        self._types[news.type_id] = news.project_id
         self._watches.trouble.set()
 
     def _heard_presence(self, news: PresenceChanged) -> None:
@@ -114,6 +121,14 @@ class AlarmNews:
                 await self._retarget(device, (), LEFT_SOURCE)
             elif self._library.book_of(device):
                 await self._watches.read(watch)
+
+    async def _refresh_type(self, project_id: str, type_id: str) -> None:
+        """A type that was removed took its rules along; it had no devices any more."""
+        try:
+            await self._store.device_types.get(project_id, type_id)
+        except NotFound:
+            for rule_id in self._library.rules_of_type(type_id):
+                self._library.drop(rule_id)
 
     async def _retarget(self, device: Device, reset: tuple[str, ...], reason: str) -> None:
         """Gives a device in memory the rules that concern it now; ``reset``: rules to begin anew with."""

@@ -184,6 +184,13 @@ class NotifyDispatcher:
             said, state = exc.reason, "failed" if exc.permanent else "waiting"
             failed = None if exc.permanent else exc
             self.failed += 1
+        except ThingsteadError:
+            raise  # of the store: nothing was sent
+        except Exception:
+            # A fault of ours with one notice must not hold up the others of its channel for a day.
+            log.exception("a notice cannot be made", notice=notice.id)
+            said, state = "the server could not make the notice; its log says why", "failed"
+            self.failed += 1
         attempt = Attempt(
             notice_id=notice.id,
             target=target_of(kept),
