@@ -140,12 +140,18 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
         int, _about("Sessions of the open port that outlive their connections; one more is refused.", "sessions", ge=1)
     ] = 10_000
     max_subscriptions: Annotated[
-        int, _about("Topic filters that one client of the open port may subscribe to.", "filters", ge=1, le=1_000_000)
+        int,
+        _about(
+            "Topic filters that one client of the open port may subscribe to, with 20 levels on average.",
+            "filters",
+            ge=1,
+            le=1_000_000,
+        ),
     ] = 1_000
     queue_max_messages: Annotated[
         int,
         _about(
-            "QoS 1 and 2 messages that may wait for one client of the open port; over it the oldest are dropped.",
+            "QoS 1 and 2 messages that may wait for one session; over it the oldest are dropped.",
             "messages",
             ge=1,
             le=65_535,

@@ -142,3 +142,20 @@ async def test_a_full_disk_refuses_what_must_be_kept_and_lets_the_rest_pass(brok
     broker.store.history.refuse(None)
     assert rows(broker, "mqtt_retained") + rows(broker, "mqtt_queue") == 0
     assert len(broker.gateway.open_port.space.retained.messages) == 0
+
+
+async def test_a_pubrec_that_cannot_be_kept_is_asked_for_again(broker: Broker) -> None:
+    client = await broker.connect("client", expiry_s=60)
+    await client.listen("a", qos=2)
+    await (await broker.connect()).publish("a", b"x", 2)
+    first = await client.receive(Publish)
+    with closing(sqlite3.connect(broker.path)) as connection:
+        connection.execute("ALTER TABLE mqtt_queue RENAME TO gone")
+        client.send(Pubrec(first.packet_id))
+        assert (await client.receive(Disconnect)).reason_code is ReasonCode.SERVER_BUSY
+        connection.execute("ALTER TABLE gone RENAME TO mqtt_queue")
+    await broker.settle()
+    client = await broker.resume("client")
+    again = await client.message()
+    assert (again.packet_id, again.dup) == (first.packet_id, True)
+    await client.receive_nothing()

@@ -147,6 +147,16 @@ async def test_topics_have_a_greatest_depth(broker: Broker) -> None:
         await other.listen(deep + "/#")
 
 
+async def test_deep_filters_count_for_the_memory_that_they_take(broker: Broker) -> None:
+    client = await broker.connect("client")
+    limit = 20 * broker.settings.max_subscriptions
+    filters = [f"{number}" + "/" * (MAX_LEVELS - 1) for number in range(limit // MAX_LEVELS + 2)]
+    codes = await client.listen(*filters)
+    assert codes == [ReasonCode.SUCCESS] * (limit // MAX_LEVELS) + [ReasonCode.QUOTA_EXCEEDED] * 2
+    await client.unsubscribe(filters[0])
+    assert await client.listen(filters[-1]) == [ReasonCode.SUCCESS]
+
+
 async def test_a_second_connect_ends_the_connection(broker: Broker) -> None:
     client = await broker.connect("client")
     client.send(Connect(V5, "client"))

@@ -4,10 +4,12 @@ import pytest
 
 from tests.open_port.conftest import V3_1_1, V5, Broker, Client
 from thingstead.config import MqttSettings
+from thingstead.gateway import open_retained
 from thingstead.mqtt.properties import NO_PROPERTIES, Properties, Property
 from thingstead.mqtt.protocol import ProtocolVersion, RetainHandling
+from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
-from thingstead.mqtt.subscription_packets import SubscriptionRequest
+from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest
 
 
 async def retain(
@@ -178,3 +180,50 @@ async def test_retained_messages_beyond_their_limit_are_refused(broker: Broker) 
     await publisher.publish("a/1", b"", 1, retain=True)
     assert await publisher.publish("a/4", payload, 1, retain=True) < ReasonCode.UNSPECIFIED_ERROR
     assert [topic for topic, _ in await retained(broker, "a/#")] == ["a/0", "a/2", "a/3", "a/4"]
+
+
+async def test_a_retained_message_does_not_follow_a_newer_one_of_its_topic(broker: Broker) -> None:
+    """A client that reads slowly is sent what was retained when it subscribed, but nothing that was replaced since."""
+    publisher = await broker.connect()
+    for number in range(100):
+        await publisher.publish(f"a/{number:05}", b"old", 1, retain=True)
+    client = await broker.connect()
+    await client.listen("a/#", qos=1)
+    window = [await client.receive(Publish) for _ in range(broker.settings.in_flight_max)]
+    await publisher.publish("a/00099", b"new", 1, retain=True)
+    await publisher.publish("a/00098", b"", 1, retain=True)
+    for message in window:
+        client.send(Puback(message.packet_id))
+    rest = [await client.message() for _ in range(96)]
+    assert [each.payload for each in rest if each.topic == "a/00099"] == [b"new"]
+    assert [each.payload for each in rest if each.topic == "a/00098"] == [b""]
+    await client.receive_nothing()
+
+
+async def test_a_client_that_asks_again_and_again_and_does_not_read_holds_no_more_and_more(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_retained, "FED_LIMIT", 50)
+    publisher = await broker.connect()
+    for number in range(100):
+        await publisher.publish(f"a/{number:05}", b"x", 1, retain=True)
+    client = await broker.connect("client")
+    for _ in range(50):
+        packet_id = client.next_id()
+        client.send(Subscribe(packet_id, [SubscriptionRequest(each, 1) for each in ("a/#", "+/#", "#")]))
+        await client.first(Suback)
+        delivery = broker.gateway.open_port.sessions._by_id["client"].delivery
+        assert delivery is not None
+        assert delivery.fed <= 100 + 50 + 100
+    assert broker.gateway.open_port.counters.messages_dropped >= 49
+
+
+async def test_deep_topics_count_for_the_memory_that_they_take(broker: Broker) -> None:
+    publisher = await broker.connect()
+    codes = [await publisher.publish(f"{number}" + "/" * 199, b"x", 1, retain=True) for number in range(20)]
+    assert ReasonCode.QUOTA_EXCEEDED in codes
+    retained = broker.gateway.open_port.space.retained.messages
+    taken = retained.size_bytes
+    for number in range(20):
+        await publisher.publish(f"{number}" + "/" * 199, b"", 1, retain=True)
+    assert (taken > 900_000, len(retained), retained.size_bytes) == (True, 0, 0)

@@ -10,7 +10,7 @@ from thingstead.gateway.counters import Counters
 from thingstead.gateway.handshake import Terms
 from thingstead.mqtt.aliases import OutboundAliases
 from thingstead.mqtt.message import Encoded, Message
-from thingstead.mqtt.outbound import Entry, Outbound, Sending
+from thingstead.mqtt.outbound import Entry, Outbound, Sending, State
 from thingstead.mqtt.properties import Properties
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
@@ -86,6 +86,10 @@ class Link(Protocol):
     def flush(self) -> None: ...
 
     def when_writable(self, callback: Callable[[], None]) -> None: ...
+
+    def not_kept(self, error: Exception) -> None:
+        """What the client sent cannot be kept: the connection ends."""
+        ...
 
 
 class Delivery:
@@ -197,6 +201,11 @@ class Delivery:
         link.write_soon(data)
         self._counters.messages_sent += 1
 
+    @property
+    def fed(self) -> int:
+        """Messages that wait outside of the queue until the client reads."""
+        return len(self._feed or ())
+
     def feed(self, messages: Iterable[Fed]) -> None:
         """Sends messages as the client reads them, behind what is queued."""
         if self._feed is None:
@@ -236,7 +245,7 @@ class Delivery:
                     self._send(sending)
                 if len(sendings) == BATCH:
                     link.flush()
-            elif not self._feed or outbound.queued:
+            elif not self._feed or outbound.queued or outbound.full:
                 return
             else:
                 self._take_fed(self._feed)
@@ -244,11 +253,13 @@ class Delivery:
     def _take_fed(self, feed: deque[Fed]) -> None:
         for _ in range(min(BATCH, len(feed))):
             message, qos, retain, identifiers = feed.popleft()
-            if message.expires_at_s < self._now_s():
+            if message.replaced or message.expires_at_s < self._now_s():
+                # One that came in its place was delivered as any message is, and must not be followed by an older one.
                 continue
+            message = message.copy()  # its encodings are this client's, and go with it
             if qos:
                 entry = self._outbound_now().offer(message, qos=qos)
-                assert entry is not None  # nothing is queued while something is fed
+                assert entry is not None  # not full: the window has room, and nothing is queued
                 entry.retain, entry.identifiers = retain, identifiers
                 entry.expires_at_s = message.expires_at_s
                 if self._owner is not None:
@@ -320,15 +331,18 @@ class Delivery:
         data = pubrel.serialize(self.version)
         entry = self._outbound_now().find(pubrel.packet_id)
         pending = self._owner.released(entry) if self._owner is not None and entry is not None else None
-        if pending is None or pending.done:
+        if entry is None or pending is None or pending.done:
             self._link.write_soon(data)
-            return
+        else:
+            pending.on_done(lambda error: self._released(entry, data, error))
 
-        def kept(error: Exception | None) -> None:
-            if error is None:
-                self._link.write_soon(data)
-
-        pending.on_done(kept)
+    def _released(self, entry: Entry, data: bytes, error: Exception | None) -> None:
+        if error is None:
+            self._link.write_soon(data)
+        else:
+            # As if the PUBREC had not come: the client still has the identifier, and is asked again.
+            entry.state = State.UNRECEIVED
+            self._link.not_kept(error)
 
     def end(self, reason: str) -> None:
         """The connection is gone. What belongs to a session stays there."""

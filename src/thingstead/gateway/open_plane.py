@@ -5,7 +5,7 @@ from thingstead.gateway.handshake import Accepted
 from thingstead.gateway.open_space import Taken, TopicSpace
 from thingstead.gateway.plane import Connection, Granted, Receipt
 from thingstead.gateway.session import Session, Subscription
-from thingstead.gateway.sessions import Sessions
+from thingstead.gateway.sessions import Sessions, levels_of
 from thingstead.mqtt.connection_packets import Disconnect
 from thingstead.mqtt.inbound import Inbound
 from thingstead.mqtt.properties import Property
@@ -14,6 +14,8 @@ from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode, protocol_error
 from thingstead.mqtt.subscription_packets import Subscribe, SubscriptionRequest, Unsubscribe
 from thingstead.services.mqtt_sessions import MqttSessionService
+
+LEVELS_OF_A_SUBSCRIPTION = 20  # on average, where a client has as many as it may have
 
 
 class OpenPlane:
@@ -116,7 +118,7 @@ class OpenPlane:
             subscriptions = self._session.subscriptions
             # [MQTT-3.8.4-3] The same filter again replaces its subscription.
             new = request.topic_filter not in subscriptions
-            if new and len(subscriptions) >= self._max_subscriptions:
+            if new and self._too_many(request.topic_filter):
                 reason_codes.append(ReasonCode.QUOTA_EXCEEDED)
                 continue
             subscription = _subscription(request, identifier)
@@ -127,6 +129,14 @@ class OpenPlane:
             if handling is RetainHandling.AT_SUBSCRIBE or (new and handling is RetainHandling.IF_NEW):
                 retained.append(subscription)
         return pending, reason_codes, lambda: self._send_retained(retained)
+
+    def _too_many(self, topic_filter: str) -> bool:
+        """Whether a client may not have another filter: there are too many, or they have too many levels."""
+        session, limit = self._session, self._max_subscriptions
+        return (
+            len(session.subscriptions) >= limit
+            or session.levels + levels_of(topic_filter) > limit * LEVELS_OF_A_SUBSCRIPTION
+        )
 
     def _send_retained(self, subscriptions: list[Subscription]) -> None:
         if self._session.occupant is self:

@@ -5,6 +5,7 @@ from math import inf
 from thingstead.clock import Clock
 from thingstead.errors import Unavailable
 from thingstead.gateway.acknowledgements import Pending
+from thingstead.gateway.counters import Counters
 from thingstead.gateway.deadlines import Deadline, Deadlines
 from thingstead.gateway.delivery import Fed
 from thingstead.gateway.open_queues import Queues, Target
@@ -17,6 +18,7 @@ from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.services.mqtt_sessions import MqttSessionService
 
 V5 = ProtocolVersion.V5
+FED_LIMIT = 10_000  # retained messages that may wait for one client to read, beside once all of them
 
 
 class KeptRetained:
@@ -27,12 +29,19 @@ class KeptRetained:
     """
 
     def __init__(
-        self, kept: MqttSessionService, clock: Clock, queues: Queues, deadlines: Deadlines, max_bytes: int
+        self,
+        kept: MqttSessionService,
+        clock: Clock,
+        queues: Queues,
+        deadlines: Deadlines,
+        counters: Counters,
+        max_bytes: int,
     ) -> None:
         self._kept = kept
         self._now_s = clock.monotonic_s
         self._queues = queues
         self._deadlines = deadlines
+        self._counters = counters
         self._expiries: dict[str, Deadline] = {}  # by topic
         self.messages = RetainedMessages(max_bytes)
 
@@ -91,25 +100,38 @@ class KeptRetained:
         What its queue has room for is kept for it as any message is; the rest follows as the client reads, as long as
         it stays.
         """
-        now_s = self._now_s()
+        delivery = session.delivery
+        if delivery is None:
+            return
         fed: list[Fed] = []
+        room = len(self.messages) + FED_LIMIT - delivery.fed
         for subscription in subscriptions:
-            identifiers = (subscription.identifier,) if subscription.identifier else ()
-            target = Target(session, Options(subscription.qos, False, True, identifiers))
-            for retained in self.messages.match(subscription.topic_filter):
-                if retained.expires_at_s > now_s:
-                    message = retained.copy()  # its encodings are this client's, and go with it
-                    qos = min(message.qos, subscription.qos)
-                    if not (qos and session.durable and not fed and self._enqueued(message, target)):
-                        fed.append(Fed(message, qos, True, identifiers))
-        if fed and session.delivery is not None:
-            session.delivery.feed(fed)
+            if len(fed) >= room:
+                # It asks again for what it does not read.
+                self._counters.messages_dropped += 1
+                break
+            fed += self._fed(session, subscription)
+        if fed:
+            delivery.feed(fed)
+
+    def _fed(self, session: Session, subscription: Subscription) -> list[Fed]:
+        """What does not go into the session's queue."""
+        now_s = self._now_s()
+        identifiers = (subscription.identifier,) if subscription.identifier else ()
+        target = Target(session, Options(subscription.qos, False, True, identifiers))
+        fed: list[Fed] = []
+        for message in self.messages.match(subscription.topic_filter):
+            if message.expires_at_s > now_s:
+                qos = min(message.qos, subscription.qos)
+                if not (qos and session.durable and not fed and self._enqueued(message, target)):
+                    fed.append(Fed(message, qos, True, identifiers))
+        return fed
 
     def _enqueued(self, message: Message, target: Target) -> bool:
         if not self._queues.has_room(target.session, message):
             return False
         try:
-            self._queues.enqueue(message, [target], retain=True)
+            self._queues.enqueue(message.copy(), [target], retain=True)
         except Unavailable:
             return False
         return True

@@ -5,7 +5,8 @@ from itertools import count
 from thingstead.gateway.session import Options, Session, Subscription
 from thingstead.mqtt.tree import TopicTree
 
-ROUTES_LIMIT = 10_000  # topics whose subscribers are remembered
+ROUTES_LIMIT = 10_000  # topics whose subscribers are remembered …
+MEMBERS_LIMIT = 1_000_000  # … and subscribers of all of them
 
 
 class Group:
@@ -68,6 +69,7 @@ class Routes:
     def __init__(self) -> None:
         self._tree: TopicTree[Session, Subscription] = TopicTree()
         self._routes: dict[str, Route] = {}
+        self._members = 0  # of these
         self._turns = count()  # where the turns of a share begin: routes are forgotten often, and nobody is favored
 
     def __len__(self) -> int:
@@ -76,27 +78,32 @@ class Routes:
 
     def subscribe(self, session: Session, subscription: Subscription) -> None:
         self._tree.subscribe(subscription.topic_filter, session, subscription)
-        self._routes.clear()
+        self._forget()
 
     def unsubscribe(self, session: Session, topic_filter: str) -> None:
         self._tree.unsubscribe(topic_filter, session)
-        self._routes.clear()
+        self._forget()
 
     def session_changed(self, session: Session) -> None:
         """It has a connection, or has none any more."""
         if session.subscriptions:
-            self._routes.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._routes.clear()
+        self._members = 0
 
     def route(self, topic: str) -> Route:
         route = self._routes.get(topic)
         if route is None:
-            if len(self._routes) >= ROUTES_LIMIT:
-                self._routes.clear()
+            if len(self._routes) >= ROUTES_LIMIT or self._members >= MEMBERS_LIMIT:
+                self._forget()
             route = self._routes[topic] = self._find(topic)
         return route
 
     def _find(self, topic: str) -> Route:
         found = self._tree.match(topic)
+        self._members += len(found.subscribers) + sum(map(len, found.groups))
         subscriptions: dict[Session, list[Subscription]] = {}
         for session, subscription in found.subscribers:
             subscriptions.setdefault(session, []).append(subscription)

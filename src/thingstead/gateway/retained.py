@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from thingstead.mqtt.message import Message
 from thingstead.mqtt.topics import SharedFilter, parse_shared
 
+NODE_BYTES = 350  # about what a level of a topic name takes
+
 
 class _Node:
     __slots__ = ("children", "message")
@@ -36,8 +38,17 @@ class RetainedMessages:
 
     def fits(self, message: Message) -> bool:
         """Whether there is room for a message, in place of the one of its topic."""
-        old = self.get(message.topic)
-        return self._bytes - (old.size_bytes if old else 0) + message.size_bytes <= self._max_bytes
+        node, old, missing = self._root, None, 0
+        for level in message.topic.split("/"):
+            child = None if missing else node.children.get(level)
+            if child is None:
+                missing += 1
+            else:
+                node = child
+        if not missing:
+            old = node.message
+        more = message.size_bytes + missing * NODE_BYTES - (old.size_bytes if old else 0)
+        return self._bytes + more <= self._max_bytes
 
     def get(self, topic: str) -> Message | None:
         node: _Node | None = self._root
@@ -47,16 +58,23 @@ class RetainedMessages:
 
     def put(self, message: Message) -> None:
         """[MQTT-3.3.1-5] In place of the one before."""
-        self.remove(message.topic)
         node = self._root
         for level in message.topic.split("/"):
             child = node.children.get(level)
             if child is None:
                 child = node.children[level] = _Node()
+                self._bytes += NODE_BYTES
             node = child
+        if node.message is not None:
+            self._take_out(node.message)
         node.message = message
         self._count += 1
         self._bytes += message.size_bytes
+
+    def _take_out(self, message: Message) -> None:
+        message.replaced = True
+        self._count -= 1
+        self._bytes -= message.size_bytes
 
     def remove(self, topic: str) -> bool:
         """False where there was none."""
@@ -71,13 +89,13 @@ class RetainedMessages:
         if message is None:
             return False
         path[-1].message = None
-        self._count -= 1
-        self._bytes -= message.size_bytes
+        self._take_out(message)
         for parent, level in zip(reversed(path[:-1]), reversed(levels), strict=True):
             node = parent.children[level]
             if node.children or node.message is not None:
                 break
             del parent.children[level]
+            self._bytes -= NODE_BYTES
         return True
 
     def match(self, topic_filter: str) -> list[Message]:
@@ -86,9 +104,6 @@ class RetainedMessages:
         if shared.share_name:
             return []
         return sorted(_walk(self._root, topic_filter.split("/")), key=lambda message: message.topic)
-
-    def all(self) -> list[Message]:
-        return list(_below(self._root))
 
 
 def _walk(root: _Node, levels: list[str]) -> Iterator[Message]:

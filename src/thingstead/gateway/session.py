@@ -75,6 +75,7 @@ class Session:
         occupant: the connection that has it, from CONNECT on.
         delivery: that connection's downward half, once its CONNACK was written.
         queued_bytes: of messages at QoS 1 and 2 that were not answered.
+        levels: of all topic filters together.
     """
 
     __slots__ = (
@@ -84,6 +85,7 @@ class Session:
         "expiry",
         "expiry_s",
         "inbound",
+        "levels",
         "number",
         "occupant",
         "outbound",
@@ -102,6 +104,7 @@ class Session:
         self.inbound = Inbound()
         self.outbound = Outbound(queue_limit)
         self.queued_bytes = 0
+        self.levels = 0
         self.occupant: Occupant | None = None
         self.delivery: Delivery | None = None
         self.will: DelayedWill | None = None

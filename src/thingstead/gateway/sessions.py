@@ -134,6 +134,8 @@ class Sessions:
 
     def subscribe(self, session: Session, subscription: Subscription) -> Pending | None:
         """A new subscription, or other options for one."""
+        if subscription.topic_filter not in session.subscriptions:
+            session.levels += levels_of(subscription.topic_filter)
         session.subscriptions[subscription.topic_filter] = subscription
         self._space.routes.subscribe(session, subscription)
         return self._kept.subscribe(session.number, kept_subscription(subscription)) if session.durable else None
@@ -141,6 +143,7 @@ class Sessions:
     def unsubscribe(self, session: Session, topic_filter: str) -> Pending | None:
         """Of a filter that was subscribed to."""
         del session.subscriptions[topic_filter]
+        session.levels -= levels_of(topic_filter)
         self._space.routes.unsubscribe(session, topic_filter)
         return self._kept.unsubscribe(session.number, topic_filter) if session.durable else None
 
@@ -223,6 +226,7 @@ class Sessions:
                 session = self._new(each.record.client_id)
                 fill(session, each, messages)
                 self.durable += 1
+                session.levels = sum(map(levels_of, session.subscriptions))
                 for subscription in session.subscriptions.values():
                     self._space.routes.subscribe(session, subscription)
                 restored.append((session, each.record))
@@ -237,3 +241,8 @@ class Sessions:
             return
         since_s = now_s if record.expires_at is None else reading_s(record.expires_at) - record.expiry_s
         self.wait(session, since_s, now_s if record.will_at is None else reading_s(record.will_at))
+
+
+def levels_of(topic_filter: str) -> int:
+    """How many levels a topic filter has: what it costs in the topic tree."""
+    return topic_filter.count("/") + 1

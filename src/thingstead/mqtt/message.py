@@ -44,13 +44,17 @@ class Message:
     Args:
         publish: with its whole topic name.
         now_s: when it was received, on a clock that never jumps.
+
+    Attributes:
+        replaced: it was retained, and is not any more.
     """
 
-    __slots__ = ("_encodings", "_name", "expires_at_s", "payload", "properties", "qos", "retain", "topic")
+    __slots__ = ("_encodings", "_name", "expires_at_s", "payload", "properties", "qos", "replaced", "retain", "topic")
 
     def __init__(self, publish: Publish, now_s: float) -> None:
         self.topic = publish.topic
         self.payload = publish.payload
+        self.replaced = False
         self.qos = publish.qos
         self.retain = publish.retain
         self.properties = forwarded(publish.properties) if publish.properties else publish.properties
@@ -104,6 +108,7 @@ class Message:
         for name in ("topic", "payload", "qos", "retain", "properties", "expires_at_s", "_name"):
             setattr(copy, name, getattr(self, name))
         copy._encodings = {}
+        copy.replaced = False
         return copy
 
     def forget_encodings(self) -> None:
