@@ -29,6 +29,11 @@ def publish_packet(packet_id: int, payload: bytes, topic: str = "attributes") ->
     return packet(0x32, string(topic) + packet_id.to_bytes(2, "big") + payload)
 
 
+def publish_2_packet(packet_id: int, payload: bytes, topic: str = "attributes") -> bytes:
+    """A PUBLISH at QoS 2."""
+    return packet(0x34, string(topic) + packet_id.to_bytes(2, "big") + payload)
+
+
 def connect_packet(certificate: Certificate, keep_alive_s: int = 0, client_id: str = "") -> bytes:
     """A CONNECT with a clean session."""
     credentials = string(client_id) + string(certificate.access_token) + string(certificate.project_key)
@@ -61,6 +66,18 @@ class RawDevice:
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
+
+    def receive_packet(self) -> bytes:
+        """The next packet; ConnectionResetError where the connection ends before it is complete."""
+        head = self.receive(2)
+        remaining = head[1] if len(head) == 2 else -1
+        if remaining > 127:
+            head += self.receive(1)
+            remaining += (head[-1] - 1) * 128
+        body = self.receive(remaining) if remaining > 0 else b""
+        if remaining < 0 or len(body) < remaining:
+            raise ConnectionResetError("the connection ended")
+        return head + body
 
     def receive(self, count: int) -> bytes:
         """The next ``count`` bytes; fewer where the connection ends before."""
