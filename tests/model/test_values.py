@@ -46,7 +46,6 @@ def test_a_value_that_fits_is_kept_in_its_normal_form(data_type: str, options: A
     [
         ("number", {}, "1", "must be a number"),
         ("number", {}, True, "must be a number"),
-        ("number", {}, None, "must be a number"),
         ("number", {"min": 0}, -0.1, "below the minimum 0"),
         ("number", {"max": 10}, 10.1, "above the maximum 10"),
         ("text", {}, 1, "must be a text"),
@@ -73,6 +72,15 @@ def test_a_value_that_breaks_its_definition_is_taken_out_with_the_reason(
     assert [error.field for error in refused] == ["a"]
     assert reason in refused[0].message
     assert attributes == {"undefined": value}
+
+
+@pytest.mark.parametrize("identifier", ["a", "undefined"])
+def test_null_is_no_value(identifier: str) -> None:
+    for others in ({}, {"b": 1}):
+        attributes = {identifier: None, **others}
+        [error] = compiled("number").check(attributes, "report")
+        assert error.field == identifier
+        assert attributes == others
 
 
 @pytest.mark.parametrize(

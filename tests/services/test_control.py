@@ -1,6 +1,7 @@
 """Pushes and commands: what is stored, what is sent, and how replies find their command."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -213,6 +214,20 @@ async def test_a_reply_to_nothing_is_accepted_and_counts_as_an_uplink(workshop: 
     device = await workshop.add_device()
     await reply(workshop, device, 1000, b'{"method":"otaFinished","params":{}}')
     assert (await workshop.store.devices.get_view("p1", device.id)).active == {"command_reply": NOW}
+
+
+@pytest.mark.parametrize(
+    ("topic_id", "body", "told"),
+    [(5, {}, 5), (5, {"id": 7}, 7), (None, {"id": 7}, 7), (None, {}, 0), (5, {"id": "x"}, 5)],
+)
+async def test_a_reply_to_nothing_is_told_with_the_id_that_it_names(
+    workshop: Workshop, topic_id: int | None, body: dict[str, Any], told: int
+) -> None:
+    device = await workshop.add_device()
+    news: list[CommandChanged] = []
+    workshop.bus.subscribe(CommandChanged, news.append)
+    await reply(workshop, device, topic_id, json.dumps({"method": "m", **body}).encode())
+    assert [each.command_id for each in news] == [told]
 
 
 async def test_a_reply_that_is_no_object_is_refused(workshop: Workshop) -> None:

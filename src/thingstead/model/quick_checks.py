@@ -14,15 +14,16 @@ QuickCheck = Callable[[dict[str, Any]], bool]
 Names = dict[str, Any]  # what the lines refer to
 
 
-def quick_check(definitions: Mapping[str, tuple[str, dict[str, Any]]]) -> QuickCheck:
+def quick_check(definitions: Mapping[str, tuple[str, dict[str, Any]]], *, others: bool = False) -> QuickCheck:
     """A function that says whether every one of these attributes, all of them present, may be kept as it is; it puts
     the normal form of a switch in. False says nothing: the report is to be checked the long way.
 
     Args:
         definitions: by identifier, ``data_type`` and ``data_options``.
+        others: there are attributes beside these, of which any value is kept but null.
     """
     if not definitions:
-        return always
+        return without_null
     names: Names = {"get": itemgetter(*definitions)}
     values = ", ".join(f"v{number}" for number in range(len(definitions)))
     lines = [f"{values} = get(attributes)"]
@@ -30,12 +31,14 @@ def quick_check(definitions: Mapping[str, tuple[str, dict[str, Any]]]) -> QuickC
         if data_type not in _LINES:
             return never
         lines += _LINES[data_type](number, identifier, options, names)
+    if others:
+        lines.append("if None in attributes.values(): return False")
     return compiled([*lines, "return True"], names)
 
 
-def always(attributes: dict[str, Any]) -> bool:
-    """For combinations of which every value is kept."""
-    return True
+def without_null(attributes: dict[str, Any]) -> bool:
+    """For combinations of which every value is kept but null."""
+    return None not in attributes.values()
 
 
 def never(attributes: dict[str, Any]) -> bool:

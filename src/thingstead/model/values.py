@@ -182,7 +182,8 @@ class _SourceChecks:
             return never
         if not all(name in self._attributes or valid_identifier(name) for name in identifiers):
             return never
-        return quick_check({each.identifier: (each.data_type, each.data_options) for each in defined})
+        definitions = {each.identifier: (each.data_type, each.data_options) for each in defined}
+        return quick_check(definitions, others=len(defined) < len(identifiers))
 
     def check(self, attributes: dict[str, Any]) -> tuple[FieldError, ...]:
         if self._quick.of(attributes)(attributes):
@@ -195,6 +196,8 @@ class _SourceChecks:
                     attributes[identifier] = check(value)  # no change of size: safe while iterating
                 elif not valid_identifier(identifier):
                     raise Refused("an identifier is 1 to 64 letters, digits, _ and -")
+                elif value is None:
+                    raise Refused("null is no value")
             except Refused as exc:
                 refused.append(FieldError(identifier[:64], str(exc)))
                 attributes[identifier] = Refused

@@ -263,8 +263,8 @@ class ControlService:
             await self._settled(command.id)
             await self._move(command.id, "replied", reply=body)
         else:
-            method = body.get("method")
-            news_id = topic_id if topic_id is not None else 0
+            method, body_id = body.get("method"), body.get("id")
+            news_id = body_id if type(body_id) is int else topic_id or 0
             news = CommandChanged(device.id, "", news_id, str(method) if method else "", "replied", reply=body)
             self._log_unsolicited(device, method)
             self._bus.publish(news)
