@@ -93,7 +93,7 @@ async def test_a_failed_commit_acknowledges_nothing_and_ends_the_connection(
     await peer.subscribe("attributes/response")
     commit = Commit()
     with monkeypatch.context() as patch:
-        patch.setattr(house.platform.ingest, "_append", lambda _: commit)
+        patch.setattr(house.store.history, "append_run", lambda reports: (len(reports), commit))
         peer.send(report(1), report(2))
         await peer.receive_nothing()
     commit.end(Unavailable("the disk is full"))
@@ -109,7 +109,7 @@ async def test_what_cannot_even_wait_for_a_commit_ends_the_connection(
 
     peer = await house.log_in(await house.device(), V5)
     with monkeypatch.context() as patch:
-        patch.setattr(house.platform.ingest, "_append", refuse)
+        patch.setattr(house.store.history, "append_run", refuse)
         peer.send(report(1))
         assert (await peer.receive(Disconnect)).reason_code is ReasonCode.SERVER_BUSY
     await peer.receive_close()

@@ -1,6 +1,7 @@
 """Reports over real sockets: when they are acknowledged, in which order, and with what answer."""
 
 import json
+import random
 from typing import Any
 
 import pytest
@@ -176,3 +177,43 @@ async def test_thousands_of_reports_in_one_piece_are_all_acknowledged_in_order(
     assert [(await peer.receive(Puback)).packet_id for _ in range(count)] == list(range(1, count + 1))
     assert await house.values(device) == {"n": count}
     assert house.counters.messages_received == count
+
+
+BODIES = (
+    b'{"temperature":21.5}',
+    b'{"temperature":21,"humidity":40,"undefined":[1]}',
+    b'{"temperature":99}',
+    b'{"temperature":20,"humidity":101}',
+    b'{"a b":1}',
+    b'{"n":18446744073709551616}',
+    b"[1]",
+    b"{",
+    b"{}",
+)
+
+
+async def answered(peer: Peer) -> tuple[Puback, bytes]:
+    """The next acknowledgement, and the answer behind it."""
+    return await peer.receive(Puback), (await peer.receive(Publish)).payload
+
+
+@pytest.mark.parametrize("version", [V3_1_1, V5])
+@pytest.mark.parametrize("seed", range(6))
+async def test_what_comes_in_one_piece_is_answered_as_if_it_came_one_by_one(
+    house: House, version: ProtocolVersion, seed: int
+) -> None:
+    chance = random.Random(seed)
+    reports = [report(number, chance.choice(BODIES[: 4 + seed])) for number in range(1, 40)]
+    answers, kept = [], []
+    for together in (True, False):
+        device = await house.device(THERMOMETER)
+        peer = await house.log_in(device, version)
+        await peer.subscribe("attributes/response")
+        seen = []
+        for piece in [reports] if together else [[each] for each in reports]:
+            peer.send(*piece)
+            seen += [await answered(peer) for _ in piece]
+        answers.append(seen)
+        kept.append(await house.values(device))
+    assert answers[0] == answers[1]
+    assert kept[0] == kept[1]

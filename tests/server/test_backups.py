@@ -47,11 +47,11 @@ def restored(config: Config, tmp_path: Path) -> Config:
 async def test_a_restored_folder_serves_what_was_there(server: Server, config: Config, tmp_path: Path) -> None:
     project_id, device_id, number = await new_device(server)
     for ts in range(1, 500):
-        commit = server.platform.ingest._append(Report(number, ts, ts, {"x": ts / 10}))
+        commit = server.platform.ingest._store.history.append(Report(number, ts, ts, {"x": ts / 10}))
     await committed(commit)
     manifest = await asyncio.to_thread(back_up, config.data_path, tmp_path / "backup", silent)
     before = await series(server, project_id, device_id)
-    server.platform.ingest._append(Report(number, 999, 1, {"x": 1}))
+    server.platform.ingest._store.history.append(Report(number, 999, 1, {"x": 1}))
     await asyncio.to_thread(restore, tmp_path / "backup", tmp_path / "restored", silent)
     assert manifest.rows["devices"] == 1
     async with open_server(restored(config, tmp_path)) as copy:
@@ -71,7 +71,7 @@ async def test_a_backup_during_writes_is_of_one_instant(server: Server, config: 
     backup = asyncio.create_task(asyncio.to_thread(back_up, config.data_path, tmp_path / "backup", hold))
     await asyncio.to_thread(begun.wait)
     for ts in range(2000):
-        await committed(server.platform.ingest._append(Report(number, ts, 1, {"x": "x" * 1000})))
+        await committed(server.platform.ingest._store.history.append(Report(number, ts, 1, {"x": "x" * 1000})))
         if ts == 1500:
             end.set()
     await backup

@@ -109,6 +109,15 @@ class Acknowledgements:
             self._ended(group.pending.error)
         return True
 
+    def add_run(self, pending: Pending, answers: list[bytes]) -> None:
+        """Takes answers, each of which acknowledges QoS 1, to be released after ``pending``."""
+        groups = self._groups
+        group = groups[-1] if groups and groups[-1].pending is pending else self._begin(pending)
+        group.answers += answers
+        group.counted += len(answers)
+        if pending.done:
+            self._ended(pending.error)
+
     def _begin(self, pending: Pending) -> _Group:
         group = _Group(pending)
         self._groups.append(group)

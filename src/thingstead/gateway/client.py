@@ -168,7 +168,7 @@ class Client(Stream):
             if uplink is None:
                 self._take_before_admission(packets)
                 return
-            for packet in packets:
+            for packet in packets[uplink.publish_run(packets) :]:
                 if type(packet) is Publish:
                     uplink.publish(packet)
                 else:

@@ -14,7 +14,7 @@ from thingstead.gateway.device_occupancy import Occupancy
 from thingstead.gateway.device_sessions import PUSH_QOS
 from thingstead.gateway.handshake import NO_SESSION, Accepted
 from thingstead.gateway.hub import Downlink
-from thingstead.gateway.plane import Connection, ConnectionPlane, Granted, Receipt
+from thingstead.gateway.plane import Connection, ConnectionPlane, Granted, Receipt, Run
 from thingstead.gateway.subscriptions import Subscriptions, reaches_under
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.connection_packets import Disconnect
@@ -111,16 +111,6 @@ class DevicePlane(ConnectionPlane):
 
     def publish(self, packet: Publish) -> Receipt:
         topic = packet.topic
-        if topic == "attributes":  # by far the most
-            try:
-                outcome = self._ingest.report_attributes(self._link, packet.payload)
-            except InvalidInput as exc:
-                return self._refused(exc, packet, "attributes/response")
-            if outcome.refused:
-                return self._receipt(outcome, packet, "attributes/response")
-            if self._accepted is not None:
-                self._connection.counters.messages_sent += 1
-            return outcome.commit, _SUCCESS, self._accepted
         request_id = ""
         route = _TOPICS.get(topic)
         if route is None:
@@ -143,11 +133,22 @@ class DevicePlane(ConnectionPlane):
     def release(self, packet_id: int) -> Pending | None:
         return None if self._kept is None else self._kept.release(packet_id)
 
+    def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
+        if topic != "attributes":
+            return 0, None, None
+        count, commit = self._ingest.report_run(self._link, payloads)
+        if self._accepted is not None:
+            self._connection.counters.messages_sent += count
+        return count, commit, self._accepted
+
     def _ignored(self, packet: Publish) -> Receipt:
         """Wire reference §14.7: whatever else a device publishes is tolerated."""
         self._connection.counters.messages_ignored += 1
         self._log_rejected(packet, "the topic means nothing here", ())
         return None, ReasonCode.NO_MATCHING_SUBSCRIBERS, None
+
+    def _report(self, _: str, payload: bytes) -> Outcome:
+        return self._ingest.report_attributes(self._link, payload)
 
     def _series(self, _: str, payload: bytes) -> Outcome:
         return self._ingest.report_series(self._link, payload)
@@ -282,7 +283,10 @@ class _Route(NamedTuple):
     max_characters: int = MAX_ID_CHARACTERS  # of the last level, where it is a name
 
 
-_TOPICS = {"attributes/series": _Route(DevicePlane._series, "attributes/series/response")}
+_TOPICS = {
+    "attributes": _Route(DevicePlane._report, "attributes/response"),
+    "attributes/series": _Route(DevicePlane._series, "attributes/series/response"),
+}
 _ROOTS = {
     "attributes/get": _Route(DevicePlane._get, "attributes/get/response/"),
     "event/report": _Route(DevicePlane._event, "event/response/"),

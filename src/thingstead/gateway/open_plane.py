@@ -1,9 +1,11 @@
 """One client's view of the open port: it publishes and subscribes wherever it likes."""
 
+from collections.abc import Sequence
+
 from thingstead.gateway.acknowledgements import Pending, both
 from thingstead.gateway.handshake import Accepted
 from thingstead.gateway.open_space import Taken, TopicSpace
-from thingstead.gateway.plane import Connection, Granted, Receipt
+from thingstead.gateway.plane import Connection, Granted, Receipt, Run
 from thingstead.gateway.session import Session, Subscription
 from thingstead.gateway.sessions import Sessions, levels_of
 from thingstead.mqtt.connection_packets import Disconnect
@@ -70,6 +72,10 @@ class OpenPlane:
             self._sessions.deliver(self._session, self._connection.delivery)
 
     # Messages
+
+    def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
+        """One after another."""
+        return 0, None, None
 
     def publish(self, packet: Publish) -> Receipt:
         session = self._session

@@ -21,6 +21,11 @@ Granted = tuple[Pending | None, Sequence[ReasonCode], Callable[[], None] | None]
 # code of the acknowledgement, and the encoded answer to be written behind it. A plain tuple: one is made a message.
 Receipt = tuple[Pending | None, ReasonCode, bytes | None]
 
+# What became of PUBLISH packets at QoS 1 that came in one go: how many from the front were taken with success, the
+# commit to wait for before they are acknowledged (None: none was taken), and the encoded answer to be written behind
+# each acknowledgement.
+Run = tuple[int, Pending | None, bytes | None]
+
 
 class Connection(Protocol):
     """One client, as a plane sees it."""
@@ -65,6 +70,11 @@ class Plane(Protocol):
 
     def publish(self, packet: Publish) -> Receipt:
         """Takes a message. Raises Unavailable where it cannot be kept: the connection then ends, unacknowledged."""
+        ...
+
+    def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
+        """Takes messages of one topic from the front of what came in one go; the rest come to :meth:`publish`. Raises
+        Unavailable as that does, and then took none."""
         ...
 
     def subscribe(self, packet: Subscribe) -> Granted: ...
@@ -117,6 +127,10 @@ class ConnectionPlane:
     @property
     def accepted(self) -> Accepted:
         return NO_SESSION
+
+    def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
+        """One after another."""
+        return 0, None, None
 
     def begin(self) -> None:
         """Nothing waits."""

@@ -1,5 +1,6 @@
 """Messages up from one client: taken in at once, acknowledged in order when they are on disk."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from thingstead.errors import Unavailable
@@ -8,6 +9,7 @@ from thingstead.gateway.counters import Counters
 from thingstead.gateway.handshake import TOPIC_ALIAS_MAXIMUM, Terms
 from thingstead.gateway.plane import Plane
 from thingstead.mqtt.aliases import InboundAliases
+from thingstead.mqtt.decoder import Packet
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish, Pubrec, Pubrel
 from thingstead.mqtt.reasons import ReasonCode
@@ -71,10 +73,7 @@ class Uplink:
                 acknowledgement = Puback(packet.packet_id, reason_code).serialize(V5)
             else:
                 acknowledgement = (_PUBACK | packet.packet_id).to_bytes(4, "big")
-            if answer:
-                acknowledgement += answer
-            if not self._acknowledgements.add(pending, acknowledgement, 1):
-                self._write(acknowledgement, 1)
+            self._answer(pending, acknowledgement + answer if answer else acknowledgement, 1)
         elif qos:
             if reason_code < ReasonCode.UNSPECIFIED_ERROR:
                 pending = self._plane.received(packet.packet_id, pending)
@@ -86,6 +85,35 @@ class Uplink:
         elif pending is not None or answer is not None:
             # Nothing acknowledges QoS 0, but what waits for its commit counts: it must not fill the store alone.
             self._answer(pending, answer or b"", 0)
+
+    def publish_run(self, packets: Sequence[Packet]) -> int:
+        """Takes PUBLISH packets from the front, which are alike, as far as the plane takes them in one go; returns how
+        many. What is left is for :meth:`publish`. Raises Unavailable, and then took none."""
+        run = self._alike(packets)
+        if not run:
+            return 0
+        count, pending, answer = self._plane.publish_run(run[0].topic, [packet.payload for packet in run])
+        if pending is None:
+            return 0
+        self._counters.messages_received += count
+        self._inbound.receive_once(count)
+        acknowledgements = [(_PUBACK | packet.packet_id).to_bytes(4, "big") for packet in run[:count]]
+        if answer:
+            acknowledgements = [acknowledgement + answer for acknowledgement in acknowledgements]
+        self._acknowledgements.add_run(pending, acknowledgements)
+        return count
+
+    def _alike(self, packets: Sequence[Packet]) -> list[Publish]:
+        """The PUBLISH packets at the front that have QoS 1, one topic and no properties, and are not too many."""
+        run: list[Publish] = []
+        if not packets or type(packets[0]) is not Publish:
+            return run
+        topic = packets[0].topic
+        for packet in packets[: self._inbound.room]:
+            if type(packet) is not Publish or packet.qos != 1 or packet.topic != topic or packet.properties:
+                break
+            run.append(packet)
+        return run
 
     def release(self, packet: Pubrel) -> None:
         """Takes a PUBREL."""

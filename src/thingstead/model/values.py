@@ -168,13 +168,13 @@ def _check_of(source: Source, attribute: AttributeDefinition) -> Check:
 class _SourceChecks:
     """The checks of what comes from one source."""
 
-    __slots__ = ("_attributes", "_checks", "_quick", "_source")
+    __slots__ = ("_attributes", "_checks", "_source", "quick")
 
     def __init__(self, source: Source, attributes: Iterable[AttributeDefinition]) -> None:
         self._source = source
         self._attributes = {attribute.identifier: attribute for attribute in attributes}
         self._checks = {name: _check_of(source, attribute) for name, attribute in self._attributes.items()}
-        self._quick = Shapes(self._quick_check)
+        self.quick = Shapes(self._quick_check)
 
     def _quick_check(self, identifiers: tuple[str, ...]) -> QuickCheck:
         defined = [self._attributes[name] for name in identifiers if name in self._attributes]
@@ -186,7 +186,7 @@ class _SourceChecks:
         return quick_check(definitions, others=len(defined) < len(identifiers))
 
     def check(self, attributes: dict[str, Any]) -> tuple[FieldError, ...]:
-        if self._quick.of(attributes)(attributes):
+        if self.quick.of(attributes)(attributes):
             return ()
         refused: list[FieldError] = []
         for identifier, value in attributes.items():
@@ -211,7 +211,8 @@ class CompiledFunctions:
 
     def __init__(self, functions: Functions) -> None:
         self._checks = {source: _SourceChecks(source, functions.attributes) for source in WRITABLE}
-        self.check_report = self._checks["report"].check
+        # The function that tells of a report with these attributes, as :func:`quick_check` makes it.
+        self.quick_report_check = self._checks["report"].quick.of
         self.events = {event.identifier: event for event in functions.events}
         self.commands = {command.identifier: command for command in functions.commands}
         self.streams = {stream.identifier: stream for stream in functions.streams}

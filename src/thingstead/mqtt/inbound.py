@@ -20,7 +20,7 @@ class Inbound:
         received: packet identifiers of QoS 2 messages that an earlier life of the session had received.
     """
 
-    __slots__ = ("_received", "_room")
+    __slots__ = ("_received", "room")
 
     def __init__(self, receive_maximum: int = MAX_RECEIVE_MAXIMUM, received: Iterable[int] = ()) -> None:
         # QoS 2, received and not released; None: nothing. Most peers never send at QoS 2.
@@ -34,7 +34,7 @@ class Inbound:
 
     def resume(self, receive_maximum: int) -> None:
         """A connection begins. QoS 1 messages of an earlier one are not acknowledged any more: they come again."""
-        self._room = receive_maximum - len(self._received or ())  # messages that may come before one is answered
+        self.room = receive_maximum - len(self._received or ())  # messages that may come before one is answered
 
     def receive(self, publish: Publish) -> bool:
         """Takes a QoS 1 or 2 PUBLISH; False when it is a repetition that must not be delivered again."""
@@ -45,21 +45,25 @@ class Inbound:
             elif publish.packet_id in received:
                 return False
             received.add(publish.packet_id)
-        self._room -= 1
-        if self._room < 0:
+        self.room -= 1
+        if self.room < 0:
             # [MQTT-3.3.4-9] Not more than Receive Maximum messages for which no answer was sent.
             raise MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, "more messages in flight than the receive maximum")
         return True
 
+    def receive_once(self, count: int) -> None:
+        """Takes so many QoS 1 messages, for which there is room."""
+        self.room -= count
+
     def acknowledged(self, count: int) -> None:
         """So many PUBACKs were sent."""
-        self._room += count
+        self.room += count
 
     def refused(self, packet_id: int) -> None:
         """A PUBREC with a failure was sent, or none will be: the identifier is free again [MQTT-4.3.3-9]."""
         if self._received is not None and packet_id in self._received:
             self._received.remove(packet_id)
-            self._room += 1
+            self.room += 1
 
     def release(self, packet: Pubrel) -> Pubcomp:
         """Takes a PUBREL; the PUBCOMP that answers it [MQTT-4.3.3-11]."""

@@ -7,7 +7,7 @@ hands every payload in with it; the answer names the commit to wait for before a
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from thingstead.model.report import EventRecord, Report
 from thingstead.model.values import UNDEFINED, CompiledFunctions, check_params, valid_identifier
 from thingstead.services.alarm_watch import DeviceWatch
 from thingstead.services.alarm_watches import AlarmWatches, check_ready
-from thingstead.services.payloads import decode_object, parse_series
+from thingstead.services.payloads import DECODE_ERRORS, decode_object, may_be_deep, parse_series, read_object
 from thingstead.storage.base import Commit, Store
 
 log = structlog.get_logger("thingstead.ingest")
@@ -70,7 +70,6 @@ class IngestService:
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmWatches) -> None:
         self._store = store
-        self._append = store.history.append
         self._watches = watches
         self._bus = bus
         self._clock = clock
@@ -82,7 +81,6 @@ class IngestService:
         self._refreshes: set[asyncio.Task[None]] = set()
         self._told: Commit | None = None  # the open commit whose reports will be told
         self._untold: list[Report] | None = None
-        self._accepted = Outcome(None, ())  # of every report in that commit that is kept as a whole
         self.reports_accepted = 0
         self.attributes_refused = 0
         self.events_accepted = 0
@@ -127,7 +125,7 @@ class IngestService:
         """Attribute values at ``ts`` (ms, device time), or now. Takes over ``attributes``."""
         if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
             raise InvalidInput(f"a report has at most {MAX_ATTRIBUTES_PER_REPORT} attributes")
-        refused = link.definition.compiled.check_report(attributes)
+        refused = link.definition.compiled.check(attributes, "report")
         if refused:
             self.attributes_refused += len(refused)
             if not attributes:
@@ -135,7 +133,7 @@ class IngestService:
         now = self._now_ms()
         commit = self.keep(link, Report(link.device.number, now if ts is None else ts, now, attributes))
         self.reports_accepted += 1
-        return Outcome(commit, refused) if refused else self._accepted
+        return Outcome(commit, refused)
 
     def keep(self, link: DeviceLink, report: Report) -> Commit:
         """Puts a checked report into the open commit, together with what it changes about alarms.
@@ -146,14 +144,54 @@ class IngestService:
         watch = link.watch
         if watch.stale:
             check_ready(watch)
-        commit = self._append(report)
+        commit = self._store.history.append(report)
+        self._kept(watch, commit, (report,))
+        return commit
+
+    def report_run(self, link: DeviceLink, payloads: Iterable[bytes]) -> tuple[int, Commit | None]:
+        """:meth:`report_attributes` for what a device sent in one go, as far as every report is kept as a whole.
+
+        By far the most reports come this way; all that can be is done for many of them at once.
+
+        Returns:
+            How many from the front were kept, and their commit. The next, if there is one, is not looked at yet.
+
+        Raises:
+            Unavailable: they cannot be kept now; none was.
+        """
+        watch = link.watch
+        if watch.stale:
+            check_ready(watch)
+        quick_check = link.definition.compiled.quick_report_check
+        number, now = link.device.number, self._now_ms()
+        reports: list[Report] = []
+        try:
+            for payload in payloads:
+                attributes = read_object(payload)
+                if may_be_deep(payload) or len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
+                    break
+                if not quick_check(attributes)(attributes):
+                    break
+                reports.append(Report(number, now, now, attributes))
+        except DECODE_ERRORS:  # the one at fault gets an answer of its own
+            pass
+        if not reports:
+            return 0, None
+        count, commit = self._store.history.append_run(reports)
+        if commit is not None:
+            self._kept(watch, commit, reports[:count])
+            self.reports_accepted += count
+        return count, commit
+
+    def _kept(self, watch: DeviceWatch, commit: Commit, reports: Sequence[Report]) -> None:
+        """Reports were put into a commit."""
         if commit is not self._told:
             self._begin_commit(commit)
         if self._untold is not None:
-            self._untold.append(report)
+            self._untold += reports
         if watch.armed:
-            self._watches.report(watch, report)
-        return commit
+            for report in reports:
+                self._watches.report(watch, report)
 
     def report_series(self, link: DeviceLink, payload: bytes) -> Outcome:
         """Past attributes with device timestamps (wire reference §15.1). Kept or refused as a whole where the
@@ -200,7 +238,6 @@ class IngestService:
         """The first report of a commit: when that is on disk, and before anyone is acknowledged, its reports are put on
         the bus."""
         self._told = commit
-        self._accepted = Outcome(commit, ())
         self._watches.follow(commit)
         self._untold = self._begin_telling(commit)
 

@@ -1,5 +1,6 @@
 """Decodes the JSON payloads of the device plane. Every failure is InvalidInput; size is bounded by the transport."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,17 +14,21 @@ SECONDS_BELOW = 100_000_000_000  # 1e11: a smaller timestamp is in seconds (wire
 TOO_DEEP = f"the JSON is nested more than {JSON_DEPTH} levels deep"
 _NUMBER = "Number out of range"  # what msgspec says of 1e999
 
-_object_decoder = msgspec.json.Decoder(dict[str, Any])
+# What decoding raises; msgspec raises UnicodeDecodeError for wrong UTF-8 inside of texts.
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+read_object: Callable[[bytes | memoryview], dict[str, Any]]
+read_object = msgspec.json.Decoder(dict[str, Any]).decode  # raises DECODE_ERRORS
 _any_decoder = msgspec.json.Decoder()
 
 
 def decode_object(payload: bytes) -> dict[str, Any]:
     """A JSON object."""
     try:
-        value = _object_decoder.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        value = read_object(payload)
+    except DECODE_ERRORS as exc:
         raise InvalidInput(_reason(exc)) from exc
-    if payload.count(b"[") + payload.count(b"{") > JSON_DEPTH:
+    if may_be_deep(payload):
         check_depth(value)
     return value
 
@@ -32,11 +37,16 @@ def decode_any(payload: bytes) -> Any:
     """Any JSON value."""
     try:
         value = _any_decoder.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+    except DECODE_ERRORS as exc:
         raise InvalidInput(_reason(exc)) from exc
-    if payload.count(b"[") + payload.count(b"{") > JSON_DEPTH:
+    if may_be_deep(payload):
         check_depth(value)
     return value
+
+
+def may_be_deep(payload: bytes) -> bool:
+    """False where :func:`check_depth` certainly finds nothing."""
+    return len(payload) > 2 * JSON_DEPTH and payload.count(b"[") + payload.count(b"{") > JSON_DEPTH
 
 
 def check_depth(value: Any) -> None:

@@ -64,7 +64,6 @@ class SqliteHistory:
         self._pending_limit = 4 * pack_points  # pending points at which producers are held back
         self._waiting_limit = waiting_limit  # reports that wait for a commit at which producers are held back
         self._open: Batch | None = None
-        self._run: Run | None = None  # the newest of the open batch
         self._committing: Batch | None = None
         self._seq = 0  # the newest log row that was begun
         self._relief: list[Callable[[], None]] = []
@@ -126,28 +125,36 @@ class SqliteHistory:
     # Appending
 
     def append(self, report: Report) -> Batch:
-        number, attributes, code = report.device_number, report.attributes, SOURCE_CODES[report.source]
-        run = self._run
-        if run is None or run.head.number != number or run.code != code:
-            run = None
-        head = self._head(number) if run is None else run.head
-        points = len(attributes)
-        if head.names_bound + points > MAX_ATTRIBUTES and len(head.current.keys() | attributes.keys()) > MAX_ATTRIBUTES:
-            raise InvalidInput(f"a device has at most {MAX_ATTRIBUTES} attributes")
-        try:
-            body = encode_values(attributes)
-        except OverflowError as exc:
-            raise InvalidInput("an integer needs more than 64 bits") from exc
+        _, batch = self.append_run((report,))
+        if batch is None:
+            if not _has_room(self._head(report.device_number), (report,)):
+                raise InvalidInput(f"a device has at most {MAX_ATTRIBUTES} attributes")
+            raise InvalidInput("an integer needs more than 64 bits")
+        return batch
+
+    def append_run(self, reports: Sequence[Report]) -> tuple[int, Batch | None]:
         if self.refusal is not None:
             raise Unavailable(self.refusal)
+        number, code = reports[0].device_number, SOURCE_CODES[reports[0].source]
+        head = self._head(number)
+        entries: list[LogEntry] = []
+        points = 0
+        try:
+            for upto, report in enumerate(reports, 1):
+                attributes = report.attributes
+                points += len(attributes)
+                if head.names_bound + points > MAX_ATTRIBUTES and not _has_room(head, reports[:upto]):
+                    points -= len(attributes)
+                    break
+                body = encode_values(attributes)
+                entries.append((number, report.ts, report.received_at, code, body))
+        except OverflowError:  # an integer needs more than 64 bits
+            points -= len(attributes)
+        if not entries:
+            return 0, None
         batch = self._open or self._opened()
-        if run is None:
-            run = self._begin_run(batch, head, code)
-        run.entries.append((number, report.ts, report.received_at, code, body))
-        run.reports.append(report)
-        run.points += points
-        self.waiting += 1
-        return batch
+        self._extend_run(batch, head, code, entries, points).reports += reports[: len(entries)]
+        return len(entries), batch
 
     def touch(self, device_number: int, kind: UplinkKind, ts: int) -> Batch:
         if self.refusal is not None and kind in REFUSED_KINDS:
@@ -163,13 +170,17 @@ class SqliteHistory:
     def _add(self, head: Head, entry: LogEntry) -> Batch:
         """Appends an entry that is no report."""
         batch = self._open or self._opened()
-        self._begin_run(batch, head, entry[3]).entries.append(entry)
-        self.waiting += 1
+        self._extend_run(batch, head, entry[3], [entry], 0)
         return batch
 
-    def _begin_run(self, batch: Batch, head: Head, code: int) -> Run:
-        run = self._run = Run(head, code)
-        batch.runs.append(run)
+    def _extend_run(self, batch: Batch, head: Head, code: int, entries: list[LogEntry], points: int) -> Run:
+        run = batch.runs[-1] if batch.runs else None
+        if run is None or run.head is not head or run.code != code:
+            run = Run(head, code)
+            batch.runs.append(run)
+        run.entries += entries
+        run.points += points
+        self.waiting += len(entries)
         return run
 
     def _opened(self) -> Batch:
@@ -184,7 +195,7 @@ class SqliteHistory:
         batch = self._open
         if batch is None or self._committing is not None:
             return
-        self._open, self._committing, self._run = None, batch, None
+        self._open, self._committing = None, batch
         self._seq = seq = self._seq + 1
         runs, extras = batch.runs, batch.extras
 
@@ -356,3 +367,8 @@ class SqliteHistory:
         """Drops what is in memory of a device that was deleted."""
         self.heads.forget(device_number)
         self.packer.forget(device_number)
+
+
+def _has_room(head: Head, reports: Sequence[Report]) -> bool:
+    """Whether a device has few enough attributes with these reports."""
+    return len(set(head.current).union(*(report.attributes for report in reports))) <= MAX_ATTRIBUTES
