@@ -1,7 +1,6 @@
 """Every rule of the alarm guide is taken, and does on a device what the story below it says; its programs run."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -16,8 +15,7 @@ import pytest
 
 from bench.process import free_port
 from tests.docs.test_readme import ENGLISH, code_blocks
-from tests.services.alarm_plant import Plant
-from thingstead.clock import ManualClock
+from tests.services.alarm_plant import Plant, planted
 from thingstead.model.alarm import AlarmLog
 from thingstead.model.alarm_rule_form import RuleForm
 from thingstead.model.device import Device
@@ -62,11 +60,8 @@ def outcome_of(log: AlarmLog) -> str:
 
 @pytest.fixture
 async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
-    plant = Plant(tmp_path / "thingstead.db", ManualClock(0))
-    await plant.open()
-    await plant.workshop.add_project("p1")
-    yield plant
-    await plant.close()
+    async with planted(tmp_path, 0) as plant:
+        yield plant
 
 
 async def happen(plant: Plant, device: Device, what: str) -> None:
@@ -153,22 +148,9 @@ def test_the_first_alarm_reaches_the_receiver_and_its_signature_is_genuine(
 ) -> None:
     with receiving(tmp_path) as (port, lines):
         blocks = [code_blocks(ENGLISH, "sh")[0], *code_blocks(GUIDE, "sh")]
-        script = "set -eu\n" + "echo\n".join(blocks)
-        script = script.replace("localhost:8080", f"localhost:{installation.http_port}")
-        script = script.replace("-p 1883", f"-p {installation.mqtt_port}").replace(
-            "localhost:9000", f"localhost:{port}"
-        )
-        done = subprocess.run(
-            ["bash", "-c", script],
-            env={"PATH": os.environ["PATH"], **installation.variables},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        output = installation.run("echo\n".join(blocks).replace("localhost:9000", f"localhost:{port}"))
         assert [next(lines), next(lines)] == ["alarm 2 Too hot Greenhouse\n", "cleared 2 Too hot Greenhouse\n"]
-    opened, logs = (answer["info"] for answer in answers(done.stdout) if "items" in answer["info"])
+    opened, logs = (answer["info"] for answer in answers(output) if "items" in answer["info"])
     assert [alarm["rule_name"] for alarm in opened["items"]] == ["Too hot"]
     assert [log["alarm_status"] for log in logs["items"]] == [0, 1]
 

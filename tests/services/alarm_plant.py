@@ -1,12 +1,14 @@
 """A plant with devices, rules and alarms over a real store; time stands still until it is moved."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tests.services.conftest import Workshop
+from tests.services.conftest import NOW, Workshop
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.model.alarm import Alarm, AlarmFilter, AlarmLog
@@ -110,3 +112,13 @@ class Plant:
     async def open_alarms(self, **narrowing: Any) -> list[Alarm]:
         alarms, _ = await self.alarms.list_alarms("p1", AlarmFilter(alarm_status=1, **narrowing), Page(records=1000))
         return alarms
+
+
+@asynccontextmanager
+async def planted(folder: Path, now_ms: int = NOW) -> AsyncIterator[Plant]:
+    """A plant in a folder, with the project ``p1``."""
+    plant = Plant(folder / "thingstead.db", ManualClock(now_ms))
+    await plant.open()
+    await plant.workshop.add_project("p1")
+    yield plant
+    await plant.close()

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.alarm_plant import HOT, Plant
-from tests.services.conftest import NOW
-from thingstead.clock import ManualClock
+from tests.services.alarm_plant import HOT, Plant, planted
 from thingstead.config import NotifySettings, StorageSettings
 from thingstead.model.device import Device, OpenAlarm, Page
 from thingstead.model.notification import NotifyLog
@@ -20,11 +18,8 @@ NOWHERE = {"email": ["a@example.com"]}  # without a mail server such notices fai
 
 @pytest.fixture
 async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
-    plant = Plant(tmp_path / "thingstead.db", ManualClock(NOW))
-    await plant.open()
-    await plant.workshop.add_project("p1")
-    yield plant
-    await plant.close()
+    async with planted(tmp_path) as plant:
+        yield plant
 
 
 async def flap_and_stay(plant: Plant) -> Device:

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.services.alarm_plant import HOT, HOUR, MINUTE, SECOND, Plant
+from tests.services.alarm_plant import HOT, HOUR, MINUTE, SECOND, Plant, planted
 from tests.services.conftest import NOW
-from thingstead.clock import ManualClock
 from thingstead.errors import Conflict, InvalidInput, NotFound, Unavailable
 from thingstead.model.alarm import AlarmChange
 from thingstead.model.device import Device, OpenAlarm
@@ -23,11 +22,8 @@ THERMOMETER = Functions(attributes=(AttributeDefinition(identifier="t"), Attribu
 
 @pytest.fixture
 async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
-    plant = Plant(tmp_path / "thingstead.db", ManualClock(NOW))
-    await plant.open()
-    await plant.workshop.add_project("p1")
-    yield plant
-    await plant.close()
+    async with planted(tmp_path) as plant:
+        yield plant
 
 
 @pytest.fixture

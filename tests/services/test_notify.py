@@ -13,10 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
-from tests.services.alarm_plant import HOT, HOUR, MINUTE, Plant
+from tests.services.alarm_plant import HOT, HOUR, MINUTE, Plant, planted
 from tests.services.conftest import NOW
 from tests.services.receivers import HttpReceiver, SmtpReceiver, reply
-from thingstead.clock import ManualClock
 from thingstead.config import NotifySettings
 from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model.device import Device, Page
@@ -32,11 +31,8 @@ DAY = 24 * HOUR
 
 @pytest.fixture
 async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
-    plant = Plant(tmp_path / "thingstead.db", ManualClock(NOW))
-    await plant.open()
-    await plant.workshop.add_project("p1")
-    yield plant
-    await plant.close()
+    async with planted(tmp_path) as plant:
+        yield plant
 
 
 @pytest.fixture
