@@ -165,7 +165,8 @@ class NotifyStore(Protocol):
         ...
 
     async def replace_group(self, group: NotifyGroup, at: int) -> None:
-        """Puts a group in the place of the one with its id. Notices that wait for a channel that goes are dropped."""
+        """Puts a group in the place of the one with its id. Notices that wait for a channel that goes are dropped, and
+        all of a group that is switched off."""
         ...
 
     async def delete_group(self, project_id: str, group_id: str) -> None:

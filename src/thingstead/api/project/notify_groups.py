@@ -44,7 +44,7 @@ class NotifyGroupBody(msgspec.Struct, frozen=True, kw_only=True):
 
     name: Name
     descr: Descr = ""
-    enabled: Annotated[bool, Meta(description="Switched off, it tells nobody.")] = True
+    enabled: Annotated[bool, Meta(description="Switched off, it tells nobody, and what waits is dropped.")] = True
     channels: Annotated[tuple[Channel, ...], Meta(max_length=CHANNELS_COUNT)] = ()
 
 

@@ -44,13 +44,17 @@ def put_channels(
         " AND id NOT IN (SELECT value FROM json_each(?)) RETURNING id",
         (owner_id, kept),
     ).fetchall()
-    connection.executemany(
-        "UPDATE notices SET state = 'dropped', update_time = ? WHERE channel_id = ? AND state IN ('waiting', 'held')",
-        [(at, channel_id) for (channel_id,) in gone],
-    )
+    _drop_notices(connection, [channel_id for (channel_id,) in gone], at)
     for position, channel in enumerate(channels):
         config = to_json(channel.channel)
         connection.execute(_PUT[owner], (channel.id, project_id, owner_id, position, channel.kind, config))
+
+
+def _drop_notices(connection: sqlite3.Connection, channel_ids: Sequence[str], at: int) -> None:
+    connection.executemany(
+        "UPDATE notices SET state = 'dropped', update_time = ? WHERE channel_id = ? AND state IN ('waiting', 'held')",
+        [(at, channel_id) for channel_id in channel_ids],
+    )
 
 
 def read_channels(connection: sqlite3.Connection, owner: Owner, owner_ids: str) -> dict[str, list[KeptChannel]]:
@@ -104,6 +108,8 @@ class NotifyGroups:
             changes = {"name": group.name, "descr": group.descr, "enabled": group.enabled}
             GROUPS.update(connection, group.project_id, group.id, changes, "notification group")
             put_channels(connection, group.project_id, "group_id", group.id, group.channels, at)
+            if not group.enabled:
+                _drop_notices(connection, [channel.id for channel in group.channels], at)
 
         await self._access.write(run)
 
