@@ -1,4 +1,5 @@
-"""The history engine alone, in a process of its own: ``python -m bench.history_engine POINTS SERIES`` prints figures.
+"""The history engine alone, in a process of its own, on the database of an initialized data folder:
+``python -m bench.history_engine DATABASE POINTS SERIES`` prints figures, and leaves the points there.
 
 Unlike the other benchmarks this one imports the platform: what it measures is what the event loop and the reading
 threads of a server do, without sockets, HTTP and validation around it. The points lie as a server would have packed
@@ -13,7 +14,6 @@ import random
 import sqlite3
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.model.device import Device
-from thingstead.model.project import Administrator, Application, Project
 from thingstead.model.report import Report
 from thingstead.services.commits import committed
 from thingstead.storage.blocks import encode_block
@@ -31,7 +30,6 @@ from thingstead.storage.sqlite.compaction import BLOCK_POINTS, BlockRow, Compact
 from thingstead.storage.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000
-PROJECT_KEY = "bench"
 MINUTE, DAY = 60_000, 86_400_000
 ATTRIBUTES = ("temperature", "pressure", "energy", "switch", "mode")
 SHAPES = 40  # different signals of each kind; series repeat them
@@ -105,11 +103,11 @@ def shape(noise: random.Random, points: int) -> Shape:
     return Shape(blocks)
 
 
-def device(number: int) -> Device:
+def device(project_id: str, number: int) -> Device:
     name = f"d{number}"
     return Device(
         id=name,
-        project_id="p",
+        project_id=project_id,
         name=name,
         access_token=f"access-{name}",
         view_token=f"view-{name}",
@@ -119,13 +117,10 @@ def device(number: int) -> Device:
 
 
 async def make_devices(store: SqliteStore, count: int) -> None:
-    """A project with devices numbered from 1."""
-    project = Project(id="p", name="p", project_key=PROJECT_KEY, view_key="v", view_secret_hash=b"", create_time=NOW)
-    application = Application(id="a", project_id="p", name="a", access_key="a", secret_hash=b"", create_time=NOW)
-    administrator = Administrator(id="m", project_id="p", account="m", password_hash="", create_time=NOW)
-    await store.projects.create(project, application, administrator)
+    """Devices of the first project, with numbers and ids from 1, d1 on."""
+    project_id = (await store.projects.list_all())[0].id
     for first in range(1, count + 1, 1000):
-        await store.devices.create_many([device(n) for n in range(first, min(first + 1000, count + 1))])
+        await store.devices.create_many([device(project_id, n) for n in range(first, min(first + 1000, count + 1))])
 
 
 async def fill(store: SqliteStore, devices: int, points_per_series: int) -> None:
@@ -269,9 +264,13 @@ def sizes(path: Path) -> tuple[int, int, int]:
     return points, data, path.stat().st_size
 
 
-async def measure(folder: Path, points: int, series: int) -> Figures:
-    path = folder / "thingstead.sqlite"
-    devices = max(1, series // len(ATTRIBUTES))
+def devices_of(series: int) -> int:
+    """Over how many devices so many series go."""
+    return max(1, series // len(ATTRIBUTES))
+
+
+async def measure(path: Path, points: int, series: int) -> Figures:
+    devices = devices_of(series)
     clock, settings = ManualClock(NOW), StorageSettings(low_disk_bytes=0)
     store = await SqliteStore.open(path, clock, settings)
     await make_devices(store, devices)
@@ -291,6 +290,7 @@ async def measure(folder: Path, points: int, series: int) -> Figures:
     again = await SqliteStore.open(path, clock, settings)
     start = time.perf_counter() - begun
     assert again.history.packer.pending_points == log_points, "the log was replayed"
+    await again.history.packer.pack(whole=True)  # whoever is asked next shall have no more to do than to answer
     await again.close()
     return Figures(
         kept, series, data / kept, file / kept, *queries, *ranges, rate, log_points, start * 1000, log_points / start
@@ -298,9 +298,8 @@ async def measure(folder: Path, points: int, series: int) -> Figures:
 
 
 def main() -> None:
-    points, series = int(sys.argv[1]), int(sys.argv[2])
-    with tempfile.TemporaryDirectory(prefix="thingstead-bench-") as folder:
-        figures = asyncio.run(measure(Path(folder), points, series))
+    path, points, series = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    figures = asyncio.run(measure(path, points, series))
     print(json.dumps(figures._asdict()))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.case import Case, Options
 from bench.full_log import access_token
-from bench.history_engine import ATTRIBUTES, PROJECT_KEY
+from bench.history_engine import ATTRIBUTES
 from bench.machine import rss_bytes
 from bench.platform import initialize, serving
 from bench.process import ROOT
@@ -33,11 +33,11 @@ def measure(options: Options) -> Report:
         for devices in FLEETS:
             with tempfile.TemporaryDirectory(prefix="thingstead-bench-") as parent:
                 folder = Path(parent) / "data"
-                initialize(folder)
+                project_key = initialize(folder)["project_key"]
                 if devices == FLEETS[0]:
-                    empty.append(_start(folder, 0)[0])
+                    empty.append(_start(folder, 0, project_key)[0])
                 points.add(_fill(folder, devices))
-                seconds, rss = _start(folder, devices)
+                seconds, rss = _start(folder, devices, project_key)
                 starts[devices].append(seconds)
                 memory[devices].append(rss)
 
@@ -64,21 +64,21 @@ def _fill(folder: Path, devices: int) -> int:
     return int(done.stdout.splitlines()[-1])
 
 
-def _start(folder: Path, devices: int) -> tuple[float, float]:
+def _start(folder: Path, devices: int, project_key: str) -> tuple[float, float]:
     """Seconds until the server serves, and its memory then in MB."""
     begun = time.perf_counter()
     with serving(folder) as (pid, http_port, _):
         seconds = time.perf_counter() - begun
         if devices:
-            values = _attributes(http_port, access_token(devices))
+            values = _attributes(http_port, access_token(devices), project_key)
             assert values.keys() == set(ATTRIBUTES), values
         return seconds, rss_bytes(pid) / 1e6
 
 
-def _attributes(http_port: int, token: str) -> dict[str, Any]:
+def _attributes(http_port: int, token: str, project_key: str) -> dict[str, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", http_port, timeout=10)
     with contextlib.closing(connection):
-        connection.request("GET", f"/device/v1/{token}/attributes", headers={"Project-Key": PROJECT_KEY})
+        connection.request("GET", f"/device/v1/{token}/attributes", headers={"Project-Key": project_key})
         values: dict[str, Any] = json.loads(connection.getresponse().read())["attributes"]
         return values
 
