@@ -214,6 +214,14 @@ async def test_notices_for_a_channel_that_goes_are_dropped(fleet: Store) -> None
     assert await fleet.notify.next_try() is None
 
 
+async def test_notices_for_the_channels_of_a_removed_rule_are_dropped(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1", rule_id="r1"))
+    await fleet.alarm_rules.delete("ours", "r1", NOW, "gone")
+    assert await fleet.notify.claim("n1", NOW + 2 * DAY, NOW + 2 * DAY + LEASE, 8) == []
+    assert await fleet.notify.list_logs("ours", None, None, Page()) == ([], 0)  # nor do they expire later on
+    assert await fleet.notify.prune(NOW + 1) == 2
+
+
 async def test_a_channel_that_was_corrected_is_tried_at_once(fleet: Store) -> None:
     await flap(fleet, 1)
     await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)

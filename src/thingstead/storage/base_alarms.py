@@ -114,7 +114,8 @@ class AlarmRuleStore(Protocol):
         ...
 
     async def delete(self, project_id: str, rule_id: str, at: int, close_reason: str) -> list[AlarmLog]:
-        """Removes a rule; its open alarms are cleared with that reason, its alarms stay."""
+        """Removes a rule; its open alarms are cleared with that reason, its alarms stay. Notices that wait for channels
+        of its own are dropped."""
         ...
 
     async def leave_source(self, device_id: str, rule_ids: Sequence[str], at: int, close_reason: str) -> list[AlarmLog]:

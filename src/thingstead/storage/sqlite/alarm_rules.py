@@ -104,6 +104,7 @@ class SqliteAlarmRules:
         def run(connection: sqlite3.Connection) -> list[AlarmLog]:
             _get(connection, project_id, rule_id)
             closed = _forget(connection, rule_id, at, close_reason)
+            put_channels(connection, project_id, "rule_id", rule_id, (), at)
             ALARM_RULES.delete(connection, project_id, rule_id, "alarm rule")
             return closed
 
