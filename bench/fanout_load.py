@@ -1,8 +1,9 @@
 """The load of a fan-out: publishers that keep a window of QoS 1 messages in flight, and subscribers that count.
 
-A process of its own. A subscriber does not parse what it reads: it counts the end of the topic name with the beginning
-of the payload, which stand together exactly once in every message. Publishers only count their PUBACKs; that these are
-the right ones is checked by the case that measures ingest.
+A process of its own. A subscriber at QoS 0 does not parse what it reads: it counts the end of the topic name with the
+beginning of the payload, which stand together exactly once in every message. At QoS 1 all messages have one length,
+so that the packet identifiers, which it answers, stand at equal distances. Publishers only count their PUBACKs; that
+these are the right ones is checked by the case that measures ingest.
 """
 
 import random
@@ -28,7 +29,7 @@ class Task:
 
     port: int
     publishers: list[tuple[str, str]]  # username and password, one pair a connection
-    topics: list[str]  # of each publisher
+    topics: list[str]  # of each publisher; ``{}`` in one is replaced by the number of the message in the ring
     subscriber: tuple[str, str]
     topic_filter: str
     subscribers: int
@@ -36,6 +37,8 @@ class Task:
     warmup_s: float
     seconds: float
     server_pid: int
+    qos: int = 0  # of the subscriptions
+    ring_size: int = RING_SIZE
 
 
 @dataclass
@@ -59,11 +62,13 @@ class Result:
 class _Publisher:
     """Slices of one prepared buffer."""
 
-    __slots__ = ("acknowledged_bytes", "packet_bytes", "packets", "sent", "socket")
+    __slots__ = ("acknowledged_bytes", "packet_bytes", "packets", "ring_size", "sent", "socket")
 
-    def __init__(self, sock: socket.socket, topic: str, window: int) -> None:
+    def __init__(self, sock: socket.socket, topic: str, window: int, ring_size: int) -> None:
         noise = random.Random(1)
-        packets = [publish(n + 1, payload(n, noise), topic.encode()) for n in range(RING_SIZE)]
+        topics = [topic.replace("{}", f"{number:05d}").encode() for number in range(ring_size)]
+        packets = [publish(n + 1, payload(n, noise), topics[n]) for n in range(ring_size)]
+        self.ring_size = ring_size
         self.packet_bytes = len(packets[0])
         self.packets = memoryview(b"".join(packets + packets[:window]))
         self.socket = sock
@@ -71,7 +76,7 @@ class _Publisher:
         self.acknowledged_bytes = 0
 
     def send(self, count: int) -> None:
-        start = self.sent % RING_SIZE * self.packet_bytes
+        start = self.sent % self.ring_size * self.packet_bytes
         data = self.packets[start : start + count * self.packet_bytes]
         if self.socket.send(data) != len(data):
             raise LoadFailed("the window does not fit into the socket's buffer")
@@ -105,6 +110,35 @@ class _Subscriber:
         self.tail = bytes(buffer[max(0, count - keep) : count]) if count >= keep else across[-keep:]
 
 
+class _AnsweringSubscriber:
+    """Counts and acknowledges messages at QoS 1, all of ``size`` bytes with the packet identifier at ``place``."""
+
+    __slots__ = ("_place", "_rest", "_size", "received", "socket")
+
+    def __init__(self, sock: socket.socket, topic: str) -> None:
+        body = payload(0, random.Random(1))
+        self._size = len(publish(1, body, topic.replace("{}", "00000").encode()))
+        self._place = self._size - len(body) - 2  # behind the topic name, before the payload
+        self._rest = b""
+        self.socket = sock
+        self.received = 0
+
+    def receive(self, buffer: bytearray) -> None:
+        count = self.socket.recv_into(buffer)
+        if not count:
+            raise LoadFailed("the server closed a subscriber's connection")
+        data = self._rest + buffer[:count]
+        messages = len(data) // self._size
+        whole, self._rest = data[: messages * self._size], data[messages * self._size :]
+        if whole[:: self._size].strip(b"\x32"):
+            raise LoadFailed(f"not a PUBLISH at QoS 1: {whole[: self._size].hex(' ')}")
+        answers = bytearray(b"\x40\x02\0\0" * messages)
+        answers[2::4], answers[3::4] = whole[self._place :: self._size], whole[self._place + 1 :: self._size]
+        if self.socket.send(answers) != len(answers):
+            raise LoadFailed("the acknowledgements do not fit into the socket's buffer")
+        self.received += messages
+
+
 class FanoutGenerator:
     """Drives all connections of one task."""
 
@@ -112,7 +146,7 @@ class FanoutGenerator:
         self._task = task
         self._poll = select.epoll()
         self._publishers: dict[int, _Publisher] = {}
-        self._subscribers: dict[int, _Subscriber] = {}
+        self._subscribers: dict[int, _Subscriber | _AnsweringSubscriber] = {}
         self._buffer = bytearray(RECEIVE_BYTES)
         self._sending = True
 
@@ -131,14 +165,15 @@ class FanoutGenerator:
         task = self._task
         for number in range(task.subscribers):
             sock = self._open(f"subscriber-{number}", task.subscriber)
-            self._subscribers[sock.fileno()] = _Subscriber(sock)
-            sock.sendall(subscribe(1, task.topic_filter))
-            if sock.recv(5) != b"\x90\x03\x00\x01\x00":
+            subscriber = _AnsweringSubscriber(sock, task.topics[0]) if task.qos else _Subscriber(sock)
+            self._subscribers[sock.fileno()] = subscriber
+            sock.sendall(subscribe(1, task.topic_filter, qos=task.qos))
+            if sock.recv(5) != b"\x90\x03\x00\x01" + bytes((task.qos,)):
                 raise LoadFailed("the subscription was not granted")
             self._serving(sock)
         for number, (credentials, topic) in enumerate(zip(task.publishers, task.topics, strict=True)):
             sock = self._serving(self._open(f"publisher-{number}", credentials))
-            self._publishers[sock.fileno()] = _Publisher(sock, topic, task.window)
+            self._publishers[sock.fileno()] = _Publisher(sock, topic, task.window, task.ring_size)
         for publisher in self._publishers.values():
             publisher.send(task.window)
         self._serve(until=time.perf_counter() + task.warmup_s)

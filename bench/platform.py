@@ -106,11 +106,11 @@ def initialize(folder: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[tuple[int, int, int]]:
-    """The server on a folder: process id, HTTP port, MQTT port."""
+def serving(folder: Path, *flags: str) -> Iterator[tuple[int, int, int]]:
+    """The server on a folder, with more flags: process id, HTTP port, MQTT port."""
     http_port, mqtt_port = free_port(), free_port()
     ports = ["--http-port", str(http_port), "--mqtt-port", str(mqtt_port), "--tcp-port", "off"]
-    command = [*COMMAND, "serve", "--data-dir", str(folder), "--host", "127.0.0.1", *ports]
+    command = [*COMMAND, "serve", "--data-dir", str(folder), "--host", "127.0.0.1", *ports, *flags]
     with running(command, answers_200(http_port, "/healthz")) as pid:
         yield pid, http_port, mqtt_port
 

@@ -67,10 +67,11 @@ def publish(packet_id: int, body: bytes, topic: bytes = TOPIC) -> bytes:
     return b"\x32" + _variable_byte_integer(len(variable) + len(body)) + variable + body
 
 
-def subscribe(packet_id: int, *topic_filters: str) -> bytes:
-    """[MQTT-3.8] A SUBSCRIBE at QoS 0."""
+def subscribe(packet_id: int, *topic_filters: str, qos: int = 0) -> bytes:
+    """[MQTT-3.8] A SUBSCRIBE."""
     texts = [text.encode() for text in topic_filters]
-    body = packet_id.to_bytes(2, "big") + b"".join(len(text).to_bytes(2, "big") + text + b"\0" for text in texts)
+    filters = b"".join(len(text).to_bytes(2, "big") + text + bytes((qos,)) for text in texts)
+    body = packet_id.to_bytes(2, "big") + filters
     return b"\x82" + _variable_byte_integer(len(body)) + body
 
 
