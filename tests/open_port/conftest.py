@@ -7,7 +7,7 @@ import socket
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -17,7 +17,7 @@ from thingstead.clock import ManualClock
 from thingstead.config import Config, MqttSettings
 from thingstead.gateway.gateway import Gateway
 from thingstead.gateway.listening import Port
-from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect, Will
+from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect, Pingreq, Pingresp, Will
 from thingstead.mqtt.decoder import Packet
 from thingstead.mqtt.properties import NO_PROPERTIES, Properties, Property
 from thingstead.mqtt.protocol import ProtocolVersion
@@ -36,6 +36,7 @@ class Client(Peer):
     """A client, packet by packet, and the exchanges that every client knows."""
 
     connack: Connack
+    closed = False  # for a test that notes it
     _packet_id = 0
 
     def next_id(self) -> int:
@@ -80,7 +81,7 @@ class Client(Peer):
     async def first(self, kind: type[P]) -> P:
         """The first packet of this kind; messages that come before it stay to be read."""
         passed: list[Packet] = []
-        while not isinstance(packet := await self.receive(object), kind):  # type: ignore[type-var]
+        while not isinstance(packet := await self.receive(cast(type[Packet], object)), kind):
             assert isinstance(packet, Publish)
             passed.append(packet)
         self._arrived[:0] = passed
@@ -89,6 +90,14 @@ class Client(Peer):
     async def messages(self, count: int) -> list[bytes]:
         """The payloads of the next messages."""
         return [(await self.message()).payload for _ in range(count)]
+
+    async def everything(self) -> list[Packet]:
+        """All that the server sends before it answers a PINGREQ."""
+        self.send(Pingreq())
+        packets: list[Packet] = []
+        while not isinstance(packet := await self.receive(cast(type[Packet], object)), Pingresp):
+            packets.append(packet)
+        return packets
 
     async def request(self, *requests: SubscriptionRequest, properties: Properties = NO_PROPERTIES) -> list[int]:
         """Subscribes; the reason codes."""
@@ -125,7 +134,7 @@ class Broker:
         self.clock = ManualClock()
         self._lives = 0
         self._closing = contextlib.AsyncExitStack()
-        self._clients: list[Client] = []
+        self.clients: list[Client] = []
         self.gateway: Gateway
         self.platform: Platform
         self.store: SqliteStore
@@ -170,7 +179,7 @@ class Broker:
         await self.open()
 
     async def close(self) -> None:
-        for client in self._clients:
+        for client in self.clients:
             await client.close()
         await self._closing.aclose()
 
@@ -178,7 +187,7 @@ class Broker:
         """A connection that has sent nothing."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         client = Client(reader, writer, version)
-        self._clients.append(client)
+        self.clients.append(client)
         return client
 
     async def connect(
