@@ -137,6 +137,7 @@ async def test_every_shape_of_series_writes_history_at_the_device_time(workshop:
         {"ts": "now", "temperature": 1},
         {"ts": True, "temperature": 1},
         {"ts": -1, "temperature": 1},
+        {"ts": -1e308, "temperature": 1},
         {"ts": NOW + FUTURE_TOLERANCE_MS + 1, "temperature": 1},
         [{"ts": NOW, "temperature": 1}, 5],
         "text",

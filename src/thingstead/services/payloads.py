@@ -93,9 +93,9 @@ def timestamp_ms(value: Any, now_ms: int, where: str) -> int:
     """A device timestamp as ms; seconds are recognized by their size."""
     if type(value) is not int and type(value) is not float:
         raise InvalidInput.field(where, "must be a timestamp in ms")
-    ts = int(value * 1000) if value < SECONDS_BELOW else int(value)
-    if ts < 0:
+    if value < 0:
         raise InvalidInput.field(where, "must not be before 1970")
+    ts = int(value * 1000) if value < SECONDS_BELOW else int(value)
     if ts > now_ms + FUTURE_TOLERANCE_MS:
         raise InvalidInput.field(where, "lies more than a day in the future")
     return ts
