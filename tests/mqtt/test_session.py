@@ -94,6 +94,24 @@ def test_what_was_in_flight_is_sent_again_first_with_dup() -> None:
     assert payloads(outbound.sendings()) == [b"2"]
 
 
+def test_a_pubcomp_for_what_an_earlier_connection_sent_makes_no_room() -> None:
+    """[MQTT-3.3.4-7] Room is made by the answer to a PUBLISH of this connection alone."""
+    outbound = Outbound(10)
+    outbound.resume(receive_maximum=1)
+    for number in range(3):
+        outbound.offer(message(number, qos=2))
+    outbound.sendings()
+    outbound.receive(Pubrec(1))
+    outbound.resume(receive_maximum=1)
+    released, sent = outbound.sendings()
+    assert (released.packet, payloads([sent])) == (Pubrel(1), [b"1"])
+    outbound.receive(Pubcomp(1))
+    assert outbound.sendings() == []
+    outbound.receive(Pubrec(2))
+    outbound.receive(Pubcomp(2))
+    assert payloads(outbound.sendings()) == [b"2"]
+
+
 def test_a_refused_qos_2_message_is_settled_by_its_pubrec() -> None:
     """4.3.3: a PUBREC with a reason code of 0x80 or more ends the exchange."""
     outbound = in_state(State.UNRECEIVED)

@@ -52,11 +52,13 @@ class Entry:
         identifiers: the subscription identifiers with which it is sent.
         held: it is not sent before the caller says so, nor is what stands behind it.
         sent: it was written to a connection, this one or an earlier one.
+        counted: it takes room in the window of this connection.
         expires_at_s: when it is no longer worth sending, on the caller's clock.
     """
 
     __slots__ = (
         "context",
+        "counted",
         "expires_at_s",
         "held",
         "identifiers",
@@ -76,6 +78,7 @@ class Entry:
         self.state = State.PUBLISHED if qos == 1 else State.UNRECEIVED
         self.held = False
         self.sent = False
+        self.counted = False
         self.expires_at_s = inf
         self.retain = False
         self.identifiers: tuple[int, ...] = ()
@@ -126,7 +129,7 @@ class Outbound:
         queue_limit: how many messages may wait behind those in flight. More are refused.
     """
 
-    __slots__ = ("_entries", "_last_packet_id", "_queue", "_queue_limit", "_quota", "_receive_maximum", "_resend")
+    __slots__ = ("_entries", "_last_packet_id", "_queue", "_queue_limit", "_quota", "_resend")
 
     def __init__(self, queue_limit: int) -> None:
         self._queue_limit = queue_limit
@@ -134,7 +137,6 @@ class Outbound:
         self._queue: deque[Entry] = deque()  # of these, what was never sent
         self._resend: deque[Entry] = deque()  # in flight, but not yet sent on this connection
         self._last_packet_id = 0
-        self._receive_maximum = MAX_PACKET_ID
         self._quota = MAX_PACKET_ID
 
     @property
@@ -152,8 +154,10 @@ class Outbound:
 
     def resume(self, receive_maximum: int = MAX_PACKET_ID) -> None:
         """A connection begins. What is in flight will be sent again, before anything new [MQTT-4.4.0-1]."""
-        self._receive_maximum = self._quota = receive_maximum
+        self._quota = receive_maximum
         self._resend = deque(entry for entry in self._entries.values() if entry.sent)
+        for entry in self._resend:
+            entry.counted = False
 
     def offer(self, message: Any, context: Any = None, *, qos: int = 0) -> Entry | None:
         """Queues a message at QoS 1 or 2; None, and nothing happens, when the queue is full.
@@ -202,7 +206,7 @@ class Outbound:
             else:
                 self._queue.remove(entry)
         else:
-            self._give_quota()
+            self._give_quota(entry)
         return True
 
     def sendings(self, limit: int = MAX_PACKET_ID) -> list[Sending]:
@@ -212,27 +216,30 @@ class Outbound:
         while self._resend and len(result) < limit:
             entry = self._resend[0]
             if self._entries.get(entry.packet_id) is entry:
-                if entry.state is not State.RELEASED and not self._take_quota():
+                if entry.state is not State.RELEASED and not self._take_quota(entry):
                     return result
                 result.append(Sending(entry, first=False))
             self._resend.popleft()
         queue = self._queue
-        while queue and len(result) < limit and not queue[0].held and self._take_quota():
+        while queue and len(result) < limit and not queue[0].held and self._take_quota(queue[0]):
             entry = queue.popleft()
             entry.sent = True
             result.append(Sending(entry, first=True))
         return result
 
-    def _take_quota(self) -> bool:
+    def _take_quota(self, entry: Entry) -> bool:
         # [MQTT-3.3.4-7] [MQTT-4.9.0-2] Not more than receive maximum unanswered PUBLISH packets.
         if self._quota <= 0:
             return False
         self._quota -= 1
+        entry.counted = True
         return True
 
-    def _give_quota(self) -> None:
-        # [MQTT-4.9.0-1] The send quota grows by one, never over the receive maximum.
-        self._quota = min(self._quota + 1, self._receive_maximum)
+    def _give_quota(self, entry: Entry) -> None:
+        # [MQTT-4.9.0-1] The send quota grows by one, never over the receive maximum: not for what an earlier
+        # connection sent (4.9 names the PUBREL that is sent again).
+        if entry.counted:
+            self._quota += 1
 
     def _next_packet_id(self) -> int:
         # [MQTT-2.2.1-3] [MQTT-2.2.1-4] A packet identifier that is not in use.
@@ -264,7 +271,7 @@ class Outbound:
             entry.state = following
             return Pubrel(packet_id), None  # [MQTT-4.3.3-4] (3.1.1: -1)
         del self._entries[packet_id]
-        self._give_quota()
+        self._give_quota(entry)
         return None, Settled(entry, reason_code)
 
     def clear(self) -> list[Settled]:
