@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from thingstead.clock import Clock
 from thingstead.errors import Unavailable
 from thingstead.model.mqtt_session import (
     KeptMessage,
@@ -13,7 +12,6 @@ from thingstead.model.mqtt_session import (
     RetainedMessage,
     SessionRecord,
 )
-from thingstead.services.mqtt_sessions import MqttSessionService
 
 
 class OneCommit:
@@ -33,11 +31,10 @@ class OneCommit:
             callback(error)
 
 
-class Keeper(MqttSessionService):
-    """Every change joins the open commit and is seen here at once; :meth:`commit` ends it."""
+class Keeper:
+    """A store of sessions. Every change joins the open commit and is seen here at once; :meth:`commit` ends it."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._open: OneCommit | None = None
         self.full = False  # nothing more can be kept
         self.failed = False  # a commit did
@@ -78,11 +75,11 @@ class Keeper(MqttSessionService):
             rows.pop(number, None)
         return self._join()
 
-    def subscribe(self, session: int, subscription: KeptSubscription) -> OneCommit:
+    def put_subscription(self, session: int, subscription: KeptSubscription) -> OneCommit:
         self.subscriptions[session].add(subscription.topic_filter)
         return self._join()
 
-    def unsubscribe(self, session: int, topic_filter: str) -> OneCommit:
+    def delete_subscription(self, session: int, topic_filter: str) -> OneCommit:
         self.subscriptions[session].discard(topic_filter)
         return self._join()
 
@@ -92,26 +89,33 @@ class Keeper(MqttSessionService):
             self.queued[each.session][each.seq] = each.packet_id
         return self._join()
 
-    def released(self, session: int, seq: int) -> OneCommit:
+    def release_queued(self, session: int, seq: int) -> OneCommit:
         return self._join()
 
-    def settled(self, session: int, seq: int) -> OneCommit:
+    def delete_queued(self, session: int, seq: int) -> OneCommit:
         self.queued[session].pop(seq, None)
         return self._join()
 
-    def received(self, session: int, packet_id: int) -> OneCommit:
+    def put_received(self, session: int, packet_id: int) -> OneCommit:
         self.received_ids[session].add(packet_id)
         return self._join()
 
-    def forget_received(self, session: int, packet_id: int) -> OneCommit:
+    def delete_received(self, session: int, packet_id: int) -> OneCommit:
         self.received_ids[session].discard(packet_id)
         return self._join()
 
-    def retain(self, retained: RetainedMessage) -> OneCommit:
+    def put_retained(self, retained: RetainedMessage) -> OneCommit:
         self.require_room()
         self.retained.add(retained.topic)
         return self._join()
 
-    def forget_retained(self, topic: str) -> OneCommit:
+    def delete_retained(self, topic: str) -> OneCommit:
         self.retained.discard(topic)
         return self._join()
+
+
+class KeeperStore:
+    """As much of a store as the service of sessions asks for."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self.mqtt_sessions = keeper
