@@ -1,7 +1,9 @@
 """The path of an alarm: report, rules, the same commit, bus, notice; and what a killed server leaves behind."""
 
+import itertools
 import json
 import queue
+import random
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +14,7 @@ import pytest
 from tests.project_api import ProjectApi
 from tests.raw_device import PINGREQ, PINGRESP, RawDevice, puback_packet, publish_packet
 from tests.running import Running, disk_held, eventually
-from tests.server_process import StartServer
+from tests.server_process import ServerProcess, StartServer
 
 TIMEOUT_S = 30
 HOT = {"attribute": "t", "op": ">", "value": 80}
@@ -146,3 +148,46 @@ def test_a_hold_ends_after_a_kill_in_its_middle(running: Running, webhook: Webho
     with ProjectApi(server.url, running.credentials) as api:
         assert webhook.next()["alarm"]["ts"] == since + 3_000
         assert alarm(api, running.device_id)["ts"] == since + 3_000
+
+
+def flap_until_killed(running: Running, server: ServerProcess, kill_after: int) -> None:
+    """Values raise and clear in turns; the server is killed when it has acknowledged so many, with others on their
+    way."""
+    with RawDevice(server.mqtt_port, running.certificate) as device:
+        for number in range(kill_after):
+            if number % 5 == 0:
+                values = (70 - n if n % 2 else 81 + n for n in range(2 * number, 2 * number + 10))
+                device.send(b"".join(publish_packet(1, b'{"t":%d}' % value) for value in values))
+            device.receive(4)
+        server.kill()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_values_and_alarms_agree_after_kills_at_random_instants(
+    running: Running, webhook: Webhook, start_server: StartServer, seed: int
+) -> None:
+    webhook.open = False
+    add_rule(running, webhook)
+    chance, server = random.Random(seed), running.server
+    for _ in range(2):
+        flap_until_killed(running, server, chance.randint(1, 50))
+        server = start_server(server.data_dir)
+        with ProjectApi(server.url, running.credentials) as api:
+            points = api.call("GET", f"/device/{running.device_id}/attribute/t/series?page_records=500")
+            crossings = [point["value"] > 80 for point in reversed(points)]
+            expected = [now for before, now in zip([False, *crossings], crossings, strict=False) if now is not before]
+            assert [log["alarm_status"] == 1 for log in reversed(all_logs(api))] == expected
+            assert bool(alarm(api, running.device_id)) is crossings[-1]
+            stat = api.call("GET", "/devices_alarm_stat")
+            assert stat["alarm_1_total"] == int(crossings[-1])
+
+
+def all_logs(api: ProjectApi) -> list[Any]:
+    """Alarm messages, newest first."""
+    logs: list[Any] = []
+    for page in itertools.count(1):
+        items = api.call("GET", f"/alarm_logs?page_records=100&page={page}")["items"]
+        logs += items
+        if not items:
+            break
+    return logs
