@@ -49,8 +49,8 @@ class Bench(NamedTuple):
         connection = Connection()
         connect = Connect(V5, "c", False, properties={Property.SESSION_EXPIRY_INTERVAL: expiry_s})
         occupied = sessions.begin(self.device_id, connect, connection)
-        assert occupied is not None
         session = occupied.session
+        assert session is not None
         session.filters.subscribe(Subscribe(1, [SubscriptionRequest("attributes/push", 1)]))
         sessions.subscribe(session, ["attributes/push"])
         sessions.end_connection(session, connection, "lost")

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from tests.open_port.conftest import V5, Broker, Client
-from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect, Will
+from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect, Pingreq, Pingresp, Will
 from thingstead.mqtt.decoder import Packet
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
@@ -25,8 +25,8 @@ async def expect_after_commit(
 ) -> None:
     """The answer comes when a row is on disk, and not before."""
     with broker.held_writes():
-        client.send(send)
-        await client.receive_nothing()
+        client.send(send, Pingreq())
+        await client.receive(Pingresp)
     await client.receive(kind)
     assert rows(broker, table) == count
 

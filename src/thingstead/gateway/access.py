@@ -144,15 +144,13 @@ class DeviceAccess:
         """The hold on the session that the device asks for. Raises Unavailable where it cannot be kept."""
         kept = Occupancy(connection, self._sessions)
         occupied = kept.begin(device_id, connect)
-        if occupied is None:
-            return None
         try:
             if occupied.pending is not None:
                 await committed(occupied.pending, "the session cannot be kept")
         except BaseException:
             kept.refuse(occupied)
             raise
-        return kept
+        return kept if occupied.session is not None else None
 
 
 def _certificate(connect: Connect) -> Certificate:

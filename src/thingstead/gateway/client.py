@@ -34,8 +34,10 @@ V5 = ProtocolVersion.V5
 WAITING_MAX = 256  # messages of a client that wait for a commit, over which it is not read: its share of the commit
 
 # Why a connection is not read at present, beside Stream.UNREAD.
-_ADMITTING, _CONGESTED, _CROWDED, _UNACKNOWLEDGED = 2, 4, 8, 16
-_OURS = _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED | Stream.TURN  # the peer is not silent: we do not listen
+_ADMITTING, _CONGESTED, _CROWDED, _UNACKNOWLEDGED, _GRANTING = 2, 4, 8, 16, 32
+_OURS = (
+    _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED | _GRANTING | Stream.TURN
+)  # the peer is not silent: we do not listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +222,10 @@ class Client(Stream):
         assert self._uplink is not None  # packets are handled only when it is there
         pending, reason_codes, then = granted
         self._uplink.answer(pending, acknowledge(reason_codes).serialize(self._version))
+        if pending is not None and not pending.done:
+            # One packet may bring a thousand changes to be written: no more of them before these are.
+            self.pause(_GRANTING)
+            pending.on_done(lambda _: self.resume(_GRANTING))
         if then is None:
             return
         if pending is None or pending.done:

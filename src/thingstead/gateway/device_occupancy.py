@@ -23,10 +23,10 @@ class Occupancy:
         self._session: DeviceSession
         self.accepted: Accepted
 
-    def begin(self, device_id: str, connect: Connect) -> Occupied | None:
-        """Takes the session that a CONNECT asks for; None where it asks for none."""
+    def begin(self, device_id: str, connect: Connect) -> Occupied:
+        """Takes the session that a CONNECT asks for; where there is none, this hold is of no use."""
         occupied = self._sessions.begin(device_id, connect, self)
-        if occupied is not None:
+        if occupied.session is not None:
             self._session, self.accepted = occupied.session, occupied.accepted
         return occupied
 
@@ -42,13 +42,15 @@ class Occupancy:
     def filters(self) -> Subscriptions:
         return self._session.filters
 
-    def deliver(self, delivery: Delivery) -> None:
-        """CONNACK was written: what waits is sent."""
+    def deliver(self, delivery: Delivery) -> bool:
+        """CONNACK was written: what waits is sent. False where another connection has the session."""
         session = self._session
-        if session.occupant is self:
-            session.delivery = delivery
-            delivery.adopt(session.outbound, session)
-            delivery.pump()
+        if session.occupant is not self:
+            return False
+        session.delivery = delivery
+        delivery.adopt(session.outbound, session)
+        delivery.pump()
+        return True
 
     def subscribed(self, topic_filters: list[str]) -> Pending | None:
         """The device has subscribed; the commit that keeps it."""

@@ -93,8 +93,7 @@ class DevicePlane(ConnectionPlane):
         return NO_SESSION if self._kept is None else self._kept.accepted
 
     def begin(self) -> None:
-        if self._kept is not None:
-            self._kept.deliver(self._connection.delivery)
+        if self._kept is not None and self._kept.deliver(self._connection.delivery):
             self._subscriptions_changed()
             self._listens(list(self._subscriptions))
 

@@ -17,7 +17,7 @@ from thingstead.gateway import answers
 from thingstead.gateway.acknowledgements import Pending
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.deadlines import Deadlines
-from thingstead.gateway.handshake import Accepted, assigned_client_id, session_expiry_s
+from thingstead.gateway.handshake import NO_SESSION, Accepted, assigned_client_id, session_expiry_s
 from thingstead.gateway.open_queues import Queues, Target
 from thingstead.gateway.session import Occupant, Options, Session, Subscription, Waiting
 from thingstead.gateway.session_records import fill, kept_subscription, read_messages, record_of
@@ -80,11 +80,11 @@ class DeviceSession(Session):
 
 
 class Occupied(NamedTuple):
-    """The session that a connection got."""
+    """The session that a connection got; None where it has only its own."""
 
-    session: DeviceSession
-    accepted: Accepted
-    pending: Pending | None  # the commit that keeps it
+    session: DeviceSession | None
+    accepted: Accepted = NO_SESSION
+    pending: Pending | None = None  # the commit that keeps it, or removes the one before
 
 
 class DeviceSessions:
@@ -121,8 +121,8 @@ class DeviceSessions:
 
     # A connection begins
 
-    def begin(self, device_id: str, connect: Connect, occupant: Occupant) -> Occupied | None:
-        """Gives a connection its device's session; None where the device asks for none, or names no client."""
+    def begin(self, device_id: str, connect: Connect, occupant: Occupant) -> Occupied:
+        """Gives a connection its device's session, where the device asks for one and names its client."""
         client_id = connect.client_id
         if not client_id and connect.version is ProtocolVersion.V5:
             client_id = assigned_client_id()
@@ -133,20 +133,23 @@ class DeviceSessions:
             self.end_connection(old, occupied_by, "another connection of the device took over")
             occupied_by.taken_over()
             old = self._by_device.get(device_id)
+        pending: Pending | None = None
         if old is not None and (connect.clean_start or old.client_id != client_id):
-            self.end(old)  # [MQTT-3.1.2-4]
+            pending = self.end(old)  # [MQTT-3.1.2-4]
             old = None
         if old is None and not expiry_s:
-            return None
+            return Occupied(None, pending=pending)
         session = old or self._new(device_id, client_id)
         session.cancel_deadlines()
         session.occupant = occupant
-        pending = self.set_expiry(session, expiry_s)
+        pending = self.set_expiry(session, expiry_s) or pending
         return Occupied(session, Accepted(old is not None, expiry_s, client_id), pending)
 
     def refuse(self, occupied: Occupied, occupant: Occupant) -> None:
         """The session could not be kept as the connection asked, which therefore is not admitted."""
         session = occupied.session
+        if session is None:
+            return
         if session.occupant is occupant and not occupied.accepted.session_present:
             self.end(session)
         else:
@@ -236,18 +239,22 @@ class DeviceSessions:
     def _wait(self, session: DeviceSession, since_s: float) -> None:
         expires_at_s = session.expires_at_s(since_s)
         if expires_at_s is not None:
-            session.expiry = self._deadlines.add(expires_at_s, lambda: self.end(session))
+            session.expiry = self._deadlines.add(expires_at_s, lambda: self._expired(session))
 
-    def end(self, session: DeviceSession) -> None:
-        """The session is over, and everything in it."""
+    def _expired(self, session: DeviceSession) -> None:
+        self.end(session)
+
+    def end(self, session: DeviceSession) -> Pending | None:
+        """The session is over, and everything in it; the commit that removes it."""
         session.cancel_deadlines()
         session.leave("the session is over")
         if self._by_device.get(session.device_id) is session:
             del self._by_device[session.device_id]
         session.outbound.clear()
-        if session.durable:
-            number, session.number = session.number, 0
-            self._kept.delete_session(number)
+        if not session.durable:
+            return None
+        number, session.number = session.number, 0
+        return self._kept.delete_session(number)
 
     def _revoke(self, message: SessionsRevoked) -> None:
         for device_id in message.device_ids:
