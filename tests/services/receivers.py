@@ -1,7 +1,9 @@
 """Those who are told of alarms: an HTTP server and an SMTP server, real ones, on free ports of this machine."""
 
 import asyncio
+import base64
 import json
+import ssl
 from typing import Any, NamedTuple
 
 import httptools
@@ -114,14 +116,19 @@ class Mail(NamedTuple):
 
 
 class SmtpReceiver:
-    """An SMTP server without encryption. ``answers`` replaces its next answers, by command."""
+    """An SMTP server. ``answers`` replaces its next answers, by command. With ``tls`` connections are encrypted: from
+    their beginning, or when the client asks for it (``starttls``)."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, *, starttls: bool = False) -> None:
         self.mails: list[Mail] = []
+        self.logins: list[bytes] = []  # what clients gave with AUTH PLAIN, over an encrypted connection
         self.answers: dict[str, bytes] = {}
+        self._tls = tls
+        self._starttls = starttls
 
     async def __aenter__(self) -> "SmtpReceiver":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        tls = None if self._starttls else self._tls
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -134,7 +141,7 @@ class SmtpReceiver:
         sender, recipients = "", list[str]()
         while line := (await reader.readline()).decode().strip():
             command = line.partition(" ")[0].upper()
-            answer = self.answers.pop(command, b"250 ok\r\n")
+            answer = self.answers.pop(command, None) or self._answer(command, line, writer)
             if command == "MAIL":
                 sender = line.partition("<")[2].partition(">")[0]
             elif command == "RCPT" and answer.startswith(b"250"):
@@ -144,9 +151,24 @@ class SmtpReceiver:
                 text = (await reader.readuntil(b"\r\n.\r\n")).decode()
                 if answer.startswith(b"250"):
                     self.mails.append(Mail(sender, recipients, text))
-            elif command == "QUIT":
-                answer = b"221 bye\r\n"
             writer.write(answer)
-            if command == "QUIT":
+            if command == "QUIT" or (command == "STARTTLS" and not await self._encrypted(writer)):
                 break
         writer.close()
+
+    def _answer(self, command: str, line: str, writer: asyncio.StreamWriter) -> bytes:
+        if command == "EHLO" and self._tls is not None:
+            return b"250-test\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n"
+        if command == "AUTH" and writer.get_extra_info("ssl_object") is not None:
+            self.logins.append(base64.b64decode(line.split()[2]))
+            return b"235 welcome\r\n"
+        return {"STARTTLS": b"220 go on\r\n", "QUIT": b"221 bye\r\n"}.get(command, b"250 ok\r\n")
+
+    async def _encrypted(self, writer: asyncio.StreamWriter) -> bool:
+        """Whether the client trusts us."""
+        assert self._tls is not None
+        try:
+            await writer.start_tls(self._tls)
+        except (ssl.SSLError, ConnectionError):
+            return False
+        return True

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import ssl
 from collections.abc import AsyncIterator
 from email import message_from_string
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
+from tests.certificates import Authority
 from tests.services.alarm_plant import HOT, HOUR, MINUTE, Plant, planted
 from tests.services.conftest import NOW
 from tests.services.receivers import HttpReceiver, SmtpReceiver, reply
@@ -477,6 +479,33 @@ async def test_a_mail_goes_to_all_its_addresses(plant: Plant, device: Device) ->
     assert message["Message-ID"] == f"<{log.notice_id}@b.example>"
     assert message["Date"] == "Tue, 14 Nov 2023 22:13:20 +0000"
     assert "Too hot" in mail.text
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+async def test_a_mail_server_is_logged_in_to_behind_tls_and_must_show_who_it_is(
+    plant: Plant, device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, security: str
+) -> None:
+    authority = Authority(tmp_path)
+    signed = authority.sign("mail")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(signed.certificate, signed.key)
+    async with SmtpReceiver(tls, starttls=security == "starttls") as smtp:
+        settings = {
+            "smtp_host": "127.0.0.1", "smtp_port": smtp.port, "smtp_security": security, "smtp_user": "alarms",
+            "smtp_password": "pass phrase",
+        }  # fmt: skip
+        (log,) = await told(plant, device, {"email": ["x@c.example"]}, **settings)
+        assert (log.state, smtp.logins, smtp.mails) == ("waiting", [], [])
+        assert "certificate verify failed" in log.message
+
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+        plant.clock.advance(MINUTE)
+        sender = Sender(plant, **settings)
+        await sender.send()
+        await sender.dispatcher.close()
+    assert [each.state for each in await sender.logs()] == ["sent", "waiting"]
+    assert smtp.logins == [b"\0alarms\0pass phrase"]
+    assert len(smtp.mails) == 1
 
 
 @pytest.mark.parametrize(
