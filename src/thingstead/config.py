@@ -40,6 +40,10 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
             le=1 << 30,
         ),
     ] = 1 << 20
+    head_timeout_s: Annotated[
+        float,
+        _about("How long a request line and its headers may take to arrive.", "seconds", ge=1, le=3600),
+    ] = 20.0
     body_timeout_s: Annotated[
         float, _about("How long a request body may take to arrive.", "seconds", ge=1, le=3600)
     ] = 30.0

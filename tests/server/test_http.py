@@ -1,6 +1,7 @@
 """The bounds of an HTTP connection, against an application that reads every body."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -32,12 +33,18 @@ async def count_body(scope: Any, receive: Any, send: Any) -> None:
 Connect = Callable[[], Any]
 
 
-@pytest.fixture
-async def listener() -> AsyncIterator[HttpListener]:
-    listener = HttpListener(count_body, [Port(bind("http_port", "127.0.0.1", 0))], ApiSettings())
+@contextlib.asynccontextmanager
+async def listening(**settings: Any) -> AsyncIterator[HttpListener]:
+    listener = HttpListener(count_body, [Port(bind("http_port", "127.0.0.1", 0))], ApiSettings(**settings))
     await listener.start()
     yield listener
     await listener.stop()
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[HttpListener]:
+    async with listening() as listener:
+        yield listener
 
 
 @pytest.fixture
@@ -109,25 +116,37 @@ async def test_a_body_in_the_smallest_chunks_is_taken(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nhost:"])
-async def test_a_head_that_does_not_come_in_time_ends_the_connection(
-    listener: HttpListener, monkeypatch: pytest.MonkeyPatch, begun: bytes
-) -> None:
-    monkeypatch.setattr(http, "HEAD_TIMEOUT_S", 0.05)
-    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
-    writer.write(begun)
-    assert await closed(reader)
-    writer.close()
+async def test_a_head_that_does_not_come_in_time_ends_the_connection(begun: bytes) -> None:
+    async with listening(head_timeout_s=0.05) as listener:
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(begun)
+        assert await closed(reader)
+        writer.close()
 
 
-async def test_a_second_head_that_does_not_come_in_time_ends_the_connection(
-    peer: Peer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reader, writer = peer
-    writer.write(GET)
-    await answer(reader)
-    monkeypatch.setattr(http, "HEAD_TIMEOUT_S", 0.05)
-    writer.write(b"GET / HTTP")
-    assert await closed(reader)
+async def test_a_second_head_that_does_not_come_in_time_ends_the_connection() -> None:
+    async with listening(head_timeout_s=0.5) as listener:
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(GET)
+        await answer(reader)
+        writer.write(b"GET / HTTP")
+        assert await closed(reader)
+        writer.close()
+
+
+async def test_a_head_whose_bytes_keep_coming_must_be_complete_in_time_all_the_same() -> None:
+    async with listening(head_timeout_s=0.3) as listener:
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+
+        async def dribble() -> None:
+            for byte in b"GET / HTTP/1.1\r\n" + b"x-a: b\r\n" * 100:
+                writer.write(bytes((byte,)))
+                await asyncio.sleep(0.02)
+
+        dribbling = asyncio.ensure_future(dribble())
+        assert await closed(reader)
+        dribbling.cancel()
+        writer.close()
 
 
 async def test_the_rest_of_a_body_that_was_refused_early_must_come_in_time(

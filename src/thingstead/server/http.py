@@ -21,7 +21,6 @@ log = structlog.get_logger("thingstead.server")
 
 HEAD_LIMIT_BYTES = 65_536  # request line and headers of one request
 FRAMING_PER_BODY_BYTE = 8  # a body in chunks of one byte has six bytes of framing for each
-HEAD_TIMEOUT_S = 20  # within which request line and headers must be complete
 DRAIN_TIMEOUT_S = 10  # how long the rest of a body may come after its request was answered
 GRACE_S = 5  # how long requests under way may take when the server stops
 
@@ -38,6 +37,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """One HTTP connection whose headers, trailers and chunk framing are bounded in size and time.
 
     Args:
+        head_timeout_s: within which request line and headers must be complete.
         peer: where it comes from, where a load balancer tells; None asks the socket.
         make_websocket: takes over a connection that becomes a WebSocket; None takes none.
     """
@@ -46,10 +46,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self,
         config: uvicorn.Config,
         server_state: ServerState,
+        head_timeout_s: float,
         peer: Peer | None,
         make_websocket: MakeWebSocket | None,
     ) -> None:
         super().__init__(config, server_state, {})
+        self._head_timeout_s = head_timeout_s
         self._peer = peer
         self._make_websocket = make_websocket
 
@@ -63,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         if self._peer is not None:
             self.client = self._peer
-        self._close_after(HEAD_TIMEOUT_S)
+        self._close_after(self._head_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
@@ -72,7 +74,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._overhead += len(data)
         if self._in_head and self._deadline is None:
-            self._close_after(HEAD_TIMEOUT_S)
+            self._close_after(self._head_timeout_s)
         super().data_received(data)
         if self._overhead > self._limit and not self.transport.is_closing():
             if self._in_head and (self.cycle is None or self.cycle.response_complete):
@@ -136,8 +138,15 @@ class BoundedProtocol(HttpToolsProtocol):
 class _EmbeddedServer(uvicorn.Server):
     """A uvicorn server on our own ports, that leaves the signals alone and tells when it listens."""
 
-    def __init__(self, config: uvicorn.Config, ports: Sequence[Port], make_websocket: MakeWebSocket | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        head_timeout_s: float,
+        ports: Sequence[Port],
+        make_websocket: MakeWebSocket | None,
+    ) -> None:
         super().__init__(config)
+        self._head_timeout_s = head_timeout_s
         self._ports = ports
         self._make_websocket = make_websocket
         self.listening = asyncio.Event()
@@ -152,7 +161,7 @@ class _EmbeddedServer(uvicorn.Server):
         self.listening.set()
 
     def _make(self, peer: Peer | None) -> BoundedProtocol:
-        return BoundedProtocol(self.config, self.server_state, peer, self._make_websocket)
+        return BoundedProtocol(self.config, self.server_state, self._head_timeout_s, peer, self._make_websocket)
 
 
 class HttpListener:
@@ -183,6 +192,7 @@ class HttpListener:
                 timeout_keep_alive=settings.keep_alive_timeout_s,
                 timeout_graceful_shutdown=GRACE_S,
             ),
+            settings.head_timeout_s,
             ports,
             make_websocket,
         )
