@@ -234,7 +234,7 @@ async def append_some(store: SqliteStore, source: Iterator[Report]) -> int:
     """One turn of the event loop; how many points."""
     for _ in range(TURN_REPORTS):
         commit = store.history.append(next(source))
-    if store.history.waiting > 20 * TURN_REPORTS:
+    if store.history.appends.waiting > 20 * TURN_REPORTS:
         await committed(commit)
     else:
         await asyncio.sleep(0)

@@ -185,6 +185,6 @@ async def test_memory_is_bounded_while_nothing_can_be_written(house: House) -> N
             if ts % 20 == 0:
                 await asyncio.wait([asyncio.ensure_future(committed(commit))])
         await asyncio.wait([asyncio.ensure_future(committed(commit))])
-        assert house.store.history.waiting == 0
+        assert house.store.history.appends.waiting == 0
         assert house.store.history.packer.pending_points == 1
     assert await house.kept() == house.acknowledged

@@ -11,10 +11,11 @@ import pytest
 from thingstead.errors import InvalidInput
 from thingstead.model.report import Report
 from thingstead.services.commits import committed
+from thingstead.storage.sqlite.appends import MAX_ATTRIBUTES
 from thingstead.storage.sqlite.compaction import BLOCK_POINTS
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.head_cache import HeadCache
-from thingstead.storage.sqlite.history import MAX_ATTRIBUTES, SqliteHistory
+from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.records import count_values, encode_values
 from thingstead.storage.sqlite.schema import prepare
 from thingstead.storage.sqlite.series import IN_RANGE, select_blocks

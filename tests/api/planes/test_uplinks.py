@@ -175,22 +175,22 @@ async def test_a_report_waits_while_the_store_has_too_much_to_write(
     device: Plane, house: House, tmp_path: Path
 ) -> None:
     history = house.store.history
-    history._waiting_limit = 1  # one report that waits for a commit is all it takes
+    history.waiting_limit = 1  # one report that waits for a commit is all it takes
     with nothing_commits(tmp_path / "thingstead.db"):
         first = asyncio.ensure_future(device.ask("POST", "attributes", {"level": 1}))
         second = asyncio.ensure_future(device.ask("POST", "attributes", {"level": 2}))
         assert not await answered(second)
-        assert history.waiting == 1
+        assert history.appends.waiting == 1
     assert [await first, await second] == [OK, OK]
 
 
 async def test_a_report_that_finds_no_room_in_time_is_503(
     device: Plane, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.store.history._waiting_limit = 0
+    house.store.history.waiting_limit = 0
     monkeypatch.setattr(room, "ROOM_TIMEOUT_S", 0.01)
     response = await device.send("POST", "attributes", content=b'{"level":1}')
     assert (response.status_code, response.json()["errcode"]) == (503, 503)
     assert response.headers["retry-after"] == "1"
-    house.store.history._waiting_limit = 1
+    house.store.history.waiting_limit = 1
     assert await device.ask("POST", "attributes", {"level": 1}) == OK

@@ -90,7 +90,7 @@ class SqliteStore:
 
     def figures(self) -> StoreFigures:
         return StoreFigures(
-            points=self.history.points_committed,
+            points=self.history.appends.points_committed,
             commit_seconds=self._database.commit_seconds,
             commits_failed=self._database.commits_failed,
             writes_waiting=self._database.writes_waiting,

@@ -1,0 +1,192 @@
+"""What is appended to the history, and its way to the disk.
+
+Reports between two turns of the event loop form a batch, which is one row of ``report_log`` in one transaction. While
+one batch is being committed the next one fills. When it is on disk it is applied to the heads, then its callbacks run,
+so whoever is acknowledged reads what was acknowledged.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
+from thingstead.model.device import UplinkKind
+from thingstead.model.report import Report
+from thingstead.storage.sqlite.batch import Batch, Run
+from thingstead.storage.sqlite.database import Database
+from thingstead.storage.sqlite.heads import Head
+from thingstead.storage.sqlite.packer import Packer
+from thingstead.storage.sqlite.records import SOURCE_CODES, TOUCH_CODES, LogEntry, encode_entries, encode_values
+
+MAX_ATTRIBUTES = 2_000  # of one device: a device that makes up identifiers cannot fill memory
+REFUSED_KINDS = ("event", "data")  # uplinks that are refused where reports are; the others need next to no room
+INSERT_LOG = "INSERT INTO report_log (seq, entries) VALUES (?, ?)"
+
+
+class Appends:
+    """The open batch, the one that is being committed, and what they come to.
+
+    Args:
+        get_head: the head of a device, by its number.
+        ended: called after every commit, whatever came of it.
+    """
+
+    def __init__(
+        self, database: Database, packer: Packer, get_head: Callable[[int], Head], ended: Callable[[], None]
+    ) -> None:
+        self._database = database
+        self._packer = packer
+        self._head = get_head
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._open: Batch | None = None
+        self._committing: Batch | None = None
+        self.seq = 0  # the newest log row that was begun
+        self.refusal: str | None = None  # why nothing is appended now
+        self.waiting = 0  # reports not yet on disk
+        self.commits = 0
+        self.points_committed = 0
+        self.reports_committed = 0
+
+    def append(self, report: Report) -> Batch:
+        """See :class:`~thingstead.storage.base.HistoryStore`, as for the next two."""
+        _, batch = self.append_run((report,))
+        if batch is None:
+            if len(_names(self._head(report.device_number), (report,))) > MAX_ATTRIBUTES:
+                raise InvalidInput(f"a device has at most {MAX_ATTRIBUTES} attributes")
+            raise InvalidInput("an integer needs more than 64 bits")
+        return batch
+
+    def append_run(self, reports: Sequence[Report]) -> tuple[int, Batch | None]:
+        if self.refusal is not None:
+            raise Unavailable(self.refusal)
+        number, code = reports[0].device_number, SOURCE_CODES[reports[0].source]
+        head = self._head(number)
+        entries: list[LogEntry] = []
+        points = 0
+        names: set[str] | None = None  # of the device, with these reports; found out where it may have too many
+        try:
+            for upto, report in enumerate(reports, 1):
+                attributes = report.attributes
+                points += len(attributes)
+                if head.names_bound + points > MAX_ATTRIBUTES:
+                    if names is None:
+                        names = _names(head, reports[:upto])
+                    else:
+                        names.update(attributes)
+                    if len(names) > MAX_ATTRIBUTES:
+                        points -= len(attributes)
+                        break
+                body = encode_values(attributes)
+                entries.append((number, report.ts, report.received_at, code, body))
+        except OverflowError:  # an integer needs more than 64 bits
+            points -= len(attributes)
+        if not entries:
+            return 0, None
+        batch = self._open or self._opened()
+        self._extend_run(batch, head, code, entries, points).reports += reports[: len(entries)]
+        return len(entries), batch
+
+    def touch(self, device_number: int, kind: UplinkKind, ts: int) -> Batch:
+        if self.refusal is not None and kind in REFUSED_KINDS:
+            raise Unavailable(self.refusal)
+        return self.add(self._head(device_number), (device_number, ts, ts, TOUCH_CODES[kind], b""))
+
+    def also(self, write: Callable[[sqlite3.Connection], None]) -> Batch:
+        """Puts a further write into the open commit."""
+        batch = self._opened()
+        batch.extras.append(write)
+        return batch
+
+    def add(self, head: Head, entry: LogEntry) -> Batch:
+        """Appends an entry that is no report."""
+        batch = self._open or self._opened()
+        self._extend_run(batch, head, entry[3], [entry], 0)
+        return batch
+
+    def _extend_run(self, batch: Batch, head: Head, code: int, entries: list[LogEntry], points: int) -> Run:
+        run = batch.runs[-1] if batch.runs else None
+        if run is None or run.head is not head or run.code != code:
+            run = Run(head, code)
+            batch.runs.append(run)
+        run.entries += entries
+        run.points += points
+        self.waiting += len(entries)
+        return run
+
+    def _opened(self) -> Batch:
+        batch = self._open
+        if batch is None:
+            batch = self._open = Batch()
+            if self._committing is None:
+                self._loop.call_soon(self._commit)
+        return batch
+
+    def _commit(self) -> None:
+        batch = self._open
+        if batch is None or self._committing is not None:
+            return
+        self._open, self._committing = None, batch
+        self.seq = seq = self.seq + 1
+        runs, extras = batch.runs, batch.extras
+
+        def insert(connection: sqlite3.Connection) -> None:
+            for extra in extras:
+                extra(connection)
+            if runs:
+                connection.execute(INSERT_LOG, (seq, encode_entries(batch.entries())))
+
+        def deliver(_: None, error: Exception | None) -> None:
+            self._committed(batch, seq, error)
+
+        try:
+            self._database.submit(insert, deliver, single_statement=not extras)
+        except ThingsteadError as exc:
+            self._loop.call_soon(self._committed, batch, seq, exc)
+
+    def _committed(self, batch: Batch, seq: int, error: Exception | None) -> None:
+        self._committing = None
+        if self._open is not None:
+            self._commit()  # first of all, so that the writer works while this batch is applied
+        self.waiting -= sum(len(run.entries) for run in batch.runs)
+        if error is None:
+            self._apply(batch, seq)
+        self._packer.applied_seq = seq
+        batch.end(error)
+        self._ended()
+
+    def _apply(self, batch: Batch, seq: int) -> None:
+        dirty = self._packer.dirty
+        points = reports = 0
+        for run in batch.runs:
+            head = run.head
+            before = head.points
+            if run.reports:
+                head.take(seq, run.entries, run.reports, run.points)
+            else:
+                for entry in run.entries:
+                    head.replay(seq, entry)
+            points += head.points - before
+            reports += len(run.entries)
+            dirty[head.number] = head
+        self.commits += 1
+        self.reports_committed += reports
+        self.points_committed += points
+        self._packer.added(points)
+
+    def busy(self) -> set[int]:
+        """Devices that wait for a commit."""
+        batches = [batch for batch in (self._open, self._committing) if batch]
+        return {run.head.number for batch in batches for run in batch.runs}
+
+    async def close(self) -> None:
+        """Commits what was appended."""
+        while (batch := self._committing or self._open) is not None:
+            ended = asyncio.Event()
+            batch.on_done(lambda error, ended=ended: ended.set())  # type: ignore[misc]
+            await ended.wait()
+
+
+def _names(head: Head, reports: Sequence[Report]) -> set[str]:
+    """The attributes that a device has with these reports."""
+    return set(head.current).union(*(report.attributes for report in reports))
