@@ -17,11 +17,21 @@ from tests.server_process import StartServer
 
 @pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
 def test_what_was_acknowledged_is_read_at_once(running: Running, version: MQTTProtocolVersion) -> None:
+    path, ever = f"/device/{running.device_id}", {"start_time": 0, "end_time": 4_102_444_800_000}
     with MqttDevice(running.server.mqtt_port, running.certificate, version=version) as device:
-        for value in (21.5, "warm", True, None, [1, "a"], {"lat": 1.0, "lng": 2.0}):
+        for count, value in enumerate((21.5, "warm", True, [1, "a"], {"lat": 1.0, "lng": 2.0}), 1):
             device.report({"x": value})
             assert running.api.attributes(running.device_id)["x"] == value
-    assert len(running.api.series(running.device_id, "x")) == 6
+            series = running.api.series(running.device_id, "x")
+            assert (series[0], len(series)) == (value, count)
+            [bucket] = running.api.call(
+                "GET", f"{path}/attribute/x/aggregate", params={**ever, "interval": ever["end_time"], "fn": "last"}
+            )
+            assert (bucket["value"], bucket["count"]) == (value, count)
+            [chart] = running.api.call("GET", f"{path}/history", params={**ever, "identifiers": "x"})
+            assert (chart["values"][-1], chart["total"]) == (value, count)
+            [now] = running.api.call("GET", f"{path}/attributes", params={"at": ever["end_time"]})
+            assert now["value"] == value
 
 
 def test_puback_waits_until_the_report_is_on_disk(running: Running) -> None:

@@ -200,7 +200,9 @@ async def test_a_damaged_page_of_the_log_costs_what_stood_in_it_and_reports_are_
     assert (kind, bench.history.quarantine.rows) == ("log", 1)
 
 
-async def test_a_torn_end_of_the_last_write_loses_only_what_was_torn(tmp_path: Path) -> None:
+@pytest.mark.parametrize("garbled", [False, True])
+async def test_a_torn_end_of_the_last_write_loses_only_what_was_torn(tmp_path: Path, garbled: bool) -> None:
+    """What a loss of power leaves: the end of the file is missing, or is what stood on the disk before."""
     path = tmp_path / "history.db"
     register_devices(path)
     bench = await Bench(path).open()
@@ -214,7 +216,8 @@ async def test_a_torn_end_of_the_last_write_loses_only_what_was_torn(tmp_path: P
     cuts = random.Random(1).sample(range(ends[0], ends[-1]), 8)
     for cut in cuts:
         shutil.copy(path, copies / f"{cut}.db")
-        (copies / f"{cut}.db-wal").write_bytes(wal.read_bytes()[:cut])
+        rest = random.Random(cut).randbytes(ends[-1] - cut) if garbled else b""
+        (copies / f"{cut}.db-wal").write_bytes(wal.read_bytes()[:cut] + rest)
     await bench.close()
     for cut in cuts:
         torn = await Bench(copies / f"{cut}.db").open()

@@ -77,3 +77,42 @@ def test_history_equals_a_plain_list_under_any_sequence_of_steps(actions: list[A
             asyncio.run(run(Path(folder) / "history.db", actions, window))
     finally:
         compaction.BLOCK_POINTS = before
+
+
+distinct_reports = st.dictionaries(
+    st.integers(0, 2**40),
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 9) | st.sampled_from([1.5, "x", None]), min_size=1),
+    min_size=1,
+    max_size=12,
+).map(lambda reports: list(reports.items()))
+
+
+async def state_after(path: Path, reports: list[tuple[int, dict[str, Any]]], pack_every: int) -> Any:
+    register_devices(path)
+    bench = await Bench(path).open()
+    for at, (ts, values) in enumerate(reports, 1):
+        await bench.report(ts, **values)
+        if at % pack_every == 0:
+            await bench.history.packer.pack(whole=True)
+    await bench.reopen()
+    state = sorted((await bench.current()).items()), [await bench.points(identifier) for identifier in "abc"]
+    await bench.close()
+    return state
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    distinct_reports.flatmap(lambda reports: st.tuples(st.just(reports), st.permutations(reports))), st.integers(1, 5)
+)
+def test_every_order_of_the_same_reports_ends_in_the_same_state(
+    orders: tuple[list[tuple[int, dict[str, Any]]], list[tuple[int, dict[str, Any]]]], pack_every: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        first, second = (
+            asyncio.run(state_after(Path(folder) / f"{name}.db", order, pack_every))
+            for name, order in enumerate(orders)
+        )
+    assert repr(first) == repr(second)
+    assert dict(first[0]) == {
+        name: max((ts, values[name]) for ts, values in orders[0] if name in values) for name in dict(first[0])
+    }
