@@ -129,3 +129,9 @@ def test_outbound_aliases_are_understood_by_the_other_end() -> None:
         assert sent.topic == topic
     assert sender.next("a") == (1, True)
     assert sender.next("c") is None
+
+
+def test_no_first_publish_is_taken_for_a_repetition(refusal: Refusal) -> None:
+    """A topic name that is longer than its packet is malformed, whatever its bytes are."""
+    for body in (b"\xff" * 7, b"\0" * 2 + b"\0\1" + b"x", b"\xff" * 4 + b"\0\1"):
+        assert refusal(V3_1_1, wire.packet(0x32, body)) is ReasonCode.MALFORMED_PACKET

@@ -96,7 +96,7 @@ class Decoder:
         self._peer_sends = FROM_CLIENT if version is None else FROM_SERVER
         self._buffer = bytearray()  # the beginning of a packet that is not complete
         self._needed = 0  # how long the buffer must be before looking at it again is worth it
-        self._name = b"\xff" * 4  # the topic name of the last PUBLISH as it was encoded; at first, nothing like it
+        self._name = b""  # the topic name of the last PUBLISH as it was encoded; empty: there was none
         self._topic = ""  # the same, decoded
         self.version = version
         self.error: MqttError | None = None
@@ -153,7 +153,7 @@ class Decoder:
                 _check_type(first_byte)
                 self._needed = end - pos
                 break
-            if first_byte == 0x32 and repeats and data.startswith(name, start, end):
+            if first_byte == 0x32 and repeats and name and data.startswith(name, start, end):
                 # Most devices publish to one topic at QoS 1, again and again: its name needs not be read then.
                 packets.append(parse_repeated(data, self._topic, start + len(name), end))
             elif first_byte & 0xF0 == 0x30 and self.version is not None:
