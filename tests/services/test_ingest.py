@@ -210,10 +210,10 @@ async def test_a_connection_follows_changes_of_its_type_and_of_its_device(worksh
 
     await workshop.store.device_types.update("p1", type_id, {"functions": THERMOMETER})
     workshop.bus.publish(DeviceTypeChanged("p1", type_id))
-    await workshop.ingest.refreshed()
+    await workshop.ingest.links.refreshed()
     assert workshop.ingest.report_attributes(link, b'{"temperature":400}').refused != ()
 
     await workshop.store.devices.update("p1", device.id, {"type_id": None})
     workshop.bus.publish(DeviceChanged(device.id))
-    await workshop.ingest.refreshed()
+    await workshop.ingest.links.refreshed()
     assert workshop.ingest.report_attributes(link, b'{"temperature":400}').refused == ()

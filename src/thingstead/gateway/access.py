@@ -16,8 +16,8 @@ from thingstead.gateway.hub import Downlink, Held, Hub, LiveSession
 from thingstead.gateway.plane import Connection
 from thingstead.model.device import Device, DeviceSession
 from thingstead.mqtt.connection_packets import Connect
+from thingstead.services.device_links import DeviceLink
 from thingstead.services.devices import GATEWAY
-from thingstead.services.ingest import DeviceLink
 from thingstead.services.platform import Platform
 
 MAX_CREDENTIAL_CHARACTERS = 256

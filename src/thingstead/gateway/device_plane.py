@@ -21,7 +21,8 @@ from thingstead.mqtt.connection_packets import Disconnect
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
-from thingstead.services.ingest import DeviceLink, Outcome
+from thingstead.services.device_links import DeviceLink
+from thingstead.services.ingest import Outcome
 from thingstead.services.platform import Platform
 from thingstead.services.sub_presence import SubDevice
 

@@ -16,7 +16,8 @@ from thingstead.gateway.subscriptions import reaches_under
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
-from thingstead.services.ingest import DeviceLink, Outcome
+from thingstead.services.device_links import DeviceLink
+from thingstead.services.ingest import Outcome
 from thingstead.services.platform import Platform
 from thingstead.services.sub_presence import GatewayLink, SubDevice
 

@@ -20,7 +20,7 @@ from thingstead.gateway.tcp_registration import LINE_ENDS, NotRegistered, Regist
 from thingstead.gateway.turned_away import TurnedAway
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.reasons import ReasonCode
-from thingstead.services.ingest import DeviceLink
+from thingstead.services.device_links import DeviceLink
 from thingstead.services.sub_presence import SubDevice
 
 log = structlog.get_logger("thingstead.gateway")

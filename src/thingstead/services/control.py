@@ -231,7 +231,7 @@ class ControlService:
         if not valid_identifier(method):
             errors.append(FieldError("method", "must be 1 to 64 letters, digits, _ and -"))
         params = {} if params is None else params
-        compiled = await self._ingest.compiled(device)
+        compiled = await self._ingest.links.compiled(device)
         defined = compiled.commands.get(method)
         errors.extend(check_params(defined.params if defined else (), params))
         command_id = DEFAULT_COMMAND_ID if command_id is None else command_id

@@ -4,34 +4,26 @@ The hot path is synchronous: no coroutine, task or lock per message. A connectio
 hands every payload in with it; the answer names the commit to wait for before anything is acknowledged.
 """
 
-import asyncio
-import weakref
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-import structlog
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import FieldError, InvalidInput, NotFound
-from thingstead.model.device import Device
-from thingstead.model.device_type import ConnType
+from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.ids import new_id
-from thingstead.model.messages import DeviceChanged, DeviceTypeChanged, EventReported, ReportsCommitted
+from thingstead.model.messages import EventReported, ReportsCommitted
 from thingstead.model.report import EventRecord, Report
-from thingstead.model.values import UNDEFINED, CompiledFunctions, check_params, valid_identifier
+from thingstead.model.values import check_params, valid_identifier
 from thingstead.services.alarm_watch import DeviceWatch
 from thingstead.services.alarm_watches import AlarmWatches, check_ready
+from thingstead.services.device_links import DeviceLink, DeviceLinks
 from thingstead.services.payloads import DECODE_ERRORS, decode_object, may_be_deep, parse_series, read_object
 from thingstead.storage.base import Commit, Store
 
-log = structlog.get_logger("thingstead.ingest")
 
 MAX_ATTRIBUTES_PER_REPORT = 1_000
-RECENT_LINKS = 1_000  # links kept although nobody holds them: of devices that report by HTTP, without a connection
-RECENT_TYPES = 1_000  # compiled definitions kept although no connection uses them
 
 
 class Outcome(NamedTuple):
@@ -41,30 +33,6 @@ class Outcome(NamedTuple):
     refused: tuple[FieldError, ...]
 
 
-class TypeDefinition:
-    """The compiled definition of one device type, shared by the links of its devices and replaced when it changes."""
-
-    __slots__ = ("__weakref__", "compiled", "conn_type")
-
-    def __init__(self, compiled: CompiledFunctions, conn_type: ConnType = "1") -> None:
-        self.compiled = compiled
-        self.conn_type = conn_type
-
-
-WITHOUT_TYPE = TypeDefinition(UNDEFINED)
-
-
-class DeviceLink:
-    """What a connection keeps of its device. Follows changes of the device's row, of its type and of its rules."""
-
-    __slots__ = ("__weakref__", "definition", "device", "watch")
-
-    def __init__(self, device: Device, definition: TypeDefinition, watch: DeviceWatch) -> None:
-        self.device = device
-        self.definition = definition
-        self.watch = watch
-
-
 class IngestService:
     """Reports and events from any plane into the store, and the news of them onto the bus."""
 
@@ -72,22 +40,14 @@ class IngestService:
         self._store = store
         self._watches = watches
         self._bus = bus
-        self._clock = clock
         self._now_ms = clock.now_ms
-        self._links: weakref.WeakValueDictionary[str, DeviceLink] = weakref.WeakValueDictionary()
-        self._types: weakref.WeakValueDictionary[str, TypeDefinition] = weakref.WeakValueDictionary()
-        self._recent_links: deque[DeviceLink] = deque(maxlen=RECENT_LINKS)
-        self._recent_types: deque[TypeDefinition] = deque(maxlen=RECENT_TYPES)
-        self._refreshes: set[asyncio.Task[None]] = set()
+        self.links = DeviceLinks(store, bus, watches)
+        self.link = self.links.link
         self._told: Commit | None = None  # the open commit whose reports will be told
         self._untold: list[Report] | None = None
         self.reports_accepted = 0
         self.attributes_refused = 0
         self.events_accepted = 0
-        self._subscriptions = [
-            bus.subscribe(DeviceChanged, lambda message: self._refresh(self._refresh_device(message.device_id))),
-            bus.subscribe(DeviceTypeChanged, lambda message: self._refresh(self._refresh_type(message))),
-        ]
 
     @property
     def congested(self) -> bool:
@@ -97,20 +57,6 @@ class IngestService:
     def on_relief(self, callback: Callable[[], None]) -> None:
         """Calls back once, on the event loop, when reading may go on."""
         self._store.history.on_relief(callback)
-
-    async def link(self, device: Device) -> DeviceLink:
-        """The link of a device; the same object for all who hold one."""
-        link = self._links.get(device.id)
-        if link is None or link.device is not device:
-            definition = await self._definition_of(device)
-            watch = await self._watches.watch(device)
-            link = self._links.get(device.id)
-            if link is None:
-                link = self._links[device.id] = DeviceLink(device, definition, watch)
-                self._recent_links.append(link)
-            else:
-                link.device, link.definition = device, definition
-        return link
 
     def report_attributes(self, link: DeviceLink, payload: bytes) -> Outcome:
         """One flat JSON object of attribute values, at the present instant (wire reference §3.3).
@@ -255,65 +201,5 @@ class IngestService:
         return reports
 
     async def close(self) -> None:
-        """Ends the subscriptions and the refreshes that still run."""
-        for subscription in self._subscriptions:
-            subscription.cancel()
-        for task in self._refreshes:
-            task.cancel()
-        await asyncio.gather(*self._refreshes, return_exceptions=True)
-
-    async def refreshed(self) -> None:
-        """Returns when every change that was announced up to now is in effect."""
-        if self._refreshes:
-            await asyncio.wait(list(self._refreshes))
-
-    async def compiled(self, device: Device) -> CompiledFunctions:
-        """The compiled definition of a device's type."""
-        return (await self._definition_of(device)).compiled
-
-    async def _definition_of(self, device: Device) -> TypeDefinition:
-        if device.type_id is None:
-            return WITHOUT_TYPE
-        definition = self._types.get(device.type_id)
-        if definition is None:
-            try:
-                device_type = await self._store.device_types.get(device.project_id, device.type_id)
-            except NotFound:
-                return WITHOUT_TYPE
-            definition = self._types.get(device.type_id)
-            if definition is None:
-                definition = self._types[device.type_id] = TypeDefinition(
-                    CompiledFunctions(device_type.functions), device_type.conn_type
-                )
-        self._recent_types.append(definition)
-        return definition
-
-    def _refresh(self, refreshing: Any) -> None:
-        task = asyncio.get_running_loop().create_task(refreshing)
-        self._refreshes.add(task)
-        task.add_done_callback(self._refreshed)
-
-    def _refreshed(self, task: asyncio.Task[None]) -> None:
-        self._refreshes.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a changed device or type could not be read again", exc_info=error)
-
-    async def _refresh_device(self, device_id: str) -> None:
-        link = self._links.get(device_id)
-        if link is None:
-            return
-        device = await self._store.devices.find_by_number(link.device.number)
-        if device is not None:
-            link.definition = await self._definition_of(device)
-            link.device = device
-
-    async def _refresh_type(self, message: DeviceTypeChanged) -> None:
-        definition = self._types.get(message.type_id)
-        if definition is None:
-            return
-        try:
-            device_type = await self._store.device_types.get(message.project_id, message.type_id)
-        except NotFound:  # a type can only be removed when no device is left of it
-            return
-        definition.compiled = CompiledFunctions(device_type.functions)
-        definition.conn_type = device_type.conn_type
+        """Ends what runs in the background."""
+        await self.links.close()

@@ -11,8 +11,9 @@ from thingstead.model.messages import DataReported, DataSent
 from thingstead.model.streams import format_problem
 from thingstead.model.values import valid_identifier
 from thingstead.services.commits import committed
+from thingstead.services.device_links import DeviceLink
 from thingstead.services.device_logs import DeviceLogService
-from thingstead.services.ingest import DeviceLink, IngestService, Outcome
+from thingstead.services.ingest import IngestService, Outcome
 from thingstead.storage.base import Store
 
 MAX_DATA_BYTES = 256 * 1024  # of one message, up or down (wire reference §15.29)
@@ -77,7 +78,7 @@ class StreamService:
         if session.protocol == "gateway":
             raise InvalidInput.field("identifier", "a device behind a gateway takes no custom data")
         if session.protocol == "tcp":
-            compiled = await self._ingest.compiled(device)
+            compiled = await self._ingest.links.compiled(device)
             if compiled.tcp_stream != identifier:
                 raise InvalidInput.field("identifier", "is not the stream that is bound to TCP")
         await committed(self._logs.data(device, identifier, "down", payload))

@@ -15,7 +15,7 @@ from thingstead.clock import Clock
 from thingstead.errors import NotFound
 from thingstead.model.device import Device, DeviceSession
 from thingstead.services.commits import TaskCommit
-from thingstead.services.ingest import DeviceLink
+from thingstead.services.device_links import DeviceLink
 from thingstead.services.presence import PresenceService
 from thingstead.storage.base import Commit
 

@@ -13,7 +13,8 @@ from thingstead.api.fields import Identifier
 from thingstead.errors import InvalidInput, TooManyRequests
 from thingstead.model import limits
 from thingstead.services.commits import committed
-from thingstead.services.ingest import DeviceLink, Outcome
+from thingstead.services.device_links import DeviceLink
+from thingstead.services.ingest import Outcome
 from thingstead.services.streams import MAX_DATA_BYTES
 
 TAG = "Device plane"
