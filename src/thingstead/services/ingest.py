@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import FieldError, InvalidInput
@@ -21,7 +20,6 @@ from thingstead.services.alarm_watches import AlarmWatches, check_ready
 from thingstead.services.device_links import DeviceLink, DeviceLinks
 from thingstead.services.payloads import DECODE_ERRORS, decode_object, may_be_deep, parse_series, read_object
 from thingstead.storage.base import Commit, Store
-
 
 MAX_ATTRIBUTES_PER_REPORT = 1_000
 
