@@ -67,6 +67,15 @@ async def test_states_only_move_forward(fleet: Store, before: CommandState, afte
         assert await fleet.commands.get("d1", "c1") == given
 
 
+async def test_advancing_may_give_a_command_more_time_and_never_less(fleet: Store) -> None:
+    await fleet.commands.create(command("c1", "d1", expire_time=NOW + 10))
+    steps: list[tuple[CommandState, int, int]] = [("sent", NOW + 20, NOW + 20), ("delivered", NOW + 5, NOW + 20)]
+    for state, given, left in steps:
+        advanced = await fleet.commands.advance("c1", state, NOW, expire_time=given)
+        assert advanced is not None
+        assert advanced.expire_time == left
+
+
 async def test_a_command_that_is_gone_does_not_advance(fleet: Store) -> None:
     assert await fleet.commands.advance("nowhere", "sent", NOW) is None
 

@@ -122,14 +122,35 @@ async def test_a_connection_that_cannot_take_a_command_fails_it_unless_it_may_wa
 async def test_waiting_commands_keep_their_order_and_expire(workshop: Workshop) -> None:
     device = await workshop.add_device()
     for method in ("first", "second"):
-        await workshop.control.send_command("p1", device.id, method, wait_ms=1)
+        await workshop.control.send_command("p1", device.id, method, wait_ms=300)
         workshop.clock.advance(1)
-    await workshop.control.send_command("p1", device.id, "third", wait_ms=2 * REPLY_LIFETIME_MS)
+    await workshop.control.send_command("p1", device.id, "third", wait_ms=5_000)
     assert [issued.method for issued, _ in await workshop.control.pending(device.id)] == ["first", "second", "third"]
-    workshop.clock.advance(REPLY_LIFETIME_MS)
+    workshop.clock.advance(299)
     assert [issued.method for issued, _ in await workshop.control.pending(device.id)] == ["third"]
     states = [command.state for command in await workshop.store.commands.list_open(device.id)]
     assert states == ["queued"]
+
+
+async def test_the_time_of_the_reply_begins_when_a_command_that_waited_is_sent(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    command = await workshop.control.send_command("p1", device.id, "read", wait_ms=300)
+    workshop.clock.advance(299)
+    workshop.control.command_sent(command.id)
+    await workshop.control.close()
+    workshop.clock.advance(REPLY_LIFETIME_MS - 1)
+    await workshop.control.expire_due()
+    await reply(workshop, device, 1000, b'{"method":"read"}')
+    assert (await workshop.store.commands.get(device.id, command.id)).state == "replied"
+
+
+async def test_a_long_wait_is_not_cut_short_by_being_sent(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    command = await workshop.control.send_command("p1", device.id, "read", wait_ms=10 * REPLY_LIFETIME_MS)
+    workshop.control.command_sent(command.id)
+    await workshop.control.close()
+    workshop.clock.advance(9 * REPLY_LIFETIME_MS)
+    assert [issued.method for issued, _ in await workshop.control.pending(device.id)] == ["read"]
 
 
 async def test_only_so_many_commands_of_a_device_may_be_open(

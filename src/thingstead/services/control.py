@@ -32,7 +32,7 @@ log = structlog.get_logger("thingstead.control")
 DEFAULT_COMMAND_ID = 1000  # firmware exists that listens only there (wire reference §15.6)
 MAX_COMMAND_ID = 2**31 - 1
 HANDOVER_TIMEOUT_S = 5.0  # how long a caller waits until the device's connection has taken a command
-REPLY_LIFETIME_MS = 60_000  # how long an online device may take to reply before the command expires
+REPLY_LIFETIME_MS = 60_000  # how long a device may take to reply to a command that was sent, before that expires
 LATE_REPLIES = 100  # commands that a late reply may belong to
 EXPIRY_INTERVAL_S = 1.0
 EXPIRED_AT_ONCE = 500  # in one transaction
@@ -250,7 +250,7 @@ class ControlService:
             params=params,
             command_id=command_id,
             create_time=now,
-            expire_time=now + max(wait_ms, REPLY_LIFETIME_MS),
+            expire_time=now + (wait_ms or REPLY_LIFETIME_MS),
             update_time=now,
         )
 
@@ -286,7 +286,11 @@ class ControlService:
 
     async def _move(self, row_id: str, state: CommandState, reason: str = "", reply: Any = None) -> None:
         now = self._clock.now_ms()
-        command = await self._store.commands.advance(row_id, state, now, reason=reason, reply=reply)
+        # Until it is sent it may wait as long as its sender said; from then on the time of the reply counts.
+        expire_time = now + REPLY_LIFETIME_MS if state == "sent" else 0
+        command = await self._store.commands.advance(
+            row_id, state, now, reason=reason, reply=reply, expire_time=expire_time
+        )
         if command is not None:
             self._bus.publish(changed(command))
 

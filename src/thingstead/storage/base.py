@@ -434,10 +434,17 @@ class CommandStore(Protocol):
     async def get(self, device_id: str, row_id: str) -> Command: ...
 
     async def advance(
-        self, row_id: str, state: CommandState, at: int, *, reason: str = "", reply: Any = None
+        self,
+        row_id: str,
+        state: CommandState,
+        at: int,
+        *,
+        reason: str = "",
+        reply: Any = None,
+        expire_time: int = 0,
     ) -> Command | None:
-        """Moves a command forward; None where its present state does not allow that, or it is gone with its device,
-        and nothing changes."""
+        """Moves a command forward, and its ``expire_time`` (ms) to no earlier than the one given; None where its
+        present state does not allow that, or it is gone with its device, and nothing changes."""
         ...
 
     async def expire(self, now: int, limit: int) -> list[Command]:

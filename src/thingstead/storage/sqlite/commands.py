@@ -39,15 +39,23 @@ class SqliteCommands:
         return COMMANDS.load(row)
 
     async def advance(
-        self, row_id: str, state: CommandState, at: int, *, reason: str = "", reply: Any = None
+        self,
+        row_id: str,
+        state: CommandState,
+        at: int,
+        *,
+        reason: str = "",
+        reply: Any = None,
+        expire_time: int = 0,
     ) -> Command | None:
         def run(connection: sqlite3.Connection) -> Command | None:
             row = connection.execute("SELECT state FROM commands WHERE id = ?", (row_id,)).fetchone()
             if row is None or state not in TRANSITIONS[row[0]]:
                 return None
             connection.execute(
-                "UPDATE commands SET state = ?, update_time = ?, reason = ?, reply = ? WHERE id = ?",
-                (state, at, reason, to_json(reply), row_id),
+                "UPDATE commands SET state = ?, update_time = ?, reason = ?, reply = ?,"
+                " expire_time = max(expire_time, ?) WHERE id = ?",
+                (state, at, reason, to_json(reply), expire_time, row_id),
             )
             return COMMANDS.load(connection.execute(f"{COMMANDS.select} WHERE id = ?", (row_id,)).fetchone())
 
