@@ -40,7 +40,7 @@ PUSH_QOS = 1  # of a push and of data, where the device subscribed with at least
 
 class DeviceSession(Session):
     """A device's session. What it notes beside a message is a Waiting where the message is kept, and for a command
-    whoever wants to know how far it came (:class:`~thingstead.gateway.delivery.Traced`)."""
+    whoever wants to know how far it came (:class:`~thingstead.gateway.delivery_parties.Traced`)."""
 
     __slots__ = ("device_id", "filters")
 

@@ -7,7 +7,7 @@ from thingstead.errors import Unavailable
 from thingstead.gateway.acknowledgements import Pending
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.deadlines import Deadline, Deadlines
-from thingstead.gateway.delivery import Fed
+from thingstead.gateway.delivery_parties import Fed
 from thingstead.gateway.open_queues import Queues, Target
 from thingstead.gateway.retained import RetainedMessages
 from thingstead.gateway.session import Options, Session, Subscription
