@@ -71,6 +71,24 @@ async def test_damaged_rows_are_counted_and_left_where_they_are(bench: Bench) ->
     assert bench.database.reader.execute("SELECT count(*) FROM block").fetchone() == (1,)
 
 
+async def test_damaged_rows_of_the_log_and_of_the_spool_are_counted_once(bench: Bench) -> None:
+    await bench.report(1, x=1, y=1)
+    await pack(bench)
+    for ts in (2, 3):
+        await bench.report(ts, x=ts)
+    connection = connect(bench.path)
+    connection.execute("UPDATE spool SET reports = substr(reports, 1, 8)")
+    connection.execute("UPDATE report_log SET entries = substr(entries, 1, 8) WHERE seq = 2")
+    connection.close()
+    with SqliteArchive(bench.path) as archive:
+        assert archive.damaged_rows == 1
+        assert archive.identifiers(1) == ["x"]
+        assert archive.damaged_rows == 2
+        assert points(archive, 1, "x") == [(3, 3)]
+        assert points(archive, 1, "y") == []
+        assert archive.damaged_rows == 2
+
+
 def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     register_devices(path)

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from thingstead.errors import ConfigError
 from thingstead.model.device import Device
@@ -13,7 +14,8 @@ from thingstead.storage.sqlite.device_list import DEVICES
 from thingstead.storage.sqlite.failures import DRIVER_ERRORS, translated
 from thingstead.storage.sqlite.heads import without_attributes
 from thingstead.storage.sqlite.layout import to_json
-from thingstead.storage.sqlite.log import read_log
+from thingstead.storage.sqlite.log import Log, read_log
+from thingstead.storage.sqlite.quarantine import Finding
 from thingstead.storage.sqlite.ranges import RangeReader
 from thingstead.storage.sqlite.records import REMOVE_CODE, SOURCES, Pending, decode_identifiers
 from thingstead.storage.sqlite.schema import require_newest
@@ -42,10 +44,13 @@ class SqliteArchive:
         try:
             self._connection = connect(path, read_only=True)
             require_newest(self._connection, path)
-            self._pending = _pending_by_device(self._connection)
+            log = read_log(self._connection)
         except sqlite3.Error as exc:
             raise ConfigError(f"{path}: cannot be used as a database: {exc}") from exc
-        self.damaged_rows = 0
+        self._pending = _pending_by_device(log)
+        self._damaged: set[tuple[str, tuple[Any, ...]]] = set()  # tables and keys of rows
+        self._lost = log.lost
+        self._note(log.findings)
 
     def devices(
         self, project_id: str | None = None, type_id: str | None = None, device_ids: Sequence[str] = ()
@@ -60,7 +65,9 @@ class SqliteArchive:
     def identifiers(self, device_number: int) -> list[str]:
         with snapshot(self._connection):
             unpacked = self._unpacked(device_number)
-            return sorted({*identifiers_in_blocks(self._connection, device_number), *unpacked.identifiers()})
+            found = {*identifiers_in_blocks(self._connection, device_number), *unpacked.identifiers()}
+            self._note(unpacked.findings)
+            return sorted(found)
 
     def points(
         self, device_number: int, identifier: str, start: int = EVER[0], end: int = EVER[1]
@@ -70,7 +77,11 @@ class SqliteArchive:
             for column in reader.columns(identifier, start, end):
                 if column.timestamps:
                     yield column.timestamps, column.values()
-            self.damaged_rows += len(reader.findings)
+            self._note(reader.findings)
+
+    def _note(self, findings: Sequence[Finding]) -> None:
+        self._damaged |= {(finding.table, finding.key) for finding in findings}
+        self.damaged_rows = self._lost + len(self._damaged)
 
     def _unpacked(self, number: int) -> Unpacked:
         return Unpacked(self._connection, number, self._pending.get(number, ()))
@@ -84,10 +95,10 @@ class SqliteArchive:
         self._connection.close()
 
 
-def _pending_by_device(connection: sqlite3.Connection) -> dict[int, list[Pending]]:
+def _pending_by_device(log: Log) -> dict[int, list[Pending]]:
     """The reports in the log, as the heads of a server would have them after a start."""
     pending: dict[int, list[Pending]] = defaultdict(list)
-    for seq, entries in read_log(connection).rows:
+    for seq, entries in log.rows:
         for number, ts, _, code, body in entries:
             if code < len(SOURCES):
                 pending[number].append(Pending(seq, ts, body))

@@ -22,6 +22,14 @@ class Log(NamedTuple):
     findings: list[Finding]
     newest_seq: int
     broken: bool  # a page of it is damaged: what is appended or deleted may fail
+    lost: int  # rows that stand in such pages, as far as that is known
+
+
+class _Damage:
+    """What was met while a log was read."""
+
+    met = False
+    lost = 0
 
 
 def read_log(connection: sqlite3.Connection) -> Log:
@@ -29,19 +37,19 @@ def read_log(connection: sqlite3.Connection) -> Log:
     rows: list[tuple[int, list[LogEntry]]] = []
     findings: list[Finding] = []
     newest = _newest_packed(connection)
-    damage: list[str] = []
+    damage = _Damage()
     for seq, data in _rows(connection, damage):
         newest = max(newest, seq)
         try:
             rows.append((seq, decode_entries(data)))
         except Damaged as exc:
             findings.append(Finding("report_log", (seq,), None, None, str(exc), data))
-    return Log(rows, findings, newest, bool(damage))
+    return Log(rows, findings, newest, damage.met, damage.lost)
 
 
 def readable_rows(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
     """The rows of a log that has a damaged page, as they are."""
-    return list(_rows(connection, []))
+    return list(_rows(connection, _Damage()))
 
 
 def renew(connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes]], found_at: int) -> None:
@@ -57,8 +65,8 @@ def renew(connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes]], fou
     set_aside(connection, [Finding("log", (name,), None, None, reason, b"")], found_at)
 
 
-def _rows(connection: sqlite3.Connection, damage: list[str]) -> Iterator[tuple[int, bytes]]:
-    """Every row of the log that the file gives back. Tells in ``damage`` where a page of it is damaged."""
+def _rows(connection: sqlite3.Connection, damage: _Damage) -> Iterator[tuple[int, bytes]]:
+    """Every row of the log that the file gives back. Tells in ``damage`` what it does not."""
     seq = -1
     try:
         for seq, data in connection.execute("SELECT seq, entries FROM report_log ORDER BY seq"):
@@ -66,26 +74,26 @@ def _rows(connection: sqlite3.Connection, damage: list[str]) -> Iterator[tuple[i
     except sqlite3.DatabaseError as exc:
         if not is_damage(exc):
             raise
-        damage.append(str(exc))
+        damage.met = True
         log.error("a page of the log is damaged; what follows it is read row by row", after_seq=seq, error=str(exc))
-        yield from _rows_one_by_one(connection, seq)
+        yield from _rows_one_by_one(connection, seq, damage)
 
 
-def _rows_one_by_one(connection: sqlite3.Connection, after: int) -> Iterator[tuple[int, bytes]]:
+def _rows_one_by_one(connection: sqlite3.Connection, after: int, damage: _Damage) -> Iterator[tuple[int, bytes]]:
     try:
         last = connection.execute("SELECT max(seq) FROM report_log").fetchone()[0] or 0
     except sqlite3.DatabaseError:
+        damage.lost += 1  # at least
         return
-    missed = []
     for seq in range(after + 1, last + 1):  # numbers of rows have no great gaps: every commit takes the next one
         try:
             row = connection.execute("SELECT entries FROM report_log WHERE seq = ?", (seq,)).fetchone()
         except sqlite3.DatabaseError:
-            missed.append(seq)
+            damage.lost += 1
             continue
         if row is not None:
             yield seq, row[0]
-    log.error("rows of the log cannot be read", rows=len(missed), first_seq=missed[:1], last_seq=missed[-1:])
+    log.error("rows of the log cannot be read", rows=damage.lost)
 
 
 def _newest_packed(connection: sqlite3.Connection) -> int:
