@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from thingstead import config as configuration
-from thingstead.config import Config, Listener
+from thingstead.config import Config, Listener, tree
 from thingstead.errors import Conflict
 from thingstead.server import open_server
 
@@ -30,7 +29,7 @@ def free() -> int:
 async def test_the_usual_tcp_port_is_opened_where_it_is_free(
     config: Config, free: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(configuration, "TCP_PORT", free)
+    monkeypatch.setattr(tree, "TCP_PORT", free)
     async with open_server(msgspec.structs.replace(config, tcp_port="auto")) as server:
         assert server.ports["tcp_port"] == free
 
@@ -38,7 +37,7 @@ async def test_the_usual_tcp_port_is_opened_where_it_is_free(
 async def test_where_the_usual_tcp_port_is_taken_the_rest_is_served(
     config: Config, taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(configuration, "TCP_PORT", taken)
+    monkeypatch.setattr(tree, "TCP_PORT", taken)
     async with open_server(msgspec.structs.replace(config, tcp_port="auto")) as server:
         assert server.ports.keys() == {"http_port", "mqtt_port"}
 

@@ -1,0 +1,151 @@
+"""Reads a configuration from where people give it, and shows it to them."""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args, get_origin
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.config.tree import PREFIX, SETTINGS, Config, check_doors
+from thingstead.errors import ConfigError
+
+CONFIG_VARIABLE = "THINGSTEAD_CONFIG"  # names the TOML file, as the flag --config does
+_BY_VARIABLE = {setting.variable: setting.name for setting in SETTINGS.values()}
+
+
+class Given(NamedTuple):
+    """A value that someone gave to a setting, and where: for messages."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+def load(
+    file: Path | None = None, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None
+) -> Config:
+    """The configuration from a TOML file, environment variables and flags; the later wins.
+
+    Args:
+        file: the TOML file; None reads none. One that does not exist is an error.
+        environ: variables; those that start with ``THINGSTEAD_`` are read, and must be known.
+        flags: values by setting name (``http_port``); None values are passed over.
+
+    Raises:
+        ConfigError: naming the setting, where it was set, and what is wrong.
+    """
+    given: list[Given] = []
+    if file is not None:
+        given += _from_file(file)
+    given += _from_environment(environ or {})
+    given += [Given(n, v, f"--{n.replace('_', '-')}") for n, v in (flags or {}).items() if v is not None]
+    chosen = {item.name: _checked(item) for item in given}
+    config: Config = _build(Config, chosen, "")
+    check_doors(config)
+    try:
+        _ = config.tcp.heartbeat_packets
+    except ValueError as exc:
+        raise ConfigError(f"tcp.heartbeats: {exc}") from exc
+    return config
+
+
+def dump(config: Config) -> dict[str, Any]:
+    """Every setting by its dotted name, for people: secrets are shown as ``***`` where they are set."""
+    values: dict[str, Any] = {}
+    for setting in SETTINGS.values():
+        value: Any = config
+        for part in setting.name.split("."):
+            value = getattr(value, part)
+        if isinstance(value, tuple):
+            value = tuple(each if isinstance(each, str) else msgspec.json.encode(each).decode() for each in value)
+        values[setting.name] = "***" if setting.secret and value else value
+    return values
+
+
+def _from_file(file: Path) -> Iterator[Given]:
+    try:
+        with file.open("rb") as stream:
+            tree = tomllib.load(stream)
+    except OSError as exc:
+        raise ConfigError(f"{file}: cannot be read: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{file}: is not TOML: {exc}") from exc
+    yield from _flattened(tree, "", str(file))
+
+
+def _flattened(table: Mapping[str, Any], prefix: str, origin: str) -> Iterator[Given]:
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if name in SETTINGS:
+            yield Given(name, value, origin)
+        elif not any(known.startswith(f"{name}.") for known in SETTINGS):
+            raise ConfigError(f"{origin}: unknown setting {name}{_nearest(name, SETTINGS)}")
+        elif isinstance(value, dict):
+            yield from _flattened(value, f"{name}.", origin)
+        else:
+            raise ConfigError(f"{origin}: {name} is a table of settings, written [{name}], not a value")
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        if variable not in _BY_VARIABLE:
+            raise ConfigError(f"unknown environment variable {variable}{_nearest(variable, _BY_VARIABLE)}")
+        name = _BY_VARIABLE[variable]
+        yield Given(name, _from_text(name, text), variable)
+
+
+def _from_text(name: str, text: str) -> Any:
+    """What a variable says: of a setting with many values they are separated by commas, tables are JSON."""
+    kind = get_args(SETTINGS[name].kind)[0]
+    if get_origin(kind) is not tuple:
+        return text
+    if get_args(kind)[0] is str:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return msgspec.json.decode(text) if text.strip() else []
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return text  # and is refused as what it is
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _checked(given: Given) -> Any:
+    """The value in its type. Text is read as a number or a truth value only where it came from a variable or flag."""
+    kind = SETTINGS[given.name].kind
+    strict = not given.origin.startswith((PREFIX, "--"))
+    try:
+        return msgspec.convert(given.value, kind, strict=strict)
+    except msgspec.ValidationError as exc:
+        expected = str(exc).replace("`", "")
+        if "enum value" in expected or get_origin(get_args(kind)[0]) is Literal:
+            expected = _expected(get_args(kind)[0])
+        shown = "" if SETTINGS[given.name].secret else f", got {given.value!r}"
+        raise ConfigError(f"{given.name} ({given.origin}): {expected}{shown}") from exc
+
+
+def _expected(kind: Any) -> str:
+    """What a setting that knows some words may be."""
+    if get_origin(kind) is Literal:
+        return f"Expected one of {', '.join(map(str, get_args(kind)))}"
+    number, words = get_args(kind)
+    meta: Meta = get_args(number)[1]
+    return f"Expected a number from {meta.ge} to {meta.le}, or {' or '.join(get_args(words))}"
+
+
+def _build(struct: type[Any], chosen: Mapping[str, Any], prefix: str) -> Any:
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(struct):
+        name = f"{prefix}{field.name}"
+        if name in chosen:
+            values[field.name] = chosen[name]
+        elif name not in SETTINGS:
+            values[field.name] = _build(type(field.default), chosen, f"{name}.")
+    return struct(**values)

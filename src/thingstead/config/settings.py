@@ -1,0 +1,282 @@
+"""The settings by subject: each with its range, unit and description."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+def about(description: str, unit: str = "", *, secret: bool = False, **limits: Any) -> Meta:
+    """What the documentation tells of a setting, and the limits of its values."""
+    return Meta(description=description, extra={"unit": unit, "secret": secret}, **limits)
+
+
+class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The HTTP port."""
+
+    body_limit_bytes: Annotated[
+        int,
+        about(
+            "Largest request body; a larger one is refused. Imports state a greater limit of their own.",
+            "bytes",
+            ge=1024,
+            le=1 << 30,
+        ),
+    ] = 1 << 20
+    head_timeout_s: Annotated[
+        float,
+        about("How long a request line and its headers may take to arrive.", "seconds", ge=1, le=3600),
+    ] = 20.0
+    body_timeout_s: Annotated[float, about("How long a request body may take to arrive.", "seconds", ge=1, le=3600)] = (
+        30.0
+    )
+    keep_alive_timeout_s: Annotated[
+        int, about("How long a connection may stay open between two requests.", "seconds", ge=1, le=3600)
+    ] = 75
+    max_connections: Annotated[
+        int, about("Open HTTP connections; a request on one more is answered with 503.", "connections", ge=1)
+    ] = 10_000
+    malformed_json_status: Annotated[
+        Literal[404, 400],
+        about("HTTP status that answers a body which is not JSON: 404 as the reference documents it, or 400."),
+    ] = 404
+    cors_origins: Annotated[
+        tuple[str, ...],
+        about("Origins (`https://app.example.com`) whose pages may call the API from a browser; `*` admits all."),
+    ] = ()
+    metrics_token: Annotated[
+        str, about("Bearer token that opens `/metrics` to other machines; this one needs none.", secret=True)
+    ] = ""
+    certificate_failures_max: Annotated[
+        int,
+        about(
+            "Wrong device certificates, and DeviceKeys that lead to none, of one address within the window, before more"
+            " of them are throttled.",
+            "failures",
+            ge=1,
+        ),
+    ] = 100
+    certificate_window_s: Annotated[
+        int, about("The window of `certificate_failures_max`.", "seconds", ge=1, le=86_400)
+    ] = 60
+
+
+class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The MQTT port."""
+
+    max_packet_size_bytes: Annotated[
+        int, about("Largest MQTT packet that is accepted.", "bytes", ge=1024, le=268_435_460)
+    ] = 262_144
+    keep_alive_max_s: Annotated[
+        int,
+        about("Longest keep alive; MQTT 5.0 clients that ask for more are told this one.", "seconds", ge=5, le=65_535),
+    ] = 1200
+    connect_timeout_s: Annotated[
+        int, about("How long a new connection may take until its CONNECT has arrived.", "seconds", ge=1, le=300)
+    ] = 10
+    packet_timeout_s: Annotated[
+        int,
+        about(
+            "How long a packet may take to arrive once it has begun; over it the connection is closed.",
+            "seconds",
+            ge=1,
+            le=3600,
+        ),
+    ] = 120
+    max_connections: Annotated[
+        int, about("Open MQTT connections; one more is closed at once.", "connections", ge=1)
+    ] = 100_000
+    max_device_subscriptions: Annotated[
+        int, about("Topic filters that one device may subscribe to.", "filters", ge=1, le=10_000)
+    ] = 100
+    receive_maximum: Annotated[
+        int, about("QoS 1 messages of one client that may wait for their PUBACK.", "messages", ge=1, le=65_535)
+    ] = 1024
+    in_flight_max: Annotated[
+        int,
+        about(
+            "QoS 1 and 2 messages that may be on their way to one client at once; a client's own Receive Maximum may be"
+            " lower.",
+            "messages",
+            ge=1,
+            le=65_535,
+        ),
+    ] = 1024
+    command_window: Annotated[
+        int,
+        about(
+            "Commands that may be on their way to one device at once; the next waits for an answer. Counts at QoS 1.",
+            "commands",
+            ge=1,
+            le=65_535,
+        ),
+    ] = 1
+    send_buffer_max_bytes: Annotated[
+        int, about("Bytes that may wait to be read by one client; over it the client is dropped.", "bytes", ge=16_384)
+    ] = 1 << 20
+    session_expiry_max_s: Annotated[
+        int,
+        about(
+            "Longest time that a session outlives its connection; 0 keeps none. Clients that ask for more get this.",
+            "seconds",
+            ge=0,
+            le=0xFFFF_FFFF,
+        ),
+    ] = 604_800
+    max_sessions: Annotated[
+        int, about("Sessions of the open port that outlive their connections; one more is refused.", "sessions", ge=1)
+    ] = 10_000
+    max_subscriptions: Annotated[
+        int,
+        about(
+            "Topic filters that one client of the open port may subscribe to, with 20 levels on average.",
+            "filters",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 1_000
+    queue_max_messages: Annotated[
+        int,
+        about(
+            "QoS 1 and 2 messages that may wait for one session; over it the oldest are dropped.",
+            "messages",
+            ge=1,
+            le=65_535,
+        ),
+    ] = 1_000
+    queue_max_bytes: Annotated[int, about("The same in bytes.", "bytes", ge=65_536)] = 4 << 20
+    retained_max_bytes: Annotated[
+        int, about("Retained messages of the open port; what would go over it is refused.", "bytes", ge=0)
+    ] = 64 << 20
+
+
+class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Notices of alarms."""
+
+    smtp_host: Annotated[str, about("SMTP server that takes mails; without one none is sent.")] = ""
+    smtp_port: Annotated[int, about("Its TCP port.", ge=1, le=65_535)] = 587
+    smtp_security: Annotated[
+        Literal["starttls", "tls", "none"],
+        about("How the connection to it is encrypted: `starttls`, `tls` or `none`."),
+    ] = "starttls"
+    smtp_user: Annotated[str, about("User name at the SMTP server; without one nobody logs in.")] = ""
+    smtp_password: Annotated[str, about("Password at the SMTP server.", secret=True)] = ""
+    mail_from: Annotated[str, about("Sender of mails, such as `alarms@example.com`.")] = ""
+    language: Annotated[Literal["en", "zh"], about("Language of notices to people: `en` or `zh`.")] = "en"
+    telegram_api: Annotated[str, about("Base address of the Telegram Bot API.")] = "https://api.telegram.org"
+    private_addresses: Annotated[
+        bool,
+        about("Whether webhooks and robots may be at private and loopback addresses; link-local ones never are."),
+    ] = True
+    timeout_s: Annotated[int, about("How long one attempt to send may take.", "seconds", ge=1, le=25)] = 10
+    project_daily_max: Annotated[
+        int, about("Notices to people a day and project; more go into a digest. 0: no cap.", "notices", ge=0)
+    ] = 1000
+    device_daily_max: Annotated[int, about("The same of one device.", "notices", ge=0)] = 100
+    digest_interval_s: Annotated[
+        int, about("How long notices over a cap wait for their digest.", "seconds", ge=60, le=86_400)
+    ] = 3600
+
+
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Log-in of applications, administrators and customers."""
+
+    access_token_life_s: Annotated[
+        int, about("Life of a token from `access_token`.", "seconds", ge=60, le=31_536_000)
+    ] = 86_400
+    admin_token_life_s: Annotated[
+        int, about("Life of a token from `admin_login`.", "seconds", ge=60, le=31_536_000)
+    ] = 604_800
+    login_failures_max: Annotated[
+        int,
+        about(
+            "Failed log-ins of one account or from one address, within the window, before it is throttled.",
+            "log-ins",
+            ge=1,
+        ),
+    ] = 10
+    login_window_s: Annotated[int, about("The window of `login_failures_max`.", "seconds", ge=1, le=86_400)] = 300
+    password_hash_memory_kib: Annotated[
+        int, about("Memory that hashing one password takes (argon2id).", "KiB", ge=8192, le=1 << 20)
+    ] = 19_456
+    password_hash_passes: Annotated[int, about("Passes over that memory.", "passes", ge=1, le=16)] = 2
+
+
+class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept on disk."""
+
+    low_disk_bytes: Annotated[
+        int,
+        about(
+            "Free space on the disk under which reports and events are refused, before it is full; 0 never refuses.",
+            "bytes",
+            ge=0,
+        ),
+    ] = 256 << 20
+    retention_days: Annotated[
+        float,
+        about("How long history is kept where a project has no rule of its own; 0 keeps it for ever.", "days", ge=0),
+    ] = 0
+    history_max_bytes: Annotated[
+        int,
+        about("History of all projects over which the oldest is dropped; 0 sets no bound.", "bytes", ge=0),
+    ] = 0
+    retention_interval_s: Annotated[
+        float,
+        about("How often what is past its time is dropped.", "seconds", ge=1, le=86_400),
+    ] = 300
+    alarm_retention_days: Annotated[
+        int, about("How long an alarm that is cleared is kept, with its messages; 0 keeps it for ever.", "days", ge=0)
+    ] = 365
+    notice_retention_days: Annotated[
+        int, about("How long a notice is kept, with the log of its attempts; 0 keeps it for ever.", "days", ge=0)
+    ] = 90
+
+
+class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The port of devices that send raw bytes."""
+
+    registration_timeout_s: Annotated[
+        int,
+        about("How long a new connection may take until its registration packet is complete.", "seconds", ge=1, le=300),
+    ] = 10
+    idle_timeout_s: Annotated[
+        int,
+        about(
+            "A connection over which nothing came for so long is closed; 0 keeps it until the network says otherwise.",
+            "seconds",
+            ge=0,
+            le=604_800,
+        ),
+    ] = 3_600
+    heartbeats: Annotated[
+        tuple[str, ...],
+        about(
+            "Packets that say only that the device is there, and are no data: texts, or bytes as `hex:0102`. Its"
+            " registration packet, sent again, always is one."
+        ),
+    ] = ()
+    max_connections: Annotated[
+        int, about("Open connections of this kind; one more is closed at once.", "connections", ge=1)
+    ] = 100_000
+
+    @property
+    def heartbeat_packets(self) -> frozenset[bytes]:
+        """The bytes of ``heartbeats``. ValueError where one is not hexadecimal."""
+        return frozenset(bytes.fromhex(t[4:]) if t.startswith("hex:") else t.encode() for t in self.heartbeats)
+
+
+class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Applications that subscribe to a project."""
+
+    max_subscriptions: Annotated[
+        int, about("Topic filters that one application may subscribe to.", "filters", ge=1, le=1_000_000)
+    ] = 1_000
+    queue_max_bytes: Annotated[
+        int,
+        about(
+            "Messages that may wait for one application that reads slowly; over it the oldest are dropped.",
+            "bytes",
+            ge=65_536,
+        ),
+    ] = 1 << 20

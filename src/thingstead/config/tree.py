@@ -1,0 +1,194 @@
+"""The whole configuration, and every setting in it by name."""
+
+import ipaddress
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.config.listeners import Door, Listener
+from thingstead.config.settings import (
+    AccountSettings,
+    ApiSettings,
+    AppSettings,
+    MqttSettings,
+    NotifySettings,
+    StorageSettings,
+    TcpSettings,
+    about,
+)
+from thingstead.errors import ConfigError
+
+PREFIX = "THINGSTEAD_"
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["console", "json"]
+
+
+TCP_PORT = 28_801  # of devices, as the public service has it (wire reference §1.1)
+LOOPBACK = "127.0.0.1"
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set."""
+
+    data_dir: Annotated[str, about("The data folder.", min_length=1)] = "./thingstead-data"
+    host: Annotated[
+        str, about("Address on which to listen; `0.0.0.0` is every IPv4 one, `::` every one.", min_length=1)
+    ] = "0.0.0.0"  # noqa: S104 - a server is there to be reached
+    http_port: Annotated[int, about("TCP port of HTTP; 0 takes a free one.", ge=0, le=65_535)] = 8080
+    mqtt_port: Annotated[int, about("TCP port of MQTT; 0 takes a free one.", ge=0, le=65_535)] = 1883
+    tcp_port: Annotated[
+        Port | Literal["auto", "off"],
+        about(
+            "TCP port of devices that send raw bytes: `off`, a number (0 takes a free one), or `auto`, which is 28801"
+            " where that is free."
+        ),
+    ] = "auto"
+    mqtts_port: Annotated[
+        Port | Literal["off"], about("TCP port of MQTT over TLS, 8883 by custom; 0 takes a free one.")
+    ] = "off"
+    https_port: Annotated[
+        Port | Literal["off"], about("TCP port of HTTP over TLS, 443 or 8443 by custom; 0 takes a free one.")
+    ] = "off"
+    open_mqtt_port: Annotated[
+        Port | Literal["off"],
+        about(
+            "TCP port of MQTT that admits everyone on this machine to a topic space apart from devices; 0 takes a free"
+            " one."
+        ),
+    ] = "off"
+    tls_certificate: Annotated[
+        str, about("File with the server's certificate and those between it and its authority (PEM).")
+    ] = ""
+    tls_key: Annotated[str, about("File with the certificate's private key (PEM, without a passphrase).")] = ""
+    tls_client_ca: Annotated[
+        str,
+        about(
+            "File with authorities (PEM); clients of MQTT over TLS must then show a certificate from one of them, and"
+            " log in all the same."
+        ),
+    ] = ""
+    listeners: Annotated[
+        tuple[Listener, ...],
+        about("More ports: tables `[[listeners]]` of the file, or a JSON array of such objects in the variable."),
+    ] = ()
+    log_level: Annotated[LogLevel, about("The least level that is logged.")] = "info"
+    log_format: Annotated[LogFormat, about("Log lines for people (`console`) or for programs (`json`).")] = "console"
+    active_window_s: Annotated[
+        int, about("A device with an uplink no older than this counts as active.", "seconds", ge=1, le=31_536_000)
+    ] = 86_400
+    sub_device_timeout_s: Annotated[
+        int,
+        about(
+            "A sub-device behind a gateway that was silent for so long is offline; 0 leaves it online.",
+            "seconds",
+            ge=0,
+            le=31_536_000,
+        ),
+    ] = 3_600
+    http: ApiSettings = ApiSettings()
+    mqtt: MqttSettings = MqttSettings()
+    tcp: TcpSettings = TcpSettings()
+    app: AppSettings = AppSettings()
+    account: AccountSettings = AccountSettings()
+    notify: NotifySettings = NotifySettings()
+    storage: StorageSettings = StorageSettings()
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_dir)
+
+    @property
+    def doors(self) -> list[Door]:
+        """Every port to be opened, those of the plain settings first."""
+        doors = [
+            Door("http_port", self._filled(Listener(kind="http", port=self.http_port))),
+            Door("mqtt_port", self._filled(Listener(kind="mqtt", port=self.mqtt_port))),
+        ]
+        if self.tcp_port != "off":
+            port = TCP_PORT if self.tcp_port == "auto" else self.tcp_port
+            doors.append(Door("tcp_port", self._filled(Listener(kind="tcp", port=port)), self.tcp_port == "auto"))
+        if self.mqtts_port != "off":
+            doors.append(Door("mqtts_port", self._filled(Listener(kind="mqtts", port=self.mqtts_port))))
+        if self.https_port != "off":
+            doors.append(Door("https_port", self._filled(Listener(kind="https", port=self.https_port))))
+        if self.open_mqtt_port != "off":
+            open_port = Listener(kind="open", port=self.open_mqtt_port, host=LOOPBACK)
+            doors.append(Door("open_mqtt_port", open_port))
+        more = (Door(f"listeners[{index}]", self._filled(each)) for index, each in enumerate(self.listeners))
+        return [*doors, *more]
+
+    def _filled(self, listener: Listener) -> Listener:
+        host = listener.host or (LOOPBACK if listener.kind == "open" else self.host)
+        if not listener.secure:
+            return msgspec.structs.replace(listener, host=host)
+        own = listener.certificate != ""
+        return msgspec.structs.replace(
+            listener,
+            host=host,
+            certificate=listener.certificate if own else self.tls_certificate,
+            key=listener.key if own else self.tls_key,
+            client_ca=listener.client_ca or (self.tls_client_ca if listener.kind == "mqtts" else ""),
+        )
+
+
+class Setting(NamedTuple):
+    """One setting, as the documentation shows it."""
+
+    name: str  # dotted
+    kind: Any  # its annotated type
+    default: Any
+    unit: str  # "" where it has none
+    description: str
+    secret: bool
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return PREFIX + self.name.replace(".", "_").upper()
+
+
+def _settings_of(struct: type[msgspec.Struct], prefix: str) -> Iterator[Setting]:
+    hints = get_type_hints(struct, include_extras=True)
+    for field in msgspec.structs.fields(struct):
+        kind = hints[field.name]
+        if get_origin(kind) is not Annotated:
+            yield from _settings_of(kind, f"{prefix}{field.name}.")
+            continue
+        meta: Meta = get_args(kind)[1]
+        extra = meta.extra or {}
+        yield Setting(
+            f"{prefix}{field.name}", kind, field.default, extra["unit"], meta.description or "", extra["secret"]
+        )
+
+
+SETTINGS: dict[str, Setting] = {setting.name: setting for setting in _settings_of(Config, "")}
+
+
+def check_doors(config: Config) -> None:
+    """Raises ConfigError where a port cannot be opened as it is set."""
+    """Raises ConfigError where ports collide, or a port behind TLS lacks what it needs."""
+    taken: dict[tuple[str, int], str] = {}
+    for setting, listener, optional in config.doors:
+        here = (listener.host, listener.port)
+        if listener.port and here in taken and not optional:
+            raise ConfigError(f"{taken[here]} and {setting} are both {listener.port}; they must differ")
+        taken[here] = setting
+        given = [name for name in ("certificate", "key", "client_ca") if getattr(listener, name)]
+        if listener.secure and not (listener.certificate and listener.key):
+            raise ConfigError(f"{setting}: TLS needs a certificate and its key (tls_certificate, tls_key)")
+        if listener.kind == "open" and not _is_loopback(listener.host):
+            raise ConfigError(f"{setting}: an open port admits everyone, and must be on a loopback address")
+        if given and not listener.secure:
+            raise ConfigError(f"{setting}: {given[0]} is for ports behind TLS, which {listener.kind} is not")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
