@@ -186,6 +186,7 @@ class World:
         kept, durable = self._keeper, {session.number: session for session in sessions if session.durable}
         assert kept.sessions.keys() == durable.keys()
         for number, session in durable.items():
+            assert kept.sessions[number].connected == (session.occupant is not None)
             assert kept.subscriptions[number] == session.subscriptions.keys()
             waiting = {
                 entry.context.seq: entry.packet_id for entry in session.outbound._entries.values() if entry.context.seq

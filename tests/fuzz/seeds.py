@@ -56,6 +56,18 @@ def open_port() -> Iterator[bytes]:
         records = b"".join(write(0, action, exchange.sent) for exchange in case.exchanges)
         yield bytes((1, versions)) + records
     yield from _meetings()
+    yield from _floods()
+
+
+def _floods() -> Iterator[bytes]:
+    """More of everything than one client may have."""
+    for version, mode in MODES.items():
+        head = bytes((0xF1, mode * 0b01010101))
+        many = b"".join(publish(version, "a", qos=2, packet_id=number) for number in range(1, 8))
+        filters = b"".join(subscribe(version, f"a/{number}/#", 2) for number in range(12))
+        kept = b"".join(bytes((0x31,)) + publish(version, f"a/{number}/b", b"r" * 200)[1:] for number in range(30))
+        yield head + write(0, Action.SEND, many)
+        yield head + write(0, Action.SEND, filters) + write(1, Action.SEND, kept) + write(0, Action.STOP_READING)
 
 
 def _meetings() -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Literal, NamedTuple, Protocol
 
 import aiomqtt
-import gmqtt  # type: ignore[import-untyped]  # it has no types
+import gmqtt  # type: ignore[import-untyped, import-not-found, unused-ignore]  # it has no types
 import pytest
 
 from tests.project_api import ProjectApi
