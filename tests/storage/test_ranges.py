@@ -146,6 +146,20 @@ async def test_a_range_with_too_many_points_is_refused_and_names_the_field(bench
     assert caught.value.errors[0].field == "end_time"
 
 
+async def test_a_percentile_of_too_many_different_values_is_refused_and_names_the_field(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thingstead.storage.aggregation.DIFFERENT_VALUES", 10)
+    for ts in range(30):
+        await bench.report(ts, few=ts % 10, many=ts % 11)
+    ranges = ranges_of(bench)
+    [bucket] = await ranges.aggregate(1, "few", 0, 29, interval=30, function="p50", points_limit=NO_LIMIT)
+    assert bucket.value == 4.5
+    with pytest.raises(InvalidInput) as refused:
+        await ranges.aggregate(1, "many", 0, 29, interval=30, function="p50", points_limit=NO_LIMIT)
+    assert [error.field for error in refused.value.errors] == ["interval"]
+
+
 async def test_the_bound_holds_for_all_attributes_of_a_sample_together(bench: Bench) -> None:
     for ts in range(10):
         await bench.report(ts, x=ts, y=ts)

@@ -5,14 +5,17 @@ points are those of ``sum``, ``min`` and ``max``.
 """
 
 from abc import ABC, abstractmethod
-from bisect import bisect_left
-from itertools import chain
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from itertools import accumulate
 from typing import Any
 
+from thingstead.errors import InvalidInput
 from thingstead.model.report import AggregateFunction, Bucket
 from thingstead.storage.blocks import ANY, Column
 
 INT64 = 2**63
+DIFFERENT_VALUES = 500_000  # of one bucket, of which a percentile is taken
 NUMBERS = {int, float}
 
 
@@ -125,26 +128,47 @@ class _Max(Accumulator):
 
 
 class _Percentile(Accumulator):
-    """With linear interpolation between the closest ranks, as SQL's ``percentile_cont``."""
+    """With linear interpolation between the closest ranks, as SQL's ``percentile_cont``.
+
+    Sensors send the same values again and again, so that counting these takes far less memory than keeping them all;
+    of more than :data:`DIFFERENT_VALUES` no percentile is taken.
+    """
 
     share: float
 
     def __init__(self) -> None:
-        self._runs: list[Column] = []
+        self._counts: dict[tuple[Any, int], Counter[Any]] = {}  # by kind and divisor of the numbers
 
     def take(self, column: Column, begin: int, end: int) -> None:
-        self._runs.append(column._replace(timestamps=[], content=column.content[begin:end]))
+        meaning = column.kind, column.divisor
+        counts = self._counts.get(meaning)
+        if counts is None:
+            counts = self._counts[meaning] = Counter()
+        counts.update(column.content[begin:end])
+        if len(counts) > DIFFERENT_VALUES:
+            limit = f"{DIFFERENT_VALUES:,}"
+            raise InvalidInput.field("interval", f"a bucket has more than {limit} different values; shorten it")
 
     def value(self) -> int | float:
-        one = self._runs[0]
-        if any((run.kind, run.divisor) != (one.kind, one.divisor) for run in self._runs):
-            one = Column([], ANY, 1, [])
-            self._runs = [one._replace(content=run.values()) for run in self._runs]
-        content = sorted(chain.from_iterable(run.content for run in self._runs))
-        rank = (len(content) - 1) * self.share
+        if len(self._counts) == 1:
+            ((kind, divisor), counts), *_ = self._counts.items()
+        else:
+            kind, divisor, counts = ANY, 1, self._as_values()
+        numbers = sorted(counts)
+        ends = list(accumulate(map(counts.__getitem__, numbers)))  # how many points there are up to each of them
+        value = Column([], kind, divisor, []).value
+        rank = (ends[-1] - 1) * self.share
         below = int(rank)
-        low: int | float = one.value(content[below])
-        return low if below == rank else low + (one.value(content[below + 1]) - low) * (rank - below)
+        low: int | float = value(numbers[bisect_right(ends, below)])
+        return low if below == rank else low + (value(numbers[bisect_right(ends, below + 1)]) - low) * (rank - below)
+
+    def _as_values(self) -> Counter[Any]:
+        counts: Counter[Any] = Counter()
+        for (kind, divisor), found in self._counts.items():
+            value = Column([], kind, divisor, []).value
+            for number, count in found.items():
+                counts[value(number)] += count
+        return counts
 
 
 class _P50(_Percentile):
