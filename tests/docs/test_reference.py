@@ -121,7 +121,7 @@ def test_every_topic_of_the_gateway_is_in_the_table_of_the_device_guide_and_no_o
 
 def test_every_setting_is_used() -> None:
     package = Path(__file__).resolve().parents[2] / "src" / "thingstead"
-    source = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py") if path.name != "config.py")
+    source = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py") if path.parent.name != "config")
     source = source.replace(".data_path", ".data_dir")  # its value as a Path
     source += inspect.getsource(Config)  # which puts settings of ports together
     assert [name for name in SETTINGS if f".{name.rpartition('.')[2]}" not in source] == []
