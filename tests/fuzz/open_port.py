@@ -21,7 +21,7 @@ from thingstead.gateway.deadlines import Deadlines
 from thingstead.gateway.keep_alive import Silences
 from thingstead.gateway.open_port import OpenPort
 from thingstead.gateway.session import Session
-from thingstead.gateway.tasks import Tasks
+from thingstead.gateway.tasks import Tasks, Turns
 from thingstead.gateway.turned_away import TurnedAway
 from thingstead.mqtt.connection_packets import Connect, Pingreq
 from thingstead.mqtt.decoder import Decoder
@@ -103,6 +103,8 @@ class World:
             counters=self._port.counters,
             relief=NoRelief(),
             tasks=self._tasks,
+            log_ins=Turns(self._tasks),
+            ends=Turns(self._tasks),
             clients=Clients(),
             clock=clock,
             silences=self._silences,

@@ -1,11 +1,13 @@
 """The owner of tasks and the set of clients: what is waited for, and for how long."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
 from thingstead.gateway.clients import Clients
-from thingstead.gateway.tasks import Tasks
+from thingstead.gateway.tasks import Tasks, Turns
 
 
 async def test_closing_waits_for_tasks_and_for_those_that_they_begin() -> None:
@@ -60,3 +62,42 @@ async def test_waiting_for_the_last_client_has_an_end() -> None:
     clients.discard("one")
     await clients.wait_until_none(timeout_s=5)
     assert len(clients) == 0
+
+
+async def test_turns_come_in_order_and_so_many_at_once() -> None:
+    tasks, begun, goes_on = Tasks(), [], asyncio.Event()
+    turns = Turns(tasks, at_once=3)
+
+    def work(number: int) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def run() -> None:
+            begun.append(number)
+            await goes_on.wait()
+
+        return run
+
+    for number in range(10):
+        turns.take(work(number))
+    await asyncio.sleep(0)
+    assert begun == [0, 1, 2]
+    goes_on.set()
+    await tasks.close(timeout_s=5)
+    assert begun == list(range(10))
+
+
+async def test_one_that_fails_leaves_its_turn_to_the_next(capsys: pytest.CaptureFixture[str]) -> None:
+    tasks, done = Tasks(), []
+    turns = Turns(tasks, at_once=1)
+
+    async def fail() -> None:
+        raise RuntimeError("a bug")
+
+    async def work() -> None:
+        done.append(True)
+
+    for each in (fail, work, fail, work):
+        turns.take(each)
+    await tasks.close(timeout_s=5)
+    turns.take(work)
+    await tasks.close(timeout_s=5)
+    assert done == [True] * 3
+    assert capsys.readouterr().out.count("a task of the gateway failed") == 2

@@ -18,7 +18,7 @@ from thingstead.gateway.keep_alive import GRACE, Silences, SilenceTimer
 from thingstead.gateway.plane import Access, Granted, Plane, Relief
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.stream import Stream
-from thingstead.gateway.tasks import Tasks
+from thingstead.gateway.tasks import Tasks, Turns
 from thingstead.gateway.turned_away import TurnedAway
 from thingstead.gateway.uplink import Uplink
 from thingstead.mqtt.connection_packets import PINGRESP, Auth, Connect, Disconnect, Pingreq
@@ -49,6 +49,8 @@ class Surroundings:
     counters: Counters
     relief: Relief
     tasks: Tasks
+    log_ins: Turns
+    ends: Turns
     clients: "Clients[Client]"
     clock: Clock
     silences: Silences
@@ -155,7 +157,7 @@ class Client(Stream):
         if self._uplink is not None:
             self._uplink.end()
             self.delivery.end(self.reason)
-            self._around.tasks.spawn(self._plane.closed(self.reason))
+            self._around.ends.take(self._ended)
 
     def resumed(self) -> None:
         self._timer.heard_at_s = self._loop.time()
@@ -254,11 +256,15 @@ class Client(Stream):
             self._connect = connect
             self.pause(_ADMITTING)
             self._timer.stop()  # the store answers or refuses; it does not keep us waiting for ever
-            self._around.tasks.spawn(self._admit(connect))
+            self._around.log_ins.take(self._log_in)
             packets = packets[1:]
         self._early += packets
         if self._connect is None and self._decoder.error is not None:
             raise self._decoder.error
+
+    async def _log_in(self) -> None:
+        if self._connect is not None and not self.closing:  # else gone while it waited for its turn
+            await self._admit(self._connect)
 
     async def _admit(self, connect: Connect) -> None:
         try:
@@ -277,6 +283,9 @@ class Client(Stream):
             # A bug, as in received.
             log.exception("a log-in failed", remote_address=self.remote_address)
             self.abort("it failed")
+
+    async def _ended(self) -> None:
+        await self._plane.closed(self.reason)
 
     def _begin(self, connect: Connect, plane: Plane, terms: handshake.Terms) -> None:
         self._plane = plane

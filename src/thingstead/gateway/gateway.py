@@ -20,7 +20,7 @@ from thingstead.gateway.keep_alive import Silences
 from thingstead.gateway.listening import Listening, Port, listen
 from thingstead.gateway.open_port import OpenPort
 from thingstead.gateway.proxy_protocol import Peer
-from thingstead.gateway.tasks import Tasks
+from thingstead.gateway.tasks import Tasks, Turns
 from thingstead.gateway.tcp import TcpClient, TcpSurroundings
 from thingstead.gateway.turned_away import TurnedAway
 from thingstead.gateway.websocket import Registry, WebSocketConnection
@@ -44,6 +44,7 @@ class Gateway:
         )
         self._hub = Hub(bus, clock, platform.sub_devices, self.device_sessions.push)
         self._tasks = Tasks()
+        log_ins, ends = Turns(self._tasks), Turns(self._tasks)
         self._silences = Silences()
         self.turned_away = TurnedAway(clock)
         self._clients: Clients[Client] = Clients()
@@ -69,6 +70,8 @@ class Gateway:
             counters=self.counters,
             relief=platform.ingest,
             tasks=self._tasks,
+            log_ins=log_ins,
+            ends=ends,
             clients=self._clients,
             clock=clock,
             silences=self._silences,
@@ -79,7 +82,8 @@ class Gateway:
             log_in=log_in,
             counters=self.tcp_counters,
             relief=platform.ingest,
-            tasks=self._tasks,
+            log_ins=log_ins,
+            ends=ends,
             clients=self._tcp_clients,
             heartbeats=config.tcp.heartbeat_packets,
             silences=self._silences,

@@ -1,12 +1,15 @@
 """The owner of the gateway's tasks: none is forgotten, and none fails unseen."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
 
 log = structlog.get_logger("thingstead.gateway")
+
+TURNS_AT_ONCE = 1_000  # enough to fill a commit; each one under way holds some kilobytes
 
 
 class Tasks:
@@ -34,3 +37,34 @@ class Tasks:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class Turns:
+    """Work of one kind, some of it at once and the rest in the order in which it came: when a whole fleet connects in
+    the same moment, those who wait cost next to nothing. What waits is bounded by the connections.
+
+    Args:
+        at_once: how many tasks there are at most.
+    """
+
+    def __init__(self, tasks: Tasks, at_once: int = TURNS_AT_ONCE) -> None:
+        self._tasks = tasks
+        self._free = at_once
+        self._waiting: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
+
+    def take(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Runs ``work`` as a task when its turn comes."""
+        if self._free:
+            self._free -= 1
+            self._tasks.spawn(self._run(work))
+        else:
+            self._waiting.append(work)
+
+    async def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await work()
+        finally:
+            if self._waiting:
+                self._tasks.spawn(self._run(self._waiting.popleft()))
+            else:
+                self._free += 1

@@ -15,7 +15,7 @@ from thingstead.gateway.keep_alive import Silences, SilenceTimer
 from thingstead.gateway.plane import Relief
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.stream import Stream
-from thingstead.gateway.tasks import Tasks
+from thingstead.gateway.tasks import Turns
 from thingstead.gateway.tcp_registration import LINE_ENDS, NotRegistered, Registered, Registration
 from thingstead.gateway.turned_away import TurnedAway
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
@@ -42,7 +42,8 @@ class TcpSurroundings:
     log_in: DeviceLogIn
     counters: Counters
     relief: Relief
-    tasks: Tasks
+    log_ins: Turns
+    ends: Turns
     clients: "Clients[TcpClient]"
     heartbeats: frozenset[bytes]  # packets that are no data
     silences: Silences
@@ -117,7 +118,7 @@ class TcpClient(Stream):
         self._around.counters.connections -= 1
         self._early.clear()
         if self._admission is not None:
-            self._around.tasks.spawn(_ended(self._admission, self.reason))
+            self._around.ends.take(self._ended)
 
     def resumed(self) -> None:
         self._timer.heard_at_s = self._loop.time()
@@ -133,7 +134,11 @@ class TcpClient(Stream):
         if registered.rest:
             self._early.append(registered.rest)
         certificate = Certificate(registered.access_token, registered.project_key)
-        self._around.tasks.spawn(self._admit(certificate))
+        self._around.log_ins.take(lambda: self._log_in(certificate))
+
+    async def _log_in(self, certificate: Certificate) -> None:
+        if not self.closing:  # else gone while it waited for its turn
+            await self._admit(certificate)
 
     async def _admit(self, certificate: Certificate) -> None:
         try:
@@ -148,6 +153,10 @@ class TcpClient(Stream):
             # A bug, as in received.
             log.exception("a log-in failed", remote_address=self.remote_address)
             self.abort("it failed")
+
+    async def _ended(self) -> None:
+        if self._admission is not None:
+            await self._admission.end(self.reason)
 
     def _check(self, link: DeviceLink) -> None:
         if link.definition.compiled.tcp_stream is None:
@@ -272,7 +281,3 @@ class TcpDownlink:
 
     def below(self, sub_device: SubDevice) -> Downlink | None:
         return None
-
-
-async def _ended(admission: Admission, reason: str) -> None:
-    await admission.end(reason)
