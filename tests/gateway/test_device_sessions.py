@@ -102,6 +102,25 @@ async def test_a_push_that_was_not_acknowledged_is_sent_again(house: House, rest
     await peer.receive_nothing()
 
 
+async def test_what_was_under_way_when_the_server_dies_goes_on(house: House) -> None:
+    device = await house.device()
+    peer, _ = await connect(house, device)
+    await peer.subscribe("attributes/push", qos=1)
+    await push(house, device, n=1)
+    assert not (await peer.receive(Publish)).dup
+    peer.send(report(7, b'{"m":1}', qos=2))
+    await peer.receive(Pubrec)
+    dead = house.gateway
+    await house.begin_again()
+    peer, present = await connect(house, device)
+    assert present
+    assert (await peer.receive(Publish)).dup
+    peer.send(Publish("attributes", b'{"m":2}', 2, 7, dup=True))
+    assert await peer.receive(Pubrec) == Pubrec(7)
+    assert (await house.values(device))["m"] == 1
+    await dead.stop()
+
+
 @pytest.mark.parametrize(
     ("qos", "asked"), [(0, {}), (1, {"clean_start": True, "expiry_s": 0}), (1, {"client_id": "", "version": V3_1_1})]
 )

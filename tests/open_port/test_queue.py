@@ -1,6 +1,7 @@
 """What waits for a client that is away: kept on disk, bounded, in order, as long as it is worth sending."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.open_port.conftest import V3_1_1, V5, Broker
 from thingstead.config import MqttSettings
@@ -82,9 +83,11 @@ async def test_a_message_that_expired_is_not_sent(broker: Broker, end: str) -> N
 
 @pytest.mark.parametrize("settings", [MqttSettings(queue_max_messages=5)])
 @pytest.mark.parametrize("end", ["", "crash"])
-async def test_a_full_queue_loses_its_oldest_messages_and_counts_them(broker: Broker, end: str) -> None:
+async def test_a_full_queue_loses_its_oldest_messages_which_are_counted(broker: Broker, end: str) -> None:
     await broker.away("client", "a")
-    await publish(broker, *(b"%d" % number for number in range(8)))
+    with capture_logs() as logs:
+        await publish(broker, *(b"%d" % number for number in range(8)))
+    assert [log["client_id"] for log in logs] == ["client"], "logged once in a while"
     assert broker.gateway.open_port.counters.messages_dropped == 3
     if end:
         await broker.crash()

@@ -267,18 +267,18 @@ class DeviceSessions:
     def load(self, kept: KeptSessions) -> None:
         """Takes the sessions that were kept. One whose connection died with the server begins to wait now."""
         now_s = self._now_s()
-        messages = read_messages(kept.messages, now_s, self._kept.reading_s)
-        for each in kept.sessions:
+        ours = [each for each in kept.sessions if each.record.device_id]
+        messages = read_messages(kept.messages, ours, now_s, self._kept.reading_s)
+        for each in ours:
             record = each.record
-            if record.device_id:
-                if (older := self._by_device.get(record.device_id)) is not None:
-                    self.end(older)
-                session = self._new(record.device_id, record.client_id)
-                fill(session, each, messages)
-                for subscription in session.subscriptions.values():
-                    session.filters.restore(subscription.topic_filter, subscription.qos, subscription.identifier)
-                session.subscriptions.clear()  # the filters have them
-                self._wait(session, self._since_s(record, now_s))
+            if (older := self._by_device.get(record.device_id)) is not None:
+                self.end(older)  # its removal was not kept
+            session = self._new(record.device_id, record.client_id)
+            fill(session, each, messages)
+            for subscription in session.subscriptions.values():
+                session.filters.restore(subscription.topic_filter, subscription.qos, subscription.identifier)
+            session.subscriptions.clear()  # the filters have them
+            self._wait(session, self._since_s(record, now_s))
 
     def _since_s(self, record: SessionRecord, now_s: float) -> float:
         """When its connection ended."""

@@ -7,6 +7,8 @@ too: nobody has seen a message that the store does not know.
 from math import inf
 from typing import NamedTuple
 
+import structlog
+
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 from thingstead.gateway.acknowledgements import Pending
@@ -17,8 +19,12 @@ from thingstead.mqtt.message import Message
 from thingstead.mqtt.outbound import Entry
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.services.mqtt_sessions import MqttSessionService
+from thingstead.services.rations import Rations
+
+log = structlog.get_logger("thingstead.gateway")
 
 V5 = ProtocolVersion.V5
+FULL_LOGGED, FULL_INTERVAL_S = 1, 300.0  # of each client, and then one in five minutes
 
 
 class Target(NamedTuple):
@@ -57,6 +63,7 @@ class Queues:
         self._settings = settings
         self._counters = counters
         self._holding: _Holding | None = None
+        self._full = Rations(clock, FULL_LOGGED, FULL_INTERVAL_S)
 
     def enqueue(self, message: Message, targets: list[Target], *, retain: bool | None = None) -> Pending | None:
         """Queues a message for sessions that outlive their connections; the commit that keeps it, unless none has room.
@@ -96,6 +103,7 @@ class Queues:
         while not self.has_room(session, message):
             oldest = session.outbound.oldest_queued()
             self._counters.messages_dropped += 1
+            self._log_full(session)
             if oldest is None:
                 return None
             session.outbound.withdraw(oldest)
@@ -107,6 +115,13 @@ class Queues:
         entry.expires_at_s = message.expires_at_s
         session.queued_bytes += message.size_bytes
         return entry
+
+    def _log_full(self, session: Session) -> None:
+        suppressed = self._full.take(session.client_id)
+        if suppressed is not None:
+            log.warning(
+                "a client's queue is full and loses messages", client_id=session.client_id, suppressed=suppressed
+            )
 
     def has_room(self, session: Session, message: Message) -> bool:
         """Whether a session can take a message without losing another."""

@@ -71,9 +71,16 @@ def read_message(
     return message
 
 
-def read_messages(kept: Iterable[KeptMessage], now_s: float, reading_s: Callable[[int], float]) -> dict[int, Message]:
-    """Messages that wait, by number."""
-    found = ((each.number, read_message(each.packet, each.expires_at, now_s, reading_s)) for each in kept)
+def read_messages(
+    kept: Iterable[KeptMessage], sessions: Iterable[KeptSession], now_s: float, reading_s: Callable[[int], float]
+) -> dict[int, Message]:
+    """Messages that wait for these sessions, by number."""
+    wanted = {queued.message for session in sessions for queued in session.queue}
+    found = (
+        (each.number, read_message(each.packet, each.expires_at, now_s, reading_s))
+        for each in kept
+        if each.number in wanted
+    )
     return {number: message for number, message in found if message is not None}
 
 

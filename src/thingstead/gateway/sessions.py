@@ -217,21 +217,22 @@ class Sessions:
     def load(self, kept: KeptSessions) -> None:
         """Takes the sessions that were kept. One whose connection died with the server begins to wait now."""
         now_s, reading_s = self._now_s(), self._kept.reading_s
-        messages = read_messages(kept.messages, now_s, reading_s)
+        ours = [each for each in kept.sessions if not each.record.device_id]
+        messages = read_messages(kept.messages, ours, now_s, reading_s)
         restored: list[tuple[Session, SessionRecord]] = []
-        for each in kept.sessions:
-            if not each.record.device_id:
-                if (older := self._by_id.get(each.record.client_id)) is not None:
-                    self.end(older)  # its removal was not kept
-                session = self._new(each.record.client_id)
-                fill(session, each, messages)
-                self.durable += 1
-                session.levels = sum(map(levels_of, session.subscriptions))
-                for subscription in session.subscriptions.values():
-                    self._space.routes.subscribe(session, subscription)
-                restored.append((session, each.record))
+        for each in ours:
+            if (older := self._by_id.get(each.record.client_id)) is not None:
+                self.end(older)  # its removal was not kept
+            session = self._new(each.record.client_id)
+            fill(session, each, messages)
+            self.durable += 1
+            session.levels = sum(map(levels_of, session.subscriptions))
+            for subscription in session.subscriptions.values():
+                self._space.routes.subscribe(session, subscription)
+            restored.append((session, each.record))
         for session, record in restored:  # now that all are there: wills may be for others
-            self._wait_again(session, record, now_s)
+            if session.durable:
+                self._wait_again(session, record, now_s)
 
     def _wait_again(self, session: Session, record: SessionRecord, now_s: float) -> None:
         reading_s = self._kept.reading_s
