@@ -12,6 +12,7 @@ from tests.conformance.rules import CONNACK, DISCONNECT, reason_code
 from tests.conformance.runner import shown
 from tests.server_process import ServerProcess, init
 
+ASSIGNED_CLIENT_IDENTIFIER = 0x12
 PINGREQ, PINGRESP = b"\xc0\x00", b"\xd0\x00"
 CHAPTERS: dict[str, Callable[[], Iterator[Case]]] = {
     "framing": framing.cases,
@@ -69,6 +70,10 @@ def _by_kind(packets: Sequence[bytes | None]) -> tuple[list[bytes], list[bytes |
 def _connack_problem(packet: bytes, case: Case) -> str:
     if packet[0] != CONNACK or packet[2] != 0 or packet[3] != case.connack:
         return f"{shown(packet)} instead of CONNACK 0x{case.connack:02X}"
+    if case.version == 5 and case.connack == 0:
+        assigned = (anatomy.CONNACK, ASSIGNED_CLIENT_IDENTIFIER) in anatomy.properties(packet)
+        if assigned != (anatomy.client_id(case.exchanges[0].sent) == b""):  # [MQTT-3.1.3-7] [MQTT-3.2.2-16]
+            return f"{shown(packet)}: an identifier is assigned where, and only where, there was none"
     return ""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tests.conformance.cases import connecting, framing, messages, property_cases
 from tests.conformance.cases.making import Case, publish, short, subscribe
 from tests.fuzz.scripts import Action, write
+from tests.fuzz.websocket import HANDSHAKE
 
 CHAPTERS = (framing.cases, property_cases.cases, connecting.cases, messages.cases)
 MODES = {4: 0, 5: 1, 3: 2}  # of targets, by version
@@ -132,3 +133,16 @@ def devices() -> Iterator[bytes]:
         yield head + told + write(0, Action.SEND, publish(version, "attributes", b'{"a":1}', qos=1))
         raw = write(3, Action.SEND, b"\x01\x02") + write(3, Action.SEND_IN_PIECES, b"\x01\x02\n")
         yield head + raw + write(3, Action.SEND_FIRST, b"key&token\n")
+
+
+def websocket() -> Iterator[bytes]:
+    def frame(first_byte: int, payload: bytes) -> bytes:
+        return bytes((first_byte, 0x80 | len(payload))) + b"\0\0\0\0" + payload  # masked with nothing
+
+    connect = b"\x10\x0c\0\x04MQTT\x04\x02\0\0\0\0"
+    yield b"\x05" + frame(0x82, connect) + frame(0x82, b"\xc0\0") + frame(0x88, b"\x03\xe8")
+    yield b"\x01" + frame(0x02, connect[:5]) + frame(0x89, b"ping") + frame(0x80, connect[5:])
+    yield b"\x07" + frame(0x81, b"text") + frame(0x82, connect)
+    yield b"\x03\x82\xfe\x01\x00\0\0\0\0" + connect + bytes(242)
+    yield b"\xbf" + HANDSHAKE + frame(0x82, connect)
+    yield b"\x9fGET /other HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.fuzz import devices, open_port, parsers, seeds
+from tests.fuzz import devices, open_port, parsers, seeds, websocket
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 
@@ -35,6 +35,7 @@ TARGETS = {
         Target("payloads", parsers.payloads, seeds.payloads),
         Target("registration", parsers.registration, seeds.registration),
         Target("proxy", parsers.proxy, seeds.proxy),
+        Target("websocket", websocket.run, seeds.websocket),
         Target("open_port", open_port.run, seeds.open_port),
         Target("devices", devices.run, seeds.devices),
     )

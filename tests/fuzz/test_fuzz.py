@@ -12,7 +12,7 @@ from tests.fuzz.targets import CORPUS, TARGETS, Target, name_of
 
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 ROUNDS = {"codec": 3_000, "topics": 300, "payloads": 3_000, "registration": 2_000, "proxy": 2_000, "open_port": 400}
-ROUNDS["devices"] = 250
+ROUNDS |= {"websocket": 500, "devices": 250}
 CORPUS_MAX_BYTES = 500_000
 
 
