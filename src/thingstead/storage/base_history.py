@@ -1,0 +1,186 @@
+"""The contract of current values and history."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from thingstead.model.device import (
+    AttributeValue,
+    Device,
+    UplinkKind,
+)
+from thingstead.model.limits import INSTANT_MS
+from thingstead.model.report import (
+    AggregateFunction,
+    Bucket,
+    Report,
+    Sample,
+    SampleMethod,
+    SeriesPoint,
+)
+from thingstead.model.retention import (
+    Cutoff,
+    Dropped,
+    HistoryExtent,
+    RetentionPolicy,
+    SeriesExtent,
+    StoredDevice,
+)
+from thingstead.storage.commit import Commit
+
+
+class HistoryStore(Protocol):
+    """Current values and history of attributes, and the newest uplink per kind."""
+
+    def append(self, report: Report) -> Commit:
+        """Puts a report into the open commit, without waiting. Reports appended between two turns of the event
+        loop share a commit. Once it is done, every read shows it. Raises Unavailable when nothing can be kept.
+
+        The current value of an attribute is the one with the greatest ``ts``; among equal ones the last appended.
+        """
+        ...
+
+    def append_run(self, reports: Sequence[Report]) -> tuple[int, Commit | None]:
+        """:meth:`append` for reports of one device and one source, of which there is at least one: as many from the
+        front as can be kept. Returns how many, and their commit; 0, None where :meth:`append` raises InvalidInput for
+        the first. Raises Unavailable when nothing can be kept."""
+        ...
+
+    def touch(self, device_number: int, kind: UplinkKind, ts: int) -> Commit:
+        """Notes an uplink of a kind that leaves nothing else in history."""
+        ...
+
+    @property
+    def congested(self) -> bool:
+        """Whether so much waits for a commit that a producer should stop reading from its peer."""
+        ...
+
+    def on_relief(self, callback: Callable[[], None]) -> None:
+        """Calls back once, on the event loop, when the store is no longer congested."""
+        ...
+
+    async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
+        """The current value by identifier. Not to be changed by the caller."""
+        ...
+
+    async def series(
+        self, device_number: int, identifier: str, start: int, end: int, *, offset: int, limit: int
+    ) -> list[SeriesPoint]:
+        """Points with ``start <= ts <= end`` (ms), newest first; of equal ``ts`` the last appended first."""
+        ...
+
+    async def remove_attributes(self, device_number: int, identifiers: Sequence[str]) -> None:
+        """Removes current values and history. Unknown identifiers are passed over."""
+        ...
+
+
+class RangeStore(Protocol):
+    """History over ranges of any length. Reads in one pass, and sees each point that is committed once.
+
+    A range is ``start <= ts <= end`` (ms). One that holds more than ``points_limit`` points is InvalidInput on
+    ``end_time``.
+    """
+
+    async def aggregate(
+        self,
+        device_number: int,
+        identifier: str,
+        start: int,
+        end: int,
+        *,
+        interval: int,
+        function: AggregateFunction,
+        points_limit: int,
+    ) -> list[Bucket]:
+        """Buckets of ``interval`` ms from ``start`` on, by time; without those in which nothing counts. ``count``,
+        ``first`` and ``last`` count every point, the others those whose value is a number."""
+        ...
+
+    async def sample(
+        self,
+        device_number: int,
+        identifiers: Sequence[str],
+        start: int,
+        end: int,
+        *,
+        points: int,
+        method: SampleMethod,
+        points_limit: int,
+    ) -> list[Sample]:
+        """For each identifier at most ``points`` points (at least 2): all, where there are no more."""
+        ...
+
+    async def values_at(self, device_number: int, at: int) -> Mapping[str, AttributeValue]:
+        """The values as they were at an instant: of each attribute the newest point at or before it."""
+        ...
+
+
+class RetentionStore(Protocol):
+    """How long history is kept, how much there is, and dropping what is past its time.
+
+    What drops does so in steps, each short enough to hold nobody up; the caller repeats them until there is nothing
+    left to do. Of the newest points, those that are in no block yet, nothing is dropped or counted.
+    """
+
+    async def policy(self, project_id: str) -> RetentionPolicy:
+        """The project's rules; without rules where none were put."""
+        ...
+
+    async def put_policy(self, project_id: str, policy: RetentionPolicy) -> None: ...
+
+    async def extent(self, project_id: str | None = None) -> HistoryExtent:
+        """How much history a project has, or all of them."""
+        ...
+
+    async def series_extents(self, device_number: int) -> list[SeriesExtent]:
+        """How much of each attribute of a device there is, by identifier."""
+        ...
+
+    async def size_cutoff(self, max_bytes: int, project_id: str | None = None) -> int:
+        """The earliest instant (ms, a whole hour) so that what does not end before it takes at most ``max_bytes``; 0
+        where all of it does."""
+        ...
+
+    async def drop_expired(
+        self, after: int, cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]
+    ) -> Dropped:
+        """One step over devices with a number greater than ``after`` (0 at first). ``cutoffs`` gives for a device what
+        is past its time of each attribute, or None where nothing is; it is called in another thread."""
+        ...
+
+    async def drop_removed(self) -> bool:
+        """One step over the history of devices that were removed; False: there was none."""
+        ...
+
+    async def settle(self, before: int) -> bool:
+        """One step of bringing points that were packed before an instant (ms) where they stay; False: there were
+        none."""
+        ...
+
+    async def give_back(self) -> int:
+        """One step of giving the disk back what was dropped; bytes, 0: there is nothing to give."""
+        ...
+
+
+class Archive(Protocol):
+    """History to be read from outside, by a process that is not the server, while one may be writing.
+
+    Reads what was committed when it was opened, and perhaps some of what came later. Blocks the caller's thread.
+    """
+
+    damaged_rows: int  # passed over so far
+
+    def devices(
+        self, project_id: str | None = None, type_id: str | None = None, device_ids: Sequence[str] = ()
+    ) -> list[Device]:
+        """Devices of a project, or of all; of a type; or those with these ids."""
+        ...
+
+    def identifiers(self, device_number: int) -> list[str]:
+        """The attributes that have points, in order."""
+        ...
+
+    def points(
+        self, device_number: int, identifier: str, start: int = 0, end: int = INSTANT_MS
+    ) -> Iterator[tuple[list[int], list[Any]]]:
+        """Points with ``start <= ts <= end`` (ms), each once, by time: runs of timestamps and of their values."""
+        ...

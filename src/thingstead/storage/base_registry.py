@@ -1,0 +1,216 @@
+"""The contract of what people set up: projects, accounts, device types, groups, devices, customers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from thingstead.model.customer import Customer
+from thingstead.model.device import (
+    Device,
+    DeviceFilter,
+    DeviceGroup,
+    DevicesAlarmStat,
+    DevicesStat,
+    DeviceView,
+    Page,
+)
+from thingstead.model.device_type import DeviceType
+from thingstead.model.project import Administrator, Application, Project
+
+
+class ProjectStore(Protocol):
+    """Projects, and secrets of the installation."""
+
+    async def create(self, project: Project, application: Application, administrator: Administrator) -> None:
+        """Adds a project with its first application and administrator, all or nothing."""
+        ...
+
+    async def get(self, project_id: str) -> Project: ...
+
+    async def find_by_view_key(self, view_key: str) -> Project | None: ...
+
+    async def find_by_project_key(self, project_key: str) -> Project | None: ...
+
+    async def list_all(self) -> list[Project]:
+        """Every project, oldest first."""
+        ...
+
+    async def update(self, project_id: str, changes: Mapping[str, Any]) -> None: ...
+
+    async def server_secret(self, name: str) -> bytes:
+        """A random secret of 32 bytes that all nodes share; made and committed when first asked for."""
+        ...
+
+
+class AccountStore(Protocol):
+    """Applications and administrators: who may call the Project API."""
+
+    async def create_application(self, application: Application) -> None: ...
+
+    async def find_application(self, app_id: str) -> Application | None:
+        """By AppID, which is unique in the server. On the path of every request: must be fast."""
+        ...
+
+    async def list_applications(self, project_id: str) -> list[Application]:
+        """Oldest first."""
+        ...
+
+    async def update_application(self, project_id: str, app_id: str, changes: Mapping[str, Any]) -> None: ...
+
+    async def delete_application(self, project_id: str, app_id: str) -> None:
+        """Refuses, with Conflict, to remove the project's last one."""
+        ...
+
+    async def create_administrator(self, administrator: Administrator) -> None: ...
+
+    async def find_administrator(self, admin_id: str) -> Administrator | None:
+        """By id. On the path of every request with an administrator's token: must be fast."""
+        ...
+
+    async def find_administrator_by_account(self, project_id: str, account: str) -> Administrator | None: ...
+
+    async def list_administrators(self, project_id: str) -> list[Administrator]:
+        """Oldest first."""
+        ...
+
+    async def update_administrator(self, project_id: str, admin_id: str, changes: Mapping[str, Any]) -> None: ...
+
+    async def delete_administrator(self, project_id: str, admin_id: str) -> None:
+        """Refuses, with Conflict, to remove the project's last one."""
+        ...
+
+
+class DeviceTypeStore(Protocol):
+    """Device types. ``device_count`` is filled on every read."""
+
+    async def create(self, device_type: DeviceType) -> None: ...
+
+    async def get(self, project_id: str, type_id: str) -> DeviceType: ...
+
+    async def find_by_type_key(self, project_id: str, type_key: str) -> DeviceType | None: ...
+
+    async def list_all(self, project_id: str) -> list[DeviceType]:
+        """Oldest first."""
+        ...
+
+    async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None: ...
+
+    async def merge_tags(self, project_id: str, type_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
+        """Removes, then puts, in one step: two callers never lose each other's tags."""
+        ...
+
+    async def delete(self, project_id: str, type_id: str) -> None:
+        """Refuses, with Conflict, a type that still has devices."""
+        ...
+
+
+class DeviceGroupStore(Protocol):
+    """The forest of device groups and who stands in them."""
+
+    async def create(self, group: DeviceGroup) -> None: ...
+
+    async def get(self, project_id: str, group_id: str) -> DeviceGroup: ...
+
+    async def list_all(self, project_id: str) -> list[DeviceGroup]:
+        """All groups of the project, oldest first; the tree is in ``parent_id``."""
+        ...
+
+    async def update(self, project_id: str, group_id: str, changes: Mapping[str, Any]) -> None:
+        """Refuses, with InvalidInput on ``parent``, a parent that lies below the group itself."""
+        ...
+
+    async def merge_tags(self, project_id: str, group_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
+        """Removes, then puts, in one step: two callers never lose each other's tags."""
+        ...
+
+    async def delete(self, project_id: str, group_id: str) -> None:
+        """Removes the group; refuses, with Conflict, one that still has child groups. Devices stay."""
+        ...
+
+    async def add_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
+        """All or nothing; a device that is in already stays in."""
+        ...
+
+    async def remove_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None: ...
+
+
+class DeviceStore(Protocol):
+    """The registry of devices."""
+
+    async def create(self, device: Device) -> Device:
+        """Returns the device with its ``number``. Conflict on ``device_key``; InvalidInput on ``type``."""
+        ...
+
+    async def create_many(self, devices: Sequence[Device]) -> list[Device | Exception]:
+        """Adds what can be added, in one commit; an answer for each row, in order: the device as kept, or the
+        Conflict or InvalidInput that :meth:`create` would raise."""
+        ...
+
+    async def get(self, project_id: str, device_id: str) -> Device: ...
+
+    async def find_by_access_token(self, access_token: str) -> Device | None:
+        """On the path of every log-in."""
+        ...
+
+    async def find_by_device_key(self, project_id: str, device_key: str) -> Device | None: ...
+
+    async def find_by_sub_address(self, gateway_id: str, sub_address: str) -> Device | None: ...
+
+    async def find(self, device_id: str) -> Device | None:
+        """By id, in any project: for whoever heard of a device on the bus."""
+        ...
+
+    async def find_by_number(self, number: int) -> Device | None:
+        """By the compact key that reports carry."""
+        ...
+
+    async def get_view(self, project_id: str, device_id: str) -> DeviceView: ...
+
+    async def list_views(
+        self, project_id: str, device_filter: DeviceFilter, page: Page
+    ) -> tuple[list[DeviceView], int]:
+        """One page, oldest first (ties by id), and the number of devices that match."""
+        ...
+
+    async def update(self, project_id: str, device_id: str, changes: Mapping[str, Any]) -> None: ...
+
+    async def merge_tags(
+        self, project_id: str, device_id: str, put: Mapping[str, str], remove: Sequence[str]
+    ) -> None: ...
+
+    async def bind_customer(self, project_id: str, customer_id: str, device_ids: Sequence[str], *, bind: bool) -> None:
+        """All or nothing. Binding moves a device from another customer; unbinding passes over devices that are
+        not this customer's."""
+        ...
+
+    async def delete(self, project_id: str, device_id: str) -> None:
+        """Removes the device with its state, history, logs and memberships. Conflict while it is a gateway that
+        still has sub-devices."""
+        ...
+
+    async def stat(self, project_id: str, active_since: int) -> DevicesStat:
+        """``active_since``: ms; a device whose newest uplink is not older counts as active."""
+        ...
+
+    async def alarm_stat(self, project_id: str) -> DevicesAlarmStat: ...
+
+
+class CustomerStore(Protocol):
+    """End users. ``device_count`` is filled on every read."""
+
+    async def create(self, customer: Customer) -> None: ...
+
+    async def get(self, project_id: str, customer_id: str) -> Customer: ...
+
+    async def list_page(self, project_id: str, page: Page) -> tuple[list[Customer], int]:
+        """One page, oldest first, and the total."""
+        ...
+
+    async def update(self, project_id: str, customer_id: str, changes: Mapping[str, Any]) -> None: ...
+
+    async def merge_tags(
+        self, project_id: str, customer_id: str, put: Mapping[str, str], remove: Sequence[str]
+    ) -> None: ...
+
+    async def delete(self, project_id: str, customer_id: str) -> None:
+        """Devices bound to the customer stay, unbound."""
+        ...
