@@ -159,3 +159,26 @@ async def test_a_pubrec_that_cannot_be_kept_is_asked_for_again(broker: Broker) -
     again = await client.message()
     assert (again.packet_id, again.dup) == (first.packet_id, True)
     await client.receive_nothing()
+
+
+async def test_a_retained_message_that_cannot_be_kept_leaves_the_one_before(broker: Broker) -> None:
+    publisher = await broker.connect()
+    await publisher.publish("a", b"old", 1, retain=True)
+    for payload in (b"new", b""):
+        with closing(sqlite3.connect(broker.path)) as connection:
+            connection.execute("ALTER TABLE mqtt_retained RENAME TO gone")
+            publisher = await broker.connect()
+            publisher.send(*(Publish("a", payload * number, 1, number, True) for number in (1, 2)))
+            assert (await publisher.receive(Disconnect)).reason_code is ReasonCode.SERVER_BUSY
+            connection.execute("ALTER TABLE gone RENAME TO mqtt_retained")
+        await broker.settle()
+        client = await broker.connect()
+        await client.listen("a", qos=1)
+        assert (await client.message()).payload == b"old"
+    publisher = await broker.connect()
+    await publisher.publish("a", b"newest", 1, retain=True)
+    await broker.crash()
+    client = await broker.connect()
+    await client.listen("a", qos=1)
+    assert (await client.message()).payload == b"newest"
+    assert not broker.gateway.open_port.space.retained._uncertain

@@ -21,6 +21,17 @@ V5 = ProtocolVersion.V5
 FED_LIMIT = 10_000  # retained messages that may wait for one client to read, beside once all of them
 
 
+class _Uncertain:
+    """A topic whose retained message changes, as long as that is not on disk."""
+
+    __slots__ = ("certain", "failed", "waiting")
+
+    def __init__(self, certain: Message | None) -> None:
+        self.certain = certain  # what the store has
+        self.waiting = 0  # commits
+        self.failed = False  # the newest of those that have ended
+
+
 class KeptRetained:
     """The retained messages in memory and in the store.
 
@@ -43,6 +54,7 @@ class KeptRetained:
         self._deadlines = deadlines
         self._counters = counters
         self._expiries: dict[str, Deadline] = {}  # by topic
+        self._uncertain: dict[str, _Uncertain] = {}  # by topic
         self.messages = RetainedMessages(max_bytes)
 
     def load(self, kept: tuple[RetainedMessage, ...]) -> None:
@@ -67,11 +79,39 @@ class KeptRetained:
         """
         if not message.payload:
             # [MQTT-3.3.1-6] [MQTT-3.3.1-7] An empty one removes the one before, and is not retained itself.
-            return self._remove(message.topic)
+            before = self.messages.get(message.topic)
+            removed = self._remove(message.topic)
+            if removed is not None:
+                self._watch(message.topic, before, None, removed)
+            return removed
         packet = message.to_publish().serialize(V5)
         commit = self._kept.retain(RetainedMessage(message.topic, packet, self._queues.instant(message)))
-        self._put(message.copy())
+        retained = message.copy()
+        self._watch(message.topic, self.messages.get(message.topic), retained, commit)
+        self._put(retained)
         return commit
+
+    def _watch(self, topic: str, before: Message | None, after: Message | None, commit: Pending) -> None:
+        uncertain = self._uncertain.get(topic)
+        if uncertain is None:
+            uncertain = self._uncertain[topic] = _Uncertain(before)
+        uncertain.waiting += 1
+        commit.on_done(lambda error: self._ended(topic, uncertain, after, error))
+
+    def _ended(self, topic: str, uncertain: _Uncertain, after: Message | None, error: Exception | None) -> None:
+        uncertain.waiting -= 1
+        uncertain.failed = error is not None
+        if error is None:
+            uncertain.certain = after
+        if uncertain.waiting:
+            return
+        del self._uncertain[topic]
+        if uncertain.failed:
+            # What could not be kept was not acknowledged: what is retained is what the store has.
+            self._cancel_expiry(topic)
+            self.messages.remove(topic)
+            if uncertain.certain is not None:
+                self._put(uncertain.certain.copy())
 
     def _put(self, message: Message) -> None:
         self._cancel_expiry(message.topic)
