@@ -5,7 +5,6 @@ device's connection delivers it and tells how far it came. Whoever waits for tha
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -13,12 +12,13 @@ import structlog
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import Conflict, DeviceOffline, FieldError, InvalidInput, ReplyTimeout
-from thingstead.model.command import Command, CommandState
+from thingstead.model.command import Command
 from thingstead.model.device import Device, Page
 from thingstead.model.ids import new_id
 from thingstead.model.messages import AttributesPushed, CommandChanged
 from thingstead.model.report import Report, Source
 from thingstead.model.values import check_params, valid_identifier
+from thingstead.services.command_moves import REPLY_LIFETIME_MS, CommandMoves
 from thingstead.services.command_news import PendingCommand, answered_by, changed, issued
 from thingstead.services.commits import TaskCommit, committed
 from thingstead.services.ingest import IngestService, Outcome
@@ -32,7 +32,6 @@ log = structlog.get_logger("thingstead.control")
 DEFAULT_COMMAND_ID = 1000  # firmware exists that listens only there (wire reference §15.6)
 MAX_COMMAND_ID = 2**31 - 1
 HANDOVER_TIMEOUT_S = 5.0  # how long a caller waits until the device's connection has taken a command
-REPLY_LIFETIME_MS = 60_000  # how long a device may take to reply to a command that was sent, before that expires
 LATE_REPLIES = 100  # commands that a late reply may belong to
 EXPIRY_INTERVAL_S = 1.0
 EXPIRED_AT_ONCE = 500  # in one transaction
@@ -50,7 +49,7 @@ class ControlService:
         self._clock = clock
         self._ingest = ingest
         self._waiting: dict[str, asyncio.Future[CommandChanged]] = {}  # by row id: the next news of it
-        self._moves: dict[str, asyncio.Task[None]] = {}  # by row id: the newest move, so that moves keep their order
+        self._moves = CommandMoves(store, bus, clock)
         self._unsolicited = Rations(clock, UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S)
         self._subscription = bus.subscribe(CommandChanged, self._heard)
         self._expiry = Periodic("command expiry", EXPIRY_INTERVAL_S, self.expire_due)
@@ -131,12 +130,12 @@ class ControlService:
         except TimeoutError:
             if wait_ms:
                 return command
-            await self._move(command.id, "failed", "no connection of the device took it")
+            await self._moves.move(command.id, "failed", "no connection of the device took it")
             raise DeviceOffline("no connection of the device took the command") from None
         finally:
             self._waiting.pop(command.id, None)
         if heard.state == "queued" and not wait_ms:
-            await self._move(command.id, "failed", heard.reason)
+            await self._moves.move(command.id, "failed", heard.reason)
             raise DeviceOffline(heard.reason)
         return await self._store.commands.get(device.id, command.id)
 
@@ -172,22 +171,22 @@ class ControlService:
             if command.state == "delivered":
                 continue
             if command.expire_time <= now:
-                await self._move(command.id, "expired", "nobody took it in time")
+                await self._moves.move(command.id, "expired", "nobody took it in time")
             else:
                 pending.append(PendingCommand(issued(command), command.state == "sent"))
         return pending
 
     def command_sent(self, row_id: str) -> None:
         """The command was written to the device's connection."""
-        self._move_later(row_id, "sent")
+        self._moves.move_later(row_id, "sent")
 
     def command_delivered(self, row_id: str) -> None:
         """The device acknowledged the command's PUBLISH."""
-        self._move_later(row_id, "delivered")
+        self._moves.move_later(row_id, "delivered")
 
     def command_refused(self, row_id: str, reason: str) -> None:
         """The device answered the command's PUBLISH with a failure (MQTT 5.0): it will not carry it out."""
-        self._move_later(row_id, "failed", reason)
+        self._moves.move_later(row_id, "failed", reason)
 
     def command_failed(self, row_id: str, reason: str) -> None:
         """No connection can take the command now; ``reason`` is for people. It fails where its sender does not let
@@ -196,7 +195,7 @@ class ControlService:
 
     async def abandon(self, row_id: str, reason: str) -> None:
         """The command fails, unless it has ended already: what the device replies from now on is not its reply."""
-        await self._move(row_id, "failed", reason)
+        await self._moves.move(row_id, "failed", reason)
 
     def reply(self, device: Device, topic_id: int | None, payload: bytes) -> Outcome:
         """A ``command/reply`` (wire reference §3.3). It answers the open command that its body's ``id`` names, else its
@@ -224,7 +223,7 @@ class ControlService:
         """Waits for the moves under way."""
         await self._expiry.close()
         self._subscription.cancel()
-        await asyncio.gather(*self._moves.values(), return_exceptions=True)
+        await self._moves.close()
 
     async def _checked(self, device: Device, method: str, params: Any, command_id: int | None, wait_ms: int) -> Command:
         errors: list[FieldError] = []
@@ -260,8 +259,8 @@ class ControlService:
             command = None
         now = self._clock.now_ms()
         if command is not None:
-            await self._settled(command.id)
-            await self._move(command.id, "replied", reply=body)
+            await self._moves.settled(command.id)
+            await self._moves.move(command.id, "replied", reply=body)
         else:
             method, body_id = body.get("method"), body.get("id")
             news_id = body_id if type(body_id) is int else topic_id or 0
@@ -283,42 +282,6 @@ class ControlService:
         if suppressed is not None:
             event = "a device replied to no open command"
             log.info(event, device=device.id, method=str(method)[:64], suppressed=suppressed)
-
-    async def _move(self, row_id: str, state: CommandState, reason: str = "", reply: Any = None) -> None:
-        now = self._clock.now_ms()
-        # Until it is sent it may wait as long as its sender said; from then on the time of the reply counts.
-        expire_time = now + REPLY_LIFETIME_MS if state == "sent" else 0
-        command = await self._store.commands.advance(
-            row_id, state, now, reason=reason, reply=reply, expire_time=expire_time
-        )
-        if command is not None:
-            self._bus.publish(changed(command))
-
-    def _move_later(self, row_id: str, state: CommandState, reason: str = "") -> None:
-        before = self._moves.get(row_id)
-
-        async def move() -> None:
-            if before is not None:
-                await asyncio.wait([before])
-            await self._move(row_id, state, reason)
-
-        self._moves[row_id] = task = asyncio.get_running_loop().create_task(move())
-        task.add_done_callback(self._moved(row_id))
-
-    def _moved(self, row_id: str) -> Callable[[asyncio.Task[None]], None]:
-        def forget(task: asyncio.Task[None]) -> None:
-            if self._moves.get(row_id) is task:
-                del self._moves[row_id]
-            if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("a command's state could not be kept", command=row_id, exc_info=error)
-
-        return forget
-
-    async def _settled(self, row_id: str) -> None:
-        """Waits for the moves of a row that were asked for before, so that a reply follows its own delivery."""
-        before = self._moves.get(row_id)
-        if before is not None:
-            await asyncio.wait([before])
 
     def _next_news(self, row_id: str) -> asyncio.Future[CommandChanged]:
         future: asyncio.Future[CommandChanged] = asyncio.get_running_loop().create_future()

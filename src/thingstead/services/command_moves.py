@@ -1,0 +1,69 @@
+"""Moves commands from state to state: each move is stored, and then told."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.model.command import CommandState
+from thingstead.services.command_news import changed
+from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.control")
+
+REPLY_LIFETIME_MS = 60_000  # how long a device may take to reply to a command that was sent, before that expires
+
+
+class CommandMoves:
+    """The moves of all commands, and those that are under way."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._moves: dict[str, asyncio.Task[None]] = {}  # by row id: the newest move, so that moves keep their order
+
+    async def move(self, row_id: str, state: CommandState, reason: str = "", reply: Any = None) -> None:
+        """Moves a command forward, and tells; nothing happens where it is too far already."""
+        now = self._clock.now_ms()
+        # Until it is sent it may wait as long as its sender said; from then on the time of the reply counts.
+        expire_time = now + REPLY_LIFETIME_MS if state == "sent" else 0
+        command = await self._store.commands.advance(
+            row_id, state, now, reason=reason, reply=reply, expire_time=expire_time
+        )
+        if command is not None:
+            self._bus.publish(changed(command))
+
+    def move_later(self, row_id: str, state: CommandState, reason: str = "") -> None:
+        """:meth:`move`, without waiting, behind the moves of the row that were asked for before."""
+        before = self._moves.get(row_id)
+
+        async def in_turn() -> None:
+            if before is not None:
+                await asyncio.wait([before])
+            await self.move(row_id, state, reason)
+
+        self._moves[row_id] = task = asyncio.get_running_loop().create_task(in_turn())
+        task.add_done_callback(self._moved(row_id))
+
+    def _moved(self, row_id: str) -> Callable[[asyncio.Task[None]], None]:
+        def forget(task: asyncio.Task[None]) -> None:
+            if self._moves.get(row_id) is task:
+                del self._moves[row_id]
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("a command's state could not be kept", command=row_id, exc_info=error)
+
+        return forget
+
+    async def settled(self, row_id: str) -> None:
+        """Waits for the moves of a row that were asked for before, so that a reply follows its own delivery."""
+        before = self._moves.get(row_id)
+        if before is not None:
+            await asyncio.wait([before])
+
+    async def close(self) -> None:
+        """Waits for the moves under way."""
+        await asyncio.gather(*self._moves.values(), return_exceptions=True)
