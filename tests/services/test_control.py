@@ -14,9 +14,9 @@ from thingstead.model.device import Device, DeviceSession
 from thingstead.model.device_type import AttributeDefinition, CommandDefinition, Functions, Parameter
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued
 from thingstead.services import control
+from thingstead.services.command_moves import REPLY_LIFETIME_MS
 from thingstead.services.command_news import answered_by
 from thingstead.services.commits import committed
-from thingstead.services.control import REPLY_LIFETIME_MS
 
 LAMP = Functions(
     attributes=(
