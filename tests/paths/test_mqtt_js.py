@@ -1,4 +1,5 @@
-"""MQTT.js, as browsers and Node.js use it, over TCP and WebSocket: as a device, and as an application."""
+"""MQTT.js, as browsers and Node.js use it, over TCP and WebSocket: as a device, as an application, and at
+the open port."""
 
 import json
 import os
@@ -39,7 +40,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One server for all of them."""
     folder = tmp_path_factory.mktemp("mqtt_js") / "data"
     credentials = init(folder)
-    server = ServerProcess(folder).wait_until_serving()
+    server = ServerProcess(folder, "--open-mqtt-port", "0").wait_until_serving()
     with ProjectApi(server.url, credentials) as api:
         yield Running(server, credentials, api, api.create_device())
     server.kill()
@@ -116,3 +117,14 @@ def test_an_application_is_told_what_a_device_reports(
     bodies = [json.loads(payload) for _, payload in result["received"]]
     assert (bodies[0]["attributes"], bodies[1]["event"]["method"]) == ({"n": 1}, "opened")
     assert [body["device"]["id"] for body in bodies] == [running.device_id] * 2
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_client_hears_itself_at_the_open_port(running: Running, node_path: str, version: str) -> None:
+    address = f"mqtt://127.0.0.1:{running.server.ports['open_mqtt_port']}"
+    messages = [[f"js/{version}/a/b", "one"], [f"js/{version}", "two"]]
+    filters = [f"js/{version}/#", "$share/group/js/+"]
+    client = MqttJs(node_path, address, {"clientId": f"js-{version}", **VERSIONS[version]}, filters, messages, 3)
+    result = client.result()
+    assert result["granted"] == [[topic_filter, 1] for topic_filter in filters]
+    assert sorted(result["received"]) == sorted([*messages, messages[1]])
