@@ -10,7 +10,6 @@ from tests.conformance.cases.making import VERSIONS, Case, connect
 from tests.conformance.peer import NothingCame, Peer, Server
 from tests.conformance.rules import CONNACK, DISCONNECT, reason_code
 from tests.conformance.runner import shown
-from tests.server_process import ServerProcess, init
 
 ASSIGNED_CLIENT_IDENTIFIER = 0x12
 PINGREQ, PINGRESP = b"\xc0\x00", b"\xd0\x00"
@@ -20,17 +19,6 @@ CHAPTERS: dict[str, Callable[[], Iterator[Case]]] = {
     "connecting": connecting.cases,
     "messages": messages.cases,
 }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    data_dir = tmp_path_factory.mktemp("conformance") / "data"
-    init(data_dir)
-    settings = {"THINGSTEAD_MQTT_RECEIVE_MAXIMUM": str(messages.RECEIVE_MAXIMUM)}
-    process = ServerProcess(data_dir, "--open-mqtt-port", "0", **settings).wait_until_serving()
-    yield Server("127.0.0.1", process.ports["open_mqtt_port"])
-    process.stop()
-    assert [record for record in process.records if record["level"] in ("error", "critical")] == []
 
 
 def failure(case: Case, server: Server) -> str:
