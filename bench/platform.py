@@ -94,6 +94,13 @@ class Platform(NamedTuple):
     api: ProjectApi
     view: tuple[str, str]  # ProjectViewKey and ProjectViewSecret
 
+    def metric(self, name: str) -> float:
+        """A figure of ``/metrics`` that has no labels."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=IO_TIMEOUT_S)) as door:
+            door.request("GET", "/metrics")
+            lines = door.getresponse().read().decode().splitlines()
+        return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
+
 
 def initialize(folder: Path) -> dict[str, str]:
     """Makes a data folder; its credentials by name."""
