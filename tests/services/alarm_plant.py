@@ -14,7 +14,7 @@ from thingstead.clock import ManualClock
 from thingstead.model.alarm import Alarm, AlarmFilter, AlarmLog
 from thingstead.model.alarm_rule import AlarmRule
 from thingstead.model.alarm_rule_form import RuleForm, RulePatch
-from thingstead.model.device import Device, DeviceSession, Page
+from thingstead.model.device import Device, DeviceSession, OpenAlarm, Page
 from thingstead.model.messages import AlarmChanged
 from thingstead.services.alarm_rules import AlarmRuleService
 from thingstead.services.alarms import AlarmService
@@ -98,6 +98,10 @@ class Plant:
     async def disconnect(self, device: Device, session_id: str = "s1") -> None:
         await self.workshop.presence.close(device, session_id, "closed")
         await self.settle()
+
+    async def shown(self, device: Device) -> OpenAlarm | None:
+        """The ``alarm`` of a device."""
+        return (await self.store.devices.get_view("p1", device.id)).alarm
 
     async def logs(self, **narrowing: Any) -> list[AlarmLog]:
         """Messages, newest first."""

@@ -1,11 +1,6 @@
 """Alarms and notices go when their time is over, open ones never."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from tests.services.alarm_plant import HOT, Plant, planted
+from tests.services.alarm_plant import HOT, Plant
 from thingstead.config import NotifySettings, StorageSettings
 from thingstead.model.device import Device, OpenAlarm, Page
 from thingstead.model.notification import NotifyLog
@@ -14,12 +9,6 @@ from thingstead.services.notify_dispatch import NotifyDispatcher
 from thingstead.services.retention import RetentionService
 
 NOWHERE = {"email": ["a@example.com"]}  # without a mail server such notices fail for good
-
-
-@pytest.fixture
-async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
-    async with planted(tmp_path) as plant:
-        yield plant
 
 
 async def flap_and_stay(plant: Plant) -> Device:

@@ -1,0 +1,106 @@
+"""Notification groups: tests of them, secrets that stay hidden, what is refused."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.services.alarm_plant import HOT, Plant
+from tests.services.alarms.sending import Sender
+from tests.services.receivers import HttpReceiver
+from thingstead.errors import Conflict, InvalidInput, NotFound
+from thingstead.model.device import Device
+from thingstead.model.notification import Channel, Telegram
+from thingstead.services.notify import GroupForm, NotifyService
+from thingstead.services.notify_targets import hide_secrets
+
+
+def form(*channels: Channel, **members: Any) -> GroupForm:
+    return GroupForm(name="night", channels=channels, **members)
+
+
+async def test_a_group_tests_all_its_channels(plant: Plant, receiver: HttpReceiver, sender: Sender) -> None:
+    notify = NotifyService(plant.store, plant.clock, sender.dispatcher)
+    group = await notify.create("p1", form(Channel(webhook=f"{receiver.url}/a"), Channel(feishu=f"{receiver.url}/b")))
+    assert await notify.test("p1", group.id) == 2
+    await sender.send()
+    assert {each.path for each in receiver.received} == {"/a", "/b"}
+    hook = next(each for each in receiver.received if each.path == "/a")
+    assert hook.json["kind"] == "test"
+
+
+async def test_a_group_that_is_replaced_keeps_hidden_secrets_and_waiting_notices(
+    plant: Plant, device: Device, receiver: HttpReceiver, sender: Sender
+) -> None:
+    notify = NotifyService(plant.store, plant.clock, sender.dispatcher)
+    bot = Telegram(bot_token="1:abc", chat_id="5")
+    group = await notify.create("p1", form(Channel(webhook=receiver.url, secret="shared"), Channel(telegram=bot)))
+    await plant.add_rule(HOT, devices=[device.id], notify=[{"group": group.id}])
+    await plant.report(device, t=81)
+    hidden = Telegram(bot_token="***", chat_id="5")
+    changed = await notify.update(
+        "p1", group.id, form(Channel(telegram=hidden), Channel(webhook=receiver.url, secret="***"))
+    )
+    assert [kept.channel.secret for kept in changed.channels] == [None, "shared"]
+    assert changed.channels[0].channel.telegram == bot
+    assert {kept.id for kept in changed.channels} == {kept.id for kept in group.channels}
+    await notify.update("p1", group.id, form(Channel(webhook=receiver.url, secret="***")))
+    await sender.send()
+    assert len(receiver.received) == 1
+    assert "x-thingstead-signature" in receiver.received[0].headers
+
+
+async def test_the_addresses_of_robots_are_shown_without_what_lets_others_write(plant: Plant, sender: Sender) -> None:
+    notify = NotifyService(plant.store, plant.clock, sender.dispatcher)
+    given = (
+        Channel(dingtalk="https://ding.example/robot/send?access_token=0123456789abcdef"),
+        Channel(dingtalk="https://ding.example/robot/send?access_token=0123456789abcxyz", secret="SEC"),
+        Channel(wecom="https://wecom.example/send?key=short"),
+        Channel(feishu="https://feishu.example/hook/0123456789abcdef"),
+    )
+    group = await notify.create("p1", form(*given))
+    shown = tuple(hide_secrets(kept.channel) for kept in group.channels)
+    assert [each.dingtalk or each.wecom or each.feishu for each in shown] == [
+        "https://ding.example/robot/send?access_token=***cdef",
+        "https://ding.example/robot/send?access_token=***cxyz",
+        "https://wecom.example/send?key=***",
+        "https://feishu.example/hook/***cdef",
+    ]
+    changed = await notify.update("p1", group.id, form(*reversed(shown[1:])))
+    assert [kept.channel for kept in changed.channels] == list(reversed(given[1:]))
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        Channel(webhook="http://other.example/", secret="***"),
+        Channel(dingtalk="https://ding.example/robot/send?access_token=***cdef"),
+        Channel(telegram=Telegram(bot_token="***", chat_id="6")),
+    ],
+)
+async def test_what_is_hidden_must_have_been_there(plant: Plant, sender: Sender, channel: Channel) -> None:
+    notify = NotifyService(plant.store, plant.clock, sender.dispatcher)
+    group = await notify.create("p1", form(Channel(webhook="http://one.example/", secret="shared")))
+    for refused in (notify.create("p1", form(channel)), notify.update("p1", group.id, form(channel))):
+        with pytest.raises(InvalidInput) as refusal:
+            await refused
+        assert [error.field for error in refusal.value.errors] == ["channels[0]"]
+    device = await plant.workshop.add_device()
+    with pytest.raises(InvalidInput) as refusal:
+        await plant.add_rule(HOT, devices=[device.id], notify=[msgspec.to_builtins(channel)])
+    assert [error.field for error in refusal.value.errors] == ["notify[0]"]
+
+
+async def test_an_impossible_group_is_refused_by_its_part(plant: Plant, sender: Sender) -> None:
+    notify = NotifyService(plant.store, plant.clock, sender.dispatcher)
+    with pytest.raises(InvalidInput) as refusal:
+        await notify.create("p1", form(Channel(group="x"), Channel(webhook="javascript:1")))
+    assert [error.field for error in refusal.value.errors] == ["channels[0]", "channels[1].webhook"]
+    group = await notify.create("p1", form())
+    device = await plant.workshop.add_device()
+    await plant.add_rule(HOT, devices=[device.id], notify=[{"group": group.id}])
+    with pytest.raises(Conflict):
+        await notify.delete("p1", group.id)
+    for project_id, group_id in (("p2", group.id), ("p1", "nosuch00"), ("p1", "not an id")):
+        with pytest.raises(NotFound):
+            await notify.get(project_id, group_id)
