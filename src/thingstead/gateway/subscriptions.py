@@ -1,6 +1,8 @@
 """What one device has subscribed to, within its own namespace."""
 
+import sys
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from thingstead.mqtt.properties import NO_PROPERTIES, Properties, Property
@@ -30,6 +32,9 @@ class Filter(NamedTuple):
     identifier: int  # 0: none
 
 
+_filter = lru_cache(maxsize=1_000)(Filter)  # nearly all devices subscribe with one of a few
+
+
 class Subscriptions:
     """Filters by text, each with the QoS that was granted and its subscription identifier (0: none).
 
@@ -56,13 +61,14 @@ class Subscriptions:
             if request.topic_filter not in self._filters and len(self._filters) >= self._limit:
                 reason_codes.append(ReasonCode.QUOTA_EXCEEDED)
                 continue
-            self._filters[request.topic_filter] = Filter(request.qos, identifier)
+            # Thousands of devices subscribe to the same filters: each text is kept once.
+            self._filters[sys.intern(request.topic_filter)] = _filter(request.qos, identifier)
             reason_codes.append(ReasonCode(request.qos))
         return reason_codes
 
     def restore(self, topic_filter: str, qos: int, identifier: int) -> None:
         """Puts back what was kept of an earlier life of the session."""
-        self._filters[topic_filter] = Filter(qos, identifier)
+        self._filters[sys.intern(topic_filter)] = _filter(qos, identifier)
 
     def get(self, topic_filter: str) -> Filter | None:
         return self._filters.get(topic_filter)
