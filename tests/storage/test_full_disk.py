@@ -48,6 +48,10 @@ async def open_house(path: Path) -> House:
     return House(store, path, kept.number)
 
 
+async def open_again(house: House) -> House:
+    return House(await SqliteStore.open(house.path, ManualClock()), house.path, house.number)
+
+
 @pytest.fixture
 async def house(tmp_path: Path) -> Any:
     house = await open_house(tmp_path / "thingstead.db")
@@ -132,6 +136,17 @@ async def test_a_write_that_the_system_refuses_is_not_acknowledged(house: House)
     points = await again.history.series(house.number, "x", 0, 10**9, offset=0, limit=100)
     assert sorted(point.ts for point in points) == house.acknowledged
     await again.close()
+
+
+async def test_a_store_on_a_full_disk_can_be_closed_and_has_everything_when_it_is_opened_again(house: House) -> None:
+    await house.store._database.write(lambda connection: connection.execute("PRAGMA wal_autocheckpoint=0").fetchone())
+    for ts in range(60):
+        await house.report(ts, size=10_000)
+    with files_no_longer_than(house.path.stat().st_size):
+        await house.store.close()
+    again = await open_again(house)
+    assert await again.kept() == house.acknowledged
+    await again.store.close()
 
 
 async def test_trouble_ends_with_the_first_write_that_works_even_without_reports(house: House) -> None:

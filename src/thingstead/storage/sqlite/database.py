@@ -226,7 +226,10 @@ class Database:
         await self._loop.run_in_executor(None, self._readers.shutdown)
         for connection in (*self._thread_connections, self.reader):
             connection.close()
-        self._writer_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            self._writer_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as exc:  # a full or failing disk; nothing is lost, the next start finds the -wal file
+            log.warning("the write-ahead log stays beside the database", error=str(exc))
         self._writer_connection.close()
 
     # The writer thread. It never dies before it is told to: whatever a job raises goes to the job's caller.
