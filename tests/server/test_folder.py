@@ -1,6 +1,7 @@
 """Which folders are data folders, and who may use one."""
 
 import os
+import resource
 import sqlite3
 import stat
 import subprocess
@@ -100,6 +101,16 @@ def test_a_second_user_of_the_folder_is_refused_naming_the_first(tmp_path: Path)
         DataFolder(tmp_path).lock()
     with DataFolder(tmp_path).lock():  # released by the end of the block
         pass
+
+
+def test_a_folder_on_a_full_disk_can_be_taken(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # no file can grow
+    try:
+        with DataFolder(tmp_path).lock(), pytest.raises(FolderInUse):
+            DataFolder(tmp_path).lock()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:

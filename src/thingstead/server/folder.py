@@ -1,5 +1,6 @@
 """The data folder: what makes a folder ours, and who may use it now."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -82,8 +83,9 @@ class DataFolder:
         except OSError as exc:
             os.close(lock_file)
             raise self._unusable(exc) from exc
-        os.ftruncate(lock_file, 0)
-        os.pwrite(lock_file, b"%d\n" % os.getpid(), 0)
+        with contextlib.suppress(OSError):  # the number is for people; on a full disk the server starts without it
+            os.ftruncate(lock_file, 0)
+            os.pwrite(lock_file, b"%d\n" % os.getpid(), 0)
         self._lock_file = lock_file
         return self
 
