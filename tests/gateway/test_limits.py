@@ -7,7 +7,9 @@ import pytest
 
 from tests.gateway.conftest import TIMEOUT_S, V5, House, Peer, report
 from thingstead.config import MqttSettings
-from thingstead.mqtt.connection_packets import Disconnect, Pingreq
+from thingstead.model.device import Page
+from thingstead.mqtt.connection_packets import Connack, Disconnect, Pingreq
+from thingstead.mqtt.properties import Property
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
 from thingstead.mqtt.reasons import ReasonCode
@@ -169,3 +171,27 @@ async def test_100_000_subscriptions_of_one_device_are_refused_within_its_limit(
     async with asyncio.timeout(TIMEOUT_S):
         bystander.send(Pingreq())
         assert await bystander.read() == b"\xd0\0"
+
+
+async def test_a_client_identifier_of_any_length_is_admitted_and_the_beginning_of_it_kept(house: House) -> None:
+    device = await house.device()
+    peer = await house.log_in(device, V5, client_id="x" * 16_000, clean_start=True)
+    peer.send(report(1))
+    await peer.receive(Puback)  # and what was written before is on disk, too
+    session = await house.platform.presence.find_session(device)
+    assert session is not None
+    assert session.client_id == "x" * 256
+    [entry], _ = await house.platform.device_logs.list_page(device, "connection", Page())
+    assert entry.body["client_id"] == "x" * 256
+
+
+@pytest.mark.parametrize(("characters", "granted_s"), [(1_024, 60), (1_025, 0)])
+async def test_no_session_is_kept_under_a_client_identifier_that_is_far_too_long(
+    house: House, characters: int, granted_s: int
+) -> None:
+    peer = await house.peer(V5)
+    properties = {Property.SESSION_EXPIRY_INTERVAL: 60}
+    peer.send_bytes(house.connect_of(await house.device(), V5, client_id="x" * characters, properties=properties))
+    connack = await peer.receive(Connack)
+    assert connack.reason_code is ReasonCode.SUCCESS
+    assert connack.properties.get(Property.SESSION_EXPIRY_INTERVAL, 60) == granted_s

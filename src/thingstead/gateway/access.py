@@ -21,6 +21,7 @@ from thingstead.services.devices import GATEWAY
 from thingstead.services.platform import Platform
 
 MAX_CREDENTIAL_CHARACTERS = 256
+CLIENT_ID_CHARACTERS = 256  # kept with a session and shown to people; a client may send 65,535
 
 D = TypeVar("D", bound=Downlink)
 
@@ -88,7 +89,7 @@ class DeviceLogIn:
                 session_id=session.session_id,
                 node=platform.presence.node,
                 protocol=protocol,
-                client_id=client_id,
+                client_id=client_id[:CLIENT_ID_CHARACTERS],
                 remote_address=connection.remote_address,
                 connected_at=self._clock.now_ms(),
             )

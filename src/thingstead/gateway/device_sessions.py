@@ -35,6 +35,7 @@ from thingstead.services.mqtt_sessions import MqttSessionService
 
 log = structlog.get_logger("thingstead.gateway")
 
+MAX_CLIENT_ID_CHARACTERS = 1_024  # of a session that is kept; one with a longer identifier ends with its connection
 PUSH_QOS = 1  # of a push and of data, where the device subscribed with at least that
 
 
@@ -127,7 +128,8 @@ class DeviceSessions:
         if not client_id and connect.version is ProtocolVersion.V5:
             client_id = assigned_client_id()
         # Before 5.0 a client without an identifier cannot come back to its session.
-        expiry_s = session_expiry_s(connect, self._settings) if client_id else 0
+        keeps = 0 < len(client_id) <= MAX_CLIENT_ID_CHARACTERS
+        expiry_s = session_expiry_s(connect, self._settings) if keeps else 0
         old = self._by_device.get(device_id)
         if old is not None and (occupied_by := old.occupant) is not None:
             self.end_connection(old, occupied_by, "another connection of the device took over")
