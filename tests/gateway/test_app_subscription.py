@@ -288,6 +288,13 @@ async def test_an_application_has_a_bounded_number_of_subscriptions(house: House
     assert again.reason_codes == (ReasonCode.SUCCESS,)
 
 
+@pytest.mark.parametrize("below", ["x" * 300, "/".join("+" * 20)])
+async def test_a_filter_that_can_match_nothing_and_fills_memory_is_refused(house: House, below: str) -> None:
+    app = await application(house, V5)
+    suback = await app.subscribe(f"{house.view_key}/{below}", f"$share/group/{house.view_key}/+/data/+")
+    assert suback.reason_codes == (ReasonCode.TOPIC_FILTER_INVALID, ReasonCode.SUCCESS)
+
+
 async def test_a_slow_application_loses_the_oldest_and_slows_nobody(house: House, device: Device) -> None:
     slow, quick = await application(house), await application(house)
     topic = f"{house.view_key}/{device.view_token}/attributes"

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.conftest import V5, House, command, message, report
+from tests.gateway.conftest import V3_1_1, V5, House, command, message, report
 from thingstead.errors import DeviceOffline, Unavailable
 from thingstead.gateway import delivery
 from thingstead.mqtt.properties import Property
+from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Unsuback, Unsubscribe
@@ -147,6 +148,13 @@ async def test_a_device_has_a_bounded_number_of_subscriptions(house: House) -> N
     suback = await peer.subscribe(*(f"t/{number}" for number in range(most + 1)))
     assert set(suback.reason_codes[:-1]) == {ReasonCode.SUCCESS}
     assert suback.reason_codes[-1] is ReasonCode.QUOTA_EXCEEDED
+
+
+@pytest.mark.parametrize(("version", "refused"), [(V3_1_1, 0x80), (V5, ReasonCode.TOPIC_FILTER_INVALID)])
+async def test_a_filter_that_is_far_too_long_is_refused(house: House, version: ProtocolVersion, refused: int) -> None:
+    peer = await house.log_in(await house.device(), version)
+    suback = await peer.subscribe("data/" + "x" * 251, "data/" + "x" * 252, "#")
+    assert suback.reason_codes == (0, refused, 0)
 
 
 async def test_messages_over_the_bound_of_the_queue_are_dropped(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from thingstead.gateway.app_subscriber import AppSubscriber
 from thingstead.gateway.counters import AppCounters
 from thingstead.gateway.handshake import NO_LIMIT
 from thingstead.gateway.plane import Access, Connection, ConnectionPlane, Granted, Plane, Receipt
+from thingstead.gateway.subscriptions import FILTER_CHARACTERS
 from thingstead.model.ids import VIEW_KEY_CHARACTERS
 from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Project
@@ -19,6 +20,7 @@ from thingstead.mqtt.topics import parse_shared
 from thingstead.services.subscriptions import SubscriptionService
 
 MAX_SECRET_BYTES = 256
+FILTER_LEVELS = 8  # of a topic filter that is taken, its share name included; topics have four
 
 
 class AppAccess:
@@ -112,6 +114,8 @@ class AppPlane(ConnectionPlane):
         first = parse_shared(topic_filter).topic_filter.split("/", 1)[0]
         if first != self._view_key:
             return ReasonCode.NOT_AUTHORIZED
+        if len(topic_filter) > FILTER_CHARACTERS or topic_filter.count("/") >= FILTER_LEVELS:
+            return ReasonCode.TOPIC_FILTER_INVALID
         new = topic_filter not in self._filters
         if new and len(self._filters) >= self._max_subscriptions:
             return ReasonCode.QUOTA_EXCEEDED

@@ -10,6 +10,7 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 from thingstead.mqtt.topics import matches, parse_shared
 
+FILTER_CHARACTERS = 256  # of a topic filter that is taken; no topic of ours is half as long
 _REMEMBERED = 64  # topics whose lookup is remembered
 
 
@@ -57,6 +58,9 @@ class Subscriptions:
         self._found.clear()
         reason_codes = []
         for request in packet.subscriptions:
+            if len(request.topic_filter) > FILTER_CHARACTERS:
+                reason_codes.append(ReasonCode.TOPIC_FILTER_INVALID)
+                continue
             # [MQTT-3.8.4-3] The same filter again replaces its subscription.
             if request.topic_filter not in self._filters and len(self._filters) >= self._limit:
                 reason_codes.append(ReasonCode.QUOTA_EXCEEDED)
