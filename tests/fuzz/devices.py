@@ -1,7 +1,7 @@
 """Two devices, an application subscriber and a device on raw TCP, which send anything, over a real platform and store.
 
 Laws: nothing reaches the logger of bugs; what the server writes is MQTT; each connection is answered or closed; no
-connection stays when its peer is gone.
+connection stays when its peer is gone, and no device is online without one.
 """
 
 import asyncio
@@ -133,6 +133,11 @@ class World:
         else:
             await control.send_command(project_id, device.id, "restart", {"in": 5}, None, wait_ms=0)
 
+    async def anyone_online(self) -> bool:
+        """Whether a device, or the sub-device behind the gateway, is shown as online."""
+        views = [await self._platform.devices.get_view(each.project_id, each.id) for each in self._devices]
+        return any(view.online for view in views)
+
     @property
     def open_connections(self) -> int:
         return len(self._gateway._clients) + len(self._gateway._tcp_clients)
@@ -202,6 +207,10 @@ class _Scene:
                 self._check_output(client, bytes(pipe.received))
             pipe.abort()
         await self._until(lambda: self._world.open_connections == 0)
+        deadline = self._world._loop.time() + PATIENCE_S
+        while await self._world.anyone_online():
+            assert self._world._loop.time() < deadline, "a device is online that has no connection"
+            await asyncio.sleep(0.0005)
 
     def _check_output(self, client: Client, output: bytes) -> None:
         decoder = Decoder(1 << 20, client._decoder.version or ProtocolVersion.V3_1_1)
