@@ -90,7 +90,9 @@ def _topic_filters(version: int) -> Iterator[Case]:
         )
         yield goes_on("4.7.1", f"filter {topic_filter!r}", version, *exchanges)
     for topic_filter in (*BAD_FILTERS, *BAD_SHARES):
-        clause = "[MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1]" if topic_filter in BAD_FILTERS else "[MQTT-4.8.2-1]"
+        clause = "[MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1]"
+        if topic_filter in BAD_SHARES:
+            clause = "[MQTT-4.8.2-1] [MQTT-4.8.2-2]" if version == V5 else "4.8.2 of 5.0, offered to older clients, too"
         yield ends(clause, f"SUBSCRIBE to {topic_filter!r}", version, subscribe(version, topic_filter), MALFORMED)
         yield ends(clause, f"UNSUBSCRIBE from {topic_filter!r}", version, unsubscribe(version, topic_filter), MALFORMED)
 
