@@ -1,11 +1,11 @@
 """Messages down to one client: encoded, within its limits, at QoS 0 at once and at QoS 1 and 2 as its window allows."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import inf
 
 from thingstead.gateway.counters import Counters
-from thingstead.gateway.delivery_parties import Fed, Link, Owner, Traced
+from thingstead.gateway.delivery_parties import Feed, Link, Owner, Traced
 from thingstead.gateway.handshake import Terms
 from thingstead.mqtt.aliases import OutboundAliases
 from thingstead.mqtt.message import Encoded, Message
@@ -17,6 +17,7 @@ from thingstead.mqtt.reasons import ReasonCode
 
 QUEUE_LIMIT = 1_000  # messages at QoS 1 and 2 that may wait for one device; over it a message is dropped
 BATCH = 100  # messages written at a time, before it is looked at whether the peer still reads
+FED_AT_ONCE = 1_000  # retained messages that are looked at for one client, before others have their turn
 TOO_LARGE = "it is larger than the client's maximum packet size"
 
 
@@ -62,7 +63,7 @@ class Delivery:
         self._now_s = now_s
         self._outbound: Outbound | None = None  # made for the first message above QoS 0: most clients see none
         self._owner: Owner | None = None
-        self._feed: deque[Fed] | None = None  # as above
+        self._feed: deque[Feed] | None = None  # as above
 
     @property
     def keeps_up(self) -> bool:
@@ -130,15 +131,15 @@ class Delivery:
         self._counters.messages_sent += 1
 
     @property
-    def fed(self) -> int:
-        """Messages that wait outside of the queue until the client reads."""
+    def feeds(self) -> int:
+        """Subscriptions whose retained messages have not all been sent."""
         return len(self._feed or ())
 
-    def feed(self, messages: Iterable[Fed]) -> None:
+    def feed(self, feed: Feed) -> None:
         """Sends messages as the client reads them, behind what is queued."""
         if self._feed is None:
             self._feed = deque()
-        self._feed.extend(messages)
+        self._feed.append(feed)
         self.pump()
 
     # The window
@@ -166,6 +167,7 @@ class Delivery:
         if outbound is None and not self._feed:
             return
         outbound = self._outbound_now()
+        left = FED_AT_ONCE
         while link.writable:
             sendings = outbound.sendings(BATCH)
             if sendings:
@@ -175,16 +177,26 @@ class Delivery:
                     link.flush()
             elif not self._feed or outbound.queued or outbound.full:
                 return
+            elif left > 0:
+                left -= self._take_fed(self._feed)
             else:
-                self._take_fed(self._feed)
+                link.soon(self.pump)
+                return
 
-    def _take_fed(self, feed: deque[Fed]) -> None:
-        for _ in range(min(BATCH, len(feed))):
-            message, qos, retain, identifiers = feed.popleft()
-            if message.replaced or message.expires_at_s < self._now_s():
-                # One that came in its place was delivered as any message is, and must not be followed by an older one.
+    def _take_fed(self, feeds: deque[Feed]) -> int:
+        """How many messages were looked at: those up to the first that needs the window, or a batch."""
+        for looked_at in range(1, BATCH + 1):
+            retained = next(feeds[0].messages, None)
+            if retained is None:
+                feeds.popleft()
+                if not feeds:
+                    break
                 continue
-            message = message.copy()  # its encodings are this client's, and go with it
+            if retained.expires_at_s < self._now_s():
+                continue
+            _, granted, identifiers = feeds[0]
+            qos, retain = min(retained.qos, granted), True
+            message = retained.copy()  # its encodings are this client's, and go with it
             if qos:
                 entry = self._outbound_now().offer(message, qos=qos)
                 assert entry is not None  # not full: the window has room, and nothing is queued
@@ -192,7 +204,7 @@ class Delivery:
                 entry.expires_at_s = message.expires_at_s
                 if self._owner is not None:
                     self._owner.offered(entry)
-                return
+                return looked_at
             encoded = self._encode(message, 0, retain, identifiers)
             if encoded is None:
                 self._counters.messages_dropped += 1
@@ -200,6 +212,7 @@ class Delivery:
                 self._link.write_soon(encoded.head)
                 self._counters.messages_sent += 1
         self._link.flush()
+        return BATCH
 
     def _send(self, sending: Sending) -> None:
         entry = sending.entry

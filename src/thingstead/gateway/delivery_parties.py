@@ -1,6 +1,6 @@
 """Whoever has to do with the messages to one client: their senders, the session that owns them, the connection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from thingstead.gateway.acknowledgements import Pending
@@ -49,12 +49,11 @@ class Owner(Protocol):
         ...
 
 
-class Fed(NamedTuple):
-    """A message that waits outside of the queue until the client reads."""
+class Feed(NamedTuple):
+    """Retained messages for a new subscription, which wait outside of the queue until the client reads."""
 
-    message: Message
-    qos: int
-    retain: bool
+    messages: Iterator[Message]
+    qos: int  # of the subscription
     identifiers: tuple[int, ...]
 
 
@@ -72,6 +71,10 @@ class Link(Protocol):
     def write_soon(self, data: bytes) -> None: ...
 
     def flush(self) -> None: ...
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Calls back when others have had their turn."""
+        ...
 
     def when_writable(self, callback: Callable[[], None]) -> None: ...
 

@@ -1,13 +1,17 @@
 """Retained messages of the open port (3.3.1.3): kept, sent to whoever subscribes, and gone when they expire."""
 
+from collections.abc import Iterator
+from itertools import chain, islice
 from math import inf
 
 from thingstead.clock import Clock
+from thingstead.config import MqttSettings
 from thingstead.errors import Unavailable
 from thingstead.gateway.acknowledgements import Pending
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.deadlines import Deadline, Deadlines
-from thingstead.gateway.delivery_parties import Fed
+from thingstead.gateway.delivery import Delivery
+from thingstead.gateway.delivery_parties import Feed
 from thingstead.gateway.open_queues import Queues, Target
 from thingstead.gateway.retained import RetainedMessages
 from thingstead.gateway.session import Options, Session, Subscription
@@ -18,7 +22,7 @@ from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.services.mqtt_sessions import MqttSessionService
 
 V5 = ProtocolVersion.V5
-FED_LIMIT = 10_000  # retained messages that may wait for one client to read, beside once all of them
+FEEDS_LIMIT = 1_000  # subscriptions of a client whose retained messages wait for it to read
 
 
 class _Uncertain:
@@ -33,11 +37,7 @@ class _Uncertain:
 
 
 class KeptRetained:
-    """The retained messages in memory and in the store.
-
-    Args:
-        max_bytes: of all of them, in memory.
-    """
+    """The retained messages in memory and in the store."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class KeptRetained:
         queues: Queues,
         deadlines: Deadlines,
         counters: Counters,
-        max_bytes: int,
+        settings: MqttSettings,
     ) -> None:
         self._kept = kept
         self._now_s = clock.monotonic_s
@@ -55,7 +55,8 @@ class KeptRetained:
         self._counters = counters
         self._expiries: dict[str, Deadline] = {}  # by topic
         self._uncertain: dict[str, _Uncertain] = {}  # by topic
-        self.messages = RetainedMessages(max_bytes)
+        self._queue_limit = settings.queue_max_messages
+        self.messages = RetainedMessages(settings.retained_max_bytes)
 
     def load(self, kept: tuple[RetainedMessage, ...]) -> None:
         """Takes what was kept; what expired meanwhile is removed."""
@@ -140,32 +141,38 @@ class KeptRetained:
         What its queue has room for is kept for it as any message is; the rest follows as the client reads, as long as
         it stays.
         """
-        delivery = session.delivery
-        if delivery is None:
-            return
-        fed: list[Fed] = []
-        room = len(self.messages) + FED_LIMIT - delivery.fed
         for subscription in subscriptions:
-            if len(fed) >= room:
-                # It asks again for what it does not read.
-                self._counters.messages_dropped += 1
-                break
-            fed += self._fed(session, subscription)
-        if fed:
-            delivery.feed(fed)
+            if session.delivery is not None:
+                self._send(session, session.delivery, subscription)
 
-    def _fed(self, session: Session, subscription: Subscription) -> list[Fed]:
-        """What does not go into the session's queue."""
-        now_s = self._now_s()
+    def _send(self, session: Session, delivery: Delivery, subscription: Subscription) -> None:
         identifiers = (subscription.identifier,) if subscription.identifier else ()
+        messages = self.messages.match(subscription.topic_filter)
+        if session.durable and subscription.qos:
+            messages = self._queue(session, subscription, identifiers, messages)
+        if delivery.feeds < FEEDS_LIMIT:
+            delivery.feed(Feed(messages, subscription.qos, identifiers))
+        else:
+            # It asks again and again for what it does not read.
+            self._counters.messages_dropped += 1
+
+    def _queue(
+        self,
+        session: Session,
+        subscription: Subscription,
+        identifiers: tuple[int, ...],
+        messages: Iterator[Message],
+    ) -> Iterator[Message]:
+        """Puts into the queue what there is room for; the rest, and what is not kept."""
         target = Target(session, Options(subscription.qos, False, True, identifiers))
-        fed: list[Fed] = []
-        for message in self.messages.match(subscription.topic_filter):
-            if message.expires_at_s > now_s:
-                qos = min(message.qos, subscription.qos)
-                if not (qos and session.durable and not fed and self._enqueued(message, target)):
-                    fed.append(Fed(message, qos, True, identifiers))
-        return fed
+        now_s = self._now_s()
+        left: list[Message] = []
+        for message in islice(messages, self._queue_limit):
+            if message.expires_at_s <= now_s:
+                continue
+            if not (message.qos and self._enqueued(message, target)):
+                left.append(message)
+        return chain(left, messages)
 
     def _enqueued(self, message: Message, target: Target) -> bool:
         if not self._queues.has_room(target.session, message):

@@ -55,7 +55,7 @@ class TopicSpace:
         self._counters = counters
         self.routes = Routes()
         self.queues = Queues(kept, clock, settings, counters)
-        self.retained = KeptRetained(kept, clock, self.queues, deadlines, counters, settings.retained_max_bytes)
+        self.retained = KeptRetained(kept, clock, self.queues, deadlines, counters, settings)
 
     def take(self, publish: Publish, origin: Session | None) -> Taken:
         """Keeps a message where it must be kept.

@@ -28,6 +28,7 @@ class RetainedMessages:
         self._root = _Node()
         self._bytes = 0
         self._count = 0
+        self._newest = 0  # serial
 
     def __len__(self) -> int:
         return self._count
@@ -68,11 +69,12 @@ class RetainedMessages:
         if node.message is not None:
             self._take_out(node.message)
         node.message = message
+        self._newest += 1
+        message.serial = self._newest
         self._count += 1
         self._bytes += message.size_bytes
 
     def _take_out(self, message: Message) -> None:
-        message.replaced = True
         self._count -= 1
         self._bytes -= message.size_bytes
 
@@ -98,12 +100,17 @@ class RetainedMessages:
             self._bytes -= NODE_BYTES
         return True
 
-    def match(self, topic_filter: str) -> list[Message]:
-        """Those whose topic matches a filter, sorted by topic; none for a shared subscription (4.8.2)."""
+    def match(self, topic_filter: str) -> Iterator[Message]:
+        """Those whose topic matches a filter; none for a shared subscription (4.8.2).
+
+        They are looked for as they are asked for, so that nobody is kept waiting by a filter that matches very many.
+        What is retained, replaced or removed meanwhile is passed over.
+        """
         shared: SharedFilter = parse_shared(topic_filter)
         if shared.share_name:
-            return []
-        return sorted(_walk(self._root, topic_filter.split("/")), key=lambda message: message.topic)
+            return iter(())
+        newest = self._newest
+        return (message for message in _walk(self._root, topic_filter.split("/")) if message.serial <= newest)
 
 
 def _walk(root: _Node, levels: list[str]) -> Iterator[Message]:
@@ -114,7 +121,7 @@ def _walk(root: _Node, levels: list[str]) -> Iterator[Message]:
                 # 4.7.1.2: '#' also matches its parent level. [MQTT-4.7.2-1] But not '$' in the first one.
                 if depth and node.message is not None:
                     yield node.message
-                for name, child in node.children.items():
+                for name, child in tuple(node.children.items()):
                     if depth or not name.startswith("$"):
                         yield from _below(child)
             return
@@ -132,4 +139,4 @@ def _below(root: _Node) -> Iterator[Message]:
         node = nodes.pop()
         if node.message is not None:
             yield node.message
-        nodes += node.children.values()
+        nodes += reversed(node.children.values())

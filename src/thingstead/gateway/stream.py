@@ -154,6 +154,10 @@ class Stream(asyncio.Protocol):
             self.flush()
             self._out_bytes = 0
 
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Calls back when others have had their turn."""
+        self._loop.call_soon(callback)
+
     @property
     def behind(self) -> bool:
         """Whether so much waits to be read that what may be lost is: more than half of what may wait."""

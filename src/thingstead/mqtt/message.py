@@ -46,15 +46,15 @@ class Message:
         now_s: when it was received, on a clock that never jumps.
 
     Attributes:
-        replaced: it was retained, and is not any more.
+        serial: of a retained message: it grows with each of them.
     """
 
-    __slots__ = ("_encodings", "_name", "expires_at_s", "payload", "properties", "qos", "replaced", "retain", "topic")
+    __slots__ = ("_encodings", "_name", "expires_at_s", "payload", "properties", "qos", "retain", "serial", "topic")
 
     def __init__(self, publish: Publish, now_s: float) -> None:
         self.topic = publish.topic
         self.payload = publish.payload
-        self.replaced = False
+        self.serial = 0
         self.qos = publish.qos
         self.retain = publish.retain
         self.properties = forwarded(publish.properties) if publish.properties else publish.properties
@@ -108,7 +108,7 @@ class Message:
         for name in ("topic", "payload", "qos", "retain", "properties", "expires_at_s", "_name"):
             setattr(copy, name, getattr(self, name))
         copy._encodings = {}
-        copy.replaced = False
+        copy.serial = 0
         return copy
 
     def forget_encodings(self) -> None:
