@@ -227,7 +227,9 @@ async def test_a_disconnect_can_end_the_session(house: House) -> None:
     assert not present
     peer, _ = await connect(house, device, expiry_s=0, clean_start=True)
     peer.send(Disconnect(properties={Property.SESSION_EXPIRY_INTERVAL: 5}))
-    await peer.receive_close()
+    [goodbye] = await peer.receive_end()
+    assert isinstance(goodbye, Disconnect)
+    assert goodbye.reason_code is ReasonCode.PROTOCOL_ERROR
 
 
 async def test_a_session_ends_with_its_certificate_and_with_its_device(house: House) -> None:

@@ -101,6 +101,8 @@ class DevicePlane(ConnectionPlane):
     def disconnected(self, packet: Disconnect) -> None:
         if self._kept is not None:
             self._kept.disconnected(packet)
+        else:
+            super().disconnected(packet)
 
     async def closed(self, reason: str) -> None:
         if self._kept is not None:

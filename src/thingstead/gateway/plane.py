@@ -9,8 +9,9 @@ from thingstead.gateway.delivery import Delivery
 from thingstead.gateway.handshake import NO_SESSION, Accepted
 from thingstead.mqtt.connection_packets import Connect, Disconnect
 from thingstead.mqtt.inbound import Inbound
+from thingstead.mqtt.properties import Property
 from thingstead.mqtt.publish_packets import Publish
-from thingstead.mqtt.reasons import ReasonCode
+from thingstead.mqtt.reasons import ReasonCode, protocol_error
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 
 # What became of a SUBSCRIBE or UNSUBSCRIBE: the commit to wait for before it is acknowledged, one reason code for each
@@ -145,7 +146,10 @@ class ConnectionPlane:
         return None
 
     def disconnected(self, packet: Disconnect) -> None:
-        """There is no will, and no session to outlive the connection."""
+        """There is no will, and no session to outlive the connection. Raises MqttError."""
+        if packet.properties.get(Property.SESSION_EXPIRY_INTERVAL):
+            # 3.14.2.2.2: a session that ends with its connection cannot be made to wait.
+            raise protocol_error("DISCONNECT sets a session expiry interval, which CONNECT had not")
 
 
 class Access(Protocol):
