@@ -370,6 +370,28 @@ async def test_producers_held_back_by_unpacked_points_are_released_by_packing_al
     await database.close()
 
 
+async def test_devices_that_fill_their_blocks_at_the_same_time_hold_nobody_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thingstead.storage.sqlite.history.OVERDUE_LIMIT", 100)
+    history = bench.history
+    relieved = asyncio.Event()
+    async with history.packer.lock:  # blocks are made more slowly than points come
+        for ts in range(2 * BLOCK_POINTS):
+            history.append(Report(1 + ts % 2, ts, 1, {"x": ts}))
+        await bench.report(0, x=0)
+        await history.packer.pack()
+        assert history.packer.due_points == 2 * BLOCK_POINTS + 1
+        before = history.congested
+        for ts in range(100):
+            history.append(Report(1 + ts % 2, 10_000 + ts, 1, {"x": ts}))
+        await bench.report(20_000, x=0)
+        await history.packer.pack()
+        assert (before, history.congested) == (False, True)
+        history.on_relief(relieved.set)
+    await asyncio.wait_for(relieved.wait(), 10)
+
+
 async def test_packing_ends_although_it_was_just_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     register_devices(path)

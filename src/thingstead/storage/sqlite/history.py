@@ -27,7 +27,7 @@ from thingstead.storage.sqlite.snapshots import snapshot
 from thingstead.storage.sqlite.spool import Unpacked, remove_attributes
 
 INLINE_POINTS = 1_000  # a series read up to this deep runs on the event loop, a deeper one in a thread
-DUE_LIMIT = 5_000_000  # points that wait to become blocks, at which producers are held back
+OVERDUE_LIMIT = 5_000_000  # points that wait although their blocks could be full, at which producers are held back
 INLINE_UNPACKED = 10_000  # points of a device in no block, over which a read runs in a thread too
 
 
@@ -115,7 +115,7 @@ class SqliteHistory:
         return (
             self.appends.waiting >= self.waiting_limit
             or self.packer.pending_points >= self._pending_limit
-            or self.packer.due_points >= DUE_LIMIT
+            or self.packer.overdue_points >= OVERDUE_LIMIT
         )
 
     def on_relief(self, callback: Callable[[], None]) -> None:

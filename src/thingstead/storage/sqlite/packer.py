@@ -64,6 +64,7 @@ class Packer:
         self._packing = asyncio.Lock()
         self.pending_points = 0  # on disk, not yet packed
         self.due_points = 0  # in the spool, of devices that have enough for blocks
+        self.overdue_points = 0  # of these, what came when there were enough: many devices may have enough at once
         self.points_packed = 0
         self.points_repeated = 0  # packed points that were there already
         self.packings = 0
@@ -177,8 +178,7 @@ class Packer:
         self.points_packed += dropped
         if not head.pending and head.newest_uplink == head.stored_uplink:
             self.dirty.pop(head.number, None)
-        filling = min(SPOOL_POINTS, compaction.BLOCK_POINTS * max(1, len(head.current)))
-        if head.spooled >= filling and head.number not in self._failing:
+        if head.spooled >= _filling(head) and head.number not in self._failing:
             self._due[head.number] = head
             self._due_wanted.set()
 
@@ -232,7 +232,9 @@ class Packer:
         self._count_due()
 
     def _count_due(self) -> None:
-        self.due_points = sum(head.spooled for head in self._due.values())
+        due = self._due.values()
+        self.due_points = sum(head.spooled for head in due)
+        self.overdue_points = sum(max(0, head.spooled - _filling(head)) for head in due)
 
     def forget(self, number: int) -> None:
         """Drops a device that was deleted."""
@@ -263,6 +265,11 @@ class Packer:
                 continue
             await asyncio.sleep(RETRY_S)
             wanted.set()
+
+
+def _filling(head: Head) -> int:
+    """So many points of a device in the spool fill blocks."""
+    return min(SPOOL_POINTS, compaction.BLOCK_POINTS * max(1, len(head.current)))
 
 
 def _chunks(heads: list[Head], weight: Callable[[Head], int], limit: int) -> Iterator[list[Head]]:
