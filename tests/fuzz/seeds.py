@@ -20,6 +20,7 @@ def _cases() -> Iterator[Case]:
 
 
 def codec() -> Iterator[bytes]:
+    yield b"\x00\x07\x32\x07" + b"\xff" * 20  # a topic name that is longer than its packet
     for case in _cases():
         mode = MODES[case.version] | (BARE if case.bare else 0)
         yield bytes((mode, 7)) + b"".join(exchange.sent for exchange in case.exchanges)
