@@ -224,8 +224,9 @@ async def test_data_that_breaks_its_format_is_noted_and_the_connection_stays(
     device = await house.device(Functions(streams=(StreamDefinition(identifier="s", tcp=True, format="json"),)))
     peer = await make_peer(device).connect()
     await peer.send(b"1")
-    server_side(house).data_received(b"{")
-    assert house.platform.device_logs.rejections == 1
+    for rejections, data in enumerate((b"{", b'"\xff"', b"\0", b"[" * 60_000), 1):
+        server_side(house).data_received(data)
+        assert house.platform.device_logs.rejections == rejections
     await peer.send(b'{"a":1}')
 
 

@@ -18,6 +18,7 @@ FORMATS: list[tuple[Any, bytes, bool]] = [
     ("json", b'{"a": [1]}', True),
     ("json", b"{", False),
     ("json", b"[" * 50_000, False),
+    ("json", b'{"a": "\xff"}', False),
     ("text", "温度".encode(), True),
     ("text", b"\xff", False),
     ("hex", b"\x00\xff", True),

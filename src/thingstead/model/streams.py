@@ -13,6 +13,7 @@ def format_problem(stream_format: str, payload: bytes) -> str | None:
     """What is wrong with a payload of this format, or None."""
     if stream_format == "json":
         try:
+            payload.decode("utf-8")  # which Raw does not look at
             _decode(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return "is not JSON"
