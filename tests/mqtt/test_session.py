@@ -166,6 +166,18 @@ def test_a_qos_2_message_is_new_once_until_it_is_released() -> None:
     assert inbound.receive(publish)
 
 
+def test_what_is_refused_for_want_of_room_was_not_received() -> None:
+    """When it comes again, on another connection, it is new."""
+    inbound = Inbound(receive_maximum=1)
+    assert inbound.receive(Publish("t", b"", 2, 1))
+    with pytest.raises(MqttError):
+        inbound.receive(Publish("t", b"", 2, 2))
+    assert inbound.received == {1}
+    inbound.release(Pubrel(1))
+    inbound.resume(receive_maximum=1)
+    assert inbound.receive(Publish("t", b"", 2, 2))
+
+
 def test_more_than_the_receive_maximum_is_refused() -> None:
     """[MQTT-3.3.4-9]"""
     inbound = Inbound(receive_maximum=2)
@@ -175,7 +187,7 @@ def test_more_than_the_receive_maximum_is_refused() -> None:
     with pytest.raises(MqttError) as caught:
         inbound.receive(Publish("t", b"", 1, 3))
     assert caught.value.reason_code is ReasonCode.RECEIVE_MAXIMUM_EXCEEDED
-    inbound.acknowledged(2)  # of which one ended the connection
+    inbound.acknowledged(1)
     inbound.receive(Publish("t", b"", 1, 4))
     with pytest.raises(MqttError):
         inbound.receive(Publish("t", b"", 1, 5))

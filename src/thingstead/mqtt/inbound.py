@@ -38,17 +38,17 @@ class Inbound:
 
     def receive(self, publish: Publish) -> bool:
         """Takes a QoS 1 or 2 PUBLISH; False when it is a repetition that must not be delivered again."""
-        if publish.qos == 2:
-            received = self._received
-            if received is None:
-                received = self._received = set()
-            elif publish.packet_id in received:
-                return False
-            received.add(publish.packet_id)
-        self.room -= 1
-        if self.room < 0:
+        received = self._received
+        if publish.qos == 2 and received is not None and publish.packet_id in received:
+            return False
+        if self.room <= 0:
             # [MQTT-3.3.4-9] Not more than Receive Maximum messages for which no answer was sent.
             raise MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, "more messages in flight than the receive maximum")
+        self.room -= 1
+        if publish.qos == 2:
+            if received is None:
+                received = self._received = set()
+            received.add(publish.packet_id)
         return True
 
     def receive_once(self, count: int) -> None:
