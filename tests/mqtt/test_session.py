@@ -178,6 +178,16 @@ def test_what_is_refused_for_want_of_room_was_not_received() -> None:
     assert inbound.receive(Publish("t", b"", 2, 2))
 
 
+def test_there_is_no_room_while_an_earlier_connection_left_more_than_there_may_be() -> None:
+    inbound = Inbound(received=[1, 2, 3])
+    inbound.resume(receive_maximum=2)
+    rooms = [inbound.room]
+    for packet_id in (1, 2, 3):
+        inbound.release(Pubrel(packet_id))
+        rooms.append(inbound.room)
+    assert rooms == [0, 0, 1, 2]
+
+
 def test_more_than_the_receive_maximum_is_refused() -> None:
     """[MQTT-3.3.4-9]"""
     inbound = Inbound(receive_maximum=2)
