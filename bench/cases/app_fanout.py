@@ -8,12 +8,12 @@ from typing import NamedTuple
 from bench import brokers, fanout_load
 from bench.case import Case, Options
 from bench.fanout_load import Result, Task
+from bench.fanout_report import OURS, PEER, ratio, table
 from bench.platform import thingstead
-from bench.report import Report, Table, Target, figure, median, spread
+from bench.report import Report, Target
 from bench.traffic import ATTRIBUTE_DEFINITIONS
 
 ANYONE = ("bench", "bench")
-OURS, PEER = "Thingstead", "mosquitto"
 
 
 class Shape(NamedTuple):
@@ -52,8 +52,8 @@ def measure(options: Options) -> Report:
             for name, make in makers.items():
                 results[shape, name].append(_load(make, shape, options))
     report = Report("Application fan-out: publishers × subscribers, published at QoS 1, told at QoS 0")
-    report.tables.append(_table(results))
-    report.targets += [Target(f"rate / mosquitto's, {shape.title}", 0.5, _ratio(results, shape)) for shape in SHAPES]
+    report.tables.append(table(results))
+    report.targets += [Target(f"rate / mosquitto's, {shape.title}", 0.5, ratio(results, shape)) for shape in SHAPES]
     report.notes += [
         "a message of Thingstead is told when it is on disk, carries the device beside the attributes, and is longer "
         "than mosquitto's, which passes on what was published",
@@ -98,28 +98,6 @@ def _mosquitto(shape: Shape) -> Iterator[Loaded]:
         topics = [f"0123456789/{number:016d}/attributes" for number in range(shape.publishers)]
         publishers = [ANYONE] * shape.publishers
         yield Loaded(server.pid, server.port, publishers, topics, ANYONE, "0123456789/+/attributes")
-
-
-def _table(results: dict[tuple[Shape, str], list[Result]]) -> Table:
-    header = ["publishers × subscribers, server", "messages/s to subscribers", "CPU-s / 1,000", "received / published"]
-    rows = []
-    for (shape, name), runs in results.items():
-        rows.append(
-            [
-                f"{shape.title}, {name}",
-                spread([run.rate for run in runs]),
-                figure(median([run.server_cpu_s / run.received * 1000 for run in runs])),
-                figure(median([run.received_in_all / (run.acknowledged_in_all * shape.subscribers) for run in runs])),
-            ]
-        )
-    return Table(header, rows)
-
-
-def _ratio(results: dict[tuple[Shape, str], list[Result]], shape: Shape) -> float | None:
-    ours, theirs = results[shape, OURS], results.get((shape, PEER))
-    if not theirs:
-        return None
-    return median([our.rate / their.rate for our, their in zip(ours, theirs, strict=True)])
 
 
 CASE = Case("messages a second to application subscribers, 1 × 100 and 1,000 × 1, beside mosquitto", measure)

@@ -11,12 +11,12 @@ from bench import brokers, fanout_load
 from bench.brokers import Running
 from bench.case import Case, Options
 from bench.fanout_load import Result, Task
+from bench.fanout_report import OURS, PEER, ratio, table
 from bench.platform import initialize, serving
 from bench.process import free_port
-from bench.report import Report, Table, Target, figure, median, spread
+from bench.report import Report, Target
 
 ANYONE = ("bench", "bench")
-OURS, PEER = "Thingstead", "mosquitto"
 TOPIC_FILTER = "0123456789/+/attributes"
 
 
@@ -62,8 +62,8 @@ def measure(options: Options) -> Report:
             for name, make in makers.items():
                 results[shape, name].append(_load(make, shape, options))
     report = Report("Fan-out on the open port: publishers × subscribers, published at QoS 1, QoS of the subscriptions")
-    report.tables.append(_table(results))
-    report.targets += [Target(f"rate / mosquitto's, {shape.title}", 0.5, _ratio(results, shape)) for shape in SHAPES]
+    report.tables.append(table(results))
+    report.targets += [Target(f"rate / mosquitto's, {shape.title}", 0.5, ratio(results, shape)) for shape in SHAPES]
     report.notes.append("received / published: 1 where nobody read too slowly")
     if missing:
         report.notes.append(f"mosquitto: skipped, {missing}")
@@ -83,28 +83,6 @@ def open_port() -> Iterator[Running]:
 def _load(make: Callable[[], contextlib.AbstractContextManager[Running]], shape: Shape, options: Options) -> Result:
     with make() as server:
         return fanout_load.generate(shape.task(server, options))
-
-
-def _table(results: dict[tuple[Shape, str], list[Result]]) -> Table:
-    header = ["publishers × subscribers, server", "messages/s to subscribers", "CPU-s / 1,000", "received / published"]
-    rows = []
-    for (shape, name), runs in results.items():
-        rows.append(
-            [
-                f"{shape.title}, {name}",
-                spread([run.rate for run in runs]),
-                figure(median([run.server_cpu_s / run.received * 1000 for run in runs])),
-                figure(median([run.received_in_all / (run.acknowledged_in_all * shape.subscribers) for run in runs])),
-            ]
-        )
-    return Table(header, rows)
-
-
-def _ratio(results: dict[tuple[Shape, str], list[Result]], shape: Shape) -> float | None:
-    ours, theirs = results[shape, OURS], results.get((shape, PEER))
-    if not theirs:
-        return None
-    return median([our.rate / their.rate for our, their in zip(ours, theirs, strict=True)])
 
 
 CASE = Case("messages a second on the open port, 1 × 100 and 1,000 × 1, at QoS 0 and 1, beside mosquitto", measure)
