@@ -69,6 +69,20 @@ async def test_the_token_of_the_setting_opens_metrics(connect: Connect) -> None:
     assert (await client.get("/metrics")).status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/%6Detrics", "/%6d%65%74%72%69%63%73"])
+async def test_a_token_that_is_set_is_asked_of_this_machine_too_however_the_path_is_spelt(
+    connect: Connect, path: str
+) -> None:
+    client = connect(app(ApiSettings(metrics_token="let me in")), "127.0.0.1")
+    assert (await client.get(path)).status_code == 401
+    assert (await client.get(path, headers={"Authorization": "Bearer let me in"})).status_code == 200
+
+
+async def test_metrics_without_a_token_are_closed_to_all_where_a_proxy_is_trusted(connect: Connect) -> None:
+    settings = ApiSettings(trusted_proxies=("10.0.0.1",))
+    assert (await connect(app(settings), "127.0.0.1").get("/metrics")).status_code == 401
+
+
 async def test_an_empty_setting_is_no_token(connect: Connect) -> None:
     for headers in ({"Authorization": "Bearer "}, {"Authorization": "Bearer x"}):
         assert (await connect(app(), "10.0.0.1").get("/metrics", headers=headers)).status_code == 401

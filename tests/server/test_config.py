@@ -70,6 +70,8 @@ def test_nested_settings_are_tables_in_the_file_and_joined_names_in_variables(tm
         ("[[listeners]]\nkind = 'mqtts'\nport = 1", "listeners[0]: TLS needs a certificate and its key"),
         ("[[listeners]]\nkind = 'tcp'\nport = 1\nkey = 'x'", "listeners[0]: key is for ports behind TLS"),
         ("[tcp]\nheartbeats = ['hex:0']", "tcp.heartbeats: "),
+        ("[http]\ntrusted_proxies = ['10.0.0.0/8', 'proxy']", "http.trusted_proxies: 'proxy' does not appear to be"),
+        ("[http]\ntrusted_proxies = ['10.0.0.1/8']", "http.trusted_proxies: 10.0.0.1/8 has host bits set"),
     ],
 )
 def test_a_bad_file_is_refused_naming_the_setting(tmp_path: Path, text: str, message: str) -> None:

@@ -201,3 +201,27 @@ async def test_behind_a_load_balancer_the_address_is_that_of_the_real_peer() -> 
     assert await answer(reader) == (200, b"192.0.2.7 40000")
     writer.close()
     await listener.stop()
+
+
+async def tell_client(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with whom the request is from, and how it came."""
+    body = f"{scope['client'][0]} {scope['scheme']}".encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.mark.parametrize(
+    ("trusted", "expected"), [(("127.0.0.1",), b"2001:db8::7 https"), (("10.0.0.0/8",), b"127.0.0.1 http")]
+)
+async def test_a_request_is_from_whom_a_trusted_proxy_says_and_from_the_peer_otherwise(
+    trusted: tuple[str, ...], expected: bytes
+) -> None:
+    port = Port(bind("http_port", "127.0.0.1", 0))
+    listener = HttpListener(tell_client, [port], ApiSettings(trusted_proxies=trusted))
+    await listener.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    for forwarding in (b"x-forwarded-for: 2001:db8::7\r\nX-Forwarded-Proto: https\r\n", b""):
+        writer.write(b"GET /x HTTP/1.1\r\nhost: a\r\n" + forwarding + b"\r\n")
+        assert await answer(reader) == (200, expected if forwarding else b"127.0.0.1 http")
+    writer.close()
+    await listener.stop()

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from thingstead.config import Config, MqttSettings
+from thingstead.config import ApiSettings, Config, MqttSettings
 from thingstead.errors import DeviceOffline
 from thingstead.gateway import stream
 from thingstead.model.device import Device
@@ -39,16 +39,18 @@ class WebSocketPeer:
         self.websocket: ClientConnection
         self.device: Device
 
-    async def open(self, path: str = "/mqtt", subprotocols: Any = MQTT) -> ClientConnection:
+    async def open(self, path: str = "/mqtt", subprotocols: Any = MQTT, **headers: str) -> ClientConnection:
         address = f"ws://127.0.0.1:{self._server.http_port}{path}"
-        self.websocket = await connect(address, subprotocols=subprotocols, proxy=None, compression=None)
+        self.websocket = await connect(
+            address, subprotocols=subprotocols, additional_headers=headers, proxy=None, compression=None
+        )
         return self.websocket
 
-    async def log_in(self, device: Device | None = None) -> "WebSocketPeer":
+    async def log_in(self, device: Device | None = None, **headers: str) -> "WebSocketPeer":
         platform, credentials = self._server.platform, self._server.credentials
         assert credentials is not None
         self.device = device or await platform.devices.create(credentials.project_id, NewDevice(name="d"))
-        await self.open()
+        await self.open(**headers)
         password = credentials.project_key.encode()
         await self.send(Connect(V5, "c", user_name=self.device.access_token, password=password))
         assert isinstance(await self.receive(), Connack)
@@ -218,3 +220,14 @@ async def test_the_address_of_a_websocket_is_kept_with_the_session(server: Serve
     session = await server.platform.presence.find_session(peer.device)
     assert session is not None
     assert session.remote_address == f"127.0.0.1:{peer.websocket.local_address[1]}"
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_a_websocket_is_from_whom_a_trusted_proxy_says(config: Config, trusted: bool) -> None:
+    http = ApiSettings(trusted_proxies=("127.0.0.0/8",) if trusted else ("10.0.0.0/8",))
+    async with open_server(msgspec.structs.replace(config, http=http)) as server:
+        peer = WebSocketPeer(server)
+        await peer.log_in(None, **{"X-Forwarded-For": "2001:db8::7"})
+        session = await server.platform.presence.find_session(peer.device)
+        assert session is not None
+        assert (session.remote_address == "2001:db8::7") is trusted

@@ -67,7 +67,7 @@ def create_app(
     metrics = metrics or Metrics()
     documents = DocumentPages(endpoints)
     router.add("GET", "/healthz", Route(HealthPage(health, warnings)))
-    router.add("GET", "/metrics", Route(MetricsPage(metrics, settings.metrics_token)))
+    router.add("GET", "/metrics", Route(MetricsPage(metrics, settings)))
     router.add("GET", "/openapi.json", Route(documents.openapi))
     router.add("GET", "/docs", Route(documents.docs))
     http_app = HttpApp(router)

@@ -1,7 +1,6 @@
 """What is served besides the API: health, metrics, and the documentation in two forms."""
 
 import hmac
-import ipaddress
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -12,8 +11,10 @@ from thingstead.api.docs_page import render_page
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.openapi import openapi_document
 from thingstead.api.operation import bearer_token
+from thingstead.config import ApiSettings
 from thingstead.errors import NotAuthenticated
 from thingstead.metrics import CONTENT_TYPE, Metrics
+from thingstead.model.addresses import is_loopback
 
 HEALTHY = Answer(200, b'{"status":"ok"}')
 FORWARDING_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
@@ -44,22 +45,26 @@ class HealthPage:
 
 
 class MetricsPage:
-    """``/metrics``: for peers on this machine, and for whoever has the token of the setting."""
+    """``/metrics``: for whoever has the token of the setting; where there is none, for peers on this machine, unless a
+    proxy among them may speak for others."""
 
-    def __init__(self, metrics: Metrics, token: str) -> None:
+    def __init__(self, metrics: Metrics, settings: ApiSettings) -> None:
         self._metrics = metrics
-        self._token = token
+        self._token = settings.metrics_token
+        self._for_local = not settings.metrics_token and not settings.trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
         if not self._may_read(scope):
-            return not_authenticated(NotAuthenticated("metrics are for this machine and for the bearer of the token"))
+            return not_authenticated(
+                NotAuthenticated("metrics are for the bearer of http.metrics_token; without one, for this machine")
+            )
         return Answer(200, self._metrics.render(), content_type=CONTENT_TYPE.encode())
 
     def _may_read(self, scope: Scope) -> bool:
         try:
             given = bearer_token(scope)
         except NotAuthenticated:
-            return is_local(scope)
+            return self._for_local and is_local(scope)
         return bool(self._token) and hmac.compare_digest(given.encode(), self._token.encode())
 
 
@@ -88,9 +93,4 @@ def is_local(scope: Scope) -> bool:
     peer = scope.get("client")
     if not peer or any(name in FORWARDING_HEADERS for name, _ in scope["headers"]):
         return False
-    try:
-        address = ipaddress.ip_address(peer[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+    return is_loopback(peer[0])

@@ -1,6 +1,7 @@
 """Reads a configuration from where people give it, and shows it to them."""
 
 import difflib
+import ipaddress
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -49,6 +50,11 @@ def load(
         _ = config.tcp.heartbeat_packets
     except ValueError as exc:
         raise ConfigError(f"tcp.heartbeats: {exc}") from exc
+    try:
+        for network in config.http.trusted_proxies:
+            ipaddress.ip_network(network)
+    except ValueError as exc:
+        raise ConfigError(f"http.trusted_proxies: {exc}") from exc
     return config
 
 

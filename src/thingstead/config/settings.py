@@ -44,8 +44,20 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         about("Origins (`https://app.example.com`) whose pages may call the API from a browser; `*` admits all."),
     ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        about(
+            "Addresses and networks (`10.0.0.0/8`) of reverse proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` or"
+            " `Forwarded` is believed; those of others are ignored."
+        ),
+    ] = ()
     metrics_token: Annotated[
-        str, about("Bearer token that opens `/metrics` to other machines; this one needs none.", secret=True)
+        str,
+        about(
+            "Bearer token of `/metrics`, asked of everyone. Without one only programs on this machine may read it, and"
+            " nobody where `trusted_proxies` is set.",
+            secret=True,
+        ),
     ] = ""
     certificate_failures_max: Annotated[
         int,

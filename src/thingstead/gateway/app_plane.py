@@ -8,6 +8,7 @@ from thingstead.gateway.counters import AppCounters
 from thingstead.gateway.handshake import NO_LIMIT
 from thingstead.gateway.plane import Access, Connection, ConnectionPlane, Granted, Plane, Receipt
 from thingstead.gateway.subscriptions import FILTER_CHARACTERS
+from thingstead.model.addresses import host_of
 from thingstead.model.ids import VIEW_KEY_CHARACTERS
 from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Project
@@ -50,8 +51,7 @@ class AppAccess:
         if len(view_key) != VIEW_KEY_CHARACTERS:
             return await self._devices.admit(connect, connection)
         secret = (connect.password or b"")[:MAX_SECRET_BYTES].decode("utf-8", "replace")
-        host = connection.remote_address.rpartition(":")[0]
-        project = await self._subscriptions.authenticate(view_key, secret, host)
+        project = await self._subscriptions.authenticate(view_key, secret, host_of(connection.remote_address))
         subscriber = AppSubscriber(
             connection,
             self._counters,

@@ -110,10 +110,12 @@ class Stream(asyncio.Protocol):
 
     @property
     def remote_address(self) -> str:
-        """For people: ``192.0.2.1:49152``, ``[2001:db8::1]:49152``."""
+        """For people: ``192.0.2.1:49152``, ``[2001:db8::1]:49152``; without a port that nobody knows."""
         peer = self._peer or self._transport.get_extra_info("peername")
         if not isinstance(peer, tuple):
             return ""
+        if not peer[1]:
+            return str(peer[0])
         return f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
 
     def pause(self, reason: int) -> None:

@@ -16,6 +16,7 @@ from thingstead.config import ApiSettings
 from thingstead.gateway.listening import Port, listen
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.websocket import Registry
+from thingstead.model.addresses import TrustedProxies
 
 log = structlog.get_logger("thingstead.server")
 
@@ -40,6 +41,7 @@ class BoundedProtocol(HttpToolsProtocol):
         head_timeout_s: within which request line and headers must be complete.
         peer: where it comes from, where a load balancer tells; None asks the socket.
         make_websocket: takes over a connection that becomes a WebSocket; None takes none.
+        proxies: the proxies whose forwarding headers say who sent a request.
     """
 
     def __init__(
@@ -49,11 +51,13 @@ class BoundedProtocol(HttpToolsProtocol):
         head_timeout_s: float,
         peer: Peer | None,
         make_websocket: MakeWebSocket | None,
+        proxies: TrustedProxies,
     ) -> None:
         super().__init__(config, server_state, {})
         self._head_timeout_s = head_timeout_s
         self._peer = peer
         self._make_websocket = make_websocket
+        self._proxies = proxies
 
     _overhead = 0  # bytes of the current request that are not body
     _limit = HEAD_LIMIT_BYTES
@@ -90,6 +94,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._cancel_deadline()
+        if self._proxies:
+            self._believe_proxy()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -120,10 +126,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self.connections.discard(self)
         request = [b"%s %s HTTP/1.1\r\n" % (self.scope["method"].encode(), self.url)]
         request += [b"%s: %s\r\n" % header for header in self.scope["headers"]]
-        websocket = self._make_websocket(cast(Registry, self.connections), self._peer)
+        peer = cast(Peer | None, self.scope["client"]) if self._proxies else self._peer
+        websocket = self._make_websocket(cast(Registry, self.connections), peer)
         websocket.connection_made(self.transport)
         self.transport.set_protocol(websocket)
         websocket.data_received(b"".join([*request, b"\r\n"]))
+
+    def _believe_proxy(self) -> None:
+        """The request is from whom a trusted proxy says, if one brought it."""
+        if self.client is None:
+            return
+        client = self._proxies.client(self.client, self.headers)
+        self.scope["client"] = Peer(client.host, client.port)
+        if client.secure is not None:
+            self.scope["scheme"] = "https" if client.secure else "http"
 
     def _close_after(self, seconds: float) -> None:
         self._cancel_deadline()
@@ -144,8 +160,10 @@ class _EmbeddedServer(uvicorn.Server):
         head_timeout_s: float,
         ports: Sequence[Port],
         make_websocket: MakeWebSocket | None,
+        proxies: TrustedProxies,
     ) -> None:
         super().__init__(config)
+        self._proxies = proxies
         self._head_timeout_s = head_timeout_s
         self._ports = ports
         self._make_websocket = make_websocket
@@ -161,7 +179,9 @@ class _EmbeddedServer(uvicorn.Server):
         self.listening.set()
 
     def _make(self, peer: Peer | None) -> BoundedProtocol:
-        return BoundedProtocol(self.config, self.server_state, self._head_timeout_s, peer, self._make_websocket)
+        return BoundedProtocol(
+            self.config, self.server_state, self._head_timeout_s, peer, self._make_websocket, self._proxies
+        )
 
 
 class HttpListener:
@@ -195,6 +215,7 @@ class HttpListener:
             settings.head_timeout_s,
             ports,
             make_websocket,
+            TrustedProxies(settings.trusted_proxies),
         )
         self._serving: asyncio.Task[None] | None = None
         self.port: int = ports[0].sock.getsockname()[1]  # the first one

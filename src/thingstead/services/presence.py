@@ -11,6 +11,7 @@ import structlog
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import NotAuthenticated, ThingsteadError
+from thingstead.model.addresses import host_of
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
 from thingstead.services.commits import committed
@@ -110,7 +111,7 @@ class PresenceService:
         clients: dict[tuple[str, str], str] = {}
         for body in takeovers:  # newest first
             address = body["remote_address"]
-            clients.setdefault((body["client_id"], _host(address)), address)
+            clients.setdefault((body["client_id"], host_of(address)), address)
         return [{"client_id": name, "remote_address": address} for (name, _), address in sorted(clients.items())]
 
     def _note(self, device: Device, news: PresenceChanged, session: DeviceSession | None) -> Commit | None:
@@ -135,8 +136,3 @@ class PresenceService:
         if suppressed is not None:
             event = "clients fight over one device certificate"
             log.warning(event, device=device.id, clients=clients, suppressed=suppressed)
-
-
-def _host(address: str) -> str:
-    """The host of ``192.0.2.1:49152``."""
-    return address.rpartition(":")[0] or address

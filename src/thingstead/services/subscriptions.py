@@ -8,6 +8,7 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.config import AccountSettings
 from thingstead.errors import NotAuthenticated
+from thingstead.model.addresses import throttling_key
 from thingstead.model.device import Device
 from thingstead.model.messages import DeviceChanged
 from thingstead.model.project import Project
@@ -49,13 +50,14 @@ class SubscriptionService:
             TooManyRequests: too many failures from this address. Never because of others' failures with this key: its
                 secret cannot be guessed, and throttling it would let anyone shut an application out.
         """
-        self._addresses.admit(remote_host)
+        address = throttling_key(remote_host)
+        self._addresses.admit(address)
         project = await self._store.projects.find_by_view_key(view_key)
         known = project.view_secret_hash if project is not None else _NO_HASH
         right = hmac.compare_digest(known, hash_secret(view_secret))
         if project is None or not right:
             raise NotAuthenticated("ProjectViewKey or ProjectViewSecret is wrong")
-        self._addresses.take_back(remote_host)
+        self._addresses.take_back(address)
         return project
 
     def card(self, number: int) -> DeviceCard | None:

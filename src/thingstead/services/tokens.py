@@ -17,6 +17,7 @@ import msgspec
 from thingstead.clock import Clock
 from thingstead.config import AccountSettings
 from thingstead.errors import NotAuthenticated
+from thingstead.model.addresses import throttling_key
 from thingstead.model.project import Administrator, Application
 from thingstead.services.passwords import Passwords
 from thingstead.services.throttle import Throttle
@@ -76,14 +77,15 @@ class TokenService:
             TooManyRequests: too many failures from this address. Never because of others' failures with this
                 AppID: its secret cannot be guessed, and throttling it would let anyone shut an application out.
         """
-        self._addresses.admit(remote_address)
+        address = throttling_key(remote_address)
+        self._addresses.admit(address)
         application = await self._store.accounts.find_application(app_id)
         known = application or _NO_APPLICATION
         same_key = hmac.compare_digest(known.access_key.encode(), access_key.encode())
         same_secret = hmac.compare_digest(known.secret_hash, hash_secret(secret_key))
         if application is None or not (same_key and same_secret):
             raise NotAuthenticated("app_id, access_key or secret_key is wrong")
-        self._addresses.take_back(remote_address)
+        self._addresses.take_back(address)
         return await self._issue(application, None)
 
     async def log_in_administrator(self, app_id: str, account: str, password: str, remote_address: str) -> str:
@@ -93,7 +95,8 @@ class TokenService:
             NotAuthenticated: without saying which of the three is wrong.
             TooManyRequests: too many failures of this account or from this address.
         """
-        self._addresses.admit(remote_address)
+        address = throttling_key(remote_address)
+        self._addresses.admit(address)
         application = await self._store.accounts.find_application(app_id)
         account_key = f"{application.project_id if application else app_id}\0{account}"
         self._accounts.admit(account_key)
@@ -104,7 +107,7 @@ class TokenService:
         right = await self._passwords.verify(administrator.password_hash if administrator else None, password)
         if application is None or administrator is None or not right:
             raise NotAuthenticated("app_id, account or password is wrong")
-        self._addresses.take_back(remote_address)
+        self._addresses.take_back(address)
         self._accounts.succeeded(account_key)
         return await self._issue(application, administrator)
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 from thingstead.clock import Clock
 from thingstead.config import ApiSettings
 from thingstead.errors import Forbidden, NotAuthenticated, NotFound
+from thingstead.model.addresses import throttling_key
 from thingstead.model.device import Device
 from thingstead.services.platform import Platform
 from thingstead.services.throttle import Throttle
@@ -37,7 +38,7 @@ class Guesses:
         try:
             return await self._platform.presence.authenticate(access_token, project_key)
         except NotAuthenticated:
-            self._certificates.admit(remote_address)
+            self._certificates.admit(throttling_key(remote_address))
             raise
 
     async def fetch(self, ask: Callable[[], Awaitable[T]], remote_address: str) -> T:
@@ -46,7 +47,8 @@ class Guesses:
         Raises:
             TooManyRequests: too many of this address found nothing; this one was not asked.
         """
-        self._device_keys.admit(remote_address)
+        address = throttling_key(remote_address)
+        self._device_keys.admit(address)
         found_nothing = False
         try:
             return await ask()
@@ -55,4 +57,4 @@ class Guesses:
             raise
         finally:
             if not found_nothing:
-                self._device_keys.take_back(remote_address)
+                self._device_keys.take_back(address)

@@ -1,0 +1,135 @@
+"""Addresses of peers: who sent an HTTP request that came through proxies, and by what an address is throttled."""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+Headers = Iterable[tuple[bytes, bytes]]  # names in lower case
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+HOPS_LIMIT = 32  # of a forwarding header that are followed; what lies further to the left is not believed
+IPV6_PREFIX_BITS = 64  # what one subscriber is given at least, so that an address of it is as good as any other
+
+
+class Client(NamedTuple):
+    """Who sent a request."""
+
+    host: str
+    port: int  # 0: unknown
+    secure: bool | None  # whether it came by https; None: nobody said
+
+
+def throttling_key(host: str) -> str:
+    """What counts as one sender: an IPv4 address, the /64 of an IPv6 address; of anything else the text itself."""
+    address = _address(host)
+    if address is None:
+        return host
+    if address.version == 4:
+        return str(address)
+    return str(ipaddress.IPv6Network((int(address), IPV6_PREFIX_BITS), strict=False))
+
+
+def host_of(remote_address: str) -> str:
+    """The host of ``192.0.2.1:49152``, ``[2001:db8::1]:49152``, or of either without a port."""
+    if remote_address.startswith("["):
+        return remote_address[1:].partition("]")[0]
+    host, colon, _ = remote_address.rpartition(":")
+    return host if colon and ":" not in host else remote_address
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the address is one of this machine itself."""
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+class TrustedProxies:
+    """The proxies whose forwarding headers are believed.
+
+    Args:
+        networks: addresses and networks, as the setting ``http.trusted_proxies`` has them.
+    """
+
+    def __init__(self, networks: Sequence[str] = ()) -> None:
+        self._networks = [ipaddress.ip_network(each) for each in networks]
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def trusts(self, host: str) -> bool:
+        """Whether a peer at this address is such a proxy."""
+        address = _address(host)
+        return address is not None and any(address in network for network in self._networks)
+
+    def client(self, peer: tuple[str, int], headers: Headers) -> Client:
+        """Who sent a request with these headers, which came from ``peer``.
+
+        Of the hops that the headers name, the right-most one that is no trusted proxy; where all are, the left-most.
+        Where ``X-Forwarded-For`` and ``Forwarded`` (RFC 7239) name different ones, neither is believed: a proxy that
+        sets one of them may have let the other through as its client sent it.
+        """
+        direct = Client(peer[0], peer[1], None)
+        if not self._networks or not self.trusts(peer[0]):
+            return direct
+        lines: dict[bytes, list[str]] = {}
+        for name, value in headers:
+            if name in _FORWARDING:
+                lines.setdefault(name, []).append(value.decode("latin-1"))
+        given = lines.get(b"x-forwarded-for")
+        standard = lines.get(b"forwarded")
+        named = self._walk(direct, [(hop, None) for hop in _hops(given)]) if given else None
+        other = self._walk(direct, map(_element, _hops(standard))) if standard else None
+        if named is not None and other is not None and named.host != other.host:
+            return direct
+        client = named or other or direct
+        schemes = _hops(lines.get(b"x-forwarded-proto"))
+        return client._replace(secure=_is_secure(schemes[0])) if schemes else client
+
+    def _walk(self, direct: Client, hops: Iterable[tuple[str, bool | None]]) -> Client:
+        client = direct
+        for hop, secure in hops:
+            host, port = _host_and_port(hop)
+            address = _address(host)
+            if address is None:  # "unknown", a name that hides one, or nonsense
+                break
+            client = Client(str(address), port, secure)
+            if not self.trusts(client.host):
+                break
+        return client
+
+
+_FORWARDING = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"})
+
+
+def _hops(lines: Sequence[str] | None) -> list[str]:
+    """The elements of a header, the last one first."""
+    if not lines:
+        return []
+    return [hop.strip() for hop in reversed(",".join(lines).rsplit(",", HOPS_LIMIT)[-HOPS_LIMIT:])]
+
+
+def _element(text: str) -> tuple[str, bool | None]:
+    """Node and scheme of one element of ``Forwarded``: ``for="[2001:db8::1]:4711";proto=https``."""
+    pairs = (pair.partition("=") for pair in text.split(";"))
+    members = {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
+    return members.get("for", ""), _is_secure(members.get("proto", ""))
+
+
+def _is_secure(scheme: str) -> bool | None:
+    return {"https": True, "wss": True, "http": False, "ws": False}.get(scheme.lower())
+
+
+def _host_and_port(hop: str) -> tuple[str, int]:
+    host = hop if _address(hop) is not None else host_of(hop)
+    port = hop.rpartition(":")[2]
+    is_port = host != hop and port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65_535
+    return host, int(port) if is_port else 0
+
+
+def _address(host: str) -> _Address | None:
+    """The address that a text is; an IPv4 one that stands in an IPv6 one (``::ffff:192.0.2.1``) as itself."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
