@@ -1,5 +1,6 @@
 """What holds for every endpoint: envelope, refusals, validation, bounds."""
 
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from thingstead.api.app import create_app
 from thingstead.api.body import DISCARD_LIMIT_BYTES
 from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.validation import ERRORS_LIMIT, NODES_LIMIT
 from thingstead.config import ApiSettings
 from thingstead.errors import (
     Conflict,
@@ -95,6 +97,7 @@ def declare(method: str, path: str, handler: Any, **members: Any) -> Endpoint:
 ENDPOINTS = (
     declare("POST", "/open", echo, body=Body, access=Access.PUBLIC),
     declare("POST", "/free", echo, body=dict[str, Any]),
+    declare("POST", "/things", echo, body=Body),
     declare("GET", "/list", echo, query=Query),
     declare("GET", "/device/{device_id}", echo),
     declare("GET", "/device/{device_id}/attribute/{identifier}", echo),
@@ -293,6 +296,34 @@ async def test_integers_that_nothing_could_store_are_refused(client: httpx.Async
     errors = named(await client.post("/free", content=body, headers=APP))
     assert errors == {"list[0].x": "is an integer of more than 64 bits"}
     assert set(named(await client.post("/free", content=b'{"a":1e999}', headers=APP))) == {"body"}
+
+
+async def test_the_texts_of_paths_are_made_only_for_what_is_refused(client: httpx.AsyncClient) -> None:
+    body = b'{"' + b"k" * 100_000 + b'":[' + b",".join([b"0"] * 100_000) + b'],"n":1111111111111111111}'
+    tracemalloc.start()
+    assert (await client.post("/free", content=body, headers=APP)).json()["result"] is True
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * len(body)
+
+
+async def test_long_names_are_cut_where_they_are_named(client: httpx.AsyncClient) -> None:
+    tags = {f"{index}{'k' * 4_000}": 1 for index in range(150)}
+    response = await client.post("/things", json={"name": "a", "tags": tags}, headers=APP)
+    assert len(named(response)) == ERRORS_LIMIT
+    assert len(response.content) < 20_000
+    wide = b'{"%s":[1111111111111111111111]}' % (b"k" * 4_000)
+    assert next(iter(named(await client.post("/free", content=wide, headers=APP)))).endswith("k…[0]")
+
+
+async def test_what_is_wrong_far_behind_is_refused_without_looking_at_everything(client: httpx.AsyncClient) -> None:
+    inner = b",".join([b'{"identifier":"a"}'] * (NODES_LIMIT + 1))
+    body = b'{"name":"a","inner":[%s,{"identifier":1}]}' % inner
+    assert set(named(await client.post("/things", content=body, headers=APP))) == {
+        f"inner[{NODES_LIMIT + 1}].identifier"
+    }
+    wide = b'{"a":[%s1111111111111111111111]}' % (b"1," * NODES_LIMIT)
+    assert set(named(await client.post("/free", content=wide, headers=APP))) == {"body"}
 
 
 async def test_a_query_is_converted_and_its_last_value_counts(client: httpx.AsyncClient) -> None:

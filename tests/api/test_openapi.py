@@ -18,6 +18,7 @@ from thingstead.api.openapi import openapi_document
 from thingstead.api.project.routes import ENDPOINTS as PROJECT_ENDPOINTS
 from thingstead.api.routes import ENDPOINTS
 from thingstead.errors import ThingsteadError
+from thingstead.model.limits import CREDENTIAL_BODY_BYTES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = openapi_document(ENDPOINTS)
@@ -138,3 +139,10 @@ def test_the_planes_of_devices_have_their_own_credential_and_envelope() -> None:
             shown = operation(endpoint)["responses"]["200"]["content"]["application/json"]
             assert shown["example"]["result"] == 1
             assert shown["schema"]["oneOf"][1] == {"$ref": "#/components/schemas/Refusal"}
+
+
+def test_bodies_of_strangers_are_small() -> None:
+    strangers = [e for e in ENDPOINTS if e.access in (Access.PUBLIC, Access.PROJECT_KEY)]
+    assert strangers
+    assert {e.body_limit(1 << 20) for e in strangers} == {CREDENTIAL_BODY_BYTES}
+    assert {e.body_limit(1024) for e in strangers} == {1024}

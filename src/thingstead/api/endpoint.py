@@ -8,6 +8,7 @@ import msgspec
 
 from thingstead.errors import ThingsteadError
 from thingstead.model.device import Device
+from thingstead.model.limits import CREDENTIAL_BODY_BYTES
 from thingstead.services.platform import Platform
 from thingstead.services.tokens import NOBODY, Caller
 
@@ -86,10 +87,16 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     extension: bool = False  # not part of the original Project API
     refusals: tuple[type[ThingsteadError], ...] = ()  # beyond those that follow from the declaration
     example: Any = None  # an example of the body; one is made from the type where this is None
-    body_limit_bytes: int | None = None  # None: the setting
+    body_limit_bytes: int | None = None  # None: the setting; CREDENTIAL_BODY_BYTES where anybody may call
     topic: str = ""  # of a device's uplink: what MQTT calls it; what is refused is noted under it in the device's log
 
     @property
     def for_devices(self) -> bool:
         """Whether it belongs to the device's planes (``{"result": 1}``) and not to the Project API."""
         return self.access in (Access.DEVICE, Access.PROJECT_KEY)
+
+    def body_limit(self, setting_bytes: int) -> int:
+        """How long a body may be, where the setting says ``setting_bytes``."""
+        if self.access in (Access.PUBLIC, Access.PROJECT_KEY):
+            return min(setting_bytes, CREDENTIAL_BODY_BYTES)
+        return self.body_limit_bytes or setting_bytes

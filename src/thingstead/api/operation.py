@@ -21,7 +21,7 @@ class Operation:
         self._settings = settings
         self._decode_body = None if endpoint.body is None else body_decoder(endpoint.body)
         self._decode_query = None if endpoint.query is None else query_decoder(endpoint.query)
-        self._body_limit_bytes = endpoint.body_limit_bytes or settings.body_limit_bytes
+        self._body_limit_bytes = endpoint.body_limit(settings.body_limit_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
         """Answers one request. The credential comes first: a stranger's body is not even read.

@@ -8,20 +8,24 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from thingstead.errors import FieldError, InvalidInput
+from thingstead.model.json_text import has_wide_integer, is_too_deep
 from thingstead.model.limits import JSON_DEPTH
 
 ERRORS_LIMIT = 100  # named in one answer
+NODES_LIMIT = 10_000  # of a body that is refused, that are looked at to name what is wrong with it
+PATH_KEY_CHARACTERS, PATH_CHARACTERS, MESSAGE_CHARACTERS = 64, 256, 256  # of a name in an answer; what is longer is cut
 QUERY_FIELDS_LIMIT = 100
 QUERY_BYTES_LIMIT = 8_192
 INTEGER_LIMIT = 2**53  # of a query: beyond it, clients in JavaScript cannot count anyway
-LONG_DIGITS = re.compile(rb"\d{19}")  # an integer that may not fit in 64 bits
+WIDE_INTEGER = "is an integer of more than 64 bits"
 LOCATION = re.compile(r" - at `(?:key` in `)?\$(?P<path>[^`]*)`$")
 
 
@@ -42,17 +46,19 @@ def body_decoder(kind: Any) -> Callable[[bytes], Any]:
     decode = msgspec.json.Decoder(kind).decode
 
     def decode_body(body: bytes) -> Any:
-        check_later = LONG_DIGITS.search(body) is not None or body.count(b"[") + body.count(b"{") > JSON_DEPTH
         try:
-            if check_later:
-                _check_bounds(msgspec.json.decode(body))
-            return decode(body)
+            if has_wide_integer(body):
+                raise _wide_integer(body)
+            value = decode(body)
         except msgspec.ValidationError as exc:
             raise _explain(body, kind, exc) from exc
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise MalformedJson from exc
         except RecursionError:
             raise _too_deep() from None
+        if is_too_deep(body):
+            raise _too_deep()
+        return value
 
     return decode_body
 
@@ -92,10 +98,10 @@ def parse_query(query_string: bytes) -> dict[str, str]:
 
 
 def find_errors(value: Any, kind: Any, *, strict: bool = True) -> list[FieldError]:
-    """Every bad field of a decoded value, by its path; at most ERRORS_LIMIT."""
-    found: list[FieldError] = []
-    _walk(value, kind, "", strict, found)
-    return found[:ERRORS_LIMIT]
+    """The bad fields of a decoded value, by their paths: at most ERRORS_LIMIT, among its first NODES_LIMIT nodes."""
+    search = _Search(strict)
+    search.look_at(value, kind, None)
+    return search.found[:ERRORS_LIMIT]
 
 
 def _default(kind: type[msgspec.Struct]) -> msgspec.Struct | None:
@@ -131,7 +137,9 @@ def _explain(body: bytes, kind: Any, error: msgspec.ValidationError) -> InvalidI
         return MalformedJson()
     except RecursionError:
         return _too_deep()
-    return _invalid(find_errors(value, kind) or [_field_error(error, "")])
+    if is_too_deep(body):
+        return _too_deep()
+    return _invalid(find_errors(value, kind) or [_field_error(error, None)])
 
 
 def _invalid(errors: list[FieldError]) -> InvalidInput:
@@ -144,62 +152,82 @@ def _too_deep() -> InvalidInput:
     return InvalidInput.field("body", f"is nested more than {JSON_DEPTH} levels deep")
 
 
-def _check_bounds(root: Any) -> None:
-    """Refuses integers beyond 64 bits, which nothing could store, and nesting beyond JSON_DEPTH."""
-    level: list[tuple[str, Any]] = [("", root)]
-    depth = 0
-    while level:
-        depth += 1
-        if depth > JSON_DEPTH + 1:
-            raise _too_deep()
-        below: list[tuple[str, Any]] = []
+def _wide_integer(body: bytes) -> InvalidInput:
+    """Names the integer beyond 64 bits that a body holds, if it stands among the first NODES_LIMIT nodes."""
+    level: list[tuple[_Path, Any]] = [(None, msgspec.json.decode(body))]
+    left = NODES_LIMIT
+    while level and left > 0:
+        left -= len(level)
+        below: list[tuple[_Path, Any]] = []
         for path, value in level:
-            if isinstance(value, dict):
-                below.extend((f"{path}.{key}" if path else key, item) for key, item in value.items())
-            elif isinstance(value, list):
-                below.extend((f"{path}[{index}]", item) for index, item in enumerate(value))
-            elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-                raise InvalidInput.field(path or "body", "is an integer of more than 64 bits")
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                return InvalidInput.field(_text(path), WIDE_INTEGER)
+            if isinstance(value, dict | list):
+                items = value.items() if isinstance(value, dict) else enumerate(value)
+                below.extend(((path, key), item) for key, item in islice(items, max(0, left - len(below))))
         level = below
+    return InvalidInput.field("body", f"holds a number that {WIDE_INTEGER}")
 
 
-def _walk(value: Any, kind: Any, path: str, strict: bool, found: list[FieldError]) -> None:
-    """Adds what is wrong with ``value``: what lies deeper first, and only if that is all right the value itself."""
-    before = len(found)
-    for item, item_kind, item_path in _parts(value, kind, path, found):
-        _walk(item, item_kind, item_path, strict, found)
-        if len(found) >= ERRORS_LIMIT:
-            return
-    if len(found) == before:
+class _Search:
+    """Looks for what is wrong with a value, from the whole to its parts; what is right is not taken apart."""
+
+    def __init__(self, strict: bool) -> None:
+        self.found: list[FieldError] = []
+        self._strict = strict
+        self._nodes_left = NODES_LIMIT
+
+    def look_at(self, value: Any, kind: Any, path: "_Path") -> None:
+        """Adds what is wrong with ``value``: what is wrong with its parts, and only if these are all right itself."""
+        self._nodes_left -= 1
         try:
-            msgspec.convert(value, kind, strict=strict)
+            msgspec.convert(value, kind, strict=self._strict)
         except msgspec.ValidationError as exc:
-            found.append(_field_error(exc, path))
+            before = len(self.found)
+            for part, part_kind, part_path in self._parts(value, kind, path):
+                if len(self.found) >= ERRORS_LIMIT or self._nodes_left <= 0:
+                    return
+                self.look_at(part, part_kind, part_path)
+            if len(self.found) == before:
+                self.found.append(_field_error(exc, path))
+
+    def _parts(self, value: Any, kind: Any, path: "_Path") -> Iterator[tuple[Any, Any, "_Path"]]:
+        """What a value is made of: (part, its kind, its path). Notes required members that are missing."""
+        for alternative in _alternatives(kind):
+            origin, arguments = typing.get_origin(alternative), typing.get_args(alternative)
+            if isinstance(value, dict) and _is_struct(alternative):
+                return self._members(value, alternative, path)
+            if isinstance(value, dict) and origin is dict:
+                return ((item, arguments[1], (path, key)) for key, item in value.items())
+            if isinstance(value, list) and origin in (list, tuple):
+                return ((item, arguments[0], (path, index)) for index, item in enumerate(value))
+        return iter(())
+
+    def _members(
+        self, value: dict[str, Any], struct: type[msgspec.Struct], path: "_Path"
+    ) -> Iterator[tuple[Any, Any, "_Path"]]:
+        for field in msgspec.structs.fields(struct):
+            if field.encode_name in value:
+                yield value[field.encode_name], field.type, (path, field.encode_name)
+            elif field.required:
+                self.found.append(FieldError(_text((path, field.encode_name)), "is required"))
 
 
-def _parts(value: Any, kind: Any, path: str, found: list[FieldError]) -> list[tuple[Any, Any, str]]:
-    """What a value is made of: (part, its kind, its path). Notes required members that are missing."""
-    for alternative in _alternatives(kind):
-        origin, arguments = typing.get_origin(alternative), typing.get_args(alternative)
-        if isinstance(value, dict) and _is_struct(alternative):
-            return _members(value, alternative, path, found)
-        if isinstance(value, dict) and origin is dict:
-            return [(item, arguments[1], _join(path, key)) for key, item in value.items()]
-        if isinstance(value, list) and origin in (list, tuple):
-            return [(item, arguments[0], f"{path}[{index}]") for index, item in enumerate(value)]
-    return []
+# Where something stands: (where its parent stands, key or index). It becomes a text only for what is refused.
+_Path: typing.TypeAlias = "tuple[_Path, str | int] | None"
 
 
-def _members(
-    value: dict[str, Any], struct: type[msgspec.Struct], path: str, found: list[FieldError]
-) -> list[tuple[Any, Any, str]]:
-    parts = []
-    for field in msgspec.structs.fields(struct):
-        if field.encode_name in value:
-            parts.append((value[field.encode_name], field.type, _join(path, field.encode_name)))
-        elif field.required:
-            found.append(FieldError(_join(path, field.encode_name), "is required"))
-    return parts
+def _text(path: "_Path") -> str:
+    """``inner[2].identifier``; a long key or path is cut."""
+    names: list[str] = []
+    while path is not None:
+        path, key = path
+        names.append(f"[{key}]" if isinstance(key, int) else f".{_cut(key, PATH_KEY_CHARACTERS)}")
+    return _cut("".join(reversed(names)).removeprefix("."), PATH_CHARACTERS) or "body"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:
@@ -215,14 +243,11 @@ def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-def _field_error(error: msgspec.ValidationError, path: str) -> FieldError:
+def _field_error(error: msgspec.ValidationError, path: "_Path") -> FieldError:
     text = str(error)
     location = LOCATION.search(text)
+    name = "" if path is None else _text(path)
     if location is not None:
-        path = f"{path}{location['path']}".removeprefix(".")
+        name = _cut(f"{name}{location['path']}".removeprefix("."), PATH_CHARACTERS)
         text = text[: location.start()]
-    return FieldError(path or "body", text.replace("`", "'"))
+    return FieldError(name or "body", _cut(text.replace("`", "'"), MESSAGE_CHARACTERS))

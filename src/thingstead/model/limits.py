@@ -46,6 +46,7 @@ SIZE_BYTES = 2**53
 INSTANT_MS = 253_402_300_799_999  # the last millisecond of the year 9999
 
 JSON_DEPTH = 64  # of nested arrays and objects, in a body of the API and in a message of a device
+CREDENTIAL_BODY_BYTES = 8_192  # of a request that nobody has proved anything for: log-ins, certificates
 KEYS_COUNT = 1_000  # attributes or tags named in one request
 GROUP_FILTER_COUNT = 100  # groups named in one list query
 DEVICES_PER_REQUEST = 1_000  # devices put into or taken out of a group in one request

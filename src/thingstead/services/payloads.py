@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from thingstead.errors import InvalidInput
+from thingstead.model.json_text import is_too_deep
 from thingstead.model.limits import JSON_DEPTH
 
 MAX_SERIES_REPORTS = 10_000  # reports in one attributes/series message
@@ -28,8 +29,8 @@ def decode_object(payload: bytes) -> dict[str, Any]:
         value = read_object(payload)
     except DECODE_ERRORS as exc:
         raise InvalidInput(_reason(exc)) from exc
-    if may_be_deep(payload):
-        check_depth(value)
+    if is_too_deep(payload):
+        raise InvalidInput(TOO_DEEP)
     return value
 
 
@@ -39,13 +40,13 @@ def decode_any(payload: bytes) -> Any:
         value = _any_decoder.decode(payload)
     except DECODE_ERRORS as exc:
         raise InvalidInput(_reason(exc)) from exc
-    if may_be_deep(payload):
-        check_depth(value)
+    if is_too_deep(payload):
+        raise InvalidInput(TOO_DEEP)
     return value
 
 
 def may_be_deep(payload: bytes) -> bool:
-    """False where :func:`check_depth` certainly finds nothing."""
+    """False where a payload certainly is not nested too deeply."""
     return len(payload) > 2 * JSON_DEPTH and payload.count(b"[") + payload.count(b"{") > JSON_DEPTH
 
 

@@ -27,7 +27,7 @@ class DeviceOperation:
         decodes = endpoint.body is not None and not endpoint.raw
         self._decode_body = body_decoder(endpoint.body) if decodes else None
         self._decode_query = None if endpoint.query is None else query_decoder(endpoint.query)
-        self._body_limit_bytes = endpoint.body_limit_bytes or settings.body_limit_bytes
+        self._body_limit_bytes = endpoint.body_limit(settings.body_limit_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
         """Answers one request. The certificate comes first: a stranger's body is not even read.
