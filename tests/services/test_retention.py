@@ -17,6 +17,8 @@ from thingstead.model.report import Report
 from thingstead.model.retention import DAY_MS, RetentionPolicy, RetentionRule
 from thingstead.services.commits import committed
 from thingstead.services.retention import SETTLE_AFTER_MS, RetentionService
+from thingstead.storage.sqlite import devices as sqlite_devices
+from thingstead.storage.sqlite import removal
 from thingstead.storage.sqlite import retention as sqlite_retention
 from thingstead.storage.sqlite.store import SqliteStore
 
@@ -226,7 +228,8 @@ async def test_points_that_wait_to_fill_a_block_are_brought_into_one_after_a_whi
 async def test_the_history_of_a_removed_device_is_dropped_in_steps(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_retention, "BLOCKS_PER_STEP", 2)
+    monkeypatch.setattr(removal, "BLOCKS_PER_DELETE", 2)
+    monkeypatch.setattr(sqlite_devices, "STEPS_AT_ONCE", 1)
     await archive.fill("ours", "x", days=100, step_ms=HOUR)
     await archive.fill("theirs", "x", days=100, step_ms=HOUR)
     await archive.store.devices.delete("ours", archive.devices["ours"].id)

@@ -484,5 +484,5 @@ async def test_a_deleted_device_leaves_nothing_and_is_not_written_again(bench: B
     await pack(bench)
     for table in ("block", "spool", "device_state", "report_log"):
         assert bench.database.reader.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
-    assert bench.database.reader.execute("SELECT * FROM removed_devices").fetchall() == [(1, "p")]
+    assert bench.database.reader.execute("SELECT * FROM removed_devices").fetchall() == [(1, "p", "device1")]
     assert bench.history.packer.pending_points == 0

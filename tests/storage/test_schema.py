@@ -136,3 +136,34 @@ def test_migrations_are_numbered_without_a_gap(
 
     with pytest.raises(RuntimeError, match="not numbered"):
         load_migrations(package)
+
+
+def test_events_commands_and_alarms_of_an_older_file_are_kept(path: Path) -> None:
+    migrations = load_migrations("thingstead.storage.sqlite")
+    before = next(m.version for m in migrations if m.file_name.endswith("removal_in_steps.sql")) - 1
+    prepare(path, migrations[:before])
+    with closing(connect(path)) as connection:
+        connection.executescript(OLD_ROWS)
+    prepare(path)
+    with closing(connect(path)) as connection:
+        for table in ("events", "commands", "alarms", "alarm_logs", "notices", "notify_logs", "open_alarms"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,), table
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        connection.execute("DELETE FROM alarms")
+        connection.execute("DELETE FROM notices")
+        for table in ("alarm_logs", "notify_logs"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+
+
+OLD_ROWS = """
+INSERT INTO projects VALUES ('p', 'p', '', '{}', 'k', 'v', x'00', 0);
+INSERT INTO devices (number, id, project_id, name, descr, tags, access_token, view_token, device_code, create_time,
+    search_text) VALUES (1, 'd', 'p', 'n', '', '{}', 't', 'v', 'c', 0, '');
+INSERT INTO events VALUES (1, 'e', 'd', 'boot', '{}', 1);
+INSERT INTO commands VALUES (1, 'c', 'p', 'd', 'm', '{}', 1, 'queued', '', 'null', 1, 1, 1);
+INSERT INTO alarms (id, project_id, device_id, rule_id, rule_name, alarm_level, raised_at)
+    VALUES ('a', 'p', 'd', 'r', 'r', 1, 1);
+INSERT INTO alarm_logs VALUES (1, 'a', 'a', 'p', 'd', 'r', 1, 1, '{}', 1, 1);
+INSERT INTO notices VALUES (1, 'n', 'p', 'd', 'r', 'a', 'c', 'webhook', 'alarm', '{}', 'sent', 1, 1, 1, 1);
+INSERT INTO notify_logs VALUES (1, 1, 'p', 'd', 't', 'sent', '', 1, 1);
+"""

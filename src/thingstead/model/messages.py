@@ -114,6 +114,12 @@ class DeviceChanged(Message, frozen=True):
     device_id: str
 
 
+class DeviceRemoved(Message, frozen=True):
+    """A device was removed; what is kept of it is to be dropped."""
+
+    device_id: str
+
+
 class DeviceTypeChanged(Message, frozen=True):
     """A device type's definition changed; whoever compiled it must read it again."""
 
@@ -149,6 +155,7 @@ AnyMessage = (
     | DataReported
     | DataSent
     | SubDeviceAdded
+    | DeviceRemoved
     | PresenceChanged
     | SessionsRevoked
     | SubscribersRevoked

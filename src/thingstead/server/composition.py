@@ -49,6 +49,7 @@ from thingstead.services.platform import Platform
 from thingstead.services.presence import PresenceService
 from thingstead.services.projects import Credentials, ProjectService
 from thingstead.services.registration import RegistrationService
+from thingstead.services.removal import RemovalService
 from thingstead.services.retention import RetentionService
 from thingstead.services.streams import StreamService
 from thingstead.services.sub_devices import SubDeviceService
@@ -246,6 +247,9 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         await platform.presence.recover()
         platform.control.start()
         platform.retention.start()
+        removal = RemovalService(store, bus)
+        stack.push_async_callback(_within, "removal", removal.close)
+        removal.start()
         await platform.alarms.engine.start()
         platform.notify.dispatcher.start()
         gateway = Gateway(platform, bus, clock, config)

@@ -19,7 +19,7 @@ from thingstead.model.device import (
     Page,
 )
 from thingstead.model.limits import Problems
-from thingstead.model.messages import DeviceChanged, SessionsRevoked, SubDeviceAdded
+from thingstead.model.messages import DeviceChanged, DeviceRemoved, SessionsRevoked, SubDeviceAdded
 from thingstead.model.project import Tags
 from thingstead.services.imports import RowResult, import_devices
 from thingstead.services.new_device import DRAW_ATTEMPTS, NewDevice, check_new_device, draw_device, is_drawn_twice
@@ -248,3 +248,4 @@ class DeviceService:
         await self._store.devices.delete(project_id, device_id)
         self._bus.publish(DeviceChanged(device_id))
         self._bus.publish(SessionsRevoked([device_id], "device removed"))
+        self._bus.publish(DeviceRemoved(device_id))

@@ -148,7 +148,8 @@ class RetentionStore(Protocol):
         ...
 
     async def drop_removed(self) -> bool:
-        """One step over the history of devices that were removed; False: there was none."""
+        """One step over the history, events, commands, alarms and notices of devices that were removed; False: nothing
+        is left of any."""
         ...
 
     async def settle(self, before: int) -> bool:

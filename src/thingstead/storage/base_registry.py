@@ -184,7 +184,8 @@ class DeviceStore(Protocol):
 
     async def delete(self, project_id: str, device_id: str) -> None:
         """Removes the device with its state, history, logs and memberships. Conflict while it is a gateway that
-        still has sub-devices."""
+        still has sub-devices. What is more than a little of history, events, commands, alarms and notices, which
+        nobody can reach any more, is dropped later, by :meth:`RetentionStore.drop_removed`."""
         ...
 
     async def stat(self, project_id: str, active_since: int) -> DevicesStat:

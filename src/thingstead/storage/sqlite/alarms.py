@@ -204,7 +204,7 @@ def _end_shelf(connection: sqlite3.Connection, device_id: str, rule_id: str, at:
 
 
 def _where(project_id: str, alarm_filter: AlarmFilter, time: str) -> tuple[str, list[Any]]:
-    conditions = ["a.project_id = ?"]
+    conditions = ["a.project_id = ?", "a.device_id NOT IN (SELECT device_id FROM removed_devices)"]
     parameters: list[Any] = [project_id]
     for condition, value in (
         ("a.device_id = ?", alarm_filter.device_id),

@@ -14,6 +14,8 @@ from thingstead.storage.sqlite.failures import DRIVER_ERRORS, translated
 from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.layout import to_json
 
+STEPS_AT_ONCE = 20  # of dropping what a removed device leaves, before its removal is answered
+
 
 class _Touched(NamedTuple):
     """What the caches must forget of a device."""
@@ -120,6 +122,9 @@ class SqliteDevices:
             self._history.forget(device.number)
 
         await self._access.write(run, committed)
+        for _ in range(STEPS_AT_ONCE):
+            if not await self._history.drop_removed():
+                break
 
     def _forget(self, touched: _Touched) -> None:
         self._access.caches.drop_device(touched.device_id)

@@ -15,6 +15,7 @@ from thingstead.storage.sqlite.layout import Layout
 log = structlog.get_logger("thingstead.storage")
 
 EVENTS = Layout("events", EventRecord, json=("params",))
+_DEVICE = "SELECT 1 FROM devices WHERE id = ?"
 _WANTED = "WHERE device_id = ? AND ts BETWEEN ? AND ?"
 _COUNT = f"SELECT count(*) FROM events {_WANTED}"  # noqa: S608 - both parts are ours
 
@@ -30,10 +31,10 @@ class SqliteEvents:
         row = EVENTS.row(event)
 
         def insert(connection: sqlite3.Connection) -> None:
-            try:
+            if connection.execute(_DEVICE, (event.device_id,)).fetchone() is None:
+                log.info("event dropped: its device was removed", device_id=event.device_id)
+            else:
                 connection.execute(EVENTS.insert, row)
-            except sqlite3.IntegrityError:  # undoes this statement alone, so the others of the commit are kept
-                log.info("an event was dropped, its device is gone", device_id=event.device_id)
 
         batch = self._history.touch(device_number, "event", event.ts)
         batch.extras.append(insert)

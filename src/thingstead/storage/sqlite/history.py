@@ -21,7 +21,7 @@ from thingstead.storage.sqlite.log import Log, read_log, readable_rows, renew
 from thingstead.storage.sqlite.packer import Packer
 from thingstead.storage.sqlite.quarantine import Finding, Quarantine
 from thingstead.storage.sqlite.records import REMOVE_CODE, Pending, encode_values
-from thingstead.storage.sqlite.removal import remove_blocks, remove_device
+from thingstead.storage.sqlite.removal import drop_step, remove_blocks, remove_device
 from thingstead.storage.sqlite.series import BlockStream, newest_points
 from thingstead.storage.sqlite.snapshots import snapshot
 from thingstead.storage.sqlite.spool import Unpacked, remove_attributes
@@ -222,6 +222,11 @@ class SqliteHistory:
     def delete_in(connection: sqlite3.Connection, device_number: int) -> None:
         """Deletes what is kept of a device, within the transaction that deletes the device."""
         remove_device(connection, device_number)
+
+    async def drop_removed(self) -> bool:
+        """One step over what is left of devices that were deleted; False: nothing is."""
+        async with self.packer.lock:
+            return await self._database.write(drop_step)
 
     def forget(self, device_number: int) -> None:
         """Drops what is in memory of a device that was deleted."""

@@ -27,7 +27,7 @@ from thingstead.storage.sqlite import compaction
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.compaction import Compacted
 from thingstead.storage.sqlite.history import SqliteHistory
-from thingstead.storage.sqlite.hours import HOUR_MS, ROW_BYTES, Piece, take_blocks
+from thingstead.storage.sqlite.hours import HOUR_MS, ROW_BYTES, Piece
 from thingstead.storage.sqlite.layout import to_json
 from thingstead.storage.sqlite.quarantine import Finding
 from thingstead.storage.sqlite.states import identifiers_in_blocks
@@ -112,21 +112,7 @@ class SqliteRetention:
         )
 
     async def drop_removed(self) -> bool:
-        def run(connection: sqlite3.Connection) -> bool:
-            row = connection.execute("SELECT number, project_id FROM removed_devices LIMIT 1").fetchone()
-            if row is None:
-                return False
-            condition = (
-                "device_number = ?1 AND (identifier, first_ts) IN"
-                " (SELECT identifier, first_ts FROM block WHERE device_number = ?1 LIMIT ?2)"
-            )
-            pieces = take_blocks(connection, dict([row]), condition, (row[0], BLOCKS_PER_STEP))
-            if len(pieces) < BLOCKS_PER_STEP:
-                connection.execute("DELETE FROM removed_devices WHERE number = ?", (row[0],))
-            return True
-
-        async with self._history.packer.lock:
-            return await self._access.write(run)
+        return await self._history.drop_removed()
 
     async def settle(self, before: int) -> bool:
         rows = self._access.all(
