@@ -94,6 +94,12 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_notices_sent_total", "counter", "Notices of alarms that were taken."),
         MetricInfo("thingstead_notices_failed_total", "counter", "Attempts to send one that failed."),
         MetricInfo("thingstead_notices_dropped_total", "counter", "Notices dropped since their time was over."),
+        MetricInfo(
+            "thingstead_log_rows_dropped_total",
+            "counter",
+            "Events, commands, alarms and notices of devices dropped for their age or number.",
+            ("kind",),
+        ),
         MetricInfo("thingstead_disk_free_bytes", "gauge", "Room on the disk of the data folder."),
         MetricInfo("thingstead_commits_failed_total", "counter", "Transactions that failed."),
         MetricInfo("thingstead_commit_seconds", "histogram", "Duration of a transaction, its fsync included."),

@@ -79,16 +79,6 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_packet_size_bytes: Annotated[
         int, about("Largest MQTT packet that is accepted.", "bytes", ge=1024, le=268_435_460)
     ] = 262_144
-    max_connect_size_bytes: Annotated[
-        int,
-        about(
-            "Largest CONNECT, its will included; it comes from strangers, so it gets less than an admitted client's"
-            " packets.",
-            "bytes",
-            ge=1024,
-            le=268_435_460,
-        ),
-    ] = 16_384
     keep_alive_max_s: Annotated[
         int,
         about("Longest keep alive; MQTT 5.0 clients that ask for more are told this one.", "seconds", ge=5, le=65_535),
@@ -247,12 +237,39 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         about("How often what is past its time is dropped.", "seconds", ge=1, le=86_400),
     ] = 300
+    event_retention_days: Annotated[int, about("How long an event is kept; 0 keeps it for ever.", "days", ge=0)] = 365
+    events_per_device_max: Annotated[
+        int, about("Events of one device that are kept, the newest; 0 sets no bound.", "events", ge=0)
+    ] = 100_000
+    command_retention_days: Annotated[
+        int, about("How long a command that has ended is kept; 0 keeps it for ever.", "days", ge=0)
+    ] = 365
+    commands_per_device_max: Annotated[
+        int,
+        about("Commands of one device that are kept after their end, the newest; 0 sets no bound.", "commands", ge=0),
+    ] = 10_000
     alarm_retention_days: Annotated[
         int, about("How long an alarm that is cleared is kept, with its messages; 0 keeps it for ever.", "days", ge=0)
     ] = 365
+    alarms_per_device_max: Annotated[
+        int,
+        about(
+            "Alarms of one device that are kept after they cleared, the newest, with their messages; 0 sets no bound.",
+            "alarms",
+            ge=0,
+        ),
+    ] = 10_000
     notice_retention_days: Annotated[
         int, about("How long a notice is kept, with the log of its attempts; 0 keeps it for ever.", "days", ge=0)
     ] = 90
+    notices_per_device_max: Annotated[
+        int,
+        about(
+            "Notices of one device that are kept after they were sent or given up, the newest; 0 sets no bound.",
+            "notices",
+            ge=0,
+        ),
+    ] = 10_000
 
 
 class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):

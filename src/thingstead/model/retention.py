@@ -1,10 +1,12 @@
 """How long history is kept, and how much of it there is."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 DAY_MS = 24 * 3600 * 1000
+
+LogKind = Literal["event", "command", "alarm", "notice"]  # what is kept of a device beside its history
 
 
 class RetentionRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,6 +75,13 @@ class Dropped(NamedTuple):
     points: int
     size_bytes: int
     go_on_after: int | None  # number of a device; None at the end
+
+
+class LogsDue(NamedTuple):
+    """How many rows of a log are past their time; a row may count in both."""
+
+    old: int
+    excess: int  # beyond the number that is kept of one device
 
 
 KEEP = Cutoff(0, 0, 0)

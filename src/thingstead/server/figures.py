@@ -63,6 +63,10 @@ def _read_alarms(metrics: Metrics, platform: Platform) -> None:
     metrics.read("thingstead_notices_sent_total", lambda: dispatcher.sent)
     metrics.read("thingstead_notices_failed_total", lambda: dispatcher.failed)
     metrics.read("thingstead_notices_dropped_total", lambda: retention.notices_dropped)
+    metrics.read(
+        "thingstead_log_rows_dropped_total",
+        lambda: {(kind,): rows for kind, rows in retention.logs.dropped.items()},
+    )
 
 
 def _read_mqtt_server(metrics: Metrics, gateway: Gateway) -> None:

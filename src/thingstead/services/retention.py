@@ -20,6 +20,7 @@ from thingstead.model.retention import (
     RetentionRule,
     StoredDevice,
 )
+from thingstead.services.log_retention import LogRetention
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.retention")
@@ -58,6 +59,7 @@ class RetentionService:
         self._store = store
         self._clock = clock
         self._settings = settings
+        self.logs = LogRetention(store, clock, settings)
         self._task: asyncio.Task[None] | None = None
         self.extent = NOTHING  # of all projects, as of the last run
         self.points_dropped = 0
@@ -138,8 +140,10 @@ class RetentionService:
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run_regularly())
+        self.logs.start()
 
     async def close(self) -> None:
+        await self.logs.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

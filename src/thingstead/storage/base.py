@@ -23,6 +23,7 @@ from thingstead.storage.base_devices import (
 from thingstead.storage.base_history import (
     Archive,
     HistoryStore,
+    LogRetentionStore,
     RangeStore,
     RetentionStore,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "DeviceTypeStore",
     "EventStore",
     "HistoryStore",
+    "LogRetentionStore",
     "MqttSessionStore",
     "NotifyStore",
     "PresenceStore",
@@ -96,6 +98,8 @@ class Store(Protocol):
     def ranges(self) -> RangeStore: ...
     @property
     def retention(self) -> RetentionStore: ...
+    @property
+    def log_retention(self) -> LogRetentionStore: ...
     @property
     def events(self) -> EventStore: ...
     @property

@@ -21,6 +21,8 @@ from thingstead.model.retention import (
     Cutoff,
     Dropped,
     HistoryExtent,
+    LogKind,
+    LogsDue,
     RetentionPolicy,
     SeriesExtent,
     StoredDevice,
@@ -159,6 +161,37 @@ class RetentionStore(Protocol):
 
     async def give_back(self) -> int:
         """One step of giving the disk back what was dropped; bytes, 0: there is nothing to give."""
+        ...
+
+
+class LogRetentionStore(Protocol):
+    """How many events, commands, alarms and notices of a device are kept, and for how long. Commands that are open,
+    alarms that are open and notices that wait are never dropped, and do not count. Drops in steps, as
+    :class:`RetentionStore` does."""
+
+    @property
+    def rows_added(self) -> int:
+        """Rows of all kinds added since the store was opened."""
+        ...
+
+    async def hold_until(self, at: int) -> int:
+        """The instant (ms) until which nothing may be dropped, since an earlier release that kept everything filled
+        this store: ``at`` when asked for the first time. 0 where a store was made by a release that drops."""
+        ...
+
+    async def due(self, kind: LogKind, before: int, most: int) -> LogsDue:
+        """How many rows would be dropped: those before an instant (ms), and of each device those beyond its newest
+        ``most``; 0 stands for no bound. Goes over all rows."""
+        ...
+
+    async def drop_old(self, kind: LogKind, before: int, after: str) -> tuple[int, str | None]:
+        """One step over devices with an id greater than ``after`` ('' at first): drops rows before an instant (ms).
+        Returns how many, and the device to go on after; None at the end."""
+        ...
+
+    async def drop_excess(self, kind: LogKind, most: int) -> int | None:
+        """One step over devices that got rows since they were last looked at, and once over all: drops what each has
+        beyond its newest ``most`` rows. Returns how many; None where no device is left to look at."""
         ...
 
 

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from thingstead.model.retention import LogKind
 from thingstead.storage.sqlite.cache import Caches
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.failures import DRIVER_ERRORS, translated
@@ -13,12 +14,27 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 
 
+class LogRows:
+    """Rows that were added to the logs of devices since the store was opened: how many, and of which devices since
+    somebody last looked."""
+
+    def __init__(self) -> None:
+        self.added = 0
+        self.devices: dict[LogKind, set[str]] = {"event": set(), "command": set(), "alarm": set(), "notice": set()}
+
+    def note(self, kind: LogKind, device_id: str) -> None:
+        """A row is added for a device."""
+        self.added += 1
+        self.devices[kind].add(device_id)
+
+
 class Access:
     """The database and the caches that go with it, as the nouns of the store share them."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.caches = Caches()
+        self.log_rows = LogRows()
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         """The first row of a small indexed read, on the event loop."""

@@ -5,6 +5,8 @@ years behind.
 """
 
 import sqlite3
+from collections.abc import Sequence
+from typing import Any
 
 STEP = 500  # rows looked up in one transaction; what hangs on them goes with them
 
@@ -12,15 +14,15 @@ _ENDED = """
 SELECT alarm_id FROM alarm_logs WHERE project_id = ? AND create_time < ? AND alarm_status = 0
 ORDER BY create_time, seq LIMIT ?
 """
-_COUNT = f"""
+_COUNT = """
 INSERT INTO alarm_totals (rule_id, alarms, open_ms, last_raised_at, last_cleared_at)
 SELECT rule_id, count(*), sum(cleared_at - raised_at), max(raised_at), max(cleared_at) FROM alarms
-WHERE id IN ({_ENDED}) AND rule_id IN (SELECT id FROM alarm_rules) GROUP BY rule_id
+WHERE cleared_at NOT NULL AND rule_id IN (SELECT id FROM alarm_rules) AND {} GROUP BY rule_id
 ON CONFLICT (rule_id) DO UPDATE SET alarms = alarms + excluded.alarms, open_ms = open_ms + excluded.open_ms,
     last_raised_at = max(last_raised_at, excluded.last_raised_at),
     last_cleared_at = max(last_cleared_at, excluded.last_cleared_at)
-"""  # noqa: S608 - words of this module
-_DROP_ALARMS = f"DELETE FROM alarms WHERE id IN ({_ENDED})"  # noqa: S608 - as above
+"""
+_DROP_ALARMS = f"DELETE FROM alarms WHERE id IN ({_ENDED})"  # noqa: S608 - words of this module
 # An alarm may be open for years and change its level all the time: its first and its newest message stay.
 _DROP_CHANGES = """
 DELETE FROM alarm_logs WHERE seq IN (
@@ -35,10 +37,15 @@ DELETE FROM notices WHERE seq IN (
 """
 
 
+def count_alarms(connection: sqlite3.Connection, condition: str, parameters: Sequence[Any]) -> None:
+    """Adds the alarms that fulfill a condition, and are about to be dropped, to what their rules add up to."""
+    connection.execute(_COUNT.format(condition), parameters)
+
+
 def prune_alarms(connection: sqlite3.Connection, project_id: str, before: int) -> int:
     """Drops some alarms that ended before an instant (ms), with their messages; how many rows it found."""
     step = (project_id, before, STEP)
-    connection.execute(_COUNT, step)
+    count_alarms(connection, f"id IN ({_ENDED})", step)
     alarms = connection.execute(_DROP_ALARMS, step).rowcount
     return alarms + connection.execute(_DROP_CHANGES, step).rowcount
 

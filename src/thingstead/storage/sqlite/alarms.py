@@ -46,6 +46,10 @@ class SqliteAlarms:
         self._history = history
 
     def append(self, changes: Sequence[AlarmChange]) -> Commit:
+        for change in changes:
+            if change.messages:
+                self._access.log_rows.note("alarm", change.device_id)
+                self._access.log_rows.note("notice", change.device_id)
         return self._history.also(writer_of(changes))
 
     async def list_page(self, project_id: str, alarm_filter: AlarmFilter, page: Page) -> tuple[list[AlarmLog], int]:

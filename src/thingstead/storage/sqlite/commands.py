@@ -31,6 +31,7 @@ class SqliteCommands:
             COMMANDS.add(connection, command)
 
         await self._access.write(run)
+        self._access.log_rows.note("command", command.device_id)
 
     async def get(self, device_id: str, row_id: str) -> Command:
         row = self._access.one(f"{COMMANDS.select} WHERE id = ? AND device_id = ?", (row_id, device_id))

@@ -38,6 +38,7 @@ class SqliteEvents:
 
         batch = self._history.touch(device_number, "event", event.ts)
         batch.extras.append(insert)
+        self._access.log_rows.note("event", event.device_id)
         return batch
 
     async def list_page(

@@ -23,6 +23,7 @@ from thingstead.storage.sqlite.devices import SqliteDevices
 from thingstead.storage.sqlite.disk import DiskWatch
 from thingstead.storage.sqlite.events import SqliteEvents
 from thingstead.storage.sqlite.history import SqliteHistory
+from thingstead.storage.sqlite.log_retention import SqliteLogRetention
 from thingstead.storage.sqlite.mqtt_sessions import SqliteMqttSessions
 from thingstead.storage.sqlite.notify import SqliteNotify
 from thingstead.storage.sqlite.presence import SqlitePresence
@@ -44,6 +45,7 @@ class SqliteStore:
         self.disk = DiskWatch(database, self.history.refuse, settings.low_disk_bytes)
         self.ranges = SqliteRanges(database, self.history)
         self.retention = SqliteRetention(access, self.history)
+        self.log_retention = SqliteLogRetention(access)
         self.projects = SqliteProjects(access)
         self.accounts = SqliteAccounts(access)
         self.device_types = SqliteDeviceTypes(access)
