@@ -71,6 +71,7 @@ class PackingWorker:
     async def _start(self) -> asyncio.subprocess.Process:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # modules of the current folder are nobody's
             "-m",
             "thingstead.storage.sqlite.packing_worker",
             str(self._path),
