@@ -69,6 +69,12 @@ class TestPacketSize:
         assert isinstance(goodbye, Disconnect)
         assert goodbye.reason_code is ReasonCode.PACKET_TOO_LARGE
 
+    async def test_a_connect_has_a_smaller_limit_than_the_packets_of_who_is_admitted(self, house: House) -> None:
+        peer = await house.peer(V5)
+        peer.send_bytes(house.connect_of(await house.device(), V5, client_id="x" * 16_384))
+        assert (await peer.receive(Connack)).reason_code is ReasonCode.PACKET_TOO_LARGE
+        await peer.receive_close()
+
     async def test_its_head_is_enough(self, house: House) -> None:
         peer = await house.log_in(await house.device())
         peer.send_bytes(b"\x30\xff\xff\xff\x7f")

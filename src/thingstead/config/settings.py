@@ -79,6 +79,16 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_packet_size_bytes: Annotated[
         int, about("Largest MQTT packet that is accepted.", "bytes", ge=1024, le=268_435_460)
     ] = 262_144
+    max_connect_size_bytes: Annotated[
+        int,
+        about(
+            "Largest CONNECT, its will included; it comes from strangers, so it gets less than an admitted client's"
+            " packets.",
+            "bytes",
+            ge=1024,
+            le=268_435_460,
+        ),
+    ] = 16_384
     keep_alive_max_s: Annotated[
         int,
         about("Longest keep alive; MQTT 5.0 clients that ask for more are told this one.", "seconds", ge=5, le=65_535),

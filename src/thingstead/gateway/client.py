@@ -69,7 +69,6 @@ class Client(Stream):
         "_around",
         "_connect",
         "_decoder",
-        "_early",
         "_jobs",
         "_packet_timer",
         "_plane",
@@ -89,12 +88,13 @@ class Client(Stream):
         super().__init__(around.settings.send_buffer_max_bytes, peer)
         self._around = around
         self._waiting_max = min(around.settings.receive_maximum, WAITING_MAX)
-        self._decoder = Decoder(around.settings.max_packet_size_bytes)
+        self._decoder = Decoder(
+            around.settings.max_packet_size_bytes, max_connect_size_bytes=around.settings.max_connect_size_bytes
+        )
         self._timer = SilenceTimer(around.silences, self)
         self._packet_timer: SilenceTimer | None = None  # made for the first packet that comes in pieces
         self._connect: Connect | None = None  # while it is admitted
         self._uplink: Uplink | None = None  # None until admitted
-        self._early: list[Packet] = []  # received behind CONNECT, while it is admitted
         self._jobs: Jobs | None = None
         self.counters = around.counters
 
@@ -151,7 +151,6 @@ class Client(Stream):
         self._stop_timers()
         self._around.clients.discard(self)
         self.counters.connections -= 1
-        self._early.clear()
         if self._jobs is not None:
             self._jobs.discard()
         if self._uplink is not None:
@@ -257,8 +256,6 @@ class Client(Stream):
             self.pause(_ADMITTING)
             self._timer.stop()  # the store answers or refuses; it does not keep us waiting for ever
             self._around.log_ins.take(self._log_in)
-            packets = packets[1:]
-        self._early += packets
         if self._connect is None and self._decoder.error is not None:
             raise self._decoder.error
 
@@ -299,8 +296,7 @@ class Client(Stream):
         self.write(connack)
         self._timer.start(terms.keep_alive_s * GRACE)
         plane.begin()
-        early, self._early = self._early, []
-        self._take(early)
+        self._take(self._decoder.admit())  # what came behind CONNECT
         if self._decoder.incomplete:
             self._await_rest(begun=True)
         self.resume(_ADMITTING)

@@ -1,5 +1,6 @@
 """Bytes to packets: framing, and which packets a peer may send."""
 
+import contextlib
 from collections.abc import Callable
 
 from thingstead.mqtt import wire
@@ -12,7 +13,6 @@ from thingstead.mqtt.connection_packets import (
     Pingresp,
     parse_protocol,
 )
-from thingstead.mqtt.properties import Property
 from thingstead.mqtt.protocol import FROM_CLIENT, FROM_SERVER, PacketType, ProtocolVersion
 from thingstead.mqtt.publish_packets import (
     Puback,
@@ -87,12 +87,39 @@ class Decoder:
     ``version`` is None for the end that waits for a CONNECT (the server), which sets it; a client gives it.
 
     Memory is bounded by ``max_packet_size_bytes``: a longer packet is an error as soon as its length is known.
+
+    Args:
+        max_connect_size_bytes: of the CONNECT, behind which nothing is looked at before :meth:`admit`, so that a
+            stranger costs little; None: as of any packet, and nothing waits.
     """
 
-    __slots__ = ("_buffer", "_max_packet_size_bytes", "_name", "_needed", "_peer_sends", "_topic", "error", "version")
+    __slots__ = (
+        "_buffer",
+        "_from_client",
+        "_held",
+        "_limit",
+        "_max_packet_size_bytes",
+        "_name",
+        "_needed",
+        "_peer_sends",
+        "_topic",
+        "_waits",
+        "error",
+        "version",
+    )
 
-    def __init__(self, max_packet_size_bytes: int, version: ProtocolVersion | None = None) -> None:
+    def __init__(
+        self,
+        max_packet_size_bytes: int,
+        version: ProtocolVersion | None = None,
+        *,
+        max_connect_size_bytes: int | None = None,
+    ) -> None:
         self._max_packet_size_bytes = max_packet_size_bytes
+        self._limit = max_packet_size_bytes if max_connect_size_bytes is None else max_connect_size_bytes
+        self._waits = max_connect_size_bytes is not None  # for the peer to be admitted
+        self._held = False  # the CONNECT was given, and the peer is not admitted yet
+        self._from_client = version is None
         self._peer_sends = FROM_CLIENT if version is None else FROM_SERVER
         self._buffer = bytearray()  # the beginning of a packet that is not complete
         self._needed = 0  # how long the buffer must be before looking at it again is worth it
@@ -111,6 +138,9 @@ class Decoder:
         if self.error is not None:
             return []
         buffer = self._buffer
+        if self._held:
+            buffer += data
+            return []
         if buffer:
             buffer += data
             if len(buffer) < self._needed:
@@ -127,6 +157,13 @@ class Decoder:
             buffer += data[consumed:]
         return packets
 
+    def admit(self) -> list[Packet]:
+        """The peer is admitted; returns the packets that came behind its CONNECT."""
+        self._held = False
+        self._limit = self._max_packet_size_bytes
+        self._needed = 0
+        return self.receive_data(b"")
+
     def _parse_all(self, data: bytes, packets: list[Packet]) -> int:
         """Appends every complete packet of ``data``; returns where the incomplete one begins."""
         pos, available = 0, len(data)
@@ -134,7 +171,7 @@ class Decoder:
             _check_first_byte(data[0])
         with_properties = self.version is V5
         repeats = not with_properties and self.version is not None  # whether the short way may be taken
-        name, limit = self._name, self._max_packet_size_bytes
+        name, limit = self._name, self._limit
         while available - pos >= 2:
             first_byte = data[pos]
             length = data[pos + 1]
@@ -146,6 +183,7 @@ class Decoder:
                     break
             end = start + length
             if end - pos > limit:
+                self._peek_version(data, start, available)
                 raise MqttError(
                     ReasonCode.PACKET_TOO_LARGE, f"a packet of {end - pos} bytes, over the limit of {limit}"
                 )
@@ -157,9 +195,9 @@ class Decoder:
                 # Most devices publish to one topic at QoS 1, again and again: its name needs not be read then.
                 packets.append(parse_repeated(data, self._topic, start + len(name), end))
             elif first_byte & 0xF0 == 0x30 and self.version is not None:
-                publish = parse_publish(data, first_byte, start, end, with_properties=with_properties)
-                if publish.properties:
-                    self._check_publish(publish)
+                publish = parse_publish(
+                    data, first_byte, start, end, with_properties=with_properties, from_client=self._from_client
+                )
                 packets.append(publish)
                 if repeats and len(publish.topic) <= REPEATED_CHARACTERS:
                     name = self._name = data[start : start + 2 + (data[start] << 8 | data[start + 1])]
@@ -170,6 +208,8 @@ class Decoder:
                 packets.append(self._parse_one(data, first_byte, start, end))
                 with_properties = self.version is V5
                 repeats = not with_properties
+                if self._held:
+                    return end
             pos = end
         else:
             self._needed = 2
@@ -195,7 +235,7 @@ class Decoder:
     def _parse_one(self, data: bytes, first_byte: int, start: int, end: int) -> Packet:
         _check_type(first_byte)
         packet_type = PacketType(first_byte >> 4)
-        reader = wire.Reader(data, start, end)
+        reader = wire.Reader(data, start, end, from_client=self._from_client)
         if packet_type is PacketType.CONNECT and packet_type in self._peer_sends:
             return self._parse_connect(reader, first_byte)
         self._check_flags(packet_type, first_byte & 0x0F)
@@ -216,7 +256,15 @@ class Decoder:
         if first_byte & 0x0F and version is not V3_1:
             # [MQTT-2.1.3-1] The flags are reserved. 3.1, chapter 3.1: they are not used.
             raise malformed("CONNECT has flags in its fixed header")
-        return Connect.parse(reader, version)
+        connect = Connect.parse(reader, version)
+        self._held = self._waits
+        return connect
+
+    def _peek_version(self, data: bytes, start: int, available: int) -> None:
+        """Of a CONNECT that is too large, as far as it has come, so that it is refused in the peer's own version."""
+        if self.version is None:
+            with contextlib.suppress(MqttError):
+                self.version = parse_protocol(wire.Reader(data, start, available))
 
     def _check_flags(self, packet_type: PacketType, flags: int) -> None:
         wanted = 2 if packet_type in _FLAGS_2 else 0
@@ -224,11 +272,6 @@ class Decoder:
             flags &= ~8  # 3.1, 2.1: DUP may be set on whatever is sent with QoS 1
         if flags != wanted:
             raise malformed(f"{packet_type.name} has wrong flags in its fixed header")
-
-    def _check_publish(self, packet: Publish) -> None:
-        if Property.SUBSCRIPTION_IDENTIFIER in packet.properties and self._peer_sends is FROM_CLIENT:
-            # [MQTT-3.3.4-6] A client does not send subscription identifiers.
-            raise protocol_error("PUBLISH from a client has a subscription identifier")
 
     def _check_disconnect(self, packet: Disconnect) -> None:
         from_client = self._peer_sends is FROM_CLIENT

@@ -59,6 +59,8 @@ class _NoProperties(dict[Property, Any]):
 
 NO_PROPERTIES: Properties = _NoProperties()
 
+USER_PROPERTIES_LIMIT = 256  # of one packet of a client, or of one will
+
 WILL = "will"  # the will's properties (3.1.3.2) form a set of their own beside those of the packet types
 Place = PacketType | str
 
@@ -153,27 +155,38 @@ def _repeats(prop: Property, place: Place) -> bool:
 
 
 def parse_properties(reader: wire.Reader, place: Place) -> Properties:
-    """Reads a property length and the properties after it (2.2.2)."""
+    """Reads a property length and the properties after it (2.2.2), in time that grows with their bytes.
+
+    What may not stand there is refused before what follows it is read. Raises MqttError.
+    """
     length = reader.variable_byte_integer()
     if not length:
         return NO_PROPERTIES
     inner = reader.sub_reader(length)
     found: dict[Property, Any] = {}
+    lists: dict[Property, list[Any]] = {}
     while not inner.exhausted:
-        rule, prop = _rule_of(inner.variable_byte_integer(), place)
+        rule, prop = _rule_of(inner.variable_byte_integer(), place, reader.from_client)
         value = rule.kind.read(inner)
         if rule.check is not None and not rule.check(value):
             raise MqttError(rule.refusal, f"{prop.name} has an impossible value")
-        if prop is Property.USER_PROPERTY or prop is Property.SUBSCRIPTION_IDENTIFIER:
-            value = (*found.get(prop, ()), value)
+        several = prop is Property.USER_PROPERTY or prop is Property.SUBSCRIPTION_IDENTIFIER
         if prop in found and not _repeats(prop, place):
             # 2.2.2.2: "It is a Protocol Error to include" a property more than once.
             raise protocol_error(f"{prop.name} stands twice")
-        found[prop] = value
+        if several:
+            values = found[prop] = lists.setdefault(prop, [])
+            values.append(value)
+            if reader.from_client and len(values) > USER_PROPERTIES_LIMIT:
+                raise MqttError(ReasonCode.QUOTA_EXCEEDED, f"more than {USER_PROPERTIES_LIMIT} user properties")
+        else:
+            found[prop] = value
+    for prop, values in lists.items():
+        found[prop] = tuple(values)
     return found
 
 
-def _rule_of(identifier: int, place: Place) -> tuple[_Rule, Property]:
+def _rule_of(identifier: int, place: Place, from_client: bool) -> tuple[_Rule, Property]:
     try:
         prop = Property(identifier)
     except ValueError:
@@ -182,6 +195,9 @@ def _rule_of(identifier: int, place: Place) -> tuple[_Rule, Property]:
     if place not in rule.places:
         # 2.2.2.2: an identifier that is not valid for its packet type makes the packet malformed.
         raise malformed(f"{prop.name} is not allowed in this packet")
+    if from_client and place is PacketType.PUBLISH and prop is Property.SUBSCRIPTION_IDENTIFIER:
+        # [MQTT-3.3.4-6] A client does not send subscription identifiers.
+        raise protocol_error("PUBLISH from a client has a subscription identifier")
     return rule, prop
 
 

@@ -58,7 +58,9 @@ class Publish(msgspec.Struct, gc=False):
         return wire.packet(0x30 | self.dup << 3 | self.qos << 1 | self.retain, body + self.payload)
 
 
-def parse_publish(data: bytes, first_byte: int, start: int, end: int, *, with_properties: bool) -> Publish:
+def parse_publish(
+    data: bytes, first_byte: int, start: int, end: int, *, with_properties: bool, from_client: bool = False
+) -> Publish:
     """Reads the body ``data[start:end]`` of a PUBLISH. ``with_properties``: the version is 5.0."""
     qos = first_byte >> 1 & 3
     if qos == 3:
@@ -87,7 +89,7 @@ def parse_publish(data: bytes, first_byte: int, start: int, end: int, *, with_pr
     properties = NO_PROPERTIES
     if with_properties:
         if data[payload_at]:
-            reader = wire.Reader(data, payload_at, end)
+            reader = wire.Reader(data, payload_at, end, from_client=from_client)
             properties = parse_properties(reader, PacketType.PUBLISH)
             payload_at = reader.position
         else:

@@ -11,6 +11,7 @@ from thingstead.mqtt.protocol import PacketType, ProtocolVersion, RetainHandling
 from thingstead.mqtt.reasons import (
     SUBACK_REASON_CODES,
     UNSUBACK_REASON_CODES,
+    MqttError,
     ReasonCode,
     malformed,
     protocol_error,
@@ -18,6 +19,8 @@ from thingstead.mqtt.reasons import (
 from thingstead.mqtt.topics import SHARE_PREFIX, check_topic_filter
 
 V5 = ProtocolVersion.V5
+
+FILTERS_LIMIT = 10_000  # of one packet of a client; as many take some ten milliseconds
 
 _NO_LOCAL, _RETAIN_AS_PUBLISHED, _RETAIN_HANDLING, _RESERVED = 0x04, 0x08, 0x30, 0xC0
 
@@ -87,6 +90,8 @@ class Subscribe:
         if version is V5:
             packet.properties = parse_properties(reader, PacketType.SUBSCRIBE)
         while not reader.exhausted:
+            if len(packet.subscriptions) >= FILTERS_LIMIT:
+                raise _too_many_filters("SUBSCRIBE")
             packet.subscriptions.append(SubscriptionRequest.parse(reader, version))
         if not packet.subscriptions:
             # [MQTT-3.8.3-2] (3.1.1: -3) At least one topic filter.
@@ -145,6 +150,8 @@ class Unsubscribe:
         if version is V5:
             packet.properties = parse_properties(reader, PacketType.UNSUBSCRIBE)
         while not reader.exhausted:
+            if len(packet.topic_filters) >= FILTERS_LIMIT:
+                raise _too_many_filters("UNSUBSCRIBE")
             topic_filter = reader.utf8()
             check_topic_filter(topic_filter)
             packet.topic_filters.append(topic_filter)
@@ -180,6 +187,11 @@ class Unsuback:
     def serialize(self, version: ProtocolVersion) -> bytes:
         body = _head(self.packet_id, self.properties, PacketType.UNSUBACK, version)
         return wire.packet(0xB0, body + bytes(self.reason_codes) if version is V5 else body)
+
+
+def _too_many_filters(packet: str) -> MqttError:
+    """The refusal of a packet with more filters than anybody needs."""
+    return MqttError(ReasonCode.QUOTA_EXCEEDED, f"{packet} has more than {FILTERS_LIMIT} topic filters")
 
 
 def _read_reason_codes(reader: wire.Reader, allowed: frozenset[ReasonCode]) -> tuple[ReasonCode, ...]:

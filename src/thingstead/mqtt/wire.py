@@ -6,11 +6,16 @@ MAX_VARIABLE_BYTE_INTEGER = 268_435_455
 
 
 class Reader:
-    """Reads one packet's body. Every read past its end raises MqttError (malformed)."""
+    """Reads one packet's body. Every read past its end raises MqttError (malformed).
 
-    __slots__ = ("_data", "_end", "_pos")
+    Args:
+        from_client: a client sent it, which may send less than a server may.
+    """
 
-    def __init__(self, data: bytes, start: int, end: int) -> None:
+    __slots__ = ("_data", "_end", "_pos", "from_client")
+
+    def __init__(self, data: bytes, start: int, end: int, *, from_client: bool = False) -> None:
+        self.from_client = from_client
         self._data = data
         self._pos = start
         self._end = end
@@ -74,7 +79,7 @@ class Reader:
         if start + length > self._end:
             raise malformed("a length leads past the end of the packet")
         self._pos = start + length
-        return Reader(self._data, start, start + length)
+        return Reader(self._data, start, start + length, from_client=self.from_client)
 
     def finish(self) -> None:
         """The body has been read: nothing may be left."""
