@@ -105,6 +105,10 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_commit_seconds", "histogram", "Duration of a transaction, its fsync included."),
         MetricInfo("thingstead_write_queue_length", "gauge", "Writes that wait for a transaction."),
         MetricInfo("thingstead_http_requests_total", "counter", "HTTP requests.", ("method", "route", "status")),
+        MetricInfo("thingstead_log_ins_failed_total", "counter", "Log-ins whose credential was wrong.", ("kind",)),
+        MetricInfo(
+            "thingstead_log_ins_throttled_total", "counter", "Log-ins refused since too many had failed.", ("kind",)
+        ),
     )
 }
 

@@ -45,6 +45,22 @@ async def test_a_wrong_certificate_is_refused_without_saying_which_half_was_wron
     assert house.counters.connections_refused == len(wrong)
 
 
+@pytest.mark.parametrize(("version", "reason_code"), [(V3_1_1, 3), (V5, 0x9F)])
+async def test_wrong_certificates_of_one_address_are_throttled_and_right_ones_are_not(
+    house: House, version: ProtocolVersion, reason_code: int
+) -> None:
+    device = await house.device()
+    log_ins = house.platform.log_ins
+    for _ in range(100):
+        log_ins.devices.failed("127.0.0.1")
+    peer = await house.peer(version)
+    peer.send(Connect(version, "c", user_name="unknown", password=b"wrong"))
+    assert (await peer.receive(Connack)).serialize(version)[3] == reason_code
+    assert (log_ins.failures.failed["device"], log_ins.failures.throttled["device"]) == (101, 1)
+    await house.log_in(device, version)
+    assert await house.online(device)
+
+
 async def test_a_certificate_of_another_project_is_refused(house: House) -> None:
     device = await house.device()
     other = await house.platform.projects.create()

@@ -153,6 +153,12 @@ async def test_a_wrong_key_is_closed_without_an_answer(peer: TcpPeer) -> None:
     assert await peer.closed() == b""
 
 
+async def test_a_wrong_key_counts_as_a_failed_log_in_of_its_address(house: House, peer: TcpPeer) -> None:
+    await peer.connect(b"0123456789" + peer.packet[10:])
+    assert await peer.closed() == b""
+    assert house.platform.log_ins.failures.failed["device"] == 1
+
+
 async def test_a_connection_that_does_not_register_in_time_is_closed(peer: TcpPeer) -> None:
     await peer.connect(peer.packet[:-1])
     assert await peer.closed() == b""

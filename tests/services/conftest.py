@@ -43,7 +43,7 @@ class Workshop:
         self.presence = PresenceService(store, bus, clock, self.logs, "node1")
         self.streams = StreamService(store, bus, clock, self.ingest, self.logs)
         self.devices = DeviceService(store, bus, clock)
-        self.registration = RegistrationService(store, bus, self.devices)
+        self.registration = RegistrationService(store, bus, clock, self.devices)
         self.sub_devices = SubDeviceService(store, bus, clock, self.ingest, self.control, self.presence, timeout_s=600)
 
     async def add_project(self, project_id: str) -> None:

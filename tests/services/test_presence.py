@@ -23,7 +23,7 @@ async def online(workshop: Workshop, device: Device) -> bool:
 
 async def test_a_device_logs_in_with_its_token_and_its_projects_key(workshop: Workshop) -> None:
     device = await workshop.add_device()
-    assert (await workshop.presence.authenticate(device.access_token, "key-p1")).id == device.id
+    assert (await workshop.presence.authenticate(device.access_token, "key-p1", "192.0.2.1")).id == device.id
 
 
 @pytest.mark.parametrize("project_key", ["", "key-p2", "key-p1 ", "\ud800"])
@@ -31,9 +31,9 @@ async def test_a_wrong_project_key_is_not_told_apart_from_a_wrong_token(workshop
     await workshop.add_project("p2")
     device = await workshop.add_device()
     with pytest.raises(NotAuthenticated) as wrong_key:
-        await workshop.presence.authenticate(device.access_token, project_key)
+        await workshop.presence.authenticate(device.access_token, project_key, "192.0.2.1")
     with pytest.raises(NotAuthenticated) as wrong_token:
-        await workshop.presence.authenticate("nobody", "key-p1")
+        await workshop.presence.authenticate("nobody", "key-p1", "192.0.2.1")
     assert wrong_key.value.message == wrong_token.value.message
 
 

@@ -8,6 +8,8 @@ from tests.services.conftest import NOW, Workshop
 from thingstead.errors import Forbidden, InvalidInput, NotAuthenticated, NotFound
 from thingstead.model.customer import Customer
 
+HOST = "192.0.2.1"
+
 
 async def type_key_of(workshop: Workshop, type_id: str) -> str:
     return (await workshop.store.device_types.get("p1", type_id)).type_key
@@ -15,33 +17,35 @@ async def type_key_of(workshop: Workshop, type_id: str) -> str:
 
 async def test_a_registered_device_gets_its_certificate(workshop: Workshop) -> None:
     device = await workshop.add_device(device_key="IMEI1")
-    found, conn_type = await workshop.registration.certificate("key-p1", "IMEI1")
+    found, conn_type = await workshop.registration.certificate("key-p1", "IMEI1", HOST)
     assert (found.id, found.access_token, conn_type) == (device.id, device.access_token, "1")
 
 
 async def test_a_gateway_is_told_that_it_is_one(workshop: Workshop) -> None:
     await workshop.add_device(device_key="G", type_id=await workshop.add_type(conn_type="3"))
-    assert (await workshop.registration.certificate("key-p1", "G"))[1] == "3"
+    assert (await workshop.registration.certificate("key-p1", "G", HOST))[1] == "3"
 
 
 async def test_an_unknown_device_creates_itself_only_under_a_type_that_allows_it(workshop: Workshop) -> None:
     open_type = await type_key_of(workshop, await workshop.add_type(auto_create=True))
     closed_type = await type_key_of(workshop, await workshop.add_type())
     with pytest.raises(NotFound):
-        await workshop.registration.certificate("key-p1", "K")
+        await workshop.registration.certificate("key-p1", "K", HOST)
     with pytest.raises(NotFound):
-        await workshop.registration.certificate("key-p1", "K", "unknown")
+        await workshop.registration.certificate("key-p1", "K", HOST, "unknown")
     with pytest.raises(Forbidden):
-        await workshop.registration.certificate("key-p1", "K", closed_type)
-    created, _ = await workshop.registration.certificate("key-p1", "K", open_type)
-    again, _ = await workshop.registration.certificate("key-p1", "K", closed_type)
+        await workshop.registration.certificate("key-p1", "K", HOST, closed_type)
+    created, _ = await workshop.registration.certificate("key-p1", "K", HOST, open_type)
+    again, _ = await workshop.registration.certificate("key-p1", "K", HOST, closed_type)
     assert created.id == again.id
     assert created.device_key == created.name == "K"
 
 
 async def test_a_device_that_asks_many_times_at_once_is_created_once(workshop: Workshop) -> None:
     open_type = await type_key_of(workshop, await workshop.add_type(auto_create=True))
-    answers = await asyncio.gather(*(workshop.registration.certificate("key-p1", "K", open_type) for _ in range(20)))
+    answers = await asyncio.gather(
+        *(workshop.registration.certificate("key-p1", "K", HOST, open_type) for _ in range(20))
+    )
     assert len({device.id for device, _ in answers}) == 1
 
 
@@ -53,7 +57,7 @@ async def test_a_customer_gets_the_device_unless_it_is_anothers(workshop: Worksh
         await workshop.store.customers.create(customer)
     device = await workshop.add_device(device_key="K")
     for customer_id in ("unknown", "first", "second"):
-        await workshop.registration.certificate("key-p1", "K", customer_id=customer_id)
+        await workshop.registration.certificate("key-p1", "K", HOST, customer_id=customer_id)
     assert (await workshop.store.devices.get("p1", device.id)).customer_id == "first"
 
 
@@ -61,13 +65,13 @@ async def test_a_project_key_opens_its_own_project_only(workshop: Workshop) -> N
     await workshop.add_project("p2")
     await workshop.add_device(device_key="K")
     with pytest.raises(NotFound):
-        await workshop.registration.certificate("key-p2", "K")
+        await workshop.registration.certificate("key-p2", "K", HOST)
     with pytest.raises(NotAuthenticated):
-        await workshop.registration.certificate("wrong", "K")
+        await workshop.registration.certificate("wrong", "K", HOST)
 
 
 @pytest.mark.parametrize("device_key", ["", " ", "x" * 129, "a\x00b"])
 async def test_a_bad_device_key_is_refused(workshop: Workshop, device_key: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        await workshop.registration.certificate("key-p1", device_key)
+        await workshop.registration.certificate("key-p1", device_key, HOST)
     assert [error.field for error in caught.value.errors] == ["device_key"]

@@ -10,7 +10,6 @@ from starlette.middleware.cors import CORSMiddleware
 from thingstead.api import dialect
 from thingstead.api.body import BodyTooSlow, PeerGone, Receive, Scope, Send
 from thingstead.api.device import dialect as device_dialect
-from thingstead.api.device.guesses import Guesses
 from thingstead.api.device.operation import DeviceOperation
 from thingstead.api.dialect import UNKNOWN_RESOURCE, Answer
 from thingstead.api.endpoint import Endpoint
@@ -18,7 +17,6 @@ from thingstead.api.operation import Operation
 from thingstead.api.pages import DocumentPages, HealthPage, MetricsPage
 from thingstead.api.router import Resource, Router
 from thingstead.api.routes import ENDPOINTS
-from thingstead.clock import Clock, SystemClock
 from thingstead.config import ApiSettings
 from thingstead.metrics import Metrics
 from thingstead.services.platform import Platform
@@ -48,7 +46,6 @@ def create_app(
     metrics: Metrics | None = None,
     endpoints: Sequence[Endpoint] = ENDPOINTS,
     warnings: Callable[[], Sequence[str]] = tuple,
-    clock: Clock | None = None,
 ) -> AsgiApp:
     """The application for an ASGI server.
 
@@ -61,9 +58,8 @@ def create_app(
         endpoints: what is served; the Project API and the planes of devices where not given.
     """
     router: Router[Route] = Router()
-    guesses = Guesses(platform, clock or SystemClock(), settings)
     for endpoint in endpoints:
-        router.add(endpoint.method, endpoint.path, _route(endpoint, platform, settings, guesses))
+        router.add(endpoint.method, endpoint.path, _route(endpoint, platform, settings))
     metrics = metrics or Metrics()
     documents = DocumentPages(endpoints)
     router.add("GET", "/healthz", Route(HealthPage(health, warnings)))
@@ -85,9 +81,9 @@ def create_app(
     return app
 
 
-def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings, guesses: Guesses) -> Route:
+def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings) -> Route:
     if endpoint.for_devices:
-        respond = DeviceOperation(endpoint, platform, settings, guesses)
+        respond = DeviceOperation(endpoint, platform, settings)
         return Route(respond, device_dialect.BODY_TOO_SLOW, device_dialect.FAULT, endpoint.acts)
     return Route(Operation(endpoint, platform, settings))
 

@@ -62,15 +62,22 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     certificate_failures_max: Annotated[
         int,
         about(
-            "Wrong device certificates, and DeviceKeys that lead to none, of one address within the window, before more"
-            " of them are throttled.",
+            "Wrong device certificates, over HTTP, MQTT and TCP, and DeviceKeys that lead to none, of one address"
+            " within the window, before more of them are throttled.",
             "failures",
             ge=1,
         ),
     ] = 100
-    certificate_window_s: Annotated[
-        int, about("The window of `certificate_failures_max`.", "seconds", ge=1, le=86_400)
-    ] = 60
+    certificate_project_failures_max: Annotated[
+        int,
+        about(
+            "DeviceKeys of one project that lead to no certificate, from any addresses; an address from which one led"
+            " to one before still may ask.",
+            "failures",
+            ge=1,
+        ),
+    ] = 1_000
+    certificate_window_s: Annotated[int, about("The window of these two.", "seconds", ge=1, le=86_400)] = 60
 
 
 class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,12 +219,28 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     login_failures_max: Annotated[
         int,
         about(
-            "Failed log-ins of one account or from one address, within the window, before it is throttled.",
+            "Failed log-ins of one account from one address, within the window, before more of them are throttled.",
             "log-ins",
             ge=1,
         ),
     ] = 10
-    login_window_s: Annotated[int, about("The window of `login_failures_max`.", "seconds", ge=1, le=86_400)] = 300
+    login_address_failures_max: Annotated[
+        int,
+        about(
+            "The same from one address, with any accounts; of applications and subscribers with any keys.",
+            "log-ins",
+            ge=1,
+        ),
+    ] = 100
+    login_account_failures_max: Annotated[
+        int,
+        about(
+            "The same of one account, from any addresses; an address from which it logged in before still may.",
+            "log-ins",
+            ge=1,
+        ),
+    ] = 500
+    login_window_s: Annotated[int, about("The window of these three.", "seconds", ge=1, le=86_400)] = 300
     password_hash_memory_kib: Annotated[
         int, about("Memory that hashing one password takes (argon2id).", "KiB", ge=8192, le=1 << 20)
     ] = 19_456

@@ -6,7 +6,6 @@ from typing import NamedTuple, TypeVar
 
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
-from thingstead.errors import NotAuthenticated
 from thingstead.gateway.acknowledgements import committed
 from thingstead.gateway.device_occupancy import Occupancy
 from thingstead.gateway.device_plane import DevicePlane
@@ -14,6 +13,7 @@ from thingstead.gateway.device_sessions import DeviceSessions
 from thingstead.gateway.gateway_plane import GatewayPlane
 from thingstead.gateway.hub import Downlink, Held, Hub, LiveSession
 from thingstead.gateway.plane import Connection
+from thingstead.model.addresses import host_of
 from thingstead.model.device import Device, DeviceSession
 from thingstead.mqtt.connection_packets import Connect
 from thingstead.services.device_links import DeviceLink
@@ -76,10 +76,10 @@ class DeviceLogIn:
             check: raises where the device may not connect in this way; nothing has begun then.
 
         Raises:
-            NotAuthenticated, or Unavailable where the session cannot be kept.
+            NotAuthenticated, TooManyRequests, or Unavailable where the session cannot be kept.
         """
         platform = self.platform
-        device = await platform.presence.authenticate(*certificate)
+        device = await platform.presence.authenticate(*certificate, host_of(connection.remote_address))
         session = LiveSession(secrets.token_hex(8), device.id, connection)
         self._hub.add(session)
         try:
@@ -120,7 +120,7 @@ class DeviceAccess:
         self._settings = settings
 
     async def admit(self, connect: Connect, connection: Connection) -> DevicePlane:
-        """Raises NotAuthenticated, or Unavailable where the session cannot be kept."""
+        """Raises NotAuthenticated, TooManyRequests, or Unavailable where the session cannot be kept."""
 
         async def make(admission: Admission) -> DevicePlane:
             return await self._plane(connect, connection, admission)
@@ -155,7 +155,8 @@ class DeviceAccess:
 
 
 def _certificate(connect: Connect) -> Certificate:
+    """What is longer than the limit is nobody's, and so is what is left of it."""
     access_token, password = connect.user_name or "", connect.password or b""
-    if len(access_token) > MAX_CREDENTIAL_CHARACTERS or len(password) > MAX_CREDENTIAL_CHARACTERS:
-        raise NotAuthenticated("the device certificate is not valid")
-    return Certificate(access_token, password.decode("utf-8", "replace"))
+    return Certificate(
+        access_token[:MAX_CREDENTIAL_CHARACTERS], password[:MAX_CREDENTIAL_CHARACTERS].decode("utf-8", "replace")
+    )

@@ -41,6 +41,7 @@ from thingstead.services.devices import DeviceService
 from thingstead.services.history import HistoryService
 from thingstead.services.history_import import HistoryImportService
 from thingstead.services.ingest import IngestService
+from thingstead.services.log_ins import LogIns
 from thingstead.services.mqtt_sessions import MqttSessionService
 from thingstead.services.notify import NotifyService
 from thingstead.services.notify_dispatch import NotifyDispatcher
@@ -76,11 +77,13 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
     ingest = IngestService(store, bus, clock, watches)
     control = ControlService(store, bus, clock, ingest)
     logs = DeviceLogService(store, clock)
-    presence = PresenceService(store, bus, clock, logs, NODE)
+    log_ins = LogIns(clock, account, config.http)
+    presence = PresenceService(store, bus, clock, logs, NODE, log_ins)
     return Platform(
         projects=ProjectService(store, bus, clock, passwords),
         accounts=AccountService(store, clock, passwords),
-        tokens=TokenService(store, clock, passwords, account),
+        log_ins=log_ins,
+        tokens=TokenService(store, clock, passwords, account, log_ins),
         devices=devices,
         device_types=DeviceTypeService(store, bus, clock),
         device_groups=DeviceGroupService(store, clock),
@@ -99,10 +102,10 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         notify=NotifyService(store, clock, NotifyDispatcher(store, bus, clock, config.notify)),
         device_logs=logs,
         streams=StreamService(store, bus, clock, ingest, logs),
-        registration=RegistrationService(store, bus, devices),
+        registration=RegistrationService(store, bus, clock, devices, log_ins),
         synchronous=SynchronousCommandService(control, clock),
         mqtt_sessions=MqttSessionService(store, clock),
-        subscriptions=SubscriptionService(store, bus, clock, account),
+        subscriptions=SubscriptionService(store, bus, clock, log_ins),
         sub_devices=SubDeviceService(
             store, bus, clock, ingest, control, presence, timeout_s=config.sub_device_timeout_s
         ),
@@ -263,7 +266,7 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         metrics = Metrics()
         read_figures(metrics, store, platform, gateway)
         # Last of all: GET /healthz answers when everything else is there.
-        app = create_app(platform, config.http, store.trouble, metrics, warnings=store.warnings, clock=clock)
+        app = create_app(platform, config.http, store.trouble, metrics, warnings=store.warnings)
         http = HttpListener(app, doors.of("http", "https"), config.http, gateway.websocket)
         stack.push_async_callback(_within, "http", http.stop)
         await http.start()

@@ -42,6 +42,9 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Ga
     metrics.read("thingstead_history_dropped_points_total", lambda: retention.points_dropped)
     metrics.read("thingstead_history_quarantined_rows", lambda: store.figures().rows_quarantined)
     metrics.read("thingstead_damaged_pages_met_total", lambda: store.figures().damage_met)
+    failures = platform.log_ins.failures
+    metrics.read("thingstead_log_ins_failed_total", lambda: {(kind,): n for kind, n in failures.failed.items()})
+    metrics.read("thingstead_log_ins_throttled_total", lambda: {(kind,): n for kind, n in failures.throttled.items()})
     _read_alarms(metrics, platform)
     _read_mqtt_server(metrics, gateway)
     metrics.read("thingstead_disk_free_bytes", lambda: store.figures().disk_free_bytes)

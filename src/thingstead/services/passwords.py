@@ -29,8 +29,14 @@ class Passwords:
         """The encoded argon2id hash, with its salt and parameters."""
         return await self._in_thread(lambda: self._hasher.hash(password))
 
-    async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Whether the password is the right one. None, for an account that does not exist, costs the same time."""
+    async def verify(self, password_hash: str | None, password: str, *, known: bool = True) -> bool:
+        """Whether the password is the right one. None, for an account that does not exist, costs the same time.
+
+        Args:
+            known: the caller logged in before; others leave half of the queue to those who did.
+        """
+        if not known and self._waiting >= QUEUE_LIMIT // 2:
+            raise _too_many()
         if self._decoy is None:
             self._decoy = await self.hash("a password that nobody has")
         encoded = password_hash or self._decoy
@@ -45,10 +51,14 @@ class Passwords:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._waiting >= QUEUE_LIMIT:
-            raise TooManyRequests("too many log-ins at once", retry_after_s=2)
+            raise _too_many()
         self._waiting += 1
         try:
             async with self._turns:
                 return await asyncio.to_thread(work)
         finally:
             self._waiting -= 1
+
+
+def _too_many() -> TooManyRequests:
+    return TooManyRequests("too many log-ins at once", retry_after_s=2)

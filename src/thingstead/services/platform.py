@@ -17,6 +17,7 @@ from thingstead.services.devices import DeviceService
 from thingstead.services.history import HistoryService
 from thingstead.services.history_import import HistoryImportService
 from thingstead.services.ingest import IngestService
+from thingstead.services.log_ins import LogIns
 from thingstead.services.mqtt_sessions import MqttSessionService
 from thingstead.services.notify import NotifyService
 from thingstead.services.presence import PresenceService
@@ -36,6 +37,7 @@ class Platform:
 
     projects: ProjectService
     accounts: AccountService
+    log_ins: LogIns
     tokens: TokenService
     devices: DeviceService
     device_types: DeviceTypeService

@@ -16,6 +16,7 @@ from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
 from thingstead.services.commits import committed
 from thingstead.services.device_logs import DeviceLogService
+from thingstead.services.log_ins import LogIns
 from thingstead.services.rations import Rations
 from thingstead.storage.base import Commit, Store
 
@@ -29,8 +30,17 @@ WARNINGS, WARNING_INTERVAL_S = 1, 600.0  # of one device: a fight may go on for 
 class PresenceService:
     """Log-in of devices, and their sessions."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, logs: DeviceLogService, node: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        logs: DeviceLogService,
+        node: str,
+        log_ins: LogIns | None = None,
+    ) -> None:
         self._store = store
+        self._log_ins = log_ins or LogIns(clock)
         self._bus = bus
         self._clock = clock
         self._logs = logs
@@ -47,17 +57,20 @@ class PresenceService:
                 self._tell_end(device, session_id, "the server was restarted")
         return len(left)
 
-    async def authenticate(self, access_token: str, project_key: str) -> Device:
-        """The device whose certificate this is (wire reference §3.1).
+    async def authenticate(self, access_token: str, project_key: str, remote_host: str) -> Device:
+        """The device whose certificate this is (wire reference §3.1). Many devices may share an address, and one of
+        them may have lost its certificate: a right one always passes, and only wrong ones are throttled.
 
         Raises:
             NotAuthenticated: no such certificate; never says which half was wrong.
+            TooManyRequests: the same, and too many before it were wrong, from this address.
         """
         device = await self._store.devices.find_by_access_token(access_token)
         if device is not None:
             project = await self._store.projects.get(device.project_id)
             if hmac.compare_digest(project.project_key.encode(), project_key.encode("utf-8", "surrogatepass")):
                 return device
+        self._log_ins.devices.failed(remote_host, "" if device is None else device.id)
         raise NotAuthenticated("the device certificate is not valid")
 
     async def open(self, device: Device, session: DeviceSession) -> None:

@@ -1,12 +1,14 @@
 """Gives devices their certificate over the wire (wire reference §2): 一型一密, with or without auto-create."""
 
 from thingstead.bus.base import Bus
+from thingstead.clock import Clock
 from thingstead.errors import Conflict, FieldError, Forbidden, InvalidInput, NotAuthenticated, NotFound
 from thingstead.model import limits
 from thingstead.model.device import Device
 from thingstead.model.messages import DeviceChanged
 from thingstead.model.project import Project
 from thingstead.services.devices import DIRECT, SUB_DEVICE, DeviceService
+from thingstead.services.log_ins import LogIns
 from thingstead.services.new_device import NewDevice
 from thingstead.storage.base import Store
 
@@ -14,13 +16,16 @@ from thingstead.storage.base import Store
 class RegistrationService:
     """Finds or creates the device that a DeviceKey names."""
 
-    def __init__(self, store: Store, bus: Bus, devices: DeviceService) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, clock: Clock, devices: DeviceService, log_ins: LogIns | None = None
+    ) -> None:
         self._store = store
+        self._log_ins = log_ins or LogIns(clock)
         self._bus = bus
         self._devices = devices
 
     async def certificate(
-        self, project_key: str, device_key: str, type_key: str = "", customer_id: str = ""
+        self, project_key: str, device_key: str, remote_host: str, type_key: str = "", customer_id: str = ""
     ) -> tuple[Device, str]:
         """The device with this DeviceKey, and its ``conn_type`` (``"3"`` is a gateway).
 
@@ -32,19 +37,33 @@ class RegistrationService:
             InvalidInput: the DeviceKey is missing or too long.
             NotFound: no such device, and no type to create one under.
             Forbidden: the type does not let devices create themselves.
+            TooManyRequests: too many ProjectKeys from this address were wrong; or too many DeviceKeys from it, or of
+                this project, led to nothing, and this one was not looked at.
         """
         project = await self._store.projects.find_by_project_key(project_key)
         if project is None:
+            self._log_ins.devices.failed(remote_host)
             raise NotAuthenticated("the ProjectKey is not valid")
         problem = limits.text_problem(device_key, limits.DEVICE_KEY_LENGTH, min_length=1)
         if problem:
             raise InvalidInput(f"device_key {problem}", [FieldError("device_key", problem)])
-        device = await self._store.devices.find_by_device_key(project.id, device_key)
-        if device is None:
-            device = await self._create(project, device_key, type_key)
+        attempt = self._log_ins.device_keys.begin(project.id, remote_host)
+        try:
+            device = await self._find(project, device_key, type_key)
+        except (NotFound, Forbidden):
+            attempt.failed(project.id)
+            raise
+        except BaseException:
+            attempt.take_back()
+            raise
+        attempt.succeeded()
         if customer_id and device.customer_id is None:
             await self._bind(project, device, customer_id)
         return device, await self._conn_type(device)
+
+    async def _find(self, project: Project, device_key: str, type_key: str) -> Device:
+        device = await self._store.devices.find_by_device_key(project.id, device_key)
+        return await self._create(project, device_key, type_key) if device is None else device
 
     async def _create(self, project: Project, device_key: str, type_key: str) -> Device:
         if not type_key:

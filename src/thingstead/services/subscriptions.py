@@ -6,13 +6,11 @@ import msgspec
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.config import AccountSettings
 from thingstead.errors import NotAuthenticated
-from thingstead.model.addresses import throttling_key
 from thingstead.model.device import Device
 from thingstead.model.messages import DeviceChanged
 from thingstead.model.project import Project
-from thingstead.services.throttle import Throttle
+from thingstead.services.log_ins import LogIns
 from thingstead.services.tokens import hash_secret
 from thingstead.storage.base import Store
 
@@ -33,10 +31,9 @@ class DeviceCard(msgspec.Struct, frozen=True, gc=False):
 class SubscriptionService:
     """Log-in of subscribers, and the cards of devices."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, settings: AccountSettings | None = None) -> None:
-        settings = settings or AccountSettings()
+    def __init__(self, store: Store, bus: Bus, clock: Clock, log_ins: LogIns | None = None) -> None:
         self._store = store
-        self._addresses = Throttle(clock, settings.login_failures_max, settings.login_window_s)
+        self._log_ins = log_ins or LogIns(clock)
         self._by_number: dict[int, DeviceCard] = {}
         self._numbers: dict[str, int] = {}  # by device id, of those in _by_number
         self._changes = 0
@@ -47,17 +44,15 @@ class SubscriptionService:
 
         Raises:
             NotAuthenticated: without saying which half is wrong.
-            TooManyRequests: too many failures from this address. Never because of others' failures with this key: its
-                secret cannot be guessed, and throttling it would let anyone shut an application out.
+            TooManyRequests: they are wrong, and too many before them were, from this address. Right ones always pass:
+                they cannot be guessed, and throttling them would let anyone shut an application out.
         """
-        address = throttling_key(remote_host)
-        self._addresses.admit(address)
         project = await self._store.projects.find_by_view_key(view_key)
         known = project.view_secret_hash if project is not None else _NO_HASH
         right = hmac.compare_digest(known, hash_secret(view_secret))
         if project is None or not right:
+            self._log_ins.subscribers.failed(remote_host, "" if project is None else project.id)
             raise NotAuthenticated("ProjectViewKey or ProjectViewSecret is wrong")
-        self._addresses.take_back(address)
         return project
 
     def card(self, number: int) -> DeviceCard | None:

@@ -37,15 +37,29 @@ class Throttle:
         """How many keys are remembered."""
         return len(self._attempts)
 
+    def check(self, key: str) -> None:
+        """Raises TooManyRequests where the key must wait. Counts nothing."""
+        attempts = self._attempts.get(key)
+        if attempts is None or attempts.count < self._attempts_max:
+            return
+        now_s = self._clock.monotonic_s()
+        if now_s - attempts.last_s >= self._window_s:
+            return
+        wait_s = attempts.last_s + self._pause_s(attempts.count) - now_s
+        if wait_s > 0:
+            raise TooManyRequests("too many failed log-ins", retry_after_s=math.ceil(wait_s))
+
     def admit(self, key: str) -> None:
         """Counts an attempt; raises TooManyRequests, which is not counted, where the key must wait."""
+        self.check(key)
+        self.count(key)
+
+    def count(self, key: str) -> None:
+        """Counts an attempt, whether or not the key must wait."""
         now_s = self._clock.monotonic_s()
         attempts = self._attempts.get(key)
         if attempts is None or now_s - attempts.last_s >= self._window_s:
             attempts = self._attempts[key] = _Attempts()
-        wait_s = attempts.last_s + self._pause_s(attempts.count) - now_s
-        if attempts.count >= self._attempts_max and wait_s > 0:
-            raise TooManyRequests("too many failed log-ins", retry_after_s=math.ceil(wait_s))
         attempts.count += 1
         attempts.last_s = now_s
         self._attempts.move_to_end(key)

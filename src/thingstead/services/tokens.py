@@ -16,11 +16,10 @@ import msgspec
 
 from thingstead.clock import Clock
 from thingstead.config import AccountSettings
-from thingstead.errors import NotAuthenticated
-from thingstead.model.addresses import throttling_key
+from thingstead.errors import NotAuthenticated, TooManyRequests
 from thingstead.model.project import Administrator, Application
+from thingstead.services.log_ins import LogIns
 from thingstead.services.passwords import Passwords
-from thingstead.services.throttle import Throttle
 from thingstead.storage.base import Store
 
 MAC_BYTES = 32
@@ -51,15 +50,19 @@ class TokenService:
     """Logs applications and administrators in, and authenticates requests."""
 
     def __init__(
-        self, store: Store, clock: Clock, passwords: Passwords, settings: AccountSettings | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        passwords: Passwords,
+        settings: AccountSettings | None = None,
+        log_ins: LogIns | None = None,
     ) -> None:
         settings = settings or AccountSettings()
         self._store = store
         self._clock = clock
         self._passwords = passwords
         self._settings = settings
-        self._accounts = Throttle(clock, settings.login_failures_max, settings.login_window_s)
-        self._addresses = Throttle(clock, settings.login_failures_max, settings.login_window_s)
+        self._log_ins = log_ins or LogIns(clock, settings)
         self._secret = b""
         self._verified: OrderedDict[str, _Claims] = OrderedDict()
         self._decode = msgspec.msgpack.Decoder(_Claims).decode
@@ -74,18 +77,16 @@ class TokenService:
 
         Raises:
             NotAuthenticated: without saying which of the three is wrong.
-            TooManyRequests: too many failures from this address. Never because of others' failures with this
-                AppID: its secret cannot be guessed, and throttling it would let anyone shut an application out.
+            TooManyRequests: they are wrong, and too many before them were, from this address. Right ones always pass:
+                they cannot be guessed, and throttling them would let anyone shut an application out.
         """
-        address = throttling_key(remote_address)
-        self._addresses.admit(address)
         application = await self._store.accounts.find_application(app_id)
         known = application or _NO_APPLICATION
         same_key = hmac.compare_digest(known.access_key.encode(), access_key.encode())
         same_secret = hmac.compare_digest(known.secret_hash, hash_secret(secret_key))
         if application is None or not (same_key and same_secret):
+            self._log_ins.applications.failed(remote_address, "" if application is None else application.id)
             raise NotAuthenticated("app_id, access_key or secret_key is wrong")
-        self._addresses.take_back(address)
         return await self._issue(application, None)
 
     async def log_in_administrator(self, app_id: str, account: str, password: str, remote_address: str) -> str:
@@ -93,22 +94,27 @@ class TokenService:
 
         Raises:
             NotAuthenticated: without saying which of the three is wrong.
-            TooManyRequests: too many failures of this account or from this address.
+            TooManyRequests: too many failures of this account from this address; or, unless it logged in from here
+                before, from this address or of this account at all.
         """
-        address = throttling_key(remote_address)
-        self._addresses.admit(address)
         application = await self._store.accounts.find_application(app_id)
-        account_key = f"{application.project_id if application else app_id}\0{account}"
-        self._accounts.admit(account_key)
+        subject = f"{application.project_id if application else app_id}\0{account}"
+        attempt = self._log_ins.administrators.begin(subject, remote_address)
         administrator = None
         if application is not None:
             project_id = application.project_id
             administrator = await self._store.accounts.find_administrator_by_account(project_id, account)
-        right = await self._passwords.verify(administrator.password_hash if administrator else None, password)
+        password_hash = administrator.password_hash if administrator else None
+        try:
+            right = await self._passwords.verify(password_hash, password, known=attempt.known)
+        except TooManyRequests:
+            attempt.take_back()
+            raise
         if application is None or administrator is None or not right:
+            # An account that does not exist is not named: people type passwords there.
+            attempt.failed(f"{administrator.project_id}/{account}" if administrator else "")
             raise NotAuthenticated("app_id, account or password is wrong")
-        self._addresses.take_back(address)
-        self._accounts.succeeded(account_key)
+        attempt.succeeded()
         return await self._issue(application, administrator)
 
     async def authenticate(self, token: str) -> Caller:

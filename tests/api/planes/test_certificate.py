@@ -136,3 +136,19 @@ async def test_asking_for_ones_own_certificate_is_never_throttled(api: Api, fres
     await api.new_device(device_key="IMEI7")
     for _ in range(150):
         assert (await ask(fresh, device_key="IMEI7"))["result"] == 1
+
+
+async def test_guesses_of_many_addresses_are_throttled_by_project_but_for_those_who_were_right_before(
+    api: Api, fresh: httpx.AsyncClient, house: House, connect: Connect
+) -> None:
+    await api.new_device(device_key="IMEI8")
+    assert (await ask(fresh, device_key="IMEI8"))["result"] == 1
+    headers = {"Project-Key": api.project_key}
+    for number in range(1000):
+        guesser = connect(house.serve, f"10.9.0.{number // 50}")
+        guesser.headers.update(headers)
+        assert (await ask(guesser, device_key=f"guess {number}"))["errcode"] == 404
+    stranger = connect(house.serve, "10.9.1.1")
+    response = await stranger.post("/device/v1/certificate", json={"device_key": "IMEI8"}, headers=headers)
+    assert response.status_code == 429
+    assert (await ask(fresh, device_key="IMEI8"))["result"] == 1

@@ -96,7 +96,7 @@ async def test_a_body_over_the_limit_is_413(device: Plane) -> None:
 
 
 async def test_a_body_that_does_not_come_is_408(house: House, certificate: dict[str, Any], connect: Connect) -> None:
-    app = create_app(house.platform, ApiSettings(body_timeout_s=0.05), lambda: None, clock=house.clock)
+    app = create_app(house.platform, ApiSettings(body_timeout_s=0.05), lambda: None)
     plane = Plane(connect(app), "/device/v1", certificate)
 
     async def never() -> AsyncIterator[bytes]:

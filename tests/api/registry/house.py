@@ -97,7 +97,7 @@ class House:
             self.bus.subscribe(kind, self.heard.append)
         self.platform = build_platform(self.store, self.bus, self.clock, self._config)
         await self.platform.alarms.engine.start(run=False)
-        self.app = create_app(self.platform, ApiSettings(), self.store.trouble, clock=self.clock)
+        self.app = create_app(self.platform, ApiSettings(), self.store.trouble)
 
     async def close(self) -> None:
         await self.platform.control.close()

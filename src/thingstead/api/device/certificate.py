@@ -47,7 +47,7 @@ async def certificate(call: Call) -> DeviceCertificate:
     start and keep nothing, since the AccessToken can be reset."""
     body: CertificateBody = call.body
     device, conn_type = await call.platform.registration.certificate(
-        call.project_key, body.device_key, body.type_key or "", body.customer_id or ""
+        call.project_key, body.device_key, call.remote_address, body.type_key or "", body.customer_id or ""
     )
     return DeviceCertificate(
         device=CertifiedDevice(

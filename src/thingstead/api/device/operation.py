@@ -4,7 +4,6 @@ from typing import Any
 
 from thingstead.api.body import Receive, Scope, read_body
 from thingstead.api.device.dialect import failure, success
-from thingstead.api.device.guesses import Guesses
 from thingstead.api.dialect import Answer
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.validation import body_decoder, query_decoder
@@ -19,11 +18,10 @@ KEY_LENGTH_LIMIT = 256
 class DeviceOperation:
     """One declared endpoint of a device's plane, with its decoders made."""
 
-    def __init__(self, endpoint: Endpoint, platform: Platform, settings: ApiSettings, guesses: Guesses) -> None:
+    def __init__(self, endpoint: Endpoint, platform: Platform, settings: ApiSettings) -> None:
         self.endpoint = endpoint
         self._platform = platform
         self._settings = settings
-        self._guesses = guesses
         decodes = endpoint.body is not None and not endpoint.raw
         self._decode_body = body_decoder(endpoint.body) if decodes else None
         self._decode_query = None if endpoint.query is None else query_decoder(endpoint.query)
@@ -41,8 +39,9 @@ class DeviceOperation:
             call.project_key = project_key(scope)
             if self.endpoint.access is Access.PROJECT_KEY:
                 await self._prepare(call, scope, receive)
-                return success(await self._guesses.fetch(lambda: self.endpoint.handler(call), address))
-            call.device = await self._guesses.authenticate(path[ACCESS_TOKEN], call.project_key, address)
+                return success(await self.endpoint.handler(call))
+            presence = self._platform.presence
+            call.device = await presence.authenticate(path[ACCESS_TOKEN], call.project_key, address)
         except ThingsteadError as exc:
             return failure(exc)
         try:
