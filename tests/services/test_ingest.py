@@ -130,6 +130,21 @@ async def test_every_shape_of_series_writes_history_at_the_device_time(workshop:
     assert await current(workshop, device) == {"temperature": (NOW, 25)}
 
 
+async def test_a_report_is_current_whatever_a_wrong_clock_left_behind(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    link = await workshop.ingest.link(device)
+    ahead = NOW + 8 * 3_600_000
+    await settle(workshop.ingest.report_series(link, json.dumps({"ts": ahead, "temperature": 20}).encode()))
+    assert await current(workshop, device) == {"temperature": (ahead, 20)}
+    await settle(workshop.ingest.report_attributes(link, b'{"temperature":25}'))
+    assert await current(workshop, device) == {"temperature": (NOW, 25)}
+    count, commit = workshop.ingest.report_run(link, [b'{"temperature":26}'] * 3)
+    assert commit is not None
+    await committed(commit)
+    points = await workshop.store.history.series(device.number, "temperature", 0, ahead, offset=0, limit=10)
+    assert [(point.ts, point.value) for point in points] == [(ahead, 20), *[(NOW, 26)] * count, (NOW, 25)]
+
+
 @pytest.mark.parametrize(
     "payload",
     [

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from thingstead.errors import InvalidInput
-from thingstead.model.report import Report
+from thingstead.model.report import RECEIVED, Report
 from thingstead.services.commits import committed
 from thingstead.storage.sqlite.appends import MAX_ATTRIBUTES
 from thingstead.storage.sqlite.compaction import BLOCK_POINTS
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.head_cache import HeadCache
 from thingstead.storage.sqlite.history import SqliteHistory
-from thingstead.storage.sqlite.records import count_values, encode_values
+from thingstead.storage.sqlite.records import count_values, encode_entries, encode_values
 from thingstead.storage.sqlite.schema import prepare
 from thingstead.storage.sqlite.series import IN_RANGE, select_blocks
 
@@ -152,6 +152,39 @@ async def test_of_equal_timestamps_the_last_appended_comes_first_and_is_current(
     await step(bench)
     assert await bench.points("mode") == [(1000, "b"), (1000, "a")]
     assert await bench.current() == {"mode": (1000, "b")}
+
+
+@between
+async def test_what_is_received_is_current_although_a_point_lies_ahead(bench: Bench, step: Step) -> None:
+    await bench.report(9_000, temperature=20, humidity=50)
+    await step(bench)
+    for source in RECEIVED:
+        await committed(bench.history.append(Report(1, 5_000, 5_000, {"temperature": source}, source)))
+        await step(bench)
+        assert await bench.current() == {"temperature": (5_000, source), "humidity": (9_000, 50)}
+    await bench.report(4_999, temperature="late")
+    await step(bench)
+    assert (await bench.current())["temperature"][0] == 5_000
+    await bench.report(5_001, temperature="newer")
+    await step(bench)
+    assert await bench.current() == {"temperature": (5_001, "newer"), "humidity": (9_000, 50)}
+
+
+@between
+async def test_reports_of_one_millisecond_without_timestamps_are_points_each(bench: Bench, step: Step) -> None:
+    for source in ("report", "series", "report", "series", "push"):
+        await committed(bench.history.append(Report(1, 5_000, 5_000, {"pulse": 1}, source)))
+        await step(bench)
+    assert await bench.points("pulse") == [(5_000, 1)] * 3  # what bears its own timestamp is there already, or was
+
+
+async def test_a_log_of_an_earlier_release_keeps_its_order(bench: Bench) -> None:
+    entries = [(1, 9_000, 5_000, 0, encode_values({"x": 1})), (1, 5_000, 5_000, 0, encode_values({"x": 2}))]
+    row = encode_entries([*entries, (1, 4_000, 6_000, 0, encode_values({"x": 3}))])
+    await bench.database.write(lambda connection: connection.execute("INSERT INTO report_log VALUES (1, ?)", (row,)))
+    await bench.reopen()
+    assert await bench.current() == {"x": (5_000, 2)}
+    assert bench.history.active_of([1]) == {1: {"attributes": 6_000}}
 
 
 @between

@@ -1,4 +1,6 @@
-"""Whatever is appended, packed, removed and restarted in whatever order: history equals a list, current its maximum."""
+"""Whatever is appended, packed, removed and restarted in whatever order, on whatever clock: history equals a list,
+and the current value is what was received last, or what bears the greatest timestamp since.
+"""
 
 import asyncio
 import tempfile
@@ -9,11 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.storage.test_history import Bench, register_devices
+from thingstead.model.report import RECEIVED, Report
+from thingstead.services.commits import committed
 from thingstead.storage.sqlite import compaction
+from thingstead.storage.sqlite.ranges import SqliteRanges
 
 reports = st.tuples(
-    st.just("report"),
-    st.integers(0, 30),
+    st.sampled_from(["series", "report", "push"]),
+    st.integers(0, 30),  # of what is received too: the clock may be set back
     st.dictionaries(st.sampled_from("abc"), st.integers(0, 9) | st.sampled_from([1.5, True, "x", None]), min_size=1),
 )
 steps = st.lists(
@@ -26,21 +31,28 @@ steps = st.lists(
 
 
 class Naive:
-    """The same in ten lines: all points in order of appending."""
+    """The same in twenty lines: all points, and what is current."""
 
     def __init__(self) -> None:
-        self.points: list[tuple[int, str, Any]] = []
+        self.points: list[tuple[str, int, Any]] = []
+        self.current: dict[str, tuple[int, Any]] = {}
+
+    def report(self, name: str, ts: int, value: Any, received: bool) -> None:
+        if not received and (
+            same := [at for at, one in enumerate(self.points) if repr(one) == repr((name, ts, value))]
+        ):
+            del self.points[same[-1]]  # it is the same point, and was appended last now
+        self.points.append((name, ts, value))
+        if received or ts >= self.current.get(name, (0, None))[0]:
+            self.current[name] = ts, value
+
+    def remove(self, name: str) -> None:
+        self.points = [point for point in self.points if point[0] != name]
+        self.current.pop(name, None)
 
     def series(self, identifier: str, start: int, end: int) -> list[tuple[int, Any]]:
-        mine: dict[str, tuple[int, Any]] = {}
-        for ts, name, value in reversed(self.points):
-            if name == identifier and start <= ts <= end:
-                mine.setdefault(repr((ts, value)), (ts, value))  # of equal points the last
-        return sorted(mine.values(), key=lambda point: -point[0])
-
-    def current(self) -> dict[str, tuple[int, Any]]:
-        names = {name for _, name, _ in self.points}
-        return {name: self.series(name, 0, 2**53)[0] for name in names}
+        mine = [(ts, value) for name, ts, value in reversed(self.points) if name == identifier and start <= ts <= end]
+        return sorted(mine, key=lambda point: -point[0])
 
 
 async def run(path: Path, actions: list[Any], window: tuple[int, int]) -> None:
@@ -49,20 +61,27 @@ async def run(path: Path, actions: list[Any], window: tuple[int, int]) -> None:
     naive = Naive()
     try:
         for action in actions:
-            if action[0] == "report":
-                await bench.report(action[1], **action[2])
-                naive.points.extend((action[1], name, value) for name, value in action[2].items())
+            if len(action) == 3:
+                source, ts, values = action
+                await committed(bench.history.append(Report(1, ts, ts, values, source)))
+                for name, value in values.items():
+                    naive.report(name, ts, value, source in RECEIVED)
             elif action[0] == "pack":
                 await bench.history.packer.pack(whole=action[1])
             elif action[0] == "restart":
                 await bench.reopen()
             else:
                 await bench.history.remove_attributes(1, [action[1]])
-                naive.points = [point for point in naive.points if point[1] != action[1]]
-            assert repr(sorted((await bench.current()).items())) == repr(sorted(naive.current().items()))
+                naive.remove(action[1])
+            assert repr(sorted((await bench.current()).items())) == repr(sorted(naive.current.items()))
             assert bench.hours() == bench.hours_of_blocks()
             for identifier in "abc":
-                assert repr(await bench.points(identifier, *window)) == repr(naive.series(identifier, *window))
+                expected = naive.series(identifier, *window)
+                assert repr(await bench.points(identifier, *window)) == repr(expected)
+                (whole,) = await SqliteRanges(bench.database, bench.history).sample(
+                    1, [identifier], *window, points=1_000, method="lttb", points_limit=1_000
+                )
+                assert repr(whole.points) == repr(expected[::-1])
     finally:
         await bench.close()
 

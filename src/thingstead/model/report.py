@@ -6,8 +6,10 @@ import msgspec
 
 from thingstead.model.device_type import DataType
 
-# From the device; pushed to it; set in the cloud only; past points that were brought in.
-Source = Literal["report", "push", "cloud", "import"]
+# From the device, as it is now; pushed to it; set in the cloud only; past points that were brought in; from the device,
+# with timestamps of its own. The first three are received: their timestamp is the time of receipt.
+Source = Literal["report", "push", "cloud", "import", "series"]
+RECEIVED: frozenset[Source] = frozenset({"report", "push", "cloud"})
 AggregateFunction = Literal["avg", "min", "max", "sum", "count", "first", "last", "p50", "p95"]
 SampleMethod = Literal["minmax", "lttb"]
 
@@ -22,7 +24,7 @@ class Report(msgspec.Struct, gc=False, array_like=True):
     ts: int  # ms, device time where the device gave one, else when it was received
     received_at: int  # ms, server time
     attributes: dict[str, Any]
-    source: Source = "report"
+    source: Source = "series"
 
 
 class EventRecord(msgspec.Struct, frozen=True, kw_only=True):

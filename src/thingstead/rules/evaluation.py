@@ -82,6 +82,12 @@ def cleared_by_hand(rule: CompiledRule, state: RuleState, at: int) -> RuleState:
     return RuleState(levels, at if rule.cool_down_ms else NEVER, state.offline_since)
 
 
+def set_back(state: RuleState, at: int) -> RuleState:
+    """The same, where nothing can have begun after ``at``."""
+    levels = tuple(LevelState(level.on, level.holds, min(level.since, at), level.count) for level in state.levels)
+    return RuleState(levels, min(state.cleared_at, at), min(state.offline_since, at))
+
+
 def level_of(rule: CompiledRule, state: RuleState) -> int:
     """The level of the alarm; 0: there is none."""
     return max((level.level for level, known in zip(rule.levels, state.levels, strict=True) if known.on), default=0)

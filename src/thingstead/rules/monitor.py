@@ -20,6 +20,7 @@ from thingstead.rules.evaluation import (
     is_idle,
     is_quiet,
     next_due,
+    set_back,
     step,
 )
 from thingstead.rules.facts import NEVER, Facts
@@ -73,9 +74,12 @@ class DeviceMonitor:
         if not book:
             self.due = FAR
 
-    def report(self, ts: int, attributes: dict[str, Any], from_device: bool = True) -> Sequence[Decision]:
+    def report(
+        self, ts: int, attributes: dict[str, Any], from_device: bool = True, *, received: bool = False
+    ) -> Sequence[Decision]:
         """Values arrived with the timestamp ``ts``. A value older than the one that is known of its attribute is left
-        aside. On the path of every report."""
+        aside, unless ``ts`` is the time of its receipt (``received``): then a clock was wrong. On the path of every
+        report."""
         facts, book = self.facts, self.book
         if from_device and ts >= facts.newest and ts < self.due and not self._awake and not book.everything:
             if not facts.passed or facts.passed.keys() != attributes.keys():
@@ -85,24 +89,28 @@ class DeviceMonitor:
                 facts.passed = attributes  # supersedes one with the same attributes, which needs not be settled then
                 facts.newest = ts
                 return NOTHING
-        return self._report(ts, attributes, from_device)
+        return self._report(ts, attributes, from_device, received)
 
-    def _report(self, ts: int, attributes: dict[str, Any], from_device: bool) -> list[Decision]:
+    def _report(self, ts: int, attributes: dict[str, Any], from_device: bool, received: bool) -> list[Decision]:
         facts, times = self.facts, self.facts.times
         facts.settle()
+        if received and from_device:
+            self.set_back(ts)
         at = max(ts, facts.at)
         moved = at >= self.due
         decisions = self.pass_time(at) if moved else []
         arrived = {
             name: value
             for name, value in attributes.items()
-            if (known := times.get(name, NEVER)) < ts or (known == ts and facts.values[name] != value)  # else: resent
+            if received
+            or (known := times.get(name, NEVER)) < ts
+            or (known == ts and facts.values[name] != value)  # else: resent
         }
         for name in self.book.changes & arrived.keys() & facts.values.keys():
             facts.previous[name] = facts.values[name]
         facts.values.update(arrived)
         times.update(dict.fromkeys(arrived, ts))
-        facts.newest = max(ts, facts.newest)
+        facts.newest = max(times.values(), default=NEVER) if received else max(ts, facts.newest)
         facts.at = at
         ends_silence = from_device and ts > facts.data_at
         if ends_silence:
@@ -115,6 +123,18 @@ class DeviceMonitor:
         if moved or decisions:
             self._look_ahead()
         return decisions
+
+    def set_back(self, at: int) -> None:
+        """The clock shows ``at``: what seems to have been later has only just been. What waits goes on from there."""
+        facts = self.facts
+        facts.settle()
+        if at >= facts.at:
+            return
+        facts.at = at
+        facts.data_at = min(facts.data_at, at)
+        facts.offline_since = min(facts.offline_since, at)
+        self.states = {rule_id: set_back(state, at) for rule_id, state in self.states.items()}
+        self._look_ahead()
 
     def _concerned(self, arrived: dict[str, Any], ends_silence: bool) -> dict[str, RuleRecord]:
         """The rules that these values may change."""

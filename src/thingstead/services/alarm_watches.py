@@ -82,11 +82,14 @@ class AlarmWatches:
         self._batch.watches[watch.device.id] = watch
         monitor, ts = watch.monitor, report.ts
         if report.source == "report":
+            decisions = monitor.report(ts, report.attributes, received=True)
+            watch.offset_ms = 0
+        elif report.source == "series":
             decisions = monitor.report(ts, report.attributes)
             if ts == monitor.facts.newest:
                 watch.offset_ms = ts - report.received_at
         else:
-            decisions = monitor.report(ts, report.attributes, False)
+            decisions = monitor.report(ts, report.attributes, False, received=report.source != "import")
         if decisions:
             self.append(watch, watch.changes(decisions, report.received_at))
         elif monitor.due < watch.scheduled:

@@ -75,7 +75,9 @@ class IngestService:
             if not attributes:
                 return Outcome(None, refused)
         now = self._now_ms()
-        commit = self.keep(link, Report(link.device.number, now if ts is None else ts, now, attributes))
+        number = link.device.number
+        report = Report(number, now, now, attributes, "report") if ts is None else Report(number, ts, now, attributes)
+        commit = self.keep(link, report)
         self.reports_accepted += 1
         return Outcome(commit, refused)
 
@@ -116,7 +118,7 @@ class IngestService:
                     break
                 if not quick_check(attributes)(attributes):
                     break
-                reports.append(Report(number, now, now, attributes))
+                reports.append(Report(number, now, now, attributes, "report"))
         except DECODE_ERRORS:  # the one at fault gets an answer of its own
             pass
         if not reports:

@@ -37,7 +37,8 @@ class HistoryStore(Protocol):
         """Puts a report into the open commit, without waiting. Reports appended between two turns of the event
         loop share a commit. Once it is done, every read shows it. Raises Unavailable when nothing can be kept.
 
-        The current value of an attribute is the one with the greatest ``ts``; among equal ones the last appended.
+        A value that was received (``RECEIVED`` sources) becomes the current one of its attribute. One with a timestamp
+        of its own does so unless the ``ts`` of the current one is greater.
         """
         ...
 

@@ -62,6 +62,18 @@ async def test_a_hold_counts_by_the_clock_of_a_device_that_runs_behind(
     assert [log.ts for log in await plant.logs()] == [NOW - HOUR + MINUTE]
 
 
+async def test_a_report_is_judged_although_a_point_lies_ahead(plant: Plant, device: Device, type_id: str) -> None:
+    await plant.report(device, NOW + 8 * HOUR, t=20)
+    await plant.add_rule(HOT, type=type_id, raise_delay_ms=MINUTE)
+    await plant.add_rule({"no_data_ms": 2 * MINUTE}, type=type_id)
+    for minute in range(4):
+        await plant.report(device, t=95)
+        await plant.wait(MINUTE)
+        assert await plant.told() == [(1, 2)], minute
+    (log,) = await plant.logs()
+    assert (log.ts, log.alarm_info["rule_name"]) == (NOW + MINUTE, "Too hot")
+
+
 async def test_silence_is_noticed_also_of_devices_that_nobody_has_in_memory(
     plant: Plant, device: Device, type_id: str
 ) -> None:

@@ -17,7 +17,7 @@ from thingstead.storage.sqlite.layout import to_json
 from thingstead.storage.sqlite.log import Log, read_log
 from thingstead.storage.sqlite.quarantine import Finding
 from thingstead.storage.sqlite.ranges import RangeReader
-from thingstead.storage.sqlite.records import REMOVE_CODE, SOURCES, Pending, decode_identifiers
+from thingstead.storage.sqlite.records import REMOVE_CODE, SOURCES, Pending, decode_identifiers, is_timed
 from thingstead.storage.sqlite.schema import require_newest
 from thingstead.storage.sqlite.snapshots import snapshot
 from thingstead.storage.sqlite.spool import EVER, Unpacked
@@ -99,9 +99,10 @@ def _pending_by_device(log: Log) -> dict[int, list[Pending]]:
     """The reports in the log, as the heads of a server would have them after a start."""
     pending: dict[int, list[Pending]] = defaultdict(list)
     for seq, entries in log.rows:
-        for number, ts, _, code, body in entries:
+        for entry in entries:
+            number, ts, _, code, body = entry
             if code < len(SOURCES):
-                pending[number].append(Pending(seq, ts, body))
+                pending[number].append(Pending(seq, ts, body, is_timed(entry)))
             elif code == REMOVE_CODE:
                 pending[number], _ = without_attributes(pending[number], set(decode_identifiers(body)))
     return dict(pending)

@@ -8,7 +8,7 @@ blocks, so that no crash can lose or double a point.
 import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from operator import gt
+from itertools import repeat
 from typing import NamedTuple
 
 from thingstead.storage.blocks import decode_block, encode_block
@@ -89,22 +89,22 @@ def _columns(reports: list[Pending]) -> dict[str, Series]:
     """Reports as one series an attribute."""
     if not reports:
         return {}
-    timestamps = [report.ts for report in reports]
+    flags = [report.timed for report in reports]
     rows = [decode_values(report.body) for report in reports]
-    if any(map(gt, timestamps, timestamps[1:])):
-        timestamps, rows = in_order(timestamps, rows)
+    timestamps, rows, timed = in_order([report.ts for report in reports], rows, flags if any(flags) else None)
     names = rows[0].keys()
     if all(row.keys() == names for row in rows):  # what most devices do, and twice as fast
-        return {name: Series(timestamps, [row[name] for row in rows]) for name in names}
+        return {name: Series(timestamps, [row[name] for row in rows], timed) for name in names}
     columns: dict[str, Series] = {}
-    for ts, row in zip(timestamps, rows, strict=True):
+    for ts, row, one in zip(timestamps, rows, timed or repeat(False), strict=timed is not None):
         for name, value in row.items():
             series = columns.get(name)
             if series is None:
-                columns[name] = Series([ts], [value])
-            else:
-                series.timestamps.append(ts)
-                series.values.append(value)
+                series = columns[name] = Series([], [], None if timed is None else [])
+            series.timestamps.append(ts)
+            series.values.append(value)
+            if series.timed is not None:
+                series.timed.append(one)
     return columns
 
 
@@ -190,7 +190,7 @@ def split(compacted: Compacted, number: int, identifier: str, series: Series) ->
         end = len(timestamps)
         if end > 2 * BLOCK_POINTS:
             end = bisect_right(timestamps, timestamps[BLOCK_POINTS - 1])
-        (run, values), series = series.cut(end)
+        (run, values, _), series = series.cut(end)
         data = encode_block(run, values)
         compacted.blocks.append(BlockRow(number, identifier, run[0], run[-1], len(run), data))
         timestamps = series.timestamps

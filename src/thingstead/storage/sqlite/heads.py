@@ -6,14 +6,18 @@ exactly what is on disk.
 """
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from thingstead.model.device import AttributeValue
 from thingstead.model.report import Report
 from thingstead.storage.sqlite.records import (
+    FROM_DEVICE,
     KINDS,
     REMOVE_CODE,
     SOURCES,
+    TIMED_FROM,
     LogEntry,
     Pending,
     count_values,
@@ -22,11 +26,13 @@ from thingstead.storage.sqlite.records import (
     decode_identifiers,
     decode_values,
     encode_values,
+    is_timed,
 )
 
 UNREAD_LIMIT = 1_000  # reports of the log that stay as they are until somebody asks for the current values
 FOLD_AT = 8  # reports that may wait to be folded into the current values; they are larger there than in pending
 
+_timed_of = attrgetter("timed")
 _new_pending = tuple.__new__  # a third of the cost of the named tuple's own constructor
 
 
@@ -35,6 +41,7 @@ class Head:
 
     __slots__ = (
         "_current",
+        "_timed",
         "_unfolded",
         "_unread",
         "active",
@@ -51,7 +58,8 @@ class Head:
     def __init__(self, number: int) -> None:
         self.number = number
         self._current: dict[str, AttributeValue] = {}
-        self._unfolded: list[Report] = []  # that are not in _current yet, as appended
+        self._unfolded: list[Report] = []  # that are not in _current yet, as appended; all of them timed, or none
+        self._timed = False  # which of these
         self._unread: list[Pending] = []  # reports before those, from the log at start; not decoded yet
         self.names_bound = 0  # there are at most so many attributes
         self.active: dict[str, int] = {}
@@ -80,21 +88,26 @@ class Head:
         self.newest_uplink = self.stored_uplink = max(active.values(), default=0)
 
     def take(self, seq: int, entries: Sequence[LogEntry], reports: Sequence[Report], points: int) -> None:
-        """Applies committed reports of one source. The current value is the one with the greatest ``ts``; among equals
-        the last.
+        """Applies committed reports of one source. A value that was received becomes the current one; one with a
+        timestamp of its own does unless that of the current one is greater.
 
         Args:
             entries: the same reports, as they stand in the log.
             points: in all of them.
         """
-        self.pending += [_new_pending(Pending, (seq, entry[1], entry[4])) for entry in entries]
+        timed = entries[-1][3] >= TIMED_FROM
+        if timed is not self._timed:
+            if self._unfolded:
+                self._fold()
+            self._timed = timed
+        self.pending += [_new_pending(Pending, (seq, entry[1], entry[4], timed)) for entry in entries]
         self.points += points
         self.names_bound += points
         self._unfolded += reports
         if len(self._unfolded) >= FOLD_AT:
             self._fold()
         _, _, received_at, code, _ = entries[-1]
-        if code == 0:
+        if code in FROM_DEVICE:
             self.touch("attributes", received_at)
 
     @property
@@ -105,35 +118,20 @@ class Head:
         return self._current
 
     def _fold(self) -> None:
-        """Brings the current values up to date. Most reports are in order, and repeat the attributes of the one before:
-        then only the newest is looked at, and of the others what it does not have."""
+        """Brings the current values up to date."""
         if self._unread:
             self._read()
-        current, unfolded = self._current, self._unfolded
-        seen: set[str] = set()
-        ts = unfolded[-1].ts
-        for report in reversed(unfolded):
-            if report.ts > ts:
-                break
-            ts = report.ts
-            if report.attributes.keys() <= seen:
-                continue
-            for identifier, value in report.attributes.items():
-                if identifier not in seen:
-                    _supersede(current, identifier, ts, value)
-            seen |= report.attributes.keys()
-        else:
-            unfolded = []
-        for report in unfolded:  # not in order: one after another, whatever was done already
-            for identifier, value in report.attributes.items():
-                _supersede(current, identifier, report.ts, value)
-        self._unfolded = []
-        self.names_bound = len(current)
+        if self._unfolded:
+            _fold_into(self._current, self._unfolded, self._timed)
+            self._unfolded = []
+        self.names_bound = len(self._current)
 
     def _read(self) -> None:
         """Decodes what the log had. To start a server takes as long as to look at every report of it, so this waits."""
         unread, self._unread = self._unread, []
-        self._unfolded[:0] = [Report(self.number, each.ts, each.ts, decode_values(each.body)) for each in unread]
+        for timed, group in groupby(unread, _timed_of):
+            reports = [Report(self.number, each.ts, each.ts, decode_values(each.body)) for each in group]
+            _fold_into(self._current, reports, timed)
 
     def touch(self, kind: str, ts: int) -> None:
         """Applies a committed uplink of ``kind``."""
@@ -155,13 +153,13 @@ class Head:
             return
         _, ts, received_at, code, body = entry
         if code < len(SOURCES):
-            report = _new_pending(Pending, (seq, ts, body))
+            report = _new_pending(Pending, (seq, ts, body, is_timed(entry)))
             self.pending.append(report)
             self._unread.append(report)
             count = count_values(body)
             self.points += count
             self.names_bound += count
-            if code == 0:
+            if code in FROM_DEVICE:
                 self.touch("attributes", received_at)
             if len(self._unread) >= UNREAD_LIMIT:
                 self._fold()
@@ -178,6 +176,31 @@ class Head:
         self.pending, self.points = kept, points
         self.packed_seq = seq
         return dropped
+
+
+def _fold_into(current: dict[str, AttributeValue], reports: list[Report], timed: bool) -> None:
+    """Brings current values up to date with reports that came after them, one or more. Most of them repeat the
+    attributes of the one before, so the newest is looked at first, and of the others only what it does not have."""
+    seen: set[str] = set()
+    ts = reports[-1].ts
+    for report in reversed(reports):
+        if timed and report.ts > ts:
+            break
+        ts = report.ts
+        if report.attributes.keys() <= seen:
+            continue
+        for identifier, value in report.attributes.items():
+            if identifier not in seen:
+                if timed:
+                    _supersede(current, identifier, ts, value)
+                else:
+                    current[identifier] = AttributeValue(ts, value)
+        seen |= report.attributes.keys()
+    else:
+        return
+    for report in reports:  # not in order: one after another, whatever was done already
+        for identifier, value in report.attributes.items():
+            _supersede(current, identifier, report.ts, value)
 
 
 def _supersede(current: dict[str, AttributeValue], identifier: str, ts: int, value: Any) -> None:

@@ -54,11 +54,10 @@ class RangeReader:
         while row is not None:
             following = next(rows, None)
             edge = len(late.timestamps) if following is None else bisect_left(late.timestamps, following[0], begin)
-            mine = Series(late.timestamps[begin:edge], late.values[begin:edge])
-            yield from map(self._counted, self._merged(identifier, row, mine, start, end))
+            yield from map(self._counted, self._merged(identifier, row, late.part(begin, edge), start, end))
             begin, row = edge, following
         if begin < len(late.timestamps):
-            yield self._counted(_plain(Series(late.timestamps[begin:], late.values[begin:])))
+            yield self._counted(_plain(late.part(begin)))
 
     def newest(self, identifier: str, end: int) -> SeriesPoint | None:
         """The newest point at or before ``end``."""
@@ -77,7 +76,7 @@ class RangeReader:
             )
             if block is not None:
                 first, last = min(first, max(start, block[0])), max(last, min(end, block[1]))
-        for ts, _ in self._unpacked.points(identifier, start, end):
+        for ts, _, _ in self._unpacked.points(identifier, start, end):
             first, last = min(first, ts), max(last, ts)
         return (first, last) if first <= last else (start, end)
 

@@ -16,7 +16,9 @@ from thingstead.storage.seals import Damaged, packed, sealed, unpacked, unsealed
 T = TypeVar("T")
 
 KINDS: tuple[UplinkKind, ...] = ("attributes", "event", "command_reply", "data", "connect")
-SOURCES: tuple[Source, ...] = ("report", "push", "cloud", "import")
+SOURCES: tuple[Source, ...] = ("report", "push", "cloud", "import", "series")
+TIMED_FROM = 3  # of the codes of sources, the first one whose reports bear timestamps of their own
+FROM_DEVICE = (0, 4)  # codes of what a device reported
 SOURCE_CODES = {source: code for code, source in enumerate(SOURCES)}
 TOUCH_CODES = {kind: 10 + code for code, kind in enumerate(KINDS)}
 REMOVE_CODE = 20
@@ -30,6 +32,7 @@ class Pending(NamedTuple):
     seq: int  # of its log row
     ts: int
     body: bytes  # its attributes, msgpack
+    timed: bool = True  # it bears a timestamp of its own; False: that of its receipt
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -48,6 +51,13 @@ def count_values(body: bytes) -> int:
     if first < 0x90:
         return first & 0x0F
     return int.from_bytes(body[1:3] if first == 0xDE else body[1:5], "big")
+
+
+def is_timed(entry: LogEntry) -> bool:
+    """Whether a report in the log bears a timestamp of its own. Logs of earlier releases have one code for both kinds
+    of report."""
+    _, ts, received_at, code, _ = entry
+    return code >= TIMED_FROM or ts != received_at
 
 
 def encode_entries(entries: Sequence[LogEntry]) -> bytes:

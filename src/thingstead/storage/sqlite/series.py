@@ -7,11 +7,11 @@ from typing import Any
 
 from thingstead.model.report import SeriesPoint
 from thingstead.storage.blocks import decode_block
-from thingstead.storage.columns import identity
+from thingstead.storage.columns import Repeats
 from thingstead.storage.seals import Damaged
 from thingstead.storage.sqlite.quarantine import Finding
+from thingstead.storage.sqlite.spool import Point
 
-Point = tuple[int, Any]
 BlockData = tuple[int, int, int, bytes]  # first_ts, last_ts, points, data
 
 # Blocks do not overlap, so all of them in a range begin at or after the one that covers its start.
@@ -63,7 +63,7 @@ class BlockStream:
         self._row = next(self._rows, None)
         return points
 
-    def take(self) -> list[Point]:
+    def take(self) -> list[tuple[int, Any]]:
         """The points of the next block that lie in the range, oldest first."""
         assert self._row is not None, "newest_ts says whether there is a block"
         first_ts, last_ts, _, data = self._row
@@ -87,9 +87,9 @@ def newest_points(blocks: BlockStream, unpacked: Iterator[Point], offset: int, l
     comes first.
     """
     found: list[SeriesPoint] = []
-    buffer: list[Point] = []  # of the block that is being merged, oldest first
+    buffer: list[tuple[int, Any]] = []  # of the block that is being merged, oldest first
     waiting = next(unpacked, None)
-    repeats = _Repeats()
+    repeats = Repeats()
     while len(found) < limit:
         newest = blocks.newest_ts
         if not buffer and newest is not None and (waiting is None or waiting[0] < newest):
@@ -108,37 +108,15 @@ def newest_points(blocks: BlockStream, unpacked: Iterator[Point], offset: int, l
             buffer = []
             continue
         if waiting is not None and (not buffer or waiting[0] >= buffer[-1][0]):
-            point, waiting = waiting, next(unpacked, None)
+            (ts, value, timed), waiting = waiting, next(unpacked, None)
         elif buffer:
-            point = buffer.pop()
+            (ts, value), timed = buffer.pop(), False
         else:
             break
-        if repeats.is_one(point):
+        if repeats.repeated_by(0, ts, value, timed) is not None:
             continue
         if offset:
             offset -= 1
         else:
-            found.append(SeriesPoint(point[0], point[1]))
+            found.append(SeriesPoint(ts, value))
     return found
-
-
-class _Repeats:
-    """Notices points that were seen already, in a stream in which equal timestamps stand together."""
-
-    def __init__(self) -> None:
-        self.at: int | None = None  # the timestamp of the last point
-        self._value: Any = None
-        self._seen: set[bytes] | None = None  # values at it, where there is more than one
-
-    def is_one(self, point: Point) -> bool:
-        ts, value = point
-        if ts != self.at:
-            self.at, self._value, self._seen = ts, value, None
-            return False
-        if self._seen is None:
-            self._seen = {identity(self._value)}
-        key = identity(value)
-        if key in self._seen:
-            return True
-        self._seen.add(key)
-        return False

@@ -17,13 +17,15 @@ from thingstead.storage.sqlite.heads import without_attributes
 from thingstead.storage.sqlite.quarantine import Finding
 from thingstead.storage.sqlite.records import Pending, decode_spooled, decode_values, encode_spooled
 
-Point = tuple[int, Any]
+Point = tuple[int, Any, bool]  # ts, value, whether it is timed
 
 SELECT_SPOOL = "SELECT id, points, reports FROM spool WHERE device_number = ? ORDER BY id"
 SELECT_ROWS = (
     "SELECT id, last_ts FROM spool WHERE device_number = ? AND last_ts >= ? AND first_ts <= ? ORDER BY last_ts, id"
 )
 SELECT_PACKED = "SELECT packed_seq, spooled FROM device_state WHERE device_number = ?"
+
+_Next = tuple[int, int, Any, bool, Iterator[Point]]  # a point, its ts negative, after the negative order of its source
 
 PENDING_ORDER = 2**63 - 1  # later than every row
 EVER = (0, 2**63 - 1)
@@ -83,15 +85,15 @@ class Unpacked:
         """The same, newest first; of equal ``ts`` the last appended first. Decodes no more than is asked for."""
         pending = _in_range(self._pending, start, end)
         rows = [(last_ts, row_id) for row_id, last_ts in self._rows_in(start, end)]
-        active: list[tuple[int, int, Any, Iterator[Point]]] = []  # a heap: newest first, then the last appended
+        active: list[_Next] = []  # a heap: newest first, then the last appended
         _advance(active, _newest_first(pending, identifier), PENDING_ORDER)
         while active or rows:
             while rows and (not active or rows[-1][0] >= -active[0][0]):
                 row_id = rows.pop()[1]
                 _advance(active, _newest_first(_in_range(self._row(row_id), start, end), identifier), row_id)
             if active:
-                negative_ts, negative_order, value, rest = heappop(active)
-                yield -negative_ts, value
+                negative_ts, negative_order, value, timed, rest = heappop(active)
+                yield -negative_ts, value, timed
                 _advance(active, rest, -negative_order)
 
     def identifiers(self) -> set[str]:
@@ -128,7 +130,7 @@ def _points_of(reports: Sequence[Pending], identifier: str) -> Iterator[Point]:
         if name in report.body:
             values = decode_values(report.body)
             if identifier in values:
-                yield report.ts, values[identifier]
+                yield report.ts, values[identifier], report.timed
 
 
 def _newest_first(reports: list[Pending], identifier: str) -> Iterator[Point]:
@@ -137,10 +139,10 @@ def _newest_first(reports: list[Pending], identifier: str) -> Iterator[Point]:
     return _points_of(reports, identifier)
 
 
-def _advance(active: list[tuple[int, int, Any, Iterator[Point]]], points: Iterator[Point], order: int) -> None:
+def _advance(active: list[_Next], points: Iterator[Point], order: int) -> None:
     """Puts the next point of a source into the heap. No two entries have the same order, so values never compare."""
-    for ts, value in points:
-        heappush(active, (-ts, -order, value, points))
+    for ts, value, timed in points:
+        heappush(active, (-ts, -order, value, timed, points))
         return
 
 

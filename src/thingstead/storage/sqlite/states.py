@@ -23,7 +23,8 @@ def identifiers_in_blocks(connection: sqlite3.Connection, number: int) -> Iterat
 
 
 def rebuild_current(connection: sqlite3.Connection, number: int) -> dict[str, AttributeValue]:
-    """The newest point of each attribute that the blocks and the spool have."""
+    """The newest point of each attribute that the blocks and the spool have: which of them was received last, where
+    others lie ahead of it, nothing tells any more."""
     unpacked = Unpacked(connection, number, ())
     current = {}
     for identifier in unpacked.identifiers() | set(identifiers_in_blocks(connection, number)):
