@@ -199,6 +199,7 @@ class DeviceWatch:
             # behind is known to be the device's own.
             self.offset_ms = min(0, facts.newest - reported_at)
             facts.data_at = reported_at + self.offset_ms
+            facts.at = min(facts.at, facts.data_at)  # where a point lies ahead, time has not passed up to it
         self.online = view.online
         return max(view.active.values(), default=self.device.create_time)
 
