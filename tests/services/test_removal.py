@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.nouns import device, project_of
+from tests.contract.nouns import customer, device, device_group, project_of
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
+from thingstead.errors import NotFound
 from thingstead.model.alarm import AlarmFilter
 from thingstead.model.device import Page
 from thingstead.model.messages import DeviceRemoved
 from thingstead.services.removal import RemovalService
+from thingstead.storage.sqlite import customers, device_groups, removal
 from thingstead.storage.sqlite import devices as sqlite_devices
-from thingstead.storage.sqlite import removal
 from thingstead.storage.sqlite.store import SqliteStore
 
 ROWS = 3_000
@@ -138,3 +139,27 @@ async def test_a_commit_that_comes_while_a_device_is_dropped_is_not_held_up(
         left = sum(counts(store, "gone").values())
         await store.devices.merge_tags("ours", "stays", {"left": str(left)}, ())
     assert (await store.devices.get("ours", "stays")).tags == {"left": "0"}
+
+
+@pytest.mark.parametrize("bound", range(5))
+async def test_a_customer_and_a_group_with_many_devices_go_in_steps(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, bound: int
+) -> None:
+    monkeypatch.setattr(customers, "DEVICES_PER_STEP", 2)
+    monkeypatch.setattr(device_groups, "MEMBERS_PER_STEP", 2)
+    await store.customers.create(customer("c"))
+    await store.device_groups.create(device_group("g"))
+    device_ids = [f"d{number}" for number in range(bound)]
+    for device_id in device_ids:
+        await store.devices.create(device(device_id, customer_id="c"))
+    await store.device_groups.add_devices("ours", "g", device_ids)
+
+    await store.customers.delete("ours", "c")
+    await store.device_groups.delete("ours", "g")
+
+    for device_id in device_ids:
+        assert (await store.devices.get("ours", device_id)).customer_id is None
+    for gone in (store.customers.get("ours", "c"), store.device_groups.get("ours", "g")):
+        with pytest.raises(NotFound):
+            await gone
+    assert store._database.reader.execute("SELECT * FROM device_group_members").fetchall() == []

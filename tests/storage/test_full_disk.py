@@ -17,6 +17,7 @@ from thingstead.config import StorageSettings
 from thingstead.errors import Unavailable
 from thingstead.model.report import EventRecord, Report
 from thingstead.services.commits import committed
+from thingstead.storage.sqlite import disk
 from thingstead.storage.sqlite.disk import DiskWatch
 from thingstead.storage.sqlite.store import SqliteStore
 
@@ -182,6 +183,35 @@ async def test_reports_are_refused_before_the_disk_is_full_and_taken_when_there_
     room[0] = 1100
     watch.look()
     await house.report(3)
+
+
+async def test_what_is_written_between_two_regular_looks_is_noticed_by_the_commit_that_writes_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "CHECK_INTERVAL_S", 3_600)
+    monkeypatch.setattr(disk, "COMMIT_CHECK_INTERVAL_S", 0)
+    before = house.path.stat().st_size + wal_bytes(house)
+    watch = DiskWatch(
+        house.store._database,
+        house.store.history.refuse,
+        1 << 20,
+        lambda path: (2 << 20) - (path.stat().st_size + wal_bytes(house) - before),
+    )
+    watch.start()
+
+    async def flood() -> None:
+        for ts in range(100):
+            await house.report(ts, size=50_000)
+
+    with pytest.raises(Unavailable, match="MiB left"):
+        await flood()
+    assert 10 < len(house.acknowledged) < 40  # a second MiB would have been written by then
+    assert await house.kept() == house.acknowledged
+    await watch.close()
+
+
+def wal_bytes(house: House) -> int:
+    return Path(f"{house.path}-wal").stat().st_size
 
 
 async def test_the_store_says_that_the_disk_is_low(tmp_path: Path) -> None:

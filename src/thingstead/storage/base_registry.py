@@ -123,7 +123,8 @@ class DeviceGroupStore(Protocol):
         ...
 
     async def delete(self, project_id: str, group_id: str) -> None:
-        """Removes the group; refuses, with Conflict, one that still has child groups. Devices stay."""
+        """Removes the group; refuses, with Conflict, one that still has child groups. Devices stay. They leave the
+        group some thousand a step, after the last of which it goes."""
         ...
 
     async def add_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
@@ -213,5 +214,5 @@ class CustomerStore(Protocol):
     ) -> None: ...
 
     async def delete(self, project_id: str, customer_id: str) -> None:
-        """Devices bound to the customer stay, unbound."""
+        """Devices bound to the customer stay, unbound: some hundred a step, and the customer goes with the last."""
         ...

@@ -11,6 +11,12 @@ from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.layout import Layout
 
 CUSTOMERS = Layout("customers", Customer, json=("tags",), counted=("device_count",))
+DEVICES_PER_STEP = 500  # unbound in one transaction, where a customer goes
+
+_UNBIND_SOME = """
+UPDATE devices SET customer_id = NULL
+WHERE number IN (SELECT number FROM devices WHERE customer_id = ? LIMIT ?) RETURNING id
+"""
 
 
 class SqliteCustomers:
@@ -52,13 +58,18 @@ class SqliteCustomers:
         )
 
     async def delete(self, project_id: str, customer_id: str) -> None:
-        def run(connection: sqlite3.Connection) -> list[str]:
-            bound = connection.execute("SELECT id FROM devices WHERE customer_id = ?", (customer_id,)).fetchall()
-            CUSTOMERS.delete(connection, project_id, customer_id, "customer")
-            return [device_id for (device_id,) in bound]
+        def step(connection: sqlite3.Connection) -> list[str]:
+            if not CUSTOMERS.exists(connection, project_id, customer_id):
+                raise NotFound("no such customer")
+            unbound = connection.execute(_UNBIND_SOME, (customer_id, DEVICES_PER_STEP)).fetchall()
+            if len(unbound) < DEVICES_PER_STEP:
+                CUSTOMERS.delete(connection, project_id, customer_id, "customer")
+            return [device_id for (device_id,) in unbound]
 
         def committed(device_ids: list[str]) -> None:
             for device_id in device_ids:
                 self._access.caches.drop_device(device_id)
 
-        await self._access.write(run, committed)
+        unbound = await self._access.write(step, committed)
+        while len(unbound) == DEVICES_PER_STEP:
+            unbound = await self._access.write(step, committed)

@@ -96,6 +96,7 @@ class Database:
         self._trouble: str | None = None
         self.damage: str | None = None  # what the last one said that met a damaged page of the file
         self.damage_met = 0  # how often one was met
+        self.on_commit: Callable[[], None] | None = None  # called on the event loop after each; must not raise
         self._local = threading.local()
         self._thread_connections: list[sqlite3.Connection] = []
         self._readers = concurrent.futures.ThreadPoolExecutor(READ_THREADS, "thingstead-read")
@@ -317,3 +318,5 @@ class Database:
                 job.deliver(job.result, job.error)
             except Exception:
                 log.exception("the receiver of a write's outcome failed")
+        if self.on_commit is not None:
+            self.on_commit()

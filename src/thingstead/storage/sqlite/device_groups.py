@@ -12,6 +12,8 @@ from thingstead.storage.sqlite.layout import Layout, to_json
 
 DEVICE_GROUPS = Layout("device_groups", DeviceGroup, json=("tags",))
 
+MEMBERS_PER_STEP = 2_000  # removed in one transaction, where a group goes
+
 _LIES_BELOW = """
 WITH RECURSIVE below (id) AS (
     VALUES (?1)
@@ -31,6 +33,12 @@ _REMOVE_MEMBERS = """
 DELETE FROM device_group_members
 WHERE group_id = ?1 AND device_number IN (
     SELECT number FROM devices WHERE id IN (SELECT value FROM json_each(?2))
+)
+"""
+
+_REMOVE_SOME_MEMBERS = """
+DELETE FROM device_group_members WHERE group_id = ?1 AND (create_time, device_id) IN (
+    SELECT create_time, device_id FROM device_group_members WHERE group_id = ?1 LIMIT ?2
 )
 """
 
@@ -78,14 +86,18 @@ class SqliteDeviceGroups:
         )
 
     async def delete(self, project_id: str, group_id: str) -> None:
-        def run(connection: sqlite3.Connection) -> None:
+        def step(connection: sqlite3.Connection) -> bool:
             _require_group(connection, project_id, group_id)
             child = connection.execute("SELECT 1 FROM device_groups WHERE parent_id = ? LIMIT 1", (group_id,))
             if child.fetchone() is not None:
                 raise Conflict("the device group still has child groups")
-            DEVICE_GROUPS.delete(connection, project_id, group_id, "device group")
+            members = connection.execute(_REMOVE_SOME_MEMBERS, (group_id, MEMBERS_PER_STEP)).rowcount
+            if members < MEMBERS_PER_STEP:
+                DEVICE_GROUPS.delete(connection, project_id, group_id, "device group")
+            return members < MEMBERS_PER_STEP
 
-        await self._access.write(run)
+        while not await self._access.write(step):
+            pass
 
     async def add_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
         await self._change_members(project_id, group_id, device_ids, _ADD_MEMBERS)

@@ -13,6 +13,7 @@ from thingstead.storage.sqlite.database import Database
 log = structlog.get_logger("thingstead.storage")
 
 CHECK_INTERVAL_S = 5.0
+COMMIT_CHECK_INTERVAL_S = 0.05  # between two looks that commits bring about: what a fast disk writes meanwhile is small
 HYSTERESIS = 1.05  # reports are taken again when there is so much more room than what they are refused under
 MIB = 1 << 20
 
@@ -23,7 +24,7 @@ def free_bytes(path: Path) -> int:
 
 
 class DiskWatch:
-    """Looks at the disk regularly.
+    """Looks at the disk regularly, and after commits, so that what is written between two looks cannot fill it.
 
     Args:
         refuse: called with the reason when reports must be refused, and with None when they may be taken again.
@@ -42,6 +43,8 @@ class DiskWatch:
         self._refuse = refuse
         self._low_bytes = low_bytes
         self._free = free
+        self._loop = asyncio.get_running_loop()
+        self._look_at_s = 0.0  # when a commit brings about the next look
         self._task: asyncio.Task[None] | None = None
         self.free_bytes = free(database.path)
         self.refusal: str | None = None
@@ -49,15 +52,25 @@ class DiskWatch:
     def start(self) -> None:
         """Starts the task; :meth:`close` ends it."""
         self.look()
-        self._task = asyncio.get_running_loop().create_task(self._watch())
+        self._database.on_commit = self._look_after_commit
+        self._task = self._loop.create_task(self._watch())
 
     async def close(self) -> None:
+        self._database.on_commit = None
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
+    def _look_after_commit(self) -> None:
+        if self._low_bytes and self._loop.time() >= self._look_at_s:
+            try:
+                self.look()
+            except OSError as exc:
+                log.error("the room on the disk cannot be told", error=str(exc))
+
     def look(self) -> None:
         """Looks once."""
+        self._look_at_s = self._loop.time() + COMMIT_CHECK_INTERVAL_S
         self.free_bytes = self._free(self._database.path)
         if self.refusal is None and self.free_bytes < self._low_bytes:
             self._change(
