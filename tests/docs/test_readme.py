@@ -43,5 +43,6 @@ def test_a_device_within_a_minute(installation: "Installation") -> None:
     answers = [json.loads(text) for text in re.findall(r"\{.*?\}(?=\n|\{|$)", output)]
     assert {item["identifier"]: item["value"] for item in answers[0]["info"]} == {"temperature": 21.5, "window": "open"}
     assert [point["value"] for point in answers[1]["info"]] == [21.5]
-    assert {"result": True, "info": {}} in answers[2:]
+    sent = next(answer["info"] for answer in answers[2:] if answer.get("result"))
+    assert (sent["command_id"], sent["state"]) == (1000, "sent")
     assert {"method": "close_window", "params": {}, "id": 1000} in answers[2:]

@@ -1,18 +1,20 @@
 """Commands on their way to a device: in order, a few at a time, each once, over breaks and restarts."""
 
 import asyncio
+from collections.abc import Container
 
 import pytest
 
 from tests.gateway.conftest import V3_1_1, V5, House, command, message, report, state_reached
 from thingstead.errors import DeviceOffline
+from thingstead.gateway.commands import WAITING_COUNT
 from thingstead.model.messages import CommandChanged, CommandIssued
 from thingstead.mqtt.connection_packets import Disconnect
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest
-from thingstead.services.command_news import PendingCommand
+from thingstead.services.command_news import PendingCommands
 
 
 @pytest.mark.parametrize(("qos", "version"), [(0, V3_1_1), (1, V3_1_1), (1, V5)])
@@ -64,8 +66,8 @@ async def test_a_command_issued_while_pending_ones_are_read_comes_after_them_and
     control, reading, go_on, issued = house.platform.control, asyncio.Event(), asyncio.Event(), asyncio.Event()
     read_pending = control.pending
 
-    async def pending(device_id: str) -> list[PendingCommand]:
-        rows = await read_pending(device_id)
+    async def pending(device_id: str, passing_over: Container[str]) -> PendingCommands:
+        rows = await read_pending(device_id, passing_over)
         reading.set()
         await go_on.wait()
         return rows
@@ -168,7 +170,8 @@ async def test_a_command_that_was_not_acknowledged_is_sent_again_to_the_next_con
         await state_reached(house, device, each.id, "delivered")
 
 
-async def test_at_qos_0_a_command_is_sent_at_most_once(house: House) -> None:
+@pytest.mark.parametrize("later_qos", [0, 1])
+async def test_at_qos_0_a_command_is_sent_at_most_once(house: House, later_qos: int) -> None:
     device = await house.device()
     peer = await house.log_in(device)
     await peer.subscribe("command/send/+")
@@ -177,7 +180,7 @@ async def test_at_qos_0_a_command_is_sent_at_most_once(house: House) -> None:
     await state_reached(house, device, sent.id, "sent")
     peer.abort()
     again = await house.log_in(device)
-    await again.subscribe("command/send/+")
+    await again.subscribe("command/send/+", qos=later_qos)
     await again.receive_nothing()
 
 
@@ -204,3 +207,34 @@ async def test_an_acknowledged_command_is_not_sent_again_though_no_reply_came(ho
     again = await house.log_in(device)
     await again.subscribe("command/send/+", qos=1)
     await again.receive_nothing()
+
+
+async def test_more_commands_than_are_held_in_memory_are_sent_in_order_window_by_window(house: House) -> None:
+    device = await house.device()
+    for number in range(WAITING_COUNT + 5):
+        await command(house, device, command_id=number, wait_ms=60_000)
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+", qos=1)
+    live = []
+    for number in range(WAITING_COUNT + 15):
+        packet = await peer.receive(Publish)
+        assert packet.topic == f"command/send/{number}"
+        if number < 10:  # issued while the memory is full: read from the store later
+            waiting = command(house, device, command_id=WAITING_COUNT + 5 + number, wait_ms=60_000)
+            live.append(asyncio.create_task(waiting))
+        peer.send(Puback(packet.packet_id))
+    await asyncio.gather(*live)
+    await peer.receive_nothing()
+
+
+async def test_commands_on_topics_that_the_device_does_not_listen_to_hold_up_no_others(house: House) -> None:
+    device = await house.device()
+    for number in range(WAITING_COUNT + 5):
+        await command(house, device, command_id=number, wait_ms=60_000)
+    peer = await house.log_in(device)
+    await peer.subscribe(f"command/send/{WAITING_COUNT + 4}", qos=1)
+    packet = await peer.receive(Publish)
+    assert packet.topic == f"command/send/{WAITING_COUNT + 4}"
+    peer.send(Puback(packet.packet_id))
+    await peer.subscribe("command/send/3", qos=1)
+    assert (await peer.receive(Publish)).topic == "command/send/3"

@@ -9,14 +9,15 @@ import pytest
 
 from tests.services.conftest import NOW, Workshop
 from thingstead.errors import Conflict, DeviceOffline, InvalidInput, NotFound, ReplyTimeout
-from thingstead.model.command import Command
+from thingstead.model import limits
 from thingstead.model.device import Device, DeviceSession
 from thingstead.model.device_type import AttributeDefinition, CommandDefinition, Functions, Parameter
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued
 from thingstead.services import control
 from thingstead.services.command_moves import REPLY_LIFETIME_MS
-from thingstead.services.command_news import answered_by
+from thingstead.services.command_replies import find_answered
 from thingstead.services.commits import committed
+from thingstead.services.control import PENDING_BYTES, PENDING_COUNT
 
 LAMP = Functions(
     attributes=(
@@ -24,7 +25,10 @@ LAMP = Functions(
         AttributeDefinition(identifier="power", attr_type="report"),
         AttributeDefinition(identifier="room", attr_type="cloud", data_type="text"),
     ),
-    commands=(CommandDefinition(identifier="dim", params=(Parameter(identifier="level", data_options={"max": 100}),)),),
+    commands=(
+        CommandDefinition(identifier="dim", params=(Parameter(identifier="level", data_options={"max": 100}),)),
+        CommandDefinition(identifier="ask", reply_params=(Parameter(identifier="level"),)),
+    ),
 )
 
 
@@ -37,12 +41,19 @@ async def connect(workshop: Workshop, device: Device, *, takes: bool = True) -> 
     def deliver(issued: CommandIssued) -> None:
         given.append(issued)
         if takes:
-            workshop.control.command_sent(issued.command_row_id)
+            workshop.control.command_sent(issued.command_row_id, 1)
         else:
             workshop.control.command_failed(issued.command_row_id, "not subscribed")
 
     workshop.bus.subscribe(CommandIssued, deliver)
     return given
+
+
+async def pending_methods(workshop: Workshop, device: Device) -> list[str]:
+    """The methods of the commands that a connection of the device would read."""
+    pending = await workshop.control.pending(device.id)
+    assert not pending.more
+    return [command.method for command, _ in pending.commands]
 
 
 async def reply(workshop: Workshop, device: Device, topic_id: int | None, payload: bytes) -> None:
@@ -103,10 +114,10 @@ async def test_a_command_to_an_offline_device_fails_unless_it_may_wait(workshop:
     device = await workshop.add_device()
     with pytest.raises(DeviceOffline):
         await workshop.control.send_command("p1", device.id, "reboot")
-    assert await workshop.control.pending(device.id) == []
+    assert await pending_methods(workshop, device) == []
     waiting = await workshop.control.send_command("p1", device.id, "reboot", wait_ms=120_000)
     assert waiting.state == "queued"
-    assert [issued.command_row_id for issued, _ in await workshop.control.pending(device.id)] == [waiting.id]
+    assert await pending_methods(workshop, device) == ["reboot"]
 
 
 async def test_a_connection_that_cannot_take_a_command_fails_it_unless_it_may_wait(workshop: Workshop) -> None:
@@ -125,9 +136,9 @@ async def test_waiting_commands_keep_their_order_and_expire(workshop: Workshop) 
         await workshop.control.send_command("p1", device.id, method, wait_ms=300)
         workshop.clock.advance(1)
     await workshop.control.send_command("p1", device.id, "third", wait_ms=5_000)
-    assert [issued.method for issued, _ in await workshop.control.pending(device.id)] == ["first", "second", "third"]
+    assert await pending_methods(workshop, device) == ["first", "second", "third"]
     workshop.clock.advance(299)
-    assert [issued.method for issued, _ in await workshop.control.pending(device.id)] == ["third"]
+    assert await pending_methods(workshop, device) == ["third"]
     states = [command.state for command in await workshop.store.commands.list_open(device.id)]
     assert states == ["queued"]
 
@@ -136,7 +147,7 @@ async def test_the_time_of_the_reply_begins_when_a_command_that_waited_is_sent(w
     device = await workshop.add_device()
     command = await workshop.control.send_command("p1", device.id, "read", wait_ms=300)
     workshop.clock.advance(299)
-    workshop.control.command_sent(command.id)
+    workshop.control.command_sent(command.id, 1)
     await workshop.control.close()
     workshop.clock.advance(REPLY_LIFETIME_MS - 1)
     await workshop.control.expire_due()
@@ -147,16 +158,16 @@ async def test_the_time_of_the_reply_begins_when_a_command_that_waited_is_sent(w
 async def test_a_long_wait_is_not_cut_short_by_being_sent(workshop: Workshop) -> None:
     device = await workshop.add_device()
     command = await workshop.control.send_command("p1", device.id, "read", wait_ms=10 * REPLY_LIFETIME_MS)
-    workshop.control.command_sent(command.id)
+    workshop.control.command_sent(command.id, 1)
     await workshop.control.close()
     workshop.clock.advance(9 * REPLY_LIFETIME_MS)
-    assert [issued.method for issued, _ in await workshop.control.pending(device.id)] == ["read"]
+    assert await pending_methods(workshop, device) == ["read"]
 
 
 async def test_only_so_many_commands_of_a_device_may_be_open(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "OPEN_COMMANDS_LIMIT", 2)
+    monkeypatch.setattr(limits, "OPEN_COMMANDS_COUNT", 2)
     device, other = await workshop.add_device(), await workshop.add_device()
     for _ in range(2):
         await workshop.control.send_command("p1", device.id, "m", wait_ms=1)
@@ -169,9 +180,9 @@ async def test_only_so_many_commands_of_a_device_may_be_open(
 
 
 async def test_a_command_that_is_never_answered_expires_and_its_caller_is_told(workshop: Workshop) -> None:
-    device = await workshop.add_device()
+    device = await workshop.add_device(type_id=await workshop.add_type(LAMP))
     await connect(workshop, device)
-    command = await workshop.control.send_command("p1", device.id, "read")
+    command = await workshop.control.send_command("p1", device.id, "ask")
     waiting = asyncio.create_task(workshop.control.await_reply(command, 5))
     await workshop.control.expire_due()
     assert not waiting.done()
@@ -189,7 +200,7 @@ async def test_a_command_that_is_never_answered_expires_and_its_caller_is_told(w
         ({"method": "x", "params": [1]}, ["params"]),
         ({"method": "x", "command_id": -1}, ["id"]),
         ({"method": "x", "wait_ms": -1}, ["wait_ms"]),
-        ({"method": "", "params": "x", "command_id": 2**31}, ["method", "params", "id"]),
+        ({"method": "", "params": "x", "command_id": 2**53 + 1}, ["method", "params", "id"]),
     ],
 )
 async def test_a_bad_command_is_refused_naming_every_field(
@@ -257,44 +268,140 @@ async def test_a_reply_that_is_no_object_is_refused(workshop: Workshop) -> None:
         workshop.control.reply(device, 1000, b"ok")
 
 
-def open_command(row_id: str, command_id: int, method: str) -> Command:
-    return Command(
-        id=row_id,
-        project_id="p1",
-        device_id="d",
-        method=method,
-        command_id=command_id,
-        create_time=NOW,
-        expire_time=NOW,
-        update_time=NOW,
-    )
-
-
-OPEN = [
-    open_command("a", 5, "x"),
-    open_command("b", 1000, "x"),
-    open_command("c", 1000, "y"),
-    open_command("d", 9, "x"),
-]
+OPEN = {"a": (5, "x"), "b": (1000, "x"), "c": (1000, "y"), "d": (9, "x")}  # oldest first
 
 
 @pytest.mark.parametrize(
     ("topic_id", "body", "answered"),
     [
         (1000, {"method": "x", "id": 9}, "d"),  # the body's id goes first
+        (1000, {"method": "x", "id": 9.0}, "d"),  # as some encoders write it
+        (1000, {"method": "other", "id": 9}, "d"),
         (5, {"method": "x"}, "a"),  # then the topic's
         (1000, {"method": "y"}, "c"),  # of one id the same method
-        (1000, {}, "b"),  # and else the oldest
+        (5, {"method": "y"}, "c"),  # the topic's id counts with the same method alone
+        (1000, {}, "b"),  # a reply without a method is the oldest one's
         (77, {"method": "x"}, "d"),  # then the newest of the method
         (77, {"method": "x", "id": 78}, "d"),
         (None, {"method": "y"}, "c"),
         (77, {"method": "z"}, None),
+        (5, {"method": "z"}, None),
         (77, {"method": "x", "id": True}, "d"),  # true is no id
+        (2**70, {"method": "x", "id": 2**64 - 1}, "d"),  # nor is what no command can have
+        (77, {"method": ["x"], "id": "9"}, None),
     ],
 )
-def test_a_reply_answers_the_command_that_it_names_best(topic_id: int | None, body: Any, answered: str | None) -> None:
-    command = answered_by(OPEN, topic_id, body)
-    assert (command.id if command else None) == answered
+async def test_a_reply_answers_the_command_that_it_names_best(
+    workshop: Workshop, topic_id: int | None, body: Any, answered: str | None
+) -> None:
+    device = await workshop.add_device()
+    sent = {}
+    for name, (command_id, method) in OPEN.items():
+        command = await workshop.control.send_command("p1", device.id, method, command_id=command_id, wait_ms=60_000)
+        workshop.control.command_sent(command.id, 1)
+        sent[command.id] = name
+    found = await find_answered(workshop.store.commands, device.id, topic_id, body)
+    assert (None if found is None else sent[found]) == answered
+
+
+async def test_what_was_sent_at_qos_0_is_not_pending_even_before_that_is_stored(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    first = await workshop.control.send_command("p1", device.id, "first", wait_ms=60_000)
+    await workshop.control.send_command("p1", device.id, "second", wait_ms=60_000)
+    workshop.control.command_sent(first.id, 0)
+    assert await pending_methods(workshop, device) == ["second"]
+
+
+async def test_pending_commands_are_read_some_at_a_time_by_their_number_and_their_bytes(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    for number in range(PENDING_COUNT + 1):
+        await workshop.control.send_command("p1", device.id, f"m{number}", wait_ms=60_000)
+    pending = await workshop.control.pending(device.id)
+    assert (len(pending.commands), pending.more) == (PENDING_COUNT, True)
+    read = [command.command_row_id for command, _ in pending.commands]
+    pending = await workshop.control.pending(device.id, read)
+    assert ([command.method for command, _ in pending.commands], pending.more) == ([f"m{PENDING_COUNT}"], False)
+
+    other = await workshop.add_device()
+    large = {"x": "y" * 200_000}
+    for _ in range(8):
+        await workshop.control.send_command("p1", other.id, "m", large, wait_ms=60_000)
+    pending = await workshop.control.pending(other.id)
+    assert (len(pending.commands), pending.more) == (-(-PENDING_BYTES // 200_000), True)
+
+
+async def test_params_that_no_packet_carries_are_refused_by_name(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    with pytest.raises(InvalidInput, match=f"params: must have at most {limits.COMMAND_PARAMS_BYTES} bytes"):
+        await workshop.control.send_command("p1", device.id, "m", {"x": "y" * limits.COMMAND_PARAMS_BYTES}, wait_ms=1)
+
+
+async def test_the_bytes_of_the_commands_that_wait_for_a_device_are_bounded(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "OPEN_COMMANDS_BYTES", 2_000)
+    device = await workshop.add_device()
+    await workshop.control.send_command("p1", device.id, "m", {"x": "y" * 1_500}, wait_ms=60_000)
+    with pytest.raises(Conflict, match="carry 1508 bytes already"):
+        await workshop.control.send_command("p1", device.id, "m", {"x": "y" * 500}, wait_ms=60_000)
+    await workshop.control.send_command("p1", device.id, "m", {"x": "y" * 400}, wait_ms=60_000)
+
+
+@pytest.mark.parametrize(
+    ("method", "qos", "delivered", "ends_as"),
+    [
+        ("dim", 1, True, "delivered"),
+        ("dim", 0, False, "sent"),
+        ("dim", 1, False, "expired"),
+        ("ask", 1, True, "expired"),
+        ("ask", 0, False, "expired"),
+        ("undefined", 1, True, "delivered"),
+    ],
+)
+async def test_a_command_without_a_reply_in_its_definition_ends_as_far_as_it_came(
+    workshop: Workshop, method: str, qos: int, delivered: bool, ends_as: str
+) -> None:
+    device = await workshop.add_device(type_id=await workshop.add_type(LAMP))
+    command = await workshop.control.send_command("p1", device.id, method, wait_ms=1)
+    workshop.control.command_sent(command.id, qos)
+    if delivered:
+        workshop.control.command_delivered(command.id)
+    await workshop.control.close()
+    workshop.clock.advance(REPLY_LIFETIME_MS)
+    news: list[CommandChanged] = []
+    workshop.bus.subscribe(CommandChanged, news.append)
+    await workshop.control.expire_due()
+    ended = await workshop.control.get_command("p1", command.id)
+    assert ended.state == ends_as
+    assert bool(ended.reason) == (ends_as == "expired")
+    assert [each.state for each in news] == (["expired"] if ends_as == "expired" else [])
+    assert await workshop.store.commands.list_open(device.id) == []
+    await reply(workshop, device, None, json.dumps({"method": method}).encode())
+    assert (await workshop.control.get_command("p1", command.id)).state == ends_as
+
+
+async def test_a_command_behind_one_that_is_not_acknowledged_is_refused_saying_so(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "HANDOVER_TIMEOUT_S", 0.05)
+    device = await workshop.add_device()
+    session = DeviceSession(session_id="s", node="node1", protocol="mqtt", connected_at=NOW)
+    await workshop.presence.open(device, session)
+    first = await workshop.control.send_command("p1", device.id, "open_door", command_id=7, wait_ms=60_000)
+    workshop.control.command_sent(first.id, 1)
+    await workshop.control.close()
+    with pytest.raises(DeviceOffline, match=r"has not acknowledged the command open_door \(id 7\) yet"):
+        await workshop.control.send_command("p1", device.id, "close_door")
+
+
+async def test_a_command_of_another_project_is_not_found(workshop: Workshop) -> None:
+    await workshop.add_project("p2")
+    device = await workshop.add_device()
+    command = await workshop.control.send_command("p1", device.id, "m", wait_ms=60_000)
+    assert (await workshop.control.get_command("p1", command.id)).id == command.id
+    for project_id, row_id in (("p2", command.id), ("p1", "nowhere"), ("p1", "no id")):
+        with pytest.raises(NotFound):
+            await workshop.control.get_command(project_id, row_id)
 
 
 def cancels(task: asyncio.Task[Any]) -> Callable[[CommandChanged], None]:

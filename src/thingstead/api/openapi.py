@@ -39,6 +39,7 @@ body that is too large 413, throttling 429, and 503 means that nothing was kept.
 """
 
 PATH_PARAMETERS = {
+    "id": "The id of the command, as the answer to it names it.",
     "device_id": "A device's id.",
     "identifier": "The identifier of an attribute, or of a stream.",
     "customer_id": "A customer's id.",
@@ -49,7 +50,6 @@ PATH_PARAMETERS = {
     "notify_group_id": "A notification group's id.",
     "rule_id": "An alarm rule's id.",
     "alarm_id": "An alarm's id, or that of one of its messages.",
-    "command_id": "A command's id.",
     "access_token": "The AccessToken of the device's certificate.",
 }
 SECURITY: dict[Access, list[dict[str, list[str]]]] = {

@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 from thingstead.gateway.plane import Connection
 from thingstead.gateway.subscriptions import Subscriptions
+from thingstead.model import limits
 from thingstead.model.messages import CommandChanged, CommandIssued
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.control import ControlService
 
 QOS = 1  # of a command, where the device subscribed with at least that
-REMEMBERED = 1_000  # row ids of commands that were sent; far more than can be on their way
+REMEMBERED = 2 * limits.OPEN_COMMANDS_COUNT  # row ids of commands that were sent, or are not sent here
+WAITING_COUNT, WAITING_BYTES = 64, 1 << 20  # commands held in memory, and their params; others wait in the store
 
 Envelope = Callable[[CommandIssued], tuple[str, bytes]]  # the topic and the payload that carry a command
 
@@ -29,7 +31,7 @@ class _Tracking:
 
     def sent(self) -> None:
         self._sent = True
-        self._control.command_sent(self._row_id)
+        self._control.command_sent(self._row_id, self._qos)
 
     def settled(self, reason_code: ReasonCode) -> None:
         if reason_code >= ReasonCode.UNSPECIFIED_ERROR:
@@ -53,6 +55,7 @@ class Commands:
     At QoS 1 the next one waits until the one before was acknowledged, replied to, or is over; at QoS 0 it follows at
     once. A command may be heard twice, on the bus and among those in the store; its row id removes the double. While
     those in the store are read, what comes on the bus waits and is read with them, so that none overtakes another.
+    Only the first few are held in memory; those behind them are read when these have been sent.
 
     Args:
         window: how many may be on their way at once.
@@ -64,12 +67,15 @@ class Commands:
         "_control",
         "_device_id",
         "_envelope",
+        "_more",
         "_pumping",
         "_reading",
         "_subscriptions",
         "_taken",
         "_under_way",
+        "_unheard",
         "_waiting",
+        "_waiting_bytes",
         "_window",
     )
 
@@ -91,12 +97,19 @@ class Commands:
         self._reading = False
         self._again = False
         self._pumping = False
+        self._more = False  # others wait in the store behind those held here
         self._waiting: dict[str, CommandIssued] = {}  # by row id, first issued first
+        self._waiting_bytes = 0
+        self._unheard: dict[str, None] = {}  # row ids of those whose topic the device does not listen to
         self._under_way: dict[str, None] = {}  # row ids of those that were sent and not answered
         self._taken: dict[str, None] = {}  # row ids of those that were sent, oldest first
 
     def ready(self) -> None:
         """The device listens, or to more than before: commands in the store may have a way now."""
+        self._unheard.clear()
+        self._read_soon()
+
+    def _read_soon(self) -> None:
         self._again = True
         if not self._reading:
             self._reading = True
@@ -106,14 +119,29 @@ class Commands:
         """A command was issued just now."""
         if self._reading:
             self._again = True
+        elif self._more or len(self._waiting) >= WAITING_COUNT or self._waiting_bytes >= WAITING_BYTES:
+            self._more = True
         elif command.command_row_id not in self._taken:
-            self._waiting[command.command_row_id] = command
+            self._hold(command)
             self._pump()
             self._connection.flush()
 
+    def _hold(self, command: CommandIssued) -> None:
+        if command.command_row_id not in self._waiting:
+            self._waiting[command.command_row_id] = command
+            self._waiting_bytes += command.size_bytes
+
+    def _let_go(self, row_id: str) -> CommandIssued | None:
+        command = self._waiting.pop(row_id, None)
+        if command is not None:
+            self._waiting_bytes -= command.size_bytes
+        return command
+
     def changed(self, news: CommandChanged) -> None:
         """A command was replied to, or is over."""
-        self._waiting.pop(news.command_row_id, None)
+        self._again |= self._reading  # it may be among those that are being read
+        self._unheard.pop(news.command_row_id, None)
+        self._let_go(news.command_row_id)
         self.settled(news.command_row_id)
         self._connection.flush()
 
@@ -127,15 +155,26 @@ class Commands:
         try:
             while self._again:
                 self._again = False
-                pending = await self._control.pending(self._device_id)
-                self._waiting = {
-                    command.command_row_id: command
-                    for command, sent in pending
-                    if command.command_row_id not in self._taken and not (sent and self._listens_at_most_once(command))
-                }
+                passed_over = self._taken.keys() | self._unheard.keys()
+                pending, self._more = await self._control.pending(self._device_id, passed_over)
+                self._waiting, self._waiting_bytes = {}, 0
+                for command, sent in pending:
+                    if command.command_row_id in self._taken:
+                        continue
+                    if sent and self._listens_at_most_once(command):
+                        self._remember(command.command_row_id)
+                    else:
+                        self._hold(command)
+                self._again |= self._more and not self._waiting
         finally:
             self._reading = False
         self._pump()
+
+    def _remember(self, row_id: str) -> None:
+        """It is not sent again on this connection."""
+        self._taken[row_id] = None
+        if len(self._taken) > REMEMBERED:
+            del self._taken[next(iter(self._taken))]
 
     def _listens_at_most_once(self, command: CommandIssued) -> bool:
         """At QoS 0 what was sent is not sent again."""
@@ -150,21 +189,24 @@ class Commands:
         self._pumping = True
         try:
             while self._waiting and len(self._under_way) < self._window:
-                row_id = next(iter(self._waiting))
-                self._send(self._waiting.pop(row_id))
+                command = self._let_go(next(iter(self._waiting)))
+                if command is not None:
+                    self._send(command)
         finally:
             self._pumping = False
+        if self._more and not self._waiting:
+            self._read_soon()
 
     def _send(self, command: CommandIssued) -> None:
         row_id = command.command_row_id
         topic, payload = self._envelope(command)
         grant = self._subscriptions.grant(topic)
         if grant is None:
+            self._unheard[row_id] = None
             self._control.command_failed(row_id, f"the device does not listen to {topic}")
             return
-        self._taken[row_id] = self._under_way[row_id] = None
-        if len(self._taken) > REMEMBERED:
-            del self._taken[next(iter(self._taken))]
+        self._remember(row_id)
+        self._under_way[row_id] = None
         qos = min(grant.qos, QOS)
         tracking = _Tracking(self, self._control, row_id, qos)
         self._connection.delivery.send(Publish(topic, payload, qos, properties=grant.properties), tracking)

@@ -45,6 +45,11 @@ RETENTION_DAYS = 36_500
 SIZE_BYTES = 2**53
 INSTANT_MS = 253_402_300_799_999  # the last millisecond of the year 9999
 
+COMMAND_ID = 2**53  # the greatest number that every client can count to
+COMMAND_PARAMS_BYTES = 255 * 1024  # as JSON: with its topic and envelope a command is a packet of 256 KiB at most
+OPEN_COMMANDS_COUNT = 1_000  # of one device that wait, or were sent and may still be replied to
+OPEN_COMMANDS_BYTES = 16 * 1024 * 1024  # params of these
+
 JSON_DEPTH = 64  # of nested arrays and objects, in a body of the API and in a message of a device
 CREDENTIAL_BODY_BYTES = 8_192  # of a request that nobody has proved anything for: log-ins, certificates
 KEYS_COUNT = 1_000  # attributes or tags named in one request

@@ -33,6 +33,7 @@ class CommandIssued(Message, frozen=True):
     method: str
     params: Any
     expire_time: int  # ms
+    size_bytes: int = 0  # of params, as JSON
 
 
 class CommandChanged(Message, frozen=True):

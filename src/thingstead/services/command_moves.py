@@ -9,7 +9,6 @@ import structlog
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.model.command import CommandState
-from thingstead.services.command_news import changed
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.control")
@@ -26,25 +25,27 @@ class CommandMoves:
         self._clock = clock
         self._moves: dict[str, asyncio.Task[None]] = {}  # by row id: the newest move, so that moves keep their order
 
-    async def move(self, row_id: str, state: CommandState, reason: str = "", reply: Any = None) -> None:
+    async def move(
+        self, row_id: str, state: CommandState, reason: str = "", reply: Any = None, sent_qos: int | None = None
+    ) -> None:
         """Moves a command forward, and tells; nothing happens where it is too far already."""
         now = self._clock.now_ms()
         # Until it is sent it may wait as long as its sender said; from then on the time of the reply counts.
         expire_time = now + REPLY_LIFETIME_MS if state == "sent" else 0
-        command = await self._store.commands.advance(
-            row_id, state, now, reason=reason, reply=reply, expire_time=expire_time
+        news = await self._store.commands.advance(
+            row_id, state, now, reason=reason, reply=reply, expire_time=expire_time, sent_qos=sent_qos
         )
-        if command is not None:
-            self._bus.publish(changed(command))
+        if news is not None:
+            self._bus.publish(news)
 
-    def move_later(self, row_id: str, state: CommandState, reason: str = "") -> None:
+    def move_later(self, row_id: str, state: CommandState, reason: str = "", sent_qos: int | None = None) -> None:
         """:meth:`move`, without waiting, behind the moves of the row that were asked for before."""
         before = self._moves.get(row_id)
 
         async def in_turn() -> None:
             if before is not None:
                 await asyncio.wait([before])
-            await self.move(row_id, state, reason)
+            await self.move(row_id, state, reason, sent_qos=sent_qos)
 
         self._moves[row_id] = task = asyncio.get_running_loop().create_task(in_turn())
         task.add_done_callback(self._moved(row_id))
@@ -58,11 +59,15 @@ class CommandMoves:
 
         return forget
 
-    async def settled(self, row_id: str) -> None:
-        """Waits for the moves of a row that were asked for before, so that a reply follows its own delivery."""
-        before = self._moves.get(row_id)
-        if before is not None:
-            await asyncio.wait([before])
+    def under_way(self, row_id: str) -> bool:
+        """Whether a move of this row is not stored yet."""
+        return row_id in self._moves
+
+    async def settled(self, *row_ids: str) -> None:
+        """Waits for the moves of these rows that were asked for before, so that a reply follows its own delivery."""
+        before = [self._moves[row_id] for row_id in row_ids if row_id in self._moves]
+        if before:
+            await asyncio.wait(before)
 
     async def close(self) -> None:
         """Waits for the moves under way."""

@@ -1,10 +1,9 @@
-"""How commands appear on the bus, and which command a reply answers."""
+"""How commands appear on the bus."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from thingstead.model.command import Command
-from thingstead.model.messages import CommandChanged, CommandIssued
+from thingstead.model.messages import CommandIssued
 
 
 class PendingCommand(NamedTuple):
@@ -14,38 +13,21 @@ class PendingCommand(NamedTuple):
     sent: bool  # it was written to a connection, which may have ended before it arrived
 
 
+class PendingCommands(NamedTuple):
+    """The first of the commands that wait for a device, first issued first."""
+
+    commands: list[PendingCommand]
+    more: bool  # others wait behind them
+
+
 def issued(command: Command) -> CommandIssued:
     """The bus message that announces a queued command."""
     return CommandIssued(
-        command.device_id, command.id, command.command_id, command.method, command.params, command.expire_time
-    )
-
-
-def changed(command: Command) -> CommandChanged:
-    """The bus message that tells how far a command came."""
-    return CommandChanged(
         command.device_id,
         command.id,
         command.command_id,
         command.method,
-        command.state,
-        command.reason,
-        command.reply,
+        command.params,
+        command.expire_time,
+        command.size_bytes,
     )
-
-
-def answered_by(open_commands: Sequence[Command], topic_id: int | None, body: dict[str, Any]) -> Command | None:
-    """Which of a device's open commands (oldest first) a reply answers, or None.
-
-    By the body's ``id``; else by the topic's id; else the newest with the same ``method``. Where several carry the
-    id (1000 is common), those of the same method go first, and of these the oldest. Official demos reply on topic
-    1000 whatever the id was, so a topic id that no open command has says nothing.
-    """
-    method = body.get("method")
-    body_id = body.get("id")
-    for wanted in (body_id, topic_id):
-        if type(wanted) is int:
-            named = [command for command in open_commands if command.command_id == wanted]
-            if named:
-                return next((command for command in named if command.method == method), named[0])
-    return next((command for command in reversed(open_commands) if command.method == method), None)

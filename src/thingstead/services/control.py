@@ -5,38 +5,35 @@ device's connection delivers it and tells how far it came. Whoever waits for tha
 """
 
 import asyncio
+from collections.abc import Container
 from typing import Any
 
-import structlog
+import msgspec
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, DeviceOffline, FieldError, InvalidInput, ReplyTimeout
-from thingstead.model.command import Command
-from thingstead.model.device import Device, Page
+from thingstead.errors import DeviceOffline, FieldError, InvalidInput, NotFound, ReplyTimeout
+from thingstead.model import limits
+from thingstead.model.command import Command, OpenCommand
+from thingstead.model.device import Device
 from thingstead.model.ids import new_id
 from thingstead.model.messages import AttributesPushed, CommandChanged
 from thingstead.model.report import Report, Source
 from thingstead.model.values import check_params, valid_identifier
 from thingstead.services.command_moves import REPLY_LIFETIME_MS, CommandMoves
-from thingstead.services.command_news import PendingCommand, answered_by, changed, issued
+from thingstead.services.command_news import PendingCommand, PendingCommands, issued
+from thingstead.services.command_replies import CommandReplies
 from thingstead.services.commits import TaskCommit, committed
 from thingstead.services.ingest import IngestService, Outcome
 from thingstead.services.payloads import decode_object
 from thingstead.services.periodic import Periodic
-from thingstead.services.rations import Rations
 from thingstead.storage.base import Store
 
-log = structlog.get_logger("thingstead.control")
-
 DEFAULT_COMMAND_ID = 1000  # firmware exists that listens only there (wire reference §15.6)
-MAX_COMMAND_ID = 2**31 - 1
 HANDOVER_TIMEOUT_S = 5.0  # how long a caller waits until the device's connection has taken a command
-LATE_REPLIES = 100  # commands that a late reply may belong to
 EXPIRY_INTERVAL_S = 1.0
 EXPIRED_AT_ONCE = 500  # in one transaction
-OPEN_COMMANDS_LIMIT = 1_000  # of one device that wait, or were sent and not replied to
-UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S = 3, 60.0  # replies of one device that are logged, and then one a minute
+PENDING_COUNT, PENDING_BYTES = 64, 1 << 20  # commands that a connection reads at a time, and their params
 MAX_WAIT_MS = 7 * 24 * 3600 * 1000  # how long a command may wait for an offline device
 
 
@@ -50,7 +47,7 @@ class ControlService:
         self._ingest = ingest
         self._waiting: dict[str, asyncio.Future[CommandChanged]] = {}  # by row id: the next news of it
         self._moves = CommandMoves(store, bus, clock)
-        self._unsolicited = Rations(clock, UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S)
+        self._replies = CommandReplies(store, bus, clock, self._moves)
         self._subscription = bus.subscribe(CommandChanged, self._heard)
         self._expiry = Periodic("command expiry", EXPIRY_INTERVAL_S, self.expire_due)
 
@@ -108,12 +105,10 @@ class ControlService:
         Raises:
             NotFound, InvalidInput: as they say.
             DeviceOffline: ``wait_ms`` is 0 and no connection of the device took it.
-            Conflict: too many commands of the device are waiting.
+            Conflict: too many commands of the device, or too many bytes of them, are waiting.
         """
         device = await self._store.devices.get(project_id, device_id)
         command = await self._checked(device, method, params, command_id, wait_ms)
-        if len(await self._store.commands.list_open(device.id)) >= OPEN_COMMANDS_LIMIT:
-            raise Conflict(f"{OPEN_COMMANDS_LIMIT} commands of the device are waiting or unanswered already")
         online = await self._store.presence.find_session(device.number) is not None
         if not online and not wait_ms:
             raise DeviceOffline("the device is offline")
@@ -130,8 +125,9 @@ class ControlService:
         except TimeoutError:
             if wait_ms:
                 return command
-            await self._moves.move(command.id, "failed", "no connection of the device took it")
-            raise DeviceOffline("no connection of the device took the command") from None
+            reason = await self._reason_not_taken(command)
+            await self._moves.move(command.id, "failed", reason)
+            raise DeviceOffline(reason) from None
         finally:
             self._waiting.pop(command.id, None)
         if heard.state == "queued" and not wait_ms:
@@ -162,23 +158,62 @@ class ControlService:
             finally:
                 self._waiting.pop(command.id, None)
 
-    async def pending(self, device_id: str) -> list[PendingCommand]:
-        """The commands that the device has not acknowledged, first issued first: those that wait, and those that were
-        sent, perhaps over a connection that ended. Those past their time become ``expired`` instead."""
-        pending = []
-        now = self._clock.now_ms()
-        for command in await self._store.commands.list_open(device_id):
-            if command.state == "delivered":
-                continue
+    async def _reason_not_taken(self, command: Command) -> str:
+        for earlier in await self._store.commands.list_open(command.device_id):
+            if earlier.id == command.id:
+                break
+            if earlier.state == "sent" and earlier.sent_qos:
+                first = await self._store.commands.get(command.device_id, earlier.id)
+                return (
+                    f"the device has not acknowledged the command {first.method} (id {first.command_id}) yet,"
+                    " and the next one waits for that"
+                )
+        return "no connection of the device took the command"
+
+    async def get_command(self, project_id: str, row_id: str) -> Command:
+        """Raises NotFound where the project has no such command."""
+        if not limits.is_id(row_id):
+            raise NotFound("no such command")
+        return await self._store.commands.get_of_project(project_id, row_id)
+
+    async def pending(self, device_id: str, passing_over: Container[str] = ()) -> PendingCommands:
+        """The first of the commands that the device has not acknowledged, first issued first: those that wait, and
+        those that were sent at QoS 1, perhaps over a connection that ended. Those past their time become ``expired``
+        instead.
+
+        Args:
+            passing_over: row ids that are not asked for.
+        """
+        pending: list[PendingCommand] = []
+        size_bytes, now = 0, self._clock.now_ms()
+        for command in await self._unacknowledged(device_id, passing_over):
             if command.expire_time <= now:
                 await self._moves.move(command.id, "expired", "nobody took it in time")
-            else:
-                pending.append(PendingCommand(issued(command), command.state == "sent"))
-        return pending
+                continue
+            if len(pending) == PENDING_COUNT or size_bytes >= PENDING_BYTES:
+                return PendingCommands(pending, True)
+            size_bytes += command.size_bytes
+            row = await self._store.commands.get(device_id, command.id)
+            pending.append(PendingCommand(issued(row), command.state == "sent"))
+        return PendingCommands(pending, False)
 
-    def command_sent(self, row_id: str) -> None:
-        """The command was written to the device's connection."""
-        self._moves.move_later(row_id, "sent")
+    async def _unacknowledged(self, device_id: str, passing_over: Container[str]) -> list[OpenCommand]:
+        """Also those past their time. What is known here to be on its way is not taken for waiting, stored or not."""
+        while True:
+            commands = [
+                command
+                for command in await self._store.commands.list_open(device_id)
+                if command.id not in passing_over
+                and (command.state == "queued" or (command.state == "sent" and command.sent_qos != 0))
+            ]
+            moving = [command.id for command in commands if self._moves.under_way(command.id)]
+            if not moving:
+                return commands
+            await self._moves.settled(*moving)
+
+    def command_sent(self, row_id: str, qos: int) -> None:
+        """The command was written to the device's connection. At QoS 0 it is never sent again."""
+        self._moves.move_later(row_id, "sent", sent_qos=qos)
 
     def command_delivered(self, row_id: str) -> None:
         """The device acknowledged the command's PUBLISH."""
@@ -198,8 +233,8 @@ class ControlService:
         await self._moves.move(row_id, "failed", reason)
 
     def reply(self, device: Device, topic_id: int | None, payload: bytes) -> Outcome:
-        """A ``command/reply`` (wire reference §3.3). It answers the open command that its body's ``id`` names, else its
-        topic's, else the newest one of the same ``method``; one that answers nothing is accepted and logged.
+        """A ``command/reply`` (wire reference §3.3), for the command that
+        :func:`~thingstead.services.command_replies.find_answered` finds; one that answers none is accepted and logged.
 
         Raises:
             InvalidInput: the payload is not a JSON object.
@@ -208,16 +243,14 @@ class ControlService:
 
     def take_reply(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> Outcome:
         """:meth:`reply` with a payload that is decoded already."""
-        return Outcome(TaskCommit(self._take_reply(device, topic_id, body)), ())
+        return Outcome(TaskCommit(self._replies.take(device, topic_id, body)), ())
 
     async def expire_due(self) -> None:
-        """Moves every command whose time is over to ``expired``, and tells."""
-        while True:
-            expired = await self._store.commands.expire(self._clock.now_ms(), EXPIRED_AT_ONCE)
-            for command in expired:
-                self._bus.publish(changed(command))
-            if len(expired) < EXPIRED_AT_ONCE:
-                return
+        """Ends every command whose time is over, and tells of those that became ``expired``."""
+        while ended := await self._store.commands.expire(self._clock.now_ms(), EXPIRED_AT_ONCE):
+            for news in ended:
+                if news.state == "expired":
+                    self._bus.publish(news)
 
     async def close(self) -> None:
         """Waits for the moves under way."""
@@ -233,9 +266,10 @@ class ControlService:
         compiled = await self._ingest.links.compiled(device)
         defined = compiled.commands.get(method)
         errors.extend(check_params(defined.params if defined else (), params))
+        size_bytes = _size_bytes(params, errors)
         command_id = DEFAULT_COMMAND_ID if command_id is None else command_id
-        if not 0 <= command_id <= MAX_COMMAND_ID:
-            errors.append(FieldError("id", f"must be between 0 and {MAX_COMMAND_ID}"))
+        if not 0 <= command_id <= limits.COMMAND_ID:
+            errors.append(FieldError("id", f"must be between 0 and {limits.COMMAND_ID}"))
         if not 0 <= wait_ms <= MAX_WAIT_MS:
             errors.append(FieldError("wait_ms", f"must be between 0 and {MAX_WAIT_MS}"))
         if errors:
@@ -251,37 +285,9 @@ class ControlService:
             create_time=now,
             expire_time=now + (wait_ms or REPLY_LIFETIME_MS),
             update_time=now,
+            size_bytes=size_bytes,
+            reply_defined=bool(defined and defined.reply_params),
         )
-
-    async def _take_reply(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> None:
-        command = answered_by(await self._store.commands.list_open(device.id), topic_id, body)
-        if command is not None and await self._is_late(command, body):
-            command = None
-        now = self._clock.now_ms()
-        if command is not None:
-            await self._moves.settled(command.id)
-            await self._moves.move(command.id, "replied", reply=body)
-        else:
-            method, body_id = body.get("method"), body.get("id")
-            news_id = body_id if type(body_id) is int else topic_id or 0
-            news = CommandChanged(device.id, "", news_id, str(method) if method else "", "replied", reply=body)
-            self._log_unsolicited(device, method)
-            self._bus.publish(news)
-        await committed(self._store.history.touch(device.number, "command_reply", now))
-
-    async def _is_late(self, matched: Command, body: dict[str, Any]) -> bool:
-        """Whether a reply, by its ``id``, is that of a command which has ended lately, and not of ``matched``."""
-        if body.get("id") in (None, matched.command_id):
-            return False
-        lately, _ = await self._store.commands.list_page(matched.device_id, Page(records=LATE_REPLIES))
-        wanted = (body["id"], body.get("method"))
-        return any((command.command_id, command.method) == wanted for command in lately)
-
-    def _log_unsolicited(self, device: Device, method: Any) -> None:
-        suppressed = self._unsolicited.take(device.number)
-        if suppressed is not None:
-            event = "a device replied to no open command"
-            log.info(event, device=device.id, method=str(method)[:64], suppressed=suppressed)
 
     def _next_news(self, row_id: str) -> asyncio.Future[CommandChanged]:
         future: asyncio.Future[CommandChanged] = asyncio.get_running_loop().create_future()
@@ -292,3 +298,15 @@ class ControlService:
         future = self._waiting.get(news.command_row_id)
         if future is not None and not future.done():
             future.set_result(news)
+
+
+def _size_bytes(params: Any, errors: list[FieldError]) -> int:
+    """How large the params are as JSON; adds to ``errors`` what a command cannot carry."""
+    try:
+        size_bytes = len(msgspec.json.encode(params))
+    except (OverflowError, UnicodeEncodeError, RecursionError):
+        errors.append(FieldError("params", "must be JSON of valid text and of integers of up to 64 bits"))
+        return 0
+    if size_bytes > limits.COMMAND_PARAMS_BYTES:
+        errors.append(FieldError("params", f"must have at most {limits.COMMAND_PARAMS_BYTES} bytes as JSON"))
+    return size_bytes

@@ -2,13 +2,14 @@
 
 from typing import Any, Protocol
 
-from thingstead.model.command import Command, CommandState
+from thingstead.model.command import Command, CommandState, OpenCommand
 from thingstead.model.device import (
     DeviceSession,
     Page,
 )
 from thingstead.model.device_log import DeviceLog, LogKind
 from thingstead.model.limits import INSTANT_MS
+from thingstead.model.messages import CommandChanged
 from thingstead.model.report import (
     EventRecord,
 )
@@ -33,9 +34,14 @@ class EventStore(Protocol):
 class CommandStore(Protocol):
     """Commands, whose states only move forward (``model.command.TRANSITIONS``)."""
 
-    async def create(self, command: Command) -> None: ...
+    async def create(self, command: Command) -> None:
+        """Conflict where ``OPEN_COMMANDS_COUNT`` commands of the device are open, or ``OPEN_COMMANDS_BYTES`` would be
+        passed."""
+        ...
 
     async def get(self, device_id: str, row_id: str) -> Command: ...
+
+    async def get_of_project(self, project_id: str, row_id: str) -> Command: ...
 
     async def advance(
         self,
@@ -46,18 +52,29 @@ class CommandStore(Protocol):
         reason: str = "",
         reply: Any = None,
         expire_time: int = 0,
-    ) -> Command | None:
+        sent_qos: int | None = None,
+    ) -> CommandChanged | None:
         """Moves a command forward, and its ``expire_time`` (ms) to no earlier than the one given; None where its
-        present state does not allow that, or it is gone with its device, and nothing changes."""
+        present state does not allow that, it has ended, or it is gone with its device, and nothing changes."""
         ...
 
-    async def expire(self, now: int, limit: int) -> list[Command]:
-        """Moves up to ``limit`` open commands whose ``expire_time`` is not after ``now`` (ms) to ``expired``; returns
-        them."""
+    async def expire(self, now: int, limit: int) -> list[CommandChanged]:
+        """Ends up to ``limit`` open commands whose ``expire_time`` is not after ``now`` (ms), earliest first; returns
+        them in the state in which they ended (see :class:`~thingstead.model.command.Command`)."""
         ...
 
-    async def list_open(self, device_id: str) -> list[Command]:
-        """Commands that are queued, sent or delivered, in the order in which they were created."""
+    async def list_open(self, device_id: str) -> list[OpenCommand]:
+        """Commands that have not ended, in the order in which they were created."""
+        ...
+
+    async def find_open(
+        self, device_id: str, *, command_id: int | None = None, method: str | None = None, newest: bool = False
+    ) -> str | None:
+        """The row id of the oldest (or the newest) open command with these; None counts as any."""
+        ...
+
+    async def issued_lately(self, device_id: str, command_id: int, method: str, among: int) -> bool:
+        """Whether one of the device's newest ``among`` commands has these, open or not."""
         ...
 
     async def list_page(

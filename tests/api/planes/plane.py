@@ -67,7 +67,7 @@ class Played:
         await self._house.platform.presence.open(self.device, session)
 
     def _take(self, command: CommandIssued) -> None:
-        self._control.command_sent(command.command_row_id)
+        self._control.command_sent(command.command_row_id, 1)
         self.commands.put_nowait(command)
 
     def reply(self, command: CommandIssued, **params: Any) -> None:

@@ -47,14 +47,16 @@ async def test_what_an_application_gets_wrong_is_no_fault_of_the_device(api: Api
 
 
 async def test_a_command_is_taken_by_the_live_connection(app: Plane, played: Played) -> None:
-    assert await app.ask("POST", "command/send", {"method": "turn", "params": {"by": 3}, "id": 7}) == OK
+    sent = await app.ask("POST", "command/send", {"method": "turn", "params": {"by": 3}, "id": 7})
+    assert sent == {**OK, "id": sent["id"], "command_id": 7, "state": "sent"}
     command = await played.commands.get()
     assert (command.method, command.params, command.command_id) == ("turn", {"by": 3}, 7)
 
 
 async def test_a_command_to_an_offline_device_is_refused_unless_it_may_wait(api: Api, app: Plane) -> None:
     assert await app.refused("POST", "command/send", {"method": "turn"}) == (404, "the device is offline")
-    assert await app.ask("POST", "command/send", {"method": "turn", "wait_ms": 60_000}) == OK
+    sent = await app.ask("POST", "command/send", {"method": "turn", "wait_ms": 60_000})
+    assert sent == {**OK, "id": sent["id"], "command_id": 1000, "state": "queued"}
     page = await api.get(f"device/{app.certificate['id']}/command_logs")
     assert [(item["method"], item["params"], item["state"]) for item in page["items"]] == [("turn", {}, "queued")]
 

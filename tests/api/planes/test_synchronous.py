@@ -22,7 +22,9 @@ async def test_the_reply_is_the_answer(app: Plane, played: Played) -> None:
     command = await played.commands.get()
     assert (command.method, command.params, command.command_id) == ("turn", {"by": 3}, 7)
     played.reply(command, turned=3)
-    assert await call == {"result": 1, "reply": {"method": "turn", "params": {"turned": 3}, "id": 7}}
+    answer = await call
+    assert answer["reply"] == {"method": "turn", "params": {"turned": 3}, "id": 7}
+    assert answer == {"result": 1, "id": command.command_row_id, "command_id": 7, "state": "replied", **answer}
 
 
 async def test_the_command_may_stand_in_the_query(app: Plane, played: Played) -> None:

@@ -31,7 +31,7 @@ async def online_device(api: Api, house: House) -> tuple[str, list[CommandIssued
 
     def take(command: CommandIssued) -> None:
         taken.append(command)
-        house.platform.control.command_sent(command.command_row_id)
+        house.platform.control.command_sent(command.command_row_id, 1)
 
     house.bus.subscribe(CommandIssued, take)
     device = await house.platform.devices.get(api.project_id, device_id)
@@ -80,9 +80,10 @@ async def test_attributes_are_an_object_of_values(api: Api, body: Any) -> None:
 async def test_a_command_is_sent_with_method_params_and_id(api: Api, house: House) -> None:
     device_id, taken = await online_device(api, house)
     path = f"control/device/{device_id}/command"
-    assert await api.call("POST", path, {"method": "turn", "params": {"by": 3}, "id": 7}) == {}
-    assert await api.call("POST", path, {"method": "other"}) == {}
-    assert await api.call("POST", path, {"method": "other", "params": None, "id": None}) == {}
+    info = await api.call("POST", path, {"method": "turn", "params": {"by": 3}, "id": 7})
+    assert info == {"id": info["id"], "command_id": 7, "state": "sent", "command": info["id"]}
+    await api.call("POST", path, {"method": "other"})
+    await api.call("POST", path, {"method": "other", "params": None, "id": None})
     sent = [(command.method, command.params, command.command_id) for command in taken]
     assert sent == [("turn", {"by": 3}, 7), ("other", {}, 1000), ("other", {}, 1000)]
 
@@ -94,8 +95,8 @@ async def test_a_command_for_an_offline_device_is_refused_or_waits(api: Api, hou
     info = await api.call("POST", path, {"method": "m", "wait_ms": 60_000})
     assert info["state"] == "queued"
     await house.reopen()
-    [(waiting, _)] = await house.platform.control.pending(device_id)
-    assert (waiting.command_row_id, waiting.method) == (info["command"], "m")
+    [(waiting, _)] = (await house.platform.control.pending(device_id)).commands
+    assert (waiting.command_row_id, waiting.method) == (info["id"], "m")
 
 
 async def test_a_command_whose_connection_cannot_take_it_is_refused(api: Api, house: House) -> None:
@@ -120,7 +121,7 @@ async def test_a_command_whose_connection_cannot_take_it_is_refused(api: Api, ho
         ({"method": "a b"}, {"method"}),
         ({"method": "m", "params": [], "id": "7"}, {"params", "id"}),
         ({"method": "m", "id": -1, "wait_ms": -1}, {"id", "wait_ms"}),
-        ({"method": "m", "id": 2**31}, {"id"}),
+        ({"method": "m", "id": 2**53 + 1}, {"id"}),
         ({"method": "turn", "params": {"by": 10}}, {"params.by"}),
     ],
 )
@@ -143,3 +144,41 @@ async def test_nobody_else_can_talk_to_a_device(api: Api, stranger: Api, method:
     for caller, name in ((stranger, device_id), (api, "nosuch00"), (api, "%F0%9F%92%A9")):
         assert (await caller.refusal(method, f"control/device/{name}/{suffix}", body)).errcode == 404
     assert await current(api, device_id) == {}
+
+
+async def test_a_command_is_read_by_the_id_that_its_answer_names(api: Api) -> None:
+    device_id = await api.new_device()
+    sent = {"method": "m", "params": {"a": 1}, "id": 2**53, "wait_ms": 60_000}
+    info = await api.call("POST", f"control/device/{device_id}/command", sent)
+    read = await api.get(f"command/{info['id']}")
+    assert (read["device_id"], read["method"], read["params"], read["command_id"], read["state"]) == (
+        device_id,
+        "m",
+        {"a": 1},
+        2**53,
+        "queued",
+    )
+    assert "reply" not in read
+    for unknown in ("nowhere", "1000", "a b"):
+        assert (await api.refusal("GET", f"command/{unknown}")).errcode == 404
+
+
+async def test_a_synchronous_command_answers_with_the_reply(api: Api, house: House) -> None:
+    device_id = await api.new_device()
+    device = await house.platform.devices.get(api.project_id, device_id)
+    session = DeviceSession(session_id="s", node="node", protocol="mqtt", connected_at=house.clock.now_ms())
+    await house.platform.presence.open(device, session)
+
+    def reply(command: CommandIssued) -> None:
+        house.platform.control.command_sent(command.command_row_id, 1)
+        if command.method == "ask":
+            house.platform.control.reply(device, None, b'{"method":"ask","params":{"v":1}}')
+
+    house.bus.subscribe(CommandIssued, reply)
+    path = f"control/device/{device_id}/command/sync"
+    info = await api.call("POST", path, {"method": "ask", "id": 7})
+    assert info["reply"] == {"method": "ask", "params": {"v": 1}, "id": 7}
+    assert (info["command_id"], info["state"]) == (7, "replied")
+    assert (await api.get(f"command/{info['id']}"))["reply"] == {"method": "ask", "params": {"v": 1}}
+    assert (await api.refusal("POST", path, {"method": "silent", "timeout": 0.05})).errcode == 408
+    assert (await api.refusal("POST", path, {"method": "ask", "timeout": 31})).fields == {"timeout"}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from thingstead.api.app_device.sent import Sent
 from thingstead.api.app_device.synchronous import ENDPOINTS as SYNCHRONOUS
 from thingstead.api.device.dialect import Done, Values
 from thingstead.api.device.uplinks import KeysQuery
@@ -31,13 +32,14 @@ async def read_attributes(call: Call) -> Values:
     return Values(attributes=await call.platform.history.current_values(call.device, call.query.names()))
 
 
-async def send_command(call: Call) -> None:
+async def send_command(call: Call) -> Sent:
     """Answers when the device's connection has taken the command, not when the device has replied. A device that is
     offline is refused, unless `wait_ms` lets the command wait for it."""
     body: CommandBody = call.body
-    await call.platform.control.send_command(
+    command = await call.platform.control.send_command(
         call.device.project_id, call.device.id, body.method, body.params or {}, body.id, wait_ms=body.wait_ms
     )
+    return Sent(id=command.id, command_id=command.command_id, state=command.state)
 
 
 async def send_data(call: Call) -> None:
@@ -89,7 +91,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Send a command to the device",
         handler=send_command,
         body=CommandBody,
-        info=Done,
+        info=Sent,
         refusals=(Conflict, DeviceOffline, TooManyRequests),
         **COMMON,
     ),

@@ -5,20 +5,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.device.dialect import Done
+from thingstead.api.app_device.sent import Sent
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.fields import Identifier
-from thingstead.api.project.control import COMMAND_ID_MAX
+from thingstead.api.project.control import CommandId, Method, Reply, Timeout, reply_of
 from thingstead.api.validation import body_decoder
 from thingstead.errors import Conflict, DeviceOffline, InvalidInput, ReplyTimeout, TooManyRequests
 from thingstead.services.control import DEFAULT_COMMAND_ID
-from thingstead.services.synchronous import TIMEOUT_MAX_S, TIMEOUT_S
-
-Method = Annotated[Identifier, Meta(description="The identifier of the command.")]
-CommandId = Annotated[int, Meta(ge=0, le=COMMAND_ID_MAX, description="In the topic and the body; 1000 if absent.")]
-Timeout = Annotated[
-    float, Meta(gt=0, le=TIMEOUT_MAX_S, description="How long to wait for the reply, in s; 10 if absent.")
-]
+from thingstead.services.synchronous import TIMEOUT_S
 
 
 class CallQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,15 +32,7 @@ class CallBody(msgspec.Struct, frozen=True, kw_only=True):
     timeout: Timeout | None = None
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the device replied."""
-
-    method: str
-    params: Any
-    id: int
-
-
-class Replied(Done, frozen=True, kw_only=True):
+class Replied(Sent, frozen=True, kw_only=True):
     """The device has replied."""
 
     reply: Reply
@@ -72,14 +57,7 @@ async def call_device(call: Call) -> Replied:
     command = await call.platform.synchronous.call(
         call.device, method, params, command_id, body.timeout or query.timeout or TIMEOUT_S
     )
-    replied = command.reply if isinstance(command.reply, dict) else {}
-    return Replied(
-        reply=Reply(
-            method=str(replied.get("method") or command.method),
-            params=replied.get("params") or {},
-            id=command.command_id,
-        )
-    )
+    return Replied(id=command.id, command_id=command.command_id, state=command.state, reply=reply_of(command))
 
 
 def _params(query: CallQuery) -> dict[str, Any]:

@@ -3,30 +3,35 @@
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Identifier
-from thingstead.errors import Conflict, DeviceOffline, NotFound
+from thingstead.errors import Conflict, DeviceOffline, NotFound, ReplyTimeout, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.command import Command, CommandState
+from thingstead.services.synchronous import TIMEOUT_MAX_S, TIMEOUT_S
 
 TAG = "Device control"
-COMMAND_ID_MAX = 2**31 - 1
 WAIT_MS_MAX = 7 * 24 * 3600 * 1000
 AttributesBody = Annotated[
     dict[str, Any], Meta(min_length=1, max_length=limits.KEYS_COUNT, description="Values by attribute identifier.")
 ]
 
 
+Method = Annotated[Identifier, Meta(description="The identifier of the command.")]
+CommandId = Annotated[int, Meta(ge=0, le=limits.COMMAND_ID, description="In the topic and the body; 1000 if absent.")]
+Timeout = Annotated[
+    float, Meta(gt=0, le=TIMEOUT_MAX_S, description="How long to wait for the reply, in s; 10 if absent.")
+]
+
+
 class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
     """A command."""
 
-    method: Annotated[Identifier, Meta(description="The identifier of the command.")]
+    method: Method
     params: dict[str, Any] | None = None
-    id: (
-        Annotated[int, Meta(ge=0, le=COMMAND_ID_MAX, description="In the topic and the body; 1000 if absent.")] | None
-    ) = None
+    id: CommandId | None = None
     wait_ms: Annotated[
         int,
         Meta(
@@ -37,11 +42,78 @@ class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0
 
 
-class CommandInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Empty, but where `wait_ms` was given: which command it is, and how far it came."""
+class CallBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A command whose reply is waited for."""
 
-    command: str | UnsetType = UNSET
-    state: CommandState | UnsetType = UNSET
+    method: Method
+    params: dict[str, Any] | None = None
+    id: CommandId | None = None
+    timeout: Timeout = TIMEOUT_S
+
+
+class CommandInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Which command it is, and how far it came."""
+
+    id: Annotated[str, Meta(description="Of the command, on the platform.")]
+    command_id: Annotated[int, Meta(description="The number that the device sees.")]
+    state: CommandState
+    command: Annotated[str, Meta(description="The same as `id`, for callers of earlier releases.")]
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What the device replied."""
+
+    method: str
+    params: Any
+    id: int
+
+
+class CalledInfo(CommandInfo, frozen=True, kw_only=True):
+    """The device has replied."""
+
+    reply: Reply
+
+
+class CommandItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that was sent to the device."""
+
+    id: str
+    method: str
+    params: Any
+    command_id: int  # in the topic and the body
+    state: CommandState
+    reason: str  # why it failed or expired
+    reply: Any = UNSET  # the reply's body; absent where there is none
+    create_time: int  # ms
+    expire_time: int  # ms
+    update_time: int  # ms, of the newest state
+
+
+class CommandDetail(CommandItem, frozen=True, kw_only=True):
+    """A command and the device that it was sent to."""
+
+    device_id: str
+
+
+def command_members(command: Command) -> dict[str, Any]:
+    """The members of :class:`CommandItem`."""
+    members = {name: getattr(command, name) for name in CommandItem.__struct_fields__}
+    return members if command.state == "replied" else {**members, "reply": UNSET}
+
+
+def progress_members(command: Command) -> dict[str, Any]:
+    """The members of :class:`CommandInfo`."""
+    return {"id": command.id, "command_id": command.command_id, "state": command.state, "command": command.id}
+
+
+def reply_of(command: Command) -> Reply:
+    """The reply in the form in which callers get it, whatever its device left out."""
+    replied = command.reply if isinstance(command.reply, dict) else {}
+    return Reply(
+        method=str(replied.get("method") or command.method),
+        params=replied.get("params") or {},
+        id=command.command_id,
+    )
 
 
 async def push_attributes(call: Call) -> None:
@@ -67,7 +139,25 @@ async def send_command(call: Call) -> CommandInfo:
         body.id,
         wait_ms=body.wait_ms,
     )
-    return CommandInfo(command=command.id, state=command.state) if body.wait_ms else CommandInfo()
+    return CommandInfo(**progress_members(command))
+
+
+async def call_device(call: Call) -> CalledInfo:
+    """Sends a command and waits for the device's reply. A device that is offline is refused with errcode 404, one
+    that does not reply in time with errcode 408. Commands of one id wait for each other, since the id tells replies
+    apart: use ids of your own for commands that shall go side by side. At most 16 callers wait for one device, more
+    are answered with 429."""
+    body: CallBody = call.body
+    device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
+    command = await call.platform.synchronous.call(device, body.method, body.params or {}, body.id, body.timeout)
+    return CalledInfo(**progress_members(command), reply=reply_of(command))
+
+
+async def get_command(call: Call) -> CommandDetail:
+    """How far a command came, and its reply. The id is the one that the answer to the command names; the number that
+    the device sees is `command_id`."""
+    command = await call.platform.control.get_command(call.caller.project_id, call.path["id"])
+    return CommandDetail(**command_members(command), device_id=command.device_id)
 
 
 ENDPOINTS = (
@@ -98,5 +188,27 @@ ENDPOINTS = (
         body=CommandBody,
         info=CommandInfo,
         refusals=(NotFound, DeviceOffline, Conflict),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/control/device/{device_id}/command/sync",
+        summary="Send a command to a device and wait for its reply",
+        handler=call_device,
+        tag=TAG,
+        body=CallBody,
+        info=CalledInfo,
+        refusals=(NotFound, DeviceOffline, Conflict, ReplyTimeout, TooManyRequests),
+        extension=True,
+        example={"method": "restart", "params": {"delay": 5}, "id": 1000, "timeout": 10},
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/command/{id}",
+        summary="Read a command",
+        handler=get_command,
+        tag=TAG,
+        info=CommandDetail,
+        refusals=(NotFound,),
+        extension=True,
     ),
 )

@@ -8,9 +8,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Listed, PageQuery, listed
+from thingstead.api.project.control import CommandItem, command_members
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
-from thingstead.model.command import CommandState
 from thingstead.model.device_log import LogKind
 
 COMMON: Mapping[str, Any] = {"method": "GET", "tag": "Device logs", "refusals": (NotFound,), "extension": True}
@@ -40,21 +40,6 @@ class EventItem(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     params: dict[str, Any]
     ts: int  # ms
-
-
-class CommandItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A command that was sent to the device."""
-
-    id: str
-    method: str
-    params: Any
-    command_id: int  # in the topic and the body
-    state: CommandState
-    reason: str  # why it failed or expired
-    reply: Any = UNSET  # the reply's body; absent where there is none
-    create_time: int  # ms
-    expire_time: int  # ms
-    update_time: int  # ms, of the newest state
 
 
 class ConnectionItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,25 +94,11 @@ async def event_logs(call: Call) -> Listed[EventItem]:
 
 async def command_logs(call: Call) -> Listed[CommandItem]:
     """The newest command comes first. States go forward: `queued`, `sent`, `delivered` (the device has acknowledged
-    it), `replied`; or `failed`, `expired`."""
+    it), `replied`; or `failed`, `expired`. One that was delivered stays so where its type defines no reply."""
     device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
     page = call.query.to_page()
     commands, total = await call.platform.device_logs.list_commands(device, page, *call.query.span())
-    items = [
-        CommandItem(
-            id=command.id,
-            method=command.method,
-            params=command.params,
-            command_id=command.command_id,
-            state=command.state,
-            reason=command.reason,
-            reply=command.reply if command.state == "replied" else UNSET,
-            create_time=command.create_time,
-            expire_time=command.expire_time,
-            update_time=command.update_time,
-        )
-        for command in commands
-    ]
+    items = [CommandItem(**command_members(command)) for command in commands]
     return listed(items, total, page)
 
 

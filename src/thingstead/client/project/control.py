@@ -13,10 +13,42 @@ PushMode = Literal["mqtt", "tcp"]
 
 
 class SentCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """Which command was sent, and how far it came; only where it was allowed to wait."""
+    """Which command was sent, and how far it came."""
 
-    command: str | None = None
-    state: str | None = None
+    id: str  # on the platform
+    command_id: int  # the number that the device sees
+    state: str
+    command: str = ""  # the same as ``id``
+
+
+class CommandReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What the device replied."""
+
+    method: str
+    params: Any
+    id: int
+
+
+class CalledCommand(SentCommand, frozen=True, kw_only=True):
+    """A command that was replied to."""
+
+    reply: CommandReply
+
+
+class CommandDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A command, and how far it came."""
+
+    id: str
+    device_id: str
+    method: str
+    params: Any
+    command_id: int
+    state: str
+    reason: str
+    reply: Any = None
+    create_time: int  # ms
+    expire_time: int  # ms
+    update_time: int  # ms
 
 
 def push_attributes(device_id: str, attributes: Mapping[str, Any]) -> Call[Nothing]:
@@ -40,6 +72,24 @@ def send_command(
     """Sends a command; ``wait_ms`` lets it wait for an offline device, which is refused otherwise."""
     body = members(method=method, params=params, id=id, wait_ms=wait_ms)
     return Call("POST", f"/control/device/{segment(device_id)}/command", SentCommand, body)
+
+
+def call_command(
+    device_id: str,
+    method: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    id: int | None = None,
+    timeout_s: float | None = None,
+) -> Call[CalledCommand]:
+    """Sends a command and waits for the device's reply."""
+    body = members(method=method, params=params, id=id, timeout=timeout_s)
+    return Call("POST", f"/control/device/{segment(device_id)}/command/sync", CalledCommand, body)
+
+
+def get_command(command: str) -> Call[CommandDetail]:
+    """A command by the ``id`` that :func:`send_command` answered."""
+    return Call("GET", f"/command/{segment(command)}", CommandDetail)
 
 
 def send_data(

@@ -3,16 +3,32 @@
 import sqlite3
 from typing import Any
 
-from thingstead.errors import NotFound
-from thingstead.model.command import TRANSITIONS, Command, CommandState
+from thingstead.errors import Conflict, NotFound
+from thingstead.model import limits
+from thingstead.model.command import TRANSITIONS, Command, CommandState, OpenCommand
 from thingstead.model.device import Page
 from thingstead.model.limits import INSTANT_MS
+from thingstead.model.messages import CommandChanged
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.layout import Layout, to_json
 
 COMMANDS = Layout("commands", Command, json=("params", "reply"))
+EXPIRED_BYTES = 8 * 1024 * 1024  # params of those that end in one transaction: their rows are written anew
 _WANTED = "WHERE device_id = ? AND create_time BETWEEN ? AND ?"
 _COUNT = f"SELECT count(*) FROM commands {_WANTED}"  # noqa: S608 - both parts are ours
+_OPEN = "FROM commands WHERE device_id = ? AND open = 1"
+_CHANGED = "SELECT device_id, command_id, method, state, reason FROM commands WHERE id = ?"
+_ENDS_AS_IT_IS = "(NOT reply_defined AND (state = 'delivered' OR (state = 'sent' AND sent_qos = 0)))"
+_REASON = (
+    "CASE WHEN state = 'queued' THEN 'no connection took it in time'"
+    " WHEN state = 'sent' AND sent_qos > 0 AND NOT reply_defined THEN 'the device did not acknowledge it in time'"
+    " ELSE 'the device did not reply in time' END"
+)
+_END = (
+    f"UPDATE commands SET open = 0, update_time = iif({_ENDS_AS_IT_IS}, update_time, ?),"  # noqa: S608 - parts of ours
+    f" reason = iif({_ENDS_AS_IT_IS}, reason, {_REASON}), state = iif({_ENDS_AS_IT_IS}, state, 'expired') WHERE id = ?"
+)
+_ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
 
 
 class SqliteCommands:
@@ -28,13 +44,22 @@ class SqliteCommands:
             )
             if device.fetchone() is None:
                 raise NotFound("no such device")
+            _check_room(connection, command)
             COMMANDS.add(connection, command)
+            if command.state in _ENDED:
+                connection.execute("UPDATE commands SET open = 0 WHERE id = ?", (command.id,))
 
         await self._access.write(run)
         self._access.log_rows.note("command", command.device_id)
 
     async def get(self, device_id: str, row_id: str) -> Command:
-        row = self._access.one(f"{COMMANDS.select} WHERE id = ? AND device_id = ?", (row_id, device_id))
+        return self._get("device_id = ?", row_id, device_id)
+
+    async def get_of_project(self, project_id: str, row_id: str) -> Command:
+        return self._get("project_id = ?", row_id, project_id)
+
+    def _get(self, scope: str, row_id: str, scope_id: str) -> Command:
+        row = self._access.one(f"{COMMANDS.select} WHERE id = ? AND {scope}", (row_id, scope_id))
         if row is None:
             raise NotFound("no such command")
         return COMMANDS.load(row)
@@ -48,43 +73,63 @@ class SqliteCommands:
         reason: str = "",
         reply: Any = None,
         expire_time: int = 0,
-    ) -> Command | None:
-        def run(connection: sqlite3.Connection) -> Command | None:
-            row = connection.execute("SELECT state FROM commands WHERE id = ?", (row_id,)).fetchone()
+        sent_qos: int | None = None,
+    ) -> CommandChanged | None:
+        def run(connection: sqlite3.Connection) -> CommandChanged | None:
+            row = connection.execute("SELECT state FROM commands WHERE id = ? AND open = 1", (row_id,)).fetchone()
             if row is None or state not in TRANSITIONS[row[0]]:
                 return None
             connection.execute(
                 "UPDATE commands SET state = ?, update_time = ?, reason = ?, reply = ?,"
-                " expire_time = max(expire_time, ?) WHERE id = ?",
-                (state, at, reason, to_json(reply), expire_time, row_id),
+                " expire_time = max(expire_time, ?), sent_qos = coalesce(?, sent_qos), open = ? WHERE id = ?",
+                (state, at, reason, to_json(reply), expire_time, sent_qos, state not in _ENDED, row_id),
             )
-            return COMMANDS.load(connection.execute(f"{COMMANDS.select} WHERE id = ?", (row_id,)).fetchone())
+            return _changed(connection, row_id, reply)
 
         return await self._access.write(run)
 
-    async def expire(self, now: int, limit: int) -> list[Command]:
-        def run(connection: sqlite3.Connection) -> list[Command]:
-            rows = connection.execute(
-                "SELECT id FROM commands WHERE state IN ('queued', 'sent', 'delivered') AND expire_time <= ?"
-                " ORDER BY expire_time LIMIT ?",
+    async def expire(self, now: int, limit: int) -> list[CommandChanged]:
+        def run(connection: sqlite3.Connection) -> list[CommandChanged]:
+            due = connection.execute(
+                "SELECT id, size_bytes FROM commands WHERE open = 1 AND expire_time <= ? ORDER BY expire_time LIMIT ?",
                 (now, limit),
             ).fetchall()
-            connection.executemany(
-                "UPDATE commands SET reason = iif(state = 'queued', 'no connection took it in time',"
-                " 'the device did not reply in time'), state = 'expired', update_time = ? WHERE id = ?",
-                [(now, row_id) for (row_id,) in rows],
-            )
-            select = f"{COMMANDS.select} WHERE id = ?"
-            return [COMMANDS.load(connection.execute(select, row).fetchone()) for row in rows]
+            ended: list[CommandChanged] = []
+            left_bytes = EXPIRED_BYTES
+            for row_id, size_bytes in due:
+                if left_bytes <= 0:
+                    break
+                left_bytes -= size_bytes
+                connection.execute(_END, (now, row_id))
+                ended.append(_changed(connection, row_id))
+            return ended
 
         return await self._access.write(run)
 
-    async def list_open(self, device_id: str) -> list[Command]:
+    async def list_open(self, device_id: str) -> list[OpenCommand]:
         rows = self._access.all(
-            f"{COMMANDS.select} WHERE device_id = ? AND state IN ('queued', 'sent', 'delivered') ORDER BY seq",
+            f"SELECT id, state, size_bytes, expire_time, sent_qos {_OPEN} ORDER BY seq",
             (device_id,),
         )
-        return [COMMANDS.load(row) for row in rows]
+        return [OpenCommand(*row) for row in rows]
+
+    async def find_open(
+        self, device_id: str, *, command_id: int | None = None, method: str | None = None, newest: bool = False
+    ) -> str | None:
+        row = self._access.one(
+            f"SELECT id {_OPEN} AND (? IS NULL OR command_id = ?) AND (? IS NULL OR method = ?)"
+            f" ORDER BY seq {'DESC' if newest else 'ASC'} LIMIT 1",
+            (device_id, command_id, command_id, method, method),
+        )
+        return None if row is None else row[0]
+
+    async def issued_lately(self, device_id: str, command_id: int, method: str, among: int) -> bool:
+        row = self._access.one(
+            "SELECT 1 FROM (SELECT command_id, method FROM commands WHERE device_id = ? ORDER BY seq DESC LIMIT ?)"
+            " WHERE command_id = ? AND method = ?",
+            (device_id, among, command_id, method),
+        )
+        return row is not None
 
     async def list_page(
         self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS
@@ -99,3 +144,22 @@ class SqliteCommands:
             return [COMMANDS.load(row) for row in rows], total.fetchone()[0]
 
         return await self._access.read(run)
+
+
+def _check_room(connection: sqlite3.Connection, command: Command) -> None:
+    count, size_bytes = connection.execute(
+        f"SELECT count(*), coalesce(sum(size_bytes), 0) {_OPEN}",
+        (command.device_id,),
+    ).fetchone()
+    if count >= limits.OPEN_COMMANDS_COUNT:
+        raise Conflict(f"{limits.OPEN_COMMANDS_COUNT} commands of the device are waiting or unanswered already")
+    if size_bytes + command.size_bytes > limits.OPEN_COMMANDS_BYTES:
+        raise Conflict(
+            f"the commands of the device that are waiting or unanswered carry {size_bytes} bytes already"
+            f" (at most {limits.OPEN_COMMANDS_BYTES})"
+        )
+
+
+def _changed(connection: sqlite3.Connection, row_id: str, reply: Any = None) -> CommandChanged:
+    device_id, command_id, method, state, reason = connection.execute(_CHANGED, (row_id,)).fetchone()
+    return CommandChanged(device_id, row_id, command_id, method, state, reason, reply)

@@ -1,0 +1,16 @@
+"""Which command was sent, as the device's planes answer."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from thingstead.api.device.dialect import Done
+from thingstead.model.command import CommandState
+
+
+class Sent(Done, frozen=True, kw_only=True):
+    """It worked: which command it is, and how far it came."""
+
+    id: Annotated[str, Meta(description="Of the command, on the platform.")]
+    command_id: Annotated[int, Meta(description="The number that the device sees.")]
+    state: CommandState
