@@ -52,7 +52,7 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo(
             "thingstead_connections_turned_away_total",
             "counter",
-            "Connections on MQTT and raw TCP that were closed before anything was said.",
+            "Connections that were not let in, or did not get as far as to say anything.",
             ("reason",),
         ),
         MetricInfo("thingstead_device_sessions", "gauge", "Sessions of devices that outlive their connections."),

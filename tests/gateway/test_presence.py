@@ -232,7 +232,7 @@ class TestLimits:
         device = await house.device()
         kept = [await house.log_in(device), await house.log_in(await house.device())]
         await (await house.peer()).receive_close()
-        assert house.counters.connections_refused == 1
+        assert house.gateway.entrance.refused == 1
         for peer in kept:
             await peer.receive_nothing()
 

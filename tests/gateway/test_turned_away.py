@@ -36,18 +36,22 @@ async def closed(port: int, data: bytes = b"") -> None:
         await writer.wait_closed()
 
 
+def turned_away(house: House) -> dict[str, int]:
+    return {reason: count for reason, count in house.gateway.turned_away.counts.items() if count}
+
+
 async def test_connections_over_the_limit_are_counted(house: House) -> None:
     await house.log_in(await house.device())
     for _ in range(3):
         await closed(house.port)
-    assert house.gateway.turned_away.counts == {"limit": 3, "proxy_header": 0, "tls": 0}
+    assert turned_away(house) == {"limit": 3}
 
 
 async def test_connections_without_a_proxy_header_are_counted(house: House) -> None:
     sock = socket.create_server(("127.0.0.1", 0))
     await house.gateway.listen(Port(sock, proxied=True))
     await closed(sock.getsockname()[1], Connect(V5, "c").serialize(V5))
-    assert house.gateway.turned_away.counts == {"limit": 0, "proxy_header": 1, "tls": 0}
+    assert turned_away(house) == {"proxy_header": 1}
 
 
 @pytest.mark.external("openssl")
@@ -60,7 +64,7 @@ async def test_connections_that_do_not_speak_tls_are_counted_and_others_are_serv
     port = sock.getsockname()[1]
     await house.gateway.listen(Port(sock, Certificate(certificate, key, None, "mqtts_port")))
     await closed(port, Connect(V5, "c").serialize(V5))
-    assert house.gateway.turned_away.counts == {"limit": 0, "proxy_header": 0, "tls": 1}
+    assert turned_away(house) == {"tls": 1}
     context = ssl.create_default_context(cafile=str(authority.certificate))
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
     connect = Connect(V5, "c", **house.certificate(await house.device()))

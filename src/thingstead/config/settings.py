@@ -34,7 +34,12 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
         int, about("How long a connection may stay open between two requests.", "seconds", ge=1, le=3600)
     ] = 75
     max_connections: Annotated[
-        int, about("Open HTTP connections; a request on one more is answered with 503.", "connections", ge=1)
+        int,
+        about(
+            "Open HTTP connections; for one more the one that is idle the longest is closed, or it is closed itself.",
+            "connections",
+            ge=1,
+        ),
     ] = 10_000
     malformed_json_status: Annotated[
         Literal[404, 400],

@@ -10,13 +10,13 @@ from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.gateway import handshake
+from thingstead.gateway.arrivals import Arrival
 from thingstead.gateway.clients import Clients
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.delivery import Delivery
 from thingstead.gateway.jobs import Job, Jobs
 from thingstead.gateway.keep_alive import GRACE, Silences, SilenceTimer
 from thingstead.gateway.plane import Access, Granted, Plane, Relief
-from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.stream import Stream
 from thingstead.gateway.tasks import Tasks, Turns
 from thingstead.gateway.turned_away import TurnedAway
@@ -84,8 +84,8 @@ class Client(Stream):
     _terms: handshake.Terms
     delivery: Delivery
 
-    def __init__(self, around: Surroundings, peer: Peer | None = None) -> None:
-        super().__init__(around.settings.send_buffer_max_bytes, peer)
+    def __init__(self, around: Surroundings, arrival: Arrival | None = None) -> None:
+        super().__init__(around.settings.send_buffer_max_bytes, arrival)
         self._around = around
         self._waiting_max = min(around.settings.receive_maximum, WAITING_MAX)
         self._decoder = Decoder(
@@ -286,6 +286,7 @@ class Client(Stream):
 
     def _begin(self, connect: Connect, plane: Plane, terms: handshake.Terms) -> None:
         self._plane = plane
+        self._arrival.proved()
         self._uplink = Uplink(plane, connect.version, terms, self)
         self._connect = None
         connack = handshake.accepted(connect, terms, self._around.settings, plane.accepted)

@@ -10,6 +10,7 @@ from thingstead.config import Config
 from thingstead.gateway.access import DeviceAccess, DeviceLogIn
 from thingstead.gateway.app_hub import AppHub
 from thingstead.gateway.app_plane import AppAccess
+from thingstead.gateway.arrivals import Arrival, Arrivals
 from thingstead.gateway.client import Client, Surroundings
 from thingstead.gateway.clients import Clients
 from thingstead.gateway.counters import AppCounters, Counters
@@ -19,7 +20,6 @@ from thingstead.gateway.hub import Hub
 from thingstead.gateway.keep_alive import Silences
 from thingstead.gateway.listening import Listening, Port, listen
 from thingstead.gateway.open_port import OpenPort
-from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.tasks import Tasks, Turns
 from thingstead.gateway.tcp import TcpClient, TcpSurroundings
 from thingstead.gateway.turned_away import TurnedAway
@@ -47,6 +47,9 @@ class Gateway:
         log_ins, ends = Turns(self._tasks), Turns(self._tasks)
         self._silences = Silences()
         self.turned_away = TurnedAway(clock)
+        self.arrivals = Arrivals(clock, self.turned_away)
+        self.entrance = self.arrivals.entrance("MQTT", config.mqtt.max_connections)
+        self.tcp_entrance = self.arrivals.entrance("TCP", config.tcp.max_connections)
         self._clients: Clients[Client] = Clients()
         self._tcp_clients: Clients[TcpClient] = Clients()
         log_in = DeviceLogIn(platform, self._hub, clock)
@@ -93,17 +96,18 @@ class Gateway:
     async def listen(self, port: Port) -> None:
         """Accepts MQTT on a port, which it takes over."""
         await self._load()
-        self._ports.append(await listen(port, self.client, self.turned_away))
+        self._ports.append(await listen(port, self.client, self.entrance))
 
     async def listen_open(self, port: Port) -> None:
         """Accepts everyone on a port, which it takes over; see :class:`~thingstead.gateway.open_port.OpenPort`."""
         await self._load()
         surroundings = replace(self._surroundings, access=self.open_port, counters=self.open_port.counters)
-        self._ports.append(await listen(port, lambda peer: Client(surroundings, peer), self.turned_away))
+        self._ports.append(await listen(port, lambda arrival: Client(surroundings, arrival), self.entrance))
 
     async def listen_tcp(self, port: Port) -> None:
         """Accepts devices on raw TCP on a port, which it takes over."""
-        self._ports.append(await listen(port, lambda peer: TcpClient(self._tcp_surroundings, peer), self.turned_away))
+        around = self._tcp_surroundings
+        self._ports.append(await listen(port, lambda arrival: TcpClient(around, arrival), self.tcp_entrance))
 
     async def _load(self) -> None:
         """Goes on with the sessions of an earlier run, once; also with those of an open port that is closed now, since
@@ -114,14 +118,14 @@ class Gateway:
             self.device_sessions.load(kept)
             self.open_port.load(kept)
 
-    def client(self, peer: Peer | None = None) -> Client:
+    def client(self, arrival: Arrival | None = None) -> Client:
         """The server's end of a new MQTT connection."""
-        return Client(self._surroundings, peer)
+        return Client(self._surroundings, arrival)
 
-    def websocket(self, registry: Registry, peer: Peer | None) -> WebSocketConnection:
+    def websocket(self, registry: Registry, arrival: Arrival) -> WebSocketConnection:
         """The server's end of a new WebSocket connection, which carries MQTT."""
         max_packet_size_bytes = self._surroundings.settings.max_packet_size_bytes
-        return WebSocketConnection(self.client(peer), max_packet_size_bytes, registry, peer)
+        return WebSocketConnection(self.client(arrival), max_packet_size_bytes, registry, arrival)
 
     async def stop(self) -> None:
         """Closes the ports, tells every client that the server shuts down, and ends their sessions."""

@@ -1,24 +1,27 @@
 """Ports: plain or behind TLS, and behind a load balancer that tells whom it passes on."""
 
 import asyncio
+import errno
 import socket
+from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-import structlog
-
-from thingstead.gateway.proxy_protocol import NoHeader, Peer, read_header
+from thingstead.gateway.arrivals import Arrival, Entrance
+from thingstead.gateway.proxy_protocol import NoHeader, read_header
 from thingstead.gateway.tls import HANDSHAKE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, Certificate
-from thingstead.gateway.turned_away import Reason, TurnedAway
-
-log = structlog.get_logger("thingstead.gateway")
+from thingstead.gateway.turned_away import Reason
 
 BACKLOG = 4_096  # connections that wait to be accepted: a whole fleet may come back at once
 HEADER_TIMEOUT_S = 5.0  # for a PROXY header to arrive
 OPENING_LIMIT = 4_096  # connections whose header has not arrived, or that are not secured yet; one more is not accepted
 ACCEPT_RETRY_S = 1.0  # after the system had no more file descriptors
 
-MakeProtocol = Callable[[Peer | None], asyncio.Protocol]  # None: the peer is who the socket says
+ACCEPT_COUNT = 64  # connections of one port that are accepted before others have their turn
+HANDSHAKES_COUNT = OPENING_LIMIT // 8  # of one address that are not complete; one more is closed
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+MakeProtocol = Callable[[Arrival], asyncio.Protocol]
 
 
 class Listening(Protocol):
@@ -39,95 +42,143 @@ class Port(NamedTuple):
     proxied: bool = False  # every connection begins with a PROXY header, and is closed where it does not
 
 
-async def listen(port: Port, make: MakeProtocol, turned_away: TurnedAway | None = None) -> Listening:
+async def listen(port: Port, make: MakeProtocol, entrance: Entrance) -> Listening:
     """Accepts connections on a port, which it takes over.
 
     Args:
-        turned_away: counts those that do not get through the door.
+        make: the protocol of a connection; it tells the arrival of what it proved, and of its end.
+        entrance: says which are let in.
     """
-    if port.proxied or (port.certificate is not None and turned_away is not None):
-        return GuardedPort(port, make, turned_away)
-    certificate = port.certificate
-    return await asyncio.get_running_loop().create_server(
-        lambda: make(None),
-        sock=port.sock,
-        backlog=BACKLOG,
-        ssl=certificate.context if certificate else None,
-        ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if certificate else None,
-        ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S if certificate else None,
-    )
+    return ListeningPort(port, make, entrance)
 
 
-class GuardedPort:
-    """A port whose connections begin with a PROXY header, with TLS, or with one behind the other."""
+class ListeningPort:
+    """A port whose connections may begin with a PROXY header, with TLS, or with one behind the other."""
 
-    def __init__(self, port: Port, make: MakeProtocol, turned_away: TurnedAway | None) -> None:
+    def __init__(self, port: Port, make: MakeProtocol, entrance: Entrance) -> None:
+        self._loop = asyncio.get_running_loop()
         self._socket = port.sock
         self._proxied = port.proxied
-        self._turned_away = turned_away
         self._certificate = port.certificate
         self._make = make
+        self._entrance = entrance
         self._opening: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(OPENING_LIMIT)
+        self._handshakes: Counter[str] = Counter()  # by address
+        self._resting: asyncio.TimerHandle | None = None
+        self._accepting = self._closed = False
         self._socket.setblocking(False)
         self._socket.listen(BACKLOG)
-        self._accepting = asyncio.get_running_loop().create_task(self._accept())
+        self._accept_again()
 
     def close(self) -> None:
-        self._accepting.cancel()
+        self._accept_no_more()
+        self._closed = True
+        if self._resting is not None:
+            self._resting.cancel()
+        self._socket.close()
         for task in self._opening:
             task.cancel()
 
     async def wait_closed(self) -> None:
-        await asyncio.wait([self._accepting, *self._opening])
+        if self._opening:
+            await asyncio.wait(self._opening)
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        with self._socket:
-            while True:
+    def _accept_again(self) -> None:
+        if not self._accepting and not self._closed:
+            self._accepting = True
+            self._loop.add_reader(self._socket, self._accept)
+
+    def _accept_no_more(self) -> None:
+        if self._accepting:
+            self._accepting = False
+            self._loop.remove_reader(self._socket)
+
+    def _accept(self) -> None:
+        """Takes those that wait. Where the system has no descriptors for more, they wait on for a while."""
+        for _ in range(ACCEPT_COUNT):
+            try:
+                connection, address = self._socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as exc:
+                if exc.errno in _EXHAUSTED:
+                    self._rest(exc)
+                    return
+                continue  # it ended before it was accepted
+            self._take(connection, address)
+            if len(self._opening) >= OPENING_LIMIT:
                 # Those that wait are held by the system meanwhile; none of them takes longer than the time-outs.
-                await self._room.acquire()
-                try:
-                    connection, _ = await loop.sock_accept(self._socket)
-                except OSError as exc:
-                    self._room.release()
-                    log.error("no connection can be accepted for a while", reason=exc.strerror)
-                    await asyncio.sleep(ACCEPT_RETRY_S)
-                    continue
-                task = loop.create_task(self._open(connection))
-                self._opening.add(task)
-                task.add_done_callback(self._opened)
+                self._accept_no_more()
+                return
+
+    def _rest(self, exc: OSError) -> None:
+        self._entrance.ran_out(f"no connection can be accepted for a while: {exc.strerror}")
+        self._accept_no_more()
+        self._resting = self._loop.call_later(ACCEPT_RETRY_S, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = None
+        self._accept_again()
+
+    def _take(self, connection: socket.socket, address: Any) -> None:
+        arrival = self._entrance.admit(None if self._proxied else address[0])
+        if arrival is None:
+            connection.close()
+            return
+        task = self._loop.create_task(self._open(connection, arrival))
+        self._opening.add(task)
+        task.add_done_callback(self._opened)
 
     def _opened(self, task: asyncio.Task[None]) -> None:
         self._opening.discard(task)
-        self._room.release()
+        if self._resting is None and len(self._opening) < OPENING_LIMIT:
+            self._accept_again()
 
-    async def _open(self, connection: socket.socket) -> None:
+    async def _open(self, connection: socket.socket, arrival: Arrival) -> None:
         reason: Reason = "proxy_header"
-        peer: Peer | None = None
         try:
             connection.setblocking(False)
             if self._proxied:
                 async with asyncio.timeout(HEADER_TIMEOUT_S):
-                    peer = await read_header(connection)
+                    arrival.peer = await read_header(connection)
+                if arrival.peer is not None and not arrival.counts_for(arrival.peer.host):
+                    arrival.ended()
+                    connection.close()
+                    return
             reason = "tls"
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: self._make(peer),
-                connection,
-                ssl=self._certificate.context if self._certificate else None,
-                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if self._certificate else None,
-                ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S if self._certificate else None,
-            )
+            if self._certificate is None:
+                await self._loop.connect_accepted_socket(lambda: self._make(arrival), connection)
+            else:
+                await self._secure(connection, arrival, self._certificate)
         except (NoHeader, TimeoutError, OSError) as exc:  # ssl.SSLError is an OSError
-            self._note(reason, str(exc) or "it did not come in time", connection)
+            arrival.ended()
+            detail = str(exc) or "it did not come in time"
+            self._entrance.refuse(reason, detail, _remote_address(connection))
             connection.close()
         except BaseException:
+            arrival.ended()
             connection.close()
             raise
 
-    def _note(self, reason: Reason, detail: str, connection: socket.socket) -> None:
-        if self._turned_away is not None:
-            self._turned_away.note(reason, detail, _remote_address(connection))
+    async def _secure(self, connection: socket.socket, arrival: Arrival, certificate: Certificate) -> None:
+        key = arrival.key
+        if key is not None and self._handshakes[key] >= HANDSHAKES_COUNT:
+            raise OSError(f"{HANDSHAKES_COUNT} TLS handshakes of its address are not complete")
+        if key is not None:
+            self._handshakes[key] += 1
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: self._make(arrival),
+                connection,
+                ssl=certificate.context,
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+            )
+        finally:
+            if key is not None:
+                self._handshakes[key] -= 1
+                if not self._handshakes[key]:
+                    del self._handshakes[key]
 
 
 def _remote_address(connection: socket.socket) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from thingstead.gateway.proxy_protocol import Peer
+from thingstead.gateway.arrivals import Arrival
 
 CLOSE_TIMEOUT_S = 5.0  # how long a peer may take to read what was written before its connection is cut
 TURN_BYTES = 32_768  # taken from a connection before others have their turn
@@ -16,16 +16,16 @@ class Stream(asyncio.Protocol):
 
     Args:
         send_buffer_max_bytes: what may wait to be read by the peer; over it, :meth:`overflowed` is called.
-        peer: where the connection comes from, where a load balancer tells; None asks the socket.
+        arrival: where the connection comes from; it is told of the end.
     """
 
     __slots__ = (
+        "_arrival",
         "_cutter",
         "_loop",
         "_out",
         "_out_bytes",
         "_paused",
-        "_peer",
         "_rest",
         "_send_buffer_max_bytes",
         "_transport",
@@ -39,13 +39,13 @@ class Stream(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, send_buffer_max_bytes: int, peer: Peer | None = None) -> None:
+    def __init__(self, send_buffer_max_bytes: int, arrival: Arrival | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._send_buffer_max_bytes = send_buffer_max_bytes
         self._out: list[bytes] = []
         self._out_bytes = 0  # of these, what was taken by write_soon
         self._paused = 0
-        self._peer = peer
+        self._arrival = arrival or Arrival()
         self._rest = b""  # received, and left for the next turns
         self._cutter: asyncio.TimerHandle | None = None
         self._writable_again: Callable[[], None] | None = None
@@ -57,6 +57,7 @@ class Stream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
+        self._arrival.ended()
         self._writable_again = None
         if self._cutter is not None:
             self._cutter.cancel()
@@ -111,7 +112,7 @@ class Stream(asyncio.Protocol):
     @property
     def remote_address(self) -> str:
         """For people: ``192.0.2.1:49152``, ``[2001:db8::1]:49152``; without a port that nobody knows."""
-        peer = self._peer or self._transport.get_extra_info("peername")
+        peer = self._arrival.peer or self._transport.get_extra_info("peername")
         if not isinstance(peer, tuple):
             return ""
         if not peer[1]:

@@ -8,12 +8,12 @@ import structlog
 from thingstead.config import TcpSettings
 from thingstead.errors import Forbidden, InvalidInput, ThingsteadError, Unavailable
 from thingstead.gateway.access import Admission, Certificate, DeviceLogIn
+from thingstead.gateway.arrivals import Arrival
 from thingstead.gateway.clients import Clients
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.hub import Downlink
 from thingstead.gateway.keep_alive import Silences, SilenceTimer
 from thingstead.gateway.plane import Relief
-from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.stream import Stream
 from thingstead.gateway.tasks import Turns
 from thingstead.gateway.tcp_registration import LINE_ENDS, NotRegistered, Registered, Registration
@@ -67,8 +67,8 @@ class TcpClient(Stream):
         "_unkept",
     )
 
-    def __init__(self, around: TcpSurroundings, peer: Peer | None = None) -> None:
-        super().__init__(SEND_BUFFER_MAX_BYTES, peer)
+    def __init__(self, around: TcpSurroundings, arrival: Arrival | None = None) -> None:
+        super().__init__(SEND_BUFFER_MAX_BYTES, arrival)
         self._around = around
         self._timer = SilenceTimer(around.silences, self)
         self._registration: Registration | None = Registration()  # None once it is complete
@@ -167,6 +167,7 @@ class TcpClient(Stream):
         return TcpDownlink(self, admission, self._around)
 
     def _admitted(self, admission: Admission) -> None:
+        self._arrival.proved()
         self._admission = admission
         self._timer.start(self._around.settings.idle_timeout_s)
         early, self._early = self._early, []

@@ -10,7 +10,8 @@ from thingstead.services.rations import Rations
 
 log = structlog.get_logger("thingstead.gateway")
 
-Reason = Literal["limit", "proxy_header", "tls"]  # too many are open; no PROXY header; no TLS handshake
+# Too many are open; too many of its address have proved nothing; no file descriptor, no PROXY header, no TLS handshake.
+Reason = Literal["limit", "share", "descriptors", "proxy_header", "tls"]
 LOGGED, LOG_INTERVAL_S = 3, 60.0  # of each reason, and then one a minute
 
 

@@ -10,7 +10,7 @@ from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from thingstead.gateway.proxy_protocol import Peer
+from thingstead.gateway.arrivals import Arrival
 
 PATH = "/mqtt"
 # [MQTT-6.0.0-3] [MQTT-6.0.0-4] The client offers "mqtt", and the server selects it; clients of MQTT 3.1 offer
@@ -58,19 +58,19 @@ class WebSocketConnection(asyncio.Protocol):
     Args:
         client: gets the stream, once the handshake is done.
         max_packet_size_bytes: frames may be this long, or :data:`FRAME_LEAST_LIMIT_BYTES`.
-        peer: where the connection comes from; None asks the socket.
+        arrival: where the connection comes from; it is told of the end.
     """
 
-    __slots__ = ("_attached", "_client", "_open", "_peer", "_protocol", "_registry", "_transport")
+    __slots__ = ("_arrival", "_attached", "_client", "_open", "_protocol", "_registry", "_transport")
 
     _transport: asyncio.Transport
 
     def __init__(
-        self, client: MqttEnd, max_packet_size_bytes: int, registry: Registry, peer: Peer | None = None
+        self, client: MqttEnd, max_packet_size_bytes: int, registry: Registry, arrival: Arrival | None = None
     ) -> None:
         self._client = client
         self._registry = registry
-        self._peer = peer
+        self._arrival = arrival or Arrival()
         self._protocol = ServerProtocol(
             subprotocols=SUBPROTOCOLS,
             max_size=(None, max(max_packet_size_bytes, FRAME_LEAST_LIMIT_BYTES)),
@@ -97,6 +97,7 @@ class WebSocketConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._open = False
         self._registry.discard(self)
+        self._arrival.ended()
         if self._attached:
             self._client.connection_lost(exc)
 
@@ -165,8 +166,8 @@ class WebSocketConnection(asyncio.Protocol):
         self._transport.abort()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        if name == "peername" and self._peer is not None:
-            return self._peer
+        if name == "peername" and self._arrival.peer is not None:
+            return self._arrival.peer
         return self._transport.get_extra_info(name, default)
 
     # What the HTTP server calls

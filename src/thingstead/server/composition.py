@@ -265,9 +265,13 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
             await gateway.listen_tcp(port)
         metrics = Metrics()
         read_figures(metrics, store, platform, gateway)
+
         # Last of all: GET /healthz answers when everything else is there.
-        app = create_app(platform, config.http, store.trouble, metrics, warnings=store.warnings)
-        http = HttpListener(app, doors.of("http", "https"), config.http, gateway.websocket)
+        def warnings() -> list[str]:
+            return [*store.warnings(), *gateway.arrivals.warnings()]
+
+        app = create_app(platform, config.http, store.trouble, metrics, warnings=warnings)
+        http = HttpListener(app, doors.of("http", "https"), config.http, gateway.websocket, gateway.arrivals)
         stack.push_async_callback(_within, "http", http.stop)
         await http.start()
         server = Server(platform, credentials, http, doors)

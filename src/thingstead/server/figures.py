@@ -13,7 +13,9 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Ga
     metrics.read("thingstead_build_info", lambda: {(__version__,): 1})
     metrics.read("thingstead_mqtt_connections", lambda: mqtt.connections)
     metrics.read("thingstead_mqtt_connections_accepted_total", lambda: mqtt.connections_accepted)
-    metrics.read("thingstead_mqtt_connections_refused_total", lambda: mqtt.connections_refused)
+    metrics.read(
+        "thingstead_mqtt_connections_refused_total", lambda: mqtt.connections_refused + gateway.entrance.refused
+    )
     metrics.read("thingstead_mqtt_messages_received_total", lambda: mqtt.messages_received)
     metrics.read("thingstead_mqtt_messages_ignored_total", lambda: mqtt.messages_ignored)
     metrics.read("thingstead_mqtt_messages_sent_total", lambda: mqtt.messages_sent)
@@ -21,7 +23,9 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Ga
     metrics.read("thingstead_mqtt_protocol_errors_total", lambda: mqtt.protocol_errors)
     metrics.read("thingstead_tcp_connections", lambda: tcp.connections)
     metrics.read("thingstead_tcp_connections_accepted_total", lambda: tcp.connections_accepted)
-    metrics.read("thingstead_tcp_connections_refused_total", lambda: tcp.connections_refused)
+    metrics.read(
+        "thingstead_tcp_connections_refused_total", lambda: tcp.connections_refused + gateway.tcp_entrance.refused
+    )
     metrics.read("thingstead_tcp_packets_received_total", lambda: tcp.messages_received)
     metrics.read("thingstead_tcp_packets_sent_total", lambda: tcp.messages_sent)
     app = gateway.app_counters

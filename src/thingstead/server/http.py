@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from asyncio.events import TimerHandle
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
@@ -12,7 +13,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from thingstead.clock import SystemClock
 from thingstead.config import ApiSettings
+from thingstead.gateway.arrivals import Arrival, Arrivals, Entrance
 from thingstead.gateway.listening import Port, listen
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.websocket import Registry
@@ -31,7 +34,8 @@ HEAD_TOO_LARGE = (
 )
 
 
-MakeWebSocket = Callable[[Registry, Peer | None], asyncio.Protocol]
+MakeWebSocket = Callable[[Registry, Arrival], asyncio.Protocol]
+Idle = OrderedDict["BoundedProtocol", None]  # connections between two requests, the one that is so the longest first
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -39,9 +43,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     Args:
         head_timeout_s: within which request line and headers must be complete.
-        peer: where it comes from, where a load balancer tells; None asks the socket.
+        arrival: where it comes from; it is told what the connection proved, and of its end.
         make_websocket: takes over a connection that becomes a WebSocket; None takes none.
         proxies: the proxies whose forwarding headers say who sent a request.
+        idle: it is among these between two requests.
     """
 
     def __init__(
@@ -49,13 +54,15 @@ class BoundedProtocol(HttpToolsProtocol):
         config: uvicorn.Config,
         server_state: ServerState,
         head_timeout_s: float,
-        peer: Peer | None,
+        arrival: Arrival,
         make_websocket: MakeWebSocket | None,
         proxies: TrustedProxies,
+        idle: Idle,
     ) -> None:
         super().__init__(config, server_state, {})
         self._head_timeout_s = head_timeout_s
-        self._peer = peer
+        self._arrival = arrival
+        self._idle = idle
         self._make_websocket = make_websocket
         self._proxies = proxies
 
@@ -64,18 +71,22 @@ class BoundedProtocol(HttpToolsProtocol):
     _deadline: TimerHandle | None = None
     _in_head = True
     _message_complete = True
+    _welcome = True  # False: whoever sent the request through a proxy has too many already
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
-        if self._peer is not None:
-            self.client = self._peer
+        if self._arrival.peer is not None:
+            self.client = self._arrival.peer
         self._close_after(self._head_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
+        self._idle.pop(self, None)
+        self._arrival.ended()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._idle.pop(self, None)
         self._overhead += len(data)
         if self._in_head and self._deadline is None:
             self._close_after(self._head_timeout_s)
@@ -96,6 +107,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._cancel_deadline()
         if self._proxies:
             self._believe_proxy()
+            self.app = self.config.loaded_app if self._welcome else too_many_connections
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -113,11 +125,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._arrival.proved()
+        if self._message_complete and not self.pipeline:
+            self._idle[self] = None
         if not self._message_complete and not self.transport.is_closing():
             self._close_after(DRAIN_TIMEOUT_S)
 
     def _should_upgrade(self) -> bool:
-        return self._make_websocket is not None and self._get_upgrade() == b"websocket"
+        return self._make_websocket is not None and self._welcome and self._get_upgrade() == b"websocket"
 
     def handle_websocket_upgrade(self) -> None:
         """Hands the connection over, with its request."""
@@ -126,8 +141,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.connections.discard(self)
         request = [b"%s %s HTTP/1.1\r\n" % (self.scope["method"].encode(), self.url)]
         request += [b"%s: %s\r\n" % header for header in self.scope["headers"]]
-        peer = cast(Peer | None, self.scope["client"]) if self._proxies else self._peer
-        websocket = self._make_websocket(cast(Registry, self.connections), peer)
+        if self._proxies:
+            self._arrival.peer = cast(Peer | None, self.scope["client"])
+        websocket = self._make_websocket(cast(Registry, self.connections), self._arrival)
         websocket.connection_made(self.transport)
         self.transport.set_protocol(websocket)
         websocket.data_received(b"".join([*request, b"\r\n"]))
@@ -138,6 +154,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         client = self._proxies.client(self.client, self.headers)
         self.scope["client"] = Peer(client.host, client.port)
+        self._welcome = self._arrival.counts_for(client.host)
         if client.secure is not None:
             self.scope["scheme"] = "https" if client.secure else "http"
 
@@ -151,6 +168,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = None
 
 
+async def too_many_connections(scope: Any, receive: Any, send: Any) -> None:
+    """Answers 429 to a request through a proxy whose sender has its share of connections."""
+    body = b'{"message":"Too many connections of your address are waiting"}'
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"retry-after", b"1")]
+    await send({"type": "http.response.start", "status": 429, "headers": [*headers, (b"connection", b"close")]})
+    await send({"type": "http.response.body", "body": body})
+
+
 class _EmbeddedServer(uvicorn.Server):
     """A uvicorn server on our own ports, that leaves the signals alone and tells when it listens."""
 
@@ -161,8 +186,12 @@ class _EmbeddedServer(uvicorn.Server):
         ports: Sequence[Port],
         make_websocket: MakeWebSocket | None,
         proxies: TrustedProxies,
+        idle: Idle,
+        entrance: Entrance,
     ) -> None:
         super().__init__(config)
+        self._idle = idle
+        self._entrance = entrance
         self._proxies = proxies
         self._head_timeout_s = head_timeout_s
         self._ports = ports
@@ -174,13 +203,19 @@ class _EmbeddedServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self.servers = [cast(asyncio.Server, await listen(port, self._make)) for port in self._ports]
+        self.servers = [cast(asyncio.Server, await listen(port, self._make, self._entrance)) for port in self._ports]
         self.started = True
         self.listening.set()
 
-    def _make(self, peer: Peer | None) -> BoundedProtocol:
+    def _make(self, arrival: Arrival) -> BoundedProtocol:
         return BoundedProtocol(
-            self.config, self.server_state, self._head_timeout_s, peer, self._make_websocket, self._proxies
+            self.config,
+            self.server_state,
+            self._head_timeout_s,
+            arrival,
+            self._make_websocket,
+            self._proxies,
+            self._idle,
         )
 
 
@@ -189,6 +224,7 @@ class HttpListener:
 
     Args:
         make_websocket: takes over connections that become a WebSocket; without it none does.
+        arrivals: the connections of the whole server; those of this listener alone where None is given.
     """
 
     def __init__(
@@ -197,8 +233,13 @@ class HttpListener:
         ports: Sequence[Port],
         settings: ApiSettings,
         make_websocket: MakeWebSocket | None = None,
+        arrivals: Arrivals | None = None,
     ) -> None:
         self._ports = ports
+        self._idle: Idle = OrderedDict()
+        proxies = TrustedProxies(settings.trusted_proxies)
+        arrivals = arrivals or Arrivals(SystemClock())
+        self.entrance = arrivals.entrance("HTTP", settings.max_connections, proxies, self._close_idle)
         self._server = _EmbeddedServer(
             uvicorn.Config(
                 app,
@@ -208,17 +249,26 @@ class HttpListener:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=settings.max_connections,
                 timeout_keep_alive=settings.keep_alive_timeout_s,
                 timeout_graceful_shutdown=GRACE_S,
             ),
             settings.head_timeout_s,
             ports,
             make_websocket,
-            TrustedProxies(settings.trusted_proxies),
+            proxies,
+            self._idle,
+            self.entrance,
         )
         self._serving: asyncio.Task[None] | None = None
         self.port: int = ports[0].sock.getsockname()[1]  # the first one
+
+    def _close_idle(self) -> bool:
+        """Closes the connection over which nothing was asked for the longest."""
+        if not self._idle:
+            return False
+        connection, _ = self._idle.popitem(last=False)
+        connection.transport.abort()
+        return True
 
     @property
     def connections(self) -> int:

@@ -1,0 +1,187 @@
+"""Which connections are let in: decided when they are accepted, by what the process, a kind of port and an address may
+hold. Those who were let in are never turned away for those who come later."""
+
+import resource
+from collections import Counter
+from collections.abc import Callable
+
+from thingstead.clock import Clock
+from thingstead.gateway.proxy_protocol import Peer
+from thingstead.gateway.turned_away import Reason, TurnedAway
+from thingstead.model.addresses import TrustedProxies, throttling_key
+
+DESCRIPTORS_RESERVED = 128  # not for connections: files of the store, its workers, what the server itself connects to
+# An address may hold this part of the connections that prove nothing, and so many in any case.
+UNPROVEN_SHARE, UNPROVEN_COUNT_LEAST = 8, 32
+WARNING_S = 300.0  # how long /healthz says that file descriptors ran out
+
+MakeRoom = Callable[[], bool]  # closes a connection that nobody needs now; False where there is none
+
+
+class Arrival:
+    """One connection, from its accept to its end. It proves something by a request that was answered, by a log-in or by
+    a registration; until then it counts in the share of its address.
+
+    Attributes:
+        peer: where it comes from, where a load balancer tells; None asks the socket.
+    """
+
+    __slots__ = ("_entrance", "key", "peer")
+
+    def __init__(self, entrance: "Entrance | None" = None, peer: Peer | None = None) -> None:
+        self._entrance = entrance  # None once it ended
+        self.key: str | None = None  # of the address that it counts for, while it does
+        self.peer = peer
+
+    def counts_for(self, host: str) -> bool:
+        """From now on it counts for this address; False where that has its share already."""
+        return self._entrance is None or self._entrance.attribute(self, throttling_key(host))
+
+    def proved(self) -> None:
+        """It is somebody: it counts for no address any more."""
+        if self.key is not None and self._entrance is not None:
+            self._entrance.release(self)
+
+    def ended(self) -> None:
+        """It is closed. Calling again does nothing."""
+        if self._entrance is not None:
+            self._entrance.end(self)
+            self._entrance = None
+
+
+class Arrivals:
+    """The connections of all ports of a server.
+
+    Args:
+        descriptors: file descriptors that the process may have; None asks the system.
+
+    Attributes:
+        open: connections now.
+    """
+
+    def __init__(self, clock: Clock, turned_away: TurnedAway | None = None, descriptors: int | None = None) -> None:
+        self._clock = clock
+        self.turned_away = turned_away or TurnedAway(clock)
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if descriptors is None else descriptors
+        self.max_connections = max(1, limit - DESCRIPTORS_RESERVED) if limit >= 0 else 1 << 30
+        self.open = 0
+        self._ran_out_at_s: float | None = None
+        self._make_room: list[MakeRoom] = []
+
+    def entrance(
+        self, what: str, max_connections: int, proxies: TrustedProxies | None = None, make_room: MakeRoom | None = None
+    ) -> "Entrance":
+        """For one kind of port.
+
+        Args:
+            what: names its connections, for people.
+            max_connections: of this kind.
+            proxies: peers that speak for others, and count for no address themselves.
+            make_room: gives up a connection of this kind for one that comes.
+        """
+        if make_room is not None:
+            self._make_room.append(make_room)
+        return Entrance(self, what, min(max_connections, self.max_connections), proxies or TrustedProxies(), make_room)
+
+    def make_room(self) -> bool:
+        """Gives up a connection of any kind that nobody needs now."""
+        return any(make_room() for make_room in self._make_room)
+
+    def ran_out(self, detail: str, remote_address: str = "") -> None:
+        """There is no file descriptor for a connection."""
+        self._ran_out_at_s = self._clock.monotonic_s()
+        self.turned_away.note("descriptors", detail, remote_address)
+
+    def warnings(self) -> list[str]:
+        """What somebody should look at."""
+        if self._ran_out_at_s is None or self._clock.monotonic_s() - self._ran_out_at_s > WARNING_S:
+            return []
+        return [f"file descriptors ran out: {self.open:,} connections are open, of {self.max_connections:,} possible"]
+
+
+class Entrance:
+    """The connections of one kind of port.
+
+    Attributes:
+        open: connections now.
+        refused: since the server started.
+    """
+
+    def __init__(
+        self,
+        arrivals: Arrivals,
+        what: str,
+        max_connections: int,
+        proxies: TrustedProxies,
+        make_room: MakeRoom | None,
+    ) -> None:
+        self._arrivals = arrivals
+        self._what = what
+        self._max_connections = max_connections
+        self._proxies = proxies
+        self._make_room = make_room
+        self._unproven: Counter[str] = Counter()
+        self.share = min(max_connections, max(UNPROVEN_COUNT_LEAST, max_connections // UNPROVEN_SHARE))
+        self.open = 0
+        self.refused = 0
+
+    def admit(self, host: str | None) -> Arrival | None:
+        """Lets a connection in, or says no.
+
+        Args:
+            host: its address; None where only its first bytes will tell whom it is from.
+        """
+        arrivals = self._arrivals
+        arrival = Arrival(self)
+        exempt = host is None or (bool(self._proxies) and self._proxies.trusts(host))
+        if host is not None and not exempt and not arrival.counts_for(host):
+            return None
+        if self.open >= self._max_connections and not (self._make_room is not None and self._make_room()):
+            self.release(arrival)
+            self.refuse("limit", f"too many {self._what} connections are open", host)
+            return None
+        if arrivals.open >= arrivals.max_connections and not arrivals.make_room():
+            self.release(arrival)
+            self.refused += 1
+            arrivals.ran_out("all file descriptors for connections are taken", host or "")
+            return None
+        self.open += 1
+        arrivals.open += 1
+        return arrival
+
+    def refuse(self, reason: Reason, detail: str, remote_address: str | None) -> None:
+        """Counts a connection that is not let in, and logs it once in a while."""
+        self.refused += 1
+        self._arrivals.turned_away.note(reason, detail, remote_address or "")
+
+    def ran_out(self, detail: str) -> None:
+        """The system has no file descriptor for the next connection."""
+        self._arrivals.make_room()
+        self._arrivals.ran_out(detail)
+
+    def attribute(self, arrival: Arrival, key: str) -> bool:
+        """Counts an arrival for an address, or says that its share is used up."""
+        if arrival.key == key:
+            return True
+        if self._unproven[key] >= self.share:
+            detail = f"{self.share} {self._what} connections of its address have neither logged in nor been answered"
+            self.refuse("share", detail, key)
+            return False
+        self.release(arrival)
+        self._unproven[key] += 1
+        arrival.key = key
+        return True
+
+    def release(self, arrival: Arrival) -> None:
+        """Counts an arrival for no address any more."""
+        key, arrival.key = arrival.key, None
+        if key is not None:
+            self._unproven[key] -= 1
+            if not self._unproven[key]:
+                del self._unproven[key]
+
+    def end(self, arrival: Arrival) -> None:
+        """It is closed."""
+        self.release(arrival)
+        self.open -= 1
+        self._arrivals.open -= 1
