@@ -27,7 +27,7 @@ class _Log(NamedTuple):
 
 _LOGS: dict[LogKind, _Log] = {
     "event": _Log("events", "ts", "true"),
-    "command": _Log("commands", "create_time", "state NOT IN ('queued', 'sent', 'delivered')"),
+    "command": _Log("commands", "create_time", "open = 0"),
     "alarm": _Log("alarms", "raised_at", "cleared_at NOT NULL"),
     "notice": _Log("notices", "create_time", "state NOT IN ('waiting', 'held') AND device_id NOT NULL"),
 }

@@ -37,9 +37,7 @@ def remove_device(connection: sqlite3.Connection, number: int) -> None:
     ).fetchone()[0]
     for table in ("spool", "device_state"):
         connection.execute(f"DELETE FROM {table} WHERE device_number = ?", (number,))  # noqa: S608 - ours
-    connection.execute(
-        "DELETE FROM commands WHERE device_id = ? AND state IN ('queued', 'sent', 'delivered')", (device_id,)
-    )
+    connection.execute("DELETE FROM commands WHERE device_id = ? AND open = 1", (device_id,))
     connection.execute(
         "UPDATE alarms SET cleared_at = raised_at WHERE device_id = ? AND cleared_at IS NULL", (device_id,)
     )
