@@ -1,10 +1,12 @@
 """A WebSocket connection that is fed anything, alone: the MQTT client behind it is a recorder."""
 
+import asyncio
 from typing import Any
 
-from thingstead.gateway.websocket import WebSocketConnection
+from thingstead.config import MqttSettings
+from thingstead.gateway.websocket import TURN_FRAMES, WebSocketConnection
 
-LIMIT_BYTES = 2_048
+SETTINGS = MqttSettings(max_packet_size_bytes=2_048)
 HANDSHAKE = (
     b"GET /mqtt HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
@@ -33,7 +35,15 @@ class Recorder:
     def is_closing(self) -> bool:
         return self.closed
 
+    def pause_reading(self) -> None: ...
+
     def resume_reading(self) -> None: ...
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def abort(self) -> None:
+        raise AssertionError("the connection failed")
 
     # The client
 
@@ -70,18 +80,21 @@ def run(data: bytes) -> None:
         head, end, stream = data[1:].partition(b"\r\n\r\n")
         head += end
     step = data[0] % 64 + 1
-    whole = _feed([head, stream])
-    cut = _feed([head, *(stream[start : start + step] for start in range(0, len(stream), step))])
+    whole = asyncio.run(_feed([head, stream]))
+    cut = asyncio.run(_feed([head, *(stream[start : start + step] for start in range(0, len(stream), step))]))
     assert whole == cut, f"{whole} in one piece, {cut} in several"
 
 
-def _feed(pieces: list[bytes]) -> tuple[bytes, bool]:
+async def _feed(pieces: list[bytes]) -> tuple[bytes, bool]:
     """What the client got, and whether the socket was closed."""
     recorder = Recorder()
-    connection = WebSocketConnection(recorder, LIMIT_BYTES, recorder)
+    connection = WebSocketConnection(recorder, SETTINGS, recorder)
     connection.connection_made(recorder)
     for piece in pieces:
         if not recorder.closed:
             connection.data_received(piece)
+        for _ in range(len(piece) // TURN_FRAMES + 1):
+            await asyncio.sleep(0)
+        assert not connection._turning
     connection.connection_lost(None)
     return recorder.received, recorder.closed

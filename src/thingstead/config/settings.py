@@ -117,6 +117,13 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
             le=3600,
         ),
     ] = 120
+    websocket_subprotocol_required: Annotated[
+        bool,
+        about(
+            "Whether a WebSocket must offer the subprotocol `mqtt`, as MQTT demands; `false` admits one that offers"
+            " none, as mini programs of WeChat do."
+        ),
+    ] = True
     max_connections: Annotated[
         int, about("Open MQTT connections; one more is closed at once.", "connections", ge=1)
     ] = 100_000

@@ -124,8 +124,7 @@ class Gateway:
 
     def websocket(self, registry: Registry, arrival: Arrival) -> WebSocketConnection:
         """The server's end of a new WebSocket connection, which carries MQTT."""
-        max_packet_size_bytes = self._surroundings.settings.max_packet_size_bytes
-        return WebSocketConnection(self.client(arrival), max_packet_size_bytes, registry, arrival)
+        return WebSocketConnection(self.client(arrival), self._surroundings.settings, registry, arrival)
 
     async def stop(self) -> None:
         """Closes the ports, tells every client that the server shuts down, and ends their sessions."""
