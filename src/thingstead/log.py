@@ -22,7 +22,10 @@ _SECRET = re.compile(
 _PLAIN = re.compile(r"[^\s\"'=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-# Libraries that warn of what a peer did, once a request: a peer could fill the disk with it.
+OURS = "thingstead"  # the logger above all of ours
+# Libraries write what passes through them, credentials included, at lower levels than this.
+_LEAST_OF_LIBRARIES = logging.WARNING
+# Those that warn of what a peer did, once a request: a peer could fill the disk with it.
 _CHATTY = {"uvicorn": logging.ERROR, "uvicorn.error": logging.ERROR, "websockets": logging.ERROR}
 
 EventDict = MutableMapping[str, Any]
@@ -32,7 +35,8 @@ def configure(level: str = "info", log_format: str = "console", stream: TextIO |
     """Sends every log line of the process to ``stream`` (standard error).
 
     Args:
-        level: ``debug``, ``info``, ``warning`` or ``error``; less is not logged.
+        level: ``debug``, ``info``, ``warning`` or ``error``; less is not logged. Of libraries nothing below
+            ``warning`` is, whatever this says.
         log_format: ``console`` for people, ``json`` for one JSON object a line: ``timestamp`` (ISO 8601, UTC),
             ``level``, ``logger``, ``event``, then what belongs to the event; ``exception`` holds a traceback.
     """
@@ -61,9 +65,10 @@ def configure(level: str = "info", log_format: str = "console", stream: TextIO |
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(threshold)
+    root.setLevel(max(threshold, _LEAST_OF_LIBRARIES))
+    logging.getLogger(OURS).setLevel(threshold)
     for name, least in _CHATTY.items():
-        logging.getLogger(name).setLevel(threshold if level == "debug" else max(threshold, least))
+        logging.getLogger(name).setLevel(max(threshold, least))
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_failure
 

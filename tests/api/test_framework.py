@@ -105,6 +105,7 @@ ENDPOINTS = (
     declare("GET", "/admins", nothing, access=Access.ADMINISTRATOR),
     declare("GET", "/nothing", nothing),
     declare("GET", "/raw", raw),
+    declare("GET", "/confidential", nothing, confidential=True),
 )
 
 
@@ -459,3 +460,9 @@ async def test_a_star_lets_every_origin_in(connect: Connect) -> None:
 def test_a_path_declared_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="declared twice"):
         create_app(cast(Platform, None), ApiSettings(), lambda: None, Metrics(), (ENDPOINTS[0], ENDPOINTS[0]))
+
+
+async def test_only_an_answer_that_carries_a_credential_may_not_be_stored(connect: Connect) -> None:
+    client = connect(app())
+    stored = [(await client.get(path, headers=APP)).headers.get("cache-control") for path in ("/confidential", "/raw")]
+    assert stored == ["no-store", None]

@@ -3,10 +3,12 @@
 import importlib
 import pkgutil
 import re
+import typing
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 import pytest
 
 import thingstead.api.app_device
@@ -146,3 +148,25 @@ def test_bodies_of_strangers_are_small() -> None:
     assert strangers
     assert {e.body_limit(1 << 20) for e in strangers} == {CREDENTIAL_BODY_BYTES}
     assert {e.body_limit(1024) for e in strangers} == {1024}
+
+
+CREDENTIALS = re.compile(r"access_token|secret_key|access_key|project_key|view_secret|password")
+
+
+def members(kind: Any, seen: set[Any]) -> set[str]:
+    """The names of all members of a type, at any depth."""
+    found: set[str] = set()
+    if kind not in seen:
+        seen.add(kind)
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            for field in msgspec.structs.fields(kind):
+                found |= {field.encode_name} | members(field.type, seen)
+        for argument in typing.get_args(kind):
+            found |= members(argument, seen)
+    return found
+
+
+def test_every_answer_that_carries_a_credential_is_confidential_and_no_other() -> None:
+    carrying = [e for e in ENDPOINTS if any(map(CREDENTIALS.search, members(e.info, set())))]
+    assert len(carrying) > 8
+    assert names(carrying) == names([endpoint for endpoint in ENDPOINTS if endpoint.confidential])

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def test_a_running_server_is_backed_up_checked_and_exported(start_server: StartS
     exported = tmp_path / "a.csv"
     done = thingstead("export", "--output", exported, "--data-dir", data)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "6 points of 1 devices")
+    assert stat.S_IMODE(exported.stat().st_mode) == 0o600
     rows = rows_of(exported)
     assert [(row["identifier"], row["value"]) for row in rows] == [
         *[("mode", '"auto"')] * 3, ("t", "1"), ("t", "2.5"), ("t", "3"),

@@ -28,12 +28,12 @@ def test_an_idle_server_takes_less_than_100_mb(running: Running) -> None:
 def test_an_empty_folder_is_initialized_and_the_credentials_printed_once(
     tmp_path: Path, start_server: StartServer
 ) -> None:
-    first = start_server(tmp_path / "empty")
+    first = start_server(tmp_path / "empty", "--print-credentials")
     assert first.stop() == 0
     printed = "".join(first.output)
     assert "access_key" in printed
     assert "mosquitto_pub" in printed
-    second = start_server(tmp_path / "empty")
+    second = start_server(tmp_path / "empty", "--print-credentials")
     assert second.stop() == 0
     assert second.output == []
 

@@ -17,12 +17,13 @@ Lines = Callable[[], list[str]]
 @pytest.fixture
 def restored() -> Iterator[None]:
     """Puts back what ``configure`` changes for the whole process."""
-    root = logging.getLogger()
+    root, ours = logging.getLogger(), logging.getLogger(log.OURS)
     handlers, level, hook = root.handlers[:], root.level, threading.excepthook
     yield
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
+    ours.setLevel(logging.NOTSET)
     logging.captureWarnings(False)
     threading.excepthook = hook
 
@@ -60,8 +61,8 @@ def test_what_a_peer_sent_never_makes_a_line_of_its_own(
 ) -> None:
     lines = configure("info", log_format)
     forged = "x\n2026-01-01T00:00:00Z info thingstead: forged\r\u2028\x1b[2J"
-    structlog.get_logger("a").info("connected", client_id=forged, nested={"k": forged})
-    structlog.get_logger("a").info(forged)
+    structlog.get_logger("thingstead.a").info("connected", client_id=forged, nested={"k": forged})
+    structlog.get_logger("thingstead.a").info(forged)
     logging.getLogger("asyncio").warning("bad request %s", forged)
     assert len(lines()) == 3
     assert not any("\x1b" in line for line in lines())
@@ -70,7 +71,7 @@ def test_what_a_peer_sent_never_makes_a_line_of_its_own(
 @pytest.mark.parametrize("log_format", ["console", "json"])
 def test_values_under_secret_names_are_not_written(configure: Callable[[str, str], Lines], log_format: str) -> None:
     lines = configure("debug", log_format)
-    structlog.get_logger("a").debug(
+    structlog.get_logger("thingstead.a").debug(
         "x", access_token="hunter2", headers={"Authorization": "hunter2", "deep": {"view_secret": "hunter2"}}
     )
     assert "***" in lines()[0]
@@ -79,11 +80,20 @@ def test_values_under_secret_names_are_not_written(configure: Callable[[str, str
 
 def test_less_than_the_level_is_not_logged_and_libraries_are_quieter(configure: Callable[[str, str], Lines]) -> None:
     lines = configure("info", "console")
-    structlog.get_logger("a").debug("no")
+    structlog.get_logger("thingstead.a").debug("no")
     logging.getLogger("uvicorn.error").warning("a peer sent nonsense")
     assert lines() == []
     logging.getLogger("uvicorn.error").error("yes %d", 1)
     assert lines()[0].endswith("error   uvicorn.error: yes 1")
+
+
+@pytest.mark.parametrize("library", ["websockets.server", "uvicorn.error", "httpcore.http11", "httpx", "asyncio"])
+def test_no_library_is_heard_below_a_warning_at_any_level(configure: Callable[[str, str], Lines], library: str) -> None:
+    lines = configure("debug", "console")
+    structlog.get_logger("thingstead.a").debug("ours")
+    for write in (logging.getLogger(library).debug, logging.getLogger(library).info):
+        write("Authorization: Bearer hunter2")
+    assert [line.endswith("thingstead.a: ours") for line in lines()] == [True]
 
 
 def test_a_failure_is_logged_with_its_traceback(configure: Callable[[str, str], Lines]) -> None:
@@ -91,7 +101,7 @@ def test_a_failure_is_logged_with_its_traceback(configure: Callable[[str, str], 
     try:
         raise LookupError("lost")
     except LookupError:
-        structlog.get_logger("a").exception("failed")
+        structlog.get_logger("thingstead.a").exception("failed")
     assert "LookupError: lost" in json.loads(lines()[0])["exception"]
 
 

@@ -70,6 +70,8 @@ ERRCODES = (
     Errcode(503, "503", "The server cannot keep data now. Nothing was changed; try again."),
 )
 
+NO_STORE = (b"cache-control", b"no-store")
+
 UNKNOWN_RESOURCE = Answer(404, REQUEST_INVALID)
 
 

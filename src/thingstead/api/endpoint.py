@@ -88,6 +88,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     refusals: tuple[type[ThingsteadError], ...] = ()  # beyond those that follow from the declaration
     example: Any = None  # an example of the body; one is made from the type where this is None
     body_limit_bytes: int | None = None  # None: the setting; CREDENTIAL_BODY_BYTES where anybody may call
+    confidential: bool = False  # the answer carries a credential; nobody on its way may store it
     topic: str = ""  # of a device's uplink: what MQTT calls it; what is refused is noted under it in the device's log
 
     @property

@@ -3,7 +3,7 @@
 from typing import Any
 
 from thingstead.api.body import Receive, Scope, read_body
-from thingstead.api.dialect import Answer, failure, not_authenticated, success
+from thingstead.api.dialect import NO_STORE, Answer, failure, not_authenticated, success
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.validation import body_decoder, query_decoder
 from thingstead.config import ApiSettings
@@ -36,9 +36,10 @@ class Operation:
             except NotAuthenticated as exc:
                 return not_authenticated(exc)
         try:
-            return success(await self._call(scope, receive, path, caller))
+            answer = success(await self._call(scope, receive, path, caller))
         except ThingsteadError as exc:
             return failure(exc, malformed_json_status=self._settings.malformed_json_status)
+        return answer._replace(headers=(NO_STORE,)) if self.endpoint.confidential else answer
 
     async def _call(self, scope: Scope, receive: Receive, path: dict[str, str], caller: Caller) -> Any:
         if self.endpoint.access is Access.ADMINISTRATOR and caller.admin_id is None:

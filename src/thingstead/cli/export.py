@@ -14,6 +14,7 @@ from thingstead.cli.progress import bar
 from thingstead.errors import Unavailable
 from thingstead.model.limits import INSTANT_MS
 from thingstead.server.archives import open_archive
+from thingstead.server.folder import open_private
 from thingstead.services.exports import export_history, select_devices
 from thingstead.services.tables import CsvWriter, ParquetWriter, TableWriter
 
@@ -60,7 +61,7 @@ def command(file: Path | None, output: str, form: str | None, start: int, end: i
 
 @contextmanager
 def _writer(output: str, form: str | None) -> Iterator[TableWriter]:
-    """A writer whose file appears under its name when it is complete."""
+    """A writer whose file appears under its name when it is complete, for its owner alone to read."""
     if form is None:
         form = "parquet" if output.endswith(".parquet") else "csv"
     if output == STDOUT:
@@ -71,10 +72,12 @@ def _writer(output: str, form: str | None) -> Iterator[TableWriter]:
         return
     unfinished = Path(f"{output}.part")
     try:
+        unfinished.unlink(missing_ok=True)
         if form == "csv":
-            with unfinished.open("w", encoding="utf-8", newline="") as stream, CsvWriter(stream) as writer:
+            with open_private(unfinished) as stream, CsvWriter(stream) as writer:
                 yield writer
         else:
+            open_private(unfinished).close()
             with ParquetWriter(unfinished) as writer:
                 yield writer
         unfinished.rename(output)

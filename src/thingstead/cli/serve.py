@@ -5,6 +5,7 @@ import gc
 import os
 import resource
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import uvloop
 
 from thingstead import log
 from thingstead.cli.options import config_option, data_dir_option, load_config, setting_option
-from thingstead.cli.texts import welcome
+from thingstead.cli.texts import credentials_json, kept_in, welcome
 from thingstead.config import Config
 from thingstead.server import open_server
+from thingstead.server.folder import DataFolder
+from thingstead.services.projects import Credentials
 
 logger = structlog.get_logger("thingstead")
 
@@ -37,9 +40,15 @@ GC_THRESHOLDS = (20_000, 20, 50)
 @setting_option("tls_certificate", "FILE")
 @setting_option("tls_key", "FILE")
 @setting_option("tls_client_ca", "FILE")
+@click.option(
+    "--print-credentials",
+    is_flag=True,
+    help="Print the credentials of a first start wherever standard output leads, and not to a terminal alone.",
+)
 @config_option
-def command(file: Path | None, **flags: Any) -> None:
-    """Run the server. A data folder that is missing or empty is initialized first, and the credentials printed once.
+def command(file: Path | None, print_credentials: bool, **flags: Any) -> None:
+    """Run the server. A data folder that is missing or empty is initialized first, and the credentials printed once:
+    to a terminal; elsewhere they go into a file in the data folder, and its path is printed.
 
     SIGTERM and SIGINT stop it: connections are closed, and what was accepted is on disk. A second one ends it at once,
     which loses nothing that was acknowledged either. SIGHUP reads the certificates of ports behind TLS again.
@@ -48,16 +57,22 @@ def command(file: Path | None, **flags: Any) -> None:
     log.configure(config.log_level, config.log_format)
     _raise_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config))
+        runner.run(_serve(config, print_credentials or sys.stdout.isatty()))
 
 
-async def _serve(config: Config) -> None:
+async def _serve(config: Config, print_credentials: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _signalled, number, stop)
-    async with open_server(config) as server:
-        if server.credentials is not None:
+
+    def hand_over(credentials: Credentials) -> None:
+        if not print_credentials:
+            path = DataFolder(config.data_path).write_credentials(credentials_json(credentials) + "\n")
+            click.echo(kept_in(path))
+
+    async with open_server(config, hand_over=hand_over) as server:
+        if server.credentials is not None and print_credentials:
             click.echo(welcome(server.credentials, config.host, server.http_port, server.mqtt_port))
         # What is alive now stays alive: the garbage collector need not look at it again and again.
         gc.collect()

@@ -1,6 +1,7 @@
 """What people read on their terminal."""
 
 import json
+from pathlib import Path
 
 import msgspec
 
@@ -45,6 +46,14 @@ def quick_start(credentials: Credentials, host: str, http_port: int, mqtt_port: 
 def _member(name: str) -> str:
     """A command that prints one member of the JSON object that it reads, with nothing but what every system has."""
     return f'sed \'s/.*"{name}": *"\\([^"]*\\)".*/\\1/\''
+
+
+def kept_in(path: Path) -> str:
+    """What ``serve`` prints instead, where standard output is no terminal: it may be a log that others read."""
+    return (
+        f"A new data folder was initialized. Its credentials are in {path.absolute()}, which only its owner may read.\n"
+        "Keep them elsewhere, and remove the file."
+    )
 
 
 def welcome(credentials: Credentials, host: str, http_port: int, mqtt_port: int) -> str:

@@ -218,11 +218,16 @@ class Server:
 
 
 @asynccontextmanager
-async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterator[Server]:
+async def open_server(
+    config: Config, clock: Clock | None = None, hand_over: Callable[[Credentials], None] = lambda _: None
+) -> AsyncIterator[Server]:
     """Runs a server; it is stopped cleanly at the end of the block. Inside the block every port is open.
 
     A data folder that is missing or empty is initialized. If the start fails after that, it is empty again, since
     nobody has seen the credentials.
+
+    Args:
+        hand_over: is given the credentials of a folder that was initialized; a failure of it is one of the start.
 
     Raises:
         Conflict: a port is taken, or another server works on the folder.
@@ -275,6 +280,8 @@ async def open_server(config: Config, clock: Clock | None = None) -> AsyncIterat
         stack.push_async_callback(_within, "http", http.stop)
         await http.start()
         server = Server(platform, credentials, http, doors)
+        if credentials is not None:
+            hand_over(credentials)
         undo.pop_all()
         took_ms = round((clock.monotonic_s() - begun_s) * 1000)
         log.info(

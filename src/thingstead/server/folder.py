@@ -5,12 +5,14 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from thingstead.errors import ConfigError, Conflict
 
 DATABASE = "thingstead.sqlite"
 UNFINISHED = "thingstead.sqlite.new"  # what an initialization that did not come to its end leaves behind
 LOCK = "lock"
+CREDENTIALS = "credentials.json"  # of the first project, where nobody was there to read them
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
@@ -128,8 +130,28 @@ class DataFolder:
         for suffix in ("", *_COMPANIONS):
             self.database.with_name(DATABASE + suffix).unlink(missing_ok=True)
 
+    def write_credentials(self, text: str) -> Path:
+        """Writes :data:`CREDENTIALS`, for its owner alone, durably. Raises ConfigError where that cannot be done."""
+        path = self.path / CREDENTIALS
+        try:
+            path.unlink(missing_ok=True)
+            with open_private(path) as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as exc:
+            raise self._unusable(exc) from exc
+        return path
+
     def _unusable(self, exc: OSError) -> ConfigError:
         return ConfigError(f"the data folder {self.path} cannot be used: {exc.strerror or exc}")
+
+
+def open_private(path: Path) -> TextIO:
+    """A new file to write text into, which only its owner may read. Raises FileExistsError where there is one."""
+    return os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w", encoding="utf-8", newline=""
+    )
 
 
 class FolderInUse(Conflict):
@@ -139,4 +161,4 @@ class FolderInUse(Conflict):
 def _may_stand_beside(name: str) -> bool:
     """Whether a file may be in a folder that is about to become a data folder: our own, hidden ones, the configuration
     and what a file system puts at the root of a volume."""
-    return name.startswith((".", UNFINISHED)) or name in {LOCK, "lost+found"} or name.endswith(".toml")
+    return name.startswith((".", UNFINISHED)) or name in {LOCK, CREDENTIALS, "lost+found"} or name.endswith(".toml")

@@ -152,3 +152,9 @@ async def test_guesses_of_many_addresses_are_throttled_by_project_but_for_those_
     response = await stranger.post("/device/v1/certificate", json={"device_key": "IMEI8"}, headers=headers)
     assert response.status_code == 429
     assert (await ask(fresh, device_key="IMEI8"))["result"] == 1
+
+
+async def test_a_certificate_may_not_be_stored_on_its_way(api: Api, fresh: httpx.AsyncClient) -> None:
+    await api.new_device(device_key="IMEI9")
+    response = await fresh.post("/device/v1/certificate", json={"device_key": "IMEI9"})
+    assert response.headers["cache-control"] == "no-store"

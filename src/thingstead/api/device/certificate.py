@@ -71,6 +71,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         access=Access.PROJECT_KEY,
         body=CertificateBody,
         info=DeviceCertificate,
+        confidential=True,
         refusals=(NotFound, Forbidden, TooManyRequests),
     ),
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 from thingstead.api.body import Receive, Scope, read_body
 from thingstead.api.device.dialect import failure, success
-from thingstead.api.dialect import Answer
+from thingstead.api.dialect import NO_STORE, Answer
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.validation import body_decoder, query_decoder
 from thingstead.config import ApiSettings
@@ -39,7 +39,8 @@ class DeviceOperation:
             call.project_key = project_key(scope)
             if self.endpoint.access is Access.PROJECT_KEY:
                 await self._prepare(call, scope, receive)
-                return success(await self.endpoint.handler(call))
+                answer = success(await self.endpoint.handler(call))
+                return answer._replace(headers=(NO_STORE,)) if self.endpoint.confidential else answer
             presence = self._platform.presence
             call.device = await presence.authenticate(path[ACCESS_TOKEN], call.project_key, address)
         except ThingsteadError as exc:

@@ -173,6 +173,7 @@ ENDPOINTS = (
         handler=certificate,
         tag=TAG,
         info=Certificate,
+        confidential=True,
         refusals=(NotFound,),
     ),
     Endpoint(
@@ -182,6 +183,7 @@ ENDPOINTS = (
         handler=reset_certificate,
         tag=TAG,
         info=Certificate,
+        confidential=True,
         refusals=(NotFound,),
         extension=True,
     ),
