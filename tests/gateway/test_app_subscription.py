@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.conftest import V3_1_1, V5, House, Peer, report
-from thingstead.gateway import app_hub
+from thingstead.gateway import app_backlog
 from thingstead.model.device import Device
 from thingstead.model.messages import AlarmChanged, ReportsCommitted, SubscribersRevoked
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
@@ -373,7 +373,7 @@ async def test_news_that_must_wait_for_a_device_to_be_read_keep_their_order(
 async def test_a_backlog_is_bounded_and_its_oldest_news_are_dropped(
     house: House, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app_hub, "BACKLOG_LIMIT", 2)
+    monkeypatch.setattr(app_backlog, "BACKLOG_LIMIT", 2)
     gate = asyncio.Event()
     read_card = house.platform.subscriptions.read_card
 

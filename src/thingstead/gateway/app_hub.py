@@ -1,7 +1,6 @@
 """From the bus to the applications that subscribe: nothing is heard of which nobody wants to hear."""
 
-import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
@@ -9,7 +8,7 @@ import structlog
 
 from thingstead.bus.base import Bus, Subscription
 from thingstead.clock import Clock
-from thingstead.errors import ThingsteadError
+from thingstead.gateway.app_backlog import AppBacklog, News
 from thingstead.gateway.app_messages import ATTRIBUTES, KINDS, OneDeviceNews, attributes, message, suffix
 from thingstead.gateway.app_routes import AppRoutes, deliver
 from thingstead.gateway.app_subscriber import AppSubscriber
@@ -22,11 +21,6 @@ from thingstead.mqtt.topics import parse_shared
 from thingstead.services.subscriptions import SubscriptionService
 
 log = structlog.get_logger("thingstead.gateway")
-
-BACKLOG_LIMIT = 100_000  # messages that wait for their devices to be read; over it the oldest are dropped
-TURN_MESSAGES = 200  # after which others have their turn, while a backlog is told
-
-News = Report | OneDeviceNews
 
 
 class AppHub:
@@ -51,13 +45,12 @@ class AppHub:
         self._clock = clock
         self._cards = subscriptions
         self._counters = counters
-        self._tasks = tasks
         self._listened = listened
         self._routes = AppRoutes()
         self._heard: dict[type[Message], Subscription] = {}
         self._wanted: Counter[type[Message]] = Counter()  # filters that may match messages of a kind
         self._begun: list[AppSubscriber] = []  # to be drained at the end of this turn
-        self._backlog: deque[News] = deque()
+        self._backlog = AppBacklog(self._tell, self._read, self._drain, counters, tasks)
 
     # Subscriptions
 
@@ -98,35 +91,44 @@ class AppHub:
 
     def _hear_reports(self, news: ReportsCommitted) -> None:
         for report in news.reports:
-            if self._backlog or not self._tell_report(report):
-                self._defer(report)
+            self._hear_one(report)
         self._drain()
 
     def _hear(self, news: OneDeviceNews) -> None:
         if news.device_id and suffix(news) is not None:
-            if self._backlog or not self._tell_one(news):
-                self._defer(news)
+            self._hear_one(news)
             self._drain()
 
-    def _tell_report(self, report: Report) -> bool:
+    def _hear_one(self, news: News) -> None:
+        try:
+            if self._backlog or not self._tell(news):
+                self._backlog.add(news)
+        except Exception:
+            # A bug: logged here, and it costs this message only.
+            log.exception("a message for subscribers failed")
+            self._counters.news_dropped += 1
+
+    def _tell(self, news: News) -> bool:
         """False where the device must be read first."""
+        return self._tell_report(news) if isinstance(news, Report) else self._tell_one(news)
+
+    def _tell_report(self, report: Report) -> bool:
         card = self._cards.card(report.device_number)
         if card is None:
             return False
         route = self._routes.route(card.prefix + ATTRIBUTES)
         if not route.empty:
-            self._begun += deliver(route, attributes(card, report), NO_PROPERTIES)
+            deliver(route, attributes(card, report), NO_PROPERTIES, self._begun)
         return True
 
     def _tell_one(self, news: OneDeviceNews) -> bool:
-        """As :meth:`_tell_report`."""
         card, levels = self._cards.card_by_id(news.device_id), suffix(news)
         if card is None or levels is None:
             return levels is None
         route = self._routes.route(card.prefix + levels)
         if not route.empty:
             told = message(card, news, self._clock.now_ms())
-            self._begun += deliver(route, told.payload, told.properties)
+            deliver(route, told.payload, told.properties, self._begun)
         return True
 
     def _drain(self) -> None:
@@ -134,43 +136,10 @@ class AppHub:
         for subscriber in begun:
             subscriber.drain()
 
-    # What must wait
-
-    def _defer(self, news: News) -> None:
-        self._backlog.append(news)
-        if len(self._backlog) == 1:
-            self._tasks.spawn(self._catch_up())
-        elif len(self._backlog) > BACKLOG_LIMIT:
-            # The first one is being read for.
-            del self._backlog[1]
-            self._counters.news_dropped += 1
-
-    async def _catch_up(self) -> None:
-        turn = 0
-        while self._backlog:
-            news = self._backlog[0]
-            try:
-                await self._read_and_tell(news)
-            except ThingsteadError as exc:
-                log.warning("a device could not be read for its subscribers", reason=exc.message)
-                self._counters.news_dropped += 1
-            if self._backlog:  # else the hub was closed
-                self._backlog.popleft()
-            turn += 1
-            if turn % TURN_MESSAGES == 0:
-                self._drain()
-                await asyncio.sleep(0)
-        self._drain()
-
-    async def _read_and_tell(self, news: News) -> None:
-        if not self._tell(news):
-            self._drain()
-            device = news.device_number if isinstance(news, Report) else news.device_id
-            if await self._cards.read_card(device) is not None:
-                self._tell(news)
-
-    def _tell(self, news: News) -> bool:
-        return self._tell_report(news) if isinstance(news, Report) else self._tell_one(news)
+    async def _read(self, news: News) -> bool:
+        """Reads the device of news; False where it is gone."""
+        device = news.device_number if isinstance(news, Report) else news.device_id
+        return await self._cards.read_card(device) is not None
 
 
 def _kinds(topic_filter: str) -> list[type[Message]]:

@@ -84,16 +84,14 @@ def _encoding(subscriber: AppSubscriber, identifiers: list[int]) -> Encoding:
     return tuple(sorted(filter(None, identifiers))) if subscriber.with_properties else None
 
 
-def deliver(route: Route, payload: bytes, properties: Properties) -> list[AppSubscriber]:
-    """Offers a message to all who get it; those who must be drained."""
-    begun: list[AppSubscriber] = []
+def deliver(route: Route, payload: bytes, properties: Properties, begun: list[AppSubscriber]) -> None:
+    """Offers a message to all who get it; those who must be drained are put into ``begun``."""
     for encoding, subscribers in route.groups:
         data = route.encode(encoding, payload, properties)
-        begun += [subscriber for subscriber in subscribers if subscriber.offer(data)]
+        begun.extend(subscriber for subscriber in subscribers if subscriber.offer(data))
     if route.shared:
         route.turn += 1
         for members in route.shared:
             subscriber, encoding = members[route.turn % len(members)]
             if subscriber.offer(route.encode(encoding, payload, properties)):
                 begun.append(subscriber)
-    return begun

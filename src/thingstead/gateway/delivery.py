@@ -4,6 +4,9 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 
+import structlog
+
+from thingstead.errors import Unavailable
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.delivery_parties import Feed, Link, Owner, Traced
 from thingstead.gateway.handshake import Terms
@@ -14,6 +17,8 @@ from thingstead.mqtt.properties import Properties
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
 from thingstead.mqtt.reasons import ReasonCode
+
+log = structlog.get_logger("thingstead.gateway")
 
 QUEUE_LIMIT = 1_000  # messages at QoS 1 and 2 that may wait for one device; over it a message is dropped
 BATCH = 100  # messages written at a time, before it is looked at whether the peer still reads
@@ -162,11 +167,19 @@ class Delivery:
         return self._outbound
 
     def pump(self) -> None:
-        """Writes what the window allows, as long as the client reads."""
-        outbound, link = self._outbound, self._link
-        if outbound is None and not self._feed:
+        """Writes what the window allows, as long as the client reads. Raises nothing: who tells many clients of a
+        message reaches the others, too."""
+        if self._outbound is None and not self._feed:
             return
-        outbound = self._outbound_now()
+        try:
+            self._pump()
+        except Exception:
+            # A bug: logged here, and it costs this connection only.
+            log.exception("what waits for a client cannot be sent")
+            self._link.not_kept(Unavailable("it cannot be sent"))
+
+    def _pump(self) -> None:
+        outbound, link = self._outbound_now(), self._link
         left = FED_AT_ONCE
         while link.writable:
             sendings = outbound.sendings(BATCH)

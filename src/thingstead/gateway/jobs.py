@@ -51,6 +51,9 @@ class Jobs:
                         await job()
                 except (ThingsteadError, TimeoutError) as exc:
                     log.warning("a request of a device could not be answered", error=str(exc))
+                except Exception:
+                    # A bug: logged here, and it costs this request only.
+                    log.exception("a request of a device failed")
                 self._done()
         finally:
             self._working = False

@@ -4,7 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+import structlog
+
 from thingstead.gateway.arrivals import Arrival
+
+log = structlog.get_logger("thingstead.gateway")
 
 CLOSE_TIMEOUT_S = 5.0  # how long a peer may take to read what was written before its connection is cut
 TURN_BYTES = 32_768  # taken from a connection before others have their turn
@@ -172,11 +176,21 @@ class Stream(asyncio.Protocol):
         """Writes what was collected."""
         if self.closing:
             self._out.clear()
-        elif self._out:
-            self._transport.write(b"".join(self._out))
-            self._out.clear()
-            if self._transport.get_write_buffer_size() > self._send_buffer_max_bytes:
-                self.overflowed()
+        elif self._out and self._write_out() and self._transport.get_write_buffer_size() > self._send_buffer_max_bytes:
+            self.overflowed()
+
+    def _write_out(self) -> bool:
+        out = self._out
+        try:
+            self._transport.write(b"".join(out))
+        except Exception:
+            # A bug: logged here, and it costs this connection only, not those who are sent the same.
+            log.exception("a connection failed", remote_address=self.remote_address)
+            self.abort("it failed")
+            return False
+        finally:
+            out.clear()
+        return True
 
     def overflowed(self) -> None:
         """The peer lets too much wait."""
@@ -188,10 +202,9 @@ class Stream(asyncio.Protocol):
             return
         self.closing = True
         self.reason = reason
-        self._transport.write(b"".join(self._out))
-        self._out.clear()
-        self._transport.close()
-        self._cutter = self._loop.call_later(CLOSE_TIMEOUT_S, self._transport.abort)
+        if self._write_out():
+            self._transport.close()
+            self._cutter = self._loop.call_later(CLOSE_TIMEOUT_S, self._transport.abort)
 
     def abort(self, reason: str | None = None) -> None:
         """Cuts the connection at once, whatever waits to be read."""
