@@ -1,5 +1,6 @@
 """The commands that come to an end: what they print, what they refuse, and their exit codes."""
 
+import asyncio
 import json
 import stat
 from pathlib import Path
@@ -8,6 +9,10 @@ import pytest
 
 from tests.server_process import StartServer, init, thingstead
 from thingstead import __version__
+from thingstead.config import load
+from thingstead.model.notification import Channel
+from thingstead.server import open_platform
+from thingstead.services.notify import GroupForm
 
 KEYS = [
     "project_id",
@@ -98,6 +103,22 @@ def test_projects_are_created_and_listed_oldest_first(tmp_path: Path) -> None:
         (first.project_id, "Thingstead"),
         (second["project_id"], "Second plant"),
     ]
+
+
+def test_a_second_project_names_the_webhooks_that_it_stops(tmp_path: Path) -> None:
+    first = init(tmp_path)
+
+    async def add_group() -> None:
+        async with open_platform(load(flags={"data_dir": str(tmp_path)})) as platform:
+            channels = (Channel(webhook="http://127.0.0.1:9/in?key=1"), Channel(webhook="http://93.184.216.34/in"))
+            await platform.notify.create(first.project_id, GroupForm(name="Night", channels=channels))
+            assert await platform.notify.stopped_channels() == []
+
+    asyncio.run(add_group())
+    done = thingstead("project", "create", "--name", "Second plant", "--data-dir", tmp_path)
+    assert done.returncode == 0
+    stopped = [line for line in done.stderr.splitlines() if line.startswith("  project")]
+    assert stopped == [f"  project {first.project_id}, notification group 'Night': webhook http://127.0.0.1:9"]
 
 
 def test_a_project_needs_a_proper_name(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from thingstead.model.alarm import AlarmFilter
 from thingstead.model.device import Page
 from thingstead.model.notification import Attempt, Channel, KeptChannel, NotifyGroup
 from thingstead.storage.base import Store
-from thingstead.storage.base_alarms import Caps, Claim
+from thingstead.storage.base_alarms import Caps, Claim, Shares
 
 LEASE = 1_000
 DAY = 24 * 3600 * 1000
@@ -63,7 +63,7 @@ async def test_notices_are_made_with_their_messages_and_sent_in_order(backend: B
     messages = await flap(fleet, 3)
     store = await backend.reopen()
 
-    assert await store.notify.claim("n1", NOW, NOW + LEASE, 8) == ["w1"]
+    assert await store.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}) == [("w1", "ours")]
     claim = await take(store, limit=4)
     assert claim.channel == channel("w1")
     told = [message.id for _, message in claim.notices if message is not None]
@@ -77,10 +77,10 @@ async def test_notices_are_made_with_their_messages_and_sent_in_order(backend: B
 
 async def test_a_lease_keeps_others_away_until_it_ends(fleet: Store) -> None:
     await flap(fleet, 1)
-    assert await fleet.notify.claim("n1", NOW, NOW + LEASE, 8) == ["w1"]
+    assert await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}) == [("w1", "ours")]
     first = await take(fleet)
 
-    assert await fleet.notify.claim("n2", NOW + LEASE, NOW + 2 * LEASE, 8) == ["w1"]  # n1 died
+    assert await fleet.notify.claim("n2", NOW + LEASE, NOW + 2 * LEASE, Shares(8, 8), {}) == [("w1", "ours")]  # n1 died
     assert await fleet.notify.settle("n1", "w1", [attempt(first.notices[0][0].id)]) is False
     assert await fleet.notify.take("n1", "w1", NOW, NOW + LEASE, 10, UNCAPPED) is None
     assert [notice.id for notice, _ in (await take(fleet, owner="n2")).notices] == [n.id for n, _ in first.notices]
@@ -88,24 +88,24 @@ async def test_a_lease_keeps_others_away_until_it_ends(fleet: Store) -> None:
 
 async def test_taking_prolongs_the_lease(fleet: Store) -> None:
     await flap(fleet, 1)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
-    assert await fleet.notify.claim("n2", NOW + LEASE - 1, NOW + 9 * LEASE, 8) == []
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
+    assert await fleet.notify.claim("n2", NOW + LEASE - 1, NOW + 9 * LEASE, Shares(8, 8), {}) == []
     await take(fleet, now=NOW + LEASE - 1)
-    assert await fleet.notify.claim("n2", NOW + LEASE, NOW + 9 * LEASE, 8) == []
+    assert await fleet.notify.claim("n2", NOW + LEASE, NOW + 9 * LEASE, Shares(8, 8), {}) == []
     assert await fleet.notify.next_try() == NOW + 2 * LEASE - 1
 
 
 async def test_a_failing_channel_waits_and_keeps_its_order(fleet: Store) -> None:
     messages = await flap(fleet, 1)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
     claim = await take(fleet)
     await fleet.notify.settle("n1", "w1", [attempt(claim.notices[0][0].id, "waiting")])
     await fleet.notify.release("n1", "w1", NOW + 500, 1)
 
     assert await fleet.notify.failures("w1") == 1
     assert await fleet.notify.next_try() == NOW + 500
-    assert await fleet.notify.claim("n1", NOW + 499, NOW + LEASE, 8) == []
-    assert await fleet.notify.claim("n1", NOW + 500, NOW + LEASE, 8) == ["w1"]
+    assert await fleet.notify.claim("n1", NOW + 499, NOW + LEASE, Shares(8, 8), {}) == []
+    assert await fleet.notify.claim("n1", NOW + 500, NOW + LEASE, Shares(8, 8), {}) == [("w1", "ours")]
     again = await take(fleet)
     assert [message.id for _, message in again.notices if message] == messages
     assert [notice.attempts for notice, _ in again.notices] == [1, 0]
@@ -113,7 +113,7 @@ async def test_a_failing_channel_waits_and_keeps_its_order(fleet: Store) -> None
 
 async def test_states_only_move_forward(fleet: Store) -> None:
     await flap(fleet, 1)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
     notice = (await take(fleet)).notices[0][0]
     await fleet.notify.settle("n1", "w1", [attempt(notice.id, "failed"), attempt(notice.id, "sent")])
     logs, total = await fleet.notify.list_logs("ours", None, None, Page())
@@ -123,7 +123,7 @@ async def test_states_only_move_forward(fleet: Store) -> None:
 
 async def test_every_attempt_is_listed_and_stands_at_its_message(fleet: Store) -> None:
     messages = await flap(fleet, 1)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
     first, second = (notice.id for notice, _ in (await take(fleet)).notices)
     await fleet.notify.settle("n1", "w1", [attempt(first, "waiting"), attempt(first, "sent", NOW + 5), attempt(second)])
 
@@ -147,7 +147,7 @@ async def test_every_attempt_is_listed_and_stands_at_its_message(fleet: Store) -
 
 async def test_a_notice_expires_when_its_time_is_over(fleet: Store) -> None:
     await flap(fleet, 1)
-    assert await fleet.notify.claim("n1", NOW + DAY, NOW + DAY + LEASE, 8) == []
+    assert await fleet.notify.claim("n1", NOW + DAY, NOW + DAY + LEASE, Shares(8, 8), {}) == []
     logs, _ = await fleet.notify.list_logs("ours", None, None, Page())
     assert [log.state for log in logs] == ["expired", "expired"]
     assert await fleet.notify.next_try() is None
@@ -160,7 +160,7 @@ async def test_a_shelved_rule_tells_nothing_and_an_alarm_open_at_the_end_is_told
     await record(fleet, alarm("b1", "d2", rule_id="r1", create_time=NOW + 5))
     await fleet.alarms.end_shelves(NOW + 10)
 
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
     told = [(notice.kind, message.id) for notice, message in (await take(fleet)).notices if message]
     assert told == [("alarm", "a1"), ("alarm", "b1"), ("unshelved", "a2")]
 
@@ -170,7 +170,10 @@ async def test_groups_tell_for_every_rule_that_uses_them_unless_disabled(fleet: 
     await fleet.notify.create_group(group)
     await fleet.alarm_rules.create(alarm_rule("r2", device_ids=("d1",), group_ids=("g1",)))
     await record(fleet, alarm("a1", "d1", rule_id="r2"))
-    assert sorted(await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)) == ["g1c1", "g1c2"]
+    assert sorted(await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})) == [
+        ("g1c1", "ours"),
+        ("g1c2", "ours"),
+    ]
 
     await fleet.notify.replace_group(replace(group, enabled=False), NOW)
     await record(fleet, alarm("a2", "d1", rule_id="r2", alarm_id="a1", alarm_status=0))
@@ -210,21 +213,21 @@ async def test_notices_for_a_channel_that_goes_are_dropped(fleet: Store) -> None
     await flap(fleet, 1)
     rule = await fleet.alarm_rules.get("ours", "r1")
     await fleet.alarm_rules.replace(replace(rule, channels=(channel("w2"),)), NOW, None)
-    assert await fleet.notify.claim("n1", NOW, NOW + LEASE, 8) == []
+    assert await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}) == []
     assert await fleet.notify.next_try() is None
 
 
 async def test_notices_for_the_channels_of_a_removed_rule_are_dropped(fleet: Store) -> None:
     await record(fleet, alarm("a1", "d1", rule_id="r1"))
     await fleet.alarm_rules.delete("ours", "r1", NOW, "gone")
-    assert await fleet.notify.claim("n1", NOW + 2 * DAY, NOW + 2 * DAY + LEASE, 8) == []
+    assert await fleet.notify.claim("n1", NOW + 2 * DAY, NOW + 2 * DAY + LEASE, Shares(8, 8), {}) == []
     assert await fleet.notify.list_logs("ours", None, None, Page()) == ([], 0)  # nor do they expire later on
     assert await fleet.notify.prune(NOW + 1) == 2
 
 
 async def test_a_channel_that_was_corrected_is_tried_at_once(fleet: Store) -> None:
     await flap(fleet, 1)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
     await fleet.notify.release("n1", "w1", NOW + 500, 3)
     rule = await fleet.alarm_rules.get("ours", "r1")
     await fleet.alarm_rules.replace(replace(rule, name="renamed"), NOW, None)
@@ -240,7 +243,7 @@ async def test_what_is_over_a_daily_cap_is_held_for_a_digest(fleet: Store) -> No
     await fleet.alarm_rules.create(alarm_rule("r2", device_ids=("d1", "d2"), channels=(mail,)))
     await flap(fleet, 3, "d1", "r2")
     caps = Caps(project=0, device=2)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
     claim = await take(fleet, "m1", caps=caps)
     assert len(claim.notices) == 2
     await settle_all(fleet, claim, "m1")
@@ -261,7 +264,7 @@ async def test_a_daily_cap_of_the_project_counts_all_devices_and_ends_with_the_d
     await fleet.alarm_rules.create(alarm_rule("r2", device_ids=("d1", "d2"), channels=(mail,)))
     await flap(fleet, 1, "d1", "r2")
     caps = Caps(project=2, device=0)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
     await settle_all(fleet, await take(fleet, "m1", caps=caps), "m1")
     await flap(fleet, 1, "d2", "r2")
     assert (await take(fleet, "m1", caps=caps)).notices == []
@@ -271,13 +274,13 @@ async def test_a_daily_cap_of_the_project_counts_all_devices_and_ends_with_the_d
 
 async def test_webhooks_have_no_caps(fleet: Store) -> None:
     await flap(fleet, 2)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, 8)
+    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
     assert len((await take(fleet, caps=Caps(1, 1))).notices) == 4
 
 
 async def test_a_notice_is_dropped_with_its_log_when_it_is_past_its_time_and_waits_no_longer(fleet: Store) -> None:
     await record(fleet, alarm("a1", "d1", rule_id="r1"), alarm("a2", "d2", rule_id="r1"))
-    await fleet.notify.claim("me", NOW, NOW + LEASE, 9)
+    await fleet.notify.claim("me", NOW, NOW + LEASE, Shares(9, 9), {})
     claim = await fleet.notify.take("me", "w1", NOW, NOW + LEASE, 1, UNCAPPED)
     assert claim is not None
     notice, _ = claim.notices[0]

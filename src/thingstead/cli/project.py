@@ -8,10 +8,11 @@ import click
 import msgspec
 
 from thingstead.cli.options import command_config, config_option, data_dir_option, json_option
-from thingstead.cli.texts import credentials_json, credentials_table
+from thingstead.cli.texts import credentials_json, credentials_table, stopped_text
 from thingstead.config import Config
 from thingstead.model.project import Project
 from thingstead.server import open_platform
+from thingstead.services.notify_audit import StoppedChannel
 from thingstead.services.projects import Credentials
 
 
@@ -27,8 +28,10 @@ def command() -> None:
 @json_option
 def create(name: str, file: Path | None, as_json: bool, **flags: Any) -> None:
     """Add a project with an application and an administrator of its own, and print their credentials once."""
-    credentials = asyncio.run(_create(command_config(file, **flags), name))
+    credentials, stopped = asyncio.run(_create(command_config(file, **flags), name))
     click.echo(credentials_json(credentials) if as_json else credentials_table(credentials))
+    if stopped:
+        click.echo(stopped_text(stopped), err=True)
 
 
 @command.command("list")
@@ -46,10 +49,10 @@ def list_projects(file: Path | None, as_json: bool, **flags: Any) -> None:
             click.echo("  ".join(line.values()))
 
 
-async def _create(config: Config, name: str) -> Credentials:
+async def _create(config: Config, name: str) -> tuple[Credentials, list[StoppedChannel]]:
     async with open_platform(config) as platform:
         credentials: Credentials = await platform.projects.create(name)
-        return credentials
+        return credentials, await platform.notify.stopped_channels()
 
 
 async def _list(config: Config) -> list[Project]:

@@ -1,10 +1,12 @@
 """What people read on their terminal."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from thingstead.services.notify_audit import StoppedChannel
 from thingstead.services.projects import Credentials
 
 
@@ -16,6 +18,15 @@ def credentials_json(credentials: Credentials) -> str:
 def credentials_table(credentials: Credentials) -> str:
     """One line a member."""
     return "\n".join(f"  {name:<15} {value}" for name, value in msgspec.structs.asdict(credentials).items())
+
+
+def stopped_text(stopped: Sequence[StoppedChannel]) -> str:
+    """What is said of channels to which nothing is sent any more."""
+    lines = [f"  project {each.project_id}, {each.owner}: {each.kind} {each.target}" for each in stopped]
+    return (
+        "With several projects nothing is sent to private addresses any more unless notify.private_addresses is true."
+        " This stops:\n" + "\n".join(lines)
+    )
 
 
 def reachable(host: str) -> str:

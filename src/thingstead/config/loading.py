@@ -142,6 +142,8 @@ def _expected(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return f"Expected one of {', '.join(map(str, get_args(kind)))}"
     number, words = get_args(kind)
+    if number is bool:
+        return f"Expected true, false or {' or '.join(get_args(words))}"
     meta: Meta = get_args(number)[1]
     return f"Expected a number from {meta.ge} to {meta.le}, or {' or '.join(get_args(words))}"
 

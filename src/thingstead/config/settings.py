@@ -206,9 +206,12 @@ class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
     language: Annotated[Literal["en", "zh"], about("Language of notices to people: `en` or `zh`.")] = "en"
     telegram_api: Annotated[str, about("Base address of the Telegram Bot API.")] = "https://api.telegram.org"
     private_addresses: Annotated[
-        bool,
-        about("Whether webhooks and robots may be at private and loopback addresses; link-local ones never are."),
-    ] = True
+        bool | Literal["auto"],
+        about(
+            "Whether webhooks and robots may be at private and loopback addresses: `true`, `false`, or `auto`, which"
+            " allows them while there is one project alone; link-local addresses never are."
+        ),
+    ] = "auto"
     timeout_s: Annotated[int, about("How long one attempt to send may take.", "seconds", ge=1, le=25)] = 10
     project_daily_max: Annotated[
         int, about("Notices to people a day and project; more go into a digest. 0: no cap.", "notices", ge=0)

@@ -16,6 +16,11 @@ ADDRESSES_COUNT = 50  # of one channel
 CHANNELS_COUNT = 20  # of one group
 GROUPS_COUNT = 1_000  # in a project
 
+HEADERS_COUNT = 20  # of one webhook
+HEADER_NAME_LENGTH = 64
+HEADER_VALUE_LENGTH = 1_000
+
+Language = Literal["en", "zh"]
 Url = Annotated[str, Meta(min_length=1, max_length=URL_LENGTH)]
 Address = Annotated[str, Meta(min_length=3, max_length=254)]
 
@@ -28,7 +33,7 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Exactly one of the members beside `secret`."""
+    """Exactly one of `group`, `webhook`, `email`, `dingtalk`, `wecom`, `feishu`, `telegram`, and what goes with it."""
 
     group: Annotated[str, Meta(description="A notification group's id; in a rule only.")] | None = None
     webhook: Annotated[Url, Meta(description="An http or https address.")] | None = None
@@ -47,6 +52,34 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
             ),
         ]
         | None
+    ) = None
+    bearer_token: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=HEADER_VALUE_LENGTH,
+                description="Of a webhook: sent as `Authorization: Bearer …`. Shown as `***`; sending `***` keeps it.",
+            ),
+        ]
+        | None
+    ) = None
+    headers: (
+        Annotated[
+            dict[
+                Annotated[str, Meta(min_length=1, max_length=HEADER_NAME_LENGTH)],
+                Annotated[str, Meta(max_length=HEADER_VALUE_LENGTH)],
+            ],
+            Meta(
+                max_length=HEADERS_COUNT,
+                description="Of a webhook: headers that are sent with each notice. Values are shown as `***`; sending"
+                " `***` keeps one.",
+            ),
+        ]
+        | None
+    ) = None
+    language: (
+        Annotated[Language, Meta(description="Of the texts; without it that of the setting `notify.language`.")] | None
     ) = None
 
 

@@ -99,7 +99,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         alarm_rules=rules,
         alarm_trace=AlarmTraceService(store, rules, watches),
         alarm_dry_run=AlarmDryRunService(store, clock, rules),
-        notify=NotifyService(store, clock, NotifyDispatcher(store, bus, clock, config.notify)),
+        notify=NotifyService(store, clock, config.notify, NotifyDispatcher(store, bus, clock, config.notify)),
         device_logs=logs,
         streams=StreamService(store, bus, clock, ingest, logs),
         registration=RegistrationService(store, bus, clock, devices, log_ins),

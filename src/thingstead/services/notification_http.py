@@ -1,38 +1,57 @@
-"""Posts to the addresses that people gave: bounded in time and size, to no address that the operator forbids.
+"""Posts to the addresses that people gave, through httpcore: bounded in time and in bytes received, to no address that
+the operator forbids.
 
-A small client of our own: names are resolved here and the connection goes to the address that was checked, so that no
-second answer of the name server leads elsewhere; redirects are not followed; one idle connection a host is kept.
+Names are resolved here and connections go to the addresses that were checked, so that no second answer of the name
+server leads elsewhere. Redirects are not followed. 1xx answers are passed over [RFC 9110, 15.2]. Every byte of an
+answer counts: 1xx, headers, body, trailers.
 """
 
 import asyncio
-import ipaddress
-import socket
 import ssl
-from collections import OrderedDict
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import httptools
+import httpcore
+import structlog
 
-ANSWER_BYTES = 65_536  # of a body; what is longer is not read to its end
-READ_BYTES = 65_536
-IDLE_CONNECTIONS = 32
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: its last four bytes are an IPv4 address
-# Where clouds tell machines their credentials, other than at link-local addresses: Alibaba, Oracle, Azure, AWS, Google.
-METADATA = frozenset(
-    ipaddress.ip_address(address)
-    for address in ("100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254")
+from thingstead.services.notification_network import (
+    EXCHANGE,
+    AnswerTooLong,
+    Backend,
+    Exchange,
+    Forbidden,
+    Resolver,
+    Stale,
+    Unresolved,
 )
+
+log = structlog.get_logger("thingstead.notify")
+
+ANSWER_BYTES_LIMIT = 65_536  # of all that is received for one request
+IDLE_CONNECTIONS_LIMIT = 32
+IDLE_TIMEOUT_S = 60.0
+REASON_LENGTH = 500
+NOT_ALLOWED = "leads to an address where nothing may be sent to (notify.private_addresses)"
 
 
 class SendFailed(Exception):
-    """A notice could not be delivered. ``permanent``: it is no use to try again."""
+    """A notice could not be delivered. ``permanent``: it is no use to try again. ``slow``: it took all of its time."""
 
-    def __init__(self, reason: str, *, permanent: bool = False, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        permanent: bool = False,
+        retry_after_s: int | None = None,
+        slow: bool = False,
+        inner: bool = False,
+    ) -> None:
         super().__init__(reason)
-        self.reason = reason[:500]
+        self.reason = reason[:REASON_LENGTH]
         self.permanent = permanent
         self.retry_after_s = retry_after_s  # as the peer asked for
+        self.slow = slow
+        self.inner = inner  # it tells of a private address
 
 
 class Answer(NamedTuple):
@@ -40,175 +59,150 @@ class Answer(NamedTuple):
 
     status: int
     headers: dict[bytes, bytes]  # names in lower case
-    body: bytes
-
-
-class _Parsed:
-    """Collects an answer for the parser."""
-
-    def __init__(self) -> None:
-        self.parser = httptools.HttpResponseParser(self)
-        self.headers: dict[bytes, bytes] = {}
-        self.body = bytearray()
-        self.begun = False  # the status and every header are there
-        self.complete = False
-        self.keep_alive = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.lower()] = value
-
-    def on_headers_complete(self) -> None:
-        self.begun = True
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body[: ANSWER_BYTES - len(self.body)]
-
-    def on_message_complete(self) -> None:
-        self.complete = True
-        self.keep_alive = self.parser.should_keep_alive()  # known only now
-
-
-class _Connection(NamedTuple):
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-
-Host = tuple[str, str, int]  # scheme, name, port
+    body: bytes  # as much of it as came within the bounds
+    inner: bool = False  # the peer is at a private address
 
 
 class HttpSender:
-    """Sends POST requests with JSON bodies."""
+    """Sends POST requests with JSON bodies.
+
+    Attributes:
+        private_addresses: whether tenants' addresses may be private ones, from the next request on.
+    """
 
     def __init__(self, *, timeout_s: float, private_addresses: bool) -> None:
+        self.private_addresses = private_addresses
         self._timeout_s = timeout_s
-        self._private_addresses = private_addresses
-        self._idle: OrderedDict[Host, _Connection] = OrderedDict()
-        self._tls: ssl.SSLContext | None = None
+        self._resolver = Resolver()
+        tls = ssl.create_default_context()
+        self._pools = {private: _pool(Backend(self._resolver, private=private), tls) for private in (False, True)}
 
-    async def post(self, url: str, body: bytes, headers: dict[str, str] | None = None) -> Answer:
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        timeout_s: float | None = None,
+        status_only: bool = False,
+        trusted: bool = False,
+    ) -> Answer:
         """The answer, whatever its status.
 
+        Args:
+            timeout_s: less time than usual.
+            status_only: the body says nothing to the caller, who is content without it.
+            trusted: the operator, not a tenant, chose the address.
+
         Raises:
-            SendFailed: there was none in time, or the address is not to be used.
+            SendFailed: there was none within the bounds, or the address is not to be used.
         """
+        most_s = min(self._timeout_s, timeout_s or self._timeout_s)
+        pool = self._pools[trusted or self.private_addresses]
+        attempt = _Attempt(pool, _request(url, body, headers or {}, most_s), status_only=status_only)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._post(url, body, headers or {})
-        except TimeoutError:
-            raise SendFailed(f"no answer within {self._timeout_s:g} s") from None
-        except ssl.SSLError as exc:
-            raise SendFailed(f"TLS: {exc.reason or exc}") from exc
-        except OSError as exc:
-            raise SendFailed(f"cannot be reached: {exc.strerror or exc}") from exc
-
-    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
-        parts = urlsplit(url)
-        host: Host = (parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [
-            f"POST {target} HTTP/1.1",
-            f"Host: {parts.netloc}",
-            "User-Agent: Thingstead",
-            "Content-Type: application/json; charset=utf-8",
-            f"Content-Length: {len(body)}",
-            *(f"{name}: {value}" for name, value in headers.items()),
-        ]
-        request = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
-        idle = self._idle.pop(host, None)
-        if idle is not None:
-            answer = await self._exchange(host, idle, request)
-            if answer is not None:
-                return answer  # else: it was closed while idle; nothing of the request was answered
-        answer = await self._exchange(host, await self._connect(host), request)
-        if answer is None:
-            raise SendFailed("the connection was closed without an answer")
-        return answer
-
-    async def _connect(self, host: Host) -> _Connection:
-        scheme, name, port = host
-        tls: ssl.SSLContext | None = None
-        if scheme == "https":
-            tls = self._tls = self._tls or ssl.create_default_context()
-        reader, writer = await asyncio.open_connection(
-            await self._resolve(name, port), port, ssl=tls, server_hostname=name if tls is not None else None
-        )
-        return _Connection(reader, writer)
-
-    async def _resolve(self, name: str, port: int) -> str:
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
-        except OSError as exc:
-            raise SendFailed(f"the host name {name} cannot be resolved") from exc
-        addresses = [str(entry[4][0]) for entry in found]
-        allowed = [address for address in addresses if may_be_reached(address, private=self._private_addresses)]
-        if not allowed:
-            raise SendFailed(f"{name} leads to {addresses[0]}, where nothing may be sent to", permanent=True)
-        return allowed[0]
-
-    async def _exchange(self, host: Host, connection: _Connection, request: bytes) -> Answer | None:
-        """The answer; None where the connection ended before there was any of it."""
-        reader, writer = connection
-        parsed = _Parsed()
-        parser = parsed.parser
-        received = False
-        try:
-            writer.write(request)
-            await writer.drain()
-            while not parsed.complete and len(parsed.body) < ANSWER_BYTES:
-                data = await reader.read(READ_BYTES)
-                if not data:
-                    break
-                received = True
-                parser.feed_data(data)
-        except httptools.HttpParserError as exc:
-            raise SendFailed("the answer is not HTTP") from exc
-        except ConnectionError:
-            if received:
-                raise
-        finally:
-            if parsed.keep_alive:
-                self._keep(host, connection)
-            else:
-                writer.close()
-        if not received:
-            return None
-        if not parsed.begun:
-            raise SendFailed("the answer ended early")
-        return Answer(parser.get_status_code(), parsed.headers, bytes(parsed.body))
-
-    def _keep(self, host: Host, connection: _Connection) -> None:
-        before = self._idle.pop(host, None)
-        if before is not None:
-            before.writer.close()
-        self._idle[host] = connection
-        if len(self._idle) > IDLE_CONNECTIONS:
-            self._idle.popitem(last=False)[1].writer.close()
+            async with asyncio.timeout(most_s):
+                await attempt.run()
+        except Exception as exc:
+            if attempt.answer is None or not status_only:
+                raise _failure(exc, most_s, inner=attempt.exchange.inner) from exc
+        assert attempt.answer is not None, "it did not fail"
+        return attempt.answer
 
     async def close(self) -> None:
         """Closes idle connections."""
-        while self._idle:
-            writer = self._idle.popitem()[1].writer
-            writer.close()
+        for pool in self._pools.values():
+            await pool.aclose()
+        self._resolver.close()
+
+
+def _pool(backend: Backend, tls: ssl.SSLContext) -> httpcore.AsyncConnectionPool:
+    return httpcore.AsyncConnectionPool(
+        ssl_context=tls,
+        max_connections=None,  # whoever sends bounds them; a slot that a cancelled request leaves taken stays taken
+        max_keepalive_connections=IDLE_CONNECTIONS_LIMIT,
+        keepalive_expiry=IDLE_TIMEOUT_S,
+        network_backend=backend,
+    )
+
+
+class _Attempt:
+    """One request and what came back for it."""
+
+    def __init__(self, pool: httpcore.AsyncConnectionPool, request: httpcore.Request, *, status_only: bool) -> None:
+        self._pool = pool
+        self._request = request
+        self._status_only = status_only
+        self.answer: Answer | None = None  # as soon as there is a status
+        self.exchange = Exchange(ANSWER_BYTES_LIMIT)
+
+    async def run(self) -> None:
+        for _ in range(IDLE_CONNECTIONS_LIMIT + 1):
+            self.exchange = Exchange(ANSWER_BYTES_LIMIT)
+            token = EXCHANGE.set(self.exchange)
             try:
-                await writer.wait_closed()
-            except OSError:
+                return await self._once()
+            except Stale:
                 pass
+            finally:
+                EXCHANGE.reset(token)
+        raise SendFailed("every connection was closed without an answer")
+
+    async def _once(self) -> None:
+        response = await self._pool.handle_async_request(self._request)
+        try:
+            headers = {name.lower(): value for name, value in response.headers}
+            answer = self.answer = Answer(response.status, headers, b"", self.exchange.inner)
+            try:
+                self.answer = answer._replace(body=await response.aread())
+            except (AnswerTooLong, httpcore.RemoteProtocolError):
+                if not self._status_only:
+                    raise
+        finally:
+            await response.aclose()
 
 
-def may_be_reached(address: str, *, private: bool) -> bool:
-    """Whether an IP address may be sent to: never link-local ones and others where clouds keep credentials for their
-    machines, multicast and unspecified ones; those of private networks and of this machine only where ``private`` says
-    so."""
-    ip = _within(ipaddress.ip_address(address.partition("%")[0]))
-    if ip in METADATA or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
-        return False
-    return private or ip.is_global
+def _request(url: str, body: bytes, headers: dict[str, str], timeout_s: float) -> httpcore.Request:
+    lines = {
+        "Host": urlsplit(url).netloc,
+        "User-Agent": "Thingstead",
+        "Content-Type": "application/json; charset=utf-8",
+        "Content-Length": str(len(body)),
+    }
+    given = {name.lower() for name in headers}
+    lines = {name: value for name, value in lines.items() if name.lower() not in given} | headers
+    return httpcore.Request(
+        "POST", url, headers=list(lines.items()), content=body, extensions={"timeout": {"connect": timeout_s}}
+    )
 
 
-def _within(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The IPv4 address that an IPv6 address stands for, where it does."""
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ip
-    if ip in NAT64:
-        return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
-    return ip.ipv4_mapped or ip.sixtofour or ip
+def _failure(exc: Exception, most_s: float, *, inner: bool) -> SendFailed:
+    """What a request that failed is to the log of notices."""
+    if isinstance(exc, SendFailed):
+        return exc
+    if isinstance(exc, Forbidden):
+        log.warning("a notice leads to an address that is not allowed", host=exc.name, address=exc.address)
+        return SendFailed(f"{exc.name} {NOT_ALLOWED}", permanent=True)
+    if isinstance(exc, TimeoutError | httpcore.TimeoutException):
+        return SendFailed(f"no answer within {most_s:g} s", slow=True, inner=inner)
+    if isinstance(exc, AnswerTooLong):
+        return SendFailed(f"the answer has more than {ANSWER_BYTES_LIMIT} bytes", inner=inner)
+    if isinstance(exc, Unresolved):
+        return SendFailed(f"the host name {exc} cannot be resolved")
+    if isinstance(exc, httpcore.RemoteProtocolError):
+        ended = "disconnected" in str(exc) or "closed" in str(exc)
+        said = "the connection was closed before there was a whole answer" if ended else "the answer is not HTTP"
+        return SendFailed(said, inner=inner)
+    if isinstance(exc, httpcore.NetworkError | OSError):
+        return SendFailed(f"cannot be reached: {_cause(exc)}", inner=inner)
+    raise exc
+
+
+def _cause(exc: BaseException) -> str:
+    """What the operating system or TLS said."""
+    cause: BaseException | None = exc
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS: {cause.reason or cause}"
+    return (cause.strerror or str(cause)) if isinstance(cause, OSError) else str(exc)

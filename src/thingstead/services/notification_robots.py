@@ -39,7 +39,9 @@ class Request(NamedTuple):
 def webhook(channel: Channel, body: bytes, notice_id: str, now_ms: int) -> Request:
     """JSON with the notice's id, under which a receiver can tell that it got a notice twice. The signature is the
     HMAC-SHA256, under the shared secret, of the timestamp, a full stop and the body."""
-    headers = {"X-Thingstead-Notice": notice_id, "X-Thingstead-Timestamp": str(now_ms)}
+    headers = {**(channel.headers or {}), "X-Thingstead-Notice": notice_id, "X-Thingstead-Timestamp": str(now_ms)}
+    if channel.bearer_token is not None:
+        headers["Authorization"] = f"Bearer {channel.bearer_token}"
     if channel.secret:
         signed = b"%d.%s" % (now_ms, body)
         digest = hmac.new(channel.secret.encode(), signed, hashlib.sha256).hexdigest()

@@ -1,16 +1,16 @@
 """What notices say: to people in a few lines, to programs as JSON."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from datetime import timedelta, tzinfo
+from typing import Any
 
 import msgspec
 
 from thingstead.model.alarm import RAISED, AlarmLog
 from thingstead.model.device import Device
-from thingstead.model.notification import Notice
-from thingstead.services.history import iso_utc
+from thingstead.model.notification import Language, Notice
+from thingstead.services.history import EPOCH
 
-Language = Literal["en", "zh"]
 TEXT_LENGTH = 3_500  # every robot takes as much
 VALUE_LENGTH = 200
 
@@ -37,17 +37,17 @@ class NoticeText(msgspec.Struct, frozen=True):
     text: str  # some lines, the subject not among them
 
 
-def render(notice: Notice, message: AlarmLog | None, language: Language) -> NoticeText:
-    """A notice as people read it."""
+def render(notice: Notice, message: AlarmLog | None, language: Language, zone: tzinfo) -> NoticeText:
+    """A notice as people read it, with the time of day in ``zone``."""
     words = _WORDS[language]
     if message is not None:
-        return _alarm(notice, message, words)
+        return _alarm(notice, message, words, zone)
     if notice.kind == "digest":
-        return _digest(notice.body, words)
+        return _digest(notice.body, words, zone)
     return NoticeText(f"[Thingstead] {words['test']}", words["test_text"])
 
 
-def _alarm(notice: Notice, message: AlarmLog, words: Mapping[str, str]) -> NoticeText:
+def _alarm(notice: Notice, message: AlarmLog, words: Mapping[str, str], zone: tzinfo) -> NoticeText:
     info = message.alarm_info
     raised = message.alarm_status == RAISED
     what = words["unshelved"] if notice.kind == "unshelved" else words["raised" if raised else "cleared"]
@@ -57,7 +57,7 @@ def _alarm(notice: Notice, message: AlarmLog, words: Mapping[str, str]) -> Notic
         f"{words['rule']}: {rule}",
         f"{words['device']}: {device}",
         f"{words['level']}: {level}",
-        f"{words['time']}: {iso_utc(message.ts)}",
+        f"{words['time']}: {local_time(message.ts, zone)}",
     ]
     values = info.get("attributes")
     if isinstance(values, dict) and values:
@@ -68,14 +68,21 @@ def _alarm(notice: Notice, message: AlarmLog, words: Mapping[str, str]) -> Notic
     return NoticeText(f"[{level}] {what}: {rule} · {device}", "\n".join(lines)[:TEXT_LENGTH])
 
 
-def _digest(body: Mapping[str, Any], words: Mapping[str, str]) -> NoticeText:
-    subject = words["digest"].format(count=body.get("count", 0), since=iso_utc(int(body.get("since", 0))))
+def _digest(body: Mapping[str, Any], words: Mapping[str, str], zone: tzinfo) -> NoticeText:
+    since = local_time(int(body.get("since", 0)), zone)
+    subject = words["digest"].format(count=body.get("count", 0), since=since)
     items = body.get("items", [])
     lines = [f"{item['count']} × [{words.get(str(item['alarm_level']), '')}] {_line(item['rule_name'])} · "
              f"{_line(item['device_name'])}" for item in items]  # fmt: skip
     if sum(item["count"] for item in items) < body.get("count", 0):
         lines.append(words["other"])
     return NoticeText(subject, "\n".join(lines)[:TEXT_LENGTH])
+
+
+def local_time(instant_ms: int, zone: tzinfo) -> str:
+    """An instant as a clock in ``zone`` shows it, with its offset: ``2026-01-05 13:04:05 +08:00``."""
+    local = (EPOCH + timedelta(milliseconds=instant_ms)).astimezone(zone)
+    return local.strftime("%Y-%m-%d %H:%M:%S ") + local.isoformat()[-6:]
 
 
 def _line(text: Any) -> str:
@@ -86,13 +93,15 @@ def _value(value: Any) -> str:
     return _line(msgspec.json.encode(value).decode())
 
 
-def webhook_body(notice: Notice, message: AlarmLog | None, device: Device | None) -> bytes:
-    """A notice as a webhook gets it."""
+def webhook_body(notice: Notice, message: AlarmLog | None, device: Device | None, text: NoticeText) -> bytes:
+    """A notice as a webhook gets it: for programs, with the text that people get."""
     body: dict[str, Any] = {
         "notice_id": notice.id,
         "kind": notice.kind,
         "project_id": notice.project_id,
         "ts": notice.create_time,
+        "subject": text.subject,
+        "text": text.text,
     }
     if message is not None:
         body["device"] = {

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from thingstead.clock import Clock
+from thingstead.config import NotifySettings
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import ids, limits
 from thingstead.model.device import Page
@@ -18,6 +19,7 @@ from thingstead.model.notification import (
     NotifyGroup,
     NotifyLog,
 )
+from thingstead.services.notify_audit import StoppedChannel, stopped_channels
 from thingstead.services.notify_dispatch import NotifyDispatcher
 from thingstead.services.notify_targets import check_channels, keep_channels
 from thingstead.storage.base import Store
@@ -37,9 +39,10 @@ class GroupForm(msgspec.Struct, frozen=True, kw_only=True):
 class NotifyService:
     """The verbs of notification groups."""
 
-    def __init__(self, store: Store, clock: Clock, dispatcher: NotifyDispatcher) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: NotifySettings, dispatcher: NotifyDispatcher) -> None:
         self._store = store
         self._clock = clock
+        self._settings = settings
         self.dispatcher = dispatcher
 
     async def create(self, project_id: str, form: GroupForm) -> NotifyGroup:
@@ -116,6 +119,10 @@ class NotifyService:
             await self._store.notify.add(notice)
         self.dispatcher.ring()
         return len(group.channels)
+
+    async def stopped_channels(self) -> list[StoppedChannel]:
+        """The channels of all projects that lead to addresses where nothing may be sent to."""
+        return await stopped_channels(self._store, self._settings)
 
     async def list_logs(
         self, project_id: str, device_id: str | None, state: str | None, page: Page

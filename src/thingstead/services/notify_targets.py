@@ -10,7 +10,14 @@ import msgspec
 from thingstead.model import limits
 from thingstead.model.ids import new_id
 from thingstead.model.limits import Problems
-from thingstead.model.notification import ADDRESSES_COUNT, HIDDEN, Channel, ChannelKind, KeptChannel
+from thingstead.model.notification import (
+    ADDRESSES_COUNT,
+    HEADERS_COUNT,
+    HIDDEN,
+    Channel,
+    ChannelKind,
+    KeptChannel,
+)
 
 KINDS: tuple[ChannelKind, ...] = ("webhook", "email", "dingtalk", "wecom", "feishu", "telegram")
 ROBOTS: tuple[ChannelKind, ...] = ("dingtalk", "wecom", "feishu")
@@ -19,6 +26,14 @@ SIGNED = frozenset({"webhook", "dingtalk", "feishu"})
 _ADDRESS = re.compile(r"[^@\s<>,;:\"\\()\[\]\x00-\x20\x7f]+@[^@\s<>,;:\"\\()\[\]\x00-\x20\x7f]+\Z")
 _QUERY_VALUE = re.compile(r"(?<==)[^&]+")
 _LAST_PART = re.compile(r"(?<=/)[^/]+\Z")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # a token [RFC 9110, 5.6.2]
+_HEADER_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?\Z")
+# What the request itself says, and what would change how it is framed or where it goes.
+RESERVED_HEADERS = frozenset({
+    "connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive",
+    "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+})  # fmt: skip
+RESERVED_PREFIX = "x-thingstead-"
 _TOKEN = re.compile(r"[A-Za-z0-9:_-]+\Z")
 
 
@@ -44,7 +59,30 @@ def check_channels(channels: Sequence[Channel], problems: Problems, field: str, 
             problems.add(f"{path}.secret", f"goes not with {kind}")
         if channel.secret is not None:
             problems.text(f"{path}.secret", channel.secret, limits.DESCR_LENGTH, min_length=1)
+        _check_headers(channel, kind, problems, path)
         _check_target(channel, kind, problems, f"{path}.{kind}")
+
+
+def _check_headers(channel: Channel, kind: ChannelKind, problems: Problems, path: str) -> None:
+    for name, given in (("bearer_token", channel.bearer_token), ("headers", channel.headers)):
+        if given is not None and kind != "webhook":
+            problems.add(f"{path}.{name}", f"goes not with {kind}")
+    if channel.bearer_token is not None and not _HEADER_VALUE.match(channel.bearer_token):
+        problems.add(f"{path}.bearer_token", "must be printable ASCII characters")
+    headers = channel.headers or {}
+    problems.count(f"{path}.headers", tuple(headers), HEADERS_COUNT)
+    if len({name.lower() for name in headers}) < len(headers):
+        problems.add(f"{path}.headers", "must name each header once")
+    for name, value in headers.items():
+        lower = name.lower()
+        if not _HEADER_NAME.match(name):
+            problems.add(f"{path}.headers", f"{name!r} is not the name of a header")
+        elif lower in RESERVED_HEADERS or lower.startswith(RESERVED_PREFIX):
+            problems.add(f"{path}.headers.{name}", "is set by the server")
+        elif lower == "authorization" and channel.bearer_token is not None:
+            problems.add(f"{path}.headers.{name}", "goes not with bearer_token")
+        elif not _HEADER_VALUE.match(value):
+            problems.add(f"{path}.headers.{name}", "must be printable ASCII characters")
 
 
 def _check_target(channel: Channel, kind: ChannelKind, problems: Problems, path: str) -> None:
@@ -95,11 +133,11 @@ def keep_channels(
         )
         if same is not None:
             left.remove(same)
-            kept.append(KeptChannel(id=same.id, kind=kind, channel=_with_secrets(channel, same.channel)))
-        elif _hides(channel):
-            problems.add(f"{field}[{index}]", f"is new: {HIDDEN} cannot stand for anything in it")
+            channel = _with_secrets(channel, same.channel)
+        if _hides(channel):
+            problems.add(f"{field}[{index}]", f"is new, or new in part: {HIDDEN} cannot stand for anything there")
         else:
-            kept.append(KeptChannel(id=new_id(), kind=kind, channel=channel))
+            kept.append(KeptChannel(id=new_id() if same is None else same.id, kind=kind, channel=channel))
     return tuple(kept)
 
 
@@ -111,13 +149,21 @@ def _place(channel: Channel) -> Any:
 def _hides(channel: Channel) -> bool:
     robot = channel.dingtalk or channel.wecom or channel.feishu or ""
     token = "" if channel.telegram is None else channel.telegram.bot_token
-    return HIDDEN in robot or HIDDEN in (token, channel.secret)
+    return HIDDEN in robot or HIDDEN in (token, channel.secret, channel.bearer_token, *(channel.headers or {}).values())
 
 
 def _with_secrets(channel: Channel, before: Channel) -> Channel:
     changes: dict[str, Any] = {"dingtalk": before.dingtalk, "wecom": before.wecom, "feishu": before.feishu}
     if channel.secret == HIDDEN:
-        changes["secret"] = before.secret
+        changes["secret"] = before.secret or HIDDEN
+    if channel.bearer_token == HIDDEN:
+        changes["bearer_token"] = before.bearer_token or HIDDEN
+    if channel.headers is not None and HIDDEN in channel.headers.values():
+        known = {name.lower(): value for name, value in (before.headers or {}).items()}
+        changes["headers"] = {
+            name: known.get(name.lower(), HIDDEN) if value == HIDDEN else value
+            for name, value in channel.headers.items()
+        }
     if channel.telegram is not None and channel.telegram.bot_token == HIDDEN:
         changes["telegram"] = before.telegram
     return msgspec.structs.replace(channel, **changes)
@@ -132,6 +178,10 @@ def hide_secrets(channel: Channel) -> Channel:
             changes[kind] = _hidden_address(url, in_path=kind == "feishu")
     if channel.secret is not None:
         changes["secret"] = HIDDEN
+    if channel.bearer_token is not None:
+        changes["bearer_token"] = HIDDEN
+    if channel.headers is not None:
+        changes["headers"] = dict.fromkeys(channel.headers, HIDDEN)
     if channel.telegram is not None:
         changes["telegram"] = msgspec.structs.replace(channel.telegram, bot_token=HIDDEN)
     return msgspec.structs.replace(channel, **changes)

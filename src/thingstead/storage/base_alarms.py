@@ -3,7 +3,7 @@
 What ``base.py`` says of every part of a store holds here too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from thingstead.model.alarm import Alarm, AlarmChange, AlarmComment, AlarmFilter, AlarmLog, KeptState
@@ -149,6 +149,21 @@ class Caps(NamedTuple):
     device: int
 
 
+class ListedChannel(NamedTuple):
+    """A channel and whose it is."""
+
+    project_id: str
+    owner: str  # "alarm rule 'name'" or "notification group 'name'"
+    channel: KeptChannel
+
+
+class Shares(NamedTuple):
+    """How many channels may be leased at the same time."""
+
+    in_all: int
+    per_project: int
+
+
 class NotifyStore(Protocol):
     """Notification groups, and notices on their way.
 
@@ -174,13 +189,20 @@ class NotifyStore(Protocol):
         """Refuses, with Conflict, a group that a rule uses."""
         ...
 
+    async def list_channels(self, after: str, limit: int) -> list[ListedChannel]:
+        """Channels of every project by id, from after that one on."""
+        ...
+
     async def add(self, notice: Notice) -> None:
         """Adds a notice that no alarm brought about."""
         ...
 
-    async def claim(self, owner: str, now: int, lease_until: int, limit: int) -> list[str]:
-        """Takes the lease of up to ``limit`` channels that have notices waiting, are not leased to anyone, and may be
-        tried again; their ids. Notices whose time is over become ``expired``."""
+    async def claim(
+        self, owner: str, now: int, lease_until: int, shares: Shares, held: Mapping[str, int]
+    ) -> list[tuple[str, str]]:
+        """Takes the lease of channels that have notices waiting, are not leased to anyone, and may be tried again,
+        those that wait longest first; the ids of each and of its project. Each place goes to the project that has the
+        fewest; ``held`` says how many each has already. Notices whose time is over become ``expired``."""
         ...
 
     async def take(

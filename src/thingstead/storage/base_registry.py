@@ -34,6 +34,10 @@ class ProjectStore(Protocol):
         """Every project, oldest first."""
         ...
 
+    async def count(self) -> int:
+        """How many projects there are."""
+        ...
+
     async def update(self, project_id: str, changes: Mapping[str, Any]) -> None: ...
 
     async def server_secret(self, name: str) -> bytes:

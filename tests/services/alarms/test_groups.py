@@ -8,6 +8,7 @@ import pytest
 from tests.services.alarm_plant import HOT, Plant
 from tests.services.alarms.sending import Sender
 from tests.services.receivers import HttpReceiver
+from thingstead.config import NotifySettings
 from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model.device import Device
 from thingstead.model.notification import Channel, Telegram
@@ -19,8 +20,67 @@ def form(*channels: Channel, **members: Any) -> GroupForm:
     return GroupForm(name="night", channels=channels, **members)
 
 
+def notify_service(plant: Plant, sender: Sender) -> NotifyService:
+    return NotifyService(plant.store, plant.clock, NotifySettings(), sender.dispatcher)
+
+
+async def test_a_webhook_gets_its_headers_and_token_and_nobody_reads_them(
+    plant: Plant, receiver: HttpReceiver, sender: Sender
+) -> None:
+    notify = notify_service(plant, sender)
+    given = Channel(webhook=receiver.url, bearer_token="abc123", headers={"X-Plant": "three", "user-agent": "Ours"})
+    group = await notify.create("p1", form(given))
+    shown = hide_secrets(group.channels[0].channel)
+    assert (shown.bearer_token, shown.headers) == ("***", {"X-Plant": "***", "user-agent": "***"})
+    partly = msgspec.structs.replace(shown, headers={"x-plant": "***", "X-New": "1"})
+    changed = await notify.update("p1", group.id, form(partly))
+    assert changed.channels[0].channel.headers == {"x-plant": "three", "X-New": "1"}
+    await notify.test("p1", group.id)
+    await sender.send()
+    headers = receiver.received[0].headers
+    assert (headers["authorization"], headers["x-plant"], headers["x-new"]) == ("Bearer abc123", "three", "1")
+    assert headers["host"] == receiver.url.removeprefix("http://")
+    logs = str(await sender.logs())
+    assert "abc123" not in logs
+    assert "three" not in logs
+
+
+@pytest.mark.parametrize(
+    ("channel", "field"),
+    [
+        (Channel(webhook="http://a.example/", headers={"Host": "b"}), "channels[0].headers.Host"),
+        (Channel(webhook="http://a.example/", headers={"content-length": "1"}), "channels[0].headers.content-length"),
+        (Channel(webhook="http://a.example/", headers={"X-Thingstead-A": "1"}), "channels[0].headers.X-Thingstead-A"),
+        (Channel(webhook="http://a.example/", headers={"a b": "1"}), "channels[0].headers"),
+        (Channel(webhook="http://a.example/", headers={"A": "1\r\nB: 2"}), "channels[0].headers.A"),
+        (Channel(webhook="http://a.example/", headers={"A": "1", "a": "2"}), "channels[0].headers"),
+        (Channel(webhook="http://a.example/", bearer_token="1\n2"), "channels[0].bearer_token"),
+        (
+            Channel(webhook="http://a.example/", bearer_token="1", headers={"Authorization": "2"}),
+            "channels[0].headers.Authorization",
+        ),
+        (Channel(wecom="http://a.example/", bearer_token="1"), "channels[0].bearer_token"),
+        (Channel(email=("a@example.com",), headers={"A": "1"}), "channels[0].headers"),
+    ],
+)  # fmt: skip
+async def test_headers_that_cannot_be_sent_are_refused(
+    plant: Plant, sender: Sender, channel: Channel, field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await notify_service(plant, sender).create("p1", form(channel))
+    assert [error.field for error in refused.value.errors] == [field]
+
+
+async def test_a_header_that_is_hidden_and_was_never_set_is_refused(plant: Plant, sender: Sender) -> None:
+    notify = notify_service(plant, sender)
+    group = await notify.create("p1", form(Channel(webhook="http://a.example/", headers={"A": "1"})))
+    hidden = Channel(webhook="http://a.example/", headers={"A": "***", "B": "***"})
+    with pytest.raises(InvalidInput, match="cannot stand for anything"):
+        await notify.update("p1", group.id, form(hidden))
+
+
 async def test_a_group_tests_all_its_channels(plant: Plant, receiver: HttpReceiver, sender: Sender) -> None:
-    notify = NotifyService(plant.store, plant.clock, sender.dispatcher)
+    notify = notify_service(plant, sender)
     group = await notify.create("p1", form(Channel(webhook=f"{receiver.url}/a"), Channel(feishu=f"{receiver.url}/b")))
     assert await notify.test("p1", group.id) == 2
     await sender.send()
@@ -32,7 +92,7 @@ async def test_a_group_tests_all_its_channels(plant: Plant, receiver: HttpReceiv
 async def test_a_group_that_is_replaced_keeps_hidden_secrets_and_waiting_notices(
     plant: Plant, device: Device, receiver: HttpReceiver, sender: Sender
 ) -> None:
-    notify = NotifyService(plant.store, plant.clock, sender.dispatcher)
+    notify = notify_service(plant, sender)
     bot = Telegram(bot_token="1:abc", chat_id="5")
     group = await notify.create("p1", form(Channel(webhook=receiver.url, secret="shared"), Channel(telegram=bot)))
     await plant.add_rule(HOT, devices=[device.id], notify=[{"group": group.id}])
@@ -51,7 +111,7 @@ async def test_a_group_that_is_replaced_keeps_hidden_secrets_and_waiting_notices
 
 
 async def test_the_addresses_of_robots_are_shown_without_what_lets_others_write(plant: Plant, sender: Sender) -> None:
-    notify = NotifyService(plant.store, plant.clock, sender.dispatcher)
+    notify = notify_service(plant, sender)
     given = (
         Channel(dingtalk="https://ding.example/robot/send?access_token=0123456789abcdef"),
         Channel(dingtalk="https://ding.example/robot/send?access_token=0123456789abcxyz", secret="SEC"),
@@ -79,7 +139,7 @@ async def test_the_addresses_of_robots_are_shown_without_what_lets_others_write(
     ],
 )
 async def test_what_is_hidden_must_have_been_there(plant: Plant, sender: Sender, channel: Channel) -> None:
-    notify = NotifyService(plant.store, plant.clock, sender.dispatcher)
+    notify = notify_service(plant, sender)
     group = await notify.create("p1", form(Channel(webhook="http://one.example/", secret="shared")))
     for refused in (notify.create("p1", form(channel)), notify.update("p1", group.id, form(channel))):
         with pytest.raises(InvalidInput) as refusal:
@@ -92,7 +152,7 @@ async def test_what_is_hidden_must_have_been_there(plant: Plant, sender: Sender,
 
 
 async def test_an_impossible_group_is_refused_by_its_part(plant: Plant, sender: Sender) -> None:
-    notify = NotifyService(plant.store, plant.clock, sender.dispatcher)
+    notify = notify_service(plant, sender)
     with pytest.raises(InvalidInput) as refusal:
         await notify.create("p1", form(Channel(group="x"), Channel(webhook="javascript:1")))
     assert [error.field for error in refusal.value.errors] == ["channels[0]", "channels[1].webhook"]

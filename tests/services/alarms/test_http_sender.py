@@ -1,12 +1,16 @@
 """Requests to addresses that people gave: bounded in time and size, to no address that is forbidden."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
+import httpcore
 import pytest
 
-from tests.services.receivers import HttpReceiver
-from thingstead.services.notification_http import HttpSender, SendFailed, may_be_reached
+from tests.services.receivers import HttpReceiver, reply
+from thingstead.services.notification_addresses import may_be_reached
+from thingstead.services.notification_http import HttpSender, SendFailed
 
 
 @pytest.fixture
@@ -20,8 +24,8 @@ async def http() -> AsyncIterator[HttpSender]:
     ("answer", "reason"),
     [
         (b"hello\r\n\r\n", "the answer is not HTTP"),
-        (b"", "closed without an answer"),
-        (b"HTTP/1.1 2", "ended early"),
+        (b"", "closed before"),
+        (b"HTTP/1.1 2", "closed before"),
     ],
 )
 async def test_what_is_no_answer_is_a_failure(
@@ -39,10 +43,78 @@ async def test_a_peer_that_never_answers_ends_by_time(receiver: HttpReceiver, ht
         await http.post(f"{receiver.url}/", b"{}")
 
 
-async def test_an_endless_answer_is_cut_off(receiver: HttpReceiver, http: HttpSender) -> None:
-    receiver.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 200_000]
-    answer = await http.post(f"{receiver.url}/", b"{}")
-    assert (answer.status, len(answer.body)) == (200, 65_536)
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+FIELDS = b"".join(b"x-%d: %s\r\n" % (number, b"y" * 1000) for number in range(200))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HEAD + FIELDS,
+        HEAD + b"x: " + b"y" * 200_000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000,
+        CHUNKED + b"1;" + b"e" * 200_000,
+        CHUNKED + b"0\r\n" + FIELDS,
+        HEAD + b"\r\n" + b"y" * 200_000,
+        HEAD + b"Content-Length: 100000000\r\n\r\n" + b"x" * 200_000,
+    ],
+    ids=["headers", "header", "interim", "chunk extension", "trailers", "body to the end", "body"],
+)
+async def test_no_part_of_an_answer_is_endless(receiver: HttpReceiver, http: HttpSender, answer: bytes) -> None:
+    receiver.answers = [answer]
+    with pytest.raises(SendFailed, match="the answer has more than 65536 bytes") as failure:
+        await http.post(f"{receiver.url}/", b"{}")
+    assert not failure.value.permanent
+
+
+@pytest.mark.parametrize("rest", [b"x" * 200_000, b"x"], ids=["more than may be", "less than was announced"])
+async def test_who_wants_the_status_alone_is_content_with_it(
+    receiver: HttpReceiver, http: HttpSender, rest: bytes
+) -> None:
+    receiver.answers = [HEAD + b"Content-Length: 100000000\r\n\r\n" + rest]
+    answer = await http.post(f"{receiver.url}/", b"{}", status_only=True, timeout_s=0.5)
+    assert answer.status == 200
+
+
+async def test_interim_answers_are_passed_over(receiver: HttpReceiver, http: HttpSender) -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    receiver.answers = [interim + reply(200, b"1"), interim + reply(503)]
+    assert (await http.post(f"{receiver.url}/", b"{}"))[::2] == (200, b"1")
+    assert (await http.post(f"{receiver.url}/", b"{}")).status == 503
+    assert receiver.connections == 1
+
+
+async def test_every_address_of_a_name_is_tried(
+    receiver: HttpReceiver, http: HttpSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up = socket.getaddrinfo
+
+    def dual(name: str, port: int, *args: Any, **options: Any) -> list[Any]:
+        if name != "dual.test":
+            return look_up(name, port, *args, **options)
+        return [entry for each in ("::1", "127.0.0.9", "127.0.0.1") for entry in look_up(each, port, *args, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", dual)
+    assert (await http.post(f"http://dual.test:{receiver.port}/", b"{}")).status == 200
+    assert receiver.received[0].headers["host"] == f"dual.test:{receiver.port}"
+
+
+async def test_a_name_that_leads_inside_and_outside_is_not_followed_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    http = HttpSender(timeout_s=1, private_addresses=False)
+    tried = []
+
+    async def connect(_: Any, host: str, *args: Any) -> Any:
+        tried.append(host)
+        raise httpcore.ConnectError("refused")
+
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
+    found = [(0, 0, 0, "", (each, 80)) for each in ("10.0.0.1", "93.184.216.34", "::ffff:10.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with pytest.raises(SendFailed, match="cannot be reached"):
+        await http.post("http://both.test/", b"{}")
+    assert tried == ["93.184.216.34"]
+    await http.close()
 
 
 async def test_a_connection_that_was_closed_while_idle_is_opened_again(
@@ -82,6 +154,20 @@ async def test_private_addresses_are_refused_where_the_operator_says_so(receiver
         ("2002:a9fe:a9fe::1", False, False),  # 169.254.169.254 through 6to4
         ("224.0.0.1", False, False),
         ("0.0.0.0", False, False),  # noqa: S104 - an address to be refused
+        ("255.255.255.255", False, False),
+        ("::10.0.0.1", True, False),  # compatible
+        ("::169.254.169.254", False, False),
+        ("::ffff:0:10.0.0.1", True, False),  # translated
+        ("::ffff:0:169.254.169.254", False, False),
+        ("64:ff9b:1::a00:1", True, False),  # a translator of the local network
+        ("64:ff9b:1::5db8:d822", True, False),
+        ("64:ff9b:1::a9fe:a9fe", False, False),
+        ("fec0::1", True, False),  # site-local
+        ("fc00::1", True, False),
+        ("2606:2800::5efe:10.0.0.1", True, False),  # ISATAP
+        ("100.64.0.1", True, False),
+        ("198.18.0.1", True, False),
+        ("2001:0:1::1", True, False),  # Teredo
     ],
 )
 def test_addresses_that_may_be_sent_to(address: str, private: bool, public: bool) -> None:

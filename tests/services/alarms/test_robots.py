@@ -26,7 +26,7 @@ async def test_dingtalk_gets_a_signed_text(plant: Plant, device: Device, receive
     assert query["access_token"] == ["abc"]
     text = receiver.received[0].json["text"]["content"]
     assert text.startswith(
-        "[严重] 告警: Too hot · device\n规则: Too hot\n设备: device\n级别: 严重\n时间: 2023-11-14T22:13"
+        "[严重] 告警: Too hot · device\n规则: Too hot\n设备: device\n级别: 严重\n时间: 2023-11-14 22:13"
     )
     assert "数值: t=81" in text
 

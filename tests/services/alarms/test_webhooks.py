@@ -47,6 +47,21 @@ async def test_a_webhook_gets_signed_json_in_order(
     assert [each["state"] for each in log.notify_logs] == ["sent"]
 
 
+async def test_a_webhook_gets_the_text_for_people_in_its_language(
+    plant: Plant, device: Device, receiver: HttpReceiver, sender: Sender
+) -> None:
+    channels = [{"webhook": f"{receiver.url}/{language}", "language": language} for language in ("en", "zh")]
+    await plant.add_rule(HOT, devices=[device.id], notify=channels)
+    await plant.report(device, t=81)
+    await sender.send()
+    texts = {each.path: (each.json["subject"], each.json["text"]) for each in receiver.received}
+    assert texts["/en"][0] == "[serious] alarm: Too hot · device"
+    assert texts["/zh"] == (
+        "[严重] 告警: Too hot · device",
+        "规则: Too hot\n设备: device\n级别: 严重\n时间: 2023-11-14 22:13:20 +00:00\n数值: t=81",
+    )
+
+
 async def test_what_is_refused_for_now_is_tried_again_later_and_later_in_order(
     plant: Plant, device: Device, receiver: HttpReceiver, sender: Sender
 ) -> None:

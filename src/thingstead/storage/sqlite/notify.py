@@ -1,32 +1,42 @@
 """Notices on their way, in SQLite."""
 
+import heapq
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from thingstead.model.alarm import AlarmLog
 from thingstead.model.device import Page
 from thingstead.model.ids import new_id
 from thingstead.model.notification import Attempt, Notice, NotifyLog
-from thingstead.storage.base_alarms import Caps, Claim
+from thingstead.storage.base_alarms import Caps, Claim, Shares
 from thingstead.storage.sqlite.alarm_changes import ALARM_LOGS
 from thingstead.storage.sqlite.alarm_pruning import prune_notices
 from thingstead.storage.sqlite.layout import Layout
-from thingstead.storage.sqlite.notify_channels import NotifyGroups, kept_channel
+from thingstead.storage.sqlite.notify_channels import NotifyGroups, kept_channel, note_waiting
 
 DAY_MS = 24 * 3600 * 1000
 EXPIRED_AT_ONCE = 1_000  # notices whose time is over, in one transaction
 DIGEST_LINES = 20  # rules and devices named in a digest
 
 NOTICES = Layout("notices", Notice, json=("body",))
-_CLAIMABLE = """
-FROM notify_channels c WHERE EXISTS (SELECT 1 FROM notices n WHERE n.channel_id = c.id AND n.state = 'waiting')
+# ``waiting`` of a channel: notices may wait there. Looked for by the index of exactly these words.
+_PROJECTS = """
+WITH RECURSIVE found (id) AS (
+    SELECT min(project_id) FROM notify_channels WHERE waiting
+    UNION ALL
+    SELECT (SELECT min(project_id) FROM notify_channels WHERE waiting AND project_id > found.id)
+    FROM found WHERE found.id NOTNULL)
+SELECT id FROM found WHERE id NOTNULL
 """
-_CLAIM = f"""
-UPDATE notify_channels SET lease_owner = ?, lease_until = ? WHERE id IN (
-    SELECT c.id {_CLAIMABLE} AND c.lease_until <= ? AND c.next_try_at <= ? ORDER BY c.next_try_at LIMIT ?)
-RETURNING id
-"""  # noqa: S608 - words of this module
+_DUE = """
+SELECT id FROM notify_channels WHERE waiting AND project_id = ? AND max(next_try_at, lease_until) <= ?
+ORDER BY max(next_try_at, lease_until) LIMIT ?
+"""
+_NEXT_TRY = """
+SELECT max(next_try_at, lease_until) FROM notify_channels WHERE waiting AND project_id = ?
+ORDER BY max(next_try_at, lease_until) LIMIT 1
+"""
 _LEASED = "SELECT id, kind, config FROM notify_channels WHERE id = ? AND lease_owner = ?"
 _NEXT = f"""
 SELECT {NOTICES.columns("n")}, n.seq, {ALARM_LOGS.columns("m")}, d.name FROM notices n
@@ -68,14 +78,20 @@ class SqliteNotify(NotifyGroups):
     async def add(self, notice: Notice) -> None:
         await self._access.write(lambda connection: NOTICES.add(connection, notice))
 
-    async def claim(self, owner: str, now: int, lease_until: int, limit: int) -> list[str]:
-        waiting = self._access.one("SELECT 1 FROM notices WHERE state = 'waiting' LIMIT 1")
-        if waiting is None:
+    async def claim(
+        self, owner: str, now: int, lease_until: int, shares: Shares, held: Mapping[str, int]
+    ) -> list[tuple[str, str]]:
+        if self._access.one("SELECT 1 FROM notices WHERE state = 'waiting' LIMIT 1") is None:
             return []
 
-        def run(connection: sqlite3.Connection) -> list[str]:
+        def run(connection: sqlite3.Connection) -> list[tuple[str, str]]:
             _expire(connection, now)
-            return [row[0] for row in connection.execute(_CLAIM, (owner, lease_until, now, now, limit)).fetchall()]
+            chosen = _choose(connection, now, shares, held)
+            connection.executemany(
+                "UPDATE notify_channels SET lease_owner = ?, lease_until = ? WHERE id = ?",
+                [(owner, lease_until, channel_id) for channel_id, _ in chosen],
+            )
+            return chosen
 
         return await self._access.write(run)
 
@@ -105,6 +121,8 @@ class SqliteNotify(NotifyGroups):
                     notice_id=notice.id, target="", state="held", message="over the daily cap; goes into a digest",
                     took_ms=0, ts=now,
                 ))  # fmt: skip
+            if not notices:
+                note_waiting(connection, (channel_id,))
             return Claim(kept_channel(*channel), notices)
 
         return await self._access.write(run)
@@ -162,8 +180,9 @@ class SqliteNotify(NotifyGroups):
         return await self._access.write(run)
 
     async def next_try(self) -> int | None:
-        row = self._access.one(f"SELECT min(max(c.next_try_at, c.lease_until)) {_CLAIMABLE}")
-        return row[0] if row else None
+        projects = [row[0] for row in self._access.all(_PROJECTS)]
+        found = [row[0] for project_id in projects for row in self._access.all(_NEXT_TRY, (project_id,))]
+        return min(found, default=None)
 
     async def prune(self, before: int) -> int:
         return await self._access.write(lambda connection: prune_notices(connection, before))
@@ -217,6 +236,25 @@ class _Counts:
         return self._sent[key]
 
 
+def _choose(connection: sqlite3.Connection, now: int, shares: Shares, held: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Channels to be leased, with their projects: each place to the project that has the fewest by then."""
+    free = shares.in_all - sum(held.values())
+    queues: list[tuple[int, str, list[str]]] = []  # a heap by how many places the project has
+    for (project_id,) in connection.execute(_PROJECTS).fetchall():
+        share = min(free, shares.per_project - held.get(project_id, 0))
+        if share > 0:
+            due = [row[0] for row in connection.execute(_DUE, (project_id, now, share))]
+            queues.append((held.get(project_id, 0), project_id, due[::-1]))
+    heapq.heapify(queues)
+    chosen: list[tuple[str, str]] = []
+    while queues and len(chosen) < free:
+        places, project_id, due = heapq.heappop(queues)
+        if due:
+            chosen.append((due.pop(), project_id))
+            heapq.heappush(queues, (places + 1, project_id, due))
+    return chosen
+
+
 def _settle(connection: sqlite3.Connection, attempt: Attempt) -> None:
     tried = attempt.state in ("waiting", "sent", "failed")
     moved = connection.execute(_SETTLE, (attempt.state, tried, attempt.ts, attempt.notice_id))
@@ -231,10 +269,12 @@ def _settle(connection: sqlite3.Connection, attempt: Attempt) -> None:
 
 def _expire(connection: sqlite3.Connection, now: int) -> None:
     expired = connection.execute(
-        "SELECT id FROM notices WHERE state = 'waiting' AND expire_time <= ? LIMIT ?", (now, EXPIRED_AT_ONCE)
+        "SELECT id, channel_id FROM notices WHERE state = 'waiting' AND expire_time <= ? LIMIT ?",
+        (now, EXPIRED_AT_ONCE),
     ).fetchall()
-    for (notice_id,) in expired:
+    for notice_id, _ in expired:
         _settle(connection, Attempt(
             notice_id=notice_id, target="", state="expired", message="could not be sent in time", took_ms=0, ts=now
         ))  # fmt: skip
+    note_waiting(connection, {channel_id for _, channel_id in expired})
     connection.execute("DELETE FROM notify_counts WHERE day < ?", (now // DAY_MS - 7,))

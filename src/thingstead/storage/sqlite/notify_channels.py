@@ -1,7 +1,7 @@
 """Notification groups, and the channels of groups and of rules, in SQLite."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device import Page
 from thingstead.model.notification import Channel, KeptChannel, NotifyGroup
+from thingstead.storage.base_alarms import ListedChannel
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.layout import Layout, to_json
 
@@ -17,6 +18,10 @@ Owner = Literal["group_id", "rule_id"]
 GROUPS = Layout("notify_groups", NotifyGroup, absent=("channels",))
 _decode_channel = msgspec.json.Decoder(Channel).decode
 
+_WAITING = """
+UPDATE notify_channels SET waiting = EXISTS (
+    SELECT 1 FROM notices n WHERE n.channel_id = notify_channels.id AND n.state = 'waiting') WHERE id = ?
+"""
 _PUT = {
     owner: f"""
 INSERT INTO notify_channels (id, project_id, {owner}, position, kind, config) VALUES (?, ?, ?, ?, ?, ?)
@@ -55,6 +60,12 @@ def _drop_notices(connection: sqlite3.Connection, channel_ids: Sequence[str], at
         "UPDATE notices SET state = 'dropped', update_time = ? WHERE channel_id = ? AND state IN ('waiting', 'held')",
         [(at, channel_id) for channel_id in channel_ids],
     )
+    note_waiting(connection, channel_ids)
+
+
+def note_waiting(connection: sqlite3.Connection, channel_ids: Iterable[str]) -> None:
+    """Looks whether notices still wait for these channels."""
+    connection.executemany(_WAITING, [(channel_id,) for channel_id in channel_ids])
 
 
 def read_channels(connection: sqlite3.Connection, owner: Owner, owner_ids: str) -> dict[str, list[KeptChannel]]:
@@ -102,6 +113,18 @@ class NotifyGroups:
             return _complete(connection, rows.fetchall()), total.fetchone()[0]
 
         return await self._access.read(run)
+
+    async def list_channels(self, after: str, limit: int) -> list[ListedChannel]:
+        rows = await self._access.read(
+            lambda connection: connection.execute(
+                "SELECT c.project_id, CASE WHEN c.rule_id ISNULL THEN 'notification group ' ELSE 'alarm rule ' END,"
+                " coalesce(r.name, g.name, ''), c.id, c.kind, c.config FROM notify_channels c"
+                " LEFT JOIN alarm_rules r ON r.id = c.rule_id LEFT JOIN notify_groups g ON g.id = c.group_id"
+                " WHERE c.id > ? ORDER BY c.id LIMIT ?",
+                (after, limit),
+            ).fetchall()
+        )
+        return [ListedChannel(row[0], f"{row[1]}{row[2]!r}", kept_channel(*row[3:])) for row in rows]
 
     async def replace_group(self, group: NotifyGroup, at: int) -> None:
         def run(connection: sqlite3.Connection) -> None:

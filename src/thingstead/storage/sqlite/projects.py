@@ -53,6 +53,11 @@ class SqliteProjects:
     async def list_all(self) -> list[Project]:
         return [PROJECTS.load(row) for row in self._access.all(f"{PROJECTS.select} ORDER BY create_time, id")]
 
+    async def count(self) -> int:
+        row = self._access.one("SELECT count(*) FROM projects")
+        assert row is not None, "a count has a row"
+        return int(row[0])
+
     async def update(self, project_id: str, changes: Mapping[str, Any]) -> None:
         await self._access.write(
             lambda connection: PROJECTS.update(connection, project_id, project_id, changes, "project"),
