@@ -31,7 +31,7 @@ _HEADER_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?\Z")
 # What the request itself says, and what would change how it is framed or where it goes.
 RESERVED_HEADERS = frozenset({
     "connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive",
-    "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",  # codespell:ignore te
 })  # fmt: skip
 RESERVED_PREFIX = "x-thingstead-"
 _TOKEN = re.compile(r"[A-Za-z0-9:_-]+\Z")
