@@ -6,12 +6,37 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.server_process import ServerProcess, StartServer
 from thingstead.config import AccountSettings, Config
 from thingstead.server import Server, open_server
 
+if os.environ.get("CI") != "true":  # there Hypothesis does the same by itself
+    settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine than of us
+    settings.load_profile("patient")
+
+# Where --quick takes no test: they last, and what they use of Python others use too.
+SLOW_ROOMS = ("bench", "conformance", "docs", "examples", "fuzz", "hostile", "paths")
 README_PROGRAMS = ("bash", "curl", "mosquitto_pub", "mosquitto_sub")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="run only the first test of each file, and none that lasts")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Before the order is shuffled: leaves what ``--quick`` asks for."""
+    if not config.getoption("--quick"):
+        return
+    first: dict[Path, pytest.Item] = {}
+    for item in items:
+        if item.path.parent.name not in SLOW_ROOMS and not any(item.iter_markers("external")):
+            first.setdefault(item.path, item)
+    chosen = set(first.values())
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = [item for item in items if item in chosen]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

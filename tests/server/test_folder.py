@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,8 @@ def names(path: Path) -> list[str]:
 def finished(path: Path) -> DataFolder:
     folder = DataFolder(path)
     folder.create()
-    with sqlite3.connect(folder.begin_database()) as connection:
+    with closing(sqlite3.connect(folder.begin_database())) as connection:
         connection.execute("CREATE TABLE x (y)")
-    connection.close()
     folder.finish_database()
     return folder
 

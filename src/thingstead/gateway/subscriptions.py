@@ -1,6 +1,5 @@
 """What one device has subscribed to, within its own namespace."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -36,6 +35,12 @@ class Filter(NamedTuple):
 _filter = lru_cache(maxsize=1_000)(Filter)  # nearly all devices subscribe with one of a few
 
 
+@lru_cache(maxsize=1_000)
+def _shared(topic_filter: str) -> str:
+    """The same text for all equal ones. (sys.intern would do, but CPython 3.12 keeps what it was given for ever.)"""
+    return topic_filter
+
+
 class Subscriptions:
     """Filters by text, each with the QoS that was granted and its subscription identifier (0: none).
 
@@ -66,13 +71,13 @@ class Subscriptions:
                 reason_codes.append(ReasonCode.QUOTA_EXCEEDED)
                 continue
             # Thousands of devices subscribe to the same filters: each text is kept once.
-            self._filters[sys.intern(request.topic_filter)] = _filter(request.qos, identifier)
+            self._filters[_shared(request.topic_filter)] = _filter(request.qos, identifier)
             reason_codes.append(ReasonCode(request.qos))
         return reason_codes
 
     def restore(self, topic_filter: str, qos: int, identifier: int) -> None:
         """Puts back what was kept of an earlier life of the session."""
-        self._filters[sys.intern(topic_filter)] = _filter(qos, identifier)
+        self._filters[_shared(topic_filter)] = _filter(qos, identifier)
 
     def get(self, topic_filter: str) -> Filter | None:
         return self._filters.get(topic_filter)

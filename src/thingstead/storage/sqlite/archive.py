@@ -3,6 +3,7 @@
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -42,9 +43,11 @@ class SqliteArchive:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._connection = connect(path, read_only=True)
-            require_newest(self._connection, path)
-            log = read_log(self._connection)
+            with ExitStack() as stack:
+                self._connection = stack.enter_context(closing(connect(path, read_only=True)))
+                require_newest(self._connection, path)
+                log = read_log(self._connection)
+                stack.pop_all()  # it stays open
         except sqlite3.Error as exc:
             raise ConfigError(f"{path}: cannot be used as a database: {exc}") from exc
         self._pending = _pending_by_device(log)

@@ -63,20 +63,26 @@ def connect(path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_
         check_same_thread=False,
         cached_statements=256,
     )
+    try:
+        _set_up(connection, busy_timeout_ms, read_only=read_only)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, busy_timeout_ms: int, *, read_only: bool) -> None:
     connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
     if not read_only:
         connection.execute("PRAGMA page_size=8192")
-        connection.execute(
-            "PRAGMA auto_vacuum=INCREMENTAL"
-        )  # of a new file: what is deleted can leave it in small steps
+        # Of a new file: what is deleted can leave it in small steps.
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute(
-            f"PRAGMA journal_size_limit={WAL_BYTES}"
-        )  # a long reader lets the -wal file grow: not for ever
+        # A long reader lets the -wal file grow: not for ever.
+        connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
     connection.execute("PRAGMA cache_size=-8192")
-    return connection
 
 
 class Database:
@@ -86,7 +92,11 @@ class Database:
         self._loop = asyncio.get_running_loop()
         self._path = path
         self._writer_connection = connect(path, busy_timeout_ms=busy_timeout_ms)
-        self.reader = connect(path, read_only=True)  # for small indexed reads on the event loop
+        try:
+            self.reader = connect(path, read_only=True)  # for small indexed reads on the event loop
+        except BaseException:
+            self._writer_connection.close()
+            raise
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting = 0
         self._monotonic_s = (clock or SystemClock()).monotonic_s

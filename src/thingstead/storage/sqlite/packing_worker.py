@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -95,12 +96,12 @@ def main(path: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends our standard input
     os.nice(NICENESS)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    connection = connect(path, read_only=True)
-    while len(prefix := requests.read(LENGTH_BYTES)) == LENGTH_BYTES:
-        numbers = _decode_numbers(requests.read(int.from_bytes(prefix, "big")))
-        answer = _encode(build(connection, numbers))
-        answers.write(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
-        answers.flush()
+    with closing(connect(path, read_only=True)) as connection:
+        while len(prefix := requests.read(LENGTH_BYTES)) == LENGTH_BYTES:
+            numbers = _decode_numbers(requests.read(int.from_bytes(prefix, "big")))
+            answer = _encode(build(connection, numbers))
+            answers.write(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
+            answers.flush()
 
 
 if __name__ == "__main__":
