@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from tests.services.conftest import NOW, Workshop
+from tests.storage.test_full_disk import nothing_can_be_written, until
 from thingstead.errors import Conflict, DeviceOffline, InvalidInput, NotFound, ReplyTimeout
 from thingstead.model import limits
 from thingstead.model.device import Device, DeviceSession
 from thingstead.model.device_type import AttributeDefinition, CommandDefinition, Functions, Parameter
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued
-from thingstead.services import control
+from thingstead.services import command_moves, control
 from thingstead.services.command_moves import REPLY_LIFETIME_MS
 from thingstead.services.command_replies import find_answered
 from thingstead.services.commits import committed
@@ -429,3 +430,18 @@ async def test_a_caller_that_is_cancelled_as_the_reply_comes_is_cancelled(worksh
     await reply(workshop, device, command.command_id, b'{"method": "dim"}')
     await asyncio.wait([waiting])
     assert waiting.cancelled()
+
+
+async def test_how_far_a_command_came_is_kept_when_there_is_room_again(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_moves, "RETRY_S", 0.02)
+    device = await workshop.add_device()
+    await connect(workshop, device)
+    command = await workshop.control.send_command("p1", device.id, "ask")
+    failed = workshop.store.figures().commits_failed
+    with nothing_can_be_written(workshop.store.path):
+        workshop.control.command_delivered(command.id)
+        await until(lambda: workshop.store.figures().commits_failed >= failed + 2)
+    await workshop.control._moves.settled(command.id)
+    assert (await workshop.store.commands.get(device.id, command.id)).state == "delivered"

@@ -7,10 +7,12 @@ import pytest
 import structlog
 
 from tests.services.conftest import NOW, Workshop
-from thingstead.errors import NotAuthenticated
+from tests.storage.test_full_disk import nothing_can_be_written
+from thingstead.errors import NotAuthenticated, Unavailable
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
 from thingstead.services.commits import committed
+from thingstead.services.presence import PresenceService
 
 
 def session(session_id: str) -> DeviceSession:
@@ -109,3 +111,47 @@ async def test_under_any_interleaving_online_equals_a_live_session_and_news_alte
     for news in heard:
         assert news.online != state or news.replaced is not None
         state = news.online
+
+
+async def test_a_session_that_ends_on_a_full_disk_is_ended_when_there_is_room(workshop: Workshop) -> None:
+    heard: list[PresenceChanged] = []
+    devices = [await workshop.add_device() for _ in range(3)]
+    for number, device in enumerate(devices):
+        await workshop.presence.open(device, session(f"s{number}"))
+    workshop.bus.subscribe(PresenceChanged, heard.append)
+    with nothing_can_be_written(workshop.store.path):
+        for number, device in enumerate(devices):
+            await workshop.presence.close(device, f"s{number}", "disconnected")
+        with pytest.raises(Unavailable):
+            await workshop.presence.open(devices[1], session("refused"))
+        await workshop.presence.close(devices[1], "refused", "the log-in failed")
+        await workshop.presence.end_again()
+        assert heard == []
+        assert await online(workshop, devices[0])
+    workshop.clock.advance(5_000)
+    await workshop.presence.open(devices[2], session("again"))
+    await workshop.presence.end_again()
+    assert [await online(workshop, device) for device in devices] == [False, False, True]
+    assert [(news.session_id, news.online, news.replaced, news.ts) for news in heard] == [
+        ("again", True, "s2", NOW),
+        ("s0", False, None, NOW),
+        ("s1", False, None, NOW),
+    ]
+    await workshop.presence.stop()
+
+
+async def test_the_presence_of_a_device_never_goes_back_in_time(workshop: Workshop) -> None:
+    heard: list[PresenceChanged] = []
+    workshop.bus.subscribe(PresenceChanged, heard.append)
+    device = await workshop.add_device()
+    for number, step_ms in enumerate((0, 7, -8_000, -1, 20_000)):
+        workshop.clock.advance(step_ms)
+        current = msgspec.structs.replace(session(f"s{number}"), connected_at=workshop.clock.now_ms())
+        await workshop.presence.open(device, current)
+        await workshop.presence.close(device, f"s{number}", "ended")
+        # After a restart the log of the device tells.
+        workshop.presence = PresenceService(workshop.store, workshop.bus, workshop.clock, workshop.logs, "node1")
+    assert [news.ts - NOW for news in heard] == [0, 0, 7, 7, 7, 7, 7, 7, 12_006, 12_006]
+    await committed(workshop.store.history.touch(device.number, "data", NOW))
+    entries, _ = await workshop.logs.list_page(device, "connection", Page())
+    assert [entry.ts for entry in reversed(entries)] == [news.ts for news in heard]

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.services.conftest import Workshop
-from thingstead.errors import InvalidInput
+from tests.storage.test_full_disk import nothing_can_be_written
+from thingstead.errors import InvalidInput, Unavailable
 from thingstead.model.device import Device
 from thingstead.model.messages import PresenceChanged, SubDeviceAdded
 from thingstead.services.commits import committed
@@ -158,3 +159,11 @@ async def test_a_message_that_names_no_sub_device_is_refused(house: House, paylo
             take(house.link, payload)
     with pytest.raises(InvalidInput):
         await service.attributes(house.link, payload)
+
+
+async def test_a_sub_device_whose_session_could_not_be_kept_comes_online_with_its_next_message(house: House) -> None:
+    service, store = house.workshop.sub_devices, house.workshop.store
+    with nothing_can_be_written(store.path), pytest.raises(Unavailable):
+        await house.settle(service.connect(house.link, packed({"device": "a"})))
+    await house.settle(service.connect(house.link, packed({"device": "a"})))
+    assert house.news == [("a", True, "connected")]

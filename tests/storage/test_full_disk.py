@@ -4,7 +4,7 @@ import asyncio
 import random
 import resource
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from tests.contract.nouns import device, project_of
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.errors import Unavailable
+from thingstead.model.device import Page
 from thingstead.model.report import EventRecord, Report
 from thingstead.services.commits import committed
-from thingstead.storage.sqlite import disk
+from thingstead.storage.sqlite import appends, database, disk
 from thingstead.storage.sqlite.disk import DiskWatch
 from thingstead.storage.sqlite.store import SqliteStore
 
@@ -233,3 +234,67 @@ async def test_memory_is_bounded_while_nothing_can_be_written(house: House) -> N
         assert house.store.history.appends.waiting == 0
         assert house.store.history.packer.pending_points == 1
     assert await house.kept() == house.acknowledged
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Returns when the condition holds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.005)
+
+
+@contextmanager
+def nothing_can_be_written(path: Path) -> Iterator[None]:
+    """Every commit to this database fails in the block."""
+    with files_no_longer_than(Path(f"{path}-wal").stat().st_size):
+        yield
+
+
+async def test_a_small_commit_that_finds_room_does_not_end_the_trouble_of_a_full_disk(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.report(1)
+    with nothing_can_be_written(house.path), pytest.raises(Unavailable):
+        await house.report(2)
+    monkeypatch.setattr(database, "ROOM_BYTES", 1 << 62)
+    await house.report(3)
+    assert house.store.trouble() is not None
+    monkeypatch.undo()
+    await house.report(4)
+    assert house.store.trouble() is None
+
+
+async def test_what_nobody_waits_for_goes_into_a_later_commit_in_its_order(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appends, "RETRY_S", 0.05)
+    logs = house.store.device_logs
+    await house.report(1)
+    with nothing_can_be_written(house.path):
+        first = logs.append(house.number, "connection", 1, {"n": 1})
+        lost = logs.append(house.number, "data", 1, {"n": 1})  # its sender waits, and hears of it
+        with pytest.raises(Unavailable):
+            await committed(first)
+        second = logs.append(house.number, "connection", 2, {"n": 2})
+        with pytest.raises(Unavailable):
+            await committed(second)
+    assert lost.error is not None
+    await until(lambda: logs.newest_ts(house.number, "connection") == 2)
+    entries, _ = await logs.list_page(house.number, "connection", Page())
+    assert [entry.body["n"] for entry in entries] == [2, 1]
+    assert await logs.list_page(house.number, "data", Page()) == ([], 0)
+
+
+async def test_of_very_many_writes_that_nobody_waits_for_the_newest_are_kept(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appends, "WRITES_BEHIND_LIMIT", 2)
+    await house.report(1)
+    with nothing_can_be_written(house.path):
+        for n in range(3):
+            commit = house.store.device_logs.append(house.number, "rejected", n, {"n": n})
+        with pytest.raises(Unavailable):
+            await committed(commit)
+    await house.report(2)
+    entries, _ = await house.store.device_logs.list_page(house.number, "rejected", Page())
+    assert [entry.body["n"] for entry in entries] == [2, 1]

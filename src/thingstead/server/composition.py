@@ -299,6 +299,7 @@ async def open_server(
 
 async def _close_services(platform: Platform) -> None:
     await _within("sub_devices", platform.sub_devices.close)
+    await _within("presence", platform.presence.stop)
     await _within("retention", platform.retention.close)
     await _within("subscriptions", platform.subscriptions.close)
     await _within("control", platform.control.close)

@@ -154,7 +154,7 @@ class AlarmNews:
         if watch.armed and watch.monitor.book.absences and not watch.stale:
             now = self._clock.now_ms()
             watch.online = news.online
-            since = ALWAYS_ONLINE if news.online else watch.device_time(news.ts)
+            since = ALWAYS_ONLINE if news.online else watch.device_time(min(news.ts, now))
             self._watches.decide(watch, watch.monitor.presence(since, watch.device_time(now)), now)
 
 

@@ -1,22 +1,28 @@
 """Who is online: a device is, exactly as long as the row of its live session exists.
 
 The store decides which session owns a device, so the on and off news of a device alternate, and a session that was
-taken over can never end as "offline". Every change stands in the device's connection log.
+taken over can never end as "offline". Every change stands in the device's connection log. The end of a session that the
+store cannot keep is kept here and tried again.
 """
 
+import asyncio
 import hmac
+from collections import OrderedDict
+from itertools import islice
+from typing import NamedTuple
 
 import structlog
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import NotAuthenticated, ThingsteadError
+from thingstead.errors import NotAuthenticated, ThingsteadError, Unavailable
 from thingstead.model.addresses import host_of
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
 from thingstead.services.commits import committed
 from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.log_ins import LogIns
+from thingstead.services.periodic import Periodic
 from thingstead.services.rations import Rations
 from thingstead.storage.base import Commit, Store
 
@@ -24,7 +30,19 @@ log = structlog.get_logger("thingstead.presence")
 
 CONFLICT_TAKEOVERS = 3  # within the window: two clients fight over one certificate
 CONFLICT_WINDOW_MS = 60_000
+INSTANTS_KEPT = 50_000  # devices of which the newest change is known without looking into the log
+RETRY_S = 2.0  # until the ends of sessions that could not be kept are tried again …
+ENDED_AT_ONCE = 200  # … of so many at the same time
 WARNINGS, WARNING_INTERVAL_S = 1, 600.0  # of one device: a fight may go on for days
+
+
+class _End(NamedTuple):
+    """The end of a session."""
+
+    device: Device
+    session_id: str
+    reason: str
+    at: int  # ms
 
 
 class PresenceService:
@@ -46,6 +64,9 @@ class PresenceService:
         self._logs = logs
         self._warnings = Rations(clock, WARNINGS, WARNING_INTERVAL_S)
         self.node = node  # the name of this server node
+        self._instants: OrderedDict[int, int] = OrderedDict()  # of the newest change, by device number
+        self._unended: dict[int, _End] = {}  # sessions whose rows are there although they have ended, by device number
+        self._retry = Periodic("the ends of sessions", RETRY_S, self.end_again)
 
     async def recover(self) -> int:
         """To be called when this node starts, before anybody connects: ends the sessions that an earlier run left
@@ -54,7 +75,7 @@ class PresenceService:
         for number, session_id in left:
             device = await self._store.devices.find_by_number(number)
             if device is not None:
-                self._tell_end(device, session_id, "the server was restarted")
+                self._tell_end(device, session_id, "the server was restarted", self._clock.now_ms())
         return len(left)
 
     async def authenticate(self, access_token: str, project_key: str, remote_host: str) -> Device:
@@ -83,7 +104,7 @@ class PresenceService:
             session_id=session.session_id,
             replaced=replaced.session_id if replaced else None,
             reason="taken over" if replaced else "connected",
-            ts=session.connected_at,
+            ts=self._instant(device, session.connected_at),
         )
         noted = self._note(device, news, session)
         self._bus.publish(news)
@@ -92,21 +113,65 @@ class PresenceService:
             await self._warn_of_conflict(device)
 
     async def close(self, device: Device, session_id: str, reason: str) -> None:
-        """Ends a session. Nothing happens, and nothing is told, where another session owns the device by now."""
-        if await self._store.presence.close_session(device.number, session_id):
-            self._tell_end(device, session_id, reason)
+        """Ends a session. Nothing happens, and nothing is told, where another session owns the device by now. Where the
+        store cannot keep it now, it happens, and is told, when the store can."""
+        end = _End(device, session_id, reason, self._clock.now_ms())
+        try:
+            await self._end(end)
+        except Unavailable as exc:
+            await self._end_later(end, exc)
 
-    def _tell_end(self, device: Device, session_id: str, reason: str) -> None:
+    async def _end(self, end: "_End") -> None:
+        if await self._store.presence.close_session(end.device.number, end.session_id):
+            self._tell_end(*end)
+        if self._unended.get(end.device.number) == end:
+            del self._unended[end.device.number]
+
+    async def _end_later(self, end: "_End", error: Unavailable) -> None:
+        owner = await self._store.presence.find_session(end.device.number)
+        if owner is None or owner.session_id != end.session_id:
+            return  # a session that could not begin, or another one owns the device
+        if not self._unended:
+            log.warning("sessions that have ended cannot be ended in the store, which is tried again", error=str(error))
+        self._unended[end.device.number] = end
+        self._retry.start()
+
+    async def end_again(self) -> None:
+        """Ends the sessions whose ends could not be kept, as far as the store can keep that now."""
+        while ends := list(islice(self._unended.values(), ENDED_AT_ONCE)):
+            done = await asyncio.gather(*map(self._end, ends), return_exceptions=True)
+            for error in done:
+                if isinstance(error, Unavailable):
+                    return
+                if error is not None:
+                    raise error
+
+    async def stop(self) -> None:
+        """Ends the trying. The next start ends what is left."""
+        await self._retry.close()
+
+    def _tell_end(self, device: Device, session_id: str, reason: str, at: int) -> None:
         news = PresenceChanged(
             device_id=device.id,
             online=False,
             session_id=session_id,
             replaced=None,
             reason=reason,
-            ts=self._clock.now_ms(),
+            ts=self._instant(device, at),
         )
         self._note(device, news, None)
         self._bus.publish(news)
+
+    def _instant(self, device: Device, at: int) -> int:
+        """The instant (ms) of a change, or of the one before it where that seems to be later: it came later all the
+        same, and perhaps the clock was set back."""
+        newest = self._instants.pop(device.number, None)
+        if newest is None:
+            newest = self._store.device_logs.newest_ts(device.number, "connection")
+        newest = self._instants[device.number] = max(newest, at)
+        if len(self._instants) > INSTANTS_KEPT:
+            self._instants.popitem(last=False)
+        return newest
 
     async def find_session(self, device: Device) -> DeviceSession | None:
         """The device's live session."""

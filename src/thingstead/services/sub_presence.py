@@ -80,7 +80,16 @@ class SubDevicePresence:
             remote_address=gateway.remote_address,
             connected_at=self._clock.now_ms(),
         )
-        return TaskCommit(after(self._move(sub_device, lambda: self._presence.open(device, session))))
+
+        async def open_session() -> None:
+            try:
+                await self._presence.open(device, session)
+            except BaseException:
+                if sub_device.moves is asyncio.current_task():  # nothing came after it
+                    sub_device.online = False
+                raise
+
+        return TaskCommit(after(self._move(sub_device, open_session)))
 
     def leave(self, sub_device: SubDevice, reason: str) -> None:
         """It is offline, for a reason that people read."""

@@ -88,7 +88,12 @@ class DeviceLogStore(Protocol):
     """What happened to devices lately; of each device and kind only the newest entries are kept."""
 
     def append(self, device_number: int, kind: LogKind, ts: int, body: dict[str, Any]) -> Commit:
-        """Puts an entry into a commit, without waiting. An entry of a device that is gone is dropped."""
+        """Puts an entry into a commit, without waiting. An entry of a device that is gone is dropped. One of a kind for
+        which nobody waits goes into a later commit where that fails."""
+        ...
+
+    def newest_ts(self, device_number: int, kind: LogKind) -> int:
+        """When the entry that was appended last is from (ms); 0: there is none."""
         ...
 
     async def list_page(

@@ -19,7 +19,8 @@ class MqttSessionStore(Protocol):
 
     Whoever holds the sessions in memory writes here what changes; it is read once, at the start. Every change joins the
     open commit, without waiting; changes take effect in the order in which they were made. Changes of a session that is
-    not there are passed over. Unavailable when nothing can be kept.
+    not there are passed over. Unavailable when nothing can be kept; what takes a session, a queued message or a
+    received identifier away goes into a later commit then.
     """
 
     async def load(self) -> KeptSessions:

@@ -9,17 +9,24 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
 from thingstead.model.device import UplinkKind
 from thingstead.model.report import Report
-from thingstead.storage.sqlite.batch import Batch, Run
+from thingstead.storage.sqlite.batch import Batch, Run, Write
 from thingstead.storage.sqlite.database import Database
+from thingstead.storage.sqlite.failures import DamagedFile
 from thingstead.storage.sqlite.heads import Head
 from thingstead.storage.sqlite.packer import Packer
 from thingstead.storage.sqlite.records import SOURCE_CODES, TOUCH_CODES, LogEntry, encode_entries, encode_values
 
+log = structlog.get_logger("thingstead.history")
+
 MAX_ATTRIBUTES = 2_000  # of one device: a device that makes up identifiers cannot fill memory
 REFUSED_KINDS = ("event", "data")  # uplinks that are refused where reports are; the others need next to no room
+WRITES_BEHIND_LIMIT = 20_000  # that failed and wait; of more, the oldest are lost
+RETRY_S = 5.0  # until what failed is tried again, where nothing else is committed
 INSERT_LOG = "INSERT INTO report_log (seq, entries) VALUES (?, ?)"
 
 
@@ -40,6 +47,8 @@ class Appends:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._open: Batch | None = None
+        self._behind: list[Write] = []  # that failed, and wait for the next batch
+        self._retry: asyncio.TimerHandle | None = None  # makes one where nothing else does
         self._committing: Batch | None = None
         self.seq = 0  # the newest log row that was begun
         self.refusal: str | None = None  # why nothing is appended now
@@ -92,10 +101,13 @@ class Appends:
             raise Unavailable(self.refusal)
         return self.add(self._head(device_number), (device_number, ts, ts, TOUCH_CODES[kind], b""))
 
-    def also(self, write: Callable[[sqlite3.Connection], None]) -> Batch:
-        """Puts a further write into the open commit."""
+    def also(self, write: Write, *, behind: bool = False) -> Batch:
+        """Puts a further write into the open commit. ``behind``: nobody waits for it, so where the commit fails for the
+        store's sake, it goes into the next one."""
         batch = self._opened()
         batch.extras.append(write)
+        if behind:
+            batch.behind.append(write)
         return batch
 
     def add(self, head: Head, entry: LogEntry) -> Batch:
@@ -118,6 +130,10 @@ class Appends:
         batch = self._open
         if batch is None:
             batch = self._open = Batch()
+            if self._behind:
+                batch.extras, batch.behind, self._behind = self._behind.copy(), self._behind, []
+            if self._retry is not None:
+                self._retry.cancel()
             if self._committing is None:
                 self._loop.call_soon(self._commit)
         return batch
@@ -146,6 +162,8 @@ class Appends:
 
     def _committed(self, batch: Batch, seq: int, error: Exception | None) -> None:
         self._committing = None
+        if batch.behind and isinstance(error, Unavailable) and not isinstance(error, DamagedFile):
+            self._make_again(batch.behind)
         if self._open is not None:
             self._commit()  # first of all, so that the writer works while this batch is applied
         self.waiting -= sum(len(run.entries) for run in batch.runs)
@@ -154,6 +172,18 @@ class Appends:
         self._packer.applied_seq = seq
         batch.end(error)
         self._ended()
+
+    def _make_again(self, writes: list[Write]) -> None:
+        """Puts writes that failed in front of those that came after them, and sees to it that they have a commit."""
+        kept = writes[-WRITES_BEHIND_LIMIT:]
+        if len(kept) < len(writes):
+            log.error("writes that nobody waits for were lost", writes=len(writes) - len(kept))
+        if self._open is not None:
+            self._open.extras[:0] = kept
+            self._open.behind[:0] = kept
+        else:
+            self._behind = kept
+            self._retry = self._loop.call_later(RETRY_S, self._opened)
 
     def _apply(self, batch: Batch, seq: int) -> None:
         dirty = self._packer.dirty
@@ -185,6 +215,8 @@ class Appends:
             ended = asyncio.Event()
             batch.on_done(lambda error, ended=ended: ended.set())  # type: ignore[misc]
             await ended.wait()
+        if self._retry is not None:
+            self._retry.cancel()
 
 
 def _names(head: Head, reports: Sequence[Report]) -> set[str]:

@@ -12,6 +12,9 @@ from thingstead.storage.sqlite.records import LogEntry
 log = structlog.get_logger("thingstead.history")
 
 
+Write = Callable[[sqlite3.Connection], None]
+
+
 class Run:
     """Entries of one device and one code, appended one after another."""
 
@@ -28,13 +31,14 @@ class Run:
 class Batch:
     """The reports of one commit (the contract's ``Commit``)."""
 
-    __slots__ = ("_callbacks", "done", "error", "extras", "runs")
+    __slots__ = ("_callbacks", "behind", "done", "error", "extras", "runs")
 
     def __init__(self) -> None:
         self.done = False
         self.error: Exception | None = None
         self.runs: list[Run] = []
-        self.extras: list[Callable[[sqlite3.Connection], None]] = []  # further writes of the same transaction
+        self.extras: list[Write] = []  # further writes of the same transaction
+        self.behind: list[Write] = []  # those of them that are made again where the commit fails: nobody waits for them
         self._callbacks: list[Callable[[Exception | None], None]] = []
 
     def entries(self) -> list[LogEntry]:

@@ -12,9 +12,11 @@ import asyncio
 import collections
 import concurrent.futures
 import queue
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +35,7 @@ READ_QUEUE_LIMIT = 1_000  # reads that wait for a thread; over it a read is refu
 WRITE_QUEUE_LIMIT = 50_000  # jobs that wait for the writer; over it a write is refused as Unavailable
 JOBS_PER_COMMIT = 2_000
 BUSY_TIMEOUT_MS = 5_000
+ROOM_BYTES = 1 << 20  # on the disk, without which trouble is not over although a commit succeeds
 WAL_BYTES = 64 << 20  # kept of the -wal file, which grows while somebody reads for long
 
 
@@ -276,7 +279,7 @@ class Database:
         try:
             if alone and jobs[0].single_statement:
                 self._run_job(connection, jobs[0], savepoint=False)
-                self._trouble = None
+                self._succeeded()
                 return
             connection.execute("BEGIN IMMEDIATE")
             for job in jobs:
@@ -285,7 +288,7 @@ class Database:
                 connection.execute("ROLLBACK")
             else:
                 connection.execute("COMMIT")
-            self._trouble = None
+            self._succeeded()
         except sqlite3.Error as exc:
             self.commits_failed += 1
             self._trouble = f"the database cannot be written: {exc}"
@@ -298,6 +301,13 @@ class Database:
             for job in jobs:
                 if job.error is None:
                     job.error = Unavailable(self._trouble)
+
+    def _succeeded(self) -> None:
+        if self._trouble is None:
+            return
+        with suppress(OSError):  # on a full disk a small commit may find room in what the -wal file has already
+            if shutil.disk_usage(self._path.parent).free >= ROOM_BYTES:
+                self._trouble = None
 
     def _run_job(self, connection: sqlite3.Connection, job: _Job, *, savepoint: bool) -> None:
         if savepoint:

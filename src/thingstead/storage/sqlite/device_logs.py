@@ -14,6 +14,7 @@ from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.layout import to_json
 
 KEPT = 1_000  # entries per device and kind
+NOBODY_WAITS: frozenset[LogKind] = frozenset({"connection", "rejected"})  # kinds whose entries are made again
 _INSERT = """
 INSERT INTO device_logs (device_number, kind, ts, body) SELECT number, ?, ?, ? FROM devices WHERE number = ?
 """
@@ -22,6 +23,7 @@ DELETE FROM device_logs WHERE device_number = ? AND kind = ? AND seq <= (
     SELECT seq FROM device_logs WHERE device_number = ? AND kind = ? ORDER BY seq DESC LIMIT 1 OFFSET ?
 )
 """
+_NEWEST = "SELECT ts FROM device_logs WHERE device_number = ? AND kind = ? ORDER BY seq DESC LIMIT 1"
 _WANTED = "FROM device_logs WHERE device_number = ? AND kind = ? AND ts BETWEEN ? AND ?"
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -40,7 +42,11 @@ class SqliteDeviceLogs:
             connection.execute(_INSERT, (kind, ts, text, device_number))
             connection.execute(_TRIM, (device_number, kind, device_number, kind, KEPT))
 
-        return self._history.also(insert)
+        return self._history.also(insert, behind=kind in NOBODY_WAITS)
+
+    def newest_ts(self, device_number: int, kind: LogKind) -> int:
+        row = self._access.one(_NEWEST, (device_number, kind))
+        return row[0] if row is not None else 0
 
     async def list_page(
         self, device_number: int, kind: LogKind, page: Page, start: int = 0, end: int = INSTANT_MS

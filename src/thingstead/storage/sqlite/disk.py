@@ -1,14 +1,16 @@
 """Watches the room on the disk, so that reports are refused before it is full, and taken again when there is room."""
 
 import asyncio
+import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
 from thingstead.errors import ThingsteadError
-from thingstead.storage.sqlite.database import Database
+from thingstead.storage.sqlite.database import ROOM_BYTES, Database
 
 log = structlog.get_logger("thingstead.storage")
 
@@ -21,6 +23,19 @@ MIB = 1 << 20
 def free_bytes(path: Path) -> int:
     """Room for this user on the disk of a file."""
     return shutil.disk_usage(path.parent).free
+
+
+def require_room(path: Path) -> None:
+    """Writes a file beside another one, which is gone afterwards. A commit alone would tell too little: a small one
+    finds room in what the log of the database has taken already.
+
+    Raises:
+        OSError: there is no room.
+    """
+    with tempfile.TemporaryFile(dir=path.parent) as probe:
+        probe.write(bytes(ROOM_BYTES))
+        probe.flush()
+        os.fsync(probe.fileno())
 
 
 class DiskWatch:
@@ -92,8 +107,9 @@ class DiskWatch:
             try:
                 self.look()
                 if self._database.trouble() is not None:
+                    await asyncio.to_thread(require_room, self._database.path)
                     await self._database.probe()
             except ThingsteadError as exc:
                 log.warning("the database still cannot be written", error=exc.message)
             except OSError as exc:
-                log.error("the room on the disk cannot be told", error=str(exc))
+                log.error("the disk cannot be used", error=str(exc))

@@ -71,11 +71,11 @@ class SqliteMqttSessions:
             raise error
         return await self._access.read(_load)
 
-    def _run(self, sql: str, *parameters: Any) -> Commit:
+    def _run(self, sql: str, *parameters: Any, behind: bool = False) -> Commit:
         def run(connection: sqlite3.Connection) -> None:
             connection.execute(sql, parameters)
 
-        return self._history.also(run)
+        return self._history.also(run, behind=behind)
 
     def put_session(self, record: SessionRecord) -> Commit:
         return self._run(
@@ -93,7 +93,7 @@ class SqliteMqttSessions:
         )
 
     def delete_session(self, number: int) -> Commit:
-        return self._run("DELETE FROM mqtt_sessions WHERE number = ?", number)
+        return self._run("DELETE FROM mqtt_sessions WHERE number = ?", number, behind=True)
 
     def put_subscription(self, session: int, subscription: KeptSubscription) -> Commit:
         return self._run(
@@ -120,13 +120,14 @@ class SqliteMqttSessions:
         return self._run("UPDATE mqtt_queue SET released = 1 WHERE session = ? AND seq = ?", session, seq)
 
     def delete_queued(self, session: int, seq: int) -> Commit:
-        return self._run("DELETE FROM mqtt_queue WHERE session = ? AND seq = ?", session, seq)
+        return self._run("DELETE FROM mqtt_queue WHERE session = ? AND seq = ?", session, seq, behind=True)
 
     def put_received(self, session: int, packet_id: int) -> Commit:
         return self._run(_PUT_RECEIVED, session, packet_id)
 
     def delete_received(self, session: int, packet_id: int) -> Commit:
-        return self._run("DELETE FROM mqtt_received WHERE session = ? AND packet_id = ?", session, packet_id)
+        sql = "DELETE FROM mqtt_received WHERE session = ? AND packet_id = ?"
+        return self._run(sql, session, packet_id, behind=True)
 
     def put_retained(self, retained: RetainedMessage) -> Commit:
         self.require_room()

@@ -90,6 +90,11 @@ class SqliteStore:
         log.info("the store is open", path=str(path), took_ms=round((clock.monotonic_s() - begun_s) * 1000))
         return store
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._database.path
+
     def figures(self) -> StoreFigures:
         return StoreFigures(
             points=self.history.appends.points_committed,
