@@ -83,6 +83,18 @@ def _retain_handling(case: Deviation) -> bool:
     return _codes(case, MALFORMED, PROTOCOL_ERROR) and case.last[0] == 0x82 and case.last[-1] & 0x30 == 0x30
 
 
+def _qos_3(case: Deviation) -> bool:
+    return _codes(case, MALFORMED, PROTOCOL_ERROR) and case.last[0] == 0x82 and case.last[-1] & 3 == 3
+
+
+def _no_topic_filter(case: Deviation) -> bool:
+    """The body ends behind the properties."""
+    if not _codes(case, MALFORMED, PROTOCOL_ERROR) or case.last[0] not in (0x82, 0xA2):
+        return False
+    body = anatomy.split(case.last)[2]
+    return len(body) > 2 and body[2] < 0x80 and len(body) == 3 + body[2]
+
+
 def _text(case: Deviation) -> bool:
     if not _codes(case, CLIENT_IDENTIFIER_NOT_VALID, MALFORMED):
         return False
@@ -192,6 +204,20 @@ RULES = (
         "3.8.3.1",
         "Retain Handling 3 is a Protocol Error: 0x82, not 0x81.",
         _retain_handling,
+    ),
+    Rule(
+        "QoS 3 of a subscription",
+        "required",
+        "3.8.3.1",
+        "A Maximum QoS of 3 is a Protocol Error: 0x82, not 0x81.",
+        _qos_3,
+    ),
+    Rule(
+        "no topic filter",
+        "required",
+        "3.8.3, 3.10.3",
+        "SUBSCRIBE and UNSUBSCRIBE without a payload are Protocol Errors: 0x82, not 0x81.",
+        _no_topic_filter,
     ),
     Rule(
         "client identifier that is no text",

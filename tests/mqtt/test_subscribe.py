@@ -19,9 +19,9 @@ def test_subscription_options_are_read_bit_by_bit(decode: Decode) -> None:
 @pytest.mark.parametrize(
     ("version", "body", "reason_code", "broken"),
     [
-        (V3_1_1, b"\0\x01", ReasonCode.MALFORMED_PACKET, "[MQTT-3.8.3-3] no filter"),
+        (V3_1_1, b"\0\x01", ReasonCode.PROTOCOL_ERROR, "[MQTT-3.8.3-3] no filter"),
         (V3_1_1, b"\0\x01\0\x01a", ReasonCode.MALFORMED_PACKET, "no options"),
-        (V3_1_1, b"\0\x01\0\x01a\x03", ReasonCode.MALFORMED_PACKET, "[MQTT-3-8.3-4] QoS 3"),
+        (V3_1_1, b"\0\x01\0\x01a\x03", ReasonCode.PROTOCOL_ERROR, "3.8.3.1 QoS 3"),
         (V3_1_1, b"\0\x01\0\x01a\x04", ReasonCode.MALFORMED_PACKET, "[MQTT-3-8.3-4] reserved bits"),
         (V3_1_1, b"\0\x01\0\0\0", ReasonCode.MALFORMED_PACKET, "[MQTT-4.7.3-1] empty filter"),
         (V3_1_1, b"\0\0\0\x01a\0", ReasonCode.PROTOCOL_ERROR, "[MQTT-2.3.1-1] packet identifier 0"),
@@ -46,7 +46,7 @@ def test_wrong_fixed_flags_are_malformed(refusal: Refusal) -> None:
 
 def test_unsubscribe_needs_a_filter(refusal: Refusal, decode: Decode) -> None:
     """[MQTT-3.10.3-2]"""
-    assert refusal(V3_1_1, wire.packet(0xA2, b"\0\x01")) is ReasonCode.MALFORMED_PACKET
+    assert refusal(V3_1_1, wire.packet(0xA2, b"\0\x01")) is ReasonCode.PROTOCOL_ERROR
     assert decode(V3_1_1, wire.packet(0xA2, b"\0\x01\0\x01a")) == Unsubscribe(1, ["a"])
 
 

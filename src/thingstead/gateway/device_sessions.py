@@ -211,7 +211,7 @@ class DeviceSessions:
         message = Message(Publish(topic, payload, PUSH_QOS), self._now_s())
         identifiers = grant.properties.get(Property.SUBSCRIPTION_IDENTIFIER, ())
         try:
-            self._queues.enqueue(message, [Target(session, Options(grant.qos, False, False, identifiers))])
+            self._queues.enqueue(message, [Target(session, Options(grant.qos, False, identifiers))])
         except Unavailable:
             return False
         return True

@@ -65,11 +65,8 @@ class Queues:
         self._holding: _Holding | None = None
         self._full = Rations(clock, FULL_LOGGED, FULL_INTERVAL_S)
 
-    def enqueue(self, message: Message, targets: list[Target], *, retain: bool | None = None) -> Pending | None:
+    def enqueue(self, message: Message, targets: list[Target]) -> Pending | None:
         """Queues a message for sessions that outlive their connections; the commit that keeps it, unless none has room.
-
-        Args:
-            retain: the flag with which it is sent; None: as the publisher and the subscription have it.
 
         Raises:
             Unavailable: it cannot be kept; nothing was done.
@@ -80,7 +77,7 @@ class Queues:
         queued: list[QueuedMessage] = []
         for target in targets:
             waiting = Waiting(self._kept.next_number(), target.share)
-            entry = self.offer(message, target, waiting, retain)
+            entry = self.offer(message, target, waiting)
             if entry is not None:
                 entry.held = True
                 entries.append((target.session, entry))
@@ -95,9 +92,7 @@ class Queues:
         self._holding.entries += entries
         return commit
 
-    def offer(
-        self, message: Message, target: Target, waiting: Waiting = NOTHING_NOTED, retain: bool | None = None
-    ) -> Entry | None:
+    def offer(self, message: Message, target: Target, waiting: Waiting = NOTHING_NOTED) -> Entry | None:
         """Queues a message for one session, in memory; None where there is no room even without what waits."""
         session, options = target.session, target.options
         while not self.has_room(session, message):
@@ -110,7 +105,7 @@ class Queues:
             session.dropped(oldest, "too many messages wait for the client")
         entry = session.outbound.offer(message, waiting, qos=min(message.qos, options.qos))
         assert entry is not None  # not full
-        entry.retain = message.retain and options.retain_as_published if retain is None else retain
+        entry.retain = options.retain
         entry.identifiers = options.identifiers
         entry.expires_at_s = message.expires_at_s
         session.queued_bytes += message.size_bytes

@@ -164,7 +164,7 @@ class KeptRetained:
         messages: Iterator[Message],
     ) -> Iterator[Message]:
         """Puts into the queue what there is room for; the rest, and what is not kept."""
-        target = Target(session, Options(subscription.qos, False, True, identifiers))
+        target = Target(session, Options(subscription.qos, True, identifiers))
         now_s = self._now_s()
         left: list[Message] = []
         for message in islice(messages, self._queue_limit):
@@ -178,7 +178,7 @@ class KeptRetained:
         if not self._queues.has_room(target.session, message):
             return False
         try:
-            self._queues.enqueue(message.copy(), [target], retain=True)
+            self._queues.enqueue(message.copy(), [target])
         except Unavailable:
             return False
         return True

@@ -10,7 +10,7 @@ MEMBERS_LIMIT = 1_000_000  # … and subscribers of all of them
 
 
 class Group:
-    """Sessions that get a message in the same encoding."""
+    """Sessions that get a copy of a message in the same encoding."""
 
     __slots__ = ("durable", "options", "sessions", "transient", "with_properties")
 
@@ -20,6 +20,20 @@ class Group:
         self.sessions: list[Session] = []
         self.transient: list[Session] = []  # of these, those that end with their connections
         self.durable: list[Session] = []  # and those that do not
+
+    def add(self, session: Session) -> None:
+        self.sessions.append(session)
+        (self.durable if session.durable else self.transient).append(session)
+
+    def without(self, session: Session) -> "Group":
+        """The same without one of them."""
+        if session not in self.sessions:
+            return self
+        rest = Group(self.options, self.with_properties)
+        for each in self.sessions:
+            if each is not session:
+                rest.add(each)
+        return rest
 
 
 class Share:
@@ -54,13 +68,27 @@ class Share:
 
 
 class Route:
-    """Who gets the messages of one topic."""
+    """Who gets the messages of one topic that are retained, or of those that are not.
 
-    __slots__ = ("groups", "shares")
+    Attributes:
+        own: how a session gets what its own client published, where a subscription with No Local matches; such a
+            session is to be passed over among ``groups`` then.
+    """
+
+    __slots__ = ("groups", "own", "shares")
 
     def __init__(self) -> None:
         self.groups: list[Group] = []
+        self.own: dict[Session, list[Group]] = {}
         self.shares: list[Share] = []
+
+    def groups_for(self, origin: Session | None) -> list[Group]:
+        """Who gets a message of this session's client."""
+        own = None if origin is None or not self.own else self.own.get(origin)
+        if own is None:
+            return self.groups
+        assert origin is not None
+        return [group.without(origin) for group in self.groups] + own
 
 
 class Routes:
@@ -68,7 +96,10 @@ class Routes:
 
     def __init__(self) -> None:
         self._tree: TopicTree[Session, Subscription] = TopicTree()
-        self._routes: dict[str, Route] = {}
+        self._routes: tuple[dict[str, Route], ...] = (
+            {},
+            {},
+        )  # of messages that are not retained, and of those that are
         self._members = 0  # of these
         self._turns = count()  # where the turns of a share begin: routes are forgotten often, and nobody is favored
 
@@ -90,46 +121,64 @@ class Routes:
             self._forget()
 
     def _forget(self) -> None:
-        self._routes.clear()
+        for routes in self._routes:
+            routes.clear()
         self._members = 0
 
-    def route(self, topic: str) -> Route:
-        route = self._routes.get(topic)
+    def route(self, topic: str, retain: bool) -> Route:
+        """Who gets a message on this topic that is to be retained, or is not."""
+        routes = self._routes[retain]
+        route = routes.get(topic)
         if route is None:
-            if len(self._routes) >= ROUTES_LIMIT or self._members >= MEMBERS_LIMIT:
+            if len(routes) >= ROUTES_LIMIT or self._members >= MEMBERS_LIMIT:
                 self._forget()
-            route = self._routes[topic] = self._find(topic)
+            route = routes[topic] = self._find(topic, retain)
         return route
 
-    def _find(self, topic: str) -> Route:
+    def _find(self, topic: str, retain: bool) -> Route:
         found = self._tree.match(topic)
         self._members += len(found.subscribers) + sum(map(len, found.groups))
         subscriptions: dict[Session, list[Subscription]] = {}
         for session, subscription in found.subscribers:
             subscriptions.setdefault(session, []).append(subscription)
         groups: dict[tuple[Options, bool], Group] = {}
-        for session, several in subscriptions.items():
-            key = (combine(several), session.with_properties)
-            group = groups.get(key)
-            if group is None:
-                group = groups[key] = Group(*key)
-            group.sessions.append(session)
-            (group.durable if session.durable else group.transient).append(session)
         route = Route()
+        for session, several in subscriptions.items():
+            for options in combine(several, retain):
+                key = (options, session.with_properties)
+                group = groups.get(key)
+                if group is None:
+                    group = groups[key] = Group(*key)
+                group.add(session)
+            if any(subscription.no_local for subscription in several):
+                # [MQTT-3.8.3-3] Not to the client that published it: by this subscription, not by the others.
+                others = [subscription for subscription in several if not subscription.no_local]
+                route.own[session] = [_alone(session, options) for options in combine(others, retain)]
         route.groups = list(groups.values())
         for members in found.groups:
             [topic_filter] = {subscription.topic_filter for subscription in members.values()}
-            shared = [(session, combine([subscription])) for session, subscription in members.items()]
+            shared = [(session, combine([each], retain)[0]) for session, each in members.items()]
             route.shares.append(Share(topic_filter, shared, next(self._turns)))
         return route
 
 
-def combine(subscriptions: list[Subscription]) -> Options:
-    """[MQTT-3.3.4-2] [MQTT-3.3.4-3] Where filters overlap, a session gets one copy, at their greatest QoS and with all
-    their identifiers."""
-    return Options(
-        max(subscription.qos for subscription in subscriptions),
-        all(subscription.no_local for subscription in subscriptions),
-        any(subscription.retain_as_published for subscription in subscriptions),
-        tuple(sorted(subscription.identifier for subscription in subscriptions if subscription.identifier)),
-    )
+def _alone(session: Session, options: Options) -> Group:
+    group = Group(options, session.with_properties)
+    group.add(session)
+    return group
+
+
+def combine(subscriptions: list[Subscription], retain: bool) -> list[Options]:
+    """The copies that a session gets of a message that several of its subscriptions match, ``retain`` as published.
+
+    [MQTT-3.3.4-2] [MQTT-3.3.4-3] One, at their greatest QoS and with all their identifiers. Where the message is to be
+    retained and they want different flags of it (Retain As Published), one with each flag: every option belongs to its
+    own subscription [MQTT-3.3.1-12] [MQTT-3.3.1-13] [MQTT-3.3.4-5].
+    """
+    copies = []
+    for flag in (True, False) if retain else (False,):
+        alike = [each for each in subscriptions if flag == (retain and each.retain_as_published)]
+        if alike:
+            identifiers = tuple(sorted(each.identifier for each in alike if each.identifier))
+            copies.append(Options(max(each.qos for each in alike), flag, identifiers))
+    return copies

@@ -67,7 +67,7 @@ class TopicSpace:
         if publish.retain and not self.retained.fits(message):
             self._counters.messages_dropped += 1
             return Taken(message, Route(), [], None, ReasonCode.QUOTA_EXCEEDED)
-        route = self.routes.route(message.topic)
+        route = self.routes.route(message.topic, message.retain)
         chosen = list(_choose(route, message.qos))
         targets = _durable(message, route, chosen, origin)
         pending: Pending | None = None
@@ -82,34 +82,32 @@ class TopicSpace:
     def forward(self, taken: Taken, origin: Session | None) -> None:
         """Gives a message to the connections that are there."""
         message = taken.message
-        for group in taken.route.groups:
+        for group in taken.route.groups_for(origin):
             if min(message.qos, group.options.qos):
-                self._offer_all(message, group, origin)
+                self._offer_all(message, group)
             else:
-                self._put_all(message, group, origin)
+                self._put_all(message, group)
         for target in taken.chosen:
             self._forward_shared(message, target)
         message.forget_encodings()  # it may wait long for some
 
-    def _put_all(self, message: Message, group: Group, origin: Session | None) -> None:
+    def _put_all(self, message: Message, group: Group) -> None:
         options = group.options
-        retain = message.retain and options.retain_as_published  # [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+        retain = options.retain
         identifiers = options.identifiers if group.with_properties else None
         data = b""
         for session in group.sessions:
             delivery = session.delivery
-            # [MQTT-3.8.3-3] No Local: not to the client that published it.
-            if delivery is None or (session is origin and options.no_local):
+            if delivery is None:
                 continue
             data = data or message.encode(0, retain, identifiers, self._now_s()).head
             delivery.put(message, data, retain, options.identifiers)
 
-    def _offer_all(self, message: Message, group: Group, origin: Session | None) -> None:
+    def _offer_all(self, message: Message, group: Group) -> None:
         for session in group.transient:
-            if not (session is origin and group.options.no_local):
-                self.queues.offer(message, Target(session, group.options))
-                if session.delivery is not None:
-                    session.delivery.pump()
+            self.queues.offer(message, Target(session, group.options))
+            if session.delivery is not None:
+                session.delivery.pump()
 
     def _forward_shared(self, message: Message, target: Target) -> None:
         session, options, share = target
@@ -119,10 +117,9 @@ class TopicSpace:
                 if session.delivery is not None:
                     session.delivery.pump()
         elif session.delivery is not None:
-            retain = message.retain and options.retain_as_published
             identifiers = options.identifiers if session.with_properties else None
-            data = message.encode(0, retain, identifiers, self._now_s()).head
-            session.delivery.put(message, data, retain, options.identifiers)
+            data = message.encode(0, options.retain, identifiers, self._now_s()).head
+            session.delivery.put(message, data, options.retain, options.identifiers)
 
     def share_again(self, entries: list[Entry], former: Session) -> None:
         """4.8.2: what a client left unanswered of shared subscriptions, when its session ended, is for another one."""
@@ -132,7 +129,7 @@ class TopicSpace:
             if not share or (entry.qos == 2 and entry.sent):
                 continue
             message: Message = entry.message
-            for each in self.routes.route(message.topic).shares:
+            for each in self.routes.route(message.topic, message.retain).shares:
                 if each.topic_filter == share and (member := each.choose(message.qos, besides=former)):
                     self._give(message, Target(*member, share))
 
@@ -151,10 +148,9 @@ def _durable(message: Message, route: Route, chosen: list[Target], origin: Sessi
     """The sessions that outlive their connections and get the message at QoS 1 or 2."""
     targets = [
         Target(session, group.options)
-        for group in route.groups
+        for group in route.groups_for(origin)
         if min(message.qos, group.options.qos)
         for session in group.durable
-        if not (session is origin and group.options.no_local)
     ]
     targets += [each for each in chosen if each.session.durable and min(message.qos, each.options.qos)]
     return targets

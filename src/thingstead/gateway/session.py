@@ -26,12 +26,11 @@ class Subscription(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How a session gets the messages of one topic: all its matching subscriptions taken together."""
+    """How a session gets one copy of a message: subscriptions taken together that send it with the same flag."""
 
-    qos: int
-    no_local: bool
-    retain_as_published: bool
-    identifiers: tuple[int, ...]
+    qos: int  # the greatest of these subscriptions
+    retain: bool  # the flag with which it is sent
+    identifiers: tuple[int, ...]  # of these subscriptions
 
 
 class Waiting(NamedTuple):

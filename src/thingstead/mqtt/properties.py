@@ -166,7 +166,7 @@ def parse_properties(reader: wire.Reader, place: Place) -> Properties:
     found: dict[Property, Any] = {}
     lists: dict[Property, list[Any]] = {}
     while not inner.exhausted:
-        rule, prop = _rule_of(inner.variable_byte_integer(), place, reader.from_client)
+        rule, prop = _rule_of(inner.variable_byte_integer(), place)
         value = rule.kind.read(inner)
         if rule.check is not None and not rule.check(value):
             raise MqttError(rule.refusal, f"{prop.name} has an impossible value")
@@ -175,6 +175,9 @@ def parse_properties(reader: wire.Reader, place: Place) -> Properties:
             # 2.2.2.2: "It is a Protocol Error to include" a property more than once.
             raise protocol_error(f"{prop.name} stands twice")
         if several:
+            if reader.from_client and place is PacketType.PUBLISH and prop is Property.SUBSCRIPTION_IDENTIFIER:
+                # [MQTT-3.3.4-6] A client does not send subscription identifiers.
+                raise protocol_error("PUBLISH from a client has a subscription identifier")
             values = found[prop] = lists.setdefault(prop, [])
             values.append(value)
             if reader.from_client and len(values) > USER_PROPERTIES_LIMIT:
@@ -186,7 +189,7 @@ def parse_properties(reader: wire.Reader, place: Place) -> Properties:
     return found
 
 
-def _rule_of(identifier: int, place: Place, from_client: bool) -> tuple[_Rule, Property]:
+def _rule_of(identifier: int, place: Place) -> tuple[_Rule, Property]:
     try:
         prop = Property(identifier)
     except ValueError:
@@ -195,9 +198,6 @@ def _rule_of(identifier: int, place: Place, from_client: bool) -> tuple[_Rule, P
     if place not in rule.places:
         # 2.2.2.2: an identifier that is not valid for its packet type makes the packet malformed.
         raise malformed(f"{prop.name} is not allowed in this packet")
-    if from_client and place is PacketType.PUBLISH and prop is Property.SUBSCRIPTION_IDENTIFIER:
-        # [MQTT-3.3.4-6] A client does not send subscription identifiers.
-        raise protocol_error("PUBLISH from a client has a subscription identifier")
     return rule, prop
 
 

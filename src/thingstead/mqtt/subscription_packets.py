@@ -42,8 +42,8 @@ class SubscriptionRequest:
         options = reader.u8()
         qos = options & 3
         if qos == 3:
-            # [MQTT-3-8.3-4] (5.0: 3.8.3.1) The requested QoS is 0, 1 or 2.
-            raise malformed("SUBSCRIBE asks for QoS 3")
+            # 3.8.3.1: "It is a Protocol Error if the Maximum QoS field has the value 3." (3.1.1: [MQTT-3-8.3-4])
+            raise protocol_error("SUBSCRIBE asks for QoS 3")
         if version is not V5:
             if options & ~3:
                 # 3.1.1 [MQTT-3-8.3-4] The upper six bits are reserved.
@@ -94,8 +94,8 @@ class Subscribe:
                 raise _too_many_filters("SUBSCRIBE")
             packet.subscriptions.append(SubscriptionRequest.parse(reader, version))
         if not packet.subscriptions:
-            # [MQTT-3.8.3-2] (3.1.1: -3) At least one topic filter.
-            raise malformed("SUBSCRIBE has no topic filter")
+            # [MQTT-3.8.3-2] (3.1.1: -3) At least one; 3.8.3: "A SUBSCRIBE packet with no Payload is a Protocol Error."
+            raise protocol_error("SUBSCRIBE has no topic filter")
         return packet
 
     def serialize(self, version: ProtocolVersion) -> bytes:
@@ -156,8 +156,8 @@ class Unsubscribe:
             check_topic_filter(topic_filter)
             packet.topic_filters.append(topic_filter)
         if not packet.topic_filters:
-            # [MQTT-3.10.3-2] At least one topic filter.
-            raise malformed("UNSUBSCRIBE has no topic filter")
+            # [MQTT-3.10.3-2] At least one; 3.10.3: "An UNSUBSCRIBE packet with no Payload is a Protocol Error."
+            raise protocol_error("UNSUBSCRIBE has no topic filter")
         return packet
 
     def serialize(self, version: ProtocolVersion) -> bytes:

@@ -116,12 +116,14 @@ def _lengths(version: int) -> Iterator[Case]:
         for length in range(len(body)):
             if kind == anatomy.PUBLISH and version != V5 and length == len(body):
                 continue
+            # Whole up to its payload, which is missing.
+            no_filter = kind in (anatomy.SUBSCRIBE, anatomy.UNSUBSCRIBE) and length == 2 + len(properties(version))
             yield ends(
-                "1.2, Malformed Packet",
+                "3.8.3, 3.10.3" if no_filter else "1.2, Malformed Packet",
                 f"{NAMES[kind]} of {length} bytes",
                 version,
                 packet(first_byte, body[:length]),
-                MALFORMED,
+                PROTOCOL_ERROR if no_filter else MALFORMED,
             )
         if kind == anatomy.PINGREQ or (
             version != V5 and kind not in (anatomy.PUBLISH, anatomy.SUBSCRIBE, anatomy.UNSUBSCRIBE)

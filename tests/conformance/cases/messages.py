@@ -101,7 +101,7 @@ def _subscription_options(version: int) -> Iterator[Case]:
     for options in range(256):
         sent, about = subscribe(version, "own/options", options), f"subscription options 0x{options:02X}"
         if options & 3 == 3:
-            yield ends("3.8.3.1 (3.1.1: [MQTT-3-8.3-4])", about, version, sent, MALFORMED)
+            yield ends("3.8.3.1 (3.1.1: [MQTT-3-8.3-4])", about, version, sent, PROTOCOL_ERROR)
         elif options & 0xC0 or (version != V5 and options & 0xFC):
             yield ends("[MQTT-3.8.3-5] (3.1.1: [MQTT-3-8.3-4])", about, version, sent, MALFORMED)
         elif options & 0x30 == 0x30:
