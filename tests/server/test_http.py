@@ -9,8 +9,9 @@ import pytest
 
 from thingstead.config import ApiSettings
 from thingstead.gateway.listening import Port
-from thingstead.server import http
-from thingstead.server.http import HEAD_LIMIT_BYTES, HttpListener
+from thingstead.server import http_protocol
+from thingstead.server.http import HttpListener
+from thingstead.server.http_protocol import HEAD_LIMIT_BYTES
 from thingstead.server.sockets import bind
 
 GET = b"GET /x HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -84,7 +85,7 @@ async def test_a_request_is_answered_and_the_connection_stays(peer: Peer) -> Non
 async def test_pipelined_requests_are_answered_in_order(peer: Peer) -> None:
     reader, writer = peer
     bodies = [b"x" * size for size in (3, 1, 2)]
-    writer.write(b"".join(b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s" % (len(b), b) for b in bodies))
+    writer.write(b"".join(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n%s" % (len(b), b) for b in bodies))
     assert [await answer(reader) for _ in bodies] == [(200, b"3"), (200, b"1"), (200, b"2")]
 
 
@@ -104,14 +105,18 @@ async def test_endless_headers_are_refused_too(peer: Peer) -> None:
 
 async def test_endless_trailers_end_the_connection(peer: Peer) -> None:
     reader, writer = peer
-    writer.write(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n" + b"a: b\r\n" * 100_000)
+    writer.write(
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n" + b"a: b\r\n" * 100_000
+    )
     assert await closed(reader)
 
 
 async def test_a_body_in_the_smallest_chunks_is_taken(peer: Peer) -> None:
     reader, writer = peer
     size = HEAD_LIMIT_BYTES
-    writer.write(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * size + b"0\r\n\r\n")
+    writer.write(
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * size + b"0\r\n\r\n"
+    )
     assert await answer(reader) == (200, b"%d" % size)
 
 
@@ -152,9 +157,9 @@ async def test_a_head_whose_bytes_keep_coming_must_be_complete_in_time_all_the_s
 async def test_the_rest_of_a_body_that_was_refused_early_must_come_in_time(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "DRAIN_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(http_protocol, "DRAIN_TIMEOUT_S", 0.05)
     reader, writer = peer
-    writer.write(b"POST /early HTTP/1.1\r\ncontent-length: 1000\r\n\r\nx")
+    writer.write(b"POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nx")
     assert await answer(reader) == (200, b"0")
     assert await closed(reader)
 
@@ -172,7 +177,7 @@ async def test_stopping_closes_idle_connections_and_waits_for_requests_under_way
     await listener.start()
     idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", listener.port)
     busy_reader, busy_writer = await asyncio.open_connection("127.0.0.1", listener.port)
-    busy_writer.write(b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\nx")
+    busy_writer.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nx")
     await busy_writer.drain()
     writer.write(GET)  # a round trip on another connection: the request above has arrived
     await answer(reader)
@@ -225,3 +230,12 @@ async def test_a_request_is_from_whom_a_trusted_proxy_says_and_from_the_peer_oth
         assert await answer(reader) == (200, expected if forwarding else b"127.0.0.1 http")
     writer.close()
     await listener.stop()
+
+
+async def test_a_connection_that_asks_for_nothing_more_is_closed_in_time() -> None:
+    async with listening(keep_alive_timeout_s=1) as listener:
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(GET)
+        await answer(reader)
+        assert await closed(reader)
+        writer.close()

@@ -4,17 +4,20 @@ hold. Those who were let in are never turned away for those who come later."""
 import resource
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 
 from thingstead.clock import Clock
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.turned_away import Reason, TurnedAway
-from thingstead.model.addresses import TrustedProxies, throttling_key
+from thingstead.model import addresses
+from thingstead.model.addresses import TrustedProxies
 
 DESCRIPTORS_RESERVED = 128  # not for connections: files of the store, its workers, what the server itself connects to
 # An address may hold this part of the connections that prove nothing, and so many in any case.
 UNPROVEN_SHARE, UNPROVEN_COUNT_LEAST = 8, 32
 WARNING_S = 300.0  # how long /healthz says that file descriptors ran out
 
+throttling_key = lru_cache(4_096)(addresses.throttling_key)
 MakeRoom = Callable[[], bool]  # closes a connection that nobody needs now; False where there is none
 
 

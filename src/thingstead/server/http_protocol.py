@@ -1,0 +1,339 @@
+"""One HTTP connection: uvicorn's, with the bounds that it lacks, and with HTTP as its clients really speak it."""
+
+import asyncio
+import re
+from asyncio.events import TimerHandle
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from thingstead.gateway.arrivals import Arrival
+from thingstead.gateway.proxy_protocol import Peer
+from thingstead.gateway.websocket import Registry
+from thingstead.model.addresses import TrustedProxies
+
+HEAD_LIMIT_BYTES = 65_536  # request line and headers of one request
+FRAMING_PER_BODY_BYTE = 8  # a body in chunks of one byte has six bytes of framing for each
+DRAIN_TIMEOUT_S = 10  # how long the rest of a body may come after its request was answered
+PIPELINE_LIMIT_BYTES = 65_536  # behind the request under way, before nothing more is read
+PIPELINES_LIMIT_BYTES = 32 << 20  # the same of all connections; the one that goes over it is cut
+PIECE_BYTES = 4_096  # of a body of unknown length, parsed before anybody looks whether its request is complete
+
+MakeWebSocket = Callable[[Registry, Arrival], asyncio.Protocol]
+
+_HEAD_END = b"\r\n\r\n"
+_UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*([^\r]*)", re.IGNORECASE)
+_BEGINNINGS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n")  # of a request line
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What the connections of one listener share.
+
+    Attributes:
+        head_timeout_s: within which request line and headers must be complete.
+        make_websocket: takes over a connection that becomes a WebSocket; None takes none.
+        proxies: the proxies whose forwarding headers say who sent a request.
+        keep_alive_s: how long a connection may stay open between two requests.
+        idle: connections between two requests and since when, the one that is so the longest first.
+        pipelined_bytes: that wait behind requests under way.
+    """
+
+    head_timeout_s: float
+    make_websocket: MakeWebSocket | None
+    proxies: TrustedProxies
+    keep_alive_s: float
+    idle: "OrderedDict[BoundedProtocol, float]" = field(default_factory=OrderedDict)
+    pipelined_bytes: int = 0
+
+    def close_idle(self, until_s: float) -> None:
+        """Closes the connections that have been idle since before then, by the loop's clock."""
+        while self.idle and next(iter(self.idle.values())) < until_s:
+            self.idle.popitem(last=False)[0].transport.close()
+
+
+class _Flow(FlowControl):
+    """Reads nothing while too much is pipelined, whatever the request under way would like to have."""
+
+    _held_back = False
+
+    def hold_back(self, held_back: bool) -> None:
+        if held_back != self._held_back:
+            self._held_back = held_back
+            if held_back:
+                self.pause_reading()
+            else:
+                self.resume_reading()
+
+    def resume_reading(self) -> None:
+        if not self._held_back:
+            super().resume_reading()
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One HTTP connection whose headers, trailers and chunk framing are bounded in size and time.
+
+    Heads are parsed when they are complete. What comes behind a request is not parsed before that was answered: one
+    request of a connection is under way at a time, and the bytes of the next ones are all that waits.
+
+    Args:
+        arrival: where it comes from; it is told what the connection proved, and of its end.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, server_state: ServerState, around: Surroundings, arrival: Arrival
+    ) -> None:
+        super().__init__(config, server_state, {})
+        self._around = around
+        self._arrival = arrival
+
+    flow: "_Flow"
+    _unparsed = b""  # a head that is not complete, or what is pipelined
+    _pipelined_bytes = 0  # of it, behind a request under way
+    _overhead = 0  # bytes of the current request that are not body
+    _limit = HEAD_LIMIT_BYTES
+    _deadline: TimerHandle | None = None
+    _in_head = True
+    _message_complete = True
+    _body_left: int | None = None  # of the current body; None until somebody asks, and -1 where nobody knows
+    _welcome = True  # False: whoever sent the request through a proxy has too many already
+    _websocket: asyncio.Protocol | None = None
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        self.flow = _Flow(transport)
+        if self._arrival.peer is not None:
+            self.client = self._arrival.peer
+        self._close_after(self._around.head_timeout_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_deadline()
+        self._keep(b"")
+        self._around.idle.pop(self, None)
+        self._arrival.ended()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._around.idle.pop(self, None)
+        if self._unparsed:
+            data = self._unparsed + data
+        elif self._in_head and data.endswith(_HEAD_END) and data.count(_HEAD_END) == 1 and not self._busy:
+            self._parse_head(data)  # as most come: one head in one read
+            return
+        if self._busy:
+            self._keep(data, pipelined=True)
+        else:
+            self._parse(data)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether the request that came last is complete and not answered yet."""
+        return self._message_complete and self.cycle is not None and not self.cycle.response_complete
+
+    def _keep(self, data: bytes, *, pipelined: bool = False) -> None:
+        """Keeps what cannot be parsed yet; what is pipelined is bounded for each connection and for all."""
+        size = len(data) if pipelined else 0
+        self._around.pipelined_bytes += size - self._pipelined_bytes
+        self._pipelined_bytes = size
+        self._unparsed = data
+        self.flow.hold_back(size >= PIPELINE_LIMIT_BYTES)
+        if size and self._around.pipelined_bytes > PIPELINES_LIMIT_BYTES:
+            self.transport.abort()
+
+    def _parse(self, data: bytes) -> None:
+        """Parses piece by piece, so that no piece holds more than one complete request, but for a few small ones behind
+        a body of unknown length."""
+        start, self._unparsed = 0, b""
+        while start < len(data) and not self.transport.is_closing():
+            if self._websocket is not None:
+                self._websocket.data_received(data[start:])
+                return
+            if self._busy:
+                self._keep(data[start:], pipelined=True)
+                return
+            if self._in_head:
+                end = data.find(_HEAD_END, start) + len(_HEAD_END)
+                if end < len(_HEAD_END):
+                    self._take_incomplete_head(data[start:])
+                    return
+                self._parse_head(data[start:end])
+            else:
+                end = start + self._body_piece()
+                self._feed(data[start:end])
+            start = end
+
+    def _take_incomplete_head(self, head: bytes) -> None:
+        """Keeps it until it is complete. What can be none is parsed at once, to be refused."""
+        self._await_head()
+        if head[0] in _BEGINNINGS and b"\n\n" not in head and len(head) <= HEAD_LIMIT_BYTES:
+            self._keep(head)
+        else:
+            self._parse_head(head)
+
+    def _body_piece(self) -> int:
+        """How much of the current body may be parsed in one go."""
+        if self._body_left is None:
+            self._body_left = next((int(value) for name, value in self.headers if name == b"content-length"), -1)
+        return self._body_left if self._body_left > 0 else PIECE_BYTES
+
+    def _parse_head(self, head: bytes) -> None:
+        if len(head) > HEAD_LIMIT_BYTES:
+            self._refuse(b"431 Request Header Fields Too Large", b"the headers are longer than 64 KiB")
+            return
+        lower = head.lower()
+        if b"\r\nupgrade:" in lower:
+            head = self._without_upgrade(head)
+        hosts = lower.count(b"\r\nhost:")
+        if hosts != 1 and (hosts or lower.lstrip(b"\r\n").partition(b"\r\n")[0].endswith(b" http/1.1")):
+            self._refuse(b"400 Bad Request", b"exactly one Host header is required")
+            return
+        self._feed(head)
+
+    def _without_upgrade(self, head: bytes) -> bytes:
+        """RFC 9110, 7.8: an upgrade that is not made is ignored. The parser would take what follows for something else
+        than HTTP, and so lose the body of a request that only offers ``h2c`` or TLS."""
+        offered = [name.strip().lower() for name in _UPGRADE.findall(head)]
+        if offered == [b"websocket"] and self._around.make_websocket is not None:
+            return head
+        return _UPGRADE.sub(b"", head)
+
+    def _feed(self, piece: bytes) -> None:
+        self._overhead += len(piece)
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+        except httptools.HttpParserError:
+            self._refuse(b"400 Bad Request", b"the request is not HTTP/1.1 as RFC 9112 defines it")
+            return
+        if self._overhead > self._limit and not self.transport.is_closing():
+            self.transport.abort()
+
+    def _go_on(self) -> None:
+        """The request under way was answered: on with what was pipelined behind it."""
+        if self._unparsed and not self._busy and not self.transport.is_closing():
+            data = self._unparsed
+            self._keep(b"")
+            self._parse(data)
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._message_complete = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """RFC 9110, 5.5: blanks around a value do not belong to it."""
+        name, value = name.lower(), value.strip(b" \t")
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._cancel_deadline()
+        if self._around.proxies:
+            self._believe_proxy()
+            self.app = self.config.loaded_app if self._welcome else too_many_connections
+        self._body_left = None
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._overhead -= len(body)
+        self._limit += FRAMING_PER_BODY_BYTE * len(body)
+        if self._body_left is not None and self._body_left > 0:
+            self._body_left -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._message_complete = True
+        self._in_head = True
+        self._overhead = 0
+        self._limit = HEAD_LIMIT_BYTES
+        self._cancel_deadline()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        self._arrival.proved()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._unparsed:
+            self.loop.call_soon(self._go_on)
+        elif self._message_complete:
+            self._around.idle[self] = self.loop.time()
+        if not self._message_complete:
+            self._close_after(DRAIN_TIMEOUT_S)
+
+    def _should_upgrade(self) -> bool:
+        return self._around.make_websocket is not None and self._welcome and self._get_upgrade() == b"websocket"
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hands the connection over, with its request."""
+        assert self._around.make_websocket is not None  # _should_upgrade
+        self._cancel_deadline()
+        self.connections.discard(self)
+        request = [b"%s %s HTTP/1.1\r\n" % (self.scope["method"].encode(), self.url)]
+        request += [b"%s: %s\r\n" % header for header in self.scope["headers"]]
+        if self._around.proxies:
+            self._arrival.peer = cast(Peer | None, self.scope["client"])
+        self._websocket = self._around.make_websocket(cast(Registry, self.connections), self._arrival)
+        self._websocket.connection_made(self.transport)
+        self.transport.set_protocol(self._websocket)
+        self._websocket.data_received(b"".join([*request, b"\r\n"]))
+
+    def _refuse(self, status: bytes, hint: bytes) -> None:
+        """Ends the connection with an answer, unless another answer has begun."""
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.abort()
+            return
+        body = b'{"message":"Request invalid","hint":"%s"}' % hint
+        head = b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        self.transport.write(head % (status, len(body)) + body)
+        self.transport.close()
+
+    def _believe_proxy(self) -> None:
+        """The request is from whom a trusted proxy says, if one brought it."""
+        if self.client is None or not self._around.proxies.trusts(self.client[0]):
+            return
+        client = self._around.proxies.client(self.client, self.headers)
+        self.scope["client"] = Peer(client.host, client.port)
+        self._welcome = self._arrival.counts_for(client.host)
+        if client.secure is not None:
+            self.scope["scheme"] = "https" if client.secure else "http"
+
+    # Time
+
+    def _await_head(self) -> None:
+        if self._deadline is None:
+            self._close_after(self._around.head_timeout_s)
+
+    def _close_after(self, seconds: float) -> None:
+        self._cancel_deadline()
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+async def too_many_connections(scope: Any, receive: Any, send: Any) -> None:
+    """Answers 429 to a request through a proxy whose sender has its share of connections."""
+    body = b'{"message":"Too many connections of your address are waiting"}'
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"retry-after", b"1")]
+    await send({"type": "http.response.start", "status": 429, "headers": [*headers, (b"connection", b"close")]})
+    await send({"type": "http.response.body", "body": body})
