@@ -22,6 +22,11 @@ class ProjectApi:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of every call."""
+        return {"Authorization": self._client.headers["Authorization"]}
+
     def answer(self, method: str, path: str, **request: Any) -> Any:
         """The whole answer of a call."""
         return self._client.request(method, path, **request).json()

@@ -107,6 +107,11 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_http_requests_total", "counter", "HTTP requests.", ("method", "route", "status")),
         MetricInfo("thingstead_log_ins_failed_total", "counter", "Log-ins whose credential was wrong.", ("kind",)),
         MetricInfo(
+            "thingstead_previous_project_key_log_ins_total",
+            "counter",
+            "Log-ins, and HTTP requests, of devices with the ProjectKey before its last rotation.",
+        ),
+        MetricInfo(
             "thingstead_log_ins_throttled_total", "counter", "Log-ins refused since too many had failed.", ("kind",)
         ),
     )

@@ -5,8 +5,10 @@ import json
 import stat
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.project_api import ProjectApi
 from tests.server_process import StartServer, init, thingstead
 from thingstead import __version__
 from thingstead.config import load
@@ -188,3 +190,32 @@ def test_an_unknown_command_is_refused_with_code_2() -> None:
     done = thingstead("surprise")
     assert done.returncode == 2
     assert "No such command 'surprise'" in done.stderr
+
+
+def test_a_rotated_project_key_is_printed_and_is_another_one(tmp_path: Path) -> None:
+    credentials = init(tmp_path / "data")
+    done = thingstead("project", "rotate-key", "--data-dir", tmp_path / "data", "--grace-days", "0.5")
+    assert done.returncode == 0, done.stderr
+    listed = json.loads(thingstead("project", "list", "--json", "--data-dir", tmp_path / "data").stdout)
+    assert [project["project_key"] for project in listed] == [done.stdout.strip()]
+    assert done.stdout.strip() != credentials.project_key
+    again = thingstead("project", "rotate-key", "--data-dir", tmp_path / "data")
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "still valid" in again.stderr
+
+
+def test_after_a_rotation_of_the_token_secret_no_token_of_before_opens_anything(
+    tmp_path: Path, start_server: StartServer
+) -> None:
+    credentials = init(tmp_path / "data")
+    server = start_server(tmp_path / "data")
+    with ProjectApi(server.url, credentials) as before:
+        assert before.answer("GET", "/project")["result"] is True
+        server.stop()
+        done = thingstead("rotate-token-secret", "--data-dir", tmp_path / "data")
+        assert done.returncode == 0, done.stderr
+        headers = before.headers
+    server = start_server(tmp_path / "data")
+    assert httpx.get(f"{server.url}/api/v1/project", headers=headers, trust_env=False).status_code == 401
+    with ProjectApi(server.url, credentials) as after:
+        assert after.answer("GET", "/project")["result"] is True

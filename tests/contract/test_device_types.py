@@ -144,3 +144,11 @@ async def test_a_type_of_another_project_is_out_of_reach(store: Store) -> None:
 
     assert await store.device_types.find_by_type_key("ours", "type-1-key") is None
     assert await store.device_types.get("theirs", "type-1") == foreign
+
+
+async def test_devices_of_types_that_let_them_create_themselves_are_counted(store: Store) -> None:
+    for type_id, project_id, auto_create in (("a", "ours", True), ("b", "ours", False), ("c", "theirs", True)):
+        await store.device_types.create(device_type(type_id, project_id, auto_create=auto_create))
+        for number in range(2):
+            await store.devices.create(device(f"{type_id}{number}", project_id, type_id=type_id))
+    assert await store.device_types.count_self_created("ours") == 2

@@ -93,3 +93,21 @@ async def test_a_server_secret_is_made_once_and_kept(backend: Backend, store: St
     assert len(first) == 32
     assert await store.projects.server_secret("other") != first
     assert await (await backend.reopen()).projects.server_secret("token") == first
+
+
+async def test_a_server_secret_that_is_renewed_is_another_one_that_is_kept(backend: Backend, store: Store) -> None:
+    first = await store.projects.server_secret("token")
+    await store.projects.renew_server_secret("token")
+    second = await store.projects.server_secret("token")
+    assert second != first
+    assert await (await backend.reopen()).projects.server_secret("token") == second
+
+
+async def test_a_project_is_found_by_the_key_before_its_rotation_too(backend: Backend, store: Store) -> None:
+    rotated = {"project_key": "new", "previous_project_key": "ours-key", "previous_key_until": NOW + 1}
+    await store.projects.update("ours", rotated)
+    for key in ("new", "ours-key"):
+        assert await store.projects.find_by_project_key(key) == await store.projects.get("ours")
+    found = await (await backend.reopen()).projects.find_by_project_key("ours-key")
+    assert found is not None
+    assert (found.project_key, found.previous_project_key, found.previous_key_until) == ("new", "ours-key", NOW + 1)

@@ -169,3 +169,19 @@ async def test_reports_before_a_protocol_error_are_kept(house: House) -> None:
     again.send(report(1, b"{}"))
     await again.receive(Puback)
     assert await house.values(device) == {"n": 1}
+
+
+async def test_both_keys_open_while_the_grace_of_a_rotation_lasts(house: House) -> None:
+    device = await house.device()
+    old = house.certificate(device)
+    await house.platform.projects.rotate_project_key(house.project_id, 60_000)
+    new = {**old, "password": (await house.platform.projects.get(house.project_id)).project_key.encode()}
+    for certificate in (old, new):
+        peer = await house.peer()
+        peer.send(Connect(V3_1_1, "c", **certificate))
+        assert (await peer.receive(Connack)).reason_code is ReasonCode.SUCCESS
+    await house.platform.projects.rotate_project_key(house.project_id, 0)
+    for certificate in (old, new):
+        peer = await house.peer()
+        peer.send(Connect(V3_1_1, "c", **certificate))
+        assert (await peer.receive(Connack)).reason_code is ReasonCode.BAD_USER_NAME_OR_PASSWORD

@@ -288,3 +288,9 @@ def test_a_registration_is_complete_with_its_last_character(pieces: tuple[bytes,
 def test_what_cannot_become_a_registration_is_refused_at_once(data: bytes) -> None:
     with pytest.raises(NotRegistered):
         Registration().receive_data(data)
+
+
+async def test_the_old_key_registers_while_the_grace_of_a_rotation_lasts(house: House, peer: TcpPeer) -> None:
+    await house.platform.projects.rotate_project_key(house.project_id, 60_000)
+    await peer.connect()
+    await peer.registered()

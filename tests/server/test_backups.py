@@ -13,13 +13,15 @@ import msgspec
 import pytest
 
 from thingstead.config import Config
-from thingstead.errors import ConfigError, Conflict, Unavailable
+from thingstead.errors import ConfigError, Conflict, NotAuthenticated, Unavailable
 from thingstead.model.report import Report
 from thingstead.server import Server, initialize, open_server
 from thingstead.server.backups import MANIFEST, back_up, read_manifest, restore
 from thingstead.server.folder import DATABASE
 from thingstead.services.commits import committed
 from thingstead.services.new_device import NewDevice
+from thingstead.services.projects import Credentials
+from thingstead.storage.sqlite.backup import checksum
 
 
 def silent(done: int, total: int) -> None:
@@ -150,3 +152,60 @@ def test_the_manifest_tells_what_is_in_the_backup(config: Config, tmp_path: Path
     assert told[-1][0] == told[-1][1] > 0
     with closing(sqlite3.connect(tmp_path / "backup" / DATABASE)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone()[0] == manifest.schema_version
+
+
+async def token_of(server: Server, keys: Credentials) -> str:
+    return await server.platform.tokens.log_in_application(keys.app_id, keys.access_key, keys.secret_key, "192.0.2.1")
+
+
+@pytest.mark.parametrize("keep_tokens", [False, True])
+async def test_tokens_of_before_open_a_restored_folder_only_where_they_are_kept(
+    config: Config, tmp_path: Path, keep_tokens: bool
+) -> None:
+    async with open_server(config) as server:
+        keys = server.credentials
+        assert keys is not None
+        token = await token_of(server, keys)
+        await asyncio.to_thread(back_up, config.data_path, tmp_path / "backup", silent)
+    await asyncio.to_thread(restore, tmp_path / "backup", tmp_path / "restored", silent, keep_tokens=keep_tokens)
+    async with open_server(restored(config, tmp_path)) as copy:
+        if keep_tokens:
+            assert (await copy.platform.tokens.authenticate(token)).app_id == keys.app_id
+        else:
+            with pytest.raises(NotAuthenticated):
+                await copy.platform.tokens.authenticate(token)
+        await copy.platform.tokens.authenticate(await token_of(copy, keys))
+    assert [path.name for path in (tmp_path / "restored").iterdir()].count(DATABASE) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("CREATE TRIGGER spy AFTER INSERT ON devices BEGIN DELETE FROM devices; END", "trigger spy"),
+        ("CREATE VIEW more AS SELECT * FROM projects", "view more"),
+        ("DROP INDEX devices_device_key", "index devices_device_key"),
+        ("ALTER TABLE projects ADD COLUMN more TEXT", "table projects"),
+        ("DROP TRIGGER devices_inserted", "trigger devices_inserted"),
+    ],
+)
+def test_a_backup_whose_schema_is_not_ours_is_refused_by_name(
+    config: Config, tmp_path: Path, statement: str, named: str
+) -> None:
+    asyncio.run(initialize(config))
+    backup = tmp_path / "backup"
+    manifest = back_up(config.data_path, backup, silent)
+    with closing(sqlite3.connect(backup / DATABASE)) as connection, connection:
+        connection.execute(statement)
+    changed = msgspec.structs.replace(manifest, sha256=checksum(backup / DATABASE))
+    (backup / MANIFEST).write_bytes(msgspec.json.encode(changed))
+    with pytest.raises(ConfigError, match=f"its schema is not that of version .*: {named}"):
+        restore(backup, tmp_path / "restored", silent)
+    assert not (tmp_path / "restored" / DATABASE).exists()
+
+
+def test_an_index_of_somebody_elses_keeps_no_backup_from_being_restored(config: Config, tmp_path: Path) -> None:
+    asyncio.run(initialize(config))
+    with closing(sqlite3.connect(config.data_path / DATABASE)) as connection, connection:
+        connection.execute("CREATE INDEX mine ON projects (name)")
+    back_up(config.data_path, tmp_path / "backup", silent)
+    restore(tmp_path / "backup", tmp_path / "restored", silent)

@@ -5,8 +5,11 @@ import asyncio
 import pytest
 
 from tests.services.conftest import NOW, Workshop
-from thingstead.errors import Forbidden, InvalidInput, NotAuthenticated, NotFound
+from thingstead.config import ApiSettings
+from thingstead.errors import Forbidden, InvalidInput, NotAuthenticated, NotFound, TooManyRequests
 from thingstead.model.customer import Customer
+from thingstead.services.commits import committed
+from thingstead.services.registration import RegistrationService
 
 HOST = "192.0.2.1"
 
@@ -75,3 +78,50 @@ async def test_a_bad_device_key_is_refused(workshop: Workshop, device_key: str) 
     with pytest.raises(InvalidInput) as caught:
         await workshop.registration.certificate("key-p1", device_key, HOST)
     assert [error.field for error in caught.value.errors] == ["device_key"]
+
+
+def registration(workshop: Workshop, **settings: object) -> RegistrationService:
+    return RegistrationService(
+        workshop.store,
+        workshop.bus,
+        workshop.clock,
+        workshop.devices,
+        ApiSettings(**settings),  # type: ignore[arg-type]
+    )
+
+
+async def test_devices_create_themselves_no_faster_than_the_rate_of_their_project(workshop: Workshop) -> None:
+    await workshop.add_project("p2")
+    service = registration(workshop, auto_create_per_minute_max=60)
+    ours = await type_key_of(workshop, await workshop.add_type(auto_create=True))
+    theirs = await workshop.store.device_types.get("p2", await workshop.add_type(project_id="p2", auto_create=True))
+    for number in range(60):
+        await service.certificate("key-p1", f"K{number}", HOST, ours)
+    with pytest.raises(TooManyRequests):
+        await service.certificate("key-p1", "K60", HOST, ours)
+    await service.certificate("key-p1", "K59", HOST, ours)  # is there already
+    await service.certificate("key-p2", "K60", HOST, theirs.type_key)
+    workshop.clock.advance(1_000)
+    await service.certificate("key-p1", "K60", HOST, ours)
+
+
+async def test_no_further_device_creates_itself_beyond_the_number_of_the_project(workshop: Workshop) -> None:
+    service = registration(workshop, auto_create_devices_max=2)
+    type_key = await type_key_of(workshop, await workshop.add_type(auto_create=True))
+    for number in range(2):
+        await service.certificate("key-p1", f"K{number}", HOST, type_key)
+    with pytest.raises(Forbidden, match="as many devices"):
+        await service.certificate("key-p1", "K2", HOST, type_key)
+    await service.certificate("key-p1", "K1", HOST, type_key)
+
+
+async def test_a_certificate_that_is_given_out_once_is_so_until_the_device_has_reported(workshop: Workshop) -> None:
+    service = registration(workshop, certificates_once=True)
+    device = await workshop.add_device(device_key="K")
+    for _ in range(2):  # the answer to the first may have been lost
+        assert (await service.certificate("key-p1", "K", HOST))[0].id == device.id
+    outcome = workshop.ingest.report_attributes(await workshop.ingest.link(device), b'{"t": 1}')
+    assert outcome.commit is not None
+    await committed(outcome.commit)
+    with pytest.raises(Forbidden, match="was connected before"):
+        await service.certificate("key-p1", "K", HOST)

@@ -18,6 +18,7 @@ MODULES = {
     "check-config": "thingstead.cli.check_config",
     "project": "thingstead.cli.project",
     "admin": "thingstead.cli.admin",
+    "rotate-token-secret": "thingstead.cli.rotate_token_secret",
     "backup": "thingstead.cli.backup",
     "restore": "thingstead.cli.restore",
     "check": "thingstead.cli.check",

@@ -1,4 +1,4 @@
-"""``thingstead project create`` and ``thingstead project list``."""
+"""``thingstead project create``, ``thingstead project list`` and ``thingstead project rotate-key``."""
 
 import asyncio
 from pathlib import Path
@@ -7,13 +7,14 @@ from typing import Any
 import click
 import msgspec
 
+from thingstead.cli.admin import chosen_project
 from thingstead.cli.options import command_config, config_option, data_dir_option, json_option
 from thingstead.cli.texts import credentials_json, credentials_table, stopped_text
 from thingstead.config import Config
 from thingstead.model.project import Project
 from thingstead.server import open_platform
 from thingstead.services.notify_audit import StoppedChannel
-from thingstead.services.projects import Credentials
+from thingstead.services.projects import DAY_MS, Credentials
 
 
 @click.group("project")
@@ -47,6 +48,24 @@ def list_projects(file: Path | None, as_json: bool, **flags: Any) -> None:
     else:
         for line in shown:
             click.echo("  ".join(line.values()))
+
+
+@command.command("rotate-key")
+@click.option("--project", "project_id", metavar="ID", help="The project's id; needed where there are several.")
+@click.option("--grace-days", type=float, default=30, show_default=True, help="How long the old key stays valid.")
+@data_dir_option
+@config_option
+def rotate_key(project_id: str | None, grace_days: float, file: Path | None, **flags: Any) -> None:
+    """Draw a new ProjectKey and print it. Devices may use the old one for a while."""
+    project = asyncio.run(_rotate_key(command_config(file, **flags), project_id, grace_days))
+    click.echo(project.project_key)
+
+
+async def _rotate_key(config: Config, project_id: str | None, grace_days: float) -> Project:
+    async with open_platform(config) as platform:
+        project = chosen_project(await platform.projects.list_all(), project_id)
+        rotated: Project = await platform.projects.rotate_project_key(project.id, round(grace_days * DAY_MS))
+        return rotated
 
 
 async def _create(config: Config, name: str) -> tuple[Credentials, list[StoppedChannel]]:

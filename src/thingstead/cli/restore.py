@@ -12,16 +12,18 @@ from thingstead.server.backups import restore
 
 @click.command("restore")
 @click.argument("backup", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--keep-tokens", is_flag=True, help="Let AccessTokens that were given out before stay valid.")
 @data_dir_option
 @config_option
-def command(backup: Path, file: Path | None, **flags: Any) -> None:
+def command(backup: Path, keep_tokens: bool, file: Path | None, **flags: Any) -> None:
     """Make a data folder of the backup in the folder BACKUP.
 
     A data folder that is not empty is refused and stays as it is. What was restored is compared with the manifest of
-    the backup, byte by byte and row by row, before it counts.
+    the backup, byte by byte and row by row, and its schema with the one of this release, before it counts. The secret
+    that signs AccessTokens is drawn anew, so that applications and people have to log in again.
     """
     config = command_config(file, **flags)
     with bar("Restoring") as progress:
-        manifest = restore(backup, config.data_path, progress)
+        manifest = restore(backup, config.data_path, progress, keep_tokens=keep_tokens)
     rows = sum(manifest.rows.values())
     click.echo(f"{config.data_path} is restored: {rows:,} rows, as of {manifest.created_at}")

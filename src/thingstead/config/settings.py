@@ -83,6 +83,24 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 1_000
     certificate_window_s: Annotated[int, about("The window of these two.", "seconds", ge=1, le=86_400)] = 60
+    certificates_once: Annotated[
+        bool,
+        about(
+            "Whether a device that asks by its DeviceKey gets its certificate only until it has connected or reported"
+            " for the first time."
+        ),
+    ] = False
+    auto_create_per_minute_max: Annotated[
+        int, about("Devices of one project that may create themselves in a minute.", "devices", ge=1)
+    ] = 600
+    auto_create_devices_max: Annotated[
+        int,
+        about(
+            "Devices of one project, of types that let devices create themselves, beyond which no further one does.",
+            "devices",
+            ge=0,
+        ),
+    ] = 100_000
 
 
 class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):

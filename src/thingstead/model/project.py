@@ -1,5 +1,7 @@
 """A project (the tenant), its applications and its administrators."""
 
+import hmac
+
 import msgspec
 
 Tags = dict[str, str]
@@ -16,6 +18,21 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     view_key: str  # ProjectViewKey: user name and topic prefix of the application plane
     view_secret_hash: bytes  # SHA-256 of ProjectViewSecret
     create_time: int  # ms
+    previous_project_key: str | None = None  # before the last rotation
+    previous_key_until: int = 0  # ms; until then devices may use it
+
+    def accepts_key(self, project_key: str, now: int) -> bool:
+        """Whether it is the ProjectKey, or the one before while that is still valid. Takes the same time for all."""
+        given = project_key.encode("utf-8", "surrogatepass")
+        present = hmac.compare_digest(self.project_key.encode(), given)
+        return present or self.accepts_previous_key(project_key, now)
+
+    def accepts_previous_key(self, project_key: str, now: int) -> bool:
+        """Whether it is the ProjectKey before the last rotation, while that is still valid."""
+        if self.previous_project_key is None or now >= self.previous_key_until:
+            return False
+        given = project_key.encode("utf-8", "surrogatepass")
+        return hmac.compare_digest(self.previous_project_key.encode(), given)
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from thingstead import __version__
 from thingstead.clock import Clock, SystemClock
 from thingstead.errors import ConfigError, Conflict, Unavailable
 from thingstead.server.folder import DATABASE, DataFolder
-from thingstead.storage.sqlite.backup import checksum, copy_database, copy_file, describe, sync
+from thingstead.storage.sqlite.backup import checksum, copy_database, copy_file, describe, forget_token_secret, sync
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -96,8 +96,13 @@ def read_manifest(backup: Path) -> Manifest:
     return manifest
 
 
-def restore(backup: Path, data_dir: Path, progress: Progress) -> Manifest:
-    """Makes a data folder of a backup, and holds it against the manifest before it counts.
+def restore(backup: Path, data_dir: Path, progress: Progress, *, keep_tokens: bool = False) -> Manifest:
+    """Makes a data folder of a backup, and holds it against the manifest, and its schema against this release, before
+    it counts.
+
+    Args:
+        keep_tokens: tokens that were given out stay valid; else the secret that signs them is drawn anew, since whoever
+            had the backup could sign some.
 
     Raises:
         Conflict: ``data_dir`` is initialized already, or in use; nothing was changed.
@@ -119,6 +124,8 @@ def restore(backup: Path, data_dir: Path, progress: Progress) -> Manifest:
                 raise ConfigError(f"{backup} is damaged: its database is not the one that was backed up")
             if describe(copied) != (manifest.schema_version, manifest.rows):
                 raise ConfigError(f"{backup} is damaged: its manifest is of another database")
+            if not keep_tokens:
+                forget_token_secret(copied)
         except BaseException:
             copied.unlink(missing_ok=True)
             raise

@@ -102,7 +102,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         notify=NotifyService(store, clock, config.notify, NotifyDispatcher(store, bus, clock, config.notify)),
         device_logs=logs,
         streams=StreamService(store, bus, clock, ingest, logs),
-        registration=RegistrationService(store, bus, clock, devices, log_ins),
+        registration=RegistrationService(store, bus, clock, devices, config.http, log_ins),
         synchronous=SynchronousCommandService(control, clock),
         mqtt_sessions=MqttSessionService(store, clock),
         subscriptions=SubscriptionService(store, bus, clock, log_ins),

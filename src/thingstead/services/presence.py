@@ -6,7 +6,6 @@ store cannot keep is kept here and tried again.
 """
 
 import asyncio
-import hmac
 from collections import OrderedDict
 from itertools import islice
 from typing import NamedTuple
@@ -67,6 +66,7 @@ class PresenceService:
         self._instants: OrderedDict[int, int] = OrderedDict()  # of the newest change, by device number
         self._unended: dict[int, _End] = {}  # sessions whose rows are there although they have ended, by device number
         self._retry = Periodic("the ends of sessions", RETRY_S, self.end_again)
+        self.previous_key_log_ins = 0  # with a ProjectKey before its last rotation
 
     async def recover(self) -> int:
         """To be called when this node starts, before anybody connects: ends the sessions that an earlier run left
@@ -89,7 +89,8 @@ class PresenceService:
         device = await self._store.devices.find_by_access_token(access_token)
         if device is not None:
             project = await self._store.projects.get(device.project_id)
-            if hmac.compare_digest(project.project_key.encode(), project_key.encode("utf-8", "surrogatepass")):
+            if project.accepts_key(project_key, self._clock.now_ms()):
+                self.previous_key_log_ins += project_key == project.previous_project_key
                 return device
         self._log_ins.devices.failed(remote_host, "" if device is None else device.id)
         raise NotAuthenticated("the device certificate is not valid")

@@ -7,6 +7,7 @@ import msgspec
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
+from thingstead.errors import Conflict, InvalidInput
 from thingstead.model import ids
 from thingstead.model.limits import Problems
 from thingstead.model.messages import SubscribersRevoked
@@ -15,6 +16,8 @@ from thingstead.services.passwords import Passwords
 from thingstead.services.tokens import hash_secret
 from thingstead.storage.base import Store
 
+DAY_MS = 86_400_000
+GRACE_MS = 365 * DAY_MS  # the longest for which an old ProjectKey may stay valid
 PASSWORD_ALPHABET = string.ascii_letters + string.digits
 PASSWORD_CHARACTERS = 20  # of a password that we draw: 119 random bits
 
@@ -94,6 +97,10 @@ class ProjectService:
             view_secret=view_secret,
         )
 
+    def now_ms(self) -> int:
+        """The instant that decides whether an old ProjectKey is still valid."""
+        return self._clock.now_ms()
+
     async def get(self, project_id: str) -> Project:
         return await self._store.projects.get(project_id)
 
@@ -105,6 +112,31 @@ class ProjectService:
         await self._store.projects.update(project_id, {"view_secret_hash": hash_secret(view_secret)})
         self._bus.publish(SubscribersRevoked(project_id, "the ProjectViewSecret was reset"))
         return project.view_key, view_secret
+
+    async def rotate_project_key(self, project_id: str, grace_ms: int) -> Project:
+        """Draws a new ProjectKey. Devices may use the one before for so long; connections that are open stay.
+
+        Args:
+            grace_ms: 0 to :data:`GRACE_MS`.
+
+        Raises:
+            InvalidInput: it is more.
+            Conflict: the key before the present one is still valid, and would end at once: only a rotation without
+                grace does that.
+        """
+        now = self._clock.now_ms()
+        if not 0 <= grace_ms <= GRACE_MS:
+            raise InvalidInput.field("grace_days", f"must be 0 to {GRACE_MS // DAY_MS}")
+        project = await self._store.projects.get(project_id)
+        if grace_ms and project.previous_project_key is not None and now < project.previous_key_until:
+            raise Conflict("the ProjectKey was rotated before, and the key before it is still valid")
+        changes = {
+            "project_key": ids.new_project_key(),
+            "previous_project_key": project.project_key if grace_ms else None,
+            "previous_key_until": now + grace_ms if grace_ms else 0,
+        }
+        await self._store.projects.update(project_id, changes)
+        return await self._store.projects.get(project_id)
 
     async def list_all(self) -> list[Project]:
         """Every project of the server, oldest first."""

@@ -2,7 +2,16 @@
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, FieldError, Forbidden, InvalidInput, NotAuthenticated, NotFound
+from thingstead.config import ApiSettings
+from thingstead.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    TooManyRequests,
+)
 from thingstead.model import limits
 from thingstead.model.device import Device
 from thingstead.model.messages import DeviceChanged
@@ -10,6 +19,7 @@ from thingstead.model.project import Project
 from thingstead.services.devices import DIRECT, SUB_DEVICE, DeviceService
 from thingstead.services.log_ins import LogIns
 from thingstead.services.new_device import NewDevice
+from thingstead.services.rations import Rations
 from thingstead.storage.base import Store
 
 
@@ -17,10 +27,20 @@ class RegistrationService:
     """Finds or creates the device that a DeviceKey names."""
 
     def __init__(
-        self, store: Store, bus: Bus, clock: Clock, devices: DeviceService, log_ins: LogIns | None = None
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        devices: DeviceService,
+        settings: ApiSettings | None = None,
+        log_ins: LogIns | None = None,
     ) -> None:
         self._store = store
+        self._clock = clock
+        self._settings = settings = settings or ApiSettings()
         self._log_ins = log_ins or LogIns(clock)
+        per_minute = settings.auto_create_per_minute_max
+        self._creations = Rations(clock, per_minute, 60 / per_minute)
         self._bus = bus
         self._devices = devices
 
@@ -36,12 +56,14 @@ class RegistrationService:
             NotAuthenticated: no such project.
             InvalidInput: the DeviceKey is missing or too long.
             NotFound: no such device, and no type to create one under.
-            Forbidden: the type does not let devices create themselves.
+            Forbidden: the type does not let devices create themselves, or the project has as many of them as it may; or
+                the device was there already, and a certificate is given out once.
             TooManyRequests: too many ProjectKeys from this address were wrong; or too many DeviceKeys from it, or of
-                this project, led to nothing, and this one was not looked at.
+                this project, led to nothing, and this one was not looked at; or too many devices of this project create
+                themselves.
         """
         project = await self._store.projects.find_by_project_key(project_key)
-        if project is None:
+        if project is None or not project.accepts_key(project_key, self._clock.now_ms()):
             self._log_ins.devices.failed(remote_host)
             raise NotAuthenticated("the ProjectKey is not valid")
         problem = limits.text_problem(device_key, limits.DEVICE_KEY_LENGTH, min_length=1)
@@ -63,7 +85,13 @@ class RegistrationService:
 
     async def _find(self, project: Project, device_key: str, type_key: str) -> Device:
         device = await self._store.devices.find_by_device_key(project.id, device_key)
-        return await self._create(project, device_key, type_key) if device is None else device
+        if device is None:
+            return await self._create(project, device_key, type_key)
+        if self._settings.certificates_once:
+            view = await self._store.devices.get_view(project.id, device.id)
+            if view.online or view.active:
+                raise Forbidden("the device was connected before; its certificate is given out only until then")
+        return device
 
     async def _create(self, project: Project, device_key: str, type_key: str) -> Device:
         if not type_key:
@@ -73,6 +101,10 @@ class RegistrationService:
             raise NotFound("no device has this device_key, and no type this type_key")
         if not device_type.auto_create or device_type.conn_type == SUB_DEVICE:
             raise Forbidden("devices of this type do not create themselves")
+        if self._creations.take(project.id) is None:
+            raise TooManyRequests("too many devices create themselves", retry_after_s=60)
+        if await self._store.device_types.count_self_created(project.id) >= self._settings.auto_create_devices_max:
+            raise Forbidden("the project has as many devices of types that create themselves as it may")
         new = NewDevice(name=device_key[: limits.NAME_LENGTH], type_id=device_type.id, device_key=device_key)
         try:
             return await self._devices.create(project.id, new)

@@ -117,6 +117,13 @@ class TokenService:
         attempt.succeeded()
         return await self._issue(application, administrator)
 
+    async def renew_secret(self) -> None:
+        """Draws another secret that signs tokens: every token of every project ends. Another node goes on with the old
+        one until it is restarted."""
+        await self._store.projects.renew_server_secret("token")
+        self._secret = b""
+        self._verified.clear()
+
     async def authenticate(self, token: str) -> Caller:
         """Whom a token stands for; NotAuthenticated where it is not valid now."""
         claims = self._verified.get(token)

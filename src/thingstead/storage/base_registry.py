@@ -28,7 +28,9 @@ class ProjectStore(Protocol):
 
     async def find_by_view_key(self, view_key: str) -> Project | None: ...
 
-    async def find_by_project_key(self, project_key: str) -> Project | None: ...
+    async def find_by_project_key(self, project_key: str) -> Project | None:
+        """The project that has this key, or had it before its last rotation, however long ago."""
+        ...
 
     async def list_all(self) -> list[Project]:
         """Every project, oldest first."""
@@ -42,6 +44,10 @@ class ProjectStore(Protocol):
 
     async def server_secret(self, name: str) -> bytes:
         """A random secret of 32 bytes that all nodes share; made and committed when first asked for."""
+        ...
+
+    async def renew_server_secret(self, name: str) -> None:
+        """Draws another secret in its place."""
         ...
 
 
@@ -85,6 +91,10 @@ class AccountStore(Protocol):
 
 class DeviceTypeStore(Protocol):
     """Device types. ``device_count`` is filled on every read."""
+
+    async def count_self_created(self, project_id: str) -> int:
+        """How many devices are of types that let devices create themselves."""
+        ...
 
     async def create(self, device_type: DeviceType) -> None: ...
 

@@ -158,3 +158,52 @@ async def test_a_certificate_may_not_be_stored_on_its_way(api: Api, fresh: httpx
     await api.new_device(device_key="IMEI9")
     response = await fresh.post("/device/v1/certificate", json={"device_key": "IMEI9"})
     assert response.headers["cache-control"] == "no-store"
+
+
+async def answered(house: House, connect: Connect, certificate: dict[str, str], project_key: str) -> int:
+    """The status of a report with this ProjectKey, after a restart."""
+    await house.reopen()
+    client = connect(house.serve)
+    path = f"/device/v1/{certificate['access_token']}/attributes"
+    return (await client.post(path, json={"level": 1}, headers={"Project-Key": project_key})).status_code
+
+
+async def test_both_keys_open_until_the_grace_of_a_rotation_ends(
+    api: Api, device: Plane, fresh: httpx.AsyncClient, house: House, connect: Connect
+) -> None:
+    old = api.project_key
+    await api.new_device(device_key="IMEI10")
+    info = await api.call("POST", "project/project_key_rotate", {"grace_days": 2})
+    new, day = info["project_key"], 86_400_000
+    assert (info["previous_project_key"], info["previous_key_until"]) == (old, house.clock.now_ms() + 2 * day)
+    assert new != old
+    assert (await api.get(f"device/{device.certificate['id']}/certificate"))["project_key"] == new
+    for key in (old, new):
+        assert await answered(house, connect, device.certificate, key) == 200
+        fresh.headers["Project-Key"] = key
+        assert (await ask(fresh, device_key="IMEI10"))["result"] == 1
+    assert house.platform.presence.previous_key_log_ins == 0  # of this opening
+    assert (await api.refusal("POST", "project/project_key_rotate")).errcode == 409
+    house.clock.advance(2 * day)
+    assert await answered(house, connect, device.certificate, old) == 401
+    assert await answered(house, connect, device.certificate, new) == 200
+    fresh.headers["Project-Key"] = old
+    assert (await fresh.post("/device/v1/certificate", json={"device_key": "IMEI10"})).status_code == 401
+    assert await api.get("project/connection_info") == {"project_key": new, "view_key": info["view_key"]}
+
+
+async def test_a_rotation_without_grace_ends_every_old_key_at_once(
+    api: Api, device: Plane, house: House, connect: Connect
+) -> None:
+    first = api.project_key
+    second = (await api.call("POST", "project/project_key_rotate", {}))["project_key"]
+    third = (await api.call("POST", "project/project_key_rotate", {"grace_days": 0}))["project_key"]
+    statuses = [await answered(house, connect, device.certificate, key) for key in (first, second, third)]
+    assert statuses == [401, 401, 200]
+    assert (await api.refusal("POST", "project/project_key_rotate", {"grace_days": 400})).fields == {"grace_days"}
+
+
+async def test_log_ins_with_the_key_before_are_counted(api: Api, device: Plane, house: House) -> None:
+    await api.call("POST", "project/project_key_rotate", {})
+    await device.ask("POST", "attributes", {"level": 1})
+    assert house.platform.presence.previous_key_log_ins == 1

@@ -1,8 +1,14 @@
 """The project that an AccessToken belongs to (项目信息), and the keys of its planes."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.errors import Conflict
+from thingstead.model.project import Project
+from thingstead.services.projects import DAY_MS, GRACE_MS
 
 
 class ProjectInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,11 +20,19 @@ class ProjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str]
 
 
-class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the devices and the subscribers of the project are configured with, without secrets."""
 
     project_key: str  # ProjectKey: half of every device certificate
     view_key: str  # ProjectViewKey: user name and topic prefix of the MQTT application subscription
+    previous_project_key: str | None = None  # before the last rotation, while devices may still use it
+    previous_key_until: int | None = None  # until when (ms)
+
+
+class RotationBody(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the old ProjectKey stays valid."""
+
+    grace_days: Annotated[float, Meta(ge=0, le=GRACE_MS / DAY_MS, description="Parts of a day may be given.")] = 30.0
 
 
 class ViewCredentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +51,26 @@ async def read_project(call: Call) -> ProjectInfo:
 async def read_connection_info(call: Call) -> ConnectionInfo:
     """Without the ProjectViewSecret, which is not kept; a lost one is reset."""
     project = await call.platform.projects.get(call.caller.project_id)
-    return ConnectionInfo(project_key=project.project_key, view_key=project.view_key)
+    return _connection_info(project, call.platform.projects.now_ms())
+
+
+async def rotate_project_key(call: Call) -> ConnectionInfo:
+    """Draws a new ProjectKey. Devices may use the old one for a grace period; 0 ends it at once. Connections that are
+    open stay open. A second rotation within the grace period of the first must be without grace, and ends both."""
+    body: RotationBody = call.body
+    projects = call.platform.projects
+    project = await projects.rotate_project_key(call.caller.project_id, round(body.grace_days * DAY_MS))
+    return _connection_info(project, projects.now_ms())
+
+
+def _connection_info(project: Project, now: int) -> ConnectionInfo:
+    in_grace = project.previous_project_key is not None and now < project.previous_key_until
+    return ConnectionInfo(
+        project_key=project.project_key,
+        view_key=project.view_key,
+        previous_project_key=project.previous_project_key if in_grace else None,
+        previous_key_until=project.previous_key_until if in_grace else None,
+    )
 
 
 async def reset_view_secret(call: Call) -> ViewCredentials:
@@ -65,6 +98,20 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         confidential=True,
         access=Access.ADMINISTRATOR,
         extension=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/project/project_key_rotate",
+        summary="Rotate the ProjectKey",
+        handler=rotate_project_key,
+        tag="Project",
+        body=RotationBody,
+        body_optional=True,
+        info=ConnectionInfo,
+        confidential=True,
+        access=Access.ADMINISTRATOR,
+        extension=True,
+        refusals=(Conflict,),
     ),
     Endpoint(
         method="POST",

@@ -16,10 +16,13 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """ProjectKey and ProjectViewKey."""
+    """ProjectKey and ProjectViewKey; the ProjectKey before the last rotation, while devices may still use it, and until
+    when (ms)."""
 
     project_key: str
     view_key: str
+    previous_project_key: str | None = None
+    previous_key_until: int | None = None
 
 
 class ViewCredentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +47,11 @@ def devices_alarm_stat() -> Call[DevicesAlarmStat]:
 def connection_info() -> Call[ConnectionInfo]:
     """For administrators."""
     return Call("GET", "/project/connection_info", ConnectionInfo)
+
+
+def rotate_project_key(*, grace_days: float = 30) -> Call[ConnectionInfo]:
+    """For administrators. ``grace_days``: for how long devices may use the old key."""
+    return Call("POST", "/project/project_key_rotate", ConnectionInfo, {"grace_days": grace_days})
 
 
 def reset_view_secret() -> Call[ViewCredentials]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from thingstead.errors import ConfigError, Unavailable
 from thingstead.storage.migrate import load_migrations
 from thingstead.storage.sqlite.database import connect
-from thingstead.storage.sqlite.schema import APPLICATION_ID
+from thingstead.storage.sqlite.schema import APPLICATION_ID, deviations
 
 PAGES_PER_STEP = 1_024
 CHUNK_BYTES = 1 << 20
@@ -48,7 +48,7 @@ def describe(path: Path) -> tuple[int, dict[str, int]]:
     """The version of a database's schema, and how many rows its tables have.
 
     Raises:
-        ConfigError: it is damaged, of another program, or of a newer release.
+        ConfigError: it is damaged, of another program or of a newer release, or its schema is not ours.
     """
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
@@ -61,6 +61,9 @@ def describe(path: Path) -> tuple[int, dict[str, int]]:
             newest = load_migrations("thingstead.storage.sqlite")[-1].version
             if version > newest:
                 raise ConfigError(f"{path}: its schema has version {version}; this release knows up to {newest}")
+            wrong = deviations(connection)
+            if wrong:
+                raise ConfigError(f"{path}: its schema is not that of version {version}: {', '.join(wrong[:5])}")
             return version, {name: _rows(connection, name) for name in tables(connection)}
     except sqlite3.Error as exc:
         raise ConfigError(f"{path} cannot be read as a database: {exc}") from exc
@@ -97,6 +100,22 @@ def copy_file(source: Path, target: Path, progress: Progress) -> str:
     except OSError as exc:
         raise Unavailable(f"{source} cannot be copied: {exc.strerror or exc}") from exc
     return digest.hexdigest()
+
+
+def forget_token_secret(path: Path) -> None:
+    """Lets the next start draw another secret that signs tokens. Durable.
+
+    Raises:
+        Unavailable: the database cannot be written.
+    """
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA secure_delete=ON")
+            with connection:
+                connection.execute("DELETE FROM server_secrets WHERE name = 'token'")
+        sync(path)
+    except (sqlite3.Error, OSError) as exc:
+        raise Unavailable(f"{path} cannot be written: {exc}") from exc
 
 
 def checksum(path: Path) -> str:

@@ -37,6 +37,11 @@ class SqliteDeviceTypes:
         row = self._access.one(f"{DEVICE_TYPES.select} WHERE project_id = ? AND type_key = ?", (project_id, type_key))
         return DEVICE_TYPES.load(row) if row is not None else None
 
+    async def count_self_created(self, project_id: str) -> int:
+        sql = "SELECT coalesce(sum(device_count), 0) FROM device_types WHERE project_id = ? AND auto_create"
+        [(count,)] = self._access.all(sql, (project_id,))
+        return int(count)
+
     async def list_all(self, project_id: str) -> list[DeviceType]:
         def run(connection: sqlite3.Connection) -> list[DeviceType]:
             return [DEVICE_TYPES.load(row) for row in connection.execute(sql, (project_id,))]

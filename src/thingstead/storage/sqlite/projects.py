@@ -21,7 +21,7 @@ class SqliteProjects:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._secrets: dict[str, bytes] = {}  # by name; they never change
+        self._secrets: dict[str, bytes] = {}  # by name
 
     async def create(self, project: Project, application: Application, administrator: Administrator) -> None:
         def run(connection: sqlite3.Connection) -> None:
@@ -47,8 +47,11 @@ class SqliteProjects:
         return PROJECTS.load(row) if row is not None else None
 
     async def find_by_project_key(self, project_key: str) -> Project | None:
-        row = self._access.one(f"{PROJECTS.select} WHERE project_key = ?", (project_key,))
-        return PROJECTS.load(row) if row is not None else None
+        for column in ("project_key", "previous_project_key"):
+            row = self._access.one(f"{PROJECTS.select} WHERE {column} = ?", (project_key,))
+            if row is not None:
+                return PROJECTS.load(row)
+        return None
 
     async def list_all(self) -> list[Project]:
         return [PROJECTS.load(row) for row in self._access.all(f"{PROJECTS.select} ORDER BY create_time, id")]
@@ -69,6 +72,16 @@ class SqliteProjects:
         if secret is None:
             secret = self._secrets[name] = await self._access.write(lambda connection: _secret(connection, name))
         return secret
+
+    async def renew_server_secret(self, name: str) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM server_secrets WHERE name = ?", (name,))
+            _secret(connection, name)
+
+        def committed(_: None) -> None:
+            self._secrets.pop(name, None)
+
+        await self._access.write(run, committed)
 
 
 def _secret(connection: sqlite3.Connection, name: str) -> bytes:

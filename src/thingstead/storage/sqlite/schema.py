@@ -1,5 +1,6 @@
 """Whether a file is ours, which version of the schema it has, and how it comes to the present one."""
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,6 +14,9 @@ from thingstead.storage.sqlite.database import connect
 
 APPLICATION_ID = 0x54484E47  # "THNG", in the header of the file
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
+
+_COMMENTS = re.compile(r"--[^\n]*")
+_SPACES = re.compile(r"\s+")
 
 log = structlog.get_logger("thingstead.storage")
 
@@ -63,6 +67,26 @@ def require_newest(connection: sqlite3.Connection, path: Path) -> None:
     if version != newest:
         way_out = "use a newer release" if version > newest else "start the server once to bring it forward"
         raise ConfigError(f"{path}: its schema has version {version}, this release has {newest}; {way_out}")
+
+
+def deviations(connection: sqlite3.Connection) -> list[str]:
+    """What of the schema is not as the migrations make it at the version of the database: what is missing or differs,
+    and triggers and views that are not ours, since they would run inside our statements."""
+    version = _pragma(connection, "user_version")
+    with closing(sqlite3.connect(":memory:")) as made:
+        for migration in load_migrations("thingstead.storage.sqlite")[:version]:
+            made.executescript(migration.sql)
+        expected = _statements(made)
+    found = _statements(connection)
+    wrong = [name for name, statement in expected.items() if found.get(name) != statement]
+    foreign = [name for name in found.keys() - expected.keys() if name.startswith(("trigger ", "view "))]
+    return sorted(wrong + foreign)
+
+
+def _statements(connection: sqlite3.Connection) -> dict[str, str]:
+    """The statements of a schema by kind and name, without what makes no difference."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return {f"{kind} {name}": _SPACES.sub(" ", _COMMENTS.sub("", sql)).replace('"', "") for kind, name, sql in rows}
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:

@@ -1,0 +1,28 @@
+"""``thingstead rotate-token-secret``."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from thingstead.cli.options import command_config, config_option, data_dir_option
+from thingstead.config import Config
+from thingstead.server import open_platform
+
+
+@click.command("rotate-token-secret")
+@data_dir_option
+@config_option
+def command(file: Path | None, **flags: Any) -> None:
+    """Draw another secret that signs AccessTokens. The server must be stopped.
+
+    Every AccessToken of every project ends; applications and people log in again. Devices are not concerned.
+    """
+    asyncio.run(_rotate(command_config(file, **flags)))
+    click.echo("Every AccessToken that was given out before has ended.")
+
+
+async def _rotate(config: Config) -> None:
+    async with open_platform(config) as platform:
+        await platform.tokens.renew_secret()
