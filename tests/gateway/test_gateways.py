@@ -168,9 +168,8 @@ async def test_a_sub_device_that_is_added_later_is_known_at_once(site: Site) -> 
 async def test_a_new_connection_of_the_gateway_takes_its_sub_devices_over(site: Site) -> None:
     await site.publish("gateway/connect", {"device": "a1"})
     again = await site.house.log_in(site.gateway)
+    assert await site.house.online(site.first)
     await again.subscribe("gateway/#")
-    again.send(report(1, b'{"device":"a1"}', topic="gateway/connect"))
-    await again.receive(Puback)
     await site.peer.receive_close()
     await site.house.platform.control.push_attributes(site.house.project_id, site.first.id, {"on": True})
     assert (await message(again, "gateway/attributes/push"))["device"] == "a1"
@@ -184,6 +183,9 @@ async def test_a_device_that_is_no_gateway_speaks_for_nobody(house: House) -> No
     await peer.subscribe("#")
     peer.send(report(1, b'{"a1":{"t":1}}', topic="gateway/attributes"))
     await peer.receive(Puback)
+    answer = await message(peer, "gateway/attributes/response")
+    assert (answer["result"], answer["errcode"]) == (0, 403)
+    assert "no gateway" in answer["message"]
     peer.send(report(2, topic="data/later"))  # its commit is no earlier than that of the log
     await peer.receive(Puback)
     await peer.receive_nothing()

@@ -84,10 +84,12 @@ async def test_what_is_not_a_json_object_is_refused_and_the_connection_stays(hou
     peer = await house.log_in(await house.device(), V5)
     await peer.subscribe("attributes/response")
     peer.send(report(1, payload))
-    assert await peer.receive(Puback) == Puback(1, ReasonCode.PAYLOAD_FORMAT_INVALID)
+    packet = await peer.receive(Puback)
     refusal = await answer(peer, "attributes/response")
     assert (refusal["result"], refusal["errcode"]) == (0, 400)
     assert refusal["message"]
+    reason = {Property.REASON_STRING: refusal["message"]}
+    assert packet == Puback(1, ReasonCode.PAYLOAD_FORMAT_INVALID, reason)
     peer.send(report(2))
     assert await peer.receive(Puback) == Puback(2)
 
@@ -110,7 +112,8 @@ async def test_values_that_break_the_definition_are_named_and_the_others_kept(ho
 async def test_a_topic_that_means_nothing_leaves_a_qos_2_exchange_as_it_is(house: House) -> None:
     peer = await house.log_in(await house.device(), V5)
     peer.send(report(7, qos=2, topic="nothing"))
-    assert await peer.receive(Pubrec) == Pubrec(7, ReasonCode.NO_MATCHING_SUBSCRIBERS)
+    reason = {Property.REASON_STRING: "the topic means nothing here"}
+    assert await peer.receive(Pubrec) == Pubrec(7, ReasonCode.NO_MATCHING_SUBSCRIBERS, reason)
     peer.send(Pubrel(7))
     assert await peer.receive(Pubcomp) == Pubcomp(7)
 

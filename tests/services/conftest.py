@@ -44,7 +44,9 @@ class Workshop:
         self.streams = StreamService(store, bus, clock, self.ingest, self.logs)
         self.devices = DeviceService(store, bus, clock)
         self.registration = RegistrationService(store, bus, clock, self.devices)
-        self.sub_devices = SubDeviceService(store, bus, clock, self.ingest, self.control, self.presence, timeout_s=600)
+        self.sub_devices = SubDeviceService(
+            store, bus, clock, self.ingest, self.control, self.presence, self.devices, self.logs, timeout_s=600
+        )
 
     async def add_project(self, project_id: str) -> None:
         project = Project(

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.services.conftest import Workshop
+from tests.services.conftest import NOW, Workshop
 from tests.storage.test_full_disk import nothing_can_be_written
-from thingstead.errors import InvalidInput, Unavailable
-from thingstead.model.device import Device
+from thingstead.errors import Conflict, InvalidInput, Unavailable
+from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged, SubDeviceAdded
+from thingstead.services import sub_device_making
 from thingstead.services.commits import committed
 from thingstead.services.ingest import Outcome
-from thingstead.services.payloads import MAX_SERIES_REPORTS
 from thingstead.services.sub_presence import GatewayLink
 
 
@@ -131,12 +131,33 @@ async def test_a_gateway_that_connects_again_keeps_its_sub_devices_online(house:
     await house.settle(service.report_attributes(house.link, packed({"a": {"x": 1}})))
     old = house.link
     house.link = await service.open(old.device, "another session")
-    await house.settle(service.report_attributes(house.link, packed({"a": {"x": 2}})))
+    await house.settle(service.report_attributes(old, packed({"a": {"x": 2}})))  # what the old one had sent before
     await service.closed(old)
     assert house.news == [("a", True, "connected"), ("a", True, "taken over")]
     found = service.route(house.subs["a"].id)
     assert found is not None
     assert found.gateway is house.link
+    house.workshop.clock.advance(700_000)
+    await service.sweep()
+    await service.settled()
+    assert house.news[2:] == [("a", False, "timeout")]
+
+
+async def test_a_connection_that_takes_a_gateway_over_and_comes_to_nothing_leaves_no_sub_device_online(
+    house: House,
+) -> None:
+    service, presence = house.workshop.sub_devices, house.workshop.presence
+    gateway = house.link.device
+    for session_id in (house.link.session_id, "another"):
+        begun = DeviceSession(session_id=session_id, node="node1", protocol="mqtt", connected_at=NOW)
+        await presence.open(gateway, begun)
+    await house.settle(service.report_attributes(house.link, packed({"a": {"x": 1}})))
+    await service.closed(house.link)
+    assert ("a", False, "gateway") not in house.news
+    await presence.close(gateway, "another", "the log-in failed")
+    await service.settled()
+    assert house.news[-1] == ("a", False, "gateway")
+    assert service.route(house.subs["a"].id) is None
 
 
 async def test_a_sub_device_that_is_added_or_removed_is_known_at_once(house: House) -> None:
@@ -150,6 +171,90 @@ async def test_a_sub_device_that_is_added_or_removed_is_known_at_once(house: Hou
     await service.settled()
     with pytest.raises(InvalidInput):
         service.connect(house.link, packed({"device": "c"}))
+
+
+async def test_a_device_is_put_behind_a_gateway_and_taken_away_again(house: House) -> None:
+    service, workshop = house.workshop.sub_devices, house.workshop
+    late = await workshop.add_device(type_id=house.subs["a"].type_id)
+    other_gateway = await workshop.add_device(type_id=house.link.device.type_id)
+    other = await service.open(other_gateway, "another session")
+    house.subs["late"] = late
+    await workshop.devices.change_gateway("p1", late.id, house.link.device.id, "c")
+    await service.settled()
+    await house.settle(service.connect(house.link, packed({"device": "c"})))
+    await workshop.devices.change_gateway("p1", late.id, other_gateway.id, "c")
+    await service.settled()
+    with pytest.raises(InvalidInput):
+        service.connect(house.link, packed({"device": "c"}))
+    await house.settle(service.connect(other, packed({"device": "c"})))
+    await other.settled()
+    await workshop.devices.change_gateway("p1", late.id, None, None)
+    await service.settled()
+    with pytest.raises(InvalidInput):
+        service.connect(other, packed({"device": "c"}))
+    await service.settled()
+    told = [(online, reason) for name, online, reason in house.news if name == "late"]
+    assert told == [(True, "connected"), (False, "gateway changed")] * 2
+
+
+@pytest.mark.parametrize(
+    ("gateway", "address", "fields"),
+    [
+        ("gateway", None, ["sub_address"]),
+        (None, "c", ["gateway"]),
+        ("nowhere", "c", ["gateway"]),
+        ("a", "c", ["gateway"]),
+        ("gateway", "", ["sub_address"]),
+    ],
+)
+async def test_a_wrong_gateway_is_refused_by_field(
+    house: House, gateway: str | None, address: str | None, fields: list[str]
+) -> None:
+    late = await house.workshop.add_device(type_id=house.subs["a"].type_id)
+    gateway_id = {"gateway": house.link.device.id, "a": house.subs["a"].id}.get(gateway or "", gateway)
+    with pytest.raises(InvalidInput) as caught:
+        await house.workshop.devices.change_gateway("p1", late.id, gateway_id, address)
+    assert [error.field for error in caught.value.errors] == fields
+
+
+async def test_an_address_that_is_taken_and_a_type_of_other_devices_are_refused(house: House) -> None:
+    devices, gateway_id = house.workshop.devices, house.link.device.id
+    late = await house.workshop.add_device(type_id=house.subs["a"].type_id)
+    with pytest.raises(Conflict, match="sub_address"):
+        await devices.change_gateway("p1", late.id, gateway_id, "a")
+    with pytest.raises(InvalidInput, match="conn_type is 2"):
+        await devices.change_gateway("p1", (await house.workshop.add_device()).id, gateway_id, "c")
+
+
+async def test_a_gateway_makes_a_sub_device_where_the_type_lets_it(house: House) -> None:
+    service, workshop = house.workshop.sub_devices, house.workshop
+    open_type = await workshop.store.device_types.get("p1", await workshop.add_type(conn_type="2", auto_create=True))
+    closed_type = await workshop.store.device_types.get("p1", await workshop.add_type(conn_type="2"))
+    for number, member in enumerate(("type_key", "product")):
+        announced = {"device": f"new {number}", member: open_type.type_key}
+        await house.settle(service.connect(house.link, packed(announced)))
+        made = await workshop.store.devices.find_by_sub_address(house.link.device.id, f"new {number}")
+        assert made is not None
+        assert (made.name, made.type_id) == (f"new {number}", open_type.id)
+        assert await workshop.store.presence.find_session(made.number) is not None
+    await house.settle(service.report_attributes(house.link, packed({"new 0": {"x": 1}})))
+    for address, type_key in (("shut", closed_type.type_key), ("odd", "nosuchtype"), ("x" * 129, open_type.type_key)):
+        await house.settle(service.connect(house.link, packed({"device": address, "type_key": type_key})))
+        assert await workshop.store.devices.find_by_sub_address(house.link.device.id, address) is None
+    await house.settle(service.report_attributes(house.link, packed({"a": {"x": 1}})))  # a commit behind the log's
+    entries, _ = await workshop.logs.list_page(house.link.device, "rejected", Page())
+    assert len(entries) == 3
+    assert "do not create themselves" in entries[1].body["reason"]
+
+
+async def test_a_gateway_makes_sub_devices_within_bounds(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    service, workshop = house.workshop.sub_devices, house.workshop
+    open_type = await workshop.store.device_types.get("p1", await workshop.add_type(conn_type="2", auto_create=True))
+    monkeypatch.setattr(sub_device_making, "SUB_DEVICES_MADE_LIMIT", 3)
+    for address in ("c", "d"):
+        connected = service.connect(house.link, packed({"device": address, "type_key": open_type.type_key}))
+        await house.settle(connected)
+    assert sorted(house.link.sub_devices) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b"{}", packed({"device": 5}), packed({"device": "nobody"})])
@@ -168,20 +273,3 @@ async def test_a_sub_device_whose_session_could_not_be_kept_comes_online_with_it
         await house.settle(service.connect(house.link, packed({"device": "a"})))
     await house.settle(service.connect(house.link, packed({"device": "a"})))
     assert house.news == [("a", True, "connected")]
-
-
-async def test_what_is_wrong_in_the_series_of_a_sub_device_is_named_and_the_rest_is_kept(house: House) -> None:
-    payload = packed({"a": [{"ts": 2_000, "x": 2}, {"ts": "now", "x": 3}, {"ts": 1_000, "x": 2**70, "y": 1}], "b": 5})
-    outcome = await house.settle(house.workshop.sub_devices.report_series(house.link, payload))
-    assert [(error.field, error.message) for error in outcome.refused] == [
-        ("a[1].ts", "must be a timestamp in ms"),
-        ("a[2].x", "an integer needs more than 64 bits"),
-        ("b.body", "must be an object"),
-    ]
-    assert await house.current("a") == {"x": 2, "y": 1}
-
-
-async def test_the_series_of_all_sub_devices_together_have_a_limit(house: House) -> None:
-    half = [{"ts": ts, "x": 1} for ts in range(MAX_SERIES_REPORTS // 2 + 1)]
-    with pytest.raises(InvalidInput, match="a series has at most 10,000 reports"):
-        house.workshop.sub_devices.report_series(house.link, packed({"a": half, "b": half}))

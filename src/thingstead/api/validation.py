@@ -18,6 +18,7 @@ import msgspec
 from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.json_text import has_wide_integer, is_too_deep
 from thingstead.model.limits import JSON_DEPTH
+from thingstead.model.wording import json_problem, member_problem
 
 ERRORS_LIMIT = 100  # named in one answer
 NODES_LIMIT = 10_000  # of a body that is refused, that are looked at to name what is wrong with it
@@ -31,9 +32,6 @@ LOCATION = re.compile(r" - at `(?:key` in `)?\$(?P<path>[^`]*)`$")
 
 class MalformedJson(InvalidInput):
     """The body is not JSON at all; the Project API answers that in a way of its own."""
-
-    def __init__(self) -> None:
-        super().__init__("Invalid JSON message")
 
 
 def body_decoder(kind: Any) -> Callable[[bytes], Any]:
@@ -53,7 +51,7 @@ def body_decoder(kind: Any) -> Callable[[bytes], Any]:
         except msgspec.ValidationError as exc:
             raise _explain(body, kind, exc) from exc
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-            raise MalformedJson from exc
+            raise MalformedJson(json_problem(body, exc)) from exc
         except RecursionError:
             raise _too_deep() from None
         if is_too_deep(body):
@@ -78,7 +76,7 @@ def query_decoder(kind: type[msgspec.Struct]) -> Callable[[bytes], Any]:
             query = msgspec.convert(values, kind, strict=False)
         except msgspec.ValidationError:
             found = find_errors(values, kind, strict=False)
-            errors += [FieldError(e.field, _of_query(e.message)) for e in found if e.field not in uncountable]
+            errors += [error for error in found if error.field not in uncountable]
         if errors:
             raise _invalid(errors)
         return query
@@ -123,23 +121,18 @@ def _is_countable(text: str) -> bool:
     return math.isfinite(number) and abs(number) <= INTEGER_LIMIT
 
 
-def _of_query(message: str) -> str:
-    """All values of a query are texts, and none is null: that needs no saying."""
-    return message.removesuffix(", got 'str'").replace(" | null'", "'")
-
-
 def _explain(body: bytes, kind: Any, error: msgspec.ValidationError) -> InvalidInput:
     try:
         value = msgspec.json.decode(body)
     except msgspec.ValidationError:  # such as 1e999
         return InvalidInput.field("body", "holds a number that is out of range")
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return MalformedJson()
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        return MalformedJson(json_problem(body, exc))
     except RecursionError:
         return _too_deep()
     if is_too_deep(body):
         return _too_deep()
-    return _invalid(find_errors(value, kind) or [_field_error(error, None)])
+    return _invalid(find_errors(value, kind) or [_field_error(error, kind, None)])
 
 
 def _invalid(errors: list[FieldError]) -> InvalidInput:
@@ -189,7 +182,7 @@ class _Search:
                     return
                 self.look_at(part, part_kind, part_path)
             if len(self.found) == before:
-                self.found.append(_field_error(exc, path))
+                self.found.append(_field_error(exc, kind, path))
 
     def _parts(self, value: Any, kind: Any, path: "_Path") -> Iterator[tuple[Any, Any, "_Path"]]:
         """What a value is made of: (part, its kind, its path). Notes required members that are missing."""
@@ -243,11 +236,11 @@ def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def _field_error(error: msgspec.ValidationError, path: "_Path") -> FieldError:
+def _field_error(error: msgspec.ValidationError, kind: Any, path: "_Path") -> FieldError:
     text = str(error)
     location = LOCATION.search(text)
     name = "" if path is None else _text(path)
     if location is not None:
         name = _cut(f"{name}{location['path']}".removeprefix("."), PATH_CHARACTERS)
-        text = text[: location.start()]
-    return FieldError(name or "body", _cut(text.replace("`", "'"), MESSAGE_CHARACTERS))
+        text, kind = text[: location.start()], None
+    return FieldError(name or "body", _cut(member_problem(text, kind), MESSAGE_CHARACTERS))

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from thingstead.client.answers import error
-from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
+from thingstead.errors import Forbidden, InvalidInput, ThingsteadError, Unavailable
 from thingstead.mqtt.reasons import ReasonCode
 
 
@@ -38,10 +38,11 @@ class Expected:
         self._needed = needed  # the acknowledgement alone is not enough
         self.outcome: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.acknowledged: ReasonCode | None = None
+        self._reason = ""  # why, as the acknowledgement says
         self._answer: Answer | None = None if answered else ACCEPTED
 
-    def settled(self, reason_code: ReasonCode) -> None:
-        self.acknowledged = reason_code
+    def settled(self, reason_code: ReasonCode, reason: str = "") -> None:
+        self.acknowledged, self._reason = reason_code, reason
         if self._answer is not None or reason_code == ReasonCode.UNSPECIFIED_ERROR:
             self.conclude()
 
@@ -60,7 +61,7 @@ class Expected:
         elif answer is not None and not answer.result:
             self.outcome.set_exception(error(answer.errcode, answer.message))
         elif acknowledged is not None and acknowledged >= ReasonCode.UNSPECIFIED_ERROR:
-            self.outcome.set_exception(_refusal(acknowledged))
+            self.outcome.set_exception(_refusal(acknowledged, self._reason))
         else:
             self.outcome.set_result(answer or ACCEPTED)
 
@@ -120,7 +121,9 @@ class Expectations:
                 del self._in_order[topic]
 
 
-def _refusal(reason_code: ReasonCode) -> ThingsteadError:
+def _refusal(reason_code: ReasonCode, reason: str) -> ThingsteadError:
     if reason_code is ReasonCode.PAYLOAD_FORMAT_INVALID:
-        return InvalidInput("the server refused the message")
-    return Unavailable(f"the message was not kept: {reason_code.name}")
+        return InvalidInput(reason or "the server refused the message")
+    if reason_code is ReasonCode.NOT_AUTHORIZED:
+        return Forbidden(reason or "the server does not allow the message")
+    return Unavailable(f"the message was not kept: {reason or reason_code.name}")

@@ -51,10 +51,19 @@ class SubDevice:
         self.push = push
         self.command = command
 
-    async def connect(self) -> None:
-        """It is online from now on, also after the gateway has connected again."""
+    async def connect(self, *, type_key: str | None = None) -> None:
+        """It is online from now on, also after the gateway has connected again.
+
+        Args:
+            type_key: of the type under which it is made where the gateway has no such sub-device yet, and the type lets
+                devices create themselves.
+
+        Raises:
+            Forbidden: the device that is connected is no gateway.
+        """
         self._gateway.online.add(self.address)
-        await self._gateway.send("gateway/connect", {"device": self.address}, None)
+        body = {"device": self.address} if type_key is None else {"device": self.address, "type_key": type_key}
+        await self._gateway.send("gateway/connect", body, None)
 
     async def disconnect(self) -> None:
         """It is offline from now on."""
@@ -120,7 +129,7 @@ class MqttGateway(MqttDevice):
 
     def _opened(self) -> None:
         for address in self.online:
-            self._session.publish("gateway/connect", encode({"device": address}), lambda _: None)
+            self._session.publish("gateway/connect", encode({"device": address}), lambda *_: None)
 
     async def _handle(self, topic: str, payload: bytes) -> None:
         if topic == "gateway/attributes/push":

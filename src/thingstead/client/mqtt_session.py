@@ -36,7 +36,8 @@ REFUSED = frozenset(
     }
 )
 
-Settled = Callable[[ReasonCode], None]  # told once how a message ended; of a failure 0x80 and up
+# Told once how a message ended (of a failure 0x80 and up), and what the server says of it.
+Settled = Callable[[ReasonCode, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +246,7 @@ class MqttSession:
         elif isinstance(packet, Puback):
             _, settled = self._outbound.receive(packet)
             if settled is not None:
-                settled.context(settled.reason_code)
+                settled.context(settled.reason_code, packet.properties.get(Property.REASON_STRING, ""))
             self._flush()
         elif isinstance(packet, Connack | Suback):
             if self._answer is not None and not self._answer.done():
@@ -300,4 +301,4 @@ class MqttSession:
         self.connected.clear()
         self._error = self._error or error
         for settled in self._outbound.clear():
-            settled.context(settled.reason_code)
+            settled.context(settled.reason_code, "")

@@ -17,7 +17,7 @@ from thingstead.model.addresses import host_of
 from thingstead.model.device import Device, DeviceSession
 from thingstead.mqtt.connection_packets import Connect
 from thingstead.services.device_links import DeviceLink
-from thingstead.services.devices import GATEWAY
+from thingstead.services.new_device import GATEWAY
 from thingstead.services.platform import Platform
 
 MAX_CREDENTIAL_CHARACTERS = 256

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from thingstead.errors import FieldError, ThingsteadError, TooLarge, TooManyRequests
+from thingstead.errors import FieldError, Forbidden, ThingsteadError, TooLarge, TooManyRequests
 from thingstead.model.messages import CommandIssued
 from thingstead.mqtt.reasons import ReasonCode
 
@@ -77,4 +77,6 @@ def reason_code(error: ThingsteadError) -> ReasonCode:
     """How a 5.0 acknowledgement names the refusal of a message."""
     if isinstance(error, TooLarge | TooManyRequests):
         return ReasonCode.QUOTA_EXCEEDED
+    if isinstance(error, Forbidden):
+        return ReasonCode.NOT_AUTHORIZED
     return ReasonCode.PAYLOAD_FORMAT_INVALID if error.errcode == 400 else ReasonCode.UNSPECIFIED_ERROR

@@ -104,7 +104,7 @@ class AppPlane(ConnectionPlane):
     def publish(self, packet: Publish) -> Receipt:
         # [MQTT-3.3.5-2] (3.1.1) What is not authorized is acknowledged, and goes nowhere; 5.0 has a code for it.
         self.connection.counters.messages_ignored += 1
-        return None, ReasonCode.NOT_AUTHORIZED, None
+        return None, ReasonCode.NOT_AUTHORIZED, None, "applications only subscribe"
 
     def subscribe(self, packet: Subscribe) -> Granted:
         [identifier] = packet.properties.get(Property.SUBSCRIPTION_IDENTIFIER, (0,))

@@ -6,12 +6,13 @@ from typing import NamedTuple
 import msgspec
 
 from thingstead.config import MqttSettings
-from thingstead.errors import FieldError, InvalidInput, ThingsteadError, Unavailable
+from thingstead.errors import FieldError, Forbidden, InvalidInput, ThingsteadError, Unavailable
 from thingstead.gateway import answers
 from thingstead.gateway.acknowledgements import Pending
 from thingstead.gateway.commands import Commands, Envelope
 from thingstead.gateway.device_occupancy import Occupancy
 from thingstead.gateway.device_sessions import PUSH_QOS
+from thingstead.gateway.device_topics import ANSWERS_GATEWAY, NO_GATEWAY, UP_GATEWAY, explain_filter, explain_topic
 from thingstead.gateway.handshake import NO_SESSION, Accepted
 from thingstead.gateway.hub import Downlink
 from thingstead.gateway.plane import Connection, ConnectionPlane, Granted, Receipt, Run
@@ -22,6 +23,7 @@ from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 from thingstead.services.device_links import DeviceLink
+from thingstead.services.device_logs import PARTS_REFUSED, parts_refused
 from thingstead.services.ingest import Outcome
 from thingstead.services.platform import Platform
 from thingstead.services.sub_presence import SubDevice
@@ -48,6 +50,7 @@ class DevicePlane(ConnectionPlane):
         kept: the hold on a session that outlives this connection, where the device asked for one.
     """
 
+    is_gateway = False
     __slots__ = (
         "_accepted",
         "_commands",
@@ -127,7 +130,7 @@ class DevicePlane(ConnectionPlane):
             raise
         except ThingsteadError as exc:
             return self._refused(exc, packet, answer_topic)
-        return (None, _SUCCESS, None) if taken is None else self._receipt(taken, packet, answer_topic)
+        return (None, _SUCCESS, None, "") if taken is None else self._receipt(taken, packet, answer_topic)
 
     def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
         return pending if self._kept is None else self._kept.received(packet_id, pending)
@@ -146,8 +149,12 @@ class DevicePlane(ConnectionPlane):
     def _ignored(self, packet: Publish) -> Receipt:
         """Wire reference §14.7: whatever else a device publishes is tolerated."""
         self._connection.counters.messages_ignored += 1
-        self._log_rejected(packet, "the topic means nothing here", ())
-        return None, ReasonCode.NO_MATCHING_SUBSCRIBERS, None
+        reason = explain_topic(packet.topic, gateway=self.is_gateway)
+        self._log_rejected(packet, reason, ())
+        if reason is NO_GATEWAY and packet.topic in UP_GATEWAY:
+            answer = self._answer(ANSWERS_GATEWAY.get(packet.topic), answers.refusal(Forbidden(reason)))
+            return None, ReasonCode.NOT_AUTHORIZED, answer, reason
+        return None, ReasonCode.NO_MATCHING_SUBSCRIBERS, None, reason
 
     def _report(self, _: str, payload: bytes) -> Outcome:
         return self._ingest.report_attributes(self._link, payload)
@@ -185,16 +192,17 @@ class DevicePlane(ConnectionPlane):
 
     def _receipt(self, outcome: Outcome, packet: Publish, answer_topic: str | None) -> Receipt:
         if not outcome.refused:
-            return outcome.commit, _SUCCESS, self._answer(answer_topic, answers.ACCEPTED)
-        self._log_rejected(packet, "values were refused", outcome.refused)
+            return outcome.commit, _SUCCESS, self._answer(answer_topic, answers.ACCEPTED), ""
+        reason = parts_refused(outcome.refused)
+        self._log_rejected(packet, PARTS_REFUSED, outcome.refused)
         if outcome.commit is not None:
-            return outcome.commit, _SUCCESS, self._answer(answer_topic, answers.partly_refused(outcome.refused))
+            return outcome.commit, _SUCCESS, self._answer(answer_topic, answers.partly_refused(outcome.refused)), reason
         body = answers.all_refused(outcome.refused)
-        return None, ReasonCode.PAYLOAD_FORMAT_INVALID, self._answer(answer_topic, body)
+        return None, ReasonCode.PAYLOAD_FORMAT_INVALID, self._answer(answer_topic, body), reason
 
     def _refused(self, error: ThingsteadError, packet: Publish, answer_topic: str | None) -> Receipt:
         self._log_rejected(packet, error.message, error.errors if isinstance(error, InvalidInput) else ())
-        return None, answers.reason_code(error), self._answer(answer_topic, answers.refusal(error))
+        return None, answers.reason_code(error), self._answer(answer_topic, answers.refusal(error)), error.message
 
     def _log_rejected(self, packet: Publish, reason: str, errors: Sequence[FieldError]) -> None:
         """For people who look for a fault in the device."""
@@ -217,10 +225,19 @@ class DevicePlane(ConnectionPlane):
 
     def subscribe(self, packet: Subscribe) -> Granted:
         reason_codes = self._subscriptions.subscribe(packet)
+        self._note_useless(packet, reason_codes)
         self._subscriptions_changed()
         topic_filters = [request.topic_filter for request in packet.subscriptions]
         self._listens(topic_filters)
         return None if self._kept is None else self._kept.subscribed(topic_filters), reason_codes, None
+
+    def _note_useless(self, packet: Subscribe, reason_codes: Sequence[ReasonCode]) -> None:
+        """A subscription that nothing can ever match is granted, and noted for people who wonder at the silence."""
+        for request, reason_code in zip(packet.subscriptions, reason_codes, strict=True):
+            if reason_code < ReasonCode.UNSPECIFIED_ERROR:
+                reason = explain_filter(request.topic_filter, gateway=self.is_gateway)
+                if reason is not None:
+                    self._platform.device_logs.rejected(self._link.device, request.topic_filter, reason, (), b"")
 
     def _listens(self, topic_filters: Sequence[str]) -> None:
         """The device listens to these: what waited for that may go."""

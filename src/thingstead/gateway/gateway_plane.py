@@ -34,6 +34,7 @@ _decode_named = msgspec.json.Decoder(_Named).decode
 class GatewayPlane(DevicePlane):
     """The view of a device whose type is a gateway. The id of a request travels in its body, not in the topic."""
 
+    is_gateway = True
     __slots__ = ("_below", "_gateway")
 
     def __init__(
@@ -63,12 +64,12 @@ class GatewayPlane(DevicePlane):
         except ThingsteadError as exc:
             self._refused(exc, packet, None)  # notes it
             answer = answers.refusal(exc, _address(packet.payload))
-            return None, answers.reason_code(exc), self._answer(route.answer_topic, answer)
+            return None, answers.reason_code(exc), self._answer(route.answer_topic, answer), exc.message
         if outcome is None:
-            return None, ReasonCode.SUCCESS, None
+            return None, ReasonCode.SUCCESS, None, ""
         if address is None:
             return self._receipt(outcome, packet, route.answer_topic)
-        return outcome.commit, ReasonCode.SUCCESS, self._answer(route.answer_topic, answers.sub_accepted(address))
+        return outcome.commit, ReasonCode.SUCCESS, self._answer(route.answer_topic, answers.sub_accepted(address)), ""
 
     def _connect(self, packet: Publish) -> "_Taken":
         return self._platform.sub_devices.connect(self._gateway, packet.payload), None

@@ -9,11 +9,13 @@ from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
 from thingstead.mqtt.outbound import MAX_PACKET_ID
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.publish_packets import Puback, Pubrec
 from thingstead.mqtt.reasons import CONNACK_REASON_CODES, MqttError, ReasonCode
 
 V5 = ProtocolVersion.V5
 NO_LIMIT = 268_435_460  # bytes: the largest packet there can be (2.1.4)
 TOPIC_ALIAS_MAXIMUM = 10  # topic names that one end may abbreviate: about as many as a device knows
+REASON_CHARACTERS = 512  # of the reason string of an acknowledgement
 NEVER = 0xFFFF_FFFF  # a session expiry interval that never ends (3.1.2.11.2)
 
 
@@ -25,6 +27,7 @@ class Terms(NamedTuple):
     their_receive_maximum: int  # and we with the client
     their_max_packet_size_bytes: int
     their_topic_alias_maximum: int
+    explains: bool = False  # acknowledgements may carry a reason string [MQTT-3.1.2-29]
 
 
 class Accepted(NamedTuple):
@@ -57,6 +60,7 @@ def agree(connect: Connect, settings: MqttSettings) -> Terms:
         connect.properties.get(Property.MAXIMUM_PACKET_SIZE, NO_LIMIT),
         # [MQTT-3.1.2-26] [MQTT-3.1.2-27] Not more aliases than the client can take.
         min(connect.properties.get(Property.TOPIC_ALIAS_MAXIMUM, 0), TOPIC_ALIAS_MAXIMUM),
+        bool(connect.properties.get(Property.REQUEST_PROBLEM_INFORMATION, 1)),
     )
 
 
@@ -129,6 +133,18 @@ def refused(version: ProtocolVersion | None, reason_code: ReasonCode, reason: st
     if reason_code not in CONNACK_REASON_CODES:
         reason_code = ReasonCode.PROTOCOL_ERROR
     return Connack(reason_code=reason_code, properties={Property.REASON_STRING: reason}).serialize(V5)
+
+
+def explained(
+    kind: type[Puback] | type[Pubrec], packet_id: int, reason_code: ReasonCode, reason: str, terms: Terms
+) -> bytes:
+    """A PUBACK or PUBREC of 5.0, with the reason where the client can take it [MQTT-3.4.2-2, MQTT-3.5.2-2]."""
+    if reason and terms.explains:
+        text = "".join(character if character.isprintable() else "\ufffd" for character in reason[:REASON_CHARACTERS])
+        packet = kind(packet_id, reason_code, {Property.REASON_STRING: text}).serialize(V5)
+        if len(packet) <= terms.their_max_packet_size_bytes:
+            return packet
+    return kind(packet_id, reason_code).serialize(V5)
 
 
 def goodbye(reason_code: ReasonCode, reason: str, terms: Terms) -> bytes:

@@ -83,15 +83,15 @@ class OpenPlane:
             # 4.7.2: "The Server SHOULD prevent Clients from using such Topic Names to exchange messages".
             # [MQTT-3.3.5-2] (3.1.1) Before 5.0 it is acknowledged all the same.
             self._connection.counters.messages_ignored += 1
-            return None, ReasonCode.NOT_AUTHORIZED, None
+            return None, ReasonCode.NOT_AUTHORIZED, None, "topics that begin with $ are the server's"
         taken = self._space.take(packet, session)
         if taken.reason_code >= ReasonCode.UNSPECIFIED_ERROR:
-            return None, taken.reason_code, None
+            return None, taken.reason_code, None, ""
         if packet.qos == 2:
             self._taken = taken
         else:
             self._space.forward(taken, session)
-        return taken.pending, taken.reason_code, None
+        return taken.pending, taken.reason_code, None, ""
 
     def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
         """[MQTT-4.3.3-8] The identifier is kept with the message, so that it is known after a crash."""

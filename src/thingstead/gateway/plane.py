@@ -19,8 +19,9 @@ from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 Granted = tuple[Pending | None, Sequence[ReasonCode], Callable[[], None] | None]
 
 # What became of a PUBLISH: the commit to wait for before it is acknowledged (None: nothing to wait for), the reason
-# code of the acknowledgement, and the encoded answer to be written behind it. A plain tuple: one is made a message.
-Receipt = tuple[Pending | None, ReasonCode, bytes | None]
+# code of the acknowledgement, the encoded answer to be written behind it, and for people what was refused of it and why
+# (empty: nothing). A plain tuple: one is made a message.
+Receipt = tuple[Pending | None, ReasonCode, bytes | None, str]
 
 # What became of PUBLISH packets at QoS 1 that came in one go: how many from the front were taken with success, the
 # commit to wait for before they are acknowledged (None: none was taken), and the encoded answer to be written behind

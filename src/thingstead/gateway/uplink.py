@@ -6,7 +6,7 @@ from typing import Protocol
 from thingstead.errors import Unavailable
 from thingstead.gateway.acknowledgements import Acknowledgements, Pending
 from thingstead.gateway.counters import Counters
-from thingstead.gateway.handshake import TOPIC_ALIAS_MAXIMUM, Terms
+from thingstead.gateway.handshake import TOPIC_ALIAS_MAXIMUM, Terms, explained
 from thingstead.gateway.plane import Plane
 from thingstead.mqtt.aliases import InboundAliases
 from thingstead.mqtt.decoder import Packet
@@ -36,11 +36,12 @@ class Uplink:
     Commit by commit, ``owner`` is told to write what was released, or that a message cannot be kept.
     """
 
-    __slots__ = ("_acknowledgements", "_aliases", "_counters", "_inbound", "_owner", "_plane", "_version")
+    __slots__ = ("_acknowledgements", "_aliases", "_counters", "_inbound", "_owner", "_plane", "_terms", "_version")
 
     def __init__(self, plane: Plane, version: ProtocolVersion, terms: Terms, owner: Owner) -> None:
         self._plane = plane
         self._version = version
+        self._terms = terms
         self._owner = owner
         self._counters = owner.counters
         self._acknowledgements = Acknowledgements(self._release, owner.not_kept)
@@ -64,13 +65,13 @@ class Uplink:
             self._answer(None, Pubrec(packet.packet_id).serialize(self._version), 0)
             return
         try:
-            pending, reason_code, answer = self._plane.publish(packet)
+            pending, reason_code, answer, reason = self._plane.publish(packet)
         except Unavailable:
             self._inbound.refused(packet.packet_id)
             raise
         if qos == 1:
-            if reason_code and self._version is V5:
-                acknowledgement = Puback(packet.packet_id, reason_code).serialize(V5)
+            if (reason_code or reason) and self._version is V5:
+                acknowledgement = explained(Puback, packet.packet_id, reason_code, reason, self._terms)
             else:
                 acknowledgement = (_PUBACK | packet.packet_id).to_bytes(4, "big")
             self._answer(pending, acknowledgement + answer if answer else acknowledgement, 1)
@@ -79,7 +80,10 @@ class Uplink:
                 pending = self._plane.received(packet.packet_id, pending)
             elif self._version is V5:
                 self._inbound.refused(packet.packet_id)
-            acknowledgement = Pubrec(packet.packet_id, reason_code).serialize(self._version)
+            if reason and self._version is V5:
+                acknowledgement = explained(Pubrec, packet.packet_id, reason_code, reason, self._terms)
+            else:
+                acknowledgement = Pubrec(packet.packet_id, reason_code).serialize(self._version)
             self._answer(pending, acknowledgement + answer if answer else acknowledgement, 0)
             self._plane.forward()
         elif pending is not None or answer is not None:

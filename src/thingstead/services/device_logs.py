@@ -13,6 +13,8 @@ from thingstead.model.report import EventRecord
 from thingstead.services.rations import Rations
 from thingstead.storage.base import Commit, Store
 
+PARTS_REFUSED = "values were refused"  # the reason of an entry about parts of a message; its errors name them
+REASON_CHARACTERS, ERRORS_NOTED = 512, 20  # in an entry
 EXCERPT_BYTES = 1_024  # of a payload, in an entry
 BURST = 10  # rejections of one device that get an entry at once …
 INTERVAL_S = 6.0  # … and how long it takes until it may have one more; the others are counted
@@ -35,8 +37,8 @@ class DeviceLogService:
             return
         body = {
             "topic": topic[:256],
-            "reason": reason[:512],
-            "errors": [{"field": error.field, "message": error.message} for error in errors[:20]],
+            "reason": reason[:REASON_CHARACTERS],
+            "errors": [{"field": error.field, "message": error.message} for error in errors[:ERRORS_NOTED]],
             "payload": excerpt(payload),
             "suppressed": suppressed,
         }
@@ -77,6 +79,11 @@ class DeviceLogService:
     ) -> tuple[list[Command], int]:
         """The same for the commands that were sent to a device, by their ``create_time``."""
         return await self._store.commands.list_page(device.id, page, start, end)
+
+
+def parts_refused(errors: Sequence[FieldError]) -> str:
+    """What of a message was not kept, and why, in one line: its reason in the log and the errors there."""
+    return f"{PARTS_REFUSED}: " + "; ".join(f"{error.field}: {error.message}" for error in errors[:ERRORS_NOTED])
 
 
 def excerpt(payload: bytes) -> str:

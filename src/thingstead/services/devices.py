@@ -22,11 +22,21 @@ from thingstead.model.limits import Problems
 from thingstead.model.messages import DeviceChanged, DeviceRemoved, SessionsRevoked, SubDeviceAdded
 from thingstead.model.project import Tags
 from thingstead.services.imports import RowResult, import_devices
-from thingstead.services.new_device import DRAW_ATTEMPTS, NewDevice, check_new_device, draw_device, is_drawn_twice
+from thingstead.services.new_device import (
+    DIRECT,
+    DRAW_ATTEMPTS,
+    GATEWAY,
+    SUB_DEVICE,
+    NewDevice,
+    check_gateway,
+    check_new_device,
+    check_sub_address,
+    draw_device,
+    is_drawn_twice,
+)
 from thingstead.storage.base import Store
 
 ACTIVE_WITHIN_MS = 24 * 3600 * 1000  # wire reference §15.16
-DIRECT, SUB_DEVICE, GATEWAY = "1", "2", "3"  # conn_type
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +99,7 @@ class DeviceService:
         check_new_device(new, problems)
         conn_type = await self._conn_type(project_id, new.type_id, problems)
         if new.gateway_id is not None:
-            await self._check_gateway(project_id, new, conn_type, problems)
+            check_gateway(conn_type, await self._gateway_conn_type(project_id, new.gateway_id), problems)
         problems.refuse()
         device = await self._create_drawing(project_id, new)
         if device.gateway_id is not None:
@@ -111,7 +121,7 @@ class DeviceService:
         Raises:
             InvalidInput: there are too many rows.
         """
-        return await import_devices(self._store, self._clock, project_id, rows)
+        return await import_devices(self._store, self._bus, self._clock, project_id, rows)
 
     async def _conn_type(self, project_id: str, type_id: str | None, problems: Problems) -> str | None:
         """How devices of a type connect; a device without a type is a direct one (wire reference §5)."""
@@ -125,16 +135,11 @@ class DeviceService:
             problems.add("type", "no such device type")
             return None
 
-    async def _check_gateway(self, project_id: str, new: NewDevice, conn_type: str | None, problems: Problems) -> None:
-        if conn_type not in (SUB_DEVICE, None):
-            problems.add("type", "a sub-device must be of a type whose conn_type is 2")
+    async def _gateway_conn_type(self, project_id: str, gateway_id: str) -> str | None:
         try:
-            gateway = await self.get_view(project_id, new.gateway_id or "")
+            return (await self.get_view(project_id, gateway_id)).conn_type or DIRECT
         except NotFound:
-            problems.add("gateway", "no such device")
-            return
-        if gateway.conn_type != GATEWAY:
-            problems.add("gateway", "must be a device of a type whose conn_type is 3")
+            return None
 
     async def certificate(self, project_id: str, device_id: str) -> Certificate:
         """The device's present certificate."""
@@ -231,6 +236,32 @@ class DeviceService:
         self._bus.publish(DeviceChanged(device_id))
         if (view.conn_type or DIRECT) != conn_type:
             self._bus.publish(SessionsRevoked([device_id], "type changed"))
+
+    async def change_gateway(
+        self, project_id: str, device_id: str, gateway_id: str | None, sub_address: str | None
+    ) -> None:
+        """Puts a device behind a gateway, under an address of its own, or takes it from the one that it has (both
+        None). Its live session over another gateway ends.
+
+        Raises:
+            InvalidInput: only one is given, the device's type is not one of sub-devices, or there is no such gateway.
+            Conflict: another device of the gateway has this address.
+        """
+        view = await self.get_view(project_id, device_id)
+        device, problems = view.device, Problems()
+        check_sub_address(gateway_id, sub_address, problems)
+        if gateway_id is not None:
+            gateway_conn_type = await self._gateway_conn_type(project_id, gateway_id)
+            check_gateway(view.conn_type or DIRECT, gateway_conn_type, problems)
+        problems.refuse()
+        if (device.gateway_id, device.sub_address) == (gateway_id, sub_address):
+            return
+        changes = {"gateway_id": gateway_id, "sub_address": sub_address}
+        await self._store.devices.update(project_id, device_id, changes)
+        self._bus.publish(DeviceChanged(device_id))
+        self._bus.publish(SessionsRevoked([device_id], "gateway changed"))
+        if gateway_id is not None:
+            self._bus.publish(SubDeviceAdded(project_id, gateway_id, device_id))
 
     async def _check_no_sub_devices(self, project_id: str, device_id: str) -> None:
         sub_devices = DeviceFilter(gateway_id=device_id)

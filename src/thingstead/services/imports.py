@@ -2,18 +2,29 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, FieldError, InvalidInput, Unavailable
+from thingstead.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable
 from thingstead.model import ids, limits
 from thingstead.model.device import Device
 from thingstead.model.limits import Problems
+from thingstead.model.messages import SubDeviceAdded
 from thingstead.model.project import Tags
-from thingstead.services.new_device import DRAW_ATTEMPTS, NewDevice, check_new_device, draw_device, is_drawn_twice
+from thingstead.model.wording import member_problem
+from thingstead.services.new_device import (
+    DIRECT,
+    DRAW_ATTEMPTS,
+    NewDevice,
+    check_gateway,
+    check_new_device,
+    draw_device,
+)
 from thingstead.storage.base import Store
 
 ROWS_PER_COMMIT = 250  # also how long the event loop is held between two commits: some milliseconds
@@ -28,6 +39,9 @@ class ImportRow(msgspec.Struct, frozen=True, kw_only=True):
     tags: Tags = {}
     device_key: Annotated[str, Meta(max_length=limits.DEVICE_KEY_LENGTH)] | None = None
     groups: Annotated[tuple[str, ...], Meta(max_length=limits.GROUPS_PER_IMPORT_ROW)] = ()  # ids
+    gateway: str | None = None  # a device's id; makes it a sub-device, with sub_address
+    sub_address: Annotated[str, Meta(max_length=limits.SUB_ADDRESS_LENGTH)] | None = None
+    customer: str | None = None  # a customer's id
 
 
 class RowError(msgspec.Struct, frozen=True):
@@ -38,7 +52,8 @@ class RowError(msgspec.Struct, frozen=True):
 
 
 class RowResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a row: ``created``, ``exists`` (its ``device_key`` was there already), or ``refused``."""
+    """What became of a row: ``created``, ``exists`` (its ``device_key`` was there already), or ``refused``. ``errors``
+    says why it was refused, or in what the device that exists differs from the row: it is not changed."""
 
     index: int  # from 0
     result: Literal["created", "exists", "refused"]
@@ -56,35 +71,60 @@ class _Checked(NamedTuple):
 class _Names(NamedTuple):
     """What rows may name."""
 
-    types: frozenset[str]
+    types: dict[str, str]  # conn_type by id
     groups: frozenset[str]
+    gateways: dict[str, str | None]  # of the devices that rows name as their gateway: conn_type by id
+    customers: frozenset[str]  # of those that rows name
 
 
-async def import_devices(store: Store, clock: Clock, project_id: str, rows: Sequence[Any]) -> list[RowResult]:
+async def import_devices(store: Store, bus: Bus, clock: Clock, project_id: str, rows: Sequence[Any]) -> list[RowResult]:
     """Adds what can be added and answers for each row, in order.
 
     A row whose ``device_key`` the project knows, or that came earlier in the same call, changes nothing of that
-    device, but it joins the row's groups. So a call that broke off can be repeated, for rows that have a key.
+    device, but it joins the row's groups. So a call that broke off can be repeated, for rows that have a key. Devices
+    with a gateway are told as :class:`SubDeviceAdded`.
     """
     if len(rows) > limits.IMPORT_ROWS:
         raise InvalidInput.field("devices", f"must have at most {limits.IMPORT_ROWS} entries")
-    names = _Names(
-        frozenset([device_type.id for device_type in await store.device_types.list_all(project_id)]),
-        frozenset([group.id for group in await store.device_groups.list_all(project_id)]),
-    )
+    names = await _names(store, project_id, rows)
     results: list[RowResult] = []
     for start in range(0, len(rows), ROWS_PER_COMMIT):
-        part = _Part(store, clock, project_id)
+        part = _Part(store, bus, clock, project_id)
         part.check(start, rows[start : start + ROWS_PER_COMMIT], names)
         results += await part.add()
     return results
 
 
+async def _names(store: Store, project_id: str, rows: Sequence[Any]) -> _Names:
+    gateways: dict[str, str | None] = {}
+    customers: set[str] = set()
+    for gateway_id, customer_id in {_named(row, "gateway", "customer") for row in rows}:
+        if gateway_id is not None and gateway_id not in gateways:
+            with suppress(NotFound):
+                gateways[gateway_id] = (await store.devices.get_view(project_id, gateway_id)).conn_type
+        if customer_id is not None and customer_id not in customers:
+            with suppress(NotFound):
+                customers.add((await store.customers.get(project_id, customer_id)).id)
+    return _Names(
+        {device_type.id: device_type.conn_type for device_type in await store.device_types.list_all(project_id)},
+        frozenset([group.id for group in await store.device_groups.list_all(project_id)]),
+        gateways,
+        frozenset(customers),
+    )
+
+
+def _named(row: Any, *members: str) -> tuple[str | None, ...]:
+    """The ids that stand in these members of a row, as far as they could be ids."""
+    found = [row.get(member) if isinstance(row, dict) else None for member in members]
+    return tuple(value if isinstance(value, str) and limits.is_id(value) else None for value in found)
+
+
 class _Part:
     """Some rows on their way into one commit."""
 
-    def __init__(self, store: Store, clock: Clock, project_id: str) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, project_id: str) -> None:
         self._store = store
+        self._bus = bus
         self._clock = clock
         self._project_id = project_id
         self._waiting: list[_Checked] = []
@@ -136,17 +176,24 @@ class _Part:
         """The result of one row; None where it must be tried again."""
         index, key = checked.row_index, checked.new.device_key
         if isinstance(answer, Device):
+            if answer.gateway_id is not None:
+                self._bus.publish(SubDeviceAdded(self._project_id, answer.gateway_id, answer.id))
             return RowResult(index=index, result="created", id=answer.id, device_key=key or UNSET)
         if not isinstance(answer, InvalidInput | Conflict):
             raise answer
-        if isinstance(answer, InvalidInput):  # its type was removed since the rows were checked
+        if isinstance(answer, InvalidInput):  # what it names was removed since the rows were checked
             return _refused(index, answer.errors or [FieldError("row", answer.message)])
-        if key is None or is_drawn_twice(answer):
-            return None
-        existing = await self._store.devices.find_by_device_key(self._project_id, key)
-        if existing is None:  # it was removed since
-            return None
-        return RowResult(index=index, result="exists", id=existing.id, device_key=key)
+        existing = None if key is None else await self._store.devices.find_by_device_key(self._project_id, key)
+        if existing is None:
+            taken = [error for error in answer.errors if error.field == "sub_address"]
+            return _refused(index, taken) if taken else None  # None: drawn twice, or the other one was removed since
+        return RowResult(
+            index=index,
+            result="exists",
+            id=existing.id,
+            device_key=key or UNSET,
+            errors=_differences(checked.new, existing),
+        )
 
 
 def _check_row(index: int, row: Any, names: _Names) -> _Checked | RowResult:
@@ -160,17 +207,40 @@ def _check_row(index: int, row: Any, names: _Names) -> _Checked | RowResult:
         type_id=fields.type or None,
         tags=fields.tags,
         device_key=fields.device_key or None,
+        gateway_id=fields.gateway or None,
+        sub_address=fields.sub_address or None,
+        customer_id=fields.customer or None,
     )
     problems = Problems()
+    for member in row.keys() - ImportRow.__struct_encode_fields__:
+        problems.add(str(member)[:64], "is no member of a row")
     check_new_device(new, problems)
     if new.type_id is not None and new.type_id not in names.types:
         problems.add("type", "no such device type")
+    elif new.gateway_id is not None:
+        conn_type = DIRECT if new.type_id is None else names.types[new.type_id]
+        gateway_conn_type = names.gateways[new.gateway_id] or DIRECT if new.gateway_id in names.gateways else None
+        check_gateway(conn_type, gateway_conn_type, problems)
     for position, group_id in enumerate(fields.groups):
         if group_id not in names.groups:
             problems.add(f"groups[{position}]", "no such device group")
+    if new.customer_id is not None and new.customer_id not in names.customers:
+        problems.add("customer", "no such customer")
     if problems.errors:
         return _refused(index, problems.errors)
     return _Checked(index, new, fields.groups)
+
+
+def _differences(new: NewDevice, existing: Device) -> list[RowError] | UnsetType:
+    """In what of a row's references the device that has its key differs from it."""
+    wanted = {"gateway": new.gateway_id, "sub_address": new.sub_address, "customer": new.customer_id}
+    has = {"gateway": existing.gateway_id, "sub_address": existing.sub_address, "customer": existing.customer_id}
+    errors = [
+        RowError(field, "the device that has this device_key has another one, or none; it was not changed")
+        for field, value in wanted.items()
+        if value is not None and value != has[field]
+    ]
+    return errors or UNSET
 
 
 def _shape_errors(row: Any) -> list[FieldError]:
@@ -186,7 +256,7 @@ def _shape_errors(row: Any) -> list[FieldError]:
         try:
             msgspec.convert(row[field.name], field.type)
         except msgspec.ValidationError as exc:
-            errors.append(FieldError(field.name, str(exc).replace("`", "'")))
+            errors.append(FieldError(field.name, member_problem(str(exc).split(" - at ")[0], field.type)))
     return errors
 
 

@@ -8,6 +8,7 @@ from thingstead.model.device import Device
 from thingstead.model.limits import Problems
 from thingstead.model.project import Tags
 
+DIRECT, SUB_DEVICE, GATEWAY = "1", "2", "3"  # conn_type
 DRAW_ATTEMPTS = 5  # of random ids and tokens; one in a million draws meets a taken one
 DRAWN = frozenset({"id", "access_token", "view_token", "device_code"})
 
@@ -22,6 +23,7 @@ class NewDevice(msgspec.Struct, frozen=True, kw_only=True):
     device_key: str | None = None
     gateway_id: str | None = None  # makes it a sub-device; goes together with sub_address
     sub_address: str | None = None
+    customer_id: str | None = None
 
 
 def draw_device(project_id: str, new: NewDevice, now: int, device_id: str | None = None) -> Device:
@@ -34,6 +36,7 @@ def draw_device(project_id: str, new: NewDevice, now: int, device_id: str | None
         device_key=new.device_key,
         tags=new.tags,
         type_id=new.type_id,
+        customer_id=new.customer_id,
         gateway_id=new.gateway_id,
         sub_address=new.sub_address,
         access_token=ids.new_access_token(),
@@ -55,8 +58,24 @@ def check_new_device(new: NewDevice, problems: Problems) -> None:
     problems.tags(new.tags)
     if new.device_key is not None:
         problems.text("device_key", new.device_key, limits.DEVICE_KEY_LENGTH, min_length=1)
-    if (new.gateway_id is None) != (new.sub_address is None):
-        missing = "gateway" if new.gateway_id is None else "sub_address"
+    check_sub_address(new.gateway_id, new.sub_address, problems)
+
+
+def check_sub_address(gateway_id: str | None, sub_address: str | None, problems: Problems) -> None:
+    """Whether both are given, or none; and whether the address can be one."""
+    if (gateway_id is None) != (sub_address is None):
+        missing = "gateway" if gateway_id is None else "sub_address"
         problems.add(missing, "gateway and sub_address go together")
-    elif new.sub_address is not None:
-        problems.text("sub_address", new.sub_address, limits.SUB_ADDRESS_LENGTH, min_length=1)
+    elif sub_address is not None:
+        problems.text("sub_address", sub_address, limits.SUB_ADDRESS_LENGTH, min_length=1)
+
+
+def check_gateway(conn_type: str | None, gateway_conn_type: str | None, problems: Problems) -> None:
+    """Whether a device with this ``conn_type`` (None: its type does not exist) can stand behind a gateway with that one
+    (None: there is no such device)."""
+    if conn_type not in (SUB_DEVICE, None):
+        problems.add("type", "a sub-device must be of a type whose conn_type is 2")
+    if gateway_conn_type is None:
+        problems.add("gateway", "no such device")
+    elif gateway_conn_type != GATEWAY:
+        problems.add("gateway", "must be a device of a type whose conn_type is 3")

@@ -16,9 +16,9 @@ from thingstead.model import limits
 from thingstead.model.device import Device
 from thingstead.model.messages import DeviceChanged
 from thingstead.model.project import Project
-from thingstead.services.devices import DIRECT, SUB_DEVICE, DeviceService
+from thingstead.services.devices import DeviceService
 from thingstead.services.log_ins import LogIns
-from thingstead.services.new_device import NewDevice
+from thingstead.services.new_device import DIRECT, SUB_DEVICE, NewDevice
 from thingstead.services.rations import Rations
 from thingstead.storage.base import Store
 

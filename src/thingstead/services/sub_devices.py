@@ -7,13 +7,16 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.device import Device, DeviceFilter, Page
-from thingstead.model.messages import SessionsRevoked, SubDeviceAdded
-from thingstead.services.commits import TaskCommit
+from thingstead.model.messages import PresenceChanged, SessionsRevoked, SubDeviceAdded
+from thingstead.services.commits import TaskCommit, committed
 from thingstead.services.control import ControlService
+from thingstead.services.device_logs import DeviceLogService
+from thingstead.services.devices import DeviceService
 from thingstead.services.ingest import IngestService, Outcome
-from thingstead.services.payloads import MAX_SERIES_REPORTS, decode_object
+from thingstead.services.payloads import decode_object, series_item
 from thingstead.services.periodic import Periodic
 from thingstead.services.presence import PresenceService
+from thingstead.services.sub_device_making import SubDeviceMaker
 from thingstead.services.sub_presence import GatewayLink, SubDevice, SubDevicePresence, after
 from thingstead.storage.base import Commit, Store
 
@@ -36,6 +39,8 @@ class SubDeviceService:
         ingest: IngestService,
         control: ControlService,
         presence: PresenceService,
+        devices: DeviceService,
+        logs: DeviceLogService,
         *,
         timeout_s: int,
     ) -> None:
@@ -44,6 +49,7 @@ class SubDeviceService:
         self._ingest = ingest
         self._control = control
         self._presence = SubDevicePresence(presence, clock)
+        self._maker = SubDeviceMaker(store, clock, devices, logs)
         self._timeout_s = timeout_s
         self._gateways: dict[str, GatewayLink] = {}  # by the gateway's device id
         self._by_device: dict[str, SubDevice] = {}  # by the sub-device's id
@@ -51,14 +57,29 @@ class SubDeviceService:
         self._subscriptions = [
             bus.subscribe(SubDeviceAdded, self._added),
             bus.subscribe(SessionsRevoked, self._revoked),
+            bus.subscribe(PresenceChanged, self._gateway_gone),
         ]
 
     # The gateway's connection
 
     async def open(self, gateway: Device, session_id: str, remote_address: str = "") -> GatewayLink:
-        """To be called when a gateway has connected; knows all its sub-devices on return."""
+        """To be called when a gateway has connected; knows all its sub-devices on return. Those that are online over
+        an earlier connection of it stay online."""
         link = GatewayLink(gateway, session_id, remote_address)
+        before = self._gateways.get(gateway.id)
         self._gateways[gateway.id] = link
+        await self._enter_all(link)
+        if before is not None:
+            before.taken_over = True
+            for address, sub_device in before.sub_devices.items():
+                if address in link.sub_devices:
+                    self._presence.take_over(link.sub_devices[address], sub_device)
+        if self._timeout_s:
+            self._sweeper.start()
+        return link
+
+    async def _enter_all(self, link: GatewayLink) -> None:
+        gateway = link.device
         number = 1
         while True:
             page = Page(number=number, records=LOADED_PER_PAGE)
@@ -70,29 +91,56 @@ class SubDeviceService:
             if number * LOADED_PER_PAGE >= total:
                 break
             number += 1
-        if self._timeout_s:
-            self._sweeper.start()
-        return link
 
     async def closed(self, link: GatewayLink) -> None:
-        """To be called when the gateway's connection has ended: all its sub-devices are offline on return."""
+        """To be called when the gateway's connection has ended, before its session does: all its sub-devices are
+        offline on return, unless another connection of the gateway has taken over: then they wait for its
+        :meth:`open`."""
+        session = await self._store.presence.find_session(link.device.number)
+        if session is not None and session.session_id != link.session_id and not link.taken_over:
+            link.taken_over = True
+        else:
+            self._leave_all(link)
+        await link.settled()
+
+    def _gateway_gone(self, news: PresenceChanged) -> None:
+        """The connection that took over has ended, perhaps before it became one of a gateway."""
+        link = None if news.online else self._gateways.get(news.device_id)
+        if link is not None and link.taken_over:
+            self._leave_all(link)
+
+    def _leave_all(self, link: GatewayLink) -> None:
         if self._gateways.get(link.device.id) is link:
             del self._gateways[link.device.id]
         for sub_device in link.sub_devices.values():
             if self._by_device.get(sub_device.link.device.id) is sub_device:
                 del self._by_device[sub_device.link.device.id]
             self._presence.leave(sub_device, "gateway")
-        await link.settled()
 
     def route(self, device_id: str) -> SubDevice | None:
         """The sub-device with this id, if its gateway is connected to this node."""
         return self._by_device.get(device_id)
 
+    async def _connect_made(self, link: GatewayLink, address: str, type_key: str) -> None:
+        """Makes a sub-device that its gateway has announced, and takes it online; a refusal is noted."""
+        made = await self._maker.make(link, address, type_key)
+        if made is None:
+            return
+        await self._enter(link, made)
+        opened = self._presence.heard(link.sub_devices[address])
+        if opened is not None:
+            await committed(opened)
+
     # Messages up. Each names its errors by the address that they concern.
 
     def connect(self, link: GatewayLink, payload: bytes) -> Outcome:
-        """``gateway/connect`` with ``{"device": address}``: the sub-device is online once the commit has ended."""
-        return Outcome(self._presence.heard(self._named(link, decode_object(payload))), ())
+        """``gateway/connect`` with ``{"device": address}``: the sub-device is online once the commit has ended. With a
+        ``type_key`` beside it (``product`` is understood, too) one that does not exist is made."""
+        body = decode_object(payload)
+        address, type_key = body.get("device"), body.get("type_key") or body.get("product")
+        if isinstance(address, str) and isinstance(type_key, str) and address not in link.sub_devices:
+            return Outcome(TaskCommit(self._connect_made(link, address, type_key)), ())
+        return Outcome(self._presence.heard(self._named(link, body)), ())
 
     def disconnect(self, link: GatewayLink, payload: bytes) -> Outcome:
         """``gateway/disconnect`` with ``{"device": address}``."""
@@ -106,10 +154,7 @@ class SubDeviceService:
 
     def report_series(self, link: GatewayLink, payload: bytes) -> Outcome:
         """``gateway/attributes/series`` with ``{address: [{"ts", "attributes"}, …], …}`` (wire reference §15.1)."""
-        body = decode_object(payload)
-        if sum(len(items) for items in body.values() if isinstance(items, list)) > MAX_SERIES_REPORTS:
-            raise InvalidInput(f"a series has at most {MAX_SERIES_REPORTS:,} reports")
-        return self._each(link, body, self._report_series)
+        return self._each(link, decode_object(payload), self._report_series)
 
     def report_event(self, link: GatewayLink, payload: bytes) -> tuple[Outcome, str]:
         """``gateway/event/report`` with ``{"device", "event": {"method", "params", "id"}}``; the address too."""
@@ -160,11 +205,10 @@ class SubDeviceService:
             try:
                 outcome = take(sub_device, content)
             except InvalidInput as exc:
-                named = [FieldError(_within(address, error.field), error.message) for error in exc.errors]
-                refused.extend(named or [FieldError(address[:128], exc.message)])
+                refused.append(FieldError(address[:128], exc.message))
                 continue
             commit = outcome.commit or commit
-            refused.extend(FieldError(_within(address, error.field), error.message) for error in outcome.refused)
+            refused.extend(FieldError(f"{address}.{error.field}", error.message) for error in outcome.refused)
             self._presence.heard(sub_device)
         return Outcome(commit, tuple(refused))
 
@@ -174,7 +218,15 @@ class SubDeviceService:
         return self._ingest.report_values(sub_device.link, content)
 
     def _report_series(self, sub_device: SubDevice, content: Any) -> Outcome:
-        return self._ingest.take_series(sub_device.link, content)
+        now = self._clock.now_ms()
+        items = content if isinstance(content, list) else [content]
+        commit: Commit | None = None
+        refused: list[FieldError] = []
+        for ts, attributes in [series_item(item, now, f"[{index}]") for index, item in enumerate(items)]:
+            outcome = self._ingest.report_values(sub_device.link, attributes, ts)
+            commit = outcome.commit or commit
+            refused.extend(outcome.refused)
+        return Outcome(commit, tuple(refused))
 
     @staticmethod
     def _named(link: GatewayLink, body: dict[str, Any]) -> SubDevice:
@@ -216,10 +268,14 @@ class SubDeviceService:
                 self._presence.run(self._leave_removed(sub_device, message.reason))
 
     async def _leave_removed(self, sub_device: SubDevice, reason: str) -> None:
-        """A sub-device has no certificate in use that could be revoked; it only goes when it was removed."""
-        device = sub_device.link.device
-        if await self._store.devices.find_by_number(device.number) is None:
-            self._by_device.pop(device.id, None)
+        """A sub-device has no certificate in use that could be revoked; it only goes when it was removed, or has
+        another gateway or address, or none, by now."""
+        before = sub_device.link.device
+        device = await self._store.devices.find_by_number(before.number)
+        place = None if device is None else (device.gateway_id, device.sub_address)
+        if place != (sub_device.gateway.device.id, sub_device.address):
+            if self._by_device.get(before.id) is sub_device:
+                del self._by_device[before.id]
             sub_device.gateway.sub_devices.pop(sub_device.address, None)
             self._presence.leave(sub_device, reason)
 
@@ -229,8 +285,3 @@ def _member(body: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(member, dict):
         raise InvalidInput.field(name, "must be an object")
     return member
-
-
-def _within(address: str, field: str) -> str:
-    """The name of a field of a sub-device: ``meter.t``, ``meter[3].ts``."""
-    return address[:128] + ("" if field.startswith("[") else ".") + field

@@ -2,7 +2,8 @@
 
 A sub-device is online from ``gateway/connect`` or its first message until ``gateway/disconnect``, until it was silent
 for its time-out, or until its gateway's connection ends: then with the reason ``gateway``. Its session is a row like
-any other, named after the gateway's session.
+any other, named after the gateway's session. Where another connection of the gateway takes over, it takes the sessions
+of its sub-devices over too: none of them goes offline in between.
 """
 
 import asyncio
@@ -44,6 +45,7 @@ class GatewayLink:
         self.session_id = session_id
         self.remote_address = remote_address
         self.sub_devices: dict[str, SubDevice] = {}
+        self.taken_over = False  # by another connection of the gateway
 
     async def settled(self) -> None:
         """Returns when the changes of presence under way have ended."""
@@ -66,10 +68,23 @@ class SubDevicePresence:
             await asyncio.wait(list(self._tasks))
 
     def heard(self, sub_device: SubDevice) -> Commit | None:
-        """A message came from it: it is online once what is returned has ended (None: it was already)."""
+        """A message came from it: it is online once what is returned has ended (None: it was already, or its gateway
+        has another connection by now)."""
         sub_device.heard_s = self._clock.monotonic_s()
-        if sub_device.online:
+        if sub_device.online or sub_device.gateway.taken_over:
             return None
+        return TaskCommit(after(self._open(sub_device)))
+
+    def take_over(self, sub_device: SubDevice, before: SubDevice) -> None:
+        """The gateway has another connection: a sub-device that was online on the one before stays so."""
+        if before.online:
+            before.online = False
+            sub_device.heard_s = before.heard_s
+            sub_device.moves = before.moves
+            self._open(sub_device, before)
+
+    def _open(self, sub_device: SubDevice, before: SubDevice | None = None) -> asyncio.Task[None]:
+        """``before``: as which it is online yet."""
         sub_device.online = True
         device, gateway = sub_device.link.device, sub_device.gateway
         session = DeviceSession(
@@ -87,9 +102,11 @@ class SubDevicePresence:
             except BaseException:
                 if sub_device.moves is asyncio.current_task():  # nothing came after it
                     sub_device.online = False
+                if before is not None:
+                    await self._presence.close(device, _session_id(before), "gateway")
                 raise
 
-        return TaskCommit(after(self._move(sub_device, open_session)))
+        return self._move(sub_device, open_session)
 
     def leave(self, sub_device: SubDevice, reason: str) -> None:
         """It is offline, for a reason that people read."""

@@ -92,3 +92,42 @@ async def test_imported_devices_are_listed_in_the_order_of_their_rows(api: Api) 
     names = [f"d{number}" for number in range(50)]
     await import_rows(api, *[{"name": name} for name in names])
     assert [item["name"] for item in (await api.get("devices", page_records=50))["items"]] == names
+
+
+async def test_gateway_address_and_customer_of_a_row_are_kept(api: Api) -> None:
+    gateway_type, sub_type = await api.new_type(conn_type="3"), await api.new_type(conn_type="2")
+    gateway = await api.new_device(type=gateway_type)
+    customer = (await api.call("POST", "customer", {"account": "ann", "name": "Ann", "password": "12345678"}))["id"]
+    behind = {"type": sub_type, "gateway": gateway}
+    rows = [{"name": "a", "device_key": "k", "sub_address": "1", "customer": customer, **behind}]
+    info = await import_rows(
+        api,
+        *rows,
+        {"name": "b", "sub_address": "1", **behind},
+        {"name": "c", **behind},
+        {"name": "d", "gateway": gateway, "sub_address": "2"},
+        {"name": "e", "type": sub_type, "gateway": "nowhere", "sub_address": "2"},
+        {"name": "f", "customer": "nobody"},
+        {"name": "g", "sub_adress": "3"},
+    )
+    named = [[error["field"] for error in item.get("errors", [])] for item in info["items"]]
+    assert named == [[], ["sub_address"], ["sub_address"], ["type"], ["gateway"], ["customer"], ["sub_adress"]]
+    assert (info["created"], info["refused"]) == (1, 6)
+    [listed] = (await api.get("devices", gateway=gateway))["items"]
+    device_id = info["items"][0]["id"]
+    assert listed["id"] == device_id
+    again = await import_rows(api, *rows, {**rows[0], "sub_address": "7"})
+    assert [item["result"] for item in again["items"]] == ["exists", "exists"]
+    assert "errors" not in again["items"][0]
+    assert [error["field"] for error in again["items"][1]["errors"]] == ["sub_address"]
+
+
+async def test_a_device_is_put_behind_a_gateway_by_the_api(api: Api) -> None:
+    gateway = await api.new_device(type=await api.new_type(conn_type="3"))
+    device = await api.new_device(type=await api.new_type(conn_type="2"))
+    await api.call("PUT", f"device/{device}/gateway", {"gateway": gateway, "sub_address": "9"})
+    assert [item["id"] for item in (await api.get("devices", gateway=gateway))["items"]] == [device]
+    await api.call("PUT", f"device/{device}/gateway", {"gateway": None, "sub_address": None})
+    assert (await api.get("devices", gateway=gateway))["items"] == []
+    refusal = await api.refusal("PUT", f"device/{device}/gateway", {"gateway": device, "sub_address": "9"})
+    assert refusal.fields == {"gateway"}

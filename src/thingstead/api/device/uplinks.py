@@ -14,6 +14,7 @@ from thingstead.errors import InvalidInput, TooManyRequests
 from thingstead.model import limits
 from thingstead.services.commits import committed
 from thingstead.services.device_links import DeviceLink
+from thingstead.services.device_logs import PARTS_REFUSED
 from thingstead.services.ingest import Outcome
 from thingstead.services.streams import MAX_DATA_BYTES
 
@@ -93,7 +94,7 @@ async def _settle(call: Call, topic: str, take: Callable[[DeviceLink, bytes], Ou
     if outcome.commit is not None:
         await committed(outcome.commit)
     if refused:
-        call.platform.device_logs.rejected(call.device, topic, "values were refused", refused, call.body)
+        call.platform.device_logs.rejected(call.device, topic, PARTS_REFUSED, refused, call.body)
     return kept(refused)
 
 

@@ -141,6 +141,13 @@ class DeviceTypeBody(msgspec.Struct, frozen=True, kw_only=True):
     type: str | None
 
 
+class DeviceGatewayBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Behind which gateway a device stands, and its address there; empty or null: none."""
+
+    gateway: Annotated[str, Meta(description="The gateway's id.")] | None
+    sub_address: Annotated[str, Meta(max_length=limits.SUB_ADDRESS_LENGTH)] | None
+
+
 def show_device(view: DeviceView) -> DeviceItem:
     """A device as lists show it."""
     device, alarm = view.device, view.alarm

@@ -5,6 +5,7 @@ from thingstead.api.fields import Created, KeysBody, Listed, TagsBody, listed
 from thingstead.api.project.device_shapes import (
     DeviceBody,
     DeviceDetail,
+    DeviceGatewayBody,
     DeviceInfoBody,
     DeviceItem,
     DevicesQuery,
@@ -111,6 +112,15 @@ async def change_type(call: Call) -> None:
     """Values that the device has reported stay. Where the way of connecting changes (conn_type), its live session
     ends."""
     await call.platform.devices.change_type(call.caller.project_id, call.path["device_id"], call.body.type or None)
+
+
+async def change_gateway(call: Call) -> None:
+    """Puts a device behind a gateway: the gateway must be of a type whose conn_type is 3, the device of one whose
+    conn_type is 2. With `null` for both it stands behind none. A gateway that is connected knows it at once."""
+    body: DeviceGatewayBody = call.body
+    await call.platform.devices.change_gateway(
+        call.caller.project_id, call.path["device_id"], body.gateway or None, body.sub_address or None
+    )
 
 
 ENDPOINTS = (
@@ -221,6 +231,16 @@ ENDPOINTS = (
         handler=change_type,
         tag=TAG,
         body=DeviceTypeBody,
+        refusals=(NotFound, Conflict),
+        extension=True,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/device/{device_id}/gateway",
+        summary="Change a device's gateway",
+        handler=change_gateway,
+        tag=TAG,
+        body=DeviceGatewayBody,
         refusals=(NotFound, Conflict),
         extension=True,
     ),

@@ -159,8 +159,8 @@ def create(
 
 
 def import_many(rows: Sequence[Mapping[str, Any]]) -> Call[Imported]:
-    """Up to 10,000 devices; each row has the members of :func:`create` but ``gateway`` and ``sub_address``, and perhaps
-    ``groups``, a list of ids."""
+    """Up to 10,000 devices; each row has the members of :func:`create`, and perhaps ``groups``, a list of ids, and
+    ``customer``, an id."""
     return Call("POST", "/devices_import", Imported, {"devices": rows})
 
 
@@ -199,3 +199,9 @@ def remove_tags(device_id: str, keys: Sequence[str]) -> Call[Nothing]:
 
 def change_type(device_id: str, type_id: str | None) -> Call[Nothing]:
     return Call("PUT", f"/device/{segment(device_id)}/type", Nothing, {"type": type_id})
+
+
+def change_gateway(device_id: str, gateway: str | None, sub_address: str | None) -> Call[Nothing]:
+    """Puts the device behind a gateway, or with None for both behind none."""
+    body = {"gateway": gateway, "sub_address": sub_address}
+    return Call("PUT", f"/device/{segment(device_id)}/gateway", Nothing, body)

@@ -1,0 +1,98 @@
+"""What a device may have meant by a topic that means nothing, or a filter that nothing can match (wire reference §3.2,
+§5)."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import lru_cache
+
+from thingstead.mqtt.topics import parse_shared
+
+UP = ("attributes", "attributes/series", "attributes/get/<id>", "event/report/<id>", "command/reply/<id>")
+UP_DATA = "data/<identifier>"
+UP_GATEWAY = (
+    "gateway/connect",
+    "gateway/disconnect",
+    "gateway/attributes",
+    "gateway/attributes/series",
+    "gateway/attributes/get",
+    "gateway/event/report",
+    "gateway/command/reply",
+)
+DOWN = (
+    "attributes/response",
+    "attributes/series/response",
+    "attributes/get/response/+",
+    "attributes/push",
+    "event/response/+",
+    "command/send/+",
+    "command/reply/response/+",
+    "data/+/set",
+)
+DOWN_GATEWAY = (
+    "gateway/attributes/response",
+    "gateway/attributes/series/response",
+    "gateway/attributes/get/response",
+    "gateway/attributes/push",
+    "gateway/event/response",
+    "gateway/command/send",
+)
+ANSWERS_GATEWAY = {
+    "gateway/attributes": "gateway/attributes/response",
+    "gateway/attributes/series": "gateway/attributes/series/response",
+    "gateway/attributes/get": "gateway/attributes/get/response",
+    "gateway/event/report": "gateway/event/response",
+}
+NO_GATEWAY = "the device is no gateway: the conn_type of its type is not 3"
+_CHARACTERS = 64  # of a topic that is compared with ours, none of which is half as long
+_CLOSENESS = 0.75
+
+
+def explain_topic(topic: str, *, gateway: bool) -> str:
+    """Why a device's message on ``topic`` has no effect."""
+    if not gateway and topic.split("/", 1)[0] == "gateway":
+        return NO_GATEWAY
+    if any(may_match(pattern, topic) for pattern in DOWN + DOWN_GATEWAY):
+        return "the topic means nothing here: it is one that devices subscribe to"
+    known = (*UP, UP_DATA, *(UP_GATEWAY if gateway else ()))
+    return "the topic means nothing here" + _did_you_mean(topic, known)
+
+
+def explain_filter(topic_filter: str, *, gateway: bool) -> str | None:
+    """Why nothing will ever come for a subscription to ``topic_filter``; None where something may."""
+    topic_filter = parse_shared(topic_filter).topic_filter
+    known = DOWN + DOWN_GATEWAY if gateway else DOWN
+    if any(may_match(topic_filter, pattern) for pattern in known):
+        return None
+    if not gateway and topic_filter.split("/", 1)[0] == "gateway":
+        return f"nothing is ever sent to the device on this topic: {NO_GATEWAY}"
+    return "nothing is ever sent to the device on this topic" + _did_you_mean(topic_filter, known)
+
+
+def may_match(topic_filter: str, pattern: str) -> bool:
+    """Whether there is a topic name that both match; ``pattern`` has no ``#``."""
+    wanted, levels = topic_filter.split("/"), pattern.split("/")
+    if wanted[-1] == "#":
+        del wanted[-1]
+        if len(levels) < len(wanted):
+            return False
+        del levels[len(wanted) :]
+    return len(wanted) == len(levels) and all(
+        ours == theirs or "+" in (ours, theirs) for ours, theirs in zip(wanted, levels, strict=True)
+    )
+
+
+def _did_you_mean(topic: str, known: Iterable[str]) -> str:
+    """The known topic that is nearest, if one is near: without regard to case, outer slashes and a missing id."""
+    if len(topic) > _CHARACTERS:
+        return ""
+    return _nearest(topic.strip("/").lower(), tuple(known))
+
+
+@lru_cache(maxsize=1_000)  # a device that errs does so again and again
+def _nearest(bare: str, known: tuple[str, ...]) -> str:
+    by_bare: dict[str, str] = {}
+    for each in known:
+        by_bare[each] = each
+        by_bare.setdefault(each.partition("/<")[0].removesuffix("/+"), each)
+    near = get_close_matches(bare, by_bare, n=1, cutoff=_CLOSENESS)
+    return f"; did you mean {by_bare[near[0]]}?" if near else ""

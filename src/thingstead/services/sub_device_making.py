@@ -1,0 +1,57 @@
+"""Sub-devices that their gateway makes by announcing them, where their type lets devices create themselves."""
+
+from contextlib import suppress
+
+from thingstead.clock import Clock
+from thingstead.errors import Conflict, Forbidden, ThingsteadError, TooManyRequests, Unavailable
+from thingstead.model import limits
+from thingstead.model.device import Device
+from thingstead.services.device_logs import DeviceLogService
+from thingstead.services.devices import DeviceService
+from thingstead.services.new_device import NewDevice
+from thingstead.services.rations import Rations
+from thingstead.services.sub_presence import GatewayLink
+from thingstead.storage.base import Store
+
+SUB_DEVICES_MADE_LIMIT = 1_000  # of one gateway; with so many it makes no further ones by itself
+MADE_BURST, MADE_INTERVAL_S = 100, 1.0  # sub-devices that one gateway makes at once, and then one at intervals
+
+
+class SubDeviceMaker:
+    """Makes sub-devices, within bounds of number and rate for each gateway."""
+
+    def __init__(self, store: Store, clock: Clock, devices: DeviceService, logs: DeviceLogService) -> None:
+        self._store = store
+        self._devices = devices
+        self._logs = logs
+        self._made = Rations(clock, MADE_BURST, MADE_INTERVAL_S)
+
+    async def make(self, link: GatewayLink, address: str, type_key: str) -> Device | None:
+        """The sub-device with this address, under the type with this TypeKey; None where that is refused, which stands
+        in the log of the gateway's rejected messages then.
+
+        Raises:
+            Unavailable: it cannot be kept now.
+        """
+        try:
+            return await self._make(link, address, type_key)
+        except Unavailable:
+            raise
+        except ThingsteadError as exc:
+            reason = f"the sub-device {address[: limits.SUB_ADDRESS_LENGTH]!r} was not made: {exc.message}"
+            self._logs.rejected(link.device, "gateway/connect", reason, (), b"")
+            return None
+
+    async def _make(self, link: GatewayLink, address: str, type_key: str) -> Device | None:
+        gateway = link.device
+        device_type = await self._store.device_types.find_by_type_key(gateway.project_id, type_key)
+        if device_type is None or not device_type.auto_create:
+            raise Forbidden("no type has this type_key, or devices of it do not create themselves")
+        if len(link.sub_devices) >= SUB_DEVICES_MADE_LIMIT:
+            raise Conflict(f"the gateway has {SUB_DEVICES_MADE_LIMIT} sub-devices already")
+        if self._made.take(gateway.number) is None:
+            raise TooManyRequests("the gateway makes sub-devices too fast", retry_after_s=int(MADE_INTERVAL_S))
+        new = NewDevice(name=address, type_id=device_type.id, gateway_id=gateway.id, sub_address=address)
+        with suppress(Conflict):  # it was announced twice at once
+            await self._devices.create(gateway.project_id, new)
+        return await self._store.devices.find_by_sub_address(gateway.id, address)
