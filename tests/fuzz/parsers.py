@@ -11,7 +11,7 @@ from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.reasons import MqttError, ReasonCode
 from thingstead.mqtt.topics import check_topic_filter, check_topic_name, matches
 from thingstead.mqtt.tree import TopicTree
-from thingstead.services.payloads import decode_any, decode_object, parse_series
+from thingstead.services.payloads import decode_any, decode_object, read_series
 
 LIMIT_BYTES = 2_048
 NOW_MS = 1_700_000_000_000
@@ -98,7 +98,7 @@ def _valid(check: object, text: str) -> bool:
 
 def payloads(data: bytes) -> None:
     """JSON of devices."""
-    for parse in (decode_object, decode_any, lambda payload: parse_series(payload, NOW_MS)):
+    for parse in (decode_object, decode_any, lambda payload: read_series(decode_any(payload), NOW_MS)):
         with suppress(InvalidInput):
             parse(data)
 

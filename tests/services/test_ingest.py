@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.services.conftest import NOW, Workshop
-from thingstead.errors import InvalidInput
+from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.device import Device, Page
 from thingstead.model.device_type import AttributeDefinition, EventDefinition, Functions, Parameter
 from thingstead.model.messages import DeviceChanged, DeviceTypeChanged, EventReported, Message, ReportsCommitted
@@ -154,7 +154,7 @@ async def test_a_report_is_current_whatever_a_wrong_clock_left_behind(workshop: 
         {"ts": -1, "temperature": 1},
         {"ts": -1e308, "temperature": 1},
         {"ts": NOW + FUTURE_TOLERANCE_MS + 1, "temperature": 1},
-        [{"ts": NOW, "temperature": 1}, 5],
+        [{"ts": NOW + FUTURE_TOLERANCE_MS + 1, "temperature": 1}, 5],
         "text",
     ],
 )
@@ -232,3 +232,40 @@ async def test_a_connection_follows_changes_of_its_type_and_of_its_device(worksh
     workshop.bus.publish(DeviceChanged(device.id))
     await workshop.ingest.links.refreshed()
     assert workshop.ingest.report_attributes(link, b'{"temperature":400}').refused == ()
+
+
+async def test_what_is_wrong_in_a_series_is_named_and_the_rest_is_kept(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    link = await workshop.ingest.link(device)
+    series = [
+        {"ts": NOW + 2, "attributes": {"t": 1, "big": 2**64, "none": None}},
+        {"ts": NOW + 2 * FUTURE_TOLERANCE_MS, "attributes": {"t": 2}},
+        5,
+        {"ts": NOW + 1, "attributes": {f"n{number}": 1 for number in range(MAX_ATTRIBUTES_PER_REPORT + 1)}},
+        {"ts": NOW, "t": 3, "deep": {"in": [-(2**63) - 1]}},
+    ]
+    outcome = workshop.ingest.report_series(link, json.dumps(series).encode())
+    await settle(outcome)
+    assert outcome.refused == (
+        FieldError("[1].ts", "lies more than a day in the future"),
+        FieldError("[2]", "must be an object"),
+        FieldError("[4].deep", "an integer needs more than 64 bits"),
+        FieldError("[3]", "a report has at most 1000 attributes"),
+        FieldError("[0].none", "null is no value"),
+        FieldError("[0].big", "an integer needs more than 64 bits"),
+    )
+    points = await workshop.store.history.series(device.number, "t", 0, NOW * 2, offset=0, limit=10)
+    assert [(point.ts, point.value) for point in points] == [(NOW + 2, 1), (NOW, 3)]
+    assert (await current(workshop, device)).keys() == {"t"}
+
+
+async def test_an_integer_of_more_than_64_bits_is_named_and_the_rest_is_kept(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    link = await workshop.ingest.link(device)
+    outcome = workshop.ingest.report_attributes(link, b'{"t":1,"big":18446744073709551616,"u":2}')
+    await settle(outcome)
+    assert outcome.refused == (FieldError("big", "an integer needs more than 64 bits"),)
+    assert await current(workshop, device) == {"t": (NOW, 1), "u": (NOW, 2)}
+    with pytest.raises(InvalidInput) as refused:
+        workshop.ingest.report_attributes(link, b'{"none":null,"big":18446744073709551616}')
+    assert [error.field for error in refused.value.errors] == ["none", "big"]

@@ -13,6 +13,7 @@ from thingstead.model.messages import PresenceChanged, SubDeviceAdded
 from thingstead.services import sub_device_making
 from thingstead.services.commits import committed
 from thingstead.services.ingest import Outcome
+from thingstead.services.payloads import MAX_SERIES_REPORTS
 from thingstead.services.sub_presence import GatewayLink
 
 
@@ -273,3 +274,20 @@ async def test_a_sub_device_whose_session_could_not_be_kept_comes_online_with_it
         await house.settle(service.connect(house.link, packed({"device": "a"})))
     await house.settle(service.connect(house.link, packed({"device": "a"})))
     assert house.news == [("a", True, "connected")]
+
+
+async def test_what_is_wrong_in_the_series_of_a_sub_device_is_named_and_the_rest_is_kept(house: House) -> None:
+    payload = packed({"a": [{"ts": 2_000, "x": 2}, {"ts": "now", "x": 3}, {"ts": 1_000, "x": 2**70, "y": 1}], "b": 5})
+    outcome = await house.settle(house.workshop.sub_devices.report_series(house.link, payload))
+    assert [(error.field, error.message) for error in outcome.refused] == [
+        ("a[1].ts", "must be a timestamp in ms"),
+        ("a[2].x", "an integer needs more than 64 bits"),
+        ("b.body", "must be an object"),
+    ]
+    assert await house.current("a") == {"x": 2, "y": 1}
+
+
+async def test_the_series_of_all_sub_devices_together_have_a_limit(house: House) -> None:
+    half = [{"ts": ts, "x": 1} for ts in range(MAX_SERIES_REPORTS // 2 + 1)]
+    with pytest.raises(InvalidInput, match="a series has at most 10,000 reports"):
+        house.workshop.sub_devices.report_series(house.link, packed({"a": half, "b": half}))

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contract.nouns import device, project_of
+from tests.contract.nouns import NOW, device, device_type, project_of
 from thingstead.clock import ManualClock
 from thingstead.errors import InvalidInput, Unavailable
 from thingstead.model.device import Device
+from thingstead.model.device_type import AttributeDefinition, Functions
 from thingstead.services import tables
 from thingstead.services.history import iso_utc
 from thingstead.services.history_import import HistoryImportService, Imported
@@ -134,30 +135,38 @@ async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
     for project_id in ("ours", "theirs"):
         await store.projects.create(*project_of(project_id))
     kept = await store.devices.create(device("boiler", device_key="K1"))
+    functions = Functions(
+        attributes=(
+            AttributeDefinition(identifier="power", data_options={"max": 100}),
+            AttributeDefinition(identifier="on", attr_type="push", data_type="switch"),
+        )
+    )
+    await store.device_types.create(device_type("meter", functions=functions))
+    await store.devices.create(device("typed", type_id="meter"))
     await store.devices.create(device("strange", project_id="theirs", device_key="K2"))
     yield Installation(store, kept)
     await store.close()
 
 
 async def test_an_import_that_is_repeated_adds_nothing(installation: Installation) -> None:
-    rows = [("boiler", "", "x", str(ts), str(ts / 2)) for ts in range(3000)]
+    rows = [("boiler", "", "x", str(NOW + ts), str(ts / 2)) for ts in range(3000)]
     for _ in range(3):
         assert await installation.bring(*rows) == Imported(3000, 0, [])
         await installation.store.history.packer.pack(whole=True)
-        assert await installation.series() == [(ts, ts / 2) for ts in range(2999, -1, -1)]
+        assert await installation.series() == [(NOW + ts, ts / 2) for ts in range(2999, -1, -1)]
 
 
 async def test_imported_points_are_no_uplink_and_the_greatest_timestamp_is_current(installation: Installation) -> None:
-    await installation.bring(("boiler", "", "x", 2000, "2"), ("boiler", "", "x", 1000, "1"))
+    await installation.bring(("boiler", "", "x", NOW, "2"), ("boiler", "", "x", NOW - 1, "1"))
     current = await installation.store.history.current(installation.device.number)
-    assert (current["x"].ts, current["x"].value) == (2000, 2)
+    assert (current["x"].ts, current["x"].value) == (NOW, 2)
     assert installation.store.history.active_of([installation.device.number]) == {installation.device.number: {}}
 
 
 async def test_a_device_is_found_by_its_key_where_its_id_is_of_another_installation(installation: Installation) -> None:
-    done = await installation.bring(("unknown", "K1", "x", 1, "1"), ("", "K1", "x", 2, "2"))
+    done = await installation.bring(("unknown", "K1", "x", NOW, "1"), ("", "K1", "x", NOW + 1, "2"))
     assert done == Imported(2, 0, [])
-    assert await installation.series() == [(2, 2), (1, 1)]
+    assert await installation.series() == [(NOW + 1, 2), (NOW, 1)]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +177,12 @@ async def test_a_device_is_found_by_its_key_where_its_id_is_of_another_installat
         (("strange", "K2", "x", 1, "1"), "row 1: no such device: strange"),
         (("boiler", "", "a b", 1, "1"), "row 1: identifier: 'a b' cannot be one"),
         (("boiler", "", "x", "soon", "1"), "row 1: ts: 'soon' is no instant in ms"),
-        (("boiler", "", "x", -1, "1"), "row 1: ts: -1 is no instant in ms"),
+        (("boiler", "", "x", "nan", "1"), "row 1: ts: 'nan' is no instant in ms"),
+        (("boiler", "", "x", -1, "1"), "row 1: ts: must not be before 1970"),
+        (("boiler", "", "x", "4102444800000", "1"), "row 1: ts: lies more than a day in the future"),
+        (("boiler", "", "x", 1, "null"), "row 1: x: null is no value"),
+        (("typed", "", "power", 1, '"much"'), "row 1: power: must be a number"),
+        (("typed", "", "power", 1, "101"), "row 1: power: 101 is above the maximum 100"),
         (("boiler", "", "x", None, "1"), "row 1: ts: None is no instant in ms"),
         (("boiler", "", "x", 1, "on"), "row 1: value: 'on' is no JSON"),
         (("boiler", "", "x", 1, None), "row 1: value: None is no JSON"),
@@ -178,7 +192,17 @@ async def test_a_device_is_found_by_its_key_where_its_id_is_of_another_installat
 async def test_a_row_that_is_wrong_is_named_and_spares_the_others(
     installation: Installation, row: tuple[str, str, str, Any, Any], problem: str
 ) -> None:
-    done = await installation.bring(row, ("boiler", "", "good", 1, "true"))
+    done = await installation.bring(row, ("boiler", "", "good", NOW, "true"))
     assert done == Imported(1, 1, [problem])
-    assert await installation.series("good") == [(1, True)]
+    assert await installation.series("good") == [(NOW, True)]
     assert await installation.series("x") == []
+
+
+async def test_instants_and_values_are_understood_as_those_of_devices(installation: Installation) -> None:
+    texts = [("1700000000", "1"), ("1700000000.5", "2"), (1_700_000_001_000, "3"), ("1700000001001.9", "4")]
+    done = await installation.bring(*(("boiler", "", "x", ts, value) for ts, value in texts))
+    assert done == Imported(4, 0, [])
+    assert await installation.series() == [(NOW + 1001, 4), (NOW + 1000, 3), (NOW + 500, 2), (NOW, 1)]
+    assert await installation.bring(("typed", "", "on", NOW, '"ON"')) == Imported(1, 0, [])
+    typed = await installation.store.devices.get("ours", "typed")
+    assert (await installation.store.history.current(typed.number))["on"].value is True

@@ -27,6 +27,7 @@ WRITABLE: dict[Source, frozenset[str]] = {
     "report": frozenset({"report", "both"}),
     "push": frozenset({"push", "both"}),
     "cloud": frozenset({"cloud", "push", "both"}),
+    "import": frozenset({"report", "push", "cloud", "both"}),  # whoever it came from at its time
 }
 REFUSED_CLASS: dict[Source, str] = {
     "report": "is not reported by the device (its attr_type is {})",

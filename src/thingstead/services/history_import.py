@@ -1,6 +1,10 @@
-"""Brings points from a table into history. Doing it again adds nothing: a point that is there already is kept once."""
+"""Brings points from a table into history. What devices may not report is refused here too: impossible timestamps,
+null, values that break the definition of the device's type. Doing it again adds nothing: a point that is there already
+is kept once.
+"""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -9,11 +13,10 @@ import msgspec
 from thingstead.clock import Clock
 from thingstead.errors import ThingsteadError
 from thingstead.model.device import Device
-from thingstead.model.limits import INSTANT_MS
 from thingstead.model.report import Report
-from thingstead.model.values import valid_identifier
+from thingstead.model.values import UNDEFINED, CompiledFunctions, valid_identifier
 from thingstead.services.commits import committed
-from thingstead.services.payloads import check_depth
+from thingstead.services.payloads import check_depth, timestamp_ms
 from thingstead.services.tables import Row
 from thingstead.storage.base import Commit, Store
 
@@ -64,6 +67,7 @@ class _Import:
         self._clock = clock
         self._project_id = project_id
         self._devices: dict[tuple[str, str], Device | None] = {}
+        self._definitions: dict[str, CompiledFunctions] = {}  # by type id
 
     async def run(self, rows: Iterable[Row], progress: Callable[[Imported], None]) -> Imported:
         points = refused = 0
@@ -90,10 +94,21 @@ class _Import:
         device = await self._device(row)
         if not valid_identifier(row.identifier):
             raise _Refused(f"identifier: {row.identifier!r} cannot be one")
-        report = Report(
-            device.number, _instant(row.ts), self._clock.now_ms(), {row.identifier: _value(row.value)}, "import"
-        )
-        return self._store.history.append(report)
+        now = self._clock.now_ms()
+        ts, attributes = timestamp_ms(_number(row.ts), now, "ts"), {row.identifier: _value(row.value)}
+        refused = (await self._functions(device)).check(attributes, "import")
+        if refused:
+            raise _Refused(f"{refused[0].field}: {refused[0].message}")
+        return self._store.history.append(Report(device.number, ts, now, attributes, "import"))
+
+    async def _functions(self, device: Device) -> CompiledFunctions:
+        """The definition that the values of a device must keep to."""
+        if device.type_id is None:
+            return UNDEFINED
+        if device.type_id not in self._definitions:
+            device_type = await self._store.device_types.get(self._project_id, device.type_id)
+            self._definitions[device.type_id] = CompiledFunctions(device_type.functions)
+        return self._definitions[device.type_id]
 
     async def _device(self, row: Row) -> Device:
         key = (row.device_id, row.device_key)
@@ -124,14 +139,19 @@ class _Import:
             await committed(commit)
 
 
-def _instant(ts: Any) -> int:
+def _number(ts: Any) -> int | float:
+    """A timestamp as it stands in a table: a number, or its text."""
     try:
-        instant = int(ts)
+        return int(ts)
     except (TypeError, ValueError, OverflowError):
-        instant = -1
-    if not 0 <= instant <= INSTANT_MS:
-        raise _Refused(f"ts: {ts!r} is no instant in ms")
-    return instant
+        pass
+    try:
+        number = float(ts)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise _Refused(f"ts: {ts!r:.60} is no instant in ms")
+    return number
 
 
 def _value(text: Any) -> Any:

@@ -5,7 +5,6 @@ hands every payload in with it; the answer names the commit to wait for before a
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from thingstead.bus.base import Bus
@@ -18,7 +17,15 @@ from thingstead.model.values import check_params, valid_identifier
 from thingstead.services.alarm_watch import DeviceWatch
 from thingstead.services.alarm_watches import AlarmWatches, check_ready
 from thingstead.services.device_links import DeviceLink, DeviceLinks
-from thingstead.services.payloads import DECODE_ERRORS, decode_object, may_be_deep, parse_series, read_object
+from thingstead.services.payloads import (
+    DECODE_ERRORS,
+    decode_any,
+    decode_object,
+    may_be_deep,
+    out_of_range,
+    read_object,
+    read_series,
+)
 from thingstead.storage.base import Commit, Store
 
 MAX_ATTRIBUTES_PER_REPORT = 1_000
@@ -77,7 +84,19 @@ class IngestService:
         now = self._now_ms()
         number = link.device.number
         report = Report(number, now, now, attributes, "report") if ts is None else Report(number, ts, now, attributes)
-        commit = self.keep(link, report)
+        try:
+            commit = self.keep(link, report)
+        except InvalidInput as exc:  # values that the store cannot keep: the others are kept
+            named = exc.errors or tuple(out_of_range(attributes))
+            if attributes.keys().isdisjoint(error.field for error in named):
+                raise
+            self.attributes_refused += len(named)
+            refused = (*refused, *named)
+            for error in named:
+                attributes.pop(error.field, None)
+            if not attributes:
+                raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused) from exc
+            commit = self.keep(link, report)
         self.reports_accepted += 1
         return Outcome(commit, refused)
 
@@ -140,14 +159,29 @@ class IngestService:
                 self._watches.report(watch, report)
 
     def report_series(self, link: DeviceLink, payload: bytes) -> Outcome:
-        """Past attributes with device timestamps (wire reference §15.1). Kept or refused as a whole where the
-        payload is malformed; single attributes that break the definition are refused one by one."""
+        """Past attributes with device timestamps (wire reference §15.1).
+
+        Raises:
+            InvalidInput: it is not JSON, has too many reports, or none that is well-formed.
+            Unavailable: it cannot be kept now; the beginning may have been.
+        """
+        return self.take_series(link, decode_any(payload))
+
+    def take_series(self, link: DeviceLink, body: Any) -> Outcome:
+        """:meth:`report_series` with a payload that is decoded already. Reports and attributes that cannot be kept are
+        refused one by one, by name."""
         commit: Commit | None = None
-        refused: list[FieldError] = []
         # Oldest first: what is older than the current value is history only, and raises no alarm.
-        for ts, attributes in sorted(parse_series(payload, self._now_ms()), key=itemgetter(0)):
-            outcome = self.report_values(link, attributes, ts)
-            refused.extend(outcome.refused)
+        reports, refused = read_series(body, self._now_ms())
+        self.attributes_refused += len(refused)
+        for ts, attributes, where in reports:
+            try:
+                outcome = self.report_values(link, attributes, ts)
+            except InvalidInput as exc:
+                named = [FieldError(where + error.field, error.message) for error in exc.errors]
+                refused.extend(named or [FieldError(where.rstrip(".") or "attributes", exc.message)])
+                continue
+            refused.extend(FieldError(where + error.field, error.message) for error in outcome.refused)
             commit = outcome.commit or commit
         return Outcome(commit, tuple(refused))
 

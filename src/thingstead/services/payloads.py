@@ -1,11 +1,12 @@
 """Decodes the JSON payloads of the device plane. Every failure is InvalidInput; size is bounded by the transport."""
 
 from collections.abc import Callable
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
-from thingstead.errors import InvalidInput
+from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.json_text import is_too_deep
 from thingstead.model.limits import JSON_DEPTH
 from thingstead.model.wording import json_problem
@@ -21,6 +22,7 @@ DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 read_object: Callable[[bytes | memoryview], dict[str, Any]]
 read_object = msgspec.json.Decoder(dict[str, Any]).decode  # raises DECODE_ERRORS
+_encode = msgspec.msgpack.Encoder().encode  # as the store keeps values
 _any_decoder = msgspec.json.Decoder()
 
 
@@ -72,23 +74,54 @@ def _reason(payload: bytes, exc: Exception) -> str:
     return json_problem(payload, exc)
 
 
-def parse_series(payload: bytes, now_ms: int) -> list[tuple[int, dict[str, Any]]]:
+class PastReport(NamedTuple):
+    """One report of a series."""
+
+    ts: int  # ms
+    attributes: dict[str, Any]
+    where: str  # names it in errors, a dot at its end; empty where there is no other
+
+
+def read_series(body: Any, now_ms: int) -> tuple[list[PastReport], list[FieldError]]:
     """``attributes/series`` (wire reference §15.1): ``{"ts", "attributes"}``, an array of these, or a flat object with
-    ``ts``. Returns (ts in ms, attributes) in the order given."""
-    body = decode_any(payload)
-    items = body if isinstance(body, list) else [body]
-    if len(items) > MAX_SERIES_REPORTS:
-        raise InvalidInput(f"a series has at most {MAX_SERIES_REPORTS} reports")
-    return [series_item(item, now_ms, f"[{index}]") for index, item in enumerate(items)]
+    ``ts``. The reports, oldest first, and what is wrong with the others.
+
+    Raises:
+        InvalidInput: there are too many, or nothing is left.
+    """
+    reports: list[PastReport] = []
+    refused: list[FieldError] = []
+    if isinstance(body, list) and len(body) > MAX_SERIES_REPORTS:
+        raise InvalidInput(f"a series has at most {MAX_SERIES_REPORTS:,} reports")
+    for index, item in enumerate(body if isinstance(body, list) else [body]):
+        try:
+            reports.append(_past_report(item, now_ms, f"[{index}]" if isinstance(body, list) else ""))
+        except InvalidInput as exc:
+            refused.extend(exc.errors)
+    if refused and not reports:
+        raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
+    reports.sort(key=itemgetter(0))
+    return reports, refused
 
 
-def series_item(item: Any, now_ms: int, where: str) -> tuple[int, dict[str, Any]]:
-    """One report of a series; ``where`` names it in errors."""
+def _past_report(item: Any, now_ms: int, where: str) -> PastReport:
     if not isinstance(item, dict):
-        raise InvalidInput.field(where, "must be an object")
-    ts = timestamp_ms(item.pop("ts", None), now_ms, f"{where}.ts")
+        raise InvalidInput.field(where or "body", "must be an object")
+    inside = where and f"{where}."
+    ts = timestamp_ms(item.pop("ts", None), now_ms, f"{inside}ts")
     attributes = item["attributes"] if isinstance(item.get("attributes"), dict) else item
-    return ts, attributes
+    return PastReport(ts, attributes, inside)
+
+
+def out_of_range(attributes: dict[str, Any]) -> list[FieldError]:
+    """The values that hold an integer of more than 64 bits, and so cannot be kept."""
+    found = []
+    for identifier, value in attributes.items():
+        try:
+            _encode(value)
+        except OverflowError:
+            found.append(FieldError(identifier[:64], "an integer needs more than 64 bits"))
+    return found
 
 
 def timestamp_ms(value: Any, now_ms: int, where: str) -> int:

@@ -13,7 +13,7 @@ from thingstead.services.control import ControlService
 from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.devices import DeviceService
 from thingstead.services.ingest import IngestService, Outcome
-from thingstead.services.payloads import decode_object, series_item
+from thingstead.services.payloads import MAX_SERIES_REPORTS, decode_object
 from thingstead.services.periodic import Periodic
 from thingstead.services.presence import PresenceService
 from thingstead.services.sub_device_making import SubDeviceMaker
@@ -154,7 +154,10 @@ class SubDeviceService:
 
     def report_series(self, link: GatewayLink, payload: bytes) -> Outcome:
         """``gateway/attributes/series`` with ``{address: [{"ts", "attributes"}, …], …}`` (wire reference §15.1)."""
-        return self._each(link, decode_object(payload), self._report_series)
+        body = decode_object(payload)
+        if sum(len(items) for items in body.values() if isinstance(items, list)) > MAX_SERIES_REPORTS:
+            raise InvalidInput(f"a series has at most {MAX_SERIES_REPORTS:,} reports")
+        return self._each(link, body, self._report_series)
 
     def report_event(self, link: GatewayLink, payload: bytes) -> tuple[Outcome, str]:
         """``gateway/event/report`` with ``{"device", "event": {"method", "params", "id"}}``; the address too."""
@@ -205,10 +208,11 @@ class SubDeviceService:
             try:
                 outcome = take(sub_device, content)
             except InvalidInput as exc:
-                refused.append(FieldError(address[:128], exc.message))
+                named = [FieldError(_within(address, error.field), error.message) for error in exc.errors]
+                refused.extend(named or [FieldError(address[:128], exc.message)])
                 continue
             commit = outcome.commit or commit
-            refused.extend(FieldError(f"{address}.{error.field}", error.message) for error in outcome.refused)
+            refused.extend(FieldError(_within(address, error.field), error.message) for error in outcome.refused)
             self._presence.heard(sub_device)
         return Outcome(commit, tuple(refused))
 
@@ -218,15 +222,7 @@ class SubDeviceService:
         return self._ingest.report_values(sub_device.link, content)
 
     def _report_series(self, sub_device: SubDevice, content: Any) -> Outcome:
-        now = self._clock.now_ms()
-        items = content if isinstance(content, list) else [content]
-        commit: Commit | None = None
-        refused: list[FieldError] = []
-        for ts, attributes in [series_item(item, now, f"[{index}]") for index, item in enumerate(items)]:
-            outcome = self._ingest.report_values(sub_device.link, attributes, ts)
-            commit = outcome.commit or commit
-            refused.extend(outcome.refused)
-        return Outcome(commit, tuple(refused))
+        return self._ingest.take_series(sub_device.link, content)
 
     @staticmethod
     def _named(link: GatewayLink, body: dict[str, Any]) -> SubDevice:
@@ -285,3 +281,8 @@ def _member(body: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(member, dict):
         raise InvalidInput.field(name, "must be an object")
     return member
+
+
+def _within(address: str, field: str) -> str:
+    """The name of a field of a sub-device: ``meter.t``, ``meter[3].ts``."""
+    return address[:128] + ("" if field.startswith("[") else ".") + field
