@@ -4,6 +4,7 @@ import asyncio
 import random
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,8 @@ async def test_a_damaged_page_of_the_log_costs_what_stood_in_it_and_reports_are_
     for ts in range(60):
         await bench.report(ts, x=ts, text=noise.randbytes(200).hex())
     await bench.close()
-    (entries,) = connect(bench.path).execute("SELECT entries FROM report_log WHERE seq = 30").fetchone()
+    with closing(connect(bench.path)) as connection:
+        (entries,) = connection.execute("SELECT entries FROM report_log WHERE seq = 30").fetchone()
     spoil_page_with(bench.path, entries[-40:-10], without=b"CREATE")
     await bench.open()
     kept = [ts for ts, _ in await bench.points("x")]
