@@ -44,11 +44,12 @@ def init(data_dir: Path) -> Credentials:
 class ServerProcess:
     """``thingstead serve`` on free ports of 127.0.0.1, logging JSON."""
 
-    def __init__(self, data_dir: Path, *flags: str, **environ: str) -> None:
+    def __init__(self, data_dir: Path, *flags: str, stdin: Any = None, **environ: str) -> None:
         self.data_dir = data_dir
         ports = ("--host", "127.0.0.1", "--http-port", "0", "--mqtt-port", "0", "--tcp-port", "0")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "thingstead", "serve", "--data-dir", str(data_dir), *ports, *flags],
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,6 +1,8 @@
 """Starting, stopping, dying and starting again, as processes over real sockets."""
 
 import itertools
+import os
+import pty
 import signal
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from tests.mqtt_device import MqttDevice
 from tests.project_api import ProjectApi
 from tests.raw_device import PINGREQ, PINGRESP, RawDevice, publish_packet
 from tests.running import Running, disk_held, eventually
-from tests.server_process import StartServer, thingstead
+from tests.server_process import ServerProcess, StartServer, thingstead
 
 
 def test_healthz_answers_200_as_soon_as_the_log_says_serving(running: Running) -> None:
@@ -54,6 +56,25 @@ def test_sigterm_stops_cleanly_and_everything_acknowledged_is_there_after_a_rest
 
 def test_sigint_stops_cleanly_too(running: Running) -> None:
     assert running.server.stop(signal.SIGINT) == 0
+
+
+def test_sighup_leaves_a_server_without_tls_as_it_is(running: Running) -> None:
+    with running.device() as device:
+        running.server.process.send_signal(signal.SIGHUP)
+        eventually(
+            lambda: running.server.logged("no port is behind TLS: there is no certificate to be read again") != []
+        )
+        device.report({"n": 1})
+    assert running.server.stop() == 0
+
+
+def test_a_terminal_that_is_closed_stops_the_server_cleanly(tmp_path: Path) -> None:
+    terminal, stdin = pty.openpty()
+    server = ServerProcess(tmp_path / "data", stdin=stdin).wait_until_serving()
+    os.close(stdin)
+    os.close(terminal)
+    assert server.stop(signal.SIGHUP) == 0
+    assert server.records[-1]["event"] == "stopped"
 
 
 def test_a_second_signal_ends_a_server_at_once_that_cannot_stop(running: Running) -> None:

@@ -17,7 +17,7 @@ from thingstead import log
 from thingstead.cli.options import config_option, data_dir_option, load_config, setting_option
 from thingstead.cli.texts import credentials_json, kept_in, welcome
 from thingstead.config import Config
-from thingstead.server import open_server
+from thingstead.server import Server, open_server
 from thingstead.server.folder import DataFolder
 from thingstead.services.projects import Credentials
 
@@ -26,6 +26,7 @@ logger = structlog.get_logger("thingstead")
 # Objects allocated before a collection. A report leaves no cycles behind, so that looking for them after every 700
 # objects, as Python does, costs a twentieth of the rate of ingest and finds nothing.
 GC_THRESHOLDS = (20_000, 20, 50)
+STDIN = 0
 
 
 @click.command("serve")
@@ -51,7 +52,8 @@ def command(file: Path | None, print_credentials: bool, **flags: Any) -> None:
     to a terminal; elsewhere they go into a file in the data folder, and its path is printed.
 
     SIGTERM and SIGINT stop it: connections are closed, and what was accepted is on disk. A second one ends it at once,
-    which loses nothing that was acknowledged either. SIGHUP reads the certificates of ports behind TLS again.
+    which loses nothing that was acknowledged either. SIGHUP reads the certificates of ports behind TLS again;
+    where a terminal was closed it stops the server.
     """
     config = load_config(file, **flags)
     log.configure(config.log_level, config.log_format)
@@ -62,9 +64,12 @@ def command(file: Path | None, print_credentials: bool, **flags: Any) -> None:
 
 async def _serve(config: Config, print_credentials: bool) -> None:
     stop = asyncio.Event()
+    in_terminal = os.isatty(STDIN)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _signalled, number, stop)
+
+    loop.add_signal_handler(signal.SIGHUP, _hung_up, None, stop, in_terminal)
 
     def hand_over(credentials: Credentials) -> None:
         if not print_credentials:
@@ -78,8 +83,7 @@ async def _serve(config: Config, print_credentials: bool) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        if server.secure:
-            loop.add_signal_handler(signal.SIGHUP, server.reload_certificates)
+        loop.add_signal_handler(signal.SIGHUP, _hung_up, server, stop, in_terminal)
         await server.run_until(stop)
 
 
@@ -89,6 +93,14 @@ def _signalled(number: signal.Signals, stop: asyncio.Event) -> None:
         os._exit(128 + number)
     logger.info("stopping; another signal stops at once", signal=number.name)
     stop.set()
+
+
+def _hung_up(server: Server | None, stop: asyncio.Event, in_terminal: bool) -> None:
+    """SIGHUP: somebody asks for the certificates to be read again, or the terminal was closed."""
+    if in_terminal and not os.isatty(STDIN):
+        _signalled(signal.SIGHUP, stop)
+    elif server is not None:  # one that starts reads them now
+        server.reload_certificates()
 
 
 def _raise_file_limit() -> None:

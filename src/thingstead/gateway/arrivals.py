@@ -6,16 +6,21 @@ from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 
+import structlog
+
 from thingstead.clock import Clock
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.turned_away import Reason, TurnedAway
 from thingstead.model import addresses
 from thingstead.model.addresses import TrustedProxies
+from thingstead.services.rations import Rations
+
+log = structlog.get_logger("thingstead.gateway")
 
 DESCRIPTORS_RESERVED = 128  # not for connections: files of the store, its workers, what the server itself connects to
 # An address may hold this part of the connections that prove nothing, and so many in any case.
 UNPROVEN_SHARE, UNPROVEN_COUNT_LEAST = 8, 32
-WARNING_S = 300.0  # how long /healthz says that file descriptors ran out
+WARNING_S = 300.0  # how long /healthz says that file descriptors ran out, or that nothing could be accepted
 
 throttling_key = lru_cache(4_096)(addresses.throttling_key)
 MakeRoom = Callable[[], bool]  # closes a connection that nobody needs now; False where there is none
@@ -69,6 +74,9 @@ class Arrivals:
         self.max_connections = max(1, limit - DESCRIPTORS_RESERVED) if limit >= 0 else 1 << 30
         self.open = 0
         self._ran_out_at_s: float | None = None
+        self._failure = ""  # what kept a port from accepting
+        self._failed_at_s = 0.0
+        self._rations = Rations(clock, 1, WARNING_S)
         self._make_room: list[MakeRoom] = []
 
     def entrance(
@@ -95,11 +103,22 @@ class Arrivals:
         self._ran_out_at_s = self._clock.monotonic_s()
         self.turned_away.note("descriptors", detail, remote_address)
 
+    def failed(self, detail: str) -> None:
+        """A port cannot accept connections, for a reason that is none of theirs."""
+        self._failure, self._failed_at_s = detail, self._clock.monotonic_s()
+        if self._rations.take("failed") is not None:
+            log.error("a port accepts no connections", detail=detail)
+
     def warnings(self) -> list[str]:
         """What somebody should look at."""
-        if self._ran_out_at_s is None or self._clock.monotonic_s() - self._ran_out_at_s > WARNING_S:
-            return []
-        return [f"file descriptors ran out: {self.open:,} connections are open, of {self.max_connections:,} possible"]
+        now_s = self._clock.monotonic_s()
+        failed = [self._failure] if self._failure and now_s - self._failed_at_s <= WARNING_S else []
+        if self._ran_out_at_s is None or now_s - self._ran_out_at_s > WARNING_S:
+            return failed
+        return [
+            *failed,
+            f"file descriptors ran out: {self.open:,} connections are open, of {self.max_connections:,} possible",
+        ]
 
 
 class Entrance:
@@ -156,6 +175,10 @@ class Entrance:
         """Counts a connection that is not let in, and logs it once in a while."""
         self.refused += 1
         self._arrivals.turned_away.note(reason, detail, remote_address or "")
+
+    def failed(self, detail: str) -> None:
+        """No connection can be accepted now."""
+        self._arrivals.failed(detail)
 
     def ran_out(self, detail: str) -> None:
         """The system has no file descriptor for the next connection."""

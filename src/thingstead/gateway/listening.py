@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from thingstead.gateway.arrivals import Arrival, Entrance
-from thingstead.gateway.proxy_protocol import NoHeader, read_header
-from thingstead.gateway.tls import HANDSHAKE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, Certificate
+from thingstead.gateway.proxy_protocol import NoHeader, Peer, read_header
+from thingstead.gateway.tls import HANDSHAKE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, Certificate, HandshakeFailed
 from thingstead.gateway.turned_away import Reason
 
 BACKLOG = 4_096  # connections that wait to be accepted: a whole fleet may come back at once
@@ -19,6 +19,9 @@ ACCEPT_RETRY_S = 1.0  # after the system had no more file descriptors
 
 ACCEPT_COUNT = 64  # connections of one port that are accepted before others have their turn
 HANDSHAKES_COUNT = OPENING_LIMIT // 8  # of one address that are not complete; one more is closed
+ALERT_TIMEOUT_S = 2.0  # for the peer to read why its handshake failed, and to close
+ALERT_DRAIN_READS = 16  # of 4 KiB that it still sends meanwhile
+_GONE = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.EINTR, errno.ENETDOWN, errno.EHOSTUNREACH})
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 MakeProtocol = Callable[[Arrival], asyncio.Protocol]
@@ -101,10 +104,10 @@ class ListeningPort:
             except BlockingIOError:
                 return
             except OSError as exc:
-                if exc.errno in _EXHAUSTED:
-                    self._rest(exc)
-                    return
-                continue  # it ended before it was accepted
+                if exc.errno in _GONE:
+                    continue  # it ended before it was accepted
+                self._rest(exc)
+                return
             self._take(connection, address)
             if len(self._opening) >= OPENING_LIMIT:
                 # Those that wait are held by the system meanwhile; none of them takes longer than the time-outs.
@@ -112,7 +115,11 @@ class ListeningPort:
                 return
 
     def _rest(self, exc: OSError) -> None:
-        self._entrance.ran_out(f"no connection can be accepted for a while: {exc.strerror}")
+        detail = f"no connection can be accepted for a while: {exc.strerror}"
+        if exc.errno in _EXHAUSTED:
+            self._entrance.ran_out(detail)
+        else:
+            self._entrance.failed(detail)
         self._accept_no_more()
         self._resting = self._loop.call_later(ACCEPT_RETRY_S, self._rested)
 
@@ -125,7 +132,7 @@ class ListeningPort:
         if arrival is None:
             connection.close()
             return
-        task = self._loop.create_task(self._open(connection, arrival))
+        task = self._loop.create_task(self._open(connection, arrival, Peer(*address[:2])))
         self._opening.add(task)
         task.add_done_callback(self._opened)
 
@@ -134,7 +141,7 @@ class ListeningPort:
         if self._resting is None and len(self._opening) < OPENING_LIMIT:
             self._accept_again()
 
-    async def _open(self, connection: socket.socket, arrival: Arrival) -> None:
+    async def _open(self, connection: socket.socket, arrival: Arrival, peer: Peer) -> None:
         reason: Reason = "proxy_header"
         try:
             connection.setblocking(False)
@@ -153,7 +160,7 @@ class ListeningPort:
         except (NoHeader, TimeoutError, OSError) as exc:  # ssl.SSLError is an OSError
             arrival.ended()
             detail = str(exc) or "it did not come in time"
-            self._entrance.refuse(reason, detail, _remote_address(connection))
+            self._entrance.refuse(reason, detail, _text(arrival.peer or peer))
             connection.close()
         except BaseException:
             arrival.ended()
@@ -167,24 +174,39 @@ class ListeningPort:
         if key is not None:
             self._handshakes[key] += 1
         try:
-            await self._loop.connect_accepted_socket(
-                lambda: self._make(arrival),
-                connection,
-                ssl=certificate.context,
-                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
-                ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
-            )
+            # The event loop closes its descriptor with the handshake; the second one is for the alert.
+            with connection.dup() as spare:
+                try:
+                    await self._loop.connect_accepted_socket(
+                        lambda: self._make(arrival),
+                        connection,
+                        ssl=certificate.context,
+                        ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                        ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+                    )
+                except HandshakeFailed as exc:
+                    await self._send_alert(spare, exc.alert)
+                    raise
         finally:
             if key is not None:
                 self._handshakes[key] -= 1
                 if not self._handshakes[key]:
                     del self._handshakes[key]
 
+    async def _send_alert(self, connection: socket.socket, alert: bytes) -> None:
+        """Tells the peer why, and passes over what it still sends: a connection that is closed with unread bytes takes
+        back what was written last."""
+        try:
+            async with asyncio.timeout(ALERT_TIMEOUT_S):
+                await self._loop.sock_sendall(connection, alert)
+                connection.shutdown(socket.SHUT_WR)
+                for _ in range(ALERT_DRAIN_READS):
+                    if not await self._loop.sock_recv(connection, 4_096):
+                        return
+        except OSError:  # TimeoutError is one: it goes without the alert
+            return
 
-def _remote_address(connection: socket.socket) -> str:
-    """For people; empty where it is gone already."""
-    try:
-        host, port, *_ = connection.getpeername()
-    except (OSError, ValueError):
-        return ""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+def _text(peer: Peer) -> str:
+    """For people."""
+    return f"[{peer.host}]:{peer.port}" if ":" in peer.host else f"{peer.host}:{peer.port}"

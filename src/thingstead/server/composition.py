@@ -190,11 +190,6 @@ class Server:
         self.http_port = self.ports["http_port"]
         self.mqtt_port = self.ports["mqtt_port"]
 
-    @property
-    def secure(self) -> bool:
-        """Whether any port is behind TLS."""
-        return self._doors.secure
-
     def reload_certificates(self) -> None:
         """Lets new connections have the certificates that the files hold now."""
         self._doors.reload_certificates()
@@ -237,7 +232,7 @@ async def open_server(
     begun_s = clock.monotonic_s()
     folder = DataFolder(config.data_path)
     async with AsyncExitStack() as stack:
-        doors = Doors(config)
+        doors = Doors(config, clock)
         stack.callback(doors.close)
         credentials, undo = None, ExitStack()
         if not folder.initialized:
@@ -273,7 +268,7 @@ async def open_server(
 
         # Last of all: GET /healthz answers when everything else is there.
         def warnings() -> list[str]:
-            return [*store.warnings(), *gateway.arrivals.warnings()]
+            return [*store.warnings(), *gateway.arrivals.warnings(), *doors.warnings()]
 
         app = create_app(platform, config.http, store.trouble, metrics, warnings=warnings)
         http = HttpListener(app, doors.of("http", "https"), config.http, gateway.websocket, gateway.arrivals)

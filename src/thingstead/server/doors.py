@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import structlog
 
+from thingstead.clock import Clock
 from thingstead.config import Config, Door
 from thingstead.errors import ConfigError, Conflict
 from thingstead.gateway.listening import Port
@@ -30,14 +31,15 @@ class BoundDoor(NamedTuple):
 
 
 class Doors:
-    """Every port of a server.
+    """Every port of a server. Certificates that are expired, or not valid yet, are used and logged.
 
     Raises:
         Conflict: a port is taken.
         ConfigError: an address, or a certificate, cannot be used.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._clock = clock
         self._bound: list[BoundDoor] = []
         with ExitStack() as stack:
             for door in config.doors:
@@ -51,6 +53,7 @@ class Doors:
                     continue
                 self._bound.append(BoundDoor(door, Port(sock, certificate, door.listener.proxy_protocol)))
             stack.pop_all()
+        self._log_problems()
 
     def close(self) -> None:
         """Closes the sockets, whoever has taken them over."""
@@ -66,14 +69,11 @@ class Doors:
         """The TCP ports that are open, by the setting that asks for them."""
         return {bound.door.setting: bound.number for bound in self._bound}
 
-    @property
-    def secure(self) -> bool:
-        """Whether any port is behind TLS."""
-        return bool(self._certificates())
-
     def reload_certificates(self) -> None:
         """Reads the files of every certificate again, for new connections. What cannot be used is logged, and the
         certificate before it stays in use."""
+        if not self._certificates():
+            log.info("no port is behind TLS: there is no certificate to be read again")
         for bound, certificate in self._certificates():
             try:
                 certificate.reload()
@@ -81,6 +81,16 @@ class Doors:
                 log.error("a certificate could not be renewed and stays as it was", reason=exc.message)
             else:
                 log.info("a certificate was read again", setting=bound.door.setting, port=bound.number)
+        self._log_problems()
+
+    def warnings(self) -> list[str]:
+        """Which certificates are expired, or not valid yet."""
+        now_ms = self._clock.now_ms()
+        return [problem for _, certificate in self._certificates() for problem in certificate.problems(now_ms)]
+
+    def _log_problems(self) -> None:
+        for problem in self.warnings():
+            log.warning("clients will refuse a certificate, or be refused for it", reason=problem)
 
     def _certificates(self) -> Sequence[tuple[BoundDoor, Certificate]]:
         return [(bound, bound.port.certificate) for bound in self._bound if bound.port.certificate is not None]

@@ -1,0 +1,63 @@
+"""From when until when certificates are valid. OpenSSL reads them: the module ssl shows a certificate only after a
+handshake, so one is done in memory, with ourselves."""
+
+import ssl
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the module ssl has no name for
+_ROUNDS = 10  # of messages, more than any handshake has
+
+
+class Validity(NamedTuple):
+    """Of one certificate; the dates in the words of OpenSSL."""
+
+    name: str  # its subject's common name
+    since: str
+    until: str
+
+    def problem(self, now_ms: int) -> str | None:
+        """What is wrong with it at this instant."""
+        if now_ms > ssl.cert_time_to_seconds(self.until) * 1000:
+            return f"the certificate of {self.name} expired at {self.until}"
+        if now_ms < ssl.cert_time_to_seconds(self.since) * 1000:
+            return f"the certificate of {self.name} is not valid before {self.since}"
+        return None
+
+
+def of_server(certificate: Path, key: Path) -> Validity | None:
+    """Of the first certificate of a chain; None where a client would refuse it for another reason than its dates."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key, password=lambda: b"")
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(_NO_CHECK_TIME)
+    client.load_verify_locations(certificate)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(to_client, to_server)
+    answering = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(_ROUNDS):
+        if _advance(asking):
+            found = asking.getpeercert()
+            return None if found is None else _validity(found)
+        _advance(answering)
+    return None
+
+
+def _advance(side: ssl.SSLObject) -> bool:
+    """Whether a handshake is complete, as far as this side can tell."""
+    try:
+        side.do_handshake()
+    except ssl.SSLError:  # it waits for the other side, or refuses what that sent
+        return False
+    return True
+
+
+def of_authorities(context: ssl.SSLContext) -> list[Validity]:
+    """Of the authorities that a context trusts."""
+    return [_validity(found) for found in context.get_ca_certs()]
+
+
+def _validity(certificate: dict[str, Any]) -> Validity:
+    names = [value for parts in certificate["subject"] for name, value in parts if name == "commonName"]
+    return Validity(", ".join(names) or "no name", certificate["notBefore"], certificate["notAfter"])
