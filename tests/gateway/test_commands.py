@@ -238,3 +238,31 @@ async def test_commands_on_topics_that_the_device_does_not_listen_to_hold_up_no_
     peer.send(Puback(packet.packet_id))
     await peer.subscribe("command/send/3", qos=1)
     assert (await peer.receive(Publish)).topic == "command/send/3"
+
+
+async def test_a_command_that_is_heard_again_on_the_bus_is_not_sent_again(house: House) -> None:
+    device = await house.device()
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+", qos=1)
+    heard: list[CommandIssued] = []
+    house.bus.subscribe(CommandIssued, heard.append)
+    sent = await command(house, device)
+    await message(peer, f"command/send/{sent.command_id}")
+    await state_reached(house, device, sent.id, "delivered")
+    house.bus.publish(heard[0])
+    await peer.receive_nothing()
+
+
+async def test_a_command_that_waits_for_its_acknowledgement_is_not_sent_again_to_a_device_that_subscribes_to_more(
+    house: House,
+) -> None:
+    device = await house.device()
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+", qos=1)
+    await command(house, device)
+    sent = await peer.receive(Publish)
+    await peer.subscribe("attributes/push", qos=1)
+    await peer.subscribe("#", qos=1)
+    await peer.receive_nothing()
+    peer.send(Puback(sent.packet_id))
+    await peer.receive_nothing()

@@ -6,8 +6,10 @@ from contextlib import ExitStack
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from tests.mqtt_device import MqttDevice
+from tests.project_api import ProjectApi
 from tests.raw_device import RawDevice
 from tests.running import Running, eventually
+from tests.server_process import StartServer
 
 
 def test_a_device_is_online_while_it_is_connected(running: Running) -> None:
@@ -76,3 +78,15 @@ def test_devices_stat_counts_who_is_online(running: Running) -> None:
     with running.device():
         stat = running.api.call("GET", "/devices_stat")
         assert (stat["device_total"], stat["online_device_total"], stat["active_device_total"]) == (1, 1, 1)
+
+
+def test_a_device_that_was_online_when_the_server_was_killed_is_offline_after_the_start(
+    running: Running, start_server: StartServer
+) -> None:
+    with running.device():
+        assert running.online()
+        running.server.kill()
+    started = start_server()
+    with ProjectApi(started.url, running.credentials) as api:
+        assert api.device(running.device_id)["online"] is False
+        assert api.call("GET", "/devices_stat")["online_device_total"] == 0

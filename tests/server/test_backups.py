@@ -209,3 +209,16 @@ def test_an_index_of_somebody_elses_keeps_no_backup_from_being_restored(config: 
         connection.execute("CREATE INDEX mine ON projects (name)")
     back_up(config.data_path, tmp_path / "backup", silent)
     restore(tmp_path / "backup", tmp_path / "restored", silent)
+
+
+async def test_a_backup_that_somebody_altered_is_refused_though_it_is_sound(
+    server: Server, config: Config, tmp_path: Path
+) -> None:
+    await new_device(server)
+    await asyncio.to_thread(back_up, config.data_path, tmp_path / "backup", silent)
+    with closing(sqlite3.connect(tmp_path / "backup" / DATABASE)) as connection:
+        connection.execute("UPDATE devices SET name = 'another'")
+        connection.commit()
+    with pytest.raises(ConfigError, match="not the one that was backed up"):
+        await asyncio.to_thread(restore, tmp_path / "backup", tmp_path / "restored", silent)
+    assert not (tmp_path / "restored" / DATABASE).exists()

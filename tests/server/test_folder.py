@@ -121,3 +121,19 @@ def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", program, tmp_path], check=False).returncode == 9
     with DataFolder(tmp_path).lock():
         pass
+
+
+def test_the_rename_that_completes_a_folder_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[int, bool]] = []  # inode, and whether the database had its name by then
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append((os.fstat(descriptor).st_ino, folder.database.exists()))
+
+    folder = DataFolder(tmp_path / "data")
+    folder.create()
+    folder.begin_database()
+    monkeypatch.setattr(os, "fsync", record)
+    folder.finish_database()
+    assert (folder.path.stat().st_ino, True) in synced

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.services.conftest import NOW, Workshop
-from thingstead.errors import FieldError, InvalidInput
+from thingstead.errors import FieldError, InvalidInput, Unavailable
 from thingstead.model.device import Device, Page
 from thingstead.model.device_type import AttributeDefinition, EventDefinition, Functions, Parameter
 from thingstead.model.messages import DeviceChanged, DeviceTypeChanged, EventReported, Message, ReportsCommitted
@@ -269,3 +269,19 @@ async def test_an_integer_of_more_than_64_bits_is_named_and_the_rest_is_kept(wor
     with pytest.raises(InvalidInput) as refused:
         workshop.ingest.report_attributes(link, b'{"none":null,"big":18446744073709551616}')
     assert [error.field for error in refused.value.errors] == ["none", "big"]
+
+
+async def test_reports_of_a_commit_that_fails_are_told_to_nobody(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    link = await workshop.ingest.link(device)
+    told: list[ReportsCommitted] = []
+    workshop.bus.subscribe(ReportsCommitted, told.append)
+    writer = workshop.store._database._writer_connection
+    writer.execute("PRAGMA query_only=ON")
+    outcome = workshop.ingest.report_attributes(link, b'{"x":1}')
+    with pytest.raises(Unavailable):
+        await settle(outcome)
+    writer.execute("PRAGMA query_only=OFF")
+    assert told == []
+    await settle(workshop.ingest.report_attributes(link, b'{"x":2}'))
+    assert [report.attributes for message in told for report in message.reports] == [{"x": 2}]

@@ -14,7 +14,7 @@ from thingstead.config import StorageSettings
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model.device import Device
 from thingstead.model.report import Report
-from thingstead.model.retention import DAY_MS, RetentionPolicy, RetentionRule
+from thingstead.model.retention import DAY_MS, Cutoff, RetentionPolicy, RetentionRule
 from thingstead.services.commits import committed
 from thingstead.services.retention import SETTLE_AFTER_MS, RetentionService
 from thingstead.storage.sqlite import devices as sqlite_devices
@@ -286,3 +286,20 @@ async def test_the_task_runs_until_it_is_closed(archive: Archive) -> None:
         await archive.store._database.write(lambda connection: None)
     await service.close()
     assert service.runs == 1
+
+
+async def test_a_block_that_ends_where_the_time_begins_is_kept(archive: Archive) -> None:
+    await archive.fill("ours", "x", days=1)
+    [(last_ts,)] = archive.query("SELECT max(last_ts) FROM block")
+    for drop_before, kept in ((last_ts, 1), (last_ts + 1, 0)):
+        cutoff = Cutoff(drop_before, 0, 0)
+        step = await archive.store.retention.drop_expired(0, lambda _, cutoff=cutoff: lambda _: cutoff)  # type: ignore[misc]
+        assert step.go_on_after is None
+        assert archive.query("SELECT count(*) > 0 FROM block") == [(kept,)]
+
+
+async def test_history_of_exactly_the_size_that_is_allowed_is_kept(archive: Archive) -> None:
+    await archive.fill("ours", "x", days=10)
+    size = (await archive.store.retention.extent()).size_bytes
+    assert await archive.store.retention.size_cutoff(size) == 0
+    assert await archive.store.retention.size_cutoff(size - 1) > 0

@@ -205,3 +205,13 @@ async def test_a_full_disk_fails_the_whole_commit_and_is_recovered_from(database
     await database.write(limit(10_000))
     await asyncio.gather(database.write(put(1)), database.write(fill))
     assert kept(path) == [1, 999]
+
+
+async def test_every_commit_is_synced_before_anyone_is_told(tmp_path: Path) -> None:
+    """The promise behind an acknowledgement holds over a loss of power: WAL with ``synchronous=FULL``."""
+    database = Database(tmp_path / "a.db")
+    pragmas = [
+        database._writer_connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+    ]
+    await database.close()
+    assert pragmas == ["wal", 2]

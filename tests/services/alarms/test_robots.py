@@ -1,5 +1,6 @@
 """DingTalk, Feishu, WeCom and Telegram get what they understand, and are understood."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -7,11 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.services.alarm_plant import Plant
-from tests.services.alarms.sending import told
+from tests.services.alarm_plant import HOT, Plant
+from tests.services.alarms.sending import Sender, flap, told
 from tests.services.conftest import NOW
 from tests.services.receivers import HttpReceiver, reply
 from thingstead.model.device import Device
+from thingstead.services.notify_dispatch import LEASE_MS
 
 
 async def test_dingtalk_gets_a_signed_text(plant: Plant, device: Device, receiver: HttpReceiver) -> None:
@@ -84,3 +86,29 @@ async def test_telegram_says_when_to_come_back(plant: Plant, device: Device, rec
     receiver.answers = [reply(429, b'{"ok":false,"error_code":429,"parameters":{"retry_after":35}}')]
     (log,) = await told(plant, device, {"telegram": {"bot_token": "1:abc", "chat_id": "-5"}}, telegram_api=receiver.url)
     assert (log.state, await plant.store.notify.next_try()) == ("waiting", NOW + 35_000)
+
+
+async def test_people_read_nothing_twice_where_the_sender_dies_between_two_notices(
+    plant: Plant, device: Device, receiver: HttpReceiver
+) -> None:
+    channel = {"telegram": {"bot_token": "1:abc", "chat_id": "-5"}}
+    await plant.add_rule(HOT, devices=[device.id], notify=[channel])
+    await flap(plant, device, 1)
+    first = Sender(plant, telegram_api=receiver.url)
+    await first.dispatcher.dispatch()
+    await receiver.arrived.wait()
+    receiver.hold = asyncio.Event()  # the second stays without an answer
+    async with asyncio.timeout(10):
+        while len(receiver.received) < 2:
+            receiver.arrived.clear()
+            await receiver.arrived.wait()
+    await first.die()
+    receiver.hold = None
+
+    second = Sender(plant, telegram_api=receiver.url)
+    plant.clock.advance(LEASE_MS)
+    await second.send()
+    texts = [each.json["text"] for each in receiver.received]
+    assert len(texts) == 3
+    assert texts.count(texts[0]) == 1
+    await second.dispatcher.close()
