@@ -15,12 +15,14 @@ from tests.fuzz.scripts import SLOTS, Action, Record, read
 from thingstead.clock import ManualClock
 from thingstead.config import MqttSettings
 from thingstead.errors import Unavailable
-from thingstead.gateway.client import Client, Surroundings
+from thingstead.gateway.client import Client
 from thingstead.gateway.clients import Clients
 from thingstead.gateway.deadlines import Deadlines
 from thingstead.gateway.keep_alive import Silences
 from thingstead.gateway.open_port import OpenPort
+from thingstead.gateway.queue_bounds import QueueBounds
 from thingstead.gateway.session import Session
+from thingstead.gateway.surroundings import Surroundings
 from thingstead.gateway.tasks import Tasks, Turns
 from thingstead.gateway.turned_away import TurnedAway
 from thingstead.mqtt.connection_packets import Connect, Pingreq
@@ -95,10 +97,12 @@ class World:
         clock = ManualClock()
         self._keeper = Keeper()
         kept = MqttSessionService(cast(Store, KeeperStore(self._keeper)), clock)
+        bounds = QueueBounds(SETTINGS)
         self._silences, self._tasks, self._deadlines = Silences(), Tasks(), Deadlines(clock)
-        self._port = OpenPort(kept, clock, SETTINGS, self._deadlines)
+        self._port = OpenPort(kept, clock, SETTINGS, self._deadlines, bounds)
         self._around = Surroundings(
             settings=SETTINGS,
+            bounds=bounds,
             access=self._port,
             counters=self._port.counters,
             relief=NoRelief(),
@@ -171,7 +175,7 @@ class World:
         sessions = self._sessions()
         for session in sessions:
             entries = [*session.outbound._entries.values()]
-            assert session.queued_bytes == sum(entry.message.size_bytes for entry in entries)
+            assert session.outbound.size_bytes == sum(entry.message.size_bytes for entry in entries)
             assert session.outbound.queued <= SETTINGS.queue_max_messages
             unanswered = [entry for entry in entries if entry.sent and entry.state is not State.RELEASED]
             assert len(unanswered) <= SETTINGS.in_flight_max

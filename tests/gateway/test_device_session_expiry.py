@@ -12,6 +12,7 @@ from thingstead.config import AccountSettings, Config, MqttSettings
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.deadlines import Deadlines
 from thingstead.gateway.device_sessions import DeviceSession, DeviceSessions
+from thingstead.gateway.queue_bounds import QueueBounds
 from thingstead.model.messages import AttributesPushed
 from thingstead.mqtt.connection_packets import Connect
 from thingstead.mqtt.properties import Property
@@ -40,9 +41,10 @@ class Bench(NamedTuple):
 
     def sessions(self) -> tuple[DeviceSessions, Deadlines]:
         """Those of a server that begins."""
-        deadlines = Deadlines(self.clock)
+        deadlines, settings = Deadlines(self.clock), MqttSettings()
+        bounds = QueueBounds(settings)
         kept = MqttSessionService(self.store, self.clock)
-        return DeviceSessions(kept, self.bus, self.clock, MqttSettings(), Counters(), deadlines), deadlines
+        return DeviceSessions(kept, self.bus, self.clock, settings, Counters(), deadlines, bounds), deadlines
 
     def leave(self, sessions: DeviceSessions, expiry_s: int) -> DeviceSession:
         """A device connects, subscribes to pushes, and is gone."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.gateway.conftest import V3_1_1, V5, House, command, message, report
 from thingstead.errors import DeviceOffline, Unavailable
-from thingstead.gateway import delivery
+from thingstead.gateway import queue_bounds
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish
@@ -158,7 +158,7 @@ async def test_a_filter_that_is_far_too_long_is_refused(house: House, version: P
 
 
 async def test_messages_over_the_bound_of_the_queue_are_dropped(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "QUEUE_LIMIT", 2)
+    monkeypatch.setattr(queue_bounds, "QUEUE_LIMIT", 2)
     device = await house.device()
     peer = await house.log_in(device, V5, properties={Property.RECEIVE_MAXIMUM: 1})
     await peer.subscribe("#", qos=1)

@@ -102,7 +102,7 @@ async def test_what_cannot_be_committed_is_not_acknowledged_and_not_delivered(br
     assert (await kept.message()).payload == b"x"
     await kept.receive_nothing()
     session = broker.gateway.open_port.sessions._by_id["kept"]
-    assert (session.queued_bytes, session.outbound.in_flight, session.outbound.queued) == (0, 0, 0)
+    assert (session.outbound.size_bytes, session.outbound.in_flight, session.outbound.queued) == (0, 0, 0)
 
 
 async def test_a_session_that_cannot_be_kept_is_not_begun(broker: Broker) -> None:

@@ -166,7 +166,9 @@ async def test_more_retained_messages_than_a_queue_holds_all_arrive(
 
 @pytest.fixture
 def settings() -> MqttSettings:
-    return MqttSettings(retained_max_bytes=1_000_000, queue_max_messages=10, in_flight_max=4)
+    return MqttSettings(
+        retained_max_bytes=1_000_000, queue_max_messages=10, in_flight_max=4, in_flight_max_bytes=1 << 20
+    )
 
 
 async def receive_numbered(client: Client, count: int) -> None:

@@ -161,6 +161,14 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
             le=65_535,
         ),
     ] = 1024
+    in_flight_max_bytes: Annotated[
+        int,
+        about(
+            "The same in bytes, so that a slow link has its answer to a PINGREQ in time; one message may be larger.",
+            "bytes",
+            ge=1024,
+        ),
+    ] = 65_536
     command_window: Annotated[
         int,
         about(
@@ -173,6 +181,15 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     send_buffer_max_bytes: Annotated[
         int, about("Bytes that may wait to be read by one client; over it the client is dropped.", "bytes", ge=16_384)
     ] = 1 << 20
+    send_buffers_max_bytes: Annotated[
+        int,
+        about(
+            "Bytes that may wait to be read by all clients that read too slowly; over it those are dropped that have"
+            " more than an equal part of it.",
+            "bytes",
+            ge=1 << 20,
+        ),
+    ] = 128 << 20
     session_expiry_max_s: Annotated[
         int,
         about(
@@ -204,6 +221,15 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 1_000
     queue_max_bytes: Annotated[int, about("The same in bytes.", "bytes", ge=65_536)] = 4 << 20
+    queues_max_bytes: Annotated[
+        int,
+        about(
+            "The same for all sessions and connections together; over it those lose their oldest that have more than"
+            " an equal part of it.",
+            "bytes",
+            ge=1 << 20,
+        ),
+    ] = 128 << 20
     retained_max_bytes: Annotated[
         int, about("Retained messages of the open port; what would go over it is refused.", "bytes", ge=0)
     ] = 64 << 20

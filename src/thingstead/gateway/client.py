@@ -1,25 +1,19 @@
 """One MQTT connection: from its first byte to its end."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from thingstead.clock import Clock
-from thingstead.config import MqttSettings
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.gateway import handshake
 from thingstead.gateway.arrivals import Arrival
-from thingstead.gateway.clients import Clients
-from thingstead.gateway.counters import Counters
 from thingstead.gateway.delivery import Delivery
 from thingstead.gateway.jobs import Job, Jobs
-from thingstead.gateway.keep_alive import GRACE, Silences, SilenceTimer
-from thingstead.gateway.plane import Access, Granted, Plane, Relief
+from thingstead.gateway.keep_alive import GRACE, SilenceTimer
+from thingstead.gateway.plane import Granted, Plane
 from thingstead.gateway.stream import Stream
-from thingstead.gateway.tasks import Tasks, Turns
-from thingstead.gateway.turned_away import TurnedAway
+from thingstead.gateway.surroundings import Surroundings
 from thingstead.gateway.uplink import Uplink
 from thingstead.mqtt.connection_packets import PINGRESP, Auth, Connect, Disconnect, Pingreq
 from thingstead.mqtt.decoder import Decoder, Packet
@@ -40,23 +34,6 @@ _OURS = (
 )  # the peer is not silent: we do not listen
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the connections of a listener share."""
-
-    settings: MqttSettings
-    access: Access
-    counters: Counters
-    relief: Relief
-    tasks: Tasks
-    log_ins: Turns
-    ends: Turns
-    clients: "Clients[Client]"
-    clock: Clock
-    silences: Silences
-    turned_away: TurnedAway
-
-
 class Client(Stream):
     """A connection over any transport that asyncio knows, or that looks like one.
 
@@ -72,6 +49,7 @@ class Client(Stream):
         "_jobs",
         "_packet_timer",
         "_plane",
+        "_read_bytes",
         "_terms",
         "_timer",
         "_uplink",
@@ -85,7 +63,7 @@ class Client(Stream):
     delivery: Delivery
 
     def __init__(self, around: Surroundings, arrival: Arrival | None = None) -> None:
-        super().__init__(around.settings.send_buffer_max_bytes, arrival)
+        super().__init__(around.settings.send_buffer_max_bytes, arrival, around.bounds.unread)
         self._around = around
         self._waiting_max = min(around.settings.receive_maximum, WAITING_MAX)
         self._decoder = Decoder(
@@ -96,6 +74,7 @@ class Client(Stream):
         self._connect: Connect | None = None  # while it is admitted
         self._uplink: Uplink | None = None  # None until admitted
         self._jobs: Jobs | None = None
+        self._read_bytes = 0  # by the client, when the timer of the keep alive last rang
         self.counters = around.counters
 
     # What the transport calls
@@ -197,6 +176,7 @@ class Client(Stream):
 
     def _hold_back(self) -> None:
         """Stops reading where more would only pile up."""
+        self.hold_back_answers()
         relief = self._around.relief
         if relief.congested and not self.paused_for(_CONGESTED):
             self.pause(_CONGESTED)
@@ -268,7 +248,8 @@ class Client(Stream):
             handshake.check(connect)
             terms = handshake.agree(connect, self._around.settings)
             self._terms = terms
-            self.delivery = Delivery(self, self.counters, connect.version, terms, self._around.clock.monotonic_s)
+            clock_s = self._around.clock.monotonic_s
+            self.delivery = Delivery(self, self.counters, connect.version, terms, clock_s, self._around.bounds)
             plane = await self._around.access.admit(connect, self)
             if self.closing:
                 await plane.closed(self.reason)
@@ -347,10 +328,15 @@ class Client(Stream):
             self._rest_is_late(timer)
         elif self._uplink is None:
             self._end("no CONNECT came in time")
-        elif self.paused_for(_OURS):
+        elif self.paused_for(_OURS) or self._reads_slowly():
             self._timer.start(self._timer.patience_s)
         else:
             self.close(ReasonCode.KEEP_ALIVE_TIMEOUT, "nothing was heard for one and a half keep alives")
+
+    def _reads_slowly(self) -> bool:
+        """Whether nothing is heard since the client is not read, while it goes on reading what waits for it."""
+        before_bytes, self._read_bytes = self._read_bytes, self.read_bytes
+        return self.paused_for(self.UNREAD) and self._read_bytes > before_bytes
 
     def close(self, reason_code: ReasonCode, reason: str) -> None:
         """Ends the connection (5.0: with a DISCONNECT [MQTT-4.13.1-1]). Calling again does nothing."""

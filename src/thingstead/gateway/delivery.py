@@ -10,6 +10,7 @@ from thingstead.errors import Unavailable
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.delivery_parties import Feed, Link, Owner, Traced
 from thingstead.gateway.handshake import Terms
+from thingstead.gateway.queue_bounds import QueueBounds
 from thingstead.mqtt.aliases import OutboundAliases
 from thingstead.mqtt.message import Encoded, Message
 from thingstead.mqtt.outbound import Entry, Outbound, Sending, State
@@ -20,8 +21,8 @@ from thingstead.mqtt.reasons import ReasonCode
 
 log = structlog.get_logger("thingstead.gateway")
 
-QUEUE_LIMIT = 1_000  # messages at QoS 1 and 2 that may wait for one device; over it a message is dropped
-BATCH = 100  # messages written at a time, before it is looked at whether the peer still reads
+# Messages written at a time, before it is looked at whether the peer still reads, and bytes.
+BATCH, BATCH_BYTES = 100, 65_536
 FED_AT_ONCE = 1_000  # retained messages that are looked at for one client, before others have their turn
 TOO_LARGE = "it is larger than the client's maximum packet size"
 
@@ -37,6 +38,7 @@ class Delivery:
 
     __slots__ = (
         "_aliases",
+        "_bounds",
         "_counters",
         "_feed",
         "_link",
@@ -56,8 +58,10 @@ class Delivery:
         version: ProtocolVersion,
         terms: Terms,
         now_s: Callable[[], float],
+        bounds: QueueBounds,
     ) -> None:
         self._link = link
+        self._bounds = bounds
         self._counters = counters
         self.version = version
         self.with_properties = version is ProtocolVersion.V5
@@ -96,8 +100,8 @@ class Delivery:
         message = Message(publish, self._now_s())
         if message.encode(publish.qos, False, () if self.with_properties else None, 0.0).size > self._max_size_bytes:
             self._drop(traced, TOO_LARGE)
-        elif self._outbound_now().offer(message, traced) is None:
-            self._drop(traced, "too many messages wait for the device")
+        elif self._outbound_now().offer(message, traced, size_bytes=message.size_bytes) is None:
+            self._drop(traced, "too much waits for the device")
         else:
             self.pump()
 
@@ -153,7 +157,7 @@ class Delivery:
         """The session's messages are sent on this connection from the next :meth:`pump` on."""
         self._outbound = outbound
         self._owner = owner
-        outbound.resume(self._receive_maximum)
+        outbound.resume(self._receive_maximum, self._bounds.in_flight_max_bytes)
         self._link.when_writable(self.pump)
 
     def give_up(self) -> None:
@@ -162,7 +166,7 @@ class Delivery:
 
     def _outbound_now(self) -> Outbound:
         if self._outbound is None:
-            self.adopt(Outbound(QUEUE_LIMIT), None)
+            self.adopt(self._bounds.of_connection(), None)
             assert self._outbound is not None  # adopted
         return self._outbound
 
@@ -182,7 +186,7 @@ class Delivery:
         outbound, link = self._outbound_now(), self._link
         left = FED_AT_ONCE
         while link.writable:
-            sendings = outbound.sendings(BATCH)
+            sendings = outbound.sendings(BATCH, BATCH_BYTES)
             if sendings:
                 for sending in sendings:
                     self._send(sending)
@@ -198,6 +202,7 @@ class Delivery:
 
     def _take_fed(self, feeds: deque[Feed]) -> int:
         """How many messages were looked at: those up to the first that needs the window, or a batch."""
+        written_bytes = 0
         for looked_at in range(1, BATCH + 1):
             retained = next(feeds[0].messages, None)
             if retained is None:
@@ -211,8 +216,10 @@ class Delivery:
             qos, retain = min(retained.qos, granted), True
             message = retained.copy()  # its encodings are this client's, and go with it
             if qos:
-                entry = self._outbound_now().offer(message, qos=qos)
-                assert entry is not None  # not full: the window has room, and nothing is queued
+                entry = self._outbound_now().offer(message, qos=qos, size_bytes=message.size_bytes)
+                if entry is None:  # all queues together are full
+                    self._counters.messages_dropped += 1
+                    continue
                 entry.retain, entry.identifiers = retain, identifiers
                 entry.expires_at_s = message.expires_at_s
                 if self._owner is not None:
@@ -224,6 +231,9 @@ class Delivery:
             else:
                 self._link.write_soon(encoded.head)
                 self._counters.messages_sent += 1
+                written_bytes += encoded.size
+                if written_bytes > BATCH_BYTES:
+                    break
         self._link.flush()
         return BATCH
 

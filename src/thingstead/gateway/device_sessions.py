@@ -19,6 +19,7 @@ from thingstead.gateway.counters import Counters
 from thingstead.gateway.deadlines import Deadlines
 from thingstead.gateway.handshake import NO_SESSION, Accepted, assigned_client_id, session_expiry_s
 from thingstead.gateway.open_queues import Queues, Target
+from thingstead.gateway.queue_bounds import QueueBounds
 from thingstead.gateway.session import Occupant, Options, Session, Subscription, Waiting
 from thingstead.gateway.session_records import fill, kept_subscription, read_messages, record_of
 from thingstead.gateway.subscriptions import Grant, Subscriptions
@@ -45,8 +46,10 @@ class DeviceSession(Session):
 
     __slots__ = ("device_id", "filters")
 
-    def __init__(self, device_id: str, client_id: str, settings: MqttSettings, kept: MqttSessionService) -> None:
-        super().__init__(client_id, settings.queue_max_messages, kept)
+    def __init__(
+        self, device_id: str, client_id: str, settings: MqttSettings, kept: MqttSessionService, bounds: QueueBounds
+    ) -> None:
+        super().__init__(client_id, bounds.of_session(), kept)
         self.device_id = device_id
         self.filters = Subscriptions(settings.max_device_subscriptions)
 
@@ -99,12 +102,14 @@ class DeviceSessions:
         settings: MqttSettings,
         counters: Counters,
         deadlines: Deadlines,
+        bounds: QueueBounds,
     ) -> None:
+        self._bounds = bounds
         self._kept = kept
         self._now_s = clock.monotonic_s
         self._settings = settings
         self._deadlines = deadlines
-        self._queues = Queues(kept, clock, settings, counters)
+        self._queues = Queues(kept, clock, counters)
         self._by_device: dict[str, DeviceSession] = {}
         self._revoked = bus.subscribe(SessionsRevoked, self._revoke)
 
@@ -158,7 +163,7 @@ class DeviceSessions:
             self.end_connection(session, occupant, "the log-in failed")
 
     def _new(self, device_id: str, client_id: str) -> DeviceSession:
-        session = DeviceSession(device_id, client_id, self._settings, self._kept)
+        session = DeviceSession(device_id, client_id, self._settings, self._kept, self._bounds)
         self._by_device[device_id] = session
         return session
 

@@ -11,7 +11,7 @@ from thingstead.gateway.access import DeviceAccess, DeviceLogIn
 from thingstead.gateway.app_hub import AppHub
 from thingstead.gateway.app_plane import AppAccess
 from thingstead.gateway.arrivals import Arrival, Arrivals
-from thingstead.gateway.client import Client, Surroundings
+from thingstead.gateway.client import Client
 from thingstead.gateway.clients import Clients
 from thingstead.gateway.counters import AppCounters, Counters
 from thingstead.gateway.deadlines import Deadlines
@@ -20,6 +20,8 @@ from thingstead.gateway.hub import Hub
 from thingstead.gateway.keep_alive import Silences
 from thingstead.gateway.listening import Listening, Port, listen
 from thingstead.gateway.open_port import OpenPort
+from thingstead.gateway.queue_bounds import QueueBounds
+from thingstead.gateway.surroundings import Surroundings
 from thingstead.gateway.tasks import Tasks, Turns
 from thingstead.gateway.tcp import TcpClient, TcpSurroundings
 from thingstead.gateway.turned_away import TurnedAway
@@ -39,8 +41,9 @@ class Gateway:
         self.tcp_counters = Counters()
         self.app_counters = AppCounters()
         self.deadlines = Deadlines(clock)
+        self.bounds = bounds = QueueBounds(config.mqtt)
         self.device_sessions = DeviceSessions(
-            platform.mqtt_sessions, bus, clock, config.mqtt, self.counters, self.deadlines
+            platform.mqtt_sessions, bus, clock, config.mqtt, self.counters, self.deadlines, bounds
         )
         self._hub = Hub(bus, clock, platform.sub_devices, self.device_sessions.push)
         self._tasks = Tasks()
@@ -63,12 +66,13 @@ class Gateway:
             self.app_counters,
             config.app,
         )
-        self.open_port = OpenPort(platform.mqtt_sessions, clock, config.mqtt, self.deadlines)
+        self.open_port = OpenPort(platform.mqtt_sessions, clock, config.mqtt, self.deadlines, bounds)
         self._mqtt_sessions = platform.mqtt_sessions
         self._loaded = False
         self._ports: list[Listening] = []
         self._surroundings = Surroundings(
             settings=config.mqtt,
+            bounds=bounds,
             access=self._access,
             counters=self.counters,
             relief=platform.ingest,
@@ -89,6 +93,7 @@ class Gateway:
             ends=ends,
             clients=self._tcp_clients,
             heartbeats=config.tcp.heartbeat_packets,
+            unread=bounds.unread,
             silences=self._silences,
             turned_away=self.turned_away,
         )

@@ -14,6 +14,7 @@ from thingstead.gateway.handshake import Accepted, assigned_client_id, session_e
 from thingstead.gateway.open_plane import OpenPlane
 from thingstead.gateway.open_space import TopicSpace
 from thingstead.gateway.plane import Connection
+from thingstead.gateway.queue_bounds import QueueBounds
 from thingstead.gateway.session import DelayedWill
 from thingstead.gateway.sessions import Claim, Sessions
 from thingstead.model.mqtt_session import KeptSessions
@@ -34,12 +35,19 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 class OpenPort:
     """Admits everyone. Its state is what was kept; :meth:`load` comes first."""
 
-    def __init__(self, kept: MqttSessionService, clock: Clock, settings: MqttSettings, deadlines: Deadlines) -> None:
+    def __init__(
+        self,
+        kept: MqttSessionService,
+        clock: Clock,
+        settings: MqttSettings,
+        deadlines: Deadlines,
+        bounds: QueueBounds,
+    ) -> None:
         self._kept = kept
         self._settings = settings
         self.counters = Counters()
         self.space = TopicSpace(kept, clock, settings, self.counters, deadlines)
-        self.sessions = Sessions(kept, clock, settings, self.space, deadlines)
+        self.sessions = Sessions(kept, clock, settings, self.space, deadlines, bounds)
 
     def load(self, kept: KeptSessions) -> None:
         """Goes on where an earlier run ended."""

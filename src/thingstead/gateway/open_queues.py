@@ -10,7 +10,6 @@ from typing import NamedTuple
 import structlog
 
 from thingstead.clock import Clock
-from thingstead.config import MqttSettings
 from thingstead.gateway.acknowledgements import Pending
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.session import NOTHING_NOTED, Options, Session, Waiting
@@ -47,8 +46,8 @@ class _Holding:
         for session, entry in self.entries:
             if error is None:
                 entry.held = False
-            elif session.outbound.withdraw(entry):
-                session.queued_bytes -= entry.message.size_bytes
+            else:
+                session.outbound.withdraw(entry)
         for session in {session for session, _ in self.entries}:
             if session.delivery is not None:
                 session.delivery.pump()
@@ -57,10 +56,9 @@ class _Holding:
 class Queues:
     """Puts messages into the queues of sessions. A full queue loses its oldest message: what is newest tells most."""
 
-    def __init__(self, kept: MqttSessionService, clock: Clock, settings: MqttSettings, counters: Counters) -> None:
+    def __init__(self, kept: MqttSessionService, clock: Clock, counters: Counters) -> None:
         self._kept = kept
         self._now_s = clock.monotonic_s
-        self._settings = settings
         self._counters = counters
         self._holding: _Holding | None = None
         self._full = Rations(clock, FULL_LOGGED, FULL_INTERVAL_S)
@@ -95,7 +93,7 @@ class Queues:
     def offer(self, message: Message, target: Target, waiting: Waiting = NOTHING_NOTED) -> Entry | None:
         """Queues a message for one session, in memory; None where there is no room even without what waits."""
         session, options = target.session, target.options
-        while not self.has_room(session, message):
+        while not session.outbound.has_room(message.size_bytes):
             oldest = session.outbound.oldest_queued()
             self._counters.messages_dropped += 1
             self._log_full(session)
@@ -103,12 +101,12 @@ class Queues:
                 return None
             session.outbound.withdraw(oldest)
             session.dropped(oldest, "too many messages wait for the client")
-        entry = session.outbound.offer(message, waiting, qos=min(message.qos, options.qos))
-        assert entry is not None  # not full
+        qos = min(message.qos, options.qos)
+        entry = session.outbound.offer(message, waiting, qos=qos, size_bytes=message.size_bytes)
+        assert entry is not None  # there is room
         entry.retain = options.retain
         entry.identifiers = options.identifiers
         entry.expires_at_s = message.expires_at_s
-        session.queued_bytes += message.size_bytes
         return entry
 
     def _log_full(self, session: Session) -> None:
@@ -117,10 +115,6 @@ class Queues:
             log.warning(
                 "a client's queue is full and loses messages", client_id=session.client_id, suppressed=suppressed
             )
-
-    def has_room(self, session: Session, message: Message) -> bool:
-        """Whether a session can take a message without losing another."""
-        return not session.outbound.full and session.queued_bytes + message.size_bytes <= self._settings.queue_max_bytes
 
     def instant(self, message: Message) -> int | None:
         """The instant (ms) at which a message expires."""

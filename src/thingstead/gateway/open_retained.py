@@ -175,7 +175,7 @@ class KeptRetained:
         return chain(left, messages)
 
     def _enqueued(self, message: Message, target: Target) -> bool:
-        if not self._queues.has_room(target.session, message):
+        if not target.session.outbound.has_room(message.size_bytes):
             return False
         try:
             self._queues.enqueue(message.copy(), [target])

@@ -54,7 +54,7 @@ class TopicSpace:
         self._now_s = clock.monotonic_s
         self._counters = counters
         self.routes = Routes()
-        self.queues = Queues(kept, clock, settings, counters)
+        self.queues = Queues(kept, clock, counters)
         self.retained = KeptRetained(kept, clock, self.queues, deadlines, counters, settings)
 
     def take(self, publish: Publish, origin: Session | None) -> Taken:

@@ -7,7 +7,6 @@ from thingstead.gateway.deadlines import Deadline
 from thingstead.gateway.delivery import Delivery
 from thingstead.gateway.handshake import NEVER
 from thingstead.mqtt.inbound import Inbound
-from thingstead.mqtt.message import Message
 from thingstead.mqtt.outbound import Entry, Outbound
 from thingstead.mqtt.protocol import RetainHandling
 from thingstead.mqtt.publish_packets import Publish
@@ -73,7 +72,6 @@ class Session:
         number: by which it is kept; 0 for one that ends with its connection.
         occupant: the connection that has it, from CONNECT on.
         delivery: that connection's downward half, once its CONNACK was written.
-        queued_bytes: of messages at QoS 1 and 2 that were not answered.
         levels: of all topic filters together.
     """
 
@@ -88,21 +86,19 @@ class Session:
         "number",
         "occupant",
         "outbound",
-        "queued_bytes",
         "subscriptions",
         "will",
         "will_due",
     )
 
-    def __init__(self, client_id: str, queue_limit: int, keeper: Keeper) -> None:
+    def __init__(self, client_id: str, outbound: Outbound, keeper: Keeper) -> None:
         self._keeper = keeper
         self.client_id = client_id
         self.number = 0
         self.expiry_s = 0
         self.subscriptions: dict[str, Subscription] = {}
         self.inbound = Inbound()
-        self.outbound = Outbound(queue_limit)
-        self.queued_bytes = 0
+        self.outbound = outbound
         self.levels = 0
         self.occupant: Occupant | None = None
         self.delivery: Delivery | None = None
@@ -140,9 +136,7 @@ class Session:
     # The owner of what is delivered
 
     def offered(self, entry: Entry) -> None:
-        message: Message = entry.message
         entry.context = NOTHING_NOTED
-        self.queued_bytes += message.size_bytes
 
     def sent(self, entry: Entry) -> None:
         """Nobody asks."""
@@ -155,8 +149,6 @@ class Session:
         self._forget(entry)
 
     def _forget(self, entry: Entry) -> None:
-        message: Message = entry.message
-        self.queued_bytes -= message.size_bytes
         noted: Waiting = entry.context
         if noted.seq and self.number:
             self._keeper.settled(self.number, noted.seq)

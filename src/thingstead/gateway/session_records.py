@@ -99,11 +99,10 @@ def fill(session: Session, kept: KeptSession, messages: Mapping[int, Message]) -
             # When the server died with the connection, everything may have been sent on it.
             entry = _entry(queued, message, sent=record.connected or queued.seq <= record.sent_seq)
             session.outbound.restore(entry)
-            session.queued_bytes += message.size_bytes
 
 
 def _entry(queued: QueuedMessage, message: Message, *, sent: bool) -> Entry:
-    entry = Entry(message, queued.qos, queued.packet_id, Waiting(queued.seq, queued.share))
+    entry = Entry(message, queued.qos, queued.packet_id, Waiting(queued.seq, queued.share), message.size_bytes)
     entry.retain = queued.retain
     entry.identifiers = queued.identifiers
     entry.expires_at_s = message.expires_at_s

@@ -11,6 +11,7 @@ from thingstead.gateway.acknowledgements import Pending
 from thingstead.gateway.deadlines import Deadlines
 from thingstead.gateway.delivery import Delivery
 from thingstead.gateway.open_space import TopicSpace
+from thingstead.gateway.queue_bounds import QueueBounds
 from thingstead.gateway.session import DelayedWill, Occupant, Session, Subscription
 from thingstead.gateway.session_records import fill, kept_subscription, read_messages, record_of
 from thingstead.model.mqtt_session import KeptSessions, SessionRecord
@@ -41,8 +42,15 @@ class Sessions:
     """Every session, connected or not."""
 
     def __init__(
-        self, kept: MqttSessionService, clock: Clock, settings: MqttSettings, space: TopicSpace, deadlines: Deadlines
+        self,
+        kept: MqttSessionService,
+        clock: Clock,
+        settings: MqttSettings,
+        space: TopicSpace,
+        deadlines: Deadlines,
+        bounds: QueueBounds,
     ) -> None:
+        self._bounds = bounds
         self._kept = kept
         self._now_s = clock.monotonic_s
         self._settings = settings
@@ -100,7 +108,7 @@ class Sessions:
                 self.end(session)
 
     def _new(self, client_id: str) -> Session:
-        session = self._by_id[client_id] = Session(client_id, self._settings.queue_max_messages, self._kept)
+        session = self._by_id[client_id] = Session(client_id, self._bounds.of_session(), self._kept)
         return session
 
     def set_expiry(self, session: Session, expiry_s: int) -> Pending | None:

@@ -7,24 +7,33 @@ from typing import cast
 import structlog
 
 from thingstead.gateway.arrivals import Arrival
+from thingstead.mqtt.budget import Budget
 
 log = structlog.get_logger("thingstead.gateway")
 
 CLOSE_TIMEOUT_S = 5.0  # how long a peer may take to read what was written before its connection is cut
 TURN_BYTES = 32_768  # taken from a connection before others have their turn
+ANSWERS_MAX_BYTES = 262_144  # that wait for a peer who does not read them, over which it is not read
 FLUSH_BYTES = 65_536  # collected from outside, before they are written in the middle of a turn
 
 
 class Stream(asyncio.Protocol):
     """Writes in one go what was collected, stops reading for any of several reasons, and closes in order.
 
+    Reading does not depend on writing: a peer on a slow link is heard while much waits for it. Only one that lets
+    answers to what it sends pile up, more than :data:`ANSWERS_MAX_BYTES`, is not read until it has read.
+
     Args:
         send_buffer_max_bytes: what may wait to be read by the peer; over it, :meth:`overflowed` is called.
         arrival: where the connection comes from; it is told of the end.
+        unread: of all connections; over it, those with more than their part of it overflow.
     """
 
     __slots__ = (
+        "_answered_bytes",
         "_arrival",
+        "_blocked",
+        "_budget",
         "_cutter",
         "_loop",
         "_out",
@@ -33,17 +42,26 @@ class Stream(asyncio.Protocol):
         "_rest",
         "_send_buffer_max_bytes",
         "_transport",
+        "_unread_bytes",
         "_writable_again",
+        "_written_bytes",
         "closing",
         "reason",
     )
 
     TURN = 1 << 10  # it has had its turn
-    UNREAD = 1  # the peer does not read, so nothing more is read from it; reasons are bits, others have more of them
+    UNREAD = 1  # the peer does not read our answers; reasons are bits, others have more of them
 
     _transport: asyncio.Transport
 
-    def __init__(self, send_buffer_max_bytes: int, arrival: Arrival | None = None) -> None:
+    def __init__(
+        self, send_buffer_max_bytes: int, arrival: Arrival | None = None, unread: Budget | None = None
+    ) -> None:
+        self._budget = unread
+        self._blocked = False  # much waits to be read by the peer
+        self._unread_bytes = 0  # so many, as the budget knows them
+        self._answered_bytes = 0  # written as answers since then
+        self._written_bytes = 0  # in all
         self._loop = asyncio.get_running_loop()
         self._send_buffer_max_bytes = send_buffer_max_bytes
         self._out: list[bytes] = []
@@ -61,6 +79,7 @@ class Stream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
+        self._note_unread(0)
         self._arrival.ended()
         self._writable_again = None
         if self._cutter is not None:
@@ -97,9 +116,12 @@ class Stream(asyncio.Protocol):
             self.resume(self.TURN)
 
     def pause_writing(self) -> None:
-        self.pause(self.UNREAD)
+        self._blocked = True
 
     def resume_writing(self) -> None:
+        self._blocked = False
+        self._answered_bytes = 0
+        self._note_unread(0)
         self.resume(self.UNREAD)
         if self._writable_again is not None and not self.closing:
             self._writable_again()
@@ -107,7 +129,7 @@ class Stream(asyncio.Protocol):
     @property
     def writable(self) -> bool:
         """Whether the peer reads what it is sent: little waits for it."""
-        return not self.closing and not self._paused & self.UNREAD
+        return not self.closing and not self._blocked
 
     def when_writable(self, callback: Callable[[], None]) -> None:
         """Calls back whenever it reads again after it did not."""
@@ -146,8 +168,10 @@ class Stream(asyncio.Protocol):
         return bool(self._paused & reasons)
 
     def write(self, data: bytes) -> None:
-        """Takes bytes; they leave with the next :meth:`flush`."""
+        """Takes bytes that answer the peer; they leave with the next :meth:`flush`."""
         self._out.append(data)
+        if self._blocked:
+            self._answered_bytes += len(data)
 
     def write_soon(self, data: bytes) -> None:
         """Takes bytes that come from outside of this connection; they leave when the loop's turn ends, or sooner."""
@@ -168,21 +192,45 @@ class Stream(asyncio.Protocol):
     @property
     def behind(self) -> bool:
         """Whether so much waits to be read that what may be lost is: more than half of what may wait."""
-        return bool(
-            self._paused & self.UNREAD and self._transport.get_write_buffer_size() > self._send_buffer_max_bytes // 2
-        )
+        if not self._blocked:
+            return False
+        size = self._transport.get_write_buffer_size()
+        return size > self._send_buffer_max_bytes // 2 or not self._note_unread(size)
+
+    def _note_unread(self, size: int) -> bool:
+        """So much waits to be read; False where that is more than all connections together leave room for."""
+        if self._budget is None:
+            return True
+        if size != self._unread_bytes:
+            self._budget.moved(self._unread_bytes, size)
+            self._unread_bytes = size
+        return not size or self._budget.room(size, 0)
+
+    @property
+    def read_bytes(self) -> int:
+        """What the peer has taken of what was written, as far as it is known here."""
+        return self._written_bytes - self._transport.get_write_buffer_size()
+
+    def hold_back_answers(self) -> None:
+        """Reads nothing more from a peer that lets answers to what it sends pile up."""
+        if self._answered_bytes > ANSWERS_MAX_BYTES:
+            self.pause(self.UNREAD)
 
     def flush(self) -> None:
         """Writes what was collected."""
         if self.closing:
             self._out.clear()
-        elif self._out and self._write_out() and self._transport.get_write_buffer_size() > self._send_buffer_max_bytes:
-            self.overflowed()
+        elif self._out and self._write_out():
+            size = self._transport.get_write_buffer_size()
+            if size > self._send_buffer_max_bytes or (self._blocked and not self._note_unread(size)):
+                self.overflowed()
 
     def _write_out(self) -> bool:
         out = self._out
         try:
-            self._transport.write(b"".join(out))
+            data = b"".join(out)
+            self._written_bytes += len(data)
+            self._transport.write(data)
         except Exception:
             # A bug: logged here, and it costs this connection only, not those who are sent the same.
             log.exception("a connection failed", remote_address=self.remote_address)

@@ -19,6 +19,7 @@ from thingstead.gateway.tasks import Turns
 from thingstead.gateway.tcp_registration import LINE_ENDS, NotRegistered, Registered, Registration
 from thingstead.gateway.turned_away import TurnedAway
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
+from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.device_links import DeviceLink
 from thingstead.services.sub_presence import SubDevice
@@ -48,6 +49,7 @@ class TcpSurroundings:
     heartbeats: frozenset[bytes]  # packets that are no data
     silences: Silences
     turned_away: TurnedAway
+    unread: Budget
 
 
 class TcpClient(Stream):
@@ -68,7 +70,7 @@ class TcpClient(Stream):
     )
 
     def __init__(self, around: TcpSurroundings, arrival: Arrival | None = None) -> None:
-        super().__init__(SEND_BUFFER_MAX_BYTES, arrival)
+        super().__init__(SEND_BUFFER_MAX_BYTES, arrival, around.unread)
         self._around = around
         self._timer = SilenceTimer(around.silences, self)
         self._registration: Registration | None = Registration()  # None once it is complete

@@ -1,8 +1,8 @@
 """The sending half of a session: messages on their way to the peer at QoS 1 and 2 (4.3, 4.4, 4.6, 4.9).
 
-A message waits in the queue, is sent when the peer's receive maximum leaves room, and stays in flight until the
-peer has answered. It has its packet identifier from the beginning, so that whoever keeps a session on disk writes it
-once. The states of a message, and what answers move it:
+A message waits in the queue, is sent when the peer's receive maximum and the window in bytes leave room, and stays in
+flight until the peer has answered. It has its packet identifier from the beginning, so that whoever keeps a session on
+disk writes it once. The states of a message, and what answers move it:
 
     QoS 1:  PUBLISHED ──PUBACK──▶ done
     QoS 2:  UNRECEIVED ──PUBREC──▶ RELEASED ──PUBCOMP──▶ done
@@ -17,11 +17,14 @@ from enum import Enum, auto
 from math import inf
 from typing import Any, NamedTuple
 
+from thingstead.mqtt.budget import Budget
+from thingstead.mqtt.message import OVERHEAD_BYTES
 from thingstead.mqtt.protocol import PacketType
 from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
 from thingstead.mqtt.reasons import ReasonCode, protocol_error
 
 MAX_PACKET_ID = 65_535
+_NO_LIMIT = 1 << 62
 
 
 class State(Enum):
@@ -54,6 +57,7 @@ class Entry:
         sent: it was written to a connection, this one or an earlier one.
         counted: it takes room in the window of this connection.
         expires_at_s: when it is no longer worth sending, on the caller's clock.
+        size_bytes: about the memory it takes.
     """
 
     __slots__ = (
@@ -67,10 +71,12 @@ class Entry:
         "qos",
         "retain",
         "sent",
+        "size_bytes",
         "state",
     )
 
-    def __init__(self, message: Any, qos: int, packet_id: int, context: Any) -> None:
+    def __init__(self, message: Any, qos: int, packet_id: int, context: Any, size_bytes: int = 0) -> None:
+        self.size_bytes = size_bytes
         self.message = message
         self.qos = qos
         self.packet_id = packet_id
@@ -127,12 +133,34 @@ class Outbound:
 
     Args:
         queue_limit: how many messages may wait behind those in flight. More are refused.
+        max_bytes: of all that wait or are in flight. More are refused.
+        budget: of the queues of all peers; None: they share none.
+
+    Attributes:
+        size_bytes: of all that wait or are in flight.
     """
 
-    __slots__ = ("_entries", "_last_packet_id", "_queue", "_queue_limit", "_quota", "_resend")
+    __slots__ = (
+        "_budget",
+        "_entries",
+        "_in_flight_bytes",
+        "_last_packet_id",
+        "_max_bytes",
+        "_queue",
+        "_queue_limit",
+        "_quota",
+        "_resend",
+        "_window_bytes",
+        "size_bytes",
+    )
 
-    def __init__(self, queue_limit: int) -> None:
+    def __init__(self, queue_limit: int, max_bytes: int = _NO_LIMIT, budget: Budget | None = None) -> None:
         self._queue_limit = queue_limit
+        self._max_bytes = max_bytes
+        self._budget = budget
+        self.size_bytes = 0
+        self._window_bytes = _NO_LIMIT
+        self._in_flight_bytes = 0  # of what takes room in the window of this connection
         self._entries: dict[int, Entry] = {}  # all, by packet identifier, in the order in which they were offered
         self._queue: deque[Entry] = deque()  # of these, what was never sent
         self._resend: deque[Entry] = deque()  # in flight, but not yet sent on this connection
@@ -149,32 +177,55 @@ class Outbound:
 
     @property
     def full(self) -> bool:
-        """Whether the next message would be refused."""
+        """Whether the next message would be refused, however small."""
         return len(self._queue) >= self._queue_limit or len(self._entries) >= MAX_PACKET_ID
 
-    def resume(self, receive_maximum: int = MAX_PACKET_ID) -> None:
-        """A connection begins. What is in flight will be sent again, before anything new [MQTT-4.4.0-1]."""
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether a message of this size would be taken."""
+        held_bytes = self.size_bytes
+        if self.full or held_bytes + size_bytes > self._max_bytes:
+            return False
+        return self._budget is None or self._budget.room(held_bytes, size_bytes)
+
+    def resume(self, receive_maximum: int = MAX_PACKET_ID, window_bytes: int = _NO_LIMIT) -> None:
+        """A connection begins. What is in flight will be sent again, before anything new [MQTT-4.4.0-1].
+
+        Args:
+            receive_maximum: messages that may be in flight.
+            window_bytes: the same in bytes of topic names and payloads; one message may be larger.
+        """
         self._quota = receive_maximum
+        self._window_bytes = window_bytes
+        self._in_flight_bytes = 0
         self._resend = deque(entry for entry in self._entries.values() if entry.sent)
         for entry in self._resend:
             entry.counted = False
 
-    def offer(self, message: Any, context: Any = None, *, qos: int = 0) -> Entry | None:
-        """Queues a message at QoS 1 or 2; None, and nothing happens, when the queue is full.
+    def offer(self, message: Any, context: Any = None, *, qos: int = 0, size_bytes: int = 0) -> Entry | None:
+        """Queues a message at QoS 1 or 2; None, and nothing happens, where there is no room.
 
         Args:
             qos: 0 stands for the message's own.
+            size_bytes: about the memory it takes.
         """
-        if self.full:
+        if not self.has_room(size_bytes):
             return None
-        entry = Entry(message, qos or message.qos, self._next_packet_id(), context)
+        entry = Entry(message, qos or message.qos, self._next_packet_id(), context, size_bytes)
         self._entries[entry.packet_id] = entry
         self._queue.append(entry)
+        self._grow(size_bytes)
         return entry
+
+    def _grow(self, size_bytes: int) -> None:
+        before_bytes = self.size_bytes
+        self.size_bytes = before_bytes + size_bytes
+        if self._budget is not None:
+            self._budget.moved(before_bytes, self.size_bytes)
 
     def restore(self, entry: Entry) -> None:
         """Puts back what was kept of an earlier life of the session, oldest first."""
         self._entries[entry.packet_id] = entry
+        self._grow(entry.size_bytes)
         self._last_packet_id = entry.packet_id
         if not entry.sent:
             self._queue.append(entry)
@@ -200,6 +251,7 @@ class Outbound:
         if self._entries.get(entry.packet_id) is not entry:
             return False
         del self._entries[entry.packet_id]
+        self._grow(-entry.size_bytes)
         if not entry.sent:
             if self._queue[0] is entry:
                 self._queue.popleft()
@@ -209,21 +261,24 @@ class Outbound:
             self._give_quota(entry)
         return True
 
-    def sendings(self, limit: int = MAX_PACKET_ID) -> list[Sending]:
-        """What may be sent now, in order, at most ``limit``. The caller sends it: each is given once per
-        connection."""
+    def sendings(self, limit: int = MAX_PACKET_ID, limit_bytes: int = _NO_LIMIT) -> list[Sending]:
+        """What may be sent now, in order, at most ``limit``, and no further one once they have ``limit_bytes``. The
+        caller sends it: each is given once per connection."""
         result: list[Sending] = []
-        while self._resend and len(result) < limit:
+        left_bytes = limit_bytes
+        while self._resend and len(result) < limit and left_bytes > 0:
             entry = self._resend[0]
             if self._entries.get(entry.packet_id) is entry:
                 if entry.state is not State.RELEASED and not self._take_quota(entry):
                     return result
+                left_bytes -= _packet_bytes(entry)
                 result.append(Sending(entry, first=False))
             self._resend.popleft()
         queue = self._queue
-        while queue and len(result) < limit and not queue[0].held and self._take_quota(queue[0]):
+        while queue and len(result) < limit and left_bytes > 0 and not queue[0].held and self._take_quota(queue[0]):
             entry = queue.popleft()
             entry.sent = True
+            left_bytes -= _packet_bytes(entry)
             result.append(Sending(entry, first=True))
         return result
 
@@ -231,6 +286,10 @@ class Outbound:
         # [MQTT-3.3.4-7] [MQTT-4.9.0-2] Not more than receive maximum unanswered PUBLISH packets.
         if self._quota <= 0:
             return False
+        in_flight_bytes = self._in_flight_bytes + _packet_bytes(entry)
+        if in_flight_bytes > self._window_bytes and self._in_flight_bytes:
+            return False
+        self._in_flight_bytes = in_flight_bytes
         self._quota -= 1
         entry.counted = True
         return True
@@ -240,6 +299,7 @@ class Outbound:
         # connection sent (4.9 names the PUBREL that is sent again).
         if entry.counted:
             self._quota += 1
+            self._in_flight_bytes -= _packet_bytes(entry)
 
     def _next_packet_id(self) -> int:
         # [MQTT-2.2.1-3] [MQTT-2.2.1-4] A packet identifier that is not in use.
@@ -271,6 +331,7 @@ class Outbound:
             entry.state = following
             return Pubrel(packet_id), None  # [MQTT-4.3.3-4] (3.1.1: -1)
         del self._entries[packet_id]
+        self._grow(-entry.size_bytes)
         self._give_quota(entry)
         return None, Settled(entry, reason_code)
 
@@ -278,6 +339,12 @@ class Outbound:
         """The session ends: forgets everything; what had not been answered, oldest first."""
         left = [Settled(entry, ReasonCode.UNSPECIFIED_ERROR) for entry in self._entries.values()]
         self._entries.clear()
+        self._grow(-self.size_bytes)
         self._queue.clear()
         self._resend.clear()
         return left
+
+
+def _packet_bytes(entry: Entry) -> int:
+    """About what its packet has."""
+    return max(0, entry.size_bytes - OVERHEAD_BYTES)

@@ -1,0 +1,31 @@
+"""How much may wait for clients: for each of them, and for all of them together."""
+
+from thingstead.config import MqttSettings
+from thingstead.mqtt.budget import Budget
+from thingstead.mqtt.outbound import Outbound
+
+QUEUE_LIMIT = 1_000  # messages at QoS 1 and 2 that may wait for a device without a session that outlives its connection
+
+
+class QueueBounds:
+    """The bounds of one server's queues.
+
+    Attributes:
+        in_flight_max_bytes: of messages that are on their way to one client.
+        unread: of the bytes that were written to clients, and that they have not read.
+    """
+
+    def __init__(self, settings: MqttSettings) -> None:
+        self._max_messages = settings.queue_max_messages
+        self._max_bytes = settings.queue_max_bytes
+        self._budget = Budget(settings.queues_max_bytes)
+        self.in_flight_max_bytes = settings.in_flight_max_bytes
+        self.unread = Budget(settings.send_buffers_max_bytes)
+
+    def of_session(self) -> Outbound:
+        """The messages of a session that may outlive its connection."""
+        return Outbound(self._max_messages, self._max_bytes, self._budget)
+
+    def of_connection(self) -> Outbound:
+        """Those of a session that ends with its connection."""
+        return Outbound(QUEUE_LIMIT, self._max_bytes, self._budget)
