@@ -127,6 +127,16 @@ async def test_an_event_of_a_sub_device_is_kept_and_answered_with_its_address(si
     assert [event.method for event in events] == ["opened"]
 
 
+async def test_what_is_wrong_in_an_event_of_a_sub_device_is_named_and_the_rest_is_kept(site: Site) -> None:
+    event = {"method": "opened", "params": {"wide": 10**20, "by": 1}}
+    await site.publish("gateway/event/report", {"device": "a1", "event": event})
+    refused = ["params.wide: an integer needs more than 64 bits"]
+    answer = await message(site.peer, "gateway/event/response")
+    assert answer == {"result": 1, "device": "a1", "refused": refused}
+    events, _ = await site.house.store.events.list_page(site.first.id, Page())
+    assert [kept.params for kept in events] == [{"by": 1}]
+
+
 async def test_a_push_reaches_a_sub_device_through_its_gateway(site: Site) -> None:
     await site.house.platform.control.push_attributes(site.house.project_id, site.first.id, {"on": True})
     expected = {"device": "a1", "attributes": {"on": True}}

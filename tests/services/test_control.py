@@ -81,15 +81,41 @@ async def test_a_cloud_update_is_stored_and_the_device_hears_nothing(workshop: W
     assert heard == []
 
 
-async def test_a_push_with_one_bad_attribute_stores_and_sends_nothing(workshop: Workshop) -> None:
+async def test_what_is_wrong_in_a_push_is_named_and_the_rest_is_stored_and_sent(workshop: Workshop) -> None:
+    heard: list[AttributesPushed] = []
+    workshop.bus.subscribe(AttributesPushed, heard.append)
+    device = await workshop.add_device(type_id=await workshop.add_type(LAMP))
+    pushed = {"on": "ON", "power": 5, "room": "x", "wide": 2**70}
+    refused = await workshop.control.push_attributes("p1", device.id, pushed)
+    assert [error.field for error in refused] == ["power", "room", "wide"]
+    values = await workshop.store.history.current(device.number)
+    assert {name: known.value for name, known in values.items()} == {"on": True}
+    assert heard == [AttributesPushed(device.id, {"on": True})]
+
+
+@pytest.mark.parametrize("attributes", [{"power": 5, "room": "x"}, {"wide": 2**70}])
+async def test_a_push_of_which_nothing_is_left_is_refused(workshop: Workshop, attributes: dict[str, Any]) -> None:
     heard: list[AttributesPushed] = []
     workshop.bus.subscribe(AttributesPushed, heard.append)
     device = await workshop.add_device(type_id=await workshop.add_type(LAMP))
     with pytest.raises(InvalidInput) as caught:
-        await workshop.control.push_attributes("p1", device.id, {"on": True, "power": 5, "room": "x"})
-    assert [error.field for error in caught.value.errors] == ["power", "room"]
+        await workshop.control.push_attributes("p1", device.id, dict(attributes))
+    assert [error.field for error in caught.value.errors] == list(attributes)
     assert dict(await workshop.store.history.current(device.number)) == {}
     assert heard == []
+
+
+async def test_what_of_a_reply_cannot_be_kept_is_left_out_and_the_command_is_replied(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    command = await workshop.control.send_command("p1", device.id, "read", wait_ms=60_000)
+    workshop.control.command_sent(command.id, 1)
+    payload = b'{"method":"read","params":{"wide":99999999999999999999,"v":1},"more":99999999999999999999}'
+    outcome = workshop.control.reply(device, None, payload)
+    assert [error.field for error in outcome.refused] == ["params.wide", "more"]
+    assert outcome.commit is not None
+    await committed(outcome.commit)
+    replied = await workshop.control.get_command("p1", command.id)
+    assert (replied.state, replied.reply) == ("replied", {"method": "read", "params": {"v": 1}})
 
 
 async def test_another_projects_device_cannot_be_controlled(workshop: Workshop) -> None:

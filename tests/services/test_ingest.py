@@ -189,6 +189,18 @@ async def test_a_defined_event_parameter_of_another_type_is_refused(workshop: Wo
     assert [error.field for error in caught.value.errors] == ["params.reason"]
 
 
+async def test_a_parameter_of_an_event_that_cannot_be_kept_is_left_out_and_named(workshop: Workshop) -> None:
+    device = await workshop.add_device(type_id=await workshop.add_type(THERMOMETER))
+    link = await workshop.ingest.link(device)
+    payload = b'{"method":"boot","params":{"reason":5,"wide":99999999999999999999,"left":1}}'
+    outcome = workshop.ingest.report_event(link, payload)
+    assert [error.field for error in outcome.refused] == ["params.reason", "params.wide"]
+    assert outcome.commit is not None
+    await committed(outcome.commit)
+    [event], _ = await workshop.store.events.list_page(device.id, Page())
+    assert event.params == {"left": 1}
+
+
 async def test_reports_are_told_on_the_bus_once_each_and_before_the_acknowledgement(workshop: Workshop) -> None:
     order: list[Any] = []
 

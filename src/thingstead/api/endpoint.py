@@ -80,6 +80,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     body: Any = None  # a Struct type, or dict[str, Any] for a free object; None: no body
     body_optional: bool = False  # an empty body stands for {}
     query: type[msgspec.Struct] | None = None
+    wide_integers: bool = False  # of more than 64 bits are left to the handler, which names them
     acts: bool = False  # a GET that does more than read; HEAD, which must not, is refused
     raw: bool = False  # the handler gets the body as bytes; ``body`` says what they should be
     info: Any = Empty  # the type of ``info``; on the device's planes of the whole answer

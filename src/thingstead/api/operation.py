@@ -19,7 +19,9 @@ class Operation:
         self.endpoint = endpoint
         self._platform = platform
         self._settings = settings
-        self._decode_body = None if endpoint.body is None else body_decoder(endpoint.body)
+        self._decode_body = (
+            None if endpoint.body is None else body_decoder(endpoint.body, wide_integers=endpoint.wide_integers)
+        )
         self._decode_query = None if endpoint.query is None else query_decoder(endpoint.query)
         self._body_limit_bytes = endpoint.body_limit(settings.body_limit_bytes)
 

@@ -34,8 +34,11 @@ class MalformedJson(InvalidInput):
     """The body is not JSON at all; the Project API answers that in a way of its own."""
 
 
-def body_decoder(kind: Any) -> Callable[[bytes], Any]:
+def body_decoder(kind: Any, *, wide_integers: bool = False) -> Callable[[bytes], Any]:
     """A function that decodes a body into ``kind``.
+
+    Args:
+        wide_integers: integers of more than 64 bits, which nothing could store, are not refused.
 
     Raises (the function):
         MalformedJson: the bytes are not one JSON text in UTF-8.
@@ -45,7 +48,7 @@ def body_decoder(kind: Any) -> Callable[[bytes], Any]:
 
     def decode_body(body: bytes) -> Any:
         try:
-            if has_wide_integer(body):
+            if not wide_integers and has_wide_integer(body):
                 raise _wide_integer(body)
             value = decode(body)
         except msgspec.ValidationError as exc:

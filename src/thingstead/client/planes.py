@@ -235,13 +235,13 @@ class AppDevice(_Blocking):
 
     root = "/app/device/v1"
 
-    def push(self, attributes: Mapping[str, Any]) -> None:
-        """Stores values, and sends them to the device if it is connected."""
-        self._run(self._plane.send("POST", "attributes", attributes, _Done))
+    def push(self, attributes: Mapping[str, Any]) -> list[str]:
+        """Stores values, and sends them to the device if it is connected; the reasons for those that were left out."""
+        return self._run(self._plane.send("POST", "attributes", attributes, _Done)).refused
 
-    def update_cloud(self, attributes: Mapping[str, Any]) -> None:
-        """Changes values in the cloud only."""
-        self._run(self._plane.send("PUT", "attributes", attributes, _Done))
+    def update_cloud(self, attributes: Mapping[str, Any]) -> list[str]:
+        """Changes values in the cloud only; the reasons for those that were left out."""
+        return self._run(self._plane.send("PUT", "attributes", attributes, _Done)).refused
 
     def command(
         self, method: str, params: Mapping[str, Any] | None = None, *, id: int | None = None, wait_ms: int | None = None
@@ -274,13 +274,13 @@ class AsyncAppDevice(_Concurrent):
 
     root = "/app/device/v1"
 
-    async def push(self, attributes: Mapping[str, Any]) -> None:
-        """Stores values, and sends them to the device if it is connected."""
-        await self._run(self._plane.send("POST", "attributes", attributes, _Done))
+    async def push(self, attributes: Mapping[str, Any]) -> list[str]:
+        """Stores values, and sends them to the device if it is connected; the reasons for those that were left out."""
+        return (await self._run(self._plane.send("POST", "attributes", attributes, _Done))).refused
 
-    async def update_cloud(self, attributes: Mapping[str, Any]) -> None:
-        """Changes values in the cloud only."""
-        await self._run(self._plane.send("PUT", "attributes", attributes, _Done))
+    async def update_cloud(self, attributes: Mapping[str, Any]) -> list[str]:
+        """Changes values in the cloud only; the reasons for those that were left out."""
+        return (await self._run(self._plane.send("PUT", "attributes", attributes, _Done))).refused
 
     async def command(
         self, method: str, params: Mapping[str, Any] | None = None, *, id: int | None = None, wait_ms: int | None = None

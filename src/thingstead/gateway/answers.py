@@ -32,8 +32,11 @@ def all_refused(refused: Sequence[FieldError]) -> bytes:
 
 def partly_refused(refused: Sequence[FieldError]) -> bytes:
     """The answer to a report of which something was kept. ``refused`` names the first few attributes that were not."""
-    shown = [f"{error.field}: {error.message}"[:MAX_MESSAGE_CHARACTERS] for error in refused[:MAX_REFUSED_SHOWN]]
-    return _encode({"result": 1, "refused": shown})
+    return _encode({"result": 1, "refused": _shown(refused)})
+
+
+def _shown(refused: Sequence[FieldError]) -> list[str]:
+    return [f"{error.field}: {error.message}"[:MAX_MESSAGE_CHARACTERS] for error in refused[:MAX_REFUSED_SHOWN]]
 
 
 def attributes(values: dict[str, Any]) -> bytes:
@@ -51,9 +54,10 @@ def command(issued: CommandIssued) -> bytes:
     return _encode({"method": issued.method, "params": issued.params, "id": issued.command_id})
 
 
-def sub_accepted(address: str) -> bytes:
-    """The answer to a message of one sub-device."""
-    return _encode({"result": 1, "device": address})
+def sub_accepted(address: str, refused: Sequence[FieldError] = ()) -> bytes:
+    """The answer to a message of one sub-device; names what of it was not kept."""
+    parts = {"refused": _shown(refused)} if refused else {}
+    return _encode({"result": 1, "device": address, **parts})
 
 
 def sub_attributes(address: str, values: dict[str, Any]) -> bytes:

@@ -17,6 +17,7 @@ from thingstead.model.messages import AttributesPushed, CommandChanged, CommandI
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.device_links import DeviceLink
+from thingstead.services.device_logs import PARTS_REFUSED, parts_refused
 from thingstead.services.ingest import Outcome
 from thingstead.services.platform import Platform
 from thingstead.services.sub_presence import GatewayLink, SubDevice
@@ -69,7 +70,12 @@ class GatewayPlane(DevicePlane):
             return None, ReasonCode.SUCCESS, None, ""
         if address is None:
             return self._receipt(outcome, packet, route.answer_topic)
-        return outcome.commit, ReasonCode.SUCCESS, self._answer(route.answer_topic, answers.sub_accepted(address)), ""
+        reason = ""
+        if outcome.refused:
+            reason = parts_refused(outcome.refused)
+            self._log_rejected(packet, PARTS_REFUSED, outcome.refused)
+        body = answers.sub_accepted(address, outcome.refused)
+        return outcome.commit, ReasonCode.SUCCESS, self._answer(route.answer_topic, body), reason
 
     def _connect(self, packet: Publish) -> "_Taken":
         return self._platform.sub_devices.connect(self._gateway, packet.payload), None

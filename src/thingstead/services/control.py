@@ -18,14 +18,14 @@ from thingstead.model.command import Command, OpenCommand
 from thingstead.model.device import Device
 from thingstead.model.ids import new_id
 from thingstead.model.messages import AttributesPushed, CommandChanged
-from thingstead.model.report import Report, Source
+from thingstead.model.report import Source
 from thingstead.model.values import check_params, valid_identifier
 from thingstead.services.command_moves import REPLY_LIFETIME_MS, CommandMoves
 from thingstead.services.command_news import PendingCommand, PendingCommands, issued
 from thingstead.services.command_replies import CommandReplies
 from thingstead.services.commits import TaskCommit, committed
 from thingstead.services.ingest import IngestService, Outcome
-from thingstead.services.payloads import decode_object
+from thingstead.services.payloads import decode_object, leave_out_of_range
 from thingstead.services.periodic import Periodic
 from thingstead.storage.base import Store
 
@@ -57,31 +57,42 @@ class ControlService:
 
     # Attributes
 
-    async def push_attributes(self, project_id: str, device_id: str, attributes: dict[str, Any]) -> None:
+    async def push_attributes(
+        self, project_id: str, device_id: str, attributes: dict[str, Any]
+    ) -> tuple[FieldError, ...]:
         """Stores the values and sends ``attributes/push`` to the device if it is connected (wire reference §15.8: a
-        push is not queued for an offline device; its value is there to be read with ``attributes/get``).
+        push is not queued for an offline device; its value is there to be read with ``attributes/get``). Takes over
+        ``attributes``.
+
+        Returns:
+            The attributes that break the type's definition, and why: they are left out.
 
         Raises:
             NotFound: no such device in the project.
-            InvalidInput: names every attribute that breaks the type's definition; nothing is stored or sent then.
+            InvalidInput: nothing is left; nothing is stored or sent then.
         """
-        await self._set(project_id, device_id, attributes, "push")
+        refused = await self._set(project_id, device_id, attributes, "push")
         self._bus.publish(AttributesPushed(device_id, attributes))
+        return refused
 
-    async def update_cloud_attributes(self, project_id: str, device_id: str, attributes: dict[str, Any]) -> None:
-        """Changes the value in the cloud only; the device hears nothing. Errors as :meth:`push_attributes`."""
-        await self._set(project_id, device_id, attributes, "cloud")
+    async def update_cloud_attributes(
+        self, project_id: str, device_id: str, attributes: dict[str, Any]
+    ) -> tuple[FieldError, ...]:
+        """Changes the value in the cloud only; the device hears nothing. Else as :meth:`push_attributes`."""
+        return await self._set(project_id, device_id, attributes, "cloud")
 
-    async def _set(self, project_id: str, device_id: str, attributes: dict[str, Any], source: Source) -> None:
+    async def _set(
+        self, project_id: str, device_id: str, attributes: dict[str, Any], source: Source
+    ) -> tuple[FieldError, ...]:
         device = await self._store.devices.get(project_id, device_id)
         if not attributes:
             raise InvalidInput("at least one attribute is needed")
-        link = await self._ingest.link(device)
-        refused = link.definition.compiled.check(attributes, source)
-        if refused:
+        outcome = self._ingest.set_values(await self._ingest.link(device), attributes, source)
+        refused = tuple(outcome.refused)
+        if outcome.commit is None:
             raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
-        now = self._clock.now_ms()
-        await committed(self._ingest.keep(link, Report(device.number, now, now, attributes, source)))
+        await committed(outcome.commit)
+        return refused
 
     # Commands
 
@@ -242,8 +253,11 @@ class ControlService:
         return self.take_reply(device, topic_id, decode_object(payload))
 
     def take_reply(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> Outcome:
-        """:meth:`reply` with a payload that is decoded already."""
-        return Outcome(TaskCommit(self._replies.take(device, topic_id, body)), ())
+        """:meth:`reply` with a payload that is decoded already. What of it cannot be kept is left out and named."""
+        params = body.get("params")
+        refused = leave_out_of_range(params, "params.") if isinstance(params, dict) else ()
+        refused += leave_out_of_range(body)
+        return Outcome(TaskCommit(self._replies.take(device, topic_id, body)), refused)
 
     async def expire_due(self) -> None:
         """Ends every command whose time is over, and tells of those that became ``expired``."""

@@ -12,7 +12,7 @@ from thingstead.clock import Clock
 from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.ids import new_id
 from thingstead.model.messages import EventReported, ReportsCommitted
-from thingstead.model.report import EventRecord, Report
+from thingstead.model.report import EventRecord, Report, Source
 from thingstead.model.values import check_params, valid_identifier
 from thingstead.services.alarm_watch import DeviceWatch
 from thingstead.services.alarm_watches import AlarmWatches, check_ready
@@ -21,6 +21,7 @@ from thingstead.services.payloads import (
     DECODE_ERRORS,
     decode_any,
     decode_object,
+    leave_out_of_range,
     may_be_deep,
     out_of_range,
     read_object,
@@ -73,31 +74,41 @@ class IngestService:
         return self.report_values(link, decode_object(payload))
 
     def report_values(self, link: DeviceLink, attributes: dict[str, Any], ts: int | None = None) -> Outcome:
-        """Attribute values at ``ts`` (ms, device time), or now. Takes over ``attributes``."""
+        """Attribute values at ``ts`` (ms, device time), or now. Takes over ``attributes``. What cannot be kept is left
+        out and named."""
         if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
             raise InvalidInput(f"a report has at most {MAX_ATTRIBUTES_PER_REPORT} attributes")
-        refused = link.definition.compiled.check(attributes, "report")
-        if refused:
-            self.attributes_refused += len(refused)
-            if not attributes:
-                return Outcome(None, refused)
         now = self._now_ms()
         number = link.device.number
         report = Report(number, now, now, attributes, "report") if ts is None else Report(number, ts, now, attributes)
+        outcome = self._keep_valid(link, report, "report")
+        self.attributes_refused += len(outcome.refused)
+        if outcome.commit is not None:
+            self.reports_accepted += 1
+        return outcome
+
+    def set_values(self, link: DeviceLink, attributes: dict[str, Any], source: Source) -> Outcome:
+        """Attribute values that do not come from the device, at the present instant; else as :meth:`report_values`."""
+        now = self._now_ms()
+        return self._keep_valid(link, Report(link.device.number, now, now, attributes, source), source)
+
+    def _keep_valid(self, link: DeviceLink, report: Report, source: Source) -> Outcome:
+        attributes = report.attributes
+        refused = link.definition.compiled.check(attributes, source)
+        if refused and not attributes:
+            return Outcome(None, refused)
         try:
             commit = self.keep(link, report)
         except InvalidInput as exc:  # values that the store cannot keep: the others are kept
             named = exc.errors or tuple(out_of_range(attributes))
             if attributes.keys().isdisjoint(error.field for error in named):
                 raise
-            self.attributes_refused += len(named)
             refused = (*refused, *named)
             for error in named:
                 attributes.pop(error.field, None)
             if not attributes:
                 raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused) from exc
             commit = self.keep(link, report)
-        self.reports_accepted += 1
         return Outcome(commit, refused)
 
     def keep(self, link: DeviceLink, report: Report) -> Commit:
@@ -189,7 +200,8 @@ class IngestService:
         """``{"method": …, "params": {…}}`` (wire reference §3.3); parameters are not written to attributes.
 
         Raises:
-            InvalidInput: not an object, no proper ``method``, or a parameter breaks the type's definition.
+            InvalidInput: not an object, no proper ``method``, or ``params`` is no object or none of them can be kept. A
+                parameter that breaks the type's definition is left out and named.
         """
         return self.take_event(link, decode_object(payload))
 
@@ -201,8 +213,13 @@ class IngestService:
         params = body.get("params")
         params = {} if params is None else params
         defined = link.definition.compiled.events.get(method)
+        if not isinstance(params, dict):
+            raise InvalidInput.field("params", "must be an object")
         refused = check_params(defined.params if defined else (), params)
-        if refused:
+        for error in refused:
+            params.pop(error.field.removeprefix("params."), None)
+        refused += leave_out_of_range(params, "params.")
+        if refused and not params:
             raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
         event = EventRecord(
             id=new_id() + new_id(), device_id=link.device.id, method=method, params=params, ts=self._now_ms()
@@ -212,7 +229,7 @@ class IngestService:
         if self._bus.listens(EventReported):
             news = EventReported(event.device_id, event.id, method, params, event.ts)
             commit.on_done(lambda error: None if error else self._bus.publish(news))
-        return Outcome(commit, ())
+        return Outcome(commit, refused)
 
     def _begin_commit(self, commit: Commit) -> None:
         """The first report of a commit: when that is on disk, and before anyone is acknowledged, its reports are put on

@@ -124,6 +124,15 @@ def out_of_range(attributes: dict[str, Any]) -> list[FieldError]:
     return found
 
 
+def leave_out_of_range(members: dict[str, Any], where: str = "") -> tuple[FieldError, ...]:
+    """Takes the members that :func:`out_of_range` finds out, and names them behind ``where``."""
+    found = out_of_range(members)
+    if found:
+        for name in [name for name in members if name[:64] in {error.field for error in found}]:
+            del members[name]
+    return tuple(FieldError(f"{where}{error.field}", error.message) for error in found)
+
+
 def timestamp_ms(value: Any, now_ms: int, where: str) -> int:
     """A device timestamp as ms; seconds are recognized by their size."""
     if type(value) is not int and type(value) is not float:

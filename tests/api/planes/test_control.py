@@ -41,6 +41,13 @@ async def test_bad_attributes_change_nothing(api: Api, app: Plane, method: str, 
     assert await values(api, app) == {}
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_what_is_wrong_among_attributes_is_named_and_the_rest_is_kept(api: Api, app: Plane, method: str) -> None:
+    answer = await app.ask(method, "attributes", {"level": 11, "free": 1})
+    assert answer == {"result": 1, "refused": ["level: 11 is above the maximum 10"]}
+    assert await values(api, app) == {"free": 1}
+
+
 async def test_what_an_application_gets_wrong_is_no_fault_of_the_device(api: Api, app: Plane) -> None:
     await app.refused("POST", "attributes", {"level": 11})
     assert (await api.get(f"device/{app.certificate['id']}/rejected_logs"))["items"] == []

@@ -60,12 +60,17 @@ async def test_a_cloud_value_is_stored_and_the_device_hears_nothing(api: Api, ho
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-async def test_values_that_break_the_definition_are_refused_together(api: Api, method: str) -> None:
+async def test_values_that_break_the_definition_are_left_out_and_named(api: Api, method: str) -> None:
     device_id = await typed_device(api)
-    body = {"level": 11, "measured": 1, "free": 1, "a b": 1}
-    refusal = await api.refusal(method, f"control/device/{device_id}/attributes", body)
-    assert (refusal.errcode, refusal.fields) == (400, {"level", "measured", "a b"})
-    assert await current(api, device_id) == {}
+    path = f"control/device/{device_id}/attributes"
+    body = {"level": 11, "measured": 1, "free": 1, "a b": 1, "wide": 2**70}
+    info = await api.call(method, path, body)
+    assert [refused["attribute"] for refused in info["refused"]] == ["level", "measured", "a b", "wide"]
+    assert info["refused"][0]["message"] == "11 is above the maximum 10"
+    assert await current(api, device_id) == {"free": 1}
+    del body["free"]
+    refusal = await api.refusal(method, path, body)
+    assert (refusal.errcode, refusal.fields) == (400, {"level", "measured", "a b", "wide"})
 
 
 @pytest.mark.parametrize("body", [{}, [], "x", 5, None, {str(number): 1 for number in range(1001)}])

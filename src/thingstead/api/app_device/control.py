@@ -5,7 +5,7 @@ from typing import Any
 
 from thingstead.api.app_device.sent import Sent
 from thingstead.api.app_device.synchronous import ENDPOINTS as SYNCHRONOUS
-from thingstead.api.device.dialect import Done, Values
+from thingstead.api.device.dialect import Done, Kept, Values, kept
 from thingstead.api.device.uplinks import KeysQuery
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.project.control import AttributesBody, CommandBody
@@ -16,15 +16,19 @@ TAG = "Application plane"
 COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.DEVICE}
 
 
-async def push_attributes(call: Call) -> None:
+async def push_attributes(call: Call) -> bytes:
     """Stores the values and sends them to the device if it is connected. An offline device finds them when it reads.
-    Where one value breaks the type's definition nothing is stored or sent."""
-    await call.platform.control.push_attributes(call.device.project_id, call.device.id, dict(call.body))
+    A value that breaks the type's definition is left out and named in `refused`; where that is all of them, nothing is
+    stored or sent."""
+    device = call.device
+    return kept(await call.platform.control.push_attributes(device.project_id, device.id, dict(call.body)))
 
 
-async def update_cloud_attributes(call: Call) -> None:
-    """Changes the values in the cloud only; the device hears nothing."""
-    await call.platform.control.update_cloud_attributes(call.device.project_id, call.device.id, dict(call.body))
+async def update_cloud_attributes(call: Call) -> bytes:
+    """Changes the values in the cloud only; the device hears nothing. What breaks the type's definition is left out and
+    named, as with a push."""
+    device = call.device
+    return kept(await call.platform.control.update_cloud_attributes(device.project_id, device.id, dict(call.body)))
 
 
 async def read_attributes(call: Call) -> Values:
@@ -61,7 +65,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Push attributes to the device",
         handler=push_attributes,
         body=AttributesBody,
-        info=Done,
+        wide_integers=True,
+        info=Kept,
         refusals=(TooManyRequests,),
         **COMMON,
     ),
@@ -81,7 +86,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Update cloud attributes of the device",
         handler=update_cloud_attributes,
         body=AttributesBody,
-        info=Done,
+        wide_integers=True,
+        info=Kept,
         refusals=(TooManyRequests,),
         **COMMON,
     ),

@@ -23,7 +23,7 @@ class DeviceOperation:
         self._platform = platform
         self._settings = settings
         decodes = endpoint.body is not None and not endpoint.raw
-        self._decode_body = body_decoder(endpoint.body) if decodes else None
+        self._decode_body = body_decoder(endpoint.body, wide_integers=endpoint.wide_integers) if decodes else None
         self._decode_query = None if endpoint.query is None else query_decoder(endpoint.query)
         self._body_limit_bytes = endpoint.body_limit(settings.body_limit_bytes)
 

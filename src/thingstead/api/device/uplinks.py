@@ -64,8 +64,8 @@ async def report_series(call: Call) -> bytes:
 
 
 async def report_event(call: Call) -> bytes:
-    """Parameters of an event are not attributes and change none. Where one breaks the definition of the event, the
-    event is refused."""
+    """Parameters of an event are not attributes and change none. One that breaks the definition of the event is left
+    out and named in `refused`; where none is left, the event is refused."""
     return await _settle(call, "event/report", call.platform.ingest.report_event)
 
 

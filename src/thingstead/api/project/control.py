@@ -1,13 +1,14 @@
 """Talking to devices (设备通信): attributes and commands going down."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Identifier
-from thingstead.errors import Conflict, DeviceOffline, NotFound, ReplyTimeout, TooManyRequests
+from thingstead.errors import Conflict, DeviceOffline, FieldError, NotFound, ReplyTimeout, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.command import Command, CommandState
 from thingstead.services.synchronous import TIMEOUT_MAX_S, TIMEOUT_S
@@ -24,6 +25,21 @@ CommandId = Annotated[int, Meta(ge=0, le=limits.COMMAND_ID, description="In the 
 Timeout = Annotated[
     float, Meta(gt=0, le=TIMEOUT_MAX_S, description="How long to wait for the reply, in s; 10 if absent.")
 ]
+
+
+class RefusedAttribute(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that was left out."""
+
+    attribute: str
+    message: str
+
+
+class SetInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Empty where every value was kept."""
+
+    refused: Annotated[
+        list[RefusedAttribute] | UnsetType, Meta(description="Extension: the values that were left out, and why.")
+    ] = UNSET
 
 
 class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,15 +132,25 @@ def reply_of(command: Command) -> Reply:
     )
 
 
-async def push_attributes(call: Call) -> None:
+async def push_attributes(call: Call) -> SetInfo:
     """Stores the values and sends them to the device if it is connected. An offline device finds them with
-    `attributes/get`. Where one value breaks the type's definition nothing is stored or sent."""
-    await call.platform.control.push_attributes(call.caller.project_id, call.path["device_id"], dict(call.body))
+    `attributes/get`. A value that breaks the type's definition is left out and named in `refused`; where that is all
+    of them, nothing is stored or sent, and the answer is errcode 400."""
+    control = call.platform.control
+    return _set_info(await control.push_attributes(call.caller.project_id, call.path["device_id"], dict(call.body)))
 
 
-async def update_cloud_attributes(call: Call) -> None:
-    """Changes the values in the cloud only; the device hears nothing."""
-    await call.platform.control.update_cloud_attributes(call.caller.project_id, call.path["device_id"], dict(call.body))
+async def update_cloud_attributes(call: Call) -> SetInfo:
+    """Changes the values in the cloud only; the device hears nothing. What breaks the type's definition is left out and
+    named, as with a push."""
+    control = call.platform.control
+    return _set_info(
+        await control.update_cloud_attributes(call.caller.project_id, call.path["device_id"], dict(call.body))
+    )
+
+
+def _set_info(refused: Sequence[FieldError]) -> SetInfo:
+    return SetInfo(refused=[RefusedAttribute(attribute=field, message=text) for field, text in refused] or UNSET)
 
 
 async def send_command(call: Call) -> CommandInfo:
@@ -168,6 +194,8 @@ ENDPOINTS = (
         handler=push_attributes,
         tag=TAG,
         body=AttributesBody,
+        wide_integers=True,
+        info=SetInfo,
         refusals=(NotFound,),
     ),
     Endpoint(
@@ -177,6 +205,8 @@ ENDPOINTS = (
         handler=update_cloud_attributes,
         tag=TAG,
         body=AttributesBody,
+        wide_integers=True,
+        info=SetInfo,
         refusals=(NotFound,),
     ),
     Endpoint(

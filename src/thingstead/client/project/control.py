@@ -12,6 +12,19 @@ DataKind = Literal["json", "hex", "text", "plaintext"]
 PushMode = Literal["mqtt", "tcp"]
 
 
+class RefusedAttribute(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that was left out."""
+
+    attribute: str
+    message: str
+
+
+class SetAttributes(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a push: every value was kept but these."""
+
+    refused: list[RefusedAttribute] = []
+
+
 class SentCommand(msgspec.Struct, frozen=True, kw_only=True):
     """Which command was sent, and how far it came."""
 
@@ -51,14 +64,15 @@ class CommandDetail(msgspec.Struct, frozen=True, kw_only=True):
     update_time: int  # ms
 
 
-def push_attributes(device_id: str, attributes: Mapping[str, Any]) -> Call[Nothing]:
-    """Stores the values, and sends them to the device if it is connected."""
-    return Call("POST", f"/control/device/{segment(device_id)}/attributes", Nothing, attributes)
+def push_attributes(device_id: str, attributes: Mapping[str, Any]) -> Call[SetAttributes]:
+    """Stores the values, and sends them to the device if it is connected. What breaks the definition of its type is
+    left out; InvalidInput where that is everything."""
+    return Call("POST", f"/control/device/{segment(device_id)}/attributes", SetAttributes, attributes)
 
 
-def update_cloud_attributes(device_id: str, attributes: Mapping[str, Any]) -> Call[Nothing]:
-    """Changes the values in the cloud only."""
-    return Call("PUT", f"/control/device/{segment(device_id)}/attributes", Nothing, attributes)
+def update_cloud_attributes(device_id: str, attributes: Mapping[str, Any]) -> Call[SetAttributes]:
+    """Changes the values in the cloud only; else as :func:`push_attributes`."""
+    return Call("PUT", f"/control/device/{segment(device_id)}/attributes", SetAttributes, attributes)
 
 
 def send_command(
