@@ -249,9 +249,8 @@ async def fill_log(store: SqliteStore, source: Iterator[Report]) -> int:
             await append_some(store, source)
         await committed(store.history.append(next(source)))
         points = packer.pending_points
-        for task in packer._tasks:  # as the crash ends them
-            task.cancel()
-        await asyncio.wait(packer._tasks)
+        for part in (packer, packer.compactor):  # as the crash ends them
+            await part.task.close()
     return points
 
 

@@ -83,6 +83,9 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_history_oldest_timestamp_seconds", "gauge", "Hour of the oldest of them; 0: none."),
         MetricInfo("thingstead_history_dropped_points_total", "counter", "Points dropped since their time was over."),
         MetricInfo("thingstead_history_quarantined_rows", "gauge", "Damaged rows of the history, set aside."),
+        MetricInfo(
+            "thingstead_packings_failed_total", "counter", "Attempts to pack reports that failed, and are made again."
+        ),
         MetricInfo("thingstead_damaged_pages_met_total", "counter", "Reads and writes that failed at a damaged page."),
         MetricInfo("thingstead_alarm_rules", "gauge", "Alarm rules that are enabled."),
         MetricInfo("thingstead_alarm_rules_failing", "gauge", "Of these, such as cannot be evaluated on some device."),

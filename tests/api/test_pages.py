@@ -14,13 +14,14 @@ from thingstead.api.openapi import openapi_document
 from thingstead.api.routes import ENDPOINTS
 from thingstead.config import ApiSettings
 from thingstead.metrics import Metrics
+from thingstead.model.health import HealthWarning
 from thingstead.services.platform import Platform
 
 Connect = Callable[..., httpx.AsyncClient]
 NO_PLATFORM = cast(Platform, None)  # pages need no service
 
 
-def app(settings: ApiSettings | None = None, trouble: str | None = None, warnings: Sequence[str] = ()) -> Any:
+def app(settings: ApiSettings | None = None, trouble: str | None = None, warnings: Sequence[HealthWarning] = ()) -> Any:
     return create_app(NO_PLATFORM, settings or ApiSettings(), lambda: trouble, Metrics(), warnings=lambda: warnings)
 
 
@@ -40,8 +41,10 @@ async def test_a_server_in_trouble_says_what_is_wrong(connect: Connect) -> None:
 async def test_what_somebody_should_look_at_stands_beside_the_status(
     connect: Connect, trouble: str | None, status: str, code: int
 ) -> None:
-    response = await connect(app(trouble=trouble, warnings=["2 rows are damaged"])).get("/healthz")
-    assert (response.status_code, response.json()) == (code, {"status": status, "warnings": ["2 rows are damaged"]})
+    warning = HealthWarning("rows_set_aside", "2 rows are damaged")
+    response = await connect(app(trouble=trouble, warnings=[warning])).get("/healthz")
+    said = {"status": status, "warnings": [{"code": "rows_set_aside", "message": "2 rows are damaged"}]}
+    assert (response.status_code, response.json()) == (code, said)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])

@@ -56,7 +56,7 @@ class NoRelief:
 
     congested = False
 
-    def on_relief(self, callback: Any) -> None:
+    def on_relief(self, callback: Any, device_number: int | None = None) -> None:
         raise AssertionError("nothing is congested")
 
 

@@ -108,7 +108,7 @@ def test_kinds_of_ports_share_the_descriptors_of_the_process() -> None:
         assert http.admit("192.0.2.2") is None
     assert [line["reason"] for line in logs] == ["descriptors"]
     assert arrivals.turned_away.counts["descriptors"] == 1
-    assert "3 connections are open" in arrivals.warnings()[0]
+    assert "3 connections are open" in arrivals.warnings()[0].message
     clock.advance(round(WARNING_S * 1000) + 1)
     assert arrivals.warnings() == []
 

@@ -163,7 +163,7 @@ class TestCongestion:
         congested = False
         history = house.store.history
         monkeypatch.setattr(type(history), "congested", property(lambda _: congested))
-        monkeypatch.setattr(history, "on_relief", reliefs.append)
+        monkeypatch.setattr(history, "on_relief", lambda callback, _: reliefs.append(callback))
         device = await house.device()
         peer = await house.log_in(device, keep_alive=1)
         congested = True

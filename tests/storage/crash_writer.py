@@ -12,7 +12,7 @@ import structlog
 
 from thingstead.model.report import Report
 from thingstead.services.commits import committed
-from thingstead.storage.sqlite import compaction, packer
+from thingstead.storage.sqlite import compaction, spooling
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.history import SqliteHistory
 
@@ -29,7 +29,7 @@ async def pack_always(history: SqliteHistory) -> None:
 
 async def write(path: Path, first: int) -> None:
     compaction.BLOCK_POINTS = 50
-    packer.CHUNK_POINTS = packer.COMPACTION_POINTS = 100
+    spooling.CHUNK_POINTS = compaction.COMPACTION_POINTS = 100
     history = SqliteHistory(Database(path), pack_points=200)
     await history.open()
     packing = asyncio.create_task(pack_always(history))

@@ -11,7 +11,7 @@ import pytest
 from thingstead.errors import InvalidInput
 from thingstead.model.report import RECEIVED, Report
 from thingstead.services.commits import committed
-from thingstead.storage.sqlite.appends import MAX_ATTRIBUTES
+from thingstead.storage.sqlite.admission import MAX_ATTRIBUTES
 from thingstead.storage.sqlite.compaction import BLOCK_POINTS
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.head_cache import HeadCache
@@ -110,7 +110,7 @@ async def make_blocks(bench: Bench) -> None:
 
 async def settle_later(bench: Bench) -> None:
     await pack(bench)
-    await bench.history.packer.settle(list(bench.history.heads._heads.values()))
+    await bench.history.packer.compactor.settle(list(bench.history.heads._heads.values()))
 
 
 async def restart(bench: Bench) -> None:
@@ -294,7 +294,7 @@ async def test_packing_counts_the_points_that_were_there_already(bench: Bench) -
     for _ in range(3):
         await bench.report(1000, x=1, y=2)
     await make_blocks(bench)
-    assert bench.history.packer.points_repeated == 3 + 2
+    assert bench.history.packer.compactor.points_repeated == 3 + 2
 
 
 @between
@@ -389,14 +389,14 @@ async def test_producers_held_back_by_unpacked_points_are_released_by_packing_al
     database = Database(path)
     history = SqliteHistory(database, pack_points=10, pack_interval_s=3600)
     await history.open()
-    await history.packer.lock.acquire()  # nothing is packed before everything is committed
+    await history.packer.compactor.lock.acquire()  # nothing is packed before everything is committed
     for ts in range(50):
         commit = history.append(Report(1, ts, 1, {"x": ts}))
     await committed(commit)
     assert bool(history.congested) is True  # bool: mypy would take the value for final
     relieved = asyncio.Event()
     history.on_relief(relieved.set)
-    history.packer.lock.release()
+    history.packer.compactor.lock.release()
     await asyncio.wait_for(relieved.wait(), 10)
     assert bool(history.congested) is False
     await history.close()
@@ -409,12 +409,12 @@ async def test_devices_that_fill_their_blocks_at_the_same_time_hold_nobody_back(
     monkeypatch.setattr("thingstead.storage.sqlite.history.OVERDUE_LIMIT", 100)
     history = bench.history
     relieved = asyncio.Event()
-    async with history.packer.lock:  # blocks are made more slowly than points come
+    async with history.packer.compactor.lock:  # blocks are made more slowly than points come
         for ts in range(2 * BLOCK_POINTS):
             history.append(Report(1 + ts % 2, ts, 1, {"x": ts}))
         await bench.report(0, x=0)
         await history.packer.pack()
-        assert history.packer.due_points == 2 * BLOCK_POINTS + 1
+        assert history.packer.compactor.due_points == 2 * BLOCK_POINTS + 1
         before = history.congested
         for ts in range(100):
             history.append(Report(1 + ts % 2, 10_000 + ts, 1, {"x": ts}))
@@ -434,10 +434,10 @@ async def test_packing_ends_although_it_was_just_asked_for(tmp_path: Path) -> No
         await history.open()
         for _ in range(turns):
             await asyncio.sleep(0)
-        history.packer.added(1)
+        history.packer.added(1, 0)
         async with asyncio.timeout(10):
             await history.close()
-        history.packer.added(-1)
+        history.packer.added(-1, 0)
     await database.close()
 
 

@@ -11,13 +11,13 @@ import pytest
 from tests.storage.test_history import Bench, register_devices
 from thingstead.model.report import Report
 from thingstead.services.commits import committed
-from thingstead.storage.sqlite import packer
+from thingstead.storage.sqlite import compactor
 from thingstead.storage.sqlite.packing_worker import PackingWorker
 
 
 @pytest.fixture
 async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    monkeypatch.setattr(packer, "MANY_POINTS", 1)
+    monkeypatch.setattr(compactor, "MANY_POINTS", 1)
     path = tmp_path / "history.db"
     register_devices(path)
     bench = await Bench(path).open()
@@ -32,7 +32,7 @@ async def flood(bench: Bench, first: int) -> None:
 
 
 def worker_of(bench: Bench) -> PackingWorker:
-    return bench.history.packer._worker
+    return bench.history.packer.compactor.worker
 
 
 async def test_the_process_builds_what_is_then_read(bench: Bench) -> None:

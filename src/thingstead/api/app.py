@@ -19,6 +19,7 @@ from thingstead.api.router import Resource, Router
 from thingstead.api.routes import ENDPOINTS
 from thingstead.config import ApiSettings
 from thingstead.metrics import Metrics
+from thingstead.model.health import HealthWarning
 from thingstead.services.platform import Platform
 
 log = structlog.get_logger("thingstead.api")
@@ -45,7 +46,7 @@ def create_app(
     health: Callable[[], str | None],
     metrics: Metrics | None = None,
     endpoints: Sequence[Endpoint] = ENDPOINTS,
-    warnings: Callable[[], Sequence[str]] = tuple,
+    warnings: Callable[[], Sequence[HealthWarning]] = tuple,
 ) -> AsgiApp:
     """The application for an ASGI server.
 

@@ -270,7 +270,8 @@ def _shared_responses() -> Schema:
 
 def _server_paths() -> Schema:
     text: Schema = {"type": "string"}
-    members = {"status": text, "warnings": {"type": "array", "items": text}}
+    warning = {"type": "object", "properties": {"code": text, "message": text}, "required": ["code", "message"]}
+    members = {"status": text, "warnings": {"type": "array", "items": warning}}
     status: Schema = {"type": "object", "properties": members, "required": ["status"]}
     return {
         "/healthz": {

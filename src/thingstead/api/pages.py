@@ -15,6 +15,7 @@ from thingstead.config import ApiSettings
 from thingstead.errors import NotAuthenticated
 from thingstead.metrics import CONTENT_TYPE, Metrics
 from thingstead.model.addresses import is_loopback
+from thingstead.model.health import HealthWarning
 
 HEALTHY = Answer(200, b'{"status":"ok"}')
 FORWARDING_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
@@ -29,7 +30,7 @@ class HealthPage:
     """``/healthz``: 200 while the server can keep what it is given, else 503 with what is wrong. Beside either stands
     what somebody should look at."""
 
-    def __init__(self, health: Callable[[], str | None], warnings: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, health: Callable[[], str | None], warnings: Callable[[], Sequence[HealthWarning]]) -> None:
         self._health = health
         self._warnings = warnings
 
@@ -38,7 +39,7 @@ class HealthPage:
         warnings = self._warnings()
         if trouble is None and not warnings:
             return HEALTHY
-        body: dict[str, str | Sequence[str]] = {"status": trouble or "ok"}
+        body: dict[str, str | Sequence[HealthWarning]] = {"status": trouble or "ok"}
         if warnings:
             body["warnings"] = warnings
         return Answer(200 if trouble is None else 503, msgspec.json.encode(body))

@@ -13,6 +13,7 @@ from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.turned_away import Reason, TurnedAway
 from thingstead.model import addresses
 from thingstead.model.addresses import TrustedProxies
+from thingstead.model.health import HealthWarning
 from thingstead.services.rations import Rations
 
 log = structlog.get_logger("thingstead.gateway")
@@ -109,16 +110,16 @@ class Arrivals:
         if self._rations.take("failed") is not None:
             log.error("a port accepts no connections", detail=detail)
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[HealthWarning]:
         """What somebody should look at."""
         now_s = self._clock.monotonic_s()
-        failed = [self._failure] if self._failure and now_s - self._failed_at_s <= WARNING_S else []
-        if self._ran_out_at_s is None or now_s - self._ran_out_at_s > WARNING_S:
-            return failed
-        return [
-            *failed,
-            f"file descriptors ran out: {self.open:,} connections are open, of {self.max_connections:,} possible",
-        ]
+        warnings = []
+        if self._failure and now_s - self._failed_at_s <= WARNING_S:
+            warnings.append(HealthWarning("port_not_accepting", self._failure))
+        if self._ran_out_at_s is not None and now_s - self._ran_out_at_s <= WARNING_S:
+            text = f"file descriptors ran out: {self.open:,} connections are open, of {self.max_connections:,} possible"
+            warnings.append(HealthWarning("file_descriptors_ran_out", text))
+        return warnings
 
 
 class Entrance:

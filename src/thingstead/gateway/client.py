@@ -178,9 +178,10 @@ class Client(Stream):
         """Stops reading where more would only pile up."""
         self.hold_back_answers()
         relief = self._around.relief
-        if relief.congested and not self.paused_for(_CONGESTED):
+        crowded = None if self._uplink is None else self._plane.crowded
+        if (relief.congested or crowded is not None) and not self.paused_for(_CONGESTED):
             self.pause(_CONGESTED)
-            relief.on_relief(lambda: self.resume(_CONGESTED))
+            relief.on_relief(lambda: self.resume(_CONGESTED), crowded)
         if self._uplink is not None and self._uplink.waiting > self._waiting_max:
             self.pause(_UNACKNOWLEDGED)
         if self._jobs is not None and self._jobs.crowded:

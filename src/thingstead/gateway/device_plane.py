@@ -96,6 +96,11 @@ class DevicePlane(ConnectionPlane):
     def accepted(self) -> Accepted:
         return NO_SESSION if self._kept is None else self._kept.accepted
 
+    @property
+    def crowded(self) -> int | None:
+        number = self._link.device.number
+        return number if self._ingest.crowded(number) else None
+
     def begin(self) -> None:
         if self._kept is not None and self._kept.deliver(self._connection.delivery):
             self._subscriptions_changed()

@@ -54,6 +54,14 @@ class GatewayPlane(DevicePlane):
 
     # Up
 
+    @property
+    def crowded(self) -> int | None:
+        for number in self._gateway.reported:
+            if self._ingest.crowded(number):
+                return number
+        self._gateway.reported.clear()
+        return super().crowded
+
     def publish(self, packet: Publish) -> Receipt:
         route = _TOPICS.get(packet.topic)
         if route is None:

@@ -58,6 +58,11 @@ class OpenPlane:
         self._session: Session
         self.accepted: Accepted
 
+    @property
+    def crowded(self) -> int | None:
+        """What is published here goes into no history."""
+        return None
+
     def occupy(self, session: Session, accepted: Accepted) -> None:
         """The session is this connection's."""
         self._session = session

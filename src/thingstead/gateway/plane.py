@@ -117,6 +117,11 @@ class Plane(Protocol):
         """The client takes its leave; the connection ends after this. Raises MqttError."""
         ...
 
+    @property
+    def crowded(self) -> int | None:
+        """The number of a device for which the client reported more than its share; None: there is none."""
+        ...
+
 
 class ConnectionPlane:
     """What a plane does whose session ends with its connection."""
@@ -129,6 +134,11 @@ class ConnectionPlane:
     @property
     def accepted(self) -> Accepted:
         return NO_SESSION
+
+    @property
+    def crowded(self) -> int | None:
+        """What is published here goes into no history."""
+        return None
 
     def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
         """One after another."""
@@ -170,4 +180,4 @@ class Relief(Protocol):
     @property
     def congested(self) -> bool: ...
 
-    def on_relief(self, callback: Callable[[], None]) -> None: ...
+    def on_relief(self, callback: Callable[[], None], device_number: int | None = None) -> None: ...

@@ -74,6 +74,12 @@ OPTION_TEXT_LENGTH = 128
 PRECISION = 10
 
 
+VALUE_BYTES = 65_536  # of one value, as MessagePack
+REPORT_BYTES = 262_144  # of one report; also an imported or a pushed one
+DEVICE_STATE_BYTES = 1_048_576  # of the current values of a device together
+ELEMENT_BYTES = 32  # that each element within arrays and objects counts beside its own, for what it takes in memory
+
+
 def is_id(text: str) -> bool:
     """Whether this could be an id or an identifier: 1 to 64 characters ``[A-Za-z0-9_-]``."""
     return _ID.match(text) is not None

@@ -20,6 +20,7 @@ from thingstead.config import Config
 from thingstead.errors import ConfigError, Conflict, Unavailable
 from thingstead.gateway.gateway import Gateway
 from thingstead.metrics import Metrics
+from thingstead.model.health import HealthWarning
 from thingstead.server.doors import Doors
 from thingstead.server.figures import read_figures
 from thingstead.server.folder import DataFolder
@@ -267,7 +268,7 @@ async def open_server(
         read_figures(metrics, store, platform, gateway)
 
         # Last of all: GET /healthz answers when everything else is there.
-        def warnings() -> list[str]:
+        def warnings() -> list[HealthWarning]:
             return [*store.warnings(), *gateway.arrivals.warnings(), *doors.warnings()]
 
         app = create_app(platform, config.http, store.trouble, metrics, warnings=warnings)

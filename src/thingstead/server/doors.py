@@ -12,6 +12,7 @@ from thingstead.config import Config, Door
 from thingstead.errors import ConfigError, Conflict
 from thingstead.gateway.listening import Port
 from thingstead.gateway.tls import Certificate
+from thingstead.model.health import HealthWarning
 from thingstead.server.sockets import bind
 
 log = structlog.get_logger("thingstead.server")
@@ -83,14 +84,15 @@ class Doors:
                 log.info("a certificate was read again", setting=bound.door.setting, port=bound.number)
         self._log_problems()
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[HealthWarning]:
         """Which certificates are expired, or not valid yet."""
         now_ms = self._clock.now_ms()
-        return [problem for _, certificate in self._certificates() for problem in certificate.problems(now_ms)]
+        problems = [problem for _, certificate in self._certificates() for problem in certificate.problems(now_ms)]
+        return [HealthWarning("certificate_not_valid", problem) for problem in problems]
 
     def _log_problems(self) -> None:
-        for problem in self.warnings():
-            log.warning("clients will refuse a certificate, or be refused for it", reason=problem)
+        for warning in self.warnings():
+            log.warning("clients will refuse a certificate, or be refused for it", reason=warning.message)
 
     def _certificates(self) -> Sequence[tuple[BoundDoor, Certificate]]:
         return [(bound, bound.port.certificate) for bound in self._bound if bound.port.certificate is not None]

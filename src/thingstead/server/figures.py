@@ -50,6 +50,7 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Ga
     metrics.read("thingstead_log_ins_failed_total", lambda: {(kind,): n for kind, n in failures.failed.items()})
     metrics.read("thingstead_log_ins_throttled_total", lambda: {(kind,): n for kind, n in failures.throttled.items()})
     metrics.read("thingstead_previous_project_key_log_ins_total", lambda: platform.presence.previous_key_log_ins)
+    metrics.read("thingstead_packings_failed_total", lambda: store.figures().packings_failed)
     _read_alarms(metrics, platform)
     _read_mqtt_server(metrics, gateway)
     metrics.read("thingstead_disk_free_bytes", lambda: store.figures().disk_free_bytes)

@@ -87,6 +87,7 @@ class ControlService:
         device = await self._store.devices.get(project_id, device_id)
         if not attributes:
             raise InvalidInput("at least one attribute is needed")
+        await self._ingest.await_room(device.number)
         outcome = self._ingest.set_values(await self._ingest.link(device), attributes, source)
         refused = tuple(outcome.refused)
         if outcome.commit is None:

@@ -92,6 +92,8 @@ class _Import:
 
     async def _append(self, row: Row) -> Commit:
         device = await self._device(row)
+        if self._store.history.crowded(device.number):
+            await self._relief(device.number)
         if not valid_identifier(row.identifier):
             raise _Refused(f"identifier: {row.identifier!r} cannot be one")
         now = self._clock.now_ms()
@@ -130,13 +132,15 @@ class _Import:
 
     async def _breathe(self, commit: Commit | None) -> None:
         """Lets commits happen, and waits while too much is on its way to disk or to its place there."""
-        history = self._store.history
-        if history.congested:
-            relieved = asyncio.Event()
-            history.on_relief(relieved.set)
-            await relieved.wait()
+        if self._store.history.congested:
+            await self._relief()
         if commit is not None:
             await committed(commit)
+
+    async def _relief(self, device_number: int | None = None) -> None:
+        relieved = asyncio.Event()
+        self._store.history.on_relief(relieved.set, device_number)
+        await relieved.wait()
 
 
 def _number(ts: Any) -> int | float:

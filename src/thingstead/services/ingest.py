@@ -4,12 +4,13 @@ The hot path is synchronous: no coroutine, task or lock per message. A connectio
 hands every payload in with it; the answer names the commit to wait for before anything is acknowledged.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import FieldError, InvalidInput
+from thingstead.errors import FieldError, InvalidInput, Unavailable
 from thingstead.model.ids import new_id
 from thingstead.model.messages import EventReported, ReportsCommitted
 from thingstead.model.report import EventRecord, Report, Source
@@ -30,6 +31,7 @@ from thingstead.services.payloads import (
 from thingstead.storage.base import Commit, Store
 
 MAX_ATTRIBUTES_PER_REPORT = 1_000
+ROOM_TIMEOUT_S = 10.0  # that a request waits for room
 
 
 class Outcome(NamedTuple):
@@ -60,9 +62,31 @@ class IngestService:
         """Whether a connection should stop reading from its peer until :meth:`on_relief` calls back."""
         return self._store.history.congested
 
-    def on_relief(self, callback: Callable[[], None]) -> None:
-        """Calls back once, on the event loop, when reading may go on."""
-        self._store.history.on_relief(callback)
+    def crowded(self, device_number: int) -> bool:
+        """The same for those who report for this device: more of it waits than is its share."""
+        return self._store.history.crowded(device_number)
+
+    def on_relief(self, callback: Callable[[], None], device_number: int | None = None) -> None:
+        """Calls back once, on the event loop, when reading may go on: of anybody, and of this device."""
+        self._store.history.on_relief(callback, device_number)
+
+    async def await_room(self, device_number: int) -> None:
+        """Returns when there is room for a report of a device.
+
+        Raises:
+            Unavailable: there is none within :data:`ROOM_TIMEOUT_S`.
+        """
+        if not (self.congested or self.crowded(device_number)):
+            return
+        relieved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.on_relief(lambda: None if relieved.done() else relieved.set_result(None), device_number)
+        try:
+            async with asyncio.timeout(ROOM_TIMEOUT_S):
+                await relieved
+        except TimeoutError:
+            if self.congested:
+                raise Unavailable("the server has more to write than it can take") from None
+            raise Unavailable("the device has more to write than its share") from None
 
     def report_attributes(self, link: DeviceLink, payload: bytes) -> Outcome:
         """One flat JSON object of attribute values, at the present instant (wire reference §3.3).

@@ -212,6 +212,7 @@ class SubDeviceService:
                 refused.extend(named or [FieldError(address[:128], exc.message)])
                 continue
             commit = outcome.commit or commit
+            link.reported.add(sub_device.link.device.number)
             refused.extend(FieldError(_within(address, error.field), error.message) for error in outcome.refused)
             self._presence.heard(sub_device)
         return Outcome(commit, tuple(refused))

@@ -46,6 +46,7 @@ class GatewayLink:
         self.remote_address = remote_address
         self.sub_devices: dict[str, SubDevice] = {}
         self.taken_over = False  # by another connection of the gateway
+        self.reported: set[int] = set()  # numbers of those that reported since the connection looked whether it may
 
     async def settled(self) -> None:
         """Returns when the changes of presence under way have ended."""

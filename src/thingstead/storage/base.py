@@ -13,6 +13,7 @@ changes, such as ``id`` and ``create_time``. What is read may be shared between 
 from typing import NamedTuple, Protocol
 
 from thingstead.metrics import Histogram
+from thingstead.model.health import HealthWarning
 from thingstead.storage.base_alarms import AlarmRuleStore, AlarmStore, NotifyStore
 from thingstead.storage.base_devices import (
     CommandStore,
@@ -75,6 +76,7 @@ class StoreFigures(NamedTuple):
     rows_quarantined: int  # damaged rows that were set aside, also by earlier runs
     disk_free_bytes: int
     damage_met: int  # reads and writes that failed since a page of the file is damaged
+    packings_failed: int  # attempts to pack reports that failed, and are made again
 
 
 class Store(Protocol):
@@ -125,7 +127,7 @@ class Store(Protocol):
         """None while everything can be kept; else what is wrong, for ``/healthz`` and people."""
         ...
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[HealthWarning]:
         """What somebody should look at although everything is served and kept; for ``/healthz`` and people."""
         ...
 

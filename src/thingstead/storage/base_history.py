@@ -57,8 +57,14 @@ class HistoryStore(Protocol):
         """Whether so much waits for a commit that a producer should stop reading from its peer."""
         ...
 
-    def on_relief(self, callback: Callable[[], None]) -> None:
-        """Calls back once, on the event loop, when the store is no longer congested."""
+    def crowded(self, device_number: int) -> bool:
+        """Whether so much of one device waits, for a commit or on its way to where it stays, that its producers should
+        stop reading from their peers; those of others need not."""
+        ...
+
+    def on_relief(self, callback: Callable[[], None], device_number: int | None = None) -> None:
+        """Calls back once, on the event loop, when the store is no longer congested, and of the device, if one is
+        named, no more than its share waits."""
         ...
 
     async def current(self, device_number: int) -> Mapping[str, AttributeValue]:

@@ -30,13 +30,13 @@ def sealed(content: bytes) -> bytes:
     return zlib.crc32(content).to_bytes(SEAL_BYTES, "big") + content
 
 
-def unsealed(data: bytes) -> bytes:
+def unsealed(data: bytes) -> memoryview:
     """What was :func:`sealed`.
 
     Raises:
         Damaged: the checksum is wrong.
     """
-    content = data[SEAL_BYTES:]
+    content = memoryview(data)[SEAL_BYTES:]  # not a copy: it may be long
     if len(data) < SEAL_BYTES or zlib.crc32(content) != int.from_bytes(data[:SEAL_BYTES], "big"):
         raise Damaged("the checksum is wrong")
     return content

@@ -11,7 +11,7 @@ import pytest
 
 from tests.api.planes.plane import OK, Plane
 from tests.api.registry.house import Api, House
-from thingstead.api.device import room
+from thingstead.services import ingest
 from thingstead.services.commits import committed
 
 
@@ -188,7 +188,7 @@ async def test_a_report_that_finds_no_room_in_time_is_503(
     device: Plane, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.store.history.waiting_limit = 0
-    monkeypatch.setattr(room, "ROOM_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(ingest, "ROOM_TIMEOUT_S", 0.01)
     response = await device.send("POST", "attributes", content=b'{"level":1}')
     assert (response.status_code, response.json()["errcode"]) == (503, 503)
     assert response.headers["retry-after"] == "1"

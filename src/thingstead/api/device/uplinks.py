@@ -7,7 +7,6 @@ import msgspec
 from msgspec import Meta
 
 from thingstead.api.device.dialect import Done, Kept, Values, kept, nothing_kept
-from thingstead.api.device.room import await_room
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.fields import Identifier
 from thingstead.errors import InvalidInput, TooManyRequests
@@ -85,8 +84,7 @@ async def read_attributes(call: Call) -> Values:
 async def _settle(call: Call, topic: str, take: Callable[[DeviceLink, bytes], Outcome]) -> bytes:
     """Hands the body in, and answers when it is on disk. Refused parts are noted under ``topic``."""
     ingest = call.platform.ingest
-    if ingest.congested:
-        await await_room(ingest)
+    await ingest.await_room(call.device.number)
     outcome = take(await ingest.link(call.device), call.body)
     refused = outcome.refused
     if outcome.commit is None and refused:

@@ -6,24 +6,33 @@ so whoever is acknowledged reads what was acknowledged.
 """
 
 import asyncio
+import itertools
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
 from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
 from thingstead.model.device import UplinkKind
+from thingstead.model.limits import DEVICE_STATE_BYTES, VALUE_BYTES
 from thingstead.model.report import Report
+from thingstead.storage.sqlite.admission import MAX_ATTRIBUTES, size_of, state_with
 from thingstead.storage.sqlite.batch import Batch, Run, Write
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.failures import DamagedFile
 from thingstead.storage.sqlite.heads import Head
 from thingstead.storage.sqlite.packer import Packer
-from thingstead.storage.sqlite.records import SOURCE_CODES, TOUCH_CODES, LogEntry, encode_entries, encode_values
+from thingstead.storage.sqlite.records import (
+    SOURCE_CODES,
+    TOUCH_CODES,
+    LogEntry,
+    encode_entries,
+    encode_values,
+    is_flat,
+)
 
 log = structlog.get_logger("thingstead.history")
 
-MAX_ATTRIBUTES = 2_000  # of one device: a device that makes up identifiers cannot fill memory
 REFUSED_KINDS = ("event", "data")  # uplinks that are refused where reports are; the others need next to no room
 WRITES_BEHIND_LIMIT = 20_000  # that failed and wait; of more, the oldest are lost
 RETRY_S = 5.0  # until what failed is tried again, where nothing else is committed
@@ -53,77 +62,105 @@ class Appends:
         self.seq = 0  # the newest log row that was begun
         self.refusal: str | None = None  # why nothing is appended now
         self.waiting = 0  # reports not yet on disk
+        self.waiting_bytes = 0  # of these, and of what else waits for a commit
         self.commits = 0
         self.points_committed = 0
         self.reports_committed = 0
 
     def append(self, report: Report) -> Batch:
         """See :class:`~thingstead.storage.base.HistoryStore`, as for the next two."""
-        _, batch = self.append_run((report,))
+        _, batch, problem = self._append((report,))
         if batch is None:
-            if len(_names(self._head(report.device_number), (report,))) > MAX_ATTRIBUTES:
-                raise InvalidInput(f"a device has at most {MAX_ATTRIBUTES} attributes")
-            raise InvalidInput("an integer needs more than 64 bits")
+            assert problem is not None  # it says why not
+            raise problem
         return batch
 
     def append_run(self, reports: Sequence[Report]) -> tuple[int, Batch | None]:
+        count, batch, _ = self._append(reports)
+        return count, batch
+
+    def _append(self, reports: Sequence[Report]) -> tuple[int, Batch | None, InvalidInput | None]:
+        """How many from the front are appended, and what is wrong with the next, where that is said."""
         if self.refusal is not None:
             raise Unavailable(self.refusal)
         number, code = reports[0].device_number, SOURCE_CODES[reports[0].source]
         head = self._head(number)
         entries: list[LogEntry] = []
-        points = 0
-        names: set[str] | None = None  # of the device, with these reports; found out where it may have too many
+        points = size = 0  # of these
+        names_room, state_room = MAX_ATTRIBUTES - head.names_bound, DEVICE_STATE_BYTES - head.state_bound
+        problem: InvalidInput | None = None
         try:
-            for upto, report in enumerate(reports, 1):
+            for report in reports:
                 attributes = report.attributes
-                points += len(attributes)
-                if head.names_bound + points > MAX_ATTRIBUTES:
-                    if names is None:
-                        names = _names(head, reports[:upto])
-                    else:
-                        names.update(attributes)
-                    if len(names) > MAX_ATTRIBUTES:
-                        points -= len(attributes)
-                        break
                 body = encode_values(attributes)
+                extent = len(body)
+                if extent > VALUE_BYTES or not is_flat(map(type, attributes.values())):
+                    extent = size_of(attributes, body)
+                with_points, with_size = points + len(attributes), size + extent
+                if with_points > names_room or with_size > state_room:
+                    # These are bounds. Is it too much indeed, with what waits for a commit?
+                    coming = itertools.chain(self._waiting_of(head), reports[: len(entries) + 1])
+                    names, state = state_with(head, coming, measured=with_size > state_room)
+                    names_room = MAX_ATTRIBUTES - names + with_points
+                    if with_size > state_room:
+                        state_room = DEVICE_STATE_BYTES - state + with_size
+                points, size = with_points, with_size
                 entries.append((number, report.ts, report.received_at, code, body))
-        except OverflowError:  # an integer needs more than 64 bits
-            points -= len(attributes)
+        except InvalidInput as exc:
+            problem = exc
+        except OverflowError:
+            problem = InvalidInput("an integer needs more than 64 bits")
         if not entries:
-            return 0, None
+            return 0, None, problem
+        head.names_bound = MAX_ATTRIBUTES - names_room + points
+        head.state_bound = DEVICE_STATE_BYTES - state_room + size
         batch = self._open or self._opened()
-        self._extend_run(batch, head, code, entries, points).reports += reports[: len(entries)]
-        return len(entries), batch
+        self._extend_run(batch, head, code, entries, points, size).reports += reports[: len(entries)]
+        return len(entries), batch, problem
 
-    def touch(self, device_number: int, kind: UplinkKind, ts: int) -> Batch:
+    def _waiting_of(self, head: Head) -> Iterator[Report]:
+        """The reports of a device that wait for a commit, in order."""
+        for batch in (self._committing, self._open):
+            if batch is not None:
+                yield from (report for run in batch.runs if run.head is head for report in run.reports)
+
+    def touch(self, device_number: int, kind: UplinkKind, ts: int, size_bytes: int = 0) -> Batch:
         if self.refusal is not None and kind in REFUSED_KINDS:
             raise Unavailable(self.refusal)
-        return self.add(self._head(device_number), (device_number, ts, ts, TOUCH_CODES[kind], b""))
+        return self.add(self._head(device_number), (device_number, ts, ts, TOUCH_CODES[kind], b""), size_bytes)
 
-    def also(self, write: Write, *, behind: bool = False) -> Batch:
-        """Puts a further write into the open commit. ``behind``: nobody waits for it, so where the commit fails for the
-        store's sake, it goes into the next one."""
+    def also(self, write: Write, size_bytes: int = 0, *, behind: bool = False) -> Batch:
+        """Puts a further write of about so many bytes into the open commit. ``behind``: nobody waits for it, so where
+        the commit fails for the store's sake, it goes into the next one."""
         batch = self._opened()
         batch.extras.append(write)
+        batch.size_bytes += size_bytes
+        self.waiting_bytes += size_bytes
         if behind:
             batch.behind.append(write)
         return batch
 
-    def add(self, head: Head, entry: LogEntry) -> Batch:
-        """Appends an entry that is no report."""
+    def add(self, head: Head, entry: LogEntry, size_bytes: int = 0) -> Batch:
+        """Appends an entry that is no report; so many bytes of the device wait with it."""
         batch = self._open or self._opened()
-        self._extend_run(batch, head, entry[3], [entry], 0)
+        self._extend_run(batch, head, entry[3], [entry], 0, size_bytes)
         return batch
 
-    def _extend_run(self, batch: Batch, head: Head, code: int, entries: list[LogEntry], points: int) -> Run:
+    def _extend_run(
+        self, batch: Batch, head: Head, code: int, entries: list[LogEntry], points: int, size_bytes: int
+    ) -> Run:
         run = batch.runs[-1] if batch.runs else None
         if run is None or run.head is not head or run.code != code:
             run = Run(head, code)
             batch.runs.append(run)
         run.entries += entries
         run.points += points
+        run.size_bytes += size_bytes
+        head.waiting_points += points
+        head.waiting_bytes += size_bytes
+        batch.size_bytes += size_bytes
         self.waiting += len(entries)
+        self.waiting_bytes += size_bytes
         return run
 
     def _opened(self) -> Batch:
@@ -166,7 +203,11 @@ class Appends:
             self._make_again(batch.behind)
         if self._open is not None:
             self._commit()  # first of all, so that the writer works while this batch is applied
-        self.waiting -= sum(len(run.entries) for run in batch.runs)
+        self.waiting_bytes -= batch.size_bytes
+        for run in batch.runs:
+            self.waiting -= len(run.entries)
+            run.head.waiting_points -= run.points
+            run.head.waiting_bytes -= run.size_bytes
         if error is None:
             self._apply(batch, seq)
         self._packer.applied_seq = seq
@@ -186,23 +227,25 @@ class Appends:
             self._retry = self._loop.call_later(RETRY_S, self._opened)
 
     def _apply(self, batch: Batch, seq: int) -> None:
-        dirty = self._packer.dirty
-        points = reports = 0
+        dirty, dirtied = self._packer.dirty, self._packer.touched
+        points = reports = size = 0
         for run in batch.runs:
             head = run.head
-            before = head.points
+            before, size_before = head.points, head.pending_bytes
             if run.reports:
-                head.take(seq, run.entries, run.reports, run.points)
+                head.take(seq, run.entries, run.reports, run.points, run.size_bytes)
             else:
                 for entry in run.entries:
                     head.replay(seq, entry)
             points += head.points - before
+            size += head.pending_bytes - size_before
             reports += len(run.entries)
-            dirty[head.number] = head
+            if head.number not in dirty:
+                dirtied(head)
         self.commits += 1
         self.reports_committed += reports
         self.points_committed += points
-        self._packer.added(points)
+        self._packer.added(points, size)
 
     def busy(self) -> set[int]:
         """Devices that wait for a commit."""
@@ -217,8 +260,3 @@ class Appends:
             await ended.wait()
         if self._retry is not None:
             self._retry.cancel()
-
-
-def _names(head: Head, reports: Sequence[Report]) -> set[str]:
-    """The attributes that a device has with these reports."""
-    return set(head.current).union(*(report.attributes for report in reports))

@@ -18,7 +18,7 @@ Write = Callable[[sqlite3.Connection], None]
 class Run:
     """Entries of one device and one code, appended one after another."""
 
-    __slots__ = ("code", "entries", "head", "points", "reports")
+    __slots__ = ("code", "entries", "head", "points", "reports", "size_bytes")
 
     def __init__(self, head: Head, code: int) -> None:
         self.head = head
@@ -26,17 +26,19 @@ class Run:
         self.entries: list[LogEntry] = []
         self.reports: list[Report] = []  # of the entries, where they are reports
         self.points = 0
+        self.size_bytes = 0
 
 
 class Batch:
     """The reports of one commit (the contract's ``Commit``)."""
 
-    __slots__ = ("_callbacks", "behind", "done", "error", "extras", "runs")
+    __slots__ = ("_callbacks", "behind", "done", "error", "extras", "runs", "size_bytes")
 
     def __init__(self) -> None:
         self.done = False
         self.error: Exception | None = None
         self.runs: list[Run] = []
+        self.size_bytes = 0  # of everything
         self.extras: list[Write] = []  # further writes of the same transaction
         self.behind: list[Write] = []  # those of them that are made again where the commit fails: nobody waits for them
         self._callbacks: list[Callable[[Exception | None], None]] = []

@@ -9,18 +9,22 @@ import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from thingstead.storage.blocks import decode_block, encode_block
-from thingstead.storage.columns import Series, in_order, merged, without_repeats
+from thingstead.storage.columns import Series, identity, in_order, merged, without_repeats
 from thingstead.storage.seals import Damaged
-from thingstead.storage.sqlite.failures import is_damage
 from thingstead.storage.sqlite.hours import Piece, count, projects_of
 from thingstead.storage.sqlite.quarantine import Finding, set_aside
-from thingstead.storage.sqlite.records import Pending, decode_values
 from thingstead.storage.sqlite.spool import read_spool
 
 BLOCK_POINTS = 400  # a full block; a late merge may make one of up to twice that before it is split
+BLOCK_BYTES = 262_144  # of texts, arrays and objects in a block; more only where they share a timestamp
+COMPACTION_POINTS = 100_000  # of a device, made into blocks at once
+COMPACTION_BYTES = 8_388_608  # the same, with what counts for elements of arrays and objects
+
+
+NUMERIC = frozenset((int, float, bool, type(None)))
 
 
 class BlockRow(NamedTuple):
@@ -44,6 +48,8 @@ class Taken(NamedTuple):
     device_number: int
     last_id: int  # these and all earlier ones of the device
     points: int
+    size_bytes: int
+    more: bool  # the device had further rows
 
 
 class Compacted(NamedTuple):
@@ -54,7 +60,7 @@ class Compacted(NamedTuple):
     blocks: list[BlockRow]
     findings: list[Finding]  # damaged rows
     repeats: list[int]  # points that were there already, series by series
-    failures: list[tuple[int, str]]  # devices of which a page of the file is damaged, and how
+    failures: list[tuple[int, str]]  # devices of which no blocks can be made, and why
 
 
 def build(connection: sqlite3.Connection, numbers: Sequence[int]) -> Compacted:
@@ -64,34 +70,32 @@ def build(connection: sqlite3.Connection, numbers: Sequence[int]) -> Compacted:
         one = Compacted([], [], [], [], [], [])
         try:
             _compact(connection, one, number)
-        except sqlite3.DatabaseError as exc:
-            if not is_damage(exc):
-                raise
-            one = Compacted([], [], [], [], [], [(number, str(exc))])
+        except (sqlite3.OperationalError, MemoryError):
+            raise  # the file cannot be read now; damage is none of these
+        except Exception as exc:  # noqa: BLE001 - a damaged page, or a bug: it shall not keep the others waiting
+            one = Compacted([], [], [], [], [], [(number, f"{type(exc).__name__}: {exc}")])
         for rows, more in zip(everything, one, strict=True):
             rows.extend(more)  # type: ignore[attr-defined]
     return everything
 
 
 def _compact(connection: sqlite3.Connection, compacted: Compacted, number: int) -> None:
-    spooled = read_spool(connection, number)
+    spooled = read_spool(connection, number, COMPACTION_POINTS, COMPACTION_BYTES)
     compacted.findings.extend(spooled.findings)
     if not spooled.last_id:
         return
-    compacted.taken.append(Taken(number, spooled.last_id, spooled.points))
-    for identifier, column in _columns(spooled.reports).items():
+    compacted.taken.append(Taken(number, spooled.last_id, spooled.points, spooled.size_bytes, spooled.more))
+    for identifier, column in _columns(spooled.timestamps, spooled.values, spooled.timed).items():
         series = without_repeats(column)
         compacted.repeats.append(len(column.timestamps) - len(series.timestamps))
         _add_series(connection, compacted, number, identifier, series)
 
 
-def _columns(reports: list[Pending]) -> dict[str, Series]:
+def _columns(timestamps: list[int], rows: list[dict[str, Any]], flags: list[bool]) -> dict[str, Series]:
     """Reports as one series an attribute."""
-    if not reports:
+    if not rows:
         return {}
-    flags = [report.timed for report in reports]
-    rows = [decode_values(report.body) for report in reports]
-    timestamps, rows, timed = in_order([report.ts for report in reports], rows, flags if any(flags) else None)
+    timestamps, rows, timed = in_order(timestamps, rows, flags if any(flags) else None)
     names = rows[0].keys()
     if all(row.keys() == names for row in rows):  # what most devices do, and twice as fast
         return {name: Series(timestamps, [row[name] for row in rows], timed) for name in names}
@@ -114,7 +118,7 @@ def write(connection: sqlite3.Connection, compacted: Compacted, now: int) -> Non
     numbers = {row[0] for rows in (compacted.taken, blocks, replaced) for row in rows}
     project_of = projects_of(connection, numbers)
     set_aside(connection, compacted.findings, now)
-    for number, last_id, points in compacted.taken:
+    for number, last_id, points, _, _ in compacted.taken:
         connection.execute("DELETE FROM spool WHERE device_number = ? AND id <= ?", (number, last_id))
         connection.execute("UPDATE device_state SET spooled = spooled - ? WHERE device_number = ?", (points, number))
     connection.executemany(
@@ -190,7 +194,21 @@ def split(compacted: Compacted, number: int, identifier: str, series: Series) ->
         end = len(timestamps)
         if end > 2 * BLOCK_POINTS:
             end = bisect_right(timestamps, timestamps[BLOCK_POINTS - 1])
+        end = _fitting(timestamps, series.values, end)
         (run, values, _), series = series.cut(end)
         data = encode_block(run, values)
         compacted.blocks.append(BlockRow(number, identifier, run[0], run[-1], len(run), data))
         timestamps = series.timestamps
+
+
+def _fitting(timestamps: Sequence[int], values: Sequence[Any], end: int) -> int:
+    """How many of the first ``end`` points a block has room for; at least those of one timestamp."""
+    if NUMERIC.issuperset(map(type, values[:end])):
+        return end
+    size = 0
+    for at in range(end):
+        value = values[at]
+        size += len(value) if type(value) is str else len(identity(value))
+        if size > BLOCK_BYTES and timestamps[at] > timestamps[0]:
+            return bisect_left(timestamps, timestamps[at])
+    return end

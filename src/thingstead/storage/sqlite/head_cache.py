@@ -14,6 +14,9 @@ SELECT_STATE = "SELECT attributes, active, packed_seq, spooled FROM device_state
 SELECT_ACTIVE = "SELECT active FROM device_state WHERE device_number = ?"
 
 
+HEADS_BYTES = 50_331_648  # of states that stay in memory although nothing of them is pending
+
+
 class HeadCache:
     """Heads by device number.
 
@@ -38,6 +41,9 @@ class HeadCache:
         self._limit = limit
         self._heads: dict[int, Head] = {}
         self._evict_at = 2 * limit  # so many heads are looked through for some that may go
+        self._evict_at_bytes = HEADS_BYTES
+        self.size_bytes = 0  # of their states
+        self.find = self._heads.get
 
     def __len__(self) -> int:
         return len(self._heads)
@@ -52,13 +58,22 @@ class HeadCache:
         if head is None:
             head = self._heads[number] = Head(number)
             self._restore(head)
+            self.grown(head.state_bytes)
             if len(self._heads) > self._evict_at:
                 self._evict()
         return head
 
+    def grown(self, size_bytes: int) -> None:
+        """The states take so many bytes more."""
+        self.size_bytes += size_bytes
+        if self.size_bytes > self._evict_at_bytes:
+            self._evict()
+
     def forget(self, number: int) -> None:
         """Drops the head of a device that was deleted."""
-        self._heads.pop(number, None)
+        head = self._heads.pop(number, None)
+        if head is not None:
+            self.size_bytes -= head.state_bytes
 
     def active_of(self, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
         """The newest uplink (ms) by kind, of each device; without loading heads."""
@@ -93,11 +108,16 @@ class HeadCache:
             self._on_rebuilt(head)
 
     def _evict(self) -> None:
-        """Drops the heads that were loaded first, but none that is busy."""
+        """Drops the heads that were loaded first, but none that is busy, as far as there are too many or too large."""
         busy = self._busy()
         newest = next(reversed(self._heads))
-        many = len(self._heads) - self._limit
-        for number in [number for number in self._heads if number not in busy and number != newest][:many]:
-            del self._heads[number]
+        many, much = len(self._heads) - self._limit, self.size_bytes - HEADS_BYTES // 2
+        for number in [number for number in self._heads if number not in busy and number != newest]:
+            if many <= 0 and much <= 0:
+                break
+            size = self._heads.pop(number).state_bytes
+            self.size_bytes -= size
+            many, much = many - 1, much - size
         # Where most must stay, not again for every head to come: a look costs as much as there are.
         self._evict_at = max(2 * self._limit, len(self._heads) + self._limit)
+        self._evict_at_bytes = max(HEADS_BYTES, self.size_bytes + HEADS_BYTES // 2)

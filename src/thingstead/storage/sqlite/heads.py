@@ -27,10 +27,16 @@ from thingstead.storage.sqlite.records import (
     decode_values,
     encode_values,
     is_timed,
+    nested_bytes,
 )
 
 UNREAD_LIMIT = 1_000  # reports of the log that stay as they are until somebody asks for the current values
+UNREAD_BYTES = 262_144  # the same
 FOLD_AT = 8  # reports that may wait to be folded into the current values; they are larger there than in pending
+
+DEVICE_WAITING_BYTES = 1_048_576  # of a device that wait for a commit, over which it is not read
+DEVICE_UNPACKED_POINTS = 400_000  # of a device that are in no block yet, over which it is not read
+DEVICE_UNPACKED_BYTES = 25_165_824  # the same
 
 _timed_of = attrgetter("timed")
 _new_pending = tuple.__new__  # a third of the cost of the named tuple's own constructor
@@ -44,15 +50,22 @@ class Head:
         "_timed",
         "_unfolded",
         "_unread",
+        "_unread_bytes",
         "active",
         "names_bound",
         "newest_uplink",
         "number",
         "packed_seq",
         "pending",
+        "pending_bytes",
         "points",
         "spooled",
+        "spooled_bytes",
+        "state_bound",
+        "state_bytes",
         "stored_uplink",
+        "waiting_bytes",
+        "waiting_points",
     )
 
     def __init__(self, number: int) -> None:
@@ -60,15 +73,31 @@ class Head:
         self._current: dict[str, AttributeValue] = {}
         self._unfolded: list[Report] = []  # that are not in _current yet, as appended; all of them timed, or none
         self._timed = False  # which of these
+        self._unread_bytes = 0
         self._unread: list[Pending] = []  # reports before those, from the log at start; not decoded yet
-        self.names_bound = 0  # there are at most so many attributes
+        self.names_bound = 0  # there are at most so many attributes, with those that wait for a commit
+        self.state_bytes = 0  # of the current values, when they were last written or read
+        self.state_bound = 0  # they have at most so many bytes, with those that wait for a commit
+        self.waiting_points = 0  # appended, not yet on disk
+        self.waiting_bytes = 0
         self.active: dict[str, int] = {}
         self.newest_uplink = 0  # ms, over all kinds
         self.stored_uplink = 0  # the same as the state row has it
         self.packed_seq = 0
         self.pending: list[Pending] = []
         self.points = 0  # in pending
+        self.pending_bytes = 0
         self.spooled = 0  # points in the spool
+        self.spooled_bytes = 0  # the same, as far as they went there since the start
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more of this device waits than is its share: for a commit, or on its way into blocks."""
+        return (
+            self.waiting_bytes >= DEVICE_WAITING_BYTES
+            or self.points + self.spooled >= DEVICE_UNPACKED_POINTS
+            or self.pending_bytes + self.spooled_bytes >= DEVICE_UNPACKED_BYTES
+        )
 
     def restore(self, attributes: bytes, active: bytes, packed_seq: int, spooled: int) -> None:
         """Takes over a state row.
@@ -79,6 +108,9 @@ class Head:
         self.packed_seq = packed_seq
         self.spooled = spooled
         self.take_over(decode_attributes(attributes), decode_active(active))
+        self.state_bytes = self.state_bound = len(attributes) + nested_bytes(
+            known.value for known in self._current.values()
+        )
 
     def take_over(self, current: dict[str, AttributeValue], active: dict[str, int]) -> None:
         """Makes these what is known."""
@@ -87,13 +119,16 @@ class Head:
         self.active = active
         self.newest_uplink = self.stored_uplink = max(active.values(), default=0)
 
-    def take(self, seq: int, entries: Sequence[LogEntry], reports: Sequence[Report], points: int) -> None:
+    def take(
+        self, seq: int, entries: Sequence[LogEntry], reports: Sequence[Report], points: int, size_bytes: int
+    ) -> None:
         """Applies committed reports of one source. A value that was received becomes the current one; one with a
         timestamp of its own does unless that of the current one is greater.
 
         Args:
             entries: the same reports, as they stand in the log.
             points: in all of them.
+            size_bytes: of all of them.
         """
         timed = entries[-1][3] >= TIMED_FROM
         if timed is not self._timed:
@@ -102,7 +137,7 @@ class Head:
             self._timed = timed
         self.pending += [_new_pending(Pending, (seq, entry[1], entry[4], timed)) for entry in entries]
         self.points += points
-        self.names_bound += points
+        self.pending_bytes += size_bytes
         self._unfolded += reports
         if len(self._unfolded) >= FOLD_AT:
             self._fold()
@@ -124,11 +159,11 @@ class Head:
         if self._unfolded:
             _fold_into(self._current, self._unfolded, self._timed)
             self._unfolded = []
-        self.names_bound = len(self._current)
+        self.names_bound = len(self._current) + self.waiting_points
 
     def _read(self) -> None:
         """Decodes what the log had. To start a server takes as long as to look at every report of it, so this waits."""
-        unread, self._unread = self._unread, []
+        unread, self._unread, self._unread_bytes = self._unread, [], 0
         for timed, group in groupby(unread, _timed_of):
             reports = [Report(self.number, each.ts, each.ts, decode_values(each.body)) for each in group]
             _fold_into(self._current, reports, timed)
@@ -146,6 +181,7 @@ class Head:
         for identifier in identifiers:
             current.pop(identifier, None)
         self.pending, self.points = without_attributes(self.pending, identifiers)
+        self.pending_bytes = sum(len(report.body) for report in self.pending)
 
     def replay(self, seq: int, entry: LogEntry) -> None:
         """Applies an entry of the log at start, unless the state row already contains it."""
@@ -159,23 +195,50 @@ class Head:
             count = count_values(body)
             self.points += count
             self.names_bound += count
+            size = len(body)
+            self.pending_bytes += size
+            self.state_bound += size
+            self._unread_bytes += size
             if code in FROM_DEVICE:
                 self.touch("attributes", received_at)
-            if len(self._unread) >= UNREAD_LIMIT:
+            if len(self._unread) >= UNREAD_LIMIT or self._unread_bytes >= UNREAD_BYTES:
                 self._fold()
         elif code == REMOVE_CODE:
             self.remove(set(decode_identifiers(body)))
         else:
             self.touch(KINDS[code - 10], ts)
 
-    def drop_packed(self, seq: int) -> int:
-        """Drops pending reports up to ``seq``, which are packed now; returns how many points these were."""
-        kept = [pending for pending in self.pending if pending.seq > seq]
-        points = sum(count_values(pending.body) for pending in kept)  # few: what came while packing
-        dropped = self.points - points
-        self.pending, self.points = kept, points
+    def drop_packed(self, seq: int, count: int, points: int, size_bytes: int) -> tuple[int, int]:
+        """Drops the first ``count`` pending reports, which are packed now, up to ``seq``.
+
+        Returns:
+            How many points and bytes these were; none where the device was removed meanwhile.
+        """
         self.packed_seq = seq
-        return dropped
+        if not self.pending:
+            return 0, 0
+        del self.pending[:count]
+        if not self.pending:
+            points, size_bytes = self.points, self.pending_bytes
+        size_bytes = min(size_bytes, self.pending_bytes)
+        self.points -= points
+        self.pending_bytes -= size_bytes
+        return points, size_bytes
+
+    def prefix(self, points_limit: int, bytes_limit: int) -> tuple[list[Pending], int, int]:
+        """The oldest pending reports of about so many points and bytes, and how many these are. Those of one row of the
+        log stay together."""
+        pending = self.pending
+        if self.points <= points_limit and self.pending_bytes <= bytes_limit:
+            return list(pending), self.points, self.pending_bytes
+        points = size_bytes = seq = 0
+        for count, report in enumerate(pending):
+            if report.seq != seq and (points >= points_limit or size_bytes >= bytes_limit):
+                return pending[:count], points, size_bytes
+            seq = report.seq
+            points += count_values(report.body)
+            size_bytes += len(report.body)
+        return list(pending), self.points, self.pending_bytes
 
 
 def _fold_into(current: dict[str, AttributeValue], reports: list[Report], timed: bool) -> None:

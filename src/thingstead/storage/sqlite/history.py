@@ -11,14 +11,17 @@ import gc
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
+import structlog
+
 from thingstead.clock import Clock, SystemClock
+from thingstead.errors import Unavailable
 from thingstead.model.device import AttributeValue
 from thingstead.model.report import SeriesPoint
 from thingstead.storage.sqlite.appends import Appends
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.head_cache import HeadCache
-from thingstead.storage.sqlite.log import Log, read_log, readable_rows, renew
-from thingstead.storage.sqlite.packer import Packer
+from thingstead.storage.sqlite.log import Log, LogReader, readable_rows, renew
+from thingstead.storage.sqlite.packer import PACK_BYTES, Packer
 from thingstead.storage.sqlite.quarantine import Finding, Quarantine
 from thingstead.storage.sqlite.records import REMOVE_CODE, Pending, encode_values
 from thingstead.storage.sqlite.removal import drop_step, remove_blocks, remove_device
@@ -26,9 +29,14 @@ from thingstead.storage.sqlite.series import BlockStream, newest_points
 from thingstead.storage.sqlite.snapshots import snapshot
 from thingstead.storage.sqlite.spool import Unpacked, remove_attributes
 
+log = structlog.get_logger("thingstead.history")
+
 INLINE_POINTS = 1_000  # a series read up to this deep runs on the event loop, a deeper one in a thread
 OVERDUE_LIMIT = 5_000_000  # points that wait although their blocks could be full, at which producers are held back
 INLINE_UNPACKED = 10_000  # points of a device in no block, over which a read runs in a thread too
+INLINE_UNPACKED_BYTES = 1_048_576  # the same
+WAITING_BYTES = 8_388_608  # that wait for a commit, at which producers are held back
+PENDING_BYTES = 4 * PACK_BYTES  # that wait to be packed, at which producers are held back
 
 
 class SqliteHistory:
@@ -48,7 +56,8 @@ class SqliteHistory:
         self._loop = asyncio.get_running_loop()
         self._pending_limit = 4 * pack_points  # pending points at which producers are held back
         self.waiting_limit = waiting_limit  # reports that wait for a commit at which producers are held back
-        self._relief: list[Callable[[], None]] = []
+        self._relief: list[tuple[Callable[[], None], int | None]] = []
+        self._crowds: dict[int, list[Callable[[], None]]] = {}  # who waits for room of a device, by its number
         self.now_ms = now_ms = (clock or SystemClock()).now_ms
         self.quarantine = Quarantine(database, now_ms)
         self.packer = Packer(
@@ -56,6 +65,7 @@ class SqliteHistory:
             self.quarantine,
             now_ms,
             self._relieve,
+            lambda size_bytes: self.heads.grown(size_bytes),
             pack_points=pack_points,
             pack_interval_s=pack_interval_s,
         )
@@ -66,33 +76,52 @@ class SqliteHistory:
         self.touch, self.also = appends.touch, appends.also
 
     async def open(self) -> None:
-        """Applies the log that the last run left, and starts packing."""
-        log = await self._database.read(read_log)
-        self.quarantine.found(log.findings)
-        if log.broken:
+        """Applies the log that the last run left, and starts packing.
+
+        In steps: however long the log is, no more is in memory at once than while the server runs; it is packed then,
+        where that is possible.
+        """
+        reader = LogReader()
+        while not reader.ended:
+            log = await self._database.read(reader.read)
+            self.quarantine.found(log.findings)
+            self._replay(log)
+            self.appends.seq = self.packer.applied_seq = log.newest_seq
+            if self._full and not reader.ended:
+                await self._pack_early()
+        if reader.broken:
             now, rows = self.now_ms(), await self._database.read(readable_rows)
             await self._database.write(lambda connection: renew(connection, rows, now))
             self.quarantine.rows += 1
-        self.appends.seq = log.newest_seq
-        self._replay(log)
-        self.packer.applied_seq = log.newest_seq
-        self.packer.added(sum(head.points for head in self.packer.dirty.values()))
         self.packer.start()
+
+    async def _pack_early(self) -> None:
+        try:
+            await self.packer.pack()
+        except Unavailable as exc:
+            log.error("a long log cannot be packed yet, and is read into memory", error=exc.message)
 
     def _replay(self, log: Log) -> None:
         """Applies the log to the heads."""
-        dirty = self.packer.dirty
+        dirty, touched = self.packer.dirty, self.packer.touched
+        points = size = 0
         collecting = gc.isenabled()
         gc.disable()  # hundreds of thousands of objects that stay: looking for garbage among them costs a quarter
         try:
             for seq, entries in log.rows:
                 for entry in entries:
                     head = self._head(entry[0])
+                    points -= head.points
+                    size -= head.pending_bytes
                     head.replay(seq, entry)
-                    dirty[head.number] = head
+                    points += head.points
+                    size += head.pending_bytes
+                    if head.number not in dirty:
+                        touched(head)
         finally:
             if collecting:
                 gc.enable()
+        self.packer.added(points, size)
 
     async def close(self) -> None:
         """Commits what was appended. What is pending stays in the log for the next start."""
@@ -114,21 +143,39 @@ class SqliteHistory:
     def congested(self) -> bool:
         return (
             self.appends.waiting >= self.waiting_limit
-            or self.packer.pending_points >= self._pending_limit
-            or self.packer.overdue_points >= OVERDUE_LIMIT
+            or self.appends.waiting_bytes >= WAITING_BYTES
+            or self._full
+            or self.packer.compactor.overdue_points >= OVERDUE_LIMIT
         )
 
-    def on_relief(self, callback: Callable[[], None]) -> None:
+    @property
+    def _full(self) -> bool:
+        """Whether as much waits to be packed as may be in memory."""
+        return self.packer.pending_points >= self._pending_limit or self.packer.pending_bytes >= PENDING_BYTES
+
+    def crowded(self, device_number: int) -> bool:
+        head = self.heads.find(device_number)
+        if head is None or not head.crowded:
+            return False
+        return self.packer.compactor.can_settle(device_number)  # else nothing would ever make room
+
+    def on_relief(self, callback: Callable[[], None], device_number: int | None = None) -> None:
         if self.congested:
-            self._relief.append(callback)
+            self._relief.append((callback, device_number))
+        elif device_number is not None and self.crowded(device_number):
+            self._crowds.setdefault(device_number, []).append(callback)
         else:
             self._loop.call_soon(callback)
 
     def _relieve(self) -> None:
         if self._relief and not self.congested:
             relieved, self._relief = self._relief, []
-            for callback in relieved:
-                self._loop.call_soon(callback)
+            for callback, device_number in relieved:
+                self.on_relief(callback, device_number)
+        if self._crowds:
+            for device_number in [number for number in self._crowds if not self.crowded(number)]:
+                for callback in self._crowds.pop(device_number):
+                    self._loop.call_soon(callback)
 
     def _busy(self) -> set[int]:
         """Devices whose heads must stay: they are dirty, or wait for a commit."""
@@ -181,7 +228,12 @@ class SqliteHistory:
                 points = newest_points(blocks, unpacked.newest_points(identifier, start, end), offset, limit)
                 return points, unpacked.findings + blocks.findings
 
-        if offset + limit <= INLINE_POINTS and head.points + head.spooled <= INLINE_UNPACKED:
+        small = head.points + head.spooled <= INLINE_UNPACKED
+        if (
+            offset + limit <= INLINE_POINTS
+            and small
+            and head.pending_bytes + head.spooled_bytes <= INLINE_UNPACKED_BYTES
+        ):
             points, findings = self._database.read_now(read)
         else:
             points, findings = await self._database.read(read)
@@ -190,8 +242,8 @@ class SqliteHistory:
 
     async def settle(self, device_numbers: Sequence[int]) -> bool:
         """Makes blocks of what the spool holds of these devices; whether there was something to do."""
-        heads = [self._head(number) for number in device_numbers if self.packer.can_settle(number)]
-        await self.packer.settle(heads)
+        heads = [self._head(number) for number in device_numbers if self.packer.compactor.can_settle(number)]
+        await self.packer.compactor.settle(heads)
         return bool(heads)
 
     # Removing
@@ -225,7 +277,7 @@ class SqliteHistory:
 
     async def drop_removed(self) -> bool:
         """One step over what is left of devices that were deleted; False: nothing is."""
-        async with self.packer.lock:
+        async with self.packer.compactor.lock:
             return await self._database.write(drop_step)
 
     def forget(self, device_number: int) -> None:

@@ -15,13 +15,15 @@ from thingstead.storage.sqlite.records import LogEntry, decode_entries
 log = structlog.get_logger("thingstead.history")
 
 
+STEP_BYTES = 8_388_608  # of the log, read and applied at once
+
+
 class Log(NamedTuple):
-    """What is to be applied again, and where the numbers of its rows go on."""
+    """What is to be applied again, or the next of it, and where the numbers of its rows go on."""
 
     rows: list[tuple[int, list[LogEntry]]]  # seq and entries, in order
     findings: list[Finding]
     newest_seq: int
-    broken: bool  # a page of it is damaged: what is appended or deleted may fail
     lost: int  # rows that stand in such pages, as far as that is known
 
 
@@ -32,19 +34,45 @@ class _Damage:
     lost = 0
 
 
+class LogReader:
+    """Reads the log in steps, each by :meth:`read`, which may run in any thread. Rows that are damaged are left out."""
+
+    def __init__(self, bytes_limit: int = STEP_BYTES) -> None:
+        self._bytes_limit = bytes_limit
+        self._damage = _Damage()
+        self._newest: int | None = None  # the greatest number that was met
+        self._after = -1
+        self.ended = False
+
+    @property
+    def broken(self) -> bool:
+        """A page of it is damaged: what is appended or deleted may fail."""
+        return self._damage.met
+
+    def read(self, connection: sqlite3.Connection) -> Log:
+        """The next rows, of about so many bytes as it was made for."""
+        rows: list[tuple[int, list[LogEntry]]] = []
+        findings: list[Finding] = []
+        newest = _newest_packed(connection) if self._newest is None else self._newest
+        size = 0
+        self.ended = True
+        for seq, data in _rows(connection, self._damage, self._after):
+            newest = max(newest, seq)
+            size += len(data)
+            try:
+                rows.append((seq, decode_entries(data)))
+            except Damaged as exc:
+                findings.append(Finding("report_log", (seq,), None, None, str(exc), data))
+            if size >= self._bytes_limit:
+                self._after, self.ended = seq, False
+                break
+        self._newest = newest
+        return Log(rows, findings, newest, self._damage.lost)
+
+
 def read_log(connection: sqlite3.Connection) -> Log:
-    """The log, without the rows that are damaged."""
-    rows: list[tuple[int, list[LogEntry]]] = []
-    findings: list[Finding] = []
-    newest = _newest_packed(connection)
-    damage = _Damage()
-    for seq, data in _rows(connection, damage):
-        newest = max(newest, seq)
-        try:
-            rows.append((seq, decode_entries(data)))
-        except Damaged as exc:
-            findings.append(Finding("report_log", (seq,), None, None, str(exc), data))
-    return Log(rows, findings, newest, damage.met, damage.lost)
+    """All of the log."""
+    return LogReader(bytes_limit=2**63).read(connection)
 
 
 def readable_rows(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
@@ -65,11 +93,11 @@ def renew(connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes]], fou
     set_aside(connection, [Finding("log", (name,), None, None, reason, b"")], found_at)
 
 
-def _rows(connection: sqlite3.Connection, damage: _Damage) -> Iterator[tuple[int, bytes]]:
-    """Every row of the log that the file gives back. Tells in ``damage`` what it does not."""
-    seq = -1
+def _rows(connection: sqlite3.Connection, damage: _Damage, after: int = -1) -> Iterator[tuple[int, bytes]]:
+    """Every further row of the log that the file gives back. Tells in ``damage`` what it does not."""
+    seq = after
     try:
-        for seq, data in connection.execute("SELECT seq, entries FROM report_log ORDER BY seq"):
+        for seq, data in connection.execute("SELECT seq, entries FROM report_log WHERE seq > ? ORDER BY seq", (after,)):
             yield seq, data
     except sqlite3.DatabaseError as exc:
         if not is_damage(exc):

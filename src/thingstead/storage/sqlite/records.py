@@ -4,12 +4,13 @@ Rows of the log, of the spool and of device states are sealed: a damaged one is 
 :class:`~thingstead.storage.seals.Damaged`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from thingstead.model.device import AttributeValue, UplinkKind
+from thingstead.model.limits import ELEMENT_BYTES
 from thingstead.model.report import Source
 from thingstead.storage.seals import Damaged, packed, sealed, unpacked, unsealed
 
@@ -60,6 +61,21 @@ def is_timed(entry: LogEntry) -> bool:
     return code >= TIMED_FROM or ts != received_at
 
 
+NESTED = frozenset((list, dict))
+is_flat = NESTED.isdisjoint  # of the types of values: nothing stands within any of them
+
+
+def nested_bytes(values: Iterable[Any]) -> int:
+    """What counts for the elements within these values."""
+    elements = 0
+    within = [value for value in values if type(value) in NESTED]
+    while within:
+        value = within.pop()
+        elements += len(value)
+        within += [item for item in (value if type(value) is list else value.values()) if type(item) in NESTED]
+    return ELEMENT_BYTES * elements
+
+
 def encode_entries(entries: Sequence[LogEntry]) -> bytes:
     """A row of the log: the reports of one commit."""
     return sealed(_encode(entries))
@@ -91,7 +107,7 @@ def decode_active(data: bytes) -> dict[str, int]:
     return _decoded(_decode_active, unsealed(data))
 
 
-def _decoded(decode: Callable[[bytes], T], content: bytes) -> T:
+def _decoded(decode: Callable[[bytes | memoryview], T], content: bytes | memoryview) -> T:
     try:
         return decode(content)
     except (msgspec.MsgspecError, RecursionError) as exc:

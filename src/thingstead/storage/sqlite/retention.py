@@ -98,7 +98,7 @@ class SqliteRetention:
     async def drop_expired(
         self, after: int, cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]
     ) -> Dropped:
-        async with self._history.packer.lock:
+        async with self._history.packer.compactor.lock:
             step = await self._access.read(lambda connection: _expired(connection, after, cutoffs))
             if step.compacted.replaced or step.compacted.findings:
                 now = self._history.now_ms()

@@ -15,7 +15,14 @@ import msgspec
 from thingstead.storage.seals import Damaged
 from thingstead.storage.sqlite.heads import without_attributes
 from thingstead.storage.sqlite.quarantine import Finding
-from thingstead.storage.sqlite.records import Pending, decode_spooled, decode_values, encode_spooled
+from thingstead.storage.sqlite.records import (
+    Pending,
+    decode_spooled,
+    decode_values,
+    encode_spooled,
+    is_flat,
+    nested_bytes,
+)
 
 Point = tuple[int, Any, bool]  # ts, value, whether it is timed
 
@@ -35,28 +42,43 @@ _encode_name = msgspec.msgpack.Encoder().encode
 
 
 class Spooled(NamedTuple):
-    """What the spool holds of a device, in the order in which it was appended."""
+    """What the spool holds of a device, or the oldest of it, in the order in which it was appended."""
 
-    reports: list[Pending]
+    timestamps: list[int]  # of the reports
+    values: list[dict[str, Any]]  # likewise
+    timed: list[bool]  # likewise: whether it bears a timestamp of its own
     points: int
+    size_bytes: int  # of the reports, without what counts for elements
     last_id: int  # of the newest row; 0 where there is none
+    more: bool  # there are further rows
     findings: list[Finding]  # rows that could not be read
 
 
-def read_spool(connection: sqlite3.Connection, number: int) -> Spooled:
-    """All rows of a device."""
-    reports: list[Pending] = []
+def read_spool(connection: sqlite3.Connection, number: int, points_limit: int, bytes_limit: int) -> Spooled:
+    """The oldest rows of a device, until there are so many points or bytes in them."""
+    timestamps: list[int] = []
+    values: list[dict[str, Any]] = []
+    timed: list[bool] = []
     findings: list[Finding] = []
-    points = last_id = 0
-    for row_id, row_points, data in connection.execute(SELECT_SPOOL, (number,)):
+    points = size = nested = last_id = 0
+    rows = connection.execute(SELECT_SPOOL, (number,))
+    for row_id, row_points, data in rows:
         last_id = row_id
         try:
-            reports.extend(decode_spooled(data))
+            reports = decode_spooled(data)
         except Damaged as exc:
             findings.append(Finding("spool", (row_id,), number, None, str(exc), data))
-        else:
-            points += row_points
-    return Spooled(reports, points, last_id, findings)
+            continue
+        decoded = [decode_values(report.body) for report in reports]
+        timestamps += [report.ts for report in reports]
+        values += decoded
+        timed += [report.timed for report in reports]
+        points += row_points
+        size += sum(len(report.body) for report in reports)
+        nested += sum(nested_bytes(each.values()) for each in decoded if not is_flat(map(type, each.values())))
+        if points >= points_limit or size + nested >= bytes_limit:
+            break
+    return Spooled(timestamps, values, timed, points, size, last_id, next(rows, None) is not None, findings)
 
 
 class Unpacked:

@@ -8,6 +8,7 @@ import structlog
 
 from thingstead.clock import Clock
 from thingstead.config import StorageSettings
+from thingstead.model.health import HealthWarning
 from thingstead.storage.base import StoreFigures
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.accounts import SqliteAccounts
@@ -101,23 +102,28 @@ class SqliteStore:
             commit_seconds=self._database.commit_seconds,
             commits_failed=self._database.commits_failed,
             writes_waiting=self._database.writes_waiting,
-            points_repeated=self.history.packer.points_repeated,
+            points_repeated=self.history.packer.compactor.points_repeated,
             rows_quarantined=self.history.quarantine.rows,
             disk_free_bytes=self.disk.free_bytes,
             damage_met=self._database.damage_met,
+            packings_failed=self.history.packer.failures,
         )
 
     def trouble(self) -> str | None:
         return self._database.trouble() or self.disk.refusal
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[HealthWarning]:
         warnings = []
         if rows := self.history.quarantine.rows:
-            warnings.append(f"{rows:,} damaged rows of the history were set aside")
-        if devices := self.history.packer.failing:
-            warnings.append(f"the reports of {devices:,} devices cannot be made into blocks")
+            warnings.append(HealthWarning("rows_set_aside", f"{rows:,} rows of the history were set aside"))
+        packer = self.history.packer
+        if packer.failure is not None:
+            warnings.append(HealthWarning("packing_failing", f"reports cannot be packed: {packer.failure}"))
+        if devices := packer.compactor.failing:
+            text = f"the reports of {devices:,} devices cannot be made into blocks"
+            warnings.append(HealthWarning("devices_not_packed", text))
         if self._database.damage is not None:
-            warnings.append(self._database.damage)
+            warnings.append(HealthWarning("damaged_pages", self._database.damage))
         return warnings
 
     async def close(self) -> None:
