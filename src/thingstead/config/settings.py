@@ -123,6 +123,16 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         about("Longest keep alive; MQTT 5.0 clients that ask for more are told this one.", "seconds", ge=5, le=65_535),
     ] = 1200
+    unreachable_timeout_s: Annotated[
+        int,
+        about(
+            "How long TCP may reach a client no more, as in a radio gap, before its connection is given up; 0: one and"
+            " a half of its keep alives, or of `mqtt.keep_alive_max_s` where it has none; at least a minute.",
+            "seconds",
+            ge=0,
+            le=604_800,
+        ),
+    ] = 0
     connect_timeout_s: Annotated[
         int, about("How long a new connection may take until its CONNECT has arrived.", "seconds", ge=1, le=300)
     ] = 10
@@ -380,6 +390,16 @@ class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
             le=604_800,
         ),
     ] = 3_600
+    unreachable_timeout_s: Annotated[
+        int,
+        about(
+            "How long TCP may reach a device no more, as in a radio gap, before its connection is given up; 0: as long"
+            " as `tcp.idle_timeout_s`; at least a minute.",
+            "seconds",
+            ge=0,
+            le=604_800,
+        ),
+    ] = 0
     heartbeats: Annotated[
         tuple[str, ...],
         about(

@@ -65,6 +65,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         str, about("File with the server's certificate and those between it and its authority (PEM).")
     ] = ""
     tls_key: Annotated[str, about("File with the certificate's private key (PEM, without a passphrase).")] = ""
+    tls_handshake_timeout_s: Annotated[
+        int,
+        about(
+            "How long a TLS handshake may take; over a slow radio link it takes some ten seconds.",
+            "seconds",
+            ge=1,
+            le=600,
+        ),
+    ] = 30
     tls_client_ca: Annotated[
         str,
         about(

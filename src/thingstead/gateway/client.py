@@ -12,6 +12,7 @@ from thingstead.gateway.delivery import Delivery
 from thingstead.gateway.jobs import Job, Jobs
 from thingstead.gateway.keep_alive import GRACE, SilenceTimer
 from thingstead.gateway.plane import Granted, Plane
+from thingstead.gateway.reachability import give_up_after
 from thingstead.gateway.stream import Stream
 from thingstead.gateway.surroundings import Surroundings
 from thingstead.gateway.uplink import Uplink
@@ -277,7 +278,10 @@ class Client(Stream):
             self._end("the client's maximum packet size leaves no room for CONNACK")
             return
         self.write(connack)
-        self._timer.start(terms.keep_alive_s * GRACE)
+        silence_s = terms.keep_alive_s * GRACE
+        self._timer.start(silence_s)
+        settings = self._around.settings
+        give_up_after(self._transport, settings.unreachable_timeout_s or silence_s or settings.keep_alive_max_s * GRACE)
         plane.begin()
         self._take(self._decoder.admit())  # what came behind CONNECT
         if self._decoder.incomplete:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from thingstead.gateway.arrivals import Arrival, Entrance
 from thingstead.gateway.proxy_protocol import NoHeader, Peer, read_header
-from thingstead.gateway.tls import HANDSHAKE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, Certificate, HandshakeFailed
+from thingstead.gateway.tls import SHUTDOWN_TIMEOUT_S, Certificate, HandshakeFailed
 from thingstead.gateway.turned_away import Reason
 
 BACKLOG = 4_096  # connections that wait to be accepted: a whole fleet may come back at once
@@ -43,6 +43,7 @@ class Port(NamedTuple):
     sock: socket.socket
     certificate: Certificate | None = None  # for a port behind TLS
     proxied: bool = False  # every connection begins with a PROXY header, and is closed where it does not
+    handshake_timeout_s: float = 30  # for a new connection, until it is secured
 
 
 async def listen(port: Port, make: MakeProtocol, entrance: Entrance) -> Listening:
@@ -63,6 +64,7 @@ class ListeningPort:
         self._socket = port.sock
         self._proxied = port.proxied
         self._certificate = port.certificate
+        self._handshake_timeout_s = port.handshake_timeout_s
         self._make = make
         self._entrance = entrance
         self._opening: set[asyncio.Task[None]] = set()
@@ -181,7 +183,7 @@ class ListeningPort:
                         lambda: self._make(arrival),
                         connection,
                         ssl=certificate.context,
-                        ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                        ssl_handshake_timeout=self._handshake_timeout_s,
                         ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
                     )
                 except HandshakeFailed as exc:

@@ -14,6 +14,7 @@ from thingstead.gateway.counters import Counters
 from thingstead.gateway.hub import Downlink
 from thingstead.gateway.keep_alive import Silences, SilenceTimer
 from thingstead.gateway.plane import Relief
+from thingstead.gateway.reachability import give_up_after
 from thingstead.gateway.stream import Stream
 from thingstead.gateway.tasks import Turns
 from thingstead.gateway.tcp_registration import LINE_ENDS, NotRegistered, Registered, Registration
@@ -171,7 +172,9 @@ class TcpClient(Stream):
     def _admitted(self, admission: Admission) -> None:
         self._arrival.proved()
         self._admission = admission
-        self._timer.start(self._around.settings.idle_timeout_s)
+        settings = self._around.settings
+        self._timer.start(settings.idle_timeout_s)
+        give_up_after(self._transport, settings.unreachable_timeout_s or settings.idle_timeout_s)
         early, self._early = self._early, []
         for data in early:
             if not self.closing:

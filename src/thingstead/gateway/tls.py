@@ -7,7 +7,6 @@ from typing import Any
 from thingstead.errors import ConfigError
 from thingstead.gateway.validity import Validity, of_authorities, of_server
 
-HANDSHAKE_TIMEOUT_S = 10.0  # for a new connection, until it is secured
 SHUTDOWN_TIMEOUT_S = 5.0  # for the peer's goodbye
 _AGAIN = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLSyscallError)
 

@@ -52,7 +52,8 @@ class Doors:
                         raise
                     log.warning("a port stays closed", reason=exc.message)
                     continue
-                self._bound.append(BoundDoor(door, Port(sock, certificate, door.listener.proxy_protocol)))
+                port = Port(sock, certificate, door.listener.proxy_protocol, config.tls_handshake_timeout_s)
+                self._bound.append(BoundDoor(door, port))
             stack.pop_all()
         self._log_problems()
 
