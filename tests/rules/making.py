@@ -8,8 +8,9 @@ import msgspec
 
 from thingstead.model.alarm_rule import AlarmRule, Condition, RuleBody
 from thingstead.rules.book import RuleBook, RuleRecord
+from thingstead.rules.decision import Decision
 from thingstead.rules.facts import Facts
-from thingstead.rules.monitor import Decision, DeviceMonitor
+from thingstead.rules.monitor import DeviceMonitor
 from thingstead.rules.rule import CompiledRule
 
 NOW = 1_700_000_000_000  # a Tuesday, 22:13:20 UTC
@@ -49,7 +50,7 @@ class Device:
         self.told: list[Told] = []
         self.decisions: list[Decision] = []
         facts = Facts(NOW + born_at)
-        facts.at = facts.newest = NOW - 1
+        facts.newest = NOW - 1
         self.monitor = DeviceMonitor("d1", RuleBook(RuleRecord(each) for each in rules), facts, {})
 
     def _take(self, decisions: Sequence[Decision]) -> list[tuple[int, int]]:
@@ -65,6 +66,10 @@ class Device:
     def report(self, at: int, **values: Any) -> list[tuple[int, int]]:
         """What a report at ``at`` brings about: (level, when)."""
         return self._take(self.monitor.report(NOW + at, values))
+
+    def hand_in(self, at: int, received_at: int, **values: Any) -> list[tuple[int, int]]:
+        """The same of a report with a timestamp of its own that is received later."""
+        return self._take(self.monitor.report(NOW + at, values, received_at=NOW + received_at))
 
     def wait(self, until: int) -> list[tuple[int, int]]:
         return self._take(self.monitor.pass_time(NOW + until))

@@ -15,43 +15,61 @@ from thingstead.rules.gates import MIXED, Gate
 from thingstead.rules.monitor import DeviceMonitor
 from thingstead.rules.rule import CompiledRule
 
-names = st.sampled_from(["a", "b", "c"])
 numbers = st.integers(0, 9)
-leaves = st.one_of(
-    st.fixed_dictionaries(
-        {"attribute": names, "op": st.sampled_from([">", ">=", "<", "<=", "==", "!="]), "value": numbers},
-        optional={"deadband": st.integers(0, 3)},
-    ).map(lambda leaf: {k: v for k, v in leaf.items() if k != "deadband" or leaf["op"] not in ("==", "!=")}),
-    st.fixed_dictionaries(
-        {"attribute": names, "op": st.sampled_from(["==", "!="]), "value": st.sampled_from(["text", "other", True])}
-    ),
-    st.fixed_dictionaries({"attribute": names, "op": st.just("change")}),
-    st.tuples(names, numbers, numbers).map(
-        lambda each: {"attribute": each[0], "op": "between", "value": sorted(each[1:])}
-    ),
-    st.fixed_dictionaries({"no_data_ms": st.integers(1, 3 * MINUTE)}, optional={"attribute": names}),
-    st.fixed_dictionaries({"offline_ms": st.integers(1, 3 * MINUTE)}),
-)
-trees = st.recursive(
-    leaves,
-    lambda inner: st.one_of(
-        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"and": parts}),
-        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"or": parts}),
-        inner.map(lambda part: {"not": part}),
-    ),
-    max_leaves=4,
-)
-delays = st.sampled_from([0, 0, 1, MINUTE, 2 * MINUTE])
-bodies = st.builds(
-    lambda levels, **more: {"levels": [{"level": n + 1, **level} for n, level in enumerate(levels)], **more},
-    levels=st.lists(st.fixed_dictionaries({"raise": trees}, optional={"clear": trees}), min_size=1, max_size=3),
-    raise_delay_ms=delays,
-    clear_delay_ms=delays,
-    cool_down_ms=delays,
-    raise_count=st.integers(1, 3),
-    clear_count=st.integers(1, 3),
-    schedule=st.none() | st.just({"hours": [{"from": "22:00", "to": "22:15"}, {"from": "22:16", "to": "23:00"}]}),
-)
+
+
+def trees_of(among: Sequence[str], *, timed: bool = True) -> st.SearchStrategy[dict[str, Any]]:
+    """Conditions on these attributes. ``timed``: also on silence and absence."""
+    names = st.sampled_from(among)
+    leaves: st.SearchStrategy[dict[str, Any]] = st.one_of(
+        st.fixed_dictionaries(
+            {"attribute": names, "op": st.sampled_from([">", ">=", "<", "<=", "==", "!="]), "value": numbers},
+            optional={"deadband": st.integers(0, 3)},
+        ).map(lambda leaf: {k: v for k, v in leaf.items() if k != "deadband" or leaf["op"] not in ("==", "!=")}),
+        st.fixed_dictionaries(
+            {"attribute": names, "op": st.sampled_from(["==", "!="]), "value": st.sampled_from(["text", "other", True])}
+        ),
+        st.fixed_dictionaries({"attribute": names, "op": st.just("change")}),
+        st.tuples(names, numbers, numbers).map(
+            lambda each: {"attribute": each[0], "op": "between", "value": sorted(each[1:])}
+        ),
+    )
+    if timed:
+        leaves = st.one_of(
+            leaves,
+            st.fixed_dictionaries({"no_data_ms": st.integers(1, 3 * MINUTE)}, optional={"attribute": names}),
+            st.fixed_dictionaries({"offline_ms": st.integers(1, 3 * MINUTE)}),
+        )
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"and": parts}),
+            st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"or": parts}),
+            inner.map(lambda part: {"not": part}),
+        ),
+        max_leaves=4,
+    )
+
+
+def bodies_of(among: Sequence[str], *, timed: bool = True) -> st.SearchStrategy[dict[str, Any]]:
+    """What rules over these attributes may say."""
+    trees = trees_of(among, timed=timed)
+    delays = st.sampled_from([0, 0, 1, MINUTE, 2 * MINUTE])
+    return st.builds(
+        lambda levels, **more: {"levels": [{"level": n + 1, **level} for n, level in enumerate(levels)], **more},
+        levels=st.lists(st.fixed_dictionaries({"raise": trees}, optional={"clear": trees}), min_size=1, max_size=3),
+        raise_delay_ms=delays,
+        clear_delay_ms=delays,
+        cool_down_ms=delays,
+        raise_count=st.integers(1, 3),
+        clear_count=st.integers(1, 3),
+        schedule=st.none() | st.just({"hours": [{"from": "22:00", "to": "22:15"}, {"from": "22:16", "to": "23:00"}]}),
+    )
+
+
+ATTRIBUTES = ("a", "b", "c")
+names = st.sampled_from(ATTRIBUTES)
+bodies = bodies_of(ATTRIBUTES)
 values = numbers | st.sampled_from([1.5, "text", "third", None, True, False, {"lat": 1, "lng": 2}])
 reports = st.dictionaries(names | st.just("unread"), values, max_size=3)
 Steps = list[tuple[int, bool, Any]]
@@ -74,7 +92,7 @@ class Run:
                 each.gates = dict.fromkeys(each.gates, Gate(MIXED))
         self.rules = rules
         facts = Facts(NOW)
-        facts.at = facts.newest = NOW - 1
+        facts.newest = NOW - 1
         self.monitor = DeviceMonitor("d1", RuleBook(RuleRecord(each) for each in rules), facts, {})
         self.told: list[Told] = []
         self.levels: dict[str, int] = {}
@@ -85,7 +103,9 @@ class Run:
         kept = {name: msgspec.msgpack.encode(state) for name, state in self.monitor.states.items()}
         states = {name: msgspec.msgpack.decode(state, type=RuleState) for name, state in kept.items()}
         book = RuleBook(RuleRecord(CompiledRule(each.rule)) for each in self.rules)
-        self.monitor = DeviceMonitor("d1", book, self.monitor.facts, states)
+        moments = {each.id: self.monitor.moment_of(each) for each in self.rules}
+        self.monitor = DeviceMonitor("d1", book, self.monitor.facts, {})
+        self.monitor.take_over(book, states, moments)
 
     def take(self, decisions: Sequence[Any]) -> None:
         for decision in decisions:
@@ -104,7 +124,7 @@ class Run:
         else:
             known = self.monitor.facts.values.keys()
             attributes = {name: value for name, value in what.items() if not late or name in known}
-            self.take(self.monitor.report(NOW - 1 if late else at, attributes))
+            self.take(self.monitor.report(NOW - 1 if late else at, attributes, received_at=at))
 
     def wait(self, until: int) -> None:
         self.take(self.monitor.pass_time(until))

@@ -81,3 +81,4 @@ class KeptState(msgspec.Struct, frozen=True, kw_only=True):
     state: bytes | None  # None: idle
     alarm_id: str | None  # of the open alarm
     alarm_level: int = 0
+    due_at: int | None = None  # when time alone may change it, by the server's clock

@@ -70,6 +70,7 @@ class RuleBook:
         self.everything = tuple(record for record in self.records.values() if record.rule.reads_everything)
         self.changes = frozenset(name for rule in rules for name in rule.changes)
         self.absences = any(rule.absences for rule in rules)
+        self.silences = frozenset(name for rule in rules for name, _ in rule.silences if name is not None)
 
     def __bool__(self) -> bool:
         return bool(self.records)

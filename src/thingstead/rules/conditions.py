@@ -9,7 +9,7 @@ from math import inf, nextafter
 from typing import Any, NamedTuple
 
 from thingstead.model.alarm_rule import Condition, Op
-from thingstead.rules.facts import ALWAYS_ONLINE, Facts
+from thingstead.rules.facts import Facts
 from thingstead.rules.gates import KINDS, MIXED, NUMBER, PLACE, Gate
 from thingstead.rules.geofence import place, within_circle, within_polygon
 
@@ -252,15 +252,14 @@ def _geofence(condition: Condition, negate: bool, slack: float) -> Test:
 
 def _no_data(name: str | None, silence_ms: int, negate: bool) -> Test:
     def test(facts: Facts, at: int) -> bool:
-        since = facts.data_at if name is None else facts.times.get(name, facts.born_at)
-        return (at - since >= silence_ms) is not negate
+        return (at - facts.silent_since(name) >= silence_ms) is not negate
 
     return test
 
 
 def _offline(absence_ms: int, negate: bool) -> Test:
     def test(facts: Facts, at: int) -> bool:
-        since = facts.offline_since
-        return (since != ALWAYS_ONLINE and at - since >= absence_ms) is not negate
+        since = facts.absent_since()
+        return (since is not None and at - since >= absence_ms) is not negate
 
     return test

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from thingstead.rules.facts import ALWAYS_ONLINE, NEVER, Facts
+from thingstead.rules.facts import NEVER, Facts
 from thingstead.rules.rule import CompiledLevel, CompiledRule
 
 STEPS_PER_ADVANCE = 1_000  # instants visited on the way; of a longer way only the end is looked at
@@ -43,7 +43,7 @@ class RuleState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     levels: tuple[LevelState, ...]
     cleared_at: int = NEVER  # ms, when its alarm last cleared; kept only where a cool-down counts from it
-    offline_since: int = NEVER  # ms; ALWAYS_ONLINE with a session, NEVER where it is not watched
+    offline_since: int = NEVER  # ms of the server; ALWAYS_ONLINE with a session, NEVER where it is not watched
 
 
 class Transition(NamedTuple):
@@ -175,9 +175,9 @@ def next_due(rule: CompiledRule, state: RuleState, facts: Facts, at: int) -> int
         _clear_due(rule, known) if known.on else _raise_due(rule, known, cleared_at) for known in state.levels
     ]
     for name, silence_ms in rule.silences:
-        found.append((facts.data_at if name is None else facts.times.get(name, facts.born_at)) + (silence_ms or 0))
-    if facts.offline_since != ALWAYS_ONLINE:
-        found.extend(facts.offline_since + absence_ms for absence_ms in rule.absences)
+        found.append(facts.silent_since(name) + (silence_ms or 0))
+    if rule.absences and (since := facts.absent_since()) is not None:
+        found.extend(since + absence_ms for absence_ms in rule.absences)
     if rule.hours is not None and any(
         not known.on and (known.holds or level.raises(facts, at))
         for level, known in zip(rule.levels, state.levels, strict=True)
@@ -186,11 +186,10 @@ def next_due(rule: CompiledRule, state: RuleState, facts: Facts, at: int) -> int
     return min((due for due in found if due is not None and due > at), default=None)
 
 
-def advance(rule: CompiledRule, state: RuleState, facts: Facts, until: int) -> tuple[Step, int]:
-    """Lets time pass from ``facts.at`` to ``until`` (included) with nothing arriving. The outcome, and the last instant
-    that was visited; ``facts.at`` where none had to be."""
+def advance(rule: CompiledRule, state: RuleState, facts: Facts, at: int, until: int) -> tuple[Step, int]:
+    """Lets time pass from ``at`` to ``until`` (included) with nothing arriving. The outcome, and the last instant that
+    was visited; ``at`` where none had to be."""
     transitions: list[Transition] = []
-    at = facts.at
     for _ in range(STEPS_PER_ADVANCE):
         due = next_due(rule, state, facts, at)
         if due is None or due > until:

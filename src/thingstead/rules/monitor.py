@@ -4,16 +4,15 @@ It runs ahead of the store: what it decides is put into the open commit together
 must build it anew from the store when that commit fails.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from thingstead.model.alarm_rule import plain
 from thingstead.rules.book import Evaluation, RuleBook, RuleRecord
 from thingstead.rules.conditions import kind_of
+from thingstead.rules.decision import NOTHING, Decision, occurrence_of
 from thingstead.rules.evaluation import (
     RuleState,
     Step,
-    Transition,
     advance,
     cleared_by_hand,
     idle_state,
@@ -27,78 +26,98 @@ from thingstead.rules.facts import NEVER, Facts
 from thingstead.rules.rule import CompiledRule
 
 FAR = 2**63  # later than every instant
-NOTHING: Sequence["Decision"] = ()
 
 
-class Occurrence(NamedTuple):
-    """A transition and what it was due to."""
+class Moment(NamedTuple):
+    """Where a rule stands in time."""
 
-    transition: Transition
-    conditions: list[Any]  # those that held, as JSON shows them
-    attributes: dict[str, Any]  # the values that the rule reads
+    at: int  # ms of the device: the newest instant at which it was looked at
+    offset: int  # ms: timestamps of what it reads against the server's clock
 
 
-class Decision(NamedTuple):
-    """What one look at a rule changes, all of it in one transaction."""
-
-    rule: CompiledRule
-    state: RuleState | None  # None: idle, nothing need be kept
-    due: int | None  # ms by the device's timestamps: when to look again if nothing arrives
-    occurrences: tuple[Occurrence, ...]
+NO_MOMENTS: Mapping[str, Moment] = {}
 
 
 class DeviceMonitor:
-    """The rules of one device at work."""
+    """The rules of one device at work.
 
-    __slots__ = ("__weakref__", "_awake", "_screen", "book", "device_id", "due", "facts", "states")
+    Each rule is judged in the order of the timestamps of what it reads, whatever else the device reports meanwhile: a
+    backlog of one attribute is judged at the instants of its readings also where another attribute is newer. A value
+    is late for a rule that reads several attributes where one of those is newer; it is judged at the instant of that
+    one, from when on all of them are known.
+    """
+
+    __slots__ = ("__weakref__", "_awake", "_moments", "_screen", "book", "device_id", "due", "facts", "states")
 
     def __init__(self, device_id: str, book: RuleBook, facts: Facts, states: dict[str, RuleState]) -> None:
         self.device_id = device_id
         self.facts = facts
         self.take_over(book, states)
 
-    def take_over(self, book: RuleBook, states: dict[str, RuleState]) -> None:
-        """Begins anew with these rules and their states; states of other rules, or of another shape, are left aside."""
+    def take_over(
+        self, book: RuleBook, states: dict[str, RuleState], moments: Mapping[str, Moment] = NO_MOMENTS
+    ) -> None:
+        """Begins anew with these rules and their states; states of other rules, or of another shape, are left aside.
+        ``moments``: where rules stood in time, as far as that is known."""
         self.facts.settle()
         self.book = book
+        self.facts.listened = book.silences
         self.states = {
             rule_id: state
             for rule_id, state in states.items()
             if rule_id in book.records and len(state.levels) == len(book.records[rule_id].rule.levels)
         }
+        # Of rules that are awake or timed: of others no instant but that of the next value counts.
+        self._moments: dict[str, Moment] = {
+            rule_id: moment for rule_id, moment in moments.items() if rule_id in book.records
+        }
         # Rules that any of their values may change: not quiet, failing, or with a guard that holds.
         self._awake: dict[str, RuleRecord] = {}
         for record in book.records.values():
-            self._rouse(record, self.facts.at)
-        self.due = NEVER  # a lower bound, by the device's timestamps, of when time alone may change something
+            self._rouse(record, self.moment_of(record.rule))
+        self.due = NEVER  # a lower bound, ms of the server, of when time alone may change something
         if not book:
             self.due = FAR
 
     def report(
-        self, ts: int, attributes: dict[str, Any], from_device: bool = True, *, received: bool = False
+        self,
+        ts: int,
+        attributes: dict[str, Any],
+        from_device: bool = True,
+        *,
+        received: bool = False,
+        received_at: int | None = None,
     ) -> Sequence[Decision]:
         """Values arrived with the timestamp ``ts``. A value older than the one that is known of its attribute is left
         aside, unless ``ts`` is the time of its receipt (``received``): then a clock was wrong. On the path of every
-        report."""
+        report.
+
+        Args:
+            received_at: ms of the server; ``ts`` where it is not given.
+        """
         facts, book = self.facts, self.book
-        if from_device and ts >= facts.newest and ts < self.due and not self._awake and not book.everything:
+        if received_at is None:
+            received_at = ts
+        if from_device and ts >= facts.newest and received_at < self.due and not self._awake and not book.everything:
             if not facts.passed or facts.passed.keys() != attributes.keys():
                 facts.settle()
                 self._screen = book.screens.of(attributes)
             if self._screen(attributes):
                 facts.passed = attributes  # supersedes one with the same attributes, which needs not be settled then
+                facts.passed_at = received_at
                 facts.newest = ts
                 return NOTHING
-        return self._report(ts, attributes, from_device, received)
+        return self._report(ts, attributes, from_device, received, received_at)
 
-    def _report(self, ts: int, attributes: dict[str, Any], from_device: bool, received: bool) -> list[Decision]:
+    def _report(
+        self, ts: int, attributes: dict[str, Any], from_device: bool, received: bool, received_at: int
+    ) -> list[Decision]:
         facts, times = self.facts, self.facts.times
         facts.settle()
         if received and from_device:
             self.set_back(ts)
-        at = max(ts, facts.at)
-        moved = at >= self.due
-        decisions = self.pass_time(at) if moved else []
+        moved = received_at >= self.due
+        decisions = self.pass_time(received_at) if moved else []
         arrived = {
             name: value
             for name, value in attributes.items()
@@ -106,42 +125,92 @@ class DeviceMonitor:
             or (known := times.get(name, NEVER)) < ts
             or (known == ts and facts.values[name] != value)  # else: resent
         }
+        ends_silence = from_device and received_at > facts.data_at
+        heard = {name for name in attributes if name in facts.listened}
+        concerned = []
+        for record in self._concerned(arrived, heard, ends_silence).values():
+            fresh = not arrived.keys().isdisjoint(record.rule.reads)
+            moment = self._next_moment(record.rule, ts if fresh else None, arrived, received, received_at)
+            moved = self._advance(record, moment, decisions) or moved
+            concerned.append((record, moment, fresh))
+        self._take(ts, arrived, from_device, received, received_at)
+        facts.hear(attributes, received_at)
+        for record, moment, fresh in concerned:
+            self._note_kinds(record, arrived)
+            facts.shift = moment.offset
+            self._settle(record, self._step(record, moment.at, fresh=fresh), moment.at, fresh, decisions)
+            moved = self._rouse(record, moment) or moved
+        if moved or decisions:
+            self._look_ahead()
+        return decisions
+
+    def _take(self, ts: int, arrived: dict[str, Any], from_device: bool, received: bool, received_at: int) -> None:
+        """Values become the known ones."""
+        facts, times = self.facts, self.facts.times
         for name in self.book.changes & arrived.keys() & facts.values.keys():
             facts.previous[name] = facts.values[name]
         facts.values.update(arrived)
         times.update(dict.fromkeys(arrived, ts))
         facts.newest = max(times.values(), default=NEVER) if received else max(ts, facts.newest)
-        facts.at = at
-        ends_silence = from_device and ts > facts.data_at
-        if ends_silence:
-            facts.data_at = ts
-        for record in self._concerned(arrived, ends_silence).values():
-            fresh = not arrived.keys().isdisjoint(record.rule.reads)
-            self._note_kinds(record, arrived)
-            self._settle(record, self._step(record, at, fresh=fresh), at, fresh, decisions)
-            moved = self._rouse(record, at) or moved
-        if moved or decisions:
-            self._look_ahead()
-        return decisions
+        if from_device:
+            facts.data_at = max(facts.data_at, received_at)
+            if ts == facts.newest:
+                facts.offset = ts - received_at
+
+    def _next_moment(
+        self, rule: CompiledRule, ts: int | None, arrived: dict[str, Any], received: bool, received_at: int
+    ) -> Moment:
+        """When a rule is judged that a report concerns. ``ts``: of a value that it reads; None: only silence ends."""
+        known = self.moment_of(rule)
+        if ts is None:
+            at = received_at + known.offset
+        elif received:
+            at = ts
+        else:
+            times = self.facts.times
+            at = max((times.get(name, NEVER) for name in rule.reads if name not in arrived), default=NEVER)
+            at = max(ts, at)
+        if rule.id in self._moments and not is_quiet(self.state_of(rule)):
+            at = max(at, known.at)  # what is pending or open does not go back in time
+        return Moment(at, known.offset if ts is None else at - received_at)
+
+    def _advance(self, record: RuleRecord, moment: Moment, decisions: list[Decision]) -> bool:
+        """Lets the time of a rule pass up to a moment, and takes that over; whether its due may be another one."""
+        known = self._moments.get(record.rule.id)
+        if known is None:
+            return False
+        self.facts.shift = moment.offset
+        if moment.at > known.at:
+            stepped, _ = advance(record.rule, self.state_of(record.rule), self.facts, known.at, moment.at)
+            self._settle(record, stepped, moment.at, False, decisions)
+        self._moments[record.rule.id] = moment
+        return moment.offset > known.offset
 
     def set_back(self, at: int) -> None:
         """The clock shows ``at``: what seems to have been later has only just been. What waits goes on from there."""
         facts = self.facts
         facts.settle()
-        if at >= facts.at:
-            return
-        facts.at = at
-        facts.data_at = min(facts.data_at, at)
-        facts.offline_since = min(facts.offline_since, at)
-        self.states = {rule_id: set_back(state, at) for rule_id, state in self.states.items()}
-        self._look_ahead()
+        ahead = [rule_id for rule_id, moment in self._moments.items() if moment.at > at]
+        for rule_id in ahead:
+            self._moments[rule_id] = Moment(at, 0)
+            if rule_id in self.states:
+                self.states[rule_id] = set_back(self.states[rule_id], at)
+        if ahead or facts.data_at > at or facts.offline_since > at:
+            facts.data_at = min(facts.data_at, at)
+            facts.heard = {name: min(heard, at) for name, heard in facts.heard.items()}
+            facts.offline_since = min(facts.offline_since, at)
+            self._look_ahead()
 
-    def _concerned(self, arrived: dict[str, Any], ends_silence: bool) -> dict[str, RuleRecord]:
-        """The rules that these values may change."""
+    def _concerned(self, arrived: dict[str, Any], heard: set[str], ends_silence: bool) -> dict[str, RuleRecord]:
+        """The rules that these values may change; ``heard``: attributes whose silence is watched."""
         found: dict[str, RuleRecord] = {}
         for name, value in arrived.items():
             for record in self.book.readers.get(name, ()):
                 if record.rule.id in self._awake or not record.rule.gates[name].passes(value):
+                    found[record.rule.id] = record
+        for name in heard - arrived.keys():
+            for record in self.book.readers[name]:
+                if any(name == silent for silent, _ in record.rule.silences):
                     found[record.rule.id] = record
         if ends_silence:
             found.update((record.rule.id, record) for record in self.book.everything)
@@ -152,68 +221,81 @@ class DeviceMonitor:
             )
         return found
 
-    def pass_time(self, until: int) -> list[Decision]:
-        """Time has passed up to ``until`` (ms by the device's timestamps) with nothing arriving."""
+    def pass_time(self, now: int) -> list[Decision]:
+        """Time has passed up to ``now`` (ms of the server) with nothing arriving."""
         decisions: list[Decision] = []
         self.facts.settle()
-        until = max(until, self.facts.at)
-        visited = self.facts.at
         for record in (self._awake | self.book.timed).values():
-            stepped, reached = advance(record.rule, self.state_of(record.rule), self.facts, until)
+            known = self.moment_of(record.rule)
+            until = now + known.offset
+            if until <= known.at:
+                continue
+            self.facts.shift = known.offset
+            stepped, reached = advance(record.rule, self.state_of(record.rule), self.facts, known.at, until)
             self._settle(record, stepped, until, False, decisions)
-            if reached > self.facts.at:
-                self._rouse(record, reached)
-            visited = max(visited, reached)
-        # No further than needed: the next report may bear a timestamp from before ``until``.
-        self.facts.at = visited
+            # No further than needed: the next value may bear a timestamp from before ``until``.
+            if reached > known.at:
+                self._rouse(record, Moment(reached, known.offset))
         self._look_ahead()
         return decisions
 
-    def look(self, at: int) -> list[Decision]:
+    def look(self, now: int) -> list[Decision]:
         """Evaluates every rule with the values that are known, as for a rule that has just been made."""
-        decisions = self.pass_time(at)
+        decisions = self.pass_time(now)
         for record in self.book.records.values():
             self._note_kinds(record, {})
-            self._judge(record, at, decisions)
+            self._judge(record, now, decisions)
         self._look_ahead()
         return decisions
 
-    def presence(self, offline_since: int, at: int) -> list[Decision]:
-        """The device came online (``ALWAYS_ONLINE``), or went offline at ``offline_since``."""
-        decisions = self.pass_time(at)
+    def presence(self, offline_since: int, now: int) -> list[Decision]:
+        """The device came online (``ALWAYS_ONLINE``), or went offline at ``offline_since`` (ms of the server)."""
+        decisions = self.pass_time(now)
         self.facts.offline_since = offline_since
         for record in self.book.timed.values():
             if not record.rule.absences:
                 continue
             known = self.state_of(record.rule)
             self.states[record.rule.id] = RuleState(known.levels, known.cleared_at, offline_since)
-            self._judge(record, at, decisions, known)
+            self._judge(record, now, decisions, known)
         self._look_ahead()
         return decisions
 
-    def clear_by_hand(self, rule_id: str, at: int) -> list[Decision]:
+    def clear_by_hand(self, rule_id: str, now: int) -> list[Decision]:
         """A person has cleared the alarm of a rule. What time alone brings about is judged at once, everything else
         with the next value that arrives."""
         record = self.book.records.get(rule_id)
         if record is None:
             return []
-        at = max(at, self.facts.at)
         self.facts.settle()
+        known = self.moment_of(record.rule)
+        at = max(now + known.offset, known.at)
+        self.facts.shift = known.offset
         decisions: list[Decision] = []
         cleared = Step(cleared_by_hand(record.rule, self.state_of(record.rule), at), ())
         self._settle(record, cleared, at, False, decisions)
-        self._judge(record, at, decisions)
+        self._judge(record, now, decisions)
         self._look_ahead()
         return decisions
 
-    def _judge(self, record: RuleRecord, at: int, decisions: list[Decision], before: RuleState | None = None) -> None:
+    def _judge(self, record: RuleRecord, now: int, decisions: list[Decision], before: RuleState | None = None) -> None:
         """Evaluates a rule although nothing arrived."""
-        at = max(at, self.facts.at)
-        known = len(decisions)
+        known = self.moment_of(record.rule)
+        at = max(now + known.offset, known.at)
+        count = len(decisions)
+        self.facts.shift = known.offset
         self._settle(record, self._step(record, at, fresh=False), at, False, decisions, before)
-        self._rouse(record, at)
-        if len(decisions) > known:
-            self.facts.at = at
+        self._rouse(record, Moment(at, known.offset) if len(decisions) > count else known)
+
+    def moment_of(self, rule: CompiledRule) -> Moment:
+        """Where a rule stands in time."""
+        known = self._moments.get(rule.id)
+        if known is not None:
+            return known
+        facts = self.facts
+        at = max((facts.times.get(name, NEVER) for name in rule.reads), default=NEVER)
+        # Where a point lies ahead, time has not passed up to it.
+        return Moment(min(at, facts.data_at + facts.offset), facts.offset)
 
     def state_of(self, rule: CompiledRule) -> RuleState:
         """Where a rule stands."""
@@ -245,20 +327,9 @@ class DeviceMonitor:
         else:
             self.states[rule.id] = state
         due = next_due(rule, state, self.facts, at)
-        occurrences = tuple(self._occurrence(rule, transition) for transition in stepped.transitions)
+        due = None if due is None else due - self.facts.shift
+        occurrences = tuple(occurrence_of(rule, transition, self.facts) for transition in stepped.transitions)
         decisions.append(Decision(rule, None if is_idle(state) else state, due, occurrences))
-
-    def _occurrence(self, rule: CompiledRule, transition: Transition) -> Occurrence:
-        wanted = transition.level or transition.before
-        level = next(level for level in rule.levels if level.level == wanted)
-        leaves = level.raise_leaves if transition.level else level.clear_leaves
-        conditions = [
-            {"not": plain(leaf.condition)} if leaf.negated else plain(leaf.condition)
-            for leaf in leaves
-            if leaf.test(self.facts, transition.at)
-        ]
-        values = {name: self.facts.values[name] for name in sorted(rule.reads) if name in self.facts.values}
-        return Occurrence(transition, conditions, values)
 
     def _note_kinds(self, record: RuleRecord, arrived: dict[str, Any]) -> None:
         """Marks the rule as failing on this device while a value is of a kind that it cannot compare."""
@@ -269,10 +340,18 @@ class DeviceMonitor:
                 reason = f"{name} is compared as {kind}, and the device reports {_described(value)}"
         record.fail(self.device_id, reason)
 
-    def _rouse(self, record: RuleRecord, at: int) -> bool:
-        """Notes whether any value of a rule must be looked at from now on; whether that is news."""
+    def _rouse(self, record: RuleRecord, moment: Moment) -> bool:
+        """Notes where a rule stands in time, and whether any of its values must be looked at from now on; whether the
+        latter is news."""
         rule = record.rule
-        awake = not is_quiet(self.state_of(rule)) or self.device_id in record.failing or rule.awake(self.facts, at)
+        self.facts.shift = moment.offset
+        awake = (
+            not is_quiet(self.state_of(rule)) or self.device_id in record.failing or rule.awake(self.facts, moment.at)
+        )
+        if awake or rule.timed:
+            self._moments[rule.id] = moment
+        else:
+            self._moments.pop(rule.id, None)
         if awake is (rule.id in self._awake):
             return False
         if awake:
@@ -286,9 +365,11 @@ class DeviceMonitor:
 
     def _dues(self, records: Iterable[RuleRecord]) -> Iterable[int]:
         for record in records:
-            due = next_due(record.rule, self.state_of(record.rule), self.facts, self.facts.at)
+            known = self.moment_of(record.rule)
+            self.facts.shift = known.offset
+            due = next_due(record.rule, self.state_of(record.rule), self.facts, known.at)
             if due is not None:
-                yield due
+                yield due - known.offset
 
 
 def _described(value: Any) -> str:

@@ -1,7 +1,9 @@
 """When a rule would have raised and cleared: replays it over stored history, by the functions that evaluate reports."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -13,9 +15,11 @@ from thingstead.model.alarm import CLEARED, RAISED
 from thingstead.model.alarm_rule import AlarmRule, attributes_of
 from thingstead.model.alarm_rule_form import RuleForm
 from thingstead.model.device import Device
+from thingstead.model.report import SeriesPoint
 from thingstead.rules.book import RuleBook, RuleRecord
+from thingstead.rules.decision import Decision
 from thingstead.rules.facts import NEVER, Facts
-from thingstead.rules.monitor import Decision, DeviceMonitor
+from thingstead.rules.monitor import DeviceMonitor
 from thingstead.rules.rule import CompiledRule
 from thingstead.services.alarm_rules import AlarmRuleService
 from thingstead.storage.base import Store
@@ -26,6 +30,7 @@ POINTS_PER_READ = 10_000
 ITEMS = 1_000  # shown
 REPORTS_PER_TURN = 1_000  # evaluated before other work gets its turn
 DAY_MS = 24 * 3600 * 1000
+Reports = dict[int, list[dict[str, Any]]]  # by timestamp: what came with it, one after the other
 NO_PRESENCE = "Who was online is not kept in history: offline_ms was taken as not holding."
 
 
@@ -135,23 +140,22 @@ class _Replay:
         if any(name is None for name, _ in rule.silences):  # any report ends a silence of the device
             names |= set(await self._store.history.current(device.number))
         facts = Facts(device.create_time)
-        reports: dict[int, dict[str, Any]] = {}
+        reports: Reports = {}
         for name in sorted(names):
             await self._read(device, name, facts, reports, previous=name in rule.changes)
         facts.newest = max(facts.times.values(), default=NEVER)
         facts.data_at = max(facts.data_at, facts.newest)
-        facts.at = self._start - 1
+        facts.heard = dict(facts.times)
         monitor = DeviceMonitor(device.id, RuleBook([RuleRecord(rule)]), facts, {})
         self._take(device, monitor.look(max(0, self._start)))
         for number, ts in enumerate(sorted(reports), 1):
-            self._take(device, monitor.report(ts, reports[ts]))
+            for attributes in reports[ts]:
+                self._take(device, monitor.report(ts, attributes))
             if number % REPORTS_PER_TURN == 0:
                 await asyncio.sleep(0)
         self._take(device, monitor.pass_time(self._end))
 
-    async def _read(
-        self, device: Device, name: str, facts: Facts, reports: dict[int, dict[str, Any]], *, previous: bool
-    ) -> None:
+    async def _read(self, device: Device, name: str, facts: Facts, reports: Reports, *, previous: bool) -> None:
         """The points of an attribute in the range, and its value at the beginning."""
         history, number = self._store.history, device.number
         if self._start > 0:
@@ -161,15 +165,21 @@ class _Replay:
             if previous and len(before) == 2:
                 facts.previous[name] = before[1].value
         offset = 0
+        found: list[SeriesPoint] = []  # the newest first; of equal timestamps the last that came
         while self.points < POINTS:
             limit = min(POINTS_PER_READ, POINTS - self.points)
             points = await history.series(number, name, self._start, self._end, offset=offset, limit=limit)
-            for point in points:
-                reports.setdefault(point.ts, {}).setdefault(name, point.value)
+            found += points
             self.points += len(points)
             offset += len(points)
             if len(points) < limit:
                 break
+        for ts, same in itertools.groupby(reversed(found), attrgetter("ts")):
+            instant = reports.setdefault(ts, [])
+            for number, point in enumerate(same):
+                if number == len(instant):
+                    instant.append({})
+                instant[number][name] = point.value
 
     def _take(self, device: Device, decisions: Sequence[Decision]) -> None:
         for decision in decisions:

@@ -128,7 +128,7 @@ class AlarmEngine:
         watch = await self.watches.watch(device, keep=False)
         if watch.armed and not watch.stale:
             watch.scheduled = FAR
-            self.watches.decide(watch, watch.monitor.pass_time(watch.device_time(now)), now)
+            self.watches.decide(watch, watch.monitor.pass_time(now), now)
 
     async def _survey(self, rule: AlarmRule) -> None:
         """Has every device of a rule in memory once: what follows from its present values is decided then."""
@@ -172,5 +172,5 @@ class AlarmEngine:
             state=None,
             messages=() if message is None else (message,),
         )
-        decisions = watch.monitor.clear_by_hand(alarm.rule_id, watch.device_time(now))
+        decisions = watch.monitor.clear_by_hand(alarm.rule_id, now)
         await committed(self.watches.append(watch, [cleared, *watch.changes(decisions, now)]))

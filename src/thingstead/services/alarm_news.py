@@ -154,8 +154,8 @@ class AlarmNews:
         if watch.armed and watch.monitor.book.absences and not watch.stale:
             now = self._clock.now_ms()
             watch.online = news.online
-            since = ALWAYS_ONLINE if news.online else watch.device_time(min(news.ts, now))
-            self._watches.decide(watch, watch.monitor.presence(since, watch.device_time(now)), now)
+            since = ALWAYS_ONLINE if news.online else min(news.ts, now)
+            self._watches.decide(watch, watch.monitor.presence(since, now), now)
 
 
 async def handle_each(

@@ -127,16 +127,17 @@ def _evaluated(rule: CompiledRule, evaluation: Evaluation) -> TraceEntry:
 def _present(rule: CompiledRule, watch: DeviceWatch) -> TraceEntry:
     facts, state = watch.monitor.facts, watch.monitor.state_of(rule)
     facts.settle()
+    at, facts.shift = watch.monitor.moment_of(rule)
     values = {name: facts.values[name] for name in sorted(rule.reads) if name in facts.values}
     outcome = _outcome(rule, state, [])
-    if rule.hours is not None and not rule.hours.contains(facts.at):
+    if rule.hours is not None and not rule.hours.contains(at):
         outcome = f"outside the hours of the schedule; {outcome}"
-    due = next_due(rule, state, facts, facts.at)
+    due = next_due(rule, state, facts, at)
     if due is not None:
         outcome += f"; looked at again at {due} if nothing arrives"
-    conditions = [_traced(leaf, facts, facts.at) for level in rule.levels for leaf in level.raise_leaves]
+    conditions = [_traced(leaf, facts, at) for level in rule.levels for leaf in level.raise_leaves]
     return TraceEntry(
-        ts=max(0, facts.at),
+        ts=max(0, at),
         device=watch.device.id,
         level=level_of(rule, state),
         outcome=outcome,

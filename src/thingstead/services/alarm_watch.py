@@ -1,6 +1,6 @@
 """A device with its rules at work: what the store knows of it, brought into memory, and what is decided, as rows."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 import structlog
@@ -10,9 +10,10 @@ from thingstead.model.device import Device
 from thingstead.model.ids import new_id
 from thingstead.model.report import Report
 from thingstead.rules.book import NO_RULES, RuleBook
-from thingstead.rules.evaluation import LevelState, RuleState, idle_state, level_of
+from thingstead.rules.decision import Decision
+from thingstead.rules.evaluation import LevelState, RuleState, idle_state, level_of, next_due
 from thingstead.rules.facts import ALWAYS_ONLINE, NEVER, Facts
-from thingstead.rules.monitor import FAR, Decision, DeviceMonitor
+from thingstead.rules.monitor import FAR, DeviceMonitor, Moment
 from thingstead.rules.rule import CompiledRule
 from thingstead.storage.base import Store
 
@@ -34,7 +35,6 @@ class DeviceWatch:
         "armed",
         "device",
         "held",
-        "offset_ms",
         "online",
         "scheduled",
         "stale",
@@ -48,8 +48,7 @@ class DeviceWatch:
         self.stale = False  # what is in memory is not what is on disk, since a commit failed
         self.alarm_ids: dict[str, str] = {}  # of the open alarms, by rule id
         self.online = False  # as it was when it was loaded
-        self.offset_ms = 0  # of the device's timestamps against the server's clock, as its last report had it
-        self.scheduled = FAR  # ms by the device's timestamps: when it will be looked at if nothing arrives
+        self.scheduled = FAR  # ms of the server: when it will be looked at if nothing arrives
 
     @property
     def monitor(self) -> DeviceMonitor:
@@ -57,13 +56,6 @@ class DeviceWatch:
         if self._monitor is None:
             self._monitor = DeviceMonitor(self.device.id, NO_RULES, Facts(self.device.create_time), {})
         return self._monitor
-
-    def device_time(self, now: int) -> int:
-        """What the device's timestamps would say at an instant of the server's clock."""
-        return max(0, now + self.offset_ms)
-
-    def server_time(self, at: int) -> int:
-        return at - self.offset_ms
 
     def retarget(self, book: RuleBook, reset: Collection[str], reason: str, now: int) -> list[AlarmChange]:
         """Takes over the rules that concern the device now. Alarms of others, and of those to begin anew with, are
@@ -99,7 +91,7 @@ class DeviceWatch:
                 device_id=self.device.id,
                 rule_id=decision.rule.id,
                 state=None if decision.state is None else _encode_state(decision.state),
-                due_at=None if decision.due is None else self.server_time(decision.due),
+                due_at=decision.due,
                 messages=tuple(self._messages(decision, now)),
             )
             for decision in decisions
@@ -145,9 +137,14 @@ class DeviceWatch:
             alarm_status=CLEARED,
             alarm_level=level,
             alarm_info=info,
-            ts=self.device_time(now),
+            ts=max(0, now + self._offset_of(rule_id)),
             create_time=now,
         )
+
+    def _offset_of(self, rule_id: str) -> int:
+        """The clock of what a rule reads against the server's, ms."""
+        record = self.monitor.book.records.get(rule_id)
+        return self.monitor.facts.offset if record is None else self.monitor.moment_of(record.rule).offset
 
     async def load(self, store: Store, book: RuleBook) -> list[str]:
         """Begins with what is on disk. Returns the rules of which something is kept although they do not concern the
@@ -163,20 +160,20 @@ class DeviceWatch:
         }
         if book.absences:
             known = max((state.offline_since for state in states.values()), default=NEVER)
-            facts.offline_since = known if known != NEVER else self.device_time(newest_uplink)
+            facts.offline_since = known if known != NEVER else newest_uplink
         self.monitor.facts = facts
-        self.monitor.take_over(book, states)
+        due = {each.rule_id: each.due_at for each in kept if each.due_at is not None}
+        self.monitor.take_over(book, states, _moments(book, states, facts, due))
         self.armed = bool(book)
         self.scheduled = FAR
         return [each.rule_id for each in kept if each.rule_id not in book.records]
 
     def catch_up(self, now: int) -> list[Decision]:
         """What follows from the present values, and from the time that has passed since they came."""
-        at = self.device_time(now)
-        decisions = self.monitor.look(at)
+        decisions = self.monitor.look(now)
         if self.monitor.book.absences:
-            since = ALWAYS_ONLINE if self.online else self.monitor.facts.offline_since or at
-            decisions += self.monitor.presence(since, at)
+            since = ALWAYS_ONLINE if self.online else self.monitor.facts.offline_since or now
+            decisions += self.monitor.presence(since, now)
         return decisions
 
     async def _load_values(self, store: Store, facts: Facts, book: RuleBook) -> int:
@@ -185,7 +182,7 @@ class DeviceWatch:
         for identifier, kept in current.items():
             facts.values[identifier] = kept.value
             facts.times[identifier] = kept.ts
-        facts.newest = facts.at = max(facts.times.values(), default=NEVER)
+        facts.newest = max(facts.times.values(), default=NEVER)
         for identifier in book.changes & current.keys():
             points = await store.history.series(
                 self.device.number, identifier, 0, current[identifier].ts, offset=0, limit=PREVIOUS_POINTS
@@ -197,11 +194,30 @@ class DeviceWatch:
         if reported_at is not None:
             # Values that were pushed, or set in the cloud, are newer than the last report. So only a clock that runs
             # behind is known to be the device's own.
-            self.offset_ms = min(0, facts.newest - reported_at)
-            facts.data_at = reported_at + self.offset_ms
-            facts.at = min(facts.at, facts.data_at)  # where a point lies ahead, time has not passed up to it
+            facts.offset = min(0, facts.newest - reported_at)
+            facts.data_at = reported_at
+            # When a single attribute was heard of is not kept: as its timestamp says, by the device's clock.
+            for name in book.silences & facts.times.keys():
+                facts.heard[name] = min(facts.times[name] - facts.offset, reported_at)
         self.online = view.online
         return max(view.active.values(), default=self.device.create_time)
+
+
+def _moments(
+    book: RuleBook, states: Mapping[str, RuleState], facts: Facts, due: Mapping[str, int]
+) -> dict[str, Moment]:
+    """Where rules with a delay stood in time: that it ends at one instant by the device's timestamps and at another one
+    by the server's clock tells how far they lie apart."""
+    found = {}
+    for rule_id, due_at in due.items():
+        record, state = book.records.get(rule_id), states.get(rule_id)
+        if record is None or state is None or record.rule.timed:
+            continue
+        at = max(level.since for level in state.levels)
+        ends = next_due(record.rule, state, facts, at)
+        if ends is not None:
+            found[rule_id] = Moment(at, ends - due_at)
+    return found
 
 
 def _consistent(kept: KeptState, rule: CompiledRule) -> RuleState:

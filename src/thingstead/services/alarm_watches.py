@@ -18,7 +18,8 @@ from thingstead.model.alarm import AlarmChange, AlarmLog
 from thingstead.model.device import Device
 from thingstead.model.messages import AlarmChanged
 from thingstead.model.report import Report
-from thingstead.rules.monitor import FAR, Decision
+from thingstead.rules.decision import Decision
+from thingstead.rules.monitor import FAR
 from thingstead.services.alarm_agenda import Agenda
 from thingstead.services.alarm_library import RuleLibrary
 from thingstead.services.alarm_watch import DeviceWatch
@@ -83,13 +84,11 @@ class AlarmWatches:
         monitor, ts = watch.monitor, report.ts
         if report.source == "report":
             decisions = monitor.report(ts, report.attributes, received=True)
-            watch.offset_ms = 0
         elif report.source == "series":
-            decisions = monitor.report(ts, report.attributes)
-            if ts == monitor.facts.newest:
-                watch.offset_ms = ts - report.received_at
+            decisions = monitor.report(ts, report.attributes, received_at=report.received_at)
         else:
-            decisions = monitor.report(ts, report.attributes, False, received=report.source != "import")
+            received = report.source != "import"
+            decisions = monitor.report(ts, report.attributes, False, received=received, received_at=report.received_at)
         if decisions:
             self.append(watch, watch.changes(decisions, report.received_at))
         elif monitor.due < watch.scheduled:
@@ -121,7 +120,7 @@ class AlarmWatches:
         """Notes when time alone may change something on a device."""
         watch.scheduled = watch.monitor.due
         if watch.scheduled != FAR:
-            self.agenda.put(watch.device.id, watch.server_time(watch.scheduled))
+            self.agenda.put(watch.device.id, watch.scheduled)
 
     def _ended(self, batch: _Batch, error: Exception | None) -> None:
         if error is None:

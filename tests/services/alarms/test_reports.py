@@ -1,11 +1,14 @@
 """Reports raise and clear alarms; what is acknowledged is on disk with its alarm."""
 
+import json
+
 import pytest
 
-from tests.services.alarm_plant import HOT, Plant
+from tests.services.alarm_plant import HOT, HOUR, MINUTE, SECOND, Plant
 from tests.services.conftest import NOW
 from thingstead.errors import InvalidInput
 from thingstead.model.device import Device, OpenAlarm
+from thingstead.services.alarm_dry_run import AlarmDryRunService
 from thingstead.services.commits import committed
 
 
@@ -85,6 +88,46 @@ async def test_a_series_is_judged_in_the_order_of_time(plant: Plant, device: Dev
     assert outcome.commit is not None
     await committed(outcome.commit)
     assert [(log.alarm_status, log.ts) for log in await plant.logs()] == [(0, NOW - 1000), (1, NOW - 2000)]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_backlog_is_judged_at_its_own_instants_beside_a_newer_attribute_as_a_replay_says(
+    plant: Plant, device: Device, type_id: str, restart: bool
+) -> None:
+    rules = [await plant.add_rule(HOT, type=type_id, raise_delay_ms=delay_ms) for delay_ms in (0, MINUTE)]
+    plant.clock.advance(HOUR)
+    await plant.report(device, battery=90)
+    for begin in (0, 11):  # the first one ends in the middle of a hold
+        points = [
+            {"ts": NOW + minute * MINUTE, "attributes": {"t": 81 if 10 <= minute < 20 else 20}}
+            for minute in range(begin, 11 if begin == 0 else 40)
+        ]
+        link = await plant.workshop.ingest.link(device)
+        outcome = plant.workshop.ingest.report_series(link, json.dumps(points).encode())
+        assert outcome.commit is not None
+        await committed(outcome.commit)
+        await plant.wait(SECOND)
+        if restart:
+            await plant.restart()
+    dry_run = AlarmDryRunService(plant.store, plant.clock, plant.rules)
+    for rule, raised in zip(rules, (10, 11), strict=True):
+        told = [(log.alarm_status, log.ts) for log in reversed(await plant.logs(rule_id=rule.id))]
+        assert told == [(1, NOW + raised * MINUTE), (0, NOW + 20 * MINUTE)]
+        replay = await dry_run.run("p1", rule.id, start_time=NOW, end_time=NOW + HOUR)
+        assert [(item.alarm_status, item.ts) for item in replay.items] == told
+
+
+async def test_different_values_of_one_millisecond_are_judged_as_a_replay_says(
+    plant: Plant, device: Device, type_id: str
+) -> None:
+    rule = await plant.add_rule(HOT, type=type_id)
+    for value in (81, 20):
+        await plant.report(device, NOW + 5, t=value)
+    dry_run = AlarmDryRunService(plant.store, plant.clock, plant.rules)
+    plant.clock.advance(SECOND)
+    replay = await dry_run.run("p1", rule.id, start_time=NOW, end_time=NOW + SECOND)
+    told = [(log.alarm_status, log.ts) for log in reversed(await plant.logs())]
+    assert [(item.alarm_status, item.ts) for item in replay.items] == told == [(1, NOW + 5), (0, NOW + 5)]
 
 
 async def test_pushed_and_cloud_values_are_judged_too(plant: Plant, device: Device) -> None:

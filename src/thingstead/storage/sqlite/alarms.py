@@ -137,16 +137,17 @@ class SqliteAlarms:
         return await self._access.write(run)
 
     async def states(self, device_id: str) -> list[KeptState]:
-        rows = self._access.all("SELECT rule_id, state FROM alarm_states WHERE device_id = ?", (device_id,))
-        states: dict[str, bytes] = dict(rows)
+        rows = self._access.all("SELECT rule_id, state, due_at FROM alarm_states WHERE device_id = ?", (device_id,))
+        states: dict[str, tuple[bytes | None, int | None]] = {row[0]: (row[1], row[2]) for row in rows}
         rows = self._access.all(
             "SELECT rule_id, id, alarm_level FROM alarms WHERE device_id = ? AND cleared_at IS NULL", (device_id,)
         )
         opened = {rule_id: (alarm_id, level) for rule_id, alarm_id, level in rows}
         return [
-            KeptState(rule_id=rule_id, state=states.get(rule_id), alarm_id=alarm_id, alarm_level=level)
+            KeptState(rule_id=rule_id, state=state, alarm_id=alarm_id, alarm_level=level, due_at=due_at)
             for rule_id in states | opened
             for alarm_id, level in [opened.get(rule_id, (None, 0))]
+            for state, due_at in [states.get(rule_id, (None, None))]
         ]
 
     async def list_due(self) -> list[DueDevice]:
