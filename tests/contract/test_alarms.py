@@ -114,7 +114,7 @@ async def test_a_state_is_kept_until_the_rule_is_idle_again(backend: Backend, fl
 
     store = await backend.reopen()
     assert await store.alarms.states("d1") == [
-        KeptState(rule_id="r1", state=b"on", alarm_id="a1", alarm_level=2),
+        KeptState(rule_id="r1", state=b"on", alarm_id="a1", alarm_level=2, due_at=NOW + 9),
     ]
     assert await store.alarms.list_due() == [DueDevice("ours", "d1", NOW + 9), DueDevice("ours", "d2", NOW + 5)]
 
