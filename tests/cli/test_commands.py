@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.certificates import Authority
 from tests.project_api import ProjectApi
 from tests.server_process import StartServer, init, thingstead
 from thingstead import __version__
@@ -219,3 +223,36 @@ def test_after_a_rotation_of_the_token_secret_no_token_of_before_opens_anything(
     assert httpx.get(f"{server.url}/api/v1/project", headers=headers, trust_env=False).status_code == 401
     with ProjectApi(server.url, credentials) as after:
         assert after.answer("GET", "/project")["result"] is True
+
+
+def test_a_full_disk_is_a_failure_that_may_pass_and_no_wrong_configuration(tmp_path: Path) -> None:
+    """Exit code 2 would keep systemd from starting the server again when there is room."""
+    script = f'ulimit -f 0 && exec "$0" -m thingstead init --data-dir "{tmp_path / "data"}"'
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(r"Error: .* cannot be used.*\n", done.stderr.splitlines(keepends=True)[-1])
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("setting", ["tls_certificate", "tls_key", "tls_client_ca"])
+def test_check_config_refuses_files_that_are_missing(tmp_path: Path, setting: str) -> None:
+    signed = Authority(tmp_path).sign("server")
+    files = {"tls_certificate": signed.certificate, "tls_key": signed.key, "tls_client_ca": tmp_path / "authority.pem"}
+    text = "\n".join(["mqtts_port = 0", *(f"{name} = '{path}'" for name, path in files.items())])
+    (tmp_path / "thingstead.toml").write_text(text)
+    checked = thingstead("check-config", "--config", tmp_path / "thingstead.toml")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    files[setting].unlink()
+    refused = thingstead("check-config", "--config", tmp_path / "thingstead.toml")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == f"Error: mqtts_port: {files[setting]} is not a file\n"
+
+
+def test_check_config_refuses_a_kind_of_port_that_there_is_not(tmp_path: Path) -> None:
+    (tmp_path / "thingstead.toml").write_text("[[listeners]]\nkind = 'mqttx'\nport = 1\n")
+    refused = thingstead("check-config", "--config", tmp_path / "thingstead.toml")
+    assert refused.returncode == 2
+    assert "Expected one of mqtt, mqtts," in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1

@@ -69,6 +69,10 @@ def test_nested_settings_are_tables_in_the_file_and_joined_names_in_variables(tm
         ("[[listeners]]\nkind = 'tcp'\nport = 8080", "http_port and listeners[0] are both 8080"),
         ("[[listeners]]\nkind = 'mqtts'\nport = 1", "listeners[0]: TLS needs a certificate and its key"),
         ("[[listeners]]\nkind = 'tcp'\nport = 1\nkey = 'x'", "listeners[0]: key is for ports behind TLS"),
+        (
+            "[[listeners]]\nkind = 'mqttx'\nport = 1",
+            "listeners ({file}): Expected one of mqtt, mqtts, http, https, tcp, tcps, open - at $[0].kind, got",
+        ),
         ("[tcp]\nheartbeats = ['hex:0']", "tcp.heartbeats: "),
         ("[http]\ntrusted_proxies = ['10.0.0.0/8', 'proxy']", "http.trusted_proxies: 'proxy' does not appear to be"),
         ("[http]\ntrusted_proxies = ['10.0.0.1/8']", "http.trusted_proxies: 10.0.0.1/8 has host bits set"),
@@ -162,6 +166,17 @@ json_like = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
+
+
+@given(tables=st.lists(st.fixed_dictionaries({"kind": json_like, "port": json_like}, optional={"host": json_like})))
+def test_any_table_of_a_listener_is_taken_or_refused_by_name(tables: list[dict[str, Any]]) -> None:
+    try:
+        load(None, {}, {"listeners": tables})
+    except ConfigError as exc:
+        message = exc.message
+    else:
+        message = "listeners"
+    assert "listeners" in message
 
 
 @given(name=st.sampled_from(sorted(SETTINGS)), value=json_like)

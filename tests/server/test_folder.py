@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from thingstead.errors import ConfigError
+from thingstead.errors import ConfigError, Unavailable
 from thingstead.server.folder import DataFolder, FolderInUse
 
 
@@ -101,6 +101,25 @@ def test_a_second_user_of_the_folder_is_refused_naming_the_first(tmp_path: Path)
         DataFolder(tmp_path).lock()
     with DataFolder(tmp_path).lock():  # released by the end of the block
         pass
+
+
+def test_the_folder_stays_taken_when_its_lock_file_is_deleted(tmp_path: Path) -> None:
+    with DataFolder(tmp_path).lock():
+        (tmp_path / "lock").unlink()
+        with pytest.raises(FolderInUse, match="in use by a running server"):
+            DataFolder(tmp_path).lock()
+    with DataFolder(tmp_path).lock():
+        pass
+
+
+def test_a_disk_without_room_for_the_lock_is_no_wrong_configuration(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))  # no file can be opened
+    try:
+        with pytest.raises(Unavailable, match="cannot be used: Too many open files"):
+            DataFolder(tmp_path).lock()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_folder_on_a_full_disk_can_be_taken(tmp_path: Path) -> None:

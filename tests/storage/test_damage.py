@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.storage.test_history import Bench, bench, make_blocks, pack, register_devices
+from thingstead.clock import SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.report import Report
 from thingstead.services.commits import committed
@@ -18,6 +19,7 @@ from thingstead.storage.sqlite import compaction
 from thingstead.storage.sqlite.database import connect
 from thingstead.storage.sqlite.ranges import SqliteRanges
 from thingstead.storage.sqlite.records import decode_spooled, decode_values
+from thingstead.storage.sqlite.store import SqliteStore
 
 __all__ = ["bench"]
 PAGE_BYTES = 8192
@@ -248,3 +250,16 @@ def test_the_damage_of_these_tests_is_what_sqlite_calls_damage(tmp_path: Path) -
     with pytest.raises(sqlite3.DatabaseError, match="malformed"):
         connection.execute("SELECT sum(length(x || x)) FROM t").fetchone()
     connection.close()
+
+
+async def test_a_damaged_page_of_the_quarantine_is_said_and_keeps_nothing_from_starting(tmp_path: Path) -> None:
+    path = tmp_path / "thingstead.sqlite"
+    async with await SqliteStore.open(path, SystemClock()):
+        pass
+    with closing(connect(path)) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'quarantine'").fetchone()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * PAGE_BYTES)
+        file.write(b"\xff" * 100)
+    async with await SqliteStore.open(path, SystemClock()) as store:
+        assert any("damaged" in warning.message for warning in store.warnings())

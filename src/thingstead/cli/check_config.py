@@ -6,7 +6,9 @@ from typing import Any
 import click
 
 from thingstead.cli.options import config_option, load_config
+from thingstead.clock import SystemClock
 from thingstead.config import dump
+from thingstead.server.doors import check_certificates
 
 
 @click.command("check-config")
@@ -14,8 +16,13 @@ from thingstead.config import dump
 def command(file: Path | None, **flags: Any) -> None:
     """Read the configuration as serve would, and print every setting with its value.
 
-    Nothing is started or changed. A wrong configuration is refused, naming the setting, with exit code 2.
+    Nothing is started or changed. A wrong configuration is refused, naming the setting, with exit code 2, and so is a
+    certificate, key or file of authorities that is missing or cannot be used.
     """
-    for name, value in dump(load_config(file, **flags)).items():
+    config = load_config(file, **flags)
+    problems = check_certificates(config, SystemClock().now_ms())
+    for name, value in dump(config).items():
         shown = ", ".join(value) if isinstance(value, tuple) else value
         click.echo(f"{name} = {shown}")
+    for problem in problems:
+        click.echo(f"Warning: {problem}", err=True)

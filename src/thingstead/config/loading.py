@@ -2,10 +2,11 @@
 
 import difflib
 import ipaddress
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +15,7 @@ from thingstead.config.tree import PREFIX, SETTINGS, Config, check_doors
 from thingstead.errors import ConfigError
 
 CONFIG_VARIABLE = "THINGSTEAD_CONFIG"  # names the TOML file, as the flag --config does
+_ENUM_MEMBER = re.compile(r"Invalid enum value .* - at (\$\[\d+\]\.(\w+))")  # of a table
 _BY_VARIABLE = {setting.variable: setting.name for setting in SETTINGS.values()}
 
 
@@ -130,18 +132,25 @@ def _checked(given: Given) -> Any:
     try:
         return msgspec.convert(given.value, kind, strict=strict)
     except msgspec.ValidationError as exc:
-        expected = str(exc).replace("`", "")
-        if "enum value" in expected or get_origin(get_args(kind)[0]) is Literal:
-            expected = _expected(get_args(kind)[0])
+        expected = _expected(get_args(kind)[0], str(exc).replace("`", ""))
         shown = "" if SETTINGS[given.name].secret else f", got {given.value!r}"
         raise ConfigError(f"{given.name} ({given.origin}): {expected}{shown}") from exc
 
 
-def _expected(kind: Any) -> str:
-    """What a setting that knows some words may be."""
-    if get_origin(kind) is Literal:
-        return f"Expected one of {', '.join(map(str, get_args(kind)))}"
-    number, words = get_args(kind)
+def _expected(kind: Any, message: str) -> str:
+    """What a setting may be: ``message``, in other words where it knows some words or is made of tables."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return f"Expected one of {', '.join(map(str, parts))}"
+    if origin is tuple:
+        member = _ENUM_MEMBER.search(message)
+        hints = get_type_hints(parts[0]) if member is not None else {}
+        return (
+            message if member is None else f"Expected one of {', '.join(get_args(hints[member[2]]))} - at {member[1]}"
+        )
+    if "enum value" not in message:
+        return message
+    number, words = parts
     if number is bool:
         return f"Expected true, false or {' or '.join(get_args(words))}"
     meta: Meta = get_args(number)[1]

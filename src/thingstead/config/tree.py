@@ -179,7 +179,6 @@ SETTINGS: dict[str, Setting] = {setting.name: setting for setting in _settings_o
 
 
 def check_doors(config: Config) -> None:
-    """Raises ConfigError where a port cannot be opened as it is set."""
     """Raises ConfigError where ports collide, or a port behind TLS lacks what it needs."""
     taken: dict[tuple[str, int], str] = {}
     for setting, listener, optional in config.doors:

@@ -99,6 +99,16 @@ class Doors:
         return [(bound, bound.port.certificate) for bound in self._bound if bound.port.certificate is not None]
 
 
+def check_certificates(config: Config, now_ms: int) -> list[str]:
+    """Reads the files of every port behind TLS; which certificates are expired, or not valid yet.
+
+    Raises:
+        ConfigError: a file is missing, or cannot be used.
+    """
+    certificates = [certificate for door in config.doors if (certificate := _certificate(door)) is not None]
+    return [problem for certificate in certificates for problem in certificate.problems(now_ms)]
+
+
 def _certificate(door: Door) -> Certificate | None:
     listener = door.listener
     if not listener.secure:

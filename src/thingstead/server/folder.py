@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from thingstead.errors import ConfigError, Conflict
+from thingstead.errors import ConfigError, Conflict, ThingsteadError, Unavailable
+from thingstead.storage.transient import is_transient
 
 DATABASE = "thingstead.sqlite"
 UNFINISHED = "thingstead.sqlite.new"  # what an initialization that did not come to its end leaves behind
@@ -25,7 +26,7 @@ class DataFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock_file: int | None = None
+        self._locked = contextlib.ExitStack()
 
     @property
     def database(self) -> Path:
@@ -68,27 +69,31 @@ class DataFolder:
     def lock(self) -> "DataFolder":
         """Takes the folder for this process; released at the end of a ``with`` block, or with the process.
 
+        The folder itself is locked, and the file in it that names the owner: who deletes that file frees nothing.
+
         Raises:
             FolderInUse: another process has it.
             ConfigError: the folder cannot be written.
+            Unavailable: it cannot be written now.
         """
-        try:
-            lock_file = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as exc:
-            raise self._unusable(exc) from exc
-        try:
-            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            owner = os.pread(lock_file, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(lock_file)
-            raise FolderInUse(f"the data folder {self.path} is in use by a running server (pid {owner})") from exc
-        except OSError as exc:
-            os.close(lock_file)
-            raise self._unusable(exc) from exc
-        with contextlib.suppress(OSError):  # the number is for people; on a full disk the server starts without it
-            os.ftruncate(lock_file, 0)
-            os.pwrite(lock_file, b"%d\n" % os.getpid(), 0)
-        self._lock_file = lock_file
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = _opened(stack, self.path, os.O_RDONLY | os.O_DIRECTORY)
+                lock_file = _opened(stack, self.path / LOCK, os.O_RDWR | os.O_CREAT)
+                try:
+                    _lock_folder(folder)
+                    fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as exc:
+                    owner = os.pread(lock_file, 32, 0).decode("ascii", "replace").strip() or "unknown"
+                    message = f"the data folder {self.path} is in use by a running server (pid {owner})"
+                    raise FolderInUse(message) from exc
+            except OSError as exc:
+                raise self._unusable(exc) from exc
+            with contextlib.suppress(OSError):  # the number is for people; on a full disk the server starts without it
+                os.ftruncate(lock_file, 0)
+                os.pwrite(lock_file, b"%d\n" % os.getpid(), 0)
+            stack.callback(os.ftruncate, lock_file, 0)
+            self._locked = stack.pop_all()
         return self
 
     def __enter__(self) -> "DataFolder":
@@ -97,10 +102,7 @@ class DataFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lock_file is not None:
-            os.ftruncate(self._lock_file, 0)
-            os.close(self._lock_file)
-            self._lock_file = None
+        self._locked.close()
 
     def begin_database(self) -> Path:
         """An empty database file, closed to others, under the name of an unfinished one. SQLite gives the files that
@@ -143,8 +145,9 @@ class DataFolder:
             raise self._unusable(exc) from exc
         return path
 
-    def _unusable(self, exc: OSError) -> ConfigError:
-        return ConfigError(f"the data folder {self.path} cannot be used: {exc.strerror or exc}")
+    def _unusable(self, exc: OSError) -> ThingsteadError:
+        kind = Unavailable if is_transient(exc) else ConfigError
+        return kind(f"the data folder {self.path} cannot be used: {exc.strerror or exc}")
 
 
 def open_private(path: Path) -> TextIO:
@@ -152,6 +155,22 @@ def open_private(path: Path) -> TextIO:
     return os.fdopen(
         os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w", encoding="utf-8", newline=""
     )
+
+
+def _opened(stack: contextlib.ExitStack, path: Path, flags: int) -> int:
+    """A descriptor, which the stack closes."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def _lock_folder(folder: int) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # of file systems that lock files alone
+        return
 
 
 class FolderInUse(Conflict):

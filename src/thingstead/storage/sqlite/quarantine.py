@@ -9,12 +9,14 @@ import structlog
 
 from thingstead.errors import ThingsteadError
 from thingstead.storage.sqlite.database import Database
+from thingstead.storage.sqlite.failures import DamagedFile
 from thingstead.storage.sqlite.hours import projects_of, take_blocks
 
 log = structlog.get_logger("thingstead.history")
 
 WAITING_LIMIT = 1_000  # findings that wait to be set aside; further ones are found again by the next reader
 
+COUNT = "SELECT count(*) FROM quarantine"
 INSERT = "INSERT INTO quarantine (found_at, kind, device_number, identifier, detail, data) VALUES (?, ?, ?, ?, ?, ?)"
 LESS_SPOOLED = (
     "UPDATE device_state SET spooled = spooled - spool.points FROM spool"
@@ -79,7 +81,18 @@ class Quarantine:
         self._now_ms = now_ms
         self._loop = asyncio.get_running_loop()
         self._waiting: set[tuple[str, tuple[Any, ...]]] = set()
-        self.rows: int = database.reader.execute("SELECT count(*) FROM quarantine").fetchone()[0]
+        self.rows = self._count()
+
+    def _count(self) -> int:
+        """The rows that were set aside before; 0 where that cannot be told since a page of them is damaged."""
+        try:
+            (rows,) = self._database.read_now(
+                lambda reader: reader.execute("SELECT count(*) FROM quarantine").fetchone()
+            )
+        except DamagedFile as exc:
+            log.error("the quarantine cannot be read", error=exc.message)
+            return 0
+        return int(rows)
 
     def found(self, findings: Sequence[Finding]) -> None:
         """To be called on the event loop. Logs what is new, and sets it aside in the background."""

@@ -1,6 +1,7 @@
 """Whether a file is ours, which version of the schema it has, and how it comes to the present one."""
 
 import re
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -8,11 +9,16 @@ from pathlib import Path
 
 import structlog
 
-from thingstead.errors import ConfigError
+from thingstead.errors import ConfigError, Unavailable
 from thingstead.storage.migrate import Migration, load_migrations
 from thingstead.storage.sqlite.database import connect
+from thingstead.storage.transient import is_transient
 
 APPLICATION_ID = 0x54484E47  # "THNG", in the header of the file
+LEAST_FREE_BYTES = 1 << 20  # of a disk that is not full
+_TRANSIENT = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}
+)
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 
 _COMMENTS = re.compile(r"--[^\n]*")
@@ -28,6 +34,7 @@ def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
 
     Raises:
         ConfigError: it cannot be opened, is not a database of ours, or was written by a newer release.
+        Unavailable: it cannot be opened now: the disk is full, or somebody else has locked it.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise ConfigError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed")
@@ -42,7 +49,19 @@ def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
             for migration in migrations[_pragma(connection, "user_version") :]:
                 _apply(connection, migration)
     except (sqlite3.Error, OSError) as exc:
-        raise ConfigError(f"{path}: cannot be used as a database: {exc}") from exc
+        kind = Unavailable if _is_transient(exc, path) else ConfigError
+        raise kind(f"{path}: cannot be used as a database: {exc}") from exc
+
+
+def _is_transient(exc: Exception, path: Path) -> bool:
+    """Whether trying again may help: a full or failing disk, a file that somebody else has locked."""
+    if isinstance(exc, OSError):
+        return is_transient(exc)
+    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+    # What SQLite says of a file that it cannot make is the same on a full disk as in a folder that is closed to it.
+    if code == sqlite3.SQLITE_CANTOPEN and path.parent.is_dir():
+        return shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES
+    return code in _TRANSIENT
 
 
 def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:

@@ -78,6 +78,7 @@ class SqliteStore:
 
         Raises:
             ConfigError: it cannot be opened, is not a database of ours, or was written by a newer release.
+            Unavailable: it cannot be opened now: the disk is full or fails, or a page that is needed is damaged.
         """
         begun_s = clock.monotonic_s()
         await asyncio.to_thread(prepare, path)

@@ -1,0 +1,25 @@
+"""Which failures of the system pass by themselves, so that who starts again may find that it works: a full disk, not a
+wrong path."""
+
+import errno
+
+_ERRNOS = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.ENOMEM,
+        errno.ENFILE,
+        errno.EMFILE,
+        errno.EAGAIN,
+        errno.EBUSY,
+        errno.ETIMEDOUT,
+        errno.ESTALE,
+    }
+)
+
+
+def is_transient(exc: OSError) -> bool:
+    """Whether it is such a failure."""
+    return exc.errno in _ERRNOS
