@@ -431,3 +431,12 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
             ge=65_536,
         ),
     ] = 1 << 20
+    queues_max_bytes: Annotated[
+        int,
+        about(
+            "The same for all applications together; over it those lose their oldest that have more than an equal part"
+            " of it.",
+            "bytes",
+            ge=1 << 20,
+        ),
+    ] = 64 << 20

@@ -12,6 +12,7 @@ from thingstead.model.addresses import host_of
 from thingstead.model.ids import VIEW_KEY_CHARACTERS
 from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Project
+from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.connection_packets import Connect
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.publish_packets import Publish
@@ -43,6 +44,7 @@ class AppAccess:
         self._counters = counters
         self._settings = settings
         self._planes: set[AppPlane] = set()
+        self._budget = Budget(settings.queues_max_bytes)
         self._revoked = bus.subscribe(SubscribersRevoked, self._revoke)
 
     async def admit(self, connect: Connect, connection: Connection) -> Plane:
@@ -58,6 +60,7 @@ class AppAccess:
             connect.version,
             connect.properties.get(Property.MAXIMUM_PACKET_SIZE, NO_LIMIT),
             self._settings.queue_max_bytes,
+            self._budget,
         )
         plane = AppPlane(connection, project, subscriber, self._hub, self._settings.max_subscriptions, self)
         self._planes.add(plane)

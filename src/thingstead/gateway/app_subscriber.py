@@ -4,6 +4,7 @@ from collections import deque
 
 from thingstead.gateway.counters import AppCounters
 from thingstead.gateway.plane import Connection
+from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.protocol import ProtocolVersion
 
 WRITE_BYTES = 65_536  # handed to the connection at a time
@@ -15,15 +16,18 @@ class AppSubscriber:
     Args:
         max_packet_size_bytes: of what the client takes; larger messages are dropped [MQTT-3.1.2-25].
         queue_max_bytes: of what may wait.
+        budget: of what may wait for all who read slowly.
     """
 
     __slots__ = (
+        "_budget",
         "_bytes",
         "_connection",
         "_counters",
         "_max_packet_size_bytes",
         "_queue",
         "_queue_max_bytes",
+        "_shared_bytes",
         "with_properties",
     )
 
@@ -34,7 +38,10 @@ class AppSubscriber:
         version: ProtocolVersion,
         max_packet_size_bytes: int,
         queue_max_bytes: int,
+        budget: Budget,
     ) -> None:
+        self._budget = budget
+        self._shared_bytes = 0  # of what waits, as the budget knows it
         self._connection = connection
         self._counters = counters
         self._max_packet_size_bytes = max_packet_size_bytes
@@ -55,10 +62,18 @@ class AppSubscriber:
         waiting = self._bytes = self._bytes + size
         if waiting > WRITE_BYTES:
             self.drain()
-            while self._bytes > self._queue_max_bytes:
+            while self._bytes > self._queue_max_bytes or (queue and not self._budget.room(self._bytes, 0)):
                 self._bytes -= len(queue.popleft())
                 self._counters.messages_dropped += 1
+                self._share()
         return len(queue) == 1
+
+    def _share(self) -> None:
+        """Tells the budget what waits, once it is worth it."""
+        waiting = self._bytes if self._bytes > WRITE_BYTES else 0
+        if waiting != self._shared_bytes:
+            self._budget.moved(self._shared_bytes, waiting)
+            self._shared_bytes = waiting
 
     def drain(self) -> None:
         """Writes what the peer can take."""
@@ -73,6 +88,8 @@ class AppSubscriber:
             self._counters.messages_sent += len(batch)
             connection.write(b"".join(batch))
             connection.flush()
+        if self._shared_bytes or self._bytes > WRITE_BYTES:
+            self._share()
 
     def _beginning(self) -> list[bytes]:
         batch = [self._queue.popleft()]
@@ -87,3 +104,4 @@ class AppSubscriber:
         """The connection is gone."""
         self._queue.clear()
         self._bytes = 0
+        self._share()

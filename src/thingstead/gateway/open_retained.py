@@ -1,7 +1,6 @@
 """Retained messages of the open port (3.3.1.3): kept, sent to whoever subscribes, and gone when they expire."""
 
-from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import islice
 from math import inf
 
 from thingstead.clock import Clock
@@ -141,38 +140,42 @@ class KeptRetained:
         What its queue has room for is kept for it as any message is; the rest follows as the client reads, as long as
         it stays.
         """
+        left = self._queue_limit  # messages that are looked at for the queue, of all subscriptions
         for subscription in subscriptions:
             if session.delivery is not None:
-                self._send(session, session.delivery, subscription)
+                left -= self._send(session, session.delivery, subscription, left)
 
-    def _send(self, session: Session, delivery: Delivery, subscription: Subscription) -> None:
+    def _send(self, session: Session, delivery: Delivery, subscription: Subscription, limit: int) -> int:
+        """How many messages were looked at for the queue, at most ``limit``."""
         identifiers = (subscription.identifier,) if subscription.identifier else ()
-        messages = self.messages.match(subscription.topic_filter)
+        messages, looked_at = self.messages.match(subscription.topic_filter), 0
         if session.durable and subscription.qos:
-            messages = self._queue(session, subscription, identifiers, messages)
+            queued, looked_at = self._queue(session, subscription, identifiers, limit)
+            if queued:
+                # A walk of its own, so that no message is held for as long as the client does not read.
+                messages = (message for message in messages if message.serial not in queued)
         if delivery.feeds < FEEDS_LIMIT:
             delivery.feed(Feed(messages, subscription.qos, identifiers))
         else:
             # It asks again and again for what it does not read.
             self._counters.messages_dropped += 1
+        return looked_at
 
     def _queue(
-        self,
-        session: Session,
-        subscription: Subscription,
-        identifiers: tuple[int, ...],
-        messages: Iterator[Message],
-    ) -> Iterator[Message]:
-        """Puts into the queue what there is room for; the rest, and what is not kept."""
+        self, session: Session, subscription: Subscription, identifiers: tuple[int, ...], limit: int
+    ) -> tuple[set[int], int]:
+        """Puts into the queue what there is room for; the serials of these, and how many messages were looked at."""
         target = Target(session, Options(subscription.qos, True, identifiers))
-        now_s = self._now_s()
-        left: list[Message] = []
-        for message in islice(messages, self._queue_limit):
-            if message.expires_at_s <= now_s:
+        now_s, looked_at = self._now_s(), 0
+        queued: set[int] = set()
+        for message in islice(self.messages.match(subscription.topic_filter), limit):
+            looked_at += 1
+            if message.expires_at_s <= now_s or not message.qos:
                 continue
-            if not (message.qos and self._enqueued(message, target)):
-                left.append(message)
-        return chain(left, messages)
+            if not self._enqueued(message, target):
+                break
+            queued.add(message.serial)
+        return queued, looked_at
 
     def _enqueued(self, message: Message, target: Target) -> bool:
         if not target.session.outbound.has_room(message.size_bytes):

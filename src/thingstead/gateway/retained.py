@@ -121,9 +121,10 @@ def _walk(root: _Node, levels: list[str]) -> Iterator[Message]:
                 # 4.7.1.2: '#' also matches its parent level. [MQTT-4.7.2-1] But not '$' in the first one.
                 if depth and node.message is not None:
                     yield node.message
-                for name, child in tuple(node.children.items()):
-                    if depth or not name.startswith("$"):
-                        yield from _below(child)
+                children = node.children
+                names = children if depth else [name for name in children if not name.startswith("$")]
+                for child in tuple(children[name] for name in names):
+                    yield from _below(child)
             return
         if level == "+":
             nodes = [c for n in nodes for name, c in n.children.items() if depth or not name.startswith("$")]
