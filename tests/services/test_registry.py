@@ -186,12 +186,12 @@ async def test_what_cannot_be_an_id_is_not_found(
             with pytest.raises(NotFound):
                 await read("p1", name)
         with pytest.raises(NotFound):
-            await HistoryService(workshop.store).list_attributes("p1", name)
+            await HistoryService(workshop.store, workshop.bus).list_attributes("p1", name)
 
 
 async def test_current_values_are_plain_and_in_the_order_asked_for(workshop: Workshop) -> None:
     device = await workshop.add_device()
-    history = HistoryService(workshop.store)
+    history = HistoryService(workshop.store, workshop.bus)
     assert await history.current_values(device) == {}
     await committed(workshop.store.history.append(Report(device.number, 5, 5, {"a": 1, "b": [2]})))
     assert await history.current_values(device) == {"a": 1, "b": [2]}
@@ -201,7 +201,7 @@ async def test_current_values_are_plain_and_in_the_order_asked_for(workshop: Wor
 async def test_definitions_of_many_types_are_not_kept_for_ever(
     workshop: Workshop, devices: DeviceService, device_types: DeviceTypeService
 ) -> None:
-    history = HistoryService(workshop.store)
+    history = HistoryService(workshop.store, workshop.bus)
     device = await workshop.add_device()
     for number in range(SHEETS_KEPT + 2):
         device_type = await device_types.create("p1", NewDeviceType(name=str(number)))

@@ -109,6 +109,20 @@ class SubscribersRevoked(Message, frozen=True):
     reason: str
 
 
+class DevicesAdded(Message, frozen=True):
+    """Devices were created; what is watched of every device of their types begins with them."""
+
+    project_id: str
+    device_ids: list[str]
+
+
+class AttributesRemoved(Message, frozen=True):
+    """Current values and history of a device's attributes were removed."""
+
+    device_id: str
+    identifiers: list[str]
+
+
 class DeviceChanged(Message, frozen=True):
     """A device's row changed; whoever remembers it must read it again."""
 
@@ -160,6 +174,8 @@ AnyMessage = (
     | PresenceChanged
     | SessionsRevoked
     | SubscribersRevoked
+    | DevicesAdded
+    | AttributesRemoved
     | DeviceChanged
     | DeviceTypeChanged
     | AlarmChanged

@@ -186,6 +186,15 @@ class DeviceMonitor:
         self._moments[record.rule.id] = moment
         return moment.offset > known.offset
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Values were removed: the next one of each attribute is a first one."""
+        facts = self.facts
+        facts.settle()
+        for known in (facts.values, facts.times, facts.previous, facts.heard):
+            for name in names:
+                known.pop(name, None)
+        facts.newest = max(facts.times.values(), default=NEVER)
+
     def set_back(self, at: int) -> None:
         """The clock shows ``at``: what seems to have been later has only just been. What waits goes on from there."""
         facts = self.facts

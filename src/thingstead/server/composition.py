@@ -89,7 +89,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         device_types=DeviceTypeService(store, bus, clock),
         device_groups=DeviceGroupService(store, clock),
         customers=CustomerService(store, bus, clock, passwords),
-        history=HistoryService(store),
+        history=HistoryService(store, bus),
         aggregates=AggregateService(store),
         retention=RetentionService(store, clock, config.storage),
         history_import=HistoryImportService(store, clock),

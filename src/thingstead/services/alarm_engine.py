@@ -52,7 +52,7 @@ class AlarmEngine:
         after = ""
         while rules := await self._store.alarm_rules.list_enabled(after, RULES_PER_READ):
             for rule in rules:
-                await self._news.put(rule)
+                self._news.put(rule)
             after = rules[-1].id
         for due in await self._store.alarms.list_due():
             self._agenda.put(due.device_id, due.due_at)
@@ -149,13 +149,18 @@ class AlarmEngine:
             await self._store.alarms.end_shelves(now)
 
     async def _say_failing(self) -> None:
+        await handle_each(self._news.impossible, self._store.alarm_rules.note_failing)
         for record in list(self._library.records.values()):
             if record.unsaid:
-                record.unsaid = False
                 device_id, reason = next(iter(record.failing.items()), ("", ""))
                 more = f" (and on {len(record.failing) - 1} more devices)" if len(record.failing) > 1 else ""
                 told = f"on device {device_id}: {reason}{more}" if reason else ""
-                await self._store.alarm_rules.note_failing(record.rule.id, told)
+                record.unsaid = False
+                try:
+                    await self._store.alarm_rules.note_failing(record.rule.id, told)
+                except BaseException:
+                    record.unsaid = True  # said in the next turn
+                    raise
 
     async def clear_by_hand(self, alarm: Alarm, reason: str) -> None:
         """Clears an alarm because a person says so; returns when that is on disk."""

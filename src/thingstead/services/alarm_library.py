@@ -18,6 +18,7 @@ class RuleLibrary:
         self._exceptions: dict[str, set[str]] = {}  # rules that are switched off, by device id
         self._books: dict[str, RuleBook] = {}  # by type id
         self.absences: set[str] = set()  # rules that ask who is online
+        self.timed_rules: dict[str, set[str]] = {}  # that time alone may bring to raise, by project
 
     def put(self, rule: AlarmRule) -> bool:
         """Adds or replaces an enabled rule; whether it must be evaluated from the beginning. What was remembered of its
@@ -33,6 +34,8 @@ class RuleLibrary:
         self.records[rule.id] = record
         if record.rule.absences:
             self.absences.add(rule.id)
+        if record.rule.timed:
+            self.timed_rules.setdefault(rule.project_id, set()).add(rule.id)
         if rule.type_id is not None:
             self._by_type.setdefault(rule.type_id, {})[rule.id] = record
             self._books.pop(rule.type_id, None)
@@ -49,6 +52,10 @@ class RuleLibrary:
             return
         self.absences.discard(rule_id)
         rule = record.rule.rule
+        timed = self.timed_rules.get(rule.project_id, set())
+        timed.discard(rule_id)
+        if not timed:
+            self.timed_rules.pop(rule.project_id, None)
         if rule.type_id is not None:
             _take_out(self._by_type, rule.type_id, rule_id)
             self._books.pop(rule.type_id, None)

@@ -13,7 +13,14 @@ from thingstead.clock import Clock
 from thingstead.errors import NotFound, ThingsteadError
 from thingstead.model.alarm_rule import AlarmRule
 from thingstead.model.device import Device
-from thingstead.model.messages import AlarmRuleChanged, DeviceChanged, DeviceTypeChanged, PresenceChanged
+from thingstead.model.messages import (
+    AlarmRuleChanged,
+    AttributesRemoved,
+    DeviceChanged,
+    DevicesAdded,
+    DeviceTypeChanged,
+    PresenceChanged,
+)
 from thingstead.rules.facts import ALWAYS_ONLINE
 from thingstead.services.alarm_watches import LEFT_SOURCE, AlarmWatches
 from thingstead.storage.base import Store
@@ -33,14 +40,19 @@ class AlarmNews:
         self._watches = watches
         self._library = watches.library
         self.surveys: deque[AlarmRule] = deque()  # rules whose devices must all be looked at
+        self.impossible: dict[str, str] = {}  # rules that cannot be evaluated: why, until the store was told
         self._presence: dict[str, PresenceChanged] = {}  # by device id: the newest news
         self._rules: dict[str, str] = {}  # changed ones: project by rule id
         self._devices: dict[str, str] = {}  # changed ones, by id
         self._types: dict[str, str] = {}  # changed ones: project by type id
+        self._added: dict[str, str] = {}  # devices that are new, by id
+        self._removed: dict[str, str] = {}  # devices of which attributes were removed, by id
         self._subscriptions = [
             bus.subscribe(AlarmRuleChanged, self._heard_rule),
             bus.subscribe(DeviceChanged, self._heard_device),
             bus.subscribe(DeviceTypeChanged, self._heard_type),
+            bus.subscribe(DevicesAdded, self._heard_added),
+            bus.subscribe(AttributesRemoved, self._heard_removed),
             bus.subscribe(PresenceChanged, self._heard_presence),
         ]
 
@@ -53,6 +65,8 @@ class AlarmNews:
         """Brings everything that was announced into effect."""
         await handle_each(self._rules, lambda rule_id, project_id: self._refresh_rule(project_id, rule_id))
         await handle_each(self._devices, lambda device_id, _: self._refresh_device(device_id))
+        await handle_each(self._added, lambda device_id, _: self._begin(device_id))
+        await handle_each(self._removed, lambda device_id, _: self._read_again(device_id))
         await handle_each(self._types, lambda type_id, project_id: self._refresh_type(project_id, type_id))
         await handle_each(self._presence, self._note_presence)
 
@@ -68,6 +82,19 @@ class AlarmNews:
         self._types[news.type_id] = news.project_id
         self._watches.trouble.set()
 
+    def _heard_added(self, news: DevicesAdded) -> None:
+        if news.project_id in self._library.timed_rules:  # others begin with the first value
+            self._added.update((device_id, device_id) for device_id in news.device_ids)
+            self._watches.trouble.set()
+
+    def _heard_removed(self, news: AttributesRemoved) -> None:
+        """Values are forgotten at once, so that no report is judged beside them; what follows is decided in a turn."""
+        watch = self._watches.find(news.device_id)
+        if watch is not None and watch.armed:
+            watch.monitor.forget(news.identifiers)
+            self._removed[news.device_id] = news.device_id
+            self._watches.trouble.set()
+
     def _heard_presence(self, news: PresenceChanged) -> None:
         if self._library.absences:
             self._presence[news.device_id] = news
@@ -80,7 +107,7 @@ class AlarmNews:
             rule = None
         reset = True
         if rule is not None and rule.enabled:
-            reset = await self.put(rule)
+            reset = self.put(rule)
         else:
             self._library.drop(rule_id)
         for watch in self._watches.live():
@@ -93,14 +120,15 @@ class AlarmNews:
         if rule is not None and rule.enabled:
             self.surveys.append(rule)
 
-    async def put(self, rule: AlarmRule) -> bool:
+    def put(self, rule: AlarmRule) -> bool:
         """Takes a rule into the library; whether it must be evaluated from the beginning. One that cannot be evaluated
         on this machine is shown as failing."""
         try:
             return self._library.put(rule)
         except ValueError as exc:
             log.error("an alarm rule cannot be evaluated here", rule=rule.id, project=rule.project_id, error=str(exc))
-            await self._store.alarm_rules.note_failing(rule.id, f"cannot be evaluated on this server: {exc}")
+            self.impossible[rule.id] = f"cannot be evaluated on this server: {exc}"
+            self._watches.trouble.set()
             return True
 
     async def _refresh_device(self, device_id: str) -> None:
@@ -121,6 +149,17 @@ class AlarmNews:
                 await self._retarget(device, (), LEFT_SOURCE)
             elif self._library.book_of(device):
                 await self._watches.read(watch)
+
+    async def _begin(self, device_id: str) -> None:
+        """Has a new device in memory once, so that its silence and absence count from its creation."""
+        device = await self._store.devices.find(device_id)
+        if device is not None:
+            await self._watches.watch(device, keep=False)
+
+    async def _read_again(self, device_id: str) -> None:
+        watch = self._watches.find(device_id)
+        if watch is not None and watch.armed:
+            await self._watches.read(watch)
 
     async def _refresh_type(self, project_id: str, type_id: str) -> None:
         """A type that was removed took its rules along; it had no devices any more."""

@@ -19,7 +19,7 @@ from thingstead.model.device import (
     Page,
 )
 from thingstead.model.limits import Problems
-from thingstead.model.messages import DeviceChanged, DeviceRemoved, SessionsRevoked, SubDeviceAdded
+from thingstead.model.messages import DeviceChanged, DeviceRemoved, DevicesAdded, SessionsRevoked, SubDeviceAdded
 from thingstead.model.project import Tags
 from thingstead.services.imports import RowResult, import_devices
 from thingstead.services.new_device import (
@@ -102,6 +102,7 @@ class DeviceService:
             check_gateway(conn_type, await self._gateway_conn_type(project_id, new.gateway_id), problems)
         problems.refuse()
         device = await self._create_drawing(project_id, new)
+        self._bus.publish(DevicesAdded(project_id, [device.id]))
         if device.gateway_id is not None:
             self._bus.publish(SubDeviceAdded(project_id, device.gateway_id, device.id))
         return device

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from thingstead.bus.base import Bus
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.device import AttributeValue, Device, Page
 from thingstead.model.device_type import AttributeDefinition, AttrType, DataType, DeviceType
+from thingstead.model.messages import AttributesRemoved
 from thingstead.model.report import json_type
 from thingstead.storage.base import Store
 
@@ -64,8 +66,9 @@ NOTHING_DEFINED: Mapping[str, AttributeModel] = {}
 class HistoryService:
     """What is known of devices' attributes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, bus: Bus) -> None:
         self._store = store
+        self._bus = bus
         self._sheets: OrderedDict[str, _Sheet] = OrderedDict()
 
     async def current_values(self, device: Device, keys: Sequence[str] = ()) -> dict[str, Any]:
@@ -142,6 +145,7 @@ class HistoryService:
         named = [identifier for identifier in identifiers if limits.is_id(identifier)]
         if named:
             await self._store.history.remove_attributes(device.number, named)
+            self._bus.publish(AttributesRemoved(device.id, named))
 
     async def _device(self, project_id: str, device_id: str) -> Device:
         if not limits.is_id(device_id):

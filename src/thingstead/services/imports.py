@@ -14,7 +14,7 @@ from thingstead.errors import Conflict, FieldError, InvalidInput, NotFound, Unav
 from thingstead.model import ids, limits
 from thingstead.model.device import Device
 from thingstead.model.limits import Problems
-from thingstead.model.messages import SubDeviceAdded
+from thingstead.model.messages import DevicesAdded, SubDeviceAdded
 from thingstead.model.project import Tags
 from thingstead.model.wording import member_problem
 from thingstead.services.new_device import (
@@ -161,7 +161,11 @@ class _Part:
             for checked, device_id in zip(self._waiting, ascending, strict=True)
         ]
         again: list[_Checked] = []
-        for checked, answer in zip(self._waiting, await self._store.devices.create_many(drafts), strict=True):
+        answers = await self._store.devices.create_many(drafts)
+        created = [answer.id for answer in answers if isinstance(answer, Device)]
+        if created:
+            self._bus.publish(DevicesAdded(self._project_id, created))
+        for checked, answer in zip(self._waiting, answers, strict=True):
             result = await self._result_of(checked, answer)
             if result is None:
                 again.append(checked)

@@ -1,0 +1,89 @@
+"""Alarms follow what changes around them: values and devices that come and go, a store that fails for a moment."""
+
+import pytest
+
+from tests.services.alarm_plant import HOT, MINUTE, Plant
+from tests.services.conftest import NOW
+from thingstead.errors import Unavailable
+from thingstead.model.device import Device
+from thingstead.services.history import HistoryService
+from thingstead.services.new_device import NewDevice
+
+BOTH = {"and": [HOT, {"attribute": "p", "op": ">", "value": 5}]}
+
+
+async def remove(plant: Plant, device: Device, *names: str) -> None:
+    await HistoryService(plant.store, plant.bus).remove_attributes("p1", device.id, names)
+
+
+async def test_a_value_that_was_removed_makes_no_condition_hold(plant: Plant, device: Device) -> None:
+    await plant.add_rule(BOTH, devices=[device.id])
+    await plant.report(device, t=81)
+    await remove(plant, device, "t")
+    await plant.report(device, p=9)  # at once, before anybody has looked again
+    assert await plant.told() == []
+    await plant.settle()
+    await plant.report(device, p=8)
+    assert await plant.told() == []
+    await plant.report(device, t=90)
+    assert await plant.told() == [(1, 2)]
+
+
+async def test_the_first_value_after_a_removal_is_no_change(plant: Plant, device: Device) -> None:
+    await plant.add_rule({"attribute": "t", "op": "change"}, devices=[device.id])
+    await plant.report(device, t=1)
+    await remove(plant, device, "t")
+    await plant.report(device, t=2)
+    assert await plant.told() == []
+    await plant.report(device, t=3)
+    assert await plant.told() == [(1, 2)]
+
+
+async def test_the_alarm_of_a_value_that_was_removed_clears(plant: Plant, device: Device) -> None:
+    await plant.add_rule(HOT, devices=[device.id])
+    await plant.report(device, t=81)
+    await remove(plant, device, "t")
+    await plant.settle()
+    assert await plant.told() == [(1, 2), (0, 2)]
+
+
+async def test_a_wrong_point_ahead_that_was_removed_holds_nothing_back(plant: Plant, device: Device) -> None:
+    await plant.add_rule(HOT, devices=[device.id])
+    await plant.report(device, NOW + 8 * 60 * MINUTE, t=20)
+    await remove(plant, device, "t")
+    await plant.report(device, NOW + 1, t=95)
+    assert await plant.told() == [(1, 2)]
+
+
+@pytest.mark.parametrize("imported", [False, True])
+async def test_a_device_that_comes_after_a_rule_on_silence_is_watched_from_its_creation(
+    plant: Plant, type_id: str, imported: bool
+) -> None:
+    await plant.add_rule({"no_data_ms": MINUTE}, type=type_id)
+    await plant.add_rule({"offline_ms": 2 * MINUTE}, type=type_id)
+    if imported:
+        await plant.workshop.devices.import_rows("p1", [{"name": "new", "type": type_id}])
+    else:
+        await plant.workshop.devices.create("p1", NewDevice(name="new", type_id=type_id))
+    await plant.settle()
+    await plant.wait(MINUTE)
+    assert [log.ts for log in await plant.logs()] == [NOW + MINUTE]
+    await plant.wait(MINUTE)
+    assert [log.ts for log in await plant.logs()] == [NOW + 2 * MINUTE, NOW + MINUTE]
+
+
+async def test_that_a_rule_fails_is_said_although_the_store_failed_once(
+    plant: Plant, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = await plant.add_rule({"attribute": "q", "op": ">", "value": 80}, devices=[device.id])
+    await plant.report(device, q="hot")
+
+    async def fail(*_: object) -> None:
+        raise Unavailable("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plant.store.alarm_rules, "note_failing", fail)
+        with pytest.raises(Unavailable):
+            await plant.engine.sweep()
+    await plant.settle()
+    assert "q is compared as number" in (await plant.rules.get("p1", rule.id)).failing
