@@ -28,8 +28,8 @@ COLUMNS = {
     "events": ("id, device_id, method, params, ts", "'e' || n, '{0}', 'boot', '{{}}', n"),
     "commands": (
         "id, project_id, device_id, method, params, command_id, state, reason, reply, create_time, expire_time,"
-        " update_time",
-        "'{0}c' || n, 'ours', '{0}', 'm', 'null', 1, iif(n = 1, 'queued', 'replied'), '', 'null', n, n, n",
+        " update_time, open",
+        "'{0}c' || n, 'ours', '{0}', 'm', 'null', 1, iif(n = 1, 'queued', 'replied'), '', 'null', n, n, n, n = 1",
     ),
     "alarms": (
         "id, project_id, device_id, rule_id, rule_name, alarm_level, raised_at, cleared_at",
