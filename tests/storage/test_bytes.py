@@ -1,6 +1,8 @@
 """Bytes are bounded as well as points: of a value, a report, a device's state, of what waits, and of a start."""
 
 import asyncio
+import contextlib
+import gc
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -51,6 +53,19 @@ async def test_a_value_that_is_too_long_is_refused_by_its_name(bench: Bench) -> 
 async def test_a_report_of_many_long_values_is_refused(bench: Bench) -> None:
     many = {f"a{n}": "x" * (VALUE_BYTES // 2) for n in range(2 * REPORT_BYTES // VALUE_BYTES)}
     assert "a report has at most" in refused(bench, **many).message
+
+
+async def test_a_report_that_is_refused_leaves_nothing_behind(bench: Bench) -> None:
+    """Not even until somebody looks for garbage: a device that is refused again and again would fill memory."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            with contextlib.suppress(InvalidInput):
+                bench.history.append(Report(1, 1, 1, {"long": "x" * VALUE_BYTES}))
+        assert gc.collect() < 10
+    finally:
+        gc.enable()
 
 
 async def test_what_stands_within_arrays_counts_for_what_it_takes_in_memory(bench: Bench) -> None:

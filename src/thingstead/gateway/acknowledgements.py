@@ -109,12 +109,12 @@ class Acknowledgements:
             self._ended(group.pending.error)
         return True
 
-    def add_run(self, pending: Pending, answers: list[bytes]) -> None:
-        """Takes answers, each of which acknowledges QoS 1, to be released after ``pending``."""
+    def add_run(self, pending: Pending, answers: list[bytes], counted: int) -> None:
+        """Takes answers to be released after ``pending``; so many of them acknowledge QoS 1."""
         groups = self._groups
         group = groups[-1] if groups and groups[-1].pending is pending else self._begin(pending)
         group.answers += answers
-        group.counted += len(answers)
+        group.counted += counted
         if pending.done:
             self._ended(pending.error)
 

@@ -23,9 +23,9 @@ Granted = tuple[Pending | None, Sequence[ReasonCode], Callable[[], None] | None]
 # (empty: nothing). A plain tuple: one is made a message.
 Receipt = tuple[Pending | None, ReasonCode, bytes | None, str]
 
-# What became of PUBLISH packets at QoS 1 that came in one go: how many from the front were taken with success, the
-# commit to wait for before they are acknowledged (None: none was taken), and the encoded answer to be written behind
-# each acknowledgement.
+# What became of PUBLISH packets at QoS 0, or at QoS 1, that came in one go: how many from the front were taken with
+# success, the commit to wait for before they are acknowledged (None: none was taken), and the encoded answer to be
+# written behind each acknowledgement.
 Run = tuple[int, Pending | None, bytes | None]
 
 

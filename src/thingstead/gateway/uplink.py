@@ -100,21 +100,25 @@ class Uplink:
         if pending is None:
             return 0
         self._counters.messages_received += count
+        if not run[0].qos:  # nothing acknowledges these, but they count, as in publish
+            self._acknowledgements.add_run(pending, [answer or b""] * count, 0)
+            return count
         self._inbound.receive_once(count)
         acknowledgements = [(_PUBACK | packet.packet_id).to_bytes(4, "big") for packet in run[:count]]
         if answer:
             acknowledgements = [acknowledgement + answer for acknowledgement in acknowledgements]
-        self._acknowledgements.add_run(pending, acknowledgements)
+        self._acknowledgements.add_run(pending, acknowledgements, count)
         return count
 
     def _alike(self, packets: Sequence[Packet]) -> list[Publish]:
-        """The PUBLISH packets at the front that have QoS 1, one topic and no properties, and are not too many."""
+        """The PUBLISH packets at the front that have one topic, one QoS, 0 or 1, and no properties, and are not too
+        many."""
         run: list[Publish] = []
-        if not packets or type(packets[0]) is not Publish:
+        if not packets or type(packets[0]) is not Publish or packets[0].qos > 1:
             return run
-        topic = packets[0].topic
-        for packet in packets[: self._inbound.room]:
-            if type(packet) is not Publish or packet.qos != 1 or packet.topic != topic or packet.properties:
+        topic, qos = packets[0].topic, packets[0].qos
+        for packet in packets[: self._inbound.room] if qos else packets:
+            if type(packet) is not Publish or packet.qos != qos or packet.topic != topic or packet.properties:
                 break
             run.append(packet)
         return run

@@ -72,7 +72,10 @@ class Appends:
         _, batch, problem = self._append((report,))
         if batch is None:
             assert problem is not None  # it says why not
-            raise problem
+            try:
+                raise problem
+            finally:
+                del problem  # it knows this frame, and thereby the report: they shall go when nobody needs them
         return batch
 
     def append_run(self, reports: Sequence[Report]) -> tuple[int, Batch | None]:
@@ -107,7 +110,7 @@ class Appends:
                 points, size = with_points, with_size
                 entries.append((number, report.ts, report.received_at, code, body))
         except InvalidInput as exc:
-            problem = exc
+            problem = exc.with_traceback(None)  # which knows this frame
         except OverflowError:
             problem = InvalidInput("an integer needs more than 64 bits")
         if not entries:
