@@ -19,8 +19,10 @@ REDACTED = "***"
 _SECRET = re.compile(
     r"password|passwd|secret|token|authorization|cookie|credential|access_key|project_key", re.IGNORECASE
 )
-_PLAIN = re.compile(r"[^\s\"'=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Beside control characters those that turn the text around on a terminal.
+_UNSAFE = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+_PLAIN = re.compile(rf"[^\s\"'=\\{_UNSAFE}]+")
+_CONTROL = re.compile(f"[{_UNSAFE}]")
 
 OURS = "thingstead"  # the logger above all of ours
 # Libraries write what passes through them, credentials included, at lower levels than this.
@@ -120,7 +122,7 @@ def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else repr(value)
     if not isinstance(value, str) or _PLAIN.fullmatch(text):
         return _CONTROL.sub(_escaped, text)
-    return json.dumps(text, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 def _escaped(match: re.Match[str]) -> str:

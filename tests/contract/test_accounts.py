@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contract.conftest import Backend
-from tests.contract.nouns import NOW, administrator, application
+from tests.contract.nouns import NOW, administrator, application, customer
 from thingstead.errors import Conflict, NotFound
 from thingstead.storage.base import Store
 
@@ -131,3 +131,17 @@ async def test_an_administrator_of_another_project_is_out_of_reach(store: Store)
         await store.accounts.delete_administrator("ours", "theirs-admin")
 
     assert await store.accounts.find_administrator("theirs-admin") == administrator("theirs-admin", "theirs")
+
+
+async def test_accounts_that_look_the_same_are_one(store: Store) -> None:
+    given = administrator("m1", account="José")
+    await store.accounts.create_administrator(given)
+    await store.customers.create(customer("c1", account="José"))
+    for number, alike in enumerate(("josé", "JOSE\u0301", "Jоsé")):
+        with pytest.raises(Conflict):
+            await store.accounts.create_administrator(administrator(f"x{number}", account=alike))
+        with pytest.raises(Conflict):
+            await store.customers.create(customer(f"x{number}", account=alike))
+        assert await store.accounts.find_administrator_by_account("ours", alike) == given
+    assert await store.accounts.find_administrator_by_account("ours", "jose") is None
+    await store.accounts.create_administrator(administrator("m2", "theirs", account="josé"))

@@ -9,6 +9,7 @@ from thingstead.config import ApiSettings
 from thingstead.errors import Forbidden, InvalidInput, NotAuthenticated, NotFound, TooManyRequests
 from thingstead.model.customer import Customer
 from thingstead.services.commits import committed
+from thingstead.services.new_device import NewDevice
 from thingstead.services.registration import RegistrationService
 
 HOST = "192.0.2.1"
@@ -125,3 +126,20 @@ async def test_a_certificate_that_is_given_out_once_is_so_until_the_device_has_r
     await committed(outcome.commit)
     with pytest.raises(Forbidden, match="was connected before"):
         await service.certificate("key-p1", "K", HOST)
+
+
+@pytest.mark.parametrize("device_key", ["K1", " K1\r\n", "\ufeffK1"])
+async def test_what_stands_around_a_device_key_makes_no_second_device(workshop: Workshop, device_key: str) -> None:
+    open_type = await type_key_of(workshop, await workshop.add_type(auto_create=True))
+    device = await workshop.devices.create("p1", NewDevice(name="n", device_key="K1\n"))
+    assert device.device_key == "K1"
+    found, _ = await workshop.registration.certificate("key-p1", device_key, HOST, open_type)
+    assert found.id == device.id
+    with pytest.raises(InvalidInput, match=r"invisible character U\+200B"):
+        await workshop.registration.certificate("key-p1", "K\u200b1", HOST, open_type)
+
+
+async def test_a_device_of_an_earlier_release_keeps_its_odd_key(workshop: Workshop) -> None:
+    await workshop.add_device(device_key="K1")
+    odd = await workshop.add_device(device_key="K1 ")
+    assert (await workshop.registration.certificate("key-p1", "K1 ", HOST))[0].id == odd.id

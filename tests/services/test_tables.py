@@ -1,5 +1,6 @@
 """History goes into tables and comes back from them, and an import that is repeated adds nothing."""
 
+import csv
 import io
 import tempfile
 from collections.abc import AsyncIterator
@@ -47,6 +48,17 @@ def test_points_come_back_from_csv_exactly(points: list[tuple[int, Any]], device
     assert repr([plain(row) for row in read_csv(stream)]) == repr(
         [(device_id, key, "x", ts, value) for ts, value in points]
     )
+
+
+@pytest.mark.parametrize("key", ["=1+1", "+1", "-1", "@x", "\t=1", "'=1", "''-1", "'x", "x=1"])
+def test_no_cell_of_a_csv_is_a_formula_and_each_comes_back(key: str) -> None:
+    stream = io.StringIO(newline="")
+    with CsvWriter(stream) as writer:
+        writer.write("d", key, "-x", [1, 2, 3], ["=1+1", -5, "+x"])
+    cells = [cell for row in csv.reader(io.StringIO(stream.getvalue(), newline="")) for cell in row]
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t")) and cell != "-5"] == []
+    stream.seek(0)
+    assert {(row.device_key, row.identifier) for row in read_csv(stream)} == {(key, "-x")}
 
 
 @settings(max_examples=20, deadline=None)

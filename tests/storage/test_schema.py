@@ -53,6 +53,40 @@ def test_an_older_file_gets_what_is_new_and_keeps_its_rows(path: Path) -> None:
         assert connection.execute("SELECT n FROM b").fetchall() == [(7,)]
 
 
+def test_a_folder_of_an_earlier_release_gets_one_spelling_of_what_looks_the_same(path: Path) -> None:
+    migrations = load_migrations("thingstead.storage.sqlite")
+    before = next(m.version for m in migrations if m.file_name.endswith("_unicode.sql")) - 1
+    prepare(path, migrations[:before])
+    project = "INSERT INTO projects (id, name, descr, tags, project_key, view_key, view_secret_hash, create_time)"
+    with closing(connect(path)) as connection:
+        connection.execute(f"{project} VALUES ('p', 'p', '', '{{}}', 'pk', 'vk', x'00', 0)")
+        for number, (key, tags) in enumerate(
+            [("K1", "{}"), ("\ufeffK1", "{}"), (" K2\r", '{"e\u0301":"x"}'), (None, "{}"), ("\ufeff", "{}")]
+        ):
+            connection.execute(
+                "INSERT INTO devices (id, project_id, name, descr, device_key, tags, access_token, view_token,"
+                " device_code, create_time, search_text) VALUES (?, 'p', 'E\u0301lan', '', ?, ?, ?, ?, ?, 0, '')",
+                (f"d{number}", key, tags, f"a{number}", f"v{number}", f"c{number}"),
+            )
+        for number, account in enumerate(("ann", "Ann", "bob")):
+            connection.execute(
+                "INSERT INTO administrators (id, project_id, account, name, email, password_hash, tags, token_epoch,"
+                " create_time) VALUES (?, 'p', ?, '', '', '', '{}', 0, 0)",
+                (f"m{number}", account),
+            )
+
+    prepare(path, migrations)
+
+    with closing(connect(path)) as connection:
+        keys = connection.execute("SELECT device_key FROM devices ORDER BY id").fetchall()
+        assert keys == [("K1",), ("\ufeffK1",), ("K2",), (None,), ("\ufeff",)]
+        assert connection.execute("SELECT tags FROM devices WHERE id = 'd2'").fetchone() == ('{"é":"x"}',)
+        [(found,)] = connection.execute("SELECT search_text FROM devices WHERE id = 'd2'")
+        assert found == "e\u0301lan\nk2\nd2"
+        accounts = connection.execute("SELECT account, account_key FROM administrators ORDER BY id").fetchall()
+        assert accounts == [("ann", "ann"), ("Ann", "ann"), ("bob", "bob")]
+
+
 def test_a_migration_that_fails_leaves_the_version_before_it(path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere"):
         prepare(path, [FIRST, BROKEN])

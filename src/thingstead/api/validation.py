@@ -92,7 +92,7 @@ def parse_query(query_string: bytes) -> dict[str, str]:
     if len(query_string) > QUERY_BYTES_LIMIT:
         raise InvalidInput.field("query", f"is longer than {QUERY_BYTES_LIMIT} bytes")
     try:
-        pairs = parse_qsl(query_string.decode("latin-1"), max_num_fields=QUERY_FIELDS_LIMIT)
+        pairs = parse_qsl(query_string.decode("utf-8", "replace"), max_num_fields=QUERY_FIELDS_LIMIT)
     except ValueError:
         raise InvalidInput.field("query", f"has more than {QUERY_FIELDS_LIMIT} fields") from None
     return dict(pairs)

@@ -7,6 +7,7 @@ import click
 
 from thingstead.cli.options import command_config, config_option, data_dir_option
 from thingstead.errors import Conflict
+from thingstead.model.unicode_text import shown
 from thingstead.server.archives import check_folder
 
 
@@ -25,7 +26,7 @@ def command(quick: bool, file: Path | None, **flags: Any) -> None:
         state = "ok" if not finding.problems else f"{len(finding.problems):,} problems"
         click.echo(f"{finding.part:<12} {finding.looked_at:>12,}  {state}")
         for problem in finding.problems:
-            click.echo(f"  {problem}")
+            click.echo(f"  {shown(problem)}")
         wrong += len(finding.problems)
     if wrong:
         raise Conflict(f"{config.data_path} is damaged; what can be read is served all the same")

@@ -13,6 +13,7 @@ from thingstead.cli.options import command_config, config_option, data_dir_optio
 from thingstead.cli.progress import bar
 from thingstead.config import Config
 from thingstead.errors import Conflict
+from thingstead.model.unicode_text import shown
 from thingstead.server import FolderInUse, open_platform
 from thingstead.services.history_import import Imported
 from thingstead.services.tables import Row, read_csv, read_parquet
@@ -36,7 +37,7 @@ def command(table: Path, form: str | None, project_id: str | None, file: Path | 
     done = asyncio.run(_import(config, table, form, project_id))
     click.echo(f"{done.points:,} points")
     for problem in done.problems:
-        click.echo(problem, err=True)
+        click.echo(shown(problem), err=True)
     if done.refused:
         raise Conflict(f"{done.refused:,} rows were refused")
 

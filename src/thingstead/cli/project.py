@@ -12,6 +12,7 @@ from thingstead.cli.options import command_config, config_option, data_dir_optio
 from thingstead.cli.texts import credentials_json, credentials_table, stopped_text
 from thingstead.config import Config
 from thingstead.model.project import Project
+from thingstead.model.unicode_text import shown
 from thingstead.server import open_platform
 from thingstead.services.notify_audit import StoppedChannel
 from thingstead.services.projects import DAY_MS, Credentials
@@ -42,12 +43,12 @@ def create(name: str, file: Path | None, as_json: bool, **flags: Any) -> None:
 def list_projects(file: Path | None, as_json: bool, **flags: Any) -> None:
     """List the projects, oldest first."""
     projects = asyncio.run(_list(command_config(file, **flags)))
-    shown = [{"id": project.id, "name": project.name, "project_key": project.project_key} for project in projects]
+    rows = [{"id": project.id, "name": project.name, "project_key": project.project_key} for project in projects]
     if as_json:
-        click.echo(msgspec.json.encode(shown).decode())
+        click.echo(msgspec.json.encode(rows).decode())
     else:
-        for line in shown:
-            click.echo("  ".join(line.values()))
+        for row in rows:
+            click.echo("  ".join(map(shown, row.values())))
 
 
 @command.command("rotate-key")

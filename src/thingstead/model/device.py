@@ -87,6 +87,7 @@ class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
     keyword: str | None = None  # in name, device_key or id, case-insensitive
     online: bool | None = None
     tag: tuple[str, str | None] | None = None  # key, and the value where one is asked for
+    or_tags: tuple[tuple[str, str | None], ...] = ()  # or one of these: what else the text of ``tag`` may mean
     customer_id: str | None = None
     gateway_id: str | None = None  # the sub-devices of this gateway
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from thingstead.errors import FieldError, InvalidInput
+from thingstead.model.unicode_text import invisible_character, normal
 
 NAME_LENGTH = 128  # characters, at least 1
 DESCR_LENGTH = 1_000
@@ -113,6 +114,15 @@ class Problems:
         if problem is not None:
             self.add(field, problem)
 
+    def key(self, field: str, value: str, max_length: int, min_length: int = 0) -> None:
+        """A text that devices and programs name something by: no characters that nobody sees, so that two that look the
+        same are the same."""
+        invisible = invisible_character(value)
+        if invisible is not None:
+            self.add(field, f"must not contain the invisible character {invisible}")
+        else:
+            self.text(field, value, max_length, min_length)
+
     def name(self, value: str, field: str = "name") -> None:
         self.text(field, value, NAME_LENGTH, min_length=1)
 
@@ -137,6 +147,7 @@ class Problems:
 
     def account(self, value: str, field: str = "account") -> None:
         """What a person logs in with."""
+        value = normal(value)
         if len(value) > ACCOUNT_LENGTH or not _ACCOUNT.match(value):
             self.add(field, f"must be 1 to {ACCOUNT_LENGTH} letters, digits, '.', '_', '@', '+' or '-'")
 

@@ -21,6 +21,7 @@ from thingstead.model.device import (
 from thingstead.model.limits import Problems
 from thingstead.model.messages import DeviceChanged, DeviceRemoved, DevicesAdded, SessionsRevoked, SubDeviceAdded
 from thingstead.model.project import Tags
+from thingstead.model.unicode_text import normal, trimmed_key
 from thingstead.services.imports import RowResult, import_devices
 from thingstead.services.new_device import (
     DIRECT,
@@ -33,6 +34,8 @@ from thingstead.services.new_device import (
     check_sub_address,
     draw_device,
     is_drawn_twice,
+    normal_tags,
+    normalized,
 )
 from thingstead.storage.base import Store
 
@@ -95,7 +98,7 @@ class DeviceService:
             InvalidInput: a text is too long, or the type or the gateway does not exist or does not fit.
             Conflict: the ``device_key`` is taken in the project, or the ``sub_address`` in the gateway.
         """
-        problems = Problems()
+        problems, new = Problems(), normalized(new)
         check_new_device(new, problems)
         conn_type = await self._conn_type(project_id, new.type_id, problems)
         if new.gateway_id is not None:
@@ -193,8 +196,9 @@ class DeviceService:
             problems.descr(descr)
             changes["descr"] = descr
         if device_key is not UNSET:
-            problems.text("device_key", device_key or "", limits.DEVICE_KEY_LENGTH)
-            changes["device_key"] = device_key or None
+            trimmed = trimmed_key(device_key or "")
+            problems.key("device_key", trimmed, limits.DEVICE_KEY_LENGTH, min_length=1 if device_key else 0)
+            changes["device_key"] = trimmed or None
         problems.refuse()
         device = await self.get(project_id, device_id)
         if not changes:
@@ -205,6 +209,7 @@ class DeviceService:
     async def put_tags(self, project_id: str, device_id: str, tags: Tags) -> None:
         """Adds tags and replaces those of the same key."""
         device = await self.get(project_id, device_id)
+        tags = normal_tags(tags)
         limits.check_merged_tags(device.tags, tags)
         await self._store.devices.merge_tags(project_id, device_id, tags, ())
         self._bus.publish(DeviceChanged(device_id))
@@ -213,7 +218,7 @@ class DeviceService:
         """Takes tags away; unknown keys are passed over."""
         await self.get(project_id, device_id)
         limits.check_keys(keys)
-        await self._store.devices.merge_tags(project_id, device_id, {}, keys)
+        await self._store.devices.merge_tags(project_id, device_id, {}, [normal(key) for key in keys])
         self._bus.publish(DeviceChanged(device_id))
 
     async def change_type(self, project_id: str, device_id: str, type_id: str | None) -> None:
@@ -250,6 +255,7 @@ class DeviceService:
         """
         view = await self.get_view(project_id, device_id)
         device, problems = view.device, Problems()
+        sub_address = None if sub_address is None else trimmed_key(sub_address)
         check_sub_address(gateway_id, sub_address, problems)
         if gateway_id is not None:
             gateway_conn_type = await self._gateway_conn_type(project_id, gateway_id)

@@ -24,6 +24,7 @@ from thingstead.services.new_device import (
     check_gateway,
     check_new_device,
     draw_device,
+    normalized,
 )
 from thingstead.storage.base import Store
 
@@ -215,7 +216,7 @@ def _check_row(index: int, row: Any, names: _Names) -> _Checked | RowResult:
         sub_address=fields.sub_address or None,
         customer_id=fields.customer or None,
     )
-    problems = Problems()
+    new, problems = normalized(new), Problems()
     for member in row.keys() - ImportRow.__struct_encode_fields__:
         problems.add(str(member)[:64], "is no member of a row")
     check_new_device(new, problems)

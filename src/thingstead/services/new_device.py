@@ -7,6 +7,7 @@ from thingstead.model import ids, limits
 from thingstead.model.device import Device
 from thingstead.model.limits import Problems
 from thingstead.model.project import Tags
+from thingstead.model.unicode_text import normal, trimmed_key
 
 DIRECT, SUB_DEVICE, GATEWAY = "1", "2", "3"  # conn_type
 DRAW_ATTEMPTS = 5  # of random ids and tokens; one in a million draws meets a taken one
@@ -24,6 +25,21 @@ class NewDevice(msgspec.Struct, frozen=True, kw_only=True):
     gateway_id: str | None = None  # makes it a sub-device; goes together with sub_address
     sub_address: str | None = None
     customer_id: str | None = None
+
+
+def normalized(new: NewDevice) -> NewDevice:
+    """With its keys and tags in the spelling in which they are kept."""
+    return msgspec.structs.replace(
+        new,
+        device_key=None if new.device_key is None else trimmed_key(new.device_key),
+        sub_address=None if new.sub_address is None else trimmed_key(new.sub_address),
+        tags=normal_tags(new.tags),
+    )
+
+
+def normal_tags(tags: Tags) -> Tags:
+    """Tags in the spelling in which they are kept."""
+    return {normal(key): normal(value) for key, value in tags.items()}
 
 
 def draw_device(project_id: str, new: NewDevice, now: int, device_id: str | None = None) -> Device:
@@ -57,7 +73,7 @@ def check_new_device(new: NewDevice, problems: Problems) -> None:
     problems.descr(new.descr)
     problems.tags(new.tags)
     if new.device_key is not None:
-        problems.text("device_key", new.device_key, limits.DEVICE_KEY_LENGTH, min_length=1)
+        problems.key("device_key", new.device_key, limits.DEVICE_KEY_LENGTH, min_length=1)
     check_sub_address(new.gateway_id, new.sub_address, problems)
 
 
@@ -67,7 +83,7 @@ def check_sub_address(gateway_id: str | None, sub_address: str | None, problems:
         missing = "gateway" if gateway_id is None else "sub_address"
         problems.add(missing, "gateway and sub_address go together")
     elif sub_address is not None:
-        problems.text("sub_address", sub_address, limits.SUB_ADDRESS_LENGTH, min_length=1)
+        problems.key("sub_address", sub_address, limits.SUB_ADDRESS_LENGTH, min_length=1)
 
 
 def check_gateway(conn_type: str | None, gateway_conn_type: str | None, problems: Problems) -> None:

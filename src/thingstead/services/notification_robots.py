@@ -60,11 +60,11 @@ def dingtalk(channel: Channel, text: NoticeText, now_ms: int) -> Request:
 
 
 def wecom(channel: Channel, text: NoticeText) -> Request:
-    return _json(channel.wecom or "", {"msgtype": "text", "text": {"content": _cut(_joined(text), 2_000)}})
+    return _json(channel.wecom or "", {"msgtype": "text", "text": {"content": _cut(_plain(text), 2_000)}})
 
 
 def feishu(channel: Channel, text: NoticeText, now_ms: int) -> Request:
-    body: dict[str, Any] = {"msg_type": "text", "content": {"text": _joined(text)}}
+    body: dict[str, Any] = {"msg_type": "text", "content": {"text": _plain(text)}}
     if channel.secret:
         timestamp = now_ms // 1000
         key = f"{timestamp}\n{channel.secret}".encode()
@@ -130,6 +130,12 @@ def _retry_after(kind: str, answer: Answer) -> int | None:
 
 def _json(url: str, body: Any) -> Request:
     return Request(url, msgspec.json.encode(body), {})
+
+
+def _plain(text: NoticeText) -> str:
+    """Without what Feishu and WeCom take for a mention (``<at user_id="all">``, ``<@all>``), since devices choose
+    a part of the text."""
+    return _joined(text).replace("<", "\N{FULLWIDTH LESS-THAN SIGN}").replace(">", "\N{FULLWIDTH GREATER-THAN SIGN}")
 
 
 def _joined(text: NoticeText) -> str:

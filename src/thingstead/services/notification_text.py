@@ -9,6 +9,7 @@ import msgspec
 from thingstead.model.alarm import RAISED, AlarmLog
 from thingstead.model.device import Device
 from thingstead.model.notification import Language, Notice
+from thingstead.model.unicode_text import shown
 from thingstead.services.history import EPOCH
 
 TEXT_LENGTH = 3_500  # every robot takes as much
@@ -86,7 +87,7 @@ def local_time(instant_ms: int, zone: tzinfo) -> str:
 
 
 def _line(text: Any) -> str:
-    return " ".join(str(text).split())[:VALUE_LENGTH]
+    return shown(" ".join(str(text).split()))[:VALUE_LENGTH]
 
 
 def _value(value: Any) -> str:

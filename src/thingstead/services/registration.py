@@ -16,6 +16,7 @@ from thingstead.model import limits
 from thingstead.model.device import Device
 from thingstead.model.messages import DeviceChanged
 from thingstead.model.project import Project
+from thingstead.model.unicode_text import trimmed_key
 from thingstead.services.devices import DeviceService
 from thingstead.services.log_ins import LogIns
 from thingstead.services.new_device import DIRECT, SUB_DEVICE, NewDevice
@@ -84,7 +85,10 @@ class RegistrationService:
         return device, await self._conn_type(device)
 
     async def _find(self, project: Project, device_key: str, type_key: str) -> Device:
+        """By the key as it is, which a device of an earlier release may have, and else in the spelling of today."""
         device = await self._store.devices.find_by_device_key(project.id, device_key)
+        device_key = trimmed_key(device_key)
+        device = device or await self._store.devices.find_by_device_key(project.id, device_key)
         if device is None:
             return await self._create(project, device_key, type_key)
         if self._settings.certificates_once:

@@ -3,9 +3,10 @@
 from contextlib import suppress
 
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, Forbidden, ThingsteadError, TooManyRequests, Unavailable
+from thingstead.errors import Conflict, Forbidden, InvalidInput, ThingsteadError, TooManyRequests, Unavailable
 from thingstead.model import limits
 from thingstead.model.device import Device
+from thingstead.model.unicode_text import trimmed_key
 from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.devices import DeviceService
 from thingstead.services.new_device import NewDevice
@@ -44,6 +45,8 @@ class SubDeviceMaker:
 
     async def _make(self, link: GatewayLink, address: str, type_key: str) -> Device | None:
         gateway = link.device
+        if address != trimmed_key(address):
+            raise InvalidInput.field("device", "must be in NFC, without white space at its ends")
         device_type = await self._store.device_types.find_by_type_key(gateway.project_id, type_key)
         if device_type is None or not device_type.auto_create:
             raise Forbidden("no type has this type_key, or devices of it do not create themselves")

@@ -26,6 +26,8 @@ BATCH_ROWS = 20_000  # read at a time
 CSV_FIELD_BYTES = 1 << 20
 PARQUET_MISSING = "Parquet needs the package pyarrow: install thingstead[parquet], or choose CSV"
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a formula begins with
+
 _to_json = msgspec.json.Encoder().encode
 
 
@@ -60,7 +62,8 @@ class TableWriter(ABC):
 
 
 class CsvWriter(TableWriter):
-    """Comma-separated values (RFC 4180) with a header line."""
+    """Comma-separated values (RFC 4180) with a header line. Values are JSON, and so never a formula; a text that would
+    be one stands behind an apostrophe, which :func:`read_csv` takes away again."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._writer = csv.writer(stream)
@@ -68,7 +71,7 @@ class CsvWriter(TableWriter):
 
     def write(self, device_id: str, device_key: str, identifier: str, timestamps: list[int], values: list[Any]) -> None:
         self._writer.writerows(
-            (device_id, device_key, identifier, ts, iso_utc(ts), _to_json(value).decode())
+            (device_id, _to_cell(device_key), _to_cell(identifier), ts, iso_utc(ts), _to_json(value).decode())
             for ts, value in zip(timestamps, values, strict=True)
         )
 
@@ -133,8 +136,8 @@ def read_csv(stream: IO[str]) -> Iterator[Row]:
             yield Row(
                 number,
                 row.get("device_id") or "",
-                row.get("device_key") or "",
-                row["identifier"] or "",
+                _from_cell(row.get("device_key") or ""),
+                _from_cell(row["identifier"] or ""),
                 row["ts"],
                 row["value"],
             )
@@ -142,6 +145,16 @@ def read_csv(stream: IO[str]) -> Iterator[Row]:
         raise InvalidInput(f"line {reader.line_num}: {exc}") from exc
     except UnicodeDecodeError as exc:
         raise InvalidInput(f"after line {reader.line_num}: is not UTF-8") from exc
+
+
+def _to_cell(text: str) -> str:
+    """A text that a spreadsheet shows and does not calculate: behind an apostrophe where it would be a formula."""
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
+
+
+def _from_cell(text: str) -> str:
+    """What :func:`_to_cell` was given."""
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
 
 
 def read_parquet(path: Path) -> Iterator[Row]:

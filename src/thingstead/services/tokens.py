@@ -18,6 +18,7 @@ from thingstead.clock import Clock
 from thingstead.config import AccountSettings
 from thingstead.errors import NotAuthenticated, TooManyRequests
 from thingstead.model.project import Administrator, Application
+from thingstead.model.unicode_text import account_key
 from thingstead.services.log_ins import LogIns
 from thingstead.services.passwords import Passwords
 from thingstead.storage.base import Store
@@ -98,7 +99,7 @@ class TokenService:
                 before, from this address or of this account at all.
         """
         application = await self._store.accounts.find_application(app_id)
-        subject = f"{application.project_id if application else app_id}\0{account}"
+        subject = f"{application.project_id if application else app_id}\0{account_key(account)}"
         attempt = self._log_ins.administrators.begin(subject, remote_address)
         administrator = None
         if application is not None:

@@ -70,13 +70,18 @@ class AccountStore(Protocol):
         """Refuses, with Conflict, to remove the project's last one."""
         ...
 
-    async def create_administrator(self, administrator: Administrator) -> None: ...
+    async def create_administrator(self, administrator: Administrator) -> None:
+        """Conflict on an ``account`` that looks the same as another one of the project
+        (:func:`~thingstead.model.unicode_text.account_key`)."""
+        ...
 
     async def find_administrator(self, admin_id: str) -> Administrator | None:
         """By id. On the path of every request with an administrator's token: must be fast."""
         ...
 
-    async def find_administrator_by_account(self, project_id: str, account: str) -> Administrator | None: ...
+    async def find_administrator_by_account(self, project_id: str, account: str) -> Administrator | None:
+        """The one with this account, else the only one whose account looks the same."""
+        ...
 
     async def list_administrators(self, project_id: str) -> list[Administrator]:
         """Oldest first."""
@@ -213,7 +218,9 @@ class DeviceStore(Protocol):
 class CustomerStore(Protocol):
     """End users. ``device_count`` is filled on every read."""
 
-    async def create(self, customer: Customer) -> None: ...
+    async def create(self, customer: Customer) -> None:
+        """Conflict on an ``account`` that looks the same as another one of the project."""
+        ...
 
     async def get(self, project_id: str, customer_id: str) -> Customer: ...
 

@@ -132,6 +132,15 @@ async def test_devices_by_keyword_tag_and_presence(api: Api, house: House) -> No
     assert await names(api, keyword="sure", tag="site", online=0) == ["100%_sure"]
 
 
+async def test_devices_by_tags_of_any_characters(api: Api) -> None:
+    for number, tags in enumerate(({"a:b": "c"}, {"a": "b:c"}, {"e\u0301": "ü"}, {"水泵": " x "})):
+        await api.new_device(name=f"tagged {number}", tags=tags)
+    assert sorted(await names(api, tag="a:b:c")) == ["tagged 0", "tagged 1"]
+    assert await names(api, tag="a:b") == ["tagged 0"]
+    assert await names(api, tag="é:u\u0308") == ["tagged 2"]
+    assert await names(api, tag="水泵: x ") == ["tagged 3"]
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [

@@ -112,3 +112,17 @@ async def test_people_read_nothing_twice_where_the_sender_dies_between_two_notic
     assert len(texts) == 3
     assert texts.count(texts[0]) == 1
     await second.dispatcher.close()
+
+
+@pytest.mark.parametrize("kind", ["feishu", "wecom"])
+async def test_what_a_device_is_named_mentions_nobody_and_turns_no_text_around(
+    plant: Plant, receiver: HttpReceiver, kind: str
+) -> None:
+    device = await plant.workshop.add_device()
+    name = '<at user_id="all">\u202e\x1b[31m</at><@all>'
+    await plant.workshop.devices.update_info("p1", device.id, name=name)
+    receiver.answers = [reply(200, b'{"errcode":0,"code":0}')]
+    await told(plant, device, {kind: f"{receiver.url}/hook"})
+    text = str(receiver.received[0].json)
+    assert not {"<", ">", "\u202e", "\x1b"} & set(text)
+    assert "at user_id=" in text

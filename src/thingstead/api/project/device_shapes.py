@@ -10,6 +10,7 @@ from thingstead.api.fields import Descr, Name, PageQuery, TagsMember
 from thingstead.errors import InvalidInput
 from thingstead.model import limits
 from thingstead.model.device import DeviceFilter, DeviceSession, DeviceView
+from thingstead.model.unicode_text import normal
 
 DeviceKey = Annotated[str, Meta(max_length=limits.DEVICE_KEY_LENGTH)]
 
@@ -105,7 +106,7 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
         | None
     ) = None
     online: Annotated[bool, Meta(description="Extension: 1 only those online, 0 only those offline.")] | None = None
-    tag: Annotated[str, Meta(description="Extension: `key`, or `key:value`.")] | None = None
+    tag: Annotated[str, Meta(description="Extension: `key`, or `key:value`; both may hold colons.")] | None = None
     gateway: Annotated[str, Meta(description="Extension: only sub-devices of this gateway (id).")] | None = None
 
 
@@ -200,16 +201,25 @@ def to_filter(query: DevicesQuery) -> DeviceFilter:
     groups = {group.strip() for group in named} - {""}
     if len(groups) > limits.GROUP_FILTER_COUNT:
         raise InvalidInput.field("groups", f"must name at most {limits.GROUP_FILTER_COUNT} groups")
-    tag: tuple[str, str | None] | None = None
-    if query.tag:
-        key, colon, value = query.tag.partition(":")
-        tag = (key, value if colon else None)
+    tags = _readings_of_tag(query.tag or "")
     return DeviceFilter(
         type_id=query.type,
         group_ids=tuple(sorted(groups)),
         include_sub_groups=query.include_sub_groups,
         keyword=query.keyword,
         online=query.online,
-        tag=tag,
+        tag=tags[0] if tags else None,
+        or_tags=tuple(tags[1:]),
         gateway_id=query.gateway,
     )
+
+
+def _readings_of_tag(text: str) -> list[tuple[str, str | None]]:
+    """What ``key`` or ``key:value`` may mean, where both may hold colons: the first colon that separates them counts
+    first."""
+    if not text:
+        return []
+    text = normal(text)
+    colons = [index for index, character in enumerate(text[: limits.TAG_KEY_LENGTH + 1]) if character == ":"]
+    readings: list[tuple[str, str | None]] = [(text[:index], text[index + 1 :]) for index in colons if index]
+    return [*readings, (text, None)]

@@ -7,10 +7,18 @@ from typing import Any
 from thingstead.errors import NotFound
 from thingstead.model.customer import Customer
 from thingstead.model.device import Page
+from thingstead.model.unicode_text import account_key
 from thingstead.storage.sqlite.access import Access
+from thingstead.storage.sqlite.accounts import check_account_is_free
 from thingstead.storage.sqlite.layout import Layout
 
-CUSTOMERS = Layout("customers", Customer, json=("tags",), counted=("device_count",))
+CUSTOMERS = Layout(
+    "customers",
+    Customer,
+    json=("tags",),
+    counted=("device_count",),
+    derived={"account_key": lambda customer: account_key(customer.account)},
+)
 DEVICES_PER_STEP = 500  # unbound in one transaction, where a customer goes
 
 _UNBIND_SOME = """
@@ -26,7 +34,11 @@ class SqliteCustomers:
         self._access = access
 
     async def create(self, customer: Customer) -> None:
-        await self._access.write(lambda connection: CUSTOMERS.add(connection, customer))
+        def run(connection: sqlite3.Connection) -> None:
+            check_account_is_free(connection, "customers", customer.project_id, customer.account)
+            CUSTOMERS.add(connection, customer)
+
+        await self._access.write(run)
 
     async def get(self, project_id: str, customer_id: str) -> Customer:
         row = self._access.one(CUSTOMERS.select_one, (customer_id, project_id))

@@ -8,6 +8,7 @@ import sqlite3
 from typing import Any, NamedTuple
 
 from thingstead.model.device import DeviceFilter, Page
+from thingstead.model.unicode_text import normal, search_form
 from thingstead.storage.sqlite.layout import to_json
 
 _GROUPS = "SELECT id FROM device_groups WHERE project_id = ?1 AND id IN (SELECT value FROM json_each(?2))"
@@ -145,16 +146,22 @@ def _add_owners(
 
 def _add_texts(where: _Conditions, device_filter: DeviceFilter) -> None:
     if device_filter.keyword is not None:
-        where.add("instr(d.search_text, ?) > 0", device_filter.keyword.casefold())
+        where.add("instr(d.search_text, ?) > 0", search_form(device_filter.keyword))
     if device_filter.tag is not None:
-        key, value = device_filter.tag
-        # The first condition is quick and lets nothing pass over; the second is exact.
-        if value is None:
-            where.add("instr(d.tags, ?) > 0", to_json(key))
-            where.add("EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = ?)", key)
-        else:
-            where.add("instr(d.tags, ?) > 0", to_json({key: value})[1:-1])
-            where.add("EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = ? AND value = ?)", key, value)
+        conditions = [_tag_condition(key, value) for key, value in (device_filter.tag, *device_filter.or_tags)]
+        sql = " OR ".join(condition for condition, _ in conditions)
+        where.add(f"({sql})", *(parameter for _, parameters in conditions for parameter in parameters))
+
+
+def _tag_condition(key: str, value: str | None) -> tuple[str, tuple[str, ...]]:
+    """The first part is quick and lets nothing pass over; the second is exact."""
+    key = normal(key)
+    if value is None:
+        exact = "EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = ?)"
+        return f"(instr(d.tags, ?) > 0 AND {exact})", (to_json(key), key)
+    value = normal(value)
+    exact = "EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = ? AND value = ?)"
+    return f"(instr(d.tags, ?) > 0 AND {exact})", (to_json({key: value})[1:-1], key, value)
 
 
 def _add_online(where: _Conditions, device_filter: DeviceFilter, number: str) -> None:

@@ -12,6 +12,7 @@ from thingstead.model.device import (
     OpenAlarm,
     Page,
 )
+from thingstead.model.unicode_text import search_form
 from thingstead.storage.sqlite.access import Access, Row
 from thingstead.storage.sqlite.device_filter import select
 from thingstead.storage.sqlite.history import SqliteHistory
@@ -19,8 +20,8 @@ from thingstead.storage.sqlite.layout import Layout
 
 
 def search_text(device: Device) -> str:
-    """What a keyword is looked for in: a line each for name, device_key and id, without regard to case."""
-    return f"{device.name}\n{device.device_key or ''}\n{device.id}".casefold()
+    """What a keyword is looked for in: a line each for name, device_key and id."""
+    return search_form(f"{device.name}\n{device.device_key or ''}\n{device.id}")
 
 
 DEVICES = Layout(

@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from thingstead.errors import ConfigError, Unavailable
+from thingstead.model.unicode_text import account_key, normal, search_form, trimmed_key
 from thingstead.storage.migrate import Migration, load_migrations
 from thingstead.storage.sqlite.database import connect
 from thingstead.storage.transient import is_transient
@@ -46,6 +47,8 @@ def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
             with closing(connect(path, read_only=True)) as connection:
                 _check(connection, path, newest)
         with closing(connect(path)) as connection:
+            for function in (normal, trimmed_key, search_form, account_key):  # migrations call them
+                connection.create_function(function.__name__, 1, function, deterministic=True)
             for migration in migrations[_pragma(connection, "user_version") :]:
                 _apply(connection, migration)
     except (sqlite3.Error, OSError) as exc:
