@@ -47,8 +47,7 @@ def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
             with closing(connect(path, read_only=True)) as connection:
                 _check(connection, path, newest)
         with closing(connect(path)) as connection:
-            for function in (normal, trimmed_key, search_form, account_key):  # migrations call them
-                connection.create_function(function.__name__, 1, function, deterministic=True)
+            _add_functions(connection)
             for migration in migrations[_pragma(connection, "user_version") :]:
                 _apply(connection, migration)
     except (sqlite3.Error, OSError) as exc:
@@ -96,6 +95,7 @@ def deviations(connection: sqlite3.Connection) -> list[str]:
     and triggers and views that are not ours, since they would run inside our statements."""
     version = _pragma(connection, "user_version")
     with closing(sqlite3.connect(":memory:")) as made:
+        _add_functions(made)
         for migration in load_migrations("thingstead.storage.sqlite")[:version]:
             made.executescript(migration.sql)
         expected = _statements(made)
@@ -109,6 +109,12 @@ def _statements(connection: sqlite3.Connection) -> dict[str, str]:
     """The statements of a schema by kind and name, without what makes no difference."""
     rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     return {f"{kind} {name}": _SPACES.sub(" ", _COMMENTS.sub("", sql)).replace('"', "") for kind, name, sql in rows}
+
+
+def _add_functions(connection: sqlite3.Connection) -> None:
+    """What migrations call."""
+    for function in (normal, trimmed_key, search_form, account_key):
+        connection.create_function(function.__name__, 1, function, deterministic=True)
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
