@@ -194,8 +194,8 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     send_buffers_max_bytes: Annotated[
         int,
         about(
-            "Bytes that may wait to be read by all clients that read too slowly; over it those are dropped that have"
-            " more than an equal part of it.",
+            "Bytes that may wait to be read by all clients that read too slowly. The fuller it is, the less each may"
+            " hold, in equal parts; one that holds more is dropped.",
             "bytes",
             ge=1 << 20,
         ),
@@ -234,8 +234,8 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     queues_max_bytes: Annotated[
         int,
         about(
-            "The same for all sessions and connections together; over it those lose their oldest that have more than"
-            " an equal part of it.",
+            "The same for all sessions and connections together. The fuller it is, the less each may hold, in equal"
+            " parts.",
             "bytes",
             ge=1 << 20,
         ),
@@ -434,8 +434,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     queues_max_bytes: Annotated[
         int,
         about(
-            "The same for all applications together; over it those lose their oldest that have more than an equal part"
-            " of it.",
+            "The same for all applications together. The fuller it is, the less each may hold, in equal parts.",
             "bytes",
             ge=1 << 20,
         ),

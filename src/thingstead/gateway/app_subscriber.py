@@ -62,7 +62,7 @@ class AppSubscriber:
         waiting = self._bytes = self._bytes + size
         if waiting > WRITE_BYTES:
             self.drain()
-            while self._bytes > self._queue_max_bytes or (queue and not self._budget.room(self._bytes, 0)):
+            while queue and (self._bytes > self._queue_max_bytes or not self._budget.room(self._bytes, 0)):
                 self._bytes -= len(queue.popleft())
                 self._counters.messages_dropped += 1
                 self._share()
