@@ -118,7 +118,7 @@ async def test_a_body_that_is_no_object_is_refused(prober: Prober) -> None:
 
 
 async def test_a_body_that_is_nested_too_deep_is_refused(prober: Prober) -> None:
-    for depth in (100, 10_000):
+    for depth in (100, 4_000):
         content = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
         assert await prober.differing(WITH_BODY, (200, (400, {"body"})), content=content) == {}
 

@@ -80,7 +80,7 @@ async def test_a_reset_certificate_opens_nothing_any_more(api: Api, device: Plan
     assert await differing(device, OF_A_DEVICE, (401, 0, 401)) == {}
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'"x"', b"\xff", b"null", b"[" * 100_000, b'{"a":' + b"[" * 10_000])
+@pytest.mark.parametrize("content", [b"{", b"[]", b'"x"', b"\xff", b"null", b"[" * 8_000, b'{"a":' + b"[" * 8_000])
 async def test_a_body_that_is_no_object_is_refused(device: Plane, content: bytes) -> None:
     endpoints = [
         endpoint for endpoint in STRUCTURED if not (endpoint.topic == "attributes/series" and content == b"[]")
