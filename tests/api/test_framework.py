@@ -1,5 +1,6 @@
 """What holds for every endpoint: envelope, refusals, validation, bounds."""
 
+import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, cast
@@ -466,3 +467,34 @@ async def test_only_an_answer_that_carries_a_credential_may_not_be_stored(connec
     client = connect(app())
     stored = [(await client.get(path, headers=APP)).headers.get("cache-control") for path in ("/confidential", "/raw")]
     assert stored == ["no-store", None]
+
+
+async def test_a_large_read_whose_peer_hangs_up_is_cancelled() -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def read(call: Call) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    endpoint = declare("GET", "/large", read, large=lambda call: True)
+    platform = cast(Platform, type("TokensOnly", (), {"tokens": Tokens()})())
+    application = create_app(platform, ApiSettings(), lambda: None, Metrics(), [endpoint])
+    messages = [{"type": "http.request", "body": b"", "more_body": False}, {"type": "http.disconnect"}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        if len(messages) == 1:
+            await begun.wait()
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", b"Bearer app")]
+    scope = {"type": "http", "method": "GET", "path": "/large", "query_string": b"", "headers": headers}
+    await application(scope, receive, send)
+    assert cancelled.is_set()
+    assert sent == []

@@ -1,8 +1,8 @@
 """Reads the body of a request, within bounds of size and time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any, TypeVar
 
 from thingstead.errors import TooLarge
 
@@ -10,6 +10,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+T = TypeVar("T")
 
 DISCARD_LIMIT_BYTES = 4 * 1024 * 1024  # read past the limit, so that the peer gets to see the refusal
 
@@ -53,3 +55,27 @@ async def _read(receive: Receive, limit_bytes: int) -> bytes:
     if discarded_bytes:
         raise TooLarge(f"the body is larger than {limit_bytes} bytes")
     return bytes(body)
+
+
+async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` returns. It is cancelled when the peer hangs up.
+
+    Raises:
+        PeerGone: it did.
+    """
+    working = asyncio.ensure_future(work)
+    hanging_up = asyncio.ensure_future(_hang_up(receive))
+    try:
+        await asyncio.wait((working, hanging_up), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise PeerGone
+        return working.result()
+    finally:
+        for task in (working, hanging_up):
+            task.cancel()
+        await asyncio.wait((working, hanging_up))
+
+
+async def _hang_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

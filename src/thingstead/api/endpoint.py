@@ -1,7 +1,7 @@
 """What an endpoint is: one declaration for routing, validation and documentation."""
 
 import enum
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -60,7 +60,7 @@ class Call:
         self.project_key = project_key
 
 
-Handler = Callable[[Call], Awaitable[Any]]
+Handler = Callable[[Call], Coroutine[Any, Any, Any]]
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +82,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] | None = None
     wide_integers: bool = False  # of more than 64 bits are left to the handler, which names them
     acts: bool = False  # a GET that does more than read; HEAD, which must not, is refused
+    large: Callable[[Call], bool] | None = None  # of a GET: whether it may read for long, and ends when nobody waits
     raw: bool = False  # the handler gets the body as bytes; ``body`` says what they should be
     info: Any = Empty  # the type of ``info``; on the device's planes of the whole answer
     access: Access = Access.CALLER

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from thingstead.api.body import Receive, Scope, read_body
+from thingstead.api.body import Receive, Scope, read_body, while_connected
 from thingstead.api.dialect import NO_STORE, Answer, failure, not_authenticated, success
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.validation import body_decoder, query_decoder
@@ -53,6 +53,8 @@ class Operation:
             body = self._decode_body(b"{}" if not given and self.endpoint.body_optional else given)
         peer = scope.get("client")
         call = Call(self._platform, path, caller=caller, query=query, body=body, remote_address=peer[0] if peer else "")
+        if self.endpoint.large is not None and self.endpoint.large(call):
+            return await while_connected(receive, self.endpoint.handler(call))
         return await self.endpoint.handler(call)
 
 

@@ -112,7 +112,7 @@ class Compactor:
         numbers = [head.number for head in heads if self.can_settle(head.number)]
         compacted = await self.worker.build(numbers) if self.due_points >= MANY_POINTS else None
         if compacted is None:
-            compacted = await self._database.read(lambda connection: compaction.build(connection, numbers))
+            compacted = await self._database.read_for_packing(lambda connection: compaction.build(connection, numbers))
         try:
             await self._write(compacted)
         except Exception as exc:

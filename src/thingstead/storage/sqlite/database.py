@@ -5,12 +5,11 @@ becomes free shares the next transaction, each in a savepoint of its own, so tha
 neighbors; their awaiters go on when the transaction is on disk (WAL, ``synchronous=FULL``: the commit is an fsync).
 
 Small indexed reads run on the event loop's own connection (tens of microseconds, never waiting for the writer);
-reads that may take long run in a thread of a small pool.
+reads that may take long run in threads, in lanes of their own: small ones, those of packing, and large ones.
 """
 
 import asyncio
 import collections
-import concurrent.futures
 import queue
 import shutil
 import sqlite3
@@ -26,11 +25,12 @@ from thingstead.clock import Clock, SystemClock
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.metrics import COMMIT_BOUNDS_S, Histogram
 from thingstead.storage.sqlite.failures import DRIVER_ERRORS, DamagedFile, is_damage, translated
+from thingstead.storage.sqlite.read_lanes import Lane, LargeReads, Prepare, Run
 
 T = TypeVar("T")
 log = structlog.get_logger("thingstead.storage")
 
-READ_THREADS = 2
+READ_THREADS, PACKING_THREADS, LARGE_READ_THREADS = 2, 1, 2
 READ_QUEUE_LIMIT = 1_000  # reads that wait for a thread; over it a read is refused as Unavailable
 WRITE_QUEUE_LIMIT = 50_000  # jobs that wait for the writer; over it a write is refused as Unavailable
 JOBS_PER_COMMIT = 2_000
@@ -110,9 +110,10 @@ class Database:
         self.damage: str | None = None  # what the last one said that met a damaged page of the file
         self.damage_met = 0  # how often one was met
         self.on_commit: Callable[[], None] | None = None  # called on the event loop after each; must not raise
-        self._local = threading.local()
-        self._thread_connections: list[sqlite3.Connection] = []
-        self._readers = concurrent.futures.ThreadPoolExecutor(READ_THREADS, "thingstead-read")
+        self._small = Lane("thingstead-read", READ_THREADS, self._connect_reader)
+        self._packing = Lane("thingstead-pack", PACKING_THREADS, self._connect_reader)
+        self._large = Lane("thingstead-large", LARGE_READ_THREADS, self._connect_reader)
+        self._large_reads = LargeReads(self._large)
         self._reads_waiting = 0
         self._thread = threading.Thread(target=self._write_loop, name="thingstead-write", daemon=True)
         self._thread.start()
@@ -184,20 +185,39 @@ class Database:
         self._jobs.put(_Job(run, deliver, single_statement))
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs a read that may take long in a thread, on a connection of that thread's own."""
+        """Runs a read that takes some milliseconds in a thread, on a connection of that thread's own."""
         if self._reads_waiting >= READ_QUEUE_LIMIT:
             raise Unavailable("too many reads are waiting")
         self._reads_waiting += 1
         try:
-            return await self._loop.run_in_executor(self._readers, self._run_read, run)
+            return await asyncio.wrap_future(self._small.submit(lambda connection: self._noting(run, connection)))
         finally:
             self._reads_waiting -= 1
 
-    def _run_read(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = connect(self._path, read_only=True)
-            self._thread_connections.append(connection)
+    async def read_for_packing(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs a read of the store's own work, which waits for no one else's."""
+        return await asyncio.wrap_future(self._packing.submit(lambda connection: self._noting(run, connection)))
+
+    async def read_large(self, device_number: int, prepare: Prepare[T]) -> T:
+        """Runs a read that may take long: one of a project at a time, as
+        :meth:`~thingstead.storage.sqlite.read_lanes.LargeReads.read` says. It ends when its caller is cancelled.
+
+        Raises:
+            Unavailable: too many of the project wait.
+        """
+
+        def prepare_noting() -> Run[T]:
+            run = prepare()
+            return lambda connection, go_on: self._noting(lambda connection: run(connection, go_on), connection)
+
+        row = self.reader.execute("SELECT project_id FROM devices WHERE number = ?", (device_number,)).fetchone()
+        return await self._large_reads.read(None if row is None else row[0], prepare_noting)
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        return connect(self._path, read_only=True)
+
+    def _noting(self, run: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+        """Remembers what the read meets of a damaged file."""
         try:
             return run(connection)
         except sqlite3.DatabaseError as exc:
@@ -237,9 +257,10 @@ class Database:
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
         await asyncio.sleep(0)  # outcomes of the last commit are on the loop's queue
-        await self._loop.run_in_executor(None, self._readers.shutdown)
-        for connection in (*self._thread_connections, self.reader):
-            connection.close()
+        self._large_reads.close()
+        for lane in (self._small, self._packing, self._large):
+            await self._loop.run_in_executor(None, lane.close)
+        self.reader.close()
         try:
             self._writer_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as exc:  # a full or failing disk; nothing is lost, the next start finds the -wal file

@@ -33,6 +33,10 @@ log = structlog.get_logger("thingstead.history")
 
 INLINE_POINTS = 1_000  # a series read up to this deep runs on the event loop, a deeper one in a thread
 OVERDUE_LIMIT = 5_000_000  # points that wait although their blocks could be full, at which producers are held back
+SMALL_POINTS, SMALL_UNPACKED = (
+    10_000,
+    50_000,
+)  # beyond either a read is a large one, of which a project has one at a time
 INLINE_UNPACKED = 10_000  # points of a device in no block, over which a read runs in a thread too
 INLINE_UNPACKED_BYTES = 1_048_576  # the same
 WAITING_BYTES = 8_388_608  # that wait for a commit, at which producers are held back
@@ -83,14 +87,14 @@ class SqliteHistory:
         """
         reader = LogReader()
         while not reader.ended:
-            log = await self._database.read(reader.read)
+            log = await self._database.read_for_packing(reader.read)
             self.quarantine.found(log.findings)
             self._replay(log)
             self.appends.seq = self.packer.applied_seq = log.newest_seq
             if self._full and not reader.ended:
                 await self._pack_early()
         if reader.broken:
-            now, rows = self.now_ms(), await self._database.read(readable_rows)
+            now, rows = self.now_ms(), await self._database.read_for_packing(readable_rows)
             await self._database.write(lambda connection: renew(connection, rows, now))
             self.quarantine.rows += 1
         self.packer.start()
@@ -235,8 +239,12 @@ class SqliteHistory:
             and head.pending_bytes + head.spooled_bytes <= INLINE_UNPACKED_BYTES
         ):
             points, findings = self._database.read_now(read)
-        else:
+        elif offset + limit <= SMALL_POINTS and head.points + head.spooled <= SMALL_UNPACKED:
             points, findings = await self._database.read(read)
+        else:
+            points, findings = await self._database.read_large(
+                device_number, lambda: lambda connection, _: read(connection)
+            )
         self.quarantine.found(findings)
         return points
 

@@ -151,7 +151,7 @@ class Packer:
         now = self._now_ms()
         rows: list[Rows] = []
         try:
-            rows = await self._database.read(lambda _: [make_rows(taken, now) for taken in snapshots])
+            rows = await self._database.read_for_packing(lambda _: [make_rows(taken, now) for taken in snapshots])
             await self._database.write(lambda connection: spooling.write(connection, rows))
         except Exception as exc:
             if isinstance(exc, MemoryError) or (isinstance(exc, Unavailable) and not isinstance(exc, DamagedFile)):

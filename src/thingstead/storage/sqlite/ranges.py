@@ -16,6 +16,7 @@ from thingstead.storage.seals import Damaged
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.quarantine import Finding
+from thingstead.storage.sqlite.read_lanes import GoOn, Run
 from thingstead.storage.sqlite.series import BlockData, BlockStream, newest_points, select_blocks
 from thingstead.storage.sqlite.snapshots import snapshot
 from thingstead.storage.sqlite.spool import Unpacked
@@ -27,11 +28,17 @@ class RangeReader:
     """One device's history, as it is in one transaction."""
 
     def __init__(
-        self, connection: sqlite3.Connection, number: int, unpacked: Unpacked, points_limit: int = 2**63
+        self,
+        connection: sqlite3.Connection,
+        number: int,
+        unpacked: Unpacked,
+        points_limit: int = 2**63,
+        go_on: GoOn = lambda: None,
     ) -> None:
         self._connection = connection
         self._number = number
         self._unpacked = unpacked
+        self._go_on = go_on
         self._points_left = points_limit
         self._points_limit = points_limit
         self._damaged_blocks: list[Finding] = []
@@ -61,6 +68,7 @@ class RangeReader:
 
     def newest(self, identifier: str, end: int) -> SeriesPoint | None:
         """The newest point at or before ``end``."""
+        self._go_on()
         blocks = BlockStream(self._connection, self._number, identifier, 0, end)
         points = newest_points(blocks, self._unpacked.newest_points(identifier, 0, end), 0, 1)
         self._damaged_blocks += blocks.findings
@@ -97,6 +105,7 @@ class RangeReader:
         return [_plain(merged(Series(column.timestamps, column.values()), late))]
 
     def _counted(self, column: Column) -> Column:
+        self._go_on()
         self._points_left -= len(column.timestamps)
         if self._points_left < 0:
             raise InvalidInput.field("end_time", f"the range holds more than {self._points_limit:,} points; narrow it")
@@ -175,13 +184,17 @@ class SqliteRanges:
         return await self._read(device_number, 2**63, run)
 
     async def _read(self, number: int, points_limit: int, run: Callable[[RangeReader], T]) -> T:
-        pending = self._history.pending(number)
+        def prepare() -> Run[tuple[T, list[Finding]]]:
+            pending = self._history.pending(number)
 
-        def read(connection: sqlite3.Connection) -> tuple[T, list[Finding]]:
-            with snapshot(connection):
-                reader = RangeReader(connection, number, Unpacked(connection, number, pending), points_limit)
-                return run(reader), reader.findings
+            def read(connection: sqlite3.Connection, go_on: GoOn) -> tuple[T, list[Finding]]:
+                with snapshot(connection):
+                    unpacked = Unpacked(connection, number, pending)
+                    reader = RangeReader(connection, number, unpacked, points_limit, go_on)
+                    return run(reader), reader.findings
 
-        result, findings = await self._database.read(read)
+            return read
+
+        result, findings = await self._database.read_large(number, prepare)
         self._history.quarantine.found(findings)
         return result

@@ -1,0 +1,173 @@
+"""Lanes of reads in threads: packing and small reads never wait for large ones, and no project for another's."""
+
+import asyncio
+import concurrent.futures
+import sqlite3
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from thingstead.errors import Unavailable
+
+T = TypeVar("T")
+Connect = Callable[[], sqlite3.Connection]
+GoOn = Callable[[], None]  # raises Abandoned where nobody waits for the read any more
+Run = Callable[[sqlite3.Connection, GoOn], T]
+Prepare = Callable[[], Run[T]]
+
+LARGE_READS_PER_PROJECT = 1  # at a time
+STEPS_COUNT = 100_000  # of SQLite's machine, before it looks whether anybody waits
+LARGE_READS_WAITING_COUNT = 30  # of one project; one more is refused as Unavailable
+
+
+class Abandoned(Exception):
+    """Nobody waits for what is being read."""
+
+
+class Lane:
+    """Threads for one kind of reads, each with a connection of its own."""
+
+    def __init__(self, name: str, threads: int, connect: Connect) -> None:
+        self.threads = threads
+        self._connect = connect
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._executor = concurrent.futures.ThreadPoolExecutor(threads, name)
+
+    def submit(self, run: Callable[[sqlite3.Connection], T]) -> "concurrent.futures.Future[T]":
+        """Runs it in a thread. One that is cancelled before it began is never run."""
+        return self._executor.submit(self._run, run)
+
+    def _run(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            self._connections.append(connection)
+        return run(connection)
+
+    def close(self) -> None:
+        """Returns when what was submitted has ended."""
+        self._executor.shutdown()
+        for connection in self._connections:
+            connection.close()
+
+
+class _LargeRead:
+    """A read from when it is asked for until it has ended, or nobody waits for it."""
+
+    def __init__(self, project: Hashable, prepare: "Prepare[Any]", future: "asyncio.Future[Any]") -> None:
+        self.project = project
+        self.prepare = prepare
+        self.future = future
+        self.abandoned = False
+
+    def run(self, run: "Run[Any]", connection: sqlite3.Connection) -> Any:
+        """In a thread. Raises Abandoned, or what SQLite says of an interruption, soon after nobody waits any more."""
+        self._go_on()
+        connection.set_progress_handler(lambda: self.abandoned, STEPS_COUNT)
+        try:
+            return run(connection, self._go_on)
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    def _go_on(self) -> None:
+        if self.abandoned:
+            raise Abandoned
+
+
+class LargeReads:
+    """Reads that may take long. Projects take turns, and each has a few at a time; one whose caller is gone is dropped
+    where it waits, and interrupted where it runs."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._lane = lane
+        self._free = lane.threads
+        self._waiting: OrderedDict[Hashable, deque[_LargeRead]] = OrderedDict()  # the next project first
+        self._running: dict[_LargeRead, None] = {}
+        self._running_of: Counter[Hashable] = Counter()
+
+    async def read(self, project: Hashable, prepare: "Prepare[T]") -> T:
+        """Runs a read when it is its turn.
+
+        Args:
+            prepare: called on the event loop when it is; returns what is run in a thread, and calls the function that
+                it is given every few thousand points.
+
+        Raises:
+            Unavailable: too many of the project wait already, or the store is closing.
+        """
+        waiting = self._waiting.setdefault(project, deque())
+        if len(waiting) >= LARGE_READS_WAITING_COUNT:
+            raise Unavailable("too many large reads of the project are waiting")
+        read = _LargeRead(project, prepare, self._loop.create_future())
+        waiting.append(read)
+        self._begin()
+        try:
+            result: T = await read.future
+        except asyncio.CancelledError:
+            read.abandoned = True
+            self._forget(read)
+            raise
+        return result
+
+    def close(self) -> None:
+        """Refuses what waits and interrupts what runs."""
+        for waiting in self._waiting.values():
+            for read in waiting:
+                if not read.future.done():
+                    read.future.set_exception(Unavailable("the store is closing"))
+        self._waiting.clear()
+        for read in self._running:
+            read.abandoned = True
+
+    def _begin(self) -> None:
+        for project in list(self._waiting):
+            waiting = self._waiting[project]
+            while waiting and self._free and self._running_of[project] < LARGE_READS_PER_PROJECT:
+                self._run(waiting.popleft())
+                self._waiting.move_to_end(project)
+            if not waiting:
+                del self._waiting[project]
+
+    def _run(self, read: _LargeRead) -> None:
+        try:
+            run = read.prepare()
+        except Exception as exc:  # noqa: BLE001 - it goes to the caller
+            read.future.set_exception(exc)
+            return
+        self._free -= 1
+        self._running[read] = None
+        self._running_of[read.project] += 1
+        self._lane.submit(lambda connection: read.run(run, connection)).add_done_callback(
+            lambda outcome: self._tell(read, outcome)
+        )
+
+    def _tell(self, read: _LargeRead, outcome: "concurrent.futures.Future[Any]") -> None:
+        with suppress(RuntimeError):  # the loop is closed; nobody waits any more
+            self._loop.call_soon_threadsafe(self._ended, read, outcome)
+
+    def _ended(self, read: _LargeRead, outcome: "concurrent.futures.Future[Any]") -> None:
+        self._free += 1
+        self._running.pop(read, None)
+        self._running_of[read.project] -= 1
+        if not self._running_of[read.project]:
+            del self._running_of[read.project]
+        error = outcome.exception()
+        if not read.future.done():
+            if isinstance(error, Abandoned) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                error = Unavailable("the store is closing")
+            if error is None:
+                read.future.set_result(outcome.result())
+            else:
+                read.future.set_exception(error)
+        self._begin()
+
+    def _forget(self, read: _LargeRead) -> None:
+        waiting = self._waiting.get(read.project)
+        if waiting is not None and read in waiting:
+            waiting.remove(read)
+            if not waiting:
+                del self._waiting[read.project]
