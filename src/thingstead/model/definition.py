@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeGuard
 
+import msgspec
+
 from thingstead.model import limits
 from thingstead.model.device_type import DataType, Functions, Parameter
 from thingstead.model.limits import Problems
@@ -36,6 +38,8 @@ class _Typed(_Named, Protocol):
 def check_functions(functions: Functions, problems: Problems, field: str = "functions") -> None:
     """Adds every problem of a definition to ``problems``."""
     known = len(problems.errors)
+    if len(msgspec.json.encode(functions)) > limits.TYPE_BYTES:
+        problems.add(field, f"must have at most {limits.TYPE_BYTES:,} bytes as JSON")
     problems.count(f"{field}.attributes", functions.attributes, limits.ATTRIBUTES_COUNT)
     problems.count(f"{field}.events", functions.events, limits.EVENTS_COUNT)
     problems.count(f"{field}.commands", functions.commands, limits.COMMANDS_COUNT)

@@ -61,6 +61,9 @@ GROUPS_PER_IMPORT_ROW = 20
 GROUPS_COUNT = 10_000  # in a project
 GROUP_DEPTH = 16  # levels of the tree
 TYPES_COUNT = 10_000  # in a project
+TYPE_BYTES = 262_144  # of the definition of a type, as JSON
+RULE_BYTES = 65_536  # of what an alarm rule decides by, as JSON
+RULES_OF_SOURCE_BYTES = 262_144  # of all alarm rules of a device type, or that name a device
 APPLICATIONS_COUNT = 100  # in a project
 ADMINISTRATORS_COUNT = 100  # in a project
 

@@ -48,6 +48,7 @@ class AlarmRuleService:
         await self.check(project_id, form)
         if await self._store.alarm_rules.count(project_id) >= RULES_COUNT:
             raise Conflict(f"a project has at most {RULES_COUNT} alarm rules")
+        await self._check_room(project_id, form)
         now = self._clock.now_ms()
         rule = self.rule_of(project_id, ids.new_id(), form, now)
         await self._store.alarm_rules.create(rule)
@@ -76,6 +77,8 @@ class AlarmRuleService:
         now = self._clock.now_ms()
         rule = self.rule_of(project_id, rule_id, form, now, before)
         same = (rule.body, rule.type_id, set(rule.device_ids)) == (before.body, before.type_id, set(before.device_ids))
+        if not same:
+            await self._check_room(project_id, form, rule_id)
         reason = RULE_CHANGED if not same else RULE_DISABLED if before.enabled and not rule.enabled else None
         if same and rule.enabled:
             rule = msgspec.structs.replace(rule, failing=before.failing)
@@ -128,6 +131,15 @@ class AlarmRuleService:
             except ValueError as exc:
                 problems.add("schedule.timezone", str(exc))
         problems.refuse()
+
+    async def _check_room(self, project_id: str, form: RuleForm, rule_id: str | None = None) -> None:
+        """Raises Conflict where the rules of a source would have more bytes together than every report may cost."""
+        others = await self._store.alarm_rules.source_bytes(project_id, form.type or None, form.devices, rule_id)
+        if others and others + len(msgspec.json.encode(form.body())) > limits.RULES_OF_SOURCE_BYTES:
+            source = "the device type" if form.type else "one of the devices"
+            raise Conflict(
+                f"the rules of {source} would have more than {limits.RULES_OF_SOURCE_BYTES:,} bytes together"
+            )
 
     async def _definitions(
         self, project_id: str, form: RuleForm, problems: Problems

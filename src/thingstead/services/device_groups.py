@@ -1,7 +1,6 @@
 """Device groups: the tree of groups of a project, and which devices stand in them."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -68,11 +67,10 @@ class DeviceGroupService:
         problems.name(new.name)
         problems.descr(new.descr)
         problems.tags(new.tags)
-        groups = await self._by_id(project_id)
         if new.parent_id is not None:
-            _check_place(groups, new.parent_id, 1, problems)
+            await self._check_place(project_id, new.parent_id, 1, problems)
         problems.refuse()
-        if len(groups) >= limits.GROUPS_COUNT:
+        if await self._store.device_groups.count(project_id) >= limits.GROUPS_COUNT:
             raise Conflict(f"a project has at most {limits.GROUPS_COUNT} device groups")
         for _ in range(DRAW_ATTEMPTS):
             group = DeviceGroup(
@@ -116,8 +114,8 @@ class DeviceGroupService:
         if parent_id is not UNSET:
             changes["parent_id"] = parent_id
             if parent_id is not None:
-                groups = await self._by_id(project_id)
-                _check_place(groups, parent_id, _height(groups, group_id), problems)
+                height = await self._store.device_groups.height(project_id, group_id)
+                await self._check_place(project_id, parent_id, height, problems)
         problems.refuse()
         if not changes:
             raise InvalidInput("give at least one of name, descr and parent")
@@ -164,33 +162,11 @@ class DeviceGroupService:
                 problems.add(f"devices[{index}]", "no such device")
         problems.refuse()
 
-    async def _by_id(self, project_id: str) -> dict[str, DeviceGroup]:
-        return {group.id: group for group in await self._store.device_groups.list_all(project_id)}
-
-
-def _check_place(groups: Mapping[str, DeviceGroup], parent_id: str, height: int, problems: Problems) -> None:
-    """Whether a group with ``height`` levels, itself counted, may stand below ``parent_id``. That a group is not moved
-    below itself is the store's to refuse, since only there it is atomic."""
-    if parent_id not in groups:
-        problems.add("parent", "no such device group")
-        return
-    depth = 0
-    above: str | None = parent_id
-    while above is not None and depth <= limits.GROUP_DEPTH:
-        depth += 1
-        above = groups[above].parent_id if above in groups else None
-    if depth + height > limits.GROUP_DEPTH:
-        problems.add("parent", f"the tree would have more than {limits.GROUP_DEPTH} levels")
-
-
-def _height(groups: Mapping[str, DeviceGroup], group_id: str) -> int:
-    """How many levels a group spans, itself counted."""
-    children: defaultdict[str, list[str]] = defaultdict(list)
-    for group in groups.values():
-        if group.parent_id is not None:
-            children[group.parent_id].append(group.id)
-    height, level = 0, [group_id]
-    while level and height <= limits.GROUP_DEPTH:
-        height += 1
-        level = [child for parent in level for child in children[parent]]
-    return height
+    async def _check_place(self, project_id: str, parent_id: str, height: int, problems: Problems) -> None:
+        """Whether a group with ``height`` levels, itself counted, may stand below ``parent_id``. That a group is not
+        moved below itself is the store's to refuse, since only there it is atomic."""
+        depth = await self._store.device_groups.depth(project_id, parent_id) if limits.is_id(parent_id) else 0
+        if not depth:
+            problems.add("parent", "no such device group")
+        elif depth + height > limits.GROUP_DEPTH:
+            problems.add("parent", f"the tree would have more than {limits.GROUP_DEPTH} levels")

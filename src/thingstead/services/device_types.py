@@ -63,7 +63,7 @@ class DeviceTypeService:
         problems.tags(new.tags)
         check_functions(new.functions, problems)
         problems.refuse()
-        if len(await self._store.device_types.list_all(project_id)) >= limits.TYPES_COUNT:
+        if await self._store.device_types.count(project_id) >= limits.TYPES_COUNT:
             raise Conflict(f"a project has at most {limits.TYPES_COUNT} device types")
         for _ in range(DRAW_ATTEMPTS):
             device_type = DeviceType(

@@ -107,11 +107,27 @@ async def _names(store: Store, project_id: str, rows: Sequence[Any]) -> _Names:
             with suppress(NotFound):
                 customers.add((await store.customers.get(project_id, customer_id)).id)
     return _Names(
-        {device_type.id: device_type.conn_type for device_type in await store.device_types.list_all(project_id)},
-        frozenset([group.id for group in await store.device_groups.list_all(project_id)]),
+        await store.device_types.conn_types(project_id, {row["type"] for row in rows if _is_text(row, "type")}),
+        frozenset(await store.device_groups.known(project_id, _group_ids(rows))),
         gateways,
         frozenset(customers),
     )
+
+
+def _is_text(row: Any, member: str) -> bool:
+    return isinstance(row, dict) and isinstance(row.get(member), str)
+
+
+def _group_ids(rows: Sequence[Any]) -> set[str]:
+    """The texts that stand among the groups of rows, as far as they could be ids."""
+    named = [row.get("groups") for row in rows if isinstance(row, dict)]
+    return {
+        group_id
+        for group_ids in named
+        if isinstance(group_ids, list)
+        for group_id in group_ids[: limits.GROUPS_PER_IMPORT_ROW]
+        if isinstance(group_id, str) and limits.is_id(group_id)
+    }
 
 
 def _named(row: Any, *members: str) -> tuple[str | None, ...]:

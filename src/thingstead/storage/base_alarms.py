@@ -118,6 +118,13 @@ class AlarmRuleStore(Protocol):
         of its own are dropped."""
         ...
 
+    async def source_bytes(
+        self, project_id: str, type_id: str | None, device_ids: Sequence[str], but: str | None
+    ) -> int:
+        """How many bytes the bodies of all rules of a type have, or of those that name a device, of the device that has
+        the most; ``but`` for one rule."""
+        ...
+
     async def leave_source(self, device_id: str, rule_ids: Sequence[str], at: int, close_reason: str) -> list[AlarmLog]:
         """Clears open alarms of a device that these rules no longer watch, and forgets their state there."""
         ...

@@ -1,6 +1,6 @@
 """The contract of what people set up: projects, accounts, device types, groups, devices, customers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from thingstead.model.customer import Customer
@@ -111,6 +111,12 @@ class DeviceTypeStore(Protocol):
         """Oldest first."""
         ...
 
+    async def count(self, project_id: str) -> int: ...
+
+    async def conn_types(self, project_id: str, type_ids: Collection[str]) -> dict[str, str]:
+        """The ``conn_type`` by id of those of these types that the project has."""
+        ...
+
     async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None: ...
 
     async def merge_tags(self, project_id: str, type_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
@@ -131,6 +137,20 @@ class DeviceGroupStore(Protocol):
 
     async def list_all(self, project_id: str) -> list[DeviceGroup]:
         """All groups of the project, oldest first; the tree is in ``parent_id``."""
+        ...
+
+    async def count(self, project_id: str) -> int: ...
+
+    async def known(self, project_id: str, group_ids: Collection[str]) -> set[str]:
+        """Those of these groups that the project has."""
+        ...
+
+    async def depth(self, project_id: str, group_id: str) -> int:
+        """On which level of the tree a group stands, 1 at the root; 0 where the project has no such group."""
+        ...
+
+    async def height(self, project_id: str, group_id: str) -> int:
+        """How many levels a group spans, itself counted; 0 where the project has no such group."""
         ...
 
     async def update(self, project_id: str, group_id: str, changes: Mapping[str, Any]) -> None:

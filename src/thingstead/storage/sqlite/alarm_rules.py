@@ -71,6 +71,23 @@ class SqliteAlarmRules:
         row = self._access.one("SELECT count(*) FROM alarm_rules WHERE project_id = ?", (project_id,))
         return int(row[0]) if row else 0
 
+    async def source_bytes(
+        self, project_id: str, type_id: str | None, device_ids: Sequence[str], but: str | None
+    ) -> int:
+        of_type = (
+            "SELECT sum(length(CAST(body AS BLOB))) FROM alarm_rules"
+            " WHERE type_id = ? AND project_id = ? AND id IS NOT ?"
+        )
+        of_devices = (
+            "SELECT max(bytes) FROM (SELECT sum(length(CAST(r.body AS BLOB))) AS bytes FROM alarm_rule_devices d"
+            " JOIN alarm_rules r ON r.id = d.rule_id WHERE d.device_id IN (SELECT value FROM json_each(?))"
+            " AND r.project_id = ? AND r.id IS NOT ? GROUP BY d.device_id)"
+        )
+        query, source = (of_type, type_id) if type_id is not None else (of_devices, to_json(list(device_ids)))
+        parameters = (source, project_id, but)
+        row = await self._access.read(lambda connection: connection.execute(query, parameters).fetchone())
+        return int(row[0] or 0)
+
     async def replace(self, rule: AlarmRule, at: int, close_reason: str | None) -> list[AlarmLog]:
         def run(connection: sqlite3.Connection) -> list[AlarmLog]:
             _check_source(connection, rule)

@@ -1,11 +1,12 @@
 """Device groups and their members in SQLite."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model.device import DeviceGroup
+from thingstead.model.limits import GROUP_DEPTH
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.devices import require_devices
 from thingstead.storage.sqlite.layout import Layout, to_json
@@ -21,6 +22,23 @@ WITH RECURSIVE below (id) AS (
     SELECT device_groups.id FROM device_groups JOIN below ON device_groups.parent_id = below.id
 )
 SELECT 1 FROM below WHERE id = ?2
+"""
+
+_DEPTH = """
+WITH RECURSIVE above (parent_id, level) AS (
+    SELECT parent_id, 1 FROM device_groups WHERE id = ?1 AND project_id = ?2
+    UNION ALL
+    SELECT g.parent_id, level + 1 FROM device_groups g JOIN above ON g.id = above.parent_id WHERE level <= ?3
+)
+SELECT max(level) FROM above
+"""
+_HEIGHT = """
+WITH RECURSIVE below (id, level) AS (
+    SELECT id, 1 FROM device_groups WHERE id = ?1 AND project_id = ?2
+    UNION ALL
+    SELECT g.id, level + 1 FROM device_groups g JOIN below ON g.parent_id = below.id WHERE level <= ?3
+)
+SELECT max(level) FROM below
 """
 
 _ADD_MEMBERS = """
@@ -68,6 +86,25 @@ class SqliteDeviceGroups:
 
         sql = f"{DEVICE_GROUPS.select} WHERE project_id = ? ORDER BY create_time, id"
         return await self._access.read(run)
+
+    async def count(self, project_id: str) -> int:
+        [(count,)] = self._access.all("SELECT count(*) FROM device_groups WHERE project_id = ?", (project_id,))
+        return int(count)
+
+    async def known(self, project_id: str, group_ids: Collection[str]) -> set[str]:
+        sql = "SELECT id FROM device_groups WHERE project_id = ? AND id IN (SELECT value FROM json_each(?))"
+        return {row[0] for row in self._access.all(sql, (project_id, to_json(list(group_ids))))}
+
+    async def depth(self, project_id: str, group_id: str) -> int:
+        return await self._levels(_DEPTH, project_id, group_id)
+
+    async def height(self, project_id: str, group_id: str) -> int:
+        return await self._levels(_HEIGHT, project_id, group_id)
+
+    async def _levels(self, sql: str, project_id: str, group_id: str) -> int:
+        parameters = (group_id, project_id, GROUP_DEPTH)
+        row = await self._access.read(lambda connection: connection.execute(sql, parameters).fetchone())
+        return int(row[0] or 0)
 
     async def update(self, project_id: str, group_id: str, changes: Mapping[str, Any]) -> None:
         def run(connection: sqlite3.Connection) -> None:

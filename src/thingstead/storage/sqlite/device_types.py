@@ -1,13 +1,13 @@
 """Device types in SQLite."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device_type import DeviceType
 from thingstead.storage.sqlite.access import Access
-from thingstead.storage.sqlite.layout import Layout
+from thingstead.storage.sqlite.layout import Layout, to_json
 
 DEVICE_TYPES = Layout("device_types", DeviceType, json=("tags", "functions"), counted=("device_count",))
 
@@ -48,6 +48,14 @@ class SqliteDeviceTypes:
 
         sql = f"{DEVICE_TYPES.select} WHERE project_id = ? ORDER BY create_time, id"
         return await self._access.read(run)
+
+    async def count(self, project_id: str) -> int:
+        [(count,)] = self._access.all("SELECT count(*) FROM device_types WHERE project_id = ?", (project_id,))
+        return int(count)
+
+    async def conn_types(self, project_id: str, type_ids: Collection[str]) -> dict[str, str]:
+        sql = "SELECT id, conn_type FROM device_types WHERE project_id = ? AND id IN (SELECT value FROM json_each(?))"
+        return dict(self._access.all(sql, (project_id, to_json(list(type_ids)))))
 
     async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None:
         await self._access.write(
