@@ -15,7 +15,7 @@ POLYGON = [{"lat": lat / 100, "lng": lng} for lng in (0, 1) for lat in range(0, 
 
 
 def fences(count: int) -> dict[str, Any]:
-    """A condition of some 7 kB for each polygon."""
+    """A condition of some 5 kB for each polygon."""
     return {"or": [{"attribute": "place", "op": "outside", "polygon": POLYGON} for _ in range(count)]}
 
 
@@ -32,13 +32,13 @@ async def test_the_rules_of_one_source_have_a_bound_together(
     plant: Plant, device: Device, type_id: str, source: str
 ) -> None:
     named: dict[str, Any] = {"type": type_id} if source == "type" else {"devices": [device.id]}
-    rules = [await plant.add_rule(fences(7), **named) for _ in range(5)]
+    rules = [await plant.add_rule(fences(12), **named) for _ in range(4)]
     with pytest.raises(Conflict, match="262,144 bytes together"):
-        await plant.add_rule(fences(7), **named)
+        await plant.add_rule(fences(12), **named)
     await plant.change_rule(rules[0], name="another name")
     small = await plant.add_rule(HOT, devices=[(await plant.workshop.add_device()).id])
     with pytest.raises(Conflict):
-        await plant.change_rule(small, raises=fences(7), **named, **({"devices": []} if source == "type" else {}))
+        await plant.change_rule(small, raises=fences(12), **named, **({"devices": []} if source == "type" else {}))
 
 
 async def test_a_type_has_a_bound_in_bytes(plant: Plant) -> None:
