@@ -3,9 +3,11 @@
 import asyncio
 import math
 import statistics
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ from hypothesis import strategies as st
 
 from tests.storage.test_history import Bench, bench, make_blocks, pack, register_devices
 from thingstead.errors import InvalidInput
-from thingstead.model.report import AggregateFunction, Bucket, Report
+from thingstead.model.report import AggregateFunction, Bucket, Report, SpanBucket
+from thingstead.model.spans import FixedSpans
 from thingstead.services.commits import committed
 from thingstead.storage.aggregation import ACCUMULATORS
+from thingstead.storage.counters import COUNTERS
 from thingstead.storage.sqlite import compaction
 from thingstead.storage.sqlite.ranges import SqliteRanges
 
@@ -191,3 +195,106 @@ async def test_what_is_appended_and_packed_during_a_read_is_seen_once(bench: Ben
     counting = ranges_of(bench).aggregate(1, "x", 0, 2999, interval=3000, function="count", points_limit=NO_LIMIT)
     buckets, _ = await asyncio.gather(counting, make_blocks(bench))
     assert [bucket.value for bucket in buckets] == [3000]
+
+
+async def spans_of(
+    bench: Bench, functions: list[AggregateFunction], *, interval: int, end: int, start: int = 0, **more: Any
+) -> list[SpanBucket]:
+    spans = FixedSpans(0, interval)
+    more = {"gaps": False, "until": end + 1, "points_limit": NO_LIMIT, **more}
+    return await ranges_of(bench).spans(1, "x", start, end, spans=spans, functions=functions, **more)
+
+
+floats = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.1, 0.4])
+reals = floats | st.integers(-(2**63), 2**64 - 1)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(reals, min_size=1, max_size=30), st.lists(st.integers(0, 30), max_size=4))
+def test_sums_and_means_are_exact_and_rounded_once_packed_or_not(
+    numbers: list[int | float], packed_at: list[int]
+) -> None:
+    async def run(path: Path) -> None:
+        register_devices(path)
+        bench = await Bench(path).open()
+        try:
+            await fill(bench, list(enumerate(numbers)), packed_at)
+            (found,) = await spans_of(bench, ["sum", "avg", "p50"], interval=100, end=99)
+        finally:
+            await bench.close()
+        exact = sum(map(Fraction, numbers))
+        largest = Fraction(sys.float_info.max)
+        assert found.values["sum"] == (
+            exact
+            if set(map(type, numbers)) == {int} and -(2**63) <= exact < 2**64
+            else float(max(-largest, min(largest, exact)))
+        )
+        mean = exact / len(numbers)
+        assert found.values["avg"] in (float(mean), mean)
+        assert min(numbers) <= found.values["avg"] <= max(numbers)
+        assert min(numbers) <= found.values["p50"] <= max(numbers)
+
+    before = compaction.BLOCK_POINTS
+    compaction.BLOCK_POINTS = 3
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(run(Path(folder) / "history.db"))
+    finally:
+        compaction.BLOCK_POINTS = before
+
+
+@pytest.mark.parametrize("step", [pack, make_blocks])
+async def test_integers_stay_exact_and_nothing_overflows(bench: Bench, step: Any) -> None:
+    for ts, (big, huge) in enumerate([(2**53 + 1, 1.7e308), (2**53 + 1, 1.7e308), (2**53 + 5, -1.7e308)]):
+        await bench.report(ts, x=big)
+        await bench.report(10 + ts, x=huge)
+    await step(bench)
+    functions: list[AggregateFunction] = ["sum", "avg", "p50", "p95", "delta", "twa"]
+    integers, floats = await spans_of(bench, functions, interval=10, end=19)
+    assert list(integers.values.values())[:3] == [3 * 2**53 + 7, (3 * 2**53 + 7) / 3, 2**53 + 1]
+    assert floats.values["avg"] == 1.7e308 / 3
+    assert all(math.isfinite(each) for each in floats.values.values())
+
+
+async def test_several_functions_in_one_pass_give_what_each_gives_alone(bench: Bench) -> None:
+    await fill(bench, [(ts, value) for ts, value in enumerate([1, "x", 2.5, True, 7, 3, 3, None, 4])], [3, 6])
+    functions: list[AggregateFunction] = [*ACCUMULATORS, *COUNTERS]
+    together = await spans_of(bench, functions, interval=4, end=11, gaps=True)
+    for function in functions:
+        alone = await spans_of(bench, [function], interval=4, end=11, gaps=True)
+        assert [each.values[function] for each in alone] == [each.values[function] for each in together]
+
+
+@pytest.mark.parametrize("step", [pack, make_blocks])
+async def test_counters_go_up_since_the_point_before_and_begin_again_at_zero(bench: Bench, step: Any) -> None:
+    for ts, count in ((900, 5), (1100, 7), (1900, 10), (2500, 12), (2600, 1), (2700, 3), (5000, 3.5)):
+        await bench.report(ts, x=count)
+    await step(bench)
+    found = await spans_of(bench, ["delta", "rate"], interval=1000, start=1000, end=5999, gaps=True)
+    assert [(each.start, *each.values.values(), each.count) for each in found] == [
+        (1000, 5, 5.0, 2),  # 5 to 10 in one second
+        (2000, 5, 5 * 1000 / 800, 3),  # 10 to 12, then 0 to 3
+        (3000, None, None, 0),
+        (4000, None, None, 0),
+        (5000, 0.5, 0.5 * 1000 / 2300, 1),
+    ]
+    (first, *_) = await spans_of(bench, ["delta", "rate"], interval=1000, start=0, end=999)
+    assert first.values == {"delta": None, "rate": None}  # nothing to compare it with
+
+
+@pytest.mark.parametrize("step", [pack, make_blocks])
+async def test_a_value_weighs_as_long_as_it_holds(bench: Bench, step: Any) -> None:
+    for ts, value in ((500, 10), (1250, 20), (1500, 0), (4000, 8)):
+        await bench.report(ts, x=value)
+    await step(bench)
+    found = await spans_of(bench, ["twa"], interval=1000, end=5999, until=5500, gaps=True)
+    assert [(each.start, each.values["twa"], each.count) for each in found] == [
+        (0, 10, 1),  # from the first point on
+        (1000, (10 * 250 + 20 * 250) / 1000, 2),
+        (2000, 0, 0),
+        (3000, 0, 0),
+        (4000, 8, 1),
+        (5000, 8, 0),  # holds up to the present
+    ]
+    (later,) = await spans_of(bench, ["twa"], interval=1000, start=1400, end=1999)
+    assert later.values["twa"] == 20 * 100 / 600

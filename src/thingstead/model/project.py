@@ -20,6 +20,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     create_time: int  # ms
     previous_project_key: str | None = None  # before the last rotation
     previous_key_until: int = 0  # ms; until then devices may use it
+    timezone: str = "+00:00"  # whose days its days are: a UTC offset, or an IANA name
 
     def accepts_key(self, project_key: str, now: int) -> bool:
         """Whether it is the ProjectKey, or the one before while that is still valid. Takes the same time for all."""

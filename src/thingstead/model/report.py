@@ -10,7 +10,7 @@ from thingstead.model.device_type import DataType
 # with timestamps of its own. The first three are received: their timestamp is the time of receipt.
 Source = Literal["report", "push", "cloud", "import", "series"]
 RECEIVED: frozenset[Source] = frozenset({"report", "push", "cloud"})
-AggregateFunction = Literal["avg", "min", "max", "sum", "count", "first", "last", "p50", "p95"]
+AggregateFunction = Literal["avg", "min", "max", "sum", "count", "first", "last", "p50", "p95", "delta", "rate", "twa"]
 SampleMethod = Literal["minmax", "lttb"]
 
 
@@ -50,6 +50,15 @@ class Bucket(msgspec.Struct, frozen=True, array_like=True):
     start: int  # ms
     value: Any
     count: int  # points that counted
+
+
+class SpanBucket(msgspec.Struct, frozen=True, array_like=True):
+    """A span of time, and what several functions make of the points in it."""
+
+    start: int  # ms
+    end: int  # ms; not a part of it
+    values: dict[AggregateFunction, Any]  # None where there is nothing of which a function could make something
+    count: int  # points that counted for the first function
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True):

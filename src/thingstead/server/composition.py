@@ -90,7 +90,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         device_groups=DeviceGroupService(store, clock),
         customers=CustomerService(store, bus, clock, passwords),
         history=HistoryService(store, bus),
-        aggregates=AggregateService(store),
+        aggregates=AggregateService(store, clock),
         retention=RetentionService(store, clock, config.storage),
         history_import=HistoryImportService(store, clock),
         ingest=ingest,

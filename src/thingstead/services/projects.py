@@ -12,6 +12,7 @@ from thingstead.model import ids
 from thingstead.model.limits import Problems
 from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Administrator, Application, Project
+from thingstead.rules.schedule import zone
 from thingstead.services.passwords import Passwords
 from thingstead.services.tokens import hash_secret
 from thingstead.storage.base import Store
@@ -102,6 +103,15 @@ class ProjectService:
         return self._clock.now_ms()
 
     async def get(self, project_id: str) -> Project:
+        return await self._store.projects.get(project_id)
+
+    async def set_timezone(self, project_id: str, timezone: str) -> Project:
+        """Says whose days the days of a project are; InvalidInput where there is no such time zone."""
+        try:
+            zone(timezone)
+        except ValueError as exc:
+            raise InvalidInput.field("timezone", str(exc)) from None
+        await self._store.projects.update(project_id, {"timezone": timezone})
         return await self._store.projects.get(project_id)
 
     async def reset_view_secret(self, project_id: str) -> tuple[str, str]:

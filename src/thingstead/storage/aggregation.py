@@ -1,28 +1,43 @@
-"""Points into buckets of equal width, in one pass over columns in order of time.
+"""What a function makes of the points of a span of time, in one pass over columns in order of time.
 
-Numbers are aggregated as they stand in blocks, whole and not yet divided, a slice a bucket at a time: the loops over
-points are those of ``sum``, ``min`` and ``max``.
+A slice at a time: the loops over points are those of ``fsum``, ``min`` and ``max``. Sums are exact and rounded once, so
+that the same points give the same, however they are packed.
 """
 
 from abc import ABC, abstractmethod
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter
+from fractions import Fraction
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from thingstead.errors import InvalidInput
-from thingstead.model.report import AggregateFunction, Bucket
-from thingstead.storage.blocks import ANY, Column
+from thingstead.model.report import AggregateFunction
+from thingstead.storage.blocks import ANY, EXACT_BELOW, Column
+from thingstead.storage.exact_sums import ExactSum, as_number
 
-INT64 = 2**63
-DIFFERENT_VALUES = 500_000  # of one bucket, of which a percentile is taken
+Held = tuple[int, Any] | None  # a point: ts (ms) and value
+DIFFERENT_VALUES = 500_000  # of one span, of which a percentile is taken
 NUMBERS = {int, float}
 
 
+class Scope(NamedTuple):
+    """What is known of a span beside its points."""
+
+    begin: int  # ms
+    end: int  # ms; not a part of it
+    before: Held  # the newest number before it
+
+
 class Accumulator(ABC):
-    """The points of one bucket, as far as they were seen. ``take`` is given runs in order of time."""
+    """The points of one span, as far as they were seen. ``take`` is given runs in order of time."""
 
     numeric = True  # whether only numbers count
+
+    @classmethod
+    def within(cls, scope: Scope) -> "Accumulator":
+        """A new one for a span."""
+        return cls()
 
     @abstractmethod
     def take(self, column: Column, begin: int, end: int) -> None:
@@ -76,16 +91,16 @@ class _Last(Accumulator):
 
 
 class _Sum(Accumulator):
+    """Exact whatever the order and the form of the points, and rounded once."""
+
     def __init__(self) -> None:
-        self._total: int | float = 0
+        self._total = ExactSum()
 
     def take(self, column: Column, begin: int, end: int) -> None:
-        total = sum(column.content[begin:end])
-        self._total += total if column.divisor == 1 else total / column.divisor
+        self._total.add(column, begin, end)
 
     def value(self) -> int | float:
-        total = self._total
-        return total if isinstance(total, float) or -INT64 <= total < INT64 else float(total)
+        return self._total.rounded()
 
 
 class _Avg(_Sum):
@@ -97,8 +112,8 @@ class _Avg(_Sum):
         super().take(column, begin, end)
         self._count += end - begin
 
-    def value(self) -> float:
-        return float(self._total / self._count)
+    def value(self) -> int | float:
+        return self._total.mean(self._count)
 
 
 class _Min(Accumulator):
@@ -160,7 +175,15 @@ class _Percentile(Accumulator):
         rank = (ends[-1] - 1) * self.share
         below = int(rank)
         low: int | float = value(numbers[bisect_right(ends, below)])
-        return low if below == rank else low + (value(numbers[bisect_right(ends, below + 1)]) - low) * (rank - below)
+        if below == rank:
+            return low
+        high: int | float = value(numbers[bisect_right(ends, below + 1)])
+        if low == high:
+            return low
+        if low > -EXACT_BELOW and high < EXACT_BELOW:
+            return low + (high - low) * (rank - below)
+        between = Fraction(low) + (Fraction(high) - Fraction(low)) * Fraction(rank - below)
+        return as_number(between.as_integer_ratio(), whole={type(low), type(high)} == {int})
 
     def _as_values(self) -> Counter[Any]:
         counts: Counter[Any] = Counter()
@@ -190,45 +213,6 @@ ACCUMULATORS: dict[AggregateFunction, type[Accumulator]] = {
     "p50": _P50,
     "p95": _P95,
 }
-
-
-class Aggregation:
-    """Buckets ``[start + n * interval, start + (n + 1) * interval)`` over columns given in order of time."""
-
-    def __init__(self, function: AggregateFunction, start: int, interval: int) -> None:
-        self._make = ACCUMULATORS[function]
-        self._start = start
-        self._interval = interval
-        self._open: Accumulator = self._make()
-        self._at = -1  # the number of the open bucket
-        self._count = 0  # points in it
-        self._buckets: list[Bucket] = []
-
-    def add(self, column: Column) -> None:
-        """Takes the next column; it begins at or after ``start``."""
-        if self._make.numeric:
-            column = numbers_of(column)
-        timestamps, start, interval = column.timestamps, self._start, self._interval
-        begin, points = 0, len(timestamps)
-        while begin < points:
-            at = (timestamps[begin] - start) // interval
-            end = bisect_left(timestamps, start + (at + 1) * interval, begin)
-            if at != self._at:
-                self._close()
-                self._at = at
-            self._open.take(column, begin, end)
-            self._count += end - begin
-            begin = end
-
-    def buckets(self) -> list[Bucket]:
-        """Those that have points which count, by time."""
-        self._close()
-        return self._buckets
-
-    def _close(self) -> None:
-        if self._count:
-            self._buckets.append(Bucket(self._start + self._at * self._interval, self._open.value(), self._count))
-            self._open, self._count = self._make(), 0
 
 
 def numbers_of(column: Column, numbers: set[type] = NUMBERS) -> Column:

@@ -16,6 +16,7 @@ from thingstead.model.report import (
     Sample,
     SampleMethod,
     SeriesPoint,
+    SpanBucket,
 )
 from thingstead.model.retention import (
     Cutoff,
@@ -27,6 +28,7 @@ from thingstead.model.retention import (
     SeriesExtent,
     StoredDevice,
 )
+from thingstead.model.spans import Spans
 from thingstead.storage.commit import Commit
 
 
@@ -102,6 +104,28 @@ class RangeStore(Protocol):
     ) -> list[Bucket]:
         """Buckets of ``interval`` ms from ``start`` on, by time; without those in which nothing counts. ``count``,
         ``first`` and ``last`` count every point, the others those whose value is a number."""
+        ...
+
+    async def spans(
+        self,
+        device_number: int,
+        identifier: str,
+        start: int,
+        end: int,
+        *,
+        spans: Spans,
+        functions: Sequence[AggregateFunction],
+        gaps: bool,
+        until: int,
+        points_limit: int,
+    ) -> list[SpanBucket]:
+        """Several functions in one pass, over spans of any kind, by time; the first and the last span are those of
+        ``start`` and ``end``.
+
+        Args:
+            gaps: also the spans in which nothing counts.
+            until: the instant (ms) up to which the newest value holds.
+        """
         ...
 
     async def sample(

@@ -1,6 +1,8 @@
 """Aggregates, charts and the values at an instant, over HTTP."""
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -151,3 +153,54 @@ async def test_only_an_administrator_sets_retention(api: Api, house: House) -> N
     unknown = {"rules": [{"device_type": "nosuch", "days": 1}]}
     refused = (await api.client.put("/api/v1/retention", json=unknown, headers=headers)).json()
     assert [error["field"] for error in refused["errors"]] == ["rules[0].device_type"]
+
+
+async def test_days_are_those_of_the_projects_time_zone_or_of_the_one_that_is_named(api: Api, house: House) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    start, end = (round(datetime(2026, 10, day, tzinfo=zone).timestamp() * 1000) for day in (24, 28))
+    device_id = await api.new_device()
+    for ts in (*range(start, start + 49 * HOUR, HOUR), end - HOUR):
+        await house.report(device_id, ts, kwh=1)
+    path = f"device/{device_id}/attribute/kwh/aggregate"
+    span = {"start_time": start, "end_time": end - 1, "fn": "sum"}
+
+    async def days(**more: Any) -> list[tuple[Any, int]]:
+        return [(each["value"], each["count"]) for each in await api.get(path, **span, **more)]
+
+    expected = [(24, 24), (25, 25), (None, 0), (1, 1)]
+    assert await days(interval="1d", timezone="Europe/Berlin") == expected
+    assert await days(interval=24 * HOUR, timezone="Europe/Berlin") == expected
+    assert await days(interval="1d", timezone="Europe/Berlin", gaps="false") == [expected[0], expected[1], expected[3]]
+    assert await days(interval="1w") == [(49, 49), (1, 1)]
+    headers, body = await administrator(api, house), {"timezone": "Europe/Berlin"}
+    answer = (await api.client.put("/api/v1/project", json=body, headers=headers)).json()
+    assert answer["info"]["timezone"] == "Europe/Berlin"
+    assert (await api.get("project"))["timezone"] == "Europe/Berlin"
+    assert await days(interval="1d") == expected
+    several = await api.get(path, **{**span, "fn": "count,sum,delta"}, interval="2d")
+    assert several[0] == {
+        "ts": start, "timestamp": "2026-10-23T22:00:00.000Z", "end_ts": start + 49 * HOUR,
+        "value": 49, "count": 49, "values": {"count": 49, "sum": 49, "delta": 0},
+    }  # fmt: skip
+
+
+async def test_what_is_wrong_with_an_interval_a_function_or_a_time_zone_is_named(api: Api, house: House) -> None:
+    path = f"device/{await api.new_device()}/attribute/kwh/aggregate"
+    span = {"start_time": 0, "end_time": 10 * HOUR, "interval": "1h", "fn": "sum"}
+    for wrong, message in (
+        ({"interval": "1y"}, "must be milliseconds"),
+        ({"interval": "0"}, "must be 1 to"),
+        ({"interval": "7h"}, "must divide a day"),
+        ({"interval": "1000", "timezone": "+08:00"}, "must be whole minutes"),
+        ({"timezone": "Europe/Nowhere"}, "there is no time zone"),
+        ({"fn": "sum,median"}, "must be one or several of avg, min"),
+        ({"end_time": 253_000_000_000_000, "interval": "900mo"}, "must be at most"),
+        ({"end_time": 10**12, "interval": "1m"}, "is too short"),
+    ):
+        refusal = await api.refusal("GET", path, **{**span, **wrong})
+        assert refusal.errcode == 400
+        assert message in refusal.message
+    assert (await api.refusal("PUT", "project", {"timezone": "+08:00"})).errcode == 403
+    headers, body = await administrator(api, house), {"timezone": "Mars"}
+    answer = (await api.client.put("/api/v1/project", json=body, headers=headers)).json()
+    assert (answer["errcode"], answer["errors"][0]["field"]) == (400, "timezone")

@@ -1,17 +1,18 @@
 """History over ranges: aggregates and samples. Extensions."""
 
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import msgspec
 from msgspec import Meta
 
 from thingstead.api.endpoint import Call, Endpoint
-from thingstead.errors import NotFound
+from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.report import AggregateFunction, SampleMethod
 from thingstead.services.aggregates import BucketItem, HistoryItem
 
 TAG = "Device data"
+FUNCTIONS: tuple[str, ...] = get_args(AggregateFunction)
 
 Start = Annotated[float, Meta(description="The earliest instant, in ms.")]
 End = Annotated[float, Meta(description="The latest instant, in ms. The range may have any length.")]
@@ -23,15 +24,52 @@ class AggregateQuery(msgspec.Struct, frozen=True, kw_only=True):
     start_time: Start
     end_time: End
     interval: Annotated[
-        int, Meta(ge=1, le=limits.INSTANT_MS, description="Length of a bucket in ms; the first begins at `start_time`.")
-    ]
-    fn: Annotated[
-        AggregateFunction,
+        str,
         Meta(
-            description="`count`, `first` and `last` count every point, the others those whose value is a number. "
-            "`p50` and `p95` are percentiles, interpolated between the closest ranks."
+            max_length=16,
+            description="Length of a bucket: in ms, the first one beginning at `start_time`; or a part of the "
+            "calendar: `15m`, `1h` (what divides a day), `1d`, `1w`, `1mo` and their multiples.",
         ),
     ]
+    fn: Annotated[
+        str,
+        Meta(
+            max_length=100,
+            description=f"{', '.join(f'`{name}`' for name in FUNCTIONS)}; several, comma-separated, in one pass. "
+            "`count`, `first` and `last` count every point, the others those whose value is a number. `p50` and `p95` "
+            "are percentiles, interpolated between the closest ranks; `delta` is by how much a counter went up since "
+            "the point before the bucket, `rate` the same a second; `twa` is the average over time of a value that "
+            "holds until the next one.",
+        ),
+    ]
+    timezone: (
+        Annotated[
+            str,
+            Meta(
+                max_length=64,
+                description="Whose calendar it is: `+08:00`, or a name such as `Europe/Berlin`; else the project's. An "
+                "`interval` in ms is then whole days, or what divides a day.",
+            ),
+        ]
+        | None
+    ) = None
+    gaps: (
+        Annotated[
+            bool,
+            Meta(
+                description="Whether buckets in which nothing counts are there, with `value` null and `count` 0. "
+                "Without it, those of a calendar are."
+            ),
+        ]
+        | None
+    ) = None
+
+    def functions(self) -> list[AggregateFunction]:
+        """Those that are named, each once."""
+        named = list(dict.fromkeys(name.strip() for name in self.fn.split(",")))
+        if not all(name in FUNCTIONS for name in named):
+            raise InvalidInput.field("fn", f"must be one or several of {', '.join(FUNCTIONS)}")
+        return cast(list[AggregateFunction], named)
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,8 +91,9 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def aggregate(call: Call) -> list[BucketItem]:
-    """Buckets `[start_time + n × interval, start_time + (n + 1) × interval)`, oldest first; those in which nothing
-    counts are left out. The last one ends with the range."""
+    """Buckets, oldest first: `[start_time + n × interval, start_time + (n + 1) × interval)` without those in which
+    nothing counts, or the hours, days, weeks or months of a time zone, gaps included. The first and the last one have
+    what lies in the range. Sums and means are exact, rounded once."""
     query: AggregateQuery = call.query
     buckets: list[BucketItem] = await call.platform.aggregates.aggregate(
         call.caller.project_id,
@@ -63,7 +102,9 @@ async def aggregate(call: Call) -> list[BucketItem]:
         start_time=query.start_time,
         end_time=query.end_time,
         interval=query.interval,
-        function=query.fn,
+        functions=query.functions(),
+        timezone=query.timezone,
+        gaps=query.gaps,
     )
     return buckets
 

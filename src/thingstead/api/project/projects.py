@@ -18,6 +18,15 @@ class ProjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     descr: str
     tags: dict[str, str]
+    timezone: str  # whose days its days are (extension)
+
+
+class ProjectPatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What is changed."""
+
+    timezone: Annotated[str, Meta(max_length=64, description="`+08:00`, or a name such as `Asia/Shanghai`.")] | None = (
+        None
+    )
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,7 +54,22 @@ class ViewCredentials(msgspec.Struct, frozen=True, kw_only=True):
 async def read_project(call: Call) -> ProjectInfo:
     """The project of the AccessToken."""
     project = await call.platform.projects.get(call.caller.project_id)
-    return ProjectInfo(id=project.id, name=project.name, descr=project.descr, tags=project.tags)
+    return _project_info(project)
+
+
+async def update_project(call: Call) -> ProjectInfo:
+    """The time zone: aggregates over days, weeks and months, and the texts of notices, follow it."""
+    body: ProjectPatch = call.body
+    projects = call.platform.projects
+    if body.timezone is None:
+        return _project_info(await projects.get(call.caller.project_id))
+    return _project_info(await projects.set_timezone(call.caller.project_id, body.timezone))
+
+
+def _project_info(project: Project) -> ProjectInfo:
+    return ProjectInfo(
+        id=project.id, name=project.name, descr=project.descr, tags=project.tags, timezone=project.timezone
+    )
 
 
 async def read_connection_info(call: Call) -> ConnectionInfo:
@@ -87,6 +111,17 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=read_project,
         tag="Project",
         info=ProjectInfo,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/project",
+        summary="Change the project's time zone",
+        handler=update_project,
+        tag="Project",
+        body=ProjectPatch,
+        info=ProjectInfo,
+        access=Access.ADMINISTRATOR,
+        extension=True,
     ),
     Endpoint(
         method="GET",

@@ -46,8 +46,10 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
 
     ts: int  # ms, where it begins
     timestamp: str
-    value: Any
-    count: int
+    value: Any  # of the first function
+    count: int  # 0: a gap
+    values: dict[str, Any] = {}  # by function, where several were asked for
+    end_ts: int | None = None  # ms, where the next one begins, of those of a calendar
 
 
 class Sampled(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +91,7 @@ class SeriesRetention(msgspec.Struct, frozen=True, kw_only=True):
     newest_ts: int
 
 
-Function = Literal["avg", "min", "max", "sum", "count", "first", "last", "p50", "p95"]
+Function = Literal["avg", "min", "max", "sum", "count", "first", "last", "p50", "p95", "delta", "rate", "twa"]
 
 
 def attributes(device_id: str, *, at: int | None = None) -> Call[list[Attribute]]:
@@ -113,10 +115,27 @@ def series(
 
 
 def aggregate(
-    device_id: str, identifier: str, fn: Function, *, start_time: float, end_time: float, interval: int
+    device_id: str,
+    identifier: str,
+    fn: Function | Sequence[Function],
+    *,
+    start_time: float,
+    end_time: float,
+    interval: int | str,
+    timezone: str | None = None,
+    gaps: bool | None = None,
 ) -> Call[list[Bucket]]:
-    """Buckets of ``interval`` ms over a range of any length, oldest first."""
-    query = {"start_time": start_time, "end_time": end_time, "interval": interval, "fn": fn}
+    """Buckets over a range of any length, oldest first: of ``interval`` ms, or ``1h``, ``1d``, ``1w``, ``1mo`` of the
+    calendar of a time zone (the project's where none is named); one or several functions in one pass. ``gaps``: also
+    buckets in which nothing counts, which those of a calendar are without it."""
+    query = {
+        "start_time": start_time,
+        "end_time": end_time,
+        "interval": interval,
+        "fn": fn if isinstance(fn, str) else ",".join(fn),
+        "timezone": timezone,
+        "gaps": None if gaps is None else str(gaps).lower(),
+    }
     path = f"/device/{segment(device_id)}/attribute/{segment(identifier)}/aggregate"
     return Call("GET", path, list[Bucket], query=query)
 

@@ -13,6 +13,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     descr: str = ""
     tags: dict[str, str] = {}
+    timezone: str = "+00:00"
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,11 @@ class ViewCredentials(msgspec.Struct, frozen=True, kw_only=True):
 
 def read() -> Call[Project]:
     return Call("GET", "/project", Project)
+
+
+def set_timezone(timezone: str) -> Call[Project]:
+    """For administrators. ``+08:00``, or a name such as ``Asia/Shanghai``."""
+    return Call("PUT", "/project", Project, {"timezone": timezone})
 
 
 def devices_stat() -> Call[DevicesStat]:

@@ -7,12 +7,15 @@ from typing import TypeVar
 
 from thingstead.errors import InvalidInput
 from thingstead.model.device import AttributeValue
-from thingstead.model.report import AggregateFunction, Bucket, Sample, SampleMethod, SeriesPoint
-from thingstead.storage.aggregation import Aggregation
+from thingstead.model.report import AggregateFunction, Bucket, Sample, SampleMethod, SeriesPoint, SpanBucket
+from thingstead.model.spans import FixedSpans, Spans
+from thingstead.storage.aggregation import NUMBERS
 from thingstead.storage.blocks import ANY, Column, decode_column
 from thingstead.storage.columns import Series, merged, series_of, without_repeats
+from thingstead.storage.counters import COUNTERS
 from thingstead.storage.sampling import sample
 from thingstead.storage.seals import Damaged
+from thingstead.storage.spanned import Aggregation
 from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.quarantine import Finding
@@ -140,11 +143,40 @@ class SqliteRanges:
         function: AggregateFunction,
         points_limit: int,
     ) -> list[Bucket]:
-        def run(reader: RangeReader) -> list[Bucket]:
-            aggregation = Aggregation(function, start, interval)
+        buckets = await self.spans(
+            device_number,
+            identifier,
+            start,
+            end,
+            spans=FixedSpans(start, interval),
+            functions=(function,),
+            gaps=False,
+            until=end + 1,
+            points_limit=points_limit,
+        )
+        return [Bucket(each.start, each.values[function], each.count) for each in buckets]
+
+    async def spans(
+        self,
+        device_number: int,
+        identifier: str,
+        start: int,
+        end: int,
+        *,
+        spans: Spans,
+        functions: Sequence[AggregateFunction],
+        gaps: bool,
+        until: int,
+        points_limit: int,
+    ) -> list[SpanBucket]:
+        def run(reader: RangeReader) -> list[SpanBucket]:
+            before = reader.newest(identifier, start - 1) if not COUNTERS.keys().isdisjoint(functions) else None
+            number = before is not None and type(before.value) in NUMBERS
+            held = (before.ts, before.value) if before is not None and number else None
+            aggregation = Aggregation(functions, spans, start, until, held)
             for column in reader.columns(identifier, start, end):
                 aggregation.add(column)
-            return aggregation.buckets()
+            return aggregation.buckets(gaps_to=end if gaps else None)
 
         return await self._read(device_number, points_limit, run)
 

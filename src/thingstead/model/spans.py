@@ -1,0 +1,116 @@
+"""How time is divided for aggregates: spans of equal length, or hours, days, weeks and months of a time zone."""
+
+import re
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import Literal, NamedTuple, Protocol
+
+Unit = Literal["m", "h", "d", "w", "mo"]
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+UNIT_MS: dict[Unit, int] = {"m": 60_000, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS, "mo": 28 * DAY_MS}  # or a bit more
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_MONDAY = date(1970, 1, 5).toordinal()
+CALENDAR_END_MS = 220_000_000_000_000  # in the year 8941; what lies around it can still be told
+_INTERVAL = re.compile(r"([1-9]\d{0,2})(mo|[mhdw])")
+
+
+class Spans(Protocol):
+    """A division of time into spans that follow each other."""
+
+    def around(self, ts: int) -> tuple[int, int]:
+        """The span that an instant (ms) lies in: where it begins, and where the next one does."""
+        ...
+
+
+class FixedSpans:
+    """Spans of ``interval`` ms, of which one begins at ``start``."""
+
+    def __init__(self, start: int, interval: int) -> None:
+        self._start = start
+        self._interval = interval
+
+    def around(self, ts: int) -> tuple[int, int]:
+        begin = self._start + (ts - self._start) // self._interval * self._interval
+        return begin, begin + self._interval
+
+
+class Interval(NamedTuple):
+    """So many units of the calendar."""
+
+    number: int
+    unit: Unit
+
+    @property
+    def least_ms(self) -> int:
+        """The length of one, or a bit less: the clocks may be set, and months are not of one length."""
+        return self.number * UNIT_MS[self.unit]
+
+
+def read_interval(text: str) -> Interval:
+    """``15m``, ``1h``, ``1d``, ``1w``, ``1mo`` and their multiples.
+
+    Raises:
+        ValueError: it is none, or minutes or hours that do not divide a day.
+    """
+    match = _INTERVAL.fullmatch(text)
+    if match is None:
+        raise ValueError("must be milliseconds, or a number and m, h, d, w or mo, such as 1h, 1d, 1w, 1mo")
+    return divided(Interval(int(match[1]), match[2]))  # type: ignore[arg-type]
+
+
+def interval_of(length_ms: int) -> Interval:
+    """The interval of the calendar that a length in ms stands for: whole days, or what divides a day.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if length_ms % DAY_MS == 0:
+        return Interval(length_ms // DAY_MS, "d")
+    if length_ms % UNIT_MS["m"]:
+        raise ValueError("must be whole minutes where a timezone is given")
+    return divided(Interval(length_ms // UNIT_MS["m"], "m"))
+
+
+def divided(interval: Interval) -> Interval:
+    """The interval; ValueError where it is minutes or hours that do not divide a day."""
+    if interval.unit in ("m", "h") and DAY_MS % interval.least_ms:
+        raise ValueError("must divide a day, or be whole days: 1d, 2d, 1w, 1mo")
+    return interval
+
+
+class CalendarSpans:
+    """Spans of a time zone's calendar.
+
+    Days begin at midnight, weeks on Monday, months on their first day; several of them are counted from 1 January 1970
+    (weeks from the first Monday after it), so that they are the same whatever range is read. Hours and minutes are
+    counted from midnight as time passes: a day of 25 hours has 25 spans of one hour.
+    """
+
+    def __init__(self, interval: Interval, zone: tzinfo) -> None:
+        self._number, self._unit = interval
+        self._zone = zone
+
+    def around(self, ts: int) -> tuple[int, int]:
+        day = (EPOCH + timedelta(milliseconds=ts)).astimezone(self._zone).date()
+        if self._unit == "mo":
+            month = (day.year * 12 + day.month - 1 - 1970 * 12) // self._number * self._number + 1970 * 12
+            return self._month(month), self._month(month + self._number)
+        if self._unit in ("d", "w"):
+            length = self._number * (7 if self._unit == "w" else 1)
+            origin = FIRST_MONDAY if self._unit == "w" else EPOCH.toordinal()
+            first = (day.toordinal() - origin) // length * length + origin
+            return _midnight(first, self._zone), _midnight(first + length, self._zone)
+        midnight, next_midnight = _midnight(day.toordinal(), self._zone), _midnight(day.toordinal() + 1, self._zone)
+        begin, end = FixedSpans(midnight, self._number * UNIT_MS[self._unit]).around(ts)
+        return begin, min(end, next_midnight)
+
+    def _month(self, number: int) -> int:
+        return _midnight(date(number // 12, number % 12 + 1, 1).toordinal(), self._zone)
+
+
+@lru_cache(maxsize=1024)
+def _midnight(day: int, zone: tzinfo) -> int:
+    """The instant at which a day begins; where the clocks pass midnight over, the one at which they do."""
+    begin = datetime.combine(date.fromordinal(day), datetime.min.time(), zone)
+    return (begin.astimezone(UTC) - EPOCH) // timedelta(milliseconds=1)
