@@ -18,6 +18,7 @@ from thingstead.gateway.hub import Downlink
 from thingstead.gateway.plane import Connection, ConnectionPlane, Granted, Receipt, Run
 from thingstead.gateway.subscriptions import Subscriptions, reaches_under
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
+from thingstead.model.wording import json_problem
 from thingstead.mqtt.connection_packets import Disconnect
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
@@ -180,8 +181,10 @@ class DevicePlane(ConnectionPlane):
     def _get(self, request_id: str, payload: bytes) -> None:
         try:
             keys = _decode_wanted(payload or b"{}").keys or []
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except (msgspec.ValidationError, RecursionError):
             raise InvalidInput('an object is expected, with "keys" as a list of identifiers or without') from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+            raise InvalidInput(json_problem(payload, exc)) from None
 
         async def answer() -> None:
             try:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from thingstead.model.wording import json_problem
+
 LEAST_RTU_BYTES = 4  # address, function, CRC
 MBAP_BYTES = 7
 MODBUS_CRC_POLYNOMIAL = 0xA001
@@ -15,13 +17,15 @@ def format_problem(stream_format: str, payload: bytes) -> str | None:
         try:
             payload.decode("utf-8")  # which Raw does not look at
             _decode(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return "is not JSON"
+        except RecursionError:
+            return "is not JSON: it is nested too deeply"
+        except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+            return f"is not JSON: {json_problem(payload, exc).removeprefix('invalid JSON: ')}"
     elif stream_format == "text":
         try:
             payload.decode("utf-8")
-        except UnicodeDecodeError:
-            return "is not UTF-8 text"
+        except UnicodeDecodeError as exc:
+            return f"is not UTF-8 text: {json_problem(payload, exc)}"
     elif stream_format == "modbus_rtu":
         if len(payload) < LEAST_RTU_BYTES or modbus_crc(payload[:-2]) != int.from_bytes(payload[-2:], "little"):
             return "is not a Modbus RTU frame (its CRC is wrong)"

@@ -108,7 +108,16 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         mqtt_sessions=MqttSessionService(store, clock),
         subscriptions=SubscriptionService(store, bus, clock, log_ins),
         sub_devices=SubDeviceService(
-            store, bus, clock, ingest, control, presence, devices, logs, timeout_s=config.sub_device_timeout_s
+            store,
+            bus,
+            clock,
+            ingest,
+            control,
+            presence,
+            devices,
+            logs,
+            timeout_s=config.sub_device_timeout_s,
+            api=config.http,
         ),
     )
 

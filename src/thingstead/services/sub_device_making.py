@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from thingstead.clock import Clock
+from thingstead.config import ApiSettings
 from thingstead.errors import Conflict, Forbidden, InvalidInput, ThingsteadError, TooManyRequests, Unavailable
 from thingstead.model import limits
 from thingstead.model.device import Device
@@ -19,10 +20,13 @@ MADE_BURST, MADE_INTERVAL_S = 100, 1.0  # sub-devices that one gateway makes at 
 
 
 class SubDeviceMaker:
-    """Makes sub-devices, within bounds of number and rate for each gateway."""
+    """Makes sub-devices, within bounds of number and rate for each gateway, and of number for each project."""
 
-    def __init__(self, store: Store, clock: Clock, devices: DeviceService, logs: DeviceLogService) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, devices: DeviceService, logs: DeviceLogService, settings: ApiSettings
+    ) -> None:
         self._store = store
+        self._most = settings.auto_create_devices_max
         self._devices = devices
         self._logs = logs
         self._made = Rations(clock, MADE_BURST, MADE_INTERVAL_S)
@@ -52,6 +56,8 @@ class SubDeviceMaker:
             raise Forbidden("no type has this type_key, or devices of it do not create themselves")
         if len(link.sub_devices) >= SUB_DEVICES_MADE_LIMIT:
             raise Conflict(f"the gateway has {SUB_DEVICES_MADE_LIMIT} sub-devices already")
+        if await self._store.device_types.count_self_created(gateway.project_id) >= self._most:
+            raise Forbidden("the project has as many devices of types that create themselves as it may")
         if self._made.take(gateway.number) is None:
             raise TooManyRequests("the gateway makes sub-devices too fast", retry_after_s=int(MADE_INTERVAL_S))
         new = NewDevice(name=address, type_id=device_type.id, gateway_id=gateway.id, sub_address=address)

@@ -5,6 +5,7 @@ from typing import Any
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
+from thingstead.config import ApiSettings
 from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.device import Device, DeviceFilter, Page
 from thingstead.model.messages import PresenceChanged, SessionsRevoked, SubDeviceAdded
@@ -43,13 +44,14 @@ class SubDeviceService:
         logs: DeviceLogService,
         *,
         timeout_s: int,
+        api: ApiSettings | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._ingest = ingest
         self._control = control
         self._presence = SubDevicePresence(presence, clock)
-        self._maker = SubDeviceMaker(store, clock, devices, logs)
+        self._maker = SubDeviceMaker(store, clock, devices, logs, api or ApiSettings())
         self._timeout_s = timeout_s
         self._gateways: dict[str, GatewayLink] = {}  # by the gateway's device id
         self._by_device: dict[str, SubDevice] = {}  # by the sub-device's id

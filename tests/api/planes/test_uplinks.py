@@ -153,7 +153,11 @@ async def test_data_is_kept_byte_for_byte(api: Api, device: Plane) -> None:
 
 async def test_data_that_breaks_its_format_is_refused(api: Api, device: Plane, house: House) -> None:
     response = await device.send("POST", "data/frames", content=b"\x01\x02")
-    assert response.json() == {"result": 0, "errcode": 400, "message": "frames: is not JSON"}
+    assert response.json() == {
+        "result": 0,
+        "errcode": 400,
+        "message": "frames: is not JSON: unexpected character at byte 0",
+    }
     assert (await rejected(api, device, house))[0]["topic"] == "data/frames"
 
 
