@@ -171,3 +171,10 @@ def test_a_throttled_caller_learns_how_long_to_wait() -> None:
     with pytest.raises(TooManyRequests) as throttled:
         info_of(Response(429, {"retry-after": "7"}, body), info.Project)
     assert throttled.value.retry_after_s == 7
+
+
+def test_what_the_server_passed_over_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    warnings = [{"field": "devicekey", "message": "is not known; did you mean device_key?"}]
+    body = msgspec.json.encode({"result": True, "info": {"id": "p", "name": "n"}, "warnings": warnings})
+    assert info_of(Response(200, {}, body), info.Project).id == "p"
+    assert caplog.messages == ["the server passed over devicekey, which is not known; did you mean device_key?"]

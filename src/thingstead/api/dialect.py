@@ -1,5 +1,6 @@
 """How the Project API says that something worked, and that it did not: the only place that makes its answers."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -33,7 +34,9 @@ class Answer(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-class _NamedError(msgspec.Struct, frozen=True):
+class NamedError(msgspec.Struct, frozen=True):
+    """A field, or another name in a request, and what is wrong with it."""
+
     field: str
     message: str
 
@@ -44,7 +47,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     result: bool = False
     errcode: int
     message: str
-    errors: list[_NamedError] = []
+    errors: list[NamedError] = []
 
 
 class Errcode(NamedTuple):
@@ -75,11 +78,20 @@ NO_STORE = (b"cache-control", b"no-store")
 UNKNOWN_RESOURCE = Answer(404, REQUEST_INVALID)
 
 
-def success(info: Any) -> Answer:
-    """HTTP 200 with ``info``; None stands for ``{}``, ``msgspec.Raw`` is put in as it is."""
-    if info is None:
-        return Answer(200, EMPTY_SUCCESS)
-    return Answer(200, b"".join((SUCCESS, encode(info), SUCCESS_END)))
+def success(info: Any, warnings: Sequence[FieldError] = ()) -> Answer:
+    """HTTP 200 with ``info``; None stands for ``{}``, ``msgspec.Raw`` is put in as it is.
+
+    Args:
+        warnings: names in the request that the endpoint does not know, and passed over.
+    """
+    body = EMPTY_SUCCESS if info is None else b"".join((SUCCESS, encode(info), SUCCESS_END))
+    return Answer(200, with_warnings(body, warnings) if warnings else body)
+
+
+def with_warnings(answer: bytes, warnings: Sequence[FieldError]) -> bytes:
+    """A JSON object with the member ``warnings``."""
+    named = [NamedError(*warning) for warning in warnings]
+    return b"".join((answer[:-1], b',"warnings":', encode(named), b"}"))
 
 
 def failure(error: ThingsteadError, *, malformed_json_status: int = 404) -> Answer:
@@ -102,7 +114,7 @@ def not_authenticated(error: ThingsteadError) -> Answer:
 
 
 def _envelope(errcode: int, message: str, errors: tuple[FieldError, ...] = ()) -> bytes:
-    named = [_NamedError(*error) for error in errors]
+    named = [NamedError(*error) for error in errors]
     return encode(Failure(errcode=errcode, message=message, errors=named))
 
 

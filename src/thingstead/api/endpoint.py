@@ -79,6 +79,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     body: Any = None  # a Struct type, or dict[str, Any] for a free object; None: no body
     body_optional: bool = False  # an empty body stands for {}
+    read_only: type[msgspec.Struct] | None = None  # what a caller may read, change and send back as the body
     query: type[msgspec.Struct] | None = None
     wide_integers: bool = False  # of more than 64 bits are left to the handler, which names them
     acts: bool = False  # a GET that does more than read; HEAD, which must not, is refused
@@ -92,6 +93,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     body_limit_bytes: int | None = None  # None: the setting; CREDENTIAL_BODY_BYTES where anybody may call
     confidential: bool = False  # the answer carries a credential; nobody on its way may store it
     topic: str = ""  # of a device's uplink: what MQTT calls it; what is refused is noted under it in the device's log
+
+    @property
+    def warns(self) -> bool:
+        """Whether its answer names what was passed over. Firmware gets no member that it does not expect: official one
+        parses the whole answer into 256 bytes."""
+        return not self.path.startswith("/device/")
 
     @property
     def for_devices(self) -> bool:

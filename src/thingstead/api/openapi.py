@@ -117,6 +117,19 @@ def _schemas(kinds: list[Any]) -> tuple[list[Schema], Schema]:
     return schemas, components
 
 
+WARNINGS: Schema = {
+    "warnings": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            "required": ["field", "message"],
+        },
+        "description": "Names in the request that are not known here, and were passed over.",
+    }
+}
+
+
 class _Operation:
     """Describes one endpoint."""
 
@@ -203,9 +216,10 @@ class _Operation:
         if self._endpoint.for_devices:
             refusal = {"$ref": "#/components/schemas/Refusal"}
             return {"schema": {"oneOf": [info, refusal]}, "example": {"result": 1} | shown}
+        warnings = {} if self._endpoint.extension else WARNINGS
         envelope = {
             "type": "object",
-            "properties": {"result": {"const": True}, "info": info},
+            "properties": {"result": {"const": True}, "info": info} | warnings,
             "required": ["result", "info"],
         }
         failure = {"$ref": "#/components/schemas/Failure"}

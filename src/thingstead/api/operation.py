@@ -5,9 +5,10 @@ from typing import Any
 from thingstead.api.body import Receive, Scope, read_body, while_connected
 from thingstead.api.dialect import NO_STORE, Answer, failure, not_authenticated, success
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.validation import body_decoder, query_decoder
+from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
+from thingstead.api.validation import MalformedJson, body_decoder, invalid, query_decoder
 from thingstead.config import ApiSettings
-from thingstead.errors import Forbidden, NotAuthenticated, ThingsteadError
+from thingstead.errors import FieldError, Forbidden, InvalidInput, NotAuthenticated, ThingsteadError
 from thingstead.services.platform import Platform
 from thingstead.services.tokens import NOBODY, Caller
 
@@ -23,6 +24,8 @@ class Operation:
             None if endpoint.body is None else body_decoder(endpoint.body, wide_integers=endpoint.wide_integers)
         )
         self._decode_query = None if endpoint.query is None else query_decoder(endpoint.query)
+        self._unknown_of_body = None if endpoint.body is None else unknown_of_body(endpoint.body, endpoint.read_only)
+        self._unknown_of_query = unknown_of_query(endpoint.query)
         self._body_limit_bytes = endpoint.body_limit(settings.body_limit_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
@@ -38,24 +41,49 @@ class Operation:
             except NotAuthenticated as exc:
                 return not_authenticated(exc)
         try:
-            answer = success(await self._call(scope, receive, path, caller))
+            warnings: list[FieldError] = []
+            answer = success(await self._call(scope, receive, path, caller, warnings), warnings)
         except ThingsteadError as exc:
             return failure(exc, malformed_json_status=self._settings.malformed_json_status)
         return answer._replace(headers=(NO_STORE,)) if self.endpoint.confidential else answer
 
-    async def _call(self, scope: Scope, receive: Receive, path: dict[str, str], caller: Caller) -> Any:
+    async def _call(
+        self, scope: Scope, receive: Receive, path: dict[str, str], caller: Caller, warnings: list[FieldError]
+    ) -> Any:
         if self.endpoint.access is Access.ADMINISTRATOR and caller.admin_id is None:
             raise Forbidden("only an administrator's AccessToken (admin_login) may do this")
-        query = None if self._decode_query is None else self._decode_query(scope["query_string"])
+        query_string: bytes = scope["query_string"]
+        if query_string:
+            warnings += self._unknown_of_query(query_string)
+        query = None if self._decode_query is None else self._decode_query(query_string)
         body = None
         if self._decode_body is not None:
             given = await read_body(receive, self._body_limit_bytes, self._settings.body_timeout_s)
-            body = self._decode_body(b"{}" if not given and self.endpoint.body_optional else given)
+            body = self._decode(b"{}" if not given and self.endpoint.body_optional else given, warnings)
+        if warnings and self.endpoint.extension:
+            raise invalid(warnings)
         peer = scope.get("client")
         call = Call(self._platform, path, caller=caller, query=query, body=body, remote_address=peer[0] if peer else "")
         if self.endpoint.large is not None and self.endpoint.large(call):
             return await while_connected(receive, self.endpoint.handler(call))
         return await self.endpoint.handler(call)
+
+    def _decode(self, given: bytes, warnings: list[FieldError]) -> Any:
+        """The body. Where it is refused, names that are not known are among what is wrong: they may be why."""
+        assert self._decode_body is not None  # else there is no body
+        try:
+            body = self._decode_body(given)
+        except MalformedJson:
+            raise
+        except InvalidInput as exc:
+            named = {error.field for error in exc.errors}
+            if self._unknown_of_body is None or named <= {"body"}:
+                raise
+            strange = [error for error in self._unknown_of_body(given) if error.field not in named]
+            raise invalid([*exc.errors, *strange]) from exc
+        if self._unknown_of_body is not None:
+            warnings += self._unknown_of_body(given)
+        return body
 
 
 def bearer_token(scope: Scope) -> str:

@@ -1,20 +1,21 @@
 """From bytes to Structs. The quick way decodes in one step; when that fails, the slow way names every bad field.
 
-Unknown members of a body are ignored, since real clients send extras; types are strict. An empty query value is the
-same as none, the last of several values counts.
+Types are strict. An empty query value is the same as none, the last of several values counts. Names that an endpoint
+does not know pass here, but for Structs that forbid them; see :mod:`~thingstead.api.unknown_names`.
 """
 
 import math
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from thingstead.config.nearest import nearest
 from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.json_text import has_wide_integer, is_too_deep
 from thingstead.model.limits import JSON_DEPTH
@@ -81,7 +82,7 @@ def query_decoder(kind: type[msgspec.Struct]) -> Callable[[bytes], Any]:
             found = find_errors(values, kind, strict=False)
             errors += [error for error in found if error.field not in uncountable]
         if errors:
-            raise _invalid(errors)
+            raise invalid(errors)
         return query
 
     return decode_query
@@ -113,7 +114,7 @@ def _default(kind: type[msgspec.Struct]) -> msgspec.Struct | None:
 
 
 def _is_number(kind: Any) -> bool:
-    return any(alternative in (int, float) for alternative in _alternatives(kind))
+    return any(alternative in (int, float) for alternative in alternatives(kind))
 
 
 def _is_countable(text: str) -> bool:
@@ -135,10 +136,11 @@ def _explain(body: bytes, kind: Any, error: msgspec.ValidationError) -> InvalidI
         return _too_deep()
     if is_too_deep(body):
         return _too_deep()
-    return _invalid(find_errors(value, kind) or [_field_error(error, kind, None)])
+    return invalid(find_errors(value, kind) or [_field_error(error, kind, None)])
 
 
-def _invalid(errors: list[FieldError]) -> InvalidInput:
+def invalid(errors: list[FieldError]) -> InvalidInput:
+    """A refusal that names these fields; at least one."""
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return InvalidInput(f"{first.field}: {first.message}{more}", errors)
@@ -150,11 +152,11 @@ def _too_deep() -> InvalidInput:
 
 def _wide_integer(body: bytes) -> InvalidInput:
     """Names the integer beyond 64 bits that a body holds, if it stands among the first NODES_LIMIT nodes."""
-    level: list[tuple[_Path, Any]] = [(None, msgspec.json.decode(body))]
+    level: list[tuple[Path, Any]] = [(None, msgspec.json.decode(body))]
     left = NODES_LIMIT
     while level and left > 0:
         left -= len(level)
-        below: list[tuple[_Path, Any]] = []
+        below: list[tuple[Path, Any]] = []
         for path, value in level:
             if isinstance(value, int) and not -(2**63) <= value < 2**63:
                 return InvalidInput.field(_text(path), WIDE_INTEGER)
@@ -173,7 +175,7 @@ class _Search:
         self._strict = strict
         self._nodes_left = NODES_LIMIT
 
-    def look_at(self, value: Any, kind: Any, path: "_Path") -> None:
+    def look_at(self, value: Any, kind: Any, path: "Path") -> None:
         """Adds what is wrong with ``value``: what is wrong with its parts, and only if these are all right itself."""
         self._nodes_left -= 1
         try:
@@ -187,11 +189,11 @@ class _Search:
             if len(self.found) == before:
                 self.found.append(_field_error(exc, kind, path))
 
-    def _parts(self, value: Any, kind: Any, path: "_Path") -> Iterator[tuple[Any, Any, "_Path"]]:
+    def _parts(self, value: Any, kind: Any, path: "Path") -> Iterator[tuple[Any, Any, "Path"]]:
         """What a value is made of: (part, its kind, its path). Notes required members that are missing."""
-        for alternative in _alternatives(kind):
+        for alternative in alternatives(kind):
             origin, arguments = typing.get_origin(alternative), typing.get_args(alternative)
-            if isinstance(value, dict) and _is_struct(alternative):
+            if isinstance(value, dict) and is_struct(alternative):
                 return self._members(value, alternative, path)
             if isinstance(value, dict) and origin is dict:
                 return ((item, arguments[1], (path, key)) for key, item in value.items())
@@ -200,20 +202,24 @@ class _Search:
         return iter(())
 
     def _members(
-        self, value: dict[str, Any], struct: type[msgspec.Struct], path: "_Path"
-    ) -> Iterator[tuple[Any, Any, "_Path"]]:
+        self, value: dict[str, Any], struct: type[msgspec.Struct], path: "Path"
+    ) -> Iterator[tuple[Any, Any, "Path"]]:
         for field in msgspec.structs.fields(struct):
             if field.encode_name in value:
                 yield value[field.encode_name], field.type, (path, field.encode_name)
             elif field.required:
                 self.found.append(FieldError(_text((path, field.encode_name)), "is required"))
+        if struct.__struct_config__.forbid_unknown_fields:
+            known = [field.encode_name for field in msgspec.structs.fields(struct)]
+            strange = [name for name in value if name not in known]
+            self.found += [unknown(name, known, path) for name in strange[:ERRORS_LIMIT]]
 
 
 # Where something stands: (where its parent stands, key or index). It becomes a text only for what is refused.
-_Path: typing.TypeAlias = "tuple[_Path, str | int] | None"
+Path: typing.TypeAlias = "tuple[Path, str | int] | None"
 
 
-def _text(path: "_Path") -> str:
+def _text(path: "Path") -> str:
     """``inner[2].identifier``; a long key or path is cut."""
     names: list[str] = []
     while path is not None:
@@ -226,20 +232,25 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _alternatives(kind: Any) -> tuple[Any, ...]:
+def unknown(name: str, known: Iterable[str], path: "Path") -> FieldError:
+    """That a member or a name of a query is not known, and which one may have been meant."""
+    return FieldError(_text((path, name)), f"is not known{nearest(name, known)}")
+
+
+def alternatives(kind: Any) -> tuple[Any, ...]:
     """The members of a union, without annotations; a plain type is its own only member."""
     while typing.get_origin(kind) is typing.Annotated:
         kind = typing.get_args(kind)[0]
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return tuple(inner for member in typing.get_args(kind) for inner in _alternatives(member))
+        return tuple(inner for member in typing.get_args(kind) for inner in alternatives(member))
     return (kind,)
 
 
-def _is_struct(kind: Any) -> bool:
+def is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def _field_error(error: msgspec.ValidationError, kind: Any, path: "_Path") -> FieldError:
+def _field_error(error: msgspec.ValidationError, kind: Any, path: "Path") -> FieldError:
     text = str(error)
     location = LOCATION.search(text)
     name = "" if path is None else _text(path)

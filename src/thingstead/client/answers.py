@@ -1,5 +1,6 @@
 """Answers of a server as values, or as the errors that they mean."""
 
+import logging
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +19,8 @@ from thingstead.errors import (
     TooManyRequests,
     Unavailable,
 )
+
+log = logging.getLogger("thingstead.client")
 
 T = TypeVar("T")
 BY_ERRCODE: dict[int, type[ThingsteadError]] = {
@@ -38,6 +41,7 @@ class _Envelope(msgspec.Struct):
     errcode: int = 0
     message: str = ""
     errors: list[_Field] = []
+    warnings: list[_Field] = []  # names in the request that the server does not know
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
@@ -71,6 +75,8 @@ def _checked(response: Response) -> _Envelope:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         envelope = _Envelope()
     if envelope.result in (True, 1) and response.status == 200:
+        for warning in envelope.warnings:
+            log.warning("the server passed over %s, which %s", warning.field, warning.message)
         return envelope
     # A proxy in between has no errcode; what it answers is known by its status.
     message = envelope.message or f"the server answered HTTP {response.status}"

@@ -1,6 +1,5 @@
 """Reads a configuration from where people give it, and shows it to them."""
 
-import difflib
 import ipaddress
 import re
 import tomllib
@@ -11,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 import msgspec
 from msgspec import Meta
 
+from thingstead.config.nearest import nearest
 from thingstead.config.tree import PREFIX, SETTINGS, Config, check_doors
 from thingstead.errors import ConfigError
 
@@ -90,7 +90,7 @@ def _flattened(table: Mapping[str, Any], prefix: str, origin: str) -> Iterator[G
         if name in SETTINGS:
             yield Given(name, value, origin)
         elif not any(known.startswith(f"{name}.") for known in SETTINGS):
-            raise ConfigError(f"{origin}: unknown setting {name}{_nearest(name, SETTINGS)}")
+            raise ConfigError(f"{origin}: unknown setting {name}{nearest(name, SETTINGS)}")
         elif isinstance(value, dict):
             yield from _flattened(value, f"{name}.", origin)
         else:
@@ -102,7 +102,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
         if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
             continue
         if variable not in _BY_VARIABLE:
-            raise ConfigError(f"unknown environment variable {variable}{_nearest(variable, _BY_VARIABLE)}")
+            raise ConfigError(f"unknown environment variable {variable}{nearest(variable, _BY_VARIABLE)}")
         name = _BY_VARIABLE[variable]
         yield Given(name, _from_text(name, text), variable)
 
@@ -118,11 +118,6 @@ def _from_text(name: str, text: str) -> Any:
         return msgspec.json.decode(text) if text.strip() else []
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return text  # and is refused as what it is
-
-
-def _nearest(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _checked(given: Given) -> Any:

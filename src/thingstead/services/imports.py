@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
+from thingstead.config.nearest import nearest
 from thingstead.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable
 from thingstead.model import ids, limits
 from thingstead.model.device import Device
@@ -222,6 +223,10 @@ def _check_row(index: int, row: Any, names: _Names) -> _Checked | RowResult:
         fields = msgspec.convert(row, ImportRow)
     except msgspec.ValidationError:
         return _refused(index, _shape_errors(row))
+    strange = [name for name in row if name not in ImportRow.__struct_fields__]
+    if strange:
+        known = ImportRow.__struct_fields__
+        return _refused(index, [FieldError(name[:64], f"is not known{nearest(name, known)}") for name in strange[:20]])
     new = NewDevice(
         name=fields.name,
         descr=fields.descr,

@@ -118,7 +118,7 @@ async def test_several_levels_a_schedule_and_devices_come_back(api: Api, house: 
         ({"raise": {"attribute": "temperature"}}, {"raise.op"}),
         ({"raise": {**HOT, "value": 200}}, {"raise.value"}),
         ({"raise": {**HOT, "op": "=>"}}, {"raise.op"}),
-        ({"raise": {**HOT, "valeu": 1}}, {"raise"}),
+        ({"raise": {**HOT, "valeu": 1}}, {"raise.valeu"}),
         ({"raise": {"and": [HOT, {"attribute": "mode", "op": ">", "value": 1}]}}, {"raise.and[1].op"}),
         ({"clear": {**HOT, "value": 90}}, {"clear"}),
         ({"levels": [{"level": 1, "raise": HOT}]}, {"levels"}),

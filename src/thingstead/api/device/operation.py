@@ -4,11 +4,12 @@ from typing import Any
 
 from thingstead.api.body import Receive, Scope, read_body
 from thingstead.api.device.dialect import failure, success
-from thingstead.api.dialect import NO_STORE, Answer
+from thingstead.api.dialect import NO_STORE, Answer, with_warnings
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.validation import body_decoder, query_decoder
+from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
+from thingstead.api.validation import body_decoder, invalid, query_decoder
 from thingstead.config import ApiSettings
-from thingstead.errors import Conflict, InvalidInput, NotAuthenticated, ThingsteadError, Unavailable
+from thingstead.errors import Conflict, FieldError, InvalidInput, NotAuthenticated, ThingsteadError, Unavailable
 from thingstead.services.platform import Platform
 
 ACCESS_TOKEN = "access_token"  # noqa: S105 - the name of a path parameter
@@ -24,6 +25,9 @@ class DeviceOperation:
         self._settings = settings
         decodes = endpoint.body is not None and not endpoint.raw
         self._decode_body = body_decoder(endpoint.body, wide_integers=endpoint.wide_integers) if decodes else None
+        checks = endpoint.warns and endpoint.body not in (None, bytes)
+        self._unknown_of_body = unknown_of_body(endpoint.body) if checks else None
+        self._unknown_of_query = unknown_of_query(endpoint.query)
         self._decode_query = None if endpoint.query is None else query_decoder(endpoint.query)
         self._body_limit_bytes = endpoint.body_limit(settings.body_limit_bytes)
 
@@ -46,19 +50,29 @@ class DeviceOperation:
         except ThingsteadError as exc:
             return failure(exc)
         try:
-            await self._prepare(call, scope, receive)
-            return success(await self.endpoint.handler(call))
+            warnings = await self._prepare(call, scope, receive)
+            answer = success(await self.endpoint.handler(call))
+            return answer._replace(body=with_warnings(answer.body, warnings)) if warnings else answer
         except ThingsteadError as exc:
             if self.endpoint.topic and not isinstance(exc, Unavailable):
                 self._note(call, exc)
             return failure(exc)
 
-    async def _prepare(self, call: Call, scope: Scope, receive: Receive) -> None:
+    async def _prepare(self, call: Call, scope: Scope, receive: Receive) -> list[FieldError]:
+        """Reads query and body into the call; names in them that are not known."""
+        unknown: list[FieldError] = []
+        if scope["query_string"] and self.endpoint.warns:
+            unknown += self._unknown_of_query(scope["query_string"])
         if self._decode_query is not None:
             call.query = self._decode_query(scope["query_string"])
         if self.endpoint.body is not None:
             body = await read_body(receive, self._body_limit_bytes, self._settings.body_timeout_s)
             call.body = body if self._decode_body is None else self._decode_body(body)
+            if body and self._unknown_of_body is not None:
+                unknown += self._unknown_of_body(body)
+        if unknown and self.endpoint.extension:
+            raise invalid(unknown)
+        return unknown
 
     def _note(self, call: Call, error: ThingsteadError) -> None:
         errors = error.errors if isinstance(error, InvalidInput | Conflict) else ()

@@ -207,6 +207,7 @@ ENDPOINTS = (
         summary="Change an alarm rule",
         handler=update_rule,
         body=RulePatch,
+        read_only=AlarmRuleInfo,
         info=AlarmRuleInfo,
         refusals=(NotFound,),
         example=THOROUGH,

@@ -160,6 +160,7 @@ ENDPOINTS = (
         summary="Replace a notification group",
         handler=update_group,
         body=NotifyGroupBody,
+        read_only=NotifyGroupInfo,
         info=NotifyGroupInfo,
         refusals=(NotFound,),
         example=EXAMPLE,

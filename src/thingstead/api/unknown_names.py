@@ -1,0 +1,123 @@
+"""Finds members of a body and names of a query that an endpoint does not know: a typing error must not be taken for
+something else."""
+
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from thingstead.api.validation import Path, alternatives, is_struct, parse_query, unknown
+from thingstead.errors import FieldError
+
+UNKNOWN_LIMIT = 20  # named in one answer
+
+
+def unknown_of_body(
+    kind: Any, read_only: type[msgspec.Struct] | None = None
+) -> Callable[[bytes], list[FieldError]] | None:
+    """A function that names members that a JSON body of this kind has and should not, at most UNKNOWN_LIMIT; nothing
+    of what is not JSON. None where a body may have any members.
+
+    Args:
+        read_only: what a caller may have read, changed and sent back: its members are known, too.
+    """
+    shape = _shape_of(kind, {})
+    if read_only is not None and shape.fields is not None:
+        more = {field.encode_name: _ANYTHING for field in msgspec.structs.fields(read_only)}
+        shape.fields = more | shape.fields
+    if not shape.binds:
+        return None
+
+    def look(body: bytes) -> list[FieldError]:
+        found: list[FieldError] = []
+        try:
+            _walk(shape, msgspec.json.decode(body), None, found)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass  # it is refused for that
+        return found
+
+    return look
+
+
+def unknown_of_query(kind: type[msgspec.Struct] | None) -> Callable[[bytes], list[FieldError]]:
+    """The same of a query string; ``kind`` is None where an endpoint has no query at all."""
+    known = [] if kind is None else [field.encode_name for field in msgspec.structs.fields(kind)]
+
+    def look(query_string: bytes) -> list[FieldError]:
+        strange = [name for name in parse_query(query_string) if name not in known]
+        return [unknown(name, known, None) for name in strange[:UNKNOWN_LIMIT]]
+
+    return look
+
+
+class _Shape:
+    """What is known of the members of a value, at any depth; None: they may be anything."""
+
+    __slots__ = ("fields", "items", "values")
+
+    def __init__(self) -> None:
+        self.fields: dict[str, _Shape] | None = None  # of an object
+        self.values: _Shape | None = None  # of each member of an object with free names
+        self.items: _Shape | None = None  # of each item of an array
+
+    @property
+    def binds(self) -> bool:
+        """Whether any name could be unknown."""
+        return not (self.fields is None and self.values is None and self.items is None)
+
+
+_ANYTHING = _Shape()
+
+
+def _shape_of(kind: Any, made: dict[Any, _Shape]) -> _Shape:
+    """``made``: by Struct, since these may hold themselves."""
+    shape = _Shape()
+    objects = 0
+    for each in alternatives(kind):
+        origin, arguments = typing.get_origin(each), typing.get_args(each)
+        if is_struct(each):
+            objects += 1
+            shape.fields = _fields_of(each, made)
+        elif origin is dict:
+            objects += 1
+            values = _shape_of(arguments[1], made)
+            shape.values = values if values.binds else None
+        elif origin in (list, tuple):
+            items = _shape_of(arguments[0], made)
+            shape.items = items if items.binds else None
+        elif each in (Any, dict, msgspec.Raw):
+            return _ANYTHING
+    if objects > 1:  # which of them is meant cannot be told by their names
+        shape.fields = shape.values = None
+    return shape
+
+
+def _fields_of(struct: type[msgspec.Struct], made: dict[Any, _Shape]) -> dict[str, _Shape]:
+    shape = made.get(struct)
+    if shape is None:
+        shape = made[struct] = _Shape()
+        shape.fields = {}
+        for field in msgspec.structs.fields(struct):
+            shape.fields[field.encode_name] = _shape_of(field.type, made)
+    assert shape.fields is not None  # as above
+    return shape.fields
+
+
+def _walk(shape: _Shape, value: Any, path: Path, found: list[FieldError]) -> None:
+    if isinstance(value, dict):
+        if shape.fields is None and shape.values is None:
+            return
+        for name, member in value.items():
+            if len(found) >= UNKNOWN_LIMIT:
+                return
+            below = shape.values if shape.fields is None else shape.fields.get(name)
+            if below is None:
+                found.append(unknown(name, shape.fields or (), path))
+            else:
+                _walk(below, member, (path, name), found)
+    elif isinstance(value, list) and shape.items is not None:
+        for index, item in enumerate(value):
+            if len(found) >= UNKNOWN_LIMIT:
+                return
+            _walk(shape.items, item, (path, index), found)

@@ -1,0 +1,29 @@
+"""Which known name somebody may have meant who wrote an unknown one."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+CUTOFF = 0.6  # how alike two names are that may have been mixed up; 1: the same
+NAME_CHARACTERS = 64  # of an unknown name that is longer nobody says what was meant
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean device_type?``, or an empty text where nothing known comes near: names that are alike (also
+    ``deviceType``), else one of which the name is a part (``type``)."""
+    if len(name) > NAME_CHARACTERS:
+        return ""
+    by_shape = {_shape(each): each for each in known}
+    shape = _shape(name)
+    near = difflib.get_close_matches(shape, by_shape, n=1, cutoff=CUTOFF)
+    if not near and shape:
+        words = set(shape.split("_"))
+        part_of = (each for each in by_shape if words <= set(each.split("_")))
+        near = sorted(part_of, key=lambda each: (len(each), each))
+    return f"; did you mean {by_shape[near[0]]}?" if near else ""
+
+
+def _shape(name: str) -> str:
+    return _HUMP.sub("_", name).replace("-", "_").lower()
