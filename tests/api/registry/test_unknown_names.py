@@ -91,7 +91,7 @@ def test_names_of_a_query_are_found() -> None:
         ("deviceType", "device_type"),
         ("device-type", "device_type"),
         ("devicetype", "device_type"),
-        ("identifer", "identifier"),
+        ("identifierx", "identifier"),
         ("start", "start_time"),
         ("zzz", None),
         ("", None),
@@ -140,8 +140,8 @@ async def test_an_endpoint_of_the_reference_accepts_it_and_says_so(api: Api, hou
 
 
 async def test_a_refusal_names_what_is_not_known_too(api: Api) -> None:
-    refusal = await api.refusal("POST", "device", {"nmae": "a"})
-    assert refusal.fields == {"name", "nmae"}
+    refusal = await api.refusal("POST", "device", {"name_": "a"})
+    assert refusal.fields == {"name", "name_"}
 
 
 async def test_the_application_plane_warns_and_the_device_plane_answers_as_firmware_expects(
