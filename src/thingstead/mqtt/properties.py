@@ -170,18 +170,14 @@ def parse_properties(reader: wire.Reader, place: Place) -> Properties:
         value = rule.kind.read(inner)
         if rule.check is not None and not rule.check(value):
             raise MqttError(rule.refusal, f"{prop.name} has an impossible value")
-        several = prop is Property.USER_PROPERTY or prop is Property.SUBSCRIPTION_IDENTIFIER
         if prop in found and not _repeats(prop, place):
             # 2.2.2.2: "It is a Protocol Error to include" a property more than once.
             raise protocol_error(f"{prop.name} stands twice")
-        if several:
-            if reader.from_client and place is PacketType.PUBLISH and prop is Property.SUBSCRIPTION_IDENTIFIER:
-                # [MQTT-3.3.4-6] A client does not send subscription identifiers.
-                raise protocol_error("PUBLISH from a client has a subscription identifier")
-            values = found[prop] = lists.setdefault(prop, [])
-            values.append(value)
-            if reader.from_client and len(values) > USER_PROPERTIES_LIMIT:
-                raise MqttError(ReasonCode.QUOTA_EXCEEDED, f"more than {USER_PROPERTIES_LIMIT} user properties")
+        if prop is Property.USER_PROPERTY or prop is Property.SUBSCRIPTION_IDENTIFIER:
+            if reader.from_client:
+                _check_repeated(prop, place, len(lists.get(prop, ())))
+            found[prop] = lists.setdefault(prop, [])
+            lists[prop].append(value)
         else:
             found[prop] = value
     for prop, values in lists.items():
@@ -189,16 +185,27 @@ def parse_properties(reader: wire.Reader, place: Place) -> Properties:
     return found
 
 
+def _check_repeated(prop: Property, place: Place, count: int) -> None:
+    """One more of a client's properties that others may repeat. Raises MqttError."""
+    if place is PacketType.PUBLISH and prop is Property.SUBSCRIPTION_IDENTIFIER:
+        # [MQTT-3.3.4-6] A client does not send subscription identifiers.
+        raise protocol_error("PUBLISH from a client has a subscription identifier")
+    if count >= USER_PROPERTIES_LIMIT:
+        raise MqttError(ReasonCode.QUOTA_EXCEEDED, f"more than {USER_PROPERTIES_LIMIT} user properties")
+
+
+_BY_IDENTIFIER: dict[int, tuple[_Rule, Property]] = {int(prop): (rule, prop) for prop, rule in RULES.items()}
+
+
 def _rule_of(identifier: int, place: Place) -> tuple[_Rule, Property]:
-    try:
-        prop = Property(identifier)
-    except ValueError:
-        raise malformed(f"unknown property 0x{identifier:02X}") from None
-    rule = RULES[prop]
+    found = _BY_IDENTIFIER.get(identifier)
+    if found is None:
+        raise malformed(f"unknown property 0x{identifier:02X}")
+    rule, prop = found
     if place not in rule.places:
         # 2.2.2.2: an identifier that is not valid for its packet type makes the packet malformed.
         raise malformed(f"{prop.name} is not allowed in this packet")
-    return rule, prop
+    return found
 
 
 def serialize_properties(properties: Properties, place: Place) -> bytes:
