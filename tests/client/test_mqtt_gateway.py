@@ -19,7 +19,7 @@ from thingstead.client import (
     devices,
     logs,
 )
-from thingstead.errors import InvalidInput
+from thingstead.errors import Forbidden, InvalidInput
 
 
 class House(NamedTuple):
@@ -110,3 +110,23 @@ async def test_sub_devices_are_online_again_after_the_gateway_has_connected_agai
         return told == [True, False, True]  # newest first
 
     await until(back)
+
+
+async def test_a_client_on_a_device_that_is_no_gateway_learns_it_at_once(site: Site) -> None:
+    device = await register(site, "no gateway")
+    async with asyncio.timeout(10), MqttGateway(device.certificate, site.broker) as gateway:
+        meter = gateway.sub_device("1")
+        for call in (meter.report({"t": 1}), meter.event("e"), meter.attributes(), meter.connect()):
+            with pytest.raises(Forbidden, match="no gateway"):
+                await call
+        assert gateway.online == set()
+
+
+async def test_a_sub_device_is_made_where_its_type_lets_it(site: Site, house: House) -> None:
+    open_type = await site.api.run(device_types.create("open", conn_type="2", auto_create=True))
+    detail = await site.api.run(device_types.read(open_type.id))
+    meter = house.gateway.sub_device("new")
+    with pytest.raises(InvalidInput, match="no such sub-device"):
+        await meter.connect()
+    await meter.connect(type_key=detail.type_key)
+    assert await meter.report({"power": 5}) == []

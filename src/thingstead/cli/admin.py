@@ -12,6 +12,7 @@ from thingstead.cli.options import command_config, config_option, data_dir_optio
 from thingstead.config import Config
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.project import Project
+from thingstead.model.unicode_text import account_key
 from thingstead.server import FolderInUse, open_platform
 from thingstead.services.platform import Platform
 
@@ -61,8 +62,10 @@ def chosen_project(projects: Sequence[Project], project_id: str | None) -> Proje
 
 
 async def _admin_id(platform: Platform, project_id: str, account: str) -> str:
-    for administrator in await platform.accounts.list_administrators(project_id):
-        if administrator.account == account:
-            admin_id: str = administrator.id
-            return admin_id
+    administrators = await platform.accounts.list_administrators(project_id)
+    exact = [each.id for each in administrators if each.account == account]
+    alike = [each.id for each in administrators if account_key(each.account) == account_key(account)]
+    if exact or len(alike) == 1:
+        admin_id: str = (exact or alike)[0]
+        return admin_id
     raise NotFound(f"no administrator {account} in project {project_id}")

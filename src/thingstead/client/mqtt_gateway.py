@@ -15,6 +15,7 @@ from thingstead.client.mqtt_device import (
     result_of,
 )
 from thingstead.client.planes import PastReport
+from thingstead.errors import Forbidden, InvalidInput
 
 GATEWAY_FILTERS = (
     "gateway/attributes/response",
@@ -60,10 +61,15 @@ class SubDevice:
 
         Raises:
             Forbidden: the device that is connected is no gateway.
+            InvalidInput: the gateway has no such sub-device.
         """
         self._gateway.online.add(self.address)
         body = {"device": self.address} if type_key is None else {"device": self.address, "type_key": type_key}
-        await self._gateway.send("gateway/connect", body, None)
+        try:
+            await self._gateway.send("gateway/connect", body, None)
+        except (Forbidden, InvalidInput):
+            self._gateway.online.discard(self.address)
+            raise
 
     async def disconnect(self) -> None:
         """It is offline from now on."""

@@ -57,6 +57,7 @@ def explain_topic(topic: str, *, gateway: bool) -> str:
     return "the topic means nothing here" + _did_you_mean(topic, known)
 
 
+@lru_cache(maxsize=1_000)  # nearly all devices subscribe with the same filters, which have 256 characters at most
 def explain_filter(topic_filter: str, *, gateway: bool) -> str | None:
     """Why nothing will ever come for a subscription to ``topic_filter``; None where something may."""
     topic_filter = parse_shared(topic_filter).topic_filter

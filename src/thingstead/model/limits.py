@@ -151,7 +151,7 @@ class Problems:
     def account(self, value: str, field: str = "account") -> None:
         """What a person logs in with."""
         value = normal(value)
-        if len(value) > ACCOUNT_LENGTH or not _ACCOUNT.match(value):
+        if invisible_character(value) is not None or len(value) > ACCOUNT_LENGTH or not _ACCOUNT.match(value):
             self.add(field, f"must be 1 to {ACCOUNT_LENGTH} letters, digits, '.', '_', '@', '+' or '-'")
 
     def password(self, value: str, field: str = "password") -> None:

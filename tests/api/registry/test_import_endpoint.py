@@ -109,10 +109,20 @@ async def test_gateway_address_and_customer_of_a_row_are_kept(api: Api) -> None:
         {"name": "e", "type": sub_type, "gateway": "nowhere", "sub_address": "2"},
         {"name": "f", "customer": "nobody"},
         {"name": "g", "sub_adress": "3"},
+        {"name": 10**20, "tags": {"a": 10**20}},
     )
     named = [[error["field"] for error in item.get("errors", [])] for item in info["items"]]
-    assert named == [[], ["sub_address"], ["sub_address"], ["type"], ["gateway"], ["customer"], ["sub_adress"]]
-    assert (info["created"], info["refused"]) == (1, 6)
+    assert named == [
+        [],
+        ["sub_address"],
+        ["sub_address"],
+        ["type"],
+        ["gateway"],
+        ["customer"],
+        ["sub_adress"],
+        ["name", "tags"],
+    ]
+    assert (info["created"], info["refused"]) == (1, 7)
     [listed] = (await api.get("devices", gateway=gateway))["items"]
     device_id = info["items"][0]["id"]
     assert listed["id"] == device_id

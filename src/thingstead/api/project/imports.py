@@ -58,6 +58,7 @@ ENDPOINTS = (
         handler=import_devices,
         tag="Devices",
         body=ImportBody,
+        wide_integers=True,
         info=ImportInfo,
         extension=True,
         body_limit_bytes=IMPORT_BODY_BYTES,

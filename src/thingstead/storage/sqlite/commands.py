@@ -16,7 +16,8 @@ COMMANDS = Layout("commands", Command, json=("params", "reply"))
 EXPIRED_BYTES = 8 * 1024 * 1024  # params of those that end in one transaction: their rows are written anew
 _WANTED = "WHERE device_id = ? AND create_time BETWEEN ? AND ?"
 _COUNT = f"SELECT count(*) FROM commands {_WANTED}"  # noqa: S608 - both parts are ours
-_OPEN = "FROM commands WHERE device_id = ? AND open = 1"
+# The planner would take an index of all commands of the device, and read their rows.
+_OPEN = "FROM commands INDEXED BY commands_open WHERE device_id = ? AND open = 1"
 _CHANGED = "SELECT device_id, command_id, method, state, reason FROM commands WHERE id = ?"
 _ENDS_AS_IT_IS = "(NOT reply_defined AND (state = 'delivered' OR (state = 'sent' AND sent_qos = 0)))"
 _REASON = (
