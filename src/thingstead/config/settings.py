@@ -335,6 +335,16 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         about("History of all projects over which the oldest is dropped; 0 sets no bound.", "bytes", ge=0),
     ] = 0
+    retention_grace_days: Annotated[
+        float,
+        about(
+            "How long new rules that would drop history wait, so that they can be taken back; 0 lets them begin at"
+            " once.",
+            "days",
+            ge=0,
+            le=365,
+        ),
+    ] = 7
     retention_interval_s: Annotated[
         float,
         about("How often what is past its time is dropped.", "seconds", ge=1, le=86_400),

@@ -77,6 +77,15 @@ class Dropped(NamedTuple):
     go_on_after: int | None  # number of a device; None at the end
 
 
+class Counted(NamedTuple):
+    """What one step of counting what would be dropped counted, and where the next one goes on."""
+
+    points: int
+    size_bytes: int
+    devices: int  # that would lose something
+    go_on_after: int | None  # number of a device; None at the end
+
+
 class LogsDue(NamedTuple):
     """How many rows of a log are past their time; a row may count in both."""
 

@@ -13,20 +13,20 @@ from thingstead.errors import NotFound, ThingsteadError
 from thingstead.model import limits
 from thingstead.model.retention import (
     DAY_MS,
-    KEEP,
     Cutoff,
     HistoryExtent,
     RetentionPolicy,
     RetentionRule,
     StoredDevice,
 )
+from thingstead.services.history import iso_utc
 from thingstead.services.log_retention import LogRetention
+from thingstead.services.retention_changes import PendingRetention, RetentionChange, RetentionChanges
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.retention")
 
 SETTLE_AFTER_MS = 3_600_000  # points that wait for more of their kind are brought where they stay after so long
-SLACK_SHARE = 32  # a block is shortened where its oldest point is older than it may be by one part in so many
 NOTHING = HistoryExtent(0, 0, None)
 
 
@@ -39,6 +39,7 @@ class RetentionInfo(msgspec.Struct, frozen=True, kw_only=True):
     points: int  # kept, without those of the last hours
     size_bytes: int  # about what they take on disk
     oldest_ts: int | None  # ms, rounded down to the hour; null: nothing is kept
+    pending: PendingRetention | None = None  # rules that replace these at an instant, unless they are taken back
 
 
 class SeriesRetention(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +61,7 @@ class RetentionService:
         self._clock = clock
         self._settings = settings
         self.logs = LogRetention(store, clock, settings)
+        self.changes = RetentionChanges(store, clock, settings)
         self._task: asyncio.Task[None] | None = None
         self.extent = NOTHING  # of all projects, as of the last run
         self.points_dropped = 0
@@ -80,32 +82,24 @@ class RetentionService:
             points=extent.points,
             size_bytes=extent.size_bytes,
             oldest_ts=extent.oldest_ts,
+            pending=await self.changes.pending(project_id),
         )
 
-    async def put_policy(self, project_id: str, policy: RetentionPolicy) -> None:
-        """Replaces the rules of a project. What they no longer cover is dropped at the next run.
-
-        Raises:
-            InvalidInput: names every bad field.
-        """
-        problems = limits.Problems()
-        problems.count("rules", policy.rules, limits.RETENTION_RULES_COUNT)
-        seen: set[tuple[str | None, str | None]] = set()
-        for index, rule in enumerate(policy.rules):
-            where = f"rules[{index}]"
-            if not 0 <= rule.days <= limits.RETENTION_DAYS:
-                problems.add(f"{where}.days", f"must be 0 to {limits.RETENTION_DAYS}")
-            if rule.identifier is not None:
-                problems.identifier(f"{where}.identifier", rule.identifier)
-            if rule.device_type is not None and not await self._is_type(project_id, rule.device_type):
-                problems.add(f"{where}.device_type", "does not exist in the project")
-            if (rule.device_type, rule.identifier) in seen:
-                problems.add(where, "another rule is for the same")
-            seen.add((rule.device_type, rule.identifier))
-        if not 0 <= policy.max_bytes <= limits.SIZE_BYTES:
-            problems.add("max_bytes", f"must be 0 to {limits.SIZE_BYTES}")
-        problems.refuse()
-        await self._store.retention.put_policy(project_id, policy)
+    async def put_policy(
+        self, project_id: str, policy: RetentionPolicy, grace_days: float | None = None
+    ) -> RetentionChange:
+        """Replaces the rules of a project, at once or after the grace period; see :meth:`RetentionChanges.put`. What
+        they no longer cover is dropped at the next run."""
+        change = await self.changes.put(project_id, policy, grace_days)
+        drop = change.would_drop
+        log.info(
+            "the rules of retention change",
+            project=project_id,
+            effective_at=iso_utc(change.effective_at),
+            would_drop_points=drop.points,
+            would_drop_bytes=drop.size_bytes,
+        )
+        return change
 
     async def series_info(self, project_id: str, device_id: str) -> list[SeriesRetention]:
         """What is kept of each attribute of a device, by identifier."""
@@ -116,7 +110,7 @@ class RetentionService:
         return [
             SeriesRetention(
                 identifier=extent.identifier,
-                days=self._days(policy, device.type_id, extent.identifier),
+                days=self.changes.days(policy, device.type_id, extent.identifier),
                 points=extent.points,
                 size_bytes=extent.size_bytes,
                 oldest_ts=extent.oldest_ts,
@@ -124,17 +118,6 @@ class RetentionService:
             )
             for extent in await self._store.retention.series_extents(device.number)
         ]
-
-    async def _is_type(self, project_id: str, type_id: str) -> bool:
-        try:
-            await self._store.device_types.get(project_id, type_id)
-        except NotFound:
-            return False
-        return True
-
-    def _days(self, policy: RetentionPolicy, type_id: str | None, identifier: str) -> float:
-        rule = policy.rule_for(type_id, identifier)
-        return self._settings.retention_days if rule is None else rule.days
 
     # The task
 
@@ -162,6 +145,8 @@ class RetentionService:
         """Drops everything that is past its time now, gives the disk back what that leaves free, and says how much is
         left. In steps, between which everybody else has a turn."""
         store, now = self._store.retention, self._clock.now_ms()
+        for project_id in await store.apply_pending(now):
+            log.info("rules of retention that waited are in force", project=project_id)
         await self._drop_alarms(now)
         while await store.settle(now - SETTLE_AFTER_MS):
             pass
@@ -211,18 +196,4 @@ class RetentionService:
         if not settings.retention_days and not any(policy.rules or by_size for policy, by_size in policies.values()):
             return None
 
-        def of_device(device: StoredDevice) -> Callable[[str], Cutoff] | None:
-            policy, by_size = policies.get(device.project_id, (None, 0))
-            if policy is None or not (policy.rules or by_size or settings.retention_days):
-                return None
-
-            def of_attribute(identifier: str) -> Cutoff:
-                days = self._days(policy, device.type_id, identifier)
-                keep_from = now - round(days * DAY_MS) if days else 0
-                shorten_before = keep_from - (now - keep_from) // SLACK_SHARE
-                cutoff = Cutoff(max(by_size, keep_from), keep_from, shorten_before)
-                return cutoff if cutoff.drop_before > 0 else KEEP
-
-            return of_attribute
-
-        return of_device
+        return self.changes.cutoffs(policies, now)

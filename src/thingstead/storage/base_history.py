@@ -19,6 +19,7 @@ from thingstead.model.report import (
     SpanBucket,
 )
 from thingstead.model.retention import (
+    Counted,
     Cutoff,
     Dropped,
     HistoryExtent,
@@ -158,7 +159,31 @@ class RetentionStore(Protocol):
         """The project's rules; without rules where none were put."""
         ...
 
-    async def put_policy(self, project_id: str, policy: RetentionPolicy) -> None: ...
+    async def put_policy(self, project_id: str, policy: RetentionPolicy) -> None:
+        """Replaces the project's rules, and forgets such as wait."""
+        ...
+
+    async def pending(self, project_id: str) -> tuple[RetentionPolicy, int] | None:
+        """The rules that wait, and the instant (ms) at which they replace the others."""
+        ...
+
+    async def put_pending(self, project_id: str, policy: RetentionPolicy, at: int) -> None:
+        """Lets rules wait until an instant (ms), in the place of such as wait already."""
+        ...
+
+    async def drop_pending(self, project_id: str) -> bool:
+        """Forgets the rules that wait; whether there were any."""
+        ...
+
+    async def apply_pending(self, now: int) -> list[str]:
+        """Puts rules in force whose instant has come; the ids of their projects."""
+        ...
+
+    async def count_expired(
+        self, project_id: str, after: int, cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]
+    ) -> Counted:
+        """One step over the project's devices, as :meth:`drop_expired` takes it; counts whole blocks, drops nothing."""
+        ...
 
     async def extent(self, project_id: str | None = None) -> HistoryExtent:
         """How much history a project has, or all of them."""

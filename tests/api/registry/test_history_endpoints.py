@@ -204,3 +204,30 @@ async def test_what_is_wrong_with_an_interval_a_function_or_a_time_zone_is_named
     headers, body = await administrator(api, house), {"timezone": "Mars"}
     answer = (await api.client.put("/api/v1/project", json=body, headers=headers)).json()
     assert (answer["errcode"], answer["errors"][0]["field"]) == (400, "timezone")
+
+
+async def test_what_rules_of_retention_would_drop_is_shown_and_can_be_taken_back(api: Api, house: House) -> None:
+    await device_with_hours(api, house)  # of 1970
+    await house.store.history.packer.pack(whole=True)
+    headers = await administrator(api, house)
+
+    async def answer(method: str, path: str, body: Any = None) -> Any:
+        return (await api.client.request(method, f"/api/v1/{path}", json=body, headers=headers)).json()
+
+    body = {"rules": [{"days": 30}]}
+    tested = (await answer("POST", "retention_test", body))["info"]
+    assert tested == {"points": 20, "size_bytes": tested["size_bytes"], "devices": 1, "complete": True}
+    change = (await answer("PUT", "retention", body))["info"]
+    assert change == {"effective_at": house.clock.now_ms() + 7 * 86_400_000, "would_drop": tested}
+    info = await api.get("retention")
+    assert info["rules"] == []
+    assert info["pending"] == {"rules": [{"days": 30.0}], "max_bytes": 0, "effective_at": change["effective_at"]}
+    assert (await answer("PUT", "retention", info))["result"] is True  # what was read may be sent back
+    assert (await api.get("retention"))["pending"] is None
+    await answer("PUT", "retention", body)
+    assert (await answer("DELETE", "retention/pending"))["result"] is True
+    assert (await answer("DELETE", "retention/pending"))["errcode"] == 404
+    assert (await api.refusal("DELETE", "retention/pending")).errcode == 403
+    at_once = (await answer("PUT", "retention", body | {"grace_days": 0}))["info"]
+    assert at_once["effective_at"] == house.clock.now_ms()
+    assert (await answer("PUT", "retention", body | {"grace_days": 400}))["errors"][0]["field"] == "grace_days"

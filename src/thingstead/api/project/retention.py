@@ -7,12 +7,14 @@ from msgspec import Meta
 
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.fields import Identifier
-from thingstead.errors import NotFound
+from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.retention import RetentionPolicy, RetentionRule
 from thingstead.services.retention import RetentionInfo, SeriesRetention
+from thingstead.services.retention_changes import RetentionChange, WouldDrop
 
 TAG = "Device data"
+GRACE_DAYS_MAX = 365  # that a change may be made to wait
 
 
 class RuleBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,22 @@ class RetentionBody(msgspec.Struct, frozen=True, kw_only=True):
         Meta(ge=0, le=limits.SIZE_BYTES, description="History over which the oldest is dropped; 0: no bound."),
     ] = 0
 
+    def policy(self) -> RetentionPolicy:
+        rules = tuple(
+            RetentionRule(device_type=rule.device_type, identifier=rule.identifier, days=rule.days)
+            for rule in self.rules
+        )
+        return RetentionPolicy(rules=rules, max_bytes=self.max_bytes)
+
+
+class RetentionChangeBody(RetentionBody, frozen=True, kw_only=True):
+    """The same, and how long it waits."""
+
+    grace_days: Annotated[
+        float | None,
+        Meta(description="How long it waits where it would drop history; 0: not. Absent: the setting of the server."),
+    ] = None
+
 
 async def retention(call: Call) -> RetentionInfo:
     """The rules, and how much history is kept: about its size on disk, and the oldest point. Points of the last hours
@@ -41,16 +59,30 @@ async def retention(call: Call) -> RetentionInfo:
     return info
 
 
-async def put_retention(call: Call) -> None:
-    """Replaces all rules. What they no longer cover is dropped for good within the server's interval; a block of points
-    that reaches into what is kept is shortened when its oldest point is older than it may be by 1/32."""
-    body: RetentionBody = call.body
-    rules = tuple(
-        RetentionRule(device_type=rule.device_type, identifier=rule.identifier, days=rule.days) for rule in body.rules
+async def put_retention(call: Call) -> RetentionChange:
+    """Replaces all rules. Where that would drop history that is there now, or keep some for less than a day, the new
+    rules wait for the grace period (`storage.retention_grace_days`, or `grace_days`); until then `GET` shows them under
+    `pending`, and `DELETE /api/v1/retention/pending` takes them back. What rules in force no longer cover is dropped
+    for good within the server's interval; a block of points that reaches into what is kept is shortened when its oldest
+    point is older than it may be by 1/32."""
+    body: RetentionChangeBody = call.body
+    if body.grace_days is not None and not 0 <= body.grace_days <= GRACE_DAYS_MAX:
+        raise InvalidInput.field("grace_days", f"must be 0 to {GRACE_DAYS_MAX}")
+    change: RetentionChange = await call.platform.retention.put_policy(
+        call.caller.project_id, body.policy(), body.grace_days
     )
-    await call.platform.retention.put_policy(
-        call.caller.project_id, RetentionPolicy(rules=rules, max_bytes=body.max_bytes)
-    )
+    return change
+
+
+async def preview_retention(call: Call) -> WouldDrop:
+    """What these rules would drop if they were in force now. Changes nothing."""
+    would_drop: WouldDrop = await call.platform.retention.changes.test(call.caller.project_id, call.body.policy())
+    return would_drop
+
+
+async def take_back(call: Call) -> None:
+    """Forgets rules that wait; those in force stay."""
+    await call.platform.retention.changes.take_back(call.caller.project_id)
 
 
 async def device_retention(call: Call) -> list[SeriesRetention]:
@@ -78,7 +110,30 @@ ENDPOINTS = (
         summary="Set how long history is kept",
         handler=put_retention,
         tag=TAG,
+        body=RetentionChangeBody,
+        read_only=RetentionInfo,
+        info=RetentionChange,
+        access=Access.ADMINISTRATOR,
+        extension=True,
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/v1/retention/pending",
+        summary="Take back rules of retention that wait",
+        handler=take_back,
+        tag=TAG,
+        access=Access.ADMINISTRATOR,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/retention_test",
+        summary="Count what rules of retention would drop",
+        handler=preview_retention,
+        tag=TAG,
         body=RetentionBody,
+        info=WouldDrop,
         access=Access.ADMINISTRATOR,
         extension=True,
     ),

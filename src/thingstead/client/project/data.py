@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from thingstead.client.call import Call, Nothing
+from thingstead.client.call import Call, Nothing, members
 from thingstead.client.http import segment
 
 SERIES_PAGE_RECORDS = 500
@@ -69,6 +69,30 @@ class RetentionRule(msgspec.Struct, frozen=True, kw_only=True):
     days: float  # 0: for ever
 
 
+class PendingRetention(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules that replace those in force at an instant, unless they are taken back."""
+
+    rules: list[RetentionRule]
+    max_bytes: int
+    effective_at: int  # ms
+
+
+class WouldDrop(msgspec.Struct, frozen=True, kw_only=True):
+    """What rules would drop now; not complete: it is more."""
+
+    points: int
+    size_bytes: int
+    devices: int
+    complete: bool
+
+
+class RetentionChange(msgspec.Struct, frozen=True, kw_only=True):
+    """When new rules are in force (ms), and what they would drop now."""
+
+    effective_at: int
+    would_drop: WouldDrop
+
+
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """The rules of a project, and how much history it has."""
 
@@ -78,6 +102,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     points: int
     size_bytes: int
     oldest_ts: int | None = None
+    pending: PendingRetention | None = None
 
 
 class SeriesRetention(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,9 +194,22 @@ def retention() -> Call[Retention]:
     return Call("GET", "/retention", Retention)
 
 
-def put_retention(rules: Sequence[Mapping[str, Any] | RetentionRule], *, max_bytes: int = 0) -> Call[Nothing]:
-    """Replaces all rules."""
-    return Call("PUT", "/retention", Nothing, {"rules": rules, "max_bytes": max_bytes})
+def put_retention(
+    rules: Sequence[Mapping[str, Any] | RetentionRule], *, max_bytes: int = 0, grace_days: float | None = None
+) -> Call[RetentionChange]:
+    """Replaces all rules, after a grace period where they would drop history; None: as long as the server says."""
+    body = members(rules=rules, max_bytes=max_bytes, grace_days=grace_days)
+    return Call("PUT", "/retention", RetentionChange, body)
+
+
+def preview_retention(rules: Sequence[Mapping[str, Any] | RetentionRule], *, max_bytes: int = 0) -> Call[WouldDrop]:
+    """What these rules would drop now."""
+    return Call("POST", "/retention_test", WouldDrop, {"rules": rules, "max_bytes": max_bytes})
+
+
+def take_back_retention() -> Call[Nothing]:
+    """Forgets rules that wait."""
+    return Call("DELETE", "/retention/pending", Nothing)
 
 
 def device_retention(device_id: str) -> Call[list[SeriesRetention]]:

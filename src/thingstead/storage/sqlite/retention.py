@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from thingstead.model.retention import (
+    Counted,
     Cutoff,
     Dropped,
     HistoryExtent,
@@ -51,6 +52,48 @@ class SqliteRetention:
     async def policy(self, project_id: str) -> RetentionPolicy:
         row = self._access.one("SELECT rules, max_bytes FROM retention WHERE project_id = ?", (project_id,))
         return RetentionPolicy() if row is None else RetentionPolicy(rules=_decode_rules(row[0]), max_bytes=row[1])
+
+    async def pending(self, project_id: str) -> tuple[RetentionPolicy, int] | None:
+        row = self._access.one(
+            "SELECT pending_rules, pending_max_bytes, pending_at FROM retention"
+            " WHERE project_id = ? AND pending_rules IS NOT NULL",
+            (project_id,),
+        )
+        return None if row is None else (RetentionPolicy(rules=_decode_rules(row[0]), max_bytes=row[1]), row[2])
+
+    async def put_pending(self, project_id: str, policy: RetentionPolicy, at: int) -> None:
+        row = (project_id, to_json(policy.rules), policy.max_bytes, at)
+        await self._access.write(
+            lambda connection: (
+                connection.execute(
+                    "INSERT INTO retention (project_id, rules, max_bytes, pending_rules, pending_max_bytes, pending_at)"
+                    " VALUES (?, '[]', 0, ?, ?, ?) ON CONFLICT (project_id) DO UPDATE SET"
+                    " pending_rules = excluded.pending_rules, pending_max_bytes = excluded.pending_max_bytes,"
+                    " pending_at = excluded.pending_at",
+                    row,
+                ).rowcount
+            )
+        )
+
+    async def drop_pending(self, project_id: str) -> bool:
+        sql = "UPDATE retention SET pending_rules = NULL WHERE project_id = ? AND pending_rules IS NOT NULL"
+        return await self._access.write(lambda connection: connection.execute(sql, (project_id,)).rowcount > 0)
+
+    async def apply_pending(self, now: int) -> list[str]:
+        due = "SELECT 1 FROM retention WHERE pending_rules IS NOT NULL AND pending_at <= ?"
+        if self._access.one(due, (now,)) is None:
+            return []
+        sql = (
+            "UPDATE retention SET rules = pending_rules, max_bytes = pending_max_bytes, pending_rules = NULL"
+            " WHERE pending_rules IS NOT NULL AND pending_at <= ? RETURNING project_id"
+        )
+        rows = await self._access.write(lambda connection: connection.execute(sql, (now,)).fetchall())
+        return [project_id for (project_id,) in rows]
+
+    async def count_expired(
+        self, project_id: str, after: int, cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]
+    ) -> Counted:
+        return await self._access.read(lambda connection: _count(connection, project_id, after, cutoffs))
 
     async def put_policy(self, project_id: str, policy: RetentionPolicy) -> None:
         row = (project_id, to_json(policy.rules), policy.max_bytes)
@@ -162,6 +205,50 @@ def _expired(
             if len(compacted.replaced) >= BLOCKS_PER_STEP:
                 return _Step(compacted, device.number - 1)
     return _Step(compacted, devices[-1].number if len(devices) == DEVICES_PER_STEP else None)
+
+
+def _count(
+    connection: sqlite3.Connection,
+    project_id: str,
+    after: int,
+    cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None],
+) -> Counted:
+    rows = connection.execute(
+        "SELECT number, project_id, type_id FROM devices WHERE project_id = ? AND number > ? ORDER BY number LIMIT ?",
+        (project_id, after, DEVICES_PER_STEP),
+    )
+    devices = [StoredDevice(*row) for row in rows.fetchall()]
+    points = size = losing = 0
+    for device in devices:
+        cutoff_of = cutoffs(device)
+        if cutoff_of is None:
+            continue
+        before = points
+        for identifier in identifiers_in_blocks(connection, device.number):
+            counted = _count_series(connection, device.number, identifier, cutoff_of(identifier))
+            points += counted[0]
+            size += counted[1]
+        losing += points > before
+    return Counted(points, size, losing, devices[-1].number if len(devices) == DEVICES_PER_STEP else None)
+
+
+def _count_series(connection: sqlite3.Connection, number: int, identifier: str, cutoff: Cutoff) -> tuple[int, int]:
+    """Points and bytes that would go; of a block that would be shortened, its share of the time."""
+    points, size = connection.execute(
+        "SELECT coalesce(sum(points), 0), coalesce(sum(length(data)), 0) FROM block"
+        " WHERE device_number = ? AND identifier = ? AND last_ts < ?",
+        (number, identifier, cutoff.drop_before),
+    ).fetchone()
+    shortened = connection.execute(
+        "SELECT first_ts, last_ts, points, length(data) FROM block"
+        " WHERE device_number = ? AND identifier = ? AND first_ts < ? AND last_ts >= ?",
+        (number, identifier, min(cutoff.shorten_before, cutoff.drop_before), cutoff.drop_before),
+    )
+    for first_ts, last_ts, of_block, bytes_of_block in shortened:
+        share = (cutoff.keep_from - first_ts) / (last_ts - first_ts + 1)
+        points += max(1, round(of_block * share))
+        size += round(bytes_of_block * share)
+    return points, size
 
 
 def _expire(connection: sqlite3.Connection, compacted: Compacted, number: int, identifier: str, cutoff: Cutoff) -> None:
