@@ -8,7 +8,7 @@ UPDATE commands SET size_bytes = length(CAST(params AS BLOB)) WHERE open = 1;
 DROP INDEX commands_open;
 DROP INDEX commands_expiring;
 CREATE INDEX commands_open ON commands (
-    device_id, seq, id, command_id, method, state, size_bytes, expire_time, sent_qos
+    device_id, seq, id, command_id, method, state, size_bytes, expire_time, sent_qos, open -- all that is asked for
 ) WHERE open = 1;
 CREATE INDEX commands_expiring ON commands (expire_time) WHERE open = 1;
 CREATE INDEX commands_lately ON commands (device_id, seq, command_id, method);
