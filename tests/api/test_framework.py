@@ -1,7 +1,10 @@
 """What holds for every endpoint: envelope, refusals, validation, bounds."""
 
 import asyncio
+import gzip
+import json
 import tracemalloc
+import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, cast
 
@@ -195,13 +198,15 @@ async def test_a_bug_is_logged_and_not_shown(client: httpx.AsyncClient, capsys: 
         ("GET", "/device/a%2Fb"),
         ("GET", "/device/" + "a" * 129),
         ("GET", "/" + "a/" * 4_000),
-        ("GET", "/nothing/"),
+        ("GET", "/nothing//"),
         ("GET", "//nothing"),
     ],
 )
 async def test_an_unknown_resource_is_404_request_invalid(client: httpx.AsyncClient, method: str, path: str) -> None:
     response = await client.request(method, path, headers=APP)
-    assert (response.status_code, response.json()) == (404, {"message": "Request invalid"})
+    assert response.status_code == 404
+    assert response.json()["message"] == "Request invalid"
+    assert response.json()["hint"]
 
 
 @pytest.mark.parametrize(
@@ -273,7 +278,7 @@ async def test_every_bad_field_of_a_body_is_named_with_its_path(client: httpx.As
     assert errors["tags.a"] == "must be a text"
 
 
-@pytest.mark.parametrize("body", [[], "text", 5, None, True])
+@pytest.mark.parametrize("body", [[1], "text", 5, None, True])
 async def test_a_body_that_is_not_an_object_is_refused(client: httpx.AsyncClient, body: Any) -> None:
     content = msgspec.json.encode(body)
     assert set(named(await client.post("/open", content=content))) == {"body"}
@@ -498,3 +503,114 @@ async def test_a_large_read_whose_peer_hangs_up_is_cancelled() -> None:
     await application(scope, receive, send)
     assert cancelled.is_set()
     assert sent == []
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"name": "a", "tags": None, "inner": None, "note": None}, {"name": "a", "tags": {}, "inner": []}),
+        ({"name": "a", "tags": []}, {"name": "a", "tags": {}, "inner": []}),
+        (
+            {"name": "a", "inner": [{"identifier": "i", "size": None}]},
+            {"name": "a", "tags": {}, "inner": [{"identifier": "i", "size": 0}]},
+        ),
+    ],
+)
+async def test_what_is_as_good_as_nothing_counts_as_nothing(
+    client: httpx.AsyncClient, body: Any, expected: Any
+) -> None:
+    answer = (await client.post("/things", json=body, headers=APP)).json()
+    assert answer["result"] is True, answer
+    assert answer["info"]["body"] == expected
+
+
+async def test_an_empty_array_is_an_empty_object_where_one_is_expected(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/free", content=b"[]", headers=APP)).json()["info"]["body"] == {}
+    assert named(await client.post("/things", content=b"[]", headers=APP)) == {"name": "is required"}
+    assert set(named(await client.post("/free", content=b"[1]", headers=APP))) == {"body"}
+
+
+async def test_null_for_what_is_needed_is_as_if_it_were_missing(client: httpx.AsyncClient) -> None:
+    errors = named(await client.post("/things", json={"name": None, "tags": {"a": None}}, headers=APP))
+    assert errors["name"] == "is required"
+    assert set(errors) == {"name", "tags.a"}
+
+
+async def test_a_slash_at_the_end_of_a_path_means_nothing(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/nothing/", headers=APP)).json()["result"] is True
+    answer = await client.get("/device/d1/attribute/temp/", headers=APP)
+    assert answer.json()["info"]["path"] == {"device_id": "d1", "identifier": "temp"}
+
+
+async def test_a_wrong_method_learns_which_are_right(client: httpx.AsyncClient) -> None:
+    response = await client.put("/things", headers=APP)
+    assert (response.status_code, response.headers["allow"]) == (404, "OPTIONS, POST")
+    assert response.json() == {"message": "Request invalid", "hint": "this path takes POST"}
+
+
+LONG = {"name": "a", "tags": {str(number): "x" * 20 for number in range(50)}}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"), [("gzip", gzip.compress), ("GZIP", gzip.compress), ("deflate", zlib.compress)]
+)
+async def test_a_body_may_be_compressed(client: httpx.AsyncClient, encoding: str, compress: Any) -> None:
+    content = compress(json.dumps(LONG).encode())
+    answer = await client.post("/things", content=content, headers={**APP, "Content-Encoding": encoding})
+    assert answer.json()["info"]["body"]["tags"] == LONG["tags"]
+
+
+async def test_a_compressed_body_has_the_limit_of_its_content(connect: Connect) -> None:
+    client = connect(app(ApiSettings(body_limit_bytes=2_000)))
+    bomb = gzip.compress(b" " * 10_000_000, 9)
+    packed = {**APP, "Content-Encoding": "gzip"}
+    tracemalloc.start()
+    assert (await client.post("/things", content=bomb[:1_900], headers=packed)).status_code == 413
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+    exact = json.dumps({"name": "a"}).encode().ljust(2_000)
+    assert (await client.post("/things", content=gzip.compress(exact), headers=packed)).json()["result"] is True
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content", "field"),
+    [
+        ("br", b"{}", "Content-Encoding"),
+        ("gzip", b'{"name":"a"}', "body"),
+        ("gzip", gzip.compress(b"{}")[:-4], "body"),
+        ("gzip", gzip.compress(b"{}") + b"more", "body"),
+        ("deflate", b"", "body"),
+    ],
+)
+async def test_a_body_that_is_not_what_its_encoding_says_is_refused(
+    client: httpx.AsyncClient, encoding: str, content: bytes, field: str
+) -> None:
+    answer = await client.post("/things", content=content, headers={**APP, "Content-Encoding": encoding})
+    assert set(named(answer)) == {field}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [("gzip", "gzip"), ("br, GZIP;q=0.5", "gzip"), ("*", "gzip"), ("gzip;q=0", None), ("br", None), ("identity", None)],
+)
+async def test_a_long_answer_is_compressed_for_who_asks_for_it(
+    client: httpx.AsyncClient, accepted: str, encoding: str | None
+) -> None:
+    for body in (LONG, {**LONG, "tags": {str(number): "x" * 500 for number in range(500)}}):
+        answer = await client.post("/things", json=body, headers={**APP, "Accept-Encoding": accepted})
+        assert answer.headers.get("content-encoding") == encoding
+        assert answer.headers["vary"] == "accept-encoding"
+        assert answer.json()["info"]["body"]["tags"] == body["tags"]
+    short = await client.get("/nothing", headers={**APP, "Accept-Encoding": accepted})
+    assert "content-encoding" not in short.headers
+
+
+async def test_an_answer_with_a_credential_is_not_compressed(connect: Connect) -> None:
+    async def secret(call: Call) -> dict[str, str]:
+        return {"token": "x" * 5_000}
+
+    endpoint = declare("GET", "/secret", secret, confidential=True)
+    platform = cast(Platform, type("TokensOnly", (), {"tokens": Tokens()})())
+    client = connect(create_app(platform, ApiSettings(), lambda: None, Metrics(), [endpoint]))
+    answer = await client.get("/secret", headers={**APP, "Accept-Encoding": "gzip"})
+    assert "content-encoding" not in answer.headers

@@ -11,7 +11,8 @@ from thingstead.api import dialect
 from thingstead.api.body import BodyTooSlow, PeerGone, Receive, Scope, Send
 from thingstead.api.device import dialect as device_dialect
 from thingstead.api.device.operation import DeviceOperation
-from thingstead.api.dialect import UNKNOWN_RESOURCE, Answer
+from thingstead.api.dialect import UNKNOWN_RESOURCE, Answer, unknown_resource
+from thingstead.api.encodings import COMPRESSED_LEAST_BYTES, compressed
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.operation import Operation
 from thingstead.api.pages import DocumentPages, HealthPage, MetricsPage
@@ -111,6 +112,8 @@ class HttpApp:
             answer = await self._answer(resource, parameters, scope, receive)
         except PeerGone:
             return
+        if len(answer.body) >= COMPRESSED_LEAST_BYTES:
+            answer = await compressed(scope, answer)
         template = resource.path if resource is not None else "unknown"
         self.requests[method if method in COUNTED_METHODS else "other", template, str(answer.status)] += 1
         headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
@@ -127,7 +130,7 @@ class HttpApp:
         method = scope["method"]
         route = resource.methods.get("GET" if method == "HEAD" else method)
         if route is None or (route.acts and method == "HEAD"):
-            return _options(resource) if method == "OPTIONS" else UNKNOWN_RESOURCE
+            return _allowed(resource, answered=method == "OPTIONS")
         try:
             return await route.respond(scope, receive, parameters)
         except BodyTooSlow:
@@ -140,10 +143,15 @@ class HttpApp:
             return route.fault
 
 
-def _options(resource: Resource[Route]) -> Answer:
+def _allowed(resource: Resource[Route], *, answered: bool) -> Answer:
+    """Names the methods of a path: to who asked for them, and beside the 404 to who used another."""
     read = resource.methods.get("GET")
-    allowed = sorted({*resource.methods, "OPTIONS", *(["HEAD"] if read is not None and not read.acts else [])})
-    return Answer(200, b"", headers=((b"allow", ", ".join(allowed).encode()),))
+    methods = sorted({*resource.methods, "OPTIONS", *(["HEAD"] if read is not None and not read.acts else [])})
+    allow = ((b"allow", ", ".join(methods).encode()),)
+    if answered:
+        return Answer(200, b"", headers=allow)
+    taken = " and ".join(sorted(resource.methods))
+    return unknown_resource(f"this path takes {taken}")._replace(headers=allow)
 
 
 async def _live(receive: Receive, send: Send) -> None:

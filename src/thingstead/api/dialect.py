@@ -18,7 +18,6 @@ from thingstead.errors import (
 
 JSON_TYPE = b"application/json"
 INVALID_JSON = b'{"result":false,"message":"Invalid JSON message","errcode":400}'
-REQUEST_INVALID = b'{"message":"Request invalid"}'
 SUCCESS, SUCCESS_END = b'{"result":true,"info":', b"}"
 EMPTY_SUCCESS = b'{"result":true,"info":{}}'
 
@@ -75,7 +74,13 @@ ERRCODES = (
 
 NO_STORE = (b"cache-control", b"no-store")
 
-UNKNOWN_RESOURCE = Answer(404, REQUEST_INVALID)
+
+def unknown_resource(hint: str) -> Answer:
+    """HTTP 404 in the words of the reference, with what may help beside them."""
+    return Answer(404, encode({"message": "Request invalid", "hint": hint}))
+
+
+UNKNOWN_RESOURCE = unknown_resource("there is no such path; /docs lists all")
 
 
 def success(info: Any, warnings: Sequence[FieldError] = ()) -> Answer:

@@ -4,6 +4,7 @@ from typing import Any
 
 from thingstead.api.body import Receive, Scope, read_body, while_connected
 from thingstead.api.dialect import NO_STORE, Answer, failure, not_authenticated, success
+from thingstead.api.encodings import decoded
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
 from thingstead.api.validation import MalformedJson, body_decoder, invalid, query_decoder
@@ -59,6 +60,7 @@ class Operation:
         body = None
         if self._decode_body is not None:
             given = await read_body(receive, self._body_limit_bytes, self._settings.body_timeout_s)
+            given = decoded(scope, given, self._body_limit_bytes)
             body = self._decode(b"{}" if not given and self.endpoint.body_optional else given, warnings)
         if warnings and self.endpoint.extension:
             raise invalid(warnings)

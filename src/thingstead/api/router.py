@@ -54,10 +54,13 @@ class Router(Generic[T]):
             self._literal[path] = node.resource
 
     def find(self, path: str) -> tuple[Resource[T] | None, dict[str, str]]:
-        """The resource at a path, with the values of its parameters; (None, {}) where there is none."""
+        """The resource at a path, with the values of its parameters; (None, {}) where there is none. A slash at the end
+        means nothing."""
         literal = self._literal.get(path)
         if literal is not None:
             return literal, {}
+        if len(path) > 1 and path.endswith("/"):
+            return self.find(path[:-1]) if not path.endswith("//") else (None, {})
         node = self._root
         values: list[str] = []
         for segment in path.split("/"):

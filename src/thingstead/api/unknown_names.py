@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from thingstead.api.validation import Path, alternatives, is_struct, parse_query, unknown
+from thingstead.api.kinds import alternatives, is_struct
+from thingstead.api.validation import Path, parse_query, unknown
 from thingstead.errors import FieldError
 
 UNKNOWN_LIMIT = 20  # named in one answer

@@ -6,7 +6,6 @@ does not know pass here, but for Structs that forbid them; see :mod:`~thingstead
 
 import math
 import re
-import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -15,6 +14,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from thingstead.api.kinds import alternatives, forgiven, is_struct
 from thingstead.config.nearest import nearest
 from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.json_text import has_wide_integer, is_too_deep
@@ -53,7 +53,7 @@ def body_decoder(kind: Any, *, wide_integers: bool = False) -> Callable[[bytes],
                 raise _wide_integer(body)
             value = decode(body)
         except msgspec.ValidationError as exc:
-            raise _explain(body, kind, exc) from exc
+            return _convert(body, kind, exc)
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise MalformedJson(json_problem(body, exc)) from exc
         except RecursionError:
@@ -125,18 +125,23 @@ def _is_countable(text: str) -> bool:
     return math.isfinite(number) and abs(number) <= INTEGER_LIMIT
 
 
-def _explain(body: bytes, kind: Any, error: msgspec.ValidationError) -> InvalidInput:
+def _convert(body: bytes, kind: Any, error: msgspec.ValidationError) -> Any:
+    """The body, if it is of this kind but for what is as good as nothing; raises InvalidInput where it is not."""
     try:
         value = msgspec.json.decode(body)
     except msgspec.ValidationError:  # such as 1e999
-        return InvalidInput.field("body", "holds a number that is out of range")
+        raise InvalidInput.field("body", "holds a number that is out of range") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        return MalformedJson(json_problem(body, exc))
+        raise MalformedJson(json_problem(body, exc)) from None
     except RecursionError:
-        return _too_deep()
+        raise _too_deep() from None
     if is_too_deep(body):
-        return _too_deep()
-    return invalid(find_errors(value, kind) or [_field_error(error, kind, None)])
+        raise _too_deep()
+    value = forgiven(value, kind)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        raise invalid(find_errors(value, kind) or [_field_error(error, kind, None)]) from error
 
 
 def invalid(errors: list[FieldError]) -> InvalidInput:
@@ -235,19 +240,6 @@ def _cut(text: str, length: int) -> str:
 def unknown(name: str, known: Iterable[str], path: "Path") -> FieldError:
     """That a member or a name of a query is not known, and which one may have been meant."""
     return FieldError(_text((path, name)), f"is not known{nearest(name, known)}")
-
-
-def alternatives(kind: Any) -> tuple[Any, ...]:
-    """The members of a union, without annotations; a plain type is its own only member."""
-    while typing.get_origin(kind) is typing.Annotated:
-        kind = typing.get_args(kind)[0]
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return tuple(inner for member in typing.get_args(kind) for inner in alternatives(member))
-    return (kind,)
-
-
-def is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _field_error(error: msgspec.ValidationError, kind: Any, path: "Path") -> FieldError:

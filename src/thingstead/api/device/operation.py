@@ -5,6 +5,7 @@ from typing import Any
 from thingstead.api.body import Receive, Scope, read_body
 from thingstead.api.device.dialect import failure, success
 from thingstead.api.dialect import NO_STORE, Answer, with_warnings
+from thingstead.api.encodings import decoded
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
 from thingstead.api.validation import body_decoder, invalid, query_decoder
@@ -67,6 +68,7 @@ class DeviceOperation:
             call.query = self._decode_query(scope["query_string"])
         if self.endpoint.body is not None:
             body = await read_body(receive, self._body_limit_bytes, self._settings.body_timeout_s)
+            body = decoded(scope, body, self._body_limit_bytes)
             call.body = body if self._decode_body is None else self._decode_body(body)
             if body and self._unknown_of_body is not None:
                 unknown += self._unknown_of_body(body)
