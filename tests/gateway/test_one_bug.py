@@ -9,7 +9,7 @@ import pytest
 from tests.gateway.conftest import TIMEOUT_S, House, Peer, message, report
 from thingstead.gateway import app_backlog, app_hub, app_messages
 from thingstead.gateway.client import Client
-from thingstead.gateway.jobs import Jobs
+from thingstead.gateway.jobs import JOBS_LIMIT_BYTES, Jobs
 from thingstead.gateway.tasks import Tasks
 from thingstead.model.device import Device
 from thingstead.mqtt.connection_packets import Connack, Connect
@@ -156,6 +156,24 @@ async def test_jobs_go_on_behind_one_that_fails() -> None:
     async with asyncio.timeout(TIMEOUT_S):
         await done.wait()
     await tasks.close(timeout_s=5)
+
+
+async def test_jobs_are_crowded_by_their_number_and_by_their_bytes() -> None:
+    tasks, gate = Tasks(), asyncio.Event()
+    jobs = Jobs(tasks, lambda: None)
+
+    async def work() -> None:
+        await gate.wait()
+
+    jobs.add(work, JOBS_LIMIT_BYTES)
+    await asyncio.sleep(0)  # it is under way, and waits no more
+    crowded = []
+    for size_bytes in (JOBS_LIMIT_BYTES, 1):
+        jobs.add(work, size_bytes)
+        crowded.append(jobs.crowded)
+    gate.set()
+    await tasks.close(timeout_s=5)
+    assert [*crowded, jobs.crowded] == [False, True, False]
 
 
 async def test_a_backlog_is_bounded_in_bytes_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

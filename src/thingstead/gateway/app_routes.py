@@ -6,7 +6,8 @@ from thingstead.mqtt.properties import Properties, Property, serialize_propertie
 from thingstead.mqtt.protocol import PacketType
 from thingstead.mqtt.tree import TopicTree
 
-ROUTES_LIMIT = 100_000  # topics whose subscribers are remembered
+ROUTES_LIMIT = 100_000  # topics whose subscribers are remembered …
+MEMBERS_LIMIT = 1_000_000  # … and subscribers of all of them
 
 # How a message is encoded: for MQTT before 5.0 (None), or with these subscription identifiers.
 Encoding = tuple[int, ...] | None
@@ -43,6 +44,7 @@ class AppRoutes:
     def __init__(self) -> None:
         self._tree: TopicTree[AppSubscriber, int] = TopicTree()  # with the subscription identifier, or 0
         self._routes: dict[str, Route] = {}
+        self._members = 0  # of these
 
     def __len__(self) -> int:
         """The number of subscriptions."""
@@ -50,23 +52,28 @@ class AppRoutes:
 
     def subscribe(self, topic_filter: str, subscriber: AppSubscriber, identifier: int) -> None:
         self._tree.subscribe(topic_filter, subscriber, identifier)
-        self._routes.clear()
+        self._forget()
 
     def unsubscribe(self, topic_filter: str, subscriber: AppSubscriber) -> None:
         self._tree.unsubscribe(topic_filter, subscriber)
+        self._forget()
+
+    def _forget(self) -> None:
         self._routes.clear()
+        self._members = 0
 
     def route(self, topic: str) -> Route:
         """Who gets a message on this topic."""
         route = self._routes.get(topic)
         if route is None:
-            if len(self._routes) >= ROUTES_LIMIT:
-                self._routes.clear()
+            if len(self._routes) >= ROUTES_LIMIT or self._members >= MEMBERS_LIMIT:
+                self._forget()
             route = self._routes[topic] = self._find(topic)
         return route
 
     def _find(self, topic: str) -> Route:
         found = self._tree.match(topic)
+        self._members += len(found.subscribers) + sum(map(len, found.groups))
         # [MQTT-3.3.4-2] [MQTT-3.3.4-3] A subscriber whose filters overlap gets one copy, with all their identifiers.
         identifiers: dict[AppSubscriber, list[int]] = {}
         for subscriber, identifier in found.subscribers:

@@ -300,11 +300,11 @@ class Client(Stream):
     def _version(self) -> ProtocolVersion:
         return self._decoder.version or ProtocolVersion.V3_1_1
 
-    def run(self, job: Job) -> None:
+    def run(self, job: Job, size_bytes: int = 0) -> None:
         """Runs what must wait for something, one job at a time, in order; dropped when the connection ends."""
         if self._jobs is None:
             self._jobs = Jobs(self._around.tasks, self._job_done)
-        self._jobs.add(job)
+        self._jobs.add(job, size_bytes)
 
     def _job_done(self) -> None:
         self.flush()

@@ -196,7 +196,7 @@ class DevicePlane(ConnectionPlane):
             if encoded is not None:
                 self._connection.write(encoded)
 
-        self._connection.run(answer)
+        self._connection.run(answer, len(payload))
 
     def _receipt(self, outcome: Outcome, packet: Publish, answer_topic: str | None) -> Receipt:
         if not outcome.refused:

@@ -115,7 +115,7 @@ class GatewayPlane(DevicePlane):
             if encoded is not None:
                 self._connection.write(encoded)
 
-        self._connection.run(answer)
+        self._connection.run(answer, len(packet.payload))
         return None, None
 
     async def closed(self, reason: str) -> None:

@@ -11,6 +11,7 @@ from thingstead.gateway.tasks import Tasks
 log = structlog.get_logger("thingstead.gateway")
 
 JOBS_LIMIT = 32  # jobs that wait; over it the connection is not read until they are done
+JOBS_LIMIT_BYTES = 65_536  # the same, of what they were asked
 JOB_TIMEOUT_S = 30.0
 
 Job = Callable[[], Awaitable[None]]
@@ -24,20 +25,25 @@ class Jobs:
         done: is called after each job.
     """
 
-    __slots__ = ("_done", "_tasks", "_waiting", "_working")
+    __slots__ = ("_bytes", "_done", "_tasks", "_waiting", "_working")
 
     def __init__(self, tasks: Tasks, done: Callable[[], None]) -> None:
         self._tasks = tasks
         self._done = done
-        self._waiting: list[Job] = []  # few, and empty nearly always: an empty deque takes ten times as much memory
+        self._bytes = 0  # of the requests that wait
+        self._waiting: list[
+            tuple[Job, int]
+        ] = []  # few, and empty nearly always: an empty deque takes ten times as much memory
         self._working = False
 
     @property
     def crowded(self) -> bool:
-        return len(self._waiting) > JOBS_LIMIT
+        return len(self._waiting) > JOBS_LIMIT or self._bytes > JOBS_LIMIT_BYTES
 
-    def add(self, job: Job) -> None:
-        self._waiting.append(job)
+    def add(self, job: Job, size_bytes: int = 0) -> None:
+        """Takes a job; ``size_bytes`` of the request that it holds."""
+        self._waiting.append((job, size_bytes))
+        self._bytes += size_bytes
         if not self._working:
             self._working = True
             self._tasks.spawn(self._work())
@@ -45,7 +51,8 @@ class Jobs:
     async def _work(self) -> None:
         try:
             while self._waiting:
-                job = self._waiting.pop(0)
+                job, size_bytes = self._waiting.pop(0)
+                self._bytes -= size_bytes
                 try:
                     async with asyncio.timeout(JOB_TIMEOUT_S):
                         await job()
@@ -61,3 +68,4 @@ class Jobs:
     def discard(self) -> None:
         """The connection is over."""
         self._waiting.clear()
+        self._bytes = 0

@@ -58,8 +58,12 @@ class Connection(Protocol):
         """Calls back whenever it reads again after it did not."""
         ...
 
-    def run(self, job: Callable[[], Awaitable[None]]) -> None:
-        """Runs what must wait for something, one job at a time, in order; dropped when the connection ends."""
+    def run(self, job: Callable[[], Awaitable[None]], size_bytes: int = 0) -> None:
+        """Runs what must wait for something, one job at a time, in order; dropped when the connection ends.
+
+        Args:
+            size_bytes: of the request that the job holds.
+        """
         ...
 
     def close(self, reason_code: ReasonCode, reason: str) -> None:
