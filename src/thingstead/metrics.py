@@ -104,6 +104,7 @@ CATALOG: dict[str, MetricInfo] = {
             ("kind",),
         ),
         MetricInfo("thingstead_disk_free_bytes", "gauge", "Room on the disk of the data folder."),
+        MetricInfo("thingstead_clock_set_back_total", "counter", "How often the server's clock was set back."),
         MetricInfo("thingstead_commits_failed_total", "counter", "Transactions that failed."),
         MetricInfo("thingstead_commit_seconds", "histogram", "Duration of a transaction, its fsync included."),
         MetricInfo("thingstead_write_queue_length", "gauge", "Writes that wait for a transaction."),

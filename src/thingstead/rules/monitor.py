@@ -210,6 +210,25 @@ class DeviceMonitor:
             facts.offline_since = min(facts.offline_since, at)
             self._look_ahead()
 
+    def clock_set_back(self, now: int, by_ms: int) -> None:
+        """The server's clock was set back by so much, and shows ``now``. What was stamped with it has only just been;
+        timestamps of the device's own go on where they were."""
+        facts = self.facts
+        facts.settle()
+        for rule_id, (at, offset) in self._moments.items():
+            if offset:
+                self._moments[rule_id] = Moment(at, offset + by_ms)
+            elif at > now:
+                self._moments[rule_id] = Moment(now, 0)
+                if rule_id in self.states:
+                    self.states[rule_id] = set_back(self.states[rule_id], now)
+        if facts.offset:
+            facts.offset += by_ms
+        facts.data_at = min(facts.data_at, now)
+        facts.heard = {name: min(heard, now) for name, heard in facts.heard.items()}
+        facts.offline_since = min(facts.offline_since, now)
+        self._look_ahead()
+
     def _concerned(self, arrived: dict[str, Any], heard: set[str], ends_silence: bool) -> dict[str, RuleRecord]:
         """The rules that these values may change; ``heard``: attributes whose silence is watched."""
         found: dict[str, RuleRecord] = {}

@@ -33,6 +33,7 @@ from thingstead.services.alarm_rules import AlarmRuleService
 from thingstead.services.alarm_trace import AlarmTraceService
 from thingstead.services.alarm_watches import AlarmWatches
 from thingstead.services.alarms import AlarmService
+from thingstead.services.clock_watch import ClockWatch
 from thingstead.services.control import ControlService
 from thingstead.services.customers import CustomerService
 from thingstead.services.device_groups import DeviceGroupService
@@ -94,6 +95,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         retention=RetentionService(store, clock, config.storage),
         history_import=HistoryImportService(store, clock),
         ingest=ingest,
+        clock_watch=ClockWatch(clock, watches.clock_set_back),
         control=control,
         presence=presence,
         alarms=AlarmService(store, clock, engine),
@@ -264,6 +266,7 @@ async def open_server(
         stack.push_async_callback(_within, "removal", removal.close)
         removal.start()
         await platform.alarms.engine.start()
+        platform.clock_watch.start(await store.history.newest_uplink())
         platform.notify.dispatcher.start()
         gateway = Gateway(platform, bus, clock, config)
         stack.push_async_callback(_within, "mqtt", gateway.stop)
@@ -278,7 +281,8 @@ async def open_server(
 
         # Last of all: GET /healthz answers when everything else is there.
         def warnings() -> list[HealthWarning]:
-            return [*store.warnings(), *gateway.arrivals.warnings(), *doors.warnings()]
+            watched = (store, platform.clock_watch, gateway.arrivals, doors)
+            return [warning for part in watched for warning in part.warnings()]
 
         app = create_app(platform, config.http, store.trouble, metrics, warnings=warnings)
         http = HttpListener(app, doors.of("http", "https"), config.http, gateway.websocket, gateway.arrivals)
@@ -305,6 +309,7 @@ async def open_server(
 async def _close_services(platform: Platform) -> None:
     await _within("sub_devices", platform.sub_devices.close)
     await _within("presence", platform.presence.stop)
+    await _within("clock", platform.clock_watch.close)
     await _within("retention", platform.retention.close)
     await _within("subscriptions", platform.subscriptions.close)
     await _within("control", platform.control.close)

@@ -54,6 +54,7 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Ga
     _read_alarms(metrics, platform)
     _read_mqtt_server(metrics, gateway)
     metrics.read("thingstead_disk_free_bytes", lambda: store.figures().disk_free_bytes)
+    metrics.read("thingstead_clock_set_back_total", lambda: platform.clock_watch.steps_back)
     metrics.read("thingstead_commits_failed_total", lambda: store.figures().commits_failed)
     metrics.read("thingstead_commit_seconds", lambda: store.figures().commit_seconds)
     metrics.read("thingstead_write_queue_length", lambda: store.figures().writes_waiting)

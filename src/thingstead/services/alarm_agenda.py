@@ -23,6 +23,11 @@ class Agenda:
                 self._heap = [(due, device_id) for device_id, due in self._due.items()]
                 heapq.heapify(self._heap)
 
+    def hasten(self, now: int) -> None:
+        """Has every device due by ``now`` at the latest."""
+        for device_id in list(self._due):
+            self.put(device_id, now)
+
     def next_due(self) -> int | None:
         """The earliest instant; None: nothing is noted."""
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:

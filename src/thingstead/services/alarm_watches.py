@@ -122,6 +122,16 @@ class AlarmWatches:
         if watch.scheduled != FAR:
             self.agenda.put(watch.device.id, watch.scheduled)
 
+    def clock_set_back(self, now: int, by_ms: int) -> None:
+        """The server's clock was set back, and shows ``now`` (ms): every device that waits is looked at again."""
+        for watch in self.live():
+            if watch.armed and watch.held is None and not watch.stale:
+                watch.monitor.clock_set_back(now, by_ms)
+                watch.scheduled = FAR
+                self.schedule(watch)
+        self.agenda.hasten(now)
+        self.trouble.set()
+
     def _ended(self, batch: _Batch, error: Exception | None) -> None:
         if error is None:
             self._tell(batch.news)
@@ -188,6 +198,10 @@ class AlarmWatches:
             self.tell(await self._store.alarm_rules.leave_source(watch.device.id, left, now, LEFT_SOURCE))
         if not watch.armed:
             return
+        if watch.monitor.facts.data_at > now:
+            self._keep(
+                watch
+            )  # it was heard of by another clock: when its silence began by this one is known here alone
         decisions = watch.catch_up(now)
         self.decide(watch, decisions, now)
         for report in held:

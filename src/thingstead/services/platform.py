@@ -8,6 +8,7 @@ from thingstead.services.alarm_dry_run import AlarmDryRunService
 from thingstead.services.alarm_rules import AlarmRuleService
 from thingstead.services.alarm_trace import AlarmTraceService
 from thingstead.services.alarms import AlarmService
+from thingstead.services.clock_watch import ClockWatch
 from thingstead.services.control import ControlService
 from thingstead.services.customers import CustomerService
 from thingstead.services.device_groups import DeviceGroupService
@@ -48,6 +49,7 @@ class Platform:
     retention: RetentionService
     history_import: HistoryImportService
     ingest: IngestService
+    clock_watch: ClockWatch
     control: ControlService
     presence: PresenceService
     alarms: AlarmService

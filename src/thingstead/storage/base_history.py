@@ -70,6 +70,10 @@ class HistoryStore(Protocol):
         named, no more than its share waits."""
         ...
 
+    async def newest_uplink(self) -> int:
+        """When the newest uplink of all devices was received (ms); 0: there is none."""
+        ...
+
     async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
         """The current value by identifier. Not to be changed by the caller."""
         ...

@@ -187,6 +187,13 @@ class SqliteHistory:
 
     # Reading
 
+    async def newest_uplink(self) -> int:
+        def read(connection: sqlite3.Connection) -> int:
+            return connection.execute("SELECT max(newest_uplink) FROM device_state").fetchone()[0] or 0
+
+        fresh = max((head.newest_uplink for head in self.packer.dirty.values()), default=0)
+        return max(fresh, await self._database.read(read))
+
     async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
         return self._head(device_number).current
 
