@@ -10,6 +10,7 @@ from tests.project_api import Certificate
 from tests.raw_device import connect_packet
 
 NOT_AUTHORIZED = b"\x20\x02\x00\x05"
+THROTTLED = b"\x20\x02\x00\x03"  # after some, from one address
 BAD_CREDENTIALS = b"\x20\x02\x00\x04"
 HALF_OPEN = 500
 ANSWER_TIMEOUT_S = 30
@@ -48,7 +49,7 @@ def test_wrong_credentials_are_refused_and_others_notice_nothing(stand: Stand) -
     outcome = stand.withstand(guess)
     outcome.check()
     [answers] = outcome.attack
-    assert answers.keys() <= {NOT_AUTHORIZED.hex(), BAD_CREDENTIALS.hex()}
+    assert answers.keys() <= {NOT_AUTHORIZED.hex(), BAD_CREDENTIALS.hex(), THROTTLED.hex()}
     assert sum(answers.values()) > 0
 
 
