@@ -111,8 +111,8 @@ class HistoryService:
         """One page of an attribute's history, newest first; of equal timestamps the last arrived first.
 
         Args:
-            start_time, end_time: ms, both inclusive; both or neither, at most 30 days apart. Without them the page
-                counts from the newest point on.
+            start_time, end_time: ms, both inclusive, at most 30 days apart. Without both of them the page counts from
+                the newest point on.
 
         Raises:
             NotFound: no such device. An attribute that never had a value has an empty history.
@@ -187,12 +187,9 @@ def _model(definition: AttributeDefinition) -> AttributeModel:
 
 
 def _time_range(start_time: float | None, end_time: float | None) -> tuple[int, int]:
-    """The whole milliseconds within the given bounds."""
-    if start_time is None and end_time is None:
-        return 0, limits.INSTANT_MS
+    """The whole milliseconds within the given bounds; everything where not both are given, as the reference says."""
     if start_time is None or end_time is None:
-        missing = "start_time" if start_time is None else "end_time"
-        raise InvalidInput.field(missing, "start_time and end_time go together")
+        return 0, limits.INSTANT_MS
     for field, bound in (("start_time", start_time), ("end_time", end_time)):
         if not 0 <= bound <= limits.INSTANT_MS:  # NaN is refused too
             raise InvalidInput.field(field, f"must be milliseconds from 0 to {limits.INSTANT_MS}")

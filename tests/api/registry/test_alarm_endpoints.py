@@ -78,6 +78,7 @@ async def test_messages_are_narrowed(api: Api, house: House, stranger: Api) -> N
     assert await numbers(device=first) == [1, 0]
     assert await numbers(device="nosuch00") == []
     assert await numbers(start=start + 1, end=start + 2) == [2, 1]
+    assert await numbers(start_time=start + 1, end_time=start + 2, start=start + 2) == [2, 1]
     assert await numbers(path=f"device/{second}/alarm_logs", status=1) == [2]
     assert await numbers(caller=stranger, device=first) == []
 
@@ -90,6 +91,7 @@ async def test_messages_are_narrowed(api: Api, house: House, stranger: Api) -> N
         ({"status": 2}, "status"),
         ({"start": -1}, "start"),
         ({"end": 1e20}, "end"),
+        ({"start_time": -1}, "start_time"),
         ({"page": 0}, "page"),
         ({"page_records": 101}, "page_records"),
     ],

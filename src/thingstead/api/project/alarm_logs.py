@@ -32,8 +32,10 @@ class DeviceAlarmsQuery(PageQuery, frozen=True, kw_only=True):
 
     level: Annotated[Literal[1, 2, 3], Meta(description="Extension: only of this level.")] | None = None
     status: Annotated[Literal[0, 1], Meta(description="Extension: 1 only raised, 0 only cleared.")] | None = None
-    start: Annotated[Instant, Meta(description="Extension: the earliest create_time, in ms.")] | None = None
-    end: Annotated[Instant, Meta(description="Extension: the latest create_time, in ms.")] | None = None
+    start_time: Annotated[Instant, Meta(description="Extension: the earliest create_time, in ms.")] | None = None
+    end_time: Annotated[Instant, Meta(description="Extension: the latest create_time, in ms.")] | None = None
+    start: Annotated[Instant, Meta(description="Extension: another name of start_time.")] | None = None
+    end: Annotated[Instant, Meta(description="Extension: another name of end_time.")] | None = None
     rule: Annotated[str, Meta(description="Extension: only of this alarm rule (id).")] | None = None
 
 
@@ -49,8 +51,8 @@ def _filter(query: DeviceAlarmsQuery) -> AlarmFilter:
         rule_id=query.rule,
         alarm_level=query.level,
         alarm_status=query.status,
-        start_time=query.start,
-        end_time=query.end,
+        start_time=query.start if query.start_time is None else query.start_time,
+        end_time=query.end if query.end_time is None else query.end_time,
     )
 
 

@@ -54,8 +54,10 @@ class AlarmListQuery(PageQuery, frozen=True, kw_only=True):
     acknowledged: Annotated[bool, Meta(description="1 only acknowledged, 0 only others.")] | None = None
     device: Annotated[str, Meta(description="Only of this device (id).")] | None = None
     rule: Annotated[str, Meta(description="Only of this alarm rule (id).")] | None = None
-    start: Annotated[Instant, Meta(description="Raised at this ms or later.")] | None = None
-    end: Annotated[Instant, Meta(description="Raised at this ms or earlier.")] | None = None
+    start_time: Annotated[Instant, Meta(description="Raised at this ms or later.")] | None = None
+    end_time: Annotated[Instant, Meta(description="Raised at this ms or earlier.")] | None = None
+    start: Annotated[Instant, Meta(description="Another name of start_time.")] | None = None
+    end: Annotated[Instant, Meta(description="Another name of end_time.")] | None = None
 
 
 class AlarmActionBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,8 +120,8 @@ async def alarms(call: Call) -> Listed[AlarmInfo]:
         alarm_level=query.level,
         alarm_status=query.status,
         acknowledged=query.acknowledged,
-        start_time=query.start,
-        end_time=query.end,
+        start_time=query.start if query.start_time is None else query.start_time,
+        end_time=query.end if query.end_time is None else query.end_time,
     )
     found, total = await call.platform.alarms.list_alarms(call.caller.project_id, alarm_filter, page)
     return listed([_shown(alarm) for alarm in found], total, page)

@@ -33,7 +33,7 @@ class AttributesQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of the history is wanted. `start_time` and `end_time` go together."""
+    """Which part of the history is wanted. `start_time` and `end_time` count together; one alone does not."""
 
     page: PageNumber = 1
     page_records: Annotated[
