@@ -19,8 +19,8 @@ def main() -> int:
     cases = all_cases()
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("case", nargs="*", help="which to measure; all by default", metavar="case")
-    parser.add_argument("--runs", type=int, default=3, help="how often each figure is taken (default %(default)s)")
-    parser.add_argument("--seconds", type=float, default=4, help="length of one load (default %(default)s)")
+    parser.add_argument("--runs", type=int, help="how often each figure is taken (default 3, of long cases 1)")
+    parser.add_argument("--seconds", type=float, help="length of one load (default 4, of long cases 300)")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a target is missed or not measured")
     parser.add_argument("--list", action="store_true", help="name the cases and end")
     arguments = parser.parse_args()
@@ -29,29 +29,29 @@ def main() -> int:
             print(f"{name:20} {case.question}")
         return 0
     unknown = set(arguments.case) - cases.keys()
-    if unknown or arguments.runs < 1 or arguments.seconds <= 0:
+    if unknown or any(given is not None and given <= 0 for given in (arguments.runs, arguments.seconds)):
         parser.error(f"unknown case {', '.join(sorted(unknown))}" if unknown else "runs and seconds must be positive")
-    options = Options(arguments.runs, arguments.seconds, WARMUP_S)
-    return _measure(arguments.case or list(cases), options, check=arguments.check)
+    return _measure(arguments.case or list(cases), arguments.runs, arguments.seconds, check=arguments.check)
 
 
-def _measure(names: list[str], options: Options, *, check: bool) -> int:
+def _measure(names: list[str], runs: int | None, seconds: float | None, *, check: bool) -> int:
     begun = datetime.now(UTC)
-    head = (
-        f"# Benchmarks\n\n{begun:%Y-%m-%d %H:%M} UTC, {description()}; {options.runs} runs of {options.seconds:g} s\n"
-    )
+    head = f"# Benchmarks\n\n{begun:%Y-%m-%d %H:%M} UTC, {description()}\n"
     print(head, flush=True)
     texts, failed = [head], False
     for name in names:
         started = time.monotonic()
         try:
-            report = all_cases()[name].measure(options)
+            case = all_cases()[name]
+            options = Options(runs or case.runs, seconds or case.seconds, WARMUP_S)
+            report = case.measure(options)
         except Exception:  # noqa: BLE001 - one case that fails does not take the others' figures away
             failed = True
             text = f"## {name} failed\n\n```\n{traceback.format_exc()}```\n"
         else:
             failed = failed or (check and not all(target.reached for target in report.targets))
-            text = f"{report.markdown()}\n({name} took {time.monotonic() - started:.0f} s)\n"
+            took = f"{options.runs} runs of {options.seconds:g} s; {name} took {time.monotonic() - started:.0f} s"
+            text = f"{report.markdown()}\n({took})\n"
         print(text, flush=True)
         texts.append(text)
     RESULTS.mkdir(exist_ok=True)

@@ -22,6 +22,8 @@ class Case(NamedTuple):
 
     question: str
     measure: Callable[[Options], Report]
+    runs: int = 3  # where nothing else is asked for
+    seconds: float = 4  # likewise
 
 
 def all_cases() -> dict[str, Case]:

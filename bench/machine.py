@@ -13,6 +13,23 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_PER_S
 
 
+def cpu_seconds_by_part(pid: int) -> dict[str, float]:
+    """The same of the first thread of a process, of its other threads, and of the processes that it started."""
+    tasks = [Path(f"/proc/{pid}/task/{name.name}") for name in Path(f"/proc/{pid}/task").iterdir()]
+    children = [int(child) for task in tasks for child in (task / "children").read_text(encoding="utf-8").split()]
+    first = _thread_seconds(Path(f"/proc/{pid}/task/{pid}"))
+    return {
+        "event loop": first,
+        "other threads": cpu_seconds(pid) - first,
+        "packing process": sum(cpu_seconds(child) for child in children),
+    }
+
+
+def _thread_seconds(task: Path) -> float:
+    fields = (task / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_PER_S
+
+
 def rss_bytes(pid: int) -> int:
     """Resident memory of a process, shared pages included."""
     return _kilobytes(Path(f"/proc/{pid}/status"), "VmRSS")

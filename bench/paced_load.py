@@ -48,6 +48,7 @@ class Result:
     p99_ms: float
     max_ms: float
     rss_samples: list[int] = field(default_factory=list)  # bytes, one a second
+    longest_ms: list[float] = field(default_factory=list)  # the longest wait that ended in each second; 0: none did
 
 
 class _Connection:
@@ -71,6 +72,8 @@ class Generator:
         self._by_descriptor: dict[int, _Connection] = {}
         self._latencies_s: list[float] = []
         self._seen = 0
+        self._begun: float | None = None  # while it is measured
+        self._longest_s: list[float] = []
         self.sent = 0
         self.acknowledged = 0
         self.late_s = 0.0
@@ -84,7 +87,7 @@ class Generator:
         self._latencies_s.clear()
         sent, acknowledged, cpu = self.sent, self.acknowledged, cpu_seconds(task.server_pid)
         samples: list[int] = []
-        begun = time.perf_counter()
+        begun = self._begun = time.perf_counter()
         self._pace(task.seconds, samples)
         seconds = time.perf_counter() - begun
         cpu = cpu_seconds(task.server_pid) - cpu
@@ -101,6 +104,7 @@ class Generator:
             p99_ms=latencies_ms[len(latencies_ms) * 99 // 100],
             max_ms=latencies_ms[-1],
             rss_samples=samples,
+            longest_ms=[longest_s * 1000 for longest_s in self._longest_s],
         )
 
     def _open(self, number: int, username: str, password: str) -> None:
@@ -155,6 +159,8 @@ class Generator:
             now = time.perf_counter()
             for sent_at in connection.sent_at[:count]:
                 self._note(now - sent_at)
+            if self._begun is not None and connection.sent_at:
+                note_longest(self._longest_s, now - self._begun, now - connection.sent_at[0])
             del connection.sent_at[:count]
             self.acknowledged += count
 
@@ -173,6 +179,14 @@ class Generator:
             if time.perf_counter() > deadline:
                 raise LoadFailed(f"{self.sent - self.acknowledged} reports were not acknowledged in time")
             self._receive(0.05)
+
+
+def note_longest(longest_s: list[float], at_s: float, wait_s: float) -> None:
+    """Notes a wait that ended so many seconds after the beginning, in the list of the longest of each second."""
+    second = int(at_s)
+    while len(longest_s) <= second:
+        longest_s.append(0.0)
+    longest_s[second] = max(longest_s[second], wait_s)
 
 
 def generate(task: Task) -> Result:

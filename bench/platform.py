@@ -96,10 +96,14 @@ class Platform(NamedTuple):
 
     def metric(self, name: str) -> float:
         """A figure of ``/metrics`` that has no labels."""
+        return self.metrics(name)[0]
+
+    def metrics(self, *names: str) -> list[float]:
+        """Some of them, read at once."""
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=IO_TIMEOUT_S)) as door:
             door.request("GET", "/metrics")
             lines = door.getresponse().read().decode().splitlines()
-        return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
+        return [float(next(line.split()[1] for line in lines if line.startswith(f"{name} "))) for name in names]
 
 
 def initialize(folder: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ import random
 
 TOPIC = b"attributes"
 RING_SIZE = 4_000  # messages until packet identifiers come round; at most 65,535
+SENSOR_RING_SIZE = 20_000  # the same, of signals that repeat themselves as late as may be
 MODES = ("auto", "cool", "heat", "idle")
 
 # What the payload's five values are, as the Project API defines a device type's attributes.
@@ -42,6 +43,19 @@ ATTRIBUTE_DEFINITIONS = [
         "attr_type": "both",
         "data_type": "enum",
         "data_options": {"items": [{"value": mode, "name": mode} for mode in MODES]},
+    },
+]
+
+
+# The same for reports of sensors.
+SENSOR_DEFINITIONS = [
+    *(each for each in ATTRIBUTE_DEFINITIONS if each["identifier"] != "humidity"),
+    {
+        "identifier": "energy",
+        "name": "Energy",
+        "attr_type": "report",
+        "data_type": "number",
+        "data_options": {"unit": "Wh", "precision": 0, "min": 0, "max": 1_000_000_000},
     },
 ]
 
@@ -92,31 +106,48 @@ def _variable_byte_integer(value: int) -> bytes:
             return bytes(out)
 
 
+def sensor_payloads() -> list[bytes]:
+    """Reports as sensors make them: a walk of one decimal, noise of two, a meter, a switch, an enumeration. All have
+    the same length; as many as go into a ring of their own."""
+    noise = random.Random(2)
+    level, meter, bodies = 20.0, 1_000_000, []
+    for number in range(SENSOR_RING_SIZE):
+        level = min(60.0, max(-20.0, level + noise.gauss(0, 0.1)))
+        meter += noise.randrange(5)
+        bodies.append(
+            f'{{"temperature":{level:5.1f},"pressure":{noise.gauss(1013, 3):7.2f},"energy":{meter},'
+            f'"switch":{number // 50 % 2},"mode":"{MODES[number // 120 % 4]}"}}'.encode()
+        )
+    return bodies
+
+
 class Ring:
-    """Reports with packet identifiers 1 to ``RING_SIZE``, in one buffer that may be cut anywhere.
+    """Reports with packet identifiers from 1 on, in one buffer that may be cut anywhere.
 
     The buffer holds the ring and then its first ``window`` reports again, so that no slice has to wrap. Packet
     identifiers come round long after their PUBACKs.
     """
 
-    def __init__(self, window: int) -> None:
-        assert window < RING_SIZE, "the window is a small part of the ring"
-        noise = random.Random(1)
-        payloads = [payload(number, noise) for number in range(RING_SIZE)]
+    def __init__(self, window: int, payloads: list[bytes] | None = None) -> None:
+        if payloads is None:
+            noise = random.Random(1)
+            payloads = [payload(number, noise) for number in range(RING_SIZE)]
+        self.size = len(payloads)
+        assert window < self.size, "the window is a small part of the ring"
         packets = [publish(number + 1, body) for number, body in enumerate(payloads)]
         self.payload_bytes = len(payloads[0])
         self.packet_bytes = len(packets[0])
         assert all(len(packet) == self.packet_bytes for packet in packets)
         self._packets = memoryview(b"".join(packets + packets[:window]))
-        acknowledgements = b"".join(b"\x40\x02" + number.to_bytes(2, "big") for number in range(1, RING_SIZE + 1))
+        acknowledgements = b"".join(b"\x40\x02" + number.to_bytes(2, "big") for number in range(1, self.size + 1))
         self._acknowledgements = memoryview(acknowledgements * 2)
 
     def packets(self, first: int, count: int) -> memoryview:
         """``count`` packets from the ``first``-th (from 0) on."""
-        start = first % RING_SIZE * self.packet_bytes
+        start = first % self.size * self.packet_bytes
         return self._packets[start : start + count * self.packet_bytes]
 
     def acknowledgements(self, first_byte: int, count: int) -> memoryview:
         """The bytes that must come, if PUBACKs come in order [MQTT-4.6.0-2]."""
-        start = first_byte % (4 * RING_SIZE)
+        start = first_byte % (4 * self.size)
         return self._acknowledgements[start : start + count]

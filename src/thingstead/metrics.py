@@ -83,6 +83,9 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_history_oldest_timestamp_seconds", "gauge", "Hour of the oldest of them; 0: none."),
         MetricInfo("thingstead_history_dropped_points_total", "counter", "Points dropped since their time was over."),
         MetricInfo("thingstead_history_quarantined_rows", "gauge", "Damaged rows of the history, set aside."),
+        MetricInfo("thingstead_points_pending", "gauge", "Points in the log and in memory, not packed yet."),
+        MetricInfo("thingstead_points_due", "gauge", "Packed points that wait to be made into blocks, being enough."),
+        MetricInfo("thingstead_devices_held_back", "gauge", "Devices of which so much waits that they are not read."),
         MetricInfo(
             "thingstead_packings_failed_total", "counter", "Attempts to pack reports that failed, and are made again."
         ),

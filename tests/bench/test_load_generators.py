@@ -14,8 +14,9 @@ import pytest
 from bench import http_load, mqtt_load
 from bench.brokers import ack_only
 from bench.generator import LoadFailed
+from bench.paced_load import note_longest
 from bench.process import NotStarted, free_port, listens, running
-from bench.traffic import RING_SIZE, Ring, temperature
+from bench.traffic import RING_SIZE, SENSOR_DEFINITIONS, Ring, sensor_payloads, temperature
 
 WINDOW = 20
 ME = [("anyone", "anyone")]
@@ -81,6 +82,35 @@ def test_the_ring_of_messages_may_be_cut_across_its_end() -> None:
     assert body["temperature"] == temperature(RING_SIZE - 1)
     assert set(body) == {"temperature", "humidity", "pressure", "switch", "mode"}
     assert bytes(ring.acknowledgements(4 * (RING_SIZE - 1), 8)) == b"\x40\x02\x0f\xa0\x40\x02\x00\x01"
+
+
+def test_the_ring_of_sensors_has_reports_of_one_length_that_fit_their_definition() -> None:
+    payloads = sensor_payloads()
+    ring = Ring(WINDOW, payloads)
+    assert ring.size == len(payloads) < 65_536
+    assert {len(each) for each in payloads} == {ring.payload_bytes}
+    names = {each["identifier"] for each in SENSOR_DEFINITIONS}
+    for each in payloads[:: len(payloads) // 50]:
+        body = json.loads(each)
+        assert body.keys() == names
+        assert -40 <= body["temperature"] <= 125
+
+
+def test_the_load_of_sensors_tells_of_every_second() -> None:
+    generator = mqtt_load.Generator(mqtt_load.Task(0, ME, WINDOW, 0.0, 3.0, 0, sensors=True))
+    for at_s, acknowledged, latency_s in ((0.2, 5, 0.1), (0.4, 5, 0.3), (2.1, 1, 0.2)):
+        generator._note_second(at_s, acknowledged)
+        generator._latencies_s.append(latency_s)
+    seconds = generator._by_second()
+    assert [second.acknowledged for second in seconds] == [10, 0, 1]
+    assert [second.longest_ms for second in seconds] == [300, 0, 200]
+
+
+def test_the_longest_wait_of_each_second_is_kept() -> None:
+    longest_s: list[float] = []
+    for at_s, wait_s in ((0.1, 0.5), (0.9, 0.2), (2.5, 0.1)):
+        note_longest(longest_s, at_s, wait_s)
+    assert longest_s == [0.5, 0.0, 0.1]
 
 
 def test_answers_of_a_bare_handler_are_counted(tmp_path: Path) -> None:

@@ -76,6 +76,9 @@ class StoreFigures(NamedTuple):
     rows_quarantined: int  # damaged rows that were set aside, also by earlier runs
     disk_free_bytes: int
     damage_met: int  # reads and writes that failed since a page of the file is damaged
+    points_pending: int  # on disk in the log, and in memory
+    points_due: int  # of devices that wait for their turn to be made into blocks
+    devices_held_back: int  # whose producers wait since more of them waits than is their share
     packings_failed: int  # attempts to pack reports that failed, and are made again
 
 

@@ -163,6 +163,11 @@ class SqliteHistory:
             return False
         return self.packer.compactor.can_settle(device_number)  # else nothing would ever make room
 
+    @property
+    def held_back(self) -> int:
+        """Devices for which somebody waits until there is room."""
+        return len(self._crowds)
+
     def on_relief(self, callback: Callable[[], None], device_number: int | None = None) -> None:
         if self.congested:
             self._relief.append((callback, device_number))

@@ -107,6 +107,9 @@ class SqliteStore:
             rows_quarantined=self.history.quarantine.rows,
             disk_free_bytes=self.disk.free_bytes,
             damage_met=self._database.damage_met,
+            points_pending=self.history.packer.pending_points,
+            points_due=self.history.packer.compactor.due_points,
+            devices_held_back=self.history.held_back,
             packings_failed=self.history.packer.failures,
         )
 
