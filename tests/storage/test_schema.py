@@ -87,6 +87,21 @@ def test_a_folder_of_an_earlier_release_gets_one_spelling_of_what_looks_the_same
         assert accounts == [("ann", "ann"), ("Ann", "ann"), ("bob", "bob")]
 
 
+def test_devices_of_an_earlier_release_are_found_by_their_description(path: Path) -> None:
+    migrations = load_migrations("thingstead.storage.sqlite")
+    before = next(m.version for m in migrations if m.file_name.endswith("_device_lists.sql")) - 1
+    prepare(path, migrations[:before])
+    with closing(connect(path)) as connection:
+        connection.execute("PRAGMA foreign_keys=OFF")
+        connection.execute(
+            "INSERT INTO devices (id, project_id, name, descr, device_key, tags, access_token, view_token, device_code,"
+            " create_time, search_text) VALUES ('d', 'p', 'Pump', 'In the Yard', 'K', '{}', 'a', 'v', 'c', 0, 'old')"
+        )
+    prepare(path, migrations)
+    with closing(connect(path)) as connection:
+        assert connection.execute("SELECT search_text FROM devices").fetchall() == [("pump\nk\nd\nin the yard",)]
+
+
 def test_a_migration_that_fails_leaves_the_version_before_it(path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere"):
         prepare(path, [FIRST, BROKEN])

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
+from thingstead.errors import InvalidInput
 from thingstead.model import limits
-from thingstead.model.device import Page
+from thingstead.model.cursor import Cursor
+from thingstead.model.device import Page, Sort
 
 T = TypeVar("T")
 
@@ -27,15 +29,42 @@ Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=limits.ID_
 PageNumber = Annotated[int, Meta(ge=1, le=limits.PAGE_NUMBER, description="Which page, from 1.")]
 PageRecords = Annotated[int, Meta(ge=1, le=limits.PAGE_RECORDS, description="How many items a page has.")]
 
+FIRST = "start"  # the cursor of the first page
+
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of a list is wanted."""
 
     page: PageNumber = 1
     page_records: PageRecords = limits.PAGE_RECORDS_DEFAULT
+    cursor: (
+        Annotated[
+            str,
+            Meta(
+                max_length=limits.CURSOR_LENGTH,
+                description="Extension, in place of `page`: `start` for the first page, then the `next_cursor` of the"
+                " page before. Whatever is added or removed meanwhile, no other item appears twice or not at all.",
+            ),
+        ]
+        | None
+    ) = None
 
     def to_page(self) -> Page:
-        return Page(number=self.page, records=self.page_records)
+        if self.cursor is not None and self.page != 1:
+            raise InvalidInput.field("page", "and cursor exclude each other")
+        cursor = None if self.cursor is None else Cursor("" if self.cursor == FIRST else self.cursor)
+        return Page(number=self.page, records=self.page_records, cursor=cursor)
+
+
+class SortedPageQuery(PageQuery, frozen=True, kw_only=True):
+    """The same of a list that knows more than one order."""
+
+    sort: Annotated[
+        Sort, Meta(description="Extension: by `create_time` or `name`, ties by id; with `-` in front the other way.")
+    ] = "create_time"
+
+    def to_page(self) -> Page:
+        return msgspec.structs.replace(super().to_page(), sort=self.sort)
 
 
 class TagsBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +92,14 @@ class Listed(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     items: list[T]
     total: int  # items of all pages
     page_total: int  # pages; 0 where there is no item
+    # Extension, where a cursor was asked for: that of the page after this one; empty after the last.
+    next_cursor: str | UnsetType = UNSET
 
 
 def listed(items: Sequence[Any], total: int, page: Page) -> Listed[Any]:
     """The page as it is shown."""
-    return Listed(items=list(items), total=total, page_total=-(-total // page.records))
+    cursor = page.cursor
+    next_cursor: str | UnsetType = UNSET
+    if cursor is not None:
+        next_cursor = "" if cursor.ended else str(cursor)
+    return Listed(items=list(items), total=total, page_total=-(-total // page.records), next_cursor=next_cursor)

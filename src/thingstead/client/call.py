@@ -11,6 +11,7 @@ from thingstead.client.http import Request, target
 
 T = TypeVar("T")
 PAGE_RECORDS = 100
+START = "start"  # the cursor of the first page
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -23,6 +24,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     items: list[T]
     total: int  # items of all pages
     page_total: int
+    next_cursor: str = ""  # of the page after this one, where it was asked for by a cursor; "" after the last
 
 
 class Created(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """A list that comes in pages of ``T``; ``items`` of a client walks through all of them."""
+    """A list that comes in pages of ``T``; ``items`` of a client walks through all of them, by cursor."""
 
     call: Call[Page[T]]
     page_records: int = PAGE_RECORDS
@@ -63,6 +65,11 @@ class Listing(Generic[T]):
     def page(self, number: int) -> Call[Page[T]]:
         """The call of one page, from 1."""
         query = {**self.call.query, "page": number, "page_records": self.page_records}
+        return replace(self.call, query=query)
+
+    def at(self, cursor: str) -> Call[Page[T]]:
+        """The call of the page at a cursor: :data:`START`, then ``next_cursor`` of the page before."""
+        query = {**self.call.query, "cursor": cursor, "page_records": self.page_records}
         return replace(self.call, query=query)
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from thingstead.client.answers import info_of
 from thingstead.client.blocking import BlockingTransport
-from thingstead.client.call import Call, Listing
+from thingstead.client.call import START, Call, Listing
 from thingstead.client.concurrent import AsyncTransport
 from thingstead.client.http import TIMEOUT_S
 from thingstead.errors import NotAuthenticated
@@ -100,12 +100,13 @@ class ProjectClient:
             return self._send(call, self._log_in(token))
 
     def items(self, listing: Listing[T]) -> Iterator[T]:
-        """Everything on a list, page by page. What is added or removed meanwhile may be missed or come twice."""
-        number, page_total = 1, 1
-        while number <= page_total:
-            page = self.run(listing.page(number))
+        """Everything on a list, page by page. Whatever is added or removed meanwhile, nothing else is missed or comes
+        twice."""
+        cursor = START
+        while cursor:
+            page = self.run(listing.at(cursor))
             yield from page.items
-            number, page_total = number + 1, page.page_total
+            cursor = page.next_cursor
 
     def _send(self, call: Call[T], token: str) -> T:
         result: T = info_of(self._transport.send(call.request(token)), call.kind)
@@ -148,13 +149,14 @@ class AsyncProjectClient:
             return await self._send(call, await self._log_in(token))
 
     async def items(self, listing: Listing[T]) -> AsyncIterator[T]:
-        """Everything on a list, page by page. What is added or removed meanwhile may be missed or come twice."""
-        number, page_total = 1, 1
-        while number <= page_total:
-            page = await self.run(listing.page(number))
+        """Everything on a list, page by page. Whatever is added or removed meanwhile, nothing else is missed or comes
+        twice."""
+        cursor = START
+        while cursor:
+            page = await self.run(listing.at(cursor))
             for item in page.items:
                 yield item
-            number, page_total = number + 1, page.page_total
+            cursor = page.next_cursor
 
     async def _send(self, call: Call[T], token: str) -> T:
         result: T = info_of(await self._transport.send(call.request(token)), call.kind)

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from thingstead.model.cursor import Cursor
 from thingstead.model.project import Tags
 
 UplinkKind = Literal["attributes", "event", "command_reply", "data", "connect"]
@@ -84,7 +85,7 @@ class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
     type_id: str | None = None
     group_ids: tuple[str, ...] = ()  # in any of these
     include_sub_groups: bool = False
-    keyword: str | None = None  # in name, device_key or id, case-insensitive
+    keyword: str | None = None  # in name, descr, device_key or id, case-insensitive
     online: bool | None = None
     tag: tuple[str, str | None] | None = None  # key, and the value where one is asked for
     or_tags: tuple[tuple[str, str | None], ...] = ()  # or one of these: what else the text of ``tag`` may mean
@@ -113,12 +114,25 @@ class DevicesAlarmStat(msgspec.Struct, frozen=True, kw_only=True):
     normal_total: int
 
 
+Sort = Literal["create_time", "-create_time", "name", "-name"]
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of a list is wanted."""
 
     number: int = 1  # from 1
     records: int = 20
+    sort: Sort = "create_time"  # of lists that know more than one order; "-" turns it round
+    cursor: Cursor | None = None  # where the page begins, in place of its number; reading moves it on
+
+    @property
+    def descending(self) -> bool:
+        return self.sort.startswith("-")
+
+    @property
+    def by_name(self) -> bool:
+        return self.sort.endswith("name")
 
     @property
     def offset(self) -> int:
-        return (self.number - 1) * self.records
+        return 0 if self.cursor is not None else (self.number - 1) * self.records

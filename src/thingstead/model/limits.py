@@ -33,6 +33,7 @@ _MOBILE = re.compile(r"[0-9+() -]+\Z")
 
 PAGE_NUMBER = 1_000_000
 PAGE_RECORDS = 100
+CURSOR_LENGTH = 1_024
 PAGE_RECORDS_DEFAULT = 20
 SERIES_PAGE_RECORDS = 500
 SERIES_SPAN_MS = 30 * 24 * 3600 * 1000  # the widest range of one history query, itself allowed

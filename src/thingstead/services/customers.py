@@ -8,10 +8,10 @@ from msgspec import UNSET, UnsetType
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import InvalidInput
+from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import ids, limits
 from thingstead.model.customer import Customer
-from thingstead.model.device import Page
+from thingstead.model.device import Device, Page
 from thingstead.model.limits import Problems
 from thingstead.model.messages import DeviceChanged
 from thingstead.model.project import Tags
@@ -56,6 +56,15 @@ class CustomerService:
 
     async def get(self, project_id: str, customer_id: str) -> Customer:
         return await self._customers.get(project_id, customer_id)
+
+    async def of_device(self, device: Device) -> Customer | None:
+        """To whom it is bound."""
+        if device.customer_id is None:
+            return None
+        try:
+            return await self._customers.get(device.project_id, device.customer_id)
+        except NotFound:  # removed since the device was read
+            return None
 
     async def create(self, project_id: str, new: NewCustomer) -> Customer:
         """Raises Conflict on an ``account`` that is taken in the project."""

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from thingstead.clock import Clock
 from thingstead.errors import Conflict, InvalidInput, NotFound, Unavailable
 from thingstead.model import ids, limits
-from thingstead.model.device import DeviceGroup
+from thingstead.model.device import Device, DeviceGroup
 from thingstead.model.limits import Problems
 from thingstead.model.project import Tags
 from thingstead.services.new_device import DRAW_ATTEMPTS
@@ -55,6 +55,10 @@ class DeviceGroupService:
         if not limits.is_id(group_id):
             raise NotFound("no such device group")
         return await self._store.device_groups.get(project_id, group_id)
+
+    async def of_device(self, device: Device) -> list[tuple[str, str]]:
+        """Id and name of each group in which it stands, oldest first."""
+        return await self._store.device_groups.list_of_device(device.number)
 
     async def create(self, project_id: str, new: NewDeviceGroup) -> DeviceGroup:
         """Adds a group.

@@ -153,6 +153,10 @@ class DeviceGroupStore(Protocol):
         """How many levels a group spans, itself counted; 0 where the project has no such group."""
         ...
 
+    async def list_of_device(self, device_number: int) -> list[tuple[str, str]]:
+        """Id and name of each group in which a device stands, oldest first."""
+        ...
+
     async def update(self, project_id: str, group_id: str, changes: Mapping[str, Any]) -> None:
         """Refuses, with InvalidInput on ``parent``, a parent that lies below the group itself."""
         ...

@@ -36,6 +36,7 @@ async def test_a_new_device_is_answered_with_its_id_and_read_as_created(api: Api
         "active": {},
         "online": False,
         "type": "",
+        "groups": [],
     }
 
 

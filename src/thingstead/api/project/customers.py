@@ -15,15 +15,17 @@ from thingstead.api.fields import (
     Listed,
     Mobile,
     Name,
-    PageQuery,
     Password,
+    SortedPageQuery,
     TagsBody,
     TagsMember,
     listed,
 )
+from thingstead.api.project.device_shapes import DeviceItem, show_device
 from thingstead.errors import Conflict, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.customer import Customer
+from thingstead.model.device import DeviceFilter
 from thingstead.services.customers import CustomerChanges, NewCustomer
 
 TAG = "Customers"
@@ -99,7 +101,7 @@ def _shown(customer: Customer) -> CustomerInfo:
 
 
 async def list_customers(call: Call) -> Listed[CustomerInfo]:
-    """All end users of the project, oldest first."""
+    """All end users of the project, oldest first (`sort`)."""
     page = call.query.to_page()
     customers, total = await call.platform.customers.list_page(call.caller.project_id, page)
     return listed([_shown(customer) for customer in customers], total, page)
@@ -159,6 +161,15 @@ async def bind_devices(call: Call) -> None:
     await _bind(call, bind=True)
 
 
+async def customer_devices(call: Call) -> Listed[DeviceItem]:
+    """The oldest device comes first, ties in the order of ids (`sort`). The same as `GET
+    /api/v1/devices?customer=<id>`, but that an unknown customer is an error."""
+    project_id, page = call.caller.project_id, call.query.to_page()
+    customer = await call.platform.customers.get(project_id, call.path["customer_id"])
+    views, total = await call.platform.devices.list_views(project_id, DeviceFilter(customer_id=customer.id), page)
+    return listed([show_device(view) for view in views], total, page)
+
+
 async def unbind_devices(call: Call) -> None:
     """Devices that are not this customer's are passed over."""
     await _bind(call, bind=False)
@@ -178,7 +189,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="List customers",
         handler=list_customers,
         tag=TAG,
-        query=PageQuery,
+        query=SortedPageQuery,
         info=Listed[CustomerInfo],
     ),
     Endpoint(
@@ -242,6 +253,17 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=remove_tags,
         tag=TAG,
         body=KeysBody,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/customer/{customer_id}/devices",
+        summary="List the devices of a customer",
+        handler=customer_devices,
+        tag=TAG,
+        query=SortedPageQuery,
+        info=Listed[DeviceItem],
         refusals=(NotFound,),
         extension=True,
     ),

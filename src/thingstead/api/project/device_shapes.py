@@ -6,9 +6,10 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from thingstead.api.fields import Descr, Name, PageQuery, TagsMember
+from thingstead.api.fields import Descr, Name, SortedPageQuery, TagsMember
 from thingstead.errors import InvalidInput
 from thingstead.model import limits
+from thingstead.model.customer import Customer
 from thingstead.model.device import DeviceFilter, DeviceSession, DeviceView
 from thingstead.model.unicode_text import normal
 
@@ -78,14 +79,31 @@ class RivalClient(msgspec.Struct, frozen=True, kw_only=True):
     remote_address: str
 
 
-class DeviceDetail(DeviceItem, frozen=True, kw_only=True):
-    """A device, with what is known of its connection."""
+class GroupOfDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A group in which a device stands."""
 
+    id: str
+    name: str
+
+
+class CustomerOfDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """The customer to whom a device is bound."""
+
+    id: str
+    account: str
+    name: str
+
+
+class DeviceDetail(DeviceItem, frozen=True, kw_only=True):
+    """A device, with its groups, its customer and what is known of its connection."""
+
+    groups: list[GroupOfDevice]  # extension
+    customer: CustomerOfDevice | UnsetType = UNSET  # extension; absent where it is bound to none
     session: LiveSession | UnsetType = UNSET  # absent while it is offline
     certificate_conflict: list[RivalClient] | UnsetType = UNSET  # absent where nobody fights over its certificate
 
 
-class DevicesQuery(PageQuery, frozen=True, kw_only=True):
+class DevicesQuery(SortedPageQuery, frozen=True, kw_only=True):
     """Which devices are wanted. Filters that are given must all match."""
 
     type: Annotated[str, Meta(description="Only devices of this device type (id).")] | None = None
@@ -100,7 +118,7 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
             str,
             Meta(
                 max_length=limits.KEYWORD_LENGTH,
-                description="Extension: part of the name, device_key or id, in any case.",
+                description="Extension: part of the name, descr, device_key or id, in any case.",
             ),
         ]
         | None
@@ -108,6 +126,7 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
     online: Annotated[bool, Meta(description="Extension: 1 only those online, 0 only those offline.")] | None = None
     tag: Annotated[str, Meta(description="Extension: `key`, or `key:value`; both may hold colons.")] | None = None
     gateway: Annotated[str, Meta(description="Extension: only sub-devices of this gateway (id).")] | None = None
+    customer: Annotated[str, Meta(description="Extension: only devices bound to this customer (id).")] | None = None
 
 
 class DeviceBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,7 +200,13 @@ def show_device(view: DeviceView) -> DeviceItem:
     )
 
 
-def show_detail(view: DeviceView, session: DeviceSession | None, rivals: Sequence[Mapping[str, str]]) -> DeviceDetail:
+def show_detail(
+    view: DeviceView,
+    groups: Sequence[tuple[str, str]],
+    customer: Customer | None,
+    session: DeviceSession | None,
+    rivals: Sequence[Mapping[str, str]],
+) -> DeviceDetail:
     """A device as its own page shows it."""
     live: LiveSession | UnsetType = UNSET
     if session is not None:
@@ -193,7 +218,15 @@ def show_detail(view: DeviceView, session: DeviceSession | None, rivals: Sequenc
         )
     item = msgspec.structs.asdict(show_device(view))
     clients = [RivalClient(client_id=rival["client_id"], remote_address=rival["remote_address"]) for rival in rivals]
-    return DeviceDetail(**item, session=live, certificate_conflict=clients or UNSET)
+    return DeviceDetail(
+        **item,
+        groups=[GroupOfDevice(id=group_id, name=name) for group_id, name in groups],
+        customer=UNSET
+        if customer is None
+        else CustomerOfDevice(id=customer.id, account=customer.account, name=customer.name),
+        session=live,
+        certificate_conflict=clients or UNSET,
+    )
 
 
 def to_filter(query: DevicesQuery) -> DeviceFilter:
@@ -211,6 +244,7 @@ def to_filter(query: DevicesQuery) -> DeviceFilter:
         tag=tags[0] if tags else None,
         or_tags=tuple(tags[1:]),
         gateway_id=query.gateway,
+        customer_id=query.customer,
     )
 
 

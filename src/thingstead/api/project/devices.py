@@ -34,8 +34,8 @@ async def devices_alarm_stat(call: Call) -> DevicesAlarmStat:
 
 
 async def devices(call: Call) -> Listed[DeviceItem]:
-    """The oldest device comes first, ties in the order of ids. A filter that names an unknown type or group matches
-    no device."""
+    """The oldest device comes first, ties in the order of ids (`sort`). A filter that names an unknown type, group or
+    customer matches no device."""
     page = call.query.to_page()
     views, total = await call.platform.devices.list_views(call.caller.project_id, to_filter(call.query), page)
     return listed([show_device(view) for view in views], total, page)
@@ -59,14 +59,18 @@ async def create_device(call: Call) -> Created:
 
 
 async def device(call: Call) -> DeviceDetail:
-    """Everything about one device but its certificate and its values. As extensions: `session`, its live connection;
-    and `certificate_conflict`, the clients that take its session from each other again and again, since both have its
-    certificate."""
-    view = await call.platform.devices.get_view(call.caller.project_id, call.path["device_id"])
-    presence = call.platform.presence
+    """Everything about one device but its certificate and its values. As extensions: `groups`, in which it stands;
+    `customer`, to whom it is bound; `session`, its live connection; and `certificate_conflict`, the clients that take
+    its session from each other again and again, since both have its certificate."""
+    platform, project_id = call.platform, call.caller.project_id
+    view = await platform.devices.get_view(project_id, call.path["device_id"])
+    device = view.device
+    groups = await platform.device_groups.of_device(device)
+    customer = await platform.customers.of_device(device)
     if not view.online:
-        return show_detail(view, None, ())
-    return show_detail(view, await presence.find_session(view.device), await presence.conflict(view.device))
+        return show_detail(view, groups, customer, None, ())
+    session, rivals = await platform.presence.find_session(device), await platform.presence.conflict(device)
+    return show_detail(view, groups, customer, session, rivals)
 
 
 async def delete_device(call: Call) -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from thingstead.client.call import Call, Created, Listing, Nothing, Page, members
 from thingstead.client.http import segment
+from thingstead.client.project.devices import Device
 
 
 class CustomerCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,9 +30,14 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
     count: CustomerCount
 
 
-def list_all() -> Listing[Customer]:
-    """Oldest first."""
-    return Listing(Call("GET", "/customers", Page[Customer]))
+def list_all(*, sort: str | None = None) -> Listing[Customer]:
+    """Oldest first, or by ``sort``: ``create_time`` or ``name``, with ``-`` in front the other way."""
+    return Listing(Call("GET", "/customers", Page[Customer], query={"sort": sort}))
+
+
+def list_devices(customer_id: str, *, sort: str | None = None) -> Listing[Device]:
+    """The devices that are bound to a customer, oldest first, or by ``sort``."""
+    return Listing(Call("GET", f"/customer/{segment(customer_id)}/devices", Page[Device], query={"sort": sort}))
 
 
 def create(

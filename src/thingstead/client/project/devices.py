@@ -72,9 +72,26 @@ class RivalClient(msgspec.Struct, frozen=True, kw_only=True):
     remote_address: str
 
 
+class GroupOfDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A group in which a device stands."""
+
+    id: str
+    name: str
+
+
+class CustomerOfDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """The customer to whom a device is bound."""
+
+    id: str
+    account: str
+    name: str
+
+
 class DeviceDetail(Device, frozen=True, kw_only=True):
     """A device as its own page shows it."""
 
+    groups: list[GroupOfDevice] = []
+    customer: CustomerOfDevice | None = None
     session: LiveSession | None = None
     certificate_conflict: list[RivalClient] = []
 
@@ -126,9 +143,11 @@ def search(
     online: bool | None = None,
     tag: str | None = None,
     gateway: str | None = None,
+    customer: str | None = None,
+    sort: str | None = None,
 ) -> Listing[Device]:
-    """Devices that match all filters, oldest first. ``type``, ``groups`` and ``gateway`` are ids, ``tag`` is ``key`` or
-    ``key:value``."""
+    """Devices that match all filters, oldest first, or by ``sort``: ``create_time`` or ``name``, with ``-`` in front
+    the other way. ``type``, ``groups``, ``gateway`` and ``customer`` are ids, ``tag`` is ``key`` or ``key:value``."""
     query = {
         "type": type,
         "groups": ",".join(groups) or None,
@@ -137,6 +156,8 @@ def search(
         "online": online,
         "tag": tag,
         "gateway": gateway,
+        "customer": customer,
+        "sort": sort,
     }
     return Listing(Call("GET", "/devices", Page[Device], query=query))
 

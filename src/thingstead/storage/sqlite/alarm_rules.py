@@ -13,6 +13,7 @@ from thingstead.storage.sqlite.alarm_changes import close_open
 from thingstead.storage.sqlite.device_list import DEVICES
 from thingstead.storage.sqlite.layout import Layout, to_json
 from thingstead.storage.sqlite.notify_channels import put_channels, read_channels
+from thingstead.storage.sqlite.paging import Order, read_page
 
 _ABSENT = ("device_ids", "disabled_devices", "channels", "group_ids")
 ALARM_RULES = Layout("alarm_rules", AlarmRule, json=("body",), absent=_ABSENT)
@@ -51,13 +52,10 @@ class SqliteAlarmRules:
         where, parameters = _where(project_id, rule_filter)
 
         def run(connection: sqlite3.Connection) -> tuple[list[AlarmRule], int]:
-            total = connection.execute(f"SELECT count(*) FROM alarm_rules r WHERE {where}", parameters)  # noqa: S608 - words of this module; values are parameters
-            rows = connection.execute(
-                f"SELECT {ALARM_RULES.columns('r')} FROM alarm_rules r WHERE {where}"  # noqa: S608 - as above
-                " ORDER BY r.create_time, r.id LIMIT ? OFFSET ?",
-                (*parameters, page.records, page.offset),
-            )
-            return _complete(connection, rows.fetchall()), total.fetchone()[0]
+            select = f"SELECT {ALARM_RULES.columns('r')} FROM alarm_rules r"  # noqa: S608 - words of this module
+            order = Order(("r.create_time", "r.id"))
+            rows, total = read_page(connection, select, "alarm_rules r", where, parameters, order, page)
+            return _complete(connection, rows), total
 
         return await self._access.read(run)
 

@@ -16,6 +16,7 @@ from thingstead.storage.sqlite.alarm_changes import ALARM_LOGS, add_notices, wri
 from thingstead.storage.sqlite.alarm_pruning import prune_alarms
 from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.layout import Layout, to_json
+from thingstead.storage.sqlite.paging import Order, read_page
 
 T = TypeVar("T")
 COMMENTS_COUNT = 100  # of one alarm
@@ -58,7 +59,8 @@ class SqliteAlarms:
             where, parameters = f"{where} AND a.alarm_status = ?", [*parameters, alarm_filter.alarm_status]
 
         def run(connection: sqlite3.Connection) -> tuple[list[AlarmLog], int]:
-            rows, total = _page(connection, _MESSAGES, "alarm_logs", where, parameters, "a.create_time", page)
+            order = Order(("a.create_time", "a.seq"), descending=True)
+            rows, total = read_page(connection, _MESSAGES, "alarm_logs a", where, parameters, order, page)
             logs = _notify_logs(connection, [row[0] for row in rows])
             return [
                 ALARM_LOGS.load(row[:-1], device_name=row[-1], notify_logs=tuple(logs.get(row[0], ()))) for row in rows
@@ -74,7 +76,8 @@ class SqliteAlarms:
             where += " AND a.acknowledged_at " + ("NOTNULL" if alarm_filter.acknowledged else "IS NULL")
 
         def run(connection: sqlite3.Connection) -> tuple[list[Alarm], int]:
-            rows, total = _page(connection, _ALARMS, "alarms", where, parameters, "a.raised_at", page)
+            order = Order(("a.raised_at", "a.seq"), descending=True)
+            rows, total = read_page(connection, _ALARMS, "alarms a", where, parameters, order, page)
             return [_alarm(row) for row in rows], total
 
         return await self._access.read(run)
@@ -176,17 +179,6 @@ class SqliteAlarms:
 
 def _alarm(row: Row) -> Alarm:
     return ALARMS.load(row[:-2], device_name=row[-2], shelved_until=row[-1])
-
-
-def _page(
-    connection: sqlite3.Connection, select: str, table: str, where: str, parameters: list[Any], order: str, page: Page
-) -> tuple[list[Row], int]:
-    total = connection.execute(f"SELECT count(*) FROM {table} a WHERE {where}", parameters)  # noqa: S608 - words of this module; values are parameters
-    rows = connection.execute(
-        f"{select} WHERE {where} ORDER BY {order} DESC, a.seq DESC LIMIT ? OFFSET ?",
-        (*parameters, page.records, page.offset),
-    )
-    return rows.fetchall(), total.fetchone()[0]
 
 
 def _notify_logs(connection: sqlite3.Connection, message_ids: list[str]) -> dict[str, list[dict[str, Any]]]:

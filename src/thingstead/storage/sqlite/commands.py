@@ -11,11 +11,11 @@ from thingstead.model.limits import INSTANT_MS
 from thingstead.model.messages import CommandChanged
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.layout import Layout, to_json
+from thingstead.storage.sqlite.paging import Order, read_page
 
 COMMANDS = Layout("commands", Command, json=("params", "reply"))
 EXPIRED_BYTES = 8 * 1024 * 1024  # params of those that end in one transaction: their rows are written anew
-_WANTED = "WHERE device_id = ? AND create_time BETWEEN ? AND ?"
-_COUNT = f"SELECT count(*) FROM commands {_WANTED}"  # noqa: S608 - both parts are ours
+_WANTED = "device_id = ? AND create_time BETWEEN ? AND ?"
 # The planner would take an index of all commands of the device, and read their rows.
 _OPEN = "FROM commands INDEXED BY commands_open WHERE device_id = ? AND open = 1"
 _CHANGED = "SELECT device_id, command_id, method, state, reason FROM commands WHERE id = ?"
@@ -136,13 +136,9 @@ class SqliteCommands:
         self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS
     ) -> tuple[list[Command], int]:
         def run(connection: sqlite3.Connection) -> tuple[list[Command], int]:
-            wanted = (device_id, start, end)
-            total = connection.execute(_COUNT, wanted)
-            rows = connection.execute(
-                f"{COMMANDS.select} {_WANTED} ORDER BY create_time DESC, seq DESC LIMIT ? OFFSET ?",
-                (*wanted, page.records, page.offset),
-            )
-            return [COMMANDS.load(row) for row in rows], total.fetchone()[0]
+            order, wanted = Order(("create_time", "seq"), descending=True), (device_id, start, end)
+            rows, total = read_page(connection, COMMANDS.select, "commands", _WANTED, wanted, order, page)
+            return [COMMANDS.load(row) for row in rows], total
 
         return await self._access.read(run)
 

@@ -11,6 +11,7 @@ from thingstead.model.unicode_text import account_key
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.accounts import check_account_is_free
 from thingstead.storage.sqlite.layout import Layout
+from thingstead.storage.sqlite.paging import Order, read_page
 
 CUSTOMERS = Layout(
     "customers",
@@ -48,12 +49,9 @@ class SqliteCustomers:
 
     async def list_page(self, project_id: str, page: Page) -> tuple[list[Customer], int]:
         def run(connection: sqlite3.Connection) -> tuple[list[Customer], int]:
-            total = connection.execute("SELECT count(*) FROM customers WHERE project_id = ?", (project_id,))
-            rows = connection.execute(
-                f"{CUSTOMERS.select} WHERE project_id = ? ORDER BY create_time, id LIMIT ? OFFSET ?",
-                (project_id, page.records, page.offset),
-            )
-            return [CUSTOMERS.load(row) for row in rows], total.fetchone()[0]
+            where, order = "project_id = ?", Order(("name" if page.by_name else "create_time", "id"), page.descending)
+            rows, total = read_page(connection, CUSTOMERS.select, "customers", where, (project_id,), order, page)
+            return [CUSTOMERS.load(row) for row in rows], total
 
         return await self._access.read(run)
 

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 from thingstead.model.device import DeviceFilter, Page
 from thingstead.model.unicode_text import normal, search_form
 from thingstead.storage.sqlite.layout import to_json
+from thingstead.storage.sqlite.paging import Order
 
+BY_NAME = ("d.name", "d.id")
 _GROUPS = "SELECT id FROM device_groups WHERE project_id = ?1 AND id IN (SELECT value FROM json_each(?2))"
 _GROUPS_AND_BELOW = f"""
 WITH RECURSIVE below (id) AS (
@@ -56,14 +58,17 @@ class Selection(NamedTuple):
 
     number: str
     source: str
-    order: str
+    columns: tuple[str, str]  # of the order in which they are listed
     where: str
     parameters: tuple[Any, ...]
 
     def numbers(self, page: Page) -> tuple[str, tuple[Any, ...]]:
         """The statement that yields the device numbers of one page, and its parameters."""
-        sql = f"SELECT {self.number} FROM {self.source} WHERE {self.where} ORDER BY {self.order} LIMIT ? OFFSET ?"  # noqa: S608
-        return sql, (*self.parameters, page.records, page.offset)
+        order = Order(self.columns, page.descending)
+        behind, after = order.behind(page)
+        where = f"{self.where} AND {behind}"
+        sql = f"SELECT {self.number} FROM {self.source} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
+        return sql, (*self.parameters, *after, page.records, page.offset)
 
     def total(self, connection: sqlite3.Connection) -> int:
         """How many they are."""
@@ -88,27 +93,33 @@ class SelectionByOnline(NamedTuple):
 
 
 def select(
-    connection: sqlite3.Connection, project_id: str, device_filter: DeviceFilter
+    connection: sqlite3.Connection, project_id: str, device_filter: DeviceFilter, *, by_name: bool = False
 ) -> Selection | SelectionByOnline | None:
     """None where nothing can match: a filter on what is not in the project matches nothing."""
     where = _Conditions()
     if not _add_owners(where, connection, project_id, device_filter):
         return None
     if device_filter.group_ids:
-        return _select_members(where, connection, project_id, device_filter)
+        return _select_members(where, connection, project_id, device_filter, by_name=by_name)
     if not where or device_filter.keyword is not None:
         # With a keyword also beside an owner: the index that holds the texts is that of the project.
         where.add("d.project_id = ?", project_id)
     _add_texts(where, device_filter)
     _add_online(where, device_filter, "d.number")
-    selection = Selection("d.number", "devices d", "d.create_time, d.id", str(where), tuple(where.parameters))
+    columns = BY_NAME if by_name else ("d.create_time", "d.id")
+    selection = Selection("d.number", "devices d", columns, str(where), tuple(where.parameters))
     if device_filter.online is not None and device_filter == DeviceFilter(online=device_filter.online):
         return SelectionByOnline(selection, project_id, device_filter.online)
     return selection
 
 
 def _select_members(
-    where: _Conditions, connection: sqlite3.Connection, project_id: str, device_filter: DeviceFilter
+    where: _Conditions,
+    connection: sqlite3.Connection,
+    project_id: str,
+    device_filter: DeviceFilter,
+    *,
+    by_name: bool,
 ) -> Selection | None:
     sql = _GROUPS_AND_BELOW if device_filter.include_sub_groups else _GROUPS
     group_ids = [row[0] for row in connection.execute(sql, (project_id, to_json(device_filter.group_ids)))]
@@ -117,7 +128,7 @@ def _select_members(
     _add_texts(where, device_filter)
     source_parameters = []
     source = "device_group_members m"
-    needs_rows = bool(where)
+    needs_rows = bool(where) or by_name
     if len(group_ids) == 1:
         where.add("m.group_id = ?", group_ids[0])
     else:
@@ -127,7 +138,8 @@ def _select_members(
         source += " JOIN devices d ON d.number = m.device_number"
     _add_online(where, device_filter, "m.device_number")
     parameters = (*source_parameters, *where.parameters)
-    return Selection("m.device_number", source, "m.create_time, m.device_id", str(where), parameters)
+    columns = BY_NAME if by_name else ("m.create_time", "m.device_id")
+    return Selection("m.device_number", source, columns, str(where), parameters)
 
 
 def _add_owners(

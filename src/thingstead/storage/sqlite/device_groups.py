@@ -41,6 +41,11 @@ WITH RECURSIVE below (id, level) AS (
 SELECT max(level) FROM below
 """
 
+_OF_DEVICE = """
+SELECT id, name FROM device_groups WHERE id IN (SELECT group_id FROM device_group_members WHERE device_number = ?)
+ORDER BY create_time, id
+"""
+
 _ADD_MEMBERS = """
 INSERT INTO device_group_members (group_id, create_time, device_id, device_number)
 SELECT ?1, create_time, id, number FROM devices WHERE id IN (SELECT value FROM json_each(?2))
@@ -105,6 +110,9 @@ class SqliteDeviceGroups:
         parameters = (group_id, project_id, GROUP_DEPTH)
         row = await self._access.read(lambda connection: connection.execute(sql, parameters).fetchone())
         return int(row[0] or 0)
+
+    async def list_of_device(self, device_number: int) -> list[tuple[str, str]]:
+        return [(group_id, name) for group_id, name in self._access.all(_OF_DEVICE, (device_number,))]
 
     async def update(self, project_id: str, group_id: str, changes: Mapping[str, Any]) -> None:
         def run(connection: sqlite3.Connection) -> None:

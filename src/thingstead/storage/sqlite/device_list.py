@@ -14,14 +14,15 @@ from thingstead.model.device import (
 )
 from thingstead.model.unicode_text import search_form
 from thingstead.storage.sqlite.access import Access, Row
-from thingstead.storage.sqlite.device_filter import select
+from thingstead.storage.sqlite.device_filter import BY_NAME, select
 from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.layout import Layout
+from thingstead.storage.sqlite.paging import Order
 
 
 def search_text(device: Device) -> str:
-    """What a keyword is looked for in: a line each for name, device_key and id."""
-    return search_form(f"{device.name}\n{device.device_key or ''}\n{device.id}")
+    """What a keyword is looked for in: a line each for name, device_key and id, then the description."""
+    return search_form(f"{device.name}\n{device.device_key or ''}\n{device.id}\n{device.descr}")
 
 
 DEVICES = Layout(
@@ -57,6 +58,11 @@ FROM (SELECT max(alarm_level) AS level FROM open_alarms WHERE project_id = ?1 GR
 """
 
 
+def _keys(device: Device, page: Page) -> tuple[int | str, str]:
+    """By which a device stands in its place."""
+    return (device.name if page.by_name else device.create_time), device.id
+
+
 class DeviceList:
     """Reads only. ``active`` and the count of active devices come from the history."""
 
@@ -72,18 +78,23 @@ class DeviceList:
 
     async def views(self, project_id: str, device_filter: DeviceFilter, page: Page) -> tuple[list[DeviceView], int]:
         def run(connection: sqlite3.Connection) -> tuple[list[Row], int]:
-            selection = select(connection, project_id, device_filter)
+            selection = select(connection, project_id, device_filter, by_name=page.by_name)
             if selection is None:
                 return [], 0
             numbers, parameters = selection.numbers(page)
-            sql = f"{_VIEW} WHERE d.number IN ({numbers}) ORDER BY d.create_time, d.id"
+            order = Order(BY_NAME if page.by_name else ("d.create_time", "d.id"), page.descending)
+            sql = f"{_VIEW} WHERE d.number IN ({numbers}) ORDER BY {order}"
             found = connection.execute(sql, parameters).fetchall()
-            if len(found) < page.records and (found or page.offset == 0):  # the last page tells the total
+            tells_total = page.cursor is None and (found or page.offset == 0)
+            if len(found) < page.records and tells_total:  # it is the last page
                 return found, page.offset + len(found)
             return found, selection.total(connection)
 
         rows, total = await self._access.read(run)
-        return self._views(rows), total
+        views = self._views(rows)
+        if page.cursor is not None:
+            page.cursor.move(_keys(views[-1].device, page) if len(views) == page.records else None)
+        return views, total
 
     def _views(self, rows: list[Row]) -> list[DeviceView]:
         devices = [DEVICES.load(row[: DEVICES.width]) for row in rows]

@@ -12,6 +12,7 @@ from thingstead.storage.base import Commit
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.layout import to_json
+from thingstead.storage.sqlite.paging import Order, read_page
 
 KEPT = 1_000  # entries per device and kind
 NOBODY_WAITS: frozenset[LogKind] = frozenset({"connection", "rejected"})  # kinds whose entries are made again
@@ -24,7 +25,7 @@ DELETE FROM device_logs WHERE device_number = ? AND kind = ? AND seq <= (
 )
 """
 _NEWEST = "SELECT ts FROM device_logs WHERE device_number = ? AND kind = ? ORDER BY seq DESC LIMIT 1"
-_WANTED = "FROM device_logs WHERE device_number = ? AND kind = ? AND ts BETWEEN ? AND ?"
+_WANTED = "device_number = ? AND kind = ? AND ts BETWEEN ? AND ?"
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -52,11 +53,9 @@ class SqliteDeviceLogs:
         self, device_number: int, kind: LogKind, page: Page, start: int = 0, end: int = INSTANT_MS
     ) -> tuple[list[DeviceLog], int]:
         def run(connection: sqlite3.Connection) -> tuple[list[DeviceLog], int]:
-            wanted = (device_number, kind, start, end)
-            total = connection.execute(f"SELECT count(*) {_WANTED}", wanted).fetchone()[0]
-            rows = connection.execute(
-                f"SELECT ts, body {_WANTED} ORDER BY seq DESC LIMIT ? OFFSET ?", (*wanted, page.records, page.offset)
-            )
+            order, wanted = Order(("seq",), descending=True), (device_number, kind, start, end)
+            select = "SELECT ts, body FROM device_logs"
+            rows, total = read_page(connection, select, "device_logs", _WANTED, wanted, order, page)
             return [DeviceLog(ts=ts, body=_decode_body(body)) for ts, body in rows], total
 
         return await self._access.read(run)

@@ -11,13 +11,13 @@ from thingstead.storage.base import Commit
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.layout import Layout
+from thingstead.storage.sqlite.paging import Order, read_page
 
 log = structlog.get_logger("thingstead.storage")
 
 EVENTS = Layout("events", EventRecord, json=("params",))
 _DEVICE = "SELECT 1 FROM devices WHERE id = ?"
-_WANTED = "WHERE device_id = ? AND ts BETWEEN ? AND ?"
-_COUNT = f"SELECT count(*) FROM events {_WANTED}"  # noqa: S608 - both parts are ours
+_WANTED = "device_id = ? AND ts BETWEEN ? AND ?"
 
 
 class SqliteEvents:
@@ -45,12 +45,8 @@ class SqliteEvents:
         self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS
     ) -> tuple[list[EventRecord], int]:
         def run(connection: sqlite3.Connection) -> tuple[list[EventRecord], int]:
-            wanted = (device_id, start, end)
-            total = connection.execute(_COUNT, wanted)
-            rows = connection.execute(
-                f"{EVENTS.select} {_WANTED} ORDER BY ts DESC, seq DESC LIMIT ? OFFSET ?",
-                (*wanted, page.records, page.offset),
-            )
-            return [EVENTS.load(row) for row in rows], total.fetchone()[0]
+            order, wanted = Order(("ts", "seq"), descending=True), (device_id, start, end)
+            rows, total = read_page(connection, EVENTS.select, "events", _WANTED, wanted, order, page)
+            return [EVENTS.load(row) for row in rows], total
 
         return await self._access.read(run)

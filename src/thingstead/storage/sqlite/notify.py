@@ -14,6 +14,7 @@ from thingstead.storage.sqlite.alarm_changes import ALARM_LOGS
 from thingstead.storage.sqlite.alarm_pruning import prune_notices
 from thingstead.storage.sqlite.layout import Layout
 from thingstead.storage.sqlite.notify_channels import NotifyGroups, kept_channel, note_waiting
+from thingstead.storage.sqlite.paging import Order, read_page
 
 DAY_MS = 24 * 3600 * 1000
 EXPIRED_AT_ONCE = 1_000  # notices whose time is over, in one transaction
@@ -69,7 +70,7 @@ WHERE n.channel_id = ? AND n.state = 'held' GROUP BY n.rule_id, n.device_id ORDE
 _LOGS = """
 SELECT n.id, n.kind, n.message_id, coalesce(n.device_id, ''), n.rule_id, n.channel_kind, l.target, l.state, l.message,
     l.took_ms, l.ts
-FROM notify_logs l JOIN notices n ON n.seq = l.notice_seq WHERE """
+FROM notify_logs l JOIN notices n ON n.seq = l.notice_seq"""
 
 
 class SqliteNotify(NotifyGroups):
@@ -196,13 +197,10 @@ class SqliteNotify(NotifyGroups):
                 where, parameters = f"{where} AND {condition}", [*parameters, value]
 
         def run(connection: sqlite3.Connection) -> tuple[list[NotifyLog], int]:
-            total = connection.execute(f"SELECT count(*) FROM notify_logs l WHERE {where}", parameters)  # noqa: S608 - words of this module; values are parameters
-            rows = connection.execute(
-                f"{_LOGS}{where} ORDER BY l.ts DESC, l.seq DESC LIMIT ? OFFSET ?",
-                (*parameters, page.records, page.offset),
-            )
+            order = Order(("l.ts", "l.seq"), descending=True)
+            rows, total = read_page(connection, _LOGS, "notify_logs l", where, parameters, order, page)
             names = NotifyLog.__struct_fields__
-            return [NotifyLog(**dict(zip(names, row, strict=True))) for row in rows], total.fetchone()[0]
+            return [NotifyLog(**dict(zip(names, row, strict=True))) for row in rows], total
 
         return await self._access.read(run)
 

@@ -12,6 +12,7 @@ from thingstead.model.notification import Channel, KeptChannel, NotifyGroup
 from thingstead.storage.base_alarms import ListedChannel
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.layout import Layout, to_json
+from thingstead.storage.sqlite.paging import Order, read_page
 
 Owner = Literal["group_id", "rule_id"]
 
@@ -105,12 +106,9 @@ class NotifyGroups:
 
     async def list_groups(self, project_id: str, page: Page) -> tuple[list[NotifyGroup], int]:
         def run(connection: sqlite3.Connection) -> tuple[list[NotifyGroup], int]:
-            total = connection.execute("SELECT count(*) FROM notify_groups WHERE project_id = ?", (project_id,))
-            rows = connection.execute(
-                f"{GROUPS.select} WHERE project_id = ? ORDER BY create_time, id LIMIT ? OFFSET ?",
-                (project_id, page.records, page.offset),
-            )
-            return _complete(connection, rows.fetchall()), total.fetchone()[0]
+            where, order = "project_id = ?", Order(("create_time", "id"))
+            rows, total = read_page(connection, GROUPS.select, "notify_groups", where, (project_id,), order, page)
+            return _complete(connection, rows), total
 
         return await self._access.read(run)
 

@@ -1,0 +1,63 @@
+"""Pages of lists: by number, or behind a cursor, which neither repeats nor skips what stays in the list."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from thingstead.model.device import Page
+from thingstead.storage.sqlite.access import Row
+
+
+class Order(NamedTuple):
+    """What a list is sorted by: columns of which the last tells its items apart."""
+
+    columns: tuple[str, ...]
+    descending: bool = False
+
+    def __str__(self) -> str:
+        return ", ".join(f"{column} DESC" if self.descending else column for column in self.columns)
+
+    def behind(self, page: Page) -> tuple[str, tuple[Any, ...]]:
+        """The condition of what a page may have, and its parameters. InvalidInput where its cursor is of another
+        list."""
+        cursor = page.cursor
+        if cursor is None:
+            return "TRUE", ()
+        cursor.begin(self._name, len(self.columns))
+        if not cursor.after:
+            return "TRUE", ()
+        marks = ", ".join("?" * len(self.columns))
+        return f"({', '.join(self.columns)}) {'<' if self.descending else '>'} ({marks})", cursor.after
+
+    @property
+    def _name(self) -> str:
+        return ("-" if self.descending else "") + ",".join(self.columns)
+
+
+def read_page(
+    connection: sqlite3.Connection,
+    select: str,
+    source: str,
+    where: str,
+    parameters: Sequence[Any],
+    order: Order,
+    page: Page,
+) -> tuple[list[Row], int]:
+    """The rows of one page, and how many there are in all.
+
+    Args:
+        select: the statement up to its condition.
+        source: the table of the order's columns, with its alias, for statements that need no other one.
+        where: the condition of the whole list; values are ``parameters``.
+    """
+    behind, after = order.behind(page)
+    wanted = f"WHERE ({where}) AND {behind} ORDER BY {order} LIMIT ? OFFSET ?"
+    rows = connection.execute(f"{select} {wanted}", (*parameters, *after, page.records, page.offset)).fetchall()
+    count = connection.execute(f"SELECT count(*) FROM {source} WHERE {where}", parameters)  # noqa: S608 - words of our modules
+    if page.cursor is not None:
+        keys = None
+        if len(rows) == page.records:
+            last = f"SELECT {', '.join(order.columns)} FROM {source} {wanted}"  # noqa: S608 - as above
+            keys = connection.execute(last, (*parameters, *after, 1, page.records - 1)).fetchone()
+        page.cursor.move(keys)
+    return rows, count.fetchone()[0]
