@@ -294,3 +294,14 @@ async def test_a_notice_is_dropped_with_its_log_when_it_is_past_its_time_and_wai
     claim = await fleet.notify.take("me", "w1", NOW, NOW + LEASE, 9, UNCAPPED)
     assert claim is not None
     assert [message.id for _, message in claim.notices if message is not None] == ["a2"]
+
+
+async def test_no_channel_waits_for_an_instant_that_the_clock_was_set_back_from(fleet: Store) -> None:
+    await flap(fleet, 1)
+    ahead = NOW + 8 * 3_600_000
+    await fleet.notify.claim("n1", ahead, ahead + LEASE, Shares(8, 8), {})
+    await fleet.notify.clock_set_back(NOW, NOW + LEASE)
+    assert await fleet.notify.next_try() == NOW + LEASE
+    await fleet.notify.release("n1", "w1", ahead + 500, 1)
+    await fleet.notify.clock_set_back(NOW, NOW + LEASE)
+    assert await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}) == [("w1", "ours")]

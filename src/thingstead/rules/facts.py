@@ -69,6 +69,15 @@ class Facts:
         self.heard.update(dict.fromkeys(ended, received_at))
         return ended
 
+    def set_back(self, at: int) -> bool:
+        """Nothing arrived later than at this instant of the server; whether that is news."""
+        if self.data_at <= at and self.offline_since <= at:
+            return False
+        self.data_at = min(self.data_at, at)
+        self.heard = {name: min(heard, at) for name, heard in self.heard.items()}
+        self.offline_since = min(self.offline_since, at)
+        return True
+
     def silent_since(self, name: str | None) -> int:
         """When an attribute, or the device, was last heard of: ms of the device, for the rule being looked at."""
         return (self.data_at if name is None else self.heard.get(name, self.born_at)) + self.shift

@@ -195,39 +195,27 @@ class DeviceMonitor:
                 known.pop(name, None)
         facts.newest = max(facts.times.values(), default=NEVER)
 
-    def set_back(self, at: int) -> None:
-        """The clock shows ``at``: what seems to have been later has only just been. What waits goes on from there."""
-        facts = self.facts
-        facts.settle()
-        ahead = [rule_id for rule_id, moment in self._moments.items() if moment.at > at]
-        for rule_id in ahead:
-            self._moments[rule_id] = Moment(at, 0)
-            if rule_id in self.states:
-                self.states[rule_id] = set_back(self.states[rule_id], at)
-        if ahead or facts.data_at > at or facts.offline_since > at:
-            facts.data_at = min(facts.data_at, at)
-            facts.heard = {name: min(heard, at) for name, heard in facts.heard.items()}
-            facts.offline_since = min(facts.offline_since, at)
-            self._look_ahead()
+    def set_back(self, at: int, by_ms: int = 0) -> None:
+        """The clock shows ``at``: what seems to have been later has only just been. What waits goes on from there.
 
-    def clock_set_back(self, now: int, by_ms: int) -> None:
-        """The server's clock was set back by so much, and shows ``now``. What was stamped with it has only just been;
-        timestamps of the device's own go on where they were."""
+        Args:
+            by_ms: by so much the server's own clock was set back; timestamps of the device go on where they were.
+        """
         facts = self.facts
         facts.settle()
-        for rule_id, (at, offset) in self._moments.items():
-            if offset:
-                self._moments[rule_id] = Moment(at, offset + by_ms)
-            elif at > now:
-                self._moments[rule_id] = Moment(now, 0)
+        moved = facts.set_back(at) or by_ms > 0
+        for rule_id, (known, offset) in self._moments.items():
+            if by_ms and offset:
+                self._moments[rule_id] = Moment(known, offset + by_ms)
+            elif known > at:
+                moved = True
+                self._moments[rule_id] = Moment(at, 0)
                 if rule_id in self.states:
-                    self.states[rule_id] = set_back(self.states[rule_id], now)
+                    self.states[rule_id] = set_back(self.states[rule_id], at)
         if facts.offset:
             facts.offset += by_ms
-        facts.data_at = min(facts.data_at, now)
-        facts.heard = {name: min(heard, now) for name, heard in facts.heard.items()}
-        facts.offline_since = min(facts.offline_since, now)
-        self._look_ahead()
+        if moved:
+            self._look_ahead()
 
     def _concerned(self, arrived: dict[str, Any], heard: set[str], ends_silence: bool) -> dict[str, RuleRecord]:
         """The rules that these values may change; ``heard``: attributes whose silence is watched."""

@@ -74,6 +74,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
     passwords = Passwords(memory_kib=account.password_hash_memory_kib, passes=account.password_hash_passes)
     devices = DeviceService(store, bus, clock, active_within_ms=config.active_window_s * 1000)
     watches = AlarmWatches(store, bus, clock)
+    dispatcher = NotifyDispatcher(store, bus, clock, config.notify)
     engine = AlarmEngine(store, bus, clock, watches)
     rules = AlarmRuleService(store, bus, clock, watches)
     ingest = IngestService(store, bus, clock, watches)
@@ -95,14 +96,14 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         retention=RetentionService(store, clock, config.storage),
         history_import=HistoryImportService(store, clock),
         ingest=ingest,
-        clock_watch=ClockWatch(clock, watches.clock_set_back),
+        clock_watch=ClockWatch(clock, watches.clock_set_back, dispatcher.clock_set_back),
         control=control,
         presence=presence,
         alarms=AlarmService(store, clock, engine),
         alarm_rules=rules,
         alarm_trace=AlarmTraceService(store, rules, watches),
         alarm_dry_run=AlarmDryRunService(store, clock, rules),
-        notify=NotifyService(store, clock, config.notify, NotifyDispatcher(store, bus, clock, config.notify)),
+        notify=NotifyService(store, clock, config.notify, dispatcher),
         device_logs=logs,
         streams=StreamService(store, bus, clock, ingest, logs),
         registration=RegistrationService(store, bus, clock, devices, config.http, log_ins),

@@ -172,7 +172,7 @@ class DeviceWatch:
         """What follows from the present values, and from the time that has passed since they came."""
         ahead = self.monitor.facts.data_at - now
         if ahead > 0:  # it was heard of when the server's clock showed more
-            self.monitor.clock_set_back(now, ahead)
+            self.monitor.set_back(now, ahead)
         decisions = self.monitor.look(now)
         if self.monitor.book.absences:
             since = ALWAYS_ONLINE if self.online else self.monitor.facts.offline_since or now

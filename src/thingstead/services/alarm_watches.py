@@ -126,7 +126,7 @@ class AlarmWatches:
         """The server's clock was set back, and shows ``now`` (ms): every device that waits is looked at again."""
         for watch in self.live():
             if watch.armed and watch.held is None and not watch.stale:
-                watch.monitor.clock_set_back(now, by_ms)
+                watch.monitor.set_back(now, by_ms)
                 watch.scheduled = FAR
                 self.schedule(watch)
         self.agenda.hasten(now)

@@ -23,13 +23,13 @@ class ClockWatch:
     """Looks at the clock regularly.
 
     Args:
-        set_back: called with the present (ms), and by how much (ms) the clock was set back.
+        set_back: each is called with the present (ms), and by how much (ms) the clock was set back.
 
     Attributes:
         steps_back: how often that was noticed.
     """
 
-    def __init__(self, clock: Clock, set_back: Callable[[int, int], None]) -> None:
+    def __init__(self, clock: Clock, *set_back: Callable[[int, int], None]) -> None:
         self._clock = clock
         self._set_back = set_back
         self._reading = clock.now_ms(), clock.monotonic_s()
@@ -59,7 +59,8 @@ class ClockWatch:
         self.steps_back += 1
         self._ahead_until = max(self._ahead_until, before)
         log.warning("the server's clock was set back", by_s=round((before - now) / 1000), now=iso_utc(now))
-        self._set_back(now, before - now)
+        for told in self._set_back:
+            told(now, before - now)
 
     def warnings(self) -> list[HealthWarning]:
         """For ``/healthz``: until the clock shows again what it had shown."""

@@ -57,6 +57,7 @@ class NotifyDispatcher:
         self._caps = Caps(settings.project_daily_max, settings.device_daily_max)
         self._owner = secrets.token_hex(8)  # of this process: a lease of one that died is not ours
         self._delivery = Delivery(store, clock, settings)
+        self._clock_set_back = False
         self._wake = asyncio.Event()
         self._closing = False
         self._draining: dict[str, asyncio.Task[None]] = {}  # by channel id
@@ -114,9 +115,17 @@ class NotifyDispatcher:
             return LONGEST_SLEEP_S
         return min(LONGEST_SLEEP_S, max(0.02, (due - self._clock.now_ms()) / 1000))
 
+    def clock_set_back(self, now: int, by_ms: int) -> None:
+        """The server's clock was set back: no channel waits for what it had shown."""
+        self._clock_set_back = True
+        self._wake.set()
+
     async def dispatch(self) -> None:
         """Begins to send over every channel that may be claimed; makes digests that are due."""
         now = self._clock.now_ms()
+        if self._clock_set_back:
+            await self._store.notify.clock_set_back(now, now + LEASE_MS)
+            self._clock_set_back = False
         await self._store.notify.digest(now, now - self._settings.digest_interval_s * 1000, DIGEST_LIFETIME_MS)
         if self._full:
             return

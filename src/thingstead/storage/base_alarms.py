@@ -204,6 +204,10 @@ class NotifyStore(Protocol):
         """Adds a notice that no alarm brought about."""
         ...
 
+    async def clock_set_back(self, now: int, lease_until: int) -> None:
+        """Lets no channel wait longer than up to ``now`` (ms), and no lease last longer than up to ``lease_until``."""
+        ...
+
     async def claim(
         self, owner: str, now: int, lease_until: int, shares: Shares, held: Mapping[str, int]
     ) -> list[tuple[str, str]]:

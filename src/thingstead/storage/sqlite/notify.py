@@ -79,6 +79,13 @@ class SqliteNotify(NotifyGroups):
     async def add(self, notice: Notice) -> None:
         await self._access.write(lambda connection: NOTICES.add(connection, notice))
 
+    async def clock_set_back(self, now: int, lease_until: int) -> None:
+        sql = (
+            "UPDATE notify_channels SET next_try_at = min(next_try_at, ?1), lease_until = min(lease_until, ?2)"
+            " WHERE next_try_at > ?1 OR lease_until > ?2"
+        )
+        await self._access.write(lambda connection: connection.execute(sql, (now, lease_until)) and None)
+
     async def claim(
         self, owner: str, now: int, lease_until: int, shares: Shares, held: Mapping[str, int]
     ) -> list[tuple[str, str]]:
