@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.conftest import TIMEOUT_S, House, Peer, message, report
+from tests.gateway.conftest import TIMEOUT_S, House, Peer, command, message, report
+from thingstead.errors import Unavailable
 from thingstead.gateway import app_backlog, app_hub, app_messages
 from thingstead.gateway.client import Client
 from thingstead.gateway.jobs import JOBS_LIMIT_BYTES, Jobs
@@ -139,6 +140,30 @@ async def test_a_request_that_fails_leaves_its_turn_to_the_next(
     for number in range(1, 60):
         assert (await message(peer, f"attributes/get/response/{number}"))["result"] == 1
     assert "[error    ] a request of a device failed" in capsys.readouterr().out
+
+
+async def test_commands_that_could_not_be_read_are_sent_before_the_next_one(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = await house.device()
+    first = await command(house, device, wait_ms=60_000)
+    pending, calls = house.platform.control.pending, []
+
+    async def fail_once(*args: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 1:
+            raise Unavailable("a busy store")
+        return await pending(*args)
+
+    monkeypatch.setattr(house.platform.control, "pending", fail_once)
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+", qos=1)
+    await peer.receive_nothing()
+    second = await command(house, device, wait_ms=60_000)
+    for sent in (first, second):
+        packet = await peer.receive(Publish)
+        assert packet.topic == f"command/send/{sent.command_id}"
+        peer.send(Puback(packet.packet_id))
 
 
 async def test_jobs_go_on_behind_one_that_fails() -> None:

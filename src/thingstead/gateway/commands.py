@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from thingstead.errors import ThingsteadError
 from thingstead.gateway.plane import Connection
 from thingstead.gateway.subscriptions import Subscriptions
 from thingstead.model import limits
@@ -121,6 +122,8 @@ class Commands:
             self._again = True
         elif self._more or len(self._waiting) >= WAITING_COUNT or self._waiting_bytes >= WAITING_BYTES:
             self._more = True
+            if not self._waiting and not self._under_way:
+                self._read_soon()  # those in the store could not be read before
         elif command.command_row_id not in self._taken:
             self._hold(command)
             self._pump()
@@ -166,6 +169,9 @@ class Commands:
                     else:
                         self._hold(command)
                 self._again |= self._more and not self._waiting
+        except (ThingsteadError, TimeoutError):
+            self._more = True  # read again when the next one is issued
+            raise
         finally:
             self._reading = False
         self._pump()
