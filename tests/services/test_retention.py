@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.contract.nouns import device, device_type, project_of
 from tests.storage.test_history import HOURS_OF_BLOCKS
@@ -381,3 +382,57 @@ async def test_rules_wait_over_a_restart(archive: Archive) -> None:
     await archive.service.put_policy("ours", RetentionPolicy(rules=(RetentionRule(days=10),)))
     [(rules, at)] = archive.query("SELECT pending_rules, pending_at FROM retention")
     assert (rules, at) == ('[{"days":10}]', archive.clock.now_ms() + 7 * DAY_MS)
+
+
+@pytest.mark.parametrize("bound", [{"retention_days": 5}, {"history_max_bytes": 1}])
+async def test_settings_that_would_drop_what_was_kept_wait_and_the_log_tells_of_it(
+    archive: Archive, bound: dict[str, Any]
+) -> None:
+    await archive.fill("ours", "t", days=20)
+    await archive.service.run()  # as delivered, where all is kept
+    archive.settings = StorageSettings(**bound)
+    for _ in range(2):  # over a restart
+        with capture_logs() as lines:
+            await archive.service.run()
+        [line] = [line for line in lines if line["log_level"] == "warning"]
+        assert line["would_drop_points"] > 0
+        assert len(await archive.ages("ours", "t")) == 20 * 24
+    archive.clock.advance(7 * DAY_MS)
+    service = archive.service
+    await service.run()
+    assert service.points_dropped > 0
+
+
+async def test_settings_that_are_taken_back_in_time_drop_nothing(archive: Archive) -> None:
+    await archive.fill("ours", "t", days=20)
+    as_delivered = archive.settings
+    await archive.service.run()
+    archive.settings = StorageSettings(retention_days=5)
+    await archive.service.run()
+    archive.settings = as_delivered
+    archive.clock.advance(30 * DAY_MS)
+    await archive.service.run()
+    archive.settings = StorageSettings(retention_days=25)
+    await archive.service.run()  # waits anew
+    assert len(await archive.ages("ours", "t")) == 20 * 24
+
+
+async def test_settings_of_which_one_more_keeps_even_less_wait_anew(archive: Archive) -> None:
+    await archive.fill("ours", "t", days=20)
+    await archive.service.run()
+    archive.settings = StorageSettings(retention_days=15)
+    await archive.service.run()
+    archive.clock.advance(6 * DAY_MS)
+    archive.settings = StorageSettings(retention_days=1)
+    await archive.service.run()
+    archive.clock.advance(2 * DAY_MS)
+    await archive.service.run()
+    assert len(await archive.ages("ours", "t")) == 20 * 24
+
+
+async def test_settings_without_grace_hold_at_once(archive: Archive) -> None:
+    await archive.fill("ours", "t", days=20)
+    await archive.service.run()
+    archive.settings = StorageSettings(retention_days=5, retention_grace_days=0)
+    await archive.service.run()
+    assert max(await archive.ages("ours", "t")) < 6

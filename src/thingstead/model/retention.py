@@ -35,6 +35,17 @@ def _particularity(rule: RetentionRule) -> tuple[bool, bool]:
     return rule.identifier is not None, rule.device_type is not None
 
 
+class Defaults(NamedTuple):
+    """What the server keeps where a project has no rule of its own; 0: for ever, or no bound."""
+
+    days: float
+    max_bytes: int  # of all projects
+
+    def keeps_less_than(self, other: "Defaults") -> bool:
+        """Whether something that the other keeps may be dropped."""
+        return any(own and (not theirs or own < theirs) for own, theirs in zip(self, other, strict=True))
+
+
 class HistoryExtent(NamedTuple):
     """How much history is in blocks, where it stays; newer points join them within hours."""
 

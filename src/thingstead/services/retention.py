@@ -78,7 +78,7 @@ class RetentionService:
         return RetentionInfo(
             rules=policy.rules,
             max_bytes=policy.max_bytes,
-            default_days=self._settings.retention_days,
+            default_days=self.changes.defaults.days,
             points=extent.points,
             size_bytes=extent.size_bytes,
             oldest_ts=extent.oldest_ts,
@@ -186,14 +186,14 @@ class RetentionService:
 
     async def _cutoffs(self, now: int) -> Callable[[StoredDevice], Callable[[str], Cutoff] | None] | None:
         """What is past its time; None where nothing can be."""
-        store, settings = self._store.retention, self._settings
-        everywhere = await store.size_cutoff(settings.history_max_bytes) if settings.history_max_bytes else 0
+        store, defaults = self._store.retention, await self.changes.settle_defaults()
+        everywhere = await store.size_cutoff(defaults.max_bytes) if defaults.max_bytes else 0
         policies: dict[str, tuple[RetentionPolicy, int]] = {}
         for project in await self._store.projects.list_all():
             policy = await store.policy(project.id)
             by_size = await store.size_cutoff(policy.max_bytes, project.id) if policy.max_bytes else 0
             policies[project.id] = policy, max(everywhere, by_size)
-        if not settings.retention_days and not any(policy.rules or by_size for policy, by_size in policies.values()):
+        if not defaults.days and not any(policy.rules or by_size for policy, by_size in policies.values()):
             return None
 
         return self.changes.cutoffs(policies, now)

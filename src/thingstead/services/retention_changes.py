@@ -1,9 +1,10 @@
 """Changes of how long history is kept: what one would drop is shown beforehand, and it waits for a while in which it
 can be taken back, since what was dropped cannot."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
+import structlog
 
 from thingstead.clock import Clock
 from thingstead.config import StorageSettings
@@ -13,11 +14,15 @@ from thingstead.model.retention import (
     DAY_MS,
     KEEP,
     Cutoff,
+    Defaults,
     RetentionPolicy,
     RetentionRule,
     StoredDevice,
 )
+from thingstead.services.history import iso_utc
 from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.retention")
 
 SLACK_SHARE = 32  # a block is shortened where its oldest point is older than it may be by one part in so many
 PREVIEW_TIMEOUT_S = 5.0  # of counting what would be dropped; over it the count is a least one
@@ -54,6 +59,8 @@ class RetentionChanges:
         self._store = store
         self._clock = clock
         self._settings = settings
+        self.defaults = Defaults(settings.retention_days, settings.history_max_bytes)  # in force
+        self._told_at: int | None = None
 
     async def put(self, project_id: str, policy: RetentionPolicy, grace_days: float | None = None) -> RetentionChange:
         """Replaces the rules of a project: at once where nothing that is there now would be dropped, and nothing is
@@ -98,35 +105,89 @@ class RetentionChanges:
         """What rules would drop now."""
         store, now = self._store.retention, self._clock.now_ms()
         by_size = await store.size_cutoff(policy.max_bytes, project_id) if policy.max_bytes else 0
+        return await self._count([project_id], self.cutoffs({project_id: (policy, by_size)}, now))
+
+    async def _count(
+        self, project_ids: Sequence[str], cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]
+    ) -> WouldDrop:
         points = size = devices = 0
-        after: int | None = 0
         until_s = self._clock.monotonic_s() + PREVIEW_TIMEOUT_S
-        cutoffs = self.cutoffs({project_id: (policy, by_size)}, now)
-        while after is not None and self._clock.monotonic_s() < until_s:
-            counted = await store.count_expired(project_id, after, cutoffs)
-            points += counted.points
-            size += counted.size_bytes
-            devices += counted.devices
-            after = counted.go_on_after
-        return WouldDrop(points=points, size_bytes=size, devices=devices, complete=after is None)
+        for project_id in project_ids:
+            after: int | None = 0
+            while after is not None:
+                if self._clock.monotonic_s() >= until_s:
+                    return WouldDrop(points=points, size_bytes=size, devices=devices, complete=False)
+                counted = await self._store.retention.count_expired(project_id, after, cutoffs)
+                points += counted.points
+                size += counted.size_bytes
+                devices += counted.devices
+                after = counted.go_on_after
+        return WouldDrop(points=points, size_bytes=size, devices=devices, complete=True)
+
+    async def settle_defaults(self) -> Defaults:
+        """What the server keeps by default from now on: what the settings say, but where they would drop history that
+        was kept until now, not before a grace period, of which the log tells every day."""
+        settings, retention, now = self._settings, self._store.retention, self._clock.now_ms()
+        wanted = Defaults(settings.retention_days, settings.history_max_bytes)
+        kept = await retention.defaults()
+        in_force, waiting, at = kept or (wanted, wanted, None)
+        if not wanted.keeps_less_than(in_force) or (at is not None and waiting == wanted and at <= now):
+            if kept != (wanted, wanted, None):
+                await retention.put_defaults(wanted, wanted, None)
+            in_force = wanted
+        else:
+            if at is None or waiting != wanted:
+                at = now + round(settings.retention_grace_days * DAY_MS)
+                await retention.put_defaults(in_force, wanted, at)
+            if at <= now:
+                return await self.settle_defaults()
+            await self._tell_of_defaults(wanted, at, now)
+        self.defaults = in_force
+        return in_force
+
+    async def _tell_of_defaults(self, wanted: Defaults, at: int, now: int) -> None:
+        if self._told_at is not None and now - self._told_at < DAY_MS:
+            return
+        self._told_at = now
+        would_drop = await self._preview_defaults(wanted, now)
+        log.warning(
+            "the settings of retention would drop history, and wait",
+            effective_at=iso_utc(at),
+            retention_days=wanted.days,
+            history_max_bytes=wanted.max_bytes,
+            would_drop_points=would_drop.points,
+            would_drop_bytes=would_drop.size_bytes,
+            complete=would_drop.complete,
+        )
+
+    async def _preview_defaults(self, wanted: Defaults, now: int) -> WouldDrop:
+        everywhere = await self._store.retention.size_cutoff(wanted.max_bytes) if wanted.max_bytes else 0
+        policies = {
+            project.id: (await self._store.retention.policy(project.id), everywhere)
+            for project in await self._store.projects.list_all()
+        }
+        return await self._count(list(policies), self.cutoffs(policies, now, wanted.days))
 
     def days(self, policy: RetentionPolicy, type_id: str | None, identifier: str) -> float:
         """For how many days an attribute is kept; 0: for ever."""
         rule = policy.rule_for(type_id, identifier)
-        return self._settings.retention_days if rule is None else rule.days
+        return self.defaults.days if rule is None else rule.days
 
     def cutoffs(
-        self, policies: dict[str, tuple[RetentionPolicy, int]], now: int
+        self, policies: dict[str, tuple[RetentionPolicy, int]], now: int, default_days: float | None = None
     ) -> Callable[[StoredDevice], Callable[[str], Cutoff] | None]:
-        """What is past its time, by the rules of each project and the instant before which it is over its size."""
+        """What is past its time, by the rules of each project and the instant before which it is over its size; where
+        no rule fits, by ``default_days`` (None: those in force)."""
+        default = self.defaults.days if default_days is None else default_days
 
         def of_device(device: StoredDevice) -> Callable[[str], Cutoff] | None:
             policy, by_size = policies.get(device.project_id, (None, 0))
-            if policy is None or not (policy.rules or by_size or self._settings.retention_days):
+            if policy is None or not (policy.rules or by_size or default):
                 return None
 
             def of_attribute(identifier: str) -> Cutoff:
-                days = self.days(policy, device.type_id, identifier)
+                rule = policy.rule_for(device.type_id, identifier)
+                days = default if rule is None else rule.days
                 keep_from = now - round(days * DAY_MS) if days else 0
                 shorten_before = keep_from - (now - keep_from) // SLACK_SHARE
                 cutoff = Cutoff(max(by_size, keep_from), keep_from, shorten_before)

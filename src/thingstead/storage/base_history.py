@@ -21,6 +21,7 @@ from thingstead.model.report import (
 from thingstead.model.retention import (
     Counted,
     Cutoff,
+    Defaults,
     Dropped,
     HistoryExtent,
     LogKind,
@@ -182,6 +183,13 @@ class RetentionStore(Protocol):
     async def apply_pending(self, now: int) -> list[str]:
         """Puts rules in force whose instant has come; the ids of their projects."""
         ...
+
+    async def defaults(self) -> tuple[Defaults, Defaults, int | None] | None:
+        """The defaults in force; those that wait, and the instant (ms) at which they are in force, or None where none
+        wait. None where none were ever put."""
+        ...
+
+    async def put_defaults(self, defaults: Defaults, pending: Defaults, at: int | None) -> None: ...
 
     async def count_expired(
         self, project_id: str, after: int, cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]

@@ -14,6 +14,7 @@ import msgspec
 from thingstead.model.retention import (
     Counted,
     Cutoff,
+    Defaults,
     Dropped,
     HistoryExtent,
     RetentionPolicy,
@@ -89,6 +90,19 @@ class SqliteRetention:
         )
         rows = await self._access.write(lambda connection: connection.execute(sql, (now,)).fetchall())
         return [project_id for (project_id,) in rows]
+
+    async def defaults(self) -> tuple[Defaults, Defaults, int | None] | None:
+        row = self._access.one(
+            "SELECT days, max_bytes, pending_days, pending_max_bytes, pending_at FROM retention_defaults"
+        )
+        return None if row is None else (Defaults(*row[:2]), Defaults(*row[2:4]), row[4])
+
+    async def put_defaults(self, defaults: Defaults, pending: Defaults, at: int | None) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM retention_defaults")
+            connection.execute("INSERT INTO retention_defaults VALUES (?, ?, ?, ?, ?)", (*defaults, *pending, at))
+
+        await self._access.write(run)
 
     async def count_expired(
         self, project_id: str, after: int, cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]
