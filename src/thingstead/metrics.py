@@ -75,6 +75,7 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_open_wills_published_total", "counter", "Will messages that were published."),
         MetricInfo("thingstead_reports_accepted_total", "counter", "Attribute reports that were taken in."),
         MetricInfo("thingstead_attributes_refused_total", "counter", "Attributes that broke their definition."),
+        MetricInfo("thingstead_quota_refusals_total", "counter", "Messages beyond the daily quota of their project."),
         MetricInfo("thingstead_events_accepted_total", "counter", "Events that were taken in."),
         MetricInfo("thingstead_points_total", "counter", "Points written to history."),
         MetricInfo("thingstead_points_repeated_total", "counter", "Of these, reported again and kept once."),

@@ -14,6 +14,7 @@ from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest
+from thingstead.services.quotas import DailyQuota
 
 DEPTH = 64
 
@@ -201,3 +202,12 @@ async def test_no_session_is_kept_under_a_client_identifier_that_is_far_too_long
     connack = await peer.receive(Connack)
     assert connack.reason_code is ReasonCode.SUCCESS
     assert connack.properties.get(Property.SESSION_EXPIRY_INTERVAL, 60) == granted_s
+
+
+async def test_a_report_beyond_the_daily_quota_is_refused_and_the_connection_stays(house: House) -> None:
+    house.platform.ingest.quota = DailyQuota(house.clock, 10)
+    peer = await house.log_in(await house.device(), V5)
+    peer.send(report(1, b'{"x":1}'), report(2, b'{"x":1}'))
+    codes = [(await peer.receive(Puback)).reason_code for _ in range(2)]
+    assert codes == [ReasonCode.SUCCESS, ReasonCode.QUOTA_EXCEEDED]
+    await peer.receive_nothing()

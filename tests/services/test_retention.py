@@ -436,3 +436,13 @@ async def test_settings_without_grace_hold_at_once(archive: Archive) -> None:
     archive.settings = StorageSettings(retention_days=5, retention_grace_days=0)
     await archive.service.run()
     assert max(await archive.ages("ours", "t")) < 6
+
+
+async def test_the_operator_bounds_a_project_whatever_its_own_rules_allow(archive: Archive) -> None:
+    await archive.fill("ours", "x", days=60)
+    size = (await archive.store.retention.extent("ours")).size_bytes
+    await archive.put("ours", max_bytes=10 * size)
+    archive.settings = StorageSettings(project_history_max_bytes=size // 2)
+    await archive.service.run()
+    assert (await archive.store.retention.extent("ours")).size_bytes <= size // 2
+    assert min(await archive.ages("ours", "x")) < 0.1

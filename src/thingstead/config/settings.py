@@ -345,6 +345,23 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
             le=365,
         ),
     ] = 7
+    project_history_max_bytes: Annotated[
+        int,
+        about(
+            "History of one project over which its oldest is dropped, whatever its own rules allow; 0 sets no bound.",
+            "bytes",
+            ge=0,
+        ),
+    ] = 0
+    project_daily_max_bytes: Annotated[
+        int,
+        about(
+            "Reports, pushes and events that one project may have stored on a day (UTC), as JSON; more are refused with"
+            " 429 until the next day. 0 sets no bound.",
+            "bytes",
+            ge=0,
+        ),
+    ] = 0
     retention_interval_s: Annotated[
         float,
         about("How often what is past its time is dropped.", "seconds", ge=1, le=86_400),

@@ -51,6 +51,7 @@ from thingstead.services.passwords import Passwords
 from thingstead.services.platform import Platform
 from thingstead.services.presence import PresenceService
 from thingstead.services.projects import Credentials, ProjectService
+from thingstead.services.quotas import DailyQuota
 from thingstead.services.registration import RegistrationService
 from thingstead.services.removal import RemovalService
 from thingstead.services.retention import RetentionService
@@ -77,7 +78,8 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
     dispatcher = NotifyDispatcher(store, bus, clock, config.notify)
     engine = AlarmEngine(store, bus, clock, watches)
     rules = AlarmRuleService(store, bus, clock, watches)
-    ingest = IngestService(store, bus, clock, watches)
+    daily = config.storage.project_daily_max_bytes
+    ingest = IngestService(store, bus, clock, watches, DailyQuota(clock, daily) if daily else None)
     control = ControlService(store, bus, clock, ingest)
     logs = DeviceLogService(store, clock)
     log_ins = LogIns(clock, account, config.http)

@@ -36,6 +36,7 @@ def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Ga
     metrics.read("thingstead_app_news_dropped_total", lambda: app.news_dropped)
     metrics.read("thingstead_reports_accepted_total", lambda: ingest.reports_accepted)
     metrics.read("thingstead_attributes_refused_total", lambda: ingest.attributes_refused)
+    metrics.read("thingstead_quota_refusals_total", lambda: ingest.quota.refused if ingest.quota else 0)
     metrics.read("thingstead_events_accepted_total", lambda: ingest.events_accepted)
     metrics.read("thingstead_points_total", lambda: store.figures().points)
     metrics.read("thingstead_points_repeated_total", lambda: store.figures().points_repeated)

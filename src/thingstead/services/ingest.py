@@ -5,7 +5,7 @@ hands every payload in with it; the answer names the commit to wait for before a
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from thingstead.bus.base import Bus
@@ -28,6 +28,7 @@ from thingstead.services.payloads import (
     read_object,
     read_series,
 )
+from thingstead.services.quotas import DailyQuota
 from thingstead.storage.base import Commit, Store
 
 MAX_ATTRIBUTES_PER_REPORT = 1_000
@@ -44,9 +45,12 @@ class Outcome(NamedTuple):
 class IngestService:
     """Reports and events from any plane into the store, and the news of them onto the bus."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmWatches) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, clock: Clock, watches: AlarmWatches, quota: DailyQuota | None = None
+    ) -> None:
         self._store = store
         self._watches = watches
+        self.quota = quota
         self._bus = bus
         self._now_ms = clock.now_ms
         self.links = DeviceLinks(store, bus, watches)
@@ -121,6 +125,8 @@ class IngestService:
         refused = link.definition.compiled.check(attributes, source)
         if refused and not attributes:
             return Outcome(None, refused)
+        if self.quota is not None:
+            self.quota.take_value(link.device.project_id, attributes)
         try:
             commit = self.keep(link, report)
         except InvalidInput as exc:  # values that the store cannot keep: the others are kept
@@ -148,7 +154,7 @@ class IngestService:
         self._kept(watch, commit, (report,))
         return commit
 
-    def report_run(self, link: DeviceLink, payloads: Iterable[bytes]) -> tuple[int, Commit | None]:
+    def report_run(self, link: DeviceLink, payloads: Sequence[bytes]) -> tuple[int, Commit | None]:
         """:meth:`report_attributes` for what a device sent in one go, as far as every report is kept as a whole.
 
         By far the most reports come this way; all that can be is done for many of them at once.
@@ -175,13 +181,19 @@ class IngestService:
                 reports.append(Report(number, now, now, attributes, "report"))
         except DECODE_ERRORS:  # the one at fault gets an answer of its own
             pass
-        if not reports:
+        if not reports or not self._allows(link, payloads):
             return 0, None
         count, commit = self._store.history.append_run(reports)
         if commit is not None:
             self._kept(watch, commit, reports[:count])
             self.reports_accepted += count
+            if self.quota is not None:
+                self.quota.take(link.device.project_id, sum(map(len, payloads[:count])))
         return count, commit
+
+    def _allows(self, link: DeviceLink, payloads: Sequence[bytes]) -> bool:
+        """Whether the quota has room for all of these; else each is looked at by itself."""
+        return self.quota is None or self.quota.allows(link.device.project_id, sum(map(len, payloads)))
 
     def _kept(self, watch: DeviceWatch, commit: Commit, reports: Sequence[Report]) -> None:
         """Reports were put into a commit."""
@@ -245,6 +257,8 @@ class IngestService:
         refused += leave_out_of_range(params, "params.")
         if refused and not params:
             raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
+        if self.quota is not None:
+            self.quota.take_value(link.device.project_id, params)
         event = EventRecord(
             id=new_id() + new_id(), device_id=link.device.id, method=method, params=params, ts=self._now_ms()
         )

@@ -191,7 +191,8 @@ class RetentionService:
         policies: dict[str, tuple[RetentionPolicy, int]] = {}
         for project in await self._store.projects.list_all():
             policy = await store.policy(project.id)
-            by_size = await store.size_cutoff(policy.max_bytes, project.id) if policy.max_bytes else 0
+            bounds = [bound for bound in (policy.max_bytes, self._settings.project_history_max_bytes) if bound]
+            by_size = await store.size_cutoff(min(bounds), project.id) if bounds else 0
             policies[project.id] = policy, max(everywhere, by_size)
         if not defaults.days and not any(policy.rules or by_size for policy, by_size in policies.values()):
             return None

@@ -1,0 +1,73 @@
+"""How much the devices of one project may have stored in a day, so that one tenant cannot fill the disk of all."""
+
+from typing import Any
+
+import msgspec
+import structlog
+
+from thingstead.clock import Clock
+from thingstead.errors import TooManyRequests
+from thingstead.model.retention import DAY_MS
+
+log = structlog.get_logger("thingstead.quotas")
+
+
+class _Used(msgspec.Struct):
+    """What a project has used of a day."""
+
+    day: int  # since the epoch, UTC
+    bytes: int = 0
+    refused: int = 0  # messages
+
+
+class DailyQuota:
+    """Bytes of messages by project and day (UTC). Counts in memory: a restart begins anew.
+
+    Args:
+        max_bytes: of one project and day, at least 1.
+    """
+
+    def __init__(self, clock: Clock, max_bytes: int) -> None:
+        self._now_ms = clock.now_ms
+        self._max_bytes = max_bytes
+        self._used: dict[str, _Used] = {}
+        self.refused = 0  # messages of all projects
+
+    def allows(self, project_id: str, size_bytes: int) -> bool:
+        """Whether a project has so much left of today."""
+        return self._today(project_id).bytes + size_bytes <= self._max_bytes
+
+    def take(self, project_id: str, size_bytes: int) -> None:
+        """Counts a message that is about to be kept.
+
+        Raises:
+            TooManyRequests: today's quota has not so much left; ``retry_after_s`` says when the next day begins.
+        """
+        used = self._today(project_id)
+        if used.bytes + size_bytes > self._max_bytes:
+            self._refuse(project_id, used)
+        used.bytes += size_bytes
+
+    def take_value(self, project_id: str, value: Any) -> None:
+        """:meth:`take` for a value that is about to be kept as JSON. What is none is refused by the store, and is not
+        counted."""
+        try:
+            size_bytes = len(msgspec.json.encode(value))
+        except (OverflowError, UnicodeEncodeError):
+            return
+        self.take(project_id, size_bytes)
+
+    def _refuse(self, project_id: str, used: _Used) -> None:
+        if not used.refused:
+            log.warning("daily quota of a project is used up", project_id=project_id, max_bytes=self._max_bytes)
+        used.refused += 1
+        self.refused += 1
+        left_ms = (used.day + 1) * DAY_MS - self._now_ms()
+        raise TooManyRequests("the daily quota of the project is used up", max(1, -(-left_ms // 1000)))
+
+    def _today(self, project_id: str) -> _Used:
+        day = self._now_ms() // DAY_MS
+        used = self._used.get(project_id)
+        if used is None or used.day != day:
+            used = self._used[project_id] = _Used(day)
+        return used
