@@ -106,6 +106,18 @@ def test_queues_that_lose_their_oldest_come_to_hold_equal_parts() -> None:
     assert limit * 8 // 9 < sum(held) <= limit
 
 
+def test_a_message_may_be_too_large_for_any_queue_or_for_what_others_leave() -> None:
+    budget = Budget(10_000)
+    outbound, other = Outbound(100, max_bytes=5_000, budget=budget), Outbound(100, budget=budget)
+    fill(outbound)
+    assert not outbound.has_room(5_000)
+    assert outbound.fits(5_000)
+    assert not outbound.fits(5_001)
+    fill(other)
+    assert not outbound.fits(5_000)
+    assert outbound.fits(outbound.size_bytes)
+
+
 def test_a_queue_that_is_cleared_gives_its_room_back() -> None:
     budget = Budget(10_000)
     outbound = Outbound(100, budget=budget)

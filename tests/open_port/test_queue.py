@@ -143,3 +143,12 @@ async def test_a_session_that_expires_takes_what_waits_for_it_along(broker: Brok
     await broker.later(11)
     kept = await broker.store.mqtt_sessions.load()
     assert (kept.sessions, kept.messages) == ((), ())
+
+
+@pytest.mark.parametrize("settings", [MqttSettings(queue_max_bytes=65_536)])
+async def test_a_message_that_no_queue_could_hold_costs_none_of_those_that_wait(broker: Broker) -> None:
+    await broker.away("client", "a")
+    await publish(broker, b"first", bytes(70_000), b"last")
+    client = await broker.resume("client")
+    assert await client.messages(2) == [b"first", b"last"]
+    await client.receive_nothing()

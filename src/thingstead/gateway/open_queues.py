@@ -93,6 +93,11 @@ class Queues:
     def offer(self, message: Message, target: Target, waiting: Waiting = NOTHING_NOTED) -> Entry | None:
         """Queues a message for one session, in memory; None where there is no room even without what waits."""
         session, options = target.session, target.options
+        if not session.outbound.fits(message.size_bytes):
+            # None of those that wait would make room for it.
+            self._counters.messages_dropped += 1
+            self._log_full(session)
+            return None
         while not session.outbound.has_room(message.size_bytes):
             oldest = session.outbound.oldest_queued()
             self._counters.messages_dropped += 1

@@ -21,9 +21,9 @@ class Budget:
         self._limit_bytes = limit_bytes
         self.used_bytes = 0
 
-    def room(self, held_bytes: int, more_bytes: int) -> bool:
-        """Whether a queue that holds so much may take so much more."""
-        return held_bytes + more_bytes <= PART * (self._limit_bytes - self.used_bytes - more_bytes)
+    def room(self, held_bytes: int, more_bytes: int, *, freed_bytes: int = 0) -> bool:
+        """Whether a queue that holds so much may take so much more, once it has freed so much."""
+        return held_bytes + more_bytes <= PART * (self._limit_bytes - self.used_bytes + freed_bytes - more_bytes)
 
     def moved(self, before_bytes: int, after_bytes: int) -> None:
         """A queue holds another number of bytes than before."""

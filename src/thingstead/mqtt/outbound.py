@@ -187,6 +187,12 @@ class Outbound:
             return False
         return self._budget is None or self._budget.room(held_bytes, size_bytes)
 
+    def fits(self, size_bytes: int) -> bool:
+        """Whether a message of this size would be taken if nothing waited here."""
+        if size_bytes > self._max_bytes:
+            return False
+        return self._budget is None or self._budget.room(0, size_bytes, freed_bytes=self.size_bytes)
+
     def resume(self, receive_maximum: int = MAX_PACKET_ID, window_bytes: int = _NO_LIMIT) -> None:
         """A connection begins. What is in flight will be sent again, before anything new [MQTT-4.4.0-1].
 
