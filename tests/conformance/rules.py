@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tests.conformance import anatomy
 from tests.conformance.anatomy import Unreadable
 
+ACKNOWLEDGEMENTS = (0x40, 0x50, 0x62, 0x70)
 NO_SUBSCRIBERS, MALFORMED, PROTOCOL_ERROR, NOT_AUTHORIZED, NOT_FOUND = 0x10, 0x81, 0x82, 0x87, 0x92
 CLIENT_IDENTIFIER_NOT_VALID = 0x85
 CONNACK, DISCONNECT = 0x20, 0xE0
@@ -296,8 +297,8 @@ CONNACK_PROPERTIES = Rule(
 REASON_STRING = Rule(
     "reason string",
     "open",
-    "3.14.2.2.3",
-    "A DISCONNECT that also carries a Reason String, for people.",
+    "3.4.2.2.2, 3.5.2.2.2, 3.14.2.2.3",
+    "A DISCONNECT, PUBACK or PUBREC that also carries a Reason String, for people.",
     lambda case: False,
 )
 ORDER = Rule(
@@ -320,7 +321,11 @@ def explain(case: Deviation) -> Rule | None:
 
 
 def without_reason_string(packet: bytes) -> bytes:
-    """A DISCONNECT as it would be without its Reason String."""
-    if packet[0] == DISCONNECT and len(packet) > 7 and [*anatomy.properties(packet)] == [(anatomy.DISCONNECT, 0x1F)]:
-        return bytes((DISCONNECT, 1, packet[2 if packet[1] < 0x80 else 3]))
-    return packet
+    """A DISCONNECT or an acknowledgement of a message as it would be without its Reason String."""
+    if packet[0] not in (DISCONNECT, *ACKNOWLEDGEMENTS) or len(packet) <= 7:
+        return packet
+    kind, _, body = anatomy.split(packet)
+    if [*anatomy.properties(packet)] != [(kind, 0x1F)]:
+        return packet
+    short = body[: 1 if kind == anatomy.DISCONNECT else 3]
+    return bytes((packet[0], len(short))) + short

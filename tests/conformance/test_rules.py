@@ -62,6 +62,7 @@ def test_no_rule_excuses_anything_else(sent: list[str], wanted: str | None, got:
 
 def test_a_reason_string_alone_is_passed_over() -> None:
     assert without_reason_string(to_bytes("E0 r6 81 v4 1F s1 'p'")) == to_bytes("E0 r1 81")
+    assert without_reason_string(to_bytes("50 r8 m7 87 v4 1F s1 'p'")) == to_bytes("50 r3 m7 87")
     other = to_bytes("E0 r6 81 v4 1C s1 'p'")
     assert without_reason_string(other) == other
 
