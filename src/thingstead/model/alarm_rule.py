@@ -145,6 +145,13 @@ class AlarmRule(msgspec.Struct, frozen=True, kw_only=True):
     update_time: int  # ms
 
 
+class RuleWarning(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule was saved, and an attribute that it reads is perhaps not what was meant."""
+
+    attribute: str
+    message: str
+
+
 class AlarmRuleFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which rules a list shows; unset members do not narrow it."""
 

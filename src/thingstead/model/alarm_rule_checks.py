@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any
 
-import msgspec
-
 from thingstead.model import limits
 from thingstead.model.alarm_rule import (
     CONDITION_DEPTH,
@@ -49,9 +47,6 @@ def check_body(body: RuleBody, definitions: Definitions, problems: Problems, *, 
         definitions: of the attributes of each device type that the rule watches, by identifier.
         flat: whether its only level was given as ``raise`` and ``clear`` of the rule itself.
     """
-    if len(msgspec.json.encode(body)) > limits.RULE_BYTES:
-        problems.add("raise" if flat else "levels", f"must have at most {limits.RULE_BYTES:,} bytes as JSON")
-        return
     nodes = 0
     seen: dict[int, int] = {}
     for index, level in enumerate(body.levels):

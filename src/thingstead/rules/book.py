@@ -33,14 +33,15 @@ class Evaluation(NamedTuple):
 class RuleRecord:
     """A rule with what is remembered of its evaluations, over all devices, since it was compiled."""
 
-    __slots__ = ("evaluated", "evaluations", "failing", "rule", "unsaid")
+    __slots__ = ("evaluated", "evaluations", "failing", "impossible", "rule", "unsaid")
 
     def __init__(self, rule: CompiledRule) -> None:
         self.rule = rule
         self.evaluated = 0
         self.evaluations: deque[Evaluation] = deque(maxlen=EVALUATIONS_KEPT)
         self.failing: dict[str, str] = {}  # why it cannot be evaluated, by device id
-        self.unsaid = False  # whether ``failing`` changed since it was last told to the store
+        self.impossible = ""  # why it would be refused if it were saved now
+        self.unsaid = False  # whether either changed since it was last told to the store
 
     def fail(self, device_id: str, reason: str) -> None:
         """Notes that a device's value cannot be compared; the empty reason that it can again."""

@@ -17,6 +17,7 @@ from thingstead.model.alarm_rule import AlarmRule
 from thingstead.model.device import Device
 from thingstead.rules.monitor import FAR
 from thingstead.services.alarm_news import AlarmNews, handle_each
+from thingstead.services.alarm_rule_advice import what_is_impossible
 from thingstead.services.alarm_watches import AlarmWatches, check_ready
 from thingstead.services.commits import committed
 from thingstead.storage.base import Store
@@ -59,6 +60,7 @@ class AlarmEngine:
         failing = [record for record in self._library.records.values() if record.rule.rule.failing]
         for record in failing:
             record.unsaid = True  # whether it still is, the survey shows
+            record.impossible = await what_is_impossible(self._store, record.rule.rule)
         first = {rule.id: rule for rule in [*self._library.timed(), *(record.rule.rule for record in failing)]}
         self._surveys.extend(first.values())
         if run:
@@ -154,7 +156,7 @@ class AlarmEngine:
             if record.unsaid:
                 device_id, reason = next(iter(record.failing.items()), ("", ""))
                 more = f" (and on {len(record.failing) - 1} more devices)" if len(record.failing) > 1 else ""
-                told = f"on device {device_id}: {reason}{more}" if reason else ""
+                told = record.impossible or (f"on device {device_id}: {reason}{more}" if reason else "")
                 record.unsaid = False
                 try:
                     await self._store.alarm_rules.note_failing(record.rule.id, told)

@@ -22,6 +22,7 @@ from thingstead.model.messages import (
     PresenceChanged,
 )
 from thingstead.rules.facts import ALWAYS_ONLINE
+from thingstead.services.alarm_rule_advice import types_of, what_is_impossible
 from thingstead.services.alarm_watches import LEFT_SOURCE, AlarmWatches
 from thingstead.storage.base import Store
 
@@ -162,12 +163,23 @@ class AlarmNews:
             await self._watches.read(watch)
 
     async def _refresh_type(self, project_id: str, type_id: str) -> None:
-        """A type that was removed took its rules along; it had no devices any more."""
+        """A type that was removed took its rules along; it had no devices any more. One that defines something else may
+        make rules impossible, or possible again."""
         try:
             await self._store.device_types.get(project_id, type_id)
         except NotFound:
             for rule_id in self._library.rules_of_type(type_id):
                 self._library.drop(rule_id)
+            return
+        for record in list(self._library.records.values()):
+            rule = record.rule.rule
+            if rule.project_id != project_id or type_id not in await types_of(self._store, rule):
+                continue
+            impossible = await what_is_impossible(self._store, rule)
+            if impossible != record.impossible:
+                record.impossible, record.unsaid = impossible, True
+                if impossible:
+                    log.warning("an alarm rule became impossible", rule=rule.id, project=project_id, reason=impossible)
 
     async def _retarget(self, device: Device, reset: tuple[str, ...], reason: str) -> None:
         """Gives a device in memory the rules that concern it now; ``reset``: rules to begin anew with."""

@@ -9,7 +9,7 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import ids, limits
-from thingstead.model.alarm_rule import RULES_COUNT, AlarmRule, AlarmRuleFilter, RuleStatistics
+from thingstead.model.alarm_rule import RULES_COUNT, AlarmRule, AlarmRuleFilter, RuleStatistics, RuleWarning
 from thingstead.model.alarm_rule_checks import check_body
 from thingstead.model.alarm_rule_form import RuleForm, RulePatch, form_of, patched
 from thingstead.model.device import Device, Page
@@ -19,6 +19,7 @@ from thingstead.model.messages import AlarmRuleChanged
 from thingstead.model.notification import Channel, KeptChannel
 from thingstead.rules.schedule import zone
 from thingstead.services.alarm_news import RULE_CHANGED
+from thingstead.services.alarm_rule_advice import never_reported
 from thingstead.services.alarm_watches import AlarmWatches
 from thingstead.services.notify_targets import check_channels, hide_secrets, keep_channels
 from thingstead.storage.base import Store
@@ -105,6 +106,10 @@ class AlarmRuleService:
         self._tell(rule)
         self._watches.tell(closed)
 
+    async def warnings(self, rule: AlarmRule) -> list[RuleWarning]:
+        """What is said to whoever has saved a rule."""
+        return await never_reported(self._store, rule)
+
     async def statistics(self, project_id: str, rule_id: str) -> RuleStatistics:
         """What the alarms of a rule add up to."""
         await self.get(project_id, rule_id)
@@ -123,6 +128,8 @@ class AlarmRuleService:
             problems.add("clear", "goes not with levels; each of them has its own")
         elif not form.levels and not form.raise_:
             problems.add("raise", "is required")
+        elif len(msgspec.json.encode(form.body())) > limits.RULE_BYTES:
+            problems.add("raise" if form.flat else "levels", f"must have at most {limits.RULE_BYTES:,} bytes as JSON")
         else:
             check_body(form.body(), definitions, problems, flat=form.flat)
         if form.schedule:

@@ -93,7 +93,7 @@ class Delivery:
     async def _zone(self, notice: Notice) -> tzinfo:
         """The time zone of the notice's project."""
         try:
-            return zone(getattr(await self._store.projects.get(notice.project_id), "timezone", "+00:00"))
+            return zone((await self._store.projects.get(notice.project_id)).timezone)
         except (NotFound, ValueError):  # ValueError: this machine does not know it any more
             return UTC
 

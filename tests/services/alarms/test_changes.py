@@ -6,8 +6,15 @@ from tests.services.alarm_plant import HOT, MINUTE, Plant
 from tests.services.conftest import NOW
 from thingstead.errors import Unavailable
 from thingstead.model.device import Device
+from thingstead.model.device_type import AttributeDefinition, Functions
+from thingstead.services.device_types import DeviceTypeService
 from thingstead.services.history import HistoryService
 from thingstead.services.new_device import NewDevice
+
+
+def temperature(most: float) -> Functions:
+    return Functions(attributes=(AttributeDefinition(identifier="t", data_options={"min": 0, "max": most}),))
+
 
 BOTH = {"and": [HOT, {"attribute": "p", "op": ">", "value": 5}]}
 
@@ -53,6 +60,38 @@ async def test_a_wrong_point_ahead_that_was_removed_holds_nothing_back(plant: Pl
     await remove(plant, device, "t")
     await plant.report(device, NOW + 1, t=95)
     assert await plant.told() == [(1, 2)]
+
+
+async def test_a_type_that_is_narrowed_makes_its_rules_fail_until_it_is_widened(
+    plant: Plant, device: Device, type_id: str
+) -> None:
+    types = DeviceTypeService(plant.store, plant.bus, plant.clock)
+    rules = [await plant.add_rule(HOT, type=type_id), await plant.add_rule(HOT, devices=[device.id])]
+
+    async def failing() -> list[str]:
+        await plant.settle()
+        return [(await plant.rules.get("p1", rule.id)).failing for rule in rules]
+
+    await types.put_functions("p1", type_id, temperature(most=50))
+    assert all(
+        text.startswith("the definition of the device type makes it impossible: raise") for text in await failing()
+    )
+    await plant.restart()
+    assert all(await failing())
+    types = DeviceTypeService(plant.store, plant.bus, plant.clock)
+    await types.put_functions("p1", type_id, temperature(most=100))
+    assert await failing() == ["", ""]
+
+
+async def test_an_attribute_that_nobody_ever_reported_is_warned_of(plant: Plant, device: Device, type_id: str) -> None:
+    await plant.report(device, temperature=20, t=1)
+    condition = {"attribute": "temprature", "op": ">", "value": 80}
+    rule = await plant.add_rule({"or": [condition, HOT, {"no_data_ms": MINUTE}]}, type=type_id)
+    assert [(each.attribute, each.message) for each in await plant.rules.warnings(rule)] == [
+        ("temprature", "none of its devices has ever reported it; did you mean temperature?")
+    ]
+    await plant.report(device, temprature=1)
+    assert await plant.rules.warnings(rule) == []
 
 
 @pytest.mark.parametrize("imported", [False, True])

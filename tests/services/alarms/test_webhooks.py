@@ -51,6 +51,7 @@ async def test_a_webhook_gets_the_text_for_people_in_its_language(
     plant: Plant, device: Device, receiver: HttpReceiver, sender: Sender
 ) -> None:
     channels = [{"webhook": f"{receiver.url}/{language}", "language": language} for language in ("en", "zh")]
+    await plant.store.projects.update("p1", {"timezone": "Asia/Shanghai"})
     await plant.add_rule(HOT, devices=[device.id], notify=channels)
     await plant.report(device, t=81)
     await sender.send()
@@ -58,7 +59,7 @@ async def test_a_webhook_gets_the_text_for_people_in_its_language(
     assert texts["/en"][0] == "[serious] alarm: Too hot · device"
     assert texts["/zh"] == (
         "[严重] 告警: Too hot · device",
-        "规则: Too hot\n设备: device\n级别: 严重\n时间: 2023-11-14 22:13:20 +00:00\n数值: t=81",
+        "规则: Too hot\n设备: device\n级别: 严重\n时间: 2023-11-15 06:13:20 +08:00\n数值: t=81",
     )
 
 

@@ -10,7 +10,7 @@ from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Created, Listed, PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
-from thingstead.model.alarm_rule import AlarmRule, AlarmRuleFilter, Condition, Level, Schedule
+from thingstead.model.alarm_rule import AlarmRule, AlarmRuleFilter, Condition, Level, RuleWarning, Schedule
 from thingstead.model.alarm_rule_form import RuleForm, RulePatch, form_of
 from thingstead.model.notification import Channel
 from thingstead.services.alarm_rules import channels_of
@@ -77,6 +77,13 @@ class AlarmRuleInfo(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_":
     failing: str  # why it cannot be evaluated on some device; "" where it can
     create_time: int  # ms
     update_time: int  # ms
+    warnings: list[RuleWarning] | UnsetType = UNSET  # of a change that was just made
+
+
+class CreatedRule(Created, frozen=True, kw_only=True):
+    """What was created."""
+
+    warnings: list[RuleWarning] | UnsetType = UNSET
 
 
 class AlarmRulesQuery(PageQuery, frozen=True, kw_only=True):
@@ -122,7 +129,7 @@ def _shown(rule: AlarmRule) -> AlarmRuleInfo:
     )
 
 
-async def create_rule(call: Call) -> Created:
+async def create_rule(call: Call) -> CreatedRule:
     """A rule watches a device type (`type`) or chosen devices (`devices`). It raises an alarm on a device when `raise`
     holds there, for `raise_delay_ms` and for `raise_count` values in a row, and clears it when `clear` holds and
     `raise` does not; without `clear`, when `raise` (less its deadbands) no longer holds. `levels` in place of `level`,
@@ -131,9 +138,10 @@ async def create_rule(call: Call) -> Created:
     A condition compares an attribute (`op`: `>`, `>=`, `<`, `<=`, `==`, `!=`, `between`, `change`), looks for a place
     (`inside` or `outside` of a `circle` or a `polygon`), waits for silence (`no_data_ms`, of an attribute or of the
     device) or absence (`offline_ms`), or joins others: `{"and": […]}`, `{"or": […]}`, `{"not": {…}}`. Values count by
-    their device timestamps; late data changes no alarm. A rule that is impossible is refused, naming the part."""
+    their device timestamps; late data changes no alarm. A rule that is impossible is refused, naming the part;
+    `warnings` name attributes that none of its devices has ever reported."""
     rule = await call.platform.alarm_rules.create(call.caller.project_id, call.body)
-    return Created(id=rule.id, name=rule.name)
+    return CreatedRule(id=rule.id, name=rule.name, warnings=await call.platform.alarm_rules.warnings(rule) or UNSET)
 
 
 async def rules(call: Call) -> Listed[AlarmRuleInfo]:
@@ -156,7 +164,8 @@ async def update_rule(call: Call) -> AlarmRuleInfo:
     """Members that are left out stay as they are; null takes `clear`, `levels`, `schedule` or `notify` away. Where
     anything changes that decides about alarms, open alarms of the rule are cleared and its devices are judged anew."""
     changed = await call.platform.alarm_rules.update(call.caller.project_id, call.path["rule_id"], call.body)
-    return _shown(changed)
+    warnings = await call.platform.alarm_rules.warnings(changed) or UNSET
+    return msgspec.structs.replace(_shown(changed), warnings=warnings)
 
 
 async def delete_rule(call: Call) -> None:
@@ -178,7 +187,7 @@ ENDPOINTS = (
         summary="Create an alarm rule",
         handler=create_rule,
         body=RuleForm,
-        info=Created,
+        info=CreatedRule,
         refusals=(Conflict,),
         example=SMALLEST,
         **COMMON,

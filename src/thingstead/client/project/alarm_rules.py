@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from thingstead.client.call import Call, Created, Listing, Nothing, Page, members
 from thingstead.client.http import segment
-from thingstead.model.alarm_rule import Condition, Level, RuleStatistics, Schedule
+from thingstead.model.alarm_rule import Condition, Level, RuleStatistics, RuleWarning, Schedule
 from thingstead.model.notification import Channel
 
 
@@ -36,6 +36,13 @@ class AlarmRule(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_": "ra
     failing: str  # why it cannot be evaluated on some device; "" where it can
     create_time: int  # ms
     update_time: int  # ms
+    warnings: list[RuleWarning] | UnsetType = UNSET  # of a change that was just made
+
+
+class CreatedRule(Created, frozen=True, kw_only=True):
+    """What was created."""
+
+    warnings: list[RuleWarning] | UnsetType = UNSET  # attributes that none of its devices has ever reported
 
 
 class TracedCondition(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,9 +99,9 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
 
 
-def create(rule: Mapping[str, Any]) -> Call[Created]:
+def create(rule: Mapping[str, Any]) -> Call[CreatedRule]:
     """``rule``: the JSON object of ``POST /alarm_rule``."""
-    return Call("POST", "/alarm_rule", Created, dict(rule))
+    return Call("POST", "/alarm_rule", CreatedRule, dict(rule))
 
 
 def list_rules(
