@@ -98,9 +98,9 @@ WHOLE: dict[str, Any] = {
     "AlarmRuleInfo.clear": {"attribute": "temperature", "op": "<", "value": 75},
     "AlarmRuleInfo.levels": [{"level": 3, "raise": {"attribute": "temperature", "op": ">", "value": 95}}],
     "AlarmRuleInfo.schedule": {"timezone": "+08:00", "hours": [{"days": [1, 5], "from": "22:00", "to": "06:00"}]},
-    "AlarmRuleInfo.warnings": [{"attribute": "temprature", "message": "none of its devices has ever reported it"}],
+    "AlarmRuleInfo.warnings": [{"attribute": "temperatur_1", "message": "none of its devices has ever reported it"}],
     "CreatedRule.warnings": [
-        {"attribute": "temprature", "message": "none of its devices has ever reported it; did you mean temperature?"}
+        {"attribute": "temperatur_1", "message": "none of its devices has ever reported it; did you mean temperature?"}
     ],
     "AlarmRuleInfo.notify": [{"webhook": "https://alarms.example.com/in", "secret": "***"}],
     "DryRunItem.conditions": [{"attribute": "temperature", "op": ">", "value": 80}],

@@ -85,12 +85,12 @@ async def test_a_type_that_is_narrowed_makes_its_rules_fail_until_it_is_widened(
 
 async def test_an_attribute_that_nobody_ever_reported_is_warned_of(plant: Plant, device: Device, type_id: str) -> None:
     await plant.report(device, temperature=20, t=1)
-    condition = {"attribute": "temprature", "op": ">", "value": 80}
+    condition = {"attribute": "temperatur_1", "op": ">", "value": 80}
     rule = await plant.add_rule({"or": [condition, HOT, {"no_data_ms": MINUTE}]}, type=type_id)
     assert [(each.attribute, each.message) for each in await plant.rules.warnings(rule)] == [
-        ("temprature", "none of its devices has ever reported it; did you mean temperature?")
+        ("temperatur_1", "none of its devices has ever reported it; did you mean temperature?")
     ]
-    await plant.report(device, temprature=1)
+    await plant.report(device, temperatur_1=1)
     assert await plant.rules.warnings(rule) == []
 
 
