@@ -15,7 +15,7 @@ import pytest
 from thingstead.api.app import create_app
 from thingstead.api.body import DISCARD_LIMIT_BYTES
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.validation import ERRORS_LIMIT, NODES_LIMIT
+from thingstead.api.validation import ERRORS_LIMIT, NODES_LIMIT, parse_query
 from thingstead.config import ApiSettings
 from thingstead.errors import (
     Conflict,
@@ -614,3 +614,8 @@ async def test_an_answer_with_a_credential_is_not_compressed(connect: Connect) -
     client = connect(create_app(platform, ApiSettings(), lambda: None, Metrics(), [endpoint]))
     answer = await client.get("/secret", headers={**APP, "Accept-Encoding": "gzip"})
     assert "content-encoding" not in answer.headers
+
+
+@pytest.mark.parametrize("query", ["keyword=温度", "keyword=%E6%B8%A9%E5%BA%A6"])
+def test_a_query_is_utf_8_whether_it_is_escaped_or_not(query: str) -> None:
+    assert parse_query(query.encode()) == {"keyword": "温度"}
