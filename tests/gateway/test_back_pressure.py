@@ -93,7 +93,7 @@ async def test_a_failed_commit_acknowledges_nothing_and_ends_the_connection(
     await peer.subscribe("attributes/response")
     commit = Commit()
     with monkeypatch.context() as patch:
-        patch.setattr(house.store.history, "append_run", lambda reports: (len(reports), commit))
+        patch.setattr(house.store.history, "append_run", lambda reports, flat: (len(reports), commit))
         peer.send(report(1), report(2))
         await peer.receive_nothing()
     commit.end(Unavailable("the disk is full"))
@@ -104,7 +104,7 @@ async def test_a_failed_commit_acknowledges_nothing_and_ends_the_connection(
 async def test_what_cannot_even_wait_for_a_commit_ends_the_connection(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: object) -> Commit:
+    def refuse(_: object, flat: bool) -> Commit:
         raise Unavailable("the store is closing")
 
     peer = await house.log_in(await house.device(), V5)

@@ -9,7 +9,7 @@ from tests.gateway.conftest import House, Peer, report
 from tests.gateway.test_gateways import Site, site
 from thingstead.errors import InvalidInput, Unavailable
 from thingstead.model.device import Device
-from thingstead.model.limits import VALUE_BYTES
+from thingstead.model.limits import ELEMENT_BYTES, VALUE_BYTES
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.services import ingest
 
@@ -94,3 +94,12 @@ async def test_of_a_report_with_a_value_that_is_too_long_the_others_are_kept(hou
     with pytest.raises(InvalidInput) as refused:
         await house.platform.control.push_attributes(house.project_id, device.id, {"long": "x" * VALUE_BYTES})
     assert [error.field for error in refused.value.errors] == ["long"]
+
+
+@pytest.mark.parametrize("bodies", [[b'{"a":[[],[],[]]}', b'{"b":1}'], [b'{"a":{"b":[1,2]}}', b'nonsense"{']])
+async def test_elements_of_arrays_and_objects_count_in_reports_that_came_in_one_go(
+    house: House, bodies: list[bytes]
+) -> None:
+    link = await house.platform.ingest.link(await house.device())
+    house.platform.ingest.report_run(link, bodies)
+    assert house.store.history.heads.get(link.device.number).waiting_bytes > 3 * ELEMENT_BYTES

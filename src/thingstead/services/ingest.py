@@ -12,6 +12,7 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import FieldError, InvalidInput, Unavailable
 from thingstead.model.ids import new_id
+from thingstead.model.limits import JSON_DEPTH
 from thingstead.model.messages import EventReported, ReportsCommitted
 from thingstead.model.report import EventRecord, Report, Source
 from thingstead.model.values import check_params, valid_identifier
@@ -170,11 +171,14 @@ class IngestService:
             check_ready(watch)
         quick_check = link.definition.compiled.quick_report_check
         number, now = link.device.number, self._now_ms()
+        together = b"".join(payloads)
+        brackets = together.count(b"{") + together.count(b"[")
+        shallow = brackets <= JSON_DEPTH
         reports: list[Report] = []
         try:
             for payload in payloads:
                 attributes = read_object(payload)
-                if may_be_deep(payload) or len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
+                if (not shallow and may_be_deep(payload)) or len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
                     break
                 if not quick_check(attributes)(attributes):
                     break
@@ -183,7 +187,8 @@ class IngestService:
             pass
         if not reports or not self._allows(link, payloads):
             return 0, None
-        count, commit = self._store.history.append_run(reports)
+        flat = brackets == len(payloads) == len(reports)  # one for each object: within them there are none
+        count, commit = self._store.history.append_run(reports, flat=flat)
         if commit is not None:
             self._kept(watch, commit, reports[:count])
             self.reports_accepted += count

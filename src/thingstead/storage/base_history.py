@@ -46,10 +46,11 @@ class HistoryStore(Protocol):
         """
         ...
 
-    def append_run(self, reports: Sequence[Report]) -> tuple[int, Commit | None]:
+    def append_run(self, reports: Sequence[Report], *, flat: bool = False) -> tuple[int, Commit | None]:
         """:meth:`append` for reports of one device and one source, of which there is at least one: as many from the
         front as can be kept. Returns how many, and their commit; 0, None where :meth:`append` raises InvalidInput for
-        the first. Raises Unavailable when nothing can be kept."""
+        the first. ``flat``: the caller knows that no value is an array or an object. Raises Unavailable when nothing
+        can be kept."""
         ...
 
     def touch(self, device_number: int, kind: UplinkKind, ts: int) -> Commit:

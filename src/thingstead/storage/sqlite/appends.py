@@ -69,7 +69,7 @@ class Appends:
 
     def append(self, report: Report) -> Batch:
         """See :class:`~thingstead.storage.base.HistoryStore`, as for the next two."""
-        _, batch, problem = self._append((report,))
+        _, batch, problem = self._append((report,), flat=False)
         if batch is None:
             assert problem is not None  # it says why not
             try:
@@ -78,48 +78,68 @@ class Appends:
                 del problem  # it knows this frame, and thereby the report: they shall go when nobody needs them
         return batch
 
-    def append_run(self, reports: Sequence[Report]) -> tuple[int, Batch | None]:
-        count, batch, _ = self._append(reports)
+    def append_run(self, reports: Sequence[Report], *, flat: bool = False) -> tuple[int, Batch | None]:
+        count, batch, _ = self._append(reports, flat=flat)
         return count, batch
 
-    def _append(self, reports: Sequence[Report]) -> tuple[int, Batch | None, InvalidInput | None]:
+    def _append(self, reports: Sequence[Report], *, flat: bool) -> tuple[int, Batch | None, InvalidInput | None]:
         """How many from the front are appended, and what is wrong with the next, where that is said."""
         if self.refusal is not None:
             raise Unavailable(self.refusal)
         number, code = reports[0].device_number, SOURCE_CODES[reports[0].source]
         head = self._head(number)
-        entries: list[LogEntry] = []
-        points = size = 0  # of these
+        values = [report.attributes for report in reports]
+        problem: InvalidInput | None = None
+        try:
+            bodies = list(map(encode_values, values))
+            points, size = sum(map(len, values)), sum(map(len, bodies))
+            names_bound, state_bound = head.names_bound + points, head.state_bound + size
+            # Nearly always one look at all of them is enough to see that there is room.
+            roomy = size <= VALUE_BYTES and names_bound <= MAX_ATTRIBUTES and state_bound <= DEVICE_STATE_BYTES
+        except OverflowError:
+            roomy = False
+        if not roomy or not (flat or all(is_flat(map(type, each.values())) for each in values)):
+            bodies, points, size, problem = self._admit(head, reports)
+            if not bodies:
+                return 0, None, problem
+            reports = reports[: len(bodies)]
+        else:
+            head.names_bound, head.state_bound = names_bound, state_bound
+        entries = [
+            (number, report.ts, report.received_at, code, body) for report, body in zip(reports, bodies, strict=True)
+        ]
+        batch = self._open or self._opened()
+        self._extend_run(batch, head, code, entries, points, size).reports += reports
+        return len(entries), batch, problem
+
+    def _admit(self, head: Head, reports: Sequence[Report]) -> tuple[list[bytes], int, int, InvalidInput | None]:
+        """Looks at reports one by one. The encoded values of those from the front for which there is room, their points
+        and their size, and what is wrong with the next."""
+        bodies: list[bytes] = []
+        points = size = 0
         names_room, state_room = MAX_ATTRIBUTES - head.names_bound, DEVICE_STATE_BYTES - head.state_bound
         problem: InvalidInput | None = None
         try:
-            for report in reports:
-                attributes = report.attributes
-                body = encode_values(attributes)
-                extent = len(body)
-                if extent > VALUE_BYTES or not is_flat(map(type, attributes.values())):
-                    extent = size_of(attributes, body)
-                with_points, with_size = points + len(attributes), size + extent
+            for upto, report in enumerate(reports, 1):
+                body = encode_values(report.attributes)
+                with_points = points + len(report.attributes)
+                with_size = size + size_of(report.attributes, body)
                 if with_points > names_room or with_size > state_room:
                     # These are bounds. Is it too much indeed, with what waits for a commit?
-                    coming = itertools.chain(self._waiting_of(head), reports[: len(entries) + 1])
+                    coming = itertools.chain(self._waiting_of(head), reports[:upto])
                     names, state = state_with(head, coming, measured=with_size > state_room)
                     names_room = MAX_ATTRIBUTES - names + with_points
                     if with_size > state_room:
                         state_room = DEVICE_STATE_BYTES - state + with_size
                 points, size = with_points, with_size
-                entries.append((number, report.ts, report.received_at, code, body))
+                bodies.append(body)
         except InvalidInput as exc:
             problem = exc.with_traceback(None)  # which knows this frame
         except OverflowError:
             problem = InvalidInput("an integer needs more than 64 bits")
-        if not entries:
-            return 0, None, problem
         head.names_bound = MAX_ATTRIBUTES - names_room + points
         head.state_bound = DEVICE_STATE_BYTES - state_room + size
-        batch = self._open or self._opened()
-        self._extend_run(batch, head, code, entries, points, size).reports += reports[: len(entries)]
-        return len(entries), batch, problem
+        return bodies, points, size, problem
 
     def _waiting_of(self, head: Head) -> Iterator[Report]:
         """The reports of a device that wait for a commit, in order."""
