@@ -198,3 +198,30 @@ async def test_where_the_port_is_full_the_one_that_is_idle_the_longest_makes_roo
         assert not await asked(*second)
         for _, writer in (first, second, third):
             writer.close()
+
+
+async def test_where_all_are_busy_or_fresh_the_oldest_that_asked_for_nothing_makes_room() -> None:
+    async with http(Arrivals(ManualClock(), descriptors=100_000), max_connections=2) as listener:
+        older, newer = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(2)]
+        await until(lambda: listener.entrance.open == 2)
+        third = await asyncio.open_connection("127.0.0.1", listener.port, local_addr=("127.0.0.2", 0))
+        assert await asked(*third)
+        assert not await asked(*older)
+        assert await asked(*newer)
+        for _, writer in (older, newer, third):
+            writer.close()
+
+
+def test_one_that_waits_for_an_answer_or_was_let_in_is_not_closed_for_another() -> None:
+    closed: list[str] = []
+    entrance = Arrivals(ManualClock(), descriptors=100_000).entrance("MQTT", 3)
+    for name in ("asks", "proved", "fresh"):
+        arrival = entrance.admit("192.0.2.1")
+        assert arrival is not None
+        arrival.close = lambda name=name: closed.append(name)
+        if name == "asks":
+            arrival.asked()
+        elif name == "proved":
+            arrival.proved()
+    assert entrance.admit("192.0.2.1") is not None
+    assert closed == ["fresh"]

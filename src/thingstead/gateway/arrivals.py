@@ -2,7 +2,7 @@
 hold. Those who were let in are never turned away for those who come later."""
 
 import resource
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -29,27 +29,35 @@ MakeRoom = Callable[[], bool]  # closes a connection that nobody needs now; Fals
 
 class Arrival:
     """One connection, from its accept to its end. It proves something by a request that was answered, by a log-in or by
-    a registration; until then it counts in the share of its address.
+    a registration; until then it counts in the share of its address, and may be closed for one that comes later.
 
     Attributes:
         peer: where it comes from, where a load balancer tells; None asks the socket.
+        close: closes it; None while nobody could.
     """
 
-    __slots__ = ("_entrance", "key", "peer")
+    __slots__ = ("_entrance", "close", "key", "peer")
 
     def __init__(self, entrance: "Entrance | None" = None, peer: Peer | None = None) -> None:
         self._entrance = entrance  # None once it ended
         self.key: str | None = None  # of the address that it counts for, while it does
         self.peer = peer
+        self.close: Callable[[], object] | None = None
 
     def counts_for(self, host: str) -> bool:
         """From now on it counts for this address; False where that has its share already."""
         return self._entrance is None or self._entrance.attribute(self, throttling_key(host))
 
+    def asked(self) -> None:
+        """It waits for an answer: it is not closed for others any more."""
+        if self._entrance is not None:
+            self._entrance.fresh.pop(self, None)
+
     def proved(self) -> None:
-        """It is somebody: it counts for no address any more."""
+        """It is somebody: it counts for no address any more, and is not closed for others."""
         if self.key is not None and self._entrance is not None:
             self._entrance.release(self)
+            self._entrance.fresh.pop(self, None)
 
     def ended(self) -> None:
         """It is closed. Calling again does nothing."""
@@ -78,7 +86,7 @@ class Arrivals:
         self._failure = ""  # what kept a port from accepting
         self._failed_at_s = 0.0
         self._rations = Rations(clock, 1, WARNING_S)
-        self._make_room: list[MakeRoom] = []
+        self._entrances: list[Entrance] = []
 
     def entrance(
         self, what: str, max_connections: int, proxies: TrustedProxies | None = None, make_room: MakeRoom | None = None
@@ -91,13 +99,14 @@ class Arrivals:
             proxies: peers that speak for others, and count for no address themselves.
             make_room: gives up a connection of this kind for one that comes.
         """
-        if make_room is not None:
-            self._make_room.append(make_room)
-        return Entrance(self, what, min(max_connections, self.max_connections), proxies or TrustedProxies(), make_room)
+        most = min(max_connections, self.max_connections)
+        entrance = Entrance(self, what, most, proxies or TrustedProxies(), make_room)
+        self._entrances.append(entrance)
+        return entrance
 
     def make_room(self) -> bool:
         """Gives up a connection of any kind that nobody needs now."""
-        return any(make_room() for make_room in self._make_room)
+        return any(entrance.make_room() for entrance in self._entrances)
 
     def ran_out(self, detail: str, remote_address: str = "") -> None:
         """There is no file descriptor for a connection."""
@@ -128,6 +137,7 @@ class Entrance:
     Attributes:
         open: connections now.
         refused: since the server started.
+        fresh: connections that have not asked for anything yet, the oldest first.
     """
 
     def __init__(
@@ -142,7 +152,8 @@ class Entrance:
         self._what = what
         self._max_connections = max_connections
         self._proxies = proxies
-        self._make_room = make_room
+        self._close_idle = make_room
+        self.fresh: OrderedDict[Arrival, None] = OrderedDict()
         self._unproven: Counter[str] = Counter()
         self.share = min(max_connections, max(UNPROVEN_COUNT_LEAST, max_connections // UNPROVEN_SHARE))
         self.open = 0
@@ -159,7 +170,7 @@ class Entrance:
         exempt = host is None or (bool(self._proxies) and self._proxies.trusts(host))
         if host is not None and not exempt and not arrival.counts_for(host):
             return None
-        if self.open >= self._max_connections and not (self._make_room is not None and self._make_room()):
+        if self.open >= self._max_connections and not self.make_room():
             self.release(arrival)
             self.refuse("limit", f"too many {self._what} connections are open", host)
             return None
@@ -170,7 +181,20 @@ class Entrance:
             return None
         self.open += 1
         arrivals.open += 1
+        self.fresh[arrival] = None
         return arrival
+
+    def make_room(self) -> bool:
+        """Gives up the oldest connection that has asked for nothing yet, since whoever comes to ask does so at once; or
+        the one that is idle the longest."""
+        for arrival in self.fresh:
+            if arrival.close is not None:
+                del self.fresh[arrival]
+                detail = f"it had asked for nothing and made room for another {self._what} connection"
+                self.refuse("limit", detail, arrival.key)
+                arrival.close()
+                return True
+        return self._close_idle is not None and self._close_idle()
 
     def refuse(self, reason: Reason, detail: str, remote_address: str | None) -> None:
         """Counts a connection that is not let in, and logs it once in a while."""
@@ -210,5 +234,6 @@ class Entrance:
     def end(self, arrival: Arrival) -> None:
         """It is closed."""
         self.release(arrival)
+        self.fresh.pop(arrival, None)
         self.open -= 1
         self._arrivals.open -= 1

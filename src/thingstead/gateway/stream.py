@@ -76,6 +76,7 @@ class Stream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of that class
+        self._arrival.close = self.abort
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True

@@ -110,6 +110,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
+        self._arrival.close = transport.abort
         self.flow = _Flow(transport)
         if self._arrival.peer is not None:
             self.client = self._arrival.peer
@@ -242,6 +243,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._cancel_deadline()
+        self._arrival.asked()
         if self._around.proxies:
             self._believe_proxy()
             self.app = self.config.loaded_app if self._welcome else too_many_connections

@@ -1,0 +1,140 @@
+"""Strangers over HTTP: bodies that grow, requests without end on one connection, connections that ask for nothing; and
+tenants who ask for more than they wait for."""
+
+import contextlib
+import http.client
+import itertools
+import json
+import re
+import select
+import socket
+import urllib.request
+from collections import Counter
+
+from tests.hostile.attacker import Target
+from tests.hostile.conftest import StartStand
+from tests.hostile.stand import Stand
+
+TIMEOUT_S = 30
+PIPELINED = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 1_000
+IDLE = 100  # connections of one address that are held at once
+ADDRESSES = 8  # of strangers, within 127.0.0.0/8
+POINTS, DAY_MS = 200_000, 86_400_000
+BEGIN_MS = 1_700_000_000_000
+
+
+def long_paths(target: Target) -> dict[str, int]:
+    """Logs in with long names over many values; how often each status came."""
+    numbers = b",".join([b"0"] * 25_000)
+    bodies = [
+        b'{"' + b"k" * 20_000 + b'":[' + numbers + b'],"n":1111111111111111111}',
+        b'{"a":[' + b",".join([b"[]"] * 300_000) + b"]}",
+        b'{"app_id":"a","n":1111111111111111111111}',
+    ]
+    answers: Counter[str] = Counter()
+    for number in target.until_over():
+        connection = http.client.HTTPConnection("127.0.0.1", target.http_port, timeout=TIMEOUT_S)
+        connection.request("POST", "/api/v1/access_token", bodies[number % len(bodies)])
+        answers[str(connection.getresponse().status)] += 1
+        connection.close()
+    return answers
+
+
+def _pipeline(target: Target, *, read: bool) -> int:
+    sent = 0
+    with socket.create_connection(("127.0.0.1", target.http_port), timeout=TIMEOUT_S) as sock:
+        sock.setblocking(False)
+        for _ in target.until_over():
+            readable, writable, _ = select.select([sock] if read else [], [sock], [], 0.1)
+            with contextlib.suppress(BlockingIOError):
+                if readable:
+                    sock.recv(1 << 20)
+                if writable:
+                    sent += sock.send(PIPELINED)
+    return sent
+
+
+def pipeline_and_read(target: Target) -> int:
+    """Sends requests as fast as it can over one connection; how many bytes were taken."""
+    return _pipeline(target, read=True)
+
+
+def pipeline_and_leave(target: Target) -> int:
+    """The same without reading an answer."""
+    return _pipeline(target, read=False)
+
+
+def ask_for_nothing(target: Target) -> int:
+    """Opens connections from several addresses that say nothing, and holds as many as it may; how many it opened."""
+    opened = 0
+    with contextlib.ExitStack() as stack:
+        held: list[socket.socket] = []
+        for number in target.until_over():
+            source = (f"127.0.0.{10 + number % ADDRESSES}", 0)
+            with contextlib.suppress(OSError):
+                sock = socket.create_connection(("127.0.0.1", target.http_port), TIMEOUT_S, source)
+                held.append(stack.enter_context(sock))
+                opened += 1
+            if len(held) == IDLE * ADDRESSES:
+                for sock in held:
+                    sock.close()
+                held.clear()
+    return opened
+
+
+def abandon_charts(target: Target) -> int:
+    """Asks for charts of a long history and hangs up at once; how many."""
+    connection = http.client.HTTPConnection("127.0.0.1", target.http_port, timeout=TIMEOUT_S)
+    for begin in range(0, POINTS, 5_000):
+        series = [
+            {"ts": BEGIN_MS + n * 1_000, "attributes": {"v": n * 7_919 % 1_000}} for n in range(begin, begin + 5_000)
+        ]
+        path = f"/device/v1/{target.device[1]}/attributes/series"
+        connection.request("POST", path, json.dumps(series), {"Project-Key": target.device[2]})
+        assert connection.getresponse().read() == b'{"result":1}'
+    query = f"identifiers=v&start_time={BEGIN_MS}&end_time={BEGIN_MS + 9 * DAY_MS}&points=10000"
+    line = f"GET /api/v1/device/{target.device[0]}/history?{query} HTTP/1.1"
+    request = f"{line}\r\nHost: a\r\nAuthorization: Bearer {target.token}\r\n\r\n".encode()
+    asked = itertools.count(1)
+    last = 0
+    for _ in target.until_over():
+        with socket.create_connection(("127.0.0.1", target.http_port), timeout=TIMEOUT_S) as sock:
+            sock.sendall(request)
+        last = next(asked)
+    return last
+
+
+def turned_away(stand: Stand) -> dict[str, float]:
+    """How many connections, by reason."""
+    with urllib.request.urlopen(f"{stand.server.url}/metrics", timeout=TIMEOUT_S) as answer:
+        text = answer.read().decode()
+    found = re.findall(r'^thingstead_connections_turned_away_total\{reason="(\w+)"\} (\S+)$', text, re.MULTILINE)
+    return {reason: float(count) for reason, count in found}
+
+
+def test_log_ins_with_long_names_over_many_values_are_refused(stand: Stand) -> None:
+    outcome = stand.withstand(long_paths)
+    outcome.check()
+    assert outcome.attack[0].keys() == {"413", "200"}
+
+
+def test_requests_without_end_over_one_connection_wait_for_their_turn(stand: Stand) -> None:
+    outcome = stand.withstand(pipeline_and_read, pipeline_and_leave)
+    outcome.check()
+    read, left = outcome.attack
+    assert read > 0
+    assert left < 20_000_000
+
+
+def test_connections_that_ask_for_nothing_turn_nobody_away(start_stand: StartStand) -> None:
+    stand = start_stand(THINGSTEAD_HTTP_MAX_CONNECTIONS="200")
+    outcome = stand.withstand(ask_for_nothing)
+    outcome.check()
+    assert outcome.attack[0] > 0
+    assert turned_away(stand)["share"] > 0
+
+
+def test_charts_that_nobody_waits_for_are_not_made(stand: Stand) -> None:
+    outcome = stand.withstand(abandon_charts)
+    outcome.check()
+    assert outcome.attack[0] > 0
