@@ -1,14 +1,18 @@
-"""What waits for applications that do not read: bounded for each, and for all together."""
+"""What applications may make the server hold: messages that they do not read, and topic filters."""
 
 from typing import Any, cast
 
 import pytest
 
+from tests.gateway.conftest import V5, House, Peer
 from thingstead.gateway.app_subscriber import WRITE_BYTES, AppSubscriber
 from thingstead.gateway.counters import AppCounters
 from thingstead.gateway.plane import Connection
 from thingstead.mqtt.budget import Budget
+from thingstead.mqtt.connection_packets import Connack, Connect
 from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.mqtt.subscription_packets import Unsuback, Unsubscribe
 
 LIMIT = 10 * WRITE_BYTES
 MESSAGE = bytes(10_000)
@@ -68,3 +72,27 @@ def test_one_that_leaves_makes_room(counters: AppCounters) -> None:
     assert budget.used_bytes > WRITE_BYTES
     subscriber.end()
     assert budget.used_bytes == 0
+
+
+async def subscriber_of(house: House, number: int) -> Peer:
+    peer = await house.peer(V5)
+    peer.send(Connect(V5, f"app-{number}", user_name=house.view_key, password=house.view_secret.encode()))
+    assert (await peer.receive(Connack)).reason_code == 0
+    return peer
+
+
+async def test_the_applications_of_a_project_have_a_bounded_number_of_topic_filters_together(house: House) -> None:
+    settings = house.config.app
+    filters = [f"{house.view_key}/{number}/event/report" for number in range(settings.max_subscriptions)]
+    full = settings.project_max_subscriptions // settings.max_subscriptions
+    peers = [await subscriber_of(house, number) for number in range(full + 1)]
+    for peer in peers[:full]:
+        assert set((await peer.subscribe(*filters)).reason_codes) == {ReasonCode.SUCCESS}
+    assert list((await peers[-1].subscribe(filters[0])).reason_codes) == [ReasonCode.QUOTA_EXCEEDED]
+    assert list((await peers[0].subscribe(filters[0])).reason_codes) == [ReasonCode.SUCCESS]  # it has it already
+    peers[0].send(Unsubscribe(2, [filters[0]]))
+    await peers[0].receive(Unsuback)
+    assert list((await peers[-1].subscribe(*filters[:2])).reason_codes) == [
+        ReasonCode.SUCCESS,
+        ReasonCode.QUOTA_EXCEEDED,
+    ]

@@ -4,6 +4,8 @@ import pytest
 
 from tests.open_port.conftest import V3_1_1, V5, Broker
 from thingstead.config import MqttSettings
+from thingstead.gateway import open_plane
+from thingstead.gateway.sessions import LEVEL_CHARACTERS
 from thingstead.mqtt.connection_packets import Connect, Disconnect
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
@@ -155,6 +157,29 @@ async def test_deep_filters_count_for_the_memory_that_they_take(broker: Broker) 
     assert codes == [ReasonCode.SUCCESS] * (limit // MAX_LEVELS) + [ReasonCode.QUOTA_EXCEEDED] * 2
     await client.unsubscribe(filters[0])
     assert await client.listen(filters[-1]) == [ReasonCode.SUCCESS]
+
+
+async def test_long_filters_count_for_the_memory_that_they_take(broker: Broker) -> None:
+    client = await broker.connect("client")
+    characters = 16_000
+    most = 20 * broker.settings.max_subscriptions * LEVEL_CHARACTERS // characters
+    codes = [code for number in range(most + 2) for code in await client.listen(f"{number:0{characters}}")]
+    assert codes == [ReasonCode.SUCCESS] * most + [ReasonCode.QUOTA_EXCEEDED] * 2
+
+
+async def test_the_filters_of_all_clients_have_a_bounded_number_of_levels(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_plane, "LEVELS_LIMIT", 10)
+    one, other = await broker.connect("one"), await broker.connect("other")
+    assert await one.listen("a/b/c/d", "e/f/g/h") == [ReasonCode.SUCCESS] * 2
+    assert await other.listen("a/b", "a") == [ReasonCode.SUCCESS, ReasonCode.QUOTA_EXCEEDED]
+    await one.unsubscribe("a/b/c/d")
+    assert await other.listen("a") == [ReasonCode.SUCCESS]
+    await one.disconnect()
+    await broker.settle()
+    assert broker.gateway.open_port.sessions.levels == 3
+    assert await other.listen("a/b/c/d/e/f/g") == [ReasonCode.SUCCESS]
 
 
 async def test_a_second_connect_ends_the_connection(broker: Broker) -> None:

@@ -450,6 +450,9 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_subscriptions: Annotated[
         int, about("Topic filters that one application may subscribe to.", "filters", ge=1, le=1_000_000)
     ] = 1_000
+    project_max_subscriptions: Annotated[
+        int, about("The same for all applications of one project together.", "filters", ge=1, le=1_000_000)
+    ] = 10_000
     queue_max_bytes: Annotated[
         int,
         about(

@@ -1,5 +1,7 @@
 """Applications over MQTT: they subscribe to their project, and publish nothing (wire reference §7)."""
 
+from collections import Counter
+
 from thingstead.bus.base import Bus
 from thingstead.config import AppSettings
 from thingstead.gateway.app_hub import AppHub
@@ -45,6 +47,7 @@ class AppAccess:
         self._settings = settings
         self._planes: set[AppPlane] = set()
         self._budget = Budget(settings.queues_max_bytes)
+        self._filters: Counter[str] = Counter()  # topic filters of all applications, by project
         self._revoked = bus.subscribe(SubscribersRevoked, self._revoke)
 
     async def admit(self, connect: Connect, connection: Connection) -> Plane:
@@ -66,6 +69,19 @@ class AppAccess:
         self._planes.add(plane)
         self._counters.subscribers += 1
         return plane
+
+    def take_filter(self, project_id: str) -> bool:
+        """One more topic filter of a project's applications; False where they have too many."""
+        if self._filters[project_id] >= self._settings.project_max_subscriptions:
+            return False
+        self._filters[project_id] += 1
+        return True
+
+    def give_filters(self, project_id: str, count: int) -> None:
+        """So many less."""
+        self._filters[project_id] -= count
+        if not self._filters[project_id]:
+            del self._filters[project_id]
 
     def left(self, plane: "AppPlane") -> None:
         """An admitted application is gone."""
@@ -120,7 +136,7 @@ class AppPlane(ConnectionPlane):
         if len(topic_filter) > FILTER_CHARACTERS or topic_filter.count("/") >= FILTER_LEVELS:
             return ReasonCode.TOPIC_FILTER_INVALID
         new = topic_filter not in self._filters
-        if new and len(self._filters) >= self._max_subscriptions:
+        if new and (len(self._filters) >= self._max_subscriptions or not self._access.take_filter(self.project_id)):
             return ReasonCode.QUOTA_EXCEEDED
         self._filters.add(topic_filter)
         self._hub.subscribe(topic_filter, self._subscriber, identifier, new=new)
@@ -133,12 +149,14 @@ class AppPlane(ConnectionPlane):
         if topic_filter not in self._filters:
             return ReasonCode.NO_SUBSCRIPTION_EXISTED
         self._filters.discard(topic_filter)
+        self._access.give_filters(self.project_id, 1)
         self._hub.unsubscribe(topic_filter, self._subscriber)
         return ReasonCode.SUCCESS
 
     async def closed(self, reason: str) -> None:
         for topic_filter in self._filters:
             self._hub.unsubscribe(topic_filter, self._subscriber)
+        self._access.give_filters(self.project_id, len(self._filters))
         self._filters.clear()
         self._subscriber.end()
         self._access.left(self)

@@ -17,6 +17,7 @@ from thingstead.mqtt.reasons import ReasonCode, protocol_error
 from thingstead.mqtt.subscription_packets import Subscribe, SubscriptionRequest, Unsubscribe
 from thingstead.services.mqtt_sessions import MqttSessionService
 
+LEVELS_LIMIT = 1_000_000  # of the topic filters of all clients
 LEVELS_OF_A_SUBSCRIPTION = 20  # on average, where a client has as many as it may have
 
 
@@ -147,6 +148,7 @@ class OpenPlane:
         return (
             len(session.subscriptions) >= limit
             or session.levels + levels_of(topic_filter) > limit * LEVELS_OF_A_SUBSCRIPTION
+            or self._sessions.levels + levels_of(topic_filter) > LEVELS_LIMIT
         )
 
     def _send_retained(self, subscriptions: list[Subscription]) -> None:

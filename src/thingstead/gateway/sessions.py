@@ -20,6 +20,8 @@ from thingstead.services.mqtt_sessions import MqttSessionService
 
 log = structlog.get_logger("thingstead.gateway")
 
+LEVEL_CHARACTERS = 16  # of a topic filter that count as a level
+
 
 class Claim(NamedTuple):
     """What a connection asks for when it begins."""
@@ -58,6 +60,7 @@ class Sessions:
         self._deadlines = deadlines
         self._by_id: dict[str, Session] = {}
         self.durable = 0  # sessions that outlive their connections
+        self.levels = 0  # of all topic filters of all of them
         self.wills_published = 0
 
     def __len__(self) -> int:
@@ -143,7 +146,7 @@ class Sessions:
     def subscribe(self, session: Session, subscription: Subscription) -> Pending | None:
         """A new subscription, or other options for one."""
         if subscription.topic_filter not in session.subscriptions:
-            session.levels += levels_of(subscription.topic_filter)
+            self._grow(session, levels_of(subscription.topic_filter))
         session.subscriptions[subscription.topic_filter] = subscription
         self._space.routes.subscribe(session, subscription)
         return self._kept.subscribe(session.number, kept_subscription(subscription)) if session.durable else None
@@ -151,9 +154,13 @@ class Sessions:
     def unsubscribe(self, session: Session, topic_filter: str) -> Pending | None:
         """Of a filter that was subscribed to."""
         del session.subscriptions[topic_filter]
-        session.levels -= levels_of(topic_filter)
+        self._grow(session, -levels_of(topic_filter))
         self._space.routes.unsubscribe(session, topic_filter)
         return self._kept.unsubscribe(session.number, topic_filter) if session.durable else None
+
+    def _grow(self, session: Session, levels: int) -> None:
+        session.levels += levels
+        self.levels += levels
 
     # A connection ends
 
@@ -200,6 +207,7 @@ class Sessions:
         for topic_filter in session.subscriptions:
             self._space.routes.unsubscribe(session, topic_filter)
         session.subscriptions.clear()
+        self._grow(session, -session.levels)
         left = [settled.entry for settled in session.outbound.clear()]
         pending: Pending | None = None
         if session.durable:
@@ -234,7 +242,7 @@ class Sessions:
             session = self._new(each.record.client_id)
             fill(session, each, messages)
             self.durable += 1
-            session.levels = sum(map(levels_of, session.subscriptions))
+            self._grow(session, sum(map(levels_of, session.subscriptions)))
             for subscription in session.subscriptions.values():
                 self._space.routes.subscribe(session, subscription)
             restored.append((session, each.record))
@@ -253,5 +261,5 @@ class Sessions:
 
 
 def levels_of(topic_filter: str) -> int:
-    """How many levels a topic filter has: what it costs in the topic tree."""
-    return topic_filter.count("/") + 1
+    """How many levels a topic filter has, or as many as its length is worth: what it costs in the topic tree."""
+    return max(topic_filter.count("/") + 1, len(topic_filter) // LEVEL_CHARACTERS)
