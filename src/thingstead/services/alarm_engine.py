@@ -100,14 +100,29 @@ class AlarmEngine:
 
     async def sweep(self) -> None:
         """Does all that is due by now. What fails stays due."""
-        await self._news.take_effect()
-        await self._look_at_due()
+        failure: Exception | None = None
+        for step in (
+            self._news.take_effect,
+            self._look_at_due,
+            self._read_mistrusted,
+            self._survey_all,
+            self._end_shelves,
+            self._say_failing,
+        ):
+            try:
+                await step()
+            except Exception as exc:  # noqa: BLE001 - raised when the others have had their turn
+                failure = failure or exc
+        if failure is not None:
+            raise failure
+
+    async def _read_mistrusted(self) -> None:
         await handle_each(self.watches.mistrusted, lambda _, watch: self.watches.read(watch), again=True)
+
+    async def _survey_all(self) -> None:
         while self._surveys and not self._closing:
             await self._survey(self._surveys[0])
             self._surveys.popleft()
-        await self._end_shelves()
-        await self._say_failing()
 
     async def _look_at_due(self) -> None:
         now = self._clock.now_ms()
@@ -137,7 +152,12 @@ class AlarmEngine:
         after: Device | None = None
         while devices := await self._store.alarm_rules.devices_of(rule, after, DEVICES_PER_READ):
             for number, device in enumerate(devices):
-                await self.watches.watch(device, keep=False)
+                try:
+                    await self.watches.watch(device, keep=False)
+                except ThingsteadError:
+                    raise
+                except Exception:
+                    log.exception("looking at the alarms of a device failed", device=device.id)
                 if number % DEVICES_PER_TURN == 0:
                     await asyncio.sleep(0)
             if self._closing:

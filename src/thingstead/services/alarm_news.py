@@ -213,18 +213,24 @@ async def handle_each(
     pending: dict[str, T], handle: Callable[[str, T], Awaitable[None]], *, again: bool = False
 ) -> None:
     """Handles what is pending, taken out one by one. What the store could not do is pending again, unless newer news
-    came; a fault of ours is logged, so that it keeps nobody else waiting, and is pending again where ``again`` says so.
-    """
+    came; a fault of ours is logged, so that it keeps nobody else waiting, and where ``again`` says so it is pending
+    again, and raised when the others have had their turn."""
+    fault: Exception | None = None
     for key in list(pending):
         value = pending.pop(key)
         try:
             await handle(key, value)
         except Exception as exc:
-            if not again and not isinstance(exc, ThingsteadError):
+            if again or isinstance(exc, ThingsteadError):
+                pending.setdefault(key, value)
+            if isinstance(exc, ThingsteadError):
+                raise
+            if again:
+                fault = fault or exc
+            else:
                 log.exception("an alarm rule or device could not be looked at", id=key)
-                continue
-            pending.setdefault(key, value)
-            raise
         except BaseException:
             pending.setdefault(key, value)
             raise
+    if fault is not None:
+        raise fault

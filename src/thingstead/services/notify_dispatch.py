@@ -60,6 +60,7 @@ class NotifyDispatcher:
         self._clock_set_back = False
         self._wake = asyncio.Event()
         self._closing = False
+        self._digests_at = 0  # ms: none are made before
         self._draining: dict[str, asyncio.Task[None]] = {}  # by channel id
         self._projects: Counter[str] = Counter()  # how many of them each project has
         self._slow: OrderedDict[str, None] = OrderedDict()  # channels that answer, and take more than a first try
@@ -126,7 +127,8 @@ class NotifyDispatcher:
         if self._clock_set_back:
             await self._store.notify.clock_set_back(now, now + LEASE_MS)
             self._clock_set_back = False
-        await self._store.notify.digest(now, now - self._settings.digest_interval_s * 1000, DIGEST_LIFETIME_MS)
+            self._digests_at = 0
+        await self._make_digests(now)
         if self._full:
             return
         await self._delivery.look()
@@ -138,6 +140,17 @@ class NotifyDispatcher:
             self._draining[channel_id] = task
             self._projects[project_id] += 1
             task.add_done_callback(self._drained(channel_id, project_id))
+
+    async def _make_digests(self, now: int) -> None:
+        if now < self._digests_at:
+            return
+        try:
+            await self._store.notify.digest(now, now - self._settings.digest_interval_s * 1000, DIGEST_LIFETIME_MS)
+        except ThingsteadError:
+            raise
+        except Exception:
+            log.exception("digests cannot be made; trying again later")  # other notices do not wait for them
+            self._digests_at = now + LONGEST_WAIT_MS
 
     @property
     def _full(self) -> bool:

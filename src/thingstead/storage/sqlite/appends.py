@@ -232,7 +232,12 @@ class Appends:
             run.head.waiting_points -= run.points
             run.head.waiting_bytes -= run.size_bytes
         if error is None:
-            self._apply(batch, seq)
+            try:
+                self._apply(batch, seq)
+            except Exception:
+                # On disk, and not in memory: nobody may take it for kept. Whoever waits is told, and others go on.
+                log.exception("a commit could not be applied")
+                error = Unavailable("what was committed could not be applied")
         self._packer.applied_seq = seq
         batch.end(error)
         self._ended()

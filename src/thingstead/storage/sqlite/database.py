@@ -310,10 +310,12 @@ class Database:
             else:
                 connection.execute("COMMIT")
             self._succeeded()
-        except sqlite3.Error as exc:
+        except Exception as exc:
+            # Not errors of SQLite alone: whatever is raised here, the thread goes on.
             self.commits_failed += 1
             self._trouble = f"the database cannot be written: {exc}"
-            log.error("a commit failed", error=str(exc), jobs=len(jobs))
+            bug = None if isinstance(exc, sqlite3.Error) else exc
+            log.error("a commit failed", error=str(exc), jobs=len(jobs), exc_info=bug)
             if connection.in_transaction:
                 try:
                     connection.execute("ROLLBACK")

@@ -82,6 +82,8 @@ class DiskWatch:
                 self.look()
             except OSError as exc:
                 log.error("the room on the disk cannot be told", error=str(exc))
+            except Exception:
+                log.exception("looking at the disk failed")  # the commit is on disk: its callers are told all the same
 
     def look(self) -> None:
         """Looks once."""
@@ -113,3 +115,5 @@ class DiskWatch:
                 log.warning("the database still cannot be written", error=exc.message)
             except OSError as exc:
                 log.error("the disk cannot be used", error=str(exc))
+            except Exception:
+                log.exception("looking at the disk failed and will be tried again")
