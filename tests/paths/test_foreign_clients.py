@@ -27,7 +27,7 @@ def mosquitto(program: str, running: Running, *arguments: str) -> list[str]:
 
 @pytest.mark.external("bash", "curl", "mosquitto_pub")
 def test_the_lines_that_a_first_start_prints_work_when_pasted(tmp_path: Path, start_server: StartServer) -> None:
-    server = start_server(tmp_path / "empty")
+    server = start_server(tmp_path / "empty", "--print-credentials")
     assert server.printed("curl -s")  # the last of them
     lines = [
         line for line in server.output if line.startswith(("TOKEN=", "DEVICE=", "ACCESS_TOKEN=", "mosquitto", "curl"))
