@@ -89,7 +89,7 @@ def use_everything(running: Running) -> list[str]:
         {"dingtalk": f"http://127.0.0.1:1/robot/send?access_token={ROBOT_TOKEN}"},
         {"telegram": {"bot_token": BOT_TOKEN, "chat_id": "1"}},
     ]
-    group = api.call("POST", "/notify_group", json={"name": "g", "notify": channels})["id"]
+    group = api.call("POST", "/notify_group", json={"name": "g", "channels": channels})["id"]
     api.answer("POST", f"/notify_group/{group}/test")
     ports = running.server.ports
     for port, transport in ((ports["mqtt_port"], "tcp"), (ports["http_port"], "websockets")):
