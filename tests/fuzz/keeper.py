@@ -66,7 +66,7 @@ class Keeper:
         if self.full:
             raise Unavailable("the disk is full")
 
-    def put_session(self, record: SessionRecord) -> OneCommit:
+    def put_session(self, record: SessionRecord, *, behind: bool = False) -> OneCommit:
         self.sessions[record.number] = record
         return self._join()
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.contract.nouns import device, project_of
@@ -16,6 +17,7 @@ from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.errors import Unavailable
 from thingstead.model.device import Page
+from thingstead.model.mqtt_session import KeptMessage, QueuedMessage, SessionRecord
 from thingstead.model.report import EventRecord, Report
 from thingstead.services.commits import committed
 from thingstead.storage.sqlite import appends, database, disk
@@ -298,3 +300,23 @@ async def test_of_very_many_writes_that_nobody_waits_for_the_newest_are_kept(
     await house.report(2)
     entries, _ = await house.store.device_logs.list_page(house.number, "rejected", Page())
     assert [entry.body["n"] for entry in entries] == [2, 1]
+
+
+async def test_how_a_session_was_left_and_what_it_settled_is_kept_when_there_is_room(house: House) -> None:
+    sessions = house.store.mqtt_sessions
+    record = SessionRecord(
+        number=1, client_id="c", device_id="", expiry_s=60, expires_at=None, connected=True, will=b"", will_delay_s=0,
+        will_at=None, sent_seq=0,
+    )  # fmt: skip
+    sessions.put_session(record)
+    queued = QueuedMessage(
+        session=1, seq=1, message=1, packet_id=1, qos=1, retain=False, identifiers=(), share="", released=False
+    )
+    await committed(sessions.enqueue(KeptMessage(1, b"packet", None), [queued]))
+    with nothing_can_be_written(house.path):
+        sessions.delete_queued(1, 1)
+        left = sessions.put_session(msgspec.structs.replace(record, connected=False, expires_at=99), behind=True)
+        with pytest.raises(Unavailable):
+            await committed(left)
+    (kept,) = (await sessions.load()).sessions
+    assert (kept.queue, kept.record.connected, kept.record.expires_at) == ((), False, 99)

@@ -179,8 +179,8 @@ class DeviceSessions:
         number, session.number = session.number, 0
         return self._kept.delete_session(number)
 
-    def _keep(self, session: DeviceSession) -> Pending:
-        return self._kept.put_session(record_of(session, self._kept.instant, session.device_id))
+    def _keep(self, session: DeviceSession, *, behind: bool = False) -> Pending:
+        return self._kept.put_session(record_of(session, self._kept.instant, session.device_id), behind=behind)
 
     # It changes
 
@@ -239,7 +239,7 @@ class DeviceSessions:
         session.leave(reason)
         if session.durable:
             self._wait(session, self._now_s())
-            self._keep(session)
+            self._keep(session, behind=True)
         else:
             self.end(session)
 

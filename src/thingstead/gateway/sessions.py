@@ -131,8 +131,8 @@ class Sessions:
             return pending
         return None
 
-    def _keep(self, session: Session) -> Pending:
-        return self._kept.put_session(record_of(session, self._kept.instant))
+    def _keep(self, session: Session, *, behind: bool = False) -> Pending:
+        return self._kept.put_session(record_of(session, self._kept.instant), behind=behind)
 
     def deliver(self, session: Session, delivery: Delivery) -> None:
         """CONNACK was written: what waits is sent, and what comes is."""
@@ -175,7 +175,7 @@ class Sessions:
             self.end(session)
             return
         self.wait(session, now_s, now_s + session.will.delay_s if session.will is not None else None)
-        self._keep(session)
+        self._keep(session, behind=True)
 
     def wait(self, session: Session, since_s: float, will_due_s: float | None) -> None:
         """Sets the deadlines of a session without a connection."""
@@ -191,7 +191,7 @@ class Sessions:
 
     def _will_due(self, session: Session) -> None:
         self._publish_will(session)
-        self._keep(session)
+        self._keep(session, behind=True)
 
     def _expired(self, session: Session) -> None:
         self.end(session)
@@ -254,7 +254,7 @@ class Sessions:
         reading_s = self._kept.reading_s
         if record.connected:
             self.wait(session, now_s, now_s + record.will_delay_s)
-            self._keep(session)
+            self._keep(session, behind=True)
             return
         since_s = now_s if record.expires_at is None else reading_s(record.expires_at) - record.expiry_s
         self.wait(session, since_s, now_s if record.will_at is None else reading_s(record.will_at))

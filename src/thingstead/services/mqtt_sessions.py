@@ -54,8 +54,9 @@ class MqttSessionService:
         """Raises Unavailable where messages cannot be kept now."""
         self._store.require_room()
 
-    def put_session(self, record: SessionRecord) -> Commit:
-        return self._store.put_session(record)
+    def put_session(self, record: SessionRecord, *, behind: bool = False) -> Commit:
+        """``behind``: nobody waits for it, so it is kept later where the store cannot keep it now."""
+        return self._store.put_session(record, behind=behind)
 
     def delete_session(self, number: int) -> Commit:
         return self._store.delete_session(number)

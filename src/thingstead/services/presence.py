@@ -7,6 +7,7 @@ store cannot keep is kept here and tried again.
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
@@ -168,7 +169,9 @@ class PresenceService:
         same, and perhaps the clock was set back."""
         newest = self._instants.pop(device.number, None)
         if newest is None:
-            newest = self._store.device_logs.newest_ts(device.number, "connection")
+            newest = 0
+            with suppress(ThingsteadError):  # a damaged page of the log keeps nobody out
+                newest = self._store.device_logs.newest_ts(device.number, "connection")
         newest = self._instants[device.number] = max(newest, at)
         if len(self._instants) > INSTANTS_KEPT:
             self._instants.popitem(last=False)

@@ -31,8 +31,9 @@ class MqttSessionStore(Protocol):
         """Raises Unavailable where ``enqueue`` and ``put_retained`` would."""
         ...
 
-    def put_session(self, record: SessionRecord) -> Commit:
-        """A new session, or a new state of it. One of a device that is gone is not kept, and ends with its device."""
+    def put_session(self, record: SessionRecord, *, behind: bool = False) -> Commit:
+        """A new session, or a new state of it. One of a device that is gone is not kept, and ends with its device.
+        ``behind``: it goes into a later commit where this one fails."""
         ...
 
     def delete_session(self, number: int) -> Commit:

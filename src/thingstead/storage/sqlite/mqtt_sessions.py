@@ -77,7 +77,7 @@ class SqliteMqttSessions:
 
         return self._history.also(run, behind=behind)
 
-    def put_session(self, record: SessionRecord) -> Commit:
+    def put_session(self, record: SessionRecord, *, behind: bool = False) -> Commit:
         return self._run(
             _PUT_SESSION,
             record.number,
@@ -90,6 +90,7 @@ class SqliteMqttSessions:
             record.will_delay_s,
             record.will_at,
             record.sent_seq,
+            behind=behind,
         )
 
     def delete_session(self, number: int) -> Commit:
