@@ -12,11 +12,14 @@ from structlog.testing import capture_logs
 from tests.certificates import Authority
 from tests.gateway.conftest import TIMEOUT_S, V5, House
 from thingstead.clock import ManualClock
-from thingstead.config import MqttSettings
+from thingstead.config import ApiSettings, MqttSettings
+from thingstead.gateway import listening
+from thingstead.gateway.arrivals import Arrivals
 from thingstead.gateway.listening import Port
 from thingstead.gateway.tls import Certificate
 from thingstead.gateway.turned_away import LOGGED, TurnedAway
 from thingstead.mqtt.connection_packets import Connack, Connect
+from thingstead.server.http import HttpListener
 
 
 @pytest.fixture
@@ -89,3 +92,28 @@ def test_a_flood_is_logged_once_in_a_while() -> None:
     assert len(logs) == LOGGED + 1
     assert logs[-1]["suppressed"] == 1_000 - LOGGED
     assert turned_away.counts["tls"] == 1_001
+
+
+@pytest.mark.external("openssl")
+async def test_an_address_may_have_few_tls_handshakes_that_are_not_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "HANDSHAKES_COUNT", 2)
+    certificate, key = Authority(tmp_path).sign("server")
+    arrivals = Arrivals(ManualClock(), descriptors=100_000)
+    sock = socket.create_server(("127.0.0.1", 0))
+    port = Port(sock, Certificate(certificate, key, None, "https_port"))
+    listener = HttpListener(lambda *_: None, [port], ApiSettings(), None, arrivals)
+    await listener.start()
+    half = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(2)]
+    await closed(listener.port)
+    async with asyncio.timeout(TIMEOUT_S):
+        while arrivals.turned_away.counts["tls"] != 1:  # noqa: ASYNC110 - turns of the loop, no time
+            await asyncio.sleep(0)
+    other, writer = await asyncio.open_connection("127.0.0.1", listener.port, local_addr=("127.0.0.2", 0))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await other.read()
+    for _, opened in (*half, (other, writer)):
+        opened.close()
+    await listener.stop()
