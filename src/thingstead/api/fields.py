@@ -67,6 +67,19 @@ class SortedPageQuery(PageQuery, frozen=True, kw_only=True):
         return msgspec.structs.replace(super().to_page(), sort=self.sort)
 
 
+class ShortListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of a list is wanted that is never longer than a page; without a wish all of it."""
+
+    page: PageNumber = 1
+    page_records: PageRecords = limits.PAGE_RECORDS
+
+    def listed(self, items: Sequence[Any]) -> "Listed[Any]":
+        """The page of the whole list."""
+        begin = (self.page - 1) * self.page_records
+        part = list(items[begin : begin + self.page_records])
+        return Listed(items=part, total=len(items), page_total=-(-len(items) // self.page_records))
+
+
 class TagsBody(msgspec.Struct, frozen=True, kw_only=True):
     """Tags to add or replace; others stay."""
 

@@ -162,6 +162,9 @@ async def test_an_administrator_is_created_and_logs_in(tenant: Tenant, house: Ho
     del body["password"]
     assert shown == {"id": created["id"], **body}
     assert [item["account"] for item in (await tenant.info("GET", "admins"))["items"]] == ["admin", "alice"]
+    second = await tenant.info("GET", "admins?page=2&page_records=1")
+    assert [item["account"] for item in second["items"]] == ["alice"]
+    assert (second["total"], second["page_total"]) == (2, 2)
     token = await tenant.token("admin_login", tenant.login | {"account": "alice", "password": "a long password"})
     assert (await tenant.ask(token, "GET", "admin")).json()["info"] == shown
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.fields import Account, Email, Password, TagsMember
+from thingstead.api.fields import Account, Email, Listed, Password, ShortListQuery, TagsMember
 from thingstead.errors import Conflict, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.project import Administrator
@@ -26,12 +26,6 @@ class AdministratorInfo(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     email: str
     tags: dict[str, str]
-
-
-class AdministratorList(msgspec.Struct, frozen=True, kw_only=True):
-    """All administrators of the project, oldest first."""
-
-    items: list[AdministratorInfo]
 
 
 class AdministratorCreated(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,10 +75,11 @@ async def read_myself(call: Call) -> AdministratorInfo:
     return _shown(await call.platform.accounts.get_administrator(call.caller.project_id, admin_id))
 
 
-async def list_administrators(call: Call) -> AdministratorList:
+async def list_administrators(call: Call) -> Listed[AdministratorInfo]:
     """All administrators of the project, oldest first."""
     administrators = await call.platform.accounts.list_administrators(call.caller.project_id)
-    return AdministratorList(items=[_shown(administrator) for administrator in administrators])
+    query: ShortListQuery = call.query
+    return query.listed([_shown(administrator) for administrator in administrators])
 
 
 async def read_administrator(call: Call) -> AdministratorInfo:
@@ -135,7 +130,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/admins",
         summary="List administrators",
         handler=list_administrators,
-        info=AdministratorList,
+        query=ShortListQuery,
+        info=Listed[AdministratorInfo],
         **COMMON,
     ),
     Endpoint(

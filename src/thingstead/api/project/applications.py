@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.fields import Name
+from thingstead.api.fields import Listed, Name, ShortListQuery
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.project import Application
 from thingstead.services.accounts import NewApplication
@@ -22,12 +22,6 @@ class ApplicationInfo(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     access_key: str
     create_time: int  # ms
-
-
-class ApplicationList(msgspec.Struct, frozen=True, kw_only=True):
-    """All applications of the project, oldest first."""
-
-    items: list[ApplicationInfo]
 
 
 class ApplicationKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,10 +55,11 @@ def _keys(new: NewApplication) -> ApplicationKeys:
     )
 
 
-async def list_applications(call: Call) -> ApplicationList:
+async def list_applications(call: Call) -> Listed[ApplicationInfo]:
     """Without their SecretKeys, which are not kept."""
     applications = await call.platform.accounts.list_applications(call.caller.project_id)
-    return ApplicationList(items=[_shown(application) for application in applications])
+    query: ShortListQuery = call.query
+    return query.listed([_shown(application) for application in applications])
 
 
 async def read_application(call: Call) -> ApplicationInfo:
@@ -98,7 +93,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/applications",
         summary="List applications",
         handler=list_applications,
-        info=ApplicationList,
+        query=ShortListQuery,
+        info=Listed[ApplicationInfo],
         confidential=True,
         **COMMON,
     ),
