@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import random
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,39 @@ async def test_what_waits_of_one_device_is_cut_into_rows_and_steps(
     assert await bench.points("a") == expected
     assert bench.history.heads.get(1).spooled == 0
     assert bench.hours() == bench.hours_of_blocks()
+
+
+async def test_what_comes_into_the_spool_while_blocks_are_made_has_its_turn_after_them(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a device that is held back for it would wait until somebody else fills the log."""
+    monkeypatch.setattr(compactor, "SPOOL_POINTS", 400)
+    packer, database = bench.history.packer, bench.database
+
+    async def until_waiting(writes: int) -> None:
+        async with asyncio.timeout(10):
+            while database.writes_waiting < writes:
+                await asyncio.to_thread(int)
+
+    async with packer.compactor.lock:
+        for first in (0, 500):
+            for ts in range(first, first + 500):
+                bench.history.append(Report(1, ts, 1, {"x": ts}))
+            await bench.report(first, x=first)
+            if not first:
+                await packer.pack()
+        release = threading.Event()
+        database.submit(lambda connection: release.wait(10), lambda result, error: None)
+        packing = asyncio.create_task(packer.pack())
+        await until_waiting(2)
+    await until_waiting(3)  # blocks of the first half are made, before the second half is seen
+    release.set()
+    await packing
+    async with asyncio.timeout(10):
+        while bench.history.heads.get(1).spooled:
+            await asyncio.to_thread(int)
+    assert len(await bench.points("x")) == 1_000
+    assert packer.compactor.due_points == 0
 
 
 async def test_a_part_of_what_waits_is_packed_and_the_rest_is_applied_after_a_crash(

@@ -20,7 +20,7 @@ from thingstead.storage.sqlite.spool import read_spool
 
 BLOCK_POINTS = 400  # a full block; a late merge may make one of up to twice that before it is split
 BLOCK_BYTES = 262_144  # of texts, arrays and objects in a block; more only where they share a timestamp
-COMPACTION_POINTS = 100_000  # of a device, made into blocks at once
+COMPACTION_POINTS = 50_000  # of a device, made into blocks at once
 COMPACTION_BYTES = 8_388_608  # the same, with what counts for elements of arrays and objects
 
 

@@ -109,7 +109,8 @@ class Compactor:
 
     async def _compact(self, heads: list[Head]) -> list[Head]:
         """A step for some devices; those of which there is more. Needs the lock."""
-        numbers = [head.number for head in heads if self.can_settle(head.number)]
+        before = {head.number: (head.spooled, head.spooled_bytes) for head in heads if self.can_settle(head.number)}
+        numbers = list(before)
         compacted = await self.worker.build(numbers) if self.due_points >= MANY_POINTS else None
         if compacted is None:
             compacted = await self._database.read_for_packing(lambda connection: compaction.build(connection, numbers))
@@ -119,7 +120,7 @@ class Compactor:
             if isinstance(exc, MemoryError) or (isinstance(exc, Unavailable) and not isinstance(exc, DamagedFile)):
                 raise
             if len(numbers) > 1:  # it is one of them; the others need not wait for it
-                return [left for head in heads for left in await self._compact([head])]
+                return [more for head in heads for more in await self._compact([head])]
             compacted = Compacted([], [], [], [], [], [(number, str(exc)) for number in numbers])
         self._quarantine.note(compacted.findings)
         self.points_repeated += sum(compacted.repeats)
@@ -127,14 +128,20 @@ class Compactor:
             log.error("reports of a device stay in the spool", device_number=number, reason=reason)
             self._failing.add(number)
         taken = {taken.device_number: taken for taken in compacted.taken}
+        left = []
         for head in heads:
-            if (one := taken.get(head.number)) is not None:
-                head.spooled -= one.points
-                head.spooled_bytes = max(0, head.spooled_bytes - one.size_bytes)
-            if one is None or not one.more:
+            one = taken.get(head.number)
+            points, size = (0, 0) if one is None else (one.points, one.size_bytes)
+            if one is not None and one.more:
+                left.append(head)
+            else:
                 self._due.pop(head.number, None)
-        self._count_due()
-        return [head for head in heads if head.number in taken and taken[head.number].more]
+                if self.can_settle(head.number):  # all that was there is gone, also what was set aside
+                    points, size = max(points, before[head.number][0]), max(size, before[head.number][1])
+            head.spooled -= points
+            head.spooled_bytes = max(0, head.spooled_bytes - size)
+        self.spooled(heads)  # what came meanwhile may be enough for more
+        return left
 
     async def _write(self, compacted: Compacted) -> None:
         now = self._now_ms()
