@@ -12,7 +12,7 @@ from thingstead.api.body import BodyTooSlow, PeerGone, Receive, Scope, Send
 from thingstead.api.device import dialect as device_dialect
 from thingstead.api.device.operation import DeviceOperation
 from thingstead.api.dialect import UNKNOWN_RESOURCE, Answer, unknown_resource
-from thingstead.api.encodings import COMPRESSED_LEAST_BYTES, compressed
+from thingstead.api.encodings import GZIPPED, VARYING, gzipped, may_be_compressed, takes_gzip
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.operation import Operation
 from thingstead.api.pages import DocumentPages, HealthPage, MetricsPage
@@ -25,6 +25,7 @@ from thingstead.services.platform import Platform
 
 log = structlog.get_logger("thingstead.api")
 
+Headers = tuple[tuple[bytes, bytes], ...]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Respond = Callable[[Scope, Receive, dict[str, str]], Awaitable[Answer]]
 COUNTED_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"})
@@ -112,15 +113,19 @@ class HttpApp:
             answer = await self._answer(resource, parameters, scope, receive)
         except PeerGone:
             return
-        if len(answer.body) >= COMPRESSED_LEAST_BYTES:
-            answer = await compressed(scope, answer)
+        body = answer.body
+        encoding: Headers = ()
+        if may_be_compressed(answer):
+            encoding = VARYING
+            if takes_gzip(scope):
+                body, encoding = await gzipped(body), GZIPPED
         template = resource.path if resource is not None else "unknown"
         self.requests[method if method in COUNTED_METHODS else "other", template, str(answer.status)] += 1
-        headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
-        headers.extend(answer.headers)
+        headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(body))]
+        headers += answer.headers
+        headers += encoding
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        body = b"" if method == "HEAD" else answer.body
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
     async def _answer(
         self, resource: Resource[Route] | None, parameters: dict[str, str], scope: Scope, receive: Receive

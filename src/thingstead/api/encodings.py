@@ -12,7 +12,8 @@ INLINE_BYTES = 65_536  # of an answer that is compressed on the event loop; long
 LEVEL = 1  # of six times the speed of the default, for a tenth more bytes
 _GZIP, _GZIP_OR_ZLIB = 31, 47  # wbits
 _ENCODINGS = {b"gzip", b"x-gzip", b"deflate"}
-_VARY = (b"vary", b"accept-encoding")
+VARYING = ((b"vary", b"accept-encoding"),)  # headers of an answer that is not compressed, though it could be …
+GZIPPED = (*VARYING, (b"content-encoding", b"gzip"))  # … and of one that is
 
 
 def decoded(scope: Scope, body: bytes, limit_bytes: int) -> bytes:
@@ -42,19 +43,16 @@ def decoded(scope: Scope, body: bytes, limit_bytes: int) -> bytes:
     return content
 
 
-async def compressed(scope: Scope, answer: Answer) -> Answer:
-    """The answer as the peer asks for it: with gzip, where that is worth it. What holds a credential is left as it is,
-    since its length would tell of it."""
-    if len(answer.body) < COMPRESSED_LEAST_BYTES or any(name == b"cache-control" for name, _ in answer.headers):
-        return answer
-    headers = (*answer.headers, _VARY)
-    if not _takes_gzip(scope):
-        return answer._replace(headers=headers)
-    if len(answer.body) <= INLINE_BYTES:
-        body = _gzip(answer.body)
-    else:
-        body = await asyncio.to_thread(_gzip, answer.body)
-    return answer._replace(body=body, headers=(*headers, (b"content-encoding", b"gzip")))
+def may_be_compressed(answer: Answer) -> bool:
+    """Whether that is worth it. What holds a credential is left as it is, since its length would tell of it."""
+    if len(answer.body) < COMPRESSED_LEAST_BYTES:
+        return False
+    return not answer.headers or all(name != b"cache-control" for name, _ in answer.headers)
+
+
+async def gzipped(body: bytes) -> bytes:
+    """The body with gzip."""
+    return _gzip(body) if len(body) <= INLINE_BYTES else await asyncio.to_thread(_gzip, body)
 
 
 def _gzip(body: bytes) -> bytes:
@@ -62,13 +60,18 @@ def _gzip(body: bytes) -> bytes:
     return compressor.compress(body) + compressor.flush()
 
 
-def _takes_gzip(scope: Scope) -> bool:
+def takes_gzip(scope: Scope) -> bool:
     """RFC 9110, 12.5.3: gzip is named, or everything is, and not with a weight of zero."""
-    weights: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name == b"accept-encoding":
-            for part in value.lower().split(b","):
-                coding, _, parameters = part.partition(b";")
-                weights[coding.strip()] = parameters.strip()
+            return _names_gzip(value)
+    return False
+
+
+def _names_gzip(accepted: bytes) -> bool:
+    weights: dict[bytes, bytes] = {}
+    for part in accepted.lower().split(b","):
+        coding, _, parameters = part.partition(b";")
+        weights[coding.strip()] = parameters.strip()
     weight = weights.get(b"gzip", weights.get(b"*"))
     return weight is not None and not (weight.startswith(b"q=") and not weight[2:].strip(b" 0."))
