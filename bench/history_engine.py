@@ -135,7 +135,7 @@ async def fill(store: SqliteStore, devices: int, points_per_series: int) -> None
             for number in numbers
             for block in (month if number == devices else shapes[number % len(shapes)]).blocks
         ]
-        compacted = Compacted([], [], blocks, [], [], [])
+        compacted = Compacted([], [], blocks, [], [], [], [])
         await store._database.write(functools.partial(_write, compacted))
 
 

@@ -231,6 +231,28 @@ async def test_what_comes_into_the_spool_while_blocks_are_made_has_its_turn_afte
     assert packer.compactor.due_points == 0
 
 
+async def test_of_too_many_values_of_one_millisecond_the_last_are_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "MILLISECOND_COUNT", 10)
+    for ts, count in ((1, 3), (2, 25), (3, 10), (4, 11), (5, 1)):
+        for value in range(count):
+            bench.history.append(Report(1, ts, 1, {"x": value}))
+    await bench.report(6, x=0)
+    await bench.history.packer.pack()
+    await settle_later(bench)
+    expected = [(6, 0), (5, 0)]
+    expected += [(4, value) for value in range(10, 0, -1)] + [(3, value) for value in range(9, -1, -1)]
+    expected += [(2, value) for value in range(24, 14, -1)] + [(1, value) for value in range(2, -1, -1)]
+    assert await bench.points("x") == expected
+    for value in range(100, 103):  # they come into what is in blocks already
+        await bench.report(2, x=value)
+    await bench.history.packer.pack()
+    await settle_later(bench)
+    assert [value for ts, value in await bench.points("x") if ts == 2] == [102, 101, 100, *range(24, 17, -1)]
+    assert bench.hours() == bench.hours_of_blocks()
+
+
 async def test_a_part_of_what_waits_is_packed_and_the_rest_is_applied_after_a_crash(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from thingstead.storage.sqlite.quarantine import Finding, set_aside
 from thingstead.storage.sqlite.spool import read_spool
 
 BLOCK_POINTS = 400  # a full block; a late merge may make one of up to twice that before it is split
+MILLISECOND_COUNT = 10_000  # different values of an attribute in one millisecond
 BLOCK_BYTES = 262_144  # of texts, arrays and objects in a block; more only where they share a timestamp
 COMPACTION_POINTS = 50_000  # of a device, made into blocks at once
 COMPACTION_BYTES = 8_388_608  # the same, with what counts for elements of arrays and objects
@@ -61,19 +62,20 @@ class Compacted(NamedTuple):
     findings: list[Finding]  # damaged rows
     repeats: list[int]  # points that were there already, series by series
     failures: list[tuple[int, str]]  # devices of which no blocks can be made, and why
+    crowded_out: list[tuple[int, int]]  # devices with too many values of one millisecond, and how many were left out
 
 
 def build(connection: sqlite3.Connection, numbers: Sequence[int]) -> Compacted:
     """Makes the rows for some devices. Only reads; nobody else may change blocks until the result is written."""
-    everything = Compacted([], [], [], [], [], [])
+    everything = Compacted([], [], [], [], [], [], [])
     for number in numbers:
-        one = Compacted([], [], [], [], [], [])
+        one = Compacted([], [], [], [], [], [], [])
         try:
             _compact(connection, one, number)
         except (sqlite3.OperationalError, MemoryError):
             raise  # the file cannot be read now; damage is none of these
         except Exception as exc:  # noqa: BLE001 - a damaged page, or a bug: it shall not keep the others waiting
-            one = Compacted([], [], [], [], [], [(number, f"{type(exc).__name__}: {exc}")])
+            one = Compacted([], [], [], [], [], [(number, f"{type(exc).__name__}: {exc}")], [])
         for rows, more in zip(everything, one, strict=True):
             rows.extend(more)  # type: ignore[attr-defined]
     return everything
@@ -189,6 +191,7 @@ def _merge(compacted: Compacted, piece: Piece, data: bytes, late: Series) -> Non
 
 def split(compacted: Compacted, number: int, identifier: str, series: Series) -> None:
     """Makes blocks of at most twice ``BLOCK_POINTS``, cutting only between different timestamps."""
+    series = _of_bounded_milliseconds(compacted, number, series)
     timestamps = series.timestamps
     while timestamps:
         end = len(timestamps)
@@ -199,6 +202,27 @@ def split(compacted: Compacted, number: int, identifier: str, series: Series) ->
         data = encode_block(run, values)
         compacted.blocks.append(BlockRow(number, identifier, run[0], run[-1], len(run), data))
         timestamps = series.timestamps
+
+
+def _of_bounded_milliseconds(compacted: Compacted, number: int, series: Series) -> Series:
+    """Without the earliest of the values of one millisecond that are too many: they cannot be divided, so that each one
+    more would have all of them written again."""
+    timestamps = series.timestamps
+    kept: list[int] = []
+    begin = done = 0
+    while begin + MILLISECOND_COUNT < len(timestamps):
+        beyond = begin + MILLISECOND_COUNT
+        if timestamps[begin] != timestamps[beyond]:
+            begin = bisect_left(timestamps, timestamps[beyond])
+            continue
+        end = bisect_right(timestamps, timestamps[begin])
+        kept += range(done, begin)
+        done, begin = end - MILLISECOND_COUNT, end
+    if not done:
+        return series
+    kept += range(done, len(timestamps))
+    compacted.crowded_out.append((number, len(timestamps) - len(kept)))
+    return Series([timestamps[at] for at in kept], [series.values[at] for at in kept])
 
 
 def _fitting(timestamps: Sequence[int], values: Sequence[Any], end: int) -> int:

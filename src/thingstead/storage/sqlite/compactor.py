@@ -121,12 +121,16 @@ class Compactor:
                 raise
             if len(numbers) > 1:  # it is one of them; the others need not wait for it
                 return [more for head in heads for more in await self._compact([head])]
-            compacted = Compacted([], [], [], [], [], [(number, str(exc)) for number in numbers])
+            compacted = Compacted([], [], [], [], [], [(number, str(exc)) for number in numbers], [])
         self._quarantine.note(compacted.findings)
         self.points_repeated += sum(compacted.repeats)
         for number, reason in compacted.failures:
             log.error("reports of a device stay in the spool", device_number=number, reason=reason)
             self._failing.add(number)
+        for number, points in compacted.crowded_out:
+            log.warning(
+                "values of one millisecond are too many, the earliest were left out", device=number, points=points
+            )
         taken = {taken.device_number: taken for taken in compacted.taken}
         left = []
         for head in heads:

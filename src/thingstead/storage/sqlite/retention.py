@@ -207,7 +207,7 @@ def _expired(
         (after, DEVICES_PER_STEP),
     )
     devices = [StoredDevice(*row) for row in rows.fetchall()]
-    compacted = Compacted([], [], [], [], [], [])
+    compacted = Compacted([], [], [], [], [], [], [])
     for device in devices:
         cutoff_of = cutoffs(device)
         if cutoff_of is None:
