@@ -149,11 +149,11 @@ async def test_a_caller_that_is_gone_leaves_its_place(app: Plane, played: Played
     [
         ({}, {}),
         ({"method": "a b"}, {}),
-        ({"method": "turn", "params": []}, {}),
+        ({"method": "turn", "params": [1]}, {}),
         ({"method": "turn", "timeout": 0}, {}),
         ({"method": "turn", "timeout": 31}, {}),
         ({"method": "turn", "id": -1}, {}),
-        ({"method": "turn"}, {"params": "[]"}),
+        ({"method": "turn"}, {"params": "[1]"}),
         ({"method": "turn"}, {"params": "{"}),
         ({"method": "turn"}, {"timeout": "nan"}),
         ({"method": "turn"}, {"timeout": "1e999"}),
