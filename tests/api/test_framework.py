@@ -599,7 +599,7 @@ async def test_a_long_answer_is_compressed_for_who_asks_for_it(
     for body in (LONG, {**LONG, "tags": {str(number): "x" * 500 for number in range(500)}}):
         answer = await client.post("/things", json=body, headers={**APP, "Accept-Encoding": accepted})
         assert answer.headers.get("content-encoding") == encoding
-        assert answer.headers["vary"] == "accept-encoding"
+        assert answer.headers.get("vary") == (encoding and "accept-encoding")
         assert answer.json()["info"]["body"]["tags"] == body["tags"]
     short = await client.get("/nothing", headers={**APP, "Accept-Encoding": accepted})
     assert "content-encoding" not in short.headers

@@ -12,7 +12,7 @@ from thingstead.api.body import BodyTooSlow, PeerGone, Receive, Scope, Send
 from thingstead.api.device import dialect as device_dialect
 from thingstead.api.device.operation import DeviceOperation
 from thingstead.api.dialect import UNKNOWN_RESOURCE, Answer, unknown_resource
-from thingstead.api.encodings import GZIPPED, VARYING, gzipped, may_be_compressed, takes_gzip
+from thingstead.api.encodings import GZIPPED, gzipped, may_be_compressed, takes_gzip
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.operation import Operation
 from thingstead.api.pages import DocumentPages, HealthPage, MetricsPage
@@ -115,10 +115,8 @@ class HttpApp:
             return
         body = answer.body
         encoding: Headers = ()
-        if may_be_compressed(answer):
-            encoding = VARYING
-            if takes_gzip(scope):
-                body, encoding = await gzipped(body), GZIPPED
+        if may_be_compressed(answer) and takes_gzip(scope):
+            body, encoding = await gzipped(body), GZIPPED
         template = resource.path if resource is not None else "unknown"
         self.requests[method if method in COUNTED_METHODS else "other", template, str(answer.status)] += 1
         headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(body))]

@@ -12,8 +12,8 @@ INLINE_BYTES = 65_536  # of an answer that is compressed on the event loop; long
 LEVEL = 1  # of six times the speed of the default, for a tenth more bytes
 _GZIP, _GZIP_OR_ZLIB = 31, 47  # wbits
 _ENCODINGS = {b"gzip", b"x-gzip", b"deflate"}
-VARYING = ((b"vary", b"accept-encoding"),)  # headers of an answer that is not compressed, though it could be …
-GZIPPED = (*VARYING, (b"content-encoding", b"gzip"))  # … and of one that is
+# Headers of an answer that is compressed. One that is not goes without Vary: whoever keeps it may show it to everybody.
+GZIPPED = ((b"vary", b"accept-encoding"), (b"content-encoding", b"gzip"))
 
 
 def decoded(scope: Scope, body: bytes, limit_bytes: int) -> bytes:
