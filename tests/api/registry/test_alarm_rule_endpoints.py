@@ -44,6 +44,7 @@ async def new_rule(api: Api, house: House, body: dict[str, Any]) -> str:
 
 async def test_the_smallest_rule_works_as_written(api: Api, house: House, type_id: str) -> None:
     created = await api.call("POST", "alarm_rule", smallest(type_id))
+    assert [warning["attribute"] for warning in created.pop("warnings")] == ["temperature"]  # nobody reported it yet
     assert created == {"id": created["id"], "name": "Too hot"}
     await house.settle()
     device_id = await api.new_device(type=type_id, name="boiler")
@@ -158,6 +159,7 @@ async def test_a_change_leaves_alone_what_it_does_not_name(api: Api, house: Hous
     house.clock.advance(1)
 
     changed = await api.call("PUT", f"alarm_rule/{rule_id}", {"name": "Hotter", "raise": {**HOT, "value": 90}})
+    assert [warning["attribute"] for warning in changed.pop("warnings")] == ["temperature"]
     assert changed == {**before, "name": "Hotter", "raise": {**HOT, "value": 90}, "update_time": house.clock.now_ms()}
     assert await api.get(f"alarm_rule/{rule_id}") == changed
     kept = await house.store.alarm_rules.get(api.project_id, rule_id)
