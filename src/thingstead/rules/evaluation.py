@@ -71,6 +71,11 @@ def is_quiet(state: RuleState) -> bool:
     return all(level == OFF for level in state.levels)
 
 
+def is_waiting(state: RuleState) -> bool:
+    """Whether an alarm is pending or clearing."""
+    return any(level.holds for level in state.levels)
+
+
 def is_idle(state: RuleState) -> bool:
     """Whether it is as good as none."""
     return state.cleared_at == NEVER and state.offline_since == NEVER and is_quiet(state)

@@ -6,11 +6,21 @@ that is being looked at: every rule has its own, since a device may hand in the 
 is live.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 NEVER = -1  # stands for an instant that has not been
 ALWAYS_ONLINE = 0  # of offline_since: the device has a live session
+
+
+class Moment(NamedTuple):
+    """Where a rule stands in time."""
+
+    at: int  # ms of the device: the newest instant at which it was looked at
+    offset: int  # ms: timestamps of what it reads against the server's clock
+
+
+NO_MOMENTS: Mapping[str, Moment] = {}
 
 
 class Facts:
@@ -60,14 +70,14 @@ class Facts:
             self.offset = self.newest - self.passed_at
             self.data_at = max(self.data_at, self.passed_at)
             if self.listened:
-                self.hear(self.passed, self.passed_at)
+                self.hear(self.listened & self.passed.keys(), self.passed_at)
             self.passed = {}
 
-    def hear(self, names: Iterable[str], received_at: int) -> set[str]:
-        """Values of these attributes arrived, whatever their timestamps. Those whose silence that ends."""
-        ended = {name for name in names if name in self.listened and self.heard.get(name, self.born_at) < received_at}
-        self.heard.update(dict.fromkeys(ended, received_at))
-        return ended
+    def hear(self, names: Iterable[str], received_at: int) -> None:
+        """Values of attributes whose silence is watched arrived, whatever their timestamps."""
+        for name in names:
+            if self.heard.get(name, self.born_at) < received_at:
+                self.heard[name] = received_at
 
     def set_back(self, at: int) -> bool:
         """Nothing arrived later than at this instant of the server; whether that is news."""

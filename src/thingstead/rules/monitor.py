@@ -5,7 +5,7 @@ must build it anew from the store when that commit fails.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from thingstead.rules.book import Evaluation, RuleBook, RuleRecord
 from thingstead.rules.conditions import kind_of
@@ -18,24 +18,15 @@ from thingstead.rules.evaluation import (
     idle_state,
     is_idle,
     is_quiet,
+    is_waiting,
     next_due,
     set_back,
     step,
 )
-from thingstead.rules.facts import NEVER, Facts
+from thingstead.rules.facts import NEVER, NO_MOMENTS, Facts, Moment
 from thingstead.rules.rule import CompiledRule
 
 FAR = 2**63  # later than every instant
-
-
-class Moment(NamedTuple):
-    """Where a rule stands in time."""
-
-    at: int  # ms of the device: the newest instant at which it was looked at
-    offset: int  # ms: timestamps of what it reads against the server's clock
-
-
-NO_MOMENTS: Mapping[str, Moment] = {}
 
 
 class DeviceMonitor:
@@ -126,15 +117,20 @@ class DeviceMonitor:
             or (known == ts and facts.values[name] != value)  # else: resent
         }
         ends_silence = from_device and received_at > facts.data_at
-        heard = {name for name in attributes if name in facts.listened}
+        heard = facts.listened & attributes.keys() if facts.listened else facts.listened
+        # Nothing that waits lies ahead of it by now.
+        present = Moment(ts, ts - received_at) if received and from_device else None
         concerned = []
         for record in self._concerned(arrived, heard, ends_silence).values():
             fresh = not arrived.keys().isdisjoint(record.rule.reads)
-            moment = self._next_moment(record.rule, ts if fresh else None, arrived, received, received_at)
+            moment = present if fresh else None
+            if moment is None:
+                moment = self._next_moment(record.rule, ts if fresh else None, arrived, received, received_at)
             moved = self._advance(record, moment, decisions) or moved
             concerned.append((record, moment, fresh))
         self._take(ts, arrived, from_device, received, received_at)
-        facts.hear(attributes, received_at)
+        if heard:
+            facts.hear(heard, received_at)
         for record, moment, fresh in concerned:
             self._note_kinds(record, arrived)
             facts.shift = moment.offset
@@ -175,15 +171,17 @@ class DeviceMonitor:
         return Moment(at, known.offset if ts is None else at - received_at)
 
     def _advance(self, record: RuleRecord, moment: Moment, decisions: list[Decision]) -> bool:
-        """Lets the time of a rule pass up to a moment, and takes that over; whether its due may be another one."""
-        known = self._moments.get(record.rule.id)
+        """Lets the time of a rule pass up to a moment; whether its due may be another one."""
+        rule = record.rule
+        known = self._moments.get(rule.id)
         if known is None:
             return False
-        self.facts.shift = moment.offset
-        if moment.at > known.at:
-            stepped, _ = advance(record.rule, self.state_of(record.rule), self.facts, known.at, moment.at)
+        state = self.states.get(rule.id)
+        # Of other rules time alone changes nothing but delays that have begun.
+        if (rule.timed or rule.hours is not None or (state is not None and is_waiting(state))) and moment.at > known.at:
+            self.facts.shift = moment.offset
+            stepped, _ = advance(rule, self.state_of(rule), self.facts, known.at, moment.at)
             self._settle(record, stepped, moment.at, False, decisions)
-        self._moments[record.rule.id] = moment
         return moment.offset > known.offset
 
     def forget(self, names: Iterable[str]) -> None:
@@ -217,7 +215,7 @@ class DeviceMonitor:
         if moved:
             self._look_ahead()
 
-    def _concerned(self, arrived: dict[str, Any], heard: set[str], ends_silence: bool) -> dict[str, RuleRecord]:
+    def _concerned(self, arrived: dict[str, Any], heard: frozenset[str], ends_silence: bool) -> dict[str, RuleRecord]:
         """The rules that these values may change; ``heard``: attributes whose silence is watched."""
         found: dict[str, RuleRecord] = {}
         for name, value in arrived.items():

@@ -12,8 +12,8 @@ from thingstead.model.report import Report
 from thingstead.rules.book import NO_RULES, RuleBook
 from thingstead.rules.decision import Decision
 from thingstead.rules.evaluation import LevelState, RuleState, idle_state, level_of, next_due
-from thingstead.rules.facts import ALWAYS_ONLINE, NEVER, Facts
-from thingstead.rules.monitor import FAR, DeviceMonitor, Moment
+from thingstead.rules.facts import ALWAYS_ONLINE, NEVER, Facts, Moment
+from thingstead.rules.monitor import FAR, DeviceMonitor
 from thingstead.rules.rule import CompiledRule
 from thingstead.storage.base import Store
 
