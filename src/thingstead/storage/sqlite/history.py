@@ -40,6 +40,7 @@ SMALL_POINTS, SMALL_UNPACKED = (
 INLINE_UNPACKED = 10_000  # points of a device in no block, over which a read runs in a thread too
 INLINE_UNPACKED_BYTES = 1_048_576  # the same
 WAITING_BYTES = 8_388_608  # that wait for a commit, at which producers are held back
+FILLED_AT_START = 2  # times what may wait to be packed; so much may a log leave that was full, and it is packed later
 PENDING_BYTES = 4 * PACK_BYTES  # that wait to be packed, at which producers are held back
 
 
@@ -91,7 +92,7 @@ class SqliteHistory:
             self.quarantine.found(log.findings)
             self._replay(log)
             self.appends.seq = self.packer.applied_seq = log.newest_seq
-            if self._full and not reader.ended:
+            if self._filled >= FILLED_AT_START and not reader.ended:
                 await self._pack_early()
         if reader.broken:
             now, rows = self.now_ms(), await self._database.read_for_packing(readable_rows)
@@ -148,14 +149,14 @@ class SqliteHistory:
         return (
             self.appends.waiting >= self.waiting_limit
             or self.appends.waiting_bytes >= WAITING_BYTES
-            or self._full
+            or self._filled >= 1
             or self.packer.compactor.overdue_points >= OVERDUE_LIMIT
         )
 
     @property
-    def _full(self) -> bool:
-        """Whether as much waits to be packed as may be in memory."""
-        return self.packer.pending_points >= self._pending_limit or self.packer.pending_bytes >= PENDING_BYTES
+    def _filled(self) -> float:
+        """What waits to be packed, as a part of what may."""
+        return max(self.packer.pending_points / self._pending_limit, self.packer.pending_bytes / PENDING_BYTES)
 
     def crowded(self, device_number: int) -> bool:
         head = self.heads.find(device_number)
