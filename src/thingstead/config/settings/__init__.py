@@ -1,0 +1,21 @@
+"""The settings by subject, a module for each table: each with its range, unit and description."""
+
+from thingstead.config.settings.account import AccountSettings
+from thingstead.config.settings.app import AppSettings
+from thingstead.config.settings.declaring import about
+from thingstead.config.settings.http import ApiSettings
+from thingstead.config.settings.mqtt import MqttSettings
+from thingstead.config.settings.notify import NotifySettings
+from thingstead.config.settings.storage import StorageSettings
+from thingstead.config.settings.tcp import TcpSettings
+
+__all__ = [
+    "AccountSettings",
+    "ApiSettings",
+    "AppSettings",
+    "MqttSettings",
+    "NotifySettings",
+    "StorageSettings",
+    "TcpSettings",
+    "about",
+]

@@ -1,0 +1,10 @@
+"""How a setting is declared: its description, unit and the limits of its values."""
+
+from typing import Any
+
+from msgspec import Meta
+
+
+def about(description: str, unit: str = "", *, secret: bool = False, **limits: Any) -> Meta:
+    """What the documentation tells of a setting, and the limits of its values."""
+    return Meta(description=description, extra={"unit": unit, "secret": secret}, **limits)

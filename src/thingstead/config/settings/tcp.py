@@ -1,0 +1,50 @@
+"""Settings `tcp.*`."""
+
+from typing import Annotated
+
+import msgspec
+
+from thingstead.config.settings.declaring import about
+
+
+class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The port of devices that send raw bytes."""
+
+    registration_timeout_s: Annotated[
+        int,
+        about("How long a new connection may take until its registration packet is complete.", "seconds", ge=1, le=300),
+    ] = 10
+    idle_timeout_s: Annotated[
+        int,
+        about(
+            "A connection over which nothing came for so long is closed; 0 keeps it until the network says otherwise.",
+            "seconds",
+            ge=0,
+            le=604_800,
+        ),
+    ] = 3_600
+    unreachable_timeout_s: Annotated[
+        int,
+        about(
+            "How long TCP may reach a device no more, as in a radio gap, before its connection is given up; 0: as long"
+            " as `tcp.idle_timeout_s`; at least a minute.",
+            "seconds",
+            ge=0,
+            le=604_800,
+        ),
+    ] = 0
+    heartbeats: Annotated[
+        tuple[str, ...],
+        about(
+            "Packets that say only that the device is there, and are no data: texts, or bytes as `hex:0102`. Its"
+            " registration packet, sent again, always is one."
+        ),
+    ] = ()
+    max_connections: Annotated[
+        int, about("Open connections of this kind; one more is closed at once.", "connections", ge=1)
+    ] = 100_000
+
+    @property
+    def heartbeat_packets(self) -> frozenset[bytes]:
+        """The bytes of ``heartbeats``. ValueError where one is not hexadecimal."""
+        return frozenset(bytes.fromhex(t[4:]) if t.startswith("hex:") else t.encode() for t in self.heartbeats)
