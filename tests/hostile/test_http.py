@@ -82,6 +82,70 @@ def ask_for_nothing(target: Target) -> int:
     return opened
 
 
+def _held(target: Target, request: bytes, count: int, *, answered: bool) -> list[int]:
+    """Sends a request over each of ``count`` connections and holds them; the status of the last answer."""
+    status = 0
+    with contextlib.ExitStack() as stack:
+        held: list[socket.socket] = []
+        for _ in target.until_over():
+            if len(held) == count:
+                stack.pop_all().close()
+                held.clear()
+            sock = socket.create_connection(("127.0.0.1", target.http_port), timeout=TIMEOUT_S)
+            held.append(stack.enter_context(sock))
+            with contextlib.suppress(ConnectionError):
+                sock.sendall(request)
+                if answered:
+                    status = int(sock.recv(1_000)[9:12])
+    return [status]
+
+
+def hold_many_headers(target: Target) -> list[int]:
+    """Holds connections that asked with as many headers as fit into a head."""
+    return _held(target, b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"a:\r\n" * 16_000 + b"\r\n", 400, answered=True)
+
+
+def hold_answered_requests(target: Target) -> list[int]:
+    """Holds connections whose requests with large heads were answered."""
+    return _held(target, b"GET /healthz HTTP/1.1\r\nHost: a\r\na: " + b"x" * 65_000 + b"\r\n\r\n", 400, answered=True)
+
+
+def send_trailers(target: Target) -> int:
+    """Sends a body that nobody asked for, and trailers without end; how often that was cut."""
+    cut = 0
+    body = b"40000\r\n" + b"x" * 0x40000 + b"\r\n"
+    for _ in target.until_over():
+        with socket.create_connection(("127.0.0.1", target.http_port), timeout=TIMEOUT_S) as sock:
+            try:
+                sock.sendall(b"POST /api/v1/device HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+                sock.sendall(body * 40 + b"0\r\n")
+                for _ in range(1_000):
+                    sock.sendall(b"a:\r\n" * 16_384)
+            except ConnectionError:
+                cut += 1
+    return cut
+
+
+def hold_bodies(target: Target) -> dict[str, int]:
+    """Begins reports whose last byte never comes; how many were refused before."""
+    head = f"POST /device/v1/{target.device[1]}/attributes HTTP/1.1\r\nHost: a\r\nProject-Key: {target.device[2]}\r\n"
+    request = f"{head}Content-Length: 1048576\r\n\r\n".encode() + b" " * 1_048_570
+    answers: Counter[str] = Counter()
+    held: list[socket.socket] = []
+    for _ in target.until_over():
+        if len(held) < 300:
+            sock = socket.create_connection(("127.0.0.1", target.http_port), timeout=TIMEOUT_S)
+            held.append(sock)
+            sock.sendall(request)
+        for sock in select.select(held, [], [], 0 if len(held) < 300 else 0.1)[0]:
+            held.remove(sock)
+            answers[sock.recv(1_000)[9:12].decode()] += 1
+            sock.close()
+    for sock in held:
+        sock.close()
+    return answers
+
+
 def abandon_charts(target: Target) -> int:
     """Asks for charts of a long history and hangs up at once; how many."""
     connection = http.client.HTTPConnection("127.0.0.1", target.http_port, timeout=TIMEOUT_S)
@@ -132,6 +196,30 @@ def test_connections_that_ask_for_nothing_turn_nobody_away(start_stand: StartSta
     outcome.check()
     assert outcome.attack[0] > 0
     assert turned_away(stand)["share"] > 0
+
+
+def test_requests_with_many_headers_are_refused_by_name(stand: Stand) -> None:
+    outcome = stand.withstand(hold_many_headers)
+    outcome.check()
+    assert outcome.attack == [[431]]
+
+
+def test_idle_connections_hold_nothing_of_what_they_asked(stand: Stand) -> None:
+    outcome = stand.withstand(hold_answered_requests)
+    outcome.check()
+    assert outcome.attack == [[200]]
+
+
+def test_trailers_without_end_are_cut(stand: Stand) -> None:
+    outcome = stand.withstand(send_trailers)
+    outcome.check()
+    assert outcome.attack[0] > 0
+
+
+def test_bodies_that_are_held_are_refused_by_name_and_leave_room_for_others(stand: Stand) -> None:
+    outcome = stand.withstand(hold_bodies)
+    outcome.check()
+    assert outcome.attack[0].keys() == {"503"}
 
 
 def test_charts_that_nobody_waits_for_are_not_made(stand: Stand) -> None:

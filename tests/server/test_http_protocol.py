@@ -11,7 +11,7 @@ from thingstead.config import ApiSettings
 from thingstead.gateway.listening import Port
 from thingstead.server import http_protocol
 from thingstead.server.http import HttpListener
-from thingstead.server.http_protocol import HEAD_LIMIT_BYTES, PIPELINE_LIMIT_BYTES, BoundedProtocol
+from thingstead.server.http_protocol import HEAD_LIMIT_BYTES, HEADERS_LIMIT, PIPELINE_LIMIT_BYTES, BoundedProtocol
 from thingstead.server.sockets import bind
 
 TIMEOUT_S = 10
@@ -88,6 +88,48 @@ async def until(condition: Any) -> None:
     async with asyncio.timeout(TIMEOUT_S):
         while not condition():  # noqa: ASYNC110 - turns of the loop, no time
             await asyncio.sleep(0)
+
+
+class TestHeaders:
+    @pytest.mark.parametrize(("count", "status"), [(HEADERS_LIMIT, 200), (HEADERS_LIMIT + 1, 431)])
+    async def test_their_number_is_bounded(self, house: House, count: int, status: int) -> None:
+        reader, writer = await house.peer()
+        writer.write(b"GET /a HTTP/1.1\r\nhost: a\r\n" + b"a:\r\n" * (count - 1) + b"\r\n")
+        assert (await answer(reader))[0] == status
+        writer.close()
+
+    @pytest.mark.parametrize("answered", [True, False])
+    async def test_trailers_are_passed_over_and_their_number_is_bounded(self, house: House, answered: bool) -> None:
+        if not answered:
+            house.application.may.clear()
+        reader, writer = await house.peer()
+        chunked = b"POST /a HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+        body = b"20000\r\n" + b"x" * 0x20000 + b"\r\n0\r\n"
+        if answered:
+            writer.write(chunked + body + b"a:\r\n" * HEADERS_LIMIT + b"\r\n")
+            assert (await answer(reader))[0] == 200
+            assert [name for name, _ in house.application.seen[0]["headers"]] == [b"host", b"transfer-encoding"]
+        writer.write(chunked + body + b"a:\r\n" * 10_000)
+        assert await rest(reader) == b""
+        writer.close()
+
+    async def test_an_idle_connection_does_not_hold_what_it_asked(self, house: House) -> None:
+        reader, writer = await house.peer()
+        for _ in range(2):
+            writer.write(b"POST /a HTTP/1.1\r\nhost: a\r\nb: c\r\ncontent-length: 1\r\n\r\nx")
+            assert await answer(reader) == (200, b"/a x")
+            [protocol] = house.protocols
+            await until(lambda protocol=protocol: not protocol.headers)
+            assert (protocol.url, protocol.scope, protocol.cycle.scope) == (b"", {}, {})
+        writer.close()
+
+    async def test_a_request_that_waits_behind_a_body_in_chunks_keeps_its_headers(self, house: House) -> None:
+        reader, writer = await house.peer()
+        chunked = b"POST /c HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        writer.write(chunked + b"GET /d HTTP/1.1\r\nhost: a\r\nb: c\r\n\r\n")
+        assert [await answer(reader), await answer(reader)] == [(200, b"/c abc"), (200, b"/d ")]
+        assert house.application.seen[1]["headers"] == [(b"host", b"a"), (b"b", b"c")]
+        writer.close()
 
 
 class TestPipelining:

@@ -8,7 +8,7 @@ import structlog
 from starlette.middleware.cors import CORSMiddleware
 
 from thingstead.api import dialect
-from thingstead.api.body import BodyTooSlow, PeerGone, Receive, Scope, Send
+from thingstead.api.body import Bodies, BodyTooSlow, PeerGone, Receive, Scope, Send
 from thingstead.api.device import dialect as device_dialect
 from thingstead.api.device.operation import DeviceOperation
 from thingstead.api.dialect import UNKNOWN_RESOURCE, Answer, unknown_resource
@@ -61,8 +61,9 @@ def create_app(
         endpoints: what is served; the Project API and the planes of devices where not given.
     """
     router: Router[Route] = Router()
+    bodies = Bodies(settings.body_limit_bytes)
     for endpoint in endpoints:
-        router.add(endpoint.method, endpoint.path, _route(endpoint, platform, settings))
+        router.add(endpoint.method, endpoint.path, _route(endpoint, platform, settings, bodies))
     metrics = metrics or Metrics()
     documents = DocumentPages(endpoints)
     router.add("GET", "/healthz", Route(HealthPage(health, warnings)))
@@ -84,11 +85,11 @@ def create_app(
     return app
 
 
-def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings) -> Route:
+def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies: Bodies) -> Route:
     if endpoint.for_devices:
-        respond = DeviceOperation(endpoint, platform, settings)
+        respond = DeviceOperation(endpoint, platform, settings, bodies)
         return Route(respond, device_dialect.BODY_TOO_SLOW, device_dialect.FAULT, endpoint.acts)
-    return Route(Operation(endpoint, platform, settings))
+    return Route(Operation(endpoint, platform, settings, bodies))
 
 
 class HttpApp:

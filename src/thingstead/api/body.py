@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
-from thingstead.errors import TooLarge
+from thingstead.errors import TooLarge, Unavailable
+from thingstead.mqtt.budget import Budget
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -14,6 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 T = TypeVar("T")
 
 DISCARD_LIMIT_BYTES = 4 * 1024 * 1024  # read past the limit, so that the peer gets to see the refusal
+BODIES_LIMIT_BYTES = 64 << 20  # of the bodies of all requests that are not answered; twice the largest, where more
 
 
 class PeerGone(Exception):
@@ -24,22 +27,79 @@ class BodyTooSlow(Exception):
     """The body did not arrive in time."""
 
 
-async def read_body(receive: Receive, limit_bytes: int, timeout_s: float) -> bytes:
+class Bodies:
+    """What the bodies of all requests hold that are not answered yet: a device, an application's project or a stranger's
+    address may hold the less, the fuller it is, in equal parts."""
+
+    def __init__(self, body_limit_bytes: int) -> None:
+        self._budget = Budget(max(BODIES_LIMIT_BYTES, 2 * body_limit_bytes))
+        self._held_bytes: dict[str, int] = {}  # by owner
+
+    @property
+    def held_bytes(self) -> int:
+        """Of all owners."""
+        return self._budget.used_bytes
+
+    def held(self, owner: str) -> "Held":
+        """For one request of an owner."""
+        return Held(self, owner)
+
+    def take(self, owner: str, size: int) -> None:
+        """Raises Unavailable where that is more than the owner's part."""
+        held = self._held_bytes.get(owner, 0)
+        if not self._budget.room(held, size):
+            raise Unavailable("too much of other requests is held in memory")
+        self._budget.moved(0, size)
+        self._held_bytes[owner] = held + size
+
+    def give_back(self, owner: str, size: int) -> None:
+        self._budget.moved(size, 0)
+        self._held_bytes[owner] -= size
+        if not self._held_bytes[owner]:
+            del self._held_bytes[owner]
+
+
+class Held:
+    """What the body of one request holds, until the end of a ``with`` block."""
+
+    __slots__ = ("_bodies", "_owner", "_size")
+
+    def __init__(self, bodies: Bodies, owner: str) -> None:
+        self._bodies = bodies
+        self._owner = owner
+        self._size = 0
+
+    def take(self, size: int) -> None:
+        """Raises Unavailable where there is no room for so much more."""
+        if size:
+            self._bodies.take(self._owner, size)
+            self._size += size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._size:
+            self._bodies.give_back(self._owner, self._size)
+
+
+async def read_body(receive: Receive, limit_bytes: int, timeout_s: float, held: Held) -> bytes:
     """The whole body.
 
     Raises:
         TooLarge: it is longer than ``limit_bytes``; no more than that is ever held in memory.
+        Unavailable: there is no room for it among the others.
         BodyTooSlow: it did not arrive within ``timeout_s``.
         PeerGone: the peer hung up.
     """
     try:
         async with asyncio.timeout(timeout_s):
-            return await _read(receive, limit_bytes)
+            return await _read(receive, limit_bytes, held)
     except TimeoutError:
         raise BodyTooSlow from None
 
 
-async def _read(receive: Receive, limit_bytes: int) -> bytes:
+async def _read(receive: Receive, limit_bytes: int, held: Held) -> bytes:
     body = bytearray()
     discarded_bytes = 0
     more_body = True
@@ -47,7 +107,9 @@ async def _read(receive: Receive, limit_bytes: int) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise PeerGone
-        body += message.get("body", b"")
+        piece = message.get("body", b"")
+        held.take(min(len(piece), limit_bytes - len(body)))
+        body += piece
         more_body = message.get("more_body", False)
         if len(body) > limit_bytes:
             discarded_bytes += len(body) - limit_bytes

@@ -3,7 +3,7 @@
 import asyncio
 import zlib
 
-from thingstead.api.body import Scope
+from thingstead.api.body import Held, Receive, Scope, read_body
 from thingstead.api.dialect import Answer
 from thingstead.errors import InvalidInput, TooLarge
 
@@ -14,6 +14,15 @@ _GZIP, _GZIP_OR_ZLIB = 31, 47  # wbits
 _ENCODINGS = {b"gzip", b"x-gzip", b"deflate"}
 # Headers of an answer that is compressed. One that is not goes without Vary: whoever keeps it may show it to everybody.
 GZIPPED = ((b"vary", b"accept-encoding"), (b"content-encoding", b"gzip"))
+
+
+async def read_decoded(scope: Scope, receive: Receive, limit_bytes: int, timeout_s: float, held: Held) -> bytes:
+    """The whole body without its Content-Encoding. Raises what :func:`read_body` and :func:`decoded` raise."""
+    body = await read_body(receive, limit_bytes, timeout_s, held)
+    content = decoded(scope, body, limit_bytes)
+    if content is not body:
+        held.take(len(content))
+    return content
 
 
 def decoded(scope: Scope, body: bytes, limit_bytes: int) -> bytes:

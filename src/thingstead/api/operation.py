@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from thingstead.api.body import Receive, Scope, read_body, while_connected
+from thingstead.api.body import Bodies, Receive, Scope, while_connected
 from thingstead.api.dialect import NO_STORE, Answer, failure, not_authenticated, success
-from thingstead.api.encodings import decoded
+from thingstead.api.encodings import read_decoded
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
 from thingstead.api.validation import MalformedJson, body_decoder, invalid, query_decoder
@@ -17,8 +17,9 @@ from thingstead.services.tokens import NOBODY, Caller
 class Operation:
     """One declared endpoint, with its decoders made."""
 
-    def __init__(self, endpoint: Endpoint, platform: Platform, settings: ApiSettings) -> None:
+    def __init__(self, endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies: Bodies) -> None:
         self.endpoint = endpoint
+        self._bodies = bodies
         self._platform = platform
         self._settings = settings
         self._decode_body = (
@@ -57,15 +58,19 @@ class Operation:
         if query_string:
             warnings += self._unknown_of_query(query_string)
         query = None if self._decode_query is None else self._decode_query(query_string)
-        body = None
-        if self._decode_body is not None:
-            given = await read_body(receive, self._body_limit_bytes, self._settings.body_timeout_s)
-            given = decoded(scope, given, self._body_limit_bytes)
-            body = self._decode(b"{}" if not given and self.endpoint.body_optional else given, warnings)
+        peer = scope.get("client")
+        call = Call(self._platform, path, caller=caller, query=query, remote_address=peer[0] if peer else "")
+        if self._decode_body is None:
+            return await self._handle(call, receive, warnings)
+        with self._bodies.held(caller.project_id or call.remote_address) as held:
+            limit_bytes, timeout_s = self._body_limit_bytes, self._settings.body_timeout_s
+            given = await read_decoded(scope, receive, limit_bytes, timeout_s, held)
+            call.body = self._decode(b"{}" if not given and self.endpoint.body_optional else given, warnings)
+            return await self._handle(call, receive, warnings)
+
+    async def _handle(self, call: Call, receive: Receive, warnings: list[FieldError]) -> Any:
         if warnings and self.endpoint.extension:
             raise invalid(warnings)
-        peer = scope.get("client")
-        call = Call(self._platform, path, caller=caller, query=query, body=body, remote_address=peer[0] if peer else "")
         if self.endpoint.large is not None and self.endpoint.large(call):
             return await while_connected(receive, self.endpoint.handler(call))
         return await self.endpoint.handler(call)

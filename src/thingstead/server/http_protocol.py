@@ -20,6 +20,7 @@ from thingstead.gateway.websocket import Registry
 from thingstead.model.addresses import TrustedProxies
 
 HEAD_LIMIT_BYTES = 65_536  # request line and headers of one request
+HEADERS_LIMIT = 128  # of one request, and so many trailers behind its body
 FRAMING_PER_BODY_BYTE = 8  # a body in chunks of one byte has six bytes of framing for each
 DRAIN_TIMEOUT_S = 10  # how long the rest of a body may come after its request was answered
 PIPELINE_LIMIT_BYTES = 65_536  # behind the request under way, before nothing more is read
@@ -99,6 +100,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _pipelined_bytes = 0  # of it, behind a request under way
     _overhead = 0  # bytes of the current request that are not body
     _limit = HEAD_LIMIT_BYTES
+    _trailers = 0
     _deadline: TimerHandle | None = None
     _in_head = True
     _message_complete = True
@@ -190,6 +192,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(head) > HEAD_LIMIT_BYTES:
             self._refuse(b"431 Request Header Fields Too Large", b"the headers are longer than 64 KiB")
             return
+        if head.count(b"\n") > HEADERS_LIMIT + 2:  # with the request line, and the end
+            self._refuse(b"431 Request Header Fields Too Large", b"more than %d headers" % HEADERS_LIMIT)
+            return
         lower = head.lower()
         if b"\r\nupgrade:" in lower:
             head = self._without_upgrade(head)
@@ -217,7 +222,8 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(b"400 Bad Request", b"the request is not HTTP/1.1 as RFC 9112 defines it")
             return
-        if self._overhead > self._limit and not self.transport.is_closing():
+        too_much = self._overhead > self._limit or self._trailers > HEADERS_LIMIT
+        if too_much and not self.transport.is_closing():
             self.transport.abort()
 
     def _go_on(self) -> None:
@@ -232,9 +238,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._message_complete = False
+        self._trailers = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """RFC 9110, 5.5: blanks around a value do not belong to it."""
+        """RFC 9110, 5.5: blanks around a value do not belong to it. 6.5: trailers may be passed over."""
+        if not self._in_head:
+            self._trailers += 1
+            return
         name, value = name.lower(), value.strip(b" \t")
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
@@ -264,10 +274,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self._limit = HEAD_LIMIT_BYTES
         self._cancel_deadline()
         super().on_message_complete()
+        self._forget_answered()
+
+    def _forget_answered(self) -> None:
+        """An idle connection does not hold the request that came last, once it came as a whole and was answered."""
+        cycle = self.cycle
+        if self._message_complete and cycle is not None and cycle.response_complete and cycle.scope is self.scope:
+            self.url, self.headers = b"", []
+            self.scope = cycle.scope = {}  # type: ignore[typeddict-item]  # nobody looks into it any more
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
         self._arrival.proved()
+        self._forget_answered()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()

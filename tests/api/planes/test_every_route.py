@@ -1,6 +1,7 @@
 """What holds for every route of the planes: one shape of refusals, and no data without the certificate."""
 
 import asyncio
+import gzip
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.api.planes.plane import Plane
 from tests.api.registry.house import Api, House
+from thingstead.api import body
 from thingstead.api.app import create_app
 from thingstead.api.endpoint import Access, Endpoint
 from thingstead.api.routes import ENDPOINTS
@@ -150,3 +152,45 @@ async def test_no_request_is_a_fault_of_the_server(
     body = response.json()
     assert response.status_code in (200, 429), body
     assert (body["result"] == 1) is ("errcode" not in body)
+
+
+async def test_bodies_of_all_requests_under_way_have_a_bound_that_leaves_room_for_other_devices(
+    house: House, api: Api, certificate: dict[str, Any], connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "BODIES_LIMIT_BYTES", 100_000)
+    client = connect(create_app(house.platform, ApiSettings(body_limit_bytes=40_000), lambda: None))
+    hostile = Plane(client, "/device/v1", certificate)
+    other_id = await api.new_device(name="other")
+    other = Plane(client, "/device/v1", await api.get(f"device/{other_id}/certificate"))
+    begun, end = asyncio.Semaphore(0), asyncio.Event()
+
+    async def held() -> AsyncIterator[bytes]:
+        yield b" " * 39_000
+        begun.release()
+        await end.wait()
+        yield b'{"level":1}'
+
+    async def taken(plane: Plane, content: bytes) -> tuple[int, int]:
+        response = await plane.send("POST", "attributes", content=content)
+        return response.status_code, response.json()["result"]
+
+    under_way = [asyncio.ensure_future(hostile.send("POST", "attributes", content=held())) for _ in range(2)]
+    await begun.acquire()
+    await begun.acquire()
+    large = b" " * 30_000 + b'{"level":2}'
+    assert await taken(hostile, large) == (503, 0)
+    assert await taken(other, b'{"level":1}') == (200, 1)
+    end.set()
+    assert [response.json() for response in await asyncio.gather(*under_way)] == [{"result": 1}] * 2
+    assert await taken(hostile, large) == (200, 1)
+
+
+async def test_what_a_compressed_body_becomes_counts_too(
+    house: House, certificate: dict[str, Any], connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "BODIES_LIMIT_BYTES", 10_000)
+    app = create_app(house.platform, ApiSettings(body_limit_bytes=1_024), lambda: None)
+    plane = Plane(connect(app), "/device/v1", certificate)
+    stream = gzip.compress(b" " * 200_000 + b"1")
+    plane.client.headers["Content-Encoding"] = "gzip"
+    assert summary(await plane.send("POST", "data/frames", content=stream)) == (503, 0, 503)

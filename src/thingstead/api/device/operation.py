@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from thingstead.api.body import Receive, Scope, read_body
+from thingstead.api.body import Bodies, Held, Receive, Scope
 from thingstead.api.device.dialect import failure, success
 from thingstead.api.dialect import NO_STORE, Answer, with_warnings
-from thingstead.api.encodings import decoded
+from thingstead.api.encodings import read_decoded
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
 from thingstead.api.validation import body_decoder, invalid, query_decoder
@@ -20,8 +20,9 @@ KEY_LENGTH_LIMIT = 256
 class DeviceOperation:
     """One declared endpoint of a device's plane, with its decoders made."""
 
-    def __init__(self, endpoint: Endpoint, platform: Platform, settings: ApiSettings) -> None:
+    def __init__(self, endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies: Bodies) -> None:
         self.endpoint = endpoint
+        self._bodies = bodies
         self._platform = platform
         self._settings = settings
         decodes = endpoint.body is not None and not endpoint.raw
@@ -43,23 +44,25 @@ class DeviceOperation:
         try:
             call.project_key = project_key(scope)
             if self.endpoint.access is Access.PROJECT_KEY:
-                await self._prepare(call, scope, receive)
-                answer = success(await self.endpoint.handler(call))
+                with self._bodies.held(address) as held:
+                    await self._prepare(call, scope, receive, held)
+                    answer = success(await self.endpoint.handler(call))
                 return answer._replace(headers=(NO_STORE,)) if self.endpoint.confidential else answer
             presence = self._platform.presence
             call.device = await presence.authenticate(path[ACCESS_TOKEN], call.project_key, address)
         except ThingsteadError as exc:
             return failure(exc)
         try:
-            warnings = await self._prepare(call, scope, receive)
-            answer = success(await self.endpoint.handler(call))
+            with self._bodies.held(call.device.id) as held:
+                warnings = await self._prepare(call, scope, receive, held)
+                answer = success(await self.endpoint.handler(call))
             return answer._replace(body=with_warnings(answer.body, warnings)) if warnings else answer
         except ThingsteadError as exc:
             if self.endpoint.topic and not isinstance(exc, Unavailable):
                 self._note(call, exc)
             return failure(exc)
 
-    async def _prepare(self, call: Call, scope: Scope, receive: Receive) -> list[FieldError]:
+    async def _prepare(self, call: Call, scope: Scope, receive: Receive, held: Held) -> list[FieldError]:
         """Reads query and body into the call; names in them that are not known."""
         unknown: list[FieldError] = []
         if scope["query_string"] and self.endpoint.warns:
@@ -67,8 +70,8 @@ class DeviceOperation:
         if self._decode_query is not None:
             call.query = self._decode_query(scope["query_string"])
         if self.endpoint.body is not None:
-            body = await read_body(receive, self._body_limit_bytes, self._settings.body_timeout_s)
-            body = decoded(scope, body, self._body_limit_bytes)
+            limit_bytes, timeout_s = self._body_limit_bytes, self._settings.body_timeout_s
+            body = await read_decoded(scope, receive, limit_bytes, timeout_s, held)
             call.body = body if self._decode_body is None else self._decode_body(body)
             if body and self._unknown_of_body is not None:
                 unknown += self._unknown_of_body(body)
