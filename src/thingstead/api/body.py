@@ -28,7 +28,7 @@ class BodyTooSlow(Exception):
 
 
 class Bodies:
-    """What the bodies of all requests hold that are not answered yet: a device, an application's project or a stranger's
+    """What the bodies of requests hold until these are answered: a device, a project's applications or a stranger's
     address may hold the less, the fuller it is, in equal parts."""
 
     def __init__(self, body_limit_bytes: int) -> None:
