@@ -120,7 +120,7 @@ class TestHeaders:
             assert await answer(reader) == (200, b"/a x")
             [protocol] = house.protocols
             await until(lambda protocol=protocol: not protocol.headers)
-            assert not (protocol.url or protocol.scope or protocol.cycle.scope)
+            assert [len(each) for each in (protocol.url, protocol.scope, protocol.cycle.scope)] == [0, 0, 0]
         writer.close()
 
     async def test_a_request_that_waits_behind_a_body_in_chunks_keeps_its_headers(self, house: House) -> None:
