@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -74,13 +75,19 @@ async def drained(store: SqliteStore) -> None:
             await store._database.write(lambda _: None)  # the next commit
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with await SqliteStore.open(tmp_path / "thingstead.db", ManualClock()) as store:
+@asynccontextmanager
+async def store_in(folder: Path) -> AsyncIterator[SqliteStore]:
+    async with await SqliteStore.open(folder / "thingstead.db", ManualClock()) as store:
         await store.projects.create(*project_of("ours"))
         for device_id in ("gone", "stays"):
             await store.devices.create(device(device_id))
             fill(store, device_id, ROWS if device_id == "gone" else 5)
+        yield store
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    async with store_in(tmp_path) as store:
         yield store
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,10 @@ class Archive:
         return self.store._database.reader.execute(sql).fetchall()
 
 
-@pytest.fixture
-async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
+@asynccontextmanager
+async def archive_in(folder: Path) -> AsyncIterator[Archive]:
     clock = ManualClock(NOW)
-    store = await SqliteStore.open(tmp_path / "thingstead.db", clock)
+    store = await SqliteStore.open(folder / "thingstead.db", clock)
     archive = Archive(store, clock)
     for project_id in ("ours", "theirs"):
         await store.projects.create(*project_of(project_id))
@@ -82,6 +83,12 @@ async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
         )
     yield archive
     await store.close()
+
+
+@pytest.fixture
+async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
+    async with archive_in(tmp_path) as archive:
+        yield archive
 
 
 def check_hours(archive: Archive) -> None:

@@ -284,7 +284,7 @@ async def open_server(
 
         # Last of all: GET /healthz answers when everything else is there.
         def warnings() -> list[HealthWarning]:
-            watched = (store, platform.clock_watch, gateway.arrivals, doors)
+            watched = (store, platform.clock_watch, platform.retention.trusted_clock, gateway.arrivals, doors)
             return [warning for part in watched for warning in part.warnings()]
 
         app = create_app(platform, config.http, store.trouble, metrics, warnings=warnings)

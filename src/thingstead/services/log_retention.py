@@ -10,9 +10,10 @@ import structlog
 
 from thingstead.clock import Clock
 from thingstead.config import StorageSettings
-from thingstead.errors import ThingsteadError
 from thingstead.model.retention import DAY_MS, LogKind
 from thingstead.services.history import iso_utc
+from thingstead.services.parts import Parts
+from thingstead.services.trusted_clock import TrustedClock
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.retention")
@@ -32,8 +33,12 @@ class _Bound(NamedTuple):
 class LogRetention:
     """The task that follows the settings. :meth:`start` starts it, :meth:`close` ends it."""
 
-    def __init__(self, store: Store, clock: Clock, settings: StorageSettings) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, settings: StorageSettings, trusted: TrustedClock | None = None
+    ) -> None:
         self._store = store.log_retention
+        self._trusted = trusted or TrustedClock(store, clock)
+        self._parts = Parts("the retention of logs", log)
         self._clock = clock
         self._interval_s = settings.retention_interval_s
         # The age of alarms and notices is RetentionService's, which keeps the statistics of rules with it.
@@ -60,23 +65,19 @@ class LogRetention:
         while True:
             now_s = self._clock.monotonic_s()
             added = self._store.rows_added - rows
-            try:
+            with self._parts.part("the run"):
                 if now_s - run_s >= self._interval_s:
                     run_s, rows = now_s, self._store.rows_added
                     await self.run()
                 elif added >= ROWS_BETWEEN_RUNS:
                     rows += added
                     await self.run(only_excess=True)
-            except ThingsteadError as exc:
-                log.error("log retention failed and will be retried", error=exc.message)
-            except Exception:
-                log.exception("log retention failed and will be retried")
             await asyncio.sleep(min(LOOK_INTERVAL_S, self._interval_s))
 
     async def run(self, *, only_excess: bool = False) -> None:
         """Drops what is past its time or beyond its number now, in steps between which everybody else has a turn; while
         the grace of an older folder lasts, names it instead, once a day."""
-        now = self._clock.now_ms()
+        now = await self._trusted.now_ms()
         until = await self._store.hold_until(now + GRACE_DAYS * DAY_MS)
         if now < until:
             if self._named_at is None or now - self._named_at >= DAY_MS:
@@ -86,9 +87,11 @@ class LogRetention:
         for kind, bound in self._bounds.items():
             before = self.dropped[kind]
             if bound.most:
-                await self._drop_excess(kind, bound.most)
+                with self._parts.part("beyond its number", kind=kind):
+                    await self._drop_excess(kind, bound.most)
             if bound.days and not only_excess:
-                await self._drop_old(kind, now - bound.days * DAY_MS)
+                with self._parts.part("past its time", kind=kind):
+                    await self._drop_old(kind, now - bound.days * DAY_MS)
             if self.dropped[kind] > before:
                 log.info("log rows dropped", kind=kind, rows=self.dropped[kind] - before)
 

@@ -5,13 +5,23 @@ import asyncio
 import structlog
 
 from thingstead.bus.base import Bus
-from thingstead.errors import ThingsteadError
 from thingstead.model.messages import DeviceRemoved
+from thingstead.services.parts import Parts
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.retention")
 
 RETRY_S = 60.0  # after a failure, and where nobody told of a removal
+
+
+async def drop_removed_devices(store: Store, parts: Parts) -> None:
+    """Drops what is left of every device that was removed, each as a part of its own."""
+    after = 0
+    while (number := await store.retention.next_removed(after)) is not None:
+        with parts.part("a removed device", device=str(number)):
+            while await store.retention.drop_removed(number):
+                pass
+        after = number
 
 
 class RemovalService:
@@ -21,6 +31,7 @@ class RemovalService:
     def __init__(self, store: Store, bus: Bus) -> None:
         self._store = store
         self._bus = bus
+        self._parts = Parts("the removal of device data", log)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -36,13 +47,8 @@ class RemovalService:
 
     async def _run(self) -> None:
         while True:
-            try:
-                while await self._store.retention.drop_removed():
-                    pass
-            except ThingsteadError as exc:
-                log.warning("removal of device data failed and will be retried", error=exc.message)
-            except Exception:
-                log.exception("removal of device data failed and will be retried")
+            with self._parts.part("finding removed devices"):
+                await drop_removed_devices(self._store, self._parts)
             try:
                 async with asyncio.timeout(RETRY_S):
                     await self._wake.wait()

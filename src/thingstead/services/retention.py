@@ -2,26 +2,26 @@
 and notices too."""
 
 import asyncio
-from collections.abc import Callable
 
 import msgspec
 import structlog
 
 from thingstead.clock import Clock
 from thingstead.config import StorageSettings
-from thingstead.errors import NotFound, ThingsteadError
+from thingstead.errors import NotFound
 from thingstead.model import limits
 from thingstead.model.retention import (
     DAY_MS,
-    Cutoff,
     HistoryExtent,
     RetentionPolicy,
     RetentionRule,
-    StoredDevice,
 )
 from thingstead.services.history import iso_utc
 from thingstead.services.log_retention import LogRetention
+from thingstead.services.parts import Parts
+from thingstead.services.removal import drop_removed_devices
 from thingstead.services.retention_changes import PendingRetention, RetentionChange, RetentionChanges
+from thingstead.services.trusted_clock import TrustedClock
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.retention")
@@ -60,7 +60,9 @@ class RetentionService:
         self._store = store
         self._clock = clock
         self._settings = settings
-        self.logs = LogRetention(store, clock, settings)
+        self.trusted_clock = TrustedClock(store, clock)
+        self._parts = Parts("retention", log)
+        self.logs = LogRetention(store, clock, settings, self.trusted_clock)
         self.changes = RetentionChanges(store, clock, settings)
         self._task: asyncio.Task[None] | None = None
         self.extent = NOTHING  # of all projects, as of the last run
@@ -133,30 +135,31 @@ class RetentionService:
 
     async def _run_regularly(self) -> None:
         while True:
-            try:
-                await self.run()
-            except ThingsteadError as exc:
-                log.error("retention failed and will be tried again", error=exc.message)
-            except Exception:
-                log.exception("retention failed and will be tried again")
+            await self.run()
             await asyncio.sleep(self._settings.retention_interval_s)
 
     async def run(self) -> None:
         """Drops everything that is past its time now, gives the disk back what that leaves free, and says how much is
-        left. In steps, between which everybody else has a turn."""
-        store, now = self._store.retention, self._clock.now_ms()
-        for project_id in await store.apply_pending(now):
-            log.info("rules of retention that waited are in force", project=project_id)
-        await self._drop_alarms(now)
-        while await store.settle(now - SETTLE_AFTER_MS):
-            pass
-        points, size = await self._drop_expired(now)
-        while await store.drop_removed():
-            pass
-        given = 0
-        while step := await store.give_back():
-            given += step
-        self.extent = await store.extent()
+        left. In steps, between which everybody else has a turn; each part is done whatever becomes of the others."""
+        part, store = self._parts.part, self._store.retention
+        points = size = given = 0
+        with part("what is dropped for its age"):
+            now = await self.trusted_clock.now_ms()
+            with part("rules that waited"):
+                for project_id in await store.apply_pending(now):
+                    log.info("rules of retention that waited are in force", project=project_id)
+            await self._drop_alarms(now)
+            with part("points that settle"):
+                while await store.settle(now - SETTLE_AFTER_MS):
+                    pass
+            points, size = await self._drop_expired(now)
+        with part("removed devices"):
+            await drop_removed_devices(self._store, self._parts)
+        with part("free pages"):
+            while step := await store.give_back():
+                given += step
+        with part("totals"):
+            self.extent = await store.extent()
         self.runs += 1
         if points or given:
             log.info("history past its time was dropped", points=points, size_bytes=size, given_back_bytes=given)
@@ -165,36 +168,37 @@ class RetentionService:
         """Drops alarms and notices that are past their time; such as are open, or wait, never are."""
         if days := self._settings.alarm_retention_days:
             for project in await self._store.projects.list_all():
-                while dropped := await self._store.alarms.prune(project.id, now - days * DAY_MS):
-                    self.alarms_dropped += dropped
+                with self._parts.part("alarms", project=project.id):
+                    while dropped := await self._store.alarms.prune(project.id, now - days * DAY_MS):
+                        self.alarms_dropped += dropped
         if days := self._settings.notice_retention_days:
-            while dropped := await self._store.notify.prune(now - days * DAY_MS):
-                self.notices_dropped += dropped
+            with self._parts.part("notices"):
+                while dropped := await self._store.notify.prune(now - days * DAY_MS):
+                    self.notices_dropped += dropped
 
     async def _drop_expired(self, now: int) -> tuple[int, int]:
-        cutoffs = await self._cutoffs(now)
-        points = size = 0
-        after: int | None = 0 if cutoffs is not None else None
-        while after is not None and cutoffs is not None:
-            dropped = await self._store.retention.drop_expired(after, cutoffs)
-            points += dropped.points
-            size += dropped.size_bytes
-            after = dropped.go_on_after
-        self.points_dropped += points
-        self.bytes_dropped += size
-        return points, size
-
-    async def _cutoffs(self, now: int) -> Callable[[StoredDevice], Callable[[str], Cutoff] | None] | None:
-        """What is past its time; None where nothing can be."""
-        store, defaults = self._store.retention, await self.changes.settle_defaults()
+        """Drops history; how many points and bytes."""
+        store, defaults = self._store.retention, await self.changes.settle_defaults(now)
         everywhere = await store.size_cutoff(defaults.max_bytes) if defaults.max_bytes else 0
-        policies: dict[str, tuple[RetentionPolicy, int]] = {}
+        points, size = self.points_dropped, self.bytes_dropped
         for project in await self._store.projects.list_all():
-            policy = await store.policy(project.id)
-            bounds = [bound for bound in (policy.max_bytes, self._settings.project_history_max_bytes) if bound]
-            by_size = await store.size_cutoff(min(bounds), project.id) if bounds else 0
-            policies[project.id] = policy, max(everywhere, by_size)
-        if not defaults.days and not any(policy.rules or by_size for policy, by_size in policies.values()):
-            return None
+            with self._parts.part("history", project=project.id):
+                await self._drop_history(project.id, everywhere, now)
+        return self.points_dropped - points, self.bytes_dropped - size
 
-        return self.changes.cutoffs(policies, now)
+    async def _drop_history(self, project_id: str, everywhere: int, now: int) -> None:
+        """Drops history of one project, also such as lies before ``everywhere`` (ms)."""
+        store = self._store.retention
+        policy = await store.policy(project_id)
+        bounds = [bound for bound in (policy.max_bytes, self._settings.project_history_max_bytes) if bound]
+        by_size = await store.size_cutoff(min(bounds), project_id) if bounds else 0
+        by_size = max(everywhere, by_size)
+        if not (policy.rules or by_size or self.changes.defaults.days):
+            return
+        cutoffs = self.changes.cutoffs({project_id: (policy, by_size)}, now)
+        after: int | None = 0
+        while after is not None:
+            dropped = await store.drop_expired(after, cutoffs, project_id)
+            self.points_dropped += dropped.points
+            self.bytes_dropped += dropped.size_bytes
+            after = dropped.go_on_after

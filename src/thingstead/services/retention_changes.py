@@ -124,10 +124,10 @@ class RetentionChanges:
                 after = counted.go_on_after
         return WouldDrop(points=points, size_bytes=size, devices=devices, complete=True)
 
-    async def settle_defaults(self) -> Defaults:
+    async def settle_defaults(self, now: int) -> Defaults:
         """What the server keeps by default from now on: what the settings say, but where they would drop history that
         was kept until now, not before a grace period, of which the log tells every day."""
-        settings, retention, now = self._settings, self._store.retention, self._clock.now_ms()
+        settings, retention = self._settings, self._store.retention
         wanted = Defaults(settings.retention_days, settings.history_max_bytes)
         kept = await retention.defaults()
         in_force, waiting, at = kept or (wanted, wanted, None)
@@ -140,7 +140,7 @@ class RetentionChanges:
                 at = now + round(settings.retention_grace_days * DAY_MS)
                 await retention.put_defaults(in_force, wanted, at)
             if at <= now:
-                return await self.settle_defaults()
+                return await self.settle_defaults(now)
             await self._tell_of_defaults(wanted, at, now)
         self.defaults = in_force
         return in_force

@@ -212,15 +212,24 @@ class RetentionStore(Protocol):
         ...
 
     async def drop_expired(
-        self, after: int, cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]
+        self,
+        after: int,
+        cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None],
+        project_id: str | None = None,
     ) -> Dropped:
-        """One step over devices with a number greater than ``after`` (0 at first). ``cutoffs`` gives for a device what
-        is past its time of each attribute, or None where nothing is; it is called in another thread."""
+        """One step over the devices of a project, or of all, with a number greater than ``after`` (0 at first).
+        ``cutoffs`` gives for a device what is past its time of each attribute, or None where nothing is; it is called
+        in another thread."""
         ...
 
-    async def drop_removed(self) -> bool:
-        """One step over the history, events, commands, alarms and notices of devices that were removed; False: nothing
-        is left of any."""
+    async def next_removed(self, after: int) -> int | None:
+        """Of the devices that were removed and of which something is left, the first with a number greater than
+        ``after``."""
+        ...
+
+    async def drop_removed(self, number: int | None = None) -> bool:
+        """One step over the history, events, commands, alarms and notices of a device that was removed, or of any;
+        False: nothing is left of it."""
         ...
 
     async def settle(self, before: int) -> bool:
@@ -246,6 +255,14 @@ class LogRetentionStore(Protocol):
     async def hold_until(self, at: int) -> int:
         """The instant (ms) until which nothing may be dropped, since an earlier release that kept everything filled
         this store: ``at`` when asked for the first time. 0 where a store was made by a release that drops."""
+        ...
+
+    async def clock(self) -> tuple[int, int | None] | None:
+        """What :meth:`put_clock` kept last."""
+        ...
+
+    async def put_clock(self, seen: int, doubted: int | None) -> None:
+        """Keeps the last reading of the server's clock (ms) that was believed, and that of a jump which is not."""
         ...
 
     async def due(self, kind: LogKind, before: int, most: int) -> LogsDue:

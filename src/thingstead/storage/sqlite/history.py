@@ -296,10 +296,10 @@ class SqliteHistory:
         """Deletes what is kept of a device, within the transaction that deletes the device."""
         remove_device(connection, device_number)
 
-    async def drop_removed(self) -> bool:
-        """One step over what is left of devices that were deleted; False: nothing is."""
+    async def drop_removed(self, number: int | None = None) -> bool:
+        """One step over what is left of a device that was deleted, or of any; False: nothing is."""
         async with self.packer.compactor.lock:
-            return await self._database.write(drop_step)
+            return await self._database.write(lambda connection: drop_step(connection, number))
 
     def forget(self, device_number: int) -> None:
         """Drops what is in memory of a device that was deleted."""

@@ -55,6 +55,17 @@ class SqliteLogRetention:
             return at
         return int(row[0])
 
+    async def clock(self) -> tuple[int, int | None] | None:
+        row: tuple[int, int | None] | None = self._access.one("SELECT seen, doubted FROM clock_seen")
+        return row
+
+    async def put_clock(self, seen: int, doubted: int | None) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM clock_seen")
+            connection.execute("INSERT INTO clock_seen VALUES (?, ?)", (seen, doubted))
+
+        await self._access.write(run)
+
     async def due(self, kind: LogKind, before: int, most: int) -> LogsDue:
         log = _LOGS[kind]
         old = f"SELECT count(*) FROM {log.table} WHERE {log.time} < ? AND {log.ended}"  # noqa: S608 - words of this module

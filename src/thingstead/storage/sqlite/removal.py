@@ -43,12 +43,13 @@ def remove_device(connection: sqlite3.Connection, number: int) -> None:
     )
 
 
-def drop_step(connection: sqlite3.Connection) -> bool:
-    """Drops some of what is kept of one removed device; False: there is no such device.
+def drop_step(connection: sqlite3.Connection, number: int | None = None) -> bool:
+    """Drops some of what is kept of one removed device, or of any; False: there is no such device.
 
     A step deletes at most ``BLOCKS_PER_DELETE`` blocks or ``ROWS_PER_DELETE`` rows of a table. The mark goes last.
     """
-    row = connection.execute("SELECT number, project_id, device_id FROM removed_devices LIMIT 1").fetchone()
+    sql = "SELECT number, project_id, device_id FROM removed_devices WHERE ?1 IS NULL OR number = ?1 LIMIT 1"
+    row = connection.execute(sql, (number,)).fetchone()
     if row is None:
         return False
     number, project_id, device_id = row

@@ -153,10 +153,13 @@ class SqliteRetention:
         return await self._access.read(lambda connection: connection.execute(sql, (project_id,)).fetchall())
 
     async def drop_expired(
-        self, after: int, cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]
+        self,
+        after: int,
+        cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None],
+        project_id: str | None = None,
     ) -> Dropped:
         async with self._history.packer.compactor.lock:
-            step = await self._access.read(lambda connection: _expired(connection, after, cutoffs))
+            step = await self._access.read(lambda connection: _expired(connection, project_id, after, cutoffs))
             if step.compacted.replaced or step.compacted.findings:
                 now = self._history.now_ms()
                 await self._access.write(lambda connection: compaction.write(connection, step.compacted, now))
@@ -168,8 +171,13 @@ class SqliteRetention:
             step.go_on_after,
         )
 
-    async def drop_removed(self) -> bool:
-        return await self._history.drop_removed()
+    async def next_removed(self, after: int) -> int | None:
+        sql = "SELECT number FROM removed_devices WHERE number > ? ORDER BY number LIMIT 1"
+        row = self._access.one(sql, (after,))
+        return None if row is None else row[0]
+
+    async def drop_removed(self, number: int | None = None) -> bool:
+        return await self._history.drop_removed(number)
 
     async def settle(self, before: int) -> bool:
         rows = self._access.all(
@@ -199,14 +207,13 @@ class _Step(NamedTuple):
 
 
 def _expired(
-    connection: sqlite3.Connection, after: int, cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]
+    connection: sqlite3.Connection,
+    project_id: str | None,
+    after: int,
+    cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None],
 ) -> _Step:
     """Finds what is past its time of some devices, up to the budget. Only reads."""
-    rows = connection.execute(
-        "SELECT number, project_id, type_id FROM devices WHERE number > ? ORDER BY number LIMIT ?",
-        (after, DEVICES_PER_STEP),
-    )
-    devices = [StoredDevice(*row) for row in rows.fetchall()]
+    devices = _devices(connection, project_id, after)
     compacted = Compacted([], [], [], [], [], [], [])
     for device in devices:
         cutoff_of = cutoffs(device)
@@ -221,17 +228,22 @@ def _expired(
     return _Step(compacted, devices[-1].number if len(devices) == DEVICES_PER_STEP else None)
 
 
+def _devices(connection: sqlite3.Connection, project_id: str | None, after: int) -> list[StoredDevice]:
+    of_project, parameters = ("", ()) if project_id is None else (" AND project_id = ?", (project_id,))
+    rows = connection.execute(
+        f"SELECT number, project_id, type_id FROM devices WHERE number > ?{of_project} ORDER BY number LIMIT ?",  # noqa: S608 - ours
+        (after, *parameters, DEVICES_PER_STEP),
+    )
+    return [StoredDevice(*row) for row in rows.fetchall()]
+
+
 def _count(
     connection: sqlite3.Connection,
     project_id: str,
     after: int,
     cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None],
 ) -> Counted:
-    rows = connection.execute(
-        "SELECT number, project_id, type_id FROM devices WHERE project_id = ? AND number > ? ORDER BY number LIMIT ?",
-        (project_id, after, DEVICES_PER_STEP),
-    )
-    devices = [StoredDevice(*row) for row in rows.fetchall()]
+    devices = _devices(connection, project_id, after)
     points = size = losing = 0
     for device in devices:
         cutoff_of = cutoffs(device)
