@@ -33,9 +33,13 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_mqtt_connections_accepted_total", "counter", "MQTT connections that were opened."),
         MetricInfo("thingstead_mqtt_connections_refused_total", "counter", "Connections that were not admitted."),
         MetricInfo("thingstead_mqtt_messages_received_total", "counter", "PUBLISH packets from clients."),
-        MetricInfo("thingstead_mqtt_messages_ignored_total", "counter", "Of these, on topics that mean nothing."),
+        MetricInfo("thingstead_mqtt_messages_ignored_total", "counter", "Of these, those on unknown topics."),
         MetricInfo("thingstead_mqtt_messages_sent_total", "counter", "PUBLISH packets to clients."),
-        MetricInfo("thingstead_mqtt_messages_dropped_total", "counter", "Messages that a client could not be given."),
+        MetricInfo(
+            "thingstead_mqtt_messages_dropped_total",
+            "counter",
+            "Messages dropped because a client could not take them.",
+        ),
         MetricInfo("thingstead_mqtt_protocol_errors_total", "counter", "Connections that ended for a protocol error."),
         MetricInfo("thingstead_tcp_connections", "gauge", "Open connections on raw TCP, registered or not yet."),
         MetricInfo("thingstead_tcp_connections_accepted_total", "counter", "Connections on raw TCP that were opened."),
@@ -48,7 +52,9 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_app_subscriptions", "gauge", "Topic filters that they subscribe to."),
         MetricInfo("thingstead_app_messages_sent_total", "counter", "Messages to applications."),
         MetricInfo("thingstead_app_messages_dropped_total", "counter", "Messages that one read too slowly for."),
-        MetricInfo("thingstead_app_news_dropped_total", "counter", "News of devices that no application was told."),
+        MetricInfo(
+            "thingstead_app_news_dropped_total", "counter", "Device updates dropped before any subscriber got them."
+        ),
         MetricInfo(
             "thingstead_connections_turned_away_total",
             "counter",
@@ -62,7 +68,11 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_open_connections", "gauge", "Open connections on the open port."),
         MetricInfo("thingstead_open_messages_received_total", "counter", "PUBLISH packets from its clients."),
         MetricInfo("thingstead_open_messages_sent_total", "counter", "PUBLISH packets to its clients."),
-        MetricInfo("thingstead_open_messages_dropped_total", "counter", "Messages that one could not be given."),
+        MetricInfo(
+            "thingstead_open_messages_dropped_total",
+            "counter",
+            "Messages dropped because a client could not take them.",
+        ),
         MetricInfo("thingstead_open_sessions", "gauge", "Sessions, with a connection or without."),
         MetricInfo("thingstead_open_subscriptions", "gauge", "Topic filters that they subscribe to."),
         MetricInfo(
@@ -92,7 +102,9 @@ CATALOG: dict[str, MetricInfo] = {
         ),
         MetricInfo("thingstead_damaged_pages_met_total", "counter", "Reads and writes that failed at a damaged page."),
         MetricInfo("thingstead_alarm_rules", "gauge", "Alarm rules that are enabled."),
-        MetricInfo("thingstead_alarm_rules_failing", "gauge", "Of these, such as cannot be evaluated on some device."),
+        MetricInfo(
+            "thingstead_alarm_rules_failing", "gauge", "Enabled rules that cannot be evaluated on at least one device."
+        ),
         MetricInfo("thingstead_alarms_raised_total", "counter", "Alarms that were raised, or changed their level."),
         MetricInfo("thingstead_alarms_cleared_total", "counter", "Alarms that cleared."),
         MetricInfo(

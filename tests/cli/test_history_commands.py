@@ -104,7 +104,7 @@ def test_wrong_calls_are_refused_clearly(tmp_path: Path) -> None:
         (["export", "--output", "-", "--data-dir", tmp_path / "nothing"], 2, "is not a data folder"),
         (["check", "--data-dir", tmp_path / "nothing"], 2, "is not a data folder"),
         (["backup", tmp_path / "b", "--data-dir", tmp_path / "nothing"], 2, "nothing to back up"),
-        (["restore", tmp_path / "nothing", "--data-dir", tmp_path / "new"], 2, "is no complete backup"),
+        (["restore", tmp_path / "nothing", "--data-dir", tmp_path / "new"], 2, "is not a complete backup"),
         (["import-history", tmp_path / "bad.csv", *there], 1, "row 1: no such device: nosuch"),
         (["import-history", tmp_path / "bad.csv", "--project", "nosuch", *there], 1, "no project nosuch"),
     ]

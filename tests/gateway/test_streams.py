@@ -86,4 +86,4 @@ async def test_what_was_refused_is_noted_with_its_reason(house: House) -> None:
         entry.body["topic"]: entry.body for entry in entries if entry.body["errors"] or entry.body["payload"] == "x"
     }
     assert noted["attributes"]["errors"][0]["field"] == "a b"
-    assert noted["no/such/topic"]["reason"] == "the topic means nothing here"
+    assert noted["no/such/topic"]["reason"] == "unknown topic"

@@ -104,7 +104,7 @@ def test_a_possible_rule_has_no_problems(raises: Any, clear: Any) -> None:
         ({"attribute": "place", "op": "inside", "circle": CIRCLE, "value": 3}, "raise.value", "circle"),
         ({**HOT, "circle": CIRCLE}, "raise.circle", "inside or outside"),
         ({**HOT, "deadband": -1}, "raise.deadband", "at least 0"),
-        ({"attribute": "n", "op": "==", "value": 1, "deadband": 1}, "raise.deadband", "goes not with"),
+        ({"attribute": "n", "op": "==", "value": 1, "deadband": 1}, "raise.deadband", "cannot be combined with"),
         ({"no_data_ms": 5, "value": 1}, "raise.value", "goes with op"),
         ({"attribute": "t", "offline_ms": 5}, "raise.attribute", "goes with"),
         ({"no_data_ms": 5, "offline_ms": 5}, "raise", "only one of no_data_ms, offline_ms"),

@@ -259,7 +259,7 @@ async def test_what_is_wrong_in_a_series_is_named_and_the_rest_is_kept(workshop:
     outcome = workshop.ingest.report_series(link, json.dumps(series).encode())
     await settle(outcome)
     assert outcome.refused == (
-        FieldError("[1].ts", "lies more than a day in the future"),
+        FieldError("[1].ts", "is more than one day in the future"),
         FieldError("[2]", "must be an object"),
         FieldError("[4].deep", "an integer needs more than 64 bits"),
         FieldError("[3]", "a report has at most 1000 attributes"),

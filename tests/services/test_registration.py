@@ -111,7 +111,7 @@ async def test_no_further_device_creates_itself_beyond_the_number_of_the_project
     type_key = await type_key_of(workshop, await workshop.add_type(auto_create=True))
     for number in range(2):
         await service.certificate("key-p1", f"K{number}", HOST, type_key)
-    with pytest.raises(Forbidden, match="as many devices"):
+    with pytest.raises(Forbidden, match="as many auto-created devices"):
         await service.certificate("key-p1", "K2", HOST, type_key)
     await service.certificate("key-p1", "K1", HOST, type_key)
 

@@ -191,7 +191,7 @@ async def test_a_device_is_found_by_its_key_where_its_id_is_of_another_installat
         (("boiler", "", "x", "soon", "1"), "row 1: ts: 'soon' is no instant in ms"),
         (("boiler", "", "x", "nan", "1"), "row 1: ts: 'nan' is no instant in ms"),
         (("boiler", "", "x", -1, "1"), "row 1: ts: must not be before 1970"),
-        (("boiler", "", "x", "4102444800000", "1"), "row 1: ts: lies more than a day in the future"),
+        (("boiler", "", "x", "4102444800000", "1"), "row 1: ts: is more than one day in the future"),
         (("boiler", "", "x", 1, "null"), "row 1: x: null is no value"),
         (("typed", "", "power", 1, '"much"'), "row 1: power: must be a number"),
         (("typed", "", "power", 1, "101"), "row 1: power: 101 is above the maximum 100"),

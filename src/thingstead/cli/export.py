@@ -23,7 +23,9 @@ STDOUT = "-"
 
 @click.command("export")
 @click.option("--output", required=True, metavar="FILE", help="Where to; - is standard output (CSV only).")
-@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), help="Of the file; else told by its name.")
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "parquet"]), help="File format; default: by file extension."
+)
 @click.option("--project", "project_id", metavar="ID", help="Only devices of this project.")
 @click.option("--device-type", "type_id", metavar="ID", help="Only devices of this type.")
 @click.option("--device", "device_ids", multiple=True, metavar="ID", help="Only this device; may be repeated.")

@@ -23,7 +23,9 @@ ROWS_PER_TICK = 10_000  # of the progress bar
 
 @click.command("import-history")
 @click.argument("table", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), help="Of the file; else told by its name.")
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "parquet"]), help="File format; default: by file extension."
+)
 @click.option("--project", "project_id", metavar="ID", help="The project of the devices, where there are several.")
 @data_dir_option
 @config_option

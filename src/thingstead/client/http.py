@@ -57,7 +57,7 @@ class Origin(NamedTuple):
 
 
 def target(path: str, query: dict[str, Any] | None = None) -> str:
-    """A path with a query; None values are left out, truth values are 1 and 0."""
+    """A path with a query; None values are left out, booleans are 1 and 0."""
     given = {name: _text(value) for name, value in (query or {}).items() if value is not None}
     return f"{path}?{urlencode(given)}" if given else path
 

@@ -39,26 +39,26 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[
         str, about("Address on which to listen; `0.0.0.0` is every IPv4 one, `::` every one.", min_length=1)
     ] = "0.0.0.0"  # noqa: S104 - a server is there to be reached
-    http_port: Annotated[int, about("TCP port of HTTP; 0 takes a free one.", ge=0, le=65_535)] = 8080
-    mqtt_port: Annotated[int, about("TCP port of MQTT; 0 takes a free one.", ge=0, le=65_535)] = 1883
+    http_port: Annotated[int, about("TCP port of HTTP; 0 picks a free port.", ge=0, le=65_535)] = 8080
+    mqtt_port: Annotated[int, about("TCP port of MQTT; 0 picks a free port.", ge=0, le=65_535)] = 1883
     tcp_port: Annotated[
         Port | Literal["auto", "off"],
         about(
-            "TCP port of devices that send raw bytes: `off`, a number (0 takes a free one), or `auto`, which is 28801"
+            "TCP port of devices that send raw bytes: `off`, a number (0 picks a free port), or `auto`, which is 28801"
             " where that is free."
         ),
     ] = "auto"
     mqtts_port: Annotated[
-        Port | Literal["off"], about("TCP port of MQTT over TLS, 8883 by custom; 0 takes a free one.")
+        Port | Literal["off"], about("TCP port of MQTT over TLS, usually 8883; 0 picks a free port.")
     ] = "off"
     https_port: Annotated[
-        Port | Literal["off"], about("TCP port of HTTP over TLS, 443 or 8443 by custom; 0 takes a free one.")
+        Port | Literal["off"], about("TCP port of HTTP over TLS, usually 443 or 8443; 0 picks a free port.")
     ] = "off"
     open_mqtt_port: Annotated[
         Port | Literal["off"],
         about(
-            "TCP port of MQTT that admits everyone on this machine to a topic space apart from devices; 0 takes a free"
-            " one."
+            "TCP port of MQTT that admits everyone on this machine to a topic space apart from devices; 0 picks a free"
+            " port."
         ),
     ] = "off"
     tls_certificate: Annotated[

@@ -86,7 +86,7 @@ class Deadlines:
                 deadline.run()
             except Exception:
                 # A bug: logged here, and it keeps nothing else from being done in time.
-                log.exception("something that was due failed")
+                log.exception("a scheduled callback failed")
         self._set_timer()
 
     def _set_timer(self) -> None:

@@ -52,9 +52,9 @@ def explain_topic(topic: str, *, gateway: bool) -> str:
     if not gateway and topic.split("/", 1)[0] == "gateway":
         return NO_GATEWAY
     if any(may_match(pattern, topic) for pattern in DOWN + DOWN_GATEWAY):
-        return "the topic means nothing here: it is one that devices subscribe to"
+        return "not a topic to publish to: it is one that devices subscribe to"
     known = (*UP, UP_DATA, *(UP_GATEWAY if gateway else ()))
-    return "the topic means nothing here" + _did_you_mean(topic, known)
+    return "unknown topic" + _did_you_mean(topic, known)
 
 
 @lru_cache(maxsize=1_000)  # nearly all devices subscribe with the same filters, which have 256 characters at most

@@ -117,7 +117,7 @@ class ListeningPort:
                 return
 
     def _rest(self, exc: OSError) -> None:
-        detail = f"no connection can be accepted for a while: {exc.strerror}"
+        detail = f"accept() failed; retrying in 1 s: {exc.strerror}"
         if exc.errno in _EXHAUSTED:
             self._entrance.ran_out(detail)
         else:

@@ -179,7 +179,7 @@ class _Checks:
         value: Any = condition.value
         if op in PLACES:
             if value is not None:
-                self._problems.add(f"{path}.value", f"goes not with {op}; give a circle or a polygon")
+                self._problems.add(f"{path}.value", f"cannot be combined with {op}; give a circle or a polygon")
             self._area(condition, path)
         elif op == "between":
             if not isinstance(value, tuple) or len(value) != 2:
@@ -221,7 +221,7 @@ class _Checks:
         if not 0 <= deadband < inf:
             self._problems.add(f"{path}.deadband", "must be a number of at least 0")
         elif condition.op not in ORDERED and condition.op != "between" and condition.circle is None:
-            self._problems.add(f"{path}.deadband", f"goes not with {condition.op}")
+            self._problems.add(f"{path}.deadband", f"cannot be combined with {condition.op}")
         elif condition.circle is not None and condition.op == "outside" and deadband >= condition.circle.radius_m:
             self._problems.add(f"{path}.deadband", "must be less than the radius, or the alarm would never clear")
 
@@ -229,7 +229,7 @@ class _Checks:
         """A comparison against the definition of its attribute."""
         kind, name = defined.data_type, condition.attribute
         if condition.op not in _OPS_OF.get(kind, frozenset({"change"})):
-            self._problems.add(f"{path}.op", f"goes not with {name}, which is of the data type {kind}")
+            self._problems.add(f"{path}.op", f"cannot be combined with {name}, which is of the data type {kind}")
             return
         if condition.op == "change" and condition.value is not None and kind != "number":
             self._problems.add(f"{path}.value", f"goes with numbers only; {name} is of the data type {kind}")

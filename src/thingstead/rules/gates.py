@@ -20,8 +20,8 @@ Band = tuple[float, float]
 
 
 class Gate:
-    """What passes silently: numbers from ``low`` to ``high`` (both included) and outside of ``bands``; texts and truth
-    values that are not in ``loud``, and in ``only`` where there is such a set. A value of another kind than ``kind``
+    """What passes silently: numbers from ``low`` to ``high`` (both included) and outside of ``bands``; texts and
+    booleans that are not in ``loud``, and in ``only`` where there is such a set. A value of another kind than ``kind``
     does not pass; no value at all does."""
 
     __slots__ = ("bands", "high", "kind", "loud", "low", "only")

@@ -83,12 +83,12 @@ def read_manifest(backup: Path) -> Manifest:
     """The manifest of a backup.
 
     Raises:
-        ConfigError: there is none, or it is not one of ours: what is there is no complete backup.
+        ConfigError: there is none, or it is not one of ours: what is there is not a complete backup.
     """
     try:
         manifest = msgspec.json.decode((backup / MANIFEST).read_bytes(), type=Manifest)
     except OSError as exc:
-        raise ConfigError(f"{backup} is no complete backup: {MANIFEST}: {exc.strerror}") from exc
+        raise ConfigError(f"{backup} is not a complete backup: {MANIFEST}: {exc.strerror}") from exc
     except msgspec.MsgspecError as exc:
         raise ConfigError(f"{backup} is no backup that can be read: {MANIFEST}: {exc}") from exc
     if manifest.format != FORMAT:

@@ -82,7 +82,7 @@ class Doors:
             except ConfigError as exc:
                 log.error("a certificate could not be renewed and stays as it was", reason=exc.message)
             else:
-                log.info("a certificate was read again", setting=bound.door.setting, port=bound.number)
+                log.info("TLS certificate reloaded", setting=bound.door.setting, port=bound.number)
         self._log_problems()
 
     def warnings(self) -> list[HealthWarning]:

@@ -123,9 +123,9 @@ class AlarmRuleService:
         check_channels(form.notify, problems, "notify", groups=True)
         definitions = await self._definitions(project_id, form, problems)
         if form.levels and form.raise_:
-            problems.add("levels", "goes not with raise; use one of them")
+            problems.add("levels", "cannot be combined with raise; use one of them")
         elif form.levels and form.clear:
-            problems.add("clear", "goes not with levels; each of them has its own")
+            problems.add("clear", "cannot be combined with levels; each of them has its own")
         elif not form.levels and not form.raise_:
             problems.add("raise", "is required")
         elif len(msgspec.json.encode(form.body())) > limits.RULE_BYTES:
@@ -153,7 +153,7 @@ class AlarmRuleService:
     ) -> Sequence[Mapping[str, AttributeDefinition]]:
         """What the types of the source define."""
         if bool(form.type) is bool(form.devices):
-            problems.add("type", "is required, or devices" if not form.type else "goes not with devices")
+            problems.add("type", "is required, or devices" if not form.type else "cannot be combined with devices")
             return ()
         type_ids = {form.type} if form.type else set()
         for index, device_id in enumerate(form.devices):

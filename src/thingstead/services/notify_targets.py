@@ -56,7 +56,7 @@ def check_channels(channels: Sequence[Channel], problems: Problems, field: str, 
             problems.add(path, f"must have exactly one of {wanted}")
             continue
         if channel.secret is not None and kind not in SIGNED:
-            problems.add(f"{path}.secret", f"goes not with {kind}")
+            problems.add(f"{path}.secret", f"cannot be combined with {kind}")
         if channel.secret is not None:
             problems.text(f"{path}.secret", channel.secret, limits.DESCR_LENGTH, min_length=1)
         _check_headers(channel, kind, problems, path)
@@ -66,7 +66,7 @@ def check_channels(channels: Sequence[Channel], problems: Problems, field: str, 
 def _check_headers(channel: Channel, kind: ChannelKind, problems: Problems, path: str) -> None:
     for name, given in (("bearer_token", channel.bearer_token), ("headers", channel.headers)):
         if given is not None and kind != "webhook":
-            problems.add(f"{path}.{name}", f"goes not with {kind}")
+            problems.add(f"{path}.{name}", f"cannot be combined with {kind}")
     if channel.bearer_token is not None and not _HEADER_VALUE.match(channel.bearer_token):
         problems.add(f"{path}.bearer_token", "must be printable ASCII characters")
     headers = channel.headers or {}
@@ -80,7 +80,7 @@ def _check_headers(channel: Channel, kind: ChannelKind, problems: Problems, path
         elif lower in RESERVED_HEADERS or lower.startswith(RESERVED_PREFIX):
             problems.add(f"{path}.headers.{name}", "is set by the server")
         elif lower == "authorization" and channel.bearer_token is not None:
-            problems.add(f"{path}.headers.{name}", "goes not with bearer_token")
+            problems.add(f"{path}.headers.{name}", "cannot be combined with bearer_token")
         elif not _HEADER_VALUE.match(value):
             problems.add(f"{path}.headers.{name}", "must be printable ASCII characters")
 

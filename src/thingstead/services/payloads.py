@@ -141,5 +141,5 @@ def timestamp_ms(value: Any, now_ms: int, where: str) -> int:
         raise InvalidInput.field(where, "must not be before 1970")
     ts = int(value * 1000) if value < SECONDS_BELOW else int(value)
     if ts > now_ms + FUTURE_TOLERANCE_MS:
-        raise InvalidInput.field(where, "lies more than a day in the future")
+        raise InvalidInput.field(where, "is more than one day in the future")
     return ts

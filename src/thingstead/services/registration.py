@@ -104,11 +104,11 @@ class RegistrationService:
         if device_type is None:
             raise NotFound("no device has this device_key, and no type this type_key")
         if not device_type.auto_create or device_type.conn_type == SUB_DEVICE:
-            raise Forbidden("devices of this type do not create themselves")
+            raise Forbidden("auto-create is off for this device type")
         if self._creations.take(project.id) is None:
-            raise TooManyRequests("too many devices create themselves", retry_after_s=60)
+            raise TooManyRequests("devices are being auto-created too fast", retry_after_s=60)
         if await self._store.device_types.count_self_created(project.id) >= self._settings.auto_create_devices_max:
-            raise Forbidden("the project has as many devices of types that create themselves as it may")
+            raise Forbidden("the project has as many auto-created devices as it may have")
         new = NewDevice(name=device_key[: limits.NAME_LENGTH], type_id=device_type.id, device_key=device_key)
         try:
             return await self._devices.create(project.id, new)

@@ -53,11 +53,11 @@ class SubDeviceMaker:
             raise InvalidInput.field("device", "must be in NFC, without white space at its ends")
         device_type = await self._store.device_types.find_by_type_key(gateway.project_id, type_key)
         if device_type is None or not device_type.auto_create:
-            raise Forbidden("no type has this type_key, or devices of it do not create themselves")
+            raise Forbidden("no type has this type_key, or auto-create is off for it")
         if len(link.sub_devices) >= SUB_DEVICES_MADE_LIMIT:
             raise Conflict(f"the gateway has {SUB_DEVICES_MADE_LIMIT} sub-devices already")
         if await self._store.device_types.count_self_created(gateway.project_id) >= self._most:
-            raise Forbidden("the project has as many devices of types that create themselves as it may")
+            raise Forbidden("the project has as many auto-created devices as it may have")
         if self._made.take(gateway.number) is None:
             raise TooManyRequests("the gateway makes sub-devices too fast", retry_after_s=int(MADE_INTERVAL_S))
         new = NewDevice(name=address, type_id=device_type.id, gateway_id=gateway.id, sub_address=address)

@@ -2,7 +2,7 @@
 
 Columns: ``device_id``, ``device_key`` (may be empty), ``identifier``, ``ts`` (ms since the epoch; in Parquet a
 timestamp in UTC), in CSV ``timestamp`` (the same, to be read), in Parquet ``number`` (the value where it is one),
-``value`` (as JSON, so that a text, a number and a truth value stay apart). A reader needs ``device_id`` or
+``value`` (as JSON, so that a text, a number and a boolean stay apart). A reader needs ``device_id`` or
 ``device_key``, ``identifier``, ``ts`` and ``value``; further columns are passed over.
 """
 
@@ -126,7 +126,7 @@ def read_csv(stream: IO[str]) -> Iterator[Row]:
     """The rows of a CSV file, in order.
 
     Raises:
-        InvalidInput: it has not the columns that are needed, or is no CSV.
+        InvalidInput: required columns are missing, or is no CSV.
     """
     csv.field_size_limit(CSV_FIELD_BYTES)
     reader = csv.DictReader(stream)
@@ -161,7 +161,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
     """The rows of a Parquet file, in order.
 
     Raises:
-        InvalidInput: it has not the columns that are needed, or is no Parquet file.
+        InvalidInput: required columns are missing, or is no Parquet file.
         Unavailable: pyarrow is not installed.
     """
     arrow = _arrow()

@@ -41,4 +41,8 @@ def translated(exc: Exception) -> ThingsteadError:
     field = _FIELDS.get(match[1], match[1]) if match is not None else ""
     if exc.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
         return Conflict.field(field, "is taken")
-    return InvalidInput.field(field, "is not possible here") if field else InvalidInput("it names what does not exist")
+    return (
+        InvalidInput.field(field, "is not possible here")
+        if field
+        else InvalidInput("a reference to an object that does not exist")
+    )

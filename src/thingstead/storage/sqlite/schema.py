@@ -127,7 +127,7 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    log.info("the schema was brought forward", file=migration.file_name, version=migration.version)
+    log.info("database migrated", version=migration.version, file=migration.file_name)
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -1,0 +1,60 @@
+"""Refuses phrases that readers stumble over, wherever people read us: source, documentation, command line, log, errors.
+
+A phrase is listed with what to write instead. The list begins with what has been mended; add a phrase when its last hit
+is gone. Usage: script/wording.py [FILE…]   without files: all of src/ and docs/, the pages at the top
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ["src/**/*.py", "docs/**/*.md", "examples/**/*.md", "bench/*.md", "*.md"]
+
+# Regular expression (spaces match line ends too) → what to write.
+PHRASES = {
+    r"goes not with": "cannot be combined with",
+    r"lies? more than a day in the future": "is more than one day in the future",
+    r"means nothing here": "is unknown",
+    r"do(es)? not create themsel\w+": "auto-create is off",
+    r"was brought forward": "was migrated",
+    r"was read again": "was reloaded",
+    r"is no complete backup": "is not a complete backup",
+    r"else told by its name": "default: by file extension",
+    r"by custom; 0": "usually; 0 picks",
+    r"takes a free one": "picks a free port",
+    r"News of devices that no application was told": "Device updates dropped before any subscriber got them",
+    r"truth values?": "a boolean",
+    r"a line end behind it": "a trailing newline",
+    r"what opens the door": "authentication is by …",
+    r"names what does not exist": "refers to an object that does not exist",
+    r"has not the columns": "required columns are missing",
+    r"something that was due failed": "a scheduled callback failed",
+    r"that one could not be given": "dropped because a client could not take them",
+    r"Of these, such as": "Of these, those that …",
+}
+
+_COMPILED = {re.compile(pattern.replace(" ", r"\s+(?:#\s+)?")): better for pattern, better in PHRASES.items()}
+
+
+def hits(text: str) -> Iterator[tuple[int, str, str]]:
+    """Line, phrase as it stands there, and what to write, of each listed phrase in a text."""
+    for pattern, better in _COMPILED.items():
+        for match in pattern.finditer(text):
+            yield text.count("\n", 0, match.start()) + 1, " ".join(match.group().split()), better
+
+
+def main(names: list[str]) -> int:
+    """Prints every hit. Returns the exit code."""
+    files = [Path(name) for name in names] or sorted({path for glob in PAGES for path in ROOT.glob(glob)})
+    found = 0
+    for file in files:
+        for line, phrase, better in hits(file.read_text(encoding="utf-8")):
+            sys.stdout.write(f"{file}:{line}: “{phrase}”: write “{better}”\n")
+            found += 1
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
