@@ -31,6 +31,7 @@ from thingstead.errors import (
     Unavailable,
 )
 from thingstead.metrics import Metrics
+from thingstead.model.tenant import TENANT
 from thingstead.services.platform import Platform
 from thingstead.services.tokens import Caller
 
@@ -90,6 +91,10 @@ async def nothing(call: Call) -> None:
     """Does nothing."""
 
 
+async def tenant(call: Call) -> dict[str, str]:
+    return {"tenant": TENANT.get()}
+
+
 async def raw(call: Call) -> msgspec.Raw:
     return msgspec.Raw(b'[1,{"a":2}]')
 
@@ -108,6 +113,7 @@ ENDPOINTS = (
     declare("GET", "/refuse/{why}", refuse),
     declare("GET", "/admins", nothing, access=Access.ADMINISTRATOR),
     declare("GET", "/nothing", nothing),
+    declare("GET", "/tenant", tenant),
     declare("GET", "/raw", raw),
     declare("GET", "/confidential", nothing, confidential=True),
 )
@@ -619,3 +625,7 @@ async def test_an_answer_with_a_credential_is_not_compressed(connect: Connect) -
 @pytest.mark.parametrize("query", ["keyword=温度", "keyword=%E6%B8%A9%E5%BA%A6"])
 def test_a_query_is_utf_8_whether_it_is_escaped_or_not(query: str) -> None:
     assert parse_query(query.encode()) == {"keyword": "温度"}
+
+
+async def test_what_a_request_does_is_done_on_behalf_of_its_project(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/tenant", headers=APP)).json()["info"] == {"tenant": "project1"}

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from thingstead.errors import Unavailable
+from thingstead.model.tenant import TENANT
 from thingstead.storage.sqlite.database import Database, connect
-from thingstead.storage.sqlite.read_lanes import LARGE_READS_WAITING_COUNT, GoOn, Lane, LargeReads, Run
+from thingstead.storage.sqlite.read_lanes import LARGE_READS_WAITING_COUNT, GoOn, Lane, Run, SharedReads
 
 TIMEOUT_S = 10
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -41,8 +42,8 @@ async def lane(tmp_path: Path) -> AsyncIterator[Lane]:
 
 
 @pytest.fixture
-async def reads(lane: Lane) -> LargeReads:
-    return LargeReads(lane)
+async def reads(lane: Lane) -> SharedReads:
+    return SharedReads(lane)
 
 
 async def begun(gate: Gate) -> None:
@@ -56,7 +57,7 @@ async def cancelled(task: "asyncio.Task[object]") -> None:
         await task
 
 
-async def test_a_project_has_one_at_a_time_and_another_does_not_wait_for_it(reads: LargeReads) -> None:
+async def test_a_project_has_one_at_a_time_and_another_does_not_wait_for_it(reads: SharedReads) -> None:
     gates = [Gate() for _ in range(5)]
     tasks = [asyncio.ensure_future(reads.read("a", gate.prepare)) for gate in gates]
     await begun(gates[0])
@@ -68,7 +69,7 @@ async def test_a_project_has_one_at_a_time_and_another_does_not_wait_for_it(read
         assert await asyncio.gather(*tasks) == ["read"] * 5
 
 
-async def test_projects_take_turns(reads: LargeReads) -> None:
+async def test_projects_take_turns(reads: SharedReads) -> None:
     first, second = Gate(), Gate()
     held = [asyncio.ensure_future(reads.read(name, gate.prepare)) for name, gate in (("x", first), ("y", second))]
     order: list[str] = []
@@ -86,7 +87,7 @@ async def test_projects_take_turns(reads: LargeReads) -> None:
     assert order[3:] == ["a"] * 3
 
 
-async def test_one_whose_caller_is_gone_is_dropped_where_it_waits(reads: LargeReads) -> None:
+async def test_one_whose_caller_is_gone_is_dropped_where_it_waits(reads: SharedReads) -> None:
     gate, never = Gate(), Gate()
     running = asyncio.ensure_future(reads.read("a", lambda: gate))
     await begun(gate)
@@ -99,7 +100,7 @@ async def test_one_whose_caller_is_gone_is_dropped_where_it_waits(reads: LargeRe
     assert not never.begun.is_set()
 
 
-async def test_one_that_runs_is_interrupted_in_sqlite(reads: LargeReads) -> None:
+async def test_one_that_runs_is_interrupted_in_sqlite(reads: SharedReads) -> None:
     begun_reading = threading.Event()
 
     def read(connection: sqlite3.Connection, go_on: GoOn) -> object:
@@ -113,7 +114,7 @@ async def test_one_that_runs_is_interrupted_in_sqlite(reads: LargeReads) -> None
         assert await reads.read("a", lambda: lambda connection, _: connection.execute("SELECT 1").fetchone()) == (1,)
 
 
-async def test_one_that_runs_is_interrupted_between_its_steps(reads: LargeReads) -> None:
+async def test_one_that_runs_is_interrupted_between_its_steps(reads: SharedReads) -> None:
     begun_reading, steps = threading.Event(), 0
 
     def read(connection: sqlite3.Connection, go_on: GoOn) -> None:
@@ -130,7 +131,7 @@ async def test_one_that_runs_is_interrupted_between_its_steps(reads: LargeReads)
         assert await reads.read("a", lambda: lambda _, go_on: steps) > 0
 
 
-async def test_too_many_of_a_project_are_refused_and_of_another_are_not(reads: LargeReads) -> None:
+async def test_too_many_of_a_project_are_refused_and_of_another_are_not(reads: SharedReads) -> None:
     gate = Gate()
     tasks = [asyncio.ensure_future(reads.read("a", lambda: gate)) for _ in range(LARGE_READS_WAITING_COUNT + 1)]
     await begun(gate)
@@ -141,7 +142,7 @@ async def test_too_many_of_a_project_are_refused_and_of_another_are_not(reads: L
     await asyncio.gather(*tasks)
 
 
-async def test_an_error_goes_to_its_caller(reads: LargeReads) -> None:
+async def test_an_error_goes_to_its_caller(reads: SharedReads) -> None:
     with pytest.raises(ZeroDivisionError):
         await reads.read("a", lambda: lambda _, go_on: 1 // 0)
     assert await reads.read("a", lambda: lambda _, go_on: 1) == 1
@@ -181,3 +182,39 @@ async def test_packing_and_small_reads_do_not_wait_for_large_ones(tmp_path: Path
         gate.open.set()
     await asyncio.gather(*tasks)
     await database.close()
+
+
+async def test_small_reads_of_a_project_leave_room_for_those_of_another_and_take_turns_with_them(
+    tmp_path: Path,
+) -> None:
+    database = Database(tmp_path / "a.db")
+    gates = [Gate() for _ in range(5)]
+
+    async def read_as(project: str, run: Callable[[sqlite3.Connection], object]) -> object:
+        TENANT.set(project)
+        return await database.read(run)
+
+    def hold(gate: Gate) -> Callable[[sqlite3.Connection], object]:
+        return lambda connection: gate(connection, lambda: None)
+
+    tasks = [asyncio.ensure_future(read_as("a", hold(gate))) for gate in gates]
+    await begun(gates[0])
+    await begun(gates[1])
+    async with asyncio.timeout(TIMEOUT_S):
+        assert await asyncio.ensure_future(read_as("b", lambda _: "at once")) == "at once"
+    assert [gate.begun.is_set() for gate in gates] == [True, True, False, False, False]
+    for gate in gates:
+        gate.open.set()
+    assert await asyncio.gather(*tasks) == ["read"] * len(gates)
+    await database.close()
+
+
+async def test_too_many_small_reads_of_a_project_are_refused_and_those_of_another_are_not(lane: Lane) -> None:
+    reads, gate = SharedReads(lane, 1, 2), Gate()
+    tasks = [asyncio.ensure_future(reads.read("a", lambda: gate)) for _ in range(3)]
+    await begun(gate)
+    with pytest.raises(Unavailable):
+        await reads.read("a", lambda: gate)
+    assert await reads.read("b", lambda: lambda _, go_on: 1) == 1
+    gate.open.set()
+    await asyncio.gather(*tasks)

@@ -10,6 +10,7 @@ from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
 from thingstead.api.validation import MalformedJson, body_decoder, invalid, query_decoder
 from thingstead.config import ApiSettings
 from thingstead.errors import FieldError, Forbidden, InvalidInput, NotAuthenticated, ThingsteadError
+from thingstead.model.tenant import TENANT
 from thingstead.services.platform import Platform
 from thingstead.services.tokens import NOBODY, Caller
 
@@ -42,6 +43,7 @@ class Operation:
                 caller = await self._platform.tokens.authenticate(token)
             except NotAuthenticated as exc:
                 return not_authenticated(exc)
+            TENANT.set(caller.project_id)
         try:
             warnings: list[FieldError] = []
             answer = success(await self._call(scope, receive, path, caller, warnings), warnings)

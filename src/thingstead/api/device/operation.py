@@ -11,6 +11,7 @@ from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
 from thingstead.api.validation import body_decoder, invalid, query_decoder
 from thingstead.config import ApiSettings
 from thingstead.errors import Conflict, FieldError, InvalidInput, NotAuthenticated, ThingsteadError, Unavailable
+from thingstead.model.tenant import TENANT
 from thingstead.services.platform import Platform
 
 ACCESS_TOKEN = "access_token"  # noqa: S105 - the name of a path parameter
@@ -50,6 +51,7 @@ class DeviceOperation:
                 return answer._replace(headers=(NO_STORE,)) if self.endpoint.confidential else answer
             presence = self._platform.presence
             call.device = await presence.authenticate(path[ACCESS_TOKEN], call.project_key, address)
+            TENANT.set(call.device.project_id)
         except ThingsteadError as exc:
             return failure(exc)
         try:

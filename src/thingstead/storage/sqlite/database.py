@@ -24,13 +24,21 @@ import structlog
 from thingstead.clock import Clock, SystemClock
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.metrics import COMMIT_BOUNDS_S, Histogram
+from thingstead.model.tenant import TENANT
 from thingstead.storage.sqlite.failures import DRIVER_ERRORS, DamagedFile, is_damage, translated
-from thingstead.storage.sqlite.read_lanes import Lane, LargeReads, Prepare, Run
+from thingstead.storage.sqlite.read_lanes import (
+    SMALL_READS_PER_PROJECT,
+    SMALL_READS_WAITING_COUNT,
+    Lane,
+    Prepare,
+    Run,
+    SharedReads,
+)
 
 T = TypeVar("T")
 log = structlog.get_logger("thingstead.storage")
 
-READ_THREADS, PACKING_THREADS, LARGE_READ_THREADS = 2, 1, 2
+READ_THREADS, PACKING_THREADS, LARGE_READ_THREADS = 3, 1, 2
 READ_QUEUE_LIMIT = 1_000  # reads that wait for a thread; over it a read is refused as Unavailable
 WRITE_QUEUE_LIMIT = 50_000  # jobs that wait for the writer; over it a write is refused as Unavailable
 JOBS_PER_COMMIT = 2_000
@@ -113,7 +121,8 @@ class Database:
         self._small = Lane("thingstead-read", READ_THREADS, self._connect_reader)
         self._packing = Lane("thingstead-pack", PACKING_THREADS, self._connect_reader)
         self._large = Lane("thingstead-large", LARGE_READ_THREADS, self._connect_reader)
-        self._large_reads = LargeReads(self._large)
+        self._small_reads = SharedReads(self._small, SMALL_READS_PER_PROJECT, SMALL_READS_WAITING_COUNT)
+        self._large_reads = SharedReads(self._large)
         self._reads_waiting = 0
         self._thread = threading.Thread(target=self._write_loop, name="thingstead-write", daemon=True)
         self._thread.start()
@@ -185,12 +194,19 @@ class Database:
         self._jobs.put(_Job(run, deliver, single_statement))
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs a read that takes some milliseconds in a thread, on a connection of that thread's own."""
+        """Runs a read that takes some milliseconds in a thread, on a connection of that thread's own. Projects take
+        turns, as with large ones.
+
+        Raises:
+            Unavailable: too many wait, of the project or of all.
+        """
         if self._reads_waiting >= READ_QUEUE_LIMIT:
             raise Unavailable("too many reads are waiting")
         self._reads_waiting += 1
         try:
-            return await asyncio.wrap_future(self._small.submit(lambda connection: self._noting(run, connection)))
+            return await self._small_reads.read(
+                TENANT.get(), lambda: lambda connection, _: self._noting(run, connection)
+            )
         finally:
             self._reads_waiting -= 1
 
@@ -200,7 +216,7 @@ class Database:
 
     async def read_large(self, device_number: int, prepare: Prepare[T]) -> T:
         """Runs a read that may take long: one of a project at a time, as
-        :meth:`~thingstead.storage.sqlite.read_lanes.LargeReads.read` says. It ends when its caller is cancelled.
+        :meth:`~thingstead.storage.sqlite.read_lanes.SharedReads.read` says. It ends when its caller is cancelled.
 
         Raises:
             Unavailable: too many of the project wait.
@@ -257,6 +273,7 @@ class Database:
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
         await asyncio.sleep(0)  # outcomes of the last commit are on the loop's queue
+        self._small_reads.close()
         self._large_reads.close()
         for lane in (self._small, self._packing, self._large):
             await self._loop.run_in_executor(None, lane.close)

@@ -20,6 +20,8 @@ Prepare = Callable[[], Run[T]]
 LARGE_READS_PER_PROJECT = 1  # at a time
 STEPS_COUNT = 100_000  # of SQLite's machine, before it looks whether anybody waits
 LARGE_READS_WAITING_COUNT = 30  # of one project; one more is refused as Unavailable
+SMALL_READS_PER_PROJECT = 2  # at a time: lists, pages of logs, single rows
+SMALL_READS_WAITING_COUNT = 500  # of one project; one more is refused as Unavailable
 
 
 class Abandoned(Exception):
@@ -54,7 +56,7 @@ class Lane:
             connection.close()
 
 
-class _LargeRead:
+class _Read:
     """A read from when it is asked for until it has ended, or nobody waits for it."""
 
     def __init__(self, project: Hashable, prepare: "Prepare[Any]", future: "asyncio.Future[Any]") -> None:
@@ -77,16 +79,28 @@ class _LargeRead:
             raise Abandoned
 
 
-class LargeReads:
-    """Reads that may take long. Projects take turns, and each has a few at a time; one whose caller is gone is dropped
-    where it waits, and interrupted where it runs."""
+class SharedReads:
+    """Reads in a lane that projects share. They take turns, and each has a few at a time; one whose caller is gone is
+    dropped where it waits, and interrupted where it runs.
 
-    def __init__(self, lane: Lane) -> None:
+    Args:
+        running_limit: of one project at a time.
+        waiting_limit: of one project; one more is refused.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        running_limit: int = LARGE_READS_PER_PROJECT,
+        waiting_limit: int = LARGE_READS_WAITING_COUNT,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._lane = lane
+        self._running_limit = running_limit
+        self._waiting_limit = waiting_limit
         self._free = lane.threads
-        self._waiting: OrderedDict[Hashable, deque[_LargeRead]] = OrderedDict()  # the next project first
-        self._running: dict[_LargeRead, None] = {}
+        self._waiting: OrderedDict[Hashable, deque[_Read]] = OrderedDict()  # the next project first
+        self._running: dict[_Read, None] = {}
         self._running_of: Counter[Hashable] = Counter()
 
     async def read(self, project: Hashable, prepare: "Prepare[T]") -> T:
@@ -100,9 +114,9 @@ class LargeReads:
             Unavailable: too many of the project wait already, or the store is closing.
         """
         waiting = self._waiting.setdefault(project, deque())
-        if len(waiting) >= LARGE_READS_WAITING_COUNT:
-            raise Unavailable("too many large reads of the project are waiting")
-        read = _LargeRead(project, prepare, self._loop.create_future())
+        if len(waiting) >= self._waiting_limit:
+            raise Unavailable("too many reads of the project are waiting")
+        read = _Read(project, prepare, self._loop.create_future())
         waiting.append(read)
         self._begin()
         try:
@@ -126,13 +140,13 @@ class LargeReads:
     def _begin(self) -> None:
         for project in list(self._waiting):
             waiting = self._waiting[project]
-            while waiting and self._free and self._running_of[project] < LARGE_READS_PER_PROJECT:
+            while waiting and self._free and self._running_of[project] < self._running_limit:
                 self._run(waiting.popleft())
                 self._waiting.move_to_end(project)
             if not waiting:
                 del self._waiting[project]
 
-    def _run(self, read: _LargeRead) -> None:
+    def _run(self, read: _Read) -> None:
         try:
             run = read.prepare()
         except Exception as exc:  # noqa: BLE001 - it goes to the caller
@@ -145,11 +159,11 @@ class LargeReads:
             lambda outcome: self._tell(read, outcome)
         )
 
-    def _tell(self, read: _LargeRead, outcome: "concurrent.futures.Future[Any]") -> None:
+    def _tell(self, read: _Read, outcome: "concurrent.futures.Future[Any]") -> None:
         with suppress(RuntimeError):  # the loop is closed; nobody waits any more
             self._loop.call_soon_threadsafe(self._ended, read, outcome)
 
-    def _ended(self, read: _LargeRead, outcome: "concurrent.futures.Future[Any]") -> None:
+    def _ended(self, read: _Read, outcome: "concurrent.futures.Future[Any]") -> None:
         self._free += 1
         self._running.pop(read, None)
         self._running_of[read.project] -= 1
@@ -165,7 +179,7 @@ class LargeReads:
                 read.future.set_exception(error)
         self._begin()
 
-    def _forget(self, read: _LargeRead) -> None:
+    def _forget(self, read: _Read) -> None:
         waiting = self._waiting.get(read.project)
         if waiting is not None and read in waiting:
             waiting.remove(read)
