@@ -35,6 +35,7 @@ PAGE_NUMBER = 1_000_000
 PAGE_RECORDS = 100
 CURSOR_LENGTH = 1_024
 PAGE_RECORDS_DEFAULT = 20
+PAGE_BYTES = 16_777_216  # of the records of a page, as they are kept; one record alone may be larger
 SERIES_PAGE_RECORDS = 500
 SERIES_SPAN_MS = 30 * 24 * 3600 * 1000  # the widest range of one history query, itself allowed
 RANGE_POINTS = 5_000_000  # read for one aggregate or chart
@@ -199,3 +200,9 @@ def check_keys(keys: Sequence[str], field: str = "keys") -> None:
     problems = Problems()
     problems.count(field, keys, KEYS_COUNT, least=1)
     problems.refuse()
+
+
+def page_too_large(fitting: int) -> InvalidInput:
+    """What refuses a page by number whose first ``fitting`` records alone have at most PAGE_BYTES."""
+    reason = f"must be less: the first {fitting} records of this page fill {PAGE_BYTES} bytes already"
+    return InvalidInput.field("page_records", reason)

@@ -15,10 +15,11 @@ from thingstead.model import limits
 from thingstead.model.device import AttributeValue, Device, Page
 from thingstead.model.device_type import AttributeDefinition, AttrType, DataType, DeviceType
 from thingstead.model.messages import AttributesRemoved
-from thingstead.model.report import json_type
+from thingstead.model.report import SeriesPoint, json_type
 from thingstead.storage.base import Store
 
 SHEETS_KEPT = 1_000
+SIZED = (str, list, dict)  # values that can be large
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -126,6 +127,7 @@ class HistoryService:
         points = await self._store.history.series(
             device.number, identifier, start, end, offset=page.offset, limit=page.records
         )
+        _check_size(points)
         return [
             SeriesItem(
                 ts=point.ts,
@@ -198,3 +200,13 @@ def _time_range(start_time: float | None, end_time: float | None) -> tuple[int, 
     if end_time - start_time > limits.SERIES_SPAN_MS:
         raise InvalidInput.field("end_time", "must be at most 30 days after start_time")
     return math.ceil(start_time), math.floor(end_time)
+
+
+def _check_size(points: Sequence[SeriesPoint]) -> None:
+    """Raises InvalidInput on ``page_records`` where a page is too large. Only texts, arrays and objects can make it."""
+    size_bytes = 0
+    for count, point in enumerate(points):
+        if type(point.value) in SIZED:
+            size_bytes += len(msgspec.json.encode(point.value))
+            if size_bytes > limits.PAGE_BYTES and count:
+                raise limits.page_too_large(count)

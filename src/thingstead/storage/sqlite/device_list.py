@@ -17,7 +17,7 @@ from thingstead.storage.sqlite.access import Access, Row
 from thingstead.storage.sqlite.device_filter import BY_NAME, select
 from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.layout import Layout
-from thingstead.storage.sqlite.paging import Order
+from thingstead.storage.sqlite.paging import Order, fetch
 
 
 def search_text(device: Device) -> str:
@@ -77,23 +77,23 @@ class DeviceList:
         return self._views([row])[0]
 
     async def views(self, project_id: str, device_filter: DeviceFilter, page: Page) -> tuple[list[DeviceView], int]:
-        def run(connection: sqlite3.Connection) -> tuple[list[Row], int]:
+        def run(connection: sqlite3.Connection) -> tuple[list[Row], bool, int]:
             selection = select(connection, project_id, device_filter, by_name=page.by_name)
             if selection is None:
-                return [], 0
+                return [], False, 0
             numbers, parameters = selection.numbers(page)
             order = Order(BY_NAME if page.by_name else ("d.create_time", "d.id"), page.descending)
             sql = f"{_VIEW} WHERE d.number IN ({numbers}) ORDER BY {order}"
-            found = connection.execute(sql, parameters).fetchall()
+            found, more = fetch(connection.execute(sql, parameters), page)
             tells_total = page.cursor is None and (found or page.offset == 0)
             if len(found) < page.records and tells_total:  # it is the last page
-                return found, page.offset + len(found)
-            return found, selection.total(connection)
+                return found, more, page.offset + len(found)
+            return found, more, selection.total(connection)
 
-        rows, total = await self._access.read(run)
+        rows, more, total = await self._access.read(run)
         views = self._views(rows)
         if page.cursor is not None:
-            page.cursor.move(_keys(views[-1].device, page) if len(views) == page.records else None)
+            page.cursor.move(_keys(views[-1].device, page) if more else None)
         return views, total
 
     def _views(self, rows: list[Row]) -> list[DeviceView]:

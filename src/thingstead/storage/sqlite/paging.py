@@ -1,9 +1,11 @@
-"""Pages of lists: by number, or behind a cursor, which neither repeats nor skips what stays in the list."""
+"""Pages of lists: by number, or behind a cursor, which neither repeats nor skips what stays in the list. A page is
+bounded in records and in bytes."""
 
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from thingstead.model import limits
 from thingstead.model.device import Page
 from thingstead.storage.sqlite.access import Row
 
@@ -34,6 +36,31 @@ class Order(NamedTuple):
         return ("-" if self.descending else "") + ",".join(self.columns)
 
 
+def fetch(found: sqlite3.Cursor, page: Page) -> tuple[list[Row], bool]:
+    """The rows of one page, and whether others may follow. A page behind a cursor ends early where the next row would
+    make it larger than PAGE_BYTES; one with a number cannot, since the next number would pass over rows.
+
+    Raises:
+        InvalidInput: on ``page_records``, where a page with a number would be larger.
+    """
+    rows: list[Row] = []
+    size_bytes = 0
+    for row in found:
+        size_bytes += sum(_size_bytes(value) for value in row)
+        if size_bytes > limits.PAGE_BYTES and rows:
+            if page.cursor is None:
+                raise limits.page_too_large(len(rows))
+            return rows, True
+        rows.append(row)
+    return rows, len(rows) == page.records
+
+
+def _size_bytes(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode())
+    return len(value) if isinstance(value, bytes) else 0
+
+
 def read_page(
     connection: sqlite3.Connection,
     select: str,
@@ -52,12 +79,13 @@ def read_page(
     """
     behind, after = order.behind(page)
     wanted = f"WHERE ({where}) AND {behind} ORDER BY {order} LIMIT ? OFFSET ?"
-    rows = connection.execute(f"{select} {wanted}", (*parameters, *after, page.records, page.offset)).fetchall()
+    found = connection.execute(f"{select} {wanted}", (*parameters, *after, page.records, page.offset))
+    rows, more = fetch(found, page)
     count = connection.execute(f"SELECT count(*) FROM {source} WHERE {where}", parameters)  # noqa: S608 - words of our modules
     if page.cursor is not None:
         keys = None
-        if len(rows) == page.records:
+        if more:
             last = f"SELECT {', '.join(order.columns)} FROM {source} {wanted}"  # noqa: S608 - as above
-            keys = connection.execute(last, (*parameters, *after, 1, page.records - 1)).fetchone()
+            keys = connection.execute(last, (*parameters, *after, 1, len(rows) - 1)).fetchone()
         page.cursor.move(keys)
     return rows, count.fetchone()[0]
