@@ -168,7 +168,7 @@ async def test_commands_that_could_not_be_read_are_sent_before_the_next_one(
 
 async def test_jobs_go_on_behind_one_that_fails() -> None:
     tasks, done = Tasks(), asyncio.Event()
-    jobs = Jobs(tasks, lambda: None)
+    jobs = Jobs(tasks, lambda: None, lambda: True)
 
     async def fail() -> None:
         raise RuntimeError("a bug")
@@ -185,7 +185,7 @@ async def test_jobs_go_on_behind_one_that_fails() -> None:
 
 async def test_jobs_are_crowded_by_their_number_and_by_their_bytes() -> None:
     tasks, gate = Tasks(), asyncio.Event()
-    jobs = Jobs(tasks, lambda: None)
+    jobs = Jobs(tasks, lambda: None, lambda: True)
 
     async def work() -> None:
         await gate.wait()

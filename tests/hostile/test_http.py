@@ -146,6 +146,38 @@ def hold_bodies(target: Target) -> dict[str, int]:
     return answers
 
 
+def leave_large_answers(target: Target) -> list[int]:
+    """Asks for the large state of a device over many connections and reads nothing; how many were there, and
+    how many of them were cut."""
+    connection = http.client.HTTPConnection("127.0.0.1", target.http_port, timeout=TIMEOUT_S)
+    for number in range(15):
+        body = json.dumps({f"k{number}": "x" * 60_000})
+        connection.request("POST", f"/device/v1/{target.device[1]}/attributes", body, {"Project-Key": target.device[2]})
+        assert connection.getresponse().read() == b'{"result":1}'
+    line = f"GET /api/v1/device/{target.device[0]}/attributes HTTP/1.1"
+    requests = f"{line}\r\nHost: a\r\nAuthorization: Bearer {target.token}\r\n\r\n".encode() * 20
+    cut = 0
+    held: list[socket.socket] = []
+    for _ in target.until_over():
+        if len(held) < 300:
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+            sock.connect(("127.0.0.1", target.http_port))
+            sock.sendall(requests)
+            held.append(sock)
+        hung_up = select.poll()
+        for sock in held:
+            hung_up.register(sock, select.POLLHUP | select.POLLERR)
+        gone = {number for number, _ in hung_up.poll(100 if len(held) == 300 else 0)}
+        cut += len(gone)
+        for sock in [sock for sock in held if sock.fileno() in gone]:
+            held.remove(sock)
+            sock.close()
+    for sock in held:
+        sock.close()
+    return [len(held), cut]
+
+
 def abandon_charts(target: Target) -> int:
     """Asks for charts of a long history and hangs up at once; how many."""
     connection = http.client.HTTPConnection("127.0.0.1", target.http_port, timeout=TIMEOUT_S)
@@ -220,6 +252,13 @@ def test_bodies_that_are_held_are_refused_by_name_and_leave_room_for_others(stan
     outcome = stand.withstand(hold_bodies)
     outcome.check()
     assert outcome.attack[0].keys() == {"503"}
+
+
+def test_large_answers_that_nobody_reads_are_bounded(stand: Stand) -> None:
+    outcome = stand.withstand(leave_large_answers)
+    outcome.check()
+    held, _ = outcome.attack[0]
+    assert held > 0
 
 
 def test_charts_that_nobody_waits_for_are_not_made(stand: Stand) -> None:

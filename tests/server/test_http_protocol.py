@@ -9,6 +9,7 @@ import pytest
 
 from thingstead.config import ApiSettings
 from thingstead.gateway.listening import Port
+from thingstead.mqtt.budget import Budget
 from thingstead.server import http_protocol
 from thingstead.server.http import HttpListener
 from thingstead.server.http_protocol import HEAD_LIMIT_BYTES, HEADERS_LIMIT, PIPELINE_LIMIT_BYTES, BoundedProtocol
@@ -55,6 +56,10 @@ class House:
     @property
     def pipelined_bytes(self) -> int:
         return self.listener._around.pipelined_bytes
+
+    @property
+    def unread_bytes(self) -> int:
+        return self.listener._around.unread.used_bytes
 
 
 @pytest.fixture
@@ -130,6 +135,56 @@ class TestHeaders:
         assert [await answer(reader), await answer(reader)] == [(200, b"/c abc"), (200, b"/d ")]
         assert house.application.seen[1]["headers"] == [(b"host", b"a"), (b"b", b"c")]
         writer.close()
+
+
+class TestAnswersThatNobodyReads:
+    SIZE = 8_000_000  # more than the system takes
+
+    async def unread(self, house: House) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A peer whose answer waits for it."""
+        reader, writer = await house.peer()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        head = b"POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % self.SIZE
+        writer.write(head + b"x" * self.SIZE)
+        seen = len(house.application.seen)
+        await until(lambda: len(house.application.seen) > seen)
+        return reader, writer
+
+    async def test_the_next_request_waits_until_an_answer_was_read(self, house: House) -> None:
+        reader, writer = await self.unread(house)
+        await until(lambda: house.unread_bytes)
+        writer.write(b"GET /b HTTP/1.1\r\nhost: a\r\n\r\n")
+        await until(lambda: house.pipelined_bytes)
+        assert len(house.application.seen) == 1
+        writer.transport.resume_reading()  # type: ignore[attr-defined]
+        assert (await answer(reader))[0] == 200
+        assert await answer(reader) == (200, b"/b ")
+        assert house.unread_bytes == 0
+        writer.close()
+
+    async def test_all_connections_together_have_a_bound(self, house: House) -> None:
+        _, first = await self.unread(house)
+        await until(lambda: house.unread_bytes)
+        around, one = house.listener._around, house.unread_bytes
+        around.unread = Budget(one * 3 // 2)  # the next one has more than its part
+        around.unread.moved(0, one)
+        _, second = await self.unread(house)
+        await until(lambda: len(house.protocols) == 1)
+        assert house.unread_bytes == one
+        first.transport.abort()
+        second.transport.abort()
+        await until(lambda: not house.protocols)
+        assert house.unread_bytes == 0
+
+    async def test_a_peer_that_reads_nothing_is_cut_when_others_are_idle(self, house: House) -> None:
+        _reader, writer = await self.unread(house)
+        await until(lambda: house.unread_bytes and house.listener._around.idle)
+        around = house.listener._around
+        around.close_idle(float("inf"), 0.0)
+        assert len(house.protocols) == 1  # it was not asked before whether it reads
+        around.close_idle(float("inf"), 0.0)
+        await until(lambda: not house.protocols)
+        writer.transport.abort()
 
 
 class TestPipelining:

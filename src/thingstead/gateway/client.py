@@ -303,13 +303,23 @@ class Client(Stream):
     def run(self, job: Job, size_bytes: int = 0) -> None:
         """Runs what must wait for something, one job at a time, in order; dropped when the connection ends."""
         if self._jobs is None:
-            self._jobs = Jobs(self._around.tasks, self._job_done)
+            self._jobs = Jobs(self._around.tasks, self._job_done, lambda: self.writable)
         self._jobs.add(job, size_bytes)
 
     def _job_done(self) -> None:
         self.flush()
-        if self._jobs is not None and not self._jobs.crowded:
+        if self._jobs is None:
+            return
+        if self._jobs.crowded and not self.writable:
+            self.pause(Stream.UNREAD)  # it is not that we do not listen: the peer does not read
             self.resume(_CROWDED)
+        elif not self._jobs.crowded:
+            self.resume(_CROWDED)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._jobs is not None and not self.closing:
+            self._jobs.go_on()
 
     def acknowledged(self) -> None:
         """A commit has ended, and the acknowledgements that waited for it were written."""

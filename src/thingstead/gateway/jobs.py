@@ -23,13 +23,15 @@ class Jobs:
 
     Args:
         done: is called after each job.
+        writable: whether the peer reads its answers; while it does not, no further job is done.
     """
 
-    __slots__ = ("_bytes", "_done", "_tasks", "_waiting", "_working")
+    __slots__ = ("_bytes", "_done", "_tasks", "_waiting", "_working", "_writable")
 
-    def __init__(self, tasks: Tasks, done: Callable[[], None]) -> None:
+    def __init__(self, tasks: Tasks, done: Callable[[], None], writable: Callable[[], bool]) -> None:
         self._tasks = tasks
         self._done = done
+        self._writable = writable
         self._bytes = 0  # of the requests that wait
         self._waiting: list[
             tuple[Job, int]
@@ -44,7 +46,12 @@ class Jobs:
         """Takes a job; ``size_bytes`` of the request that it holds."""
         self._waiting.append((job, size_bytes))
         self._bytes += size_bytes
-        if not self._working:
+        if self._writable():
+            self.go_on()
+
+    def go_on(self) -> None:
+        """The peer reads."""
+        if self._waiting and not self._working:
             self._working = True
             self._tasks.spawn(self._work())
 
@@ -62,6 +69,9 @@ class Jobs:
                     # A bug: logged here, and it costs this request only.
                     log.exception("a request of a device failed")
                 self._done()
+                if not self._writable():
+                    return  # until the peer has read
+                await asyncio.sleep(0)  # a job may not have waited for anything: others have their turn
         finally:
             self._working = False
 

@@ -39,7 +39,8 @@ class _EmbeddedServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second by uvicorn."""
-        self._around.close_idle(asyncio.get_running_loop().time() - self._around.keep_alive_s)
+        now_s = asyncio.get_running_loop().time()
+        self._around.close_idle(now_s - self._around.keep_alive_s, now_s)
         return await super().on_tick(counter)
 
     def _make(self, arrival: Arrival) -> BoundedProtocol:

@@ -6,7 +6,7 @@ from asyncio.events import TimerHandle
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import httptools
 import uvicorn
@@ -18,6 +18,8 @@ from thingstead.gateway.arrivals import Arrival
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.websocket import Registry
 from thingstead.model.addresses import TrustedProxies
+from thingstead.mqtt.budget import Budget
+from thingstead.server.http_refusals import refusal, too_many_connections
 
 HEAD_LIMIT_BYTES = 65_536  # request line and headers of one request
 HEADERS_LIMIT = 128  # of one request, and so many trailers behind its body
@@ -25,6 +27,7 @@ FRAMING_PER_BODY_BYTE = 8  # a body in chunks of one byte has six bytes of frami
 DRAIN_TIMEOUT_S = 10  # how long the rest of a body may come after its request was answered
 PIPELINE_LIMIT_BYTES = 65_536  # behind the request under way, before nothing more is read
 PIPELINES_LIMIT_BYTES = 32 << 20  # the same of all connections; the one that goes over it is cut
+UNREAD_LIMIT_BYTES = 64 << 20  # of the answers of all connections; one with more than its part of it is cut
 PIECE_BYTES = 4_096  # of a body of unknown length, parsed before anybody looks whether its request is complete
 
 MakeWebSocket = Callable[[Registry, Arrival], asyncio.Protocol]
@@ -45,6 +48,7 @@ class Surroundings:
         keep_alive_s: how long a connection may stay open between two requests.
         idle: connections between two requests and since when, the one that is so the longest first.
         pipelined_bytes: that wait behind requests under way.
+        unread: what was answered and is not read by the peers.
     """
 
     head_timeout_s: float
@@ -53,11 +57,17 @@ class Surroundings:
     keep_alive_s: float
     idle: "OrderedDict[BoundedProtocol, float]" = field(default_factory=OrderedDict)
     pipelined_bytes: int = 0
+    unread: Budget = field(default_factory=lambda: Budget(UNREAD_LIMIT_BYTES))
 
-    def close_idle(self, until_s: float) -> None:
-        """Closes the connections that have been idle since before then, by the loop's clock."""
+    def close_idle(self, until_s: float, now_s: float) -> None:
+        """Closes the connections that have been idle since before then, by the loop's clock, or have read nothing of
+        their last answer."""
         while self.idle and next(iter(self.idle.values())) < until_s:
-            self.idle.popitem(last=False)[0].transport.close()
+            connection, _ = self.idle.popitem(last=False)
+            if connection.reads():
+                self.idle[connection] = now_s
+            else:
+                connection.give_up()
 
 
 class _Flow(FlowControl):
@@ -101,6 +111,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _overhead = 0  # bytes of the current request that are not body
     _limit = HEAD_LIMIT_BYTES
     _trailers = 0
+    _unread_bytes = 0  # as the budget knows them
+    _unread_before: int | None = None  # when it was looked at last
     _deadline: TimerHandle | None = None
     _in_head = True
     _message_complete = True
@@ -121,12 +133,45 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
         self._keep(b"")
+        self._note_unread(0)
         self._around.idle.pop(self, None)
         self._arrival.ended()
         super().connection_lost(exc)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if not self._note_unread(self.transport.get_write_buffer_size()):
+            self.transport.abort()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._note_unread(0)
+        if self._unparsed:
+            self.loop.call_soon(self._go_on)
+
+    def _note_unread(self, size: int) -> bool:
+        """So much waits to be read; False where that is more than all connections together leave room for."""
+        unread = self._around.unread
+        unread.moved(self._unread_bytes, size)
+        self._unread_bytes = size
+        return not size or unread.room(size, 0)
+
+    def reads(self) -> bool:
+        """Whether some of an answer waits to be read, and the peer has read of it since it was asked before."""
+        before, now = self._unread_before, self.transport.get_write_buffer_size()
+        self._unread_before = now or None
+        return now > 0 and (before is None or now < before)
+
+    def give_up(self) -> None:
+        """Nobody needs it any more."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
     def data_received(self, data: bytes) -> None:
-        self._around.idle.pop(self, None)
+        if not self.flow.write_paused:
+            self._around.idle.pop(self, None)
         if self._unparsed:
             data = self._unparsed + data
         elif self._in_head and data.endswith(_HEAD_END) and data.count(_HEAD_END) == 1 and not self._busy:
@@ -139,8 +184,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def _busy(self) -> bool:
-        """Whether the request that came last is complete and not answered yet."""
-        return self._message_complete and self.cycle is not None and not self.cycle.response_complete
+        """Whether the request that came last is complete, and not answered yet or its answer not read."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return self._message_complete and (not answered or self.flow.write_paused)
 
     def _keep(self, data: bytes, *, pipelined: bool = False) -> None:
         """Keeps what cannot be parsed yet; what is pipelined is bounded for each connection and for all."""
@@ -287,6 +333,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         self._arrival.proved()
         self._forget_answered()
+        if self.flow.write_paused and not self.pipeline:
+            self._around.idle[self] = self.loop.time()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -321,9 +369,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.transport.abort()
             return
-        body = b'{"message":"Request invalid","hint":"%s"}' % hint
-        head = b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-        self.transport.write(head % (status, len(body)) + body)
+        self.transport.write(refusal(status, hint))
         self.transport.close()
 
     def _believe_proxy(self) -> None:
@@ -350,11 +396,3 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-
-async def too_many_connections(scope: Any, receive: Any, send: Any) -> None:
-    """Answers 429 to a request through a proxy whose sender has its share of connections."""
-    body = b'{"message":"Too many connections of your address are waiting"}'
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"retry-after", b"1")]
-    await send({"type": "http.response.start", "status": 429, "headers": [*headers, (b"connection", b"close")]})
-    await send({"type": "http.response.body", "body": body})
