@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.contract.nouns import device, device_type, project_of
-from tests.storage.test_history import HOURS_OF_BLOCKS
+from tests.storage.history_bench import HOURS_OF_BLOCKS
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.errors import InvalidInput, NotFound

@@ -1,4 +1,4 @@
-"""A database of one small table, and ways to hold its writer still."""
+"""A history on one file; a database of one small table, and ways to hold its writer still."""
 
 import sqlite3
 import threading
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.storage.history_bench import Bench, register_devices
 from thingstead.storage.sqlite.database import Database, connect
 
 
@@ -26,6 +27,16 @@ async def database(path: Path) -> AsyncIterator[Database]:
     database = Database(path, busy_timeout_ms=50)
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """A history of two devices, in a file of its own."""
+    path = tmp_path / "history.db"
+    register_devices(path)
+    bench = await Bench(path).open()
+    yield bench
+    await bench.close()
 
 
 @contextmanager

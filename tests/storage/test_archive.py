@@ -5,13 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.storage.test_history import Bench, Step, bench, leave, make_blocks, pack, register_devices
+from tests.storage.history_bench import Bench, Step, leave, make_blocks, pack, register_devices
 from thingstead.errors import ConfigError
 from thingstead.storage.sqlite.archive import SqliteArchive
 from thingstead.storage.sqlite.check import check
 from thingstead.storage.sqlite.database import connect
-
-__all__ = ["bench"]
 
 
 def points(archive: SqliteArchive, number: int, identifier: str, *window: int) -> list[tuple[int, Any]]:

@@ -5,13 +5,11 @@ import contextlib
 import gc
 import random
 import threading
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.storage.test_history import Bench, register_devices, settle_later
+from tests.storage.history_bench import Bench, settle_later
 from thingstead.errors import InvalidInput
 from thingstead.model.limits import DEVICE_STATE_BYTES, REPORT_BYTES, VALUE_BYTES
 from thingstead.model.report import Report
@@ -22,15 +20,6 @@ from thingstead.storage.sqlite.log import LogReader
 from thingstead.storage.sqlite.records import decode_spooled, nested_bytes
 
 NOISE = random.Random(1)
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    path = tmp_path / "history.db"
-    register_devices(path)
-    bench = await Bench(path).open()
-    yield bench
-    await bench.close()
 
 
 def text(size: int) -> str:

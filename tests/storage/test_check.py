@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.contract.nouns import project_of
+from tests.storage.history_bench import Bench, make_blocks, pack
 from tests.storage.test_damage import spoil_page_with
-from tests.storage.test_history import Bench, make_blocks, pack
 from thingstead.clock import ManualClock
 from thingstead.errors import ConfigError
 from thingstead.storage.sqlite import compaction

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.storage.test_history import Bench, register_devices
+from tests.storage.history_bench import Bench, register_devices
 from thingstead.storage.sqlite.check import check
 
 ROOT = Path(__file__).resolve().parents[2]

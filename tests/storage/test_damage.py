@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.storage.test_history import Bench, bench, make_blocks, pack, register_devices
+from tests.storage.history_bench import Bench, make_blocks, pack, register_devices
 from thingstead.clock import SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.report import Report
@@ -21,7 +21,6 @@ from thingstead.storage.sqlite.ranges import SqliteRanges
 from thingstead.storage.sqlite.records import decode_spooled, decode_values
 from thingstead.storage.sqlite.store import SqliteStore
 
-__all__ = ["bench"]
 PAGE_BYTES = 8192
 LEAVES = (10, 13)  # first bytes of leaf pages of SQLite's trees (https://www.sqlite.org/fileformat.html, 1.6)
 

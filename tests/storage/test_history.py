@@ -2,12 +2,22 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.storage.history_bench import (
+    Bench,
+    Step,
+    leave,
+    make_blocks,
+    pack,
+    pack_and_restart,
+    register_devices,
+    restart,
+    settle_later,
+)
 from thingstead.errors import InvalidInput
 from thingstead.model.report import RECEIVED, Report
 from thingstead.services.commits import committed
@@ -17,109 +27,9 @@ from thingstead.storage.sqlite.database import Database
 from thingstead.storage.sqlite.head_cache import HeadCache
 from thingstead.storage.sqlite.history import SqliteHistory
 from thingstead.storage.sqlite.records import count_values, encode_entries, encode_values
-from thingstead.storage.sqlite.schema import prepare
 from thingstead.storage.sqlite.series import IN_RANGE, select_blocks
 
 ALL = (0, 2**53)
-HOURS_OF_BLOCKS = (
-    "SELECT project_id, hour, sum(points), sum(bytes), sum(begins) FROM ("
-    "SELECT device_number, last_ts / 3600000 AS hour, points, length(data) + length(identifier) + 24 AS bytes,"
-    " 0 AS begins FROM block UNION ALL SELECT device_number, first_ts / 3600000, 0, 0, 1 FROM block)"
-    " JOIN devices ON number = device_number GROUP BY 1, 2 ORDER BY 1, 2"
-)
-
-
-class Bench:
-    """One file with two registered devices (numbers 1 and 2), closed and opened at will."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    async def open(self) -> "Bench":
-        prepare(self.path)
-        self.database = Database(self.path)
-        self.history = SqliteHistory(self.database, pack_interval_s=3600)
-        await self.history.open()
-        return self
-
-    async def close(self) -> None:
-        await self.history.close()
-        await self.database.close()
-
-    async def reopen(self) -> None:
-        await self.close()
-        await self.open()
-
-    async def report(self, ts: int, number: int = 1, received_at: int = 5_000, **attributes: Any) -> None:
-        await committed(self.history.append(Report(number, ts, received_at, attributes)))
-
-    async def points(self, identifier: str, start: int = 0, end: int = 2**53, number: int = 1) -> list[tuple[int, Any]]:
-        found = await self.history.series(number, identifier, start, end, offset=0, limit=10_000)
-        return [(point.ts, point.value) for point in found]
-
-    def hours(self) -> list[Any]:
-        """What is counted of the blocks."""
-        return self.database.reader.execute("SELECT * FROM history_hours ORDER BY 1, 2").fetchall()
-
-    def hours_of_blocks(self) -> list[Any]:
-        """The same, from the blocks."""
-        return self.database.reader.execute(HOURS_OF_BLOCKS).fetchall()
-
-    async def current(self, number: int = 1) -> dict[str, tuple[int, Any]]:
-        return {name: (known.ts, known.value) for name, known in (await self.history.current(number)).items()}
-
-
-def register_devices(path: Path) -> None:
-    from thingstead.storage.sqlite.database import connect
-
-    prepare(path)
-    connection = connect(path)
-    connection.execute("PRAGMA foreign_keys=OFF")
-    for number in (1, 2):
-        connection.execute(
-            "INSERT INTO devices (number, id, project_id, name, descr, tags, access_token, view_token, device_code,"
-            " create_time, search_text) VALUES (?, ?, 'p', 'n', '', '{}', ?, ?, 'c', 0, '')",
-            (number, f"device{number}", f"token{number}", f"view{number}"),
-        )
-    connection.close()
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    path = tmp_path / "history.db"
-    register_devices(path)
-    bench = await Bench(path).open()
-    yield bench
-    await bench.close()
-
-
-Step = Callable[[Bench], Any]
-
-
-async def leave(bench: Bench) -> None:
-    """Nothing happens between writing and reading."""
-
-
-async def pack(bench: Bench) -> None:
-    await bench.history.packer.pack()
-
-
-async def make_blocks(bench: Bench) -> None:
-    await bench.history.packer.pack(whole=True)
-
-
-async def settle_later(bench: Bench) -> None:
-    await pack(bench)
-    await bench.history.packer.compactor.settle(list(bench.history.heads._heads.values()))
-
-
-async def restart(bench: Bench) -> None:
-    await bench.reopen()
-
-
-async def pack_and_restart(bench: Bench) -> None:
-    await pack(bench)
-    await restart(bench)
 
 
 between = pytest.mark.parametrize("step", [leave, pack, make_blocks, settle_later, restart, pack_and_restart])
@@ -363,66 +273,6 @@ async def test_a_device_cannot_make_up_attributes_without_end(bench: Bench) -> N
         await bench.report(1001, one_more=1)
     await bench.report(1001, a0="still accepted")
     assert (await bench.current())["a0"] == (1001, "still accepted")
-
-
-async def test_producers_are_held_back_while_much_waits_and_released_after(tmp_path: Path) -> None:
-    path = tmp_path / "history.db"
-    register_devices(path)
-    database = Database(path)
-    history = SqliteHistory(database, waiting_limit=10)
-    await history.open()
-    for ts in range(10):
-        commit = history.append(Report(1, ts, 1, {"x": ts}))
-    assert history.congested
-    relieved: list[bool] = []
-    history.on_relief(lambda: relieved.append(history.congested))
-    await committed(commit)
-    await committed(history.append(Report(1, 11, 1, {"x": 1})))
-    assert relieved == [False]
-    await history.close()
-    await database.close()
-
-
-async def test_producers_held_back_by_unpacked_points_are_released_by_packing_alone(tmp_path: Path) -> None:
-    path = tmp_path / "history.db"
-    register_devices(path)
-    database = Database(path)
-    history = SqliteHistory(database, pack_points=10, pack_interval_s=3600)
-    await history.open()
-    await history.packer.compactor.lock.acquire()  # nothing is packed before everything is committed
-    for ts in range(50):
-        commit = history.append(Report(1, ts, 1, {"x": ts}))
-    await committed(commit)
-    assert bool(history.congested) is True  # bool: mypy would take the value for final
-    relieved = asyncio.Event()
-    history.on_relief(relieved.set)
-    history.packer.compactor.lock.release()
-    await asyncio.wait_for(relieved.wait(), 10)
-    assert bool(history.congested) is False
-    await history.close()
-    await database.close()
-
-
-async def test_devices_that_fill_their_blocks_at_the_same_time_hold_nobody_back(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("thingstead.storage.sqlite.history.OVERDUE_LIMIT", 100)
-    history = bench.history
-    relieved = asyncio.Event()
-    async with history.packer.compactor.lock:  # blocks are made more slowly than points come
-        for ts in range(2 * BLOCK_POINTS):
-            history.append(Report(1 + ts % 2, ts, 1, {"x": ts}))
-        await bench.report(0, x=0)
-        await history.packer.pack()
-        assert history.packer.compactor.due_points == 2 * BLOCK_POINTS + 1
-        before = history.congested
-        for ts in range(100):
-            history.append(Report(1 + ts % 2, 10_000 + ts, 1, {"x": ts}))
-        await bench.report(20_000, x=0)
-        await history.packer.pack()
-        assert (before, history.congested) == (False, True)
-        history.on_relief(relieved.set)
-    await asyncio.wait_for(relieved.wait(), 10)
 
 
 async def test_packing_ends_although_it_was_just_asked_for(tmp_path: Path) -> None:

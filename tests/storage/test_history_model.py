@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.storage.test_history import Bench, register_devices
+from tests.storage.history_bench import Bench, register_devices
 from thingstead.model.report import RECEIVED, Report
 from thingstead.services.commits import committed
 from thingstead.storage.sqlite import compaction

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.storage.history_bench import Bench, pack, settle_later
 from tests.storage.test_damage import quarantine
-from tests.storage.test_history import Bench, bench, pack, settle_later
 from thingstead.clock import SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.report import Report
@@ -16,8 +16,6 @@ from thingstead.storage.sqlite.database import connect
 from thingstead.storage.sqlite.records import decode_spooled
 from thingstead.storage.sqlite.repeating import Repeating
 from thingstead.storage.sqlite.store import SqliteStore
-
-__all__ = ["bench"]
 
 
 def refuse(path: Path, table: str, device_number: int | None) -> None:

@@ -3,26 +3,20 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.storage.test_history import Bench, register_devices
+from tests.storage.history_bench import Bench
 from thingstead.model.report import Report
 from thingstead.services.commits import committed
 from thingstead.storage.sqlite import compactor
 from thingstead.storage.sqlite.packing_worker import PackingWorker
 
 
-@pytest.fixture
-async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+@pytest.fixture(autouse=True)
+def all_is_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compactor, "MANY_POINTS", 1)
-    path = tmp_path / "history.db"
-    register_devices(path)
-    bench = await Bench(path).open()
-    yield bench
-    await bench.close()
 
 
 async def flood(bench: Bench, first: int) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.storage.test_history import Bench, bench, make_blocks, pack, register_devices
+from tests.storage.history_bench import Bench, make_blocks, pack, register_devices
 from thingstead.errors import InvalidInput
 from thingstead.model.report import AggregateFunction, Bucket, Report, SpanBucket
 from thingstead.model.spans import FixedSpans
@@ -25,7 +25,6 @@ from thingstead.storage.counters import COUNTERS
 from thingstead.storage.sqlite import compaction
 from thingstead.storage.sqlite.ranges import SqliteRanges
 
-__all__ = ["bench"]
 NO_LIMIT = 2**53
 
 values = st.integers(-5, 5) | st.sampled_from([0.5, -2.25, 1e300, True, "x", None, [1]])
