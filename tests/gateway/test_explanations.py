@@ -128,3 +128,20 @@ def test_a_topic_that_devices_listen_to_is_told_from_one_that_they_publish() -> 
 @pytest.mark.parametrize("topic_filter", ["#", "attributes/+", "command/send/1000", "data/a/set", "$share/g/+/push"])
 def test_a_filter_that_something_may_match_needs_no_explanation(topic_filter: str) -> None:
     assert explain_filter(topic_filter, gateway=False) is None
+
+
+async def test_a_sub_device_that_may_not_be_made_is_refused_in_the_acknowledgement_in_its_turn(house: House) -> None:
+    gateway = await house.device(conn_type="3")
+    peer = await house.log_in(gateway, V5)
+    announced = b'{"device":"new","type_key":"nosuchtype"}'
+    peer.send(report(1, announced, topic="gateway/connect"), report(2, b'{"x":1}'))
+    refused: Any = await peer.receive(Puback)
+    assert (refused.packet_id, refused.reason_code) == (1, ReasonCode.NOT_AUTHORIZED)
+    assert "no type has this type_key" in refused.properties[Property.REASON_STRING]
+    accepted: Any = await peer.receive(Puback)
+    assert (accepted.packet_id, accepted.reason_code) == (2, ReasonCode.SUCCESS)
+
+    peer.send(report(3, announced, topic="gateway/connect", qos=2))
+    received: Any = await peer.receive(Pubrec)
+    assert (received.packet_id, received.reason_code) == (3, ReasonCode.SUCCESS)
+    assert received.properties == refused.properties

@@ -60,12 +60,13 @@ async def committed(pending: Pending, refusal: str) -> None:
 class _Group:
     """Answers in a row that wait for the same commit."""
 
-    __slots__ = ("answers", "counted", "pending")
+    __slots__ = ("answers", "counted", "late", "pending")
 
     def __init__(self, pending: Pending) -> None:
         self.pending = pending
         self.answers: list[bytes] = []
         self.counted = 0
+        self.late: Callable[[], bytes] | None = None  # makes the first answer, once ``pending`` has ended
 
 
 class Acknowledgements:
@@ -89,7 +90,7 @@ class Acknowledgements:
     @property
     def waiting(self) -> int:
         """Answers that have not been released."""
-        return sum(len(group.answers) for group in self._groups)
+        return sum(len(group.answers) + (group.late is not None) for group in self._groups)
 
     def add(self, pending: Pending | None, answer: bytes, counted: int) -> bool:
         """Takes an answer to be released after ``pending``; ``counted`` is 1 where it acknowledges QoS 1.
@@ -108,6 +109,14 @@ class Acknowledgements:
         if group.pending.done:
             self._ended(group.pending.error)
         return True
+
+    def add_late(self, pending: Pending, answer: Callable[[], bytes], counted: int) -> None:
+        """Takes an answer that is made when ``pending``, which no other message waits for, is done."""
+        group = self._begin(pending)
+        group.late = answer
+        group.counted += counted
+        if pending.done:
+            self._ended(pending.error)
 
     def add_run(self, pending: Pending, answers: list[bytes], counted: int) -> None:
         """Takes answers to be released after ``pending``; so many of them acknowledge QoS 1."""
@@ -133,6 +142,8 @@ class Acknowledgements:
             error = group.pending.error
             if error is not None:
                 break
+            if group.late is not None:
+                answers.append(group.late())
             answers += group.answers
             counted += group.counted
         if answers:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from thingstead.errors import Unavailable
+from thingstead.gateway import answers
 from thingstead.gateway.acknowledgements import Acknowledgements, Pending
 from thingstead.gateway.counters import Counters
 from thingstead.gateway.handshake import TOPIC_ALIAS_MAXIMUM, Terms, explained
@@ -13,6 +14,7 @@ from thingstead.mqtt.decoder import Packet
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish, Pubrec, Pubrel
 from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.commits import RefusableCommit
 
 V5 = ProtocolVersion.V5
 _PUBACK = 0x4002_0000  # a PUBACK that says no more than its packet identifier is four bytes: this number plus it
@@ -69,7 +71,9 @@ class Uplink:
         except Unavailable:
             self._inbound.refused(packet.packet_id)
             raise
-        if qos == 1:
+        if type(pending) is RefusableCommit and qos and self._version is V5:
+            self._answer_late(pending, packet)
+        elif qos == 1:
             if (reason_code or reason) and self._version is V5:
                 acknowledgement = explained(Puback, packet.packet_id, reason_code, reason, self._terms)
             else:
@@ -89,6 +93,23 @@ class Uplink:
         elif pending is not None or answer is not None:
             # Nothing acknowledges QoS 0, but what waits for its commit counts: it must not fill the store alone.
             self._answer(pending, answer or b"", 0)
+
+    def _answer_late(self, pending: RefusableCommit, packet: Publish) -> None:
+        """Acknowledges a message of which only its commit says whether it is refused. At QoS 2 the message is received
+        all the same, and the reason alone is told."""
+        packet_id, kind = packet.packet_id, Puback if packet.qos == 1 else Pubrec
+
+        def acknowledgement() -> bytes:
+            refusal = pending.refusal
+            if refusal is None:
+                return kind(packet_id).serialize(self._version)
+            reason_code = answers.reason_code(refusal) if kind is Puback else ReasonCode.SUCCESS
+            return explained(kind, packet_id, reason_code, refusal.message, self._terms)
+
+        whole = self._plane.received(packet_id, pending) if kind is Pubrec else None
+        self._acknowledgements.add_late(whole or pending, acknowledgement, int(kind is Puback))
+        if kind is Pubrec:
+            self._plane.forward()
 
     def publish_run(self, packets: Sequence[Packet]) -> int:
         """Takes PUBLISH packets from the front, which are alike, as far as the plane takes them in one go; returns how

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeGuard
 
+from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.storage.base import Commit
 
 
@@ -45,3 +46,21 @@ class TaskCommit:
 
     def on_done(self, callback: Callable[[Exception | None], None]) -> None:
         self.task.add_done_callback(lambda task: callback(self.error))
+
+
+class RefusableCommit(TaskCommit):
+    """A coroutine whose refusal is known only when it ends: the peer's fault is no failure, but :attr:`refusal`."""
+
+    @property
+    def error(self) -> Exception | None:
+        error = super().error
+        return None if _is_refusal(error) else error
+
+    @property
+    def refusal(self) -> ThingsteadError | None:
+        error = super().error
+        return error if _is_refusal(error) else None
+
+
+def _is_refusal(error: Exception | None) -> TypeGuard[ThingsteadError]:
+    return isinstance(error, ThingsteadError) and not isinstance(error, Unavailable)

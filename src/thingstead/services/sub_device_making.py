@@ -31,11 +31,11 @@ class SubDeviceMaker:
         self._logs = logs
         self._made = Rations(clock, MADE_BURST, MADE_INTERVAL_S)
 
-    async def make(self, link: GatewayLink, address: str, type_key: str) -> Device | None:
-        """The sub-device with this address, under the type with this TypeKey; None where that is refused, which stands
-        in the log of the gateway's rejected messages then.
+    async def make(self, link: GatewayLink, address: str, type_key: str) -> Device:
+        """The sub-device with this address, under the type with this TypeKey.
 
         Raises:
+            ThingsteadError: why it is refused, which stands in the log of the gateway's rejected messages, too.
             Unavailable: it cannot be kept now.
         """
         try:
@@ -45,9 +45,9 @@ class SubDeviceMaker:
         except ThingsteadError as exc:
             reason = f"the sub-device {address[: limits.SUB_ADDRESS_LENGTH]!r} was not made: {exc.message}"
             self._logs.rejected(link.device, "gateway/connect", reason, (), b"")
-            return None
+            raise
 
-    async def _make(self, link: GatewayLink, address: str, type_key: str) -> Device | None:
+    async def _make(self, link: GatewayLink, address: str, type_key: str) -> Device:
         gateway = link.device
         if address != trimmed_key(address):
             raise InvalidInput.field("device", "must be in NFC, without white space at its ends")
@@ -63,4 +63,7 @@ class SubDeviceMaker:
         new = NewDevice(name=address, type_id=device_type.id, gateway_id=gateway.id, sub_address=address)
         with suppress(Conflict):  # it was announced twice at once
             await self._devices.create(gateway.project_id, new)
-        return await self._store.devices.find_by_sub_address(gateway.id, address)
+        made = await self._store.devices.find_by_sub_address(gateway.id, address)
+        if made is None:
+            raise Conflict("the sub-device was removed meanwhile")
+        return made

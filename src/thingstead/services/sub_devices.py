@@ -9,7 +9,7 @@ from thingstead.config import ApiSettings
 from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.device import Device, DeviceFilter, Page
 from thingstead.model.messages import PresenceChanged, SessionsRevoked, SubDeviceAdded
-from thingstead.services.commits import TaskCommit, committed
+from thingstead.services.commits import RefusableCommit, TaskCommit, committed
 from thingstead.services.control import ControlService
 from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.devices import DeviceService
@@ -124,10 +124,8 @@ class SubDeviceService:
         return self._by_device.get(device_id)
 
     async def _connect_made(self, link: GatewayLink, address: str, type_key: str) -> None:
-        """Makes a sub-device that its gateway has announced, and takes it online; a refusal is noted."""
+        """Makes a sub-device that its gateway has announced, and takes it online. A refusal is noted, and raised."""
         made = await self._maker.make(link, address, type_key)
-        if made is None:
-            return
         await self._enter(link, made)
         opened = self._presence.heard(link.sub_devices[address])
         if opened is not None:
@@ -137,11 +135,12 @@ class SubDeviceService:
 
     def connect(self, link: GatewayLink, payload: bytes) -> Outcome:
         """``gateway/connect`` with ``{"device": address}``: the sub-device is online once the commit has ended. With a
-        ``type_key`` beside it (``product`` is understood, too) one that does not exist is made."""
+        ``type_key`` beside it (``product`` is understood, too) one that does not exist is made, unless that is refused:
+        the outcome's commit is a :class:`RefusableCommit`."""
         body = decode_object(payload)
         address, type_key = body.get("device"), body.get("type_key") or body.get("product")
         if isinstance(address, str) and isinstance(type_key, str) and address not in link.sub_devices:
-            return Outcome(TaskCommit(self._connect_made(link, address, type_key)), ())
+            return Outcome(RefusableCommit(self._connect_made(link, address, type_key)), ())
         return Outcome(self._presence.heard(self._named(link, body)), ())
 
     def disconnect(self, link: GatewayLink, payload: bytes) -> Outcome:
