@@ -52,3 +52,25 @@ def stand(start_stand: StartStand) -> Stand:
 def test_small_frames_without_end_keep_nobody_waiting(stand: Stand, attack: Attack) -> None:
     outcome = stand.withstand(attack)
     outcome.check()
+
+
+def begin_frames(target: Target) -> int:
+    """Begins frames over many connections that never log in, and holds them; how many."""
+    held: list[socket.socket] = []
+    for _ in target.until_over():
+        if len(held) == 300:
+            held.pop(0).close()
+        sock = socket.create_connection(("127.0.0.1", target.http_port), timeout=TIMEOUT_S)
+        held.append(sock)
+        sock.sendall(HANDSHAKE)
+        sock.recv(4_096)
+        sock.sendall(b"\x82\xff" + (65_000).to_bytes(8, "big") + b"\0\0\0\0" + b"\x10" * 64_000)
+    for sock in held:
+        sock.close()
+    return len(held)
+
+
+def test_frames_that_have_begun_take_little(stand: Stand) -> None:
+    outcome = stand.withstand(begin_frames)
+    outcome.check()
+    assert outcome.attack[0] > 0

@@ -9,7 +9,6 @@ import pytest
 
 from thingstead.config import ApiSettings
 from thingstead.gateway.listening import Port
-from thingstead.mqtt.budget import Budget
 from thingstead.server import http_protocol
 from thingstead.server.http import HttpListener
 from thingstead.server.http_protocol import HEAD_LIMIT_BYTES, HEADERS_LIMIT, PIPELINE_LIMIT_BYTES, BoundedProtocol
@@ -165,9 +164,8 @@ class TestAnswersThatNobodyReads:
     async def test_all_connections_together_have_a_bound(self, house: House) -> None:
         _, first = await self.unread(house)
         await until(lambda: house.unread_bytes)
-        around, one = house.listener._around, house.unread_bytes
-        around.unread = Budget(one * 3 // 2)  # the next one has more than its part
-        around.unread.moved(0, one)
+        one = house.unread_bytes
+        house.listener._around.unread._limit_bytes = one * 3 // 2  # the next one has more than its part
         _, second = await self.unread(house)
         await until(lambda: len(house.protocols) == 1)
         assert house.unread_bytes == one

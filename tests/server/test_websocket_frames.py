@@ -18,6 +18,7 @@ from thingstead.gateway.websocket import (
     TURN_FRAMES,
     WebSocketConnection,
 )
+from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
 from thingstead.mqtt.decoder import Decoder
 from thingstead.mqtt.protocol import ProtocolVersion
@@ -294,3 +295,25 @@ class TestTurns:
         ends.unread_bytes = 0
         connection.data_received(frame(PING, b"again"))
         assert frames_of(b"".join(ends.written)) == [(PONG, b"again")]
+
+
+async def test_frames_that_have_begun_have_a_bound_for_all_connections() -> None:
+    budget, cut, connections = Budget(100_000), list[int](), list[WebSocketConnection]()
+    for number in range(3):
+        ends = Ends()
+        ends.abort = lambda number=number: cut.append(number)  # type: ignore[method-assign, misc]
+        connection = WebSocketConnection(ends, MqttSettings(), ends, incomplete=budget)
+        connection.connection_made(ends)
+        connection.data_received(handshake())
+        connections.append(connection)
+    for connection, size in zip(connections, (50_000, 50_000, 500), strict=True):
+        connection.data_received(frame(BINARY, b"x" * 60_000)[:size])
+        for _ in range(10):
+            await asyncio.sleep(0)
+        if cut and connection is connections[cut[0]]:
+            connection.connection_lost(None)
+    assert set(cut) == {1}
+    assert budget.used_bytes == 50_500
+    for connection in connections:
+        connection.connection_lost(None)
+    assert budget.used_bytes == 0

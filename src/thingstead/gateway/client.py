@@ -16,6 +16,7 @@ from thingstead.gateway.reachability import give_up_after
 from thingstead.gateway.stream import Stream
 from thingstead.gateway.surroundings import Surroundings
 from thingstead.gateway.uplink import Uplink
+from thingstead.mqtt.budget import Part
 from thingstead.mqtt.connection_packets import PINGRESP, Auth, Connect, Disconnect, Pingreq
 from thingstead.mqtt.decoder import Decoder, Packet
 from thingstead.mqtt.protocol import ProtocolVersion
@@ -47,6 +48,7 @@ class Client(Stream):
         "_around",
         "_connect",
         "_decoder",
+        "_incomplete",
         "_jobs",
         "_packet_timer",
         "_plane",
@@ -70,6 +72,7 @@ class Client(Stream):
         self._decoder = Decoder(
             around.settings.max_packet_size_bytes, max_connect_size_bytes=around.settings.max_connect_size_bytes
         )
+        self._incomplete = Part(around.bounds.incomplete)  # of the packet that has begun
         self._timer = SilenceTimer(around.silences, self)
         self._packet_timer: SilenceTimer | None = None  # made for the first packet that comes in pieces
         self._connect: Connect | None = None  # while it is admitted
@@ -103,10 +106,16 @@ class Client(Stream):
             self._take(packets)
             if self._decoder.incomplete:
                 self._await_rest(begun=begun or bool(packets))
+            if self._decoder.incomplete or self._incomplete.held_bytes:
+                self._note_incomplete()
         except Exception:
             # A bug: logged here, and it costs this connection only.
             log.exception("a connection failed", remote_address=self.remote_address)
             self.abort("it failed")
+
+    def _note_incomplete(self) -> None:
+        if not self._incomplete.hold(self._decoder.buffered_bytes) and not self.closing:
+            self._broken(MqttError(ReasonCode.QUOTA_EXCEEDED, "too much of other packets is held in memory"))
 
     def _await_rest(self, *, begun: bool) -> None:
         """A packet that has begun must come to its end in time, however many bytes keep coming. While the client is
@@ -129,6 +138,7 @@ class Client(Stream):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop_timers()
+        self._incomplete.hold(0)
         self._around.clients.discard(self)
         self.counters.connections -= 1
         if self._jobs is not None:

@@ -129,7 +129,8 @@ class Gateway:
 
     def websocket(self, registry: Registry, arrival: Arrival) -> WebSocketConnection:
         """The server's end of a new WebSocket connection, which carries MQTT."""
-        return WebSocketConnection(self.client(arrival), self._surroundings.settings, registry, arrival)
+        around = self._surroundings
+        return WebSocketConnection(self.client(arrival), around.settings, registry, arrival, around.bounds.incomplete)
 
     async def stop(self) -> None:
         """Closes the ports, tells every client that the server shuts down, and ends their sessions."""

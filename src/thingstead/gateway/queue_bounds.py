@@ -5,6 +5,7 @@ from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.outbound import Outbound
 
 QUEUE_LIMIT = 1_000  # messages at QoS 1 and 2 that may wait for a device without a session that outlives its connection
+INCOMPLETE_LIMIT_BYTES = 64 << 20  # of packets and frames that have begun; twice the largest packet, where that is more
 
 
 class QueueBounds:
@@ -12,6 +13,7 @@ class QueueBounds:
 
     Attributes:
         in_flight_max_bytes: of messages that are on their way to one client.
+        incomplete: of packets that have begun, of all clients, and of frames of WebSockets.
         unread: of the bytes that were written to clients, and that they have not read.
     """
 
@@ -20,6 +22,7 @@ class QueueBounds:
         self._max_bytes = settings.queue_max_bytes
         self._budget = Budget(settings.queues_max_bytes)
         self.in_flight_max_bytes = settings.in_flight_max_bytes
+        self.incomplete = Budget(max(INCOMPLETE_LIMIT_BYTES, 2 * settings.max_packet_size_bytes))
         self.unread = Budget(settings.send_buffers_max_bytes)
 
     def of_session(self) -> Outbound:

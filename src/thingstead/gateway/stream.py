@@ -7,7 +7,7 @@ from typing import cast
 import structlog
 
 from thingstead.gateway.arrivals import Arrival
-from thingstead.mqtt.budget import Budget
+from thingstead.mqtt.budget import Budget, Part
 
 log = structlog.get_logger("thingstead.gateway")
 
@@ -33,7 +33,6 @@ class Stream(asyncio.Protocol):
         "_answered_bytes",
         "_arrival",
         "_blocked",
-        "_budget",
         "_cutter",
         "_loop",
         "_out",
@@ -42,7 +41,7 @@ class Stream(asyncio.Protocol):
         "_rest",
         "_send_buffer_max_bytes",
         "_transport",
-        "_unread_bytes",
+        "_unread",
         "_writable_again",
         "_written_bytes",
         "closing",
@@ -57,9 +56,8 @@ class Stream(asyncio.Protocol):
     def __init__(
         self, send_buffer_max_bytes: int, arrival: Arrival | None = None, unread: Budget | None = None
     ) -> None:
-        self._budget = unread
+        self._unread = Part(unread)  # written, and not read by the peer
         self._blocked = False  # much waits to be read by the peer
-        self._unread_bytes = 0  # so many, as the budget knows them
         self._answered_bytes = 0  # written as answers since then
         self._written_bytes = 0  # in all
         self._loop = asyncio.get_running_loop()
@@ -80,7 +78,7 @@ class Stream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
-        self._note_unread(0)
+        self._unread.hold(0)
         self._arrival.ended()
         self._writable_again = None
         if self._cutter is not None:
@@ -122,7 +120,7 @@ class Stream(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._blocked = False
         self._answered_bytes = 0
-        self._note_unread(0)
+        self._unread.hold(0)
         self.resume(self.UNREAD)
         if self._writable_again is not None and not self.closing:
             self._writable_again()
@@ -196,16 +194,7 @@ class Stream(asyncio.Protocol):
         if not self._blocked:
             return False
         size = self._transport.get_write_buffer_size()
-        return size > self._send_buffer_max_bytes // 2 or not self._note_unread(size)
-
-    def _note_unread(self, size: int) -> bool:
-        """So much waits to be read; False where that is more than all connections together leave room for."""
-        if self._budget is None:
-            return True
-        if size != self._unread_bytes:
-            self._budget.moved(self._unread_bytes, size)
-            self._unread_bytes = size
-        return not size or self._budget.room(size, 0)
+        return size > self._send_buffer_max_bytes // 2 or not self._unread.hold(size)
 
     @property
     def read_bytes(self) -> int:
@@ -223,7 +212,7 @@ class Stream(asyncio.Protocol):
             self._out.clear()
         elif self._out and self._write_out():
             size = self._transport.get_write_buffer_size()
-            if size > self._send_buffer_max_bytes or (self._blocked and not self._note_unread(size)):
+            if size > self._send_buffer_max_bytes or (self._blocked and not self._unread.hold(size)):
                 self.overflowed()
 
     def _write_out(self) -> bool:

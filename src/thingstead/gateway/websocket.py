@@ -18,6 +18,7 @@ from websockets.typing import Subprotocol
 from thingstead.config import MqttSettings
 from thingstead.gateway.arrivals import Arrival
 from thingstead.gateway.stream import TURN_BYTES
+from thingstead.mqtt.budget import Budget, Part
 
 PATH = "/mqtt"
 # [MQTT-6.0.0-3] [MQTT-6.0.0-4] The client offers "mqtt", and the server selects it; clients of MQTT 3.1 offer
@@ -75,6 +76,7 @@ class WebSocketConnection(asyncio.Protocol):
         client: gets the stream, once the handshake is done.
         settings: frames may be as long as packets, or :data:`FRAME_LEAST_LIMIT_BYTES`.
         arrival: where the connection comes from; it is told of the end.
+        incomplete: of the frames of all connections; over it, those with more than their part of it are cut.
     """
 
     __slots__ = (
@@ -85,8 +87,10 @@ class WebSocketConnection(asyncio.Protocol):
         "_events",
         "_frame_max_bytes",
         "_held",
+        "_incomplete",
         "_loop",
         "_open",
+        "_parsing_bytes",
         "_protocol",
         "_reading",
         "_registry",
@@ -98,7 +102,12 @@ class WebSocketConnection(asyncio.Protocol):
     _transport: asyncio.Transport
 
     def __init__(
-        self, client: MqttEnd, settings: MqttSettings, registry: Registry, arrival: Arrival | None = None
+        self,
+        client: MqttEnd,
+        settings: MqttSettings,
+        registry: Registry,
+        arrival: Arrival | None = None,
+        incomplete: Budget | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._client = client
@@ -112,6 +121,8 @@ class WebSocketConnection(asyncio.Protocol):
             max_size=(None, min(self._frame_max_bytes, STRANGER_FRAME_LIMIT_BYTES)),
             logger=websockets_log,
         )
+        self._incomplete = Part(incomplete)
+        self._parsing_bytes = 0  # of a frame that has begun
         self._open = False  # from the handshake to the close frame, whose ever it is
         self._attached = False  # the client was told of the connection
         self._rest = b""  # what came, of which the parser has had the first …
@@ -137,6 +148,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._open = False
         self._rest = b""
         self._events.clear()
+        self._incomplete.hold(0)
         self._registry.discard(self)
         self._arrival.ended()
         if self._attached:
@@ -164,6 +176,8 @@ class WebSocketConnection(asyncio.Protocol):
             log.exception("a websocket failed")
             self.abort()
             return
+        if not self._incomplete.hold(self._parsing_bytes + len(self._rest) - self._at):
+            self.abort()
         if self._turning:
             self._loop.call_soon(self._next_turn)
         self._regulate()
@@ -190,6 +204,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._rest, self._at = b"", 0
         self._protocol.receive_data(piece)
         self._events += self._protocol.events_received()
+        self._parsing_bytes = 0 if self._events else self._parsing_bytes + len(piece)
         if not self._events:
             self._send()
         return len(piece)

@@ -28,3 +28,21 @@ class Budget:
     def moved(self, before_bytes: int, after_bytes: int) -> None:
         """A queue holds another number of bytes than before."""
         self.used_bytes += after_bytes - before_bytes
+
+
+class Part:
+    """What one of those who share a budget holds. Without a budget it may hold anything."""
+
+    __slots__ = ("_budget", "held_bytes")
+
+    def __init__(self, budget: Budget | None) -> None:
+        self._budget = budget
+        self.held_bytes = 0
+
+    def hold(self, size: int) -> bool:
+        """From now on it holds so much; False where that is more than its part."""
+        if self._budget is None:
+            return True
+        self._budget.moved(self.held_bytes, size)
+        self.held_bytes = size
+        return not size or self._budget.room(size, 0)

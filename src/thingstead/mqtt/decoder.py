@@ -129,6 +129,11 @@ class Decoder:
         self.error: MqttError | None = None
 
     @property
+    def buffered_bytes(self) -> int:
+        """Of the packet that has begun."""
+        return len(self._buffer)
+
+    @property
     def incomplete(self) -> bool:
         """Whether the beginning of a packet waits for its rest."""
         return bool(self._buffer)

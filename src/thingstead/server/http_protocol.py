@@ -18,7 +18,7 @@ from thingstead.gateway.arrivals import Arrival
 from thingstead.gateway.proxy_protocol import Peer
 from thingstead.gateway.websocket import Registry
 from thingstead.model.addresses import TrustedProxies
-from thingstead.mqtt.budget import Budget
+from thingstead.mqtt.budget import Budget, Part
 from thingstead.server.http_refusals import refusal, too_many_connections
 
 HEAD_LIMIT_BYTES = 65_536  # request line and headers of one request
@@ -104,6 +104,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, {})
         self._around = around
         self._arrival = arrival
+        self._unread = Part(around.unread)  # of its answers
 
     flow: "_Flow"
     _unparsed = b""  # a head that is not complete, or what is pipelined
@@ -111,7 +112,6 @@ class BoundedProtocol(HttpToolsProtocol):
     _overhead = 0  # bytes of the current request that are not body
     _limit = HEAD_LIMIT_BYTES
     _trailers = 0
-    _unread_bytes = 0  # as the budget knows them
     _unread_before: int | None = None  # when it was looked at last
     _deadline: TimerHandle | None = None
     _in_head = True
@@ -133,28 +133,21 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
         self._keep(b"")
-        self._note_unread(0)
+        self._unread.hold(0)
         self._around.idle.pop(self, None)
         self._arrival.ended()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        if not self._note_unread(self.transport.get_write_buffer_size()):
+        if not self._unread.hold(self.transport.get_write_buffer_size()):
             self.transport.abort()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._note_unread(0)
+        self._unread.hold(0)
         if self._unparsed:
             self.loop.call_soon(self._go_on)
-
-    def _note_unread(self, size: int) -> bool:
-        """So much waits to be read; False where that is more than all connections together leave room for."""
-        unread = self._around.unread
-        unread.moved(self._unread_bytes, size)
-        self._unread_bytes = size
-        return not size or unread.room(size, 0)
 
     def reads(self) -> bool:
         """Whether some of an answer waits to be read, and the peer has read of it since it was asked before."""
