@@ -11,7 +11,7 @@ from tests.services.conftest import NOW, Workshop
 from tests.storage.test_full_disk import nothing_can_be_written, until
 from thingstead.errors import Conflict, DeviceOffline, InvalidInput, NotFound, ReplyTimeout
 from thingstead.model import limits
-from thingstead.model.device import Device, DeviceSession
+from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.device_type import AttributeDefinition, CommandDefinition, Functions, Parameter
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued
 from thingstead.services import command_moves, control
@@ -273,6 +273,16 @@ async def test_a_reply_to_nothing_is_accepted_and_counts_as_an_uplink(workshop: 
     device = await workshop.add_device()
     await reply(workshop, device, 1000, b'{"method":"otaFinished","params":{}}')
     assert (await workshop.store.devices.get_view("p1", device.id)).active == {"command_reply": NOW}
+
+
+async def test_a_reply_to_nothing_stands_in_the_log_of_the_device(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    await reply(workshop, device, 1000, b'{"method":"restart","params":{},"id":77}')
+    entries, _ = await workshop.logs.list_page(device, "rejected", Page())
+    assert [(entry.body["topic"], entry.body["reason"]) for entry in entries] == [
+        ("command/reply", "no command with the id 77 and the method restart is open: the reply answers none")
+    ]
+    assert entries[0].body["payload"] == '{"method":"restart","params":{},"id":77}'
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from tests.services.conftest import NOW, Workshop
 from thingstead.errors import FieldError
 from thingstead.model.device import DeviceSession, Page
 from thingstead.services.commits import committed
-from thingstead.services.device_logs import BURST, EXCERPT_BYTES, INTERVAL_S, excerpt
+from thingstead.services.device_logs import BURST, EXCERPT_BYTES, INTERVAL_S, KINDS, excerpt
 
 
 async def test_a_rejection_says_where_why_and_what(workshop: Workshop) -> None:
@@ -34,6 +34,22 @@ async def test_a_babbling_device_gets_few_entries_and_the_others_are_counted(wor
     assert total == BURST + 1
     assert entries[0].body["suppressed"] == 1000 - BURST
     assert (await workshop.logs.list_page(quiet, "rejected", Page()))[1] == 1
+
+
+async def test_a_topic_that_is_refused_all_the_time_hides_no_other(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    for number in range(200):
+        workshop.logs.rejected(device, f"event/report/{number}", "refused", (), b"")
+    workshop.logs.rejected(device, "attribute", "the topic means nothing here", (), b"")
+    for number in range(200):
+        workshop.logs.rejected(device, f"topic{number}", "the topic means nothing here", (), b"")
+    workshop.clock.advance(int(INTERVAL_S * 1000))
+    workshop.logs.rejected(device, "attributes", "refused", (), b"")
+    await committed(workshop.store.history.touch(device.number, "data", NOW))
+    entries, total = await workshop.logs.list_page(device, "rejected", Page(records=100))
+    assert total == BURST + KINDS + 1
+    assert [entry.body["topic"] for entry in entries].count("attribute") == 1
+    assert sum(entry.body["suppressed"] for entry in entries) + total == 402
 
 
 def test_an_excerpt_is_text_where_it_can_be_read() -> None:

@@ -39,6 +39,18 @@ async def test_a_wrong_project_key_is_not_told_apart_from_a_wrong_token(workshop
     assert wrong_key.value.message == wrong_token.value.message
 
 
+async def test_a_log_in_with_the_wrong_project_key_stands_in_the_log_of_the_device(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    with pytest.raises(NotAuthenticated):
+        await workshop.presence.authenticate(device.access_token, "key-p2", "192.0.2.1")
+    await committed(workshop.store.history.touch(device.number, "data", NOW))
+    entries, _ = await workshop.logs.list_page(device, "rejected", Page())
+    assert [entry.body["reason"] for entry in entries] == [
+        "a log-in from 192.0.2.1: the AccessToken is right, the ProjectKey is wrong"
+    ]
+    assert "key-p2" not in str(entries)
+
+
 async def test_a_takeover_is_one_event_and_the_old_session_ends_unheard(workshop: Workshop) -> None:
     heard: list[PresenceChanged] = []
     workshop.bus.subscribe(PresenceChanged, heard.append)

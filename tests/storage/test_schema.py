@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import structlog
 
 from thingstead.errors import ConfigError
 from thingstead.storage.migrate import Migration, load_migrations
@@ -38,6 +39,13 @@ def test_a_new_file_gets_every_migration(path: Path) -> None:
     application_id, version, tables = state(path)
     assert (application_id, version) == (APPLICATION_ID, len(load_migrations("thingstead.storage.sqlite")))
     assert {"projects", "devices", "sessions", "report_log"} <= tables
+
+
+def test_the_log_names_migrations_of_an_older_file_and_not_those_that_make_a_new_one(path: Path) -> None:
+    with structlog.testing.capture_logs() as lines:
+        prepare(path, [FIRST])
+        prepare(path, [FIRST, SECOND])
+    assert [line["file"] for line in lines] == ["0002_second.sql"]
 
 
 def test_an_older_file_gets_what_is_new_and_keeps_its_rows(path: Path) -> None:

@@ -80,8 +80,8 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
     rules = AlarmRuleService(store, bus, clock, watches)
     daily = config.storage.project_daily_max_bytes
     ingest = IngestService(store, bus, clock, watches, DailyQuota(clock, daily) if daily else None)
-    control = ControlService(store, bus, clock, ingest)
     logs = DeviceLogService(store, clock)
+    control = ControlService(store, bus, clock, ingest, logs)
     log_ins = LogIns(clock, account, config.http)
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins)
     return Platform(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import structlog
 
 from thingstead.bus.base import Bus
@@ -11,6 +12,7 @@ from thingstead.model.device import Device
 from thingstead.model.messages import CommandChanged
 from thingstead.services.command_moves import CommandMoves
 from thingstead.services.commits import committed
+from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.rations import Rations
 from thingstead.storage.base import CommandStore, Store
 
@@ -23,11 +25,12 @@ UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S = 3, 60.0  # replies of one device th
 class CommandReplies:
     """Takes replies in, and moves the commands that they answer."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, moves: CommandMoves) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, moves: CommandMoves, logs: DeviceLogService) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self._moves = moves
+        self._logs = logs
         self._unsolicited = Rations(clock, UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S)
 
     async def take(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> None:
@@ -41,15 +44,18 @@ class CommandReplies:
         else:
             news_id = topic_id or 0 if body_id is None else body_id
             news = CommandChanged(device.id, "", news_id, str(method) if method else "", "replied", reply=body)
-            self._log_unsolicited(device, method)
+            self._log_unsolicited(device, news_id, body)
             self._bus.publish(news)
         await committed(self._store.history.touch(device.number, "command_reply", now))
 
-    def _log_unsolicited(self, device: Device, method: Any) -> None:
+    def _log_unsolicited(self, device: Device, command_id: int, body: dict[str, Any]) -> None:
         suppressed = self._unsolicited.take(device.number)
         if suppressed is not None:
+            method = str(body.get("method"))[:64]
             event = "a device replied to no open command"
-            log.info(event, device=device.id, method=str(method)[:64], suppressed=suppressed)
+            log.info(event, device=device.id, command_id=command_id, method=method, suppressed=suppressed)
+            reason = f"no command with the id {command_id} and the method {method} is open: the reply answers none"
+            self._logs.rejected(device, "command/reply", reason, (), msgspec.json.encode(body))
 
 
 async def find_answered(

@@ -24,6 +24,7 @@ from thingstead.services.command_moves import REPLY_LIFETIME_MS, CommandMoves
 from thingstead.services.command_news import PendingCommand, PendingCommands, issued
 from thingstead.services.command_replies import CommandReplies
 from thingstead.services.commits import TaskCommit, committed
+from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.ingest import IngestService, Outcome
 from thingstead.services.payloads import decode_object, leave_out_of_range
 from thingstead.services.periodic import Periodic
@@ -40,14 +41,14 @@ MAX_WAIT_MS = 7 * 24 * 3600 * 1000  # how long a command may wait for an offline
 class ControlService:
     """Pushes, cloud attributes, commands and their replies."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, ingest: IngestService) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, ingest: IngestService, logs: DeviceLogService) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self._ingest = ingest
         self._waiting: dict[str, asyncio.Future[CommandChanged]] = {}  # by row id: the next news of it
         self._moves = CommandMoves(store, bus, clock)
-        self._replies = CommandReplies(store, bus, clock, self._moves)
+        self._replies = CommandReplies(store, bus, clock, self._moves, logs)
         self._subscription = bus.subscribe(CommandChanged, self._heard)
         self._expiry = Periodic("command expiry", EXPIRY_INTERVAL_S, self.expire_due)
 

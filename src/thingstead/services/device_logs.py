@@ -18,21 +18,26 @@ REASON_CHARACTERS, ERRORS_NOTED = 512, 20  # in an entry
 EXCERPT_BYTES = 1_024  # of a payload, in an entry
 BURST = 10  # rejections of one device that get an entry at once …
 INTERVAL_S = 6.0  # … and how long it takes until it may have one more; the others are counted
+KIND_INTERVAL_S = 60.0  # beyond that, topics that had no entry for so long have one …
+KINDS = 10  # … so many of one device at once, and then one in such an interval
 
 
 class DeviceLogService:
-    """Writes and reads device logs. Rejections of one device are rationed, so that a babbling one fills no disk."""
+    """Writes and reads device logs. Rejections of one device are rationed, so that a babbling one fills no disk; one
+    topic that is refused all the time does not hide the others."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._rations = Rations(clock, BURST, INTERVAL_S)
+        self._kinds = Rations(clock, 1, KIND_INTERVAL_S)  # by device and topic, without what may be an id
+        self._rare = Rations(clock, KINDS, KIND_INTERVAL_S)
         self.rejections = 0
 
     def rejected(self, device: Device, topic: str, reason: str, errors: Sequence[FieldError], payload: bytes) -> None:
         """Notes that a message of a device, or a part of it, was refused. Never raises for a full store."""
         self.rejections += 1
-        suppressed = self._rations.take(device.number)
+        suppressed = self._take(device.number, topic)
         if suppressed is None:
             return
         body = {
@@ -46,6 +51,14 @@ class DeviceLogService:
             self._store.device_logs.append(device.number, "rejected", self._clock.now_ms(), body)
         except ThingsteadError:
             self._rations.give_back(device.number, suppressed)
+
+    def _take(self, number: int, topic: str) -> int | None:
+        """How many rejections of the device had no entry since the last one; None where this one has none."""
+        rare = self._kinds.take((number, *topic.split("/")[:2])) is not None
+        suppressed = self._rations.take(number)
+        if suppressed is None and rare and self._rare.take(number) is not None:
+            return self._rations.excuse(number)
+        return suppressed
 
     def data(self, device: Device, identifier: str, direction: str, payload: bytes) -> Commit:
         """Notes custom data that came up or went down."""

@@ -84,7 +84,8 @@ class PresenceService:
         them may have lost its certificate: a right one always passes, and only wrong ones are throttled.
 
         Raises:
-            NotAuthenticated: no such certificate; never says which half was wrong.
+            NotAuthenticated: no such certificate; never says which half was wrong. Where it was the ProjectKey, the
+                device's log says so.
             TooManyRequests: the same, and too many before it were wrong, from this address.
         """
         device = await self._store.devices.find_by_access_token(access_token)
@@ -93,8 +94,12 @@ class PresenceService:
             if project.accepts_key(project_key, self._clock.now_ms()):
                 self.previous_key_log_ins += project_key == project.previous_project_key
                 return device
+            reason = f"a log-in from {remote_host}: the AccessToken is right, the ProjectKey is wrong"
+            self._logs.rejected(device, "log-in", reason, (), b"")
         self._log_ins.devices.failed(remote_host, "" if device is None else device.id)
-        raise NotAuthenticated("the device certificate is not valid")
+        raise NotAuthenticated(
+            "the device certificate is not valid: it is the AccessToken of a device and the ProjectKey of its project"
+        )
 
     async def open(self, device: Device, session: DeviceSession) -> None:
         """Makes ``session`` the device's live session; any other one, on whichever node, must then end. On return the

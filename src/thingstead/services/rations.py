@@ -50,6 +50,12 @@ class Rations:
         suppressed, ration.suppressed = ration.suppressed, 0
         return suppressed
 
+    def excuse(self, key: Hashable) -> int:
+        """What :meth:`take` did not allow is noted all the same: how many others were not since the last one."""
+        ration = self._rations[key]
+        suppressed, ration.suppressed = ration.suppressed - 1, 0
+        return suppressed
+
     def give_back(self, key: Hashable, suppressed: int) -> None:
         """What :meth:`take` allowed could not be noted; it counts among the suppressed."""
         ration = self._rations.get(key)

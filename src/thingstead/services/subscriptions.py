@@ -52,7 +52,9 @@ class SubscriptionService:
         right = hmac.compare_digest(known, hash_secret(view_secret))
         if project is None or not right:
             self._log_ins.subscribers.failed(remote_host, "" if project is None else project.id)
-            raise NotAuthenticated("ProjectViewKey or ProjectViewSecret is wrong")
+            raise NotAuthenticated(
+                "ProjectViewKey or ProjectViewSecret is wrong; the user name of a device is its AccessToken"
+            )
         return project
 
     def card(self, number: int) -> DeviceCard | None:

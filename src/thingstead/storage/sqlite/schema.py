@@ -48,8 +48,11 @@ def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
                 _check(connection, path, newest)
         with closing(connect(path)) as connection:
             _add_functions(connection)
-            for migration in migrations[_pragma(connection, "user_version") :]:
+            before = _pragma(connection, "user_version")
+            for migration in migrations[before:]:
                 _apply(connection, migration)
+                if before:  # nobody needs to know how a new file came about
+                    log.info("database migrated", file=migration.file_name, version=migration.version)
     except (sqlite3.Error, OSError) as exc:
         kind = Unavailable if _is_transient(exc, path) else ConfigError
         raise kind(f"{path}: cannot be used as a database: {exc}") from exc
@@ -127,7 +130,6 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    log.info("database migrated", version=migration.version, file=migration.file_name)
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
