@@ -7,6 +7,7 @@ import pytest
 from tests.contract.conftest import Backend
 from tests.contract.nouns import NOW, device, device_type
 from thingstead.errors import Conflict, NotFound
+from thingstead.model.device import Page
 from thingstead.model.device_type import AttributeDefinition, EventDefinition, Functions, Parameter
 from thingstead.storage.base import Store
 
@@ -48,7 +49,7 @@ async def test_types_are_listed_oldest_first(store: Store) -> None:
         await store.device_types.create(device_type(type_id, create_time=create_time))
     await store.device_types.create(device_type("d", "theirs"))
 
-    assert [item.id for item in await store.device_types.list_all("ours")] == ["c", "a", "b"]
+    assert [item.id for item in (await store.device_types.list_page("ours", Page(records=100)))[0]] == ["c", "a", "b"]
 
 
 async def test_a_type_knows_how_many_devices_it_has(store: Store) -> None:
@@ -72,7 +73,7 @@ async def test_a_type_knows_how_many_devices_it_has(store: Store) -> None:
 
 
 async def _counts(store: Store) -> dict[str, int]:
-    listed = {item.id: item.device_count for item in await store.device_types.list_all("ours")}
+    listed = {item.id: item.device_count for item in (await store.device_types.list_page("ours", Page(records=100)))[0]}
     assert listed == {type_id: (await store.device_types.get("ours", type_id)).device_count for type_id in listed}
     return listed
 

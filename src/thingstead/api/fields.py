@@ -80,6 +80,19 @@ class ShortListQuery(msgspec.Struct, frozen=True, kw_only=True):
         return Listed(items=part, total=len(items), page_total=-(-len(items) // self.page_records))
 
 
+class WholeListQuery(PageQuery, frozen=True, kw_only=True):
+    """Which part of a list is wanted that the reference knows without pages; without a wish all of it."""
+
+    page: PageNumber | None = None  # type: ignore[assignment]
+    page_records: PageRecords | None = None  # type: ignore[assignment]
+
+    def to_page(self) -> Page:
+        if self.page is None and self.page_records is None and self.cursor is None:
+            return Page(records=limits.TYPES_COUNT)
+        records = limits.PAGE_RECORDS_DEFAULT if self.page_records is None else self.page_records
+        return PageQuery(page=self.page or 1, page_records=records, cursor=self.cursor).to_page()
+
+
 class TagsBody(msgspec.Struct, frozen=True, kw_only=True):
     """Tags to add or replace; others stay."""
 

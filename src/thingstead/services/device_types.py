@@ -11,6 +11,7 @@ from thingstead.clock import Clock
 from thingstead.errors import Conflict, InvalidInput, NotFound, Unavailable
 from thingstead.model import ids, limits
 from thingstead.model.definition import check_functions
+from thingstead.model.device import Page
 from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
 from thingstead.model.limits import Problems
 from thingstead.model.messages import DeviceTypeChanged
@@ -41,9 +42,9 @@ class DeviceTypeService:
         self._bus = bus
         self._clock = clock
 
-    async def list_all(self, project_id: str) -> list[DeviceType]:
-        """Oldest first."""
-        return await self._store.device_types.list_all(project_id)
+    async def list_page(self, project_id: str, page: Page) -> tuple[list[DeviceType], int]:
+        """One page, oldest first, without their definitions, and how many there are in all."""
+        return await self._store.device_types.list_page(project_id, page)
 
     async def get(self, project_id: str, type_id: str) -> DeviceType:
         if not limits.is_id(type_id):

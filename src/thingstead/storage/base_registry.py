@@ -107,8 +107,8 @@ class DeviceTypeStore(Protocol):
 
     async def find_by_type_key(self, project_id: str, type_key: str) -> DeviceType | None: ...
 
-    async def list_all(self, project_id: str) -> list[DeviceType]:
-        """Oldest first."""
+    async def list_page(self, project_id: str, page: Page) -> tuple[list[DeviceType], int]:
+        """One page, oldest first, without their definitions, and how many there are in all."""
         ...
 
     async def count(self, project_id: str) -> int: ...

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api.registry.house import Api, House
+from thingstead.model import limits
 from thingstead.model.messages import DeviceTypeChanged
 
 TEMPERATURE = {
@@ -43,7 +44,7 @@ async def test_types_are_listed_from_the_oldest(api: Api, stranger: Api, house: 
     second = await api.new_type(name="second")
     await api.new_device(type=first)
     info = await api.get("device_types")
-    assert info.keys() == {"items"}
+    assert (info.keys(), info["total"], info["page_total"]) == ({"items", "total", "page_total"}, 2, 1)
     assert [item["id"] for item in info["items"]] == [first, second]
     assert info["items"][0] == {
         "id": first,
@@ -55,6 +56,34 @@ async def test_types_are_listed_from_the_oldest(api: Api, stranger: Api, house: 
         "conn_protocol": "9",
         "conn_type": "3",
     }
+
+
+async def test_types_come_all_at_once_unless_pages_are_asked_for(api: Api, house: House) -> None:
+    made = []
+    for number in range(23):
+        made.append(await api.new_type(name=f"type {number}", functions=FUNCTIONS))
+        house.clock.advance(1)
+    assert [item["id"] for item in (await api.get("device_types"))["items"]] == made
+    page = await api.get("device_types", page="2")
+    assert ([item["id"] for item in page["items"]], page["total"], page["page_total"]) == (made[20:], 23, 2)
+    assert len((await api.get("device_types", page_records="5"))["items"]) == 5
+    found, cursor = [], "start"
+    while cursor:
+        page = await api.get("device_types", cursor=cursor, page_records="10")
+        found += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    assert found == made
+    assert (await api.refusal("GET", "device_types", page_records="101")).fields == {"page_records"}
+
+
+async def test_types_that_are_too_large_for_one_answer_are_refused_without_pages(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await api.new_type(tags={f"tag{number}": "x" * 500 for number in range(20)})
+    monkeypatch.setattr(limits, "PAGE_BYTES", 25_000)
+    assert (await api.refusal("GET", "device_types")).fields == {"page_records"}
+    assert len((await api.get("device_types", page_records="2"))["items"]) == 2
 
 
 async def test_a_type_is_read_with_its_key_and_its_definition(api: Api, house: House) -> None:

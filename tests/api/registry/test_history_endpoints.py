@@ -136,6 +136,7 @@ async def test_retention_shows_rules_and_what_is_kept(api: Api, stranger: Api, h
     assert (mode["identifier"], t["identifier"], t["points"], t["days"]) == ("mode", "t", 10, 0)
     assert (t["oldest_ts"], t["newest_ts"]) == (0, 9 * HOUR // 2)
     assert (await stranger.refusal("GET", f"device/{device_id}/retention")).errcode == 404
+    assert await api.get(f"device/{device_id}/retention", page="2", page_records="1") == [t]
 
 
 async def test_only_an_administrator_sets_retention(api: Api, house: House) -> None:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import Call, Endpoint
-from thingstead.api.fields import Created, Descr, KeysBody, Name, TagsBody, TagsMember
+from thingstead.api.fields import Created, Descr, KeysBody, Listed, Name, TagsBody, TagsMember, WholeListQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
 from thingstead.services.device_types import NewDeviceType
@@ -28,12 +28,6 @@ class DeviceTypeItem(msgspec.Struct, frozen=True, kw_only=True):
     device_count: int
     conn_protocol: str
     conn_type: str
-
-
-class DeviceTypeItems(msgspec.Struct, frozen=True, kw_only=True):
-    """All device types of the project."""
-
-    items: list[DeviceTypeItem]
 
 
 class DeviceTypeDetail(DeviceTypeItem, frozen=True, kw_only=True):
@@ -82,10 +76,12 @@ def _item(device_type: DeviceType) -> DeviceTypeItem:
     return msgspec.convert(device_type, DeviceTypeItem, from_attributes=True)
 
 
-async def device_types(call: Call) -> DeviceTypeItems:
-    """All of them, the oldest first."""
-    types = await call.platform.device_types.list_all(call.caller.project_id)
-    return DeviceTypeItems(items=[_item(device_type) for device_type in types])
+async def device_types(call: Call) -> Listed[DeviceTypeItem]:
+    """The oldest comes first. Without `page`, `page_records` and `cursor` all of them; where these are more than a page
+    may have in bytes, `page_records` is needed."""
+    page = call.query.to_page()
+    types, total = await call.platform.device_types.list_page(call.caller.project_id, page)
+    return listed([_item(device_type) for device_type in types], total, page)
 
 
 async def create_type(call: Call) -> CreatedType:
@@ -155,7 +151,8 @@ ENDPOINTS = (
         summary="List device types",
         handler=device_types,
         tag=TAG,
-        info=DeviceTypeItems,
+        query=WholeListQuery,
+        info=Listed[DeviceTypeItem],
     ),
     Endpoint(
         method="POST",

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.fields import Identifier
+from thingstead.api.fields import Identifier, PageNumber, PageRecords
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.retention import RetentionPolicy, RetentionRule
@@ -74,6 +74,13 @@ async def put_retention(call: Call) -> RetentionChange:
     return change
 
 
+class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which attributes are wanted, by identifier."""
+
+    page: PageNumber = 1
+    page_records: PageRecords | None = None
+
+
 async def preview_retention(call: Call) -> WouldDrop:
     """What these rules would drop if they were in force now. Changes nothing."""
     would_drop: WouldDrop = await call.platform.retention.changes.test(call.caller.project_id, call.body.policy())
@@ -87,11 +94,14 @@ async def take_back(call: Call) -> None:
 
 async def device_retention(call: Call) -> list[SeriesRetention]:
     """By attribute: for how long it is kept, how many points there are, the oldest and the newest one. Points of the
-    last hours are not counted yet."""
+    last hours are not counted yet. Without `page_records` all attributes, of which a device has at most some
+    thousands."""
     items: list[SeriesRetention] = await call.platform.retention.series_info(
         call.caller.project_id, call.path["device_id"]
     )
-    return items
+    query: SeriesQuery = call.query
+    records = query.page_records or max(1, len(items))
+    return items[(query.page - 1) * records : query.page * records]
 
 
 ENDPOINTS = (
@@ -143,6 +153,7 @@ ENDPOINTS = (
         summary="Read what is kept of a device's history",
         handler=device_retention,
         tag=TAG,
+        query=SeriesQuery,
         info=list[SeriesRetention],
         refusals=(NotFound,),
         extension=True,

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from thingstead.client.call import Call, Created, Nothing, members
+from thingstead.client.call import Call, Created, Nothing, Page, members
 from thingstead.client.http import segment
 from thingstead.model.device_type import ConnProtocol, ConnType, Functions
 
@@ -23,12 +23,6 @@ class DeviceType(msgspec.Struct, frozen=True, kw_only=True):
     conn_type: str
 
 
-class DeviceTypes(msgspec.Struct, frozen=True, kw_only=True):
-    """All device types of the project."""
-
-    items: list[DeviceType]
-
-
 class DeviceTypeDetail(DeviceType, frozen=True, kw_only=True):
     """A device type with its definition."""
 
@@ -43,9 +37,9 @@ class CreatedType(Created, frozen=True, kw_only=True):
     type_key: str
 
 
-def list_all() -> Call[DeviceTypes]:
-    """Oldest first."""
-    return Call("GET", "/device_types", DeviceTypes)
+def list_all() -> Call[Page[DeviceType]]:
+    """All of them in one page, oldest first."""
+    return Call("GET", "/device_types", Page[DeviceType])
 
 
 def create(

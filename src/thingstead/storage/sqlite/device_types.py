@@ -5,11 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from thingstead.errors import Conflict, NotFound
+from thingstead.model.device import Page
 from thingstead.model.device_type import DeviceType
 from thingstead.storage.sqlite.access import Access
 from thingstead.storage.sqlite.layout import Layout, to_json
+from thingstead.storage.sqlite.paging import Order, read_page
 
 DEVICE_TYPES = Layout("device_types", DeviceType, json=("tags", "functions"), counted=("device_count",))
+_LISTED = DEVICE_TYPES.select.replace("functions", "'{}'")  # definitions may be large, and no list shows them
 
 
 class SqliteDeviceTypes:
@@ -42,11 +45,12 @@ class SqliteDeviceTypes:
         [(count,)] = self._access.all(sql, (project_id,))
         return int(count)
 
-    async def list_all(self, project_id: str) -> list[DeviceType]:
-        def run(connection: sqlite3.Connection) -> list[DeviceType]:
-            return [DEVICE_TYPES.load(row) for row in connection.execute(sql, (project_id,))]
+    async def list_page(self, project_id: str, page: Page) -> tuple[list[DeviceType], int]:
+        def run(connection: sqlite3.Connection) -> tuple[list[DeviceType], int]:
+            order, where = Order(("create_time", "id")), "project_id = ?"
+            rows, total = read_page(connection, _LISTED, "device_types", where, (project_id,), order, page)
+            return [DEVICE_TYPES.load(row) for row in rows], total
 
-        sql = f"{DEVICE_TYPES.select} WHERE project_id = ? ORDER BY create_time, id"
         return await self._access.read(run)
 
     async def count(self, project_id: str) -> int:
