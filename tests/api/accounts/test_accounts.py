@@ -232,6 +232,12 @@ async def test_a_project_has_no_more_administrators_than_the_limit(
 
 async def test_the_project_of_the_token(tenant: Tenant, neighbor: Tenant) -> None:
     info = (await tenant.app("GET", "project"))["info"]
-    assert info == {"id": tenant.credentials.project_id, "name": "Thingstead", "descr": "", "tags": {}}
+    assert info == {
+        "id": tenant.credentials.project_id,
+        "name": "Thingstead",
+        "descr": "",
+        "tags": {},
+        "timezone": "+00:00",
+    }
     assert await tenant.info("GET", "project") == info
     assert (await neighbor.info("GET", "project"))["id"] == neighbor.credentials.project_id

@@ -124,7 +124,7 @@ async def test_a_command_whose_connection_cannot_take_it_is_refused(api: Api, ho
         ({}, {"method"}),
         ({"method": ""}, {"method"}),
         ({"method": "a b"}, {"method"}),
-        ({"method": "m", "params": [], "id": "7"}, {"params", "id"}),
+        ({"method": "m", "params": [1], "id": "7"}, {"params", "id"}),
         ({"method": "m", "id": -1, "wait_ms": -1}, {"id", "wait_ms"}),
         ({"method": "m", "id": 2**53 + 1}, {"id"}),
         ({"method": "turn", "params": {"by": 10}}, {"params.by"}),

@@ -125,7 +125,7 @@ async def test_every_bad_field_of_a_type_is_named_by_its_path(api: Api) -> None:
         ({}, {"name"}),
         ({"name": "n", "conn_type": "4", "conn_protocol": 1}, {"conn_type", "conn_protocol"}),
         ({"name": "n", "auto_create": "yes"}, {"auto_create"}),
-        ({"name": "n", "functions": []}, {"functions"}),
+        ({"name": "n", "functions": [1]}, {"functions"}),
         ({"name": "n", "functions": {"attributes": {}}}, {"functions.attributes"}),
         (
             {"name": "n", "functions": {"attributes": [{"data_type": "float"}], "events": [5]}},
