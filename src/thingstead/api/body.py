@@ -16,6 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 T = TypeVar("T")
 
 DISCARD_LIMIT_BYTES = 4 * 1024 * 1024  # read past the limit, so that the peer gets to see the refusal
+TURN_BYTES = 65_536  # of a body from which on it is decoded in its turn
 BODIES_LIMIT_BYTES = 64 << 20  # of the bodies of all requests that are not answered; twice the largest, where more
 
 
@@ -34,6 +35,7 @@ class Bodies:
     def __init__(self, body_limit_bytes: int) -> None:
         self._budget = Budget(max(BODIES_LIMIT_BYTES, 2 * body_limit_bytes))
         self._held_bytes: dict[str, int] = {}  # by owner
+        self._turn = asyncio.Lock()
 
     @property
     def held_bytes(self) -> int:
@@ -43,6 +45,17 @@ class Bodies:
     def held(self, owner: str) -> "Held":
         """For one request of an owner."""
         return Held(self, owner)
+
+    async def in_turn(self, size: int, work: Callable[[], T]) -> T:
+        """What ``work`` makes of a body of this size. Large ones that are whole at the same time are worked on one
+        after the other, and everybody else has a turn after each."""
+        if size < TURN_BYTES:
+            return work()
+        async with self._turn:
+            try:
+                return work()
+            finally:
+                await asyncio.sleep(0)
 
     def take(self, owner: str, size: int) -> None:
         """Raises Unavailable where that is more than the owner's part."""

@@ -67,7 +67,8 @@ class Operation:
         with self._bodies.held(caller.project_id or call.remote_address) as held:
             limit_bytes, timeout_s = self._body_limit_bytes, self._settings.body_timeout_s
             given = await read_decoded(scope, receive, limit_bytes, timeout_s, held)
-            call.body = self._decode(b"{}" if not given and self.endpoint.body_optional else given, warnings)
+            given = b"{}" if not given and self.endpoint.body_optional else given
+            call.body = await self._bodies.in_turn(len(given), lambda: self._decode(given, warnings))
             return await self._handle(call, receive, warnings)
 
     async def _handle(self, call: Call, receive: Receive, warnings: list[FieldError]) -> Any:

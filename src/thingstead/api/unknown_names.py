@@ -30,10 +30,12 @@ def unknown_of_body(
     if not shape.binds:
         return None
 
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(dict[str, msgspec.Raw] if shape.is_flat else Any).decode
+
     def look(body: bytes) -> list[FieldError]:
         found: list[FieldError] = []
         try:
-            _walk(shape, msgspec.json.decode(body), None, found)
+            _walk(shape, decode(body), None, found)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # it is refused for that
         return found
@@ -69,6 +71,11 @@ class _Shape:
     def binds(self) -> bool:
         """Whether any name could be unknown."""
         return not (self.fields is None and self.values is None and self.items is None)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether only names of the whole could be unknown, so that its members need not be decoded."""
+        return self.fields is not None and self.items is None and not any(each.binds for each in self.fields.values())
 
 
 _ANYTHING = _Shape()

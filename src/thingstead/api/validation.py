@@ -23,6 +23,8 @@ from thingstead.model.wording import json_problem, member_problem
 
 ERRORS_LIMIT = 100  # named in one answer
 NODES_LIMIT = 10_000  # of a body that is refused, that are looked at to name what is wrong with it
+VALUES_COUNT = 1_000_000  # of a body, as its commas tell
+DETAILS_BYTES = 1_048_576  # of a body; of a larger one that is refused, the first thing that is wrong is named
 PATH_KEY_CHARACTERS, PATH_CHARACTERS, MESSAGE_CHARACTERS = 64, 256, 256  # of a name in an answer; what is longer is cut
 QUERY_FIELDS_LIMIT = 100
 QUERY_BYTES_LIMIT = 8_192
@@ -48,6 +50,8 @@ def body_decoder(kind: Any, *, wide_integers: bool = False) -> Callable[[bytes],
     decode = msgspec.json.Decoder(kind).decode
 
     def decode_body(body: bytes) -> Any:
+        if len(body) > VALUES_COUNT and body.count(b",") > VALUES_COUNT:
+            raise InvalidInput.field("body", f"must have at most {VALUES_COUNT:,} commas")
         try:
             if not wide_integers and has_wide_integer(body):
                 raise _wide_integer(body)
@@ -127,6 +131,8 @@ def _is_countable(text: str) -> bool:
 
 def _convert(body: bytes, kind: Any, error: msgspec.ValidationError) -> Any:
     """The body, if it is of this kind but for what is as good as nothing; raises InvalidInput where it is not."""
+    if len(body) > DETAILS_BYTES:
+        raise invalid([_field_error(error, kind, None)])
     try:
         value = msgspec.json.decode(body)
     except msgspec.ValidationError:  # such as 1e999
@@ -183,6 +189,8 @@ class _Search:
     def look_at(self, value: Any, kind: Any, path: "Path") -> None:
         """Adds what is wrong with ``value``: what is wrong with its parts, and only if these are all right itself."""
         self._nodes_left -= 1
+        if kind is msgspec.Raw:  # which any value is
+            return
         try:
             msgspec.convert(value, kind, strict=self._strict)
         except msgspec.ValidationError as exc:

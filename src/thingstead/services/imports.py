@@ -1,5 +1,6 @@
 """Many devices in one call: idempotent by ``device_key``, and one bad row spares the others."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,7 +30,9 @@ from thingstead.services.new_device import (
 )
 from thingstead.storage.base import Store
 
-ROWS_PER_COMMIT = 250  # also how long the event loop is held between two commits: some milliseconds
+ROWS_PER_COMMIT = 250
+ROWS_PER_TURN = 25  # looked at before others have a turn: some milliseconds, whatever is wrong with them
+ROW_LENGTH = 262_144  # bytes; more than the longest texts and tags of a device take
 
 
 class ImportRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,28 +88,47 @@ async def import_devices(store: Store, bus: Bus, clock: Clock, project_id: str, 
     A row whose ``device_key`` the project knows, or that came earlier in the same call, changes nothing of that
     device, but it joins the row's groups. So a call that broke off can be repeated, for rows that have a key. Devices
     with a gateway are told as :class:`SubDeviceAdded`.
+
+    Args:
+        rows: decoded, or as JSON (``msgspec.Raw``), which is decoded a few at a time.
     """
     if len(rows) > limits.IMPORT_ROWS:
         raise InvalidInput.field("devices", f"must have at most {limits.IMPORT_ROWS} entries")
-    names = await _names(store, project_id, rows)
     results: list[RowResult] = []
     for start in range(0, len(rows), ROWS_PER_COMMIT):
         part = _Part(store, bus, clock, project_id)
-        part.check(start, rows[start : start + ROWS_PER_COMMIT], names)
+        decoded = [_decoded(row) for row in rows[start : start + ROWS_PER_COMMIT]]
+        await part.check(start, decoded, await _names(store, project_id, decoded))
         results += await part.add()
     return results
+
+
+def _decoded(row: Any) -> Any:
+    """A row without its JSON; where that cannot be decoded, what is wrong with it."""
+    if not isinstance(row, msgspec.Raw):
+        return row
+    if len(memoryview(row)) > ROW_LENGTH:
+        return FieldError("row", f"must have at most {ROW_LENGTH:,} bytes")
+    try:
+        return msgspec.json.decode(row)
+    except msgspec.ValidationError:  # such as 1e999
+        return FieldError("row", "holds a number that is out of range")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return FieldError("row", "is not JSON in UTF-8")
 
 
 async def _names(store: Store, project_id: str, rows: Sequence[Any]) -> _Names:
     gateways: dict[str, str | None] = {}
     customers: set[str] = set()
-    for gateway_id, customer_id in {_named(row, "gateway", "customer") for row in rows}:
+    for number, (gateway_id, customer_id) in enumerate({_named(row, "gateway", "customer") for row in rows}, 1):
         if gateway_id is not None and gateway_id not in gateways:
             with suppress(NotFound):
                 gateways[gateway_id] = (await store.devices.get_view(project_id, gateway_id)).conn_type
         if customer_id is not None and customer_id not in customers:
             with suppress(NotFound):
                 customers.add((await store.customers.get(project_id, customer_id)).id)
+        if number % ROWS_PER_TURN == 0:
+            await asyncio.sleep(0)
     return _Names(
         await store.device_types.conn_types(project_id, {row["type"] for row in rows if _is_text(row, "type")}),
         frozenset(await store.device_groups.known(project_id, _group_ids(rows))),
@@ -149,7 +171,7 @@ class _Part:
         self._results: dict[int, RowResult] = {}
         self._members: defaultdict[str, list[str]] = defaultdict(list)  # ids of devices by group
 
-    def check(self, start: int, rows: Sequence[Any], names: _Names) -> None:
+    async def check(self, start: int, rows: Sequence[Any], names: _Names) -> None:
         """Takes the rows in; those that are wrong are refused."""
         for index, row in enumerate(rows, start):
             checked = _check_row(index, row, names)
@@ -157,6 +179,8 @@ class _Part:
                 self._results[index] = checked
             else:
                 self._waiting.append(checked)
+            if index % ROWS_PER_TURN == 0:
+                await asyncio.sleep(0)
 
     async def add(self) -> list[RowResult]:
         """Creates the devices, puts them into their groups, and returns the results in the order of the rows."""
@@ -219,6 +243,8 @@ class _Part:
 
 
 def _check_row(index: int, row: Any, names: _Names) -> _Checked | RowResult:
+    if isinstance(row, FieldError):
+        return _refused(index, [row])
     try:
         fields = msgspec.convert(row, ImportRow)
     except msgspec.ValidationError:

@@ -1,10 +1,12 @@
 """Many devices in one call."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from tests.api.registry.house import Api, House
+from thingstead.services.imports import ROW_LENGTH, ROWS_PER_TURN
 
 
 async def import_rows(api: Api, *rows: Any) -> Any:
@@ -141,3 +143,34 @@ async def test_a_device_is_put_behind_a_gateway_by_the_api(api: Api) -> None:
     assert (await api.get("devices", gateway=gateway))["items"] == []
     refusal = await api.refusal("PUT", f"device/{device}/gateway", {"gateway": device, "sub_address": "9"})
     assert refusal.fields == {"gateway"}
+
+
+@pytest.mark.parametrize("row", [b'{"name": "\xff"}', b'{"name": 1e999}', b'{"name": "%s"}' % (b"x" * ROW_LENGTH)])
+async def test_a_row_that_cannot_be_decoded_is_refused_alone(api: Api, row: bytes) -> None:
+    content = b'{"devices": [{"name": "a"}, ' + row + b', {"name": "b"}]}'
+    answer = (await api.client.post("/api/v1/devices_import", content=content)).json()
+    assert [item["result"] for item in answer["info"]["items"]] == ["created", "refused", "created"]
+    assert [error["field"] for error in answer["info"]["items"][1]["errors"]] == ["row"]
+
+
+async def test_a_body_of_millions_of_values_is_refused_unread(api: Api) -> None:
+    content = '{"devices": [' + ",".join(["[]"] * 1_000_002) + "]}"
+    answer = (await api.client.post("/api/v1/devices_import", content=content)).json()
+    assert answer["message"] == "body: must have at most 1,000,000 commas"
+
+
+async def test_others_have_turns_while_rows_are_looked_at(api: Api) -> None:
+    rows = [{"name": "a", **{f"strange{number}": 1 for number in range(20)}}] * 1_000
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.ensure_future(count())
+    info = await import_rows(api, *rows)
+    counting.cancel()
+    assert info["refused"] == 1_000
+    assert turns >= 1_000 // ROWS_PER_TURN

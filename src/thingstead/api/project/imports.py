@@ -1,6 +1,6 @@
 """Many devices in one call."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -16,7 +16,7 @@ class ImportBody(msgspec.Struct, frozen=True, kw_only=True):
     """Devices to be created. A row that is wrong is refused on its own."""
 
     devices: Annotated[
-        list[Any],
+        list[msgspec.Raw],
         Meta(
             max_length=limits.IMPORT_ROWS,
             extra_json_schema={
