@@ -25,14 +25,13 @@ def mosquitto(program: str, running: Running, *arguments: str) -> list[str]:
     return [program, *where, "-u", certificate.access_token, "-P", certificate.project_key, *arguments]
 
 
-@pytest.mark.external("bash", "curl", "mosquitto_pub")
+@pytest.mark.external("bash", "curl")
 def test_the_lines_that_a_first_start_prints_work_when_pasted(tmp_path: Path, start_server: StartServer) -> None:
     server = start_server(tmp_path / "empty", "--print-credentials")
-    assert server.printed("curl -s")  # the last of them
-    lines = [
-        line for line in server.output if line.startswith(("TOKEN=", "DEVICE=", "ACCESS_TOKEN=", "mosquitto", "curl"))
-    ]
-    answer = json.loads(output("bash", "-euc", "".join(lines)))
+    assert server.printed("$DEVICE/attributes")  # the last of them
+    lines = [line for line in server.output if line.startswith(("TOKEN=", "DEVICE=", "ACCESS_TOKEN=", "curl"))]
+    kept, answer = (json.loads(line) for line in output("bash", "-euc", "".join(lines)).splitlines())
+    assert kept == {"result": 1}
     assert [(item["identifier"], item["value"]) for item in answer["info"]] == [("temperature", 21.5)]
 
 

@@ -34,7 +34,7 @@ def test_an_empty_folder_is_initialized_and_the_credentials_printed_once(
     assert first.stop() == 0
     printed = "".join(first.output)
     assert "access_key" in printed
-    assert "mosquitto_pub" in printed
+    assert "$DEVICE/attributes" in printed
     second = start_server(tmp_path / "empty", "--print-credentials")
     assert second.stop() == 0
     assert second.output == []

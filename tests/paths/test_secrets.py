@@ -150,7 +150,7 @@ def test_a_first_start_without_a_terminal_keeps_the_credentials_in_a_file_of_its
 
 def test_a_first_start_prints_the_credentials_where_it_is_asked_to(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(tmp_path / "data", "--print-credentials")
-    assert server.printed("mosquitto_pub")
+    assert server.printed("$DEVICE/attributes")
     assert server.stop() == 0
     assert "secret_key" in "".join(server.output)
     assert not (tmp_path / "data" / "credentials.json").exists()
@@ -164,7 +164,7 @@ def test_a_first_start_on_a_terminal_prints_the_credentials(tmp_path: Path) -> N
     with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environ) as process:
         os.close(theirs)
         printed = b""
-        while b"mosquitto_pub" not in printed:
+        while b"$DEVICE/attributes" not in printed:
             printed += os.read(ours, 65_536)
         process.terminate()
     os.close(ours)

@@ -78,7 +78,7 @@ async def _serve(config: Config, print_credentials: bool) -> None:
 
     async with open_server(config, hand_over=hand_over) as server:
         if server.credentials is not None and print_credentials:
-            click.echo(welcome(server.credentials, config.host, server.http_port, server.mqtt_port))
+            click.echo(welcome(server.credentials, config.host, server.http_port))
         # What is alive now stays alive: the garbage collector need not look at it again and again.
         gc.collect()
         gc.freeze()

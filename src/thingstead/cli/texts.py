@@ -34,11 +34,12 @@ def reachable(host: str) -> str:
     return "localhost" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
 
 
-def quick_start(credentials: Credentials, host: str, http_port: int, mqtt_port: int) -> str:
-    """Shell lines that make a device, report as that device, and read the report. Each uses what those before it set;
-    none is a comment, which not every interactive shell understands."""
+def quick_start(credentials: Credentials, host: str, http_port: int) -> str:
+    """Shell lines that make a device, report as that device, and read the report, with curl alone. Each uses what those
+    before it set; none is a comment, which not every interactive shell understands."""
     name = reachable(host)
-    api = f"http://{f'[{name}]' if ':' in name else name}:{http_port}/api/v1"
+    server = f"http://{f'[{name}]' if ':' in name else name}:{http_port}"
+    api = f"{server}/api/v1"
     keys = json.dumps({key: getattr(credentials, key) for key in ("app_id", "access_key", "secret_key")})
     body = "-H 'Content-Type: application/json' -d"
     bearer = '-H "Authorization: Bearer $TOKEN"'
@@ -47,8 +48,8 @@ def quick_start(credentials: Credentials, host: str, http_port: int, mqtt_port: 
             f"TOKEN=$(curl -s {api}/access_token {body} '{keys}' | {_member('access_token')})",
             f'DEVICE=$(curl -s {api}/device {bearer} {body} \'{{"name": "First device"}}\' | {_member("id")})',
             f"ACCESS_TOKEN=$(curl -s {api}/device/$DEVICE/certificate {bearer} | {_member('access_token')})",
-            f"mosquitto_pub -h {name} -p {mqtt_port} -u $ACCESS_TOKEN -P {credentials.project_key} -q 1"
-            " -t attributes -m '{\"temperature\": 21.5}'",
+            f"curl -s {server}/device/v1/$ACCESS_TOKEN/attributes -H 'Project-Key: {credentials.project_key}'"
+            " -d '{\"temperature\": 21.5}'; echo",
             f"curl -s {api}/device/$DEVICE/attributes {bearer}",
         )
     )
@@ -67,9 +68,9 @@ def kept_in(path: Path) -> str:
     )
 
 
-def welcome(credentials: Credentials, host: str, http_port: int, mqtt_port: int) -> str:
+def welcome(credentials: Credentials, host: str, http_port: int) -> str:
     """What ``serve`` prints once, after it initialized a folder."""
-    lines = quick_start(credentials, host, http_port, mqtt_port)
+    lines = quick_start(credentials, host, http_port)
     return (
         "\nA new data folder was initialized. Keep these credentials, they are shown this once:\n\n"
         f"{credentials_table(credentials)}\n\n"
