@@ -62,6 +62,15 @@ async def test_one_with_more_than_its_part_is_told_and_others_go_on(house: House
     await until(lambda: not incomplete.used_bytes)
 
 
+async def test_of_a_client_that_has_left_nothing_is_held(house: House, incomplete: Budget) -> None:
+    peer = await begin(house, incomplete, 60_000)
+    [client] = house.gateway._clients
+    assert client._decoder.buffered_bytes >= 60_000
+    peer.abort()
+    await until(lambda: not incomplete.used_bytes)
+    assert client._decoder.buffered_bytes == 0
+
+
 async def test_what_is_complete_holds_nothing(house: House, incomplete: Budget) -> None:
     peer = await house.log_in(await house.device(), V5, keep_alive=60)
     for number in range(1, 6):

@@ -139,6 +139,7 @@ class Client(Stream):
         super().connection_lost(exc)
         self._stop_timers()
         self._incomplete.hold(0)
+        self._decoder.discard()
         self._around.clients.discard(self)
         self.counters.connections -= 1
         if self._jobs is not None:

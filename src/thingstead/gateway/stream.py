@@ -78,6 +78,7 @@ class Stream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
+        self._rest = b""
         self._unread.hold(0)
         self._arrival.ended()
         self._writable_again = None

@@ -149,6 +149,8 @@ class WebSocketConnection(asyncio.Protocol):
         self._rest = b""
         self._events.clear()
         self._incomplete.hold(0)
+        self._protocol.reader.discard()
+        self._protocol.parser.close()  # else it and the protocol hold each other until somebody looks for such garbage
         self._registry.discard(self)
         self._arrival.ended()
         if self._attached:

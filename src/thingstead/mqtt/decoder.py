@@ -138,6 +138,10 @@ class Decoder:
         """Whether the beginning of a packet waits for its rest."""
         return bool(self._buffer)
 
+    def discard(self) -> None:
+        """Forgets the packet that has begun: nothing more will come."""
+        self._buffer = bytearray()
+
     def receive_data(self, data: bytes) -> list[Packet]:
         """Takes the next bytes; returns the packets that they complete, in order."""
         if self.error is not None:

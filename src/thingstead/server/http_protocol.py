@@ -137,6 +137,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._around.idle.pop(self, None)
         self._arrival.ended()
         super().connection_lost(exc)
+        if self.cycle is not None:
+            self.cycle.body = bytearray()  # else it lasts until somebody looks for garbage
 
     def pause_writing(self) -> None:
         super().pause_writing()
