@@ -176,7 +176,7 @@ def test_check_config_prints_every_setting_as_serve_would_have_it(tmp_path: Path
 def test_a_wrong_configuration_is_refused_with_code_2_by_every_command(tmp_path: Path, command: str) -> None:
     done = thingstead(command, THINGSTEAD_HTTP_PORT="many", THINGSTEAD_DATA_DIR=str(tmp_path / "data"))
     assert done.returncode == 2
-    assert done.stderr.strip() == "Error: http_port (THINGSTEAD_HTTP_PORT): Expected int, got str, got 'many'"
+    assert done.stderr.strip() == "Error: http_port (THINGSTEAD_HTTP_PORT): must be an integer, got 'many'"
     assert not (tmp_path / "data").exists()
 
 
@@ -254,5 +254,5 @@ def test_check_config_refuses_a_kind_of_port_that_there_is_not(tmp_path: Path) -
     (tmp_path / "thingstead.toml").write_text("[[listeners]]\nkind = 'mqttx'\nport = 1\n")
     refused = thingstead("check-config", "--config", tmp_path / "thingstead.toml")
     assert refused.returncode == 2
-    assert "Expected one of mqtt, mqtts," in refused.stderr
+    assert "listeners[0].kind" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1

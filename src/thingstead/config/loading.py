@@ -1,7 +1,6 @@
 """Reads a configuration from where people give it, and shows it to them."""
 
 import ipaddress
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,9 +12,9 @@ from msgspec import Meta
 from thingstead.config.nearest import nearest
 from thingstead.config.tree import PREFIX, SETTINGS, Config, check_doors
 from thingstead.errors import ConfigError
+from thingstead.wording import member_problem
 
 CONFIG_VARIABLE = "THINGSTEAD_CONFIG"  # names the TOML file, as the flag --config does
-_ENUM_MEMBER = re.compile(r"Invalid enum value .* - at (\$\[\d+\]\.(\w+))")  # of a table
 _BY_VARIABLE = {setting.variable: setting.name for setting in SETTINGS.values()}
 
 
@@ -121,35 +120,34 @@ def _from_text(name: str, text: str) -> Any:
 
 
 def _checked(given: Given) -> Any:
-    """The value in its type. Text is read as a number or a boolean only where it came from a variable or flag."""
+    """The value in its type. Text is read as a number or a truth value only where it came from a variable or flag."""
     kind = SETTINGS[given.name].kind
     strict = not given.origin.startswith((PREFIX, "--"))
     try:
         return msgspec.convert(given.value, kind, strict=strict)
     except msgspec.ValidationError as exc:
-        expected = _expected(get_args(kind)[0], str(exc).replace("`", ""))
+        message, _, where = str(exc).partition(" - at ")
+        part = where.strip("`").removeprefix("$")
         shown = "" if SETTINGS[given.name].secret else f", got {given.value!r}"
-        raise ConfigError(f"{given.name} ({given.origin}): {expected}{shown}") from exc
+        problem = _problem(get_args(kind)[0], message, part)
+        raise ConfigError(f"{given.name}{part} ({given.origin}): {problem}{shown}") from exc
 
 
-def _expected(kind: Any, message: str) -> str:
-    """What a setting may be: ``message``, in other words where it knows some words or is made of tables."""
+def _problem(kind: Any, message: str, part: str) -> str:
+    """What a setting, or a part of one, must be; ``message`` is what msgspec says of it."""
     origin, parts = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return f"Expected one of {', '.join(map(str, parts))}"
     if origin is tuple:
-        member = _ENUM_MEMBER.search(message)
-        hints = get_type_hints(parts[0]) if member is not None else {}
-        return (
-            message if member is None else f"Expected one of {', '.join(get_args(hints[member[2]]))} - at {member[1]}"
-        )
-    if "enum value" not in message:
-        return message
-    number, words = parts
-    if number is bool:
-        return f"Expected true, false or {' or '.join(get_args(words))}"
-    meta: Meta = get_args(number)[1]
-    return f"Expected a number from {meta.ge} to {meta.le}, or {' or '.join(get_args(words))}"
+        member = part.rpartition(".")[2]
+        hints = get_type_hints(parts[0], include_extras=True) if "." in part else {}
+        return member_problem(message, hints.get(member))
+    if "enum value" in message and origin is not Literal:
+        number, words = parts
+        choice = " or ".join(get_args(words))
+        if number is bool:
+            return f"must be true, false or {choice}"
+        meta: Meta = get_args(number)[1]
+        return f"must be a number from {meta.ge} to {meta.le}, or {choice}"
+    return member_problem(message, kind)
 
 
 def _build(struct: type[Any], chosen: Mapping[str, Any], prefix: str) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from thingstead.client.call import Call, Nothing, members
+from thingstead.client.call import Call, Nothing, Page, members
 from thingstead.client.http import segment
 
 
@@ -16,12 +16,6 @@ class Administrator(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     email: str = ""
     tags: dict[str, str] = {}
-
-
-class Administrators(msgspec.Struct, frozen=True, kw_only=True):
-    """All of them, oldest first."""
-
-    items: list[Administrator]
 
 
 class CreatedAdministrator(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +30,9 @@ def whoami() -> Call[Administrator]:
     return Call("GET", "/admin", Administrator)
 
 
-def list_all() -> Call[Administrators]:
-    return Call("GET", "/admins", Administrators)
+def list_all() -> Call[Page[Administrator]]:
+    """All of them, oldest first."""
+    return Call("GET", "/admins", Page[Administrator])
 
 
 def create(

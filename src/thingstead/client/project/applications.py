@@ -2,7 +2,7 @@
 
 import msgspec
 
-from thingstead.client.call import Call, Nothing
+from thingstead.client.call import Call, Nothing, Page
 from thingstead.client.http import segment
 
 
@@ -13,12 +13,6 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     access_key: str
     create_time: int  # ms
-
-
-class Applications(msgspec.Struct, frozen=True, kw_only=True):
-    """All of them, oldest first."""
-
-    items: list[Application]
 
 
 class NewKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +27,9 @@ class NewKeys(msgspec.Struct, frozen=True, kw_only=True):
         return f"NewKeys({self.id})"
 
 
-def list_all() -> Call[Applications]:
-    return Call("GET", "/applications", Applications)
+def list_all() -> Call[Page[Application]]:
+    """All of them, oldest first."""
+    return Call("GET", "/applications", Page[Application])
 
 
 def create(name: str) -> Call[NewKeys]:
