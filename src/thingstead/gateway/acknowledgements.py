@@ -78,19 +78,18 @@ class Acknowledgements:
     Args:
         release: is given answers whose turn has come, in order, and how many of them acknowledge QoS 1.
         failed: is told once that a commit failed; nothing is released any more.
+
+    Attributes:
+        waiting: answers that have not been released.
     """
 
-    __slots__ = ("_failed", "_groups", "_release")
+    __slots__ = ("_failed", "_groups", "_release", "waiting")
 
     def __init__(self, release: Callable[[list[bytes], int], None], failed: Callable[[Exception], None]) -> None:
         self._release = release
         self._failed: Callable[[Exception], None] | None = failed
         self._groups: list[_Group] = []  # nearly always one or two
-
-    @property
-    def waiting(self) -> int:
-        """Answers that have not been released."""
-        return sum(len(group.answers) + (group.late is not None) for group in self._groups)
+        self.waiting = 0
 
     def add(self, pending: Pending | None, answer: bytes, counted: int) -> bool:
         """Takes an answer to be released after ``pending``; ``counted`` is 1 where it acknowledges QoS 1.
@@ -106,6 +105,7 @@ class Acknowledgements:
             group = self._begin(pending)
         group.answers.append(answer)
         group.counted += counted
+        self.waiting += 1
         if group.pending.done:
             self._ended(group.pending.error)
         return True
@@ -115,6 +115,7 @@ class Acknowledgements:
         group = self._begin(pending)
         group.late = answer
         group.counted += counted
+        self.waiting += 1
         if pending.done:
             self._ended(pending.error)
 
@@ -124,6 +125,7 @@ class Acknowledgements:
         group = groups[-1] if groups and groups[-1].pending is pending else self._begin(pending)
         group.answers += answers
         group.counted += counted
+        self.waiting += len(answers)
         if pending.done:
             self._ended(pending.error)
 
@@ -135,16 +137,19 @@ class Acknowledgements:
         return group
 
     def _ended(self, _: Exception | None) -> None:
-        groups, answers, counted = self._groups, [], 0
+        groups, counted = self._groups, 0
+        answers: list[bytes] = []
         error: Exception | None = None
         while groups and groups[0].pending.done:
             group = groups.pop(0)
             error = group.pending.error
             if error is not None:
-                break
+                break  # which ends the connection: nothing is counted any more
+            self.waiting -= len(group.answers)
             if group.late is not None:
-                answers.append(group.late())
-            answers += group.answers
+                self.waiting -= 1
+                answers = [*answers, group.late()]
+            answers = answers + group.answers if answers else group.answers
             counted += group.counted
         if answers:
             self._release(answers, counted)
@@ -160,3 +165,4 @@ class Acknowledgements:
     def discard(self) -> None:
         """The connection is over: nothing will be released."""
         self._groups.clear()
+        self.waiting = 0

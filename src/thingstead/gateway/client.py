@@ -189,12 +189,12 @@ class Client(Stream):
     def _hold_back(self) -> None:
         """Stops reading where more would only pile up."""
         self.hold_back_answers()
-        relief = self._around.relief
-        crowded = None if self._uplink is None else self._plane.crowded
-        if (relief.congested or crowded is not None) and not self.paused_for(_CONGESTED):
+        uplink, relief = self._uplink, self._around.relief
+        crowded = None if uplink is None else self._plane.crowded
+        if (crowded is not None or relief.congested) and not self.paused_for(_CONGESTED):
             self.pause(_CONGESTED)
             relief.on_relief(lambda: self.resume(_CONGESTED), crowded)
-        if self._uplink is not None and self._uplink.waiting > self._waiting_max:
+        if uplink is not None and uplink.waiting > self._waiting_max:
             self.pause(_UNACKNOWLEDGED)
         if self._jobs is not None and self._jobs.crowded:
             self.pause(_CROWDED)
@@ -335,7 +335,7 @@ class Client(Stream):
     def acknowledged(self) -> None:
         """A commit has ended, and the acknowledgements that waited for it were written."""
         self.flush()
-        if self._uplink is not None and self._uplink.waiting <= self._waiting_max:
+        if self._paused and self._uplink is not None and self._uplink.waiting <= self._waiting_max:
             self.resume(_UNACKNOWLEDGED)
 
     def not_kept(self, error: Exception) -> None:

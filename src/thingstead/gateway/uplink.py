@@ -135,6 +135,11 @@ class Uplink:
         """The PUBLISH packets at the front that have one topic, one QoS, 0 or 1, and no properties, and are not too
         many."""
         run: list[Publish] = []
+        if len(packets) == 1:  # nearly always, where there are many connections
+            packet = packets[0]
+            if type(packet) is Publish and packet.qos <= 1 and not packet.properties and self._inbound.room:
+                run.append(packet)
+            return run
         if not packets or type(packets[0]) is not Publish or packets[0].qos > 1:
             return run
         topic, qos = packets[0].topic, packets[0].qos
