@@ -88,26 +88,34 @@ class Appends:
             raise Unavailable(self.refusal)
         number, code = reports[0].device_number, SOURCE_CODES[reports[0].source]
         head = self._head(number)
-        values = [report.attributes for report in reports]
+        entries: list[LogEntry] = []
+        points = size = 0
         problem: InvalidInput | None = None
+        all_flat = True
         try:
-            bodies = list(map(encode_values, values))
-            points, size = sum(map(len, values)), sum(map(len, bodies))
+            for report in reports:
+                attributes = report.attributes
+                if not flat:
+                    all_flat = all_flat and is_flat(map(type, attributes.values()))
+                body = encode_values(attributes)
+                entries.append((number, report.ts, report.received_at, code, body))
+                points += len(attributes)
+                size += len(body)
             names_bound, state_bound = head.names_bound + points, head.state_bound + size
             # Nearly always one look at all of them is enough to see that there is room.
             roomy = size <= VALUE_BYTES and names_bound <= MAX_ATTRIBUTES and state_bound <= DEVICE_STATE_BYTES
         except OverflowError:
             roomy = False
-        if not roomy or not (flat or all(is_flat(map(type, each.values())) for each in values)):
+        if roomy and all_flat:
+            head.names_bound, head.state_bound = names_bound, state_bound
+        else:
             bodies, points, size, problem = self._admit(head, reports)
             if not bodies:
                 return 0, None, problem
             reports = reports[: len(bodies)]
-        else:
-            head.names_bound, head.state_bound = names_bound, state_bound
-        entries = [
-            (number, report.ts, report.received_at, code, body) for report, body in zip(reports, bodies, strict=True)
-        ]
+            entries = [
+                (number, each.ts, each.received_at, code, body) for each, body in zip(reports, bodies, strict=True)
+            ]
         batch = self._open or self._opened()
         self._extend_run(batch, head, code, entries, points, size).reports += reports
         return len(entries), batch, problem

@@ -135,7 +135,10 @@ class Head:
             if self._unfolded:
                 self._fold()
             self._timed = timed
-        self.pending += [_new_pending(Pending, (seq, entry[1], entry[4], timed)) for entry in entries]
+        if len(entries) == 1:
+            self.pending.append(_new_pending(Pending, (seq, entries[0][1], entries[0][4], timed)))
+        else:
+            self.pending += [_new_pending(Pending, (seq, entry[1], entry[4], timed)) for entry in entries]
         self.points += points
         self.pending_bytes += size_bytes
         self._unfolded += reports

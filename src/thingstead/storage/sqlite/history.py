@@ -146,11 +146,13 @@ class SqliteHistory:
 
     @property
     def congested(self) -> bool:
+        appends, packer = self.appends, self.packer
         return (
-            self.appends.waiting >= self.waiting_limit
-            or self.appends.waiting_bytes >= WAITING_BYTES
-            or self._filled >= 1
-            or self.packer.compactor.overdue_points >= OVERDUE_LIMIT
+            appends.waiting >= self.waiting_limit
+            or appends.waiting_bytes >= WAITING_BYTES
+            or packer.pending_points >= self._pending_limit
+            or packer.pending_bytes >= PENDING_BYTES
+            or packer.compactor.overdue_points >= OVERDUE_LIMIT
         )
 
     @property
