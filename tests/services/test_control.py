@@ -11,6 +11,7 @@ from tests.services.conftest import NOW, Workshop
 from tests.storage.test_full_disk import nothing_can_be_written, until
 from thingstead.errors import Conflict, DeviceOffline, InvalidInput, NotFound, ReplyTimeout
 from thingstead.model import limits
+from thingstead.model.command import Command
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.device_type import AttributeDefinition, CommandDefinition, Functions, Parameter
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued
@@ -481,3 +482,42 @@ async def test_how_far_a_command_came_is_kept_when_there_is_room_again(
         await until(lambda: workshop.store.figures().commits_failed >= failed + 2)
     await workshop.control._moves.settled(command.id)
     assert (await workshop.store.commands.get(device.id, command.id)).state == "delivered"
+
+
+async def test_a_clock_that_is_set_back_makes_no_command_wait_for_longer_than_promised(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+    hours, minute = 5 * 3_600_000, 60_000
+    before = await workshop.control.send_command("p1", device.id, "before", wait_ms=2 * hours)
+    workshop.clock.advance(hours)
+    ahead = await workshop.control.send_command("p1", device.id, "ahead", wait_ms=10 * minute)
+    workshop.clock.advance(-hours)
+    workshop.control.clock_set_back(NOW, hours)
+    await workshop.control.expire_due()
+    expected = {"before": before.expire_time, "ahead": NOW + 10 * minute}
+    assert {row.method: row.expire_time for row in await commands_of(workshop, device)} == expected
+    workshop.clock.advance(10 * minute)
+    await workshop.control.expire_due()
+    assert {row.method: row.state for row in await commands_of(workshop, device)} == {
+        "before": "queued",
+        "ahead": "expired",
+    }
+    assert ahead.expire_time == NOW + hours + 10 * minute
+
+
+async def test_the_time_of_a_reply_is_cut_too_where_the_clock_is_set_back_after_the_command_was_sent(
+    workshop: Workshop,
+) -> None:
+    device = await workshop.add_device()
+    row = await workshop.control.send_command("p1", device.id, "wait", wait_ms=60_000)
+    workshop.clock.advance(5 * 3_600_000)
+    await workshop.store.commands.advance(row.id, "sent", workshop.clock.now_ms(), expire_time=NOW + 10 * 3_600_000)
+    workshop.clock.advance(-5 * 3_600_000)
+    workshop.control.clock_set_back(NOW, 5 * 3_600_000)
+    await workshop.control.expire_due()
+    [kept] = await commands_of(workshop, device)
+    assert kept.expire_time == NOW + REPLY_LIFETIME_MS
+
+
+async def commands_of(workshop: Workshop, device: Device) -> list[Command]:
+    found, _ = await workshop.store.commands.list_page(device.id, Page(records=100))
+    return found

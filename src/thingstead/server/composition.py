@@ -98,7 +98,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         retention=RetentionService(store, clock, config.storage),
         history_import=HistoryImportService(store, clock),
         ingest=ingest,
-        clock_watch=ClockWatch(clock, watches.clock_set_back, dispatcher.clock_set_back),
+        clock_watch=ClockWatch(clock, watches.clock_set_back, dispatcher.clock_set_back, control.clock_set_back),
         control=control,
         presence=presence,
         alarms=AlarmService(store, clock, engine),

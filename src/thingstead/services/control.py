@@ -50,6 +50,7 @@ class ControlService:
         self._moves = CommandMoves(store, bus, clock)
         self._replies = CommandReplies(store, bus, clock, self._moves, logs)
         self._subscription = bus.subscribe(CommandChanged, self._heard)
+        self._clock_set_back = False
         self._expiry = Periodic("command expiry", EXPIRY_INTERVAL_S, self.expire_due)
 
     def start(self) -> None:
@@ -261,8 +262,16 @@ class ControlService:
         refused += leave_out_of_range(body)
         return Outcome(TaskCommit(self._replies.take(device, topic_id, body)), refused)
 
+    def clock_set_back(self, now: int, by_ms: int) -> None:
+        """The server's clock was set back: commands that were issued or sent meanwhile shall not wait for longer than
+        was promised. Done with the next :meth:`expire_due`."""
+        self._clock_set_back = True
+
     async def expire_due(self) -> None:
         """Ends every command whose time is over, and tells of those that became ``expired``."""
+        if self._clock_set_back:
+            await self._store.commands.clock_set_back(self._clock.now_ms(), REPLY_LIFETIME_MS)
+            self._clock_set_back = False
         while ended := await self._store.commands.expire(self._clock.now_ms(), EXPIRED_AT_ONCE):
             for news in ended:
                 if news.state == "expired":

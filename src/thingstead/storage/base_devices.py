@@ -63,6 +63,11 @@ class CommandStore(Protocol):
         them in the state in which they ended (see :class:`~thingstead.model.command.Command`)."""
         ...
 
+    async def clock_set_back(self, now: int, reply_lifetime_ms: int) -> None:
+        """The clock shows ``now`` (ms) and had shown more. An open command that was issued after that expires as long
+        after ``now`` as it was to wait when it was issued; one that was sent after it, after ``reply_lifetime_ms``."""
+        ...
+
     async def list_open(self, device_id: str) -> list[OpenCommand]:
         """Commands that have not ended, in the order in which they were created."""
         ...

@@ -29,6 +29,10 @@ _END = (
     f"UPDATE commands SET open = 0, update_time = iif({_ENDS_AS_IT_IS}, update_time, ?),"  # noqa: S608 - parts of ours
     f" reason = iif({_ENDS_AS_IT_IS}, reason, {_REASON}), state = iif({_ENDS_AS_IT_IS}, state, 'expired') WHERE id = ?"
 )
+_SET_BACK = """
+UPDATE commands SET expire_time = min(expire_time, ?1 + iif(create_time > ?1, expire_time - create_time, ?2))
+WHERE open = 1 AND (create_time > ?1 OR (state <> 'queued' AND update_time > ?1))
+"""
 _ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
 
 
@@ -106,6 +110,9 @@ class SqliteCommands:
             return ended
 
         return await self._access.write(run)
+
+    async def clock_set_back(self, now: int, reply_lifetime_ms: int) -> None:
+        await self._access.write(lambda connection: connection.execute(_SET_BACK, (now, reply_lifetime_ms)).rowcount)
 
     async def list_open(self, device_id: str) -> list[OpenCommand]:
         rows = self._access.all(
