@@ -58,7 +58,7 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo(
             "thingstead_connections_turned_away_total",
             "counter",
-            "Connections that were not let in, or did not get as far as to say anything.",
+            "Connections that were not let in, or did not get as far as to log in.",
             ("reason",),
         ),
         MetricInfo("thingstead_device_sessions", "gauge", "Sessions of devices that outlive their connections."),

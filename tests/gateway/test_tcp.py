@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.gateway.conftest import TIMEOUT_S, House, command
 from thingstead.config import TcpSettings
@@ -146,6 +147,21 @@ async def test_what_is_no_registration_is_closed_without_an_answer(house: House,
     await peer.connect(first)
     assert await peer.closed() == b""
     assert house.gateway.tcp_counters.connections_refused == 1
+
+
+async def test_the_log_says_why_what_comes_first_lets_nobody_in(house: House, peer: TcpPeer) -> None:
+    with capture_logs() as logs:
+        await peer.connect(b"GET / HTTP/1.1\r\n\r\n")
+        await peer.closed()
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        async with asyncio.timeout(TIMEOUT_S):
+            await reader.read()
+        writer.close()
+    told = [log for log in logs if log["event"] == "a connection was turned away"]
+    assert [(log["reason"], log["remote_address"][:10]) for log in told] == [("protocol", "127.0.0.1:")] * 2
+    assert told[0]["detail"] == "the first packet must be ProjectKey&AccessToken"
+    assert told[1]["detail"]
 
 
 async def test_a_wrong_key_is_closed_without_an_answer(peer: TcpPeer) -> None:

@@ -258,6 +258,12 @@ async def test_a_gateway_makes_sub_devices_within_bounds(house: House, monkeypat
     assert sorted(house.link.sub_devices) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("get", [5, "x", ["x"], {"keys": "x"}, {"keys": 0}, {"keys": [["x"]]}])
+async def test_a_gateway_is_told_that_keys_are_no_list_of_identifiers(house: House, get: object) -> None:
+    with pytest.raises(InvalidInput, match="a list of identifiers"):
+        await house.workshop.sub_devices.attributes(house.link, packed({"device": "a", "get": get}))
+
+
 @pytest.mark.parametrize("payload", [b"", b"[]", b"{}", packed({"device": 5}), packed({"device": "nobody"})])
 async def test_a_message_that_names_no_sub_device_is_refused(house: House, payload: bytes) -> None:
     service = house.workshop.sub_devices

@@ -182,6 +182,7 @@ class Client(Stream):
         self.counters.protocol_errors += 1
         log.debug("a client broke the protocol", remote_address=self.remote_address, error=error.message)
         if self._uplink is None:
+            self._around.turned_away.note("protocol", error.message, self.remote_address)
             self._turn_away(error)
         else:
             self.close(error.reason_code, error.message)

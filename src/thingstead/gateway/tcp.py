@@ -108,6 +108,7 @@ class TcpClient(Stream):
             elif registered := self._registration.receive_data(data):
                 self._begin(registered)
         except NotRegistered as exc:
+            self._around.turned_away.note("protocol", str(exc), self.remote_address)
             self._turn_away(str(exc))
         except Exception:
             # A bug: logged here, and it costs this connection only.

@@ -1,5 +1,5 @@
-"""Connections that were closed before anything was said: counted by reason, and logged only once in a while, since a
-stranger can make any number of them."""
+"""Connections that were closed before anybody had logged in: counted by reason, and logged only once in a while, since
+a stranger can make any number of them."""
 
 from typing import Literal, get_args
 
@@ -10,8 +10,9 @@ from thingstead.services.rations import Rations
 
 log = structlog.get_logger("thingstead.gateway")
 
-# Too many are open; too many of its address have proved nothing; no file descriptor, no PROXY header, no TLS handshake.
-Reason = Literal["limit", "share", "descriptors", "proxy_header", "tls"]
+# Too many are open; too many of its address have proved nothing; no file descriptor, no PROXY header, no TLS handshake;
+# what was sent first is no CONNECT that may be answered, or no registration.
+Reason = Literal["limit", "share", "descriptors", "proxy_header", "tls", "protocol"]
 LOGGED, LOG_INTERVAL_S = 3, 60.0  # of each reason, and then one a minute
 
 

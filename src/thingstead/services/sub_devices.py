@@ -178,14 +178,14 @@ class SubDeviceService:
         return self._control.take_reply(sub_device.link.device, None, reply), sub_device.address
 
     async def attributes(self, link: GatewayLink, payload: bytes) -> tuple[str, dict[str, Any]]:
-        """``gateway/attributes/get`` with ``{"device", "get": {"keys"}}``: the address, and the current values."""
+        """``gateway/attributes/get`` with ``{"device", "get": {"keys"}}``: the address, and the current values; all of
+        them without keys."""
         body = decode_object(payload)
         sub_device = self._named(link, body)
-        wanted = body.get("get")
-        keys = wanted.get("keys") if isinstance(wanted, dict) else None
+        keys = _wanted(body.get("get"))
         found = await self._store.history.current(sub_device.link.device.number)
-        names = [key for key in keys if key in found] if isinstance(keys, list) and keys else sorted(found)
-        return sub_device.address, {name: found[name].value for name in names if isinstance(name, str)}
+        names = [key for key in keys if key in found] if keys else sorted(found)
+        return sub_device.address, {name: found[name].value for name in names}
 
     async def settled(self) -> None:
         """Returns when every change that was announced up to now is in effect."""
@@ -276,6 +276,15 @@ class SubDeviceService:
                 del self._by_device[before.id]
             sub_device.gateway.sub_devices.pop(sub_device.address, None)
             self._presence.leave(sub_device, reason)
+
+
+def _wanted(get: Any) -> list[str]:
+    keys = get.get("keys") if isinstance(get, dict) else get
+    if keys in (None, []):  # PHP writes an empty object as []
+        return []
+    if not isinstance(get, dict) or not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise InvalidInput.field("get", 'must be an object, with "keys" as a list of identifiers or without')
+    return keys
 
 
 def _member(body: dict[str, Any], name: str) -> dict[str, Any]:
