@@ -128,9 +128,9 @@ async def test_uplinks_are_noted_by_kind_with_the_time_of_receipt(bench: Bench, 
     await committed(bench.history.append(Report(1, 9_000, 9_000, {"x": 2}, "push")))
     await step(bench)
     assert bench.history.active_of([1, 2]) == {1: {"attributes": 7_000, "event": 8_000}, 2: {}}
-    assert bench.history.count_active("p", 8_000) == 1
-    assert bench.history.count_active("p", 8_001) == 0
-    assert bench.history.count_active("another project", 0) == 0
+    assert await bench.history.count_active("p", 8_000) == 1
+    assert await bench.history.count_active("p", 8_001) == 0
+    assert await bench.history.count_active("another project", 0) == 0
 
 
 @between

@@ -18,7 +18,10 @@ from thingstead.model.addresses import is_loopback
 from thingstead.model.health import HealthWarning
 
 HEALTHY = Answer(200, b'{"status":"ok"}')
-FORWARDING_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
+# What proxies add, each of them some of it.
+FORWARDING_HEADERS = frozenset(
+    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
+)
 PAGE_HEADERS = (
     (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:"),
     (b"x-content-type-options", b"nosniff"),

@@ -16,6 +16,7 @@ from thingstead.clock import Clock
 from thingstead.errors import ReplyTimeout, TooManyRequests
 from thingstead.model.command import Command
 from thingstead.model.device import Device
+from thingstead.mqtt.budget import Budget
 from thingstead.services.control import DEFAULT_COMMAND_ID, ControlService
 
 WAITING_PER_DEVICE = 16
@@ -47,10 +48,10 @@ class SynchronousCommandService:
         self._control = control
         self._clock = clock
         self._waiting_per_device = waiting_per_device
-        self._waiting_overall = waiting_overall
         self._waiting: Counter[str] = Counter()  # callers by device id
+        self._shares = Budget(waiting_overall)  # of the callers of each project
+        self._waiting_of: Counter[str] = Counter()  # callers by project
         self._turns: dict[tuple[str, int], _Turn] = {}  # by device id and command id; only those in use
-        self.waiting = 0
 
     async def call(self, device: Device, method: str, params: Any, command_id: int | None, timeout_s: float) -> Command:
         """The command, replied.
@@ -67,7 +68,7 @@ class SynchronousCommandService:
         """
         deadline_s = self._clock.monotonic_s() + timeout_s
         command_id = DEFAULT_COMMAND_ID if command_id is None else command_id
-        async with self._place(device.id), self._turn((device.id, command_id), timeout_s):
+        async with self._place(device), self._turn((device.id, command_id), timeout_s):
             command = await self._control.send_command(device.project_id, device.id, method, params, command_id)
             try:
                 return await self._control.await_reply(command, max(0.0, deadline_s - self._clock.monotonic_s()))
@@ -75,19 +76,31 @@ class SynchronousCommandService:
                 await self._control.abandon(command.id, "its sender waits no more")
                 raise
 
+    @property
+    def waiting(self) -> int:
+        """How many callers wait."""
+        return self._shares.used_bytes
+
     @asynccontextmanager
-    async def _place(self, device_id: str) -> AsyncIterator[None]:
-        if self.waiting >= self._waiting_overall or self._waiting[device_id] >= self._waiting_per_device:
+    async def _place(self, device: Device) -> AsyncIterator[None]:
+        """A place among those who wait: the fuller these are, the less of them a project may have, so that none takes
+        those of another."""
+        if not self._shares.room(self._waiting_of[device.project_id], 1) or (
+            self._waiting[device.id] >= self._waiting_per_device
+        ):
             raise TooManyRequests("too many callers wait for replies", retry_after_s=1)
-        self.waiting += 1
-        self._waiting[device_id] += 1
+        self._count(device, 1)
         try:
             yield
         finally:
-            self.waiting -= 1
-            self._waiting[device_id] -= 1
-            if not self._waiting[device_id]:
-                del self._waiting[device_id]
+            self._count(device, -1)
+
+    def _count(self, device: Device, change: int) -> None:
+        self._shares.moved(0, change)
+        for waiting, key in ((self._waiting, device.id), (self._waiting_of, device.project_id)):
+            waiting[key] += change
+            if not waiting[key]:
+                del waiting[key]
 
     @asynccontextmanager
     async def _turn(self, key: tuple[str, int], timeout_s: float) -> AsyncIterator[None]:

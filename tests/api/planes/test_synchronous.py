@@ -5,9 +5,11 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tests.api.planes.plane import Plane, Played
 from tests.api.registry.house import Api, House
+from thingstead.errors import NotFound, TooManyRequests
 from thingstead.services.synchronous import WAITING_PER_DEVICE, SynchronousCommandService
 
 PATH = "command/sync/send"
@@ -126,13 +128,30 @@ async def test_callers_over_the_bound_are_429(app: Plane, played: Played, house:
 
 
 async def test_all_callers_together_are_bounded(played: Played, house: House) -> None:
-    service = SynchronousCommandService(house.platform.control, house.clock, waiting_overall=1)
+    service = SynchronousCommandService(house.platform.control, house.clock, waiting_overall=2)
     waiting = asyncio.ensure_future(service.call(played.device, "turn", {}, 1, 5))
     command = await played.commands.get()
     with pytest.raises(Exception, match="too many callers"):
         await service.call(played.device, "turn", {}, 2, 5)
     played.reply(command)
     assert (await waiting).state == "replied"
+
+
+async def test_callers_of_one_project_leave_places_for_those_of_another(played: Played, house: House) -> None:
+    service = SynchronousCommandService(
+        house.platform.control, house.clock, waiting_per_device=100, waiting_overall=100
+    )
+    calls = [asyncio.ensure_future(service.call(played.device, "turn", {}, number, 5)) for number in range(100)]
+    await asyncio.sleep(0)
+    assert 80 < service.waiting < 95
+    stranger = structs.replace(played.device, project_id="another", id="another0")
+    with pytest.raises(NotFound):  # it gets as far as the device, which is not there
+        await service.call(stranger, "turn", {}, 1, 5)
+    for call in calls:
+        call.cancel()
+    ends = await asyncio.gather(*calls, return_exceptions=True)
+    assert any(isinstance(end, TooManyRequests) for end in ends)
+    assert service.waiting == 0
 
 
 async def test_a_caller_that_is_gone_leaves_its_place(app: Plane, played: Played, house: House) -> None:

@@ -119,7 +119,7 @@ class DeviceList:
         total, online, alarm = await self._access.read(
             lambda connection: connection.execute(_DEVICES_STAT, (project_id,)).fetchone()
         )
-        active = min(total, self._history.count_active(project_id, active_since))
+        active = min(total, await self._history.count_active(project_id, active_since))
         return DevicesStat(
             device_total=total,
             online_device_total=online,

@@ -213,26 +213,14 @@ class SqliteHistory:
         """The newest uplink (ms) by kind, of each device."""
         return self.heads.active_of(device_numbers)
 
-    def count_active(self, project_id: str, since: int) -> int:
+    async def count_active(self, project_id: str, since: int) -> int:
         """How many devices of a project have an uplink at or after ``since`` (ms)."""
-        reader = self._database.reader
-        stored: int = reader.execute(
-            "SELECT count(*) FROM device_state JOIN devices ON devices.number = device_state.device_number"
-            " WHERE devices.project_id = ? AND newest_uplink >= ?",
-            (project_id, since),
-        ).fetchone()[0]
         fresh = [
             head.number
             for head in self.packer.dirty.values()
             if head.newest_uplink >= since and head.stored_uplink < since
         ]
-        if not fresh:
-            return stored
-        found: int = reader.execute(
-            "SELECT count(*) FROM devices WHERE project_id = ? AND number IN (SELECT value FROM json_each(?))",
-            (project_id, str(fresh)),
-        ).fetchone()[0]
-        return stored + found
+        return await self._database.read(lambda connection: _count_active(connection, project_id, since, fresh))
 
     async def series(
         self, device_number: int, identifier: str, start: int, end: int, *, offset: int, limit: int
@@ -307,3 +295,15 @@ class SqliteHistory:
         """Drops what is in memory of a device that was deleted."""
         self.heads.forget(device_number)
         self.packer.forget(device_number)
+
+
+def _count_active(connection: sqlite3.Connection, project_id: str, since: int, fresh: Sequence[int]) -> int:
+    """Devices whose uplink is stored, and those of ``fresh``, whose was not a moment ago."""
+    row: tuple[int] = connection.execute(
+        "SELECT (SELECT count(*) FROM device_state JOIN devices ON devices.number = device_state.device_number"
+        " WHERE devices.project_id = ?1 AND newest_uplink >= ?2)"
+        " + (SELECT count(*) FROM devices WHERE project_id = ?1 AND number IN (SELECT value FROM json_each(?3))"
+        " AND NOT EXISTS (SELECT 1 FROM device_state WHERE device_number = number AND newest_uplink >= ?2))",
+        (project_id, since, str(fresh)),
+    ).fetchone()
+    return row[0]
