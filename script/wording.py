@@ -32,6 +32,15 @@ PHRASES = {
     r"has not the columns": "required columns are missing",
     r"something that was due failed": "a scheduled callback failed",
     r"that one could not be given": "dropped because a client could not take them",
+    r"looking at \S+ failed": "checking … failed; evaluating … failed",
+    r"could not be looked at": "could not be evaluated, could not be checked",
+    r"the room on the disk cannot be told": "the free disk space cannot be read",
+    r"there is room on the disk again": "the disk has free space again",
+    r"on topics that mean nothing": "on unknown topics",
+    r"that were taken in": "stored",
+    r"since their time was over": "dropped by retention; because they expired",
+    r"did not get as far as to say anything": "closed before any protocol exchange",
+    r"that one read too slowly for": "dropped because an application read too slowly",
     r"Of these, such as": "Of these, those that …",
 }
 

@@ -177,4 +177,4 @@ def test_what_the_server_passed_over_is_logged(caplog: pytest.LogCaptureFixture)
     warnings = [{"field": "devicekey", "message": "is not known; did you mean device_key?"}]
     body = msgspec.json.encode({"result": True, "info": {"id": "p", "name": "n"}, "warnings": warnings})
     assert info_of(Response(200, {}, body), info.Project).id == "p"
-    assert caplog.messages == ["the server passed over devicekey, which is not known; did you mean device_key?"]
+    assert caplog.messages == ["the server ignored devicekey, which is not known; did you mean device_key?"]

@@ -98,7 +98,7 @@ def test_guessed_passwords_are_throttled_and_the_administrator_gets_in(proxied: 
     outcome.check()
     [answers] = outcome.attack
     assert answers.keys() == {"200", "429"}
-    assert proxied.server.logged("log-ins fail again and again")
+    assert proxied.server.logged("log-ins fail repeatedly")
 
 
 def test_devices_create_themselves_within_their_rate(proxied: Stand) -> None:

@@ -61,9 +61,7 @@ def test_sigint_stops_cleanly_too(running: Running) -> None:
 def test_sighup_leaves_a_server_without_tls_as_it_is(running: Running) -> None:
     with running.device() as device:
         running.server.process.send_signal(signal.SIGHUP)
-        eventually(
-            lambda: running.server.logged("no port is behind TLS: there is no certificate to be read again") != []
-        )
+        eventually(lambda: running.server.logged("no port uses TLS: there is no certificate to reload") != [])
         device.report({"n": 1})
     assert running.server.stop() == 0
 

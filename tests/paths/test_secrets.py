@@ -122,7 +122,7 @@ def test_no_credential_stands_in_the_log_of_a_whole_session_at_debug(
         with MqttDevice(server.mqtt_port, running.certificate):
             assert server.stop() == 0
     written = json.dumps(server.records) + "".join(server.stray) + "".join(server.output)
-    assert "log-ins fail again and again" in written  # what was done wrong is in the log, and so is debug
+    assert "log-ins fail repeatedly" in written  # what was done wrong is in the log, and so is debug
     assert server.logged("a client was not admitted")
     assert [secret for secret in secrets if any(form in written for form in forms(secret))] == []
 

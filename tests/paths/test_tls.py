@@ -145,7 +145,7 @@ def test_a_certificate_that_cannot_be_used_leaves_the_one_before(
     server = running.server
     shutil.copy(authority.sign("other").key, files.key)
     server.process.send_signal(signal.SIGHUP)
-    eventually(lambda: len(server.logged("a certificate could not be renewed and stays as it was")) == 3)
+    eventually(lambda: len(server.logged("a TLS certificate could not be reloaded; the loaded one stays in use")) == 3)
     assert served_name(server, "mqtts_port", authority) == "first"
 
 

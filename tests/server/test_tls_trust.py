@@ -125,7 +125,7 @@ async def test_a_client_that_is_refused_is_told_why(house: House, tmp_path: Path
             assert (
                 await refusal(house.guarded_port, client(stranger, maximum_version=version)) == "TLSV1_ALERT_UNKNOWN_CA"
             )
-    told = [log for log in logs if log["event"] == "a connection was turned away"]
+    told = [log for log in logs if log["event"] == "a connection was refused before any protocol exchange"]
     assert told
     assert all(log["remote_address"].startswith("127.0.0.1:") for log in told)
 
@@ -157,7 +157,7 @@ async def test_certificates_that_are_not_valid_now_are_used_and_said(secured: Co
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.http_port}", trust_env=False) as caller:
                 answer = await caller.get("/healthz")
             server.reload_certificates()
-    event = "clients will refuse a certificate, or be refused for it"
+    event = "a TLS certificate is not valid"
     said = [log["reason"] for log in logs if log["event"] == event]
     assert (
         len(said) == 2 * 3

@@ -76,7 +76,7 @@ def _checked(response: Response) -> _Envelope:
         envelope = _Envelope()
     if envelope.result in (True, 1) and response.status == 200:
         for warning in envelope.warnings:
-            log.warning("the server passed over %s, which %s", warning.field, warning.message)
+            log.warning("the server ignored %s, which %s", warning.field, warning.message)
         return envelope
     # A proxy in between has no errcode; what it answers is known by its status.
     message = envelope.message or f"the server answered HTTP {response.status}"

@@ -120,7 +120,7 @@ def _from_text(name: str, text: str) -> Any:
 
 
 def _checked(given: Given) -> Any:
-    """The value in its type. Text is read as a number or a truth value only where it came from a variable or flag."""
+    """The value in its type. Text is read as a number or a boolean only where it came from a variable or flag."""
     kind = SETTINGS[given.name].kind
     strict = not given.origin.startswith((PREFIX, "--"))
     try:

@@ -11,7 +11,7 @@ class Counters:
     connections_accepted: int = 0
     connections_refused: int = 0  # over the limit, or not admitted
     messages_received: int = 0  # PUBLISH packets from clients
-    messages_ignored: int = 0  # of these, on topics that mean nothing
+    messages_ignored: int = 0  # of these, on unknown topics
     messages_sent: int = 0  # PUBLISH packets to clients
     messages_dropped: int = 0  # that a client could not be given
     protocol_errors: int = 0  # connections that ended for one

@@ -179,7 +179,7 @@ class Delivery:
             self._pump()
         except Exception:
             # A bug: logged here, and it costs this connection only.
-            log.exception("what waits for a client cannot be sent")
+            log.exception("queued messages of a client cannot be sent")
             self._link.not_kept(Unavailable("it cannot be sent"))
 
     def _pump(self) -> None:

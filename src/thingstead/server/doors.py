@@ -75,12 +75,12 @@ class Doors:
         """Reads the files of every certificate again, for new connections. What cannot be used is logged, and the
         certificate before it stays in use."""
         if not self._certificates():
-            log.info("no port is behind TLS: there is no certificate to be read again")
+            log.info("no port uses TLS: there is no certificate to reload")
         for bound, certificate in self._certificates():
             try:
                 certificate.reload()
             except ConfigError as exc:
-                log.error("a certificate could not be renewed and stays as it was", reason=exc.message)
+                log.error("a TLS certificate could not be reloaded; the loaded one stays in use", reason=exc.message)
             else:
                 log.info("TLS certificate reloaded", setting=bound.door.setting, port=bound.number)
         self._log_problems()
@@ -93,7 +93,7 @@ class Doors:
 
     def _log_problems(self) -> None:
         for warning in self.warnings():
-            log.warning("clients will refuse a certificate, or be refused for it", reason=warning.message)
+            log.warning("a TLS certificate is not valid", reason=warning.message)
 
     def _certificates(self) -> Sequence[tuple[BoundDoor, Certificate]]:
         return [(bound, bound.port.certificate) for bound in self._bound if bound.port.certificate is not None]

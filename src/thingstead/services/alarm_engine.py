@@ -82,9 +82,9 @@ class AlarmEngine:
                 await self.sweep()
                 idle_s = self._idle_s()
             except ThingsteadError as exc:
-                log.warning("alarms could not be looked at; trying again", error=exc.message)
+                log.warning("alarms could not be evaluated; retrying", error=exc.message)
             except Exception:
-                log.exception("looking at alarms failed; trying again")
+                log.exception("evaluating alarms failed; retrying")
             with suppress(TimeoutError):
                 async with asyncio.timeout(idle_s):
                     await self._wake.wait()
@@ -136,7 +136,7 @@ class AlarmEngine:
                 self._agenda.put(device_id, now)
                 raise
             except Exception:
-                log.exception("looking at the alarms of a device failed", device=device_id)
+                log.exception("evaluating the alarms of a device failed", device=device_id)
             looked_at += 1
             if looked_at % DEVICES_PER_TURN == 0:
                 await asyncio.sleep(0)
@@ -157,7 +157,7 @@ class AlarmEngine:
                 except ThingsteadError:
                     raise
                 except Exception:
-                    log.exception("looking at the alarms of a device failed", device=device.id)
+                    log.exception("evaluating the alarms of a device failed", device=device.id)
                 if number % DEVICES_PER_TURN == 0:
                     await asyncio.sleep(0)
             if self._closing:

@@ -228,7 +228,7 @@ async def handle_each(
             if again:
                 fault = fault or exc
             else:
-                log.exception("an alarm rule or device could not be looked at", id=key)
+                log.exception("an alarm rule or device could not be evaluated", id=key)
         except BaseException:
             pending.setdefault(key, value)
             raise

@@ -119,7 +119,7 @@ class DeviceLinks:
     def _refreshed(self, task: asyncio.Task[None]) -> None:
         self._refreshes.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a changed device or type could not be read again", exc_info=error)
+            log.error("a changed device or type could not be reloaded", exc_info=error)
 
     async def _refresh_device(self, device_id: str) -> None:
         link = self._links.get(device_id)

@@ -86,7 +86,7 @@ class Failures:
         suppressed = self._rations.take(kind)
         if suppressed is not None:
             run.logged_s = now_s
-            log.warning("log-ins fail again and again", kind=kind, **about, failures=run.count, suppressed=suppressed)
+            log.warning("log-ins fail repeatedly", kind=kind, **about, failures=run.count, suppressed=suppressed)
 
 
 class _Known:

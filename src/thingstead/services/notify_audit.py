@@ -60,10 +60,10 @@ async def log_stopped(store: Store, settings: NotifySettings) -> None:
     try:
         stopped = await stopped_channels(store, settings)
     except ThingsteadError as exc:
-        log.warning("where notices lead to cannot be looked at now", error=exc.message)
+        log.warning("the addresses of notification channels cannot be checked now", error=exc.message)
         return
     except Exception:
-        log.exception("looking at where notices lead to failed")
+        log.exception("checking the addresses of notification channels failed")
         return
     for each in stopped[:LOGGED]:
         log.warning(

@@ -81,9 +81,9 @@ class DiskWatch:
             try:
                 self.look()
             except OSError as exc:
-                log.error("the room on the disk cannot be told", error=str(exc))
+                log.error("the free disk space cannot be read", error=str(exc))
             except Exception:
-                log.exception("looking at the disk failed")  # the commit is on disk: its callers are told all the same
+                log.exception("checking the disk failed")  # the commit is on disk: its callers are told all the same
 
     def look(self) -> None:
         """Looks once."""
@@ -97,7 +97,7 @@ class DiskWatch:
             log.error("the disk is nearly full; reports are refused", free_bytes=self.free_bytes)
         elif self.refusal is not None and self.free_bytes >= self._low_bytes * HYSTERESIS:
             self._change(None)
-            log.warning("there is room on the disk again; reports are taken", free_bytes=self.free_bytes)
+            log.warning("the disk has free space again; reports are accepted", free_bytes=self.free_bytes)
 
     def _change(self, refusal: str | None) -> None:
         self.refusal = refusal
@@ -116,4 +116,4 @@ class DiskWatch:
             except OSError as exc:
                 log.error("the disk cannot be used", error=str(exc))
             except Exception:
-                log.exception("looking at the disk failed and will be tried again")
+                log.exception("checking the disk failed and will be tried again")
