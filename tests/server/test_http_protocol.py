@@ -9,7 +9,6 @@ import pytest
 
 from thingstead.config import ApiSettings
 from thingstead.gateway.listening import Port
-from thingstead.server import http_protocol
 from thingstead.server.http import HttpListener
 from thingstead.server.http_protocol import HEAD_LIMIT_BYTES, HEADERS_LIMIT, PIPELINE_LIMIT_BYTES, BoundedProtocol
 from thingstead.server.sockets import bind
@@ -54,7 +53,7 @@ class House:
 
     @property
     def pipelined_bytes(self) -> int:
-        return self.listener._around.pipelined_bytes
+        return self.listener._around.waiting.used_bytes
 
     @property
     def unread_bytes(self) -> int:
@@ -214,8 +213,24 @@ class TestPipelining:
         await until(lambda: not house.protocols)
         assert house.pipelined_bytes == 0
 
-    async def test_all_connections_together_have_a_bound(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(http_protocol, "PIPELINES_LIMIT_BYTES", 50_000)
+    async def test_heads_that_have_begun_have_a_bound_for_all_connections(self, house: House) -> None:
+        house.listener._around.waiting._limit_bytes = 50_000
+        peers = [await house.peer() for _ in range(3)]
+        for _, writer in peers:
+            writer.write(b"GET /a HTTP/1.1\r\na: " + b"x" * 33_000)
+        await until(lambda: house.pipelined_bytes > 30_000 and len(house.protocols) == 1)
+        reader, writer = await house.peer()
+        writer.write(b"GET /b HTTP/1.1\r\nhost: a\r\n")
+        await until(lambda: house.pipelined_bytes > 33_020)
+        writer.write(b"\r\n")
+        assert await answer(reader) == (200, b"/b ")
+        for _, each in [*peers, (reader, writer)]:
+            each.transport.abort()
+        await until(lambda: not house.protocols)
+        assert house.pipelined_bytes == 0
+
+    async def test_all_connections_together_have_a_bound(self, house: House) -> None:
+        house.listener._around.waiting._limit_bytes = 50_000
         house.application.may.clear()
         peers = [await house.peer() for _ in range(3)]
         for _, writer in peers:

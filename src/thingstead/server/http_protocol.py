@@ -26,7 +26,9 @@ HEADERS_LIMIT = 128  # of one request, and so many trailers behind its body
 FRAMING_PER_BODY_BYTE = 8  # a body in chunks of one byte has six bytes of framing for each
 DRAIN_TIMEOUT_S = 10  # how long the rest of a body may come after its request was answered
 PIPELINE_LIMIT_BYTES = 65_536  # behind the request under way, before nothing more is read
-PIPELINES_LIMIT_BYTES = 32 << 20  # the same of all connections; the one that goes over it is cut
+PIPELINES_LIMIT_BYTES = (
+    32 << 20
+)  # the same of all connections, and heads that have begun; one with more than its part is cut
 UNREAD_LIMIT_BYTES = 64 << 20  # of the answers of all connections; one with more than its part of it is cut
 PIECE_BYTES = 4_096  # of a body of unknown length, parsed before anybody looks whether its request is complete
 
@@ -47,7 +49,7 @@ class Surroundings:
         proxies: the proxies whose forwarding headers say who sent a request.
         keep_alive_s: how long a connection may stay open between two requests.
         idle: connections between two requests and since when, the one that is so the longest first.
-        pipelined_bytes: that wait behind requests under way.
+        waiting: behind requests under way, and of heads that have begun.
         unread: what was answered and is not read by the peers.
     """
 
@@ -56,7 +58,7 @@ class Surroundings:
     proxies: TrustedProxies
     keep_alive_s: float
     idle: "OrderedDict[BoundedProtocol, float]" = field(default_factory=OrderedDict)
-    pipelined_bytes: int = 0
+    waiting: Budget = field(default_factory=lambda: Budget(PIPELINES_LIMIT_BYTES))
     unread: Budget = field(default_factory=lambda: Budget(UNREAD_LIMIT_BYTES))
 
     def close_idle(self, until_s: float, now_s: float) -> None:
@@ -104,11 +106,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, {})
         self._around = around
         self._arrival = arrival
+        self._waiting = Part(around.waiting)  # what is not parsed
         self._unread = Part(around.unread)  # of its answers
 
     flow: "_Flow"
     _unparsed = b""  # a head that is not complete, or what is pipelined
-    _pipelined_bytes = 0  # of it, behind a request under way
     _overhead = 0  # bytes of the current request that are not body
     _limit = HEAD_LIMIT_BYTES
     _trailers = 0
@@ -184,13 +186,11 @@ class BoundedProtocol(HttpToolsProtocol):
         return self._message_complete and (not answered or self.flow.write_paused)
 
     def _keep(self, data: bytes, *, pipelined: bool = False) -> None:
-        """Keeps what cannot be parsed yet; what is pipelined is bounded for each connection and for all."""
-        size = len(data) if pipelined else 0
-        self._around.pipelined_bytes += size - self._pipelined_bytes
-        self._pipelined_bytes = size
+        """Keeps what cannot be parsed yet; it is bounded for each connection and for all."""
         self._unparsed = data
-        self.flow.hold_back(size >= PIPELINE_LIMIT_BYTES)
-        if size and self._around.pipelined_bytes > PIPELINES_LIMIT_BYTES:
+        has_room = self._waiting.hold(len(data))
+        self.flow.hold_back(pipelined and len(data) >= PIPELINE_LIMIT_BYTES)
+        if not has_room:
             self.transport.abort()
 
     def _parse(self, data: bytes) -> None:
