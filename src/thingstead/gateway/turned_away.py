@@ -33,7 +33,7 @@ class TurnedAway:
         suppressed = self._rations.take(reason)
         if suppressed is not None:
             log.warning(
-                "a connection was refused before any protocol exchange",
+                "a connection was turned away",
                 reason=reason,
                 detail=detail,
                 remote_address=remote_address,
