@@ -26,7 +26,7 @@ from thingstead.services.command_replies import CommandReplies
 from thingstead.services.commits import TaskCommit, committed
 from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.ingest import IngestService, Outcome
-from thingstead.services.payloads import decode_object, leave_out_of_range
+from thingstead.services.payloads import as_object, decode_object, leave_out_of_range
 from thingstead.services.periodic import Periodic
 from thingstead.storage.base import Store
 
@@ -257,6 +257,8 @@ class ControlService:
 
     def take_reply(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> Outcome:
         """:meth:`reply` with a payload that is decoded already. What of it cannot be kept is left out and named."""
+        if body.get("params") == []:
+            body["params"] = {}  # as PHP writes an empty object
         params = body.get("params")
         refused = leave_out_of_range(params, "params.") if isinstance(params, dict) else ()
         refused += leave_out_of_range(body)
@@ -287,7 +289,7 @@ class ControlService:
         errors: list[FieldError] = []
         if not valid_identifier(method):
             errors.append(FieldError("method", "must be 1 to 64 letters, digits, _ and -"))
-        params = {} if params is None else params
+        params = {} if params is None else as_object(params)
         compiled = await self._ingest.links.compiled(device)
         defined = compiled.commands.get(method)
         errors.extend(check_params(defined.params if defined else (), params))

@@ -21,6 +21,7 @@ from thingstead.services.alarm_watches import AlarmWatches, check_ready
 from thingstead.services.device_links import DeviceLink, DeviceLinks
 from thingstead.services.payloads import (
     DECODE_ERRORS,
+    as_object,
     decode_any,
     decode_object,
     leave_out_of_range,
@@ -251,7 +252,7 @@ class IngestService:
         method = body.get("method")
         if not isinstance(method, str) or not valid_identifier(method):
             raise InvalidInput.field("method", "must be an identifier: 1 to 64 letters, digits, _ and -")
-        params = body.get("params")
+        params = as_object(body.get("params"))
         params = {} if params is None else params
         defined = link.definition.compiled.events.get(method)
         if not isinstance(params, dict):

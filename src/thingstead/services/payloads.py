@@ -74,6 +74,11 @@ def _reason(payload: bytes, exc: Exception) -> str:
     return json_problem(payload, exc)
 
 
+def as_object(value: Any) -> Any:
+    """The value, which shall be an object; an empty array as an empty object, as PHP writes one."""
+    return {} if value == [] else value
+
+
 class PastReport(NamedTuple):
     """One report of a series."""
 
@@ -109,7 +114,8 @@ def _past_report(item: Any, now_ms: int, where: str) -> PastReport:
         raise InvalidInput.field(where or "body", "must be an object")
     inside = where and f"{where}."
     ts = timestamp_ms(item.pop("ts", None), now_ms, f"{inside}ts")
-    attributes = item["attributes"] if isinstance(item.get("attributes"), dict) else item
+    inner = as_object(item.get("attributes"))
+    attributes = inner if isinstance(inner, dict) else item
     return PastReport(ts, attributes, inside)
 
 

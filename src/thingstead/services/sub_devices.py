@@ -14,7 +14,7 @@ from thingstead.services.control import ControlService
 from thingstead.services.device_logs import DeviceLogService
 from thingstead.services.devices import DeviceService
 from thingstead.services.ingest import IngestService, Outcome
-from thingstead.services.payloads import MAX_SERIES_REPORTS, decode_object
+from thingstead.services.payloads import MAX_SERIES_REPORTS, as_object, decode_object
 from thingstead.services.periodic import Periodic
 from thingstead.services.presence import PresenceService
 from thingstead.services.sub_device_making import SubDeviceMaker
@@ -219,6 +219,7 @@ class SubDeviceService:
         return Outcome(commit, tuple(refused))
 
     def _report_values(self, sub_device: SubDevice, content: Any) -> Outcome:
+        content = as_object(content)
         if not isinstance(content, dict):
             raise InvalidInput("an object of attributes is expected")
         return self._ingest.report_values(sub_device.link, content)
@@ -288,7 +289,7 @@ def _wanted(get: Any) -> list[str]:
 
 
 def _member(body: dict[str, Any], name: str) -> dict[str, Any]:
-    member = body.get(name)
+    member = as_object(body.get(name))
     if not isinstance(member, dict):
         raise InvalidInput.field(name, "must be an object")
     return member

@@ -61,7 +61,7 @@ async def call_device(call: Call) -> Replied:
 
 
 def _params(query: CallQuery) -> dict[str, Any]:
-    if query.params is None:
+    if query.params is None or query.params.strip() == "[]":  # as PHP writes an empty object
         return {}
     try:
         params: dict[str, Any] = _decode_params(query.params.encode(errors="surrogatepass"))
