@@ -41,6 +41,10 @@ PHRASES = {
     r"since their time was over": "dropped by retention; because they expired",
     r"did not get as far as to say anything": "closed before any protocol exchange",
     r"that one read too slowly for": "dropped because an application read too slowly",
+    r"Of the (file|signals)\b[;:]": "name the noun: File format …, Seed of …",
+    r"may reach a (client|device) no more": "a client may be unreachable",
+    r"the network says otherwise": "until the network ends it",
+    r"without one (none is sent|nobody logs in)": "without one no mail is sent",
     r"Of these, such as": "Of these, those that …",
 }
 

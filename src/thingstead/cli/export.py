@@ -22,7 +22,7 @@ STDOUT = "-"
 
 
 @click.command("export")
-@click.option("--output", required=True, metavar="FILE", help="Where to; - is standard output (CSV only).")
+@click.option("--output", required=True, metavar="FILE", help="Output file; - is standard output (CSV only).")
 @click.option(
     "--format", "form", type=click.Choice(["csv", "parquet"]), help="File format; default: by file extension."
 )

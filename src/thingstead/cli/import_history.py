@@ -30,9 +30,9 @@ ROWS_PER_TICK = 10_000  # of the progress bar
 @data_dir_option
 @config_option
 def command(table: Path, form: str | None, project_id: str | None, file: Path | None, **flags: Any) -> None:
-    """Bring points from the CSV or Parquet file TABLE into history. The server must be stopped.
+    """Import points from the CSV or Parquet file TABLE into history. The server must be stopped.
 
-    Columns that are needed: device_id or device_key, identifier, ts (ms), value (as JSON). Points that are there
+    Required columns: device_id or device_key, identifier, ts (ms), value (as JSON). Points that are there
     already are kept once, so the same file may be imported again. Rows that are wrong are named, and spare the others.
     """
     config = command_config(file, **flags)

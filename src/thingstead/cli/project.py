@@ -57,7 +57,7 @@ def list_projects(file: Path | None, as_json: bool, **flags: Any) -> None:
 @data_dir_option
 @config_option
 def rotate_key(project_id: str | None, grace_days: float, file: Path | None, **flags: Any) -> None:
-    """Draw a new ProjectKey and print it. Devices may use the old one for a while."""
+    """Draw a new ProjectKey and print it. The old one stays valid for the grace period."""
     project = asyncio.run(_rotate_key(command_config(file, **flags), project_id, grace_days))
     click.echo(project.project_key)
 

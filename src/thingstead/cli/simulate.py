@@ -39,7 +39,9 @@ KEYS = ("app_id", "access_key", "secret_key")
     "--interval", type=click.FloatRange(0.01, 86_400), default=10.0, show_default=True, help="Seconds between reports."
 )
 @click.option("--duration", type=click.FloatRange(0), help="Seconds until it ends.  [default: until it is interrupted]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the signals: the same seed, the same values.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of the signals; the same seed gives the same values."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def command(url: str, credentials: IO[str] | None, as_json: bool, duration: float | None, **options: Any) -> None:
     """Register simulated devices with a server, and let them report over MQTT.

@@ -85,7 +85,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         tuple[Listener, ...],
         about("More ports: tables `[[listeners]]` of the file, or a JSON array of such objects in the variable."),
     ] = ()
-    log_level: Annotated[LogLevel, about("The least level that is logged.")] = "info"
+    log_level: Annotated[LogLevel, about("Lowest level that is logged.")] = "info"
     log_format: Annotated[LogFormat, about("Log lines for people (`console`) or for programs (`json`).")] = "console"
     active_window_s: Annotated[
         int, about("A device with an uplink no older than this counts as active.", "seconds", ge=1, le=31_536_000)
@@ -93,7 +93,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sub_device_timeout_s: Annotated[
         int,
         about(
-            "A sub-device behind a gateway that was silent for so long is offline; 0 leaves it online.",
+            "A sub-device that was silent for this time is offline; 0 leaves it online.",
             "seconds",
             ge=0,
             le=31_536_000,

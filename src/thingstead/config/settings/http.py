@@ -87,12 +87,12 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = False
     auto_create_per_minute_max: Annotated[
-        int, about("Devices of one project that may create themselves in a minute.", "devices", ge=1)
+        int, about("Devices of one project that may be auto-created in a minute.", "devices", ge=1)
     ] = 600
     auto_create_devices_max: Annotated[
         int,
         about(
-            "Devices of one project, of types that let devices create themselves, beyond which no further one does.",
+            "Devices of one project of types with auto-create; beyond it no device is auto-created.",
             "devices",
             ge=0,
         ),

@@ -30,8 +30,8 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     unreachable_timeout_s: Annotated[
         int,
         about(
-            "How long TCP may reach a client no more, as in a radio gap, before its connection is given up; 0: one and"
-            " a half of its keep alives, or of `mqtt.keep_alive_max_s` where it has none; at least a minute.",
+            "How long a client may be unreachable over TCP, as in a radio gap, before its connection is closed; 0: one"
+            " and a half of its keep alives, or of `mqtt.keep_alive_max_s` where it has none; at least a minute.",
             "seconds",
             ge=0,
             le=604_800,

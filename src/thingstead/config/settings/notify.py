@@ -10,13 +10,13 @@ from thingstead.config.settings.declaring import about
 class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Notices of alarms."""
 
-    smtp_host: Annotated[str, about("SMTP server that takes mails; without one none is sent.")] = ""
+    smtp_host: Annotated[str, about("SMTP server for mails; without one no mail is sent.")] = ""
     smtp_port: Annotated[int, about("Its TCP port.", ge=1, le=65_535)] = 587
     smtp_security: Annotated[
         Literal["starttls", "tls", "none"],
         about("How the connection to it is encrypted: `starttls`, `tls` or `none`."),
     ] = "starttls"
-    smtp_user: Annotated[str, about("User name at the SMTP server; without one nobody logs in.")] = ""
+    smtp_user: Annotated[str, about("User name at the SMTP server; without one the server does not log in.")] = ""
     smtp_password: Annotated[str, about("Password at the SMTP server.", secret=True)] = ""
     mail_from: Annotated[str, about("Sender of mails, such as `alarms@example.com`.")] = ""
     language: Annotated[Literal["en", "zh"], about("Language of notices to people: `en` or `zh`.")] = "en"

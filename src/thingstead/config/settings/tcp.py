@@ -17,7 +17,7 @@ class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_s: Annotated[
         int,
         about(
-            "A connection over which nothing came for so long is closed; 0 keeps it until the network says otherwise.",
+            "A connection that received nothing for this time is closed; 0 keeps it open until the network ends it.",
             "seconds",
             ge=0,
             le=604_800,
@@ -26,8 +26,8 @@ class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
     unreachable_timeout_s: Annotated[
         int,
         about(
-            "How long TCP may reach a device no more, as in a radio gap, before its connection is given up; 0: as long"
-            " as `tcp.idle_timeout_s`; at least a minute.",
+            "How long a device may be unreachable over TCP, as in a radio gap, before its connection is closed; 0: as"
+            " long as `tcp.idle_timeout_s`; at least a minute.",
             "seconds",
             ge=0,
             le=604_800,
