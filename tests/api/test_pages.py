@@ -60,8 +60,9 @@ async def test_metrics_are_closed_to_others(connect: Connect, address: str) -> N
     assert (await connect(app(), address).get("/metrics")).status_code == 401
 
 
-async def test_a_proxy_on_this_machine_does_not_open_metrics_to_others(connect: Connect) -> None:
-    response = await connect(app()).get("/metrics", headers={"X-Forwarded-For": "10.0.0.1"})
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "Via"])
+async def test_a_proxy_on_this_machine_does_not_open_metrics_to_others(connect: Connect, header: str) -> None:
+    response = await connect(app()).get("/metrics", headers={header: "10.0.0.1"})
     assert response.status_code == 401
 
 

@@ -83,7 +83,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] | None = None
     wide_integers: bool = False  # of more than 64 bits are left to the handler, which names them
     acts: bool = False  # a GET that does more than read; HEAD, which must not, is refused
-    large: Callable[[Call], bool] | None = None  # of a GET: whether it may read for long, and ends when nobody waits
+    large: Callable[[Call], bool] | None = None  # whether it may read for long; it ends when nobody waits
     raw: bool = False  # the handler gets the body as bytes; ``body`` says what they should be
     info: Any = Empty  # the type of ``info``; on the device's planes of the whole answer
     access: Access = Access.CALLER

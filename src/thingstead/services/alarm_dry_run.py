@@ -2,14 +2,16 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from thingstead.clock import Clock
-from thingstead.errors import InvalidInput, NotFound
+from thingstead.errors import InvalidInput, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.alarm import CLEARED, RAISED
 from thingstead.model.alarm_rule import AlarmRule, attributes_of
@@ -28,7 +30,9 @@ DEVICES = 100  # replayed in one call
 POINTS = 200_000  # read in one call
 POINTS_PER_READ = 10_000
 ITEMS = 1_000  # shown
-REPORTS_PER_TURN = 1_000  # evaluated before other work gets its turn
+REPORTS_PER_TURN = 100  # taken in, or evaluated, before other work gets its turn
+RUNS_COUNT = 2  # at a time, of different projects: each holds its points in memory
+PROJECT_RUNS_COUNT = 5  # of one project, with those that wait
 DAY_MS = 24 * 3600 * 1000
 Reports = dict[int, list[dict[str, Any]]]  # by timestamp: what came with it, one after the other
 NO_PRESENCE = "Who was online is not kept in history: offline_ms was taken as not holding."
@@ -65,6 +69,9 @@ class AlarmDryRunService:
         self._store = store
         self._clock = clock
         self._rules = rules
+        self._places = asyncio.Semaphore(RUNS_COUNT)
+        self._turns: dict[str, asyncio.Lock] = {}  # by project; only those in use
+        self._asked: Counter[str] = Counter()  # runs by project
 
     async def run(
         self,
@@ -80,8 +87,15 @@ class AlarmDryRunService:
         Raises:
             InvalidInput: names every part of the rule, or of the range, that is impossible.
             NotFound: no such rule or device.
+            TooManyRequests: too many runs of the project wait.
         """
-        start, end = self._range(start_time, end_time)
+        async with self._turn(project_id):
+            return await self._run(project_id, rule, device_ids, self._range(start_time, end_time))
+
+    async def _run(
+        self, project_id: str, rule: RuleForm | str, device_ids: Sequence[str], span: tuple[int, int]
+    ) -> DryRun:
+        start, end = span
         if isinstance(rule, str):
             tried = await self._rules.get(project_id, rule)
         else:
@@ -103,6 +117,20 @@ class AlarmDryRunService:
             complete=complete and replay.points < POINTS and len(replay.items) <= ITEMS,
             notes=notes,
         )
+
+    @asynccontextmanager
+    async def _turn(self, project_id: str) -> AsyncIterator[None]:
+        """Runs of a project go one after the other, those of projects take turns."""
+        if self._asked[project_id] >= PROJECT_RUNS_COUNT:
+            raise TooManyRequests("too many rules are being tried", retry_after_s=1)
+        self._asked[project_id] += 1
+        try:
+            async with self._turns.setdefault(project_id, asyncio.Lock()), self._places:
+                yield
+        finally:
+            self._asked[project_id] -= 1
+            if not self._asked[project_id]:
+                del self._asked[project_id], self._turns[project_id]
 
     def _range(self, start_time: int | None, end_time: int | None) -> tuple[int, int]:
         now = self._clock.now_ms()
@@ -174,7 +202,9 @@ class _Replay:
             offset += len(points)
             if len(points) < limit:
                 break
-        for ts, same in itertools.groupby(reversed(found), attrgetter("ts")):
+        for taken, (ts, same) in enumerate(itertools.groupby(reversed(found), attrgetter("ts")), 1):
+            if taken % REPORTS_PER_TURN == 0:
+                await asyncio.sleep(0)
             instant = reports.setdefault(ts, [])
             for number, point in enumerate(same):
                 if number == len(instant):

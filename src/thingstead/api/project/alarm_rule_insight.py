@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.project.alarm_rules import COMMON, SMALLEST
-from thingstead.errors import InvalidInput, NotFound
+from thingstead.errors import InvalidInput, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.alarm_rule import RuleStatistics
 from thingstead.model.alarm_rule_form import RuleForm
@@ -92,7 +92,8 @@ ENDPOINTS = (
         handler=dry_run,
         body=DryRunBody,
         info=DryRun,
-        refusals=(NotFound,),
+        large=lambda _: True,
+        refusals=(NotFound, TooManyRequests),
         example={"rule": SMALLEST, "start_time": 1_700_000_000_000, "end_time": 1_700_086_400_000},
         **COMMON,
     ),
