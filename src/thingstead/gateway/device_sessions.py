@@ -5,6 +5,7 @@ subscriptions, pushes and data at QoS 1 that it has not acknowledged, pushes tha
 identifiers of its own QoS 2 messages. Commands are not: they are rows, and go again from there.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import structlog
@@ -268,6 +269,11 @@ class DeviceSessions:
             session = self._by_device.get(device_id)
             if session is not None:
                 self.end(session)
+
+    @property
+    def all(self) -> Collection[DeviceSession]:
+        """Every session that there is."""
+        return self._by_device.values()
 
     # The server begins
 

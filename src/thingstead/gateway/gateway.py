@@ -21,6 +21,7 @@ from thingstead.gateway.keep_alive import Silences
 from thingstead.gateway.listening import Listening, Port, listen
 from thingstead.gateway.open_port import OpenPort
 from thingstead.gateway.queue_bounds import QueueBounds
+from thingstead.gateway.restored import Restored, cut
 from thingstead.gateway.surroundings import Surroundings
 from thingstead.gateway.tasks import Tasks, Turns
 from thingstead.gateway.tcp import TcpClient, TcpSurroundings
@@ -122,6 +123,11 @@ class Gateway:
             kept = await self._mqtt_sessions.load()
             self.device_sessions.load(kept)
             self.open_port.load(kept)
+            cut(
+                self.bounds.queued,
+                Restored(self.device_sessions.all, self.counters),
+                Restored(self.open_port.sessions.all, self.open_port.counters),
+            )
 
     def client(self, arrival: Arrival | None = None) -> Client:
         """The server's end of a new MQTT connection."""

@@ -12,6 +12,7 @@ class QueueBounds:
     """The bounds of one server's queues.
 
     Attributes:
+        queued: of the messages at QoS 1 and 2 that wait for clients or are on their way.
         in_flight_max_bytes: of messages that are on their way to one client.
         incomplete: of packets that have begun, of all clients, and of frames of WebSockets.
         unread: of the bytes that were written to clients, and that they have not read.
@@ -20,15 +21,15 @@ class QueueBounds:
     def __init__(self, settings: MqttSettings) -> None:
         self._max_messages = settings.queue_max_messages
         self._max_bytes = settings.queue_max_bytes
-        self._budget = Budget(settings.queues_max_bytes)
+        self.queued = Budget(settings.queues_max_bytes)
         self.in_flight_max_bytes = settings.in_flight_max_bytes
         self.incomplete = Budget(max(INCOMPLETE_LIMIT_BYTES, 2 * settings.max_packet_size_bytes))
         self.unread = Budget(settings.send_buffers_max_bytes)
 
     def of_session(self) -> Outbound:
         """The messages of a session that may outlive its connection."""
-        return Outbound(self._max_messages, self._max_bytes, self._budget)
+        return Outbound(self._max_messages, self._max_bytes, self.queued)
 
     def of_connection(self) -> Outbound:
         """Those of a session that ends with its connection."""
-        return Outbound(QUEUE_LIMIT, self._max_bytes, self._budget)
+        return Outbound(QUEUE_LIMIT, self._max_bytes, self.queued)

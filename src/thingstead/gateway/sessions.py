@@ -1,5 +1,6 @@
 """The sessions of the open port, by client identifier: how they begin, change hands, wait, and end (4.1, 3.1.2.4)."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import structlog
@@ -227,6 +228,11 @@ class Sessions:
             self.wills_published += 1
         except Unavailable as exc:
             log.warning("a will message is lost", client_id=session.client_id, reason=exc.message)
+
+    @property
+    def all(self) -> Collection[Session]:
+        """Every session that there is."""
+        return self._by_id.values()
 
     # The server begins
 

@@ -25,6 +25,16 @@ class Budget:
         """Whether a queue that holds so much may take so much more, once it has freed so much."""
         return held_bytes + more_bytes <= PART * (self._limit_bytes - self.used_bytes + freed_bytes - more_bytes)
 
+    @property
+    def excess_bytes(self) -> int:
+        """By how much the queues hold more than they may; only what was restored can."""
+        return self.used_bytes - self._limit_bytes
+
+    @property
+    def most_of_one_bytes(self) -> int:
+        """What a queue may hold that is alone."""
+        return self._limit_bytes * PART // (PART + 1)
+
     def moved(self, before_bytes: int, after_bytes: int) -> None:
         """A queue holds another number of bytes than before."""
         self.used_bytes += after_bytes - before_bytes
