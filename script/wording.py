@@ -45,6 +45,9 @@ PHRASES = {
     r"may reach a (client|device) no more": "a client may be unreachable",
     r"the network says otherwise": "until the network ends it",
     r"without one (none is sent|nobody logs in)": "without one no mail is sent",
+    r"is none that": "is not a … that …",
+    r"answer makes no sense": "the answer is malformed",
+    r"watches no such": "does not watch this …",
     r"Of these, such as": "Of these, those that …",
 }
 

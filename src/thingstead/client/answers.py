@@ -91,4 +91,4 @@ def _decoded(body: Any, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as exc:
-        raise Unavailable(f"the server's answer makes no sense: {exc}") from exc
+        raise Unavailable(f"the server's answer is malformed: {exc}") from exc

@@ -37,7 +37,7 @@ class Cursor:
                 if isinstance(key, int):
                     key.to_bytes(INTEGER_BYTES, "big", signed=True)
         except (ValueError, OverflowError, binascii.Error, msgspec.MsgspecError) as exc:
-            raise InvalidInput.field("cursor", "is none that a list has answered") from exc
+            raise InvalidInput.field("cursor", "is not a cursor that a list returned") from exc
 
     def __str__(self) -> str:
         """An opaque text for URLs."""

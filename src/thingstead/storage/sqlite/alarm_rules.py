@@ -247,7 +247,7 @@ def _require_watched(connection: sqlite3.Connection, rule: AlarmRule, device_id:
         "SELECT type_id FROM devices WHERE id = ? AND project_id = ?", (device_id, rule.project_id)
     ).fetchone()
     if row is None or (device_id not in rule.device_ids and (rule.type_id is None or row[0] != rule.type_id)):
-        raise NotFound("the rule watches no such device")
+        raise NotFound("the rule does not watch this device")
 
 
 def _forget(connection: sqlite3.Connection, rule_id: str, at: int, reason: str) -> list[AlarmLog]:

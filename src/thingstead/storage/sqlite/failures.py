@@ -32,7 +32,7 @@ def translated(exc: Exception) -> ThingsteadError:
     if isinstance(exc, UnicodeEncodeError):
         return InvalidInput("a text is not valid Unicode")
     if isinstance(exc, sqlite3.DataError):
-        return InvalidInput("a text is too long to be kept")
+        return InvalidInput("a text is too long to be stored")
     if is_damage(exc):
         return DamagedFile(f"the database file is damaged: {exc}")
     if not isinstance(exc, sqlite3.IntegrityError):
