@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import ssl
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import httptools
 
@@ -44,7 +44,8 @@ class _Request:
 class HttpReceiver:
     """Answers what :attr:`answers` says, one by one, and then 200; counts connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.received: list[Received] = []
         self.answers: list[bytes] = []
         self.connections = 0
@@ -52,8 +53,8 @@ class HttpReceiver:
         self.hold: asyncio.Event | None = None  # nobody is answered before it is set
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def __aenter__(self) -> "HttpReceiver":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

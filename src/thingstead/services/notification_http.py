@@ -203,6 +203,8 @@ def _cause(exc: BaseException) -> str:
     cause: BaseException | None = exc
     while cause is not None and not isinstance(cause, OSError):
         cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"TLS: the certificate is not accepted: {cause.verify_message.rstrip('.')}"
     if isinstance(cause, ssl.SSLError):
         return f"TLS: {cause.reason or cause}"
     return (cause.strerror or str(cause)) if isinstance(cause, OSError) else str(exc)
