@@ -6,6 +6,7 @@ from collections.abc import Container
 import pytest
 
 from tests.gateway.conftest import V3_1_1, V5, House, command, message, report, state_reached
+from thingstead.config import MqttSettings
 from thingstead.errors import DeviceOffline
 from thingstead.gateway.commands import WAITING_COUNT
 from thingstead.model.messages import CommandChanged, CommandIssued
@@ -266,3 +267,40 @@ async def test_a_command_that_waits_for_its_acknowledgement_is_not_sent_again_to
     await peer.receive_nothing()
     peer.send(Puback(sent.packet_id))
     await peer.receive_nothing()
+
+
+async def test_many_large_commands_at_qos_0_come_as_fast_as_the_device_reads(house: House) -> None:
+    device = await house.device()
+    count, text = 60, "x" * 200_000
+    for number in range(count):
+        await house.platform.control.send_command(
+            house.project_id, device.id, "m", {"text": text}, number, wait_ms=60_000
+        )
+    peer = await house.log_in(device)
+    await peer.subscribe("command/send/+")
+    peer.pause_reading()
+    [client] = house.gateway._clients
+    async with asyncio.timeout(20):
+        while client.writable:
+            await house.platform.control.pending(device.id)  # a turn for the others
+    assert not client.closing
+    assert client._transport.get_write_buffer_size() < 2 * MqttSettings().send_buffer_max_bytes // 3
+    peer.resume_reading()
+    for number in range(count):
+        assert (await peer.receive(Publish)).topic == f"command/send/{number}"
+
+
+async def test_custom_data_for_a_device_that_does_not_read_is_dropped_and_counted_not_its_connection(
+    house: House,
+) -> None:
+    device = await house.device()
+    peer = await house.log_in(device)
+    await peer.subscribe("data/#")
+    peer.pause_reading()
+    [client] = house.gateway._clients
+    for _ in range(100):
+        await house.platform.streams.send(house.project_id, device.id, "s", b"x" * 200_000)
+    assert not client.closing
+    assert house.gateway.counters.messages_dropped > 0
+    peer.resume_reading()
+    await peer.receive(Publish)

@@ -13,6 +13,7 @@ from thingstead.services.control import ControlService
 
 QOS = 1  # of a command, where the device subscribed with at least that
 REMEMBERED = 2 * limits.OPEN_COMMANDS_COUNT  # row ids of commands that were sent, or are not sent here
+BATCH_BYTES = 65_536  # params that are sent before the device is looked at: does it read?
 WAITING_COUNT, WAITING_BYTES = 64, 1 << 20  # commands held in memory, and their params; others wait in the store
 
 Envelope = Callable[[CommandIssued], tuple[str, bytes]]  # the topic and the payload that carry a command
@@ -68,6 +69,7 @@ class Commands:
         "_control",
         "_device_id",
         "_envelope",
+        "_held_back",
         "_more",
         "_pumping",
         "_reading",
@@ -98,6 +100,7 @@ class Commands:
         self._reading = False
         self._again = False
         self._pumping = False
+        self._held_back = False  # the device does not read what it was sent
         self._more = False  # others wait in the store behind those held here
         self._waiting: dict[str, CommandIssued] = {}  # by row id, first issued first
         self._waiting_bytes = 0
@@ -189,19 +192,38 @@ class Commands:
         return grant is not None and not grant.qos
 
     def _pump(self) -> None:
-        """Sends what the window allows. What is settled by being sent comes back here, and goes on in the loop."""
+        """Sends what the window allows, as fast as the device reads. What is settled by being sent comes back here, and
+        goes on in the loop."""
         if self._pumping:
             return
         self._pumping = True
+        written_bytes = 0
         try:
             while self._waiting and len(self._under_way) < self._window:
+                if not self._connection.writable:
+                    self._wait_for_reader()
+                    return
                 command = self._let_go(next(iter(self._waiting)))
                 if command is not None:
                     self._send(command)
+                    written_bytes += command.size_bytes
+                if written_bytes > BATCH_BYTES:
+                    self._connection.flush()  # which tells whether the device reads
+                    written_bytes = 0
         finally:
             self._pumping = False
         if self._more and not self._waiting:
             self._read_soon()
+
+    def _wait_for_reader(self) -> None:
+        if not self._held_back:
+            self._held_back = True
+            self._connection.run(self._go_on)
+
+    async def _go_on(self) -> None:
+        """The device reads again: jobs of a connection are done only then."""
+        self._held_back = False
+        self._pump()
 
     def _send(self, command: CommandIssued) -> None:
         row_id = command.command_row_id

@@ -90,6 +90,9 @@ class Delivery:
         if len(data) > self._max_size_bytes:
             self._drop(traced, TOO_LARGE)
             return
+        if self._link.behind:
+            self._drop(traced, "the device reads too slowly")
+            return
         self._link.write_soon(data)
         self._counters.messages_sent += 1
         if traced is not None:
