@@ -65,11 +65,13 @@ def known(server: ServerProcess, headers: dict[str, str]) -> dict[str, str]:
         return str(answer["info"]["id"])
 
     device_id = create("device", name="pump")
+    command_id = create(f"control/device/{device_id}/command", method="stop", wait_ms=3_600_000)
     path = f"{server.url}/api/v1/device/{device_id}/certificate"
     certificate = httpx.get(path, headers=headers, trust_env=False).json()
     return {
         "device_id": device_id,
         "access_token": str(certificate["info"]["access_token"]),
+        "id": command_id,
         "type_id": create("device_type", name="pumps"),
         "group_id": create("device_group", name="cellar"),
         "customer_id": create("customer", name="Alice", account="known.account", password="a long password"),
