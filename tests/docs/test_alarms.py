@@ -2,10 +2,11 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -133,13 +134,26 @@ def receiving(folder: Path) -> Iterator[tuple[int, Iterator[str]]]:
     """The receiver of the guide on a free port, and the lines that it prints."""
     program = folder / "receiver.py"
     program.write_text(code_blocks(GUIDE, "python")[0], encoding="utf-8")
-    port = free_port()
-    with subprocess.Popen([sys.executable, program, str(port)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield port, iter(process.stdout)
-        finally:
-            process.kill()
+    for _ in range(5):  # somebody else may take the port first
+        port = free_port()
+        with subprocess.Popen([sys.executable, program, str(port)], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            if not listens(process, port):
+                continue
+            try:
+                yield port, iter(process.stdout)
+            finally:
+                process.kill()
+            return
+    raise AssertionError("the receiver found no free port")
+
+
+def listens(process: "subprocess.Popen[str]", port: int) -> bool:
+    """Whether the process came to listen on the port; False: it ended instead."""
+    while process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return process.poll() is None
+    return False
 
 
 @pytest.mark.external

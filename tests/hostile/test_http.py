@@ -69,7 +69,7 @@ def ask_for_nothing(target: Target) -> int:
     opened = 0
     with contextlib.ExitStack() as stack:
         held: list[socket.socket] = []
-        for number in target.until_over():
+        for number in itertools.chain(target.until_over(), range(IDLE * ADDRESSES)):  # so many at least
             source = (f"127.0.0.{10 + number % ADDRESSES}", 0)
             with contextlib.suppress(OSError):
                 sock = socket.create_connection(("127.0.0.1", target.http_port), TIMEOUT_S, source)
