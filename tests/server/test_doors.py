@@ -1,15 +1,19 @@
 """The ports that a configuration asks for."""
 
 import asyncio
+import random
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
 
 from thingstead.config import Config, Listener, tree
 from thingstead.errors import Conflict
+from thingstead.gateway.listening import ListeningPort, Port
 from thingstead.server import open_server
+from thingstead.server.sockets import bind
 
 
 @pytest.fixture
@@ -21,9 +25,12 @@ def taken() -> Iterator[int]:
 
 @pytest.fixture
 def free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        number: int = other.getsockname()[1]
-    return number
+    """A port of those that the system gives to nobody by itself, on which nobody listens."""
+    for number in random.sample(range(20_000, 30_000), 100):
+        with socket.socket() as other:
+            if other.connect_ex(("127.0.0.1", number)) != 0:
+                return number
+    raise AssertionError("no free port")
 
 
 async def test_the_usual_tcp_port_is_opened_where_it_is_free(
@@ -40,6 +47,14 @@ async def test_where_the_usual_tcp_port_is_taken_the_rest_is_served(
     monkeypatch.setattr(tree, "TCP_PORT", taken)
     async with open_server(msgspec.structs.replace(config, tcp_port="auto")) as server:
         assert server.ports.keys() == {"http_port", "mqtt_port"}
+
+
+async def test_of_two_that_bind_a_port_at_the_same_time_the_second_is_told_that_it_is_taken(free: int) -> None:
+    unused: Any = None
+    with bind("mqtt_port", "127.0.0.1", free) as first, bind("mqtt_port", "127.0.0.1", free) as second:
+        first.listen()
+        with pytest.raises(Conflict, match=f"port {free}: Address already in use"):
+            ListeningPort(Port(second, None), unused, unused)
 
 
 async def test_a_tcp_port_that_was_asked_for_and_is_taken_is_refused(config: Config, taken: int) -> None:

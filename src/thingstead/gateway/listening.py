@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from thingstead.errors import Conflict
 from thingstead.gateway.arrivals import Arrival, Entrance
 from thingstead.gateway.proxy_protocol import NoHeader, Peer, read_header
 from thingstead.gateway.tls import SHUTDOWN_TIMEOUT_S, Certificate, HandshakeFailed
@@ -72,8 +73,14 @@ class ListeningPort:
         self._resting: asyncio.TimerHandle | None = None
         self._accepting = self._closed = False
         self._socket.setblocking(False)
-        self._socket.listen(BACKLOG)
+        self._listen()
         self._accept_again()
+
+    def _listen(self) -> None:
+        try:
+            self._socket.listen(BACKLOG)
+        except OSError as exc:  # two programs may have bound it at the same time: the first that listens has it
+            raise Conflict(f"cannot listen on port {self._socket.getsockname()[1]}: {exc.strerror}") from exc
 
     def close(self) -> None:
         self._accept_no_more()
