@@ -1,0 +1,44 @@
+"""Why something is refused: stable codes, whose texts in English and Chinese are in ``refusals.json``.
+
+A text names its arguments in braces, ``{maximum}``, or ``{maximum:,}`` for a number in groups of three digits.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
+
+CODE_BYTES = 32  # firmware parses an answer into 256 bytes
+
+Arg: TypeAlias = str | int | float | Sequence[str]
+
+TEXTS: Mapping[str, Mapping[str, str]] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+_ENGLISH = {code: texts["en"] for code, texts in TEXTS.items()}
+_NO_ARGS: Mapping[str, Arg] = MappingProxyType({})
+
+
+class Reason(NamedTuple):
+    """Why something is refused."""
+
+    code: str  # stable, at most CODE_BYTES
+    message: str  # in English, for people; may change
+    args: Mapping[str, Arg] = _NO_ARGS  # what its texts name
+
+
+def reason(code: str, **args: Arg) -> Reason:
+    """The reason with this code; KeyError where it, or an argument of its text, does not exist."""
+    text = _ENGLISH[code]
+    return Reason(code, text.format_map(_shown(args)), args) if args else Reason(code, text)
+
+
+def because(why: str | Reason, args: Mapping[str, Arg]) -> Reason:
+    """A reason, or the one that a code and its arguments make."""
+    return why if isinstance(why, Reason) else reason(why, **args)
+
+
+def _shown(args: Mapping[str, Arg]) -> dict[str, str | int | float]:
+    return {
+        name: value if isinstance(value, str | int | float) else ", ".join(map(str, value))
+        for name, value in args.items()
+    }
