@@ -5,6 +5,7 @@ for each, where its value is read.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -154,6 +155,18 @@ CATALOG: dict[str, MetricInfo] = {
         ),
     )
 }
+
+
+class HttpRequests:
+    """Counts the HTTP requests that were answered, by method, path template and status."""
+
+    METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"})  # others are one
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str, str]] = Counter()
+
+    def count(self, method: str, route: str, status: int) -> None:
+        self.counts[method if method in self.METHODS else "other", route, str(status)] += 1
 
 
 class Histogram:

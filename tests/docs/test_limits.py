@@ -30,6 +30,7 @@ NO_BOUND = {
     "open_mqtt_port",
     "notify.smtp_port",
     "http.malformed_json_status",
+    "http.hsts_max_age_s",  # what browsers are told
     "mqtt.inbound.MAX_RECEIVE_MAXIMUM",  # the greatest that MQTT can say
     "mqtt.outbound.MAX_PACKET_ID",  # the same
     "mqtt.wire.MAX_VARIABLE_BYTE_INTEGER",  # the same

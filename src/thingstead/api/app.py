@@ -1,6 +1,5 @@
 """The ASGI application: finds what a request names, answers it, and is the one place where a bug in it is logged."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ from thingstead.api.pages import DocumentPages, HealthPage, MetricsPage
 from thingstead.api.router import Resource, Router
 from thingstead.api.routes import ENDPOINTS
 from thingstead.config import ApiSettings
-from thingstead.metrics import Metrics
+from thingstead.metrics import HttpRequests, Metrics
 from thingstead.model.health import HealthWarning
 from thingstead.services.platform import Platform
 
@@ -28,7 +27,6 @@ log = structlog.get_logger("thingstead.api")
 Headers = tuple[tuple[bytes, bytes], ...]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Respond = Callable[[Scope, Receive, dict[str, str]], Awaitable[Answer]]
-COUNTED_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"})
 CORS_METHODS = ("GET", "POST", "PUT", "DELETE")
 CORS_HEADERS = ("Authorization", "Content-Type", "Project-Key")
 
@@ -49,6 +47,7 @@ def create_app(
     metrics: Metrics | None = None,
     endpoints: Sequence[Endpoint] = ENDPOINTS,
     warnings: Callable[[], Sequence[HealthWarning]] = tuple,
+    requests: HttpRequests | None = None,
 ) -> AsgiApp:
     """The application for an ASGI server.
 
@@ -58,6 +57,7 @@ def create_app(
         health: says what is wrong with the server, None while nothing is.
         metrics: what ``/metrics`` shows; requests are counted into it. Where none is given it shows these alone.
         warnings: says what somebody should look at although the server works.
+        requests: counts what was answered.
         endpoints: what is served; the Project API and the planes of devices where not given.
     """
     router: Router[Route] = Router()
@@ -70,9 +70,9 @@ def create_app(
     router.add("GET", "/metrics", Route(MetricsPage(metrics, settings)))
     router.add("GET", "/openapi.json", Route(documents.openapi))
     router.add("GET", "/docs", Route(documents.docs))
-    http_app = HttpApp(router)
-    metrics.read("thingstead_http_requests_total", lambda: http_app.requests)
-    app: AsgiApp = http_app
+    counted = requests or HttpRequests()
+    metrics.read("thingstead_http_requests_total", lambda: counted.counts)
+    app: AsgiApp = HttpApp(router, counted)
     if settings.cors_origins:
         cors: Any = CORSMiddleware(
             app,
@@ -95,9 +95,9 @@ def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies
 class HttpApp:
     """Answers from a router; speaks plain ASGI."""
 
-    def __init__(self, router: Router[Route]) -> None:
+    def __init__(self, router: Router[Route], requests: HttpRequests) -> None:
         self._router = router
-        self.requests: Counter[tuple[str, str, str]] = Counter()  # answered, by method, path template and status
+        self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -117,9 +117,9 @@ class HttpApp:
         body = answer.body
         encoding: Headers = ()
         if may_be_compressed(answer) and takes_gzip(scope):
-            body, encoding = await gzipped(body), GZIPPED
+            body, encoding = answer.gzip_body or await gzipped(body), GZIPPED
         template = resource.path if resource is not None else "unknown"
-        self.requests[method if method in COUNTED_METHODS else "other", template, str(answer.status)] += 1
+        self._requests.count(method, template, answer.status)
         headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(body))]
         headers += answer.headers
         headers += encoding

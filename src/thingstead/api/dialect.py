@@ -31,6 +31,7 @@ class Answer(NamedTuple):
     body: bytes
     content_type: bytes = JSON_TYPE
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    gzip_body: bytes = b""  # the same with gzip, where it is kept
 
 
 class NamedError(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ import zlib
 from thingstead.api.body import Held, Receive, Scope, read_body
 from thingstead.api.dialect import Answer
 from thingstead.errors import InvalidInput, TooLarge
+from thingstead.model.http_headers import names_gzip
 
 COMPRESSED_LEAST_BYTES = 1_024  # of an answer that is compressed for who asks for it
 INLINE_BYTES = 65_536  # of an answer that is compressed on the event loop; longer ones are in a thread
@@ -70,17 +71,8 @@ def _gzip(body: bytes) -> bytes:
 
 
 def takes_gzip(scope: Scope) -> bool:
-    """RFC 9110, 12.5.3: gzip is named, or everything is, and not with a weight of zero."""
+    """Whether the client of a request takes answers with gzip."""
     for name, value in scope["headers"]:
         if name == b"accept-encoding":
-            return _names_gzip(value)
+            return names_gzip(value)
     return False
-
-
-def _names_gzip(accepted: bytes) -> bool:
-    weights: dict[bytes, bytes] = {}
-    for part in accepted.lower().split(b","):
-        coding, _, parameters = part.partition(b";")
-        weights[coding.strip()] = parameters.strip()
-    weight = weights.get(b"gzip", weights.get(b"*"))
-    return weight is not None and not (weight.startswith(b"q=") and not weight[2:].strip(b" 0."))

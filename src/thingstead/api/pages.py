@@ -8,6 +8,7 @@ import msgspec
 from thingstead.api.body import Receive, Scope
 from thingstead.api.dialect import Answer, not_authenticated
 from thingstead.api.docs_page import render_page
+from thingstead.api.encodings import gzipped
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.openapi import openapi_document
 from thingstead.api.operation import bearer_token
@@ -82,13 +83,15 @@ class DocumentPages:
 
     async def openapi(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
         if self._openapi is None:
-            self._openapi = Answer(200, msgspec.json.encode(openapi_document(self._endpoints)))
+            body = msgspec.json.encode(openapi_document(self._endpoints))
+            self._openapi = Answer(200, body, gzip_body=await gzipped(body))
         return self._openapi
 
     async def docs(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
         if self._docs is None:
             body = render_page(openapi_document(self._endpoints)).encode()
-            self._docs = Answer(200, body, content_type=b"text/html; charset=utf-8", headers=PAGE_HEADERS)
+            page = Answer(200, body, content_type=b"text/html; charset=utf-8", headers=PAGE_HEADERS)
+            self._docs = page._replace(gzip_body=await gzipped(body))
         return self._docs
 
 

@@ -17,14 +17,17 @@ from thingstead.bus.base import Bus
 from thingstead.bus.local import LocalBus
 from thingstead.clock import Clock, SystemClock
 from thingstead.config import Config
+from thingstead.console.files import packaged_files
+from thingstead.console.pages import ConsolePages
 from thingstead.errors import ConfigError, Conflict, Unavailable
 from thingstead.gateway.gateway import Gateway
-from thingstead.metrics import Metrics
+from thingstead.metrics import HttpRequests, Metrics
 from thingstead.model.health import HealthWarning
 from thingstead.server.doors import Doors
 from thingstead.server.figures import read_figures
 from thingstead.server.folder import DataFolder
 from thingstead.server.http import HttpListener
+from thingstead.server.site import site
 from thingstead.services.accounts import AccountService
 from thingstead.services.aggregates import AggregateService
 from thingstead.services.alarm_dry_run import AlarmDryRunService
@@ -287,8 +290,11 @@ async def open_server(
             watched = (store, platform.clock_watch, platform.retention.trusted_clock, gateway.arrivals, doors)
             return [warning for part in watched for warning in part.warnings()]
 
-        app = create_app(platform, config.http, store.trouble, metrics, warnings=warnings)
-        http = HttpListener(app, doors.of("http", "https"), config.http, gateway.websocket, gateway.arrivals)
+        requests = HttpRequests()
+        app = create_app(platform, config.http, store.trouble, metrics, warnings=warnings, requests=requests)
+        console = ConsolePages(packaged_files(), requests, config.http.hsts_max_age_s)
+        ports = doors.of("http", "https")
+        http = HttpListener(site(app, console), ports, config.http, gateway.websocket, gateway.arrivals)
         stack.push_async_callback(_within, "http", http.stop)
         await http.start()
         server = Server(platform, credentials, http, doors)

@@ -45,6 +45,16 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         about("Origins (`https://app.example.com`) whose pages may call the API from a browser; `*` admits all."),
     ] = ()
+    hsts_max_age_s: Annotated[
+        int,
+        about(
+            "For how long browsers that opened the console over TLS are told to use nothing else for this host"
+            " (`Strict-Transport-Security`); 0 does not tell them.",
+            "seconds",
+            ge=0,
+            le=63_072_000,
+        ),
+    ] = 0
     trusted_proxies: Annotated[
         tuple[str, ...],
         about(
