@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.history_engine import NOW, append_some, fill_log, make_devices, reports
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
-from thingstead.services.commits import committed
+from thingstead.services.shared.commits import committed
 from thingstead.storage.sqlite.store import SqliteStore
 
 

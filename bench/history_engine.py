@@ -23,10 +23,10 @@ from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.model.device import Device
 from thingstead.model.report import Report
-from thingstead.services.commits import committed
+from thingstead.services.shared.commits import committed
 from thingstead.storage.blocks import encode_block
-from thingstead.storage.sqlite import compaction
-from thingstead.storage.sqlite.compaction import BLOCK_POINTS, BlockRow, Compacted
+from thingstead.storage.sqlite.history import compaction
+from thingstead.storage.sqlite.history.compaction import BLOCK_POINTS, BlockRow, Compacted
 from thingstead.storage.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from thingstead.services.projects import Credentials
+from thingstead.services.registry.projects import Credentials
 
 
 class ProjectApi:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tests.mqtt_device import MqttDevice
 from tests.project_api import Certificate, ProjectApi
 from tests.server_process import ServerProcess
-from thingstead.services.projects import Credentials
+from thingstead.services.registry.projects import Credentials
 
 TIMEOUT_S = 20
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from thingstead.services.projects import Credentials
+from thingstead.services.registry.projects import Credentials
 
 TIMEOUT_S = 30
 CHEAP_PASSWORDS = {

@@ -32,8 +32,8 @@ from thingstead.errors import (
 )
 from thingstead.metrics import Metrics
 from thingstead.model.tenant import TENANT
+from thingstead.services.accounts.tokens import Caller
 from thingstead.services.platform import Platform
-from thingstead.services.tokens import Caller
 
 Connect = Callable[..., httpx.AsyncClient]
 APP = {"Authorization": "Bearer app"}

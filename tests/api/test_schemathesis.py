@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.server_process import ServerProcess, init
 from thingstead.api.openapi import openapi_document
 from thingstead.api.routes import ENDPOINTS
-from thingstead.services.projects import Credentials
+from thingstead.services.registry.projects import Credentials
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 schema = schemathesis.openapi.from_dict(openapi_document(ENDPOINTS))

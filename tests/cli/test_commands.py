@@ -16,9 +16,9 @@ from tests.project_api import ProjectApi
 from tests.server_process import StartServer, init, thingstead
 from thingstead import __version__
 from thingstead.config import load
-from thingstead.model.notification import Channel
+from thingstead.model.alarms.notification import Channel
 from thingstead.server import open_platform
-from thingstead.services.notify import GroupForm
+from thingstead.services.notifications.notify import GroupForm
 
 KEYS = [
     "project_id",

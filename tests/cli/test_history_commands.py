@@ -116,7 +116,7 @@ def test_wrong_calls_are_refused_clearly(tmp_path: Path) -> None:
 
 
 def test_damage_is_named_and_ends_with_exit_code_1(start_server: StartServer, tmp_path: Path) -> None:
-    from thingstead.storage.sqlite.database import connect
+    from thingstead.storage.sqlite.engine.database import connect
 
     _, server = fill(start_server, tmp_path / "data")
     server.stop()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from thingstead.storage.sqlite import database
-from thingstead.storage.sqlite.packing_worker import PackingWorker
+from thingstead.storage.sqlite.engine import database
+from thingstead.storage.sqlite.history.packing_worker import PackingWorker
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("asyncio", "click", "json", "msgspec", "signal", "sqlite3", "structlog", "zstandard")

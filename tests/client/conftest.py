@@ -15,7 +15,7 @@ from thingstead.client import (
     devices,
 )
 from thingstead.server import Server
-from thingstead.services.projects import Credentials
+from thingstead.services.registry.projects import Credentials
 
 TIMEOUT_S = 20
 

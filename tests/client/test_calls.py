@@ -15,7 +15,7 @@ from thingstead.api.endpoint import Endpoint
 from thingstead.api.project.routes import ENDPOINTS
 from thingstead.client.call import Call, Listing, Page
 from thingstead.client.projects import AdministratorLogin, ApplicationKeys
-from thingstead.model.alarm_rule_form import RuleForm
+from thingstead.model.alarms.rule_form import RuleForm
 
 LOGINS = (ApplicationKeys("app", "key", "secret").log_in(), AdministratorLogin("app", "admin", "password").log_in())
 BY_NAME: dict[str, Any] = {  # arguments that are no ids

@@ -18,7 +18,7 @@ from thingstead.client import control, data, devices, logs
 from thingstead.client.simulation.fleet import Fleet, Plan
 from thingstead.client.simulation.signals import Meter, Model, Pump, Thermometer, Wander
 from thingstead.model.device_type import Functions
-from thingstead.model.values import CompiledFunctions, check_params
+from thingstead.model.values.checking import CompiledFunctions, check_params
 
 MAKES: list[type[Thermometer] | type[Pump] | type[Meter]] = [Thermometer, Pump, Meter]
 STEPS = st.lists(st.floats(0, 100_000), min_size=1, max_size=40)

@@ -9,10 +9,10 @@ import pytest
 
 from tests.console.conftest import PAGE, SCRIPT, STYLE_HASH
 from tests.server.test_http import answer as read_answer
+from thingstead.broker.net.listening import Port
 from thingstead.config import ApiSettings
 from thingstead.console.files import StaticFiles
 from thingstead.console.pages import ConsolePages
-from thingstead.gateway.listening import Port
 from thingstead.metrics import HttpRequests
 from thingstead.server.http import HttpListener
 from thingstead.server.sockets import bind

@@ -4,13 +4,13 @@ import asyncio
 import itertools
 from typing import Any
 
-from thingstead.model.alarm import AlarmChange, AlarmLog
-from thingstead.model.alarm_rule import AlarmRule, Condition, Level, RuleBody
+from thingstead.model.alarms.alarm import AlarmChange, AlarmLog
+from thingstead.model.alarms.notification import Channel, KeptChannel, NotifyGroup
+from thingstead.model.alarms.rule import AlarmRule, Condition, Level, RuleBody
 from thingstead.model.command import Command
 from thingstead.model.customer import Customer
 from thingstead.model.device import Device, DeviceGroup, DeviceSession
 from thingstead.model.device_type import DeviceType
-from thingstead.model.notification import Channel, KeptChannel, NotifyGroup
 from thingstead.model.project import Administrator, Application, Project
 from thingstead.storage.base import Commit, Store
 

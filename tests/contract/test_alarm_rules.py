@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from tests.contract.conftest import Backend
 from tests.contract.nouns import NOW, alarm, alarm_rule, channel, device, device_type, notify_group, record
 from thingstead.errors import Conflict, InvalidInput, NotFound
-from thingstead.model.alarm import AlarmFilter, KeptState
-from thingstead.model.alarm_rule import AlarmRuleFilter, RuleStatistics
+from thingstead.model.alarms.alarm import AlarmFilter, KeptState
+from thingstead.model.alarms.rule import AlarmRuleFilter, RuleStatistics
 from thingstead.model.device import Page
 from thingstead.storage.base import Store
 

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 from tests.contract.conftest import Backend
 from tests.contract.nouns import NOW, alarm, alarm_rule, device, ended, record
 from thingstead.errors import Conflict, NotFound
-from thingstead.model.alarm import AlarmChange, AlarmComment, AlarmFilter, KeptState
+from thingstead.model.alarms.alarm import AlarmChange, AlarmComment, AlarmFilter, KeptState
 from thingstead.model.device import OpenAlarm, Page
 from thingstead.model.report import Report
 from thingstead.storage.base import Store
 from thingstead.storage.base_alarms import DueDevice
-from thingstead.storage.sqlite import alarm_pruning
+from thingstead.storage.sqlite.tables import alarm_pruning
 
 
 @pytest.fixture

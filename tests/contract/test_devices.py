@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tests.contract.conftest import Backend
 from tests.contract.nouns import alarm, command, customer, device, device_group, device_type, ended, record, session
 from thingstead.errors import Conflict, InvalidInput, NotFound, ThingsteadError
-from thingstead.model.alarm import AlarmFilter
+from thingstead.model.alarms.alarm import AlarmFilter
 from thingstead.model.device import Device, Page
 from thingstead.model.report import EventRecord, Report
 from thingstead.storage.base import Store

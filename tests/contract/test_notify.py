@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from tests.contract.conftest import Backend
 from tests.contract.nouns import NOW, alarm, alarm_rule, channel, device, notify_group, record
 from thingstead.errors import Conflict, NotFound
-from thingstead.model.alarm import AlarmFilter
+from thingstead.model.alarms.alarm import AlarmFilter
+from thingstead.model.alarms.notification import Attempt, Channel, KeptChannel, NotifyGroup
 from thingstead.model.device import Page
-from thingstead.model.notification import Attempt, Channel, KeptChannel, NotifyGroup
 from thingstead.storage.base import Store
 from thingstead.storage.base_alarms import Caps, Claim, Shares
 

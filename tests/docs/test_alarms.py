@@ -17,8 +17,8 @@ import pytest
 from bench.process import free_port
 from tests.docs.test_readme import ENGLISH, code_blocks
 from tests.services.alarm_plant import Plant, planted
-from thingstead.model.alarm import AlarmLog
-from thingstead.model.alarm_rule_form import RuleForm
+from thingstead.model.alarms.alarm import AlarmLog
+from thingstead.model.alarms.rule_form import RuleForm
 from thingstead.model.device import Device
 from thingstead.rules.schedule import zone
 

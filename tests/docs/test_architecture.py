@@ -1,8 +1,11 @@
 """docs/architecture.md shows the rooms that exist and the arrows that import-linter holds."""
 
+import ast
 import configparser
 import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "thingstead"
@@ -45,6 +48,44 @@ def test_the_arrows_are_those_of_the_layers_contract() -> None:
     assert arrows is not None
     held = layers(contracts()["importlinter:contract:rooms"]["layers"], "\n")
     assert layers(arrows.group(), "→") == held
+
+
+INNER = {"broker": "broker", "services": "services", "sqlite": "storage.sqlite"}
+
+
+@pytest.mark.parametrize(("contract", "room"), INNER.items())
+def test_the_arrows_inside_a_large_room_are_those_of_its_contract(contract: str, room: str) -> None:
+    arrows = re.search(rf"^{re.escape(room)}: +(.*)$", DOCUMENT, re.MULTILINE)
+    assert arrows is not None
+    assert layers(arrows.group(1), "→") == layers(contracts()[f"importlinter:contract:{contract}"]["layers"], "\n")
+
+
+@pytest.mark.parametrize("room", [room.replace(".", "/") for room in INNER.values()])
+def test_the_table_shows_every_folder_of_a_large_room_with_its_sentence(room: str) -> None:
+    shown = dict(re.findall(rf"^\| {room} \| (\w+)/ \| (.*) \|$", DOCUMENT, re.MULTILINE))
+    sentences = {
+        path.parent.name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        for path in (PACKAGE / room).glob("*/__init__.py")
+    }
+    assert shown == sentences
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = re.findall(r"`((?:broker|services|model|rules|api|storage|mqtt)/[\w/]+(?:\.py)?)`", DOCUMENT)
+    assert [name for name in named if not (PACKAGE / name).exists()] == []
+
+
+def test_no_folder_holds_more_than_25_modules() -> None:
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    modules = {str(folder.relative_to(ROOT)): len([*folder.glob("*.py")]) - 1 for folder in folders}
+    assert {folder: count for folder, count in modules.items() if count > 25} == {}
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): path.read_text(encoding="utf-8").count("\n") for path in PACKAGE.rglob("*.py")
+    }
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
 
 
 def test_every_contract_is_named() -> None:

@@ -35,12 +35,12 @@ NO_BOUND = {
     "mqtt.outbound.MAX_PACKET_ID",  # the same
     "mqtt.wire.MAX_VARIABLE_BYTE_INTEGER",  # the same
     "mqtt.message.ENCODINGS_LIMIT",  # what is beyond it is made again, each time
-    "gateway.deadlines.CANCELLED_LIMIT",  # over it, what was cancelled is cleared away
-    "gateway.handshake.NO_LIMIT",  # says that there is none
-    "services.notify_targets.SHOWN_LENGTH",  # of a secret, in an answer
+    "broker.net.deadlines.CANCELLED_LIMIT",  # over it, what was cancelled is cleared away
+    "broker.connection.handshake.NO_LIMIT",  # says that there is none
+    "services.notifications.channels.SHOWN_LENGTH",  # of a secret, in an answer
     "storage.blocks.MAX_SCALE",  # of the format of blocks
-    "storage.sqlite.packing_worker.LENGTH_BYTES",  # of a length, in front of a message
-    "storage.sqlite.retention.FREE_PAGES_KEPT",  # over it, pages are given back to the disk
+    "storage.sqlite.history.packing_worker.LENGTH_BYTES",  # of a length, in front of a message
+    "storage.sqlite.history.retention.FREE_PAGES_KEPT",  # over it, pages are given back to the disk
 }
 UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -121,7 +121,7 @@ def test_every_number_among_the_settings_has_a_row_or_bounds_nothing() -> None:
 
 
 def test_every_constant_that_bounds_something_has_a_row() -> None:
-    assert bounding_constants() >= {"model.limits.NAME_LENGTH", "gateway.listening.OPENING_LIMIT"}
+    assert bounding_constants() >= {"model.limits.NAME_LENGTH", "broker.net.listening.OPENING_LIMIT"}
     assert sorted(bounding_constants() - {row.name for row in ROWS} - NO_BOUND) == []
 
 

@@ -37,8 +37,8 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "overload: pushed back, bounded memory, nothing lost, nobody starves": {
         "paths/test_overload.py": (),
-        "gateway/test_turns.py": (),
-        "gateway/test_back_pressure.py": (),
+        "broker/test_turns.py": (),
+        "broker/test_back_pressure.py": (),
         "storage/test_backpressure.py": ("test_producers_are_held_back_while_much_waits_and_released_after",),
     },
     "a full or failing disk": {

@@ -109,8 +109,8 @@ async def test_every_route_is_in_the_openapi_document_and_on_the_page(server: Se
 
 
 def test_every_topic_of_the_gateway_is_in_the_table_of_the_device_guide_and_no_other() -> None:
-    gateway = Path(__file__).resolve().parents[2] / "src" / "thingstead" / "gateway"
-    source = "".join(path.read_text(encoding="utf-8") for path in gateway.glob("*.py"))
+    broker = Path(__file__).resolve().parents[2] / "src" / "thingstead" / "broker"
+    source = "".join(path.read_text(encoding="utf-8") for path in broker.rglob("*.py"))
     served = set(re.findall(r'"((?:attributes|event|command|data|gateway)(?:/[a-z]+)+)(?=/?["{])', source))
     chapter = (DOCS / "device.md").read_text(encoding="utf-8").split("## Topics")[1].split("\n## ")[0]
     rows = "".join(line for line in chapter.splitlines() if line.startswith("| "))

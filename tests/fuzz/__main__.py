@@ -10,7 +10,9 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]  # in .venv-fuzz alone
 
-with atheris.instrument_imports(include=["thingstead.mqtt", "thingstead.gateway", "thingstead.services.payloads"]):
+with atheris.instrument_imports(
+    include=["thingstead.mqtt", "thingstead.broker", "thingstead.services.shared.payloads"]
+):
     from tests.fuzz.targets import TARGETS, Target, name_of
 
 from tests.fuzz.mutation import MAX_BYTES

@@ -14,21 +14,21 @@ from structlog.testing import capture_logs
 
 from tests.fuzz.pipes import Pipe
 from tests.fuzz.scripts import SLOTS, Action, Record, read
+from thingstead.broker.broker import Gateway
+from thingstead.broker.connection.client import Client
+from thingstead.broker.tcp.tcp import TcpClient
 from thingstead.bus.local import LocalBus
 from thingstead.clock import SystemClock
 from thingstead.config import AccountSettings, Config, MqttSettings
 from thingstead.errors import ThingsteadError
-from thingstead.gateway.client import Client
-from thingstead.gateway.gateway import Gateway
-from thingstead.gateway.tcp import TcpClient
 from thingstead.model.device import Device
 from thingstead.model.device_type import AttributeDefinition, ConnType, Functions, StreamDefinition
 from thingstead.mqtt.connection_packets import Connect
 from thingstead.mqtt.decoder import Decoder
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.server.composition import build_platform
-from thingstead.services.device_types import NewDeviceType
-from thingstead.services.new_device import NewDevice
+from thingstead.services.registry.device_types import NewDeviceType
+from thingstead.services.registry.new_device import NewDevice
 from thingstead.storage.sqlite.store import SqliteStore
 
 VERSIONS = (ProtocolVersion.V3_1_1, ProtocolVersion.V5, ProtocolVersion.V3_1, ProtocolVersion.V5)

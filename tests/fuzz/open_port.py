@@ -12,25 +12,25 @@ from structlog.testing import capture_logs
 from tests.fuzz.keeper import Keeper, KeeperStore
 from tests.fuzz.pipes import Pipe
 from tests.fuzz.scripts import SLOTS, Action, Record, read
+from thingstead.broker.connection.client import Client
+from thingstead.broker.connection.queue_bounds import QueueBounds
+from thingstead.broker.connection.surroundings import Surroundings
+from thingstead.broker.net.clients import Clients
+from thingstead.broker.net.deadlines import Deadlines
+from thingstead.broker.net.keep_alive import Silences
+from thingstead.broker.net.refused_connections import TurnedAway
+from thingstead.broker.net.tasks import Tasks, Turns
+from thingstead.broker.open_port.open_port import OpenPort
+from thingstead.broker.sessions.session import Session
 from thingstead.clock import ManualClock
 from thingstead.config import MqttSettings
 from thingstead.errors import Unavailable
-from thingstead.gateway.client import Client
-from thingstead.gateway.clients import Clients
-from thingstead.gateway.deadlines import Deadlines
-from thingstead.gateway.keep_alive import Silences
-from thingstead.gateway.open_port import OpenPort
-from thingstead.gateway.queue_bounds import QueueBounds
-from thingstead.gateway.session import Session
-from thingstead.gateway.surroundings import Surroundings
-from thingstead.gateway.tasks import Tasks, Turns
-from thingstead.gateway.turned_away import TurnedAway
 from thingstead.mqtt.connection_packets import Connect, Pingreq
 from thingstead.mqtt.decoder import Decoder
 from thingstead.mqtt.outbound import State
 from thingstead.mqtt.properties import NO_PROPERTIES, Property
 from thingstead.mqtt.protocol import ProtocolVersion
-from thingstead.services.mqtt_sessions import MqttSessionService
+from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.storage.base import Store
 
 VERSIONS = (ProtocolVersion.V3_1_1, ProtocolVersion.V5, ProtocolVersion.V3_1, ProtocolVersion.V5)

@@ -2,16 +2,16 @@
 
 from contextlib import suppress
 
+from thingstead.broker.net.proxy_protocol import NoHeader, parse_v1, parse_v2
+from thingstead.broker.tcp.registration import NotRegistered, Registration
 from thingstead.errors import InvalidInput
-from thingstead.gateway.proxy_protocol import NoHeader, parse_v1, parse_v2
-from thingstead.gateway.tcp_registration import NotRegistered, Registration
 from thingstead.mqtt.connection_packets import Connect
 from thingstead.mqtt.decoder import Decoder, Packet
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.reasons import MqttError, ReasonCode
 from thingstead.mqtt.topics import check_topic_filter, check_topic_name, matches
 from thingstead.mqtt.tree import TopicTree
-from thingstead.services.payloads import decode_any, decode_object, read_series
+from thingstead.services.shared.payloads import decode_any, decode_object, read_series
 
 LIMIT_BYTES = 2_048
 NOW_MS = 1_700_000_000_000

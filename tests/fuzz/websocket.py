@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
+from thingstead.broker.net.websocket import TURN_FRAMES, WebSocketConnection
 from thingstead.config import MqttSettings
-from thingstead.gateway.websocket import TURN_FRAMES, WebSocketConnection
 
 SETTINGS = MqttSettings(max_packet_size_bytes=2_048)
 HANDSHAKE = (

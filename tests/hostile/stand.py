@@ -13,7 +13,7 @@ from tests.hostile.attacker import Attack, Attacker, Target
 from tests.hostile.bystanders import Bystander, BystandingDevice, BystandingReader
 from tests.project_api import ProjectApi
 from tests.server_process import ServerProcess
-from thingstead.services.projects import Credentials
+from thingstead.services.registry.projects import Credentials
 
 SECONDS = float(os.environ.get("HOSTILE_SECONDS", "2"))
 P99_LIMIT_MS = float(os.environ.get("HOSTILE_P99_MS", "2000"))  # on a machine with other work; script/hostile: 250

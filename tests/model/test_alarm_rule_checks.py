@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from thingstead.model.alarm_rule import CONDITION_DEPTH, CONDITIONS_COUNT, RuleBody
-from thingstead.model.alarm_rule_checks import check_body
+from thingstead.model.alarms.rule import CONDITION_DEPTH, CONDITIONS_COUNT, RuleBody
+from thingstead.model.alarms.rule_checks import check_body
 from thingstead.model.device_type import AttributeDefinition
 from thingstead.model.limits import Problems
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from thingstead.errors import InvalidInput
 from thingstead.model import limits
-from thingstead.model.definition import check_functions
 from thingstead.model.device_type import AttributeDefinition, Functions
 from thingstead.model.limits import Problems
-from thingstead.model.values import CompiledFunctions
+from thingstead.model.values.checking import CompiledFunctions
+from thingstead.model.values.definition import check_functions
 
 
 def problems_of(**functions: Any) -> dict[str, str]:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingstead.model.json_text import has_wide_integer, is_too_deep
 from thingstead.model.limits import JSON_DEPTH
+from thingstead.model.values.json_text import has_wide_integer, is_too_deep
 
 TEXTS = st.text(alphabet='[]{}"\\\n1e.-9é')
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.none()

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thingstead.model.device_type import AttributeDefinition, DataType, Functions
-from thingstead.model.quick_checks import quick_check
-from thingstead.model.values import CompiledFunctions, Refused, value_check
+from thingstead.model.values.checking import CompiledFunctions, Refused, value_check
+from thingstead.model.values.quick_checks import quick_check
 
 bounds = st.none() | st.integers(-3, 3) | st.floats(-3, 3) | st.sampled_from([2**60, -(2**60), 2**53 + 1])
 numbers = st.builds(lambda low, high: ("number", {"min": low, "max": high}), bounds, bounds)

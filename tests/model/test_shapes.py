@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from thingstead.model.shapes import SHAPES_KEPT, Shapes
+from thingstead.model.values.shapes import SHAPES_KEPT, Shapes
 
 
 def test_a_function_is_made_once_for_the_same_attributes_in_the_same_order() -> None:

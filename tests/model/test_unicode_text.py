@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingstead.model.unicode_text import (
+from thingstead.model.values.unicode_text import (
     account_key,
     invisible_character,
     normal,

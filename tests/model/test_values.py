@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from thingstead.model.device_type import AttributeDefinition, Functions, Parameter
-from thingstead.model.values import CompiledFunctions, check_params
+from thingstead.model.values.checking import CompiledFunctions, check_params
 
 
 def compiled(data_type: Any, attr_type: Any = "report", **options: Any) -> CompiledFunctions:

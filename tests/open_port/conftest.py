@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import pytest
 
-from tests.gateway.conftest import P, Peer
+from tests.broker.conftest import P, Peer
+from thingstead.broker.broker import Gateway
+from thingstead.broker.net.listening import Port
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.config import Config, MqttSettings
-from thingstead.gateway.gateway import Gateway
-from thingstead.gateway.listening import Port
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect, Pingreq, Pingresp, Will
 from thingstead.mqtt.decoder import Packet
 from thingstead.mqtt.properties import NO_PROPERTIES, Properties, Property

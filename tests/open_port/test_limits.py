@@ -3,9 +3,9 @@
 import pytest
 
 from tests.open_port.conftest import V3_1_1, V5, Broker
+from thingstead.broker.open_port import open_plane
+from thingstead.broker.open_port.sessions import LEVEL_CHARACTERS
 from thingstead.config import MqttSettings
-from thingstead.gateway import open_plane
-from thingstead.gateway.sessions import LEVEL_CHARACTERS
 from thingstead.mqtt.connection_packets import Connect, Disconnect
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel

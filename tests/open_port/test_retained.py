@@ -3,8 +3,9 @@
 import pytest
 
 from tests.open_port.conftest import V3_1_1, V5, Broker, Client
+from thingstead.broker.connection import delivery
+from thingstead.broker.open_port import retained_messages as open_retained
 from thingstead.config import MqttSettings
-from thingstead.gateway import delivery, open_retained
 from thingstead.mqtt.properties import NO_PROPERTIES, Properties, Property
 from thingstead.mqtt.protocol import ProtocolVersion, RetainHandling
 from thingstead.mqtt.publish_packets import Puback, Publish

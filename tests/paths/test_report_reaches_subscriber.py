@@ -12,7 +12,7 @@ from tests.project_api import ProjectApi
 from tests.raw_device import PINGREQ, PINGRESP, RawDevice, puback_packet, publish_packet
 from tests.running import Running, disk_held
 from tests.server_process import ServerProcess, StartServer
-from thingstead.services.projects import Credentials
+from thingstead.services.registry.projects import Credentials
 
 TIMEOUT_S = 20
 

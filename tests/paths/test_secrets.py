@@ -21,7 +21,7 @@ from tests.mqtt_device import MqttDevice
 from tests.project_api import Certificate, ProjectApi
 from tests.running import Running, eventually
 from tests.server_process import CHEAP_PASSWORDS, StartServer, thingstead
-from thingstead.services.projects import Credentials
+from thingstead.services.registry.projects import Credentials
 
 TIMEOUT_S = 20
 METRICS_TOKEN = "metrics-bearer-1234"

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from thingstead.model.alarm_rule import AlarmRule, Condition, RuleBody
+from thingstead.model.alarms.rule import AlarmRule, Condition, RuleBody
 from thingstead.rules.book import RuleBook, RuleRecord
 from thingstead.rules.decision import Decision
 from thingstead.rules.facts import Facts

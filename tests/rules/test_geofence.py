@@ -5,7 +5,7 @@ from math import isclose
 import pytest
 
 from tests.rules.making import Device, rule
-from thingstead.model.alarm_rule import Circle, MapPoint
+from thingstead.model.alarms.rule import Circle, MapPoint
 from thingstead.rules.geofence import place, within_circle, within_polygon
 
 BERLIN = {"lat": 52.52, "lng": 13.405}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thingstead.model.alarm_rule import Schedule
+from thingstead.model.alarms.rule import Schedule
 from thingstead.rules.schedule import OpenHours, minutes_of, zone
 
 MINUTE = 60_000

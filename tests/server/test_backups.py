@@ -18,10 +18,10 @@ from thingstead.model.report import Report
 from thingstead.server import Server, initialize, open_server
 from thingstead.server.backups import MANIFEST, back_up, read_manifest, restore
 from thingstead.server.folder import DATABASE
-from thingstead.services.commits import committed
-from thingstead.services.new_device import NewDevice
-from thingstead.services.projects import Credentials
-from thingstead.storage.sqlite.backup import checksum
+from thingstead.services.registry.new_device import NewDevice
+from thingstead.services.registry.projects import Credentials
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.offline.backup import checksum
 
 
 def silent(done: int, total: int) -> None:

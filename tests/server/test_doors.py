@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from thingstead.broker.net.listening import ListeningPort, Port
 from thingstead.config import Config, Listener, tree
 from thingstead.errors import Conflict
-from thingstead.gateway.listening import ListeningPort, Port
 from thingstead.server import open_server
 from thingstead.server.sockets import bind
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from thingstead.broker.net.listening import Port
 from thingstead.config import ApiSettings
-from thingstead.gateway.listening import Port
 from thingstead.server.http import HttpListener
 from thingstead.server.http_protocol import HEAD_LIMIT_BYTES, HEADERS_LIMIT, PIPELINE_LIMIT_BYTES, BoundedProtocol
 from thingstead.server.sockets import bind

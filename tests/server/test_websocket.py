@@ -11,9 +11,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from thingstead.broker.net import stream
 from thingstead.config import ApiSettings, Config, MqttSettings
 from thingstead.errors import DeviceOffline
-from thingstead.gateway import stream
 from thingstead.model.device import Device
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
 from thingstead.mqtt.decoder import Decoder, Packet
@@ -22,7 +22,7 @@ from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, SubscriptionRequest
 from thingstead.server import Server, open_server
-from thingstead.services.new_device import NewDevice
+from thingstead.services.registry.new_device import NewDevice
 
 V5 = ProtocolVersion.V5
 TIMEOUT_S = 10

@@ -10,21 +10,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from thingstead.config import Config, MqttSettings
-from thingstead.gateway.websocket import (
+from thingstead.broker.net.websocket import (
     PIECE_BYTES,
     PONG_ROOM_BYTES,
     STRANGER_FRAME_LIMIT_BYTES,
     TURN_FRAMES,
     WebSocketConnection,
 )
+from thingstead.config import Config, MqttSettings
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
 from thingstead.mqtt.decoder import Decoder
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.server import Server, open_server
-from thingstead.services.new_device import NewDevice
+from thingstead.services.registry.new_device import NewDevice
 
 V3_1_1 = ProtocolVersion.V3_1_1
 TIMEOUT_S = 10

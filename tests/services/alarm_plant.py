@@ -11,14 +11,14 @@ import msgspec
 from tests.services.conftest import NOW, Workshop
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
-from thingstead.model.alarm import Alarm, AlarmFilter, AlarmLog
-from thingstead.model.alarm_rule import AlarmRule
-from thingstead.model.alarm_rule_form import RuleForm, RulePatch
+from thingstead.model.alarms.alarm import Alarm, AlarmFilter, AlarmLog
+from thingstead.model.alarms.rule import AlarmRule
+from thingstead.model.alarms.rule_form import RuleForm, RulePatch
 from thingstead.model.device import Device, DeviceSession, OpenAlarm, Page
 from thingstead.model.messages import AlarmChanged
-from thingstead.services.alarm_rules import AlarmRuleService
-from thingstead.services.alarms import AlarmService
-from thingstead.services.commits import committed
+from thingstead.services.alarms.alarms import AlarmService
+from thingstead.services.alarms.rules import AlarmRuleService
+from thingstead.services.shared.commits import committed
 from thingstead.storage.sqlite.store import SqliteStore
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000

@@ -12,16 +12,16 @@ from thingstead.model import ids
 from thingstead.model.device import Device
 from thingstead.model.device_type import DeviceType, Functions
 from thingstead.model.project import Administrator, Application, Project
-from thingstead.services.alarm_engine import AlarmEngine
-from thingstead.services.alarm_watches import AlarmWatches
-from thingstead.services.control import ControlService
-from thingstead.services.device_logs import DeviceLogService
-from thingstead.services.devices import DeviceService
-from thingstead.services.ingest import IngestService
-from thingstead.services.presence import PresenceService
-from thingstead.services.registration import RegistrationService
-from thingstead.services.streams import StreamService
-from thingstead.services.sub_devices import SubDeviceService
+from thingstead.services.alarms.evaluations import AlarmWatches
+from thingstead.services.alarms.scheduler import AlarmEngine
+from thingstead.services.commands.control import ControlService
+from thingstead.services.ingest.ingest import IngestService
+from thingstead.services.ingest.streams import StreamService
+from thingstead.services.presence.presence import PresenceService
+from thingstead.services.presence.sub_devices import SubDeviceService
+from thingstead.services.registry.devices import DeviceService
+from thingstead.services.registry.registration import RegistrationService
+from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.storage.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000

@@ -15,11 +15,12 @@ from thingstead.model.command import Command
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.device_type import AttributeDefinition, CommandDefinition, Functions, Parameter
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued
-from thingstead.services import command_moves, control
-from thingstead.services.command_moves import REPLY_LIFETIME_MS
-from thingstead.services.command_replies import find_answered
-from thingstead.services.commits import committed
-from thingstead.services.control import PENDING_BYTES, PENDING_COUNT
+from thingstead.services.commands import control
+from thingstead.services.commands import moves as command_moves
+from thingstead.services.commands.control import PENDING_BYTES, PENDING_COUNT
+from thingstead.services.commands.moves import REPLY_LIFETIME_MS
+from thingstead.services.commands.replies import find_answered
+from thingstead.services.shared.commits import committed
 
 LAMP = Functions(
     attributes=(

@@ -3,8 +3,8 @@
 from tests.services.conftest import NOW, Workshop
 from thingstead.errors import FieldError
 from thingstead.model.device import DeviceSession, Page
-from thingstead.services.commits import committed
-from thingstead.services.device_logs import BURST, EXCERPT_BYTES, INTERVAL_S, KINDS, excerpt
+from thingstead.services.shared.commits import committed
+from thingstead.services.shared.device_logs import BURST, EXCERPT_BYTES, INTERVAL_S, KINDS, excerpt
 
 
 async def test_a_rejection_says_where_why_and_what(workshop: Workshop) -> None:

@@ -8,8 +8,8 @@ import pytest
 from tests.services.conftest import Workshop
 from thingstead.errors import InvalidInput
 from thingstead.model.device import Page
-from thingstead.services.commits import committed
-from thingstead.services.ingest import Outcome
+from thingstead.services.ingest.ingest import Outcome
+from thingstead.services.shared.commits import committed
 
 
 def packed(value: Any) -> bytes:

@@ -12,9 +12,9 @@ from thingstead.errors import FieldError, InvalidInput, Unavailable
 from thingstead.model.device import Device, Page
 from thingstead.model.device_type import AttributeDefinition, EventDefinition, Functions, Parameter
 from thingstead.model.messages import DeviceChanged, DeviceTypeChanged, EventReported, Message, ReportsCommitted
-from thingstead.services.commits import committed
-from thingstead.services.ingest import MAX_ATTRIBUTES_PER_REPORT, Outcome
-from thingstead.services.payloads import FUTURE_TOLERANCE_MS
+from thingstead.services.ingest.ingest import MAX_ATTRIBUTES_PER_REPORT, Outcome
+from thingstead.services.shared.commits import committed
+from thingstead.services.shared.payloads import FUTURE_TOLERANCE_MS
 
 THERMOMETER = Functions(
     attributes=(

@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 
 from thingstead.clock import ManualClock
 from thingstead.errors import TooManyRequests
-from thingstead.services import log_ins
-from thingstead.services.log_ins import LOGGED, RUN_LEAST, Failures, LogIns
+from thingstead.services.accounts import log_ins
+from thingstead.services.accounts.log_ins import LOGGED, RUN_LEAST, Failures, LogIns
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from thingstead.config import StorageSettings
 from thingstead.model.command import Command, CommandState
 from thingstead.model.report import EventRecord
 from thingstead.model.retention import DAY_MS
-from thingstead.services.commits import committed
-from thingstead.services.log_retention import GRACE_DAYS, LogRetention
+from thingstead.services.history.log_retention import GRACE_DAYS, LogRetention
+from thingstead.services.shared.commits import committed
 from thingstead.storage.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000

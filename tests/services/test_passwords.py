@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from thingstead.errors import TooManyRequests
-from thingstead.services.passwords import AT_ONCE, MEMORY_KIB, PASSES, QUEUE_LIMIT, Passwords
+from thingstead.services.accounts.passwords import AT_ONCE, MEMORY_KIB, PASSES, QUEUE_LIMIT, Passwords
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from tests.storage.test_full_disk import nothing_can_be_written
 from thingstead.errors import NotAuthenticated, Unavailable
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
-from thingstead.services.commits import committed
-from thingstead.services.presence import PresenceService
+from thingstead.services.presence.presence import PresenceService
+from thingstead.services.shared.commits import committed
 
 
 def session(session_id: str) -> DeviceSession:

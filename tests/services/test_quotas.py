@@ -5,8 +5,8 @@ import pytest
 from tests.services.conftest import NOW, Workshop
 from thingstead.errors import TooManyRequests
 from thingstead.model.retention import DAY_MS
-from thingstead.services.commits import committed
-from thingstead.services.quotas import DailyQuota
+from thingstead.services.ingest.quotas import DailyQuota
+from thingstead.services.shared.commits import committed
 
 REPORT = b'{"x":1,"text":"0123456789"}'
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thingstead.clock import ManualClock
-from thingstead.services import rations as module
-from thingstead.services.rations import Rations
+from thingstead.services.shared import rate_limit as module
+from thingstead.services.shared.rate_limit import Rations
 
 
 def test_a_few_are_allowed_at_once_and_then_one_at_intervals_which_tells_of_the_others() -> None:

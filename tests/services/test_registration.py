@@ -8,9 +8,9 @@ from tests.services.conftest import NOW, Workshop
 from thingstead.config import ApiSettings
 from thingstead.errors import Forbidden, InvalidInput, NotAuthenticated, NotFound, TooManyRequests
 from thingstead.model.customer import Customer
-from thingstead.services.commits import committed
-from thingstead.services.new_device import NewDevice
-from thingstead.services.registration import RegistrationService
+from thingstead.services.registry.new_device import NewDevice
+from thingstead.services.registry.registration import RegistrationService
+from thingstead.services.shared.commits import committed
 
 HOST = "192.0.2.1"
 

@@ -7,16 +7,16 @@ import pytest
 from tests.services.conftest import Workshop
 from thingstead.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable
 from thingstead.model import limits
-from thingstead.model.alarm import AlarmFilter
+from thingstead.model.alarms.alarm import AlarmFilter
 from thingstead.model.device import DeviceFilter, Page
 from thingstead.model.report import Report
-from thingstead.services.alarms import AlarmService
-from thingstead.services.commits import committed
-from thingstead.services.device_groups import DeviceGroupService, NewDeviceGroup
-from thingstead.services.device_types import DeviceTypeService, NewDeviceType
-from thingstead.services.devices import DeviceService
-from thingstead.services.history import SHEETS_KEPT, HistoryService, iso_utc
-from thingstead.services.new_device import DRAW_ATTEMPTS, NewDevice
+from thingstead.services.alarms.alarms import AlarmService
+from thingstead.services.history.history import SHEETS_KEPT, HistoryService, iso_utc
+from thingstead.services.registry.device_groups import DeviceGroupService, NewDeviceGroup
+from thingstead.services.registry.device_types import DeviceTypeService, NewDeviceType
+from thingstead.services.registry.devices import DeviceService
+from thingstead.services.registry.new_device import DRAW_ATTEMPTS, NewDevice
+from thingstead.services.shared.commits import committed
 
 ALL = Page(records=100)
 

@@ -11,13 +11,14 @@ from tests.contract.nouns import customer, device, device_group, project_of
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.errors import NotFound
-from thingstead.model.alarm import AlarmFilter
+from thingstead.model.alarms.alarm import AlarmFilter
 from thingstead.model.device import Page
 from thingstead.model.messages import DeviceRemoved
-from thingstead.services.removal import RemovalService
-from thingstead.storage.sqlite import customers, device_groups, removal
-from thingstead.storage.sqlite import devices as sqlite_devices
+from thingstead.services.history.removal import RemovalService
+from thingstead.storage.sqlite.history import removal
 from thingstead.storage.sqlite.store import SqliteStore
+from thingstead.storage.sqlite.tables import customers, device_groups
+from thingstead.storage.sqlite.tables import devices as sqlite_devices
 
 ROWS = 3_000
 TABLES = ("events", "commands", "alarms", "alarm_logs", "notices", "notify_logs")

@@ -17,12 +17,12 @@ from thingstead.errors import InvalidInput, NotFound
 from thingstead.model.device import Device
 from thingstead.model.report import Report
 from thingstead.model.retention import DAY_MS, Cutoff, RetentionPolicy, RetentionRule
-from thingstead.services.commits import committed
-from thingstead.services.retention import SETTLE_AFTER_MS, RetentionService
-from thingstead.storage.sqlite import devices as sqlite_devices
-from thingstead.storage.sqlite import removal
-from thingstead.storage.sqlite import retention as sqlite_retention
+from thingstead.services.history.retention import SETTLE_AFTER_MS, RetentionService
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.history import removal
+from thingstead.storage.sqlite.history import retention as sqlite_retention
 from thingstead.storage.sqlite.store import SqliteStore
+from thingstead.storage.sqlite.tables import devices as sqlite_devices
 
 NOW = 1_700_000_000_000 // DAY_MS * DAY_MS
 HOUR = 3_600_000

@@ -13,11 +13,11 @@ from tests.services.test_retention import Archive, archive_in
 from thingstead.bus.local import LocalBus
 from thingstead.errors import Unavailable
 from thingstead.model.retention import RetentionRule
-from thingstead.services.removal import RemovalService
-from thingstead.storage.sqlite import devices as sqlite_devices
-from thingstead.storage.sqlite import history as sqlite_history
-from thingstead.storage.sqlite.removal import drop_step
+from thingstead.services.history.removal import RemovalService
+from thingstead.storage.sqlite.history import history as sqlite_history
+from thingstead.storage.sqlite.history.removal import drop_step
 from thingstead.storage.sqlite.store import SqliteStore
+from thingstead.storage.sqlite.tables import devices as sqlite_devices
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.device_type import Functions, StreamDefinition
 from thingstead.model.messages import DataReported, DataSent
 from thingstead.model.streams import format_problem, modbus_crc
-from thingstead.services.commits import committed
-from thingstead.services.streams import MAX_DATA_BYTES, encode_message
+from thingstead.services.ingest.streams import MAX_DATA_BYTES, encode_message
+from thingstead.services.shared.commits import committed
 
 READ_REGISTERS = bytes.fromhex("010300000002c40b")
 FORMATS: list[tuple[Any, bytes, bool]] = [

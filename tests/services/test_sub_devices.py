@@ -10,11 +10,11 @@ from tests.storage.test_full_disk import nothing_can_be_written
 from thingstead.errors import Conflict, InvalidInput, Unavailable
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged, SubDeviceAdded
-from thingstead.services import sub_device_making
-from thingstead.services.commits import committed
-from thingstead.services.ingest import Outcome
-from thingstead.services.payloads import MAX_SERIES_REPORTS
-from thingstead.services.sub_presence import GatewayLink
+from thingstead.services.ingest.ingest import Outcome
+from thingstead.services.presence import sub_device_making
+from thingstead.services.presence.sub_presence import GatewayLink
+from thingstead.services.shared.commits import committed
+from thingstead.services.shared.payloads import MAX_SERIES_REPORTS
 
 
 class House:

@@ -17,10 +17,10 @@ from thingstead.clock import ManualClock
 from thingstead.errors import InvalidInput, Unavailable
 from thingstead.model.device import Device
 from thingstead.model.device_type import AttributeDefinition, Functions
-from thingstead.services import tables
-from thingstead.services.history import iso_utc
-from thingstead.services.history_import import HistoryImportService, Imported
-from thingstead.services.tables import CsvWriter, ParquetWriter, Row, read_csv, read_parquet
+from thingstead.services.history import tables
+from thingstead.services.history.history import iso_utc
+from thingstead.services.history.table_import import HistoryImportService, Imported
+from thingstead.services.history.tables import CsvWriter, ParquetWriter, Row, read_csv, read_parquet
 from thingstead.storage.sqlite.store import SqliteStore
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -91,7 +91,7 @@ def test_without_pyarrow_parquet_is_refused_clearly(tmp_path: Path, monkeypatch:
     def no_module(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr("thingstead.services.tables.importlib.import_module", no_module)
+    monkeypatch.setattr("thingstead.services.history.tables.importlib.import_module", no_module)
     with pytest.raises(Unavailable, match=r"install thingstead\[parquet\]"):
         ParquetWriter(tmp_path / "a.parquet")
     with pytest.raises(Unavailable):

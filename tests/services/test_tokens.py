@@ -10,11 +10,11 @@ from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.config import AccountSettings
 from thingstead.errors import NotAuthenticated
-from thingstead.services import tokens
-from thingstead.services.accounts import AccountService
-from thingstead.services.passwords import Passwords
-from thingstead.services.projects import Credentials, ProjectService
-from thingstead.services.tokens import TokenService
+from thingstead.services.accounts import tokens
+from thingstead.services.accounts.accounts import AccountService
+from thingstead.services.accounts.passwords import Passwords
+from thingstead.services.accounts.tokens import TokenService
+from thingstead.services.registry.projects import Credentials, ProjectService
 from thingstead.storage.sqlite.store import SqliteStore
 
 

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from tests.services.test_retention import HOUR, NOW, Archive, archive_in
 from thingstead.model.retention import DAY_MS, RetentionRule
-from thingstead.services.trusted_clock import HOLD_MS, JUMP_MS, TrustedClock
+from thingstead.services.history.trusted_clock import HOLD_MS, JUMP_MS, TrustedClock
 
 YEARS = 1_000 * DAY_MS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage.history_bench import Bench, register_devices
-from thingstead.storage.sqlite.database import Database, connect
+from thingstead.storage.sqlite.engine.database import Database, connect
 
 
 @pytest.fixture

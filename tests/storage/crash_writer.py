@@ -11,10 +11,11 @@ from pathlib import Path
 import structlog
 
 from thingstead.model.report import Report
-from thingstead.services.commits import committed
-from thingstead.storage.sqlite import compaction, spooling
-from thingstead.storage.sqlite.database import Database
-from thingstead.storage.sqlite.history import SqliteHistory
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.history import compaction
+from thingstead.storage.sqlite.history import flush as spooling
+from thingstead.storage.sqlite.history.history import SqliteHistory
 
 REPORTS_PER_COMMIT = 20
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from thingstead.model.report import Report
-from thingstead.services.commits import committed
-from thingstead.storage.sqlite.database import Database, connect
-from thingstead.storage.sqlite.history import SqliteHistory
-from thingstead.storage.sqlite.schema import prepare
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.engine.database import Database, connect
+from thingstead.storage.sqlite.engine.schema import prepare
+from thingstead.storage.sqlite.history.history import SqliteHistory
 
 HOURS_OF_BLOCKS = (
     "SELECT project_id, hour, sum(points), sum(bytes), sum(begins) FROM ("

@@ -9,8 +9,8 @@ import pytest
 
 from tests.storage.conftest import put
 from thingstead.errors import Conflict, InvalidInput, ThingsteadError, Unavailable
-from thingstead.storage.sqlite.access import Access
-from thingstead.storage.sqlite.database import Database, connect
+from thingstead.storage.sqlite.engine.database import Database, connect
+from thingstead.storage.sqlite.engine.queries import Access
 
 
 @pytest.fixture

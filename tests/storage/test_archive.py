@@ -7,9 +7,9 @@ import pytest
 
 from tests.storage.history_bench import Bench, Step, leave, make_blocks, pack, register_devices
 from thingstead.errors import ConfigError
-from thingstead.storage.sqlite.archive import SqliteArchive
-from thingstead.storage.sqlite.check import check
-from thingstead.storage.sqlite.database import connect
+from thingstead.storage.sqlite.engine.database import connect
+from thingstead.storage.sqlite.offline.archive import SqliteArchive
+from thingstead.storage.sqlite.offline.check import check
 
 
 def points(archive: SqliteArchive, number: int, identifier: str, *window: int) -> list[tuple[int, Any]]:

@@ -7,10 +7,10 @@ import pytest
 
 from tests.storage.history_bench import Bench, register_devices
 from thingstead.model.report import Report
-from thingstead.services.commits import committed
-from thingstead.storage.sqlite.compaction import BLOCK_POINTS
-from thingstead.storage.sqlite.database import Database
-from thingstead.storage.sqlite.history import SqliteHistory
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.history.compaction import BLOCK_POINTS
+from thingstead.storage.sqlite.history.history import SqliteHistory
 
 
 async def test_producers_are_held_back_while_much_waits_and_released_after(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ async def test_producers_held_back_by_unpacked_points_are_released_by_packing_al
 async def test_devices_that_fill_their_blocks_at_the_same_time_hold_nobody_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thingstead.storage.sqlite.history.OVERDUE_LIMIT", 100)
+    monkeypatch.setattr("thingstead.storage.sqlite.history.history.OVERDUE_LIMIT", 100)
     history = bench.history
     relieved = asyncio.Event()
     async with history.packer.compactor.lock:  # blocks are made more slowly than points come

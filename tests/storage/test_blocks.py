@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thingstead.storage.blocks import decode_block, decode_column, encode_block
-from thingstead.storage.seals import Damaged
+from thingstead.storage.frames import Damaged
 
 json_scalars = (
     st.none()

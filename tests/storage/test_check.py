@@ -10,9 +10,9 @@ from tests.storage.history_bench import Bench, make_blocks, pack
 from tests.storage.test_damage import spoil_page_with
 from thingstead.clock import ManualClock
 from thingstead.errors import ConfigError
-from thingstead.storage.sqlite import compaction
-from thingstead.storage.sqlite.check import check
-from thingstead.storage.sqlite.database import connect
+from thingstead.storage.sqlite.engine.database import connect
+from thingstead.storage.sqlite.history import compaction
+from thingstead.storage.sqlite.offline.check import check
 from thingstead.storage.sqlite.store import SqliteStore
 
 

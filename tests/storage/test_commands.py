@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from thingstead.storage.sqlite import commands
-from thingstead.storage.sqlite.schema import prepare
+from thingstead.storage.sqlite.engine.schema import prepare
+from thingstead.storage.sqlite.tables import commands
 
 
 @pytest.mark.parametrize(

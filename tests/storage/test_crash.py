@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage.history_bench import Bench, register_devices
-from thingstead.storage.sqlite.check import check
+from thingstead.storage.sqlite.offline.check import check
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 4

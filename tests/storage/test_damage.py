@@ -14,11 +14,11 @@ from tests.storage.history_bench import Bench, make_blocks, pack, register_devic
 from thingstead.clock import SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.report import Report
-from thingstead.services.commits import committed
-from thingstead.storage.sqlite import compaction
-from thingstead.storage.sqlite.database import connect
-from thingstead.storage.sqlite.ranges import SqliteRanges
-from thingstead.storage.sqlite.records import decode_spooled, decode_values
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.engine.database import connect
+from thingstead.storage.sqlite.history import compaction
+from thingstead.storage.sqlite.history.ranges import SqliteRanges
+from thingstead.storage.sqlite.history.records import decode_spooled, decode_values
 from thingstead.storage.sqlite.store import SqliteStore
 
 PAGE_BYTES = 8192

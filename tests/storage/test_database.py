@@ -13,8 +13,8 @@ import pytest
 
 from tests.storage.conftest import kept, put, writer_held
 from thingstead.errors import NotFound, Unavailable
-from thingstead.storage.sqlite import database as database_module
-from thingstead.storage.sqlite.database import Database
+from thingstead.storage.sqlite.engine import database as database_module
+from thingstead.storage.sqlite.engine.database import Database
 
 LOCKER = """
 import sqlite3, sys

@@ -4,8 +4,8 @@ import pytest
 
 from tests.services.conftest import NOW, Workshop, workshop
 from thingstead.model.device import Page
-from thingstead.services.commits import committed
-from thingstead.storage.sqlite import device_logs
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.tables import device_logs
 
 __all__ = ["workshop"]
 

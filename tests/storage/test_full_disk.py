@@ -19,9 +19,10 @@ from thingstead.errors import Unavailable
 from thingstead.model.device import Page
 from thingstead.model.mqtt_session import KeptMessage, QueuedMessage, SessionRecord
 from thingstead.model.report import EventRecord, Report
-from thingstead.services.commits import committed
-from thingstead.storage.sqlite import appends, database, disk
-from thingstead.storage.sqlite.disk import DiskWatch
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.engine import database, disk
+from thingstead.storage.sqlite.engine.disk import DiskWatch
+from thingstead.storage.sqlite.history import appends
 from thingstead.storage.sqlite.store import SqliteStore
 
 

@@ -20,14 +20,14 @@ from tests.storage.history_bench import (
 )
 from thingstead.errors import InvalidInput
 from thingstead.model.report import RECEIVED, Report
-from thingstead.services.commits import committed
-from thingstead.storage.sqlite.admission import MAX_ATTRIBUTES
-from thingstead.storage.sqlite.compaction import BLOCK_POINTS
-from thingstead.storage.sqlite.database import Database
-from thingstead.storage.sqlite.head_cache import HeadCache
-from thingstead.storage.sqlite.history import SqliteHistory
-from thingstead.storage.sqlite.records import count_values, encode_entries, encode_values
-from thingstead.storage.sqlite.series import IN_RANGE, select_blocks
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.history.admission import MAX_ATTRIBUTES
+from thingstead.storage.sqlite.history.compaction import BLOCK_POINTS
+from thingstead.storage.sqlite.history.head_cache import HeadCache
+from thingstead.storage.sqlite.history.history import SqliteHistory
+from thingstead.storage.sqlite.history.records import count_values, encode_entries, encode_values
+from thingstead.storage.sqlite.history.series import IN_RANGE, select_blocks
 
 ALL = (0, 2**53)
 
@@ -322,7 +322,7 @@ def test_the_values_of_a_report_are_counted_without_decoding_it(count: int) -> N
 
 
 async def test_a_long_log_is_applied_again_in_its_order(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thingstead.storage.sqlite.heads.UNREAD_LIMIT", 10)
+    monkeypatch.setattr("thingstead.storage.sqlite.history.heads.UNREAD_LIMIT", 10)
     for at in range(35):
         await bench.report(at // 2, x=at, **{f"y{at}": at})
     await bench.report(3, x="late")

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.storage.history_bench import Bench, register_devices
 from thingstead.model.report import RECEIVED, Report
-from thingstead.services.commits import committed
-from thingstead.storage.sqlite import compaction
-from thingstead.storage.sqlite.ranges import SqliteRanges
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.history import compaction
+from thingstead.storage.sqlite.history.ranges import SqliteRanges
 
 reports = st.tuples(
     st.sampled_from(["series", "report", "push"]),

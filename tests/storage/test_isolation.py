@@ -10,11 +10,11 @@ from tests.storage.test_damage import quarantine
 from thingstead.clock import SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.report import Report
-from thingstead.services.commits import committed
-from thingstead.storage.sqlite import repeating
-from thingstead.storage.sqlite.database import connect
-from thingstead.storage.sqlite.records import decode_spooled
-from thingstead.storage.sqlite.repeating import Repeating
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.engine import repeating
+from thingstead.storage.sqlite.engine.database import connect
+from thingstead.storage.sqlite.engine.repeating import Repeating
+from thingstead.storage.sqlite.history.records import decode_spooled
 from thingstead.storage.sqlite.store import SqliteStore
 
 

@@ -8,9 +8,9 @@ import pytest
 from thingstead.clock import SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.report import Report
-from thingstead.services.commits import committed
-from thingstead.storage.sqlite.appends import Appends
-from thingstead.storage.sqlite.database import Database
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.history.appends import Appends
 from thingstead.storage.sqlite.store import SqliteStore
 
 

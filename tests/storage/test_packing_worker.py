@@ -9,9 +9,9 @@ import pytest
 
 from tests.storage.history_bench import Bench
 from thingstead.model.report import Report
-from thingstead.services.commits import committed
-from thingstead.storage.sqlite import compactor
-from thingstead.storage.sqlite.packing_worker import PackingWorker
+from thingstead.services.shared.commits import committed
+from thingstead.storage.sqlite.history import compactor
+from thingstead.storage.sqlite.history.packing_worker import PackingWorker
 
 
 @pytest.fixture(autouse=True)

@@ -19,11 +19,11 @@ from tests.storage.history_bench import Bench, make_blocks, pack, register_devic
 from thingstead.errors import InvalidInput
 from thingstead.model.report import AggregateFunction, Bucket, Report, SpanBucket
 from thingstead.model.spans import FixedSpans
-from thingstead.services.commits import committed
+from thingstead.services.shared.commits import committed
 from thingstead.storage.aggregation import ACCUMULATORS
 from thingstead.storage.counters import COUNTERS
-from thingstead.storage.sqlite import compaction
-from thingstead.storage.sqlite.ranges import SqliteRanges
+from thingstead.storage.sqlite.history import compaction
+from thingstead.storage.sqlite.history.ranges import SqliteRanges
 
 NO_LIMIT = 2**53
 

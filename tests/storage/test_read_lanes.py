@@ -11,8 +11,8 @@ import pytest
 
 from thingstead.errors import Unavailable
 from thingstead.model.tenant import TENANT
-from thingstead.storage.sqlite.database import Database, connect
-from thingstead.storage.sqlite.read_lanes import LARGE_READS_WAITING_COUNT, GoOn, Lane, Run, SharedReads
+from thingstead.storage.sqlite.engine.database import Database, connect
+from thingstead.storage.sqlite.engine.read_lanes import LARGE_READS_WAITING_COUNT, GoOn, Lane, Run, SharedReads
 
 TIMEOUT_S = 10
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"

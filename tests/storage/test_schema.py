@@ -10,8 +10,8 @@ import structlog
 
 from thingstead.errors import ConfigError
 from thingstead.storage.migrate import Migration, load_migrations
-from thingstead.storage.sqlite.database import connect
-from thingstead.storage.sqlite.schema import APPLICATION_ID, prepare
+from thingstead.storage.sqlite.engine.database import connect
+from thingstead.storage.sqlite.engine.schema import APPLICATION_ID, prepare
 
 FIRST = Migration(1, "0001_first.sql", "CREATE TABLE a (n INTEGER);")
 SECOND = Migration(2, "0002_second.sql", "CREATE TABLE b (n INTEGER); INSERT INTO b SELECT n FROM a;")

@@ -9,8 +9,8 @@ import msgspec
 from thingstead.errors import ThingsteadError
 from thingstead.model.device import Device
 from thingstead.model.limits import CREDENTIAL_BODY_BYTES
+from thingstead.services.accounts.tokens import NOBODY, Caller
 from thingstead.services.platform import Platform
-from thingstead.services.tokens import NOBODY, Caller
 
 __all__ = ["Access", "Call", "Caller", "Empty", "Endpoint"]
 

@@ -11,8 +11,8 @@ from thingstead.api.validation import MalformedJson, body_decoder, invalid, quer
 from thingstead.config import ApiSettings
 from thingstead.errors import FieldError, Forbidden, InvalidInput, NotAuthenticated, ThingsteadError
 from thingstead.model.tenant import TENANT
+from thingstead.services.accounts.tokens import NOBODY, Caller
 from thingstead.services.platform import Platform
-from thingstead.services.tokens import NOBODY, Caller
 
 
 class Operation:

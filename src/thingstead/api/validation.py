@@ -17,8 +17,8 @@ import msgspec
 from thingstead.api.kinds import alternatives, forgiven, is_struct
 from thingstead.config.nearest import nearest
 from thingstead.errors import FieldError, InvalidInput
-from thingstead.model.json_text import has_wide_integer, is_too_deep
 from thingstead.model.limits import JSON_DEPTH
+from thingstead.model.values.json_text import has_wide_integer, is_too_deep
 from thingstead.model.wording import json_problem, member_problem
 
 ERRORS_LIMIT = 100  # named in one answer

@@ -12,7 +12,7 @@ from thingstead.cli.options import command_config, config_option, data_dir_optio
 from thingstead.config import Config
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.project import Project
-from thingstead.model.unicode_text import account_key
+from thingstead.model.values.unicode_text import account_key
 from thingstead.server import FolderInUse, open_platform
 from thingstead.services.platform import Platform
 

@@ -7,7 +7,7 @@ import click
 
 from thingstead.cli.options import command_config, config_option, data_dir_option
 from thingstead.errors import Conflict
-from thingstead.model.unicode_text import shown
+from thingstead.model.values.unicode_text import shown
 from thingstead.server.archives import check_folder
 
 

@@ -15,8 +15,8 @@ from thingstead.errors import Unavailable
 from thingstead.model.limits import INSTANT_MS
 from thingstead.server.archives import open_archive
 from thingstead.server.folder import open_private
-from thingstead.services.exports import export_history, select_devices
-from thingstead.services.tables import CsvWriter, ParquetWriter, TableWriter
+from thingstead.services.history.exports import export_history, select_devices
+from thingstead.services.history.tables import CsvWriter, ParquetWriter, TableWriter
 
 STDOUT = "-"
 

@@ -13,10 +13,10 @@ from thingstead.cli.options import command_config, config_option, data_dir_optio
 from thingstead.cli.progress import bar
 from thingstead.config import Config
 from thingstead.errors import Conflict
-from thingstead.model.unicode_text import shown
+from thingstead.model.values.unicode_text import shown
 from thingstead.server import FolderInUse, open_platform
-from thingstead.services.history_import import Imported
-from thingstead.services.tables import Row, read_csv, read_parquet
+from thingstead.services.history.table_import import Imported
+from thingstead.services.history.tables import Row, read_csv, read_parquet
 
 ROWS_PER_TICK = 10_000  # of the progress bar
 

@@ -12,10 +12,10 @@ from thingstead.cli.options import command_config, config_option, data_dir_optio
 from thingstead.cli.texts import credentials_json, credentials_table, stopped_text
 from thingstead.config import Config
 from thingstead.model.project import Project
-from thingstead.model.unicode_text import shown
+from thingstead.model.values.unicode_text import shown
 from thingstead.server import open_platform
-from thingstead.services.notify_audit import StoppedChannel
-from thingstead.services.projects import DAY_MS, Credentials
+from thingstead.services.notifications.audit import StoppedChannel
+from thingstead.services.registry.projects import DAY_MS, Credentials
 
 
 @click.group("project")

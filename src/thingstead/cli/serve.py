@@ -19,7 +19,7 @@ from thingstead.cli.texts import credentials_json, kept_in, welcome
 from thingstead.config import Config
 from thingstead.server import Server, open_server
 from thingstead.server.folder import DataFolder
-from thingstead.services.projects import Credentials
+from thingstead.services.registry.projects import Credentials
 
 logger = structlog.get_logger("thingstead")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from thingstead.services.notify_audit import StoppedChannel
-from thingstead.services.projects import Credentials
+from thingstead.services.notifications.audit import StoppedChannel
+from thingstead.services.registry.projects import Credentials
 
 
 def credentials_json(credentials: Credentials) -> str:

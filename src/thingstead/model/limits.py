@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from thingstead.errors import FieldError, InvalidInput
-from thingstead.model.unicode_text import invisible_character, normal
+from thingstead.model.values.unicode_text import invisible_character, normal
 
 NAME_LENGTH = 128  # characters, at least 1
 DESCR_LENGTH = 1_000

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf, nextafter
 from typing import Any, NamedTuple
 
-from thingstead.model.alarm_rule import Condition, Op
+from thingstead.model.alarms.rule import Condition, Op
 from thingstead.rules.facts import Facts
 from thingstead.rules.gates import KINDS, MIXED, NUMBER, PLACE, Gate
 from thingstead.rules.geofence import place, within_circle, within_polygon

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from thingstead.model.alarm_rule import plain
+from thingstead.model.alarms.rule import plain
 from thingstead.rules.evaluation import RuleState, Transition
 from thingstead.rules.facts import Facts
 from thingstead.rules.rule import CompiledRule

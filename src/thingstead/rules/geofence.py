@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from math import asin, cos, radians, sin, sqrt
 from typing import Any
 
-from thingstead.model.alarm_rule import Circle, MapPoint
+from thingstead.model.alarms.rule import Circle, MapPoint
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius; the Earth's flattening makes distances wrong by up to 0.5 %
 

@@ -1,6 +1,6 @@
 """A rule made ready: its conditions as closures, and what they depend on."""
 
-from thingstead.model.alarm_rule import AlarmRule, Level, attributes_of
+from thingstead.model.alarms.rule import AlarmRule, Level, attributes_of
 from thingstead.rules.conditions import Compiled, compile_condition
 from thingstead.rules.facts import Facts
 from thingstead.rules.gates import Gate, merged

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from thingstead.model.alarm_rule import Hours, Schedule
+from thingstead.model.alarms.rule import Hours, Schedule
 
 DAY = 24 * 60  # minutes
 WEEK = 7 * DAY

@@ -8,7 +8,7 @@ from math import inf, nextafter
 from operator import itemgetter
 from typing import Any
 
-from thingstead.model.shapes import Shapes, compiled, number_bound
+from thingstead.model.values.shapes import Shapes, compiled, number_bound
 from thingstead.rules.gates import KINDS, Gate
 
 Screen = Callable[[dict[str, Any]], bool]  # whether all values of a report pass silently

@@ -12,7 +12,14 @@ from thingstead import __version__
 from thingstead.clock import Clock, SystemClock
 from thingstead.errors import ConfigError, Conflict, Unavailable
 from thingstead.server.folder import DATABASE, DataFolder
-from thingstead.storage.sqlite.backup import checksum, copy_database, copy_file, describe, forget_token_secret, sync
+from thingstead.storage.sqlite.offline.backup import (
+    checksum,
+    copy_database,
+    copy_file,
+    describe,
+    forget_token_secret,
+    sync,
+)
 
 MANIFEST = "manifest.json"
 FORMAT = 1

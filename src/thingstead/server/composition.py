@@ -13,6 +13,7 @@ import structlog
 
 from thingstead import __version__
 from thingstead.api.app import create_app
+from thingstead.broker.broker import Gateway
 from thingstead.bus.base import Bus
 from thingstead.bus.local import LocalBus
 from thingstead.clock import Clock, SystemClock
@@ -20,7 +21,6 @@ from thingstead.config import Config
 from thingstead.console.files import packaged_files
 from thingstead.console.pages import ConsolePages
 from thingstead.errors import ConfigError, Conflict, Unavailable
-from thingstead.gateway.gateway import Gateway
 from thingstead.metrics import HttpRequests, Metrics
 from thingstead.model.health import HealthWarning
 from thingstead.server.doors import Doors
@@ -28,41 +28,41 @@ from thingstead.server.figures import read_figures
 from thingstead.server.folder import DataFolder
 from thingstead.server.http import HttpListener
 from thingstead.server.site import site
-from thingstead.services.accounts import AccountService
-from thingstead.services.aggregates import AggregateService
-from thingstead.services.alarm_dry_run import AlarmDryRunService
-from thingstead.services.alarm_engine import AlarmEngine
-from thingstead.services.alarm_rules import AlarmRuleService
-from thingstead.services.alarm_trace import AlarmTraceService
-from thingstead.services.alarm_watches import AlarmWatches
-from thingstead.services.alarms import AlarmService
-from thingstead.services.clock_watch import ClockWatch
-from thingstead.services.control import ControlService
-from thingstead.services.customers import CustomerService
-from thingstead.services.device_groups import DeviceGroupService
-from thingstead.services.device_logs import DeviceLogService
-from thingstead.services.device_types import DeviceTypeService
-from thingstead.services.devices import DeviceService
-from thingstead.services.history import HistoryService
-from thingstead.services.history_import import HistoryImportService
-from thingstead.services.ingest import IngestService
-from thingstead.services.log_ins import LogIns
-from thingstead.services.mqtt_sessions import MqttSessionService
-from thingstead.services.notify import NotifyService
-from thingstead.services.notify_dispatch import NotifyDispatcher
-from thingstead.services.passwords import Passwords
+from thingstead.services.accounts.accounts import AccountService
+from thingstead.services.accounts.log_ins import LogIns
+from thingstead.services.accounts.passwords import Passwords
+from thingstead.services.accounts.tokens import TokenService
+from thingstead.services.alarms.alarms import AlarmService
+from thingstead.services.alarms.dry_run import AlarmDryRunService
+from thingstead.services.alarms.evaluations import AlarmWatches
+from thingstead.services.alarms.rules import AlarmRuleService
+from thingstead.services.alarms.scheduler import AlarmEngine
+from thingstead.services.alarms.trace import AlarmTraceService
+from thingstead.services.commands.control import ControlService
+from thingstead.services.commands.synchronous import SynchronousCommandService
+from thingstead.services.history.aggregates import AggregateService
+from thingstead.services.history.clock_watch import ClockWatch
+from thingstead.services.history.history import HistoryService
+from thingstead.services.history.removal import RemovalService
+from thingstead.services.history.retention import RetentionService
+from thingstead.services.history.table_import import HistoryImportService
+from thingstead.services.ingest.ingest import IngestService
+from thingstead.services.ingest.quotas import DailyQuota
+from thingstead.services.ingest.streams import StreamService
+from thingstead.services.mqtt.sessions import MqttSessionService
+from thingstead.services.mqtt.subscriptions import SubscriptionService
+from thingstead.services.notifications.dispatch import NotifyDispatcher
+from thingstead.services.notifications.notify import NotifyService
 from thingstead.services.platform import Platform
-from thingstead.services.presence import PresenceService
-from thingstead.services.projects import Credentials, ProjectService
-from thingstead.services.quotas import DailyQuota
-from thingstead.services.registration import RegistrationService
-from thingstead.services.removal import RemovalService
-from thingstead.services.retention import RetentionService
-from thingstead.services.streams import StreamService
-from thingstead.services.sub_devices import SubDeviceService
-from thingstead.services.subscriptions import SubscriptionService
-from thingstead.services.synchronous import SynchronousCommandService
-from thingstead.services.tokens import TokenService
+from thingstead.services.presence.presence import PresenceService
+from thingstead.services.presence.sub_devices import SubDeviceService
+from thingstead.services.registry.customers import CustomerService
+from thingstead.services.registry.device_groups import DeviceGroupService
+from thingstead.services.registry.device_types import DeviceTypeService
+from thingstead.services.registry.devices import DeviceService
+from thingstead.services.registry.projects import Credentials, ProjectService
+from thingstead.services.registry.registration import RegistrationService
+from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.storage.base import Store
 from thingstead.storage.sqlite.store import SqliteStore
 

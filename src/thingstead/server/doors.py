@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import structlog
 
+from thingstead.broker.net.listening import Port
+from thingstead.broker.net.tls import Certificate
 from thingstead.clock import Clock
 from thingstead.config import Config, Door
 from thingstead.errors import ConfigError, Conflict
-from thingstead.gateway.listening import Port
-from thingstead.gateway.tls import Certificate
 from thingstead.model.health import HealthWarning
 from thingstead.server.sockets import bind
 

@@ -1,7 +1,7 @@
 """Where the value of each metric is read."""
 
 from thingstead import __version__
-from thingstead.gateway.gateway import Gateway
+from thingstead.broker.broker import Gateway
 from thingstead.metrics import Metrics
 from thingstead.services.platform import Platform
 from thingstead.storage.base import Store

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import uvicorn
 
+from thingstead.broker.net.admission import Arrival, Arrivals, Entrance
+from thingstead.broker.net.listening import Port, listen
 from thingstead.clock import SystemClock
 from thingstead.config import ApiSettings
-from thingstead.gateway.arrivals import Arrival, Arrivals, Entrance
-from thingstead.gateway.listening import Port, listen
 from thingstead.model.addresses import TrustedProxies
 from thingstead.server.http_protocol import BoundedProtocol, MakeWebSocket, Surroundings
 

@@ -14,9 +14,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from thingstead.gateway.arrivals import Arrival
-from thingstead.gateway.proxy_protocol import Peer
-from thingstead.gateway.websocket import Registry
+from thingstead.broker.net.admission import Arrival
+from thingstead.broker.net.proxy_protocol import Peer
+from thingstead.broker.net.websocket import Registry
 from thingstead.model.addresses import TrustedProxies
 from thingstead.mqtt.budget import Budget, Part
 from thingstead.server.http_refusals import refusal, too_many_connections

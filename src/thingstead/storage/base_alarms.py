@@ -6,10 +6,10 @@ What ``base.py`` says of every part of a store holds here too.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from thingstead.model.alarm import Alarm, AlarmChange, AlarmComment, AlarmFilter, AlarmLog, KeptState
-from thingstead.model.alarm_rule import AlarmRule, AlarmRuleFilter, RuleStatistics
+from thingstead.model.alarms.alarm import Alarm, AlarmChange, AlarmComment, AlarmFilter, AlarmLog, KeptState
+from thingstead.model.alarms.notification import Attempt, KeptChannel, Notice, NotifyGroup, NotifyLog
+from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter, RuleStatistics
 from thingstead.model.device import Device, Page
-from thingstead.model.notification import Attempt, KeptChannel, Notice, NotifyGroup, NotifyLog
 from thingstead.storage.commit import Commit
 
 

@@ -72,7 +72,7 @@ class AccountStore(Protocol):
 
     async def create_administrator(self, administrator: Administrator) -> None:
         """Conflict on an ``account`` that looks the same as another one of the project
-        (:func:`~thingstead.model.unicode_text.account_key`)."""
+        (:func:`~thingstead.model.values.unicode_text.account_key`)."""
         ...
 
     async def find_administrator(self, admin_id: str) -> Administrator | None:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from thingstead.storage.seals import Damaged, packed, unpacked
+from thingstead.storage.frames import Damaged, packed, unpacked
 
 VERSION = 1
 ANY, FLOATS, INTEGERS, NUMBERS = range(4)

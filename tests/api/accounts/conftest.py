@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.registry.house import House
 from thingstead.config import AccountSettings, Config
-from thingstead.services.projects import Credentials
+from thingstead.services.registry.projects import Credentials
 
 CONFIG = Config(account=AccountSettings(password_hash_memory_kib=8192, password_hash_passes=1))
 PASSWORD = "correct horse battery"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.planes.plane import Plane, Played
 from tests.api.registry.house import Api, House
-from thingstead.services.projects import Credentials
+from thingstead.services.registry.projects import Credentials
 
 Connect = Callable[..., httpx.AsyncClient]
 FUNCTIONS = {

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.api.planes.plane import Plane, Played
 from tests.api.registry.house import Api, House
-from thingstead.services.commits import committed
+from thingstead.services.shared.commits import committed
 
 LOGS = ("event_logs", "command_logs", "connection_logs", "rejected_logs", "data_logs")
 

@@ -19,7 +19,7 @@ from thingstead.api.app import create_app
 from thingstead.api.endpoint import Access, Endpoint
 from thingstead.api.routes import ENDPOINTS
 from thingstead.config import ApiSettings
-from thingstead.services.streams import MAX_DATA_BYTES
+from thingstead.services.ingest.streams import MAX_DATA_BYTES
 
 Connect = Callable[..., httpx.AsyncClient]
 PLANES = [endpoint for endpoint in ENDPOINTS if endpoint.for_devices]

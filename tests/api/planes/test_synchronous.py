@@ -10,7 +10,7 @@ from msgspec import structs
 from tests.api.planes.plane import Plane, Played
 from tests.api.registry.house import Api, House
 from thingstead.errors import NotFound, TooManyRequests
-from thingstead.services.synchronous import WAITING_PER_DEVICE, SynchronousCommandService
+from thingstead.services.commands.synchronous import WAITING_PER_DEVICE, SynchronousCommandService
 
 PATH = "command/sync/send"
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.api.planes.plane import OK, Plane
 from tests.api.registry.house import Api, House
-from thingstead.services import ingest
-from thingstead.services.commits import committed
+from thingstead.services.ingest import ingest
+from thingstead.services.shared.commits import committed
 
 
 async def values(api: Api, plane: Plane) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.config import AccountSettings, ApiSettings, Config
 from thingstead.errors import NotFound
-from thingstead.model.alarm import AlarmChange, AlarmLog
+from thingstead.model.alarms.alarm import AlarmChange, AlarmLog
 from thingstead.model.messages import DeviceChanged, DeviceTypeChanged, Message, SessionsRevoked
 from thingstead.model.report import Report
 from thingstead.server.composition import build_platform
-from thingstead.services.commits import committed
+from thingstead.services.shared.commits import committed
 from thingstead.storage.sqlite.store import SqliteStore
 
 CONFIG = Config(

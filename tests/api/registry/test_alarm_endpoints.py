@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api.registry.house import Api, House
-from thingstead.model.alarm import AlarmLog
+from thingstead.model.alarms.alarm import AlarmLog
 
 
 async def record(house: House, api: Api, device_id: str, number: int, **members: Any) -> str:

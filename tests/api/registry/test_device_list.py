@@ -6,7 +6,7 @@ from unittest.mock import ANY
 import pytest
 
 from tests.api.registry.house import Api, House
-from thingstead.model.alarm import AlarmLog
+from thingstead.model.alarms.alarm import AlarmLog
 from thingstead.model.device import DeviceSession
 
 

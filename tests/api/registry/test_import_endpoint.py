@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.api.registry.house import Api, House
-from thingstead.services.imports import ROW_LENGTH, ROWS_PER_TURN
+from thingstead.services.registry.imports import ROW_LENGTH, ROWS_PER_TURN
 
 
 async def import_rows(api: Api, *rows: Any) -> Any:

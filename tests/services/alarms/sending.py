@@ -5,9 +5,9 @@ from typing import Any
 
 from tests.services.alarm_plant import HOT, Plant
 from thingstead.config import NotifySettings
+from thingstead.model.alarms.notification import NotifyLog
 from thingstead.model.device import Device, Page
-from thingstead.model.notification import NotifyLog
-from thingstead.services.notify_dispatch import NotifyDispatcher
+from thingstead.services.notifications.dispatch import NotifyDispatcher
 
 
 class Sender:

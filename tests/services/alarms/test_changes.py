@@ -7,9 +7,9 @@ from tests.services.conftest import NOW
 from thingstead.errors import Unavailable
 from thingstead.model.device import Device
 from thingstead.model.device_type import AttributeDefinition, Functions
-from thingstead.services.device_types import DeviceTypeService
-from thingstead.services.history import HistoryService
-from thingstead.services.new_device import NewDevice
+from thingstead.services.history.history import HistoryService
+from thingstead.services.registry.device_types import DeviceTypeService
+from thingstead.services.registry.new_device import NewDevice
 
 
 def temperature(most: float) -> Functions:

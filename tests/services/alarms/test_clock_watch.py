@@ -4,7 +4,7 @@ from tests.services.alarm_plant import HOT, HOUR, MINUTE, SECOND, Plant
 from tests.services.conftest import NOW
 from thingstead.clock import ManualClock
 from thingstead.model.device import Device
-from thingstead.services.clock_watch import ClockWatch
+from thingstead.services.history.clock_watch import ClockWatch
 
 
 class SetClock(ManualClock):

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from tests.services.alarm_plant import HOT, MINUTE, Plant
 from tests.services.conftest import NOW
 from thingstead.errors import Unavailable
-from thingstead.model.alarm import AlarmChange
+from thingstead.model.alarms.alarm import AlarmChange
 from thingstead.model.device import Device
-from thingstead.services.commits import committed
+from thingstead.services.shared.commits import committed
 
 
 async def test_after_a_failed_commit_the_device_is_judged_from_the_disk(

@@ -10,10 +10,10 @@ from tests.services.alarms.sending import Sender
 from tests.services.receivers import HttpReceiver
 from thingstead.config import NotifySettings
 from thingstead.errors import Conflict, InvalidInput, NotFound
+from thingstead.model.alarms.notification import Channel, Telegram
 from thingstead.model.device import Device
-from thingstead.model.notification import Channel, Telegram
-from thingstead.services.notify import GroupForm, NotifyService
-from thingstead.services.notify_targets import hide_secrets
+from thingstead.services.notifications.channels import hide_secrets
+from thingstead.services.notifications.notify import GroupForm, NotifyService
 
 
 def form(*channels: Channel, **members: Any) -> GroupForm:

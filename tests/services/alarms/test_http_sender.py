@@ -9,8 +9,8 @@ import httpcore
 import pytest
 
 from tests.services.receivers import HttpReceiver, reply
-from thingstead.services.notification_addresses import may_be_reached
-from thingstead.services.notification_http import HttpSender, SendFailed
+from thingstead.services.notifications.addresses import may_be_reached
+from thingstead.services.notifications.http import HttpSender, SendFailed
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from tests.services.alarm_plant import HOT, Plant
 from tests.services.alarms.sending import Sender
 from tests.services.receivers import HttpReceiver, reply
+from thingstead.model.alarms.notification import NotifyLog
 from thingstead.model.device import Device
-from thingstead.model.notification import NotifyLog
 
 NOT_ALLOWED = "127.0.0.1 leads to an address where nothing may be sent to (notify.private_addresses)"
 

@@ -9,8 +9,8 @@ from tests.services.alarms.sending import Sender
 from tests.services.conftest import NOW
 from tests.services.receivers import HttpReceiver
 from thingstead.model.device import Device
-from thingstead.services.alarm_news import handle_each
-from thingstead.services.alarm_watch import DeviceWatch
+from thingstead.services.alarms.device import DeviceWatch
+from thingstead.services.alarms.invalidation import handle_each
 
 
 def failing_for(device: Device) -> Callable[..., Awaitable[list[str]]]:

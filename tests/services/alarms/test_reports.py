@@ -8,8 +8,8 @@ from tests.services.alarm_plant import HOT, HOUR, MINUTE, SECOND, Plant
 from tests.services.conftest import NOW
 from thingstead.errors import InvalidInput
 from thingstead.model.device import Device, OpenAlarm
-from thingstead.services.alarm_dry_run import AlarmDryRunService
-from thingstead.services.commits import committed
+from thingstead.services.alarms.dry_run import AlarmDryRunService
+from thingstead.services.shared.commits import committed
 
 
 async def test_a_report_raises_an_alarm_that_is_there_when_the_report_is(

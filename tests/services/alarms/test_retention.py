@@ -2,11 +2,11 @@
 
 from tests.services.alarm_plant import HOT, Plant
 from thingstead.config import NotifySettings, StorageSettings
+from thingstead.model.alarms.notification import NotifyLog
 from thingstead.model.device import Device, OpenAlarm, Page
-from thingstead.model.notification import NotifyLog
 from thingstead.model.retention import DAY_MS
-from thingstead.services.notify_dispatch import NotifyDispatcher
-from thingstead.services.retention import RetentionService
+from thingstead.services.history.retention import RetentionService
+from thingstead.services.notifications.dispatch import NotifyDispatcher
 
 NOWHERE = {"email": ["a@example.com"]}  # without a mail server such notices fail for good
 

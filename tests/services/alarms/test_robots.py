@@ -13,7 +13,7 @@ from tests.services.alarms.sending import Sender, flap, told
 from tests.services.conftest import NOW
 from tests.services.receivers import HttpReceiver, reply
 from thingstead.model.device import Device
-from thingstead.services.notify_dispatch import LEASE_MS
+from thingstead.services.notifications.dispatch import LEASE_MS
 
 
 async def test_dingtalk_gets_a_signed_text(plant: Plant, device: Device, receiver: HttpReceiver) -> None:

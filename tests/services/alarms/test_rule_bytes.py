@@ -9,7 +9,7 @@ from thingstead.errors import Conflict, InvalidInput
 from thingstead.model import limits
 from thingstead.model.device import Device
 from thingstead.model.device_type import AttributeDefinition, Functions
-from thingstead.services.device_types import DeviceTypeService, NewDeviceType
+from thingstead.services.registry.device_types import DeviceTypeService, NewDeviceType
 
 POLYGON = [{"lat": lat / 100, "lng": lng} for lng in (0, 1) for lat in range(0, 9_000, 90)]
 

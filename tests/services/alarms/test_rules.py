@@ -6,7 +6,7 @@ from tests.services.alarm_plant import HOT, HOUR, MINUTE, Plant
 from tests.services.alarms.conftest import THERMOMETER
 from thingstead.errors import NotFound
 from thingstead.model.device import Device
-from thingstead.services.device_types import DeviceTypeService
+from thingstead.services.registry.device_types import DeviceTypeService
 
 
 async def test_a_new_rule_is_judged_by_the_present_values_of_all_its_devices(

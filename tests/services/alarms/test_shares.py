@@ -7,9 +7,9 @@ import pytest
 from tests.services.alarm_plant import HOT, Plant
 from tests.services.alarms.sending import Sender, flap
 from tests.services.receivers import HttpReceiver, reply
+from thingstead.model.alarms.notification import Channel, KeptChannel, Notice, NotifyGroup
 from thingstead.model.device import Device
-from thingstead.model.notification import Channel, KeptChannel, Notice, NotifyGroup
-from thingstead.services import notify_dispatch
+from thingstead.services.notifications import dispatch as notify_dispatch
 from thingstead.storage.base_alarms import Shares
 
 CHANNELS = 40

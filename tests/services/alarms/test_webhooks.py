@@ -10,8 +10,8 @@ from tests.services.alarm_plant import HOT, HOUR, MINUTE, Plant
 from tests.services.alarms.sending import Sender, flap
 from tests.services.receivers import HttpReceiver, reply
 from thingstead.model.device import Device
-from thingstead.services import notification_text
-from thingstead.services.notify_dispatch import LEASE_MS
+from thingstead.services.notifications import text as notification_text
+from thingstead.services.notifications.dispatch import LEASE_MS
 
 DAY = 24 * HOUR
 

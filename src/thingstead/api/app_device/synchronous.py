@@ -10,8 +10,8 @@ from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.project.control import CommandId, Method, Reply, Timeout, reply_of
 from thingstead.api.validation import body_decoder
 from thingstead.errors import Conflict, DeviceOffline, InvalidInput, ReplyTimeout, TooManyRequests
-from thingstead.services.control import DEFAULT_COMMAND_ID
-from thingstead.services.synchronous import TIMEOUT_S
+from thingstead.services.commands.control import DEFAULT_COMMAND_ID
+from thingstead.services.commands.synchronous import TIMEOUT_S
 
 
 class CallQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,11 +11,11 @@ from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.fields import Identifier
 from thingstead.errors import InvalidInput, TooManyRequests
 from thingstead.model import limits
-from thingstead.services.commits import committed
-from thingstead.services.device_links import DeviceLink
-from thingstead.services.device_logs import PARTS_REFUSED
-from thingstead.services.ingest import Outcome
-from thingstead.services.streams import MAX_DATA_BYTES
+from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.ingest.ingest import Outcome
+from thingstead.services.ingest.streams import MAX_DATA_BYTES
+from thingstead.services.shared.commits import committed
+from thingstead.services.shared.device_logs import PARTS_REFUSED
 
 TAG = "Device plane"
 COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.DEVICE, "refusals": (TooManyRequests,)}

@@ -11,7 +11,7 @@ from thingstead.api.fields import Account, Email, Listed, Password, ShortListQue
 from thingstead.errors import Conflict, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.project import Administrator
-from thingstead.services.accounts import AdministratorChanges
+from thingstead.services.accounts.accounts import AdministratorChanges
 
 TAG = "Administrators"
 COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.ADMINISTRATOR, "extension": True}

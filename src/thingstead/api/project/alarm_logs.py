@@ -9,7 +9,7 @@ from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Listed, PageQuery, listed
 from thingstead.api.project.alarms import TAG, AlarmDevice, Instant
 from thingstead.errors import NotFound
-from thingstead.model.alarm import AlarmFilter, AlarmLog
+from thingstead.model.alarms.alarm import AlarmFilter, AlarmLog
 
 
 class AlarmItem(msgspec.Struct, frozen=True, kw_only=True):

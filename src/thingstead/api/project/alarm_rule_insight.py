@@ -9,10 +9,10 @@ from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.project.alarm_rules import COMMON, SMALLEST
 from thingstead.errors import InvalidInput, NotFound, TooManyRequests
 from thingstead.model import limits
-from thingstead.model.alarm_rule import RuleStatistics
-from thingstead.model.alarm_rule_form import RuleForm
-from thingstead.services.alarm_dry_run import DryRun
-from thingstead.services.alarm_trace import RuleTrace
+from thingstead.model.alarms.rule import RuleStatistics
+from thingstead.model.alarms.rule_form import RuleForm
+from thingstead.services.alarms.dry_run import DryRun
+from thingstead.services.alarms.trace import RuleTrace
 
 DRY_RUN_DEVICES = 100
 Instant = Annotated[int, Meta(ge=0, le=limits.INSTANT_MS)]

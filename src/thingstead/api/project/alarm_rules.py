@@ -10,10 +10,10 @@ from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Created, Listed, PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
-from thingstead.model.alarm_rule import AlarmRule, AlarmRuleFilter, Condition, Level, RuleWarning, Schedule
-from thingstead.model.alarm_rule_form import RuleForm, RulePatch, form_of
-from thingstead.model.notification import Channel
-from thingstead.services.alarm_rules import channels_of
+from thingstead.model.alarms.notification import Channel
+from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter, Condition, Level, RuleWarning, Schedule
+from thingstead.model.alarms.rule_form import RuleForm, RulePatch, form_of
+from thingstead.services.alarms.rules import channels_of
 
 TAG = "Alarm rules"
 COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}

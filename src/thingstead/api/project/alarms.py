@@ -10,7 +10,7 @@ from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Listed, PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
-from thingstead.model.alarm import Alarm, AlarmComment, AlarmFilter
+from thingstead.model.alarms.alarm import Alarm, AlarmComment, AlarmFilter
 
 TAG = "Alarms"
 COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}

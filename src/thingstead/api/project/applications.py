@@ -9,7 +9,7 @@ from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.fields import Listed, Name, ShortListQuery
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.project import Application
-from thingstead.services.accounts import NewApplication
+from thingstead.services.accounts.accounts import NewApplication
 
 TAG = "Applications"
 COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.ADMINISTRATOR, "extension": True}

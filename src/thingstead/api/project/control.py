@@ -11,7 +11,7 @@ from thingstead.api.fields import Identifier
 from thingstead.errors import Conflict, DeviceOffline, FieldError, NotFound, ReplyTimeout, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.command import Command, CommandState
-from thingstead.services.synchronous import TIMEOUT_MAX_S, TIMEOUT_S
+from thingstead.services.commands.synchronous import TIMEOUT_MAX_S, TIMEOUT_S
 
 TAG = "Device control"
 WAIT_MS_MAX = 7 * 24 * 3600 * 1000

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.errors import DeviceOffline, NotFound
-from thingstead.services.streams import encode_message
+from thingstead.services.ingest.streams import encode_message
 
 
 class DataBody(msgspec.Struct, frozen=True, kw_only=True):

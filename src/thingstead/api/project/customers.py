@@ -26,7 +26,7 @@ from thingstead.errors import Conflict, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.customer import Customer
 from thingstead.model.device import DeviceFilter
-from thingstead.services.customers import CustomerChanges, NewCustomer
+from thingstead.services.registry.customers import CustomerChanges, NewCustomer
 
 TAG = "Customers"
 

@@ -10,7 +10,7 @@ from thingstead.api.fields import Created, Descr, KeysBody, Name, TagsBody, Tags
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
 from thingstead.model.device import DeviceGroup
-from thingstead.services.device_groups import GroupNode, NewDeviceGroup
+from thingstead.services.registry.device_groups import GroupNode, NewDeviceGroup
 
 TAG = "Device groups"
 ParentMember = Annotated[str, Meta(description="The id of the group above; empty or null: the root.")]

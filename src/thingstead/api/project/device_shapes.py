@@ -11,7 +11,7 @@ from thingstead.errors import InvalidInput
 from thingstead.model import limits
 from thingstead.model.customer import Customer
 from thingstead.model.device import DeviceFilter, DeviceSession, DeviceView
-from thingstead.model.unicode_text import normal
+from thingstead.model.values.unicode_text import normal
 
 DeviceKey = Annotated[str, Meta(max_length=limits.DEVICE_KEY_LENGTH)]
 

@@ -9,7 +9,7 @@ from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Created, Descr, KeysBody, Listed, Name, TagsBody, TagsMember, WholeListQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
-from thingstead.services.device_types import NewDeviceType
+from thingstead.services.registry.device_types import NewDeviceType
 
 TAG = "Device types"
 ConnTypeMember = Annotated[ConnType, Meta(description="1 direct device, 2 sub-device, 3 gateway.")]

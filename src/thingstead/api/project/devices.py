@@ -16,8 +16,8 @@ from thingstead.api.project.device_shapes import (
 )
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device import DevicesAlarmStat, DevicesStat
-from thingstead.services.devices import Certificate
-from thingstead.services.new_device import NewDevice
+from thingstead.services.registry.devices import Certificate
+from thingstead.services.registry.new_device import NewDevice
 
 TAG = "Devices"
 

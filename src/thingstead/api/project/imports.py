@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.model import limits
-from thingstead.services.imports import ImportRow, RowResult
+from thingstead.services.registry.imports import ImportRow, RowResult
 
 IMPORT_BODY_BYTES = 16 * 1024 * 1024
 

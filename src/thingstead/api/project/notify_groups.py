@@ -9,9 +9,9 @@ from msgspec import Meta
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Created, Descr, Listed, Name, PageQuery, listed
 from thingstead.errors import Conflict, NotFound
-from thingstead.model.notification import CHANNELS_COUNT, Channel, NoticeState, NotifyGroup, NotifyLog
-from thingstead.services.notify import GroupForm
-from thingstead.services.notify_targets import hide_secrets
+from thingstead.model.alarms.notification import CHANNELS_COUNT, Channel, NoticeState, NotifyGroup, NotifyLog
+from thingstead.services.notifications.channels import hide_secrets
+from thingstead.services.notifications.notify import GroupForm
 
 TAG = "Notifications"
 COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}

@@ -8,7 +8,7 @@ from msgspec import Meta
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.errors import Conflict
 from thingstead.model.project import Project
-from thingstead.services.projects import DAY_MS, GRACE_MS
+from thingstead.services.registry.projects import DAY_MS, GRACE_MS
 
 
 class ProjectInfo(msgspec.Struct, frozen=True, kw_only=True):

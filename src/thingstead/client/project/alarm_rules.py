@@ -8,8 +8,8 @@ from msgspec import UNSET, UnsetType
 
 from thingstead.client.call import Call, Created, Listing, Nothing, Page, members
 from thingstead.client.http import segment
-from thingstead.model.alarm_rule import Condition, Level, RuleStatistics, RuleWarning, Schedule
-from thingstead.model.notification import Channel
+from thingstead.model.alarms.notification import Channel
+from thingstead.model.alarms.rule import Condition, Level, RuleStatistics, RuleWarning, Schedule
 
 
 class AlarmRule(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_": "raise"}):

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from thingstead.client.call import Call, Listing, Page, members
 from thingstead.client.http import segment
-from thingstead.model.alarm import AlarmComment
+from thingstead.model.alarms.alarm import AlarmComment
 
 
 class AlarmDevice(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import msgspec
 
 from thingstead.client.call import Call, Created, Listing, Nothing, Page, members
 from thingstead.client.http import segment
-from thingstead.model.notification import Channel, NotifyLog
+from thingstead.model.alarms.notification import Channel, NotifyLog
 
 
 class NotifyGroup(msgspec.Struct, frozen=True, kw_only=True):

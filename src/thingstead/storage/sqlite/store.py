@@ -10,28 +10,28 @@ from thingstead.clock import Clock
 from thingstead.config import StorageSettings
 from thingstead.model.health import HealthWarning
 from thingstead.storage.base import StoreFigures
-from thingstead.storage.sqlite.access import Access
-from thingstead.storage.sqlite.accounts import SqliteAccounts
-from thingstead.storage.sqlite.alarm_rules import SqliteAlarmRules
-from thingstead.storage.sqlite.alarms import SqliteAlarms
-from thingstead.storage.sqlite.commands import SqliteCommands
-from thingstead.storage.sqlite.customers import SqliteCustomers
-from thingstead.storage.sqlite.database import BUSY_TIMEOUT_MS, Database
-from thingstead.storage.sqlite.device_groups import SqliteDeviceGroups
-from thingstead.storage.sqlite.device_logs import SqliteDeviceLogs
-from thingstead.storage.sqlite.device_types import SqliteDeviceTypes
-from thingstead.storage.sqlite.devices import SqliteDevices
-from thingstead.storage.sqlite.disk import DiskWatch
-from thingstead.storage.sqlite.events import SqliteEvents
-from thingstead.storage.sqlite.history import SqliteHistory
-from thingstead.storage.sqlite.log_retention import SqliteLogRetention
-from thingstead.storage.sqlite.mqtt_sessions import SqliteMqttSessions
-from thingstead.storage.sqlite.notify import SqliteNotify
-from thingstead.storage.sqlite.presence import SqlitePresence
-from thingstead.storage.sqlite.projects import SqliteProjects
-from thingstead.storage.sqlite.ranges import SqliteRanges
-from thingstead.storage.sqlite.retention import SqliteRetention
-from thingstead.storage.sqlite.schema import prepare
+from thingstead.storage.sqlite.engine.database import BUSY_TIMEOUT_MS, Database
+from thingstead.storage.sqlite.engine.disk import DiskWatch
+from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.schema import prepare
+from thingstead.storage.sqlite.history.history import SqliteHistory
+from thingstead.storage.sqlite.history.ranges import SqliteRanges
+from thingstead.storage.sqlite.history.retention import SqliteRetention
+from thingstead.storage.sqlite.tables.accounts import SqliteAccounts
+from thingstead.storage.sqlite.tables.alarm_rules import SqliteAlarmRules
+from thingstead.storage.sqlite.tables.alarms import SqliteAlarms
+from thingstead.storage.sqlite.tables.commands import SqliteCommands
+from thingstead.storage.sqlite.tables.customers import SqliteCustomers
+from thingstead.storage.sqlite.tables.device_groups import SqliteDeviceGroups
+from thingstead.storage.sqlite.tables.device_logs import SqliteDeviceLogs
+from thingstead.storage.sqlite.tables.device_types import SqliteDeviceTypes
+from thingstead.storage.sqlite.tables.devices import SqliteDevices
+from thingstead.storage.sqlite.tables.events import SqliteEvents
+from thingstead.storage.sqlite.tables.log_retention import SqliteLogRetention
+from thingstead.storage.sqlite.tables.mqtt_sessions import SqliteMqttSessions
+from thingstead.storage.sqlite.tables.notify import SqliteNotify
+from thingstead.storage.sqlite.tables.presence import SqlitePresence
+from thingstead.storage.sqlite.tables.projects import SqliteProjects
 
 log = structlog.get_logger("thingstead.storage")
 

@@ -1,0 +1,162 @@
+"""Applications over MQTT: they subscribe to their project, and publish nothing (wire reference §7)."""
+
+from collections import Counter
+
+from thingstead.broker.apps.hub import AppHub
+from thingstead.broker.apps.subscriber import AppSubscriber
+from thingstead.broker.connection.handshake import NO_LIMIT
+from thingstead.broker.connection.plane import Access, Connection, ConnectionPlane, Granted, Plane, Receipt
+from thingstead.broker.devices.subscriptions import FILTER_CHARACTERS
+from thingstead.broker.net.counters import AppCounters
+from thingstead.bus.base import Bus
+from thingstead.config import AppSettings
+from thingstead.model.addresses import host_of
+from thingstead.model.ids import VIEW_KEY_CHARACTERS
+from thingstead.model.messages import SubscribersRevoked
+from thingstead.model.project import Project
+from thingstead.mqtt.budget import Budget
+from thingstead.mqtt.connection_packets import Connect
+from thingstead.mqtt.properties import Property
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
+from thingstead.mqtt.topics import parse_shared
+from thingstead.services.mqtt.subscriptions import SubscriptionService
+
+MAX_SECRET_BYTES = 256
+FILTER_LEVELS = 8  # of a topic filter that is taken, its share name included; topics have four
+
+
+class AppAccess:
+    """Admits applications: user name = ProjectViewKey, password = ProjectViewSecret. All others are for ``devices``:
+    their AccessTokens are longer than a ProjectViewKey."""
+
+    def __init__(
+        self,
+        devices: Access,
+        subscriptions: SubscriptionService,
+        hub: AppHub,
+        bus: Bus,
+        counters: AppCounters,
+        settings: AppSettings,
+    ) -> None:
+        self._devices = devices
+        self._subscriptions = subscriptions
+        self._hub = hub
+        self._counters = counters
+        self._settings = settings
+        self._planes: set[AppPlane] = set()
+        self._budget = Budget(settings.queues_max_bytes)
+        self._filters: Counter[str] = Counter()  # topic filters of all applications, by project
+        self._revoked = bus.subscribe(SubscribersRevoked, self._revoke)
+
+    async def admit(self, connect: Connect, connection: Connection) -> Plane:
+        """Raises NotAuthenticated, TooManyRequests or Unavailable where the client is not admitted."""
+        view_key = connect.user_name or ""
+        if len(view_key) != VIEW_KEY_CHARACTERS:
+            return await self._devices.admit(connect, connection)
+        secret = (connect.password or b"")[:MAX_SECRET_BYTES].decode("utf-8", "replace")
+        project = await self._subscriptions.authenticate(view_key, secret, host_of(connection.remote_address))
+        subscriber = AppSubscriber(
+            connection,
+            self._counters,
+            connect.version,
+            connect.properties.get(Property.MAXIMUM_PACKET_SIZE, NO_LIMIT),
+            self._settings.queue_max_bytes,
+            self._budget,
+        )
+        plane = AppPlane(connection, project, subscriber, self._hub, self._settings.max_subscriptions, self)
+        self._planes.add(plane)
+        self._counters.subscribers += 1
+        return plane
+
+    def take_filter(self, project_id: str) -> bool:
+        """One more topic filter of a project's applications; False where they have too many."""
+        if self._filters[project_id] >= self._settings.project_max_subscriptions:
+            return False
+        self._filters[project_id] += 1
+        return True
+
+    def give_filters(self, project_id: str, count: int) -> None:
+        """So many less."""
+        self._filters[project_id] -= count
+        if not self._filters[project_id]:
+            del self._filters[project_id]
+
+    def left(self, plane: "AppPlane") -> None:
+        """An admitted application is gone."""
+        if plane in self._planes:
+            self._planes.discard(plane)
+            self._counters.subscribers -= 1
+
+    def close(self) -> None:
+        """Hears the bus no more."""
+        self._revoked.cancel()
+
+    def _revoke(self, message: SubscribersRevoked) -> None:
+        for plane in [plane for plane in self._planes if plane.project_id == message.project_id]:
+            plane.connection.close(ReasonCode.ADMINISTRATIVE_ACTION, message.reason)
+
+
+class AppPlane(ConnectionPlane):
+    """The view of one application: the messages of its own project's devices, at QoS 0."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        project: Project,
+        subscriber: AppSubscriber,
+        hub: AppHub,
+        max_subscriptions: int,
+        access: AppAccess,
+    ) -> None:
+        super().__init__()
+        self.connection = connection
+        self.project_id = project.id
+        self._view_key = project.view_key
+        self._subscriber = subscriber
+        self._hub = hub
+        self._max_subscriptions = max_subscriptions
+        self._access = access
+        self._filters: set[str] = set()
+
+    def publish(self, packet: Publish) -> Receipt:
+        # [MQTT-3.3.5-2] (3.1.1) What is not authorized is acknowledged, and goes nowhere; 5.0 has a code for it.
+        self.connection.counters.messages_ignored += 1
+        return None, ReasonCode.NOT_AUTHORIZED, None, "applications only subscribe"
+
+    def subscribe(self, packet: Subscribe) -> Granted:
+        [identifier] = packet.properties.get(Property.SUBSCRIPTION_IDENTIFIER, (0,))
+        return None, [self._subscribe(request.topic_filter, identifier) for request in packet.subscriptions], None
+
+    def _subscribe(self, topic_filter: str, identifier: int) -> ReasonCode:
+        first = parse_shared(topic_filter).topic_filter.split("/", 1)[0]
+        if first != self._view_key:
+            return ReasonCode.NOT_AUTHORIZED
+        if len(topic_filter) > FILTER_CHARACTERS or topic_filter.count("/") >= FILTER_LEVELS:
+            return ReasonCode.TOPIC_FILTER_INVALID
+        new = topic_filter not in self._filters
+        if new and (len(self._filters) >= self._max_subscriptions or not self._access.take_filter(self.project_id)):
+            return ReasonCode.QUOTA_EXCEEDED
+        self._filters.add(topic_filter)
+        self._hub.subscribe(topic_filter, self._subscriber, identifier, new=new)
+        return ReasonCode.SUCCESS
+
+    def unsubscribe(self, packet: Unsubscribe) -> Granted:
+        return None, [self._unsubscribe(topic_filter) for topic_filter in packet.topic_filters], None
+
+    def _unsubscribe(self, topic_filter: str) -> ReasonCode:
+        if topic_filter not in self._filters:
+            return ReasonCode.NO_SUBSCRIPTION_EXISTED
+        self._filters.discard(topic_filter)
+        self._access.give_filters(self.project_id, 1)
+        self._hub.unsubscribe(topic_filter, self._subscriber)
+        return ReasonCode.SUCCESS
+
+    async def closed(self, reason: str) -> None:
+        for topic_filter in self._filters:
+            self._hub.unsubscribe(topic_filter, self._subscriber)
+        self._access.give_filters(self.project_id, len(self._filters))
+        self._filters.clear()
+        self._subscriber.end()
+        self._access.left(self)

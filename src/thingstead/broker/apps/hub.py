@@ -1,0 +1,151 @@
+"""From the bus to the applications that subscribe: nothing is heard of which nobody wants to hear."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import cast
+
+import structlog
+
+from thingstead.broker.apps.backlog import AppBacklog, News
+from thingstead.broker.apps.messages import ATTRIBUTES, KINDS, OneDeviceNews, attributes, message, suffix
+from thingstead.broker.apps.routes import AppRoutes, deliver
+from thingstead.broker.apps.subscriber import AppSubscriber
+from thingstead.broker.net.counters import AppCounters
+from thingstead.broker.net.tasks import Tasks
+from thingstead.bus.base import Bus, Subscription
+from thingstead.clock import Clock
+from thingstead.model.messages import Message, ReportsCommitted
+from thingstead.model.report import Report
+from thingstead.mqtt.properties import NO_PROPERTIES
+from thingstead.mqtt.topics import parse_shared
+from thingstead.services.mqtt.subscriptions import SubscriptionService
+
+log = structlog.get_logger("thingstead.broker")
+
+
+class AppHub:
+    """Tells subscribers what happens to devices, in the order in which it happened.
+
+    Whose device it was is remembered; where it must be read first, everything behind waits in a backlog.
+
+    Args:
+        listened: is told when the first subscriber of reports has come.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        subscriptions: SubscriptionService,
+        counters: AppCounters,
+        tasks: Tasks,
+        listened: Callable[[], None],
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._cards = subscriptions
+        self._counters = counters
+        self._listened = listened
+        self._routes = AppRoutes()
+        self._heard: dict[type[Message], Subscription] = {}
+        self._wanted: Counter[type[Message]] = Counter()  # filters that may match messages of a kind
+        self._begun: list[AppSubscriber] = []  # to be drained at the end of this turn
+        self._backlog = AppBacklog(self._tell, self._read, self._drain, counters, tasks)
+
+    # Subscriptions
+
+    def subscribe(self, topic_filter: str, subscriber: AppSubscriber, identifier: int, *, new: bool) -> None:
+        """A filter, or a ``new`` identifier for one that was subscribed to already."""
+        self._routes.subscribe(topic_filter, subscriber, identifier)
+        if new:
+            self._counters.subscriptions += 1
+            for kind in _kinds(topic_filter):
+                self._wanted[kind] += 1
+                if self._wanted[kind] == 1:
+                    self._listen(kind)
+
+    def unsubscribe(self, topic_filter: str, subscriber: AppSubscriber) -> None:
+        """A filter that was subscribed to."""
+        self._routes.unsubscribe(topic_filter, subscriber)
+        self._counters.subscriptions -= 1
+        for kind in _kinds(topic_filter):
+            self._wanted[kind] -= 1
+            if not self._wanted[kind]:
+                self._heard.pop(kind).cancel()
+
+    def _listen(self, kind: type[Message]) -> None:
+        if kind is ReportsCommitted:
+            self._heard[kind] = self._bus.subscribe(ReportsCommitted, self._hear_reports)
+            self._listened()
+        else:
+            self._heard[kind] = self._bus.subscribe(cast(type[OneDeviceNews], kind), self._hear)
+
+    def close(self) -> None:
+        """Hears the bus no more."""
+        for subscription in self._heard.values():
+            subscription.cancel()
+        self._heard.clear()
+        self._backlog.clear()
+
+    # News
+
+    def _hear_reports(self, news: ReportsCommitted) -> None:
+        for report in news.reports:
+            self._hear_one(report)
+        self._drain()
+
+    def _hear(self, news: OneDeviceNews) -> None:
+        if news.device_id and suffix(news) is not None:
+            self._hear_one(news)
+            self._drain()
+
+    def _hear_one(self, news: News) -> None:
+        try:
+            if self._backlog or not self._tell(news):
+                self._backlog.add(news)
+        except Exception:
+            # A bug: logged here, and it costs this message only.
+            log.exception("a message for subscribers failed")
+            self._counters.news_dropped += 1
+
+    def _tell(self, news: News) -> bool:
+        """False where the device must be read first."""
+        return self._tell_report(news) if isinstance(news, Report) else self._tell_one(news)
+
+    def _tell_report(self, report: Report) -> bool:
+        card = self._cards.card(report.device_number)
+        if card is None:
+            return False
+        route = self._routes.route(card.prefix + ATTRIBUTES)
+        if not route.empty:
+            deliver(route, attributes(card, report), NO_PROPERTIES, self._begun)
+        return True
+
+    def _tell_one(self, news: OneDeviceNews) -> bool:
+        card, levels = self._cards.card_by_id(news.device_id), suffix(news)
+        if card is None or levels is None:
+            return levels is None
+        route = self._routes.route(card.prefix + levels)
+        if not route.empty:
+            told = message(card, news, self._clock.now_ms())
+            deliver(route, told.payload, told.properties, self._begun)
+        return True
+
+    def _drain(self) -> None:
+        begun, self._begun = self._begun, []
+        for subscriber in begun:
+            subscriber.drain()
+
+    async def _read(self, news: News) -> bool:
+        """Reads the device of news; False where it is gone."""
+        device = news.device_number if isinstance(news, Report) else news.device_id
+        return await self._cards.read_card(device) is not None
+
+
+def _kinds(topic_filter: str) -> list[type[Message]]:
+    """What a filter ``<ProjectViewKey>/…`` may match, by its third level."""
+    levels = parse_shared(topic_filter).topic_filter.split("/", 3)
+    if levels[1:2] == ["#"] or levels[2:3] in (["#"], ["+"]):
+        return list(KINDS.values())
+    kind = KINDS.get(levels[2]) if len(levels) > 2 else None
+    return [] if kind is None else [kind]

@@ -1,0 +1,87 @@
+"""What applications are told of a device: the last levels of the topic, and the body (wire reference §7, §15.10)."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from thingstead.model.messages import (
+    AlarmChanged,
+    CommandChanged,
+    DataReported,
+    EventReported,
+    Message,
+    PresenceChanged,
+    ReportsCommitted,
+)
+from thingstead.model.report import Report
+from thingstead.mqtt.properties import NO_PROPERTIES, Properties, Property
+from thingstead.services.mqtt.subscriptions import DeviceCard
+
+_encode = msgspec.json.Encoder().encode
+
+# The third level of a topic, and where its messages come from.
+KINDS: dict[str, type[Message]] = {
+    "attributes": ReportsCommitted,
+    "event": EventReported,
+    "command": CommandChanged,
+    "data": DataReported,
+    "alarm": AlarmChanged,
+    "online": PresenceChanged,
+}
+ATTRIBUTES = "attributes"
+
+OneDeviceNews = EventReported | CommandChanged | DataReported | AlarmChanged | PresenceChanged
+
+
+class AppMessage(NamedTuple):
+    """A message of one device."""
+
+    payload: bytes
+    properties: Properties = NO_PROPERTIES  # for subscribers of MQTT 5.0
+
+
+def suffix(news: OneDeviceNews) -> str | None:
+    """What follows ``<ProjectViewKey>/<DeviceViewToken>/``; None where the news is none to applications."""
+    if isinstance(news, DataReported):
+        return f"data/{news.identifier}"
+    if isinstance(news, EventReported):
+        return "event/report"
+    if isinstance(news, AlarmChanged):
+        return "alarm"
+    if isinstance(news, PresenceChanged):
+        return None if news.replaced else "online"  # a takeover changes nothing
+    return "command/reply" if news.state == "replied" else None
+
+
+def attributes(card: DeviceCard, report: Report) -> bytes:
+    """``attributes``: whatever changed them, the device, a push or the cloud."""
+    return _encode({"attributes": report.attributes, "device": card.json, "ts": report.ts})
+
+
+def message(card: DeviceCard, news: OneDeviceNews, now_ms: int) -> AppMessage:
+    """Payload and properties of news that have a :func:`suffix`."""
+    if isinstance(news, DataReported):
+        # The bytes as the device sent them; in MQTT 5.0 what JSON says elsewhere stands beside them.
+        pairs = (("device_id", card.device_id), ("ts", str(news.ts)))
+        return AppMessage(news.payload, {Property.USER_PROPERTY: pairs})
+    if isinstance(news, EventReported):
+        return _json({"event": {"method": news.method, "params": news.params}}, card, news.ts)
+    if isinstance(news, AlarmChanged):
+        body = {
+            "alerting": news.alarm_status == 1,
+            "alarm_level": news.alarm_level,
+            "alarm_info": news.alarm_info,
+            "alarm_id": news.alarm_id,
+            "rule_id": news.rule_id,
+        }
+        return _json(body, card, news.ts)
+    if isinstance(news, PresenceChanged):
+        return _json({"online": news.online, "reason": news.reason}, card, news.ts)
+    reply = {"method": news.method, "params": {}, "id": news.command_id}
+    if isinstance(news.reply, dict):
+        reply |= {key: value for key, value in news.reply.items() if key in ("method", "params")}
+    return _json({"reply": reply}, card, now_ms)
+
+
+def _json(body: dict[str, Any], card: DeviceCard, ts: int) -> AppMessage:
+    return AppMessage(_encode({**body, "device": card.json, "ts": ts}))

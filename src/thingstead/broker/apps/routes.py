@@ -1,0 +1,104 @@
+"""Which subscriber gets which message: filters under ProjectViewKeys, and the routes of topics that were in use."""
+
+from thingstead.broker.apps.subscriber import AppSubscriber
+from thingstead.mqtt import wire
+from thingstead.mqtt.properties import Properties, Property, serialize_properties
+from thingstead.mqtt.protocol import PacketType
+from thingstead.mqtt.tree import TopicTree
+
+ROUTES_LIMIT = 100_000  # topics whose subscribers are remembered …
+MEMBERS_LIMIT = 1_000_000  # … and subscribers of all of them
+
+# How a message is encoded: for MQTT before 5.0 (None), or with these subscription identifiers.
+Encoding = tuple[int, ...] | None
+
+
+class Route:
+    """Who gets the messages of one topic: those who subscribed alone, by encoding, and groups that share."""
+
+    __slots__ = ("_head", "groups", "shared", "turn")
+
+    def __init__(self, topic: str) -> None:
+        self._head = wire.utf8(topic)
+        self.groups: list[tuple[Encoding, list[AppSubscriber]]] = []
+        self.shared: list[list[tuple[AppSubscriber, Encoding]]] = []
+        self.turn = 0  # whose of a shared subscription it is (4.8.2)
+
+    @property
+    def empty(self) -> bool:
+        return not (self.groups or self.shared)
+
+    def encode(self, encoding: Encoding, payload: bytes, properties: Properties) -> bytes:
+        """A PUBLISH at QoS 0."""
+        if encoding is None:
+            return wire.packet(0x30, self._head + payload)
+        if encoding:
+            properties = {**properties, Property.SUBSCRIPTION_IDENTIFIER: encoding}
+        encoded = serialize_properties(properties, PacketType.PUBLISH) if properties else b"\0"
+        return wire.packet(0x30, self._head + encoded + payload)
+
+
+class AppRoutes:
+    """The topic tree of all subscribers. Each message is encoded once for each way in which it is read."""
+
+    def __init__(self) -> None:
+        self._tree: TopicTree[AppSubscriber, int] = TopicTree()  # with the subscription identifier, or 0
+        self._routes: dict[str, Route] = {}
+        self._members = 0  # of these
+
+    def __len__(self) -> int:
+        """The number of subscriptions."""
+        return len(self._tree)
+
+    def subscribe(self, topic_filter: str, subscriber: AppSubscriber, identifier: int) -> None:
+        self._tree.subscribe(topic_filter, subscriber, identifier)
+        self._forget()
+
+    def unsubscribe(self, topic_filter: str, subscriber: AppSubscriber) -> None:
+        self._tree.unsubscribe(topic_filter, subscriber)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._routes.clear()
+        self._members = 0
+
+    def route(self, topic: str) -> Route:
+        """Who gets a message on this topic."""
+        route = self._routes.get(topic)
+        if route is None:
+            if len(self._routes) >= ROUTES_LIMIT or self._members >= MEMBERS_LIMIT:
+                self._forget()
+            route = self._routes[topic] = self._find(topic)
+        return route
+
+    def _find(self, topic: str) -> Route:
+        found = self._tree.match(topic)
+        self._members += len(found.subscribers) + sum(map(len, found.groups))
+        # [MQTT-3.3.4-2] [MQTT-3.3.4-3] A subscriber whose filters overlap gets one copy, with all their identifiers.
+        identifiers: dict[AppSubscriber, list[int]] = {}
+        for subscriber, identifier in found.subscribers:
+            identifiers.setdefault(subscriber, []).append(identifier)
+        groups: dict[Encoding, list[AppSubscriber]] = {}
+        for subscriber, each in identifiers.items():
+            groups.setdefault(_encoding(subscriber, each), []).append(subscriber)
+        route = Route(topic)
+        route.groups = list(groups.items())
+        route.shared = [[(member, _encoding(member, [i])) for member, i in group.items()] for group in found.groups]
+        return route
+
+
+def _encoding(subscriber: AppSubscriber, identifiers: list[int]) -> Encoding:
+    return tuple(sorted(filter(None, identifiers))) if subscriber.with_properties else None
+
+
+def deliver(route: Route, payload: bytes, properties: Properties, begun: list[AppSubscriber]) -> None:
+    """Offers a message to all who get it; those who must be drained are put into ``begun``."""
+    for encoding, subscribers in route.groups:
+        data = route.encode(encoding, payload, properties)
+        begun.extend(subscriber for subscriber in subscribers if subscriber.offer(data))
+    if route.shared:
+        route.turn += 1
+        for members in route.shared:
+            subscriber, encoding = members[route.turn % len(members)]
+            if subscriber.offer(route.encode(encoding, payload, properties)):
+                begun.append(subscriber)

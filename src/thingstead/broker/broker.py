@@ -1,0 +1,161 @@
+"""The gateway of one server: its ports, the connections behind them, and how they end."""
+
+from dataclasses import replace
+
+import structlog
+
+from thingstead.broker.apps.app_plane import AppAccess
+from thingstead.broker.apps.hub import AppHub
+from thingstead.broker.connection.client import Client
+from thingstead.broker.connection.queue_bounds import QueueBounds
+from thingstead.broker.connection.surroundings import Surroundings
+from thingstead.broker.devices.access import DeviceAccess, DeviceLogIn
+from thingstead.broker.devices.hub import Hub
+from thingstead.broker.devices.sessions import DeviceSessions
+from thingstead.broker.net.admission import Arrival, Arrivals
+from thingstead.broker.net.clients import Clients
+from thingstead.broker.net.counters import AppCounters, Counters
+from thingstead.broker.net.deadlines import Deadlines
+from thingstead.broker.net.keep_alive import Silences
+from thingstead.broker.net.listening import Listening, Port, listen
+from thingstead.broker.net.refused_connections import TurnedAway
+from thingstead.broker.net.tasks import Tasks, Turns
+from thingstead.broker.net.websocket import Registry, WebSocketConnection
+from thingstead.broker.open_port.open_port import OpenPort
+from thingstead.broker.sessions.restored import Restored, cut
+from thingstead.broker.tcp.tcp import TcpClient, TcpSurroundings
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.config import Config
+from thingstead.services.platform import Platform
+
+log = structlog.get_logger("thingstead.broker")
+
+STOP_TIMEOUT_S = 5.0  # for clients to read their last packets, and for their sessions to end
+
+
+class Gateway:
+    """Devices and subscribers over MQTT, devices over raw TCP. :meth:`stop` ends everything that it listens on."""
+
+    def __init__(self, platform: Platform, bus: Bus, clock: Clock, config: Config) -> None:
+        self.counters = Counters()
+        self.tcp_counters = Counters()
+        self.app_counters = AppCounters()
+        self.deadlines = Deadlines(clock)
+        self.bounds = bounds = QueueBounds(config.mqtt)
+        self.device_sessions = DeviceSessions(
+            platform.mqtt_sessions, bus, clock, config.mqtt, self.counters, self.deadlines, bounds
+        )
+        self._hub = Hub(bus, clock, platform.sub_devices, self.device_sessions.push)
+        self._tasks = Tasks()
+        log_ins, ends = Turns(self._tasks), Turns(self._tasks)
+        self._silences = Silences()
+        self.turned_away = TurnedAway(clock)
+        self.arrivals = Arrivals(clock, self.turned_away)
+        self.entrance = self.arrivals.entrance("MQTT", config.mqtt.max_connections)
+        self.tcp_entrance = self.arrivals.entrance("TCP", config.tcp.max_connections)
+        self._clients: Clients[Client] = Clients()
+        self._tcp_clients: Clients[TcpClient] = Clients()
+        log_in = DeviceLogIn(platform, self._hub, clock)
+        listened = platform.ingest.listened
+        self._app_hub = AppHub(bus, clock, platform.subscriptions, self.app_counters, self._tasks, listened)
+        self._access = AppAccess(
+            DeviceAccess(log_in, self.device_sessions, config.mqtt),
+            platform.subscriptions,
+            self._app_hub,
+            bus,
+            self.app_counters,
+            config.app,
+        )
+        self.open_port = OpenPort(platform.mqtt_sessions, clock, config.mqtt, self.deadlines, bounds)
+        self._mqtt_sessions = platform.mqtt_sessions
+        self._loaded = False
+        self._ports: list[Listening] = []
+        self._surroundings = Surroundings(
+            settings=config.mqtt,
+            bounds=bounds,
+            access=self._access,
+            counters=self.counters,
+            relief=platform.ingest,
+            tasks=self._tasks,
+            log_ins=log_ins,
+            ends=ends,
+            clients=self._clients,
+            clock=clock,
+            silences=self._silences,
+            turned_away=self.turned_away,
+        )
+        self._tcp_surroundings = TcpSurroundings(
+            settings=config.tcp,
+            log_in=log_in,
+            counters=self.tcp_counters,
+            relief=platform.ingest,
+            log_ins=log_ins,
+            ends=ends,
+            clients=self._tcp_clients,
+            heartbeats=config.tcp.heartbeat_packets,
+            unread=bounds.unread,
+            silences=self._silences,
+            turned_away=self.turned_away,
+        )
+
+    async def listen(self, port: Port) -> None:
+        """Accepts MQTT on a port, which it takes over."""
+        await self._load()
+        self._ports.append(await listen(port, self.client, self.entrance))
+
+    async def listen_open(self, port: Port) -> None:
+        """Accepts everyone on a port, which it takes over; see :class:`~.open_port.OpenPort`."""
+        await self._load()
+        surroundings = replace(self._surroundings, access=self.open_port, counters=self.open_port.counters)
+        self._ports.append(await listen(port, lambda arrival: Client(surroundings, arrival), self.entrance))
+
+    async def listen_tcp(self, port: Port) -> None:
+        """Accepts devices on raw TCP on a port, which it takes over."""
+        around = self._tcp_surroundings
+        self._ports.append(await listen(port, lambda arrival: TcpClient(around, arrival), self.tcp_entrance))
+
+    async def _load(self) -> None:
+        """Goes on with the sessions of an earlier run, once; also with those of an open port that is closed now, since
+        they expire all the same."""
+        if not self._loaded:
+            self._loaded = True
+            kept = await self._mqtt_sessions.load()
+            self.device_sessions.load(kept)
+            self.open_port.load(kept)
+            cut(
+                self.bounds.queued,
+                Restored(self.device_sessions.all, self.counters),
+                Restored(self.open_port.sessions.all, self.open_port.counters),
+            )
+
+    def client(self, arrival: Arrival | None = None) -> Client:
+        """The server's end of a new MQTT connection."""
+        return Client(self._surroundings, arrival)
+
+    def websocket(self, registry: Registry, arrival: Arrival) -> WebSocketConnection:
+        """The server's end of a new WebSocket connection, which carries MQTT."""
+        around = self._surroundings
+        return WebSocketConnection(self.client(arrival), around.settings, registry, arrival, around.bounds.incomplete)
+
+    async def stop(self) -> None:
+        """Closes the ports, tells every client that the server shuts down, and ends their sessions."""
+        for port in self._ports:
+            port.close()
+        for clients in (self._clients, self._tcp_clients):
+            for client in clients:
+                client.shut_down()
+        for clients in (self._clients, self._tcp_clients):
+            await clients.wait_until_none(STOP_TIMEOUT_S)
+            for client in clients:
+                client.abort()
+            await clients.wait_until_none(STOP_TIMEOUT_S)
+        for port in self._ports:
+            await port.wait_closed()
+        await self._tasks.close(STOP_TIMEOUT_S)
+        self._silences.close()
+        self.deadlines.stop()
+        self.device_sessions.close()
+        self._hub.close()
+        self._access.close()
+        self._app_hub.close()

@@ -1,0 +1,1 @@
+"""One MQTT connection: handshake, messages up and acknowledged, messages down."""

@@ -1,0 +1,400 @@
+"""One MQTT connection: from its first byte to its end."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+
+from thingstead.broker.connection import handshake
+from thingstead.broker.connection.delivery import Delivery
+from thingstead.broker.connection.jobs import Job, Jobs
+from thingstead.broker.connection.plane import Granted, Plane
+from thingstead.broker.connection.surroundings import Surroundings
+from thingstead.broker.connection.uplink import Uplink
+from thingstead.broker.net.admission import Arrival
+from thingstead.broker.net.keep_alive import GRACE, SilenceTimer
+from thingstead.broker.net.reachability import give_up_after
+from thingstead.broker.net.stream import Stream
+from thingstead.errors import ThingsteadError, Unavailable
+from thingstead.mqtt.budget import Part
+from thingstead.mqtt.connection_packets import PINGRESP, Auth, Connect, Disconnect, Pingreq
+from thingstead.mqtt.decoder import Decoder, Packet
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
+from thingstead.mqtt.reasons import MqttError, ReasonCode, protocol_error
+from thingstead.mqtt.subscription_packets import Suback, Subscribe, Unsuback, Unsubscribe
+
+log = structlog.get_logger("thingstead.broker")
+
+V5 = ProtocolVersion.V5
+WAITING_MAX = 256  # messages of a client that wait for a commit, over which it is not read: its share of the commit
+
+# Why a connection is not read at present, beside Stream.UNREAD.
+_ADMITTING, _CONGESTED, _CROWDED, _UNACKNOWLEDGED, _GRANTING = 2, 4, 8, 16, 32
+_OURS = (
+    _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED | _GRANTING | Stream.TURN
+)  # the peer is not silent: we do not listen
+
+
+class Client(Stream):
+    """A connection over any transport that asyncio knows, or that looks like one.
+
+    The life of it: *waiting* for CONNECT; *admitting*, while a task logs it in and nothing is read; *admitted*, with a
+    plane; *closing*. Messages take the short way: everything that was received is parsed and handed to the plane at
+    once, without a coroutine; acknowledgements leave when their commits end, many in one write.
+    """
+
+    __slots__ = (
+        "_around",
+        "_connect",
+        "_decoder",
+        "_incomplete",
+        "_jobs",
+        "_packet_timer",
+        "_plane",
+        "_read_bytes",
+        "_terms",
+        "_timer",
+        "_uplink",
+        "_waiting_max",
+        "counters",
+        "delivery",
+    )
+
+    _plane: Plane
+    _terms: handshake.Terms
+    delivery: Delivery
+
+    def __init__(self, around: Surroundings, arrival: Arrival | None = None) -> None:
+        super().__init__(around.settings.send_buffer_max_bytes, arrival, around.bounds.unread)
+        self._around = around
+        self._waiting_max = min(around.settings.receive_maximum, WAITING_MAX)
+        self._decoder = Decoder(
+            around.settings.max_packet_size_bytes, max_connect_size_bytes=around.settings.max_connect_size_bytes
+        )
+        self._incomplete = Part(around.bounds.incomplete)  # of the packet that has begun
+        self._timer = SilenceTimer(around.silences, self)
+        self._packet_timer: SilenceTimer | None = None  # made for the first packet that comes in pieces
+        self._connect: Connect | None = None  # while it is admitted
+        self._uplink: Uplink | None = None  # None until admitted
+        self._jobs: Jobs | None = None
+        self._read_bytes = 0  # by the client, when the timer of the keep alive last rang
+        self.counters = around.counters
+
+    # What the transport calls
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.counters.connections += 1
+        self._around.clients.add(self)
+        if len(self._around.clients) > self._around.settings.max_connections:
+            self.counters.connections_refused += 1
+            self._around.turned_away.note("limit", "too many MQTT connections are open", self.remote_address)
+            self.abort()
+        else:
+            self.counters.connections_accepted += 1
+            self._timer.start(self._around.settings.connect_timeout_s)
+
+    def received(self, data: bytes) -> None:
+        if self.closing:
+            return
+        if self._uplink is not None:  # before that, the time runs from the beginning of the connection
+            self._timer.heard_at_s = self._loop.time()
+        try:
+            begun = not self._decoder.incomplete
+            packets = self._decoder.receive_data(data)
+            self._take(packets)
+            if self._decoder.incomplete:
+                self._await_rest(begun=begun or bool(packets))
+            if self._decoder.incomplete or self._incomplete.held_bytes:
+                self._note_incomplete()
+        except Exception:
+            # A bug: logged here, and it costs this connection only.
+            log.exception("a connection failed", remote_address=self.remote_address)
+            self.abort("it failed")
+
+    def _note_incomplete(self) -> None:
+        if not self._incomplete.hold(self._decoder.buffered_bytes) and not self.closing:
+            self._broken(MqttError(ReasonCode.QUOTA_EXCEEDED, "too much of other packets is held in memory"))
+
+    def _await_rest(self, *, begun: bool) -> None:
+        """A packet that has begun must come to its end in time, however many bytes keep coming. While the client is
+        admitted nothing is read, and before that the time of CONNECT counts."""
+        if self._uplink is None or self.closing:
+            return
+        if self._packet_timer is None:
+            self._packet_timer = SilenceTimer(self._around.silences, self)
+        if not self._packet_timer.running:
+            self._packet_timer.start(self._around.settings.packet_timeout_s)
+        elif begun:
+            self._packet_timer.heard_at_s = self._loop.time()
+
+    def _rest_is_late(self, timer: SilenceTimer) -> None:
+        if self._decoder.incomplete and self.paused_for(_OURS):
+            timer.start(timer.patience_s)
+        elif self._decoder.incomplete:
+            self.close(ReasonCode.UNSPECIFIED_ERROR, "a packet did not arrive in time")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop_timers()
+        self._incomplete.hold(0)
+        self._decoder.discard()
+        self._around.clients.discard(self)
+        self.counters.connections -= 1
+        if self._jobs is not None:
+            self._jobs.discard()
+        if self._uplink is not None:
+            self._uplink.end()
+            self.delivery.end(self.reason)
+            self._around.ends.take(self._ended)
+
+    def resumed(self) -> None:
+        self._timer.heard_at_s = self._loop.time()
+        if self._packet_timer is not None:
+            self._packet_timer.heard_at_s = self._timer.heard_at_s
+
+    # Packets
+
+    def _take(self, packets: list[Packet]) -> None:
+        uplink = self._uplink
+        try:
+            if uplink is None:
+                self._take_before_admission(packets)
+                return
+            for packet in packets[uplink.publish_run(packets) :]:
+                if type(packet) is Publish:
+                    uplink.publish(packet)
+                else:
+                    _HANDLERS[type(packet)](self, packet)
+                if self.closing:
+                    return
+            if self._decoder.error is not None:
+                raise self._decoder.error
+        except MqttError as exc:
+            self._broken(exc)
+        except Unavailable as exc:
+            self.not_kept(exc)
+        self.flush()
+        self._hold_back()
+
+    def _broken(self, error: MqttError) -> None:
+        self.counters.protocol_errors += 1
+        log.debug("a client broke the protocol", remote_address=self.remote_address, error=error.message)
+        if self._uplink is None:
+            self._around.turned_away.note("protocol", error.message, self.remote_address)
+            self._turn_away(error)
+        else:
+            self.close(error.reason_code, error.message)
+
+    def _hold_back(self) -> None:
+        """Stops reading where more would only pile up."""
+        self.hold_back_answers()
+        uplink, relief = self._uplink, self._around.relief
+        crowded = None if uplink is None else self._plane.crowded
+        if (crowded is not None or relief.congested) and not self.paused_for(_CONGESTED):
+            self.pause(_CONGESTED)
+            relief.on_relief(lambda: self.resume(_CONGESTED), crowded)
+        if uplink is not None and uplink.waiting > self._waiting_max:
+            self.pause(_UNACKNOWLEDGED)
+        if self._jobs is not None and self._jobs.crowded:
+            self.pause(_CROWDED)
+
+    def _on_answer(self, packet: Any) -> None:
+        self.delivery.receive(packet)
+
+    def _on_pubrel(self, packet: Any) -> None:
+        assert self._uplink is not None  # packets are handled only when it is there
+        self._uplink.release(packet)
+
+    def _on_subscribe(self, packet: Any) -> None:
+        self._grant(self._plane.subscribe(packet), lambda codes: Suback(packet.packet_id, codes))
+
+    def _on_unsubscribe(self, packet: Any) -> None:
+        self._grant(self._plane.unsubscribe(packet), lambda codes: Unsuback(packet.packet_id, codes))
+
+    def _grant(self, granted: Granted, acknowledge: Callable[[Sequence[ReasonCode]], Suback | Unsuback]) -> None:
+        assert self._uplink is not None  # packets are handled only when it is there
+        pending, reason_codes, then = granted
+        self._uplink.answer(pending, acknowledge(reason_codes).serialize(self._version))
+        if pending is not None and not pending.done:
+            # One packet may bring a thousand changes to be written: no more of them before these are.
+            self.pause(_GRANTING)
+            pending.on_done(lambda _: self.resume(_GRANTING))
+        if then is None:
+            return
+        if pending is None or pending.done:
+            then()
+        else:
+            pending.on_done(lambda error: then() if error is None and not self.closing else None)
+
+    def _on_pingreq(self, packet: Any) -> None:
+        self.write(PINGRESP)  # [MQTT-3.12.4-1]
+
+    def _on_disconnect(self, packet: Any) -> None:
+        self._plane.disconnected(packet)
+        # [MQTT-3.14.4-3] The server closes, if the client has not done so.
+        self._end("the device disconnected")
+
+    def _on_auth(self, packet: Any) -> None:
+        # [MQTT-4.12.0-6] No AUTH where CONNECT named no authentication method; none is supported.
+        raise protocol_error("AUTH without an authentication method")
+
+    # Admission
+
+    def _take_before_admission(self, packets: list[Packet]) -> None:
+        if self._connect is None and packets:
+            connect = packets[0]
+            assert isinstance(connect, Connect)  # [MQTT-3.1.0-1] the decoder sees to it
+            self._connect = connect
+            self.pause(_ADMITTING)
+            self._timer.stop()  # the store answers or refuses; it does not keep us waiting for ever
+            self._around.log_ins.take(self._log_in)
+        if self._connect is None and self._decoder.error is not None:
+            raise self._decoder.error
+
+    async def _log_in(self) -> None:
+        if self._connect is not None and not self.closing:  # else gone while it waited for its turn
+            await self._admit(self._connect)
+
+    async def _admit(self, connect: Connect) -> None:
+        try:
+            handshake.check(connect)
+            terms = handshake.agree(connect, self._around.settings)
+            self._terms = terms
+            clock_s = self._around.clock.monotonic_s
+            self.delivery = Delivery(self, self.counters, connect.version, terms, clock_s, self._around.bounds)
+            plane = await self._around.access.admit(connect, self)
+            if self.closing:
+                await plane.closed(self.reason)
+            else:
+                self._begin(connect, plane, terms)
+        except (ThingsteadError, MqttError) as exc:
+            self._turn_away(exc)
+        except Exception:
+            # A bug, as in received.
+            log.exception("a log-in failed", remote_address=self.remote_address)
+            self.abort("it failed")
+
+    async def _ended(self) -> None:
+        await self._plane.closed(self.reason)
+
+    def _begin(self, connect: Connect, plane: Plane, terms: handshake.Terms) -> None:
+        self._plane = plane
+        self._arrival.proved()
+        self._uplink = Uplink(plane, connect.version, terms, self)
+        self._connect = None
+        connack = handshake.accepted(connect, terms, self._around.settings, plane.accepted)
+        if len(connack) > terms.their_max_packet_size_bytes:
+            # [MQTT-3.1.2-24] Not even this may be sent.
+            self._end("the client's maximum packet size leaves no room for CONNACK")
+            return
+        self.write(connack)
+        silence_s = terms.keep_alive_s * GRACE
+        self._timer.start(silence_s)
+        settings = self._around.settings
+        give_up_after(self._transport, settings.unreachable_timeout_s or silence_s or settings.keep_alive_max_s * GRACE)
+        plane.begin()
+        self._take(self._decoder.admit())  # what came behind CONNECT
+        if self._decoder.incomplete:
+            self._await_rest(begun=True)
+        self.resume(_ADMITTING)
+
+    def _turn_away(self, error: ThingsteadError | MqttError) -> None:
+        self.counters.connections_refused += 1
+        log.debug("a client was not admitted", remote_address=self.remote_address, error=error.message)
+        self.write(handshake.refused(self._decoder.version, handshake.refusal(error), error.message))
+        self._end(error.message)
+
+    # Jobs, commits, and the end
+
+    @property
+    def _version(self) -> ProtocolVersion:
+        return self._decoder.version or ProtocolVersion.V3_1_1
+
+    def run(self, job: Job, size_bytes: int = 0) -> None:
+        """Runs what must wait for something, one job at a time, in order; dropped when the connection ends."""
+        if self._jobs is None:
+            self._jobs = Jobs(self._around.tasks, self._job_done, lambda: self.writable)
+        self._jobs.add(job, size_bytes)
+
+    def _job_done(self) -> None:
+        self.flush()
+        if self._jobs is None:
+            return
+        if self._jobs.crowded and not self.writable:
+            self.pause(Stream.UNREAD)  # it is not that we do not listen: the peer does not read
+            self.resume(_CROWDED)
+        elif not self._jobs.crowded:
+            self.resume(_CROWDED)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._jobs is not None and not self.closing:
+            self._jobs.go_on()
+
+    def acknowledged(self) -> None:
+        """A commit has ended, and the acknowledgements that waited for it were written."""
+        self.flush()
+        if self._paused and self._uplink is not None and self._uplink.waiting <= self._waiting_max:
+            self.resume(_UNACKNOWLEDGED)
+
+    def not_kept(self, error: Exception) -> None:
+        """A message cannot be kept: it is not acknowledged, and the client must come again."""
+        if not isinstance(error, Unavailable):
+            log.error("a message failed", remote_address=self.remote_address, exc_info=error)
+        self.close(ReasonCode.SERVER_BUSY, "what was sent cannot be kept now")
+
+    def overflowed(self) -> None:
+        self.counters.messages_dropped += 1
+        super().overflowed()  # a DISCONNECT would not be read either
+
+    def late(self, timer: SilenceTimer) -> None:
+        """Nothing was heard for too long, or a packet has not come to its end."""
+        if timer is not self._timer:
+            self._rest_is_late(timer)
+        elif self._uplink is None:
+            self._end("no CONNECT came in time")
+        elif self.paused_for(_OURS) or self._reads_slowly():
+            self._timer.start(self._timer.patience_s)
+        else:
+            self.close(ReasonCode.KEEP_ALIVE_TIMEOUT, "nothing was heard for one and a half keep alives")
+
+    def _reads_slowly(self) -> bool:
+        """Whether nothing is heard since the client is not read, while it goes on reading what waits for it."""
+        before_bytes, self._read_bytes = self._read_bytes, self.read_bytes
+        return self.paused_for(self.UNREAD) and self._read_bytes > before_bytes
+
+    def close(self, reason_code: ReasonCode, reason: str) -> None:
+        """Ends the connection (5.0: with a DISCONNECT [MQTT-4.13.1-1]). Calling again does nothing."""
+        if not self.closing and self._uplink is not None and self._version is V5:
+            self.write(handshake.goodbye(reason_code, reason, self._terms))
+        self._end(reason)
+
+    def shut_down(self) -> None:
+        """The server ends."""
+        self.close(ReasonCode.SERVER_SHUTTING_DOWN, "the server is shutting down")
+
+    def _stop_timers(self) -> None:
+        self._timer.stop()
+        if self._packet_timer is not None:
+            self._packet_timer.stop()
+
+    def _end(self, reason: str) -> None:
+        self._stop_timers()
+        if self._uplink is not None:
+            self._uplink.end()
+        self.end(reason)
+
+
+_HANDLERS: dict[type[Packet], Callable[[Client, Any], None]] = {
+    Puback: Client._on_answer,
+    Pubrec: Client._on_answer,
+    Pubcomp: Client._on_answer,
+    Pubrel: Client._on_pubrel,
+    Subscribe: Client._on_subscribe,
+    Unsubscribe: Client._on_unsubscribe,
+    Pingreq: Client._on_pingreq,
+    Disconnect: Client._on_disconnect,
+    Auth: Client._on_auth,
+}

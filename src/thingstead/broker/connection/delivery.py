@@ -1,0 +1,321 @@
+"""Messages down to one client: encoded, within its limits, at QoS 0 at once and at QoS 1 and 2 as its window allows."""
+
+from collections import deque
+from collections.abc import Callable
+from math import inf
+
+import structlog
+
+from thingstead.broker.connection.delivery_parties import Feed, Link, Owner, Traced
+from thingstead.broker.connection.handshake import Terms
+from thingstead.broker.connection.queue_bounds import QueueBounds
+from thingstead.broker.net.counters import Counters
+from thingstead.errors import Unavailable
+from thingstead.mqtt.aliases import OutboundAliases
+from thingstead.mqtt.message import Encoded, Message
+from thingstead.mqtt.outbound import Entry, Outbound, Sending, State
+from thingstead.mqtt.properties import Properties
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
+from thingstead.mqtt.reasons import ReasonCode
+
+log = structlog.get_logger("thingstead.broker")
+
+# Messages written at a time, before it is looked at whether the peer still reads, and bytes.
+BATCH, BATCH_BYTES = 100, 65_536
+FED_AT_ONCE = 1_000  # retained messages that are looked at for one client, before others have their turn
+TOO_LARGE = "it is larger than the client's maximum packet size"
+
+
+class Delivery:
+    """The downward half of a connection.
+
+    Args:
+        link: the connection.
+        terms: what the client said in CONNECT that it can take.
+        now_s: the clock of messages that expire.
+    """
+
+    __slots__ = (
+        "_aliases",
+        "_bounds",
+        "_counters",
+        "_feed",
+        "_link",
+        "_max_size_bytes",
+        "_now_s",
+        "_outbound",
+        "_owner",
+        "_receive_maximum",
+        "version",
+        "with_properties",
+    )
+
+    def __init__(
+        self,
+        link: Link,
+        counters: Counters,
+        version: ProtocolVersion,
+        terms: Terms,
+        now_s: Callable[[], float],
+        bounds: QueueBounds,
+    ) -> None:
+        self._link = link
+        self._bounds = bounds
+        self._counters = counters
+        self.version = version
+        self.with_properties = version is ProtocolVersion.V5
+        self._receive_maximum = terms.their_receive_maximum
+        self._max_size_bytes = terms.their_max_packet_size_bytes
+        aliases = terms.their_topic_alias_maximum
+        self._aliases = OutboundAliases(aliases) if aliases else None
+        self._now_s = now_s
+        self._outbound: Outbound | None = None  # made for the first message above QoS 0: most clients see none
+        self._owner: Owner | None = None
+        self._feed: deque[Feed] | None = None  # as above
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether the client reads what it is sent."""
+        return self._link.writable
+
+    # One message for one client
+
+    def send(self, publish: Publish, traced: Traced | None = None) -> None:
+        """Sends a message now or when its turn comes, or drops it."""
+        if publish.qos:
+            self._offer(publish, traced)
+            return
+        data = publish.serialize(self.version)
+        if len(data) > self._max_size_bytes:
+            self._drop(traced, TOO_LARGE)
+            return
+        if self._link.behind:
+            self._drop(traced, "the device reads too slowly")
+            return
+        self._link.write_soon(data)
+        self._counters.messages_sent += 1
+        if traced is not None:
+            traced.sent()
+            traced.settled(ReasonCode.SUCCESS)
+
+    def _offer(self, publish: Publish, traced: Traced | None) -> None:
+        message = Message(publish, self._now_s())
+        if message.encode(publish.qos, False, () if self.with_properties else None, 0.0).size > self._max_size_bytes:
+            self._drop(traced, TOO_LARGE)
+        elif self._outbound_now().offer(message, traced, size_bytes=message.size_bytes) is None:
+            self._drop(traced, "too much waits for the device")
+        else:
+            self.pump()
+
+    def encode(self, topic: str, payload: bytes, properties: Properties) -> bytes | None:
+        """An encoded message at QoS 0, for the caller to write; None where it is too large for the client."""
+        data = Publish(topic, payload, properties=properties).serialize(self.version)
+        if len(data) > self._max_size_bytes:
+            self._counters.messages_dropped += 1
+            return None
+        return data
+
+    def _drop(self, traced: Traced | None, reason: str) -> None:
+        self._counters.messages_dropped += 1
+        if traced is not None:
+            traced.dropped(reason)
+
+    # One message for many clients
+
+    def put(self, message: Message, data: bytes, retain: bool, identifiers: tuple[int, ...]) -> None:
+        """Writes a message at QoS 0, unless the client is too far behind.
+
+        Args:
+            data: its encoding, which others get, too.
+        """
+        link = self._link
+        if link.behind:
+            self._counters.messages_dropped += 1
+            return
+        if self._aliases is not None:
+            encoded = self._encode(message, 0, retain, identifiers)
+            data = b"" if encoded is None else encoded.head
+        if not data or len(data) > self._max_size_bytes:
+            self._counters.messages_dropped += 1
+            return
+        link.write_soon(data)
+        self._counters.messages_sent += 1
+
+    @property
+    def feeds(self) -> int:
+        """Subscriptions whose retained messages have not all been sent."""
+        return len(self._feed or ())
+
+    def feed(self, feed: Feed) -> None:
+        """Sends messages as the client reads them, behind what is queued."""
+        if self._feed is None:
+            self._feed = deque()
+        self._feed.append(feed)
+        self.pump()
+
+    # The window
+
+    def adopt(self, outbound: Outbound, owner: Owner | None) -> None:
+        """The session's messages are sent on this connection from the next :meth:`pump` on."""
+        self._outbound = outbound
+        self._owner = owner
+        outbound.resume(self._receive_maximum, self._bounds.in_flight_max_bytes)
+        self._link.when_writable(self.pump)
+
+    def give_up(self) -> None:
+        """The session's messages are not this connection's any more."""
+        self._outbound = self._owner = None
+
+    def _outbound_now(self) -> Outbound:
+        if self._outbound is None:
+            self.adopt(self._bounds.of_connection(), None)
+            assert self._outbound is not None  # adopted
+        return self._outbound
+
+    def pump(self) -> None:
+        """Writes what the window allows, as long as the client reads. Raises nothing: who tells many clients of a
+        message reaches the others, too."""
+        if self._outbound is None and not self._feed:
+            return
+        try:
+            self._pump()
+        except Exception:
+            # A bug: logged here, and it costs this connection only.
+            log.exception("queued messages of a client cannot be sent")
+            self._link.not_kept(Unavailable("it cannot be sent"))
+
+    def _pump(self) -> None:
+        outbound, link = self._outbound_now(), self._link
+        left = FED_AT_ONCE
+        while link.writable:
+            sendings = outbound.sendings(BATCH, BATCH_BYTES)
+            if sendings:
+                for sending in sendings:
+                    self._send(sending)
+                if len(sendings) == BATCH:
+                    link.flush()
+            elif not self._feed or outbound.queued or outbound.full:
+                return
+            elif left > 0:
+                left -= self._take_fed(self._feed)
+            else:
+                link.soon(self.pump)
+                return
+
+    def _take_fed(self, feeds: deque[Feed]) -> int:
+        """How many messages were looked at: those up to the first that needs the window, or a batch."""
+        written_bytes = 0
+        for looked_at in range(1, BATCH + 1):
+            retained = next(feeds[0].messages, None)
+            if retained is None:
+                feeds.popleft()
+                if not feeds:
+                    break
+                continue
+            if retained.expires_at_s < self._now_s():
+                continue
+            _, granted, identifiers = feeds[0]
+            qos, retain = min(retained.qos, granted), True
+            message = retained.copy()  # its encodings are this client's, and go with it
+            if qos:
+                entry = self._outbound_now().offer(message, qos=qos, size_bytes=message.size_bytes)
+                if entry is None:  # all queues together are full
+                    self._counters.messages_dropped += 1
+                    continue
+                entry.retain, entry.identifiers = retain, identifiers
+                entry.expires_at_s = message.expires_at_s
+                if self._owner is not None:
+                    self._owner.offered(entry)
+                return looked_at
+            encoded = self._encode(message, 0, retain, identifiers)
+            if encoded is None:
+                self._counters.messages_dropped += 1
+            else:
+                self._link.write_soon(encoded.head)
+                self._counters.messages_sent += 1
+                written_bytes += encoded.size
+                if written_bytes > BATCH_BYTES:
+                    break
+        self._link.flush()
+        return BATCH
+
+    def _send(self, sending: Sending) -> None:
+        entry = sending.entry
+        if sending.released:
+            self._link.write_soon(Pubrel(entry.packet_id).serialize(self.version))
+            return
+        if sending.first and entry.expires_at_s < inf and entry.expires_at_s < self._now_s():
+            # [MQTT-3.3.2-5] What expired before it was sent is deleted.
+            self._forget(entry, "it has expired")
+            return
+        encoded = self._encode(entry.message, entry.qos, entry.retain, entry.identifiers)
+        if encoded is None:
+            self._forget(entry, TOO_LARGE)
+            return
+        # [MQTT-3.3.1-1] DUP on re-delivery.
+        self._link.write_soon(encoded.with_packet_id(entry.packet_id, dup=not sending.first))
+        self._counters.messages_sent += 1
+        if self._owner is not None:
+            self._owner.sent(entry)
+        elif entry.context is not None:
+            entry.context.sent()
+
+    def _encode(self, message: Message, qos: int, retain: bool, identifiers: tuple[int, ...]) -> Encoded | None:
+        """None where it is too large for the client."""
+        given = identifiers if self.with_properties else None
+        alias = None if self._aliases is None else self._aliases.next(message.topic)
+        encoded = message.encode(qos, retain, given, self._now_s(), alias)
+        # [MQTT-3.1.2-24] [MQTT-3.1.2-25] Never larger than the client's maximum packet size; as if it were sent.
+        if encoded.size > self._max_size_bytes:
+            if self._aliases is not None and alias is not None and not alias.known:
+                self._aliases.forget(message.topic)
+            return None
+        return encoded
+
+    def _forget(self, entry: Entry, reason: str) -> None:
+        self._outbound_now().withdraw(entry)
+        self._counters.messages_dropped += 1
+        if self._owner is not None:
+            self._owner.dropped(entry, reason)
+        elif entry.context is not None:
+            entry.context.dropped(reason)
+
+    def receive(self, packet: Puback | Pubrec | Pubcomp) -> None:
+        """Takes the client's answer. Raises MqttError where it is out of place."""
+        reply, settled = self._outbound_now().receive(packet)
+        if reply is not None:
+            self._reply(reply)
+        if settled is not None:
+            entry = settled.entry
+            if self._owner is not None:
+                self._owner.settled(entry, settled.reason_code)
+            elif entry.context is not None:
+                entry.context.settled(settled.reason_code)
+            self.pump()
+
+    def _reply(self, pubrel: Pubrel) -> None:
+        data = pubrel.serialize(self.version)
+        entry = self._outbound_now().find(pubrel.packet_id)
+        pending = self._owner.released(entry) if self._owner is not None and entry is not None else None
+        if entry is None or pending is None or pending.done:
+            self._link.write_soon(data)
+        else:
+            pending.on_done(lambda error: self._released(entry, data, error))
+
+    def _released(self, entry: Entry, data: bytes, error: Exception | None) -> None:
+        if error is None:
+            self._link.write_soon(data)
+        else:
+            # As if the PUBREC had not come: the client still has the identifier, and is asked again.
+            entry.state = State.UNRECEIVED
+            self._link.not_kept(error)
+
+    def end(self, reason: str) -> None:
+        """The connection is gone. What belongs to a session stays there."""
+        self._feed = None
+        if self._outbound is None or self._owner is not None:
+            return
+        for left in self._outbound.clear():
+            if left.context is not None:
+                left.context.dropped(reason)

@@ -1,0 +1,83 @@
+"""Whoever has to do with the messages to one client: their senders, the session that owns them, the connection."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+from thingstead.broker.connection.acknowledgements import Pending
+from thingstead.mqtt.message import Message
+from thingstead.mqtt.outbound import Entry
+from thingstead.mqtt.reasons import ReasonCode
+
+
+class Traced(Protocol):
+    """Whoever wants to know how far a message came."""
+
+    def sent(self) -> None:
+        """It was written to the connection."""
+        ...
+
+    def settled(self, reason_code: ReasonCode) -> None:
+        """The client answered it; at QoS 0 it was written, which is all there is to know."""
+        ...
+
+    def dropped(self, reason: str) -> None:
+        """This connection will bring no answer to it; it may never have been written."""
+        ...
+
+
+class Owner(Protocol):
+    """The session that a connection's messages belong to, where it outlives the connection."""
+
+    def offered(self, entry: Entry) -> None:
+        """A message that was fed is put into the window."""
+        ...
+
+    def sent(self, entry: Entry) -> None:
+        """A message was written to the connection."""
+        ...
+
+    def settled(self, entry: Entry, reason_code: ReasonCode) -> None:
+        """The client answered a message for good."""
+        ...
+
+    def released(self, entry: Entry) -> Pending | None:
+        """The client has received a QoS 2 message; what its PUBREL waits for."""
+        ...
+
+    def dropped(self, entry: Entry, reason: str) -> None:
+        """A message is forgotten."""
+        ...
+
+
+class Feed(NamedTuple):
+    """Retained messages for a new subscription, which wait outside of the queue until the client reads."""
+
+    messages: Iterator[Message]
+    qos: int  # of the subscription
+    identifiers: tuple[int, ...]
+
+
+class Link(Protocol):
+    """The connection."""
+
+    @property
+    def writable(self) -> bool: ...
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much waits to be read that what may be lost is."""
+        ...
+
+    def write_soon(self, data: bytes) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Calls back when others have had their turn."""
+        ...
+
+    def when_writable(self, callback: Callable[[], None]) -> None: ...
+
+    def not_kept(self, error: Exception) -> None:
+        """What the client sent cannot be kept: the connection ends."""
+        ...

@@ -1,0 +1,187 @@
+"""Between a connection and the platform: what a connection may do once it is admitted, and what it offers."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from thingstead.broker.connection.acknowledgements import Pending
+from thingstead.broker.connection.delivery import Delivery
+from thingstead.broker.connection.handshake import NO_SESSION, Accepted
+from thingstead.broker.net.counters import Counters
+from thingstead.mqtt.connection_packets import Connect, Disconnect
+from thingstead.mqtt.inbound import Inbound
+from thingstead.mqtt.properties import Property
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.reasons import ReasonCode, protocol_error
+from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
+
+# What became of a SUBSCRIBE or UNSUBSCRIBE: the commit to wait for before it is acknowledged, one reason code for each
+# topic filter, in order, and what is to be done once it is.
+Granted = tuple[Pending | None, Sequence[ReasonCode], Callable[[], None] | None]
+
+# What became of a PUBLISH: the commit to wait for before it is acknowledged (None: nothing to wait for), the reason
+# code of the acknowledgement, the encoded answer to be written behind it, and for people what was refused of it and why
+# (empty: nothing). A plain tuple: one is made a message.
+Receipt = tuple[Pending | None, ReasonCode, bytes | None, str]
+
+# What became of PUBLISH packets at QoS 0, or at QoS 1, that came in one go: how many from the front were taken with
+# success, the commit to wait for before they are acknowledged (None: none was taken), and the encoded answer to be
+# written behind each acknowledgement.
+Run = tuple[int, Pending | None, bytes | None]
+
+
+class Connection(Protocol):
+    """One client, as a plane sees it."""
+
+    @property
+    def remote_address(self) -> str: ...
+
+    @property
+    def delivery(self) -> Delivery: ...
+
+    @property
+    def counters(self) -> Counters: ...
+
+    def write(self, data: bytes) -> None:
+        """Takes an encoded packet; it leaves with the next :meth:`flush`."""
+        ...
+
+    def flush(self) -> None:
+        """Writes what was delivered outside of a call from the connection."""
+        ...
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer reads what it is sent: little waits for it."""
+        ...
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """Calls back whenever it reads again after it did not."""
+        ...
+
+    def run(self, job: Callable[[], Awaitable[None]], size_bytes: int = 0) -> None:
+        """Runs what must wait for something, one job at a time, in order; dropped when the connection ends.
+
+        Args:
+            size_bytes: of the request that the job holds.
+        """
+        ...
+
+    def close(self, reason_code: ReasonCode, reason: str) -> None:
+        """Ends the connection (5.0: with a DISCONNECT). Calling again does nothing."""
+        ...
+
+
+class Plane(Protocol):
+    """One admitted connection's view of the platform. Called on the event loop; nothing here may block."""
+
+    def publish(self, packet: Publish) -> Receipt:
+        """Takes a message. Raises Unavailable where it cannot be kept: the connection then ends, unacknowledged."""
+        ...
+
+    def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
+        """Takes messages of one topic from the front of what came in one go; the rest come to :meth:`publish`. Raises
+        Unavailable as that does, and then took none."""
+        ...
+
+    def subscribe(self, packet: Subscribe) -> Granted: ...
+
+    def unsubscribe(self, packet: Unsubscribe) -> Granted: ...
+
+    async def closed(self, reason: str) -> None:
+        """The connection is gone."""
+        ...
+
+    @property
+    def accepted(self) -> Accepted:
+        """The session that was begun or goes on, as CONNACK tells."""
+        ...
+
+    @property
+    def inbound(self) -> Inbound:
+        """The receiving half of the session."""
+        ...
+
+    def begin(self) -> None:
+        """CONNACK was written: what waits in the session may be sent."""
+        ...
+
+    def forward(self) -> None:
+        """The PUBREC of the last PUBLISH at QoS 2 was written, or waits for its commit."""
+        ...
+
+    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+        """A QoS 2 message was taken, when ``pending`` is done; what its PUBREC waits for."""
+        ...
+
+    def release(self, packet_id: int) -> Pending | None:
+        """A QoS 2 message was released; the commit to wait for before its PUBCOMP is sent."""
+        ...
+
+    def disconnected(self, packet: Disconnect) -> None:
+        """The client takes its leave; the connection ends after this. Raises MqttError."""
+        ...
+
+    @property
+    def crowded(self) -> int | None:
+        """The number of a device for which the client reported more than its share; None: there is none."""
+        ...
+
+
+class ConnectionPlane:
+    """What a plane does whose session ends with its connection."""
+
+    __slots__ = ("inbound",)
+
+    def __init__(self) -> None:
+        self.inbound = Inbound()
+
+    @property
+    def accepted(self) -> Accepted:
+        return NO_SESSION
+
+    @property
+    def crowded(self) -> int | None:
+        """What is published here goes into no history."""
+        return None
+
+    def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
+        """One after another."""
+        return 0, None, None
+
+    def begin(self) -> None:
+        """Nothing waits."""
+
+    def forward(self) -> None:
+        """Messages go where they belong when they are published."""
+
+    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+        return pending
+
+    def release(self, packet_id: int) -> Pending | None:
+        return None
+
+    def disconnected(self, packet: Disconnect) -> None:
+        """There is no will, and no session to outlive the connection. Raises MqttError."""
+        if packet.properties.get(Property.SESSION_EXPIRY_INTERVAL):
+            # 3.14.2.2.2: a session that ends with its connection cannot be made to wait.
+            raise protocol_error("DISCONNECT sets a session expiry interval, which CONNECT had not")
+
+
+class Access(Protocol):
+    """Who may connect to a listener, and as what."""
+
+    async def admit(self, connect: Connect, connection: Connection) -> Plane:
+        """Raises NotAuthenticated, Forbidden or Unavailable where the client is not admitted.
+
+        Where it raises, nothing of the connection stays behind.
+        """
+        ...
+
+
+class Relief(Protocol):
+    """Who says when reports must be held back: the ingest service."""
+
+    @property
+    def congested(self) -> bool: ...
+
+    def on_relief(self, callback: Callable[[], None], device_number: int | None = None) -> None: ...

@@ -1,0 +1,176 @@
+"""Messages up from one client: taken in at once, acknowledged in order when they are on disk."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from thingstead.broker.connection.acknowledgements import Acknowledgements, Pending
+from thingstead.broker.connection.handshake import TOPIC_ALIAS_MAXIMUM, Terms, explained
+from thingstead.broker.connection.plane import Plane
+from thingstead.broker.net.counters import Counters
+from thingstead.errors import Unavailable
+from thingstead.model import device_answers
+from thingstead.mqtt.aliases import InboundAliases
+from thingstead.mqtt.decoder import Packet
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.publish_packets import Puback, Publish, Pubrec, Pubrel
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.shared.commits import RefusableCommit
+
+V5 = ProtocolVersion.V5
+_PUBACK = 0x4002_0000  # a PUBACK that says no more than its packet identifier is four bytes: this number plus it
+
+
+class Owner(Protocol):
+    """The connection."""
+
+    counters: Counters
+
+    def write(self, data: bytes) -> None: ...
+
+    def acknowledged(self) -> None: ...
+
+    def not_kept(self, error: Exception) -> None: ...
+
+
+class Uplink:
+    """The upward half of a connection.
+
+    Commit by commit, ``owner`` is told to write what was released, or that a message cannot be kept.
+    """
+
+    __slots__ = ("_acknowledgements", "_aliases", "_counters", "_inbound", "_owner", "_plane", "_terms", "_version")
+
+    def __init__(self, plane: Plane, version: ProtocolVersion, terms: Terms, owner: Owner) -> None:
+        self._plane = plane
+        self._version = version
+        self._terms = terms
+        self._owner = owner
+        self._counters = owner.counters
+        self._acknowledgements = Acknowledgements(self._release, owner.not_kept)
+        self._inbound = plane.inbound
+        self._inbound.resume(terms.our_receive_maximum)
+        self._aliases = InboundAliases(TOPIC_ALIAS_MAXIMUM)
+
+    @property
+    def waiting(self) -> int:
+        """Answers that wait for a commit."""
+        return self._acknowledgements.waiting
+
+    def publish(self, packet: Publish) -> None:
+        """Takes a PUBLISH. Raises MqttError; Unavailable where it cannot be kept."""
+        self._counters.messages_received += 1
+        if packet.properties:
+            self._aliases.resolve(packet)
+        qos = packet.qos
+        if qos and not self._inbound.receive(packet):
+            # [MQTT-4.3.3-10] A repetition is answered, not taken again; behind the first, thus after its commit.
+            self._answer(None, Pubrec(packet.packet_id).serialize(self._version), 0)
+            return
+        try:
+            pending, reason_code, answer, reason = self._plane.publish(packet)
+        except Unavailable:
+            self._inbound.refused(packet.packet_id)
+            raise
+        if type(pending) is RefusableCommit and qos and self._version is V5:
+            self._answer_late(pending, packet)
+        elif qos == 1:
+            if (reason_code or reason) and self._version is V5:
+                acknowledgement = explained(Puback, packet.packet_id, reason_code, reason, self._terms)
+            else:
+                acknowledgement = (_PUBACK | packet.packet_id).to_bytes(4, "big")
+            self._answer(pending, acknowledgement + answer if answer else acknowledgement, 1)
+        elif qos:
+            if reason_code < ReasonCode.UNSPECIFIED_ERROR:
+                pending = self._plane.received(packet.packet_id, pending)
+            elif self._version is V5:
+                self._inbound.refused(packet.packet_id)
+            if reason and self._version is V5:
+                acknowledgement = explained(Pubrec, packet.packet_id, reason_code, reason, self._terms)
+            else:
+                acknowledgement = Pubrec(packet.packet_id, reason_code).serialize(self._version)
+            self._answer(pending, acknowledgement + answer if answer else acknowledgement, 0)
+            self._plane.forward()
+        elif pending is not None or answer is not None:
+            # Nothing acknowledges QoS 0, but what waits for its commit counts: it must not fill the store alone.
+            self._answer(pending, answer or b"", 0)
+
+    def _answer_late(self, pending: RefusableCommit, packet: Publish) -> None:
+        """Acknowledges a message of which only its commit says whether it is refused. At QoS 2 the message is received
+        all the same, and the reason alone is told."""
+        packet_id, kind = packet.packet_id, Puback if packet.qos == 1 else Pubrec
+
+        def acknowledgement() -> bytes:
+            refusal = pending.refusal
+            if refusal is None:
+                return kind(packet_id).serialize(self._version)
+            reason_code = device_answers.reason_code(refusal) if kind is Puback else ReasonCode.SUCCESS
+            return explained(kind, packet_id, reason_code, refusal.message, self._terms)
+
+        whole = self._plane.received(packet_id, pending) if kind is Pubrec else None
+        self._acknowledgements.add_late(whole or pending, acknowledgement, int(kind is Puback))
+        if kind is Pubrec:
+            self._plane.forward()
+
+    def publish_run(self, packets: Sequence[Packet]) -> int:
+        """Takes PUBLISH packets from the front, which are alike, as far as the plane takes them in one go; returns how
+        many. What is left is for :meth:`publish`. Raises Unavailable, and then took none."""
+        run = self._alike(packets)
+        if not run:
+            return 0
+        count, pending, answer = self._plane.publish_run(run[0].topic, [packet.payload for packet in run])
+        if pending is None:
+            return 0
+        self._counters.messages_received += count
+        if not run[0].qos:  # nothing acknowledges these, but they count, as in publish
+            self._acknowledgements.add_run(pending, [answer or b""] * count, 0)
+            return count
+        self._inbound.receive_once(count)
+        acknowledgements = [(_PUBACK | packet.packet_id).to_bytes(4, "big") for packet in run[:count]]
+        if answer:
+            acknowledgements = [acknowledgement + answer for acknowledgement in acknowledgements]
+        self._acknowledgements.add_run(pending, acknowledgements, count)
+        return count
+
+    def _alike(self, packets: Sequence[Packet]) -> list[Publish]:
+        """The PUBLISH packets at the front that have one topic, one QoS, 0 or 1, and no properties, and are not too
+        many."""
+        run: list[Publish] = []
+        if len(packets) == 1:  # nearly always, where there are many connections
+            packet = packets[0]
+            if type(packet) is Publish and packet.qos <= 1 and not packet.properties and self._inbound.room:
+                run.append(packet)
+            return run
+        if not packets or type(packets[0]) is not Publish or packets[0].qos > 1:
+            return run
+        topic, qos = packets[0].topic, packets[0].qos
+        for packet in packets[: self._inbound.room] if qos else packets:
+            if type(packet) is not Publish or packet.qos != qos or packet.topic != topic or packet.properties:
+                break
+            run.append(packet)
+        return run
+
+    def release(self, packet: Pubrel) -> None:
+        """Takes a PUBREL."""
+        pubcomp = self._inbound.release(packet)
+        pending = None if pubcomp.reason_code else self._plane.release(packet.packet_id)
+        self._answer(pending, pubcomp.serialize(self._version), 0)
+
+    def answer(self, pending: Pending | None, answer: bytes) -> None:
+        """Writes an answer behind those before it, once ``pending`` is done."""
+        self._answer(pending, answer, 0)
+
+    def _answer(self, pending: Pending | None, answer: bytes, counted: int) -> None:
+        if not self._acknowledgements.add(pending, answer, counted):
+            self._write(answer, counted)
+
+    def _release(self, answers: list[bytes], counted: int) -> None:
+        self._write(b"".join(answers), counted)
+        self._owner.acknowledged()
+
+    def _write(self, answers: bytes, counted: int) -> None:
+        self._owner.write(answers)
+        self._inbound.acknowledged(counted)
+
+    def end(self) -> None:
+        """The connection is over: nothing is acknowledged any more."""
+        self._acknowledgements.discard()

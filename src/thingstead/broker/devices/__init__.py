@@ -1,0 +1,1 @@
+"""Connections of devices and gateways: log-in, topics, commands, and their sessions."""

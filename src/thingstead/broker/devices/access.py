@@ -1,0 +1,162 @@
+"""Log-in of devices: a connection with a device certificate becomes the session that owns the device."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar
+
+from thingstead.broker.connection.acknowledgements import committed
+from thingstead.broker.connection.plane import Connection
+from thingstead.broker.devices.device_plane import DevicePlane
+from thingstead.broker.devices.gateway_plane import GatewayPlane
+from thingstead.broker.devices.hub import Downlink, Held, Hub, LiveSession
+from thingstead.broker.devices.occupancy import Occupancy
+from thingstead.broker.devices.sessions import DeviceSessions
+from thingstead.clock import Clock
+from thingstead.config import MqttSettings
+from thingstead.model.addresses import host_of
+from thingstead.model.device import Device, DeviceSession
+from thingstead.mqtt.connection_packets import Connect
+from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.platform import Platform
+from thingstead.services.registry.new_device import GATEWAY
+
+MAX_CREDENTIAL_CHARACTERS = 256
+CLIENT_ID_CHARACTERS = 256  # kept with a session and shown to people; a client may send 65,535
+
+D = TypeVar("D", bound=Downlink)
+
+
+class Certificate(NamedTuple):
+    """What a device logs in with."""
+
+    access_token: str
+    project_key: str
+
+
+class Admission:
+    """A device's session that has begun."""
+
+    __slots__ = ("_log_in", "_session", "link")
+
+    def __init__(self, link: DeviceLink, session: LiveSession, log_in: "DeviceLogIn") -> None:
+        self.link = link
+        self._session = session
+        self._log_in = log_in
+
+    @property
+    def session_id(self) -> str:
+        return self._session.session_id
+
+    async def end(self, reason: str) -> None:
+        """Ends it; is told why, once."""
+        await self._log_in.end(self._session, self.link.device, reason)
+
+
+class DeviceLogIn:
+    """Logs devices in, on whatever protocol."""
+
+    def __init__(self, platform: Platform, hub: Hub, clock: Clock) -> None:
+        self.platform = platform
+        self._hub = hub
+        self._clock = clock
+
+    async def log_in(
+        self,
+        certificate: Certificate,
+        connection: Held,
+        protocol: str,
+        client_id: str,
+        make: Callable[[Admission], Awaitable[D]],
+        check: Callable[[DeviceLink], None] = lambda _: None,
+    ) -> D:
+        """Makes the connection the device's session, and gives what ``make`` makes of it. Where anything raises,
+        nothing stays behind.
+
+        Args:
+            check: raises where the device may not connect in this way; nothing has begun then.
+
+        Raises:
+            NotAuthenticated, TooManyRequests, or Unavailable where the session cannot be kept.
+        """
+        platform = self.platform
+        device = await platform.presence.authenticate(*certificate, host_of(connection.remote_address))
+        session = LiveSession(secrets.token_hex(8), device.id, connection)
+        self._hub.add(session)
+        try:
+            link = await platform.ingest.link(device)
+            check(link)
+            begun = DeviceSession(
+                session_id=session.session_id,
+                node=platform.presence.node,
+                protocol=protocol,
+                client_id=client_id[:CLIENT_ID_CHARACTERS],
+                remote_address=connection.remote_address,
+                connected_at=self._clock.now_ms(),
+            )
+            await platform.presence.open(device, begun)
+            made = await make(Admission(link, session, self))
+        except BaseException:  # the row may be there all the same
+            await self.end(session, device, "the log-in failed")
+            raise
+        session.downlink = made
+        return made
+
+    async def end(self, session: LiveSession, device: Device, reason: str) -> None:
+        """Ends a session, whether or not it came to own the device."""
+        self._hub.remove(session)
+        await self.platform.presence.close(device, session.session_id, reason)
+
+
+class DeviceAccess:
+    """Admits devices over MQTT: user name = AccessToken, password = ProjectKey (wire reference §3.1).
+
+    The client identifier says nothing about who it is, and the will is not published. A session outlives its connection
+    where the device asks for that.
+    """
+
+    def __init__(self, log_in: DeviceLogIn, sessions: DeviceSessions, settings: MqttSettings) -> None:
+        self._log_in = log_in
+        self._sessions = sessions
+        self._settings = settings
+
+    async def admit(self, connect: Connect, connection: Connection) -> DevicePlane:
+        """Raises NotAuthenticated, TooManyRequests, or Unavailable where the session cannot be kept."""
+
+        async def make(admission: Admission) -> DevicePlane:
+            return await self._plane(connect, connection, admission)
+
+        return await self._log_in.log_in(_certificate(connect), connection, "mqtt", connect.client_id, make)
+
+    async def _plane(self, connect: Connect, connection: Connection, admission: Admission) -> DevicePlane:
+        link, end, session_id = admission.link, admission.end, admission.session_id
+        platform = self._log_in.platform
+        kept = await self._occupy(connect, connection, link.device.id)
+        if link.definition.conn_type != GATEWAY:
+            return DevicePlane(connection, link, platform, self._settings, end, kept)
+        try:
+            gateway = await platform.sub_devices.open(link.device, session_id, connection.remote_address)
+        except BaseException:
+            if kept is not None:
+                kept.end("the log-in failed")
+            raise
+        return GatewayPlane(connection, link, platform, self._settings, end, gateway, kept)
+
+    async def _occupy(self, connect: Connect, connection: Connection, device_id: str) -> Occupancy | None:
+        """The hold on the session that the device asks for. Raises Unavailable where it cannot be kept."""
+        kept = Occupancy(connection, self._sessions)
+        occupied = kept.begin(device_id, connect)
+        try:
+            if occupied.pending is not None:
+                await committed(occupied.pending, "the session cannot be kept")
+        except BaseException:
+            kept.refuse(occupied)
+            raise
+        return kept if occupied.session is not None else None
+
+
+def _certificate(connect: Connect) -> Certificate:
+    """What is longer than the limit is nobody's, and so is what is left of it."""
+    access_token, password = connect.user_name or "", connect.password or b""
+    return Certificate(
+        access_token[:MAX_CREDENTIAL_CHARACTERS], password[:MAX_CREDENTIAL_CHARACTERS].decode("utf-8", "replace")
+    )

@@ -1,0 +1,240 @@
+"""Commands on their way to one device over one connection: first issued, first sent, each once, a few at a time."""
+
+from collections.abc import Callable
+
+from thingstead.broker.connection.plane import Connection
+from thingstead.broker.devices.subscriptions import Subscriptions
+from thingstead.errors import ThingsteadError
+from thingstead.model import limits
+from thingstead.model.messages import CommandChanged, CommandIssued
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.commands.control import ControlService
+
+QOS = 1  # of a command, where the device subscribed with at least that
+REMEMBERED = 2 * limits.OPEN_COMMANDS_COUNT  # row ids of commands that were sent, or are not sent here
+BATCH_BYTES = 65_536  # params that are sent before the device is looked at: does it read?
+WAITING_COUNT, WAITING_BYTES = 64, 1 << 20  # commands held in memory, and their params; others wait in the store
+
+Envelope = Callable[[CommandIssued], tuple[str, bytes]]  # the topic and the payload that carry a command
+
+
+class _Tracking:
+    """Tells how far one command came."""
+
+    __slots__ = ("_commands", "_control", "_qos", "_row_id", "_sent")
+
+    def __init__(self, commands: "Commands", control: ControlService, row_id: str, qos: int) -> None:
+        self._commands = commands
+        self._control = control
+        self._row_id = row_id
+        self._qos = qos
+        self._sent = False
+
+    def sent(self) -> None:
+        self._sent = True
+        self._control.command_sent(self._row_id, self._qos)
+
+    def settled(self, reason_code: ReasonCode) -> None:
+        if reason_code >= ReasonCode.UNSPECIFIED_ERROR:
+            self._control.command_refused(
+                self._row_id, f"the device refused it: {reason_code.name} (0x{reason_code:02X})"
+            )
+        elif self._qos:  # at QoS 0 nothing says that it arrived
+            self._control.command_delivered(self._row_id)
+        self._commands.settled(self._row_id)
+
+    def dropped(self, reason: str) -> None:
+        # One that was written may have arrived: it stays "sent", and is sent again, replied to, or expires.
+        if not self._sent:
+            self._control.command_failed(self._row_id, reason)
+        self._commands.settled(self._row_id)
+
+
+class Commands:
+    """The commands of one device on one connection.
+
+    At QoS 1 the next one waits until the one before was acknowledged, replied to, or is over; at QoS 0 it follows at
+    once. A command may be heard twice, on the bus and among those in the store; its row id removes the double. While
+    those in the store are read, what comes on the bus waits and is read with them, so that none overtakes another.
+    Only the first few are held in memory; those behind them are read when these have been sent.
+
+    Args:
+        window: how many may be on their way at once.
+    """
+
+    __slots__ = (
+        "_again",
+        "_connection",
+        "_control",
+        "_device_id",
+        "_envelope",
+        "_held_back",
+        "_more",
+        "_pumping",
+        "_reading",
+        "_subscriptions",
+        "_taken",
+        "_under_way",
+        "_unheard",
+        "_waiting",
+        "_waiting_bytes",
+        "_window",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        subscriptions: Subscriptions,
+        control: ControlService,
+        device_id: str,
+        envelope: Envelope,
+        window: int,
+    ) -> None:
+        self._connection = connection
+        self._subscriptions = subscriptions
+        self._control = control
+        self._device_id = device_id
+        self._envelope = envelope
+        self._window = window
+        self._reading = False
+        self._again = False
+        self._pumping = False
+        self._held_back = False  # the device does not read what it was sent
+        self._more = False  # others wait in the store behind those held here
+        self._waiting: dict[str, CommandIssued] = {}  # by row id, first issued first
+        self._waiting_bytes = 0
+        self._unheard: dict[str, None] = {}  # row ids of those whose topic the device does not listen to
+        self._under_way: dict[str, None] = {}  # row ids of those that were sent and not answered
+        self._taken: dict[str, None] = {}  # row ids of those that were sent, oldest first
+
+    def ready(self) -> None:
+        """The device listens, or to more than before: commands in the store may have a way now."""
+        self._unheard.clear()
+        self._read_soon()
+
+    def _read_soon(self) -> None:
+        self._again = True
+        if not self._reading:
+            self._reading = True
+            self._connection.run(self._read)
+
+    def issued(self, command: CommandIssued) -> None:
+        """A command was issued just now."""
+        if self._reading:
+            self._again = True
+        elif self._more or len(self._waiting) >= WAITING_COUNT or self._waiting_bytes >= WAITING_BYTES:
+            self._more = True
+            if not self._waiting and not self._under_way:
+                self._read_soon()  # those in the store could not be read before
+        elif command.command_row_id not in self._taken:
+            self._hold(command)
+            self._pump()
+            self._connection.flush()
+
+    def _hold(self, command: CommandIssued) -> None:
+        if command.command_row_id not in self._waiting:
+            self._waiting[command.command_row_id] = command
+            self._waiting_bytes += command.size_bytes
+
+    def _let_go(self, row_id: str) -> CommandIssued | None:
+        command = self._waiting.pop(row_id, None)
+        if command is not None:
+            self._waiting_bytes -= command.size_bytes
+        return command
+
+    def changed(self, news: CommandChanged) -> None:
+        """A command was replied to, or is over."""
+        self._again |= self._reading  # it may be among those that are being read
+        self._unheard.pop(news.command_row_id, None)
+        self._let_go(news.command_row_id)
+        self.settled(news.command_row_id)
+        self._connection.flush()
+
+    def settled(self, row_id: str) -> None:
+        """A command makes room for the next one."""
+        if row_id in self._under_way:
+            del self._under_way[row_id]
+            self._pump()
+
+    async def _read(self) -> None:
+        try:
+            while self._again:
+                self._again = False
+                passed_over = self._taken.keys() | self._unheard.keys()
+                pending, self._more = await self._control.pending(self._device_id, passed_over)
+                self._waiting, self._waiting_bytes = {}, 0
+                for command, sent in pending:
+                    if command.command_row_id in self._taken:
+                        continue
+                    if sent and self._listens_at_most_once(command):
+                        self._remember(command.command_row_id)
+                    else:
+                        self._hold(command)
+                self._again |= self._more and not self._waiting
+        except (ThingsteadError, TimeoutError):
+            self._more = True  # read again when the next one is issued
+            raise
+        finally:
+            self._reading = False
+        self._pump()
+
+    def _remember(self, row_id: str) -> None:
+        """It is not sent again on this connection."""
+        self._taken[row_id] = None
+        if len(self._taken) > REMEMBERED:
+            del self._taken[next(iter(self._taken))]
+
+    def _listens_at_most_once(self, command: CommandIssued) -> bool:
+        """At QoS 0 what was sent is not sent again."""
+        topic, _ = self._envelope(command)
+        grant = self._subscriptions.grant(topic)
+        return grant is not None and not grant.qos
+
+    def _pump(self) -> None:
+        """Sends what the window allows, as fast as the device reads. What is settled by being sent comes back here, and
+        goes on in the loop."""
+        if self._pumping:
+            return
+        self._pumping = True
+        written_bytes = 0
+        try:
+            while self._waiting and len(self._under_way) < self._window:
+                if not self._connection.writable:
+                    self._wait_for_reader()
+                    return
+                command = self._let_go(next(iter(self._waiting)))
+                if command is not None:
+                    self._send(command)
+                    written_bytes += command.size_bytes
+                if written_bytes > BATCH_BYTES:
+                    self._connection.flush()  # which tells whether the device reads
+                    written_bytes = 0
+        finally:
+            self._pumping = False
+        if self._more and not self._waiting:
+            self._read_soon()
+
+    def _wait_for_reader(self) -> None:
+        if not self._held_back:
+            self._held_back = True
+            self._connection.run(self._go_on)
+
+    async def _go_on(self) -> None:
+        """The device reads again: jobs of a connection are done only then."""
+        self._held_back = False
+        self._pump()
+
+    def _send(self, command: CommandIssued) -> None:
+        row_id = command.command_row_id
+        topic, payload = self._envelope(command)
+        grant = self._subscriptions.grant(topic)
+        if grant is None:
+            self._unheard[row_id] = None
+            self._control.command_failed(row_id, f"the device does not listen to {topic}")
+            return
+        self._remember(row_id)
+        self._under_way[row_id] = None
+        qos = min(grant.qos, QOS)
+        tracking = _Tracking(self, self._control, row_id, qos)
+        self._connection.delivery.send(Publish(topic, payload, qos, properties=grant.properties), tracking)

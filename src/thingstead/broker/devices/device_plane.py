@@ -1,0 +1,332 @@
+"""A device's own namespace: which topic means what (wire reference §3.2), upwards and downwards."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from thingstead.broker.connection.acknowledgements import Pending
+from thingstead.broker.connection.handshake import NO_SESSION, Accepted
+from thingstead.broker.connection.plane import Connection, ConnectionPlane, Granted, Receipt, Run
+from thingstead.broker.devices.commands import Commands, Envelope
+from thingstead.broker.devices.hub import Downlink
+from thingstead.broker.devices.occupancy import Occupancy
+from thingstead.broker.devices.sessions import PUSH_QOS
+from thingstead.broker.devices.subscriptions import Subscriptions, reaches_under
+from thingstead.broker.devices.topics import ANSWERS_GATEWAY, NO_GATEWAY, UP_GATEWAY, explain_filter, explain_topic
+from thingstead.config import MqttSettings
+from thingstead.errors import FieldError, Forbidden, InvalidInput, ThingsteadError, Unavailable
+from thingstead.model import device_answers
+from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
+from thingstead.model.wording import json_problem
+from thingstead.mqtt.connection_packets import Disconnect
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
+from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.ingest.ingest import Outcome
+from thingstead.services.platform import Platform
+from thingstead.services.presence.sub_presence import SubDevice
+from thingstead.services.shared.device_logs import PARTS_REFUSED, parts_refused
+
+MAX_ID_CHARACTERS = 32  # of the <id> that a requester chooses; a longer one is no topic of ours
+MAX_IDENTIFIER_CHARACTERS = 64  # of a data stream
+_SUCCESS = ReasonCode.SUCCESS
+
+
+class _Wanted(msgspec.Struct):
+    """The payload of ``attributes/get/<id>``; no keys means all."""
+
+    keys: list[str] | None = None
+
+
+_decode_wanted = msgspec.json.Decoder(_Wanted).decode
+
+
+class DevicePlane(ConnectionPlane):
+    """The device's view: it publishes what is its own, and receives what is for it alone (wire reference §15.31).
+
+    Args:
+        end: ends the device's session; is told why, once.
+        kept: the hold on a session that outlives this connection, where the device asked for one.
+    """
+
+    is_gateway = False
+    __slots__ = (
+        "_accepted",
+        "_commands",
+        "_connection",
+        "_end",
+        "_ingest",
+        "_kept",
+        "_link",
+        "_platform",
+        "_settings",
+        "_subscriptions",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        link: DeviceLink,
+        platform: Platform,
+        settings: MqttSettings,
+        end: Callable[[str], Awaitable[None]],
+        kept: Occupancy | None = None,
+    ) -> None:
+        super().__init__()
+        self._kept = kept
+        self._settings = settings
+        self._connection = connection
+        self._link = link
+        self._platform = platform
+        self._ingest = platform.ingest
+        self._end = end
+        self._subscriptions = Subscriptions(settings.max_device_subscriptions)
+        if kept is not None:
+            self.inbound, self._subscriptions = kept.inbound, kept.filters
+        self._accepted: bytes | None = None  # the encoded answer to a report that is kept as a whole
+        self._commands = self.commands_of(link.device.id, _command_message)
+
+    def commands_of(self, device_id: str, envelope: Envelope) -> Commands:
+        """The commands of this device, or of one behind it."""
+        window = self._settings.command_window
+        return Commands(self._connection, self._subscriptions, self._platform.control, device_id, envelope, window)
+
+    @property
+    def accepted(self) -> Accepted:
+        return NO_SESSION if self._kept is None else self._kept.accepted
+
+    @property
+    def crowded(self) -> int | None:
+        number = self._link.device.number
+        return number if self._ingest.crowded(number) else None
+
+    def begin(self) -> None:
+        if self._kept is not None and self._kept.deliver(self._connection.delivery):
+            self._subscriptions_changed()
+            self._listens(list(self._subscriptions))
+
+    def disconnected(self, packet: Disconnect) -> None:
+        if self._kept is not None:
+            self._kept.disconnected(packet)
+        else:
+            super().disconnected(packet)
+
+    async def closed(self, reason: str) -> None:
+        if self._kept is not None:
+            self._kept.end(reason)
+        await self._end(reason)
+
+    # Up
+
+    def publish(self, packet: Publish) -> Receipt:
+        topic = packet.topic
+        request_id = ""
+        route = _TOPICS.get(topic)
+        if route is None:
+            root, _, request_id = topic.rpartition("/")
+            route = _ROOTS.get(root)
+            if route is None or not 0 < len(request_id) <= route.max_characters:
+                return self._ignored(packet)
+        answer_topic = None if route.answer_topic is None else route.answer_topic + request_id
+        try:
+            taken = route.take(self, request_id, packet.payload)
+        except Unavailable:
+            raise
+        except ThingsteadError as exc:
+            return self._refused(exc, packet, answer_topic)
+        return (None, _SUCCESS, None, "") if taken is None else self._receipt(taken, packet, answer_topic)
+
+    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+        return pending if self._kept is None else self._kept.received(packet_id, pending)
+
+    def release(self, packet_id: int) -> Pending | None:
+        return None if self._kept is None else self._kept.release(packet_id)
+
+    def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
+        if topic != "attributes":
+            return 0, None, None
+        count, commit = self._ingest.report_run(self._link, payloads)
+        if self._accepted is not None:
+            self._connection.counters.messages_sent += count
+        return count, commit, self._accepted
+
+    def _ignored(self, packet: Publish) -> Receipt:
+        """Wire reference §14.7: whatever else a device publishes is tolerated."""
+        self._connection.counters.messages_ignored += 1
+        reason = explain_topic(packet.topic, gateway=self.is_gateway)
+        self._log_rejected(packet, reason, ())
+        if reason is NO_GATEWAY and packet.topic in UP_GATEWAY:
+            answer = self._answer(ANSWERS_GATEWAY.get(packet.topic), device_answers.refusal(Forbidden(reason)))
+            return None, ReasonCode.NOT_AUTHORIZED, answer, reason
+        return None, ReasonCode.NO_MATCHING_SUBSCRIBERS, None, reason
+
+    def _report(self, _: str, payload: bytes) -> Outcome:
+        return self._ingest.report_attributes(self._link, payload)
+
+    def _series(self, _: str, payload: bytes) -> Outcome:
+        return self._ingest.report_series(self._link, payload)
+
+    def _event(self, _: str, payload: bytes) -> Outcome:
+        return self._ingest.report_event(self._link, payload)
+
+    def _reply(self, request_id: str, payload: bytes) -> Outcome:
+        topic_id = int(request_id) if request_id.isascii() and request_id.isdecimal() else None
+        return self._platform.control.reply(self._link.device, topic_id, payload)
+
+    def _data(self, identifier: str, payload: bytes) -> Outcome:
+        return self._platform.streams.report(self._link, identifier, payload)
+
+    def _get(self, request_id: str, payload: bytes) -> None:
+        try:
+            keys = _decode_wanted(payload or b"{}").keys or []
+        except (msgspec.ValidationError, RecursionError):
+            raise InvalidInput('an object is expected, with "keys" as a list of identifiers or without') from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+            raise InvalidInput(json_problem(payload, exc)) from None
+
+        async def answer() -> None:
+            try:
+                values = await self._platform.history.current_values(self._link.device, keys)
+                body = device_answers.attributes(values)
+            except ThingsteadError as exc:
+                body = device_answers.refusal(exc)
+            encoded = self._answer(f"attributes/get/response/{request_id}", body)
+            if encoded is not None:
+                self._connection.write(encoded)
+
+        self._connection.run(answer, len(payload))
+
+    def _receipt(self, outcome: Outcome, packet: Publish, answer_topic: str | None) -> Receipt:
+        if not outcome.refused:
+            return outcome.commit, _SUCCESS, self._answer(answer_topic, device_answers.ACCEPTED), ""
+        reason = parts_refused(outcome.refused)
+        self._log_rejected(packet, PARTS_REFUSED, outcome.refused)
+        if outcome.commit is not None:
+            return (
+                outcome.commit,
+                _SUCCESS,
+                self._answer(answer_topic, device_answers.partly_refused(outcome.refused)),
+                reason,
+            )
+        body = device_answers.all_refused(outcome.refused)
+        return None, ReasonCode.PAYLOAD_FORMAT_INVALID, self._answer(answer_topic, body), reason
+
+    def _refused(self, error: ThingsteadError, packet: Publish, answer_topic: str | None) -> Receipt:
+        self._log_rejected(packet, error.message, error.errors if isinstance(error, InvalidInput) else ())
+        return (
+            None,
+            device_answers.reason_code(error),
+            self._answer(answer_topic, device_answers.refusal(error)),
+            error.message,
+        )
+
+    def _log_rejected(self, packet: Publish, reason: str, errors: Sequence[FieldError]) -> None:
+        """For people who look for a fault in the device."""
+        self._platform.device_logs.rejected(self._link.device, packet.topic, reason, errors, packet.payload)
+
+    def _answer(self, topic: str | None, payload: bytes) -> bytes | None:
+        """An answer as bytes to write; None where there is no topic for it, or the device does not listen to it.
+
+        Answers go at QoS 0: they are about a message whose acknowledgement travels with them on one connection.
+        """
+        grant = None if topic is None else self._subscriptions.grant(topic)
+        if topic is None or grant is None:
+            return None
+        encoded = self._connection.delivery.encode(topic, payload, grant.properties)
+        if encoded is not None:
+            self._connection.counters.messages_sent += 1
+        return encoded
+
+    # Down
+
+    def subscribe(self, packet: Subscribe) -> Granted:
+        reason_codes = self._subscriptions.subscribe(packet)
+        self._note_useless(packet, reason_codes)
+        self._subscriptions_changed()
+        topic_filters = [request.topic_filter for request in packet.subscriptions]
+        self._listens(topic_filters)
+        return None if self._kept is None else self._kept.subscribed(topic_filters), reason_codes, None
+
+    def _note_useless(self, packet: Subscribe, reason_codes: Sequence[ReasonCode]) -> None:
+        """A subscription that nothing can ever match is granted, and noted for people who wonder at the silence."""
+        for request, reason_code in zip(packet.subscriptions, reason_codes, strict=True):
+            if reason_code < ReasonCode.UNSPECIFIED_ERROR:
+                reason = explain_filter(request.topic_filter, gateway=self.is_gateway)
+                if reason is not None:
+                    self._platform.device_logs.rejected(self._link.device, request.topic_filter, reason, (), b"")
+
+    def _listens(self, topic_filters: Sequence[str]) -> None:
+        """The device listens to these: what waited for that may go."""
+        if any(reaches_under(topic_filter, "command") for topic_filter in topic_filters):
+            self._commands.ready()
+
+    def unsubscribe(self, packet: Unsubscribe) -> Granted:
+        reason_codes = self._subscriptions.unsubscribe(packet)
+        self._subscriptions_changed()
+        return None if self._kept is None else self._kept.unsubscribed(packet.topic_filters), reason_codes, None
+
+    def _subscriptions_changed(self) -> None:
+        grant = self._subscriptions.grant("attributes/response")
+        self._accepted = grant and self._connection.delivery.encode(
+            "attributes/response", device_answers.ACCEPTED, grant.properties
+        )
+
+    def push(self, message: AttributesPushed) -> None:
+        """``attributes/push``. For a device that does not listen it is not kept: the value is there to be read."""
+        self.send("attributes/push", device_answers.push(message.attributes))
+
+    def data(self, message: DataSent) -> None:
+        """``data/<identifier>/set``: the bytes as they are."""
+        self.send(f"data/{message.identifier}/set", message.payload)
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Sends to the device what it listens to, now or when its window allows."""
+        grant = self._subscriptions.grant(topic)
+        if grant is None:
+            return
+        qos = min(grant.qos, PUSH_QOS)
+        if qos and self._kept is not None and self._kept.send(topic, payload, grant):
+            return
+        self._connection.delivery.send(Publish(topic, payload, qos, properties=grant.properties))
+        self._connection.flush()
+
+    def command(self, message: CommandIssued) -> None:
+        """``command/send/<id>``."""
+        self._commands.issued(message)
+
+    def command_changed(self, message: CommandChanged) -> None:
+        """Makes room for the next command."""
+        self._commands.changed(message)
+
+    def ready(self) -> None:
+        """The device came online; what waits for it is sent when it subscribes."""
+
+    def below(self, sub_device: SubDevice) -> Downlink | None:
+        """Only a gateway has sub-devices."""
+        return None
+
+
+def _command_message(command: CommandIssued) -> tuple[str, bytes]:
+    return f"command/send/{command.command_id}", device_answers.command(command)
+
+
+class _Route(NamedTuple):
+    """What a topic means: who takes the payload, and where the answer goes (followed by the request's id)."""
+
+    take: Callable[[DevicePlane, str, bytes], Outcome | None]
+    answer_topic: str | None  # None: there is none
+    max_characters: int = MAX_ID_CHARACTERS  # of the last level, where it is a name
+
+
+_TOPICS = {
+    "attributes": _Route(DevicePlane._report, "attributes/response"),
+    "attributes/series": _Route(DevicePlane._series, "attributes/series/response"),
+}
+_ROOTS = {
+    "attributes/get": _Route(DevicePlane._get, "attributes/get/response/"),
+    "event/report": _Route(DevicePlane._event, "event/response/"),
+    "command/reply": _Route(DevicePlane._reply, "command/reply/response/"),
+    "data": _Route(DevicePlane._data, None, MAX_IDENTIFIER_CHARACTERS),
+}

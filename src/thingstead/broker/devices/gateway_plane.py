@@ -1,0 +1,206 @@
+"""A gateway's namespace: its own, and that of the sub-devices behind it (wire reference §5)."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from thingstead.broker.connection.plane import Connection, Receipt
+from thingstead.broker.devices.device_plane import DevicePlane
+from thingstead.broker.devices.hub import Downlink
+from thingstead.broker.devices.occupancy import Occupancy
+from thingstead.broker.devices.subscriptions import reaches_under
+from thingstead.config import MqttSettings
+from thingstead.errors import ThingsteadError, Unavailable
+from thingstead.model import device_answers
+from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.ingest.ingest import Outcome
+from thingstead.services.platform import Platform
+from thingstead.services.presence.sub_presence import GatewayLink, SubDevice
+from thingstead.services.shared.device_logs import PARTS_REFUSED, parts_refused
+
+
+class _Named(msgspec.Struct):
+    """What every message about one sub-device has in common."""
+
+    device: str | None = None
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+class GatewayPlane(DevicePlane):
+    """The view of a device whose type is a gateway. The id of a request travels in its body, not in the topic."""
+
+    is_gateway = True
+    __slots__ = ("_below", "_gateway")
+
+    def __init__(
+        self,
+        connection: Connection,
+        link: DeviceLink,
+        platform: Platform,
+        settings: MqttSettings,
+        end: Callable[[str], Awaitable[None]],
+        gateway: GatewayLink,
+        kept: Occupancy | None = None,
+    ) -> None:
+        super().__init__(connection, link, platform, settings, end, kept)
+        self._gateway = gateway
+        self._below: dict[str, SubDownlink] = {}  # by address; made when something is sent
+
+    # Up
+
+    @property
+    def crowded(self) -> int | None:
+        for number in self._gateway.reported:
+            if self._ingest.crowded(number):
+                return number
+        self._gateway.reported.clear()
+        return super().crowded
+
+    def publish(self, packet: Publish) -> Receipt:
+        route = _TOPICS.get(packet.topic)
+        if route is None:
+            return super().publish(packet)
+        try:
+            outcome, address = route.take(self, packet)
+        except Unavailable:
+            raise
+        except ThingsteadError as exc:
+            self._refused(exc, packet, None)  # notes it
+            answer = device_answers.refusal(exc, _address(packet.payload))
+            return None, device_answers.reason_code(exc), self._answer(route.answer_topic, answer), exc.message
+        if outcome is None:
+            return None, ReasonCode.SUCCESS, None, ""
+        if address is None:
+            return self._receipt(outcome, packet, route.answer_topic)
+        reason = ""
+        if outcome.refused:
+            reason = parts_refused(outcome.refused)
+            self._log_rejected(packet, PARTS_REFUSED, outcome.refused)
+        body = device_answers.sub_accepted(address, outcome.refused)
+        return outcome.commit, ReasonCode.SUCCESS, self._answer(route.answer_topic, body), reason
+
+    def _connect(self, packet: Publish) -> "_Taken":
+        return self._platform.sub_devices.connect(self._gateway, packet.payload), None
+
+    def _disconnect(self, packet: Publish) -> "_Taken":
+        return self._platform.sub_devices.disconnect(self._gateway, packet.payload), None
+
+    def _sub_attributes(self, packet: Publish) -> "_Taken":
+        return self._platform.sub_devices.report_attributes(self._gateway, packet.payload), None
+
+    def _sub_series(self, packet: Publish) -> "_Taken":
+        return self._platform.sub_devices.report_series(self._gateway, packet.payload), None
+
+    def _sub_event(self, packet: Publish) -> "_Taken":
+        return self._platform.sub_devices.report_event(self._gateway, packet.payload)
+
+    def _sub_reply(self, packet: Publish) -> "_Taken":
+        return self._platform.sub_devices.reply(self._gateway, packet.payload)
+
+    def _sub_get(self, packet: Publish) -> "_Taken":
+        async def answer() -> None:
+            try:
+                address, values = await self._platform.sub_devices.attributes(self._gateway, packet.payload)
+                body = device_answers.sub_attributes(address, values)
+            except ThingsteadError as exc:
+                self._refused(exc, packet, None)  # notes it
+                body = device_answers.refusal(exc, _address(packet.payload))
+            encoded = self._answer("gateway/attributes/get/response", body)
+            if encoded is not None:
+                self._connection.write(encoded)
+
+        self._connection.run(answer, len(packet.payload))
+        return None, None
+
+    async def closed(self, reason: str) -> None:
+        try:
+            await self._platform.sub_devices.closed(self._gateway)
+        finally:
+            await super().closed(reason)
+
+    # Down
+
+    def _listens(self, topic_filters: Sequence[str]) -> None:
+        super()._listens(topic_filters)
+        if any(reaches_under(topic_filter, "gateway") for topic_filter in topic_filters):
+            for sub_device in self._gateway.sub_devices.values():
+                if sub_device.online:
+                    self.below(sub_device).ready()
+
+    def below(self, sub_device: SubDevice) -> Downlink:
+        downlink = self._below.get(sub_device.address)
+        if downlink is None or downlink.sub_device is not sub_device:
+            downlink = self._below[sub_device.address] = SubDownlink(self, sub_device)
+        return downlink
+
+
+class SubDownlink:
+    """What is sent to one sub-device: over its gateway's connection, with its address in the body."""
+
+    __slots__ = ("_commands", "_gateway", "sub_device")
+
+    def __init__(self, gateway: GatewayPlane, sub_device: SubDevice) -> None:
+        address = sub_device.address
+        self._gateway = gateway
+        self.sub_device = sub_device
+        self._commands = gateway.commands_of(
+            sub_device.link.device.id,
+            lambda command: ("gateway/command/send", device_answers.sub_command(address, command)),
+        )
+
+    def push(self, message: AttributesPushed) -> None:
+        """``gateway/attributes/push``."""
+        self._gateway.send(
+            "gateway/attributes/push", device_answers.sub_push(self.sub_device.address, message.attributes)
+        )
+
+    def command(self, message: CommandIssued) -> None:
+        """``gateway/command/send``. For a sub-device that is offline it stays in the store until :meth:`ready`."""
+        if self.sub_device.online:
+            self._commands.issued(message)
+
+    def command_changed(self, message: CommandChanged) -> None:
+        self._commands.changed(message)
+
+    def data(self, message: DataSent) -> None:
+        """The wire has no topic for it, and :meth:`StreamService.send` refuses it."""
+
+    def ready(self) -> None:
+        self._commands.ready()
+
+    def below(self, sub_device: SubDevice) -> Downlink | None:
+        return None
+
+
+def _address(payload: bytes) -> str | None:
+    """The sub-device that a refused message names, as far as it can be read."""
+    try:
+        return _decode_named(payload).device
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+# What became of a message (None: the answer comes later), and the sub-device that the answer names.
+_Taken = tuple[Outcome | None, str | None]
+
+
+class _Route(NamedTuple):
+    take: Callable[[GatewayPlane, Publish], _Taken]
+    answer_topic: str | None  # None: there is none
+
+
+_TOPICS = {
+    "gateway/connect": _Route(GatewayPlane._connect, None),
+    "gateway/disconnect": _Route(GatewayPlane._disconnect, None),
+    "gateway/attributes": _Route(GatewayPlane._sub_attributes, "gateway/attributes/response"),
+    "gateway/attributes/series": _Route(GatewayPlane._sub_series, "gateway/attributes/series/response"),
+    "gateway/attributes/get": _Route(GatewayPlane._sub_get, None),
+    "gateway/event/report": _Route(GatewayPlane._sub_event, "gateway/event/response"),
+    "gateway/command/reply": _Route(GatewayPlane._sub_reply, None),
+}

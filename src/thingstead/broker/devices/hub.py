@@ -1,0 +1,185 @@
+"""Who is connected to this node, and the way of bus messages to their devices."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.model.messages import (
+    AttributesPushed,
+    CommandChanged,
+    CommandIssued,
+    DataSent,
+    PresenceChanged,
+    SessionsRevoked,
+)
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.presence.sub_devices import SubDeviceService
+from thingstead.services.presence.sub_presence import SubDevice
+from thingstead.services.shared.rate_limit import Rations
+
+log = structlog.get_logger("thingstead.broker")
+
+TAKEOVERS_LOGGED, TAKEOVER_INTERVAL_S = 3, 60.0  # of one device, and then one a minute
+ENDED = frozenset(("replied", "expired", "failed"))  # states after which a command is no longer on its way
+
+
+class Downlink(Protocol):
+    """A device that can be sent something."""
+
+    def push(self, message: AttributesPushed) -> None: ...
+
+    def command(self, message: CommandIssued) -> None: ...
+
+    def command_changed(self, message: CommandChanged) -> None:
+        """A command of the device was replied to, or is over."""
+        ...
+
+    def data(self, message: DataSent) -> None: ...
+
+    def ready(self) -> None:
+        """A sub-device came online: what waits for it may go."""
+        ...
+
+    def below(self, sub_device: SubDevice) -> "Downlink | None":
+        """The way to a sub-device, where this is its gateway."""
+        ...
+
+
+class Held(Protocol):
+    """The connection of a session."""
+
+    @property
+    def remote_address(self) -> str: ...
+
+    def close(self, reason_code: ReasonCode, reason: str) -> None:
+        """Ends the connection. Calling again does nothing."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class LiveSession:
+    """A connection that has authenticated as a device."""
+
+    session_id: str
+    device_id: str
+    connection: Held
+    downlink: Downlink | None = None  # once the session owns its device
+
+
+class Hub:
+    """The sessions of this node.
+
+    A session is here from the moment in which its device is known, before it owns the device, so that neither a
+    takeover nor a revocation can pass it by. What is sent to a device goes to the newest session that owns it, and
+    what is sent to a sub-device to the session of its gateway.
+
+    Args:
+        away: is given pushes to devices that are not connected.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        sub_devices: SubDeviceService,
+        away: Callable[[AttributesPushed], None] = lambda _: None,
+    ) -> None:
+        self._away = away
+        self._sub_devices = sub_devices
+        self._takeovers = Rations(clock, TAKEOVERS_LOGGED, TAKEOVER_INTERVAL_S)
+        self._by_id: dict[str, LiveSession] = {}
+        self._by_device: dict[str, list[LiveSession]] = {}  # oldest first; nearly always one
+        self._subscriptions = [
+            bus.subscribe(AttributesPushed, self._push),
+            bus.subscribe(CommandIssued, self._command),
+            bus.subscribe(CommandChanged, self._command_changed),
+            bus.subscribe(DataSent, self._data),
+            bus.subscribe(PresenceChanged, self._presence_changed),
+            bus.subscribe(SessionsRevoked, self._revoke),
+        ]
+
+    def add(self, session: LiveSession) -> None:
+        self._by_id[session.session_id] = session
+        self._by_device.setdefault(session.device_id, []).append(session)
+
+    def remove(self, session: LiveSession) -> None:
+        """Calling again does nothing."""
+        if self._by_id.pop(session.session_id, None) is not None:
+            sessions = self._by_device[session.device_id]
+            sessions.remove(session)
+            if not sessions:
+                del self._by_device[session.device_id]
+
+    def close(self) -> None:
+        """Hears the bus no more."""
+        for subscription in self._subscriptions:
+            subscription.cancel()
+
+    def _downlink(self, device_id: str) -> Downlink | None:
+        for session in reversed(self._by_device.get(device_id, ())):
+            if session.downlink is not None:
+                return session.downlink
+        return self._below(device_id)
+
+    def _below(self, device_id: str) -> Downlink | None:
+        """The way to a sub-device through its gateway."""
+        sub_device = self._sub_devices.route(device_id)
+        if sub_device is None:
+            return None
+        gateway = self._by_id.get(sub_device.gateway.session_id)
+        return gateway.downlink.below(sub_device) if gateway is not None and gateway.downlink is not None else None
+
+    def _push(self, message: AttributesPushed) -> None:
+        downlink = self._downlink(message.device_id)
+        if downlink is not None:
+            downlink.push(message)
+        else:
+            self._away(message)
+
+    def _command(self, message: CommandIssued) -> None:
+        downlink = self._downlink(message.device_id)
+        if downlink is not None:
+            downlink.command(message)
+
+    def _command_changed(self, message: CommandChanged) -> None:
+        if message.state in ENDED:
+            downlink = self._downlink(message.device_id)
+            if downlink is not None:
+                downlink.command_changed(message)
+
+    def _data(self, message: DataSent) -> None:
+        downlink = self._downlink(message.device_id)
+        if downlink is not None:
+            downlink.data(message)
+
+    def _presence_changed(self, message: PresenceChanged) -> None:
+        if message.online and (below := self._below(message.device_id)) is not None:
+            below.ready()
+        replaced = self._by_id.get(message.replaced) if message.replaced else None
+        if replaced is None:
+            return
+        self._log_takeover(message, replaced)
+        # [MQTT-3.1.4-3] The older connection is told 0x8E and closed.
+        replaced.connection.close(ReasonCode.SESSION_TAKEN_OVER, "another connection of the device took over")
+
+    def _log_takeover(self, message: PresenceChanged, replaced: LiveSession) -> None:
+        suppressed = self._takeovers.take(message.device_id)
+        if suppressed is None:
+            return
+        successor = self._by_id.get(message.session_id)
+        log.info(
+            "a device's session was taken over",
+            device=message.device_id,
+            remote_address=replaced.connection.remote_address,
+            by=successor.connection.remote_address if successor else "another node",
+            suppressed=suppressed,
+        )
+
+    def _revoke(self, message: SessionsRevoked) -> None:
+        for device_id in message.device_ids:
+            for session in tuple(self._by_device.get(device_id, ())):
+                session.connection.close(ReasonCode.ADMINISTRATIVE_ACTION, message.reason)

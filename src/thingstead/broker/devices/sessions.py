@@ -1,0 +1,300 @@
+"""Sessions of devices that outlive their connections (4.1), where a device asks for that.
+
+A device has at most one, whatever its client identifier; one with another identifier takes its place. In it are its
+subscriptions, pushes and data at QoS 1 that it has not acknowledged, pushes that came while it was away, and the packet
+identifiers of its own QoS 2 messages. Commands are not: they are rows, and go again from there.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import structlog
+
+from thingstead.broker.connection.acknowledgements import Pending
+from thingstead.broker.connection.handshake import NO_SESSION, Accepted, assigned_client_id, session_expiry_s
+from thingstead.broker.connection.queue_bounds import QueueBounds
+from thingstead.broker.devices.subscriptions import Grant, Subscriptions
+from thingstead.broker.net.counters import Counters
+from thingstead.broker.net.deadlines import Deadlines
+from thingstead.broker.sessions.queues import Queues, Target
+from thingstead.broker.sessions.records import fill, kept_subscription, read_messages, record_of
+from thingstead.broker.sessions.session import Occupant, Options, Session, Subscription, Waiting
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.config import MqttSettings
+from thingstead.errors import Unavailable
+from thingstead.model import device_answers
+from thingstead.model.messages import AttributesPushed, SessionsRevoked
+from thingstead.model.mqtt_session import KeptSessions, SessionRecord
+from thingstead.mqtt.connection_packets import Connect
+from thingstead.mqtt.message import Message
+from thingstead.mqtt.outbound import Entry
+from thingstead.mqtt.properties import Property
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.mqtt.sessions import MqttSessionService
+
+log = structlog.get_logger("thingstead.broker")
+
+MAX_CLIENT_ID_CHARACTERS = 1_024  # of a session that is kept; one with a longer identifier ends with its connection
+PUSH_QOS = 1  # of a push and of data, where the device subscribed with at least that
+
+
+class DeviceSession(Session):
+    """A device's session. What it notes beside a message is a Waiting where the message is kept, and for a command
+    whoever wants to know how far it came (:class:`~thingstead.broker.connection.delivery_parties.Traced`)."""
+
+    __slots__ = ("device_id", "filters")
+
+    def __init__(
+        self, device_id: str, client_id: str, settings: MqttSettings, kept: MqttSessionService, bounds: QueueBounds
+    ) -> None:
+        super().__init__(client_id, bounds.of_session(), kept)
+        self.device_id = device_id
+        self.filters = Subscriptions(settings.max_device_subscriptions)
+
+    def sent(self, entry: Entry) -> None:
+        if entry.context is not None and not isinstance(entry.context, Waiting):
+            entry.context.sent()
+
+    def settled(self, entry: Entry, reason_code: ReasonCode) -> None:
+        if isinstance(entry.context, Waiting):
+            super().settled(entry, reason_code)
+        elif entry.context is not None:
+            entry.context.settled(reason_code)
+
+    def dropped(self, entry: Entry, reason: str) -> None:
+        if isinstance(entry.context, Waiting):
+            super().dropped(entry, reason)
+        elif entry.context is not None:
+            entry.context.dropped(reason)
+
+    def released(self, entry: Entry) -> Pending | None:
+        return super().released(entry) if isinstance(entry.context, Waiting) else None
+
+    def leave(self, reason: str) -> None:
+        """The connection is gone, and with it what is not kept."""
+        if self.delivery is not None:
+            self.delivery.give_up()
+        self.occupant = self.delivery = None
+        for entry in self.outbound.entries():
+            if not isinstance(entry.context, Waiting):
+                self.outbound.withdraw(entry)
+                self.dropped(entry, reason)
+
+
+class Occupied(NamedTuple):
+    """The session that a connection got; None where it has only its own."""
+
+    session: DeviceSession | None
+    accepted: Accepted = NO_SESSION
+    pending: Pending | None = None  # the commit that keeps it, or removes the one before
+
+
+class DeviceSessions:
+    """The sessions of devices, connected or not."""
+
+    def __init__(
+        self,
+        kept: MqttSessionService,
+        bus: Bus,
+        clock: Clock,
+        settings: MqttSettings,
+        counters: Counters,
+        deadlines: Deadlines,
+        bounds: QueueBounds,
+    ) -> None:
+        self._bounds = bounds
+        self._kept = kept
+        self._now_s = clock.monotonic_s
+        self._settings = settings
+        self._deadlines = deadlines
+        self._queues = Queues(kept, clock, counters)
+        self._by_device: dict[str, DeviceSession] = {}
+        self._revoked = bus.subscribe(SessionsRevoked, self._revoke)
+
+    def __len__(self) -> int:
+        return len(self._by_device)
+
+    @property
+    def queued(self) -> int:
+        """Messages that wait for devices, or are on their way to them."""
+        return sum(len(session.outbound) for session in self._by_device.values())
+
+    def close(self) -> None:
+        """Hears the bus no more."""
+        self._revoked.cancel()
+
+    # A connection begins
+
+    def begin(self, device_id: str, connect: Connect, occupant: Occupant) -> Occupied:
+        """Gives a connection its device's session, where the device asks for one and names its client."""
+        client_id = connect.client_id
+        if not client_id and connect.version is ProtocolVersion.V5:
+            client_id = assigned_client_id()
+        # Before 5.0 a client without an identifier cannot come back to its session.
+        keeps = 0 < len(client_id) <= MAX_CLIENT_ID_CHARACTERS
+        expiry_s = session_expiry_s(connect, self._settings) if keeps else 0
+        old = self._by_device.get(device_id)
+        if old is not None and (occupied_by := old.occupant) is not None:
+            self.end_connection(old, occupied_by, "another connection of the device took over")
+            occupied_by.taken_over()
+            old = self._by_device.get(device_id)
+        pending: Pending | None = None
+        if old is not None and (connect.clean_start or old.client_id != client_id):
+            pending = self.end(old)  # [MQTT-3.1.2-4]
+            old = None
+        if old is None and not expiry_s:
+            return Occupied(None, pending=pending)
+        session = old or self._new(device_id, client_id)
+        session.cancel_deadlines()
+        session.occupant = occupant
+        pending = self.set_expiry(session, expiry_s) or pending
+        return Occupied(session, Accepted(old is not None, expiry_s, client_id), pending)
+
+    def refuse(self, occupied: Occupied, occupant: Occupant) -> None:
+        """The session could not be kept as the connection asked, which therefore is not admitted."""
+        session = occupied.session
+        if session is None:
+            return
+        if session.occupant is occupant and not occupied.accepted.session_present:
+            self.end(session)
+        else:
+            self.end_connection(session, occupant, "the log-in failed")
+
+    def _new(self, device_id: str, client_id: str) -> DeviceSession:
+        session = DeviceSession(device_id, client_id, self._settings, self._kept, self._bounds)
+        self._by_device[device_id] = session
+        return session
+
+    def set_expiry(self, session: DeviceSession, expiry_s: int) -> Pending | None:
+        """How long it outlives its connection from now on; the commit that keeps it so."""
+        session.expiry_s = expiry_s = min(expiry_s, self._settings.session_expiry_max_s)
+        if expiry_s:
+            if not session.durable:
+                session.number = self._kept.next_session()
+            return self._keep(session)
+        if not session.durable:
+            return None
+        number, session.number = session.number, 0
+        return self._kept.delete_session(number)
+
+    def _keep(self, session: DeviceSession, *, behind: bool = False) -> Pending:
+        return self._kept.put_session(record_of(session, self._kept.instant, session.device_id), behind=behind)
+
+    # It changes
+
+    def subscribe(self, session: DeviceSession, topic_filters: list[str]) -> Pending | None:
+        """Keeps subscriptions as they stand in its filters now; the commit that does it."""
+        pending: Pending | None = None
+        for topic_filter in topic_filters if session.durable else ():
+            found = session.filters.get(topic_filter)
+            if found is not None:
+                subscription = kept_subscription(Subscription(topic_filter, found.qos, identifier=found.identifier))
+                pending = self._kept.subscribe(session.number, subscription)
+        return pending
+
+    def unsubscribe(self, session: DeviceSession, topic_filters: list[str]) -> Pending | None:
+        """Forgets subscriptions; the commit that does it."""
+        pending: Pending | None = None
+        for topic_filter in topic_filters if session.durable else ():
+            pending = self._kept.unsubscribe(session.number, topic_filter)
+        return pending
+
+    def received(self, session: DeviceSession, packet_id: int) -> Pending | None:
+        """A QoS 2 message was taken from the device [MQTT-4.3.3-8]; the commit that remembers its identifier."""
+        if not session.durable:
+            return None
+        return self._kept.received(session.number, packet_id)
+
+    def release(self, session: DeviceSession, packet_id: int) -> Pending | None:
+        """The device has released it."""
+        return self._kept.forget_received(session.number, packet_id) if session.durable else None
+
+    def send(self, session: DeviceSession, topic: str, payload: bytes, grant: Grant) -> bool:
+        """Queues a message for the device, whether it is connected or not; False where it cannot be kept."""
+        message = Message(Publish(topic, payload, PUSH_QOS), self._now_s())
+        identifiers = grant.properties.get(Property.SUBSCRIPTION_IDENTIFIER, ())
+        try:
+            self._queues.enqueue(message, [Target(session, Options(grant.qos, False, identifiers))])
+        except Unavailable:
+            return False
+        return True
+
+    def push(self, message: AttributesPushed) -> None:
+        """``attributes/push`` for a device that is away."""
+        session = self._by_device.get(message.device_id)
+        grant = None if session is None else session.filters.grant("attributes/push")
+        if session is None or not session.durable or grant is None or not grant.qos:
+            return
+        if not self.send(session, "attributes/push", device_answers.push(message.attributes), grant):
+            log.warning("a push to a device that is away is not kept", device=message.device_id)
+
+    # A connection ends
+
+    def end_connection(self, session: DeviceSession, occupant: Occupant, reason: str) -> None:
+        """The connection is gone; the session waits, or ends. Nothing happens where another has it."""
+        if session.occupant is not occupant:
+            return
+        session.leave(reason)
+        if session.durable:
+            self._wait(session, self._now_s())
+            self._keep(session, behind=True)
+        else:
+            self.end(session)
+
+    def _wait(self, session: DeviceSession, since_s: float) -> None:
+        expires_at_s = session.expires_at_s(since_s)
+        if expires_at_s is not None:
+            session.expiry = self._deadlines.add(expires_at_s, lambda: self._expired(session))
+
+    def _expired(self, session: DeviceSession) -> None:
+        self.end(session)
+
+    def end(self, session: DeviceSession) -> Pending | None:
+        """The session is over, and everything in it; the commit that removes it."""
+        session.cancel_deadlines()
+        session.leave("the session is over")
+        if self._by_device.get(session.device_id) is session:
+            del self._by_device[session.device_id]
+        session.outbound.clear()
+        if not session.durable:
+            return None
+        number, session.number = session.number, 0
+        return self._kept.delete_session(number)
+
+    def _revoke(self, message: SessionsRevoked) -> None:
+        for device_id in message.device_ids:
+            session = self._by_device.get(device_id)
+            if session is not None:
+                self.end(session)
+
+    @property
+    def all(self) -> Collection[DeviceSession]:
+        """Every session that there is."""
+        return self._by_device.values()
+
+    # The server begins
+
+    def load(self, kept: KeptSessions) -> None:
+        """Takes the sessions that were kept. One whose connection died with the server begins to wait now."""
+        now_s = self._now_s()
+        ours = [each for each in kept.sessions if each.record.device_id]
+        messages = read_messages(kept.messages, ours, now_s, self._kept.reading_s)
+        for each in ours:
+            record = each.record
+            if (older := self._by_device.get(record.device_id)) is not None:
+                self.end(older)  # its removal was not kept
+            session = self._new(record.device_id, record.client_id)
+            fill(session, each, messages)
+            for subscription in session.subscriptions.values():
+                session.filters.restore(subscription.topic_filter, subscription.qos, subscription.identifier)
+            session.subscriptions.clear()  # the filters have them
+            self._wait(session, self._since_s(record, now_s))
+
+    def _since_s(self, record: SessionRecord, now_s: float) -> float:
+        """When its connection ended."""
+        if record.connected or record.expires_at is None:
+            return now_s
+        return self._kept.reading_s(record.expires_at) - record.expiry_s

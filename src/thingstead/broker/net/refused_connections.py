@@ -1,0 +1,41 @@
+"""Connections that were closed before anybody had logged in: counted by reason, and logged only once in a while, since
+a stranger can make any number of them."""
+
+from typing import Literal, get_args
+
+import structlog
+
+from thingstead.clock import Clock
+from thingstead.services.shared.rate_limit import Rations
+
+log = structlog.get_logger("thingstead.broker")
+
+# Too many are open; too many of its address have proved nothing; no file descriptor, no PROXY header, no TLS handshake;
+# what was sent first is no CONNECT that may be answered, or no registration.
+Reason = Literal["limit", "share", "descriptors", "proxy_header", "tls", "protocol"]
+LOGGED, LOG_INTERVAL_S = 3, 60.0  # of each reason, and then one a minute
+
+
+class TurnedAway:
+    """The count of one server.
+
+    Attributes:
+        counts: since the server started, by reason.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.counts: dict[Reason, int] = dict.fromkeys(get_args(Reason), 0)
+        self._rations = Rations(clock, LOGGED, LOG_INTERVAL_S)
+
+    def note(self, reason: Reason, detail: str, remote_address: str = "") -> None:
+        """One more; ``detail`` is for people."""
+        self.counts[reason] += 1
+        suppressed = self._rations.take(reason)
+        if suppressed is not None:
+            log.warning(
+                "a connection was turned away",
+                reason=reason,
+                detail=detail,
+                remote_address=remote_address,
+                suppressed=suppressed,
+            )

@@ -1,0 +1,1 @@
+"""The open port: a general MQTT server for tests and local tools."""

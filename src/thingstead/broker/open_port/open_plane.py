@@ -1,0 +1,197 @@
+"""One client's view of the open port: it publishes and subscribes wherever it likes."""
+
+from collections.abc import Sequence
+
+from thingstead.broker.connection.acknowledgements import Pending, both
+from thingstead.broker.connection.handshake import Accepted
+from thingstead.broker.connection.plane import Connection, Granted, Receipt, Run
+from thingstead.broker.open_port.sessions import Sessions, levels_of
+from thingstead.broker.open_port.space import Taken, TopicSpace
+from thingstead.broker.sessions.session import Session, Subscription
+from thingstead.mqtt.connection_packets import Disconnect
+from thingstead.mqtt.inbound import Inbound
+from thingstead.mqtt.properties import Property
+from thingstead.mqtt.protocol import RetainHandling
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.reasons import ReasonCode, protocol_error
+from thingstead.mqtt.subscription_packets import Subscribe, SubscriptionRequest, Unsubscribe
+from thingstead.services.mqtt.sessions import MqttSessionService
+
+LEVELS_LIMIT = 1_000_000  # of the topic filters of all clients
+LEVELS_OF_A_SUBSCRIPTION = 20  # on average, where a client has as many as it may have
+
+
+class OpenPlane:
+    """A connection that has a session.
+
+    Args:
+        session_expiry_max_s: the longest that it may ask for.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_kept",
+        "_max_subscriptions",
+        "_session",
+        "_session_expiry_max_s",
+        "_sessions",
+        "_space",
+        "_taken",
+        "accepted",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        sessions: Sessions,
+        space: TopicSpace,
+        kept: MqttSessionService,
+        max_subscriptions: int,
+        session_expiry_max_s: int,
+    ) -> None:
+        self._connection = connection
+        self._sessions = sessions
+        self._space = space
+        self._kept = kept
+        self._max_subscriptions = max_subscriptions
+        self._session_expiry_max_s = session_expiry_max_s
+        self._taken: Taken | None = None  # at QoS 2, forwarded when its PUBREC was written
+        self._session: Session
+        self.accepted: Accepted
+
+    @property
+    def crowded(self) -> int | None:
+        """What is published here goes into no history."""
+        return None
+
+    def occupy(self, session: Session, accepted: Accepted) -> None:
+        """The session is this connection's."""
+        self._session = session
+        self.accepted = accepted
+
+    @property
+    def inbound(self) -> Inbound:
+        return self._session.inbound
+
+    def begin(self) -> None:
+        if self._session.occupant is self:
+            self._sessions.deliver(self._session, self._connection.delivery)
+
+    # Messages
+
+    def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
+        """One after another."""
+        return 0, None, None
+
+    def publish(self, packet: Publish) -> Receipt:
+        session = self._session
+        if packet.topic.startswith("$"):
+            # 4.7.2: "The Server SHOULD prevent Clients from using such Topic Names to exchange messages".
+            # [MQTT-3.3.5-2] (3.1.1) Before 5.0 it is acknowledged all the same.
+            self._connection.counters.messages_ignored += 1
+            return None, ReasonCode.NOT_AUTHORIZED, None, "topics that begin with $ are the server's"
+        taken = self._space.take(packet, session)
+        if taken.reason_code >= ReasonCode.UNSPECIFIED_ERROR:
+            return None, taken.reason_code, None, ""
+        if packet.qos == 2:
+            self._taken = taken
+        else:
+            self._space.forward(taken, session)
+        return taken.pending, taken.reason_code, None, ""
+
+    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+        """[MQTT-4.3.3-8] The identifier is kept with the message, so that it is known after a crash."""
+        session = self._session
+        if not session.durable:
+            return pending
+        whole = both(pending, self._kept.received(session.number, packet_id))
+        assert whole is not None  # the second is one
+        whole.on_done(lambda error: None if error is None else session.inbound.refused(packet_id))
+        return whole
+
+    def forward(self) -> None:
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            self._space.forward(taken, self._session)
+
+    def release(self, packet_id: int) -> Pending | None:
+        session = self._session
+        # A PUBCOMP lets the client use the identifier for another message: by then the store must have forgotten it.
+        return self._kept.forget_received(session.number, packet_id) if session.durable else None
+
+    # Subscriptions
+
+    def subscribe(self, packet: Subscribe) -> Granted:
+        [identifier] = packet.properties.get(Property.SUBSCRIPTION_IDENTIFIER, (0,))
+        reason_codes: list[ReasonCode] = []
+        pending: Pending | None = None
+        retained: list[Subscription] = []
+        for request in packet.subscriptions:
+            subscriptions = self._session.subscriptions
+            # [MQTT-3.8.4-3] The same filter again replaces its subscription.
+            new = request.topic_filter not in subscriptions
+            if new and self._too_many(request.topic_filter):
+                reason_codes.append(ReasonCode.QUOTA_EXCEEDED)
+                continue
+            subscription = _subscription(request, identifier)
+            pending = self._sessions.subscribe(self._session, subscription) or pending
+            reason_codes.append(ReasonCode(request.qos))
+            # [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+            handling = request.retain_handling
+            if handling is RetainHandling.AT_SUBSCRIBE or (new and handling is RetainHandling.IF_NEW):
+                retained.append(subscription)
+        return pending, reason_codes, lambda: self._send_retained(retained)
+
+    def _too_many(self, topic_filter: str) -> bool:
+        """Whether a client may not have another filter: there are too many, or they have too many levels."""
+        session, limit = self._session, self._max_subscriptions
+        return (
+            len(session.subscriptions) >= limit
+            or session.levels + levels_of(topic_filter) > limit * LEVELS_OF_A_SUBSCRIPTION
+            or self._sessions.levels + levels_of(topic_filter) > LEVELS_LIMIT
+        )
+
+    def _send_retained(self, subscriptions: list[Subscription]) -> None:
+        if self._session.occupant is self:
+            self._space.retained.send(self._session, subscriptions)
+
+    def unsubscribe(self, packet: Unsubscribe) -> Granted:
+        reason_codes: list[ReasonCode] = []
+        pending: Pending | None = None
+        for topic_filter in packet.topic_filters:
+            if topic_filter in self._session.subscriptions:
+                pending = self._sessions.unsubscribe(self._session, topic_filter) or pending
+                reason_codes.append(ReasonCode.SUCCESS)
+            else:
+                reason_codes.append(ReasonCode.NO_SUBSCRIPTION_EXISTED)
+        return pending, reason_codes, None
+
+    # The end
+
+    def disconnected(self, packet: Disconnect) -> None:
+        session = self._session
+        expiry_s = packet.properties.get(Property.SESSION_EXPIRY_INTERVAL)
+        if expiry_s and not session.expiry_s:
+            # 3.14.2.2.2: a session that ends with its connection cannot be made to wait.
+            raise protocol_error("DISCONNECT sets a session expiry interval, which CONNECT had not")
+        if packet.reason_code is ReasonCode.SUCCESS:
+            session.will = None  # [MQTT-3.14.4-3] (3.1.1: [MQTT-3.14.4-3])
+        if expiry_s is not None and session.occupant is self:
+            self._sessions.set_expiry(session, min(expiry_s, self._session_expiry_max_s))
+
+    def taken_over(self) -> None:
+        self._connection.close(ReasonCode.SESSION_TAKEN_OVER, "another connection has the client identifier")
+
+    async def closed(self, reason: str) -> None:
+        self._sessions.end_connection(self._session, self)
+
+
+def _subscription(request: SubscriptionRequest, identifier: int) -> Subscription:
+    return Subscription(
+        request.topic_filter,
+        request.qos,
+        request.no_local,
+        request.retain_as_published,
+        request.retain_handling,
+        identifier,
+    )

@@ -1,0 +1,106 @@
+"""The open port: everyone is admitted, to a topic space that has nothing to do with devices. For tests and local tools.
+
+It is off by default, and listens on this machine only.
+"""
+
+import re
+
+from thingstead.broker.connection.acknowledgements import committed
+from thingstead.broker.connection.handshake import Accepted, assigned_client_id, session_expiry_s
+from thingstead.broker.connection.plane import Connection
+from thingstead.broker.connection.queue_bounds import QueueBounds
+from thingstead.broker.net.counters import Counters
+from thingstead.broker.net.deadlines import Deadlines
+from thingstead.broker.open_port.open_plane import OpenPlane
+from thingstead.broker.open_port.sessions import Claim, Sessions
+from thingstead.broker.open_port.space import TopicSpace
+from thingstead.broker.sessions.session import DelayedWill
+from thingstead.clock import Clock
+from thingstead.config import MqttSettings
+from thingstead.model.mqtt_session import KeptSessions
+from thingstead.mqtt.connection_packets import Connect
+from thingstead.mqtt.message import forwarded
+from thingstead.mqtt.properties import Property
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.reasons import MqttError, ReasonCode
+from thingstead.services.mqtt.sessions import MqttSessionService
+
+V3_1, V5 = ProtocolVersion.V3_1, ProtocolVersion.V5
+MAX_CLIENT_ID_CHARACTERS = 1_024
+# 1.5.4: what a server may treat as malformed. Here it would only spoil logs.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+class OpenPort:
+    """Admits everyone. Its state is what was kept; :meth:`load` comes first."""
+
+    def __init__(
+        self,
+        kept: MqttSessionService,
+        clock: Clock,
+        settings: MqttSettings,
+        deadlines: Deadlines,
+        bounds: QueueBounds,
+    ) -> None:
+        self._kept = kept
+        self._settings = settings
+        self.counters = Counters()
+        self.space = TopicSpace(kept, clock, settings, self.counters, deadlines)
+        self.sessions = Sessions(kept, clock, settings, self.space, deadlines, bounds)
+
+    def load(self, kept: KeptSessions) -> None:
+        """Goes on where an earlier run ended."""
+        self.space.retained.load(kept.retained)
+        self.sessions.load(kept)
+
+    async def admit(self, connect: Connect, connection: Connection) -> OpenPlane:
+        """Raises MqttError, or Unavailable where the session cannot be kept."""
+        if _CONTROL.search(connect.user_name or ""):
+            raise MqttError(ReasonCode.MALFORMED_PACKET, "the user name has control characters")
+        client_id = _client_id(connect)
+        expiry_s = session_expiry_s(connect, self._settings)
+        plane = OpenPlane(
+            connection,
+            self.sessions,
+            self.space,
+            self._kept,
+            self._settings.max_subscriptions,
+            self._settings.session_expiry_max_s,
+        )
+        claim = Claim(client_id, connect.clean_start, expiry_s, _will(connect))
+        session, present, pending = self.sessions.begin(claim, plane)
+        plane.occupy(session, Accepted(present, expiry_s, "" if connect.client_id else client_id))
+        if pending is not None:
+            try:
+                await committed(pending, "the session cannot be kept")
+            except BaseException:
+                self.sessions.refuse(session, plane, present=present)
+                raise
+        return plane
+
+
+def _client_id(connect: Connect) -> str:
+    """The client's identifier, or a new one. Raises MqttError."""
+    client_id = connect.client_id
+    if client_id:
+        if len(client_id) > MAX_CLIENT_ID_CHARACTERS or _CONTROL.search(client_id):
+            raise MqttError(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, "the client identifier is too long, or no text")
+        return client_id
+    if connect.version is V3_1 or (connect.version is not V5 and not connect.clean_start):
+        # 3.1.1 [MQTT-3.1.3-7] [MQTT-3.1.3-8] Without an identifier there is no session to come back to; 3.1 (3.1,
+        # "Client Identifier") has between 1 and 23 characters.
+        raise MqttError(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, "a client identifier is needed")
+    return assigned_client_id()
+
+
+def _will(connect: Connect) -> DelayedWill | None:
+    will = connect.will
+    if will is None:
+        return None
+    if will.topic.startswith("$"):
+        # 4.7.2, as for any message.
+        raise MqttError(ReasonCode.TOPIC_NAME_INVALID, "a will may not go to a topic that begins with '$'")
+    delay_s = will.properties.get(Property.WILL_DELAY_INTERVAL, 0)
+    publish = Publish(will.topic, will.payload, will.qos, 0, will.retain, False, forwarded(will.properties))
+    return DelayedWill(publish, delay_s)

@@ -1,0 +1,187 @@
+"""Retained messages of the open port (3.3.1.3): kept, sent to whoever subscribes, and gone when they expire."""
+
+from itertools import islice
+from math import inf
+
+from thingstead.broker.connection.acknowledgements import Pending
+from thingstead.broker.connection.delivery import Delivery
+from thingstead.broker.connection.delivery_parties import Feed
+from thingstead.broker.net.counters import Counters
+from thingstead.broker.net.deadlines import Deadline, Deadlines
+from thingstead.broker.open_port.retained import RetainedMessages
+from thingstead.broker.sessions.queues import Queues, Target
+from thingstead.broker.sessions.records import read_message
+from thingstead.broker.sessions.session import Options, Session, Subscription
+from thingstead.clock import Clock
+from thingstead.config import MqttSettings
+from thingstead.errors import Unavailable
+from thingstead.model.mqtt_session import RetainedMessage
+from thingstead.mqtt.message import Message
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.services.mqtt.sessions import MqttSessionService
+
+V5 = ProtocolVersion.V5
+FEEDS_LIMIT = 1_000  # subscriptions of a client whose retained messages wait for it to read
+
+
+class _Uncertain:
+    """A topic whose retained message changes, as long as that is not on disk."""
+
+    __slots__ = ("certain", "failed", "waiting")
+
+    def __init__(self, certain: Message | None) -> None:
+        self.certain = certain  # what the store has
+        self.waiting = 0  # commits
+        self.failed = False  # the newest of those that have ended
+
+
+class KeptRetained:
+    """The retained messages in memory and in the store."""
+
+    def __init__(
+        self,
+        kept: MqttSessionService,
+        clock: Clock,
+        queues: Queues,
+        deadlines: Deadlines,
+        counters: Counters,
+        settings: MqttSettings,
+    ) -> None:
+        self._kept = kept
+        self._now_s = clock.monotonic_s
+        self._queues = queues
+        self._deadlines = deadlines
+        self._counters = counters
+        self._expiries: dict[str, Deadline] = {}  # by topic
+        self._uncertain: dict[str, _Uncertain] = {}  # by topic
+        self._queue_limit = settings.queue_max_messages
+        self.messages = RetainedMessages(settings.retained_max_bytes)
+
+    def load(self, kept: tuple[RetainedMessage, ...]) -> None:
+        """Takes what was kept; what expired meanwhile is removed."""
+        now_s = self._now_s()
+        for each in kept:
+            message = read_message(each.packet, each.expires_at, now_s, self._kept.reading_s)
+            if message is None or message.expires_at_s <= now_s:
+                self._kept.forget_retained(each.topic)
+            else:
+                self._put(message)
+
+    def fits(self, message: Message) -> bool:
+        """Whether there is room for it."""
+        return not message.payload or self.messages.fits(message)
+
+    def retain(self, message: Message) -> Pending | None:
+        """Keeps a message in place of the one of its topic; the commit that does it, if there is anything to do.
+
+        Raises:
+            Unavailable: it cannot be kept; nothing was done.
+        """
+        if not message.payload:
+            # [MQTT-3.3.1-6] [MQTT-3.3.1-7] An empty one removes the one before, and is not retained itself.
+            before = self.messages.get(message.topic)
+            removed = self._remove(message.topic)
+            if removed is not None:
+                self._watch(message.topic, before, None, removed)
+            return removed
+        packet = message.to_publish().serialize(V5)
+        commit = self._kept.retain(RetainedMessage(message.topic, packet, self._queues.instant(message)))
+        retained = message.copy()
+        self._watch(message.topic, self.messages.get(message.topic), retained, commit)
+        self._put(retained)
+        return commit
+
+    def _watch(self, topic: str, before: Message | None, after: Message | None, commit: Pending) -> None:
+        uncertain = self._uncertain.get(topic)
+        if uncertain is None:
+            uncertain = self._uncertain[topic] = _Uncertain(before)
+        uncertain.waiting += 1
+        commit.on_done(lambda error: self._ended(topic, uncertain, after, error))
+
+    def _ended(self, topic: str, uncertain: _Uncertain, after: Message | None, error: Exception | None) -> None:
+        uncertain.waiting -= 1
+        uncertain.failed = error is not None
+        if error is None:
+            uncertain.certain = after
+        if uncertain.waiting:
+            return
+        del self._uncertain[topic]
+        if uncertain.failed:
+            # What could not be kept was not acknowledged: what is retained is what the store has.
+            self._cancel_expiry(topic)
+            self.messages.remove(topic)
+            if uncertain.certain is not None:
+                self._put(uncertain.certain.copy())
+
+    def _put(self, message: Message) -> None:
+        self._cancel_expiry(message.topic)
+        self.messages.put(message)
+        if message.expires_at_s < inf:
+            self._expiries[message.topic] = self._deadlines.add(
+                message.expires_at_s, lambda: self._expired(message.topic)
+            )
+
+    def _expired(self, topic: str) -> None:
+        del self._expiries[topic]
+        self._remove(topic)
+
+    def _remove(self, topic: str) -> Pending | None:
+        self._cancel_expiry(topic)
+        return self._kept.forget_retained(topic) if self.messages.remove(topic) else None
+
+    def _cancel_expiry(self, topic: str) -> None:
+        expiry = self._expiries.pop(topic, None)
+        if expiry is not None:
+            expiry.cancel()
+
+    def send(self, session: Session, subscriptions: list[Subscription]) -> None:
+        """[MQTT-3.3.1-9] Sends what is retained to a session that has just subscribed, with the retain flag set.
+
+        What its queue has room for is kept for it as any message is; the rest follows as the client reads, as long as
+        it stays.
+        """
+        left = self._queue_limit  # messages that are looked at for the queue, of all subscriptions
+        for subscription in subscriptions:
+            if session.delivery is not None:
+                left -= self._send(session, session.delivery, subscription, left)
+
+    def _send(self, session: Session, delivery: Delivery, subscription: Subscription, limit: int) -> int:
+        """How many messages were looked at for the queue, at most ``limit``."""
+        identifiers = (subscription.identifier,) if subscription.identifier else ()
+        messages, looked_at = self.messages.match(subscription.topic_filter), 0
+        if session.durable and subscription.qos:
+            queued, looked_at = self._queue(session, subscription, identifiers, limit)
+            if queued:
+                # A walk of its own, so that no message is held for as long as the client does not read.
+                messages = (message for message in messages if message.serial not in queued)
+        if delivery.feeds < FEEDS_LIMIT:
+            delivery.feed(Feed(messages, subscription.qos, identifiers))
+        else:
+            # It asks again and again for what it does not read.
+            self._counters.messages_dropped += 1
+        return looked_at
+
+    def _queue(
+        self, session: Session, subscription: Subscription, identifiers: tuple[int, ...], limit: int
+    ) -> tuple[set[int], int]:
+        """Puts into the queue what there is room for; the serials of these, and how many messages were looked at."""
+        target = Target(session, Options(subscription.qos, True, identifiers))
+        now_s, looked_at = self._now_s(), 0
+        queued: set[int] = set()
+        for message in islice(self.messages.match(subscription.topic_filter), limit):
+            looked_at += 1
+            if message.expires_at_s <= now_s or not message.qos:
+                continue
+            if not self._enqueued(message, target):
+                break
+            queued.add(message.serial)
+        return queued, looked_at
+
+    def _enqueued(self, message: Message, target: Target) -> bool:
+        if not target.session.outbound.has_room(message.size_bytes):
+            return False
+        try:
+            self._queues.enqueue(message.copy(), [target])
+        except Unavailable:
+            return False
+        return True

@@ -1,0 +1,184 @@
+"""Who gets the messages of a topic of the open port: found once, and remembered until a subscription changes."""
+
+from itertools import count
+
+from thingstead.broker.sessions.session import Options, Session, Subscription
+from thingstead.mqtt.tree import TopicTree
+
+ROUTES_LIMIT = 10_000  # topics whose subscribers are remembered …
+MEMBERS_LIMIT = 1_000_000  # … and subscribers of all of them
+
+
+class Group:
+    """Sessions that get a copy of a message in the same encoding."""
+
+    __slots__ = ("durable", "options", "sessions", "transient", "with_properties")
+
+    def __init__(self, options: Options, with_properties: bool) -> None:
+        self.options = options
+        self.with_properties = with_properties
+        self.sessions: list[Session] = []
+        self.transient: list[Session] = []  # of these, those that end with their connections
+        self.durable: list[Session] = []  # and those that do not
+
+    def add(self, session: Session) -> None:
+        self.sessions.append(session)
+        (self.durable if session.durable else self.transient).append(session)
+
+    def without(self, session: Session) -> "Group":
+        """The same without one of them."""
+        if session not in self.sessions:
+            return self
+        rest = Group(self.options, self.with_properties)
+        for each in self.sessions:
+            if each is not session:
+                rest.add(each)
+        return rest
+
+
+class Share:
+    """A shared subscription (4.8.2): one of its members gets each message."""
+
+    __slots__ = ("_members", "_turn", "topic_filter")
+
+    def __init__(self, topic_filter: str, members: list[tuple[Session, Options]], turn: int) -> None:
+        self.topic_filter = topic_filter  # with its share name
+        self._members = members
+        self._turn = turn
+
+    def choose(self, qos: int, besides: Session | None = None) -> tuple[Session, Options] | None:
+        """Whose turn it is: a member that is connected and reads; else one that is connected; else, at QoS 1 and 2, one
+        that will come back. None where there is nobody."""
+        members = self._members
+        self._turn += 1
+        best: tuple[Session, Options] | None = None
+        for offset in range(len(members)):
+            member = members[(self._turn + offset) % len(members)]
+            session, options = member
+            if session is besides:
+                continue
+            if session.delivery is None:
+                if best is None and session.durable and min(qos, options.qos):
+                    best = member
+            elif session.delivery.keeps_up and not session.outbound.full:
+                return member
+            elif best is None or best[0].delivery is None:
+                best = member
+        return best
+
+
+class Route:
+    """Who gets the messages of one topic that are retained, or of those that are not.
+
+    Attributes:
+        own: how a session gets what its own client published, where a subscription with No Local matches; such a
+            session is to be passed over among ``groups`` then.
+    """
+
+    __slots__ = ("groups", "own", "shares")
+
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+        self.own: dict[Session, list[Group]] = {}
+        self.shares: list[Share] = []
+
+    def groups_for(self, origin: Session | None) -> list[Group]:
+        """Who gets a message of this session's client."""
+        own = None if origin is None or not self.own else self.own.get(origin)
+        if own is None:
+            return self.groups
+        assert origin is not None
+        return [group.without(origin) for group in self.groups] + own
+
+
+class Routes:
+    """The topic tree of all sessions."""
+
+    def __init__(self) -> None:
+        self._tree: TopicTree[Session, Subscription] = TopicTree()
+        self._routes: tuple[dict[str, Route], ...] = (
+            {},
+            {},
+        )  # of messages that are not retained, and of those that are
+        self._members = 0  # of these
+        self._turns = count()  # where the turns of a share begin: routes are forgotten often, and nobody is favored
+
+    def __len__(self) -> int:
+        """The number of subscriptions."""
+        return len(self._tree)
+
+    def subscribe(self, session: Session, subscription: Subscription) -> None:
+        self._tree.subscribe(subscription.topic_filter, session, subscription)
+        self._forget()
+
+    def unsubscribe(self, session: Session, topic_filter: str) -> None:
+        self._tree.unsubscribe(topic_filter, session)
+        self._forget()
+
+    def session_changed(self, session: Session) -> None:
+        """It has a connection, or has none any more."""
+        if session.subscriptions:
+            self._forget()
+
+    def _forget(self) -> None:
+        for routes in self._routes:
+            routes.clear()
+        self._members = 0
+
+    def route(self, topic: str, retain: bool) -> Route:
+        """Who gets a message on this topic that is to be retained, or is not."""
+        routes = self._routes[retain]
+        route = routes.get(topic)
+        if route is None:
+            if len(routes) >= ROUTES_LIMIT or self._members >= MEMBERS_LIMIT:
+                self._forget()
+            route = routes[topic] = self._find(topic, retain)
+        return route
+
+    def _find(self, topic: str, retain: bool) -> Route:
+        found = self._tree.match(topic)
+        self._members += len(found.subscribers) + sum(map(len, found.groups))
+        subscriptions: dict[Session, list[Subscription]] = {}
+        for session, subscription in found.subscribers:
+            subscriptions.setdefault(session, []).append(subscription)
+        groups: dict[tuple[Options, bool], Group] = {}
+        route = Route()
+        for session, several in subscriptions.items():
+            for options in combine(several, retain):
+                key = (options, session.with_properties)
+                group = groups.get(key)
+                if group is None:
+                    group = groups[key] = Group(*key)
+                group.add(session)
+            if any(subscription.no_local for subscription in several):
+                # [MQTT-3.8.3-3] Not to the client that published it: by this subscription, not by the others.
+                others = [subscription for subscription in several if not subscription.no_local]
+                route.own[session] = [_alone(session, options) for options in combine(others, retain)]
+        route.groups = list(groups.values())
+        for members in found.groups:
+            [topic_filter] = {subscription.topic_filter for subscription in members.values()}
+            shared = [(session, combine([each], retain)[0]) for session, each in members.items()]
+            route.shares.append(Share(topic_filter, shared, next(self._turns)))
+        return route
+
+
+def _alone(session: Session, options: Options) -> Group:
+    group = Group(options, session.with_properties)
+    group.add(session)
+    return group
+
+
+def combine(subscriptions: list[Subscription], retain: bool) -> list[Options]:
+    """The copies that a session gets of a message that several of its subscriptions match, ``retain`` as published.
+
+    [MQTT-3.3.4-2] [MQTT-3.3.4-3] One, at their greatest QoS and with all their identifiers. Where the message is to be
+    retained and they want different flags of it (Retain As Published), one with each flag: every option belongs to its
+    own subscription [MQTT-3.3.1-12] [MQTT-3.3.1-13] [MQTT-3.3.4-5].
+    """
+    copies = []
+    for flag in (True, False) if retain else (False,):
+        alike = [each for each in subscriptions if flag == (retain and each.retain_as_published)]
+        if alike:
+            identifiers = tuple(sorted(each.identifier for each in alike if each.identifier))
+            copies.append(Options(max(each.qos for each in alike), flag, identifiers))
+    return copies

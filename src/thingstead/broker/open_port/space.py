@@ -1,0 +1,163 @@
+"""The general topic space of the open port: every message on its way from a publisher to all who subscribed.
+
+A message is *taken* first: retained, and put into the queue of every session that outlives its connection; all of it in
+one commit, which the acknowledgement to the publisher waits for. Then it is *forwarded* to the connections that are
+there.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import structlog
+
+from thingstead.broker.connection.acknowledgements import Pending
+from thingstead.broker.net.counters import Counters
+from thingstead.broker.net.deadlines import Deadlines
+from thingstead.broker.open_port.retained_messages import KeptRetained
+from thingstead.broker.open_port.routes import Group, Route, Routes
+from thingstead.broker.sessions.queues import Queues, Target
+from thingstead.broker.sessions.session import Session, Waiting
+from thingstead.clock import Clock
+from thingstead.config import MqttSettings
+from thingstead.errors import Unavailable
+from thingstead.mqtt.message import Message
+from thingstead.mqtt.outbound import Entry
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.mqtt.sessions import MqttSessionService
+
+log = structlog.get_logger("thingstead.broker")
+
+
+class Taken(NamedTuple):
+    """A message that was taken and must be forwarded."""
+
+    message: Message
+    route: Route
+    chosen: list[Target]  # one of each shared subscription
+    pending: Pending | None  # the commit that keeps it, if anything is kept
+    reason_code: ReasonCode
+
+
+class TopicSpace:
+    """Subscriptions, retained messages, and the way of a message."""
+
+    def __init__(
+        self,
+        kept: MqttSessionService,
+        clock: Clock,
+        settings: MqttSettings,
+        counters: Counters,
+        deadlines: Deadlines,
+    ) -> None:
+        self._kept = kept
+        self._now_s = clock.monotonic_s
+        self._counters = counters
+        self.routes = Routes()
+        self.queues = Queues(kept, clock, counters)
+        self.retained = KeptRetained(kept, clock, self.queues, deadlines, counters, settings)
+
+    def take(self, publish: Publish, origin: Session | None) -> Taken:
+        """Keeps a message where it must be kept.
+
+        Raises:
+            Unavailable: it cannot be; nothing was done.
+        """
+        message = Message(publish, self._now_s())
+        if publish.retain and not self.retained.fits(message):
+            self._counters.messages_dropped += 1
+            return Taken(message, Route(), [], None, ReasonCode.QUOTA_EXCEEDED)
+        route = self.routes.route(message.topic, message.retain)
+        chosen = list(_choose(route, message.qos))
+        targets = _durable(message, route, chosen, origin)
+        pending: Pending | None = None
+        if targets:
+            pending = self.queues.enqueue(message, targets)
+        if publish.retain:
+            pending = self.retained.retain(message) or pending
+        matched = bool(route.groups or chosen)
+        reason_code = ReasonCode.SUCCESS if matched else ReasonCode.NO_MATCHING_SUBSCRIBERS
+        return Taken(message, route, chosen, pending, reason_code)
+
+    def forward(self, taken: Taken, origin: Session | None) -> None:
+        """Gives a message to the connections that are there."""
+        message = taken.message
+        for group in taken.route.groups_for(origin):
+            if min(message.qos, group.options.qos):
+                self._offer_all(message, group)
+            else:
+                self._put_all(message, group)
+        for target in taken.chosen:
+            self._forward_shared(message, target)
+        message.forget_encodings()  # it may wait long for some
+
+    def _put_all(self, message: Message, group: Group) -> None:
+        options = group.options
+        retain = options.retain
+        identifiers = options.identifiers if group.with_properties else None
+        data = b""
+        for session in group.sessions:
+            delivery = session.delivery
+            if delivery is None:
+                continue
+            data = data or message.encode(0, retain, identifiers, self._now_s()).head
+            delivery.put(message, data, retain, options.identifiers)
+
+    def _offer_all(self, message: Message, group: Group) -> None:
+        for session in group.transient:
+            self.queues.offer(message, Target(session, group.options))
+            if session.delivery is not None:
+                session.delivery.pump()
+
+    def _forward_shared(self, message: Message, target: Target) -> None:
+        session, options, share = target
+        if min(message.qos, options.qos):
+            if not session.durable:
+                self.queues.offer(message, target, Waiting(0, share))
+                if session.delivery is not None:
+                    session.delivery.pump()
+        elif session.delivery is not None:
+            identifiers = options.identifiers if session.with_properties else None
+            data = message.encode(0, options.retain, identifiers, self._now_s()).head
+            session.delivery.put(message, data, options.retain, options.identifiers)
+
+    def share_again(self, entries: list[Entry], former: Session) -> None:
+        """4.8.2: what a client left unanswered of shared subscriptions, when its session ended, is for another one."""
+        for entry in entries:
+            share = entry.context.share
+            # [MQTT-4.8.2-5] Not at QoS 2, where the client may have received it.
+            if not share or (entry.qos == 2 and entry.sent):
+                continue
+            message: Message = entry.message
+            for each in self.routes.route(message.topic, message.retain).shares:
+                if each.topic_filter == share and (member := each.choose(message.qos, besides=former)):
+                    self._give(message, Target(*member, share))
+
+    def _give(self, message: Message, target: Target) -> None:
+        if not (target.session.durable and min(message.qos, target.options.qos)):
+            self._forward_shared(message, target)
+            return
+        try:
+            self.queues.enqueue(message, [target])
+        except Unavailable as exc:
+            self._counters.messages_dropped += 1
+            log.warning("a message of a shared subscription is lost", reason=exc.message)
+
+
+def _durable(message: Message, route: Route, chosen: list[Target], origin: Session | None) -> list[Target]:
+    """The sessions that outlive their connections and get the message at QoS 1 or 2."""
+    targets = [
+        Target(session, group.options)
+        for group in route.groups_for(origin)
+        if min(message.qos, group.options.qos)
+        for session in group.durable
+    ]
+    targets += [each for each in chosen if each.session.durable and min(message.qos, each.options.qos)]
+    return targets
+
+
+def _choose(route: Route, qos: int) -> Iterator[Target]:
+    for share in route.shares:
+        member = share.choose(qos)
+        if member is not None:
+            yield Target(*member, share.topic_filter)

@@ -1,0 +1,140 @@
+"""What waits for clients at QoS 1 and 2: in memory, and for sessions that outlive their connections in the store, too.
+
+What is kept for a session leaves for its client when the commit has ended, so that QoS 2 is exactly once over a crash,
+too: nobody has seen a message that the store does not know.
+"""
+
+from math import inf
+from typing import NamedTuple
+
+import structlog
+
+from thingstead.broker.connection.acknowledgements import Pending
+from thingstead.broker.net.counters import Counters
+from thingstead.broker.sessions.session import NOTHING_NOTED, Options, Session, Waiting
+from thingstead.clock import Clock
+from thingstead.model.mqtt_session import KeptMessage, QueuedMessage
+from thingstead.mqtt.message import Message
+from thingstead.mqtt.outbound import Entry
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.services.mqtt.sessions import MqttSessionService
+from thingstead.services.shared.rate_limit import Rations
+
+log = structlog.get_logger("thingstead.broker")
+
+V5 = ProtocolVersion.V5
+FULL_LOGGED, FULL_INTERVAL_S = 1, 300.0  # of each client, and then one in five minutes
+
+
+class Target(NamedTuple):
+    """A session that gets a message, and how."""
+
+    session: Session
+    options: Options
+    share: str = ""  # the shared subscription that it came by; empty: none
+
+
+class _Holding:
+    """What waits for one commit: messages that may be sent then, or are forgotten where it fails."""
+
+    def __init__(self, commit: Pending) -> None:
+        self.commit = commit
+        self.entries: list[tuple[Session, Entry]] = []
+        commit.on_done(self._ended)
+
+    def _ended(self, error: Exception | None) -> None:
+        for session, entry in self.entries:
+            if error is None:
+                entry.held = False
+            else:
+                session.outbound.withdraw(entry)
+        for session in {session for session, _ in self.entries}:
+            if session.delivery is not None:
+                session.delivery.pump()
+
+
+class Queues:
+    """Puts messages into the queues of sessions. A full queue loses its oldest message: what is newest tells most."""
+
+    def __init__(self, kept: MqttSessionService, clock: Clock, counters: Counters) -> None:
+        self._kept = kept
+        self._now_s = clock.monotonic_s
+        self._counters = counters
+        self._holding: _Holding | None = None
+        self._full = Rations(clock, FULL_LOGGED, FULL_INTERVAL_S)
+
+    def enqueue(self, message: Message, targets: list[Target]) -> Pending | None:
+        """Queues a message for sessions that outlive their connections; the commit that keeps it, unless none has room.
+
+        Raises:
+            Unavailable: it cannot be kept; nothing was done.
+        """
+        self._kept.require_room()
+        number = self._kept.next_number()
+        entries: list[tuple[Session, Entry]] = []
+        queued: list[QueuedMessage] = []
+        for target in targets:
+            waiting = Waiting(self._kept.next_number(), target.share)
+            entry = self.offer(message, target, waiting)
+            if entry is not None:
+                entry.held = True
+                entries.append((target.session, entry))
+                queued.append(_row(target.session, entry, number))
+        if not queued:
+            return None
+        commit = self._kept.enqueue(
+            KeptMessage(number, message.to_publish().serialize(V5), self.instant(message)), queued
+        )
+        if self._holding is None or self._holding.commit is not commit:
+            self._holding = _Holding(commit)
+        self._holding.entries += entries
+        return commit
+
+    def offer(self, message: Message, target: Target, waiting: Waiting = NOTHING_NOTED) -> Entry | None:
+        """Queues a message for one session, in memory; None where there is no room even without what waits."""
+        session, options = target.session, target.options
+        if not session.outbound.fits(message.size_bytes):
+            # None of those that wait would make room for it.
+            self._counters.messages_dropped += 1
+            self._log_full(session)
+            return None
+        while not session.outbound.has_room(message.size_bytes):
+            oldest = session.outbound.oldest_queued()
+            self._counters.messages_dropped += 1
+            self._log_full(session)
+            if oldest is None:
+                return None
+            session.outbound.withdraw(oldest)
+            session.dropped(oldest, "too many messages wait for the client")
+        qos = min(message.qos, options.qos)
+        entry = session.outbound.offer(message, waiting, qos=qos, size_bytes=message.size_bytes)
+        assert entry is not None  # there is room
+        entry.retain = options.retain
+        entry.identifiers = options.identifiers
+        entry.expires_at_s = message.expires_at_s
+        return entry
+
+    def _log_full(self, session: Session) -> None:
+        suppressed = self._full.take(session.client_id)
+        if suppressed is not None:
+            log.warning(
+                "a client's queue is full and loses messages", client_id=session.client_id, suppressed=suppressed
+            )
+
+    def instant(self, message: Message) -> int | None:
+        """The instant (ms) at which a message expires."""
+        return None if message.expires_at_s == inf else self._kept.instant(message.expires_at_s)
+
+
+def _row(session: Session, entry: Entry, number: int) -> QueuedMessage:
+    waiting: Waiting = entry.context
+    return QueuedMessage(
+        session=session.number,
+        seq=waiting.seq,
+        message=number,
+        packet_id=entry.packet_id,
+        qos=entry.qos,
+        retain=entry.retain,
+        identifiers=entry.identifiers,
+        share=waiting.share,
+    )

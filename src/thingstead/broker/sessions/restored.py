@@ -1,0 +1,43 @@
+"""Brings the queues that an earlier run left within the bounds of this one."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import structlog
+
+from thingstead.broker.net.counters import Counters
+from thingstead.broker.sessions.session import Session
+from thingstead.mqtt.budget import Budget
+
+log = structlog.get_logger("thingstead.broker")
+
+
+class Restored(NamedTuple):
+    """Sessions that were restored, and where what they lose is counted."""
+
+    sessions: Iterable[Session]
+    counters: Counters
+
+
+def cut(budget: Budget, *restored: Restored) -> None:
+    """Where the queues hold more than their budget, which an operator has made smaller: the oldest messages that were
+    never sent are dropped, of whichever session, until there is room for new ones."""
+    if budget.excess_bytes <= 0:
+        return
+    waiting = [
+        (entry.context.seq, entry, session, counters)
+        for sessions, counters in restored
+        for session in sessions
+        for entry in session.outbound.entries()
+        if not entry.sent
+    ]
+    waiting.sort(key=lambda each: each[0])
+    dropped = 0
+    for _, entry, session, counters in waiting:
+        if budget.used_bytes <= budget.most_of_one_bytes:
+            break
+        session.outbound.withdraw(entry)
+        session.dropped(entry, "too much waits for all clients")
+        counters.messages_dropped += 1
+        dropped += 1
+    log.warning("messages of an earlier run are beyond mqtt.queues_max_bytes and were dropped", messages=dropped)

@@ -1,0 +1,290 @@
+"""Devices on raw TCP: every packet is one uplink of the stream that their type binds to TCP (wire reference §4.2)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from thingstead.broker.connection.plane import Relief
+from thingstead.broker.devices.access import Admission, Certificate, DeviceLogIn
+from thingstead.broker.devices.hub import Downlink
+from thingstead.broker.net.admission import Arrival
+from thingstead.broker.net.clients import Clients
+from thingstead.broker.net.counters import Counters
+from thingstead.broker.net.keep_alive import Silences, SilenceTimer
+from thingstead.broker.net.reachability import give_up_after
+from thingstead.broker.net.refused_connections import TurnedAway
+from thingstead.broker.net.stream import Stream
+from thingstead.broker.net.tasks import Turns
+from thingstead.broker.tcp.registration import LINE_ENDS, NotRegistered, Registered, Registration
+from thingstead.config import TcpSettings
+from thingstead.errors import Forbidden, InvalidInput, ThingsteadError, Unavailable
+from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
+from thingstead.mqtt.budget import Budget
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.presence.sub_presence import SubDevice
+
+log = structlog.get_logger("thingstead.broker")
+
+SEND_BUFFER_MAX_BYTES = 1 << 20  # what may wait to be read by a device; over it the connection is cut
+UNKEPT_LIMIT = 64  # packets of one device that wait for their commit; over it the connection is not read
+NO_STREAM = "the device's type has no stream that is bound to TCP"
+
+# Why a connection is not read at present, beside Stream.UNREAD.
+_ADMITTING, _CONGESTED, _UNKEPT = 2, 4, 8
+_OURS = _ADMITTING | _CONGESTED | _UNKEPT | Stream.TURN
+
+
+@dataclass(frozen=True, slots=True)
+class TcpSurroundings:
+    """What the connections of the TCP ports share."""
+
+    settings: TcpSettings
+    log_in: DeviceLogIn
+    counters: Counters
+    relief: Relief
+    log_ins: Turns
+    ends: Turns
+    clients: "Clients[TcpClient]"
+    heartbeats: frozenset[bytes]  # packets that are no data
+    silences: Silences
+    turned_away: TurnedAway
+    unread: Budget
+
+
+class TcpClient(Stream):
+    """One connection: *waiting* for the registration packet, *admitting*, *admitted* with a link, *closing*.
+
+    There is no answer to the registration, and none to any packet. A packet is what one read of the socket brings.
+    """
+
+    __slots__ = (
+        "_admission",
+        "_around",
+        "_early",
+        "_line_end_due",
+        "_registered",
+        "_registration",
+        "_timer",
+        "_unkept",
+    )
+
+    def __init__(self, around: TcpSurroundings, arrival: Arrival | None = None) -> None:
+        super().__init__(SEND_BUFFER_MAX_BYTES, arrival, around.unread)
+        self._around = around
+        self._timer = SilenceTimer(around.silences, self)
+        self._registration: Registration | None = Registration()  # None once it is complete
+        self._registered = b""  # the registration packet
+        self._line_end_due = False  # the end of its line may follow as a packet of its own
+        self._admission: Admission | None = None  # None until admitted
+        self._early: list[bytes] = []  # packets that came while it is admitted
+        self._unkept = 0
+
+    # What the transport calls
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        around = self._around
+        around.counters.connections += 1
+        around.clients.add(self)
+        if len(around.clients) > around.settings.max_connections:
+            around.counters.connections_refused += 1
+            around.turned_away.note("limit", "too many connections on raw TCP are open", self.remote_address)
+            self.abort()
+        else:
+            around.counters.connections_accepted += 1
+            self._timer.start(around.settings.registration_timeout_s)
+
+    def received(self, data: bytes) -> None:
+        if self.closing:
+            return
+        try:
+            if self._admission is not None:
+                self._timer.heard_at_s = self._loop.time()
+                self._take(self._admission.link, data)
+            elif self._registration is None:
+                self._early.append(data)
+            elif registered := self._registration.receive_data(data):
+                self._begin(registered)
+        except NotRegistered as exc:
+            self._around.turned_away.note("protocol", str(exc), self.remote_address)
+            self._turn_away(str(exc))
+        except Exception:
+            # A bug: logged here, and it costs this connection only.
+            log.exception("a TCP connection failed", remote_address=self.remote_address)
+            self.abort("it failed")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._timer.stop()
+        self._around.clients.discard(self)
+        self._around.counters.connections -= 1
+        self._early.clear()
+        if self._admission is not None:
+            self._around.ends.take(self._ended)
+
+    def resumed(self) -> None:
+        self._timer.heard_at_s = self._loop.time()
+
+    # Admission
+
+    def _begin(self, registered: Registered) -> None:
+        self._registration = None
+        self._registered = registered.packet
+        self._line_end_due = not registered.ended and not registered.rest
+        self._timer.stop()  # the store answers or refuses; it does not keep us waiting for ever
+        self.pause(_ADMITTING)
+        if registered.rest:
+            self._early.append(registered.rest)
+        certificate = Certificate(registered.access_token, registered.project_key)
+        self._around.log_ins.take(lambda: self._log_in(certificate))
+
+    async def _log_in(self, certificate: Certificate) -> None:
+        if not self.closing:  # else gone while it waited for its turn
+            await self._admit(certificate)
+
+    async def _admit(self, certificate: Certificate) -> None:
+        try:
+            downlink = await self._around.log_in.log_in(certificate, self, "tcp", "", self._make, check=self._check)
+            if self.closing:
+                await downlink.admission.end(self.reason)
+            else:
+                self._admitted(downlink.admission)
+        except ThingsteadError as exc:
+            self._turn_away(exc.message)
+        except Exception:
+            # A bug, as in received.
+            log.exception("a log-in failed", remote_address=self.remote_address)
+            self.abort("it failed")
+
+    async def _ended(self) -> None:
+        if self._admission is not None:
+            await self._admission.end(self.reason)
+
+    def _check(self, link: DeviceLink) -> None:
+        if link.definition.compiled.tcp_stream is None:
+            self._around.log_in.platform.device_logs.rejected(link.device, "tcp", NO_STREAM, (), b"")
+            raise Forbidden(NO_STREAM)
+
+    async def _make(self, admission: Admission) -> "TcpDownlink":
+        return TcpDownlink(self, admission, self._around)
+
+    def _admitted(self, admission: Admission) -> None:
+        self._arrival.proved()
+        self._admission = admission
+        settings = self._around.settings
+        self._timer.start(settings.idle_timeout_s)
+        give_up_after(self._transport, settings.unreachable_timeout_s or settings.idle_timeout_s)
+        early, self._early = self._early, []
+        for data in early:
+            if not self.closing:
+                self._take(admission.link, data)
+        self.resume(_ADMITTING)
+
+    def _turn_away(self, reason: str) -> None:
+        self._around.counters.connections_refused += 1
+        log.debug("a TCP device was not admitted", remote_address=self.remote_address, reason=reason)
+        self.finish(reason)
+
+    # Packets
+
+    def _take(self, link: DeviceLink, data: bytes) -> None:
+        line_end_due, self._line_end_due = self._line_end_due, False
+        if (line_end_due and data in LINE_ENDS) or data in self._around.heartbeats:
+            return
+        if data.rstrip(b"\r\n") == self._registered:
+            return  # many devices send it again to say that they are there
+        self._around.counters.messages_received += 1
+        platform, stream = self._around.log_in.platform, link.definition.compiled.tcp_stream
+        if stream is None:
+            self.finish(NO_STREAM)
+            return
+        try:
+            outcome = platform.streams.report(link, stream, data)
+        except InvalidInput as exc:
+            platform.device_logs.rejected(link.device, f"data/{stream}", exc.message, exc.errors, data)
+            return
+        except Unavailable:
+            self.finish("what was sent cannot be kept now")
+            return
+        if outcome.commit is not None:
+            self._unkept += 1
+            outcome.commit.on_done(self._kept)
+        self._hold_back()
+
+    def _kept(self, error: Exception | None) -> None:
+        self._unkept -= 1
+        if error is not None:
+            self.finish("what was sent cannot be kept now")
+        elif self._unkept <= UNKEPT_LIMIT:
+            self.resume(_UNKEPT)
+
+    def _hold_back(self) -> None:
+        """Stops reading where more would only pile up."""
+        relief = self._around.relief
+        if relief.congested and not self.paused_for(_CONGESTED):
+            self.pause(_CONGESTED)
+            relief.on_relief(lambda: self.resume(_CONGESTED))
+        if self._unkept > UNKEPT_LIMIT:
+            self.pause(_UNKEPT)
+
+    # The end
+
+    def late(self, timer: SilenceTimer) -> None:
+        """Nothing was heard for too long."""
+        if self._admission is None:
+            self._turn_away("no registration packet came in time")
+        elif self.paused_for(_OURS):
+            self._timer.start(self._timer.patience_s)
+        else:
+            self.finish("nothing was heard for too long")
+
+    def close(self, reason_code: ReasonCode, reason: str) -> None:
+        """Ends the connection; there is no way to tell the device why."""
+        self.finish(reason)
+
+    def shut_down(self) -> None:
+        """The server ends."""
+        self.finish("the server is shutting down")
+
+    def finish(self, reason: str) -> None:
+        """Writes what was collected, then closes. Calling again does nothing."""
+        self._timer.stop()
+        self.end(reason)
+
+
+class TcpDownlink:
+    """What is sent to one device: the bytes of its stream, and nothing else."""
+
+    __slots__ = ("_around", "_client", "admission")
+
+    def __init__(self, client: TcpClient, admission: Admission, around: TcpSurroundings) -> None:
+        self._client = client
+        self._around = around
+        self.admission = admission
+
+    def data(self, message: DataSent) -> None:
+        """The bytes as they are."""
+        if message.identifier == self.admission.link.definition.compiled.tcp_stream:
+            self._around.counters.messages_sent += 1
+            self._client.write(message.payload)
+            self._client.flush()
+
+    def push(self, message: AttributesPushed) -> None:
+        """There are no attributes on raw TCP; rules may send data instead."""
+
+    def command(self, message: CommandIssued) -> None:
+        """There are no commands on raw TCP."""
+        self._around.log_in.platform.control.command_failed(
+            message.command_row_id, "the device is connected over TCP, which carries no commands"
+        )
+
+    def command_changed(self, message: CommandChanged) -> None:
+        """Nothing waits for it."""
+
+    def ready(self) -> None:
+        """Nothing waits for it."""
+
+    def below(self, sub_device: SubDevice) -> Downlink | None:
+        return None

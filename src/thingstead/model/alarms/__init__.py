@@ -1,0 +1,1 @@
+"""Alarms, their rules, and the notices of them."""

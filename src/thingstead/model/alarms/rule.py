@@ -1,0 +1,207 @@
+"""An alarm rule: which devices it watches, on what condition, for how long, at which hours, and whom it tells."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.model.alarms.notification import KeptChannel
+
+AlarmLevel = Literal[1, 2, 3]  # 1 普通, 2 严重, 3 紧急
+Op = Literal[">", ">=", "<", "<=", "==", "!=", "between", "change", "inside", "outside"]
+
+DELAY_MS = 30 * 24 * 3600 * 1000  # the longest delay, silence and cool-down
+COUNT = 1_000  # the greatest consecutive count
+CONDITIONS_COUNT = 100  # nodes of the conditions of one rule, all levels together
+CONDITION_DEPTH = 8
+DEVICES_COUNT = 1_000  # chosen in one rule
+NOTIFY_COUNT = 20  # channels and groups of one rule
+HOURS_COUNT = 50  # entries of a schedule
+POLYGON_POINTS = 200
+RULES_COUNT = 10_000  # in a project
+RADIUS_M = 20_000_000.0  # half the way around the Earth
+
+Delay = Annotated[int, Meta(ge=0, le=DELAY_MS)]
+Count = Annotated[int, Meta(ge=1, le=COUNT)]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$", description="`HH:MM`, or `24:00`.")]
+
+
+class _Part(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True,
+    rename={"and_": "and", "or_": "or", "not_": "not", "raise_": "raise", "from_": "from"},
+):  # fmt: skip
+    """A part of a rule: a member that is not known is a mistake, since leaving it aside would change the rule."""
+
+
+class MapPoint(_Part, frozen=True, kw_only=True):
+    """A place: degrees north and east."""
+
+    lat: Annotated[float, Meta(ge=-90, le=90)]
+    lng: Annotated[float, Meta(ge=-180, le=180)]
+
+
+class Circle(_Part, frozen=True, kw_only=True):
+    """All places within a distance."""
+
+    center: MapPoint
+    radius_m: Annotated[float, Meta(gt=0, le=RADIUS_M)]
+
+
+class Condition(_Part, frozen=True, kw_only=True):
+    """One of: a comparison of an attribute (`attribute`, `op`, `value`), a geofence (`attribute`, `op`, and `circle` or
+    `polygon`), silence (`no_data_ms`, of one `attribute` or of the device), absence (`offline_ms`), or `and`, `or`,
+    `not` of other conditions."""
+
+    attribute: Annotated[str, Meta(description="The identifier of an attribute.")] | None = None
+    op: (
+        Annotated[
+            Op,
+            Meta(
+                description="`between` includes both bounds. `change`: the newest value differs from the one before, by"
+                " at least `value` where one is given. `inside` and `outside` are for places (`map_point`)."
+            ),
+        ]
+        | None
+    ) = None
+    value: (
+        bool
+        | int
+        | float
+        | str
+        | Annotated[tuple[int | float, ...], Meta(description="Of `between`: the lowest and the highest value.")]
+        | None
+    ) = None
+    deadband: (
+        Annotated[
+            int | float,
+            Meta(
+                description="How far the value must come back before an alarm without `clear` clears. Of a circle: m."
+            ),
+        ]
+        | None
+    ) = None
+    circle: Circle | None = None
+    polygon: tuple[MapPoint, ...] | None = None
+    no_data_ms: Annotated[int, Meta(ge=1, le=DELAY_MS, description="Nothing arrived for this long.")] | None = None
+    offline_ms: Annotated[int, Meta(ge=1, le=DELAY_MS, description="No live session for this long.")] | None = None
+    and_: tuple["Condition", ...] | None = None
+    or_: tuple["Condition", ...] | None = None
+    not_: "Condition | None" = None
+
+
+class Level(_Part, frozen=True, kw_only=True):
+    """What raises an alarm to a level, and what takes it back."""
+
+    level: AlarmLevel
+    raise_: Condition
+    clear: Condition | None = None  # None: when raise_, less its deadbands, no longer holds
+
+
+class Hours(_Part, frozen=True, kw_only=True):
+    """Hours of some days of the week. Where `to` is not after `from`, they end on the next day."""
+
+    days: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=7)], ...], Meta(description="1 Monday to 7 Sunday; empty: every day.")
+    ] = ()
+    from_: TimeOfDay
+    to: TimeOfDay
+
+
+class Schedule(_Part, frozen=True, kw_only=True):
+    """When a rule may raise. An alarm that is open clears at any hour."""
+
+    timezone: Annotated[str, Meta(max_length=64, description="`+08:00`, or a name such as `Asia/Shanghai`.")] = "+00:00"
+    hours: tuple[Hours, ...]
+
+
+class RuleBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What decides: everything of a rule that evaluation depends on."""
+
+    levels: tuple[Level, ...]
+    raise_delay_ms: Delay = 0
+    clear_delay_ms: Delay = 0
+    raise_count: Count = 1
+    clear_count: Count = 1
+    cool_down_ms: Delay = 0
+    schedule: Schedule | None = None
+
+
+class AlarmRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule as it is kept. Its source is a device type or chosen devices, never both."""
+
+    id: str
+    project_id: str
+    name: str
+    descr: str = ""
+    type_id: str | None = None
+    device_ids: tuple[str, ...] = ()
+    enabled: bool = True
+    disabled_devices: tuple[str, ...] = ()  # devices of the source for which it is switched off
+    body: RuleBody
+    channels: tuple[KeptChannel, ...] = ()  # of its own, in the order given
+    group_ids: tuple[str, ...] = ()  # notification groups that it tells, in the order given
+    failing: str = ""  # why it cannot be evaluated on some device, as far as the store was told
+    create_time: int  # ms
+    update_time: int  # ms
+
+
+class RuleWarning(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule was saved, and an attribute that it reads is perhaps not what was meant."""
+
+    attribute: str
+    message: str
+
+
+class AlarmRuleFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rules a list shows; unset members do not narrow it."""
+
+    type_id: str | None = None
+    device_id: str | None = None  # rules that watch this device, also by its type
+    enabled: bool | None = None
+    failing: bool | None = None
+
+
+class RuleStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What the alarms of a rule add up to."""
+
+    raised_total: int = 0
+    cleared_total: int = 0
+    open_total: int = 0
+    acknowledged_total: int = 0  # of the open ones
+    raised_last_day: int = 0
+    last_raised_at: int | None = None  # ms
+    last_cleared_at: int | None = None  # ms
+    mean_open_ms: int | None = None  # of those that were cleared
+
+
+def walk(condition: Condition) -> "list[Condition]":
+    """A condition and everything below it, parents first."""
+    found = [condition]
+    for each in found:
+        found.extend(each.and_ or ())
+        found.extend(each.or_ or ())
+        if each.not_ is not None:
+            found.append(each.not_)
+    return found
+
+
+def leaves(body: RuleBody) -> list[Condition]:
+    """Every condition of a rule that is not made of others."""
+    return [
+        each
+        for level in body.levels
+        for root in (level.raise_, level.clear)
+        if root is not None
+        for each in walk(root)
+        if each.and_ is None and each.or_ is None and each.not_ is None
+    ]
+
+
+def attributes_of(body: RuleBody) -> frozenset[str]:
+    """The identifiers of the attributes that a rule reads."""
+    return frozenset(leaf.attribute for leaf in leaves(body) if leaf.attribute is not None)
+
+
+def plain(part: msgspec.Struct) -> Any:
+    """A part of a rule as JSON shows it."""
+    return msgspec.to_builtins(part)

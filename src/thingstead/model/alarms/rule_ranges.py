@@ -1,0 +1,49 @@
+"""Which numbers fulfill a comparison, to tell conditions that exclude or contain each other."""
+
+from math import inf
+from typing import Any, NamedTuple
+
+from thingstead.model.alarms.rule import Condition
+
+
+class Range(NamedTuple):
+    """Numbers between two bounds; the bounds belong to it unless they are open."""
+
+    low: float
+    low_open: bool
+    high: float
+    high_open: bool
+
+    def meets(self, other: "Range") -> "Range":
+        """The numbers that belong to both."""
+        low = max((self.low, self.low_open), (other.low, other.low_open))
+        high = min((self.high, not self.high_open), (other.high, not other.high_open))
+        return Range(*low, high[0], not high[1])
+
+    @property
+    def empty(self) -> bool:
+        return self.low > self.high or (self.low == self.high and (self.low_open or self.high_open))
+
+
+EVERYTHING = Range(-inf, False, inf, False)
+
+
+def range_of(condition: Condition) -> Range | None:
+    """The numbers for which a comparison holds; None where it is none of numbers, or they are no range."""
+    value: Any = condition.value
+    if condition.op == "between" and isinstance(value, tuple) and len(value) == 2:
+        return Range(value[0], False, value[1], False)
+    if not is_number(value):
+        return None
+    return {
+        ">": Range(value, True, inf, False),
+        ">=": Range(value, False, inf, False),
+        "<": Range(-inf, False, value, True),
+        "<=": Range(-inf, False, value, False),
+        "==": Range(value, False, value, False),
+    }.get(condition.op or "")
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number; true and false are none."""
+    return type(value) is int or type(value) is float

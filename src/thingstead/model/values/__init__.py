@@ -1,0 +1,1 @@
+"""Attribute values: function definitions, and the checks of reported values against them."""

@@ -1,0 +1,242 @@
+"""Checks attribute values against a type's function definition (wire reference §9.2, §9.3).
+
+What breaks a definition is refused with its reason; attributes that the type does not define are accepted as they are.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from thingstead.errors import FieldError
+from thingstead.model.device_type import AttributeDefinition, Functions
+from thingstead.model.report import Source
+from thingstead.model.values.quick_checks import QuickCheck, never, quick_check
+from thingstead.model.values.shapes import Shapes
+
+Check = Callable[[Any], Any]  # returns the value to keep; raises Refused
+NUMBERS: frozenset[type] = frozenset({int, float})
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NUMBER_MIN = -(2**63)  # the integers that every store and the wire's msgpack can hold
+NUMBER_MAX = 2**64 - 1
+
+# Which classes of attribute a source may change (wire reference §9.2).
+WRITABLE: dict[Source, frozenset[str]] = {
+    "report": frozenset({"report", "both"}),
+    "push": frozenset({"push", "both"}),
+    "cloud": frozenset({"cloud", "push", "both"}),
+    "import": frozenset({"report", "push", "cloud", "both"}),  # whoever it came from at its time
+}
+REFUSED_CLASS: dict[Source, str] = {
+    "report": "is not reported by the device (its attr_type is {})",
+    "push": "is not pushed to the device (its attr_type is {})",
+    "cloud": "is not changed in the cloud (its attr_type is {})",
+}
+
+
+class Refused(Exception):
+    """Why a value breaks its definition."""
+
+
+@lru_cache(maxsize=8192)
+def valid_identifier(identifier: str) -> bool:
+    """Whether this may name an attribute, event, command or stream: 1 to 64 letters, digits, ``_`` and ``-``."""
+    return IDENTIFIER.fullmatch(identifier) is not None
+
+
+def number_bounds(options: dict[str, Any]) -> tuple[float, float]:
+    """``min`` and ``max``; infinite where there is none."""
+    low, high = options.get("min"), options.get("max")
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+def number_check(options: dict[str, Any]) -> Check:
+    """Any JSON number within ``min`` and ``max``, both inclusive."""
+    low, high = number_bounds(options)
+
+    def check(value: Any) -> Any:
+        if type(value) not in NUMBERS:
+            raise Refused("must be a number")
+        if value < low:
+            raise Refused(f"{value} is below the minimum {low}")
+        if value > high:
+            raise Refused(f"{value} is above the maximum {high}")
+        return value
+
+    return check
+
+
+def _text(value: Any) -> Any:
+    if type(value) is not str:
+        raise Refused("must be a text")
+    return value
+
+
+SWITCH_WORDS = {"ON": True, "OFF": False}
+
+
+def _switch(value: Any) -> bool:
+    """A boolean; 1, 0, "ON" and "OFF" are understood and kept as booleans."""
+    if value is True or value is False:
+        return value
+    if type(value) is int and value in (0, 1):
+        return value == 1
+    if type(value) is str:
+        known = SWITCH_WORDS.get(value.upper())
+        if known is not None:
+            return known
+    raise Refused("must be true, false, 1, 0, ON or OFF")
+
+
+def enum_check(options: dict[str, Any]) -> Check:
+    """One of the texts in ``items``; any text where the definition lists none."""
+    allowed = frozenset(item["value"] for item in options.get("items", ()))
+
+    def check(value: Any) -> Any:
+        if type(value) is not str:
+            raise Refused("must be a text")
+        if allowed and value not in allowed:
+            raise Refused(f"{value!r:.80} is not one of the enum's items")
+        return value
+
+    return check
+
+
+def _object(value: Any) -> Any:
+    if type(value) is not dict:
+        raise Refused("must be an object")
+    return value
+
+
+def _list(value: Any) -> Any:
+    if type(value) is not list:
+        raise Refused("must be a list")
+    return value
+
+
+def _object_or_list(value: Any) -> Any:
+    if type(value) is not dict and type(value) is not list:
+        raise Refused("must be an object or a list")
+    return value
+
+
+def _map_point(value: Any) -> Any:
+    _object(value)
+    for member, limit in (("lat", 90), ("lng", 180)):
+        degrees = value.get(member)
+        if type(degrees) is not float and type(degrees) is not int:
+            raise Refused(f"{member} must be a number")
+        if not -limit <= degrees <= limit:
+            raise Refused(f"{member} must be between -{limit} and {limit}")
+    return value
+
+
+def value_check(data_type: str, options: dict[str, Any]) -> Check:
+    """The check of one data type with its options."""
+    if data_type == "number":
+        return number_check(options)
+    if data_type == "enum":
+        return enum_check(options)
+    return {
+        "text": _text,
+        "switch": _switch,
+        "object": _object,
+        "list": _list,
+        "map_point": _map_point,
+        "map_circle": _object,
+        "map_polygon": _object_or_list,
+        "daily_timer": _object_or_list,
+    }[data_type]
+
+
+def _class_refusal(source: Source, attr_type: str) -> Check:
+    reason = REFUSED_CLASS[source].format(attr_type)
+
+    def check(value: Any) -> Any:
+        raise Refused(reason)
+
+    return check
+
+
+def _check_of(source: Source, attribute: AttributeDefinition) -> Check:
+    if attribute.attr_type not in WRITABLE[source]:
+        return _class_refusal(source, attribute.attr_type)
+    return value_check(attribute.data_type, attribute.data_options)
+
+
+class _SourceChecks:
+    """The checks of what comes from one source."""
+
+    __slots__ = ("_attributes", "_checks", "_source", "quick")
+
+    def __init__(self, source: Source, attributes: Iterable[AttributeDefinition]) -> None:
+        self._source = source
+        self._attributes = {attribute.identifier: attribute for attribute in attributes}
+        self._checks = {name: _check_of(source, attribute) for name, attribute in self._attributes.items()}
+        self.quick = Shapes(self._quick_check)
+
+    def _quick_check(self, identifiers: tuple[str, ...]) -> QuickCheck:
+        defined = [self._attributes[name] for name in identifiers if name in self._attributes]
+        if not all(attribute.attr_type in WRITABLE[self._source] for attribute in defined):
+            return never
+        if not all(name in self._attributes or valid_identifier(name) for name in identifiers):
+            return never
+        definitions = {each.identifier: (each.data_type, each.data_options) for each in defined}
+        return quick_check(definitions, others=len(defined) < len(identifiers))
+
+    def check(self, attributes: dict[str, Any]) -> tuple[FieldError, ...]:
+        if self.quick.of(attributes)(attributes):
+            return ()
+        refused: list[FieldError] = []
+        for identifier, value in attributes.items():
+            check = self._checks.get(identifier)
+            try:
+                if check is not None:
+                    attributes[identifier] = check(value)  # no change of size: safe while iterating
+                elif not valid_identifier(identifier):
+                    raise Refused("an identifier is 1 to 64 letters, digits, _ and -")
+                elif value is None:
+                    raise Refused("null is no value")
+            except Refused as exc:
+                refused.append(FieldError(identifier[:64], str(exc)))
+                attributes[identifier] = Refused
+        for identifier in [identifier for identifier, value in attributes.items() if value is Refused]:
+            del attributes[identifier]
+        return tuple(refused)
+
+
+class CompiledFunctions:
+    """A function definition made ready for the hot path: one check per attribute and source."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._checks = {source: _SourceChecks(source, functions.attributes) for source in WRITABLE}
+        # The function that tells of a report with these attributes, as :func:`quick_check` makes it.
+        self.quick_report_check = self._checks["report"].quick.of
+        self.events = {event.identifier: event for event in functions.events}
+        self.commands = {command.identifier: command for command in functions.commands}
+        self.streams = {stream.identifier: stream for stream in functions.streams}
+        self.tcp_stream = next((stream.identifier for stream in functions.streams if stream.tcp), None)
+
+    def check(self, attributes: dict[str, Any], source: Source) -> tuple[FieldError, ...]:
+        """Takes out of ``attributes`` what may not be kept, puts normal forms in (``"ON"`` becomes true), and returns
+        a refusal for each member taken out, in their order."""
+        return self._checks[source].check(attributes)
+
+
+UNDEFINED = CompiledFunctions(Functions())  # of a device without a type: everything is accepted
+
+
+def check_params(parameters: Iterable[Any], params: Any) -> tuple[FieldError, ...]:
+    """Checks the defined parameters of an event or command that are present (wire reference §9.4: strictly typed)."""
+    if not isinstance(params, dict):
+        return (FieldError("params", "must be an object"),)
+    refused = []
+    for parameter in parameters:
+        if parameter.identifier in params:
+            try:
+                value_check(parameter.data_type, parameter.data_options)(params[parameter.identifier])
+            except Refused as exc:
+                refused.append(FieldError(f"params.{parameter.identifier}", str(exc)))
+    return tuple(refused)

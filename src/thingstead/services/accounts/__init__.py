@@ -1,0 +1,1 @@
+"""Who may call the API: applications, administrators, tokens, passwords, failed log-ins."""

@@ -1,0 +1,169 @@
+"""Who may call the Project API: the applications and the administrators of a project."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from thingstead.clock import Clock
+from thingstead.errors import Conflict, InvalidInput, NotFound
+from thingstead.model import ids, limits
+from thingstead.model.limits import Problems
+from thingstead.model.project import Administrator, Application, Tags
+from thingstead.services.accounts.passwords import Passwords
+from thingstead.services.accounts.tokens import hash_secret
+from thingstead.storage.base import Store
+
+
+class NewApplication(NamedTuple):
+    """An application with its SecretKey, which is not kept and cannot be shown again."""
+
+    application: Application
+    secret_key: str
+
+
+class AdministratorChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to change about an administrator; unset members stay as they are."""
+
+    name: str | UnsetType = UNSET
+    email: str | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET  # replaces them all
+
+
+class AccountService:
+    """The verbs of applications and administrators. Removing or resetting one ends its tokens at once."""
+
+    def __init__(self, store: Store, clock: Clock, passwords: Passwords) -> None:
+        self._store = store
+        self._accounts = store.accounts
+        self._clock = clock
+        self._passwords = passwords
+
+    # Applications
+
+    async def list_applications(self, project_id: str) -> list[Application]:
+        """Oldest first."""
+        return await self._accounts.list_applications(project_id)
+
+    async def get_application(self, project_id: str, app_id: str) -> Application:
+        application = await self._accounts.find_application(app_id)
+        if application is None or application.project_id != project_id:
+            raise NotFound("no such application")
+        return application
+
+    async def create_application(self, project_id: str, name: str) -> NewApplication:
+        """Raises Conflict where the project has APPLICATIONS_COUNT of them."""
+        _check_name(name)
+        if len(await self._accounts.list_applications(project_id)) >= limits.APPLICATIONS_COUNT:
+            raise Conflict(f"a project has at most {limits.APPLICATIONS_COUNT} applications")
+        secret_key = ids.new_secret()
+        application = Application(
+            id=ids.new_id(),
+            project_id=project_id,
+            name=name,
+            access_key=ids.new_access_key(),
+            secret_hash=hash_secret(secret_key),
+            create_time=self._clock.now_ms(),
+        )
+        await self._accounts.create_application(application)
+        return NewApplication(application, secret_key)
+
+    async def rename_application(self, project_id: str, app_id: str, name: str) -> None:
+        _check_name(name)
+        await self._accounts.update_application(project_id, app_id, {"name": name})
+
+    async def reset_application(self, project_id: str, app_id: str) -> NewApplication:
+        """New keys; the old ones and all tokens of the application are void."""
+        application = await self.get_application(project_id, app_id)
+        secret_key = ids.new_secret()
+        changes = {
+            "access_key": ids.new_access_key(),
+            "secret_hash": hash_secret(secret_key),
+            "token_epoch": self._next_epoch(application.token_epoch),
+        }
+        await self._accounts.update_application(project_id, app_id, changes)
+        return NewApplication(msgspec.structs.replace(application, **changes), secret_key)
+
+    async def delete_application(self, project_id: str, app_id: str) -> None:
+        """Raises Conflict for the last one of a project, without which nobody could log in."""
+        await self._accounts.delete_application(project_id, app_id)
+
+    # Administrators
+
+    async def list_administrators(self, project_id: str) -> list[Administrator]:
+        """Oldest first."""
+        return await self._accounts.list_administrators(project_id)
+
+    async def get_administrator(self, project_id: str, admin_id: str) -> Administrator:
+        administrator = await self._accounts.find_administrator(admin_id)
+        if administrator is None or administrator.project_id != project_id:
+            raise NotFound("no such administrator")
+        return administrator
+
+    async def create_administrator(
+        self, project_id: str, account: str, password: str, *, name: str = "", email: str = "", tags: Tags | None = None
+    ) -> Administrator:
+        """Raises Conflict on a taken ``account``, or where the project has ADMINISTRATORS_COUNT of them."""
+        problems = Problems()
+        problems.account(account)
+        problems.password(password)
+        _check_administrator({"name": name, "email": email, "tags": tags or {}}, problems)
+        if len(await self._accounts.list_administrators(project_id)) >= limits.ADMINISTRATORS_COUNT:
+            raise Conflict(f"a project has at most {limits.ADMINISTRATORS_COUNT} administrators")
+        administrator = Administrator(
+            id=ids.new_id(),
+            project_id=project_id,
+            account=account,
+            name=name,
+            email=email,
+            tags=tags or {},
+            password_hash=await self._passwords.hash(password),
+            create_time=self._clock.now_ms(),
+        )
+        await self._accounts.create_administrator(administrator)
+        return administrator
+
+    async def update_administrator(self, project_id: str, admin_id: str, wanted: AdministratorChanges) -> None:
+        members = msgspec.structs.asdict(wanted)
+        changes = {name: value for name, value in members.items() if value is not UNSET}
+        if not changes:
+            raise InvalidInput.field("body", "at least one of name, email, tags is required")
+        _check_administrator(changes, Problems())
+        await self._accounts.update_administrator(project_id, admin_id, changes)
+
+    async def set_administrator_password(self, project_id: str, admin_id: str, password: str) -> None:
+        """Also ends the administrator's tokens."""
+        problems = Problems()
+        problems.password(password)
+        problems.refuse()
+        administrator = await self.get_administrator(project_id, admin_id)
+        changes = {
+            "password_hash": await self._passwords.hash(password),
+            "token_epoch": self._next_epoch(administrator.token_epoch),
+        }
+        await self._accounts.update_administrator(project_id, admin_id, changes)
+
+    async def delete_administrator(self, project_id: str, admin_id: str) -> None:
+        """Raises Conflict for the last one of a project."""
+        await self._accounts.delete_administrator(project_id, admin_id)
+
+    def _next_epoch(self, epoch: int) -> int:
+        """Later than every epoch so far. Follows the clock, so that two resets at once do not draw the same one."""
+        return max(epoch + 1, self._clock.now_ms())
+
+
+def _check_name(name: str) -> None:
+    problems = Problems()
+    problems.name(name)
+    problems.refuse()
+
+
+def _check_administrator(members: Mapping[str, Any], problems: Problems) -> None:
+    if "name" in members:
+        problems.text("name", members["name"], limits.NAME_LENGTH)
+    if "email" in members:
+        problems.email(members["email"])
+    if "tags" in members:
+        problems.tags(members["tags"])
+    problems.refuse()

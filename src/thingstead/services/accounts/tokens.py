@@ -1,0 +1,191 @@
+"""The AccessTokens of the Project API: who gets one, and whom it stands for.
+
+A token is ``base64url(claims || HMAC-SHA256(secret, claims))`` without padding; the claims are a msgpack array.
+Nothing is stored for it. On every request the rows of its application and its administrator are looked up: they must
+still exist, with the epoch that the token names, so that a removal or a reset ends tokens at once, on every node.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections import OrderedDict
+from typing import NamedTuple
+
+import msgspec
+
+from thingstead.clock import Clock
+from thingstead.config import AccountSettings
+from thingstead.errors import NotAuthenticated, TooManyRequests
+from thingstead.model.project import Administrator, Application
+from thingstead.model.values.unicode_text import account_key
+from thingstead.services.accounts.log_ins import LogIns
+from thingstead.services.accounts.passwords import Passwords
+from thingstead.storage.base import Store
+
+MAC_BYTES = 32
+TOKEN_LENGTH_LIMIT = 512
+VERIFIED_LIMIT = 10_000  # tokens whose signature is remembered as right; over it the least recently used is dropped
+INVALID = "the AccessToken is invalid or has expired"
+
+
+class Caller(NamedTuple):
+    """A caller of the Project API: an application, or an administrator who logged in through one."""
+
+    project_id: str
+    app_id: str
+    admin_id: str | None = None  # None for an application's own token
+
+
+NOBODY = Caller("", "")  # the caller of a public endpoint
+
+
+class _Claims(msgspec.Struct, frozen=True, array_like=True):
+    caller: Caller
+    app_epoch: int
+    admin_epoch: int
+    expires_at: int  # ms
+
+
+class TokenService:
+    """Logs applications and administrators in, and authenticates requests."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        passwords: Passwords,
+        settings: AccountSettings | None = None,
+        log_ins: LogIns | None = None,
+    ) -> None:
+        settings = settings or AccountSettings()
+        self._store = store
+        self._clock = clock
+        self._passwords = passwords
+        self._settings = settings
+        self._log_ins = log_ins or LogIns(clock, settings)
+        self._secret = b""
+        self._verified: OrderedDict[str, _Claims] = OrderedDict()
+        self._decode = msgspec.msgpack.Decoder(_Claims).decode
+
+    @property
+    def remembered(self) -> int:
+        """How many tokens are remembered as rightly signed."""
+        return len(self._verified)
+
+    async def log_in_application(self, app_id: str, access_key: str, secret_key: str, remote_address: str) -> str:
+        """A token for the three keys of an application (``access_token``).
+
+        Raises:
+            NotAuthenticated: without saying which of the three is wrong.
+            TooManyRequests: they are wrong, and too many before them were, from this address. Right ones always pass:
+                they cannot be guessed, and throttling them would let anyone shut an application out.
+        """
+        application = await self._store.accounts.find_application(app_id)
+        known = application or _NO_APPLICATION
+        same_key = hmac.compare_digest(known.access_key.encode(), access_key.encode())
+        same_secret = hmac.compare_digest(known.secret_hash, hash_secret(secret_key))
+        if application is None or not (same_key and same_secret):
+            self._log_ins.applications.failed(remote_address, "" if application is None else application.id)
+            raise NotAuthenticated("app_id, access_key or secret_key is wrong")
+        return await self._issue(application, None)
+
+    async def log_in_administrator(self, app_id: str, account: str, password: str, remote_address: str) -> str:
+        """A token for an administrator's password (``admin_login``), through one of the project's applications.
+
+        Raises:
+            NotAuthenticated: without saying which of the three is wrong.
+            TooManyRequests: too many failures of this account from this address; or, unless it logged in from here
+                before, from this address or of this account at all.
+        """
+        application = await self._store.accounts.find_application(app_id)
+        subject = f"{application.project_id if application else app_id}\0{account_key(account)}"
+        attempt = self._log_ins.administrators.begin(subject, remote_address)
+        administrator = None
+        if application is not None:
+            project_id = application.project_id
+            administrator = await self._store.accounts.find_administrator_by_account(project_id, account)
+        password_hash = administrator.password_hash if administrator else None
+        try:
+            right = await self._passwords.verify(password_hash, password, known=attempt.known)
+        except TooManyRequests:
+            attempt.take_back()
+            raise
+        if application is None or administrator is None or not right:
+            # An account that does not exist is not named: people type passwords there.
+            attempt.failed(f"{administrator.project_id}/{account}" if administrator else "")
+            raise NotAuthenticated("app_id, account or password is wrong")
+        attempt.succeeded()
+        return await self._issue(application, administrator)
+
+    async def renew_secret(self) -> None:
+        """Draws another secret that signs tokens: every token of every project ends. Another node goes on with the old
+        one until it is restarted."""
+        await self._store.projects.renew_server_secret("token")
+        self._secret = b""
+        self._verified.clear()
+
+    async def authenticate(self, token: str) -> Caller:
+        """Whom a token stands for; NotAuthenticated where it is not valid now."""
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = await self._verify(token)
+        else:
+            self._verified.move_to_end(token)
+        if claims.expires_at <= self._clock.now_ms():
+            raise NotAuthenticated(INVALID)
+        caller = claims.caller
+        application = await self._store.accounts.find_application(caller.app_id)
+        if application is None or application.token_epoch != claims.app_epoch:
+            raise NotAuthenticated(INVALID)
+        if caller.admin_id is not None:
+            administrator = await self._store.accounts.find_administrator(caller.admin_id)
+            if administrator is None or administrator.token_epoch != claims.admin_epoch:
+                raise NotAuthenticated(INVALID)
+        return caller
+
+    async def _issue(self, application: Application, administrator: Administrator | None) -> str:
+        life_s = self._settings.admin_token_life_s if administrator else self._settings.access_token_life_s
+        claims = _Claims(
+            caller=Caller(application.project_id, application.id, administrator.id if administrator else None),
+            app_epoch=application.token_epoch,
+            admin_epoch=administrator.token_epoch if administrator else 0,
+            expires_at=self._clock.now_ms() + life_s * 1000,
+        )
+        signed = msgspec.msgpack.encode(claims)
+        token = signed + await self._mac(signed)
+        return base64.urlsafe_b64encode(token).rstrip(b"=").decode("ascii")
+
+    async def _verify(self, token: str) -> _Claims:
+        if len(token) > TOKEN_LENGTH_LIMIT or not token.isascii():
+            raise NotAuthenticated(INVALID)
+        try:
+            raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        except binascii.Error:
+            raise NotAuthenticated(INVALID) from None
+        signed, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
+        if not hmac.compare_digest(mac, await self._mac(signed)):
+            raise NotAuthenticated(INVALID)
+        try:
+            claims = self._decode(signed)
+        except msgspec.DecodeError:  # signed by us, in the form of another release
+            raise NotAuthenticated(INVALID) from None
+        self._verified[token] = claims
+        if len(self._verified) > VERIFIED_LIMIT:
+            self._verified.popitem(last=False)
+        return claims
+
+    async def _mac(self, signed: bytes) -> bytes:
+        if not self._secret:
+            self._secret = await self._store.projects.server_secret("token")
+        return hmac.digest(self._secret, signed, "sha256")
+
+
+def hash_secret(secret: str) -> bytes:
+    """What is kept of a random secret: its SHA-256. Enough, since it has 238 random bits and needs no slow hash."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+_NO_APPLICATION = Application(
+    id="", project_id="", name="", access_key="-" * 20, secret_hash=bytes(MAC_BYTES), create_time=0
+)

@@ -1,0 +1,239 @@
+"""A device with its rules at work: what the store knows of it, brought into memory, and what is decided, as rows."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+import structlog
+
+from thingstead.model.alarms.alarm import CLEARED, RAISED, AlarmChange, AlarmLog, KeptState
+from thingstead.model.device import Device
+from thingstead.model.ids import new_id
+from thingstead.model.report import Report
+from thingstead.rules.book import NO_RULES, RuleBook
+from thingstead.rules.decision import Decision
+from thingstead.rules.evaluation import LevelState, RuleState, idle_state, level_of, next_due
+from thingstead.rules.facts import ALWAYS_ONLINE, NEVER, Facts, Moment
+from thingstead.rules.monitor import FAR, DeviceMonitor
+from thingstead.rules.rule import CompiledRule
+from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.alarms")
+
+PREVIOUS_POINTS = 2  # of a series: the current value and the one before it
+
+_encode_state = msgspec.msgpack.Encoder().encode
+_decode_state = msgspec.msgpack.Decoder(RuleState).decode
+
+
+class DeviceWatch:
+    """One device under watch. Everyone who reports for it shares the object."""
+
+    __slots__ = (
+        "__weakref__",
+        "_monitor",
+        "alarm_ids",
+        "armed",
+        "device",
+        "held",
+        "online",
+        "scheduled",
+        "stale",
+    )
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self._monitor: DeviceMonitor | None = None  # made where a rule concerns it: most devices have none
+        self.armed = False  # whether any rule concerns it
+        self.held: list[Report] | None = None  # reports that wait until the device has been read
+        self.stale = False  # what is in memory is not what is on disk, since a commit failed
+        self.alarm_ids: dict[str, str] = {}  # of the open alarms, by rule id
+        self.online = False  # as it was when it was loaded
+        self.scheduled = FAR  # ms of the server: when it will be looked at if nothing arrives
+
+    @property
+    def monitor(self) -> DeviceMonitor:
+        """Its rules at work."""
+        if self._monitor is None:
+            self._monitor = DeviceMonitor(self.device.id, NO_RULES, Facts(self.device.create_time), {})
+        return self._monitor
+
+    def retarget(self, book: RuleBook, reset: Collection[str], reason: str, now: int) -> list[AlarmChange]:
+        """Takes over the rules that concern the device now. Alarms of others, and of those to begin anew with, are
+        cleared with the reason."""
+        before = self.monitor.book.records
+        ended = [rule_id for rule_id in before if rule_id not in book.records or rule_id in reset]
+        changes = []
+        for rule_id in ended:
+            rule = before[rule_id].rule
+            state = self.monitor.states.pop(rule_id, None)
+            level = level_of(rule, state) if state is not None else 0
+            message = self.close_message(rule_id, rule.name, level or 1, reason, now)
+            if state is not None or message is not None:
+                changes.append(
+                    AlarmChange(
+                        project_id=self.device.project_id,
+                        device_id=self.device.id,
+                        rule_id=rule_id,
+                        state=None,
+                        messages=() if message is None else (message,),
+                    )
+                )
+        self.monitor.take_over(book, self.monitor.states)
+        self.armed = bool(book)
+        self.scheduled = FAR
+        return changes
+
+    def changes(self, decisions: Iterable[Decision], now: int) -> list[AlarmChange]:
+        """The rows of some decisions; opens and closes alarms in memory."""
+        return [
+            AlarmChange(
+                project_id=self.device.project_id,
+                device_id=self.device.id,
+                rule_id=decision.rule.id,
+                state=None if decision.state is None else _encode_state(decision.state),
+                due_at=decision.due,
+                messages=tuple(self._messages(decision, now)),
+            )
+            for decision in decisions
+        ]
+
+    def _messages(self, decision: Decision, now: int) -> Iterable[AlarmLog]:
+        rule = decision.rule
+        for transition, conditions, attributes in decision.occurrences:
+            message_id = new_id() + new_id()
+            if not transition.before:
+                self.alarm_ids[rule.id] = message_id
+            alarm_id = self.alarm_ids.get(rule.id, message_id)
+            if not transition.level:
+                self.alarm_ids.pop(rule.id, None)
+            info = {
+                "rule_id": rule.id, "rule_name": rule.name, "conditions": conditions, "attributes": attributes,
+            }  # fmt: skip
+            yield AlarmLog(
+                id=message_id,
+                alarm_id=alarm_id,
+                project_id=self.device.project_id,
+                device_id=self.device.id,
+                rule_id=rule.id,
+                alarm_status=RAISED if transition.level else CLEARED,
+                alarm_level=transition.level or transition.before,
+                alarm_info=info,
+                ts=transition.at,
+                create_time=now,
+            )
+
+    def close_message(self, rule_id: str, rule_name: str, level: int, reason: str, now: int) -> AlarmLog | None:
+        """The message that clears the open alarm of a rule for a reason of ours; None where none is open."""
+        alarm_id = self.alarm_ids.pop(rule_id, None)
+        if alarm_id is None:
+            return None
+        info = {"rule_id": rule_id, "rule_name": rule_name, "conditions": [], "attributes": {}, "reason": reason}
+        return AlarmLog(
+            id=new_id() + new_id(),
+            alarm_id=alarm_id,
+            project_id=self.device.project_id,
+            device_id=self.device.id,
+            rule_id=rule_id,
+            alarm_status=CLEARED,
+            alarm_level=level,
+            alarm_info=info,
+            ts=max(0, now + self._offset_of(rule_id)),
+            create_time=now,
+        )
+
+    def _offset_of(self, rule_id: str) -> int:
+        """The clock of what a rule reads against the server's, ms."""
+        record = self.monitor.book.records.get(rule_id)
+        return self.monitor.facts.offset if record is None else self.monitor.moment_of(record.rule).offset
+
+    async def load(self, store: Store, book: RuleBook) -> list[str]:
+        """Begins with what is on disk. Returns the rules of which something is kept although they do not concern the
+        device any more. What follows from the time that has passed is for :meth:`catch_up`."""
+        facts = Facts(self.device.create_time)
+        newest_uplink = await self._load_values(store, facts, book)
+        kept = await store.alarms.states(self.device.id)
+        self.alarm_ids = {each.rule_id: each.alarm_id for each in kept if each.alarm_id is not None}
+        states = {
+            each.rule_id: _consistent(each, book.records[each.rule_id].rule)
+            for each in kept
+            if each.rule_id in book.records
+        }
+        if book.absences:
+            known = max((state.offline_since for state in states.values()), default=NEVER)
+            facts.offline_since = known if known != NEVER else newest_uplink
+        self.monitor.facts = facts
+        due = {each.rule_id: each.due_at for each in kept if each.due_at is not None}
+        self.monitor.take_over(book, states, _moments(book, states, facts, due))
+        self.armed = bool(book)
+        self.scheduled = FAR
+        return [each.rule_id for each in kept if each.rule_id not in book.records]
+
+    def catch_up(self, now: int) -> list[Decision]:
+        """What follows from the present values, and from the time that has passed since they came."""
+        ahead = self.monitor.facts.data_at - now
+        if ahead > 0:  # it was heard of when the server's clock showed more
+            self.monitor.set_back(now, ahead)
+        decisions = self.monitor.look(now)
+        if self.monitor.book.absences:
+            since = ALWAYS_ONLINE if self.online else self.monitor.facts.offline_since or now
+            decisions += self.monitor.presence(since, now)
+        return decisions
+
+    async def _load_values(self, store: Store, facts: Facts, book: RuleBook) -> int:
+        """Values and times into ``facts``; returns when the device was last heard, by the server's clock."""
+        current = await store.history.current(self.device.number)
+        for identifier, kept in current.items():
+            facts.values[identifier] = kept.value
+            facts.times[identifier] = kept.ts
+        facts.newest = max(facts.times.values(), default=NEVER)
+        for identifier in book.changes & current.keys():
+            points = await store.history.series(
+                self.device.number, identifier, 0, current[identifier].ts, offset=0, limit=PREVIOUS_POINTS
+            )
+            if len(points) == PREVIOUS_POINTS:
+                facts.previous[identifier] = points[1].value
+        view = await store.devices.get_view(self.device.project_id, self.device.id)
+        reported_at = view.active.get("attributes")
+        if reported_at is not None:
+            # Values that were pushed, or set in the cloud, are newer than the last report. So only a clock that runs
+            # behind is known to be the device's own.
+            facts.offset = min(0, facts.newest - reported_at)
+            facts.data_at = reported_at
+            # When a single attribute was heard of is not kept: as its timestamp says, by the device's clock.
+            for name in book.silences & facts.times.keys():
+                facts.heard[name] = min(facts.times[name] - facts.offset, reported_at)
+        self.online = view.online
+        return max(view.active.values(), default=self.device.create_time)
+
+
+def _moments(
+    book: RuleBook, states: Mapping[str, RuleState], facts: Facts, due: Mapping[str, int]
+) -> dict[str, Moment]:
+    """Where rules with a delay stood in time: that it ends at one instant by the device's timestamps and at another one
+    by the server's clock tells how far they lie apart."""
+    found = {}
+    for rule_id, due_at in due.items():
+        record, state = book.records.get(rule_id), states.get(rule_id)
+        if record is None or state is None or record.rule.timed:
+            continue
+        at = max(level.since for level in state.levels)
+        ends = next_due(record.rule, state, facts, at)
+        if ends is not None:
+            found[rule_id] = Moment(at, ends - due_at)
+    return found
+
+
+def _consistent(kept: KeptState, rule: CompiledRule) -> RuleState:
+    """The state of a rule, with an alarm that is open in it exactly where one is open on disk."""
+    state = idle_state(rule)
+    if kept.state is not None:
+        try:
+            state = _decode_state(kept.state)
+        except msgspec.MsgspecError as exc:
+            log.error("the state of an alarm rule cannot be read", rule=rule.id, error=str(exc))
+    if len(state.levels) != len(rule.levels):
+        state = idle_state(rule)
+    if (level_of(rule, state) > 0) is (kept.alarm_id is not None):
+        return state
+    levels = tuple(LevelState(on=level.level == kept.alarm_level) for level in rule.levels)
+    return RuleState(levels, state.cleared_at, state.offline_since)

@@ -1,0 +1,229 @@
+"""When a rule would have raised and cleared: replays it over stored history, by the functions that evaluate reports."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from thingstead.clock import Clock
+from thingstead.errors import InvalidInput, NotFound, TooManyRequests
+from thingstead.model import limits
+from thingstead.model.alarms.alarm import CLEARED, RAISED
+from thingstead.model.alarms.rule import AlarmRule, attributes_of
+from thingstead.model.alarms.rule_form import RuleForm
+from thingstead.model.device import Device
+from thingstead.model.report import SeriesPoint
+from thingstead.rules.book import RuleBook, RuleRecord
+from thingstead.rules.decision import Decision
+from thingstead.rules.facts import NEVER, Facts
+from thingstead.rules.monitor import DeviceMonitor
+from thingstead.rules.rule import CompiledRule
+from thingstead.services.alarms.rules import AlarmRuleService
+from thingstead.storage.base import Store
+
+DEVICES = 100  # replayed in one call
+POINTS = 200_000  # read in one call
+POINTS_PER_READ = 10_000
+ITEMS = 1_000  # shown
+REPORTS_PER_TURN = 100  # taken in, or evaluated, before other work gets its turn
+RUNS_COUNT = 2  # at a time, of different projects: each holds its points in memory
+PROJECT_RUNS_COUNT = 5  # of one project, with those that wait
+DAY_MS = 24 * 3600 * 1000
+Reports = dict[int, list[dict[str, Any]]]  # by timestamp: what came with it, one after the other
+NO_PRESENCE = "Who was online is not kept in history: offline_ms was taken as not holding."
+
+
+class DryRunItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An alarm would have been raised, changed or cleared."""
+
+    device_id: str
+    ts: int  # ms
+    alarm_status: int  # 1 raised, 0 cleared
+    alarm_level: int
+    attributes: dict[str, Any]
+    conditions: list[Any]
+
+
+class DryRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule would have done, by device and in order of time."""
+
+    items: list[DryRunItem]
+    raised_total: int
+    cleared_total: int
+    open_total: int  # still open at the end
+    devices: int  # that were replayed
+    points: int  # that were read
+    complete: bool  # no budget was reached: nothing is left out
+    notes: list[str]
+
+
+class AlarmDryRunService:
+    """Tries rules out."""
+
+    def __init__(self, store: Store, clock: Clock, rules: AlarmRuleService) -> None:
+        self._store = store
+        self._clock = clock
+        self._rules = rules
+        self._places = asyncio.Semaphore(RUNS_COUNT)
+        self._turns: dict[str, asyncio.Lock] = {}  # by project; only those in use
+        self._asked: Counter[str] = Counter()  # runs by project
+
+    async def run(
+        self,
+        project_id: str,
+        rule: RuleForm | str,
+        device_ids: Sequence[str] = (),
+        start_time: int | None = None,
+        end_time: int | None = None,
+    ) -> DryRun:
+        """Replays a rule, given as a form or by its id, from ``start_time`` to ``end_time`` (ms; the last day where not
+        given), on these devices or on the first ones of its source.
+
+        Raises:
+            InvalidInput: names every part of the rule, or of the range, that is impossible.
+            NotFound: no such rule or device.
+            TooManyRequests: too many runs of the project wait.
+        """
+        async with self._turn(project_id):
+            return await self._run(project_id, rule, device_ids, self._range(start_time, end_time))
+
+    async def _run(
+        self, project_id: str, rule: RuleForm | str, device_ids: Sequence[str], span: tuple[int, int]
+    ) -> DryRun:
+        start, end = span
+        if isinstance(rule, str):
+            tried = await self._rules.get(project_id, rule)
+        else:
+            await self._rules.check(project_id, rule)
+            untold = msgspec.structs.replace(rule, notify=())
+            tried = self._rules.rule_of(project_id, "tried", untold, self._clock.now_ms())
+        devices, complete = await self._devices(project_id, tried, device_ids)
+        replay = _Replay(self._store, tried, start, end)
+        for device in devices:
+            await replay.device(device)
+        notes = [NO_PRESENCE] if CompiledRule(tried).absences else []
+        return DryRun(
+            items=replay.items[:ITEMS],
+            raised_total=replay.raised,
+            cleared_total=replay.cleared,
+            open_total=replay.raised - replay.cleared,
+            devices=len(devices),
+            points=replay.points,
+            complete=complete and replay.points < POINTS and len(replay.items) <= ITEMS,
+            notes=notes,
+        )
+
+    @asynccontextmanager
+    async def _turn(self, project_id: str) -> AsyncIterator[None]:
+        """Runs of a project go one after the other, those of projects take turns."""
+        if self._asked[project_id] >= PROJECT_RUNS_COUNT:
+            raise TooManyRequests("too many rules are being tried", retry_after_s=1)
+        self._asked[project_id] += 1
+        try:
+            async with self._turns.setdefault(project_id, asyncio.Lock()), self._places:
+                yield
+        finally:
+            self._asked[project_id] -= 1
+            if not self._asked[project_id]:
+                del self._asked[project_id], self._turns[project_id]
+
+    def _range(self, start_time: int | None, end_time: int | None) -> tuple[int, int]:
+        now = self._clock.now_ms()
+        end = now if end_time is None else min(end_time, now)
+        start = end - DAY_MS if start_time is None else start_time
+        if start > end:
+            raise InvalidInput.field("start_time", "must not be after end_time, nor after the present")
+        if end - start > limits.SERIES_SPAN_MS:
+            raise InvalidInput.field("end_time", "must be at most 30 days after start_time")
+        return start, end
+
+    async def _devices(self, project_id: str, rule: AlarmRule, device_ids: Sequence[str]) -> tuple[list[Device], bool]:
+        if not device_ids:
+            devices = await self._store.alarm_rules.devices_of(rule, None, DEVICES + 1)
+            return devices[:DEVICES], len(devices) <= DEVICES
+        if not all(limits.is_id(device_id) for device_id in device_ids):
+            raise NotFound("no such device")
+        return [await self._store.devices.get(project_id, device_id) for device_id in device_ids[:DEVICES]], True
+
+
+class _Replay:
+    """One rule over a range of time, device after device."""
+
+    def __init__(self, store: Store, rule: AlarmRule, start: int, end: int) -> None:
+        self._store = store
+        self._rule = rule
+        self._start = start
+        self._end = end
+        self.items: list[DryRunItem] = []
+        self.points = self.raised = self.cleared = 0
+
+    async def device(self, device: Device) -> None:
+        rule = CompiledRule(self._rule)
+        names = set(attributes_of(self._rule.body))
+        if any(name is None for name, _ in rule.silences):  # any report ends a silence of the device
+            names |= set(await self._store.history.current(device.number))
+        facts = Facts(device.create_time)
+        reports: Reports = {}
+        for name in sorted(names):
+            await self._read(device, name, facts, reports, previous=name in rule.changes)
+        facts.newest = max(facts.times.values(), default=NEVER)
+        facts.data_at = max(facts.data_at, facts.newest)
+        facts.heard = dict(facts.times)
+        monitor = DeviceMonitor(device.id, RuleBook([RuleRecord(rule)]), facts, {})
+        self._take(device, monitor.look(max(0, self._start)))
+        for number, ts in enumerate(sorted(reports), 1):
+            for attributes in reports[ts]:
+                self._take(device, monitor.report(ts, attributes))
+            if number % REPORTS_PER_TURN == 0:
+                await asyncio.sleep(0)
+        self._take(device, monitor.pass_time(self._end))
+
+    async def _read(self, device: Device, name: str, facts: Facts, reports: Reports, *, previous: bool) -> None:
+        """The points of an attribute in the range, and its value at the beginning."""
+        history, number = self._store.history, device.number
+        if self._start > 0:
+            before = await history.series(number, name, 0, self._start - 1, offset=0, limit=2)
+            if before:
+                facts.values[name], facts.times[name] = before[0].value, before[0].ts
+            if previous and len(before) == 2:
+                facts.previous[name] = before[1].value
+        offset = 0
+        found: list[SeriesPoint] = []  # the newest first; of equal timestamps the last that came
+        while self.points < POINTS:
+            limit = min(POINTS_PER_READ, POINTS - self.points)
+            points = await history.series(number, name, self._start, self._end, offset=offset, limit=limit)
+            found += points
+            self.points += len(points)
+            offset += len(points)
+            if len(points) < limit:
+                break
+        for taken, (ts, same) in enumerate(itertools.groupby(reversed(found), attrgetter("ts")), 1):
+            if taken % REPORTS_PER_TURN == 0:
+                await asyncio.sleep(0)
+            instant = reports.setdefault(ts, [])
+            for number, point in enumerate(same):
+                if number == len(instant):
+                    instant.append({})
+                instant[number][name] = point.value
+
+    def _take(self, device: Device, decisions: Sequence[Decision]) -> None:
+        for decision in decisions:
+            for transition, conditions, attributes in decision.occurrences:
+                self.raised += transition.before == 0
+                self.cleared += transition.level == 0
+                if len(self.items) <= ITEMS:
+                    self.items.append(
+                        DryRunItem(
+                            device_id=device.id,
+                            ts=transition.at,
+                            alarm_status=RAISED if transition.level else CLEARED,
+                            alarm_level=transition.level or transition.before,
+                            attributes=attributes,
+                            conditions=conditions,
+                        )
+                    )

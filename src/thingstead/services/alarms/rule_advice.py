@@ -1,0 +1,69 @@
+"""What is said of a rule that may be saved and yet will not do what was meant, now or since its type has changed."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+from thingstead.errors import NotFound
+from thingstead.model.alarms.rule import AlarmRule, RuleWarning, attributes_of
+from thingstead.model.alarms.rule_checks import check_body
+from thingstead.model.alarms.rule_form import form_of
+from thingstead.model.device_type import AttributeDefinition
+from thingstead.model.limits import Problems
+from thingstead.storage.base import Store
+
+DEVICES_LIMIT = 50  # of a rule, whose attributes are looked at
+
+
+async def definitions_of(
+    store: Store, project_id: str, type_ids: Iterable[str]
+) -> list[Mapping[str, AttributeDefinition]]:
+    """What these types define, by identifier; a type that does not exist is passed over."""
+    found: list[Mapping[str, AttributeDefinition]] = []
+    for type_id in sorted(type_ids):
+        try:
+            device_type = await store.device_types.get(project_id, type_id)
+        except NotFound:
+            continue
+        found.append({each.identifier: each for each in device_type.functions.attributes})
+    return found
+
+
+async def types_of(store: Store, rule: AlarmRule) -> set[str]:
+    """The types of the devices that a rule watches."""
+    if rule.type_id is not None:
+        return {rule.type_id}
+    devices = [await store.devices.find(device_id) for device_id in rule.device_ids]
+    return {device.type_id for device in devices if device is not None and device.type_id is not None}
+
+
+async def what_is_impossible(store: Store, rule: AlarmRule) -> str:
+    """Why a rule that was saved would be refused today, since the definitions of its types have changed; "" where it
+    would not."""
+    problems = Problems()
+    definitions = await definitions_of(store, rule.project_id, await types_of(store, rule))
+    check_body(rule.body, definitions, problems, flat=form_of(rule, ()).flat)
+    if not problems.errors:
+        return ""
+    field, message = problems.errors[0]
+    more = f" (and {len(problems.errors) - 1} more)" if len(problems.errors) > 1 else ""
+    return f"the definition of the device type makes it impossible: {field} {message}{more}"
+
+
+async def never_reported(store: Store, rule: AlarmRule) -> list[RuleWarning]:
+    """A warning for each attribute that a rule reads and none of its devices has ever had."""
+    wanted = set(attributes_of(rule.body))
+    known: set[str] = set()
+    devices = await store.alarm_rules.devices_of(rule, None, DEVICES_LIMIT + 1)
+    for device in devices[:DEVICES_LIMIT]:
+        if wanted <= known:
+            break
+        known |= (await store.history.current(device.number)).keys()
+    for definition in await definitions_of(store, rule.project_id, await types_of(store, rule)):
+        known |= definition.keys() - wanted
+    whose = "none of its devices" if len(devices) <= DEVICES_LIMIT else f"none of its first {DEVICES_LIMIT} devices"
+    warnings = []
+    for name in sorted(wanted - known):
+        near = difflib.get_close_matches(name, sorted(known), n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        warnings.append(RuleWarning(attribute=name, message=f"{whose} has ever reported it{meant}"))
+    return warnings

@@ -1,0 +1,99 @@
+"""The enabled alarm rules of all projects, compiled, and which of them concern a device."""
+
+from collections.abc import Iterable
+
+from thingstead.model.alarms.rule import AlarmRule
+from thingstead.model.device import Device
+from thingstead.rules.book import NO_RULES, RuleBook, RuleRecord
+from thingstead.rules.rule import CompiledRule
+
+
+class RuleLibrary:
+    """Rules by their source. Devices of one type share a book, unless they have rules or exceptions of their own."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, RuleRecord] = {}  # by rule id
+        self._by_type: dict[str, dict[str, RuleRecord]] = {}
+        self._by_device: dict[str, dict[str, RuleRecord]] = {}
+        self._exceptions: dict[str, set[str]] = {}  # rules that are switched off, by device id
+        self._books: dict[str, RuleBook] = {}  # by type id
+        self.absences: set[str] = set()  # rules that ask who is online
+        self.timed_rules: dict[str, set[str]] = {}  # that time alone may bring to raise, by project
+
+    def put(self, rule: AlarmRule) -> bool:
+        """Adds or replaces an enabled rule; whether it must be evaluated from the beginning. What was remembered of its
+        evaluations goes on where nothing changed that they depend on."""
+        known = self.records.get(rule.id)
+        self.drop(rule.id)
+        if known is not None and known.rule.rule.body == rule.body:
+            same_source = (known.rule.rule.type_id, known.rule.rule.device_ids) == (rule.type_id, rule.device_ids)
+            known.rule.name, known.rule.rule = rule.name, rule
+            record, anew = known, not same_source
+        else:
+            record, anew = RuleRecord(CompiledRule(rule)), True
+        self.records[rule.id] = record
+        if record.rule.absences:
+            self.absences.add(rule.id)
+        if record.rule.timed:
+            self.timed_rules.setdefault(rule.project_id, set()).add(rule.id)
+        if rule.type_id is not None:
+            self._by_type.setdefault(rule.type_id, {})[rule.id] = record
+            self._books.pop(rule.type_id, None)
+        for device_id in rule.device_ids:
+            self._by_device.setdefault(device_id, {})[rule.id] = record
+        for device_id in rule.disabled_devices:
+            self._exceptions.setdefault(device_id, set()).add(rule.id)
+        return anew
+
+    def drop(self, rule_id: str) -> None:
+        """Removes a rule; nothing happens where there is none."""
+        record = self.records.pop(rule_id, None)
+        if record is None:
+            return
+        self.absences.discard(rule_id)
+        rule = record.rule.rule
+        timed = self.timed_rules.get(rule.project_id, set())
+        timed.discard(rule_id)
+        if not timed:
+            self.timed_rules.pop(rule.project_id, None)
+        if rule.type_id is not None:
+            _take_out(self._by_type, rule.type_id, rule_id)
+            self._books.pop(rule.type_id, None)
+        for device_id in rule.device_ids:
+            _take_out(self._by_device, device_id, rule_id)
+        for device_id in rule.disabled_devices:
+            off = self._exceptions.get(device_id, set())
+            off.discard(rule_id)
+            if not off:
+                self._exceptions.pop(device_id, None)
+
+    def book_of(self, device: Device) -> RuleBook:
+        """The rules that concern a device."""
+        of_type = self._by_type.get(device.type_id or "", {})
+        own = self._by_device.get(device.id)
+        off = self._exceptions.get(device.id)
+        if own or off:
+            rules = {**of_type, **(own or {})}
+            return RuleBook(record for rule_id, record in rules.items() if rule_id not in (off or ()))
+        if not of_type:
+            return NO_RULES
+        type_id = device.type_id or ""
+        book = self._books.get(type_id)
+        if book is None:
+            book = self._books[type_id] = RuleBook(of_type.values())
+        return book
+
+    def rules_of_type(self, type_id: str) -> list[str]:
+        """The ids of the rules whose source is a device type."""
+        return list(self._by_type.get(type_id, ()))
+
+    def timed(self) -> Iterable[AlarmRule]:
+        """Rules that time alone may bring to raise, on devices of which nothing is kept."""
+        return [record.rule.rule for record in self.records.values() if record.rule.timed or record.rule.hours]
+
+
+def _take_out(shelves: dict[str, dict[str, RuleRecord]], key: str, rule_id: str) -> None:
+    shelf = shelves.get(key, {})
+    shelf.pop(rule_id, None)
+    if not shelf:
+        shelves.pop(key, None)

@@ -1,0 +1,226 @@
+"""Alarm rules: what makes one possible, and what becomes of its alarms when it changes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import Conflict, NotFound
+from thingstead.model import ids, limits
+from thingstead.model.alarms.notification import Channel, KeptChannel
+from thingstead.model.alarms.rule import RULES_COUNT, AlarmRule, AlarmRuleFilter, RuleStatistics, RuleWarning
+from thingstead.model.alarms.rule_checks import check_body
+from thingstead.model.alarms.rule_form import RuleForm, RulePatch, form_of, patched
+from thingstead.model.device import Device, Page
+from thingstead.model.device_type import AttributeDefinition
+from thingstead.model.limits import Problems
+from thingstead.model.messages import AlarmRuleChanged
+from thingstead.rules.schedule import zone
+from thingstead.services.alarms.evaluations import AlarmWatches
+from thingstead.services.alarms.invalidation import RULE_CHANGED
+from thingstead.services.alarms.rule_advice import never_reported
+from thingstead.services.notifications.channels import check_channels, hide_secrets, keep_channels
+from thingstead.storage.base import Store
+
+RULE_REMOVED = "the rule was removed"
+RULE_DISABLED = "the rule was switched off"
+DISABLED_HERE = "the rule was switched off for this device"
+DAY_MS = 24 * 3600 * 1000
+
+
+class AlarmRuleService:
+    """The verbs of alarm rules. A change is on disk when its coroutine returns, and in effect a moment later."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmWatches) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._watches = watches
+
+    async def create(self, project_id: str, form: RuleForm) -> AlarmRule:
+        """Adds a rule. It is evaluated with the present values of all its devices, in the background.
+
+        Raises:
+            InvalidInput: names every part that is impossible or does not exist.
+            Conflict: the project has as many rules as it may.
+        """
+        await self.check(project_id, form)
+        if await self._store.alarm_rules.count(project_id) >= RULES_COUNT:
+            raise Conflict(f"a project has at most {RULES_COUNT} alarm rules")
+        await self._check_room(project_id, form)
+        now = self._clock.now_ms()
+        rule = self.rule_of(project_id, ids.new_id(), form, now)
+        await self._store.alarm_rules.create(rule)
+        self._tell(rule)
+        return rule
+
+    async def get(self, project_id: str, rule_id: str) -> AlarmRule:
+        if not limits.is_id(rule_id):
+            raise NotFound("no such alarm rule")
+        return await self._store.alarm_rules.get(project_id, rule_id)
+
+    async def list_page(self, project_id: str, rule_filter: AlarmRuleFilter, page: Page) -> tuple[list[AlarmRule], int]:
+        """One page, oldest first, and how many match."""
+        return await self._store.alarm_rules.list_page(project_id, rule_filter, page)
+
+    async def update(self, project_id: str, rule_id: str, patch: RulePatch) -> AlarmRule:
+        """Changes the members that are given. Where anything changed that evaluation depends on, open alarms of the
+        rule are cleared, and every device is judged anew; a new name or other people to tell change no alarm.
+
+        Raises:
+            NotFound, InvalidInput: as :meth:`create`.
+        """
+        before = await self.get(project_id, rule_id)
+        form = patched(form_of(before, channels_of(before, hidden=True)), patch)
+        await self.check(project_id, form)
+        now = self._clock.now_ms()
+        rule = self.rule_of(project_id, rule_id, form, now, before)
+        same = (rule.body, rule.type_id, set(rule.device_ids)) == (before.body, before.type_id, set(before.device_ids))
+        if not same:
+            await self._check_room(project_id, form, rule_id)
+        reason = RULE_CHANGED if not same else RULE_DISABLED if before.enabled and not rule.enabled else None
+        if same and rule.enabled:
+            rule = msgspec.structs.replace(rule, failing=before.failing)
+        closed = await self._store.alarm_rules.replace(rule, now, reason)
+        self._tell(rule)
+        self._watches.tell(closed)
+        return rule
+
+    async def delete(self, project_id: str, rule_id: str) -> None:
+        """Removes a rule. Its open alarms are cleared; they stay in the lists."""
+        rule = await self.get(project_id, rule_id)
+        closed = await self._store.alarm_rules.delete(project_id, rule_id, self._clock.now_ms(), RULE_REMOVED)
+        self._tell(rule)
+        self._watches.tell(closed)
+
+    async def enable_for_device(self, project_id: str, rule_id: str, device_id: str, *, enabled: bool) -> None:
+        """Switches a rule off for one device of its source, which clears its alarm there, or on again."""
+        if not limits.is_id(device_id):
+            raise NotFound("no such device")
+        rule = await self.get(project_id, rule_id)
+        reason = None if enabled else DISABLED_HERE
+        now = self._clock.now_ms()
+        closed = await self._store.alarm_rules.set_exception(project_id, rule_id, device_id, now, reason)
+        self._tell(rule)
+        self._watches.tell(closed)
+
+    async def warnings(self, rule: AlarmRule) -> list[RuleWarning]:
+        """What is said to whoever has saved a rule."""
+        return await never_reported(self._store, rule)
+
+    async def statistics(self, project_id: str, rule_id: str) -> RuleStatistics:
+        """What the alarms of a rule add up to."""
+        await self.get(project_id, rule_id)
+        return await self._store.alarm_rules.statistics(project_id, rule_id, self._clock.now_ms() - DAY_MS)
+
+    async def check(self, project_id: str, form: RuleForm) -> None:
+        """Raises InvalidInput that names every part of a rule that is impossible or does not exist."""
+        problems = Problems()
+        problems.name(form.name)
+        problems.descr(form.descr)
+        check_channels(form.notify, problems, "notify", groups=True)
+        definitions = await self._definitions(project_id, form, problems)
+        if form.levels and form.raise_:
+            problems.add("levels", "cannot be combined with raise; use one of them")
+        elif form.levels and form.clear:
+            problems.add("clear", "cannot be combined with levels; each of them has its own")
+        elif not form.levels and not form.raise_:
+            problems.add("raise", "is required")
+        elif len(msgspec.json.encode(form.body())) > limits.RULE_BYTES:
+            problems.add("raise" if form.flat else "levels", f"must have at most {limits.RULE_BYTES:,} bytes as JSON")
+        else:
+            check_body(form.body(), definitions, problems, flat=form.flat)
+        if form.schedule:
+            try:
+                zone(form.schedule.timezone)
+            except ValueError as exc:
+                problems.add("schedule.timezone", str(exc))
+        problems.refuse()
+
+    async def _check_room(self, project_id: str, form: RuleForm, rule_id: str | None = None) -> None:
+        """Raises Conflict where the rules of a source would have more bytes together than every report may cost."""
+        others = await self._store.alarm_rules.source_bytes(project_id, form.type or None, form.devices, rule_id)
+        if others and others + len(msgspec.json.encode(form.body())) > limits.RULES_OF_SOURCE_BYTES:
+            source = "the device type" if form.type else "one of the devices"
+            raise Conflict(
+                f"the rules of {source} would have more than {limits.RULES_OF_SOURCE_BYTES:,} bytes together"
+            )
+
+    async def _definitions(
+        self, project_id: str, form: RuleForm, problems: Problems
+    ) -> Sequence[Mapping[str, AttributeDefinition]]:
+        """What the types of the source define."""
+        if bool(form.type) is bool(form.devices):
+            problems.add("type", "is required, or devices" if not form.type else "cannot be combined with devices")
+            return ()
+        type_ids = {form.type} if form.type else set()
+        for index, device_id in enumerate(form.devices):
+            device = await self._find_device(project_id, device_id)
+            if device is None:
+                problems.add(f"devices[{index}]", "does not exist in the project")
+            elif device.type_id is not None:
+                type_ids.add(device.type_id)
+        found = []
+        for type_id in sorted(each for each in type_ids if each):
+            try:
+                if not limits.is_id(type_id):
+                    raise NotFound("no such device type")
+                device_type = await self._store.device_types.get(project_id, type_id)
+            except NotFound:
+                problems.add("type", "does not exist in the project")
+                continue
+            found.append({each.identifier: each for each in device_type.functions.attributes})
+        return found
+
+    async def _find_device(self, project_id: str, device_id: str) -> Device | None:
+        if not limits.is_id(device_id):
+            return None
+        try:
+            return await self._store.devices.get(project_id, device_id)
+        except NotFound:
+            return None
+
+    def rule_of(
+        self, project_id: str, rule_id: str, form: RuleForm, now: int, before: AlarmRule | None = None
+    ) -> AlarmRule:
+        """The rule that a form which was checked describes.
+
+        Raises:
+            InvalidInput: a channel hides what it never showed.
+        """
+        problems = Problems()
+        channels = keep_channels(form.notify, before.channels if before is not None else (), problems, "notify")
+        problems.refuse()
+        return AlarmRule(
+            id=rule_id,
+            project_id=project_id,
+            name=form.name,
+            descr=form.descr,
+            type_id=form.type or None,
+            device_ids=tuple(dict.fromkeys(form.devices)),
+            enabled=form.enabled,
+            disabled_devices=before.disabled_devices if before is not None else (),
+            body=form.body(),
+            channels=channels,
+            group_ids=tuple(dict.fromkeys(channel.group for channel in form.notify if channel.group is not None)),
+            create_time=before.create_time if before is not None else now,
+            update_time=now,
+        )
+
+    def _tell(self, rule: AlarmRule) -> None:
+        self._bus.publish(AlarmRuleChanged(rule.project_id, rule.id))
+
+
+def channels_of(rule: AlarmRule, *, hidden: bool) -> tuple[Channel, ...]:
+    """Whom a rule tells, as it is written; ``hidden``: without secrets."""
+    own: tuple[KeptChannel, ...] = rule.channels
+    shown = tuple(hide_secrets(each.channel) if hidden else each.channel for each in own)
+    return (*shown, *(Channel(group=group_id) for group_id in rule.group_ids))
+
+
+def plain_rule(rule: AlarmRule) -> dict[str, Any]:
+    """A rule as JSON shows it, without secrets."""
+    form: dict[str, Any] = msgspec.to_builtins(form_of(rule, channels_of(rule, hidden=True)))
+    return form

@@ -1,0 +1,203 @@
+"""Keeps alarms right when nothing is reported: time passes, rules change, devices change, come and go.
+
+Every device that waits for something stands in the agenda by the instant at which its time comes, and is looked at
+then, through the same functions that evaluate reports; it is read from the store if it is not in memory.
+"""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import ThingsteadError
+from thingstead.model.alarms.alarm import Alarm, AlarmChange
+from thingstead.model.alarms.rule import AlarmRule
+from thingstead.model.device import Device
+from thingstead.rules.monitor import FAR
+from thingstead.services.alarms.evaluations import AlarmWatches, check_ready
+from thingstead.services.alarms.invalidation import AlarmNews, handle_each
+from thingstead.services.alarms.rule_advice import what_is_impossible
+from thingstead.services.shared.commits import committed
+from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.alarms")
+
+RULES_PER_READ = 500
+DEVICES_PER_READ = 200
+DEVICES_PER_TURN = 20  # looked at before other work gets its turn
+LONGEST_SLEEP_S = 1.0
+SHORTEST_SLEEP_S = 0.005
+SHELVES_EVERY_MS = 1_000
+
+
+class AlarmEngine:
+    """The rules of every project at work. Until :meth:`start` there are none."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmWatches) -> None:
+        self._store = store
+        self._clock = clock
+        self.watches = watches
+        self._library = watches.library
+        self._agenda = watches.agenda
+        self._news = AlarmNews(store, bus, clock, watches)
+        self._surveys = self._news.surveys
+        self._shelves_at = 0  # ms, when the ends of shelves are looked for again
+        self._wake = watches.trouble
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, *, run: bool = True) -> None:
+        """Reads the rules, and notes what waits for its time. ``run``: also looks, by itself, when that has come."""
+        after = ""
+        while rules := await self._store.alarm_rules.list_enabled(after, RULES_PER_READ):
+            for rule in rules:
+                self._news.put(rule)
+            after = rules[-1].id
+        for due in await self._store.alarms.list_due():
+            self._agenda.put(due.device_id, due.due_at)
+        failing = [record for record in self._library.records.values() if record.rule.rule.failing]
+        for record in failing:
+            record.unsaid = True  # whether it still is, the survey shows
+            record.impossible = await what_is_impossible(self._store, record.rule.rule)
+        first = {rule.id: rule for rule in [*self._library.timed(), *(record.rule.rule for record in failing)]}
+        self._surveys.extend(first.values())
+        if run:
+            self._task = asyncio.create_task(self._run(), name="alarms")
+
+    async def close(self) -> None:
+        """Ends the looking. What waits for its time is on disk."""
+        self._news.close()
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        await self.watches.close()
+
+    async def _run(self) -> None:
+        while not self._closing:
+            idle_s = LONGEST_SLEEP_S  # where it fails
+            try:
+                await self.sweep()
+                idle_s = self._idle_s()
+            except ThingsteadError as exc:
+                log.warning("alarms could not be evaluated; retrying", error=exc.message)
+            except Exception:
+                log.exception("evaluating alarms failed; retrying")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(idle_s):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    def _idle_s(self) -> float:
+        if self._surveys or self.watches.mistrusted:
+            return SHORTEST_SLEEP_S
+        due = self._agenda.next_due()
+        if due is None:
+            return LONGEST_SLEEP_S
+        return min(LONGEST_SLEEP_S, max(SHORTEST_SLEEP_S, (due - self._clock.now_ms()) / 1000))
+
+    async def sweep(self) -> None:
+        """Does all that is due by now. What fails stays due."""
+        failure: Exception | None = None
+        for step in (
+            self._news.take_effect,
+            self._look_at_due,
+            self._read_mistrusted,
+            self._survey_all,
+            self._end_shelves,
+            self._say_failing,
+        ):
+            try:
+                await step()
+            except Exception as exc:  # noqa: BLE001 - raised when the others have had their turn
+                failure = failure or exc
+        if failure is not None:
+            raise failure
+
+    async def _read_mistrusted(self) -> None:
+        await handle_each(self.watches.mistrusted, lambda _, watch: self.watches.read(watch), again=True)
+
+    async def _survey_all(self) -> None:
+        while self._surveys and not self._closing:
+            await self._survey(self._surveys[0])
+            self._surveys.popleft()
+
+    async def _look_at_due(self) -> None:
+        now = self._clock.now_ms()
+        looked_at = 0
+        while not self._closing and (device_id := self._agenda.take(now)) is not None:
+            try:
+                device = await self._store.devices.find(device_id)
+                if device is not None:
+                    await self._look_at(device, now)
+            except ThingsteadError:
+                self._agenda.put(device_id, now)
+                raise
+            except Exception:
+                log.exception("evaluating the alarms of a device failed", device=device_id)
+            looked_at += 1
+            if looked_at % DEVICES_PER_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _look_at(self, device: Device, now: int) -> None:
+        watch = await self.watches.watch(device, keep=False)
+        if watch.armed and not watch.stale:
+            watch.scheduled = FAR
+            self.watches.decide(watch, watch.monitor.pass_time(now), now)
+
+    async def _survey(self, rule: AlarmRule) -> None:
+        """Has every device of a rule in memory once: what follows from its present values is decided then."""
+        after: Device | None = None
+        while devices := await self._store.alarm_rules.devices_of(rule, after, DEVICES_PER_READ):
+            for number, device in enumerate(devices):
+                try:
+                    await self.watches.watch(device, keep=False)
+                except ThingsteadError:
+                    raise
+                except Exception:
+                    log.exception("evaluating the alarms of a device failed", device=device.id)
+                if number % DEVICES_PER_TURN == 0:
+                    await asyncio.sleep(0)
+            if self._closing:
+                return
+            after = devices[-1]
+
+    async def _end_shelves(self) -> None:
+        now = self._clock.now_ms()
+        if now >= self._shelves_at:
+            self._shelves_at = now + SHELVES_EVERY_MS
+            await self._store.alarms.end_shelves(now)
+
+    async def _say_failing(self) -> None:
+        await handle_each(self._news.impossible, self._store.alarm_rules.note_failing)
+        for record in list(self._library.records.values()):
+            if record.unsaid:
+                device_id, reason = next(iter(record.failing.items()), ("", ""))
+                more = f" (and on {len(record.failing) - 1} more devices)" if len(record.failing) > 1 else ""
+                told = record.impossible or (f"on device {device_id}: {reason}{more}" if reason else "")
+                record.unsaid = False
+                try:
+                    await self._store.alarm_rules.note_failing(record.rule.id, told)
+                except BaseException:
+                    record.unsaid = True  # said in the next turn
+                    raise
+
+    async def clear_by_hand(self, alarm: Alarm, reason: str) -> None:
+        """Clears an alarm because a person says so; returns when that is on disk."""
+        device = await self._store.devices.get(alarm.project_id, alarm.device_id)
+        watch = await self.watches.watch(device)
+        check_ready(watch)
+        now = self._clock.now_ms()
+        watch.alarm_ids[alarm.rule_id] = alarm.id
+        message = watch.close_message(alarm.rule_id, alarm.rule_name, alarm.alarm_level, reason, now)
+        cleared = AlarmChange(
+            project_id=alarm.project_id,
+            device_id=alarm.device_id,
+            rule_id=alarm.rule_id,
+            state=None,
+            messages=() if message is None else (message,),
+        )
+        decisions = watch.monitor.clear_by_hand(alarm.rule_id, now)
+        await committed(self.watches.append(watch, [cleared, *watch.changes(decisions, now)]))

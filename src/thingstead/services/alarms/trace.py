@@ -1,0 +1,197 @@
+"""Why a rule did, or did not, raise: its last evaluations with their values, and how it stands on a device now."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from thingstead.errors import NotFound
+from thingstead.model import limits
+from thingstead.model.alarms.rule import AlarmRule, plain
+from thingstead.model.device import Device
+from thingstead.rules.book import Evaluation
+from thingstead.rules.conditions import Leaf
+from thingstead.rules.evaluation import LevelState, RuleState, level_of, next_due
+from thingstead.rules.facts import NEVER, Facts
+from thingstead.rules.rule import CompiledRule
+from thingstead.services.alarms.device import DeviceWatch
+from thingstead.services.alarms.evaluations import AlarmWatches
+from thingstead.services.alarms.rules import AlarmRuleService
+from thingstead.storage.base import Store
+
+ENTRIES = 50  # shown at once
+POINTS = 20  # of history, of each attribute
+QUIET = "raise does not hold"
+
+
+class TracedCondition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A condition of the rule at one look. `holds` is left out where it cannot be told afterwards."""
+
+    condition: dict[str, Any]
+    value: Any = None  # of its attribute; null: it had none
+    holds: bool | None = None
+
+
+class TraceEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at a rule on one device."""
+
+    ts: int  # ms
+    device: str  # id
+    level: int  # of the alarm after it; 0: none
+    outcome: str  # what came of it, and what is still wanted
+    attributes: dict[str, Any]
+    conditions: list[TracedCondition]
+
+
+class RuleTrace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The last looks at a rule since the server started, and the last values in history, newest first; `now` is how it
+    stands on the device asked for, or on the one that was looked at last."""
+
+    enabled: bool
+    watched: bool  # whether it watches the device, where one was asked for
+    failing: str
+    evaluated: int = 0  # looks since the server started; where a value is plainly within bounds none is needed
+    now: TraceEntry | None = None
+    items: list[TraceEntry] = []
+
+
+class AlarmTraceService:
+    """Explains rules."""
+
+    def __init__(self, store: Store, rules: AlarmRuleService, watches: AlarmWatches) -> None:
+        self._store = store
+        self._rules = rules
+        self._watches = watches
+
+    async def trace(self, project_id: str, rule_id: str, device_id: str | None = None) -> RuleTrace:
+        """The last looks, of one device or of all; NotFound where the project has no such rule or device."""
+        rule = await self._rules.get(project_id, rule_id)
+        record = self._watches.library.records.get(rule_id)
+        if device_id is not None:
+            if not limits.is_id(device_id):
+                raise NotFound("no such device")
+            await self._store.devices.get(project_id, device_id)
+        if record is None:
+            return RuleTrace(enabled=rule.enabled, watched=False, failing=rule.failing)
+        looks = [_evaluated(record.rule, each) for each in record.evaluations if device_id in (None, each.device_id)]
+        shown_id = device_id or (looks[-1].device if looks else await self._first_device(rule))
+        device = None if shown_id is None else await self._store.devices.find(shown_id)
+        watch = None if device is None else await self._watches.watch(device)
+        watched = watch is not None and rule_id in watch.monitor.book.records
+        if device is not None and watched:
+            looked = {(look.device, look.ts) for look in looks}
+            values = await self._history(device, record.rule)
+            looks += [_seen(record.rule, device, *each) for each in values if (device.id, each[0]) not in looked]
+        return RuleTrace(
+            enabled=True,
+            watched=watched,
+            failing=next(iter(record.failing.values()), rule.failing),
+            evaluated=record.evaluated,
+            now=_present(record.rule, watch) if watch is not None and watched else None,
+            items=sorted(looks, key=lambda look: look.ts, reverse=True)[:ENTRIES],
+        )
+
+    async def _first_device(self, rule: AlarmRule) -> str | None:
+        devices = await self._store.alarm_rules.devices_of(rule, None, 1)
+        return devices[0].id if devices else None
+
+    async def _history(self, device: Device, rule: CompiledRule) -> list[tuple[int, dict[str, Any]]]:
+        """The newest values that the rule reads, by timestamp."""
+        found: dict[int, dict[str, Any]] = {}
+        for name in sorted(rule.reads):
+            points = await self._store.history.series(device.number, name, 0, limits.INSTANT_MS, offset=0, limit=POINTS)
+            for point in points:
+                found.setdefault(point.ts, {}).setdefault(name, point.value)
+        return list(found.items())
+
+
+def _seen(rule: CompiledRule, device: Device, ts: int, values: dict[str, Any]) -> TraceEntry:
+    """Values that came without a look at the rule, or before the server started."""
+    conditions = _afterwards(rule, values, ts)
+    holding = any(condition.holds for condition in conditions)
+    outcome = "from history: a condition holds" if holding else QUIET
+    return TraceEntry(ts=ts, device=device.id, level=0, outcome=outcome, attributes=values, conditions=conditions)
+
+
+def _evaluated(rule: CompiledRule, evaluation: Evaluation) -> TraceEntry:
+    return TraceEntry(
+        ts=evaluation.at,
+        device=evaluation.device_id,
+        level=level_of(rule, evaluation.after),
+        outcome=_outcome(rule, evaluation.after, [(each.before, each.level) for each in evaluation.transitions]),
+        attributes=dict(evaluation.values),
+        conditions=_afterwards(rule, evaluation.values, evaluation.at),
+    )
+
+
+def _present(rule: CompiledRule, watch: DeviceWatch) -> TraceEntry:
+    facts, state = watch.monitor.facts, watch.monitor.state_of(rule)
+    facts.settle()
+    at, facts.shift = watch.monitor.moment_of(rule)
+    values = {name: facts.values[name] for name in sorted(rule.reads) if name in facts.values}
+    outcome = _outcome(rule, state, [])
+    if rule.hours is not None and not rule.hours.contains(at):
+        outcome = f"outside the hours of the schedule; {outcome}"
+    due = next_due(rule, state, facts, at)
+    if due is not None:
+        outcome += f"; looked at again at {due} if nothing arrives"
+    conditions = [_traced(leaf, facts, at) for level in rule.levels for leaf in level.raise_leaves]
+    return TraceEntry(
+        ts=max(0, at),
+        device=watch.device.id,
+        level=level_of(rule, state),
+        outcome=outcome,
+        attributes=values,
+        conditions=conditions,
+    )
+
+
+def _outcome(rule: CompiledRule, state: RuleState, transitions: Iterable[tuple[int, int]]) -> str:
+    """What a look came to, in words."""
+    said = [
+        f"raised with level {level}" if not before else f"changed to level {level}" if level else "cleared"
+        for before, level in transitions
+    ]
+    for level, known in zip(rule.levels, state.levels, strict=True):
+        if known.holds:
+            said.append(f"level {level.level} {_waiting(rule, known, state)}")
+        elif known.on and not said:
+            said.append(f"level {level.level} is raised")
+    return "; ".join(said) or QUIET
+
+
+def _waiting(rule: CompiledRule, known: LevelState, state: RuleState) -> str:
+    """What is still wanted of a level whose condition holds."""
+    what, wanted, delay_ms = ("clear", rule.clear_count, rule.clear_delay_ms)
+    if not known.on:
+        what, wanted, delay_ms = ("raise", rule.raise_count, rule.raise_delay_ms)
+        if not known.count:
+            return "was cleared by a person and waits for the next value"
+    if known.count < wanted:
+        return f"{what} holds for {known.count} of {wanted} values"
+    if not known.on and state.cleared_at != NEVER and state.cleared_at + rule.cool_down_ms > known.since + delay_ms:
+        return f"{what} holds since {known.since}; the cool-down lasts until {state.cleared_at + rule.cool_down_ms}"
+    return f"{what} holds since {known.since}; it takes effect at {known.since + delay_ms}"
+
+
+def _afterwards(rule: CompiledRule, values: Mapping[str, Any], at: int) -> list[TracedCondition]:
+    """The conditions that raise, as far as values alone tell."""
+    facts = Facts()
+    facts.values = dict(values)
+    return [
+        _traced(leaf, facts, at) if leaf.condition.attribute in values and leaf.condition.op != "change"
+        else TracedCondition(condition=_shown(leaf), value=values.get(leaf.condition.attribute or ""))
+        for level in rule.levels
+        for leaf in level.raise_leaves
+        if leaf.condition.no_data_ms is None
+    ]  # fmt: skip
+
+
+def _traced(leaf: Leaf, facts: Facts, at: int) -> TracedCondition:
+    value = facts.values.get(leaf.condition.attribute or "")
+    return TracedCondition(condition=_shown(leaf), value=value, holds=leaf.test(facts, at))
+
+
+def _shown(leaf: Leaf) -> dict[str, Any]:
+    condition: dict[str, Any] = plain(leaf.condition)
+    return {"not": condition} if leaf.negated else condition

@@ -1,0 +1,1 @@
+"""Attributes and commands to devices, their states, and the replies."""

@@ -1,0 +1,339 @@
+"""Sends down: attributes and commands; and takes the replies in.
+
+A command is a row whose states only move forward. It is stored, then announced on the bus; the node that holds the
+device's connection delivers it and tells how far it came. Whoever waits for that, on any node, hears it on the bus.
+"""
+
+import asyncio
+from collections.abc import Container
+from typing import Any
+
+import msgspec
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import DeviceOffline, FieldError, InvalidInput, NotFound, ReplyTimeout
+from thingstead.model import limits
+from thingstead.model.command import Command, OpenCommand
+from thingstead.model.device import Device
+from thingstead.model.ids import new_id
+from thingstead.model.messages import AttributesPushed, CommandChanged
+from thingstead.model.report import Source
+from thingstead.model.values.checking import check_params, valid_identifier
+from thingstead.services.commands.moves import REPLY_LIFETIME_MS, CommandMoves
+from thingstead.services.commands.news import PendingCommand, PendingCommands, issued
+from thingstead.services.commands.replies import CommandReplies
+from thingstead.services.ingest.ingest import IngestService, Outcome
+from thingstead.services.shared.commits import TaskCommit, committed
+from thingstead.services.shared.device_logs import DeviceLogService
+from thingstead.services.shared.payloads import as_object, decode_object, leave_out_of_range
+from thingstead.services.shared.periodic import Periodic
+from thingstead.storage.base import Store
+
+DEFAULT_COMMAND_ID = 1000  # firmware exists that listens only there (wire reference §15.6)
+HANDOVER_TIMEOUT_S = 5.0  # how long a caller waits until the device's connection has taken a command
+EXPIRY_INTERVAL_S = 1.0
+EXPIRED_AT_ONCE = 500  # in one transaction
+PENDING_COUNT, PENDING_BYTES = 64, 1 << 20  # commands that a connection reads at a time, and their params
+MAX_WAIT_MS = 7 * 24 * 3600 * 1000  # how long a command may wait for an offline device
+
+
+class ControlService:
+    """Pushes, cloud attributes, commands and their replies."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, ingest: IngestService, logs: DeviceLogService) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._ingest = ingest
+        self._waiting: dict[str, asyncio.Future[CommandChanged]] = {}  # by row id: the next news of it
+        self._moves = CommandMoves(store, bus, clock)
+        self._replies = CommandReplies(store, bus, clock, self._moves, logs)
+        self._subscription = bus.subscribe(CommandChanged, self._heard)
+        self._clock_set_back = False
+        self._expiry = Periodic("command expiry", EXPIRY_INTERVAL_S, self.expire_due)
+
+    def start(self) -> None:
+        """Lets commands expire when their time is over, also those of an earlier run."""
+        self._expiry.start()
+
+    # Attributes
+
+    async def push_attributes(
+        self, project_id: str, device_id: str, attributes: dict[str, Any]
+    ) -> tuple[FieldError, ...]:
+        """Stores the values and sends ``attributes/push`` to the device if it is connected (wire reference §15.8: a
+        push is not queued for an offline device; its value is there to be read with ``attributes/get``). Takes over
+        ``attributes``.
+
+        Returns:
+            The attributes that break the type's definition, and why: they are left out.
+
+        Raises:
+            NotFound: no such device in the project.
+            InvalidInput: nothing is left; nothing is stored or sent then.
+        """
+        refused = await self._set(project_id, device_id, attributes, "push")
+        self._bus.publish(AttributesPushed(device_id, attributes))
+        return refused
+
+    async def update_cloud_attributes(
+        self, project_id: str, device_id: str, attributes: dict[str, Any]
+    ) -> tuple[FieldError, ...]:
+        """Changes the value in the cloud only; the device hears nothing. Else as :meth:`push_attributes`."""
+        return await self._set(project_id, device_id, attributes, "cloud")
+
+    async def _set(
+        self, project_id: str, device_id: str, attributes: dict[str, Any], source: Source
+    ) -> tuple[FieldError, ...]:
+        device = await self._store.devices.get(project_id, device_id)
+        if not attributes:
+            raise InvalidInput("at least one attribute is needed")
+        await self._ingest.await_room(device.number)
+        outcome = self._ingest.set_values(await self._ingest.link(device), attributes, source)
+        refused = tuple(outcome.refused)
+        if outcome.commit is None:
+            raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
+        await committed(outcome.commit)
+        return refused
+
+    # Commands
+
+    async def send_command(
+        self,
+        project_id: str,
+        device_id: str,
+        method: str,
+        params: Any = None,
+        command_id: int | None = None,
+        *,
+        wait_ms: int = 0,
+    ) -> Command:
+        """Sends a command, and returns it as far as it came: ``sent`` or further, or ``queued`` where it waits.
+
+        Args:
+            params: an object; None means ``{}``.
+            command_id: the ``id`` on the wire; None means 1000.
+            wait_ms: how long it may wait for an offline device; 0 refuses instead of waiting.
+
+        Raises:
+            NotFound, InvalidInput: as they say.
+            DeviceOffline: ``wait_ms`` is 0 and no connection of the device took it.
+            Conflict: too many commands of the device, or too many bytes of them, are waiting.
+        """
+        device = await self._store.devices.get(project_id, device_id)
+        command = await self._checked(device, method, params, command_id, wait_ms)
+        online = await self._store.presence.find_session(device.number) is not None
+        if not online and not wait_ms:
+            raise DeviceOffline("the device is offline")
+        await self._store.commands.create(command)
+        news = self._next_news(command.id)
+        self._bus.publish(issued(command))
+        if not online:
+            self._waiting.pop(command.id, None)
+            return command
+        try:
+            # Not wait_for(), which in Python 3.11 forgets a cancellation that comes together with the news.
+            async with asyncio.timeout(HANDOVER_TIMEOUT_S):
+                heard = await news
+        except TimeoutError:
+            if wait_ms:
+                return command
+            reason = await self._reason_not_taken(command)
+            await self._moves.move(command.id, "failed", reason)
+            raise DeviceOffline(reason) from None
+        finally:
+            self._waiting.pop(command.id, None)
+        if heard.state == "queued" and not wait_ms:
+            await self._moves.move(command.id, "failed", heard.reason)
+            raise DeviceOffline(heard.reason)
+        return await self._store.commands.get(device.id, command.id)
+
+    async def await_reply(self, command: Command, timeout_s: float) -> Command:
+        """Waits until the command was replied.
+
+        Raises:
+            ReplyTimeout: no reply within ``timeout_s``.
+            DeviceOffline: it failed or expired before.
+        """
+        deadline = self._clock.monotonic_s() + timeout_s
+        while True:
+            news = self._next_news(command.id)
+            try:
+                command = await self._store.commands.get(command.device_id, command.id)
+                if command.state == "replied":
+                    return command
+                if command.state in ("failed", "expired"):
+                    raise DeviceOffline(command.reason or "the command " + command.state)
+                async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic_s())):
+                    await news
+            except TimeoutError:
+                raise ReplyTimeout("the device did not reply in time") from None
+            finally:
+                self._waiting.pop(command.id, None)
+
+    async def _reason_not_taken(self, command: Command) -> str:
+        for earlier in await self._store.commands.list_open(command.device_id):
+            if earlier.id == command.id:
+                break
+            if earlier.state == "sent" and earlier.sent_qos:
+                first = await self._store.commands.get(command.device_id, earlier.id)
+                return (
+                    f"the device has not acknowledged the command {first.method} (id {first.command_id}) yet,"
+                    " and the next one waits for that"
+                )
+        return "no connection of the device took the command"
+
+    async def get_command(self, project_id: str, row_id: str) -> Command:
+        """Raises NotFound where the project has no such command."""
+        if not limits.is_id(row_id):
+            raise NotFound("no such command")
+        return await self._store.commands.get_of_project(project_id, row_id)
+
+    async def pending(self, device_id: str, passing_over: Container[str] = ()) -> PendingCommands:
+        """The first of the commands that the device has not acknowledged, first issued first: those that wait, and
+        those that were sent at QoS 1, perhaps over a connection that ended. Those past their time become ``expired``
+        instead.
+
+        Args:
+            passing_over: row ids that are not asked for.
+        """
+        pending: list[PendingCommand] = []
+        size_bytes, now = 0, self._clock.now_ms()
+        for command in await self._unacknowledged(device_id, passing_over):
+            if command.expire_time <= now:
+                await self._moves.move(command.id, "expired", "nobody took it in time")
+                continue
+            if len(pending) == PENDING_COUNT or size_bytes >= PENDING_BYTES:
+                return PendingCommands(pending, True)
+            size_bytes += command.size_bytes
+            row = await self._store.commands.get(device_id, command.id)
+            pending.append(PendingCommand(issued(row), command.state == "sent"))
+        return PendingCommands(pending, False)
+
+    async def _unacknowledged(self, device_id: str, passing_over: Container[str]) -> list[OpenCommand]:
+        """Also those past their time. What is known here to be on its way is not taken for waiting, stored or not."""
+        while True:
+            commands = [
+                command
+                for command in await self._store.commands.list_open(device_id)
+                if command.id not in passing_over
+                and (command.state == "queued" or (command.state == "sent" and command.sent_qos != 0))
+            ]
+            moving = [command.id for command in commands if self._moves.under_way(command.id)]
+            if not moving:
+                return commands
+            await self._moves.settled(*moving)
+
+    def command_sent(self, row_id: str, qos: int) -> None:
+        """The command was written to the device's connection. At QoS 0 it is never sent again."""
+        self._moves.move_later(row_id, "sent", sent_qos=qos)
+
+    def command_delivered(self, row_id: str) -> None:
+        """The device acknowledged the command's PUBLISH."""
+        self._moves.move_later(row_id, "delivered")
+
+    def command_refused(self, row_id: str, reason: str) -> None:
+        """The device answered the command's PUBLISH with a failure (MQTT 5.0): it will not carry it out."""
+        self._moves.move_later(row_id, "failed", reason)
+
+    def command_failed(self, row_id: str, reason: str) -> None:
+        """No connection can take the command now; ``reason`` is for people. It fails where its sender does not let
+        it wait, and else stays queued."""
+        self._bus.publish(CommandChanged("", row_id, 0, "", "queued", reason))
+
+    async def abandon(self, row_id: str, reason: str) -> None:
+        """The command fails, unless it has ended already: what the device replies from now on is not its reply."""
+        await self._moves.move(row_id, "failed", reason)
+
+    def reply(self, device: Device, topic_id: int | None, payload: bytes) -> Outcome:
+        """A ``command/reply`` (wire reference §3.3), for the command that
+        :func:`~thingstead.services.commands.replies.find_answered` finds; one that answers none is accepted and logged.
+
+        Raises:
+            InvalidInput: the payload is not a JSON object.
+        """
+        return self.take_reply(device, topic_id, decode_object(payload))
+
+    def take_reply(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> Outcome:
+        """:meth:`reply` with a payload that is decoded already. What of it cannot be kept is left out and named."""
+        if body.get("params") == []:
+            body["params"] = {}  # as PHP writes an empty object
+        params = body.get("params")
+        refused = leave_out_of_range(params, "params.") if isinstance(params, dict) else ()
+        refused += leave_out_of_range(body)
+        return Outcome(TaskCommit(self._replies.take(device, topic_id, body)), refused)
+
+    def clock_set_back(self, now: int, by_ms: int) -> None:
+        """The server's clock was set back: commands that were issued or sent meanwhile shall not wait for longer than
+        was promised. Done with the next :meth:`expire_due`."""
+        self._clock_set_back = True
+
+    async def expire_due(self) -> None:
+        """Ends every command whose time is over, and tells of those that became ``expired``."""
+        if self._clock_set_back:
+            await self._store.commands.clock_set_back(self._clock.now_ms(), REPLY_LIFETIME_MS)
+            self._clock_set_back = False
+        while ended := await self._store.commands.expire(self._clock.now_ms(), EXPIRED_AT_ONCE):
+            for news in ended:
+                if news.state == "expired":
+                    self._bus.publish(news)
+
+    async def close(self) -> None:
+        """Waits for the moves under way."""
+        await self._expiry.close()
+        self._subscription.cancel()
+        await self._moves.close()
+
+    async def _checked(self, device: Device, method: str, params: Any, command_id: int | None, wait_ms: int) -> Command:
+        errors: list[FieldError] = []
+        if not valid_identifier(method):
+            errors.append(FieldError("method", "must be 1 to 64 letters, digits, _ and -"))
+        params = {} if params is None else as_object(params)
+        compiled = await self._ingest.links.compiled(device)
+        defined = compiled.commands.get(method)
+        errors.extend(check_params(defined.params if defined else (), params))
+        size_bytes = _size_bytes(params, errors)
+        command_id = DEFAULT_COMMAND_ID if command_id is None else command_id
+        if not 0 <= command_id <= limits.COMMAND_ID:
+            errors.append(FieldError("id", f"must be between 0 and {limits.COMMAND_ID}"))
+        if not 0 <= wait_ms <= MAX_WAIT_MS:
+            errors.append(FieldError("wait_ms", f"must be between 0 and {MAX_WAIT_MS}"))
+        if errors:
+            raise InvalidInput(f"{errors[0].field}: {errors[0].message}", errors)
+        now = self._clock.now_ms()
+        return Command(
+            id=new_id() + new_id(),
+            project_id=device.project_id,
+            device_id=device.id,
+            method=method,
+            params=params,
+            command_id=command_id,
+            create_time=now,
+            expire_time=now + (wait_ms or REPLY_LIFETIME_MS),
+            update_time=now,
+            size_bytes=size_bytes,
+            reply_defined=bool(defined and defined.reply_params),
+        )
+
+    def _next_news(self, row_id: str) -> asyncio.Future[CommandChanged]:
+        future: asyncio.Future[CommandChanged] = asyncio.get_running_loop().create_future()
+        self._waiting[row_id] = future
+        return future
+
+    def _heard(self, news: CommandChanged) -> None:
+        future = self._waiting.get(news.command_row_id)
+        if future is not None and not future.done():
+            future.set_result(news)
+
+
+def _size_bytes(params: Any, errors: list[FieldError]) -> int:
+    """How large the params are as JSON; adds to ``errors`` what a command cannot carry."""
+    try:
+        size_bytes = len(msgspec.json.encode(params))
+    except (OverflowError, UnicodeEncodeError, RecursionError):
+        errors.append(FieldError("params", "must be JSON of valid text and of integers of up to 64 bits"))
+        return 0
+    if size_bytes > limits.COMMAND_PARAMS_BYTES:
+        errors.append(FieldError("params", f"must have at most {limits.COMMAND_PARAMS_BYTES} bytes as JSON"))
+    return size_bytes

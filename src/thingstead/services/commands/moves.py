@@ -1,0 +1,98 @@
+"""Moves commands from state to state: each move is stored, and then told."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import Unavailable
+from thingstead.model.command import CommandState
+from thingstead.services.shared.rate_limit import Rations
+from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.control")
+
+RETRY_S = 2.0  # until a move that could not be kept is tried again
+WARNING_INTERVAL_S = 60.0
+REPLY_LIFETIME_MS = 60_000  # how long a device may take to reply to a command that was sent, before that expires
+
+
+class CommandMoves:
+    """The moves of all commands, and those that are under way."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._closing = asyncio.Event()
+        self._warnings = Rations(clock, 1, WARNING_INTERVAL_S)
+        self._moves: dict[str, asyncio.Task[None]] = {}  # by row id: the newest move, so that moves keep their order
+
+    async def move(
+        self, row_id: str, state: CommandState, reason: str = "", reply: Any = None, sent_qos: int | None = None
+    ) -> None:
+        """Moves a command forward, and tells; nothing happens where it is too far already."""
+        now = self._clock.now_ms()
+        # Until it is sent it may wait as long as its sender said; from then on the time of the reply counts.
+        expire_time = now + REPLY_LIFETIME_MS if state == "sent" else 0
+        news = await self._store.commands.advance(
+            row_id, state, now, reason=reason, reply=reply, expire_time=expire_time, sent_qos=sent_qos
+        )
+        if news is not None:
+            self._bus.publish(news)
+
+    def move_later(self, row_id: str, state: CommandState, reason: str = "", sent_qos: int | None = None) -> None:
+        """:meth:`move`, without waiting, behind the moves of the row that were asked for before. Where the store cannot
+        keep it now, it is tried again."""
+        before = self._moves.get(row_id)
+
+        async def in_turn() -> None:
+            if before is not None:
+                await asyncio.wait([before])
+            while not await self._moved_now(row_id, state, reason, sent_qos):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(RETRY_S):
+                        await self._closing.wait()
+
+        self._moves[row_id] = task = asyncio.get_running_loop().create_task(in_turn())
+        task.add_done_callback(self._moved(row_id))
+
+    async def _moved_now(self, row_id: str, state: CommandState, reason: str, sent_qos: int | None) -> bool:
+        """Whether it is done with: it is stored, or nothing is any more."""
+        try:
+            await self.move(row_id, state, reason, sent_qos=sent_qos)
+        except Unavailable as exc:
+            suppressed = self._warnings.take("")
+            if suppressed is not None:
+                event = "the state of a command cannot be kept and will be tried again"
+                log.warning(event, command=row_id, error=exc.message, suppressed=suppressed)
+            return self._closing.is_set()
+        return True
+
+    def _moved(self, row_id: str) -> Callable[[asyncio.Task[None]], None]:
+        def forget(task: asyncio.Task[None]) -> None:
+            if self._moves.get(row_id) is task:
+                del self._moves[row_id]
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("a command's state could not be kept", command=row_id, exc_info=error)
+
+        return forget
+
+    def under_way(self, row_id: str) -> bool:
+        """Whether a move of this row is not stored yet."""
+        return row_id in self._moves
+
+    async def settled(self, *row_ids: str) -> None:
+        """Waits for the moves of these rows that were asked for before, so that a reply follows its own delivery."""
+        before = [self._moves[row_id] for row_id in row_ids if row_id in self._moves]
+        if before:
+            await asyncio.wait(before)
+
+    async def close(self) -> None:
+        """Waits for the moves under way, of which none is tried again."""
+        self._closing.set()
+        await asyncio.gather(*self._moves.values(), return_exceptions=True)

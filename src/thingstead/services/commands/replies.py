@@ -1,0 +1,91 @@
+"""Which command a reply of a device answers (wire reference §3.3)."""
+
+from typing import Any
+
+import msgspec
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.model import limits
+from thingstead.model.device import Device
+from thingstead.model.messages import CommandChanged
+from thingstead.services.commands.moves import CommandMoves
+from thingstead.services.shared.commits import committed
+from thingstead.services.shared.device_logs import DeviceLogService
+from thingstead.services.shared.rate_limit import Rations
+from thingstead.storage.base import CommandStore, Store
+
+log = structlog.get_logger("thingstead.control")
+
+LATE_REPLIES = 100  # commands that a late reply may belong to
+UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S = 3, 60.0  # replies of one device that are logged, and then one a minute
+
+
+class CommandReplies:
+    """Takes replies in, and moves the commands that they answer."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, moves: CommandMoves, logs: DeviceLogService) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._moves = moves
+        self._logs = logs
+        self._unsolicited = Rations(clock, UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S)
+
+    async def take(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> None:
+        """Keeps the reply with its command; one that answers no open command is accepted, told and logged."""
+        body_id, method = wire_id(body.get("id")), body.get("method")
+        row_id = await find_answered(self._store.commands, device.id, topic_id, body)
+        now = self._clock.now_ms()
+        if row_id is not None:
+            await self._moves.settled(row_id)
+            await self._moves.move(row_id, "replied", reply=body)
+        else:
+            news_id = topic_id or 0 if body_id is None else body_id
+            news = CommandChanged(device.id, "", news_id, str(method) if method else "", "replied", reply=body)
+            self._log_unsolicited(device, news_id, body)
+            self._bus.publish(news)
+        await committed(self._store.history.touch(device.number, "command_reply", now))
+
+    def _log_unsolicited(self, device: Device, command_id: int, body: dict[str, Any]) -> None:
+        suppressed = self._unsolicited.take(device.number)
+        if suppressed is not None:
+            method = str(body.get("method"))[:64]
+            event = "a device replied to no open command"
+            log.info(event, device=device.id, command_id=command_id, method=method, suppressed=suppressed)
+            reason = f"no command with the id {command_id} and the method {method} is open: the reply answers none"
+            self._logs.rejected(device, "command/reply", reason, (), msgspec.json.encode(body))
+
+
+async def find_answered(
+    commands: CommandStore, device_id: str, topic_id: int | None, body: dict[str, Any]
+) -> str | None:
+    """The row id of the device's open command that a reply answers, or None.
+
+    By the body's ``id``; where several open commands carry it (1000 is common), those of the same method go first, and
+    of these the oldest. Else by the topic's id among those of the same method: official demos reply on topic 1000
+    whatever the id was. Else the newest of the same method, unless the body's id is that of a command that has ended.
+    """
+    body_id, method = wire_id(body.get("id")), body.get("method")
+    method = method if isinstance(method, str) else None
+    if body_id is not None:
+        for wanted in (method, None):
+            found = await commands.find_open(device_id, command_id=body_id, method=wanted)
+            if found is not None:
+                return found
+        if method is not None and await commands.issued_lately(device_id, body_id, method, LATE_REPLIES):
+            return None
+    topic_id = wire_id(topic_id)
+    if topic_id is not None:
+        found = await commands.find_open(device_id, command_id=topic_id, method=method)
+        if found is not None:
+            return found
+    return None if method is None else await commands.find_open(device_id, method=method, newest=True)
+
+
+def wire_id(value: Any) -> int | None:
+    """A command's ``id`` as devices send it; 1000.0, as some JSON encoders write it, is 1000."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= limits.COMMAND_ID else None

@@ -1,0 +1,1 @@
+"""Current values and history: reads, aggregates, tables, retention, removal."""

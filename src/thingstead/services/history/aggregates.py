@@ -1,0 +1,190 @@
+"""History over ranges: aggregates, and fewer points that look like all of them."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from thingstead.clock import Clock
+from thingstead.errors import InvalidInput, NotFound
+from thingstead.model import limits
+from thingstead.model.device import Device
+from thingstead.model.report import AggregateFunction, SampleMethod
+from thingstead.model.spans import CALENDAR_END_MS, CalendarSpans, FixedSpans, Spans, interval_of, read_interval
+from thingstead.rules.schedule import zone
+from thingstead.services.history.history import iso_utc
+from thingstead.storage.base import Store
+
+INTERVAL_DIGITS = 16
+
+
+class BucketItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A span of time, and what is made of the points in it."""
+
+    ts: int  # ms; where it begins
+    timestamp: str  # the same instant, ISO 8601 in UTC with milliseconds
+    value: Any  # what the function gives, the first one where there are several; null: nothing
+    count: int  # points that counted for it; 0: a gap
+    values: dict[str, Any] | None = None  # what each gives, where several were named
+    end_ts: int | None = None  # ms; where the next one begins, where spans are those of a calendar
+
+
+class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
+    """The history of one attribute in a range."""
+
+    identifier: str
+    timestamps: list[int]  # ms, ascending
+    values: list[Any]  # those of the same points
+    total: int  # how many points the range holds; where there are more than these, these are a selection
+
+
+class AggregateService:
+    """Reads of ranges of any length, each with a documented bound."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def aggregate(
+        self,
+        project_id: str,
+        device_id: str,
+        identifier: str,
+        *,
+        start_time: float,
+        end_time: float,
+        interval: str | int,
+        functions: Sequence[AggregateFunction],
+        timezone: str | None = None,
+        gaps: bool | None = None,
+    ) -> list[BucketItem]:
+        """Buckets by time: of ``interval`` ms from ``start_time`` on, or those of a calendar.
+
+        Args:
+            interval: ms, or ``1h``, ``1d``, ``1w``, ``1mo`` and their like (:func:`read_interval`).
+            timezone: whose calendar it is; None: ms are no calendar's, and otherwise the one of the project.
+            gaps: whether buckets in which nothing counts are there; None: those of a calendar are.
+
+        Raises:
+            NotFound: no such device. An attribute that never had a value has no buckets, or gaps alone.
+            InvalidInput: names what is wrong, or a range with too many buckets or points.
+        """
+        start, end = checked_range(start_time, end_time)
+        project = await self._store.projects.get(project_id)
+        spans, least_ms = _spans(start, interval, timezone, project.timezone)
+        if (end - start) // least_ms >= limits.BUCKETS_COUNT:
+            raise InvalidInput.field(
+                "interval", f"is too short: it divides the range into more than {limits.BUCKETS_COUNT:,} buckets"
+            )
+        of_calendar = isinstance(spans, CalendarSpans)
+        if of_calendar and end > CALENDAR_END_MS:
+            raise InvalidInput.field("end_time", f"must be at most {CALENDAR_END_MS} with an interval of the calendar")
+        device = await self._device(project_id, device_id)
+        if not limits.is_id(identifier):
+            raise NotFound("no such attribute")
+        buckets = await self._store.ranges.spans(
+            device.number,
+            identifier,
+            start,
+            end,
+            spans=spans,
+            functions=functions,
+            gaps=of_calendar if gaps is None else gaps,
+            until=min(end + 1, max(start, self._clock.now_ms())),
+            points_limit=limits.RANGE_POINTS,
+        )
+        return [
+            BucketItem(
+                ts=bucket.start,
+                timestamp=iso_utc(bucket.start),
+                value=bucket.values[functions[0]],
+                count=bucket.count,
+                values={str(name): value for name, value in bucket.values.items()} if len(functions) > 1 else None,
+                end_ts=bucket.end if of_calendar else None,
+            )
+            for bucket in buckets
+        ]
+
+    async def history(
+        self,
+        project_id: str,
+        device_id: str,
+        identifiers: Sequence[str],
+        *,
+        start_time: float,
+        end_time: float,
+        points: int,
+        method: SampleMethod,
+    ) -> list[HistoryItem]:
+        """For each attribute, in the order in which they are named, at most ``points`` points of the range.
+
+        Raises:
+            NotFound: no such device. An attribute that never had a value has no points.
+            InvalidInput: names what is wrong, or a range with too many points.
+        """
+        start, end = checked_range(start_time, end_time)
+        named = list(dict.fromkeys(identifiers))
+        if not 1 <= len(named) <= limits.IDENTIFIERS_COUNT:
+            raise InvalidInput.field("identifiers", f"must name 1 to {limits.IDENTIFIERS_COUNT} attributes")
+        for identifier in named:
+            if not limits.is_id(identifier):
+                raise InvalidInput.field("identifiers", f"{identifier!r} cannot be an identifier")
+        device = await self._device(project_id, device_id)
+        samples = await self._store.ranges.sample(
+            device.number,
+            named,
+            start,
+            end,
+            points=points,
+            method=method,
+            points_limit=limits.RANGE_POINTS,
+        )
+        return [
+            HistoryItem(
+                identifier=one.identifier,
+                timestamps=[ts for ts, _ in one.points],
+                values=[value for _, value in one.points],
+                total=one.count,
+            )
+            for one in samples
+        ]
+
+    async def _device(self, project_id: str, device_id: str) -> Device:
+        if not limits.is_id(device_id):
+            raise NotFound("no such device")
+        return await self._store.devices.get(project_id, device_id)
+
+
+def _spans(start: int, interval: str | int, timezone: str | None, of_project: str) -> tuple[Spans, int]:
+    """The division of time that is asked for, and about how long its parts are at least (ms)."""
+    text = str(interval)
+    try:
+        if not text.isascii() or not text.isdecimal():
+            calendar = read_interval(text)
+        elif not 1 <= int(text[:INTERVAL_DIGITS]) <= limits.INSTANT_MS or len(text) > INTERVAL_DIGITS:
+            raise ValueError(f"must be 1 to {limits.INSTANT_MS} ms")
+        elif timezone is None:
+            return FixedSpans(start, int(text)), int(text)
+        else:
+            calendar = interval_of(int(text))
+    except ValueError as exc:
+        raise InvalidInput.field("interval", str(exc)) from None
+    try:
+        return CalendarSpans(calendar, zone(of_project if timezone is None else timezone)), calendar.least_ms
+    except ValueError as exc:
+        raise InvalidInput.field("timezone", str(exc)) from None
+
+
+def checked_range(start_time: float, end_time: float) -> tuple[int, int]:
+    """The whole milliseconds within the given bounds.
+
+    Raises:
+        InvalidInput: names the bound that is wrong.
+    """
+    for field, bound in (("start_time", start_time), ("end_time", end_time)):
+        if not 0 <= bound <= limits.INSTANT_MS:  # NaN is refused too
+            raise InvalidInput.field(field, f"must be milliseconds from 0 to {limits.INSTANT_MS}")
+    if start_time > end_time:
+        raise InvalidInput.field("start_time", "must not be after end_time")
+    return math.ceil(start_time), math.floor(end_time)

@@ -1,0 +1,77 @@
+"""Notices when the server's clock is set back: by an operator, or by NTP after a start with a wrong clock.
+
+What was received in the meantime bears timestamps that lie ahead. Current values come right by themselves with what is
+received next; whoever waits for an instant is told here.
+"""
+
+from collections.abc import Callable
+
+import structlog
+
+from thingstead.clock import Clock
+from thingstead.model.health import HealthWarning
+from thingstead.services.history.history import iso_utc
+from thingstead.services.shared.periodic import Periodic
+
+log = structlog.get_logger("thingstead.server")
+
+LOOK_INTERVAL_S = 1.0
+TOLERANCE_MS = 1_000  # clocks that are steered do such steps, and they harm nobody
+
+
+class ClockWatch:
+    """Looks at the clock regularly.
+
+    Args:
+        set_back: each is called with the present (ms), and by how much (ms) the clock was set back.
+
+    Attributes:
+        steps_back: how often that was noticed.
+    """
+
+    def __init__(self, clock: Clock, *set_back: Callable[[int, int], None]) -> None:
+        self._clock = clock
+        self._set_back = set_back
+        self._reading = clock.now_ms(), clock.monotonic_s()
+        self._ahead_until = 0  # ms: what the clock had shown when it was set back
+        self._looking = Periodic("the clock", LOOK_INTERVAL_S, self.look)
+        self.steps_back = 0
+
+    def start(self, newest_ms: int) -> None:
+        """Begins. ``newest_ms``: the newest instant that an earlier run had read off the clock."""
+        now = self._clock.now_ms()
+        if newest_ms > now + TOLERANCE_MS:
+            self._noticed(now, newest_ms)
+        self._looking.start()
+
+    async def look(self) -> None:
+        """Looks once."""
+        self._look()
+
+    def _look(self) -> None:
+        before, then_s = self._reading
+        now, now_s = self._reading = self._clock.now_ms(), self._clock.monotonic_s()
+        expected = before + round((now_s - then_s) * 1000)
+        if now < expected - TOLERANCE_MS:
+            self._noticed(now, expected)
+
+    def _noticed(self, now: int, before: int) -> None:
+        self.steps_back += 1
+        self._ahead_until = max(self._ahead_until, before)
+        log.warning("the server's clock was set back", by_s=round((before - now) / 1000), now=iso_utc(now))
+        for told in self._set_back:
+            told(now, before - now)
+
+    def warnings(self) -> list[HealthWarning]:
+        """For ``/healthz``: until the clock shows again what it had shown."""
+        self._look()
+        if self._clock.now_ms() >= self._ahead_until:
+            return []
+        until = iso_utc(self._ahead_until)
+        return [
+            HealthWarning("clock_set_back", f"the server's clock was set back; data may bear instants up to {until}")
+        ]
+
+    async def close(self) -> None:
+        """Ends the looking."""
+        await self._looking.close()

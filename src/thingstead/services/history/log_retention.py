@@ -1,0 +1,120 @@
+"""Drops events, commands, alarms and notices of devices that are past their time or beyond their number.
+
+A folder that an earlier release filled is spared for :data:`GRACE_DAYS`: meanwhile the log names each day what will go.
+"""
+
+import asyncio
+from typing import NamedTuple
+
+import structlog
+
+from thingstead.clock import Clock
+from thingstead.config import StorageSettings
+from thingstead.model.retention import DAY_MS, LogKind
+from thingstead.services.history.history import iso_utc
+from thingstead.services.history.trusted_clock import TrustedClock
+from thingstead.services.shared.parts import Parts
+from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.retention")
+
+GRACE_DAYS = 7
+LOOK_INTERVAL_S = 5.0  # between two looks at how many rows were added
+ROWS_BETWEEN_RUNS = 20_000  # rows added, after which what is beyond its number is dropped ahead of time
+
+
+class _Bound(NamedTuple):
+    """What is kept of one kind; 0: no bound."""
+
+    days: int
+    most: int  # of a device
+
+
+class LogRetention:
+    """The task that follows the settings. :meth:`start` starts it, :meth:`close` ends it."""
+
+    def __init__(
+        self, store: Store, clock: Clock, settings: StorageSettings, trusted: TrustedClock | None = None
+    ) -> None:
+        self._store = store.log_retention
+        self._trusted = trusted or TrustedClock(store, clock)
+        self._parts = Parts("the retention of logs", log)
+        self._clock = clock
+        self._interval_s = settings.retention_interval_s
+        # The age of alarms and notices is RetentionService's, which keeps the statistics of rules with it.
+        self._bounds: dict[LogKind, _Bound] = {
+            "event": _Bound(settings.event_retention_days, settings.events_per_device_max),
+            "command": _Bound(settings.command_retention_days, settings.commands_per_device_max),
+            "alarm": _Bound(0, settings.alarms_per_device_max),
+            "notice": _Bound(0, settings.notices_per_device_max),
+        }
+        self._task: asyncio.Task[None] | None = None
+        self._named_at: int | None = None
+        self.dropped: dict[LogKind, int] = dict.fromkeys(self._bounds, 0)
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run_regularly())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run_regularly(self) -> None:
+        run_s, rows = -self._interval_s, self._store.rows_added
+        while True:
+            now_s = self._clock.monotonic_s()
+            added = self._store.rows_added - rows
+            with self._parts.part("the run"):
+                if now_s - run_s >= self._interval_s:
+                    run_s, rows = now_s, self._store.rows_added
+                    await self.run()
+                elif added >= ROWS_BETWEEN_RUNS:
+                    rows += added
+                    await self.run(only_excess=True)
+            await asyncio.sleep(min(LOOK_INTERVAL_S, self._interval_s))
+
+    async def run(self, *, only_excess: bool = False) -> None:
+        """Drops what is past its time or beyond its number now, in steps between which everybody else has a turn; while
+        the grace of an older folder lasts, names it instead, once a day."""
+        now = await self._trusted.now_ms()
+        until = await self._store.hold_until(now + GRACE_DAYS * DAY_MS)
+        if now < until:
+            if self._named_at is None or now - self._named_at >= DAY_MS:
+                self._named_at = now
+                await self._name(now, until)
+            return
+        for kind, bound in self._bounds.items():
+            before = self.dropped[kind]
+            if bound.most:
+                with self._parts.part("beyond its number", kind=kind):
+                    await self._drop_excess(kind, bound.most)
+            if bound.days and not only_excess:
+                with self._parts.part("past its time", kind=kind):
+                    await self._drop_old(kind, now - bound.days * DAY_MS)
+            if self.dropped[kind] > before:
+                log.info("log rows dropped", kind=kind, rows=self.dropped[kind] - before)
+
+    async def _drop_excess(self, kind: LogKind, most: int) -> None:
+        while (dropped := await self._store.drop_excess(kind, most)) is not None:
+            self.dropped[kind] += dropped
+
+    async def _drop_old(self, kind: LogKind, before: int) -> None:
+        after: str | None = ""
+        while after is not None:
+            dropped, after = await self._store.drop_old(kind, before, after)
+            self.dropped[kind] += dropped
+
+    async def _name(self, now: int, until: int) -> None:
+        for kind, bound in self._bounds.items():
+            due = await self._store.due(kind, now - bound.days * DAY_MS if bound.days else 0, bound.most)
+            if due.old or due.excess:
+                log.warning(
+                    "log rows will be dropped, unless their settings are raised",
+                    kind=kind,
+                    begins=iso_utc(until),
+                    rows_past_their_days=due.old,
+                    retention_days=bound.days,
+                    rows_beyond_their_number=due.excess,
+                    per_device_max=bound.most,
+                )

@@ -1,0 +1,204 @@
+"""Keeps history as long as the rules say: who may change them, and the task that drops what is past its time, alarms
+and notices too."""
+
+import asyncio
+
+import msgspec
+import structlog
+
+from thingstead.clock import Clock
+from thingstead.config import StorageSettings
+from thingstead.errors import NotFound
+from thingstead.model import limits
+from thingstead.model.retention import (
+    DAY_MS,
+    HistoryExtent,
+    RetentionPolicy,
+    RetentionRule,
+)
+from thingstead.services.history.history import iso_utc
+from thingstead.services.history.log_retention import LogRetention
+from thingstead.services.history.removal import drop_removed_devices
+from thingstead.services.history.retention_changes import PendingRetention, RetentionChange, RetentionChanges
+from thingstead.services.history.trusted_clock import TrustedClock
+from thingstead.services.shared.parts import Parts
+from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.retention")
+
+SETTLE_AFTER_MS = 3_600_000  # points that wait for more of their kind are brought where they stay after so long
+NOTHING = HistoryExtent(0, 0, None)
+
+
+class RetentionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of a project, and how much history it has."""
+
+    rules: tuple[RetentionRule, ...]
+    max_bytes: int  # of history, over which the oldest is dropped; 0: no bound
+    default_days: float  # of the server, where no rule fits; 0: for ever
+    points: int  # kept, without those of the last hours
+    size_bytes: int  # about what they take on disk
+    oldest_ts: int | None  # ms, rounded down to the hour; null: nothing is kept
+    pending: PendingRetention | None = None  # rules that replace these at an instant, unless they are taken back
+
+
+class SeriesRetention(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of one attribute of a device."""
+
+    identifier: str
+    days: float  # 0: for ever
+    points: int
+    size_bytes: int
+    oldest_ts: int  # ms
+    newest_ts: int  # ms
+
+
+class RetentionService:
+    """The rules, and the task that follows them. :meth:`start` starts it, :meth:`close` ends it."""
+
+    def __init__(self, store: Store, clock: Clock, settings: StorageSettings) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self.trusted_clock = TrustedClock(store, clock)
+        self._parts = Parts("retention", log)
+        self.logs = LogRetention(store, clock, settings, self.trusted_clock)
+        self.changes = RetentionChanges(store, clock, settings)
+        self._task: asyncio.Task[None] | None = None
+        self.extent = NOTHING  # of all projects, as of the last run
+        self.points_dropped = 0
+        self.bytes_dropped = 0
+        self.alarms_dropped = self.notices_dropped = 0
+        self.runs = 0
+
+    # The rules
+
+    async def info(self, project_id: str) -> RetentionInfo:
+        """The rules of a project, and how much history it has."""
+        policy = await self._store.retention.policy(project_id)
+        extent = await self._store.retention.extent(project_id)
+        return RetentionInfo(
+            rules=policy.rules,
+            max_bytes=policy.max_bytes,
+            default_days=self.changes.defaults.days,
+            points=extent.points,
+            size_bytes=extent.size_bytes,
+            oldest_ts=extent.oldest_ts,
+            pending=await self.changes.pending(project_id),
+        )
+
+    async def put_policy(
+        self, project_id: str, policy: RetentionPolicy, grace_days: float | None = None
+    ) -> RetentionChange:
+        """Replaces the rules of a project, at once or after the grace period; see :meth:`RetentionChanges.put`. What
+        they no longer cover is dropped at the next run."""
+        change = await self.changes.put(project_id, policy, grace_days)
+        drop = change.would_drop
+        log.info(
+            "the rules of retention change",
+            project=project_id,
+            effective_at=iso_utc(change.effective_at),
+            would_drop_points=drop.points,
+            would_drop_bytes=drop.size_bytes,
+        )
+        return change
+
+    async def series_info(self, project_id: str, device_id: str) -> list[SeriesRetention]:
+        """What is kept of each attribute of a device, by identifier."""
+        if not limits.is_id(device_id):
+            raise NotFound("no such device")
+        device = await self._store.devices.get(project_id, device_id)
+        policy = await self._store.retention.policy(project_id)
+        return [
+            SeriesRetention(
+                identifier=extent.identifier,
+                days=self.changes.days(policy, device.type_id, extent.identifier),
+                points=extent.points,
+                size_bytes=extent.size_bytes,
+                oldest_ts=extent.oldest_ts,
+                newest_ts=extent.newest_ts,
+            )
+            for extent in await self._store.retention.series_extents(device.number)
+        ]
+
+    # The task
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run_regularly())
+        self.logs.start()
+
+    async def close(self) -> None:
+        await self.logs.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run_regularly(self) -> None:
+        while True:
+            await self.run()
+            await asyncio.sleep(self._settings.retention_interval_s)
+
+    async def run(self) -> None:
+        """Drops everything that is past its time now, gives the disk back what that leaves free, and says how much is
+        left. In steps, between which everybody else has a turn; each part is done whatever becomes of the others."""
+        part, store = self._parts.part, self._store.retention
+        points = size = given = 0
+        with part("what is dropped for its age"):
+            now = await self.trusted_clock.now_ms()
+            with part("rules that waited"):
+                for project_id in await store.apply_pending(now):
+                    log.info("rules of retention that waited are in force", project=project_id)
+            await self._drop_alarms(now)
+            with part("points that settle"):
+                while await store.settle(now - SETTLE_AFTER_MS):
+                    pass
+            points, size = await self._drop_expired(now)
+        with part("removed devices"):
+            await drop_removed_devices(self._store, self._parts)
+        with part("free pages"):
+            while step := await store.give_back():
+                given += step
+        with part("totals"):
+            self.extent = await store.extent()
+        self.runs += 1
+        if points or given:
+            log.info("history past its time was dropped", points=points, size_bytes=size, given_back_bytes=given)
+
+    async def _drop_alarms(self, now: int) -> None:
+        """Drops alarms and notices that are past their time; such as are open, or wait, never are."""
+        if days := self._settings.alarm_retention_days:
+            for project in await self._store.projects.list_all():
+                with self._parts.part("alarms", project=project.id):
+                    while dropped := await self._store.alarms.prune(project.id, now - days * DAY_MS):
+                        self.alarms_dropped += dropped
+        if days := self._settings.notice_retention_days:
+            with self._parts.part("notices"):
+                while dropped := await self._store.notify.prune(now - days * DAY_MS):
+                    self.notices_dropped += dropped
+
+    async def _drop_expired(self, now: int) -> tuple[int, int]:
+        """Drops history; how many points and bytes."""
+        store, defaults = self._store.retention, await self.changes.settle_defaults(now)
+        everywhere = await store.size_cutoff(defaults.max_bytes) if defaults.max_bytes else 0
+        points, size = self.points_dropped, self.bytes_dropped
+        for project in await self._store.projects.list_all():
+            with self._parts.part("history", project=project.id):
+                await self._drop_history(project.id, everywhere, now)
+        return self.points_dropped - points, self.bytes_dropped - size
+
+    async def _drop_history(self, project_id: str, everywhere: int, now: int) -> None:
+        """Drops history of one project, also such as lies before ``everywhere`` (ms)."""
+        store = self._store.retention
+        policy = await store.policy(project_id)
+        bounds = [bound for bound in (policy.max_bytes, self._settings.project_history_max_bytes) if bound]
+        by_size = await store.size_cutoff(min(bounds), project_id) if bounds else 0
+        by_size = max(everywhere, by_size)
+        if not (policy.rules or by_size or self.changes.defaults.days):
+            return
+        cutoffs = self.changes.cutoffs({project_id: (policy, by_size)}, now)
+        after: int | None = 0
+        while after is not None:
+            dropped = await store.drop_expired(after, cutoffs, project_id)
+            self.points_dropped += dropped.points
+            self.bytes_dropped += dropped.size_bytes
+            after = dropped.go_on_after

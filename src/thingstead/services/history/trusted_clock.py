@@ -1,0 +1,64 @@
+"""The instant by which data is dropped for its age: that of the server's clock, unless the clock jumped ahead.
+
+A machine whose clock is wrong by years, after a start without a battery or by a mistake, would take all history for
+past its time. What was dropped cannot be brought back, so a jump is believed only after a while.
+"""
+
+import asyncio
+
+import structlog
+
+from thingstead.clock import Clock
+from thingstead.model.health import HealthWarning
+from thingstead.model.retention import DAY_MS
+from thingstead.services.history.history import iso_utc
+from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.server")
+
+JUMP_MS = 7 * DAY_MS  # ahead of what was seen before: beyond what a server is usually switched off for
+HOLD_MS = DAY_MS  # for so long the clock must go on from there until it is believed
+
+
+class TrustedClock:
+    """Follows the clock over restarts. What it knows is on disk: the last instant that was believed, and that of a jump
+    that is not believed yet."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._doubted: int | None = None  # the reading of the jump
+        self._believed = 0
+
+    async def now_ms(self) -> int:
+        """The present; while a jump ahead is not believed, the last instant that was."""
+        async with self._lock:
+            now, store = self._clock.now_ms(), self._store.log_retention
+            seen, doubted = await store.clock() or (await self._store.history.newest_uplink() or now, None)
+            if now - seen <= JUMP_MS or (doubted is not None and doubted + HOLD_MS <= now <= doubted + JUMP_MS):
+                doubted, seen = None, now
+            elif doubted is None or not doubted <= now <= doubted + JUMP_MS:  # a jump, or another one
+                doubted = now
+                log.warning(
+                    "the clock jumped ahead; nothing is dropped for its age", now=iso_utc(now), **_held(seen, now)
+                )
+            await store.put_clock(seen, doubted)
+            self._believed, self._doubted = seen, doubted
+            return seen
+
+    def warnings(self) -> list[HealthWarning]:
+        """For ``/healthz``: while a jump is not believed."""
+        now = self._clock.now_ms()
+        if self._doubted is None or now - self._believed <= JUMP_MS:
+            return []
+        until = iso_utc(self._doubted + HOLD_MS)
+        message = (
+            f"the server's clock jumped ahead, from {iso_utc(self._believed)} to {iso_utc(self._doubted)}; nothing is"
+            f" dropped for its age until {until}: set the clock right if it is wrong"
+        )
+        return [HealthWarning("clock_jumped_ahead", message)]
+
+
+def _held(seen: int, now: int) -> dict[str, str]:
+    return {"last_seen": iso_utc(seen), "until": iso_utc(now + HOLD_MS)}

@@ -1,0 +1,142 @@
+"""What connections keep of their devices, so that a message needs to look nothing up: links and type definitions."""
+
+import asyncio
+import weakref
+from collections import deque
+from typing import Any
+
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.errors import NotFound
+from thingstead.model.device import Device
+from thingstead.model.device_type import ConnType
+from thingstead.model.messages import DeviceChanged, DeviceTypeChanged
+from thingstead.model.values.checking import UNDEFINED, CompiledFunctions
+from thingstead.services.alarms.device import DeviceWatch
+from thingstead.services.alarms.evaluations import AlarmWatches
+from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.ingest")
+
+RECENT_LINKS = 1_000  # links kept although nobody holds them: of devices that report by HTTP, without a connection
+RECENT_TYPES = 1_000  # compiled definitions kept although no connection uses them
+
+
+class TypeDefinition:
+    """The compiled definition of one device type, shared by the links of its devices and replaced when it changes."""
+
+    __slots__ = ("__weakref__", "compiled", "conn_type")
+
+    def __init__(self, compiled: CompiledFunctions, conn_type: ConnType = "1") -> None:
+        self.compiled = compiled
+        self.conn_type = conn_type
+
+
+WITHOUT_TYPE = TypeDefinition(UNDEFINED)
+
+
+class DeviceLink:
+    """What a connection keeps of its device. Follows changes of the device's row, of its type and of its rules."""
+
+    __slots__ = ("__weakref__", "definition", "device", "watch")
+
+    def __init__(self, device: Device, definition: TypeDefinition, watch: DeviceWatch) -> None:
+        self.device = device
+        self.definition = definition
+        self.watch = watch
+
+
+class DeviceLinks:
+    """The links that somebody holds, and the newest of the others; kept up with what changes."""
+
+    def __init__(self, store: Store, bus: Bus, watches: AlarmWatches) -> None:
+        self._store = store
+        self._watches = watches
+        self._links: weakref.WeakValueDictionary[str, DeviceLink] = weakref.WeakValueDictionary()
+        self._types: weakref.WeakValueDictionary[str, TypeDefinition] = weakref.WeakValueDictionary()
+        self._recent_links: deque[DeviceLink] = deque(maxlen=RECENT_LINKS)
+        self._recent_types: deque[TypeDefinition] = deque(maxlen=RECENT_TYPES)
+        self._refreshes: set[asyncio.Task[None]] = set()
+        self._subscriptions = [
+            bus.subscribe(DeviceChanged, lambda message: self._refresh(self._refresh_device(message.device_id))),
+            bus.subscribe(DeviceTypeChanged, lambda message: self._refresh(self._refresh_type(message))),
+        ]
+
+    async def link(self, device: Device) -> DeviceLink:
+        """The link of a device; the same object for all who hold one."""
+        link = self._links.get(device.id)
+        if link is None or link.device is not device:
+            definition = await self._definition_of(device)
+            watch = await self._watches.watch(device)
+            link = self._links.get(device.id)
+            if link is None:
+                link = self._links[device.id] = DeviceLink(device, definition, watch)
+                self._recent_links.append(link)
+            else:
+                link.device, link.definition = device, definition
+        return link
+
+    async def close(self) -> None:
+        """Ends the subscriptions and the refreshes that still run."""
+        for subscription in self._subscriptions:
+            subscription.cancel()
+        for task in self._refreshes:
+            task.cancel()
+        await asyncio.gather(*self._refreshes, return_exceptions=True)
+
+    async def refreshed(self) -> None:
+        """Returns when every change that was announced up to now is in effect."""
+        if self._refreshes:
+            await asyncio.wait(list(self._refreshes))
+
+    async def compiled(self, device: Device) -> CompiledFunctions:
+        """The compiled definition of a device's type."""
+        return (await self._definition_of(device)).compiled
+
+    async def _definition_of(self, device: Device) -> TypeDefinition:
+        if device.type_id is None:
+            return WITHOUT_TYPE
+        definition = self._types.get(device.type_id)
+        if definition is None:
+            try:
+                device_type = await self._store.device_types.get(device.project_id, device.type_id)
+            except NotFound:
+                return WITHOUT_TYPE
+            definition = self._types.get(device.type_id)
+            if definition is None:
+                definition = self._types[device.type_id] = TypeDefinition(
+                    CompiledFunctions(device_type.functions), device_type.conn_type
+                )
+        self._recent_types.append(definition)
+        return definition
+
+    def _refresh(self, refreshing: Any) -> None:
+        task = asyncio.get_running_loop().create_task(refreshing)
+        self._refreshes.add(task)
+        task.add_done_callback(self._refreshed)
+
+    def _refreshed(self, task: asyncio.Task[None]) -> None:
+        self._refreshes.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a changed device or type could not be reloaded", exc_info=error)
+
+    async def _refresh_device(self, device_id: str) -> None:
+        link = self._links.get(device_id)
+        if link is None:
+            return
+        device = await self._store.devices.find_by_number(link.device.number)
+        if device is not None:
+            link.definition = await self._definition_of(device)
+            link.device = device
+
+    async def _refresh_type(self, message: DeviceTypeChanged) -> None:
+        definition = self._types.get(message.type_id)
+        if definition is None:
+            return
+        try:
+            device_type = await self._store.device_types.get(message.project_id, message.type_id)
+        except NotFound:  # a type can only be removed when no device is left of it
+            return
+        definition.compiled = CompiledFunctions(device_type.functions)
+        definition.conn_type = device_type.conn_type

@@ -1,0 +1,300 @@
+"""Takes what devices send: decodes and checks it, and puts it into the next commit.
+
+The hot path is synchronous: no coroutine, task or lock per message. A connection gets a :class:`DeviceLink` once and
+hands every payload in with it; the answer names the commit to wait for before anything is acknowledged.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import FieldError, InvalidInput, Unavailable
+from thingstead.model.ids import new_id
+from thingstead.model.limits import JSON_DEPTH
+from thingstead.model.messages import EventReported, ReportsCommitted
+from thingstead.model.report import EventRecord, Report, Source
+from thingstead.model.values.checking import check_params, valid_identifier
+from thingstead.services.alarms.device import DeviceWatch
+from thingstead.services.alarms.evaluations import AlarmWatches, check_ready
+from thingstead.services.ingest.device_links import DeviceLink, DeviceLinks
+from thingstead.services.ingest.quotas import DailyQuota
+from thingstead.services.shared.payloads import (
+    DECODE_ERRORS,
+    as_object,
+    decode_any,
+    decode_object,
+    leave_out_of_range,
+    may_be_deep,
+    out_of_range,
+    read_object,
+    read_series,
+)
+from thingstead.storage.base import Commit, Store
+
+MAX_ATTRIBUTES_PER_REPORT = 1_000
+ROOM_TIMEOUT_S = 10.0  # that a request waits for room
+
+
+class Outcome(NamedTuple):
+    """What became of a message: acknowledge it after ``commit`` (None: nothing was kept), and what was refused."""
+
+    commit: Commit | None
+    refused: tuple[FieldError, ...]
+
+
+class IngestService:
+    """Reports and events from any plane into the store, and the news of them onto the bus."""
+
+    def __init__(
+        self, store: Store, bus: Bus, clock: Clock, watches: AlarmWatches, quota: DailyQuota | None = None
+    ) -> None:
+        self._store = store
+        self._watches = watches
+        self.quota = quota
+        self._bus = bus
+        self._now_ms = clock.now_ms
+        self.links = DeviceLinks(store, bus, watches)
+        self.link = self.links.link
+        self._told: Commit | None = None  # the open commit whose reports will be told
+        self._untold: list[Report] | None = None
+        self.reports_accepted = 0
+        self.attributes_refused = 0
+        self.events_accepted = 0
+
+    @property
+    def congested(self) -> bool:
+        """Whether a connection should stop reading from its peer until :meth:`on_relief` calls back."""
+        return self._store.history.congested
+
+    def crowded(self, device_number: int) -> bool:
+        """The same for those who report for this device: more of it waits than is its share."""
+        return self._store.history.crowded(device_number)
+
+    def on_relief(self, callback: Callable[[], None], device_number: int | None = None) -> None:
+        """Calls back once, on the event loop, when reading may go on: of anybody, and of this device."""
+        self._store.history.on_relief(callback, device_number)
+
+    async def await_room(self, device_number: int) -> None:
+        """Returns when there is room for a report of a device.
+
+        Raises:
+            Unavailable: there is none within :data:`ROOM_TIMEOUT_S`.
+        """
+        if not (self.congested or self.crowded(device_number)):
+            return
+        relieved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.on_relief(lambda: None if relieved.done() else relieved.set_result(None), device_number)
+        try:
+            async with asyncio.timeout(ROOM_TIMEOUT_S):
+                await relieved
+        except TimeoutError:
+            if self.congested:
+                raise Unavailable("the server has more to write than it can take") from None
+            raise Unavailable("the device has more to write than its share") from None
+
+    def report_attributes(self, link: DeviceLink, payload: bytes) -> Outcome:
+        """One flat JSON object of attribute values, at the present instant (wire reference §3.3).
+
+        Raises:
+            InvalidInput: it is not a JSON object, or has too many members.
+            Unavailable: it cannot be kept now.
+        """
+        return self.report_values(link, decode_object(payload))
+
+    def report_values(self, link: DeviceLink, attributes: dict[str, Any], ts: int | None = None) -> Outcome:
+        """Attribute values at ``ts`` (ms, device time), or now. Takes over ``attributes``. What cannot be kept is left
+        out and named."""
+        if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
+            raise InvalidInput(f"a report has at most {MAX_ATTRIBUTES_PER_REPORT} attributes")
+        now = self._now_ms()
+        number = link.device.number
+        report = Report(number, now, now, attributes, "report") if ts is None else Report(number, ts, now, attributes)
+        outcome = self._keep_valid(link, report, "report")
+        self.attributes_refused += len(outcome.refused)
+        if outcome.commit is not None:
+            self.reports_accepted += 1
+        return outcome
+
+    def set_values(self, link: DeviceLink, attributes: dict[str, Any], source: Source) -> Outcome:
+        """Attribute values that do not come from the device, at the present instant; else as :meth:`report_values`."""
+        now = self._now_ms()
+        return self._keep_valid(link, Report(link.device.number, now, now, attributes, source), source)
+
+    def _keep_valid(self, link: DeviceLink, report: Report, source: Source) -> Outcome:
+        attributes = report.attributes
+        refused = link.definition.compiled.check(attributes, source)
+        if refused and not attributes:
+            return Outcome(None, refused)
+        if self.quota is not None:
+            self.quota.take_value(link.device.project_id, attributes)
+        try:
+            commit = self.keep(link, report)
+        except InvalidInput as exc:  # values that the store cannot keep: the others are kept
+            named = exc.errors or tuple(out_of_range(attributes))
+            if attributes.keys().isdisjoint(error.field for error in named):
+                raise
+            refused = (*refused, *named)
+            for error in named:
+                attributes.pop(error.field, None)
+            if not attributes:
+                raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused) from exc
+            commit = self.keep(link, report)
+        return Outcome(commit, refused)
+
+    def keep(self, link: DeviceLink, report: Report) -> Commit:
+        """Puts a checked report into the open commit, together with what it changes about alarms.
+
+        Raises:
+            InvalidInput, Unavailable: it cannot be kept, or not now.
+        """
+        watch = link.watch
+        if watch.stale:
+            check_ready(watch)
+        commit = self._store.history.append(report)
+        self._kept(watch, commit, (report,))
+        return commit
+
+    def report_run(self, link: DeviceLink, payloads: Sequence[bytes]) -> tuple[int, Commit | None]:
+        """:meth:`report_attributes` for what a device sent in one go, as far as every report is kept as a whole.
+
+        By far the most reports come this way; all that can be is done for many of them at once.
+
+        Returns:
+            How many from the front were kept, and their commit. The next, if there is one, is not looked at yet.
+
+        Raises:
+            Unavailable: they cannot be kept now; none was.
+        """
+        watch = link.watch
+        if watch.stale:
+            check_ready(watch)
+        quick_check = link.definition.compiled.quick_report_check
+        number, now = link.device.number, self._now_ms()
+        together = b"".join(payloads)
+        brackets = together.count(b"{") + together.count(b"[")
+        shallow = brackets <= JSON_DEPTH
+        reports: list[Report] = []
+        try:
+            for payload in payloads:
+                attributes = read_object(payload)
+                if (not shallow and may_be_deep(payload)) or len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
+                    break
+                if not quick_check(attributes)(attributes):
+                    break
+                reports.append(Report(number, now, now, attributes, "report"))
+        except DECODE_ERRORS:  # the one at fault gets an answer of its own
+            pass
+        if not reports or not self._allows(link, payloads):
+            return 0, None
+        flat = brackets == len(payloads) == len(reports)  # one for each object: within them there are none
+        count, commit = self._store.history.append_run(reports, flat=flat)
+        if commit is not None:
+            self._kept(watch, commit, reports[:count])
+            self.reports_accepted += count
+            if self.quota is not None:
+                self.quota.take(link.device.project_id, sum(map(len, payloads[:count])))
+        return count, commit
+
+    def _allows(self, link: DeviceLink, payloads: Sequence[bytes]) -> bool:
+        """Whether the quota has room for all of these; else each is looked at by itself."""
+        return self.quota is None or self.quota.allows(link.device.project_id, sum(map(len, payloads)))
+
+    def _kept(self, watch: DeviceWatch, commit: Commit, reports: Sequence[Report]) -> None:
+        """Reports were put into a commit."""
+        if commit is not self._told:
+            self._begin_commit(commit)
+        if self._untold is not None:
+            self._untold += reports
+        if watch.armed:
+            for report in reports:
+                self._watches.report(watch, report)
+
+    def report_series(self, link: DeviceLink, payload: bytes) -> Outcome:
+        """Past attributes with device timestamps (wire reference §15.1).
+
+        Raises:
+            InvalidInput: it is not JSON, has too many reports, or none that is well-formed.
+            Unavailable: it cannot be kept now; the beginning may have been.
+        """
+        return self.take_series(link, decode_any(payload))
+
+    def take_series(self, link: DeviceLink, body: Any) -> Outcome:
+        """:meth:`report_series` with a payload that is decoded already. Reports and attributes that cannot be kept are
+        refused one by one, by name."""
+        commit: Commit | None = None
+        # Oldest first: what is older than the current value is history only, and raises no alarm.
+        reports, refused = read_series(body, self._now_ms())
+        self.attributes_refused += len(refused)
+        for ts, attributes, where in reports:
+            try:
+                outcome = self.report_values(link, attributes, ts)
+            except InvalidInput as exc:
+                named = [FieldError(where + error.field, error.message) for error in exc.errors]
+                refused.extend(named or [FieldError(where.rstrip(".") or "attributes", exc.message)])
+                continue
+            refused.extend(FieldError(where + error.field, error.message) for error in outcome.refused)
+            commit = outcome.commit or commit
+        return Outcome(commit, tuple(refused))
+
+    def report_event(self, link: DeviceLink, payload: bytes) -> Outcome:
+        """``{"method": …, "params": {…}}`` (wire reference §3.3); parameters are not written to attributes.
+
+        Raises:
+            InvalidInput: not an object, no proper ``method``, or ``params`` is no object or none of them can be kept. A
+                parameter that breaks the type's definition is left out and named.
+        """
+        return self.take_event(link, decode_object(payload))
+
+    def take_event(self, link: DeviceLink, body: dict[str, Any]) -> Outcome:
+        """:meth:`report_event` with a payload that is decoded already."""
+        method = body.get("method")
+        if not isinstance(method, str) or not valid_identifier(method):
+            raise InvalidInput.field("method", "must be an identifier: 1 to 64 letters, digits, _ and -")
+        params = as_object(body.get("params"))
+        params = {} if params is None else params
+        defined = link.definition.compiled.events.get(method)
+        if not isinstance(params, dict):
+            raise InvalidInput.field("params", "must be an object")
+        refused = check_params(defined.params if defined else (), params)
+        for error in refused:
+            params.pop(error.field.removeprefix("params."), None)
+        refused += leave_out_of_range(params, "params.")
+        if refused and not params:
+            raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
+        if self.quota is not None:
+            self.quota.take_value(link.device.project_id, params)
+        event = EventRecord(
+            id=new_id() + new_id(), device_id=link.device.id, method=method, params=params, ts=self._now_ms()
+        )
+        commit = self._store.events.append(event, link.device.number)
+        self.events_accepted += 1
+        if self._bus.listens(EventReported):
+            news = EventReported(event.device_id, event.id, method, params, event.ts)
+            commit.on_done(lambda error: None if error else self._bus.publish(news))
+        return Outcome(commit, refused)
+
+    def _begin_commit(self, commit: Commit) -> None:
+        """The first report of a commit: when that is on disk, and before anyone is acknowledged, its reports are put on
+        the bus."""
+        self._told = commit
+        self._watches.follow(commit)
+        self._untold = self._begin_telling(commit)
+
+    def listened(self) -> None:
+        """Somebody listens to reports by now: those of the open commit that are still to come are told, too."""
+        if self._told is not None and self._untold is None and not self._told.done:
+            self._untold = self._begin_telling(self._told)
+
+    def _begin_telling(self, commit: Commit) -> list[Report] | None:
+        """Where to put the reports of ``commit``; None where nobody listens."""
+        if not self._bus.listens(ReportsCommitted):
+            return None
+        reports: list[Report] = []
+        commit.on_done(lambda error: None if error else self._bus.publish(ReportsCommitted(reports)))
+        return reports
+
+    async def close(self) -> None:
+        """Ends what runs in the background."""
+        await self.links.close()

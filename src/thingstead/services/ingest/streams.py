@@ -1,0 +1,109 @@
+"""Custom data streams: raw bytes up and down (wire reference §3.2, §6, §9.5)."""
+
+from typing import Any
+
+import msgspec
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import DeviceOffline, InvalidInput
+from thingstead.model.messages import DataReported, DataSent
+from thingstead.model.streams import format_problem
+from thingstead.model.values.checking import valid_identifier
+from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.ingest.ingest import IngestService, Outcome
+from thingstead.services.shared.commits import committed
+from thingstead.services.shared.device_logs import DeviceLogService
+from thingstead.storage.base import Store
+
+MAX_DATA_BYTES = 256 * 1024  # of one message, up or down (wire reference §15.29)
+PUSH_MODES = ("mqtt", "tcp")
+
+
+class StreamService:
+    """Takes custom data in and sends it down."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, ingest: IngestService, logs: DeviceLogService) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._ingest = ingest
+        self._logs = logs
+        self.messages_accepted = 0
+
+    def report(self, link: DeviceLink, identifier: str, payload: bytes) -> Outcome:
+        """``data/<identifier>``. Kept in the device's data log, and told on the bus once it is on disk.
+
+        Raises:
+            InvalidInput: the identifier is none, or the payload breaks the format of a defined stream.
+        """
+        if not valid_identifier(identifier):
+            raise InvalidInput.field("identifier", "must be 1 to 64 letters, digits, _ and -")
+        data = bytes(payload)
+        stream = link.definition.compiled.streams.get(identifier)
+        if stream is not None and (problem := format_problem(stream.format, data)):
+            raise InvalidInput.field(identifier, problem)
+        now = self._clock.now_ms()
+        self._store.history.touch(link.device.number, "data", now)
+        commit = self._logs.data(link.device, identifier, "up", data)
+        self.messages_accepted += 1
+        if self._bus.listens(DataReported):
+            news = DataReported(link.device.id, identifier, data, now)
+            commit.on_done(lambda error: None if error else self._bus.publish(news))
+        return Outcome(commit, ())
+
+    async def send(
+        self, project_id: str, device_id: str, identifier: str, payload: bytes, push_mode: str | None = None
+    ) -> None:
+        """Sends raw bytes down over the device's live connection: ``data/<identifier>/set``, or the bytes themselves
+        on TCP.
+
+        Args:
+            push_mode: ``mqtt`` or ``tcp``; None takes the connection that there is.
+
+        Raises:
+            NotFound, InvalidInput: as they say.
+            DeviceOffline: there is no live connection, or not of this kind.
+        """
+        if not valid_identifier(identifier):
+            raise InvalidInput.field("identifier", "must be 1 to 64 letters, digits, _ and -")
+        if push_mode is not None and push_mode not in PUSH_MODES:
+            raise InvalidInput.field("push_mode", "must be mqtt or tcp")
+        if len(payload) > MAX_DATA_BYTES:
+            raise InvalidInput.field("msg", f"must have at most {MAX_DATA_BYTES} bytes")
+        device = await self._store.devices.get(project_id, device_id)
+        session = await self._store.presence.find_session(device.number)
+        if session is None or (push_mode is not None and session.protocol != push_mode):
+            raise DeviceOffline("the device is offline" if session is None else f"the device is not on {push_mode}")
+        if session.protocol == "gateway":
+            raise InvalidInput.field("identifier", "a device behind a gateway takes no custom data")
+        if session.protocol == "tcp":
+            compiled = await self._ingest.links.compiled(device)
+            if compiled.tcp_stream != identifier:
+                raise InvalidInput.field("identifier", "is not the stream that is bound to TCP")
+        await committed(self._logs.data(device, identifier, "down", payload))
+        self._bus.publish(DataSent(device.id, identifier, payload))
+
+
+def encode_message(kind: str, message: Any) -> bytes:
+    """The bytes of ``{"type": kind, "msg": message}`` (wire reference §6, §15.25): ``json`` any value, ``hex`` a text
+    of hexadecimal digits, ``text`` or ``plaintext`` a text.
+
+    Raises:
+        InvalidInput: the message is not of that kind.
+    """
+    if kind == "json":
+        return msgspec.json.encode(message)
+    if kind not in ("hex", "text", "plaintext"):
+        raise InvalidInput.field("type", "must be json, hex, text or plaintext")
+    if not isinstance(message, str):
+        raise InvalidInput.field("msg", "must be a text")
+    if kind == "hex":
+        try:
+            return bytes.fromhex(message)
+        except ValueError:
+            raise InvalidInput.field("msg", "must be hexadecimal digits") from None
+    try:
+        return message.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput.field("msg", "must be valid Unicode text") from None

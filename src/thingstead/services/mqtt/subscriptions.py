@@ -1,0 +1,101 @@
+"""Applications that subscribe to a project (wire reference §7): their log-in, and what they are told of a device."""
+
+import hmac
+
+import msgspec
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import NotAuthenticated
+from thingstead.model.device import Device
+from thingstead.model.messages import DeviceChanged
+from thingstead.model.project import Project
+from thingstead.services.accounts.log_ins import LogIns
+from thingstead.services.accounts.tokens import hash_secret
+from thingstead.storage.base import Store
+
+CARDS_LIMIT = 100_000  # devices that are remembered; over it the one that was read first is forgotten
+_NO_HASH = bytes(32)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class DeviceCard(msgspec.Struct, frozen=True, gc=False):
+    """What subscribers are told of a device: where its messages go, and who it is."""
+
+    device_id: str
+    prefix: str  # of its topics: ``<ProjectViewKey>/<DeviceViewToken>/``
+    json: msgspec.Raw  # ``{"id", "name", "device_key"}`` (wire reference §15.11)
+
+
+class SubscriptionService:
+    """Log-in of subscribers, and the cards of devices."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, log_ins: LogIns | None = None) -> None:
+        self._store = store
+        self._log_ins = log_ins or LogIns(clock)
+        self._by_number: dict[int, DeviceCard] = {}
+        self._numbers: dict[str, int] = {}  # by device id, of those in _by_number
+        self._changes = 0
+        self._subscription = bus.subscribe(DeviceChanged, self._changed)
+
+    async def authenticate(self, view_key: str, view_secret: str, remote_host: str) -> Project:
+        """The project whose ProjectViewKey and ProjectViewSecret these are.
+
+        Raises:
+            NotAuthenticated: without saying which half is wrong.
+            TooManyRequests: they are wrong, and too many before them were, from this address. Right ones always pass:
+                they cannot be guessed, and throttling them would let anyone shut an application out.
+        """
+        project = await self._store.projects.find_by_view_key(view_key)
+        known = project.view_secret_hash if project is not None else _NO_HASH
+        right = hmac.compare_digest(known, hash_secret(view_secret))
+        if project is None or not right:
+            self._log_ins.subscribers.failed(remote_host, "" if project is None else project.id)
+            raise NotAuthenticated(
+                "ProjectViewKey or ProjectViewSecret is wrong; the user name of a device is its AccessToken"
+            )
+        return project
+
+    def card(self, number: int) -> DeviceCard | None:
+        """The card of a device by its number, where it is remembered."""
+        return self._by_number.get(number)
+
+    def card_by_id(self, device_id: str) -> DeviceCard | None:
+        """The same by the device's id."""
+        number = self._numbers.get(device_id)
+        return None if number is None else self._by_number.get(number)
+
+    async def read_card(self, device: int | str) -> DeviceCard | None:
+        """Reads the card of a device by its number or its id; None where it is gone."""
+        store = self._store
+        while True:
+            changes = self._changes
+            found = await (
+                store.devices.find(device) if isinstance(device, str) else store.devices.find_by_number(device)
+            )
+            if found is None:
+                return None
+            project = await store.projects.get(found.project_id)
+            if changes == self._changes:  # else it may have been this device that changed meanwhile
+                return self._remember(found, project)
+
+    def _remember(self, device: Device, project: Project) -> DeviceCard:
+        shown = {"id": device.id, "name": device.name, "device_key": device.device_key}
+        card = DeviceCard(device.id, f"{project.view_key}/{device.view_token}/", msgspec.Raw(_encode(shown)))
+        while len(self._by_number) >= CARDS_LIMIT:
+            oldest = next(iter(self._by_number))
+            self._numbers.pop(self._by_number.pop(oldest).device_id, None)
+        self._by_number[device.number] = card
+        self._numbers[device.id] = device.number
+        return card
+
+    def _changed(self, message: DeviceChanged) -> None:
+        self._changes += 1
+        number = self._numbers.pop(message.device_id, None)
+        if number is not None:
+            self._by_number.pop(number, None)
+
+    async def close(self) -> None:
+        """Hears the bus no more."""
+        self._subscription.cancel()

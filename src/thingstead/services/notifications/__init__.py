@@ -1,0 +1,1 @@
+"""Notices of alarms: channels, texts, delivery over HTTP and SMTP."""

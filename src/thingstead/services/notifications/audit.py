@@ -1,0 +1,101 @@
+"""Which webhooks and robots nothing may be sent to, as names lead today: told with a new project, and at a start."""
+
+import asyncio
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+
+from thingstead.config import NotifySettings
+from thingstead.errors import ThingsteadError
+from thingstead.services.notifications.addresses import may_be_reached
+from thingstead.services.notifications.channels import target_of
+from thingstead.services.notifications.delivery import private_allowed
+from thingstead.services.notifications.network import Resolver, Unresolved
+from thingstead.storage.base import Store
+
+CHANNELS_PER_READ = 500
+NAMES_LIMIT = 500
+LOOK_UP_TIMEOUT_S = 5.0  # for all names together
+AT_ONCE = 16
+LOGGED = 50  # channels
+
+log = structlog.get_logger("thingstead.notify")
+
+
+class StoppedChannel(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel that leads to an address where nothing may be sent to."""
+
+    project_id: str
+    owner: str  # the alarm rule or notification group, by kind and name
+    kind: str
+    target: str  # scheme and host
+
+
+async def stopped_channels(store: Store, settings: NotifySettings) -> list[StoppedChannel]:
+    """The channels that are stopped with as many projects as there are. A name that leads nowhere now is not among
+    them; names are looked up for some seconds at most."""
+    private = private_allowed(settings, await store.projects.count())
+    found: list[tuple[str, StoppedChannel]] = []
+    after = ""
+    while page := await store.notify.list_channels(after, CHANNELS_PER_READ):
+        for listed in page:
+            url = getattr(listed.channel.channel, listed.channel.kind, None)
+            if isinstance(url, str):
+                stopped = StoppedChannel(
+                    project_id=listed.project_id,
+                    owner=listed.owner,
+                    kind=listed.channel.kind,
+                    target=target_of(listed.channel),
+                )
+                found.append((urlsplit(url).hostname or "", stopped))
+        after = page[-1].channel.id
+    bad = await _bad_names({name for name, _ in found}, private=private)
+    return [stopped for name, stopped in found if name in bad]
+
+
+async def log_stopped(store: Store, settings: NotifySettings) -> None:
+    """Names the channels that are stopped in the log."""
+    try:
+        stopped = await stopped_channels(store, settings)
+    except ThingsteadError as exc:
+        log.warning("the addresses of notification channels cannot be checked now", error=exc.message)
+        return
+    except Exception:
+        log.exception("checking the addresses of notification channels failed")
+        return
+    for each in stopped[:LOGGED]:
+        log.warning(
+            "nothing may be sent to the address of a channel (notify.private_addresses)",
+            project=each.project_id,
+            owner=each.owner,
+            kind=each.kind,
+            target=each.target,
+        )
+    if len(stopped) > LOGGED:
+        log.warning("nothing may be sent to the addresses of more channels", count=len(stopped) - LOGGED)
+
+
+async def _bad_names(names: Iterable[str], *, private: bool) -> set[str]:
+    """Those of which no address may be sent to."""
+    resolver, bad = Resolver(), set[str]()
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def look(name: str) -> None:
+        async with turns:
+            try:
+                addresses = await resolver.addresses(name, 80)
+            except Unresolved:
+                return
+        if not any(may_be_reached(address, private=private) for address in addresses):
+            bad.add(name)
+
+    looks = [asyncio.create_task(look(name)) for name in sorted(names)[:NAMES_LIMIT]]
+    if looks:
+        _, late = await asyncio.wait(looks, timeout=LOOK_UP_TIMEOUT_S)
+        for each in late:
+            each.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
+    resolver.close()
+    return bad

@@ -1,0 +1,261 @@
+"""Sends notices: claims channels that have some, sends each channel's in order, keeps what became of every attempt.
+
+A channel is leased to one sender. What was sent and not yet noted when a sender dies is sent again when its lease has
+ended, never before, and under the same id. A channel that fails waits longer from time to time; its notices wait with
+it, in order, until they are too old to be of use. One that refuses a single notice for good loses only that.
+
+How many are sent over at the same time is shared out by project: a free place goes to the project that has the fewest,
+and none has more than its share. The first try over a channel is short, so that one that never answers holds its place
+for a moment only; a try after a failure, and one over a channel that is known to be slow and to answer, gets its time.
+"""
+
+import asyncio
+import secrets
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.config import NotifySettings
+from thingstead.errors import ThingsteadError
+from thingstead.model.alarms.alarm import AlarmLog
+from thingstead.model.alarms.notification import Attempt, KeptChannel, Notice, NoticeState
+from thingstead.model.messages import AlarmChanged
+from thingstead.services.notifications.audit import log_stopped
+from thingstead.services.notifications.channels import target_of
+from thingstead.services.notifications.delivery import Delivery
+from thingstead.services.notifications.http import SendFailed
+from thingstead.services.notifications.mail import LONGEST_S
+from thingstead.storage.base import Store
+from thingstead.storage.base_alarms import Caps, Claim, Shares
+
+log = structlog.get_logger("thingstead.notify")
+
+CHANNELS_LIMIT = 64  # that are sent over at the same time
+PROJECT_CHANNELS_LIMIT = 16  # of them, of one project
+SHARES = Shares(CHANNELS_LIMIT, PROJECT_CHANNELS_LIMIT)
+FIRST_TRY_TIMEOUT_S = 3.0
+SLOW_CHANNELS_LIMIT = 10_000  # remembered as slow, the ones that answered last
+WEBHOOKS_PER_SETTLE = 50  # sent before what became of them is noted; a crash sends up to so many again
+LEASE_MS = 60_000  # longer than any attempt
+FIRST_WAIT_MS, LONGEST_WAIT_MS = 1_000, 600_000
+LONGEST_SLEEP_S = 2.0
+DIGEST_LIFETIME_MS = 24 * 3600 * 1000
+STOP_S = 5.0  # how long notices that are on their way may take when the server stops
+
+
+class NotifyDispatcher:
+    """The sender of one node."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, settings: NotifySettings) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._caps = Caps(settings.project_daily_max, settings.device_daily_max)
+        self._owner = secrets.token_hex(8)  # of this process: a lease of one that died is not ours
+        self._delivery = Delivery(store, clock, settings)
+        self._clock_set_back = False
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._digests_at = 0  # ms: none are made before
+        self._draining: dict[str, asyncio.Task[None]] = {}  # by channel id
+        self._projects: Counter[str] = Counter()  # how many of them each project has
+        self._slow: OrderedDict[str, None] = OrderedDict()  # channels that answer, and take more than a first try
+        self._task: asyncio.Task[None] | None = None
+        self._audit: asyncio.Task[None] | None = None
+        self._subscription = bus.subscribe(AlarmChanged, lambda _: self._wake.set())
+        self.sent = self.failed = 0
+
+    def start(self) -> None:
+        """Begins to send."""
+        self._task = asyncio.create_task(self._run(), name="notify")
+        self._audit = asyncio.create_task(log_stopped(self._store, self._settings), name="notify-audit")
+
+    def ring(self) -> None:
+        """There may be something to send."""
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Ends sending. What waits is on disk; leases are given back."""
+        self._subscription.cancel()
+        self._closing = True
+        self._wake.set()
+        if self._audit is not None:
+            self._audit.cancel()
+            await asyncio.gather(self._audit, return_exceptions=True)
+        if self._task is not None:
+            await self._task
+        if self._draining:
+            await asyncio.wait(list(self._draining.values()), timeout=STOP_S)
+        for task in list(self._draining.values()):
+            task.cancel()
+        await asyncio.gather(*self._draining.values(), return_exceptions=True)
+        await self._delivery.close()
+
+    async def _run(self) -> None:
+        while not self._closing:
+            idle_s = LONGEST_SLEEP_S  # where it fails
+            try:
+                await self.dispatch()
+                idle_s = await self._idle_s()
+            except ThingsteadError as exc:
+                log.warning("notices cannot be sent now", error=exc.message)
+            except Exception:
+                log.exception("sending notices failed")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(idle_s):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _idle_s(self) -> float:
+        due = await self._store.notify.next_try()
+        if due is None or self._full:
+            return LONGEST_SLEEP_S
+        return min(LONGEST_SLEEP_S, max(0.02, (due - self._clock.now_ms()) / 1000))
+
+    def clock_set_back(self, now: int, by_ms: int) -> None:
+        """The server's clock was set back: no channel waits for what it had shown."""
+        self._clock_set_back = True
+        self._wake.set()
+
+    async def dispatch(self) -> None:
+        """Begins to send over every channel that may be claimed; makes digests that are due."""
+        now = self._clock.now_ms()
+        if self._clock_set_back:
+            await self._store.notify.clock_set_back(now, now + LEASE_MS)
+            self._clock_set_back = False
+            self._digests_at = 0
+        await self._make_digests(now)
+        if self._full:
+            return
+        await self._delivery.look()
+        claimed = await self._store.notify.claim(self._owner, now, now + LEASE_MS, SHARES, self._projects)
+        for channel_id, project_id in claimed:
+            if channel_id in self._draining:
+                continue  # its lease ran out under an attempt that takes long: it has it back, and goes on
+            task = asyncio.create_task(self._drain(channel_id, project_id), name="notify-channel")
+            self._draining[channel_id] = task
+            self._projects[project_id] += 1
+            task.add_done_callback(self._drained(channel_id, project_id))
+
+    async def _make_digests(self, now: int) -> None:
+        if now < self._digests_at:
+            return
+        try:
+            await self._store.notify.digest(now, now - self._settings.digest_interval_s * 1000, DIGEST_LIFETIME_MS)
+        except ThingsteadError:
+            raise
+        except Exception:
+            log.exception("digests cannot be made; trying again later")  # other notices do not wait for them
+            self._digests_at = now + LONGEST_WAIT_MS
+
+    @property
+    def _full(self) -> bool:
+        return len(self._draining) >= SHARES.in_all
+
+    async def settled(self) -> None:
+        """Returns when every channel that was claimed has been sent over."""
+        while self._draining:
+            await asyncio.wait(list(self._draining.values()))
+
+    def _drained(self, channel_id: str, project_id: str) -> Callable[[asyncio.Task[None]], None]:
+        def done(task: asyncio.Task[None]) -> None:
+            self._draining.pop(channel_id, None)
+            self._projects[project_id] -= 1
+            if not self._projects[project_id]:
+                del self._projects[project_id]
+            if not task.cancelled() and (error := task.exception()) is not None:
+                # The lease ends by itself; the channel is tried again then.
+                log.error("sending over a channel failed", channel=channel_id, exc_info=error)
+            self._wake.set()
+
+        return done
+
+    async def _drain(self, channel_id: str, project_id: str) -> None:
+        """Sends the notices of a leased channel until none waits, it fails, or others want its place."""
+        notify = self._store.notify
+        failures = await notify.failures(channel_id)
+        while True:
+            now = self._clock.now_ms()
+            if self._closing:
+                return await notify.release(self._owner, channel_id, 0, failures)
+            claim = await notify.take(self._owner, channel_id, now, now + LEASE_MS, WEBHOOKS_PER_SETTLE, self._caps)
+            if claim is None:
+                return None
+            if not claim.notices:
+                return await notify.release(self._owner, channel_id, 0, failures)
+            sent, failed = await self._send_some(claim, now + LEASE_MS, short=not failures)
+            failures >>= min(sent, 32)  # one that fails often waits longer than one that failed once
+            if failed is not None:
+                failures += 2 if failed.slow else 1
+                wait_ms = min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** min(failures - 1, 20))
+                wait_ms = max(wait_ms, (failed.retry_after_s or 0) * 1000)
+                return await notify.release(self._owner, channel_id, self._clock.now_ms() + wait_ms, failures)
+            if self._full or self._projects[project_id] >= SHARES.per_project:
+                return await notify.release(self._owner, channel_id, self._clock.now_ms(), failures)
+
+    async def _send_some(self, claim: Claim, lease_until: int, *, short: bool) -> tuple[int, SendFailed | None]:
+        """Sends what was claimed, in order; stops at the first failure that is worth another try. How many were taken,
+        and the failure."""
+        kept = claim.channel
+        attempts: list[Attempt] = []
+        failed: SendFailed | None = None
+        sent = 0
+        most_s = FIRST_TRY_TIMEOUT_S if short and kept.id not in self._slow else float(self._settings.timeout_s)
+        longest_s = LONGEST_S if kept.kind == "email" else 2 * self._settings.timeout_s
+        for notice, message in claim.notices:
+            if self._clock.now_ms() + longest_s * 1000 > lease_until or self._closing:
+                break
+            attempt, failed = await self._attempt(kept, notice, message, most_s)
+            attempts.append(attempt)
+            if attempt.state == "sent":
+                sent += 1
+                self._note_pace(kept.id, attempt.took_ms)
+            if kept.kind != "webhook":  # people shall not read things twice: each is noted at once
+                await self._store.notify.settle(self._owner, kept.id, attempts)
+                attempts = []
+            if failed is not None:
+                break
+        if attempts:
+            await self._store.notify.settle(self._owner, kept.id, attempts)
+        return sent, failed
+
+    def _note_pace(self, channel_id: str, took_ms: int) -> None:
+        self._slow.pop(channel_id, None)
+        if took_ms > FIRST_TRY_TIMEOUT_S * 1000:
+            self._slow[channel_id] = None
+            if len(self._slow) > SLOW_CHANNELS_LIMIT:
+                self._slow.popitem(last=False)
+
+    async def _attempt(
+        self, kept: KeptChannel, notice: Notice, message: AlarmLog | None, most_s: float
+    ) -> tuple[Attempt, SendFailed | None]:
+        begun_s = self._clock.monotonic_s()
+        failed: SendFailed | None = None
+        state: NoticeState = "sent"
+        try:
+            said = await self._delivery.send(kept, notice, message, most_s)
+            self.sent += 1
+        except SendFailed as exc:
+            said, state = exc.reason, "failed" if exc.permanent else "waiting"
+            failed = None if exc.permanent else exc
+            self.failed += 1
+        except ThingsteadError:
+            raise  # of the store: nothing was sent
+        except Exception:
+            # A fault of ours with one notice must not hold up the others of its channel for a day.
+            log.exception("a notice cannot be made", notice=notice.id)
+            said, state = "the server could not make the notice; its log says why", "failed"
+            self.failed += 1
+        attempt = Attempt(
+            notice_id=notice.id,
+            target=target_of(kept),
+            state=state,
+            message=said,
+            took_ms=round((self._clock.monotonic_s() - begun_s) * 1000),
+            ts=self._clock.now_ms(),
+        )
+        return attempt, failed

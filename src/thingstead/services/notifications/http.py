@@ -1,0 +1,210 @@
+"""Posts to the addresses that people gave, through httpcore: bounded in time and in bytes received, to no address that
+the operator forbids.
+
+Names are resolved here and connections go to the addresses that were checked, so that no second answer of the name
+server leads elsewhere. Redirects are not followed. 1xx answers are passed over [RFC 9110, 15.2]. Every byte of an
+answer counts: 1xx, headers, body, trailers.
+"""
+
+import asyncio
+import ssl
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import httpcore
+import structlog
+
+from thingstead.services.notifications.network import (
+    EXCHANGE,
+    AnswerTooLong,
+    Backend,
+    Exchange,
+    Forbidden,
+    Resolver,
+    Stale,
+    Unresolved,
+)
+
+log = structlog.get_logger("thingstead.notify")
+
+ANSWER_BYTES_LIMIT = 65_536  # of all that is received for one request
+IDLE_CONNECTIONS_LIMIT = 32
+IDLE_TIMEOUT_S = 60.0
+REASON_LENGTH = 500
+NOT_ALLOWED = "leads to an address where nothing may be sent to (notify.private_addresses)"
+
+
+class SendFailed(Exception):
+    """A notice could not be delivered. ``permanent``: it is no use to try again. ``slow``: it took all of its time."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        permanent: bool = False,
+        retry_after_s: int | None = None,
+        slow: bool = False,
+        inner: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason[:REASON_LENGTH]
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s  # as the peer asked for
+        self.slow = slow
+        self.inner = inner  # it tells of a private address
+
+
+class Answer(NamedTuple):
+    """What the peer answered."""
+
+    status: int
+    headers: dict[bytes, bytes]  # names in lower case
+    body: bytes  # as much of it as came within the bounds
+    inner: bool = False  # the peer is at a private address
+
+
+class HttpSender:
+    """Sends POST requests with JSON bodies.
+
+    Attributes:
+        private_addresses: whether tenants' addresses may be private ones, from the next request on.
+    """
+
+    def __init__(self, *, timeout_s: float, private_addresses: bool) -> None:
+        self.private_addresses = private_addresses
+        self._timeout_s = timeout_s
+        self._resolver = Resolver()
+        tls = ssl.create_default_context()
+        self._pools = {private: _pool(Backend(self._resolver, private=private), tls) for private in (False, True)}
+
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        timeout_s: float | None = None,
+        status_only: bool = False,
+        trusted: bool = False,
+    ) -> Answer:
+        """The answer, whatever its status.
+
+        Args:
+            timeout_s: less time than usual.
+            status_only: the body says nothing to the caller, who is content without it.
+            trusted: the operator, not a tenant, chose the address.
+
+        Raises:
+            SendFailed: there was none within the bounds, or the address is not to be used.
+        """
+        most_s = min(self._timeout_s, timeout_s or self._timeout_s)
+        pool = self._pools[trusted or self.private_addresses]
+        attempt = _Attempt(pool, _request(url, body, headers or {}, most_s), status_only=status_only)
+        try:
+            async with asyncio.timeout(most_s):
+                await attempt.run()
+        except Exception as exc:
+            if attempt.answer is None or not status_only:
+                raise _failure(exc, most_s, inner=attempt.exchange.inner) from exc
+        assert attempt.answer is not None, "it did not fail"
+        return attempt.answer
+
+    async def close(self) -> None:
+        """Closes idle connections."""
+        for pool in self._pools.values():
+            await pool.aclose()
+        self._resolver.close()
+
+
+def _pool(backend: Backend, tls: ssl.SSLContext) -> httpcore.AsyncConnectionPool:
+    return httpcore.AsyncConnectionPool(
+        ssl_context=tls,
+        max_connections=None,  # whoever sends bounds them; a slot that a cancelled request leaves taken stays taken
+        max_keepalive_connections=IDLE_CONNECTIONS_LIMIT,
+        keepalive_expiry=IDLE_TIMEOUT_S,
+        network_backend=backend,
+    )
+
+
+class _Attempt:
+    """One request and what came back for it."""
+
+    def __init__(self, pool: httpcore.AsyncConnectionPool, request: httpcore.Request, *, status_only: bool) -> None:
+        self._pool = pool
+        self._request = request
+        self._status_only = status_only
+        self.answer: Answer | None = None  # as soon as there is a status
+        self.exchange = Exchange(ANSWER_BYTES_LIMIT)
+
+    async def run(self) -> None:
+        for _ in range(IDLE_CONNECTIONS_LIMIT + 1):
+            self.exchange = Exchange(ANSWER_BYTES_LIMIT)
+            token = EXCHANGE.set(self.exchange)
+            try:
+                return await self._once()
+            except Stale:
+                pass
+            finally:
+                EXCHANGE.reset(token)
+        raise SendFailed("every connection was closed without an answer")
+
+    async def _once(self) -> None:
+        response = await self._pool.handle_async_request(self._request)
+        try:
+            headers = {name.lower(): value for name, value in response.headers}
+            answer = self.answer = Answer(response.status, headers, b"", self.exchange.inner)
+            try:
+                self.answer = answer._replace(body=await response.aread())
+            except (AnswerTooLong, httpcore.RemoteProtocolError):
+                if not self._status_only:
+                    raise
+        finally:
+            await response.aclose()
+
+
+def _request(url: str, body: bytes, headers: dict[str, str], timeout_s: float) -> httpcore.Request:
+    lines = {
+        "Host": urlsplit(url).netloc,
+        "User-Agent": "Thingstead",
+        "Content-Type": "application/json; charset=utf-8",
+        "Content-Length": str(len(body)),
+    }
+    given = {name.lower() for name in headers}
+    lines = {name: value for name, value in lines.items() if name.lower() not in given} | headers
+    return httpcore.Request(
+        "POST", url, headers=list(lines.items()), content=body, extensions={"timeout": {"connect": timeout_s}}
+    )
+
+
+def _failure(exc: Exception, most_s: float, *, inner: bool) -> SendFailed:
+    """What a request that failed is to the log of notices."""
+    if isinstance(exc, SendFailed):
+        return exc
+    if isinstance(exc, Forbidden):
+        log.warning("a notice leads to an address that is not allowed", host=exc.name, address=exc.address)
+        return SendFailed(f"{exc.name} {NOT_ALLOWED}", permanent=True)
+    if isinstance(exc, TimeoutError | httpcore.TimeoutException):
+        return SendFailed(f"no answer within {most_s:g} s", slow=True, inner=inner)
+    if isinstance(exc, AnswerTooLong):
+        return SendFailed(f"the answer has more than {ANSWER_BYTES_LIMIT} bytes", inner=inner)
+    if isinstance(exc, Unresolved):
+        return SendFailed(f"the host name {exc} cannot be resolved")
+    if isinstance(exc, httpcore.RemoteProtocolError):
+        ended = "disconnected" in str(exc) or "closed" in str(exc)
+        said = "the connection was closed before there was a whole answer" if ended else "the answer is not HTTP"
+        return SendFailed(said, inner=inner)
+    if isinstance(exc, httpcore.NetworkError | OSError):
+        return SendFailed(f"cannot be reached: {_cause(exc)}", inner=inner)
+    raise exc
+
+
+def _cause(exc: BaseException) -> str:
+    """What the operating system or TLS said."""
+    cause: BaseException | None = exc
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"TLS: the certificate is not accepted: {cause.verify_message.rstrip('.')}"
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS: {cause.reason or cause}"
+    return (cause.strerror or str(cause)) if isinstance(cause, OSError) else str(exc)

@@ -1,0 +1,170 @@
+"""The network under the HTTP client of notices: resolves names, connects to addresses that were checked, counts bytes.
+
+httpcore does everything of one request in the task of its caller, so what belongs to the request is found by a context
+variable: how much may still be received, and what kind of address it leads to.
+"""
+
+import asyncio
+import concurrent.futures
+import socket
+import ssl
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Any
+
+import httpcore
+
+from thingstead.services.notifications.addresses import is_private, may_be_reached
+
+THREADS_LIMIT = 32  # names that are resolved at the same time
+ADDRESSES_LIMIT = 8  # of one name
+SHORTEST_TRY_S = 0.5  # of one address
+
+
+class Unresolved(Exception):
+    """The name server gives no address."""
+
+
+class Forbidden(Exception):
+    """A name leads nowhere but to addresses that must not be sent to."""
+
+    def __init__(self, name: str, address: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.address = address
+
+
+class AnswerTooLong(Exception):
+    """More was received than may be."""
+
+
+class Stale(Exception):
+    """A connection of an earlier request was closed while it was idle: nothing of this request was answered."""
+
+
+class Exchange:
+    """What is known of one request on its way."""
+
+    __slots__ = ("inner", "left", "received")
+
+    def __init__(self, most_bytes: int) -> None:
+        self.left = most_bytes
+        self.received = False
+        self.inner = False  # it leads to a private address
+
+
+EXCHANGE: ContextVar[Exchange] = ContextVar("EXCHANGE")
+
+
+class Resolver:
+    """Looks names up in threads of its own: a name server that never answers holds up nothing else of the server."""
+
+    def __init__(self) -> None:
+        self._threads: concurrent.futures.ThreadPoolExecutor | None = None
+
+    async def addresses(self, name: str, port: int) -> list[str]:
+        """The addresses of a name, in the order in which they should be tried. Raises Unresolved."""
+        if self._threads is None:
+            self._threads = concurrent.futures.ThreadPoolExecutor(THREADS_LIMIT, "thingstead-resolve")
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, name, port)
+        except (OSError, UnicodeError) as exc:
+            raise Unresolved(name) from exc
+        return list(dict.fromkeys(found))
+
+    def close(self) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _look_up(name: str, port: int) -> list[str]:
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+
+
+class Backend(httpcore.AsyncNetworkBackend):
+    """Connects to every allowed address of a name in turn, until one takes the connection."""
+
+    def __init__(self, resolver: Resolver, *, private: bool) -> None:
+        self._resolver = resolver
+        self._private = private
+        self._tcp = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's contract
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        exchange = EXCHANGE.get()
+        found = await self._resolver.addresses(host, port)
+        allowed = [each for each in found if may_be_reached(each, private=self._private)][:ADDRESSES_LIMIT]
+        if not allowed:
+            raise Forbidden(host, found[0])
+        exchange.inner = any(is_private(each) for each in allowed)
+        try_s = None if timeout is None else max(SHORTEST_TRY_S, timeout / len(allowed))
+        for address in allowed[:-1]:
+            try:
+                return _Stream(await self._tcp.connect_tcp(address, port, try_s, local_address, socket_options))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return _Stream(await self._tcp.connect_tcp(allowed[-1], port, try_s, local_address, socket_options))
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection that takes no more of an answer than its exchange allows."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._exchange = EXCHANGE.get()
+        self._inner = self._exchange.inner
+        self._used = False  # by an earlier exchange
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        exchange = self._enter()
+        try:
+            data = await self._stream.read(max_bytes, timeout)
+        except httpcore.ReadError:
+            if self._used and not exchange.received:
+                raise Stale from None
+            raise
+        if not data and self._used and not exchange.received:
+            raise Stale
+        exchange.received = True
+        exchange.left -= len(data)
+        if exchange.left < 0:
+            raise AnswerTooLong
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        self._enter()
+        await self._stream.write(buffer, timeout)
+
+    def _enter(self) -> Exchange:
+        exchange = EXCHANGE.get()
+        if exchange is not self._exchange:
+            self._exchange, self._used = exchange, True
+            exchange.inner = self._inner
+        return exchange
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        except BaseException:  # also where it is cancelled: nobody else knows of the connection yet
+            await self._stream.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

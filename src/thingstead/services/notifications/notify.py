@@ -1,0 +1,148 @@
+"""Notification groups, tests of them, and the log of every attempt."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from thingstead.clock import Clock
+from thingstead.config import NotifySettings
+from thingstead.errors import Conflict, NotFound
+from thingstead.model import ids, limits
+from thingstead.model.alarms.notification import (
+    CHANNELS_COUNT,
+    GROUPS_COUNT,
+    Channel,
+    KeptChannel,
+    Notice,
+    NotifyGroup,
+    NotifyLog,
+)
+from thingstead.model.device import Page
+from thingstead.model.limits import Problems
+from thingstead.services.notifications.audit import StoppedChannel, stopped_channels
+from thingstead.services.notifications.channels import check_channels, keep_channels
+from thingstead.services.notifications.dispatch import NotifyDispatcher
+from thingstead.storage.base import Store
+
+TEST_LIFETIME_MS = 10 * 60 * 1000
+
+
+class GroupForm(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller says of a notification group."""
+
+    name: str
+    descr: str = ""
+    enabled: bool = True
+    channels: tuple[Channel, ...] = ()
+
+
+class NotifyService:
+    """The verbs of notification groups."""
+
+    def __init__(self, store: Store, clock: Clock, settings: NotifySettings, dispatcher: NotifyDispatcher) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self.dispatcher = dispatcher
+
+    async def create(self, project_id: str, form: GroupForm) -> NotifyGroup:
+        """Adds a group.
+
+        Raises:
+            InvalidInput: names every problem.
+            Conflict: the project has as many groups as it may.
+        """
+        _check(form)
+        _, total = await self._store.notify.list_groups(project_id, Page(records=1))
+        if total >= GROUPS_COUNT:
+            raise Conflict(f"a project has at most {GROUPS_COUNT} notification groups")
+        group = NotifyGroup(
+            id=ids.new_id(),
+            project_id=project_id,
+            name=form.name,
+            descr=form.descr,
+            enabled=form.enabled,
+            channels=_kept(form, ()),
+            create_time=self._clock.now_ms(),
+        )
+        await self._store.notify.create_group(group)
+        return group
+
+    async def get(self, project_id: str, group_id: str) -> NotifyGroup:
+        if not limits.is_id(group_id):
+            raise NotFound("no such notification group")
+        return await self._store.notify.get_group(project_id, group_id)
+
+    async def list_page(self, project_id: str, page: Page) -> tuple[list[NotifyGroup], int]:
+        """One page, oldest first, and how many there are."""
+        return await self._store.notify.list_groups(project_id, page)
+
+    async def update(self, project_id: str, group_id: str, form: GroupForm) -> NotifyGroup:
+        """Puts the form in the place of what the group was. A channel that leads where one led before goes on with its
+        waiting notices."""
+        before = await self.get(project_id, group_id)
+        _check(form)
+        group = msgspec.structs.replace(
+            before,
+            name=form.name,
+            descr=form.descr,
+            enabled=form.enabled,
+            channels=_kept(form, before.channels),
+        )
+        await self._store.notify.replace_group(group, self._clock.now_ms())
+        self.dispatcher.ring()
+        return group
+
+    async def delete(self, project_id: str, group_id: str) -> None:
+        """Removes a group; Conflict while a rule uses it."""
+        await self.get(project_id, group_id)
+        await self._store.notify.delete_group(project_id, group_id)
+
+    async def test(self, project_id: str, group_id: str) -> int:
+        """Sends a test notice over every channel of a group; how many. What became of them is in the log."""
+        group = await self.get(project_id, group_id)
+        now = self._clock.now_ms()
+        for channel in group.channels:
+            notice = Notice(
+                id=ids.new_id() + ids.new_id(),
+                project_id=project_id,
+                device_id=None,
+                rule_id="",
+                message_id="",
+                channel_id=channel.id,
+                channel_kind=channel.kind,
+                kind="test",
+                create_time=now,
+                expire_time=now + TEST_LIFETIME_MS,
+                update_time=now,
+            )
+            await self._store.notify.add(notice)
+        self.dispatcher.ring()
+        return len(group.channels)
+
+    async def stopped_channels(self) -> list[StoppedChannel]:
+        """The channels of all projects that lead to addresses where nothing may be sent to."""
+        return await stopped_channels(self._store, self._settings)
+
+    async def list_logs(
+        self, project_id: str, device_id: str | None, state: str | None, page: Page
+    ) -> tuple[list[NotifyLog], int]:
+        """One page of attempts, newest first, and how many match."""
+        return await self._store.notify.list_logs(project_id, device_id, state, page)
+
+
+def _check(form: GroupForm) -> None:
+    problems = Problems()
+    problems.name(form.name)
+    problems.descr(form.descr)
+    problems.count("channels", form.channels, CHANNELS_COUNT)
+    if len(form.channels) <= CHANNELS_COUNT:
+        check_channels(form.channels, problems, "channels", groups=False)
+    problems.refuse()
+
+
+def _kept(form: GroupForm, before: Sequence[KeptChannel]) -> tuple[KeptChannel, ...]:
+    problems = Problems()
+    kept = keep_channels(form.channels, before, problems, "channels")
+    problems.refuse()
+    return kept

@@ -1,0 +1,146 @@
+"""What each kind of HTTP channel is sent, how it is signed, and what its answer means.
+
+Sources: the makers' manuals of custom group robots. DingTalk signs ``timestamp\\nsecret`` in the query, Feishu the same
+text as the key of an empty message in the body; both, and WeCom, answer HTTP 200 with a code of their own.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from thingstead.model.alarms.notification import Channel
+from thingstead.services.notifications.http import Answer, SendFailed
+from thingstead.services.notifications.text import NoticeText
+
+RETRY_STATUS = frozenset({408, 425, 429})
+RETRY_AFTER_MAX_S = 3_600
+# Codes of robots that mean "not now": rate limits, and faults of theirs. Any other code is about the message.
+_TRY_AGAIN: Mapping[str, frozenset[int]] = {
+    "dingtalk": frozenset({-1, 130101, 130102, 410100}),
+    "wecom": frozenset({-1, 45009, 45033}),
+    "feishu": frozenset({11232, 11233, 99991400}),
+}
+FEISHU_EITHER = 9499  # Feishu's code both for a malformed message and for too many of them
+
+
+class Request(NamedTuple):
+    """What is posted."""
+
+    url: str
+    body: bytes
+    headers: dict[str, str]
+
+
+def webhook(channel: Channel, body: bytes, notice_id: str, now_ms: int) -> Request:
+    """JSON with the notice's id, under which a receiver can tell that it got a notice twice. The signature is the
+    HMAC-SHA256, under the shared secret, of the timestamp, a full stop and the body."""
+    headers = {**(channel.headers or {}), "X-Thingstead-Notice": notice_id, "X-Thingstead-Timestamp": str(now_ms)}
+    if channel.bearer_token is not None:
+        headers["Authorization"] = f"Bearer {channel.bearer_token}"
+    if channel.secret:
+        signed = b"%d.%s" % (now_ms, body)
+        digest = hmac.new(channel.secret.encode(), signed, hashlib.sha256).hexdigest()
+        headers["X-Thingstead-Signature"] = f"sha256={digest}"
+    return Request(channel.webhook or "", body, headers)
+
+
+def dingtalk(channel: Channel, text: NoticeText, now_ms: int) -> Request:
+    url = channel.dingtalk or ""
+    if channel.secret:
+        secret = channel.secret.encode()
+        signature = hmac.new(secret, b"%d\n%s" % (now_ms, secret), hashlib.sha256).digest()
+        joint = "&" if "?" in url else "?"
+        url += f"{joint}timestamp={now_ms}&sign={quote(base64.b64encode(signature), safe='')}"
+    return _json(url, {"msgtype": "text", "text": {"content": _joined(text)}})
+
+
+def wecom(channel: Channel, text: NoticeText) -> Request:
+    return _json(channel.wecom or "", {"msgtype": "text", "text": {"content": _cut(_plain(text), 2_000)}})
+
+
+def feishu(channel: Channel, text: NoticeText, now_ms: int) -> Request:
+    body: dict[str, Any] = {"msg_type": "text", "content": {"text": _plain(text)}}
+    if channel.secret:
+        timestamp = now_ms // 1000
+        key = f"{timestamp}\n{channel.secret}".encode()
+        signature = base64.b64encode(hmac.new(key, b"", hashlib.sha256).digest()).decode()
+        body = {"timestamp": str(timestamp), "sign": signature, **body}
+    return _json(channel.feishu or "", body)
+
+
+def telegram(channel: Channel, text: NoticeText, api: str) -> Request:
+    assert channel.telegram is not None, "whoever calls has looked at the kind"
+    url = f"{api.rstrip('/')}/bot{channel.telegram.bot_token}/sendMessage"
+    return _json(url, {"chat_id": channel.telegram.chat_id, "text": _joined(text), "disable_web_page_preview": True})
+
+
+def judge(kind: str, answer: Answer) -> str:
+    """What a good answer says, for the log.
+
+    Raises:
+        SendFailed: it says that the notice was not taken.
+    """
+    said = f"HTTP {answer.status}"
+    if answer.status in RETRY_STATUS or answer.status >= 500:
+        raise SendFailed(said, retry_after_s=_retry_after(kind, answer))
+    if not 200 <= answer.status < 300:
+        detail = " (redirects are not followed)" if 300 <= answer.status < 400 else ""
+        raise SendFailed(said + detail, permanent=True)
+    if kind in _TRY_AGAIN:
+        _judge_robot(kind, answer)
+    return said
+
+
+def _judge_robot(kind: str, answer: Answer) -> None:
+    try:
+        told = msgspec.json.decode(answer.body, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise SendFailed("HTTP 200, but not the answer of a robot", permanent=True) from None
+    code = told.get("errcode", told.get("code", told.get("StatusCode")))
+    if code != 0:
+        reason = str(told.get("errmsg", told.get("msg", "")))
+        for_now = code in _TRY_AGAIN[kind] or (code == FEISHU_EITHER and "too many" in reason)
+        raise SendFailed(f"refused with {code}: {reason}", permanent=not for_now)
+
+
+class _Parameters(msgspec.Struct):
+    retry_after: int | None = None  # s
+
+
+class _TelegramAnswer(msgspec.Struct):
+    parameters: _Parameters = msgspec.field(default_factory=_Parameters)
+
+
+def _retry_after(kind: str, answer: Answer) -> int | None:
+    """How long the peer asks to be left alone, in s."""
+    text = answer.headers.get(b"retry-after", b"")
+    asked = int(text) if text.isdigit() and len(text) < 10 else None
+    if asked is None and kind == "telegram":
+        try:
+            asked = msgspec.json.decode(answer.body, type=_TelegramAnswer).parameters.retry_after
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+    return None if asked is None else max(0, min(asked, RETRY_AFTER_MAX_S))
+
+
+def _json(url: str, body: Any) -> Request:
+    return Request(url, msgspec.json.encode(body), {})
+
+
+def _plain(text: NoticeText) -> str:
+    """Without what Feishu and WeCom take for a mention (``<at user_id="all">``, ``<@all>``), since devices choose
+    a part of the text."""
+    return _joined(text).replace("<", "\N{FULLWIDTH LESS-THAN SIGN}").replace(">", "\N{FULLWIDTH GREATER-THAN SIGN}")
+
+
+def _joined(text: NoticeText) -> str:
+    return f"{text.subject}\n{text.text}"
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    return text.encode()[:most_bytes].decode(errors="ignore")

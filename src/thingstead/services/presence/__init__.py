@@ -1,0 +1,1 @@
+"""Who is online: devices, and sub-devices behind gateways."""

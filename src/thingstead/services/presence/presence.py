@@ -1,0 +1,225 @@
+"""Who is online: a device is, exactly as long as the row of its live session exists.
+
+The store decides which session owns a device, so the on and off news of a device alternate, and a session that was
+taken over can never end as "offline". Every change stands in the device's connection log. The end of a session that the
+store cannot keep is kept here and tried again.
+"""
+
+import asyncio
+from collections import OrderedDict
+from contextlib import suppress
+from itertools import islice
+from typing import NamedTuple
+
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import NotAuthenticated, ThingsteadError, Unavailable
+from thingstead.model.addresses import host_of
+from thingstead.model.device import Device, DeviceSession, Page
+from thingstead.model.messages import PresenceChanged
+from thingstead.services.accounts.log_ins import LogIns
+from thingstead.services.shared.commits import committed
+from thingstead.services.shared.device_logs import DeviceLogService
+from thingstead.services.shared.periodic import Periodic
+from thingstead.services.shared.rate_limit import Rations
+from thingstead.storage.base import Commit, Store
+
+log = structlog.get_logger("thingstead.presence")
+
+CONFLICT_TAKEOVERS = 3  # within the window: two clients fight over one certificate
+CONFLICT_WINDOW_MS = 60_000
+INSTANTS_KEPT = 50_000  # devices of which the newest change is known without looking into the log
+RETRY_S = 2.0  # until the ends of sessions that could not be kept are tried again …
+ENDED_AT_ONCE = 200  # … of so many at the same time
+WARNINGS, WARNING_INTERVAL_S = 1, 600.0  # of one device: a fight may go on for days
+
+
+class _End(NamedTuple):
+    """The end of a session."""
+
+    device: Device
+    session_id: str
+    reason: str
+    at: int  # ms
+
+
+class PresenceService:
+    """Log-in of devices, and their sessions."""
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        logs: DeviceLogService,
+        node: str,
+        log_ins: LogIns | None = None,
+    ) -> None:
+        self._store = store
+        self._log_ins = log_ins or LogIns(clock)
+        self._bus = bus
+        self._clock = clock
+        self._logs = logs
+        self._warnings = Rations(clock, WARNINGS, WARNING_INTERVAL_S)
+        self.node = node  # the name of this server node
+        self._instants: OrderedDict[int, int] = OrderedDict()  # of the newest change, by device number
+        self._unended: dict[int, _End] = {}  # sessions whose rows are there although they have ended, by device number
+        self._retry = Periodic("the ends of sessions", RETRY_S, self.end_again)
+        self.previous_key_log_ins = 0  # with a ProjectKey before its last rotation
+
+    async def recover(self) -> int:
+        """To be called when this node starts, before anybody connects: ends the sessions that an earlier run left
+        behind, as it would have done itself; how many."""
+        left = await self._store.presence.clear_node(self.node)
+        for number, session_id in left:
+            device = await self._store.devices.find_by_number(number)
+            if device is not None:
+                self._tell_end(device, session_id, "the server was restarted", self._clock.now_ms())
+        return len(left)
+
+    async def authenticate(self, access_token: str, project_key: str, remote_host: str) -> Device:
+        """The device whose certificate this is (wire reference §3.1). Many devices may share an address, and one of
+        them may have lost its certificate: a right one always passes, and only wrong ones are throttled.
+
+        Raises:
+            NotAuthenticated: no such certificate; never says which half was wrong. Where it was the ProjectKey, the
+                device's log says so.
+            TooManyRequests: the same, and too many before it were wrong, from this address.
+        """
+        device = await self._store.devices.find_by_access_token(access_token)
+        if device is not None:
+            project = await self._store.projects.get(device.project_id)
+            if project.accepts_key(project_key, self._clock.now_ms()):
+                self.previous_key_log_ins += project_key == project.previous_project_key
+                return device
+            reason = f"a log-in from {remote_host}: the AccessToken is right, the ProjectKey is wrong"
+            self._logs.rejected(device, "log-in", reason, (), b"")
+        self._log_ins.devices.failed(remote_host, "" if device is None else device.id)
+        raise NotAuthenticated(
+            "the device certificate is not valid: it is the AccessToken of a device and the ProjectKey of its project"
+        )
+
+    async def open(self, device: Device, session: DeviceSession) -> None:
+        """Makes ``session`` the device's live session; any other one, on whichever node, must then end. On return the
+        row is on disk and :class:`PresenceChanged` was published, naming the session that was taken over."""
+        replaced = await self._store.presence.open_session(device.number, session)
+        news = PresenceChanged(
+            device_id=device.id,
+            online=True,
+            session_id=session.session_id,
+            replaced=replaced.session_id if replaced else None,
+            reason="taken over" if replaced else "connected",
+            ts=self._instant(device, session.connected_at),
+        )
+        noted = self._note(device, news, session)
+        self._bus.publish(news)
+        if replaced is not None and noted is not None and session.protocol != "gateway":
+            await committed(noted)
+            await self._warn_of_conflict(device)
+
+    async def close(self, device: Device, session_id: str, reason: str) -> None:
+        """Ends a session. Nothing happens, and nothing is told, where another session owns the device by now. Where the
+        store cannot keep it now, it happens, and is told, when the store can."""
+        end = _End(device, session_id, reason, self._clock.now_ms())
+        try:
+            await self._end(end)
+        except Unavailable as exc:
+            await self._end_later(end, exc)
+
+    async def _end(self, end: "_End") -> None:
+        if await self._store.presence.close_session(end.device.number, end.session_id):
+            self._tell_end(*end)
+        if self._unended.get(end.device.number) == end:
+            del self._unended[end.device.number]
+
+    async def _end_later(self, end: "_End", error: Unavailable) -> None:
+        owner = await self._store.presence.find_session(end.device.number)
+        if owner is None or owner.session_id != end.session_id:
+            return  # a session that could not begin, or another one owns the device
+        if not self._unended:
+            log.warning("sessions that have ended cannot be ended in the store, which is tried again", error=str(error))
+        self._unended[end.device.number] = end
+        self._retry.start()
+
+    async def end_again(self) -> None:
+        """Ends the sessions whose ends could not be kept, as far as the store can keep that now."""
+        while ends := list(islice(self._unended.values(), ENDED_AT_ONCE)):
+            done = await asyncio.gather(*map(self._end, ends), return_exceptions=True)
+            for error in done:
+                if isinstance(error, Unavailable):
+                    return
+                if error is not None:
+                    raise error
+
+    async def stop(self) -> None:
+        """Ends the trying. The next start ends what is left."""
+        await self._retry.close()
+
+    def _tell_end(self, device: Device, session_id: str, reason: str, at: int) -> None:
+        news = PresenceChanged(
+            device_id=device.id,
+            online=False,
+            session_id=session_id,
+            replaced=None,
+            reason=reason,
+            ts=self._instant(device, at),
+        )
+        self._note(device, news, None)
+        self._bus.publish(news)
+
+    def _instant(self, device: Device, at: int) -> int:
+        """The instant (ms) of a change, or of the one before it where that seems to be later: it came later all the
+        same, and perhaps the clock was set back."""
+        newest = self._instants.pop(device.number, None)
+        if newest is None:
+            newest = 0
+            with suppress(ThingsteadError):  # a damaged page of the log keeps nobody out
+                newest = self._store.device_logs.newest_ts(device.number, "connection")
+        newest = self._instants[device.number] = max(newest, at)
+        if len(self._instants) > INSTANTS_KEPT:
+            self._instants.popitem(last=False)
+        return newest
+
+    async def find_session(self, device: Device) -> DeviceSession | None:
+        """The device's live session."""
+        return await self._store.presence.find_session(device.number)
+
+    async def conflict(self, device: Device) -> list[dict[str, str]]:
+        """The clients that fight over the device's certificate (``client_id`` and newest ``remote_address`` of each),
+        or nothing: at least three takeovers within a minute, as the connection log tells on every node. It is one
+        where they have the same client identifier and the same host."""
+        entries, _ = await self._logs.list_page(device, "connection", Page(records=2 * CONFLICT_TAKEOVERS))
+        since = self._clock.now_ms() - CONFLICT_WINDOW_MS
+        takeovers = [entry.body for entry in entries if entry.ts >= since and entry.body.get("replaced")]
+        if len(takeovers) < CONFLICT_TAKEOVERS:
+            return []
+        clients: dict[tuple[str, str], str] = {}
+        for body in takeovers:  # newest first
+            address = body["remote_address"]
+            clients.setdefault((body["client_id"], host_of(address)), address)
+        return [{"client_id": name, "remote_address": address} for (name, _), address in sorted(clients.items())]
+
+    def _note(self, device: Device, news: PresenceChanged, session: DeviceSession | None) -> Commit | None:
+        body = {
+            "online": news.online,
+            "reason": news.reason,
+            "session_id": news.session_id,
+            "replaced": news.replaced,
+            "protocol": session.protocol if session else "",
+            "client_id": session.client_id if session else "",
+            "remote_address": session.remote_address if session else "",
+        }
+        try:
+            return self._logs.connection(device, body, news.ts)
+        except ThingsteadError as exc:
+            log.warning("a connection could not be logged", device=device.id, error=str(exc))
+            return None
+
+    async def _warn_of_conflict(self, device: Device) -> None:
+        clients = await self.conflict(device)
+        suppressed = self._warnings.take(device.number) if clients else None
+        if suppressed is not None:
+            event = "clients fight over one device certificate"
+            log.warning(event, device=device.id, clients=clients, suppressed=suppressed)

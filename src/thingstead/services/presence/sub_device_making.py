@@ -1,0 +1,69 @@
+"""Sub-devices that their gateway makes by announcing them, where their type lets devices create themselves."""
+
+from contextlib import suppress
+
+from thingstead.clock import Clock
+from thingstead.config import ApiSettings
+from thingstead.errors import Conflict, Forbidden, InvalidInput, ThingsteadError, TooManyRequests, Unavailable
+from thingstead.model import limits
+from thingstead.model.device import Device
+from thingstead.model.values.unicode_text import trimmed_key
+from thingstead.services.presence.sub_presence import GatewayLink
+from thingstead.services.registry.devices import DeviceService
+from thingstead.services.registry.new_device import NewDevice
+from thingstead.services.shared.device_logs import DeviceLogService
+from thingstead.services.shared.rate_limit import Rations
+from thingstead.storage.base import Store
+
+SUB_DEVICES_MADE_LIMIT = 1_000  # of one gateway; with so many it makes no further ones by itself
+MADE_BURST, MADE_INTERVAL_S = 100, 1.0  # sub-devices that one gateway makes at once, and then one at intervals
+
+
+class SubDeviceMaker:
+    """Makes sub-devices, within bounds of number and rate for each gateway, and of number for each project."""
+
+    def __init__(
+        self, store: Store, clock: Clock, devices: DeviceService, logs: DeviceLogService, settings: ApiSettings
+    ) -> None:
+        self._store = store
+        self._most = settings.auto_create_devices_max
+        self._devices = devices
+        self._logs = logs
+        self._made = Rations(clock, MADE_BURST, MADE_INTERVAL_S)
+
+    async def make(self, link: GatewayLink, address: str, type_key: str) -> Device:
+        """The sub-device with this address, under the type with this TypeKey.
+
+        Raises:
+            ThingsteadError: why it is refused, which stands in the log of the gateway's rejected messages, too.
+            Unavailable: it cannot be kept now.
+        """
+        try:
+            return await self._make(link, address, type_key)
+        except Unavailable:
+            raise
+        except ThingsteadError as exc:
+            reason = f"the sub-device {address[: limits.SUB_ADDRESS_LENGTH]!r} was not made: {exc.message}"
+            self._logs.rejected(link.device, "gateway/connect", reason, (), b"")
+            raise
+
+    async def _make(self, link: GatewayLink, address: str, type_key: str) -> Device:
+        gateway = link.device
+        if address != trimmed_key(address):
+            raise InvalidInput.field("device", "must be in NFC, without white space at its ends")
+        device_type = await self._store.device_types.find_by_type_key(gateway.project_id, type_key)
+        if device_type is None or not device_type.auto_create:
+            raise Forbidden("no type has this type_key, or auto-create is off for it")
+        if len(link.sub_devices) >= SUB_DEVICES_MADE_LIMIT:
+            raise Conflict(f"the gateway has {SUB_DEVICES_MADE_LIMIT} sub-devices already")
+        if await self._store.device_types.count_self_created(gateway.project_id) >= self._most:
+            raise Forbidden("the project has as many auto-created devices as it may have")
+        if self._made.take(gateway.number) is None:
+            raise TooManyRequests("the gateway makes sub-devices too fast", retry_after_s=int(MADE_INTERVAL_S))
+        new = NewDevice(name=address, type_id=device_type.id, gateway_id=gateway.id, sub_address=address)
+        with suppress(Conflict):  # it was announced twice at once
+            await self._devices.create(gateway.project_id, new)
+        made = await self._store.devices.find_by_sub_address(gateway.id, address)
+        if made is None:
+            raise Conflict("the sub-device was removed meanwhile")
+        return made

@@ -1,0 +1,152 @@
+"""Who of a gateway's sub-devices is online.
+
+A sub-device is online from ``gateway/connect`` or its first message until ``gateway/disconnect``, until it was silent
+for its time-out, or until its gateway's connection ends: then with the reason ``gateway``. Its session is a row like
+any other, named after the gateway's session. Where another connection of the gateway takes over, it takes the sessions
+of its sub-devices over too: none of them goes offline in between.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from thingstead.clock import Clock
+from thingstead.errors import NotFound
+from thingstead.model.device import Device, DeviceSession
+from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.presence.presence import PresenceService
+from thingstead.services.shared.commits import TaskCommit
+from thingstead.storage.base import Commit
+
+log = structlog.get_logger("thingstead.gateways")
+
+
+class SubDevice:
+    """One sub-device behind a connected gateway."""
+
+    __slots__ = ("address", "gateway", "heard_s", "link", "moves", "online")
+
+    def __init__(self, gateway: "GatewayLink", address: str, link: DeviceLink) -> None:
+        self.gateway = gateway
+        self.address = address
+        self.link = link
+        self.online = False
+        self.heard_s = 0.0  # monotonic, of its newest message
+        self.moves: asyncio.Task[None] | None = None  # the newest change of presence, so that they keep their order
+
+
+class GatewayLink:
+    """What a gateway's connection keeps: its sub-devices by address."""
+
+    def __init__(self, device: Device, session_id: str, remote_address: str) -> None:
+        self.device = device
+        self.session_id = session_id
+        self.remote_address = remote_address
+        self.sub_devices: dict[str, SubDevice] = {}
+        self.taken_over = False  # by another connection of the gateway
+        self.reported: set[int] = set()  # numbers of those that reported since the connection looked whether it may
+
+    async def settled(self) -> None:
+        """Returns when the changes of presence under way have ended."""
+        moves = [sub_device.moves for sub_device in self.sub_devices.values() if sub_device.moves is not None]
+        if moves:
+            await asyncio.wait(moves)
+
+
+class SubDevicePresence:
+    """Opens and closes the sessions of sub-devices; the changes of one sub-device keep their order."""
+
+    def __init__(self, presence: PresenceService, clock: Clock) -> None:
+        self._presence = presence
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Waits for the changes under way."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+
+    def heard(self, sub_device: SubDevice) -> Commit | None:
+        """A message came from it: it is online once what is returned has ended (None: it was already, or its gateway
+        has another connection by now)."""
+        sub_device.heard_s = self._clock.monotonic_s()
+        if sub_device.online or sub_device.gateway.taken_over:
+            return None
+        return TaskCommit(after(self._open(sub_device)))
+
+    def take_over(self, sub_device: SubDevice, before: SubDevice) -> None:
+        """The gateway has another connection: a sub-device that was online on the one before stays so."""
+        if before.online:
+            before.online = False
+            sub_device.heard_s = before.heard_s
+            sub_device.moves = before.moves
+            self._open(sub_device, before)
+
+    def _open(self, sub_device: SubDevice, before: SubDevice | None = None) -> asyncio.Task[None]:
+        """``before``: as which it is online yet."""
+        sub_device.online = True
+        device, gateway = sub_device.link.device, sub_device.gateway
+        session = DeviceSession(
+            session_id=_session_id(sub_device),
+            node=self._presence.node,
+            protocol="gateway",
+            client_id=gateway.device.id,
+            remote_address=gateway.remote_address,
+            connected_at=self._clock.now_ms(),
+        )
+
+        async def open_session() -> None:
+            try:
+                await self._presence.open(device, session)
+            except BaseException:
+                if sub_device.moves is asyncio.current_task():  # nothing came after it
+                    sub_device.online = False
+                if before is not None:
+                    await self._presence.close(device, _session_id(before), "gateway")
+                raise
+
+        return self._move(sub_device, open_session)
+
+    def leave(self, sub_device: SubDevice, reason: str) -> None:
+        """It is offline, for a reason that people read."""
+        if sub_device.online:
+            sub_device.online = False
+            device, session_id = sub_device.link.device, _session_id(sub_device)
+            self._move(sub_device, lambda: self._presence.close(device, session_id, reason))
+
+    def _move(self, sub_device: SubDevice, change: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        before = sub_device.moves
+
+        async def move() -> None:
+            if before is not None:
+                await asyncio.wait([before])
+            await change()
+
+        sub_device.moves = task = self.run(move())
+        return task
+
+    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task of this service: logged when it fails, waited for at the end."""
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, NotFound):
+            log.error("the presence of a sub-device could not be kept", exc_info=error)
+
+
+def _session_id(sub_device: SubDevice) -> str:
+    return f"{sub_device.gateway.session_id}/{sub_device.address}"
+
+
+async def after(task: asyncio.Task[None] | None) -> None:
+    """Returns when ``task`` has ended; raises what made it fail."""
+    if task is not None:
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error

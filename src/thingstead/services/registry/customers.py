@@ -1,0 +1,143 @@
+"""End users of a project, and which devices are theirs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import InvalidInput, NotFound
+from thingstead.model import ids, limits
+from thingstead.model.customer import Customer
+from thingstead.model.device import Device, Page
+from thingstead.model.limits import Problems
+from thingstead.model.messages import DeviceChanged
+from thingstead.model.project import Tags
+from thingstead.services.accounts.passwords import Passwords
+from thingstead.storage.base import Store
+
+
+class NewCustomer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller says of a customer who is to be created."""
+
+    name: str
+    account: str
+    password: str
+    descr: str = ""
+    email: str = ""
+    mobile: str = ""
+    tags: Tags = {}
+
+
+class CustomerChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to change about a customer; unset members stay as they are."""
+
+    name: str | UnsetType = UNSET
+    descr: str | UnsetType = UNSET
+    email: str | UnsetType = UNSET
+    mobile: str | UnsetType = UNSET
+
+
+class CustomerService:
+    """The verbs of customers. One that does not exist in the caller's project is NotFound."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, passwords: Passwords) -> None:
+        self._customers = store.customers
+        self._devices = store.devices
+        self._bus = bus
+        self._clock = clock
+        self._passwords = passwords
+
+    async def list_page(self, project_id: str, page: Page) -> tuple[list[Customer], int]:
+        """One page, oldest first, and the total."""
+        return await self._customers.list_page(project_id, page)
+
+    async def get(self, project_id: str, customer_id: str) -> Customer:
+        return await self._customers.get(project_id, customer_id)
+
+    async def of_device(self, device: Device) -> Customer | None:
+        """To whom it is bound."""
+        if device.customer_id is None:
+            return None
+        try:
+            return await self._customers.get(device.project_id, device.customer_id)
+        except NotFound:  # removed since the device was read
+            return None
+
+    async def create(self, project_id: str, new: NewCustomer) -> Customer:
+        """Raises Conflict on an ``account`` that is taken in the project."""
+        problems = Problems()
+        problems.account(new.account)
+        problems.password(new.password)
+        problems.tags(new.tags)
+        _check(msgspec.structs.asdict(new), problems)
+        customer = Customer(
+            id=ids.new_id(),
+            project_id=project_id,
+            account=new.account,
+            name=new.name,
+            password_hash=await self._passwords.hash(new.password),
+            descr=new.descr,
+            email=new.email,
+            mobile=new.mobile,
+            tags=new.tags,
+            create_time=self._clock.now_ms(),
+        )
+        await self._customers.create(customer)
+        return customer
+
+    async def update(self, project_id: str, customer_id: str, wanted: CustomerChanges) -> None:
+        members = msgspec.structs.asdict(wanted)
+        changes = {name: value for name, value in members.items() if value is not UNSET}
+        if not changes:
+            raise InvalidInput.field("body", "at least one of name, descr, email, mobile is required")
+        _check(changes, Problems())
+        await self._customers.update(project_id, customer_id, changes)
+
+    async def set_password(self, project_id: str, customer_id: str, password: str) -> None:
+        problems = Problems()
+        problems.password(password)
+        problems.refuse()
+        await self._customers.get(project_id, customer_id)  # before the hash, which is dear
+        await self._customers.update(project_id, customer_id, {"password_hash": await self._passwords.hash(password)})
+
+    async def put_tags(self, project_id: str, customer_id: str, tags: Tags) -> None:
+        """Adds and replaces; tags that are not named stay."""
+        customer = await self._customers.get(project_id, customer_id)
+        limits.check_merged_tags(customer.tags, tags)
+        await self._customers.merge_tags(project_id, customer_id, tags, ())
+
+    async def remove_tags(self, project_id: str, customer_id: str, keys: Sequence[str]) -> None:
+        """Keys that the customer does not have are passed over."""
+        limits.check_keys(keys)
+        await self._customers.merge_tags(project_id, customer_id, {}, keys)
+
+    async def delete(self, project_id: str, customer_id: str) -> None:
+        """Devices bound to the customer stay, unbound."""
+        await self._customers.delete(project_id, customer_id)
+
+    async def bind_devices(self, project_id: str, customer_id: str, device_ids: Sequence[str], *, bind: bool) -> None:
+        """Binds devices to the customer, all or nothing, or unbinds those that are the customer's.
+
+        Binding moves a device from another customer.
+        """
+        problems = Problems()
+        problems.count("devices", device_ids, limits.DEVICES_PER_REQUEST, least=1)
+        problems.refuse()
+        await self._devices.bind_customer(project_id, customer_id, device_ids, bind=bind)
+        for device_id in device_ids:
+            self._bus.publish(DeviceChanged(device_id))
+
+
+def _check(members: Mapping[str, Any], problems: Problems) -> None:
+    if "name" in members:
+        problems.name(members["name"])
+    if "descr" in members:
+        problems.descr(members["descr"])
+    if "email" in members:
+        problems.email(members["email"])
+    if "mobile" in members:
+        problems.mobile(members["mobile"])
+    problems.refuse()

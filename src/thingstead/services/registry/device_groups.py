@@ -1,0 +1,176 @@
+"""Device groups: the tree of groups of a project, and which devices stand in them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from thingstead.clock import Clock
+from thingstead.errors import Conflict, InvalidInput, NotFound, Unavailable
+from thingstead.model import ids, limits
+from thingstead.model.device import Device, DeviceGroup
+from thingstead.model.limits import Problems
+from thingstead.model.project import Tags
+from thingstead.services.registry.new_device import DRAW_ATTEMPTS
+from thingstead.storage.base import Store
+
+
+class NewDeviceGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller says of a group that is to be created."""
+
+    name: str
+    descr: str = ""
+    tags: Tags = {}
+    parent_id: str | None = None  # None: at the root
+
+
+class GroupNode(msgspec.Struct, frozen=True, kw_only=True):
+    """A group and the groups below it, oldest first."""
+
+    group: DeviceGroup
+    children: list["GroupNode"]
+
+
+class DeviceGroupService:
+    """The verbs of device groups. Every change is on disk when its coroutine returns."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def tree(self, project_id: str) -> list[GroupNode]:
+        """The groups at the root with all that is below them; siblings stand oldest first."""
+        nodes = {
+            group.id: GroupNode(group=group, children=[])
+            for group in await self._store.device_groups.list_all(project_id)
+        }
+        roots: list[GroupNode] = []
+        for node in nodes.values():
+            parent = nodes.get(node.group.parent_id or "")
+            (roots if parent is None else parent.children).append(node)
+        return roots
+
+    async def get(self, project_id: str, group_id: str) -> DeviceGroup:
+        if not limits.is_id(group_id):
+            raise NotFound("no such device group")
+        return await self._store.device_groups.get(project_id, group_id)
+
+    async def of_device(self, device: Device) -> list[tuple[str, str]]:
+        """Id and name of each group in which it stands, oldest first."""
+        return await self._store.device_groups.list_of_device(device.number)
+
+    async def create(self, project_id: str, new: NewDeviceGroup) -> DeviceGroup:
+        """Adds a group.
+
+        Raises:
+            InvalidInput: a text does not fit, the parent does not exist, or the tree would get too deep.
+            Conflict: the project has as many groups as it may.
+        """
+        problems = Problems()
+        problems.name(new.name)
+        problems.descr(new.descr)
+        problems.tags(new.tags)
+        if new.parent_id is not None:
+            await self._check_place(project_id, new.parent_id, 1, problems)
+        problems.refuse()
+        if await self._store.device_groups.count(project_id) >= limits.GROUPS_COUNT:
+            raise Conflict(f"a project has at most {limits.GROUPS_COUNT} device groups")
+        for _ in range(DRAW_ATTEMPTS):
+            group = DeviceGroup(
+                id=ids.new_id(),
+                project_id=project_id,
+                create_time=self._clock.now_ms(),
+                **msgspec.structs.asdict(new),
+            )
+            try:
+                await self._store.device_groups.create(group)
+            except Conflict as exc:
+                if all(error.field != "id" for error in exc.errors):
+                    raise
+            else:
+                return group
+        raise Unavailable("no free id was found")
+
+    async def update_info(
+        self,
+        project_id: str,
+        group_id: str,
+        *,
+        name: str | UnsetType = UNSET,
+        descr: str | UnsetType = UNSET,
+        parent_id: str | UnsetType | None = UNSET,
+    ) -> None:
+        """Changes what is given; a ``parent_id`` of None moves the group, with all below it, to the root.
+
+        Raises:
+            InvalidInput: nothing is given, a text does not fit, or the group cannot stand there.
+        """
+        changes: dict[str, Any] = {}
+        problems = Problems()
+        await self.get(project_id, group_id)
+        if name is not UNSET:
+            problems.name(name)
+            changes["name"] = name
+        if descr is not UNSET:
+            problems.descr(descr)
+            changes["descr"] = descr
+        if parent_id is not UNSET:
+            changes["parent_id"] = parent_id
+            if parent_id is not None:
+                height = await self._store.device_groups.height(project_id, group_id)
+                await self._check_place(project_id, parent_id, height, problems)
+        problems.refuse()
+        if not changes:
+            raise InvalidInput("give at least one of name, descr and parent")
+        await self._store.device_groups.update(project_id, group_id, changes)
+
+    async def put_tags(self, project_id: str, group_id: str, tags: Tags) -> None:
+        """Adds tags and replaces those of the same key."""
+        group = await self.get(project_id, group_id)
+        limits.check_merged_tags(group.tags, tags)
+        await self._store.device_groups.merge_tags(project_id, group_id, tags, ())
+
+    async def remove_tags(self, project_id: str, group_id: str, keys: Sequence[str]) -> None:
+        """Takes tags away; unknown keys are passed over."""
+        limits.check_keys(keys)
+        await self.get(project_id, group_id)
+        await self._store.device_groups.merge_tags(project_id, group_id, {}, keys)
+
+    async def delete(self, project_id: str, group_id: str) -> None:
+        """Removes a group; its devices stay in the project.
+
+        Raises:
+            Conflict: it still has groups below it.
+        """
+        await self.get(project_id, group_id)
+        await self._store.device_groups.delete(project_id, group_id)
+
+    async def add_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
+        """Puts devices into a group, all or none of them; those that are in already stay in."""
+        await self._check_devices(project_id, group_id, device_ids)
+        await self._store.device_groups.add_devices(project_id, group_id, device_ids)
+
+    async def remove_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
+        """Takes devices out of a group; those that are not in are passed over."""
+        await self._check_devices(project_id, group_id, device_ids)
+        await self._store.device_groups.remove_devices(project_id, group_id, device_ids)
+
+    async def _check_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
+        problems = Problems()
+        problems.count("devices", device_ids, limits.DEVICES_PER_REQUEST, least=1)
+        problems.refuse()
+        await self.get(project_id, group_id)
+        for index, device_id in enumerate(device_ids):
+            if not limits.is_id(device_id):
+                problems.add(f"devices[{index}]", "no such device")
+        problems.refuse()
+
+    async def _check_place(self, project_id: str, parent_id: str, height: int, problems: Problems) -> None:
+        """Whether a group with ``height`` levels, itself counted, may stand below ``parent_id``. That a group is not
+        moved below itself is the store's to refuse, since only there it is atomic."""
+        depth = await self._store.device_groups.depth(project_id, parent_id) if limits.is_id(parent_id) else 0
+        if not depth:
+            problems.add("parent", "no such device group")
+        elif depth + height > limits.GROUP_DEPTH:
+            problems.add("parent", f"the tree would have more than {limits.GROUP_DEPTH} levels")

@@ -1,0 +1,156 @@
+"""Device types: what devices of one make have in common, and their function definition."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import Conflict, InvalidInput, NotFound, Unavailable
+from thingstead.model import ids, limits
+from thingstead.model.device import Page
+from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
+from thingstead.model.limits import Problems
+from thingstead.model.messages import DeviceTypeChanged
+from thingstead.model.project import Tags
+from thingstead.model.values.definition import check_functions
+from thingstead.services.registry.new_device import DRAW_ATTEMPTS
+from thingstead.storage.base import Store
+
+DRAWN = frozenset({"id", "type_key"})
+
+
+class NewDeviceType(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller says of a device type that is to be created."""
+
+    name: str
+    descr: str = ""
+    tags: Tags = {}
+    conn_type: ConnType = "1"
+    conn_protocol: ConnProtocol = "1"
+    auto_create: bool = False
+    functions: Functions = Functions()
+
+
+class DeviceTypeService:
+    """The verbs of device types. Every change is on disk, and told on the bus, when its coroutine returns."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+
+    async def list_page(self, project_id: str, page: Page) -> tuple[list[DeviceType], int]:
+        """One page, oldest first, without their definitions, and how many there are in all."""
+        return await self._store.device_types.list_page(project_id, page)
+
+    async def get(self, project_id: str, type_id: str) -> DeviceType:
+        if not limits.is_id(type_id):
+            raise NotFound("no such device type")
+        return await self._store.device_types.get(project_id, type_id)
+
+    async def create(self, project_id: str, new: NewDeviceType) -> DeviceType:
+        """Adds a type with an id and a TypeKey of its own.
+
+        Raises:
+            InvalidInput: names every problem, those of the definition by their path.
+            Conflict: the project has as many types as it may.
+        """
+        problems = Problems()
+        problems.name(new.name)
+        problems.descr(new.descr)
+        problems.tags(new.tags)
+        check_functions(new.functions, problems)
+        problems.refuse()
+        if await self._store.device_types.count(project_id) >= limits.TYPES_COUNT:
+            raise Conflict(f"a project has at most {limits.TYPES_COUNT} device types")
+        for _ in range(DRAW_ATTEMPTS):
+            device_type = DeviceType(
+                id=ids.new_id(),
+                project_id=project_id,
+                type_key=ids.new_type_key(),
+                create_time=self._clock.now_ms(),
+                **msgspec.structs.asdict(new),
+            )
+            try:
+                await self._store.device_types.create(device_type)
+            except Conflict as exc:
+                if not any(error.field in DRAWN for error in exc.errors):
+                    raise
+            else:
+                return device_type
+        raise Unavailable("no free id was found")
+
+    async def update_info(
+        self,
+        project_id: str,
+        type_id: str,
+        *,
+        name: str | UnsetType = UNSET,
+        descr: str | UnsetType = UNSET,
+        conn_type: ConnType | UnsetType = UNSET,
+        conn_protocol: ConnProtocol | UnsetType = UNSET,
+        auto_create: bool | UnsetType = UNSET,
+    ) -> None:
+        """Changes what is given.
+
+        Raises:
+            InvalidInput: nothing is given, or a text does not fit.
+            Conflict: ``conn_type`` would change under devices that connect in the present way.
+        """
+        given = {
+            "name": name,
+            "descr": descr,
+            "conn_type": conn_type,
+            "conn_protocol": conn_protocol,
+            "auto_create": auto_create,
+        }
+        changes = {key: value for key, value in given.items() if value is not UNSET}
+        problems = Problems()
+        if name is not UNSET:
+            problems.name(name)
+        if descr is not UNSET:
+            problems.descr(descr)
+        problems.refuse()
+        present = await self.get(project_id, type_id)
+        if not changes:
+            raise InvalidInput(f"give at least one of {', '.join(given)}")
+        if conn_type not in (UNSET, present.conn_type) and present.device_count:
+            raise Conflict.field("conn_type", f"cannot change while the type has {present.device_count} devices")
+        await self._update(project_id, type_id, changes)
+
+    async def put_functions(self, project_id: str, type_id: str, functions: Functions) -> None:
+        """Replaces the whole function definition. Values that were kept under the old one stay."""
+        problems = Problems()
+        check_functions(functions, problems)
+        problems.refuse()
+        await self.get(project_id, type_id)
+        await self._update(project_id, type_id, {"functions": functions})
+
+    async def _update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None:
+        await self._store.device_types.update(project_id, type_id, changes)
+        self._bus.publish(DeviceTypeChanged(project_id, type_id))
+
+    async def put_tags(self, project_id: str, type_id: str, tags: Tags) -> None:
+        """Adds tags and replaces those of the same key."""
+        device_type = await self.get(project_id, type_id)
+        limits.check_merged_tags(device_type.tags, tags)
+        await self._store.device_types.merge_tags(project_id, type_id, tags, ())
+
+    async def remove_tags(self, project_id: str, type_id: str, keys: Sequence[str]) -> None:
+        """Takes tags away; unknown keys are passed over."""
+        limits.check_keys(keys)
+        await self.get(project_id, type_id)
+        await self._store.device_types.merge_tags(project_id, type_id, {}, keys)
+
+    async def delete(self, project_id: str, type_id: str) -> None:
+        """Removes a type.
+
+        Raises:
+            Conflict: it still has devices.
+        """
+        await self.get(project_id, type_id)
+        await self._store.device_types.delete(project_id, type_id)
+        self._bus.publish(DeviceTypeChanged(project_id, type_id))

@@ -1,0 +1,158 @@
+"""Projects: making one, with what is needed to use it, and reading it."""
+
+import secrets
+import string
+
+import msgspec
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import Conflict, InvalidInput
+from thingstead.model import ids
+from thingstead.model.limits import Problems
+from thingstead.model.messages import SubscribersRevoked
+from thingstead.model.project import Administrator, Application, Project
+from thingstead.rules.schedule import zone
+from thingstead.services.accounts.passwords import Passwords
+from thingstead.services.accounts.tokens import hash_secret
+from thingstead.storage.base import Store
+
+DAY_MS = 86_400_000
+GRACE_MS = 365 * DAY_MS  # the longest for which an old ProjectKey may stay valid
+PASSWORD_ALPHABET = string.ascii_letters + string.digits
+PASSWORD_CHARACTERS = 20  # of a password that we draw: 119 random bits
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that opens a new project. Shown once; only hashes of the secrets are kept."""
+
+    project_id: str
+    project_key: str
+    app_id: str
+    access_key: str
+    secret_key: str
+    admin_account: str
+    admin_password: str
+    view_key: str
+    view_secret: str
+
+
+class ProjectService:
+    """The verbs of projects."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, passwords: Passwords) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._passwords = passwords
+
+    async def create(
+        self, name: str = "Thingstead", *, admin_account: str = "admin", admin_password: str | None = None
+    ) -> Credentials:
+        """A project with an application and an administrator, in one commit.
+
+        Args:
+            admin_password: one is drawn where none is given.
+        """
+        admin_password = draw_password() if admin_password is None else admin_password
+        problems = Problems()
+        problems.name(name)
+        problems.account(admin_account, "admin_account")
+        problems.password(admin_password, "admin_password")
+        problems.refuse()
+        now = self._clock.now_ms()
+        view_secret, secret_key = ids.new_secret(), ids.new_secret()
+        project = Project(
+            id=ids.new_id(),
+            name=name,
+            project_key=ids.new_project_key(),
+            view_key=ids.new_view_key(),
+            view_secret_hash=hash_secret(view_secret),
+            create_time=now,
+        )
+        application = Application(
+            id=ids.new_id(),
+            project_id=project.id,
+            name="API",
+            access_key=ids.new_access_key(),
+            secret_hash=hash_secret(secret_key),
+            create_time=now,
+        )
+        administrator = Administrator(
+            id=ids.new_id(),
+            project_id=project.id,
+            account=admin_account,
+            password_hash=await self._passwords.hash(admin_password),
+            create_time=now,
+        )
+        await self._store.projects.create(project, application, administrator)
+        return Credentials(
+            project_id=project.id,
+            project_key=project.project_key,
+            app_id=application.id,
+            access_key=application.access_key,
+            secret_key=secret_key,
+            admin_account=admin_account,
+            admin_password=admin_password,
+            view_key=project.view_key,
+            view_secret=view_secret,
+        )
+
+    def now_ms(self) -> int:
+        """The instant that decides whether an old ProjectKey is still valid."""
+        return self._clock.now_ms()
+
+    async def get(self, project_id: str) -> Project:
+        return await self._store.projects.get(project_id)
+
+    async def set_timezone(self, project_id: str, timezone: str) -> Project:
+        """Says whose days the days of a project are; InvalidInput where there is no such time zone."""
+        try:
+            zone(timezone)
+        except ValueError as exc:
+            raise InvalidInput.field("timezone", str(exc)) from None
+        await self._store.projects.update(project_id, {"timezone": timezone})
+        return await self._store.projects.get(project_id)
+
+    async def reset_view_secret(self, project_id: str) -> tuple[str, str]:
+        """Draws a new ProjectViewSecret; the old one is void, and who subscribed with it is cut off. Returns
+        ProjectViewKey and the new secret, which is shown this once."""
+        project = await self._store.projects.get(project_id)
+        view_secret = ids.new_secret()
+        await self._store.projects.update(project_id, {"view_secret_hash": hash_secret(view_secret)})
+        self._bus.publish(SubscribersRevoked(project_id, "the ProjectViewSecret was reset"))
+        return project.view_key, view_secret
+
+    async def rotate_project_key(self, project_id: str, grace_ms: int) -> Project:
+        """Draws a new ProjectKey. Devices may use the one before for so long; connections that are open stay.
+
+        Args:
+            grace_ms: 0 to :data:`GRACE_MS`.
+
+        Raises:
+            InvalidInput: it is more.
+            Conflict: the key before the present one is still valid, and would end at once: only a rotation without
+                grace does that.
+        """
+        now = self._clock.now_ms()
+        if not 0 <= grace_ms <= GRACE_MS:
+            raise InvalidInput.field("grace_days", f"must be 0 to {GRACE_MS // DAY_MS}")
+        project = await self._store.projects.get(project_id)
+        if grace_ms and project.previous_project_key is not None and now < project.previous_key_until:
+            raise Conflict("the ProjectKey was rotated before, and the key before it is still valid")
+        changes = {
+            "project_key": ids.new_project_key(),
+            "previous_project_key": project.project_key if grace_ms else None,
+            "previous_key_until": now + grace_ms if grace_ms else 0,
+        }
+        await self._store.projects.update(project_id, changes)
+        return await self._store.projects.get(project_id)
+
+    async def list_all(self) -> list[Project]:
+        """Every project of the server, oldest first."""
+        return await self._store.projects.list_all()
+
+
+def draw_password() -> str:
+    """A random password of letters and digits."""
+    return "".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_CHARACTERS))

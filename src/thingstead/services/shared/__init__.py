@@ -1,0 +1,1 @@
+"""What several services share: commits, background tasks, rate limits, payloads, device logs."""

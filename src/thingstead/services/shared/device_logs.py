@@ -1,0 +1,112 @@
+"""What was refused of a device, and what went over its streams: kept a while for people who look for a fault."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from thingstead.clock import Clock
+from thingstead.errors import FieldError, ThingsteadError
+from thingstead.model.command import Command
+from thingstead.model.device import Device, Page
+from thingstead.model.device_log import DeviceLog, LogKind
+from thingstead.model.limits import INSTANT_MS
+from thingstead.model.report import EventRecord
+from thingstead.services.shared.rate_limit import Rations
+from thingstead.storage.base import Commit, Store
+
+PARTS_REFUSED = "values were refused"  # the reason of an entry about parts of a message; its errors name them
+REASON_CHARACTERS, ERRORS_NOTED = 512, 20  # in an entry
+EXCERPT_BYTES = 1_024  # of a payload, in an entry
+BURST = 10  # rejections of one device that get an entry at once …
+INTERVAL_S = 6.0  # … and how long it takes until it may have one more; the others are counted
+KIND_INTERVAL_S = 60.0  # beyond that, topics that had no entry for so long have one …
+KINDS = 10  # … so many of one device at once, and then one in such an interval
+
+
+class DeviceLogService:
+    """Writes and reads device logs. Rejections of one device are rationed, so that a babbling one fills no disk; one
+    topic that is refused all the time does not hide the others."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._rations = Rations(clock, BURST, INTERVAL_S)
+        self._kinds = Rations(clock, 1, KIND_INTERVAL_S)  # by device and topic, without what may be an id
+        self._rare = Rations(clock, KINDS, KIND_INTERVAL_S)
+        self.rejections = 0
+
+    def rejected(self, device: Device, topic: str, reason: str, errors: Sequence[FieldError], payload: bytes) -> None:
+        """Notes that a message of a device, or a part of it, was refused. Never raises for a full store."""
+        self.rejections += 1
+        suppressed = self._take(device.number, topic)
+        if suppressed is None:
+            return
+        body = {
+            "topic": topic[:256],
+            "reason": reason[:REASON_CHARACTERS],
+            "errors": [{"field": error.field, "message": error.message} for error in errors[:ERRORS_NOTED]],
+            "payload": excerpt(payload),
+            "suppressed": suppressed,
+        }
+        try:
+            self._store.device_logs.append(device.number, "rejected", self._clock.now_ms(), body)
+        except ThingsteadError:
+            self._rations.give_back(device.number, suppressed)
+
+    def _take(self, number: int, topic: str) -> int | None:
+        """How many rejections of the device had no entry since the last one; None where this one has none."""
+        rare = self._kinds.take((number, *topic.split("/")[:2])) is not None
+        suppressed = self._rations.take(number)
+        if suppressed is None and rare and self._rare.take(number) is not None:
+            return self._rations.excuse(number)
+        return suppressed
+
+    def data(self, device: Device, identifier: str, direction: str, payload: bytes) -> Commit:
+        """Notes custom data that came up or went down."""
+        body = {
+            "identifier": identifier,
+            "direction": direction,
+            "size_bytes": len(payload),
+            "payload": excerpt(payload),
+        }
+        return self._store.device_logs.append(device.number, "data", self._clock.now_ms(), body)
+
+    def connection(self, device: Device, body: dict[str, Any], ts: int) -> Commit:
+        """Notes that a session began, ended or was taken over."""
+        return self._store.device_logs.append(device.number, "connection", ts, body)
+
+    async def list_page(
+        self, device: Device, kind: LogKind, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[DeviceLog], int]:
+        """One page of the entries of a device's log with ``start <= ts <= end`` (ms), newest first, and their
+        number."""
+        return await self._store.device_logs.list_page(device.number, kind, page, start, end)
+
+    async def list_events(
+        self, device: Device, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[EventRecord], int]:
+        """The same for the events that a device reported."""
+        return await self._store.events.list_page(device.id, page, start, end)
+
+    async def list_commands(
+        self, device: Device, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[Command], int]:
+        """The same for the commands that were sent to a device, by their ``create_time``."""
+        return await self._store.commands.list_page(device.id, page, start, end)
+
+
+def parts_refused(errors: Sequence[FieldError]) -> str:
+    """What of a message was not kept, and why, in one line: its reason in the log and the errors there."""
+    return f"{PARTS_REFUSED}: " + "; ".join(f"{error.field}: {error.message}" for error in errors[:ERRORS_NOTED])
+
+
+def excerpt(payload: bytes) -> str:
+    """The beginning of a payload for people: as text where it is printable, else ``hex:`` and its bytes."""
+    beginning = bytes(payload[:EXCERPT_BYTES])
+    try:
+        text = beginning.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        cut = len(payload) > EXCERPT_BYTES and exc.start > EXCERPT_BYTES - 4  # in the middle of a character
+        text = beginning[: exc.start].decode("utf-8") if cut else "\0"
+    if all(character.isprintable() or character in "\r\n\t" for character in text):
+        return text
+    return "hex:" + beginning.hex()

@@ -1,0 +1,151 @@
+"""Decodes the JSON payloads of the device plane. Every failure is InvalidInput; size is bounded by the transport."""
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import msgspec
+
+from thingstead.errors import FieldError, InvalidInput
+from thingstead.model.limits import JSON_DEPTH
+from thingstead.model.values.json_text import is_too_deep
+from thingstead.model.wording import json_problem
+
+MAX_SERIES_REPORTS = 10_000  # reports in one attributes/series message
+FUTURE_TOLERANCE_MS = 24 * 3600 * 1000  # a timestamp further ahead is a wrong clock and would stay the latest for ever
+SECONDS_BELOW = 100_000_000_000  # 1e11: a smaller timestamp is in seconds (wire reference §15.1)
+TOO_DEEP = f"the JSON is nested more than {JSON_DEPTH} levels deep"
+_NUMBER = "Number out of range"  # what msgspec says of 1e999
+
+# What decoding raises; msgspec raises UnicodeDecodeError for wrong UTF-8 inside of texts.
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+read_object: Callable[[bytes | memoryview], dict[str, Any]]
+read_object = msgspec.json.Decoder(dict[str, Any]).decode  # raises DECODE_ERRORS
+_encode = msgspec.msgpack.Encoder().encode  # as the store keeps values
+_any_decoder = msgspec.json.Decoder()
+
+
+def decode_object(payload: bytes) -> dict[str, Any]:
+    """A JSON object."""
+    try:
+        value = read_object(payload)
+    except DECODE_ERRORS as exc:
+        raise InvalidInput(_reason(payload, exc)) from exc
+    if is_too_deep(payload):
+        raise InvalidInput(TOO_DEEP)
+    return value
+
+
+def decode_any(payload: bytes) -> Any:
+    """Any JSON value."""
+    try:
+        value = _any_decoder.decode(payload)
+    except DECODE_ERRORS as exc:
+        raise InvalidInput(_reason(payload, exc)) from exc
+    if is_too_deep(payload):
+        raise InvalidInput(TOO_DEEP)
+    return value
+
+
+def may_be_deep(payload: bytes) -> bool:
+    """False where a payload certainly is not nested too deeply."""
+    return len(payload) > 2 * JSON_DEPTH and payload.count(b"[") + payload.count(b"{") > JSON_DEPTH
+
+
+def check_depth(value: Any) -> None:
+    """Raises InvalidInput where a JSON value is nested too deeply. What is stored must be encoded again wherever it is
+    asked for, on whatever stack."""
+    level = [value]
+    for _ in range(JSON_DEPTH + 1):
+        lists = [item for item in level if isinstance(item, list)]
+        objects = [item for item in level if isinstance(item, dict)]
+        level = [item for each in lists for item in each] + [item for each in objects for item in each.values()]
+        if not level:
+            return
+    raise InvalidInput(TOO_DEEP)
+
+
+def _reason(payload: bytes, exc: Exception) -> str:
+    if isinstance(exc, RecursionError):
+        return TOO_DEEP
+    if isinstance(exc, msgspec.ValidationError):
+        return "a number is out of range" if _NUMBER in str(exc) else "a JSON object is expected"
+    return json_problem(payload, exc)
+
+
+def as_object(value: Any) -> Any:
+    """The value, which shall be an object; an empty array as an empty object, as PHP writes one."""
+    return {} if value == [] else value
+
+
+class PastReport(NamedTuple):
+    """One report of a series."""
+
+    ts: int  # ms
+    attributes: dict[str, Any]
+    where: str  # names it in errors, a dot at its end; empty where there is no other
+
+
+def read_series(body: Any, now_ms: int) -> tuple[list[PastReport], list[FieldError]]:
+    """``attributes/series`` (wire reference §15.1): ``{"ts", "attributes"}``, an array of these, or a flat object with
+    ``ts``. The reports, oldest first, and what is wrong with the others.
+
+    Raises:
+        InvalidInput: there are too many, or nothing is left.
+    """
+    reports: list[PastReport] = []
+    refused: list[FieldError] = []
+    if isinstance(body, list) and len(body) > MAX_SERIES_REPORTS:
+        raise InvalidInput(f"a series has at most {MAX_SERIES_REPORTS:,} reports")
+    for index, item in enumerate(body if isinstance(body, list) else [body]):
+        try:
+            reports.append(_past_report(item, now_ms, f"[{index}]" if isinstance(body, list) else ""))
+        except InvalidInput as exc:
+            refused.extend(exc.errors)
+    if refused and not reports:
+        raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
+    reports.sort(key=itemgetter(0))
+    return reports, refused
+
+
+def _past_report(item: Any, now_ms: int, where: str) -> PastReport:
+    if not isinstance(item, dict):
+        raise InvalidInput.field(where or "body", "must be an object")
+    inside = where and f"{where}."
+    ts = timestamp_ms(item.pop("ts", None), now_ms, f"{inside}ts")
+    inner = as_object(item.get("attributes"))
+    attributes = inner if isinstance(inner, dict) else item
+    return PastReport(ts, attributes, inside)
+
+
+def out_of_range(attributes: dict[str, Any]) -> list[FieldError]:
+    """The values that hold an integer of more than 64 bits, and so cannot be kept."""
+    found = []
+    for identifier, value in attributes.items():
+        try:
+            _encode(value)
+        except OverflowError:
+            found.append(FieldError(identifier[:64], "an integer needs more than 64 bits"))
+    return found
+
+
+def leave_out_of_range(members: dict[str, Any], where: str = "") -> tuple[FieldError, ...]:
+    """Takes the members that :func:`out_of_range` finds out, and names them behind ``where``."""
+    found = out_of_range(members)
+    if found:
+        for name in [name for name in members if name[:64] in {error.field for error in found}]:
+            del members[name]
+    return tuple(FieldError(f"{where}{error.field}", error.message) for error in found)
+
+
+def timestamp_ms(value: Any, now_ms: int, where: str) -> int:
+    """A device timestamp as ms; seconds are recognized by their size."""
+    if type(value) is not int and type(value) is not float:
+        raise InvalidInput.field(where, "must be a timestamp in ms")
+    if value < 0:
+        raise InvalidInput.field(where, "must not be before 1970")
+    ts = int(value * 1000) if value < SECONDS_BELOW else int(value)
+    if ts > now_ms + FUTURE_TOLERANCE_MS:
+        raise InvalidInput.field(where, "is more than one day in the future")
+    return ts

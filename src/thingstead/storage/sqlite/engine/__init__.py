@@ -1,0 +1,1 @@
+"""SQLite itself: the writer thread, read lanes, transactions, errors, schema."""

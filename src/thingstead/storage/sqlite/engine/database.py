@@ -1,0 +1,382 @@
+"""One SQLite file: a writer thread that commits in groups, and read connections.
+
+All writes go through one thread, in the order in which they were asked for. Every job that waits when the thread
+becomes free shares the next transaction, each in a savepoint of its own, so that one failing job does not fail its
+neighbors; their awaiters go on when the transaction is on disk (WAL, ``synchronous=FULL``: the commit is an fsync).
+
+Small indexed reads run on the event loop's own connection (tens of microseconds, never waiting for the writer);
+reads that may take long run in threads, in lanes of their own: small ones, those of packing, and large ones.
+"""
+
+import asyncio
+import collections
+import queue
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from thingstead.clock import Clock, SystemClock
+from thingstead.errors import ThingsteadError, Unavailable
+from thingstead.metrics import COMMIT_BOUNDS_S, Histogram
+from thingstead.model.tenant import TENANT
+from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, DamagedFile, is_damage, translated
+from thingstead.storage.sqlite.engine.read_lanes import (
+    SMALL_READS_PER_PROJECT,
+    SMALL_READS_WAITING_COUNT,
+    Lane,
+    Prepare,
+    Run,
+    SharedReads,
+)
+
+T = TypeVar("T")
+log = structlog.get_logger("thingstead.storage")
+
+READ_THREADS, PACKING_THREADS, LARGE_READ_THREADS = 3, 1, 2
+READ_QUEUE_LIMIT = 1_000  # reads that wait for a thread; over it a read is refused as Unavailable
+WRITE_QUEUE_LIMIT = 50_000  # jobs that wait for the writer; over it a write is refused as Unavailable
+JOBS_PER_COMMIT = 2_000
+BUSY_TIMEOUT_MS = 5_000
+ROOM_BYTES = 1 << 20  # on the disk, without which trouble is not over although a commit succeeds
+WAL_BYTES = 64 << 20  # kept of the -wal file, which grows while somebody reads for long
+
+
+class _Job:
+    """A write and where its outcome goes. ``deliver`` runs on the event loop, with the result or the error."""
+
+    __slots__ = ("deliver", "error", "result", "run", "single_statement")
+
+    def __init__(
+        self,
+        run: Callable[[sqlite3.Connection], Any],
+        deliver: Callable[[Any, Exception | None], None],
+        single_statement: bool,
+    ) -> None:
+        self.run = run
+        self.single_statement = single_statement  # is a transaction by itself
+        self.deliver = deliver
+        self.result: Any = None
+        self.error: Exception | None = None
+
+
+def connect(path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
+    """A connection in autocommit mode (transactions are ours to begin): WAL, synchronous=FULL, foreign keys."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    try:
+        _set_up(connection, busy_timeout_ms, read_only=read_only)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, busy_timeout_ms: int, *, read_only: bool) -> None:
+    connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
+    if not read_only:
+        connection.execute("PRAGMA page_size=8192")
+        # Of a new file: what is deleted can leave it in small steps.
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        # A long reader lets the -wal file grow: not for ever.
+        connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
+    connection.execute("PRAGMA cache_size=-8192")
+
+
+class Database:
+    """The file and its threads. Made on the event loop; :meth:`close` must be awaited."""
+
+    def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, clock: Clock | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._path = path
+        self._writer_connection = connect(path, busy_timeout_ms=busy_timeout_ms)
+        try:
+            self.reader = connect(path, read_only=True)  # for small indexed reads on the event loop
+        except BaseException:
+            self._writer_connection.close()
+            raise
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._monotonic_s = (clock or SystemClock()).monotonic_s
+        self.commit_seconds = Histogram(COMMIT_BOUNDS_S)
+        self.commits_failed = 0
+        self._closing = False
+        self._trouble: str | None = None
+        self.damage: str | None = None  # what the last one said that met a damaged page of the file
+        self.damage_met = 0  # how often one was met
+        self.on_commit: Callable[[], None] | None = None  # called on the event loop after each; must not raise
+        self._small = Lane("thingstead-read", READ_THREADS, self._connect_reader)
+        self._packing = Lane("thingstead-pack", PACKING_THREADS, self._connect_reader)
+        self._large = Lane("thingstead-large", LARGE_READ_THREADS, self._connect_reader)
+        self._small_reads = SharedReads(self._small, SMALL_READS_PER_PROJECT, SMALL_READS_WAITING_COUNT)
+        self._large_reads = SharedReads(self._large)
+        self._reads_waiting = 0
+        self._thread = threading.Thread(target=self._write_loop, name="thingstead-write", daemon=True)
+        self._thread.start()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    def trouble(self) -> str | None:
+        """What keeps the last commit from succeeding, or None."""
+        return self._trouble
+
+    @property
+    def writes_waiting(self) -> int:
+        """How many writes wait for the writer thread, or for their outcome to be delivered."""
+        return self._waiting
+
+    async def write(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs ``run`` in the writer thread inside a transaction; returns when that is committed.
+
+        Raises:
+            Unavailable: it could not be committed, or too many writes wait, or the store is closing.
+            ThingsteadError: whatever ``run`` raised of that tree; its savepoint was rolled back.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def deliver(result: T, error: Exception | None) -> None:
+            if future.done():  # the awaiter was cancelled; the change is kept all the same
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        self.submit(run, deliver)
+        return await future
+
+    async def probe(self) -> None:
+        """Writes something that changes nothing, so that :meth:`trouble` tells whether writing works again.
+
+        Raises:
+            Unavailable: it does not.
+        """
+
+        def rewrite(connection: sqlite3.Connection) -> None:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            connection.execute(f"PRAGMA user_version={version}")
+
+        await self.write(rewrite)
+
+    def submit(
+        self,
+        run: Callable[[sqlite3.Connection], Any],
+        deliver: Callable[[Any, Exception | None], None],
+        *,
+        single_statement: bool = False,
+    ) -> None:
+        """Like :meth:`write`, without waiting: ``deliver(result, error)`` is called on the event loop.
+
+        A job of a single statement, alone in its commit, runs without BEGIN and COMMIT of its own: the thread then
+        gives up and takes back the interpreter lock once instead of three times.
+        """
+        if self._closing:
+            raise Unavailable("the store is closing")
+        if self._waiting >= WRITE_QUEUE_LIMIT:
+            raise Unavailable("too many writes are waiting")
+        self._waiting += 1
+        self._jobs.put(_Job(run, deliver, single_statement))
+
+    async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs a read that takes some milliseconds in a thread, on a connection of that thread's own. Projects take
+        turns, as with large ones.
+
+        Raises:
+            Unavailable: too many wait, of the project or of all.
+        """
+        if self._reads_waiting >= READ_QUEUE_LIMIT:
+            raise Unavailable("too many reads are waiting")
+        self._reads_waiting += 1
+        try:
+            return await self._small_reads.read(
+                TENANT.get(), lambda: lambda connection, _: self._noting(run, connection)
+            )
+        finally:
+            self._reads_waiting -= 1
+
+    async def read_for_packing(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs a read of the store's own work, which waits for no one else's."""
+        return await asyncio.wrap_future(self._packing.submit(lambda connection: self._noting(run, connection)))
+
+    async def read_large(self, device_number: int, prepare: Prepare[T]) -> T:
+        """Runs a read that may take long: one of a project at a time, as
+        :meth:`SharedReads.read` says. It ends when its caller is cancelled.
+
+        Raises:
+            Unavailable: too many of the project wait.
+        """
+
+        def prepare_noting() -> Run[T]:
+            run = prepare()
+            return lambda connection, go_on: self._noting(lambda connection: run(connection, go_on), connection)
+
+        row = self.reader.execute("SELECT project_id FROM devices WHERE number = ?", (device_number,)).fetchone()
+        return await self._large_reads.read(None if row is None else row[0], prepare_noting)
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        return connect(self._path, read_only=True)
+
+    def _noting(self, run: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+        """Remembers what the read meets of a damaged file."""
+        try:
+            return run(connection)
+        except sqlite3.DatabaseError as exc:
+            if is_damage(exc):
+                raise self.translated(exc) from exc
+            raise
+        except DamagedFile as exc:
+            self._met(exc)
+            raise
+
+    def read_now(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs a small read at once, on the event loop's connection."""
+        try:
+            return run(self.reader)
+        except DRIVER_ERRORS as exc:
+            raise self.translated(exc) from exc
+        except DamagedFile as exc:
+            self._met(exc)
+            raise
+
+    def translated(self, exc: Exception) -> ThingsteadError:
+        """The error of ours that says what a driver's error means. Damage of the file is remembered."""
+        error = translated(exc)
+        if isinstance(error, DamagedFile):
+            self._met(error)
+        return error
+
+    def _met(self, error: DamagedFile) -> None:
+        self.damage = error.message
+        self.damage_met += 1
+
+    async def close(self) -> None:
+        """Commits what waits, then ends the threads and closes the file."""
+        if self._closing:
+            return
+        self._closing = True
+        self._jobs.put(None)
+        await self._loop.run_in_executor(None, self._thread.join)
+        await asyncio.sleep(0)  # outcomes of the last commit are on the loop's queue
+        self._small_reads.close()
+        self._large_reads.close()
+        for lane in (self._small, self._packing, self._large):
+            await self._loop.run_in_executor(None, lane.close)
+        self.reader.close()
+        try:
+            self._writer_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as exc:  # a full or failing disk; nothing is lost, the next start finds the -wal file
+            log.warning("the write-ahead log stays beside the database", error=str(exc))
+        self._writer_connection.close()
+
+    # The writer thread. It never dies before it is told to: whatever a job raises goes to the job's caller.
+
+    def _write_loop(self) -> None:
+        running = True
+        while running:
+            jobs: collections.deque[_Job] = collections.deque()
+            first = self._jobs.get()
+            if first is None:
+                return
+            jobs.append(first)
+            while len(jobs) < JOBS_PER_COMMIT:
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if job is None:
+                    running = False
+                    break
+                jobs.append(job)
+            begun_s = self._monotonic_s()
+            self._commit(jobs)
+            self.commit_seconds.observe(self._monotonic_s() - begun_s)
+            try:
+                self._loop.call_soon_threadsafe(self._deliver, jobs)
+            except RuntimeError:  # the loop is closed; nobody waits any more
+                return
+
+    def _commit(self, jobs: collections.deque[_Job]) -> None:
+        connection = self._writer_connection
+        alone = len(jobs) == 1
+        try:
+            if alone and jobs[0].single_statement:
+                self._run_job(connection, jobs[0], savepoint=False)
+                self._succeeded()
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                self._run_job(connection, job, savepoint=not alone)
+            if alone and jobs[0].error is not None:
+                connection.execute("ROLLBACK")
+            else:
+                connection.execute("COMMIT")
+            self._succeeded()
+        except Exception as exc:
+            # Not errors of SQLite alone: whatever is raised here, the thread goes on.
+            self.commits_failed += 1
+            self._trouble = f"the database cannot be written: {exc}"
+            bug = None if isinstance(exc, sqlite3.Error) else exc
+            log.error("a commit failed", error=str(exc), jobs=len(jobs), exc_info=bug)
+            if connection.in_transaction:
+                try:
+                    connection.execute("ROLLBACK")
+                except sqlite3.Error as rollback_exc:
+                    log.error("a rollback failed", error=str(rollback_exc))
+            for job in jobs:
+                if job.error is None:
+                    job.error = Unavailable(self._trouble)
+
+    def _succeeded(self) -> None:
+        if self._trouble is None:
+            return
+        with suppress(OSError):  # on a full disk a small commit may find room in what the -wal file has already
+            if shutil.disk_usage(self._path.parent).free >= ROOM_BYTES:
+                self._trouble = None
+
+    def _run_job(self, connection: sqlite3.Connection, job: _Job, *, savepoint: bool) -> None:
+        if savepoint:
+            connection.execute("SAVEPOINT job")
+        try:
+            job.result = job.run(connection)
+        except sqlite3.OperationalError as exc:
+            if getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
+                raise  # a full or failing disk: the whole transaction is void
+            job.error = exc  # wrong SQL: a bug of this job alone
+        except ThingsteadError as exc:
+            if isinstance(exc, DamagedFile):
+                self._met(exc)
+            job.error = exc
+        except sqlite3.DatabaseError as exc:
+            job.error = self.translated(exc) if is_damage(exc) else exc
+        except Exception as exc:  # noqa: BLE001 - a bug in one job goes to its caller and spares the others
+            job.error = exc
+        if savepoint:
+            if job.error is not None:
+                connection.execute("ROLLBACK TO job")
+            connection.execute("RELEASE job")
+
+    def _deliver(self, jobs: collections.deque[_Job]) -> None:
+        self._waiting -= len(jobs)
+        for job in jobs:
+            try:
+                job.deliver(job.result, job.error)
+            except Exception:
+                log.exception("the receiver of a write's outcome failed")
+        if self.on_commit is not None:
+            self.on_commit()

@@ -1,0 +1,119 @@
+"""Watches the room on the disk, so that reports are refused before it is full, and taken again when there is room."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from thingstead.errors import ThingsteadError
+from thingstead.storage.sqlite.engine.database import ROOM_BYTES, Database
+
+log = structlog.get_logger("thingstead.storage")
+
+CHECK_INTERVAL_S = 5.0
+COMMIT_CHECK_INTERVAL_S = 0.05  # between two looks that commits bring about: what a fast disk writes meanwhile is small
+HYSTERESIS = 1.05  # reports are taken again when there is so much more room than what they are refused under
+MIB = 1 << 20
+
+
+def free_bytes(path: Path) -> int:
+    """Room for this user on the disk of a file."""
+    return shutil.disk_usage(path.parent).free
+
+
+def require_room(path: Path) -> None:
+    """Writes a file beside another one, which is gone afterwards. A commit alone would tell too little: a small one
+    finds room in what the log of the database has taken already.
+
+    Raises:
+        OSError: there is no room.
+    """
+    with tempfile.TemporaryFile(dir=path.parent) as probe:
+        probe.write(bytes(ROOM_BYTES))
+        probe.flush()
+        os.fsync(probe.fileno())
+
+
+class DiskWatch:
+    """Looks at the disk regularly, and after commits, so that what is written between two looks cannot fill it.
+
+    Args:
+        refuse: called with the reason when reports must be refused, and with None when they may be taken again.
+        low_bytes: room under which reports are refused; 0 never.
+        free: tells the room.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        refuse: Callable[[str | None], None],
+        low_bytes: int,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
+        self._database = database
+        self._refuse = refuse
+        self._low_bytes = low_bytes
+        self._free = free
+        self._loop = asyncio.get_running_loop()
+        self._look_at_s = 0.0  # when a commit brings about the next look
+        self._task: asyncio.Task[None] | None = None
+        self.free_bytes = free(database.path)
+        self.refusal: str | None = None
+
+    def start(self) -> None:
+        """Starts the task; :meth:`close` ends it."""
+        self.look()
+        self._database.on_commit = self._look_after_commit
+        self._task = self._loop.create_task(self._watch())
+
+    async def close(self) -> None:
+        self._database.on_commit = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def _look_after_commit(self) -> None:
+        if self._low_bytes and self._loop.time() >= self._look_at_s:
+            try:
+                self.look()
+            except OSError as exc:
+                log.error("the free disk space cannot be read", error=str(exc))
+            except Exception:
+                log.exception("checking the disk failed")  # the commit is on disk: its callers are told all the same
+
+    def look(self) -> None:
+        """Looks once."""
+        self._look_at_s = self._loop.time() + COMMIT_CHECK_INTERVAL_S
+        self.free_bytes = self._free(self._database.path)
+        if self.refusal is None and self.free_bytes < self._low_bytes:
+            self._change(
+                f"the disk has only {self.free_bytes // MIB:,} MiB left; "
+                f"reports are refused below {self._low_bytes // MIB:,} MiB"
+            )
+            log.error("the disk is nearly full; reports are refused", free_bytes=self.free_bytes)
+        elif self.refusal is not None and self.free_bytes >= self._low_bytes * HYSTERESIS:
+            self._change(None)
+            log.warning("the disk has free space again; reports are accepted", free_bytes=self.free_bytes)
+
+    def _change(self, refusal: str | None) -> None:
+        self.refusal = refusal
+        self._refuse(refusal)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL_S)
+            try:
+                self.look()
+                if self._database.trouble() is not None:
+                    await asyncio.to_thread(require_room, self._database.path)
+                    await self._database.probe()
+            except ThingsteadError as exc:
+                log.warning("the database still cannot be written", error=exc.message)
+            except OSError as exc:
+                log.error("the disk cannot be used", error=str(exc))
+            except Exception:
+                log.exception("checking the disk failed and will be tried again")

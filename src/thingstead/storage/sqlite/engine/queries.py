@@ -1,0 +1,102 @@
+"""How the nouns of the store reach the database."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from thingstead.model.retention import LogKind
+from thingstead.storage.sqlite.engine.cache import Caches
+from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, translated
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class LogRows:
+    """Rows that were added to the logs of devices since the store was opened: how many, and of which devices since
+    somebody last looked."""
+
+    def __init__(self) -> None:
+        self.added = 0
+        self.devices: dict[LogKind, set[str]] = {"event": set(), "command": set(), "alarm": set(), "notice": set()}
+
+    def note(self, kind: LogKind, device_id: str) -> None:
+        """A row is added for a device."""
+        self.added += 1
+        self.devices[kind].add(device_id)
+
+
+class Access:
+    """The database and the caches that go with it, as the nouns of the store share them."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.caches = Caches()
+        self.log_rows = LogRows()
+
+    def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
+        """The first row of a small indexed read, on the event loop."""
+        try:
+            row: Row | None = self.database.reader.execute(sql, parameters).fetchone()
+        except DRIVER_ERRORS as exc:
+            raise self.database.translated(exc) from exc
+        return row
+
+    def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Every row of a small indexed read, on the event loop."""
+        try:
+            return self.database.reader.execute(sql, parameters).fetchall()
+        except DRIVER_ERRORS as exc:
+            raise self.database.translated(exc) from exc
+
+    async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs a read that may take long in a thread; all its statements see the same commit."""
+        try:
+            return await self.database.read(lambda connection: _in_snapshot(connection, run))
+        except DRIVER_ERRORS as exc:
+            raise self.database.translated(exc) from exc
+
+    async def write(self, run: Callable[[sqlite3.Connection], T], committed: Callable[[T], None] | None = None) -> T:
+        """Runs ``run`` in the writer thread; returns when it is on disk.
+
+        Args:
+            committed: called on the event loop with the result, before anybody is told of it: the place to drop
+                rows from the caches. Called even when the awaiter is gone by then.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def deliver(result: T, error: Exception | None) -> None:
+            if error is None and committed is not None:
+                committed(result)
+            if future.done():  # the awaiter was cancelled; the change is kept all the same
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        self.submit(run, deliver)
+        return await future
+
+    def submit(self, run: Callable[[sqlite3.Connection], T], deliver: Callable[[T, Exception | None], None]) -> None:
+        """Like :meth:`write`, without waiting: ``deliver(result, error)`` is called on the event loop."""
+        self.database.submit(lambda connection: _translating(connection, run), deliver)
+
+
+def _translating(connection: sqlite3.Connection, run: Callable[[sqlite3.Connection], T]) -> T:
+    try:
+        return run(connection)
+    except sqlite3.OperationalError:
+        raise  # the writer judges whether it concerns this job alone
+    except DRIVER_ERRORS as exc:
+        raise translated(exc) from exc
+
+
+def _in_snapshot(connection: sqlite3.Connection, run: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return run(connection)
+    finally:
+        connection.execute("COMMIT")

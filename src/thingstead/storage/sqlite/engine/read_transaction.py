@@ -1,0 +1,20 @@
+"""Reading at one moment."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, translated
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction, so that everything that is read in it is of one moment. Errors of the driver become ours."""
+    try:
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+    except DRIVER_ERRORS as exc:
+        raise translated(exc) from exc

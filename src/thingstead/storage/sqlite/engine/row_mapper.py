@@ -1,0 +1,165 @@
+"""How a struct lies in a table: one column a member, of the same name; JSON where a member is not a plain value."""
+
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from thingstead.errors import NotFound
+from thingstead.storage.sqlite.engine.errors import translated
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def to_json(value: Any) -> str:
+    """JSON text. Raises OverflowError and UnicodeEncodeError for what JSON cannot hold."""
+    return _ENCODER.encode(value).decode()
+
+
+def _check(stored: Any) -> None:
+    """Raises what sqlite3 would raise for a plain value that it cannot hold."""
+    if isinstance(stored, int):
+        stored.to_bytes(8, "big", signed=True)
+    elif isinstance(stored, str) and not stored.isascii():
+        stored.encode()
+
+
+class Layout(Generic[S]):
+    """The SQL of one struct.
+
+    Args:
+        table: where the struct lies.
+        json: members kept as JSON text.
+        fixed: members that an update cannot change.
+        counted: members that the database itself keeps; read, never written.
+        absent: members that have no column.
+        derived: further columns, and how each is made of a new struct.
+        scope: the column that says which project a row belongs to.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        struct: type[S],
+        *,
+        json: Collection[str] = (),
+        fixed: Collection[str] = ("id", "project_id", "create_time"),
+        counted: Collection[str] = (),
+        absent: Collection[str] = (),
+        derived: Mapping[str, Callable[[S], Any]] | None = None,
+        scope: str = "project_id",
+    ) -> None:
+        fields = [field for field in msgspec.structs.fields(struct) if field.name not in absent]
+        self._struct = struct
+        self._names = tuple(field.name for field in fields)
+        self._written = tuple(name for name in self._names if name not in counted)
+        self._json = frozenset(json)
+        self._changeable = frozenset(self._written).difference(fixed)
+        self._loaders: list[tuple[int, Callable[[Any], Any]]] = []
+        for index, field in enumerate(fields):
+            if field.name in self._json:
+                self._loaders.append((index, msgspec.json.Decoder(field.type).decode))
+            elif field.type is bool:
+                self._loaders.append((index, bool))
+        self._derived = tuple((derived or {}).values())
+        columns = ", ".join((*self._written, *(derived or {})))
+        marks = ", ".join("?" * (len(self._written) + len(self._derived)))
+        self._table = table
+        self._in_project = f"WHERE id = ? AND {scope} = ?"
+        self.insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - names of our own members
+        self.select = f"SELECT {', '.join(self._names)} FROM {table}"  # noqa: S608 - as above
+        self._select_id = f"SELECT id FROM {table} {self._in_project}"  # noqa: S608 - as above
+        self._delete = f"DELETE FROM {table} {self._in_project}"  # noqa: S608 - as above
+        self.select_one = f"{self.select} {self._in_project}"  # parameters: id, project_id
+
+    @property
+    def width(self) -> int:
+        """How many columns :attr:`select` has."""
+        return len(self._names)
+
+    def columns(self, alias: str) -> str:
+        """The columns of :attr:`select`, for a statement that names the table ``alias``."""
+        return ", ".join(f"{alias}.{name}" for name in self._names)
+
+    def load(self, row: Sequence[Any], **absent: Any) -> S:
+        """The struct of a row of :attr:`select`, and of what has no column."""
+        values = list(row)
+        for index, load in self._loaders:
+            values[index] = load(values[index])
+        return self._struct(**dict(zip(self._names, values, strict=True)), **absent)
+
+    def row(self, value: S) -> list[Any]:
+        """The parameters of :attr:`insert`.
+
+        Raises:
+            InvalidInput: something in it is no JSON value, no valid text, or an integer over 64 bits.
+                Raised here, and not by the writer, so that it can be known before a commit is shared.
+        """
+        try:
+            stored = [self._stored(name, getattr(value, name)) for name in self._written]
+            for each in stored:
+                _check(each)
+        except (OverflowError, UnicodeEncodeError) as exc:
+            raise translated(exc) from exc
+        stored.extend(derive(value) for derive in self._derived)
+        return stored
+
+    def add(self, connection: sqlite3.Connection, value: S) -> int:
+        """Puts a new row; its number, where the table has one."""
+        return connection.execute(self.insert, self.row(value)).lastrowid or 0
+
+    def exists(self, connection: sqlite3.Connection, project_id: str, row_id: str) -> bool:
+        """Whether there is such a row in the project."""
+        return connection.execute(self._select_id, (row_id, project_id)).fetchone() is not None
+
+    def delete(self, connection: sqlite3.Connection, project_id: str, row_id: str, what: str) -> None:
+        """Removes a row of the project; NotFound, saying ``what``, where there is none."""
+        if connection.execute(self._delete, (row_id, project_id)).rowcount == 0:
+            raise NotFound(f"no such {what}")
+
+    def check_changes(self, changes: Mapping[str, Any]) -> None:
+        """Raises ValueError where an update names what it cannot change: a mistake of the program, not of its user."""
+        unknown = changes.keys() - self._changeable
+        if unknown:
+            raise ValueError(f"not to be changed: {', '.join(sorted(unknown))}")
+
+    def update(
+        self, connection: sqlite3.Connection, project_id: str, row_id: str, changes: Mapping[str, Any], what: str
+    ) -> None:
+        """Changes a row of the project; NotFound, saying ``what``, where there is none."""
+        self.check_changes(changes)
+        sets = ", ".join(f"{name} = ?" for name in changes) or "create_time = create_time"
+        values = [self._stored(name, value) for name, value in changes.items()]
+        cursor = connection.execute(
+            f"UPDATE {self._table} SET {sets} {self._in_project}",  # noqa: S608 - as above
+            (*values, row_id, project_id),
+        )
+        if cursor.rowcount == 0:
+            raise NotFound(f"no such {what}")
+
+    def merge_tags(
+        self,
+        connection: sqlite3.Connection,
+        project_id: str,
+        row_id: str,
+        put: Mapping[str, str],
+        remove: Sequence[str],
+        what: str,
+    ) -> None:
+        """Removes, then puts, tags of a row of the project; NotFound, saying ``what``, where there is none."""
+        row = connection.execute(
+            f"SELECT tags FROM {self._table} {self._in_project}",  # noqa: S608 - as above
+            (row_id, project_id),
+        ).fetchone()
+        if row is None:
+            raise NotFound(f"no such {what}")
+        tags: dict[str, str] = msgspec.json.decode(row[0])
+        for key in remove:
+            tags.pop(key, None)
+        self.update(connection, project_id, row_id, {"tags": {**tags, **put}}, what)
+
+    def _stored(self, name: str, value: Any) -> Any:
+        return to_json(value) if name in self._json else value

@@ -1,0 +1,136 @@
+"""Whether a file is ours, which version of the schema it has, and how it comes to the present one."""
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import structlog
+
+from thingstead.errors import ConfigError, Unavailable
+from thingstead.model.values.unicode_text import account_key, normal, search_form, trimmed_key
+from thingstead.storage.migrate import Migration, load_migrations
+from thingstead.storage.sqlite.engine.database import connect
+from thingstead.storage.transient import is_transient
+
+APPLICATION_ID = 0x54484E47  # "THNG", in the header of the file
+LEAST_FREE_BYTES = 1 << 20  # of a disk that is not full
+_TRANSIENT = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}
+)
+OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
+
+_COMMENTS = re.compile(r"--[^\n]*")
+_SPACES = re.compile(r"\s+")
+
+log = structlog.get_logger("thingstead.storage")
+
+
+def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
+    """Makes the file where there is none, and brings its schema to the newest version.
+
+    Each migration is one transaction, so that an interrupted one leaves the version before it.
+
+    Raises:
+        ConfigError: it cannot be opened, is not a database of ours, or was written by a newer release.
+        Unavailable: it cannot be opened now: the disk is full, or somebody else has locked it.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise ConfigError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed")
+    if migrations is None:
+        migrations = load_migrations("thingstead.storage.sqlite")
+    newest = migrations[-1].version
+    try:
+        if path.exists():  # looked at first, so that what is not ours is left as it is
+            with closing(connect(path, read_only=True)) as connection:
+                _check(connection, path, newest)
+        with closing(connect(path)) as connection:
+            _add_functions(connection)
+            before = _pragma(connection, "user_version")
+            for migration in migrations[before:]:
+                _apply(connection, migration)
+                if before:  # nobody needs to know how a new file came about
+                    log.info("database migrated", file=migration.file_name, version=migration.version)
+    except (sqlite3.Error, OSError) as exc:
+        kind = Unavailable if _is_transient(exc, path) else ConfigError
+        raise kind(f"{path}: cannot be used as a database: {exc}") from exc
+
+
+def _is_transient(exc: Exception, path: Path) -> bool:
+    """Whether trying again may help: a full or failing disk, a file that somebody else has locked."""
+    if isinstance(exc, OSError):
+        return is_transient(exc)
+    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+    # What SQLite says of a file that it cannot make is the same on a full disk as in a folder that is closed to it.
+    if code == sqlite3.SQLITE_CANTOPEN and path.parent.is_dir():
+        return shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES
+    return code in _TRANSIENT
+
+
+def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
+    application_id = _pragma(connection, "application_id")
+    empty = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+    if application_id != APPLICATION_ID and not (application_id == 0 and empty):
+        raise ConfigError(f"{path}: is a database of another program")
+    version = _pragma(connection, "user_version")
+    if version > newest:
+        raise ConfigError(f"{path}: its schema has version {version}; this release knows versions up to {newest}")
+
+
+def require_newest(connection: sqlite3.Connection, path: Path) -> None:
+    """For those that only read.
+
+    Raises:
+        ConfigError: the file is no database of ours, or its schema is not the one of this release.
+    """
+    if _pragma(connection, "application_id") != APPLICATION_ID:
+        raise ConfigError(f"{path} is no database of Thingstead")
+    version, newest = _pragma(connection, "user_version"), load_migrations("thingstead.storage.sqlite")[-1].version
+    if version != newest:
+        way_out = "use a newer release" if version > newest else "start the server once to bring it forward"
+        raise ConfigError(f"{path}: its schema has version {version}, this release has {newest}; {way_out}")
+
+
+def deviations(connection: sqlite3.Connection) -> list[str]:
+    """What of the schema is not as the migrations make it at the version of the database: what is missing or differs,
+    and triggers and views that are not ours, since they would run inside our statements."""
+    version = _pragma(connection, "user_version")
+    with closing(sqlite3.connect(":memory:")) as made:
+        _add_functions(made)
+        for migration in load_migrations("thingstead.storage.sqlite")[:version]:
+            made.executescript(migration.sql)
+        expected = _statements(made)
+    found = _statements(connection)
+    wrong = [name for name, statement in expected.items() if found.get(name) != statement]
+    foreign = [name for name in found.keys() - expected.keys() if name.startswith(("trigger ", "view "))]
+    return sorted(wrong + foreign)
+
+
+def _statements(connection: sqlite3.Connection) -> dict[str, str]:
+    """The statements of a schema by kind and name, without what makes no difference."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return {f"{kind} {name}": _SPACES.sub(" ", _COMMENTS.sub("", sql)).replace('"', "") for kind, name, sql in rows}
+
+
+def _add_functions(connection: sqlite3.Connection) -> None:
+    """What migrations call."""
+    for function in (normal, trimmed_key, search_form, account_key):
+        connection.create_function(function.__name__, 1, function, deterministic=True)
+
+
+def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+    try:
+        connection.executescript(
+            f"BEGIN IMMEDIATE; PRAGMA application_id={APPLICATION_ID};\n{migration.sql}\n"
+            f"PRAGMA user_version={migration.version}; COMMIT;"
+        )
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

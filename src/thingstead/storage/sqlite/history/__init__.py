@@ -1,0 +1,1 @@
+"""History in SQLite: report log, heads, spool, blocks, and their retention."""

@@ -1,0 +1,298 @@
+"""What is appended to the history, and its way to the disk.
+
+Reports between two turns of the event loop form a batch, which is one row of ``report_log`` in one transaction. While
+one batch is being committed the next one fills. When it is on disk it is applied to the heads, then its callbacks run,
+so whoever is acknowledged reads what was acknowledged.
+"""
+
+import asyncio
+import itertools
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+
+import structlog
+
+from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
+from thingstead.model.device import UplinkKind
+from thingstead.model.limits import DEVICE_STATE_BYTES, VALUE_BYTES
+from thingstead.model.report import Report
+from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.engine.errors import DamagedFile
+from thingstead.storage.sqlite.history.admission import MAX_ATTRIBUTES, size_of, state_with
+from thingstead.storage.sqlite.history.batch import Batch, Run, Write
+from thingstead.storage.sqlite.history.heads import Head
+from thingstead.storage.sqlite.history.packer import Packer
+from thingstead.storage.sqlite.history.records import (
+    SOURCE_CODES,
+    TOUCH_CODES,
+    LogEntry,
+    encode_entries,
+    encode_values,
+    is_flat,
+)
+
+log = structlog.get_logger("thingstead.history")
+
+REFUSED_KINDS = ("event", "data")  # uplinks that are refused where reports are; the others need next to no room
+WRITES_BEHIND_LIMIT = 20_000  # that failed and wait; of more, the oldest are lost
+RETRY_S = 5.0  # until what failed is tried again, where nothing else is committed
+INSERT_LOG = "INSERT INTO report_log (seq, entries) VALUES (?, ?)"
+
+
+class Appends:
+    """The open batch, the one that is being committed, and what they come to.
+
+    Args:
+        get_head: the head of a device, by its number.
+        ended: called after every commit, whatever came of it.
+    """
+
+    def __init__(
+        self, database: Database, packer: Packer, get_head: Callable[[int], Head], ended: Callable[[], None]
+    ) -> None:
+        self._database = database
+        self._packer = packer
+        self._head = get_head
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._open: Batch | None = None
+        self._behind: list[Write] = []  # that failed, and wait for the next batch
+        self._retry: asyncio.TimerHandle | None = None  # makes one where nothing else does
+        self._committing: Batch | None = None
+        self.seq = 0  # the newest log row that was begun
+        self.refusal: str | None = None  # why nothing is appended now
+        self.waiting = 0  # reports not yet on disk
+        self.waiting_bytes = 0  # of these, and of what else waits for a commit
+        self.commits = 0
+        self.points_committed = 0
+        self.reports_committed = 0
+
+    def append(self, report: Report) -> Batch:
+        """See :class:`~thingstead.storage.base.HistoryStore`, as for the next two."""
+        _, batch, problem = self._append((report,), flat=False)
+        if batch is None:
+            assert problem is not None  # it says why not
+            try:
+                raise problem
+            finally:
+                del problem  # it knows this frame, and thereby the report: they shall go when nobody needs them
+        return batch
+
+    def append_run(self, reports: Sequence[Report], *, flat: bool = False) -> tuple[int, Batch | None]:
+        count, batch, _ = self._append(reports, flat=flat)
+        return count, batch
+
+    def _append(self, reports: Sequence[Report], *, flat: bool) -> tuple[int, Batch | None, InvalidInput | None]:
+        """How many from the front are appended, and what is wrong with the next, where that is said."""
+        if self.refusal is not None:
+            raise Unavailable(self.refusal)
+        number, code = reports[0].device_number, SOURCE_CODES[reports[0].source]
+        head = self._head(number)
+        entries: list[LogEntry] = []
+        points = size = 0
+        problem: InvalidInput | None = None
+        all_flat = True
+        try:
+            for report in reports:
+                attributes = report.attributes
+                if not flat:
+                    all_flat = all_flat and is_flat(map(type, attributes.values()))
+                body = encode_values(attributes)
+                entries.append((number, report.ts, report.received_at, code, body))
+                points += len(attributes)
+                size += len(body)
+            names_bound, state_bound = head.names_bound + points, head.state_bound + size
+            # Nearly always one look at all of them is enough to see that there is room.
+            roomy = size <= VALUE_BYTES and names_bound <= MAX_ATTRIBUTES and state_bound <= DEVICE_STATE_BYTES
+        except OverflowError:
+            roomy = False
+        if roomy and all_flat:
+            head.names_bound, head.state_bound = names_bound, state_bound
+        else:
+            bodies, points, size, problem = self._admit(head, reports)
+            if not bodies:
+                return 0, None, problem
+            reports = reports[: len(bodies)]
+            entries = [
+                (number, each.ts, each.received_at, code, body) for each, body in zip(reports, bodies, strict=True)
+            ]
+        batch = self._open or self._opened()
+        self._extend_run(batch, head, code, entries, points, size).reports += reports
+        return len(entries), batch, problem
+
+    def _admit(self, head: Head, reports: Sequence[Report]) -> tuple[list[bytes], int, int, InvalidInput | None]:
+        """Looks at reports one by one. The encoded values of those from the front for which there is room, their points
+        and their size, and what is wrong with the next."""
+        bodies: list[bytes] = []
+        points = size = 0
+        names_room, state_room = MAX_ATTRIBUTES - head.names_bound, DEVICE_STATE_BYTES - head.state_bound
+        problem: InvalidInput | None = None
+        try:
+            for upto, report in enumerate(reports, 1):
+                body = encode_values(report.attributes)
+                with_points = points + len(report.attributes)
+                with_size = size + size_of(report.attributes, body)
+                if with_points > names_room or with_size > state_room:
+                    # These are bounds. Is it too much indeed, with what waits for a commit?
+                    coming = itertools.chain(self._waiting_of(head), reports[:upto])
+                    names, state = state_with(head, coming, measured=with_size > state_room)
+                    names_room = MAX_ATTRIBUTES - names + with_points
+                    if with_size > state_room:
+                        state_room = DEVICE_STATE_BYTES - state + with_size
+                points, size = with_points, with_size
+                bodies.append(body)
+        except InvalidInput as exc:
+            problem = exc.with_traceback(None)  # which knows this frame
+        except OverflowError:
+            problem = InvalidInput("an integer needs more than 64 bits")
+        head.names_bound = MAX_ATTRIBUTES - names_room + points
+        head.state_bound = DEVICE_STATE_BYTES - state_room + size
+        return bodies, points, size, problem
+
+    def _waiting_of(self, head: Head) -> Iterator[Report]:
+        """The reports of a device that wait for a commit, in order."""
+        for batch in (self._committing, self._open):
+            if batch is not None:
+                yield from (report for run in batch.runs if run.head is head for report in run.reports)
+
+    def touch(self, device_number: int, kind: UplinkKind, ts: int, size_bytes: int = 0) -> Batch:
+        if self.refusal is not None and kind in REFUSED_KINDS:
+            raise Unavailable(self.refusal)
+        return self.add(self._head(device_number), (device_number, ts, ts, TOUCH_CODES[kind], b""), size_bytes)
+
+    def also(self, write: Write, size_bytes: int = 0, *, behind: bool = False) -> Batch:
+        """Puts a further write of about so many bytes into the open commit. ``behind``: nobody waits for it, so where
+        the commit fails for the store's sake, it goes into the next one."""
+        batch = self._opened()
+        batch.extras.append(write)
+        batch.size_bytes += size_bytes
+        self.waiting_bytes += size_bytes
+        if behind:
+            batch.behind.append(write)
+        return batch
+
+    def add(self, head: Head, entry: LogEntry, size_bytes: int = 0) -> Batch:
+        """Appends an entry that is no report; so many bytes of the device wait with it."""
+        batch = self._open or self._opened()
+        self._extend_run(batch, head, entry[3], [entry], 0, size_bytes)
+        return batch
+
+    def _extend_run(
+        self, batch: Batch, head: Head, code: int, entries: list[LogEntry], points: int, size_bytes: int
+    ) -> Run:
+        run = batch.runs[-1] if batch.runs else None
+        if run is None or run.head is not head or run.code != code:
+            run = Run(head, code)
+            batch.runs.append(run)
+        run.entries += entries
+        run.points += points
+        run.size_bytes += size_bytes
+        head.waiting_points += points
+        head.waiting_bytes += size_bytes
+        batch.size_bytes += size_bytes
+        self.waiting += len(entries)
+        self.waiting_bytes += size_bytes
+        return run
+
+    def _opened(self) -> Batch:
+        batch = self._open
+        if batch is None:
+            batch = self._open = Batch()
+            if self._behind:
+                batch.extras, batch.behind, self._behind = self._behind.copy(), self._behind, []
+            if self._retry is not None:
+                self._retry.cancel()
+            if self._committing is None:
+                self._loop.call_soon(self._commit)
+        return batch
+
+    def _commit(self) -> None:
+        batch = self._open
+        if batch is None or self._committing is not None:
+            return
+        self._open, self._committing = None, batch
+        self.seq = seq = self.seq + 1
+        runs, extras = batch.runs, batch.extras
+
+        def insert(connection: sqlite3.Connection) -> None:
+            for extra in extras:
+                extra(connection)
+            if runs:
+                connection.execute(INSERT_LOG, (seq, encode_entries(batch.entries())))
+
+        def deliver(_: None, error: Exception | None) -> None:
+            self._committed(batch, seq, error)
+
+        try:
+            self._database.submit(insert, deliver, single_statement=not extras)
+        except ThingsteadError as exc:
+            self._loop.call_soon(self._committed, batch, seq, exc)
+
+    def _committed(self, batch: Batch, seq: int, error: Exception | None) -> None:
+        self._committing = None
+        if batch.behind and isinstance(error, Unavailable) and not isinstance(error, DamagedFile):
+            self._make_again(batch.behind)
+        if self._open is not None:
+            self._commit()  # first of all, so that the writer works while this batch is applied
+        self.waiting_bytes -= batch.size_bytes
+        for run in batch.runs:
+            self.waiting -= len(run.entries)
+            run.head.waiting_points -= run.points
+            run.head.waiting_bytes -= run.size_bytes
+        if error is None:
+            try:
+                self._apply(batch, seq)
+            except Exception:
+                # On disk, and not in memory: nobody may take it for kept. Whoever waits is told, and others go on.
+                log.exception("a commit could not be applied")
+                error = Unavailable("what was committed could not be applied")
+        self._packer.applied_seq = seq
+        batch.end(error)
+        self._ended()
+
+    def _make_again(self, writes: list[Write]) -> None:
+        """Puts writes that failed in front of those that came after them, and sees to it that they have a commit."""
+        kept = writes[-WRITES_BEHIND_LIMIT:]
+        if len(kept) < len(writes):
+            log.error("writes that nobody waits for were lost", writes=len(writes) - len(kept))
+        if self._open is not None:
+            self._open.extras[:0] = kept
+            self._open.behind[:0] = kept
+        else:
+            self._behind = kept
+            self._retry = self._loop.call_later(RETRY_S, self._opened)
+
+    def _apply(self, batch: Batch, seq: int) -> None:
+        dirty, dirtied = self._packer.dirty, self._packer.touched
+        points = reports = size = 0
+        for run in batch.runs:
+            head = run.head
+            before, size_before = head.points, head.pending_bytes
+            if run.reports:
+                head.take(seq, run.entries, run.reports, run.points, run.size_bytes)
+            else:
+                for entry in run.entries:
+                    head.replay(seq, entry)
+            points += head.points - before
+            size += head.pending_bytes - size_before
+            reports += len(run.entries)
+            if head.number not in dirty:
+                dirtied(head)
+        self.commits += 1
+        self.reports_committed += reports
+        self.points_committed += points
+        self._packer.added(points, size)
+
+    def busy(self) -> set[int]:
+        """Devices that wait for a commit."""
+        batches = [batch for batch in (self._open, self._committing) if batch]
+        return {run.head.number for batch in batches for run in batch.runs}
+
+    async def close(self) -> None:
+        """Commits what was appended."""
+        while (batch := self._committing or self._open) is not None:
+            ended = asyncio.Event()
+            batch.on_done(lambda error, ended=ended: ended.set())  # type: ignore[misc]
+            await ended.wait()
+        if self._retry is not None:
+            self._retry.cancel()

@@ -1,0 +1,64 @@
+"""The open commit: what is appended between two turns of the event loop."""
+
+import sqlite3
+from collections.abc import Callable
+
+import structlog
+
+from thingstead.model.report import Report
+from thingstead.storage.sqlite.history.heads import Head
+from thingstead.storage.sqlite.history.records import LogEntry
+
+log = structlog.get_logger("thingstead.history")
+
+
+Write = Callable[[sqlite3.Connection], None]
+
+
+class Run:
+    """Entries of one device and one code, appended one after another."""
+
+    __slots__ = ("code", "entries", "head", "points", "reports", "size_bytes")
+
+    def __init__(self, head: Head, code: int) -> None:
+        self.head = head
+        self.code = code
+        self.entries: list[LogEntry] = []
+        self.reports: list[Report] = []  # of the entries, where they are reports
+        self.points = 0
+        self.size_bytes = 0
+
+
+class Batch:
+    """The reports of one commit (the contract's ``Commit``)."""
+
+    __slots__ = ("_callbacks", "behind", "done", "error", "extras", "runs", "size_bytes")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.error: Exception | None = None
+        self.runs: list[Run] = []
+        self.size_bytes = 0  # of everything
+        self.extras: list[Write] = []  # further writes of the same transaction
+        self.behind: list[Write] = []  # those of them that are made again where the commit fails: nobody waits for them
+        self._callbacks: list[Callable[[Exception | None], None]] = []
+
+    def entries(self) -> list[LogEntry]:
+        """In the order in which they were appended."""
+        return [entry for run in self.runs for entry in run.entries]
+
+    def on_done(self, callback: Callable[[Exception | None], None]) -> None:
+        if self.done:
+            callback(self.error)
+        else:
+            self._callbacks.append(callback)
+
+    def end(self, error: Exception | None) -> None:
+        self.done = True
+        self.error = error
+        for callback in self._callbacks:
+            try:
+                callback(error)
+            except Exception:
+                log.exception("the receiver of a commit failed")
+        self._callbacks.clear()

@@ -1,0 +1,21 @@
+"""Devices in groups, each as much as one transaction may take."""
+
+from collections.abc import Callable, Iterator
+
+from thingstead.storage.sqlite.history.heads import Head
+
+HEAD_WEIGHT = 0.001  # what a head costs beside what it holds
+
+
+def chunks(heads: list[Head], weight: Callable[[Head], float]) -> Iterator[list[Head]]:
+    """Heads in groups of a weight of about 1. Looked at when the group's turn comes, as heads still grow."""
+    chunk: list[Head] = []
+    total = 0.0
+    for head in heads:
+        chunk.append(head)
+        total += weight(head) + HEAD_WEIGHT
+        if total >= 1:
+            yield chunk
+            chunk, total = [], 0.0
+    if chunk:
+        yield chunk

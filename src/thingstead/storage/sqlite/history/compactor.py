@@ -1,0 +1,170 @@
+"""Makes blocks of what waits in the spool: of devices with enough of it as soon as may be, of others when told.
+
+Step by step: what is done at once of a device has a bound, so that a step takes no longer however much waits; devices
+take turns.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+
+import structlog
+
+from thingstead.errors import Unavailable
+from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.engine.errors import DamagedFile
+from thingstead.storage.sqlite.engine.repeating import Repeating
+from thingstead.storage.sqlite.history import compaction
+from thingstead.storage.sqlite.history.chunks import chunks
+from thingstead.storage.sqlite.history.compaction import Compacted
+from thingstead.storage.sqlite.history.heads import Head
+from thingstead.storage.sqlite.history.packing_worker import PackingWorker
+from thingstead.storage.sqlite.history.quarantine import Quarantine
+
+log = structlog.get_logger("thingstead.history")
+
+MANY_POINTS = 20_000  # due for blocks, from which on the work is given to a process of its own
+IDLE_S = 60.0  # without work for it, after which that process is ended
+SPOOL_POINTS = 50_000  # of one device; over it they become blocks although these are not full
+SPOOL_BYTES = 4_194_304  # the same
+
+
+class Compactor:
+    """The heads with enough in the spool for blocks, and the task that makes them.
+
+    Args:
+        on_done: called after every step, so that there is room again.
+    """
+
+    def __init__(
+        self, database: Database, quarantine: Quarantine, now_ms: Callable[[], int], on_done: Callable[[], None]
+    ) -> None:
+        self._database = database
+        self.worker = PackingWorker(database.path)
+        self._quarantine = quarantine
+        self._now_ms = now_ms
+        self._on_done = on_done
+        self.task = Repeating("from the spool into blocks", self._compact_due, IDLE_S)
+        self._due: dict[int, Head] = {}  # the next first
+        self._failing: set[int] = set()  # devices of which blocks cannot be made, until the next start
+        self.lock = asyncio.Lock()  # blocks have one writer at a time
+        self.due_points = 0  # in the spool, of devices that have enough for blocks
+        self.overdue_points = 0  # of these, what came when there were enough: many devices may have enough at once
+        self.points_repeated = 0  # points that were there already
+
+    async def close(self) -> None:
+        await self.task.close()
+        await self.worker.close()
+
+    @property
+    def busy(self) -> Collection[int]:
+        """Devices whose heads must stay."""
+        return self._due.keys()
+
+    @property
+    def failing(self) -> int:
+        """Of how many devices no blocks can be made."""
+        return len(self._failing)
+
+    def can_settle(self, number: int) -> bool:
+        """False where no blocks can be made."""
+        return number not in self._failing
+
+    def spooled(self, heads: Iterable[Head]) -> None:
+        """Reports of these devices went into the spool."""
+        for head in heads:
+            if (head.spooled >= filling(head) or head.spooled_bytes >= SPOOL_BYTES) and self.can_settle(head.number):
+                self._due[head.number] = head
+                self.task.want()
+        self._count_due()
+
+    def forget(self, number: int) -> None:
+        """Drops a device that was deleted."""
+        self._due.pop(number, None)
+
+    async def settle(self, heads: Iterable[Head]) -> None:
+        """Makes blocks of all that these devices have in the spool.
+
+        Raises:
+            Unavailable: it could not be written; it is still in the spool.
+        """
+        async with self.lock:
+            chosen = list(heads)
+            self._due |= {head.number: head for head in chosen}
+            for chunk in chunks(chosen, _weight):
+                while chunk:
+                    chunk = await self._compact(chunk)
+
+    async def _compact_due(self) -> None:
+        if not self._due:
+            await self.worker.close()
+        while self._due:
+            async with self.lock:
+                due = list(self._due.values())  # perhaps none any more: settle may have been quicker
+                for heads in chunks(due, _weight):
+                    for head in heads:  # if there is more of one, it has had its turn
+                        self._due[head.number] = self._due.pop(head.number)
+                    await self._compact(heads)
+                    break
+            self._on_done()
+
+    async def _compact(self, heads: list[Head]) -> list[Head]:
+        """A step for some devices; those of which there is more. Needs the lock."""
+        before = {head.number: (head.spooled, head.spooled_bytes) for head in heads if self.can_settle(head.number)}
+        numbers = list(before)
+        compacted = await self.worker.build(numbers) if self.due_points >= MANY_POINTS else None
+        if compacted is None:
+            compacted = await self._database.read_for_packing(lambda connection: compaction.build(connection, numbers))
+        try:
+            await self._write(compacted)
+        except Exception as exc:
+            if isinstance(exc, MemoryError) or (isinstance(exc, Unavailable) and not isinstance(exc, DamagedFile)):
+                raise
+            if len(numbers) > 1:  # it is one of them; the others need not wait for it
+                return [more for head in heads for more in await self._compact([head])]
+            compacted = Compacted([], [], [], [], [], [(number, str(exc)) for number in numbers], [])
+        self._quarantine.note(compacted.findings)
+        self.points_repeated += sum(compacted.repeats)
+        for number, reason in compacted.failures:
+            log.error("reports of a device stay in the spool", device_number=number, reason=reason)
+            self._failing.add(number)
+        for number, points in compacted.crowded_out:
+            log.warning(
+                "values of one millisecond are too many, the earliest were left out", device=number, points=points
+            )
+        taken = {taken.device_number: taken for taken in compacted.taken}
+        left = []
+        for head in heads:
+            one = taken.get(head.number)
+            points, size = (0, 0) if one is None else (one.points, one.size_bytes)
+            if one is not None and one.more:
+                left.append(head)
+            else:
+                self._due.pop(head.number, None)
+                if self.can_settle(head.number):  # all that was there is gone, also what was set aside
+                    points, size = max(points, before[head.number][0]), max(size, before[head.number][1])
+            head.spooled -= points
+            head.spooled_bytes = max(0, head.spooled_bytes - size)
+        self.spooled(heads)  # what came meanwhile may be enough for more
+        return left
+
+    async def _write(self, compacted: Compacted) -> None:
+        now = self._now_ms()
+        await self._database.write(lambda connection: compaction.write(connection, compacted, now))
+
+    def _count_due(self) -> None:
+        due = self._due.values()
+        self.due_points = sum(head.spooled for head in due)
+        self.overdue_points = sum(max(0, head.spooled - filling(head)) for head in due)
+
+
+def filling(head: Head) -> int:
+    """So many points of a device in the spool fill blocks."""
+    return min(SPOOL_POINTS, compaction.BLOCK_POINTS * max(1, len(head.current)))
+
+
+def _weight(head: Head) -> float:
+    """How much of a step a device takes."""
+    return max(
+        min(1.0, head.spooled / compaction.COMPACTION_POINTS),
+        min(1.0, head.spooled_bytes / compaction.COMPACTION_BYTES),
+    )

@@ -1,0 +1,96 @@
+"""Moves the pending reports of heads into the spool, together with the devices' states."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from thingstead.model.device import AttributeValue
+from thingstead.storage.sqlite.history.heads import Head
+from thingstead.storage.sqlite.history.records import Pending, count_values, encode_spooled, encode_state, nested_bytes
+
+SPOOL_ROW_BYTES = 524_288  # of reports in a row of the spool, before they are compressed; a single one may have more
+CHUNK_POINTS = 20_000  # packed per transaction, so that reports never wait long for one
+CHUNK_BYTES = 2_097_152  # the same, with the states of the devices
+INSERT_SPOOL = (
+    "INSERT INTO spool (device_number, spooled_at, first_ts, last_ts, points, reports) VALUES (?, ?, ?, ?, ?, ?)"
+)
+PUT_STATE = """
+INSERT INTO device_state (device_number, attributes, active, newest_uplink, packed_seq, spooled)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (device_number) DO UPDATE SET attributes = excluded.attributes, active = excluded.active,
+    newest_uplink = excluded.newest_uplink, packed_seq = excluded.packed_seq, spooled = spooled + excluded.spooled
+"""
+
+
+class Snapshot(NamedTuple):
+    """What stands in a head now, as much of it as is packed at once."""
+
+    head: Head
+    seq: int  # every report up to this log row is in it or packed already
+    pending: list[Pending]
+    points: int
+    size_bytes: int
+    current: dict[str, AttributeValue]
+    active: dict[str, int]
+    newest_uplink: int
+
+
+class Rows(NamedTuple):
+    """What is written of a device."""
+
+    number: int
+    spool: list[tuple[int, int, int, int, int, bytes]]  # as INSERT_SPOOL has it
+    state: tuple[int, bytes, bytes, int, int, int]  # as PUT_STATE has it
+    state_bytes: int
+    spool_bytes: int  # of the reports, before they are compressed
+
+
+def take_snapshot(head: Head, seq: int) -> Snapshot:
+    """Copies a head, on the event loop; ``seq`` is the newest log row that was applied.
+
+    Where much is pending, the oldest of it: values of the state may then be newer than ``seq``, which does not matter
+    when what follows is applied again.
+    """
+    pending, points, size_bytes = head.prefix(CHUNK_POINTS, CHUNK_BYTES)
+    if len(pending) < len(head.pending):
+        seq = pending[-1].seq
+    current, active = dict(head.current), dict(head.active)
+    return Snapshot(head, seq, pending, points, size_bytes, current, active, head.newest_uplink)
+
+
+def make_rows(taken: Snapshot, now: int) -> Rows:
+    """Encodes a snapshot; in a thread."""
+    number = taken.head.number
+    attributes, active = encode_state(taken.current), encode_state(taken.active)
+    state = (number, attributes, active, taken.newest_uplink, taken.seq, taken.points)
+    state_bytes = len(attributes) + nested_bytes(known.value for known in taken.current.values())
+    cut = list(parts(taken.pending))
+    counts = [taken.points] if len(cut) == 1 else [sum(count_values(each.body) for each in part) for part in cut]
+    spool = [_spool_row(number, now, part, points) for part, points in zip(cut, counts, strict=True)]
+    spool_bytes = sum(len(report.body) for report in taken.pending)
+    return Rows(number, spool, state, state_bytes, spool_bytes)
+
+
+def parts(reports: list[Pending]) -> Iterator[list[Pending]]:
+    """Reports in order, cut so that a row of each is short enough to be read at once."""
+    size = begin = 0
+    for at, report in enumerate(reports):
+        size += len(report.body)
+        if size > SPOOL_ROW_BYTES and at > begin:
+            yield reports[begin:at]
+            begin, size = at, len(report.body)
+    if reports:
+        yield reports[begin:]
+
+
+def _spool_row(number: int, now: int, reports: list[Pending], points: int) -> tuple[int, int, int, int, int, bytes]:
+    timestamps = [report.ts for report in reports]
+    return number, now, min(timestamps), max(timestamps), points, encode_spooled(reports)
+
+
+def write(connection: sqlite3.Connection, rows: Sequence[Rows]) -> None:
+    """Writes them. Devices that were removed meanwhile are passed over."""
+    one = "SELECT 1 FROM devices WHERE number = ?"
+    alive = [row for row in rows if connection.execute(one, (row.number,)).fetchone() is not None]
+    connection.executemany(INSERT_SPOOL, [spooled for row in alive for spooled in row.spool])
+    connection.executemany(PUT_STATE, [row.state for row in alive])

@@ -1,0 +1,123 @@
+"""The heads that are in memory: loaded when a device is first seen, dropped when there are too many."""
+
+from collections.abc import Callable, Collection, Sequence
+
+from thingstead.storage.frames import Damaged
+from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS
+from thingstead.storage.sqlite.history.heads import Head
+from thingstead.storage.sqlite.history.quarantine import Finding, Quarantine
+from thingstead.storage.sqlite.history.rebuild import rebuild_current
+from thingstead.storage.sqlite.history.records import decode_active
+
+SELECT_STATE = "SELECT attributes, active, packed_seq, spooled FROM device_state WHERE device_number = ?"
+SELECT_ACTIVE = "SELECT active FROM device_state WHERE device_number = ?"
+
+
+HEADS_BYTES = 50_331_648  # of states that stay in memory although nothing of them is pending
+
+
+class HeadCache:
+    """Heads by device number.
+
+    Args:
+        busy: tells which heads must stay, since something is about to be done to them.
+        on_rebuilt: called with a head whose state had to be made again, so that it is written again.
+        limit: heads that stay although nothing of them is pending.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        quarantine: Quarantine,
+        busy: Callable[[], Collection[int]],
+        on_rebuilt: Callable[[Head], None],
+        limit: int,
+    ) -> None:
+        self._database = database
+        self._quarantine = quarantine
+        self._busy = busy
+        self._on_rebuilt = on_rebuilt
+        self._limit = limit
+        self._heads: dict[int, Head] = {}
+        self._evict_at = 2 * limit  # so many heads are looked through for some that may go
+        self._evict_at_bytes = HEADS_BYTES
+        self.size_bytes = 0  # of their states
+        self.find = self._heads.get
+
+    def __len__(self) -> int:
+        return len(self._heads)
+
+    def get(self, number: int) -> Head:
+        """The head of a device, loaded where it is not there.
+
+        Raises:
+            Unavailable: the device's state cannot be read.
+        """
+        head = self._heads.get(number)
+        if head is None:
+            head = self._heads[number] = Head(number)
+            self._restore(head)
+            self.grown(head.state_bytes)
+            if len(self._heads) > self._evict_at:
+                self._evict()
+        return head
+
+    def grown(self, size_bytes: int) -> None:
+        """The states take so many bytes more."""
+        self.size_bytes += size_bytes
+        if self.size_bytes > self._evict_at_bytes:
+            self._evict()
+
+    def forget(self, number: int) -> None:
+        """Drops the head of a device that was deleted."""
+        head = self._heads.pop(number, None)
+        if head is not None:
+            self.size_bytes -= head.state_bytes
+
+    def active_of(self, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
+        """The newest uplink (ms) by kind, of each device; without loading heads."""
+        active = {}
+        for number in numbers:
+            head = self._heads.get(number)
+            if head is not None:
+                active[number] = dict(head.active)
+                continue
+            row = self._database.reader.execute(SELECT_ACTIVE, (number,)).fetchone()
+            try:
+                active[number] = decode_active(row[0]) if row else {}
+            except Damaged:
+                active[number] = dict(self.get(number).active)  # which sets the row aside
+        return active
+
+    def _restore(self, head: Head) -> None:
+        reader = self._database.reader
+        try:
+            row = reader.execute(SELECT_STATE, (head.number,)).fetchone()
+        except DRIVER_ERRORS as exc:
+            del self._heads[head.number]
+            raise self._database.translated(exc) from exc
+        if row is None:
+            return
+        try:
+            head.restore(*row)
+        except Damaged as exc:
+            finding = Finding("device_state", (head.number,), head.number, None, str(exc), b"".join(row[:2]))
+            self._quarantine.found([finding])
+            head.take_over(rebuild_current(reader, head.number), {})
+            self._on_rebuilt(head)
+
+    def _evict(self) -> None:
+        """Drops the heads that were loaded first, but none that is busy, as far as there are too many or too large."""
+        busy = self._busy()
+        newest = next(reversed(self._heads))
+        many, much = len(self._heads) - self._limit, self.size_bytes - HEADS_BYTES // 2
+        for number in [number for number in self._heads if number not in busy and number != newest]:
+            if many <= 0 and much <= 0:
+                break
+            size = self._heads.pop(number).state_bytes
+            self.size_bytes -= size
+            many, much = many - 1, much - size
+        # Where most must stay, not again for every head to come: a look costs as much as there are.
+        self._evict_at = max(2 * self._limit, len(self._heads) + self._limit)
+        self._evict_at_bytes = max(HEADS_BYTES, self.size_bytes + HEADS_BYTES // 2)

@@ -1,0 +1,309 @@
+"""Current values and history in SQLite: a log row per commit, heads in memory, blocks for what is older.
+
+* *Append* (``appends.py``): reports between two turns of the event loop share a commit, which is one row of the log.
+* *Pack* (``packer.py``): when enough points are pending, or after a while, the heads move them into the spool or into
+  blocks, and their log rows are deleted.
+* *Start*: state rows are read when a device is first seen; log rows that are not packed yet are applied again.
+"""
+
+import asyncio
+import gc
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from thingstead.clock import Clock, SystemClock
+from thingstead.errors import Unavailable
+from thingstead.model.device import AttributeValue
+from thingstead.model.report import SeriesPoint
+from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.engine.read_transaction import snapshot
+from thingstead.storage.sqlite.history.appends import Appends
+from thingstead.storage.sqlite.history.head_cache import HeadCache
+from thingstead.storage.sqlite.history.packer import PACK_BYTES, Packer
+from thingstead.storage.sqlite.history.quarantine import Finding, Quarantine
+from thingstead.storage.sqlite.history.records import REMOVE_CODE, Pending, encode_values
+from thingstead.storage.sqlite.history.removal import drop_step, remove_blocks, remove_device
+from thingstead.storage.sqlite.history.report_log import Log, LogReader, readable_rows, renew
+from thingstead.storage.sqlite.history.series import BlockStream, newest_points
+from thingstead.storage.sqlite.history.spool import Unpacked, remove_attributes
+
+log = structlog.get_logger("thingstead.history")
+
+INLINE_POINTS = 1_000  # a series read up to this deep runs on the event loop, a deeper one in a thread
+OVERDUE_LIMIT = 5_000_000  # points that wait although their blocks could be full, at which producers are held back
+SMALL_POINTS, SMALL_UNPACKED = (
+    10_000,
+    50_000,
+)  # beyond either a read is a large one, of which a project has one at a time
+INLINE_UNPACKED = 10_000  # points of a device in no block, over which a read runs in a thread too
+INLINE_UNPACKED_BYTES = 1_048_576  # the same
+WAITING_BYTES = 8_388_608  # that wait for a commit, at which producers are held back
+FILLED_AT_START = 2  # times what may wait to be packed; so much may a log leave that was full, and it is packed later
+PENDING_BYTES = 4 * PACK_BYTES  # that wait to be packed, at which producers are held back
+
+
+class SqliteHistory:
+    """The ``HistoryStore`` of one SQLite file. Use :meth:`open`."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock | None = None,
+        pack_points: int = 300_000,
+        pack_interval_s: float = 300.0,
+        waiting_limit: int = 50_000,
+        head_limit: int = 20_000,
+    ) -> None:
+        self._database = database
+        self._loop = asyncio.get_running_loop()
+        self._pending_limit = 4 * pack_points  # pending points at which producers are held back
+        self.waiting_limit = waiting_limit  # reports that wait for a commit at which producers are held back
+        self._relief: list[tuple[Callable[[], None], int | None]] = []
+        self._crowds: dict[int, list[Callable[[], None]]] = {}  # who waits for room of a device, by its number
+        self.now_ms = now_ms = (clock or SystemClock()).now_ms
+        self.quarantine = Quarantine(database, now_ms)
+        self.packer = Packer(
+            database,
+            self.quarantine,
+            now_ms,
+            self._relieve,
+            lambda size_bytes: self.heads.grown(size_bytes),
+            pack_points=pack_points,
+            pack_interval_s=pack_interval_s,
+        )
+        self.heads = HeadCache(database, self.quarantine, self._busy, self.packer.touched, head_limit)
+        self._head = self.heads.get
+        self.appends = appends = Appends(database, self.packer, self._head, self._relieve)
+        self.append, self.append_run = appends.append, appends.append_run
+        self.touch, self.also = appends.touch, appends.also
+
+    async def open(self) -> None:
+        """Applies the log that the last run left, and starts packing.
+
+        In steps: however long the log is, no more is in memory at once than while the server runs; it is packed then,
+        where that is possible.
+        """
+        reader = LogReader()
+        while not reader.ended:
+            log = await self._database.read_for_packing(reader.read)
+            self.quarantine.found(log.findings)
+            self._replay(log)
+            self.appends.seq = self.packer.applied_seq = log.newest_seq
+            if self._filled >= FILLED_AT_START and not reader.ended:
+                await self._pack_early()
+        if reader.broken:
+            now, rows = self.now_ms(), await self._database.read_for_packing(readable_rows)
+            await self._database.write(lambda connection: renew(connection, rows, now))
+            self.quarantine.rows += 1
+        self.packer.start()
+
+    async def _pack_early(self) -> None:
+        try:
+            await self.packer.pack()
+        except Unavailable as exc:
+            log.error("a long log cannot be packed yet, and is read into memory", error=exc.message)
+
+    def _replay(self, log: Log) -> None:
+        """Applies the log to the heads."""
+        dirty, touched = self.packer.dirty, self.packer.touched
+        points = size = 0
+        collecting = gc.isenabled()
+        gc.disable()  # hundreds of thousands of objects that stay: looking for garbage among them costs a quarter
+        try:
+            for seq, entries in log.rows:
+                for entry in entries:
+                    head = self._head(entry[0])
+                    points -= head.points
+                    size -= head.pending_bytes
+                    head.replay(seq, entry)
+                    points += head.points
+                    size += head.pending_bytes
+                    if head.number not in dirty:
+                        touched(head)
+        finally:
+            if collecting:
+                gc.enable()
+        self.packer.added(points, size)
+
+    async def close(self) -> None:
+        """Commits what was appended. What is pending stays in the log for the next start."""
+        await self.packer.close()
+        await self.appends.close()
+
+    # Back-pressure
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing is appended now."""
+        return self.appends.refusal
+
+    def refuse(self, reason: str | None) -> None:
+        """From now on nothing is appended, for this reason; None: everything is again."""
+        self.appends.refusal = reason
+
+    @property
+    def congested(self) -> bool:
+        appends, packer = self.appends, self.packer
+        return (
+            appends.waiting >= self.waiting_limit
+            or appends.waiting_bytes >= WAITING_BYTES
+            or packer.pending_points >= self._pending_limit
+            or packer.pending_bytes >= PENDING_BYTES
+            or packer.compactor.overdue_points >= OVERDUE_LIMIT
+        )
+
+    @property
+    def _filled(self) -> float:
+        """What waits to be packed, as a part of what may."""
+        return max(self.packer.pending_points / self._pending_limit, self.packer.pending_bytes / PENDING_BYTES)
+
+    def crowded(self, device_number: int) -> bool:
+        head = self.heads.find(device_number)
+        if head is None or not head.crowded:
+            return False
+        return self.packer.compactor.can_settle(device_number)  # else nothing would ever make room
+
+    @property
+    def held_back(self) -> int:
+        """Devices for which somebody waits until there is room."""
+        return len(self._crowds)
+
+    def on_relief(self, callback: Callable[[], None], device_number: int | None = None) -> None:
+        if self.congested:
+            self._relief.append((callback, device_number))
+        elif device_number is not None and self.crowded(device_number):
+            self._crowds.setdefault(device_number, []).append(callback)
+        else:
+            self._loop.call_soon(callback)
+
+    def _relieve(self) -> None:
+        if self._relief and not self.congested:
+            relieved, self._relief = self._relief, []
+            for callback, device_number in relieved:
+                self.on_relief(callback, device_number)
+        if self._crowds:
+            for device_number in [number for number in self._crowds if not self.crowded(number)]:
+                for callback in self._crowds.pop(device_number):
+                    self._loop.call_soon(callback)
+
+    def _busy(self) -> set[int]:
+        """Devices whose heads must stay: they are dirty, or wait for a commit."""
+        return self.packer.busy | self.appends.busy()
+
+    # Reading
+
+    async def newest_uplink(self) -> int:
+        def read(connection: sqlite3.Connection) -> int:
+            return connection.execute("SELECT max(newest_uplink) FROM device_state").fetchone()[0] or 0
+
+        fresh = max((head.newest_uplink for head in self.packer.dirty.values()), default=0)
+        return max(fresh, await self._database.read(read))
+
+    async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
+        return self._head(device_number).current
+
+    def pending(self, device_number: int) -> list[Pending]:
+        """Reports of a device that may not be packed yet, in the order in which they were appended."""
+        return list(self._head(device_number).pending)
+
+    def active_of(self, device_numbers: Sequence[int]) -> dict[int, dict[str, int]]:
+        """The newest uplink (ms) by kind, of each device."""
+        return self.heads.active_of(device_numbers)
+
+    async def count_active(self, project_id: str, since: int) -> int:
+        """How many devices of a project have an uplink at or after ``since`` (ms)."""
+        fresh = [
+            head.number
+            for head in self.packer.dirty.values()
+            if head.newest_uplink >= since and head.stored_uplink < since
+        ]
+        return await self._database.read(lambda connection: _count_active(connection, project_id, since, fresh))
+
+    async def series(
+        self, device_number: int, identifier: str, start: int, end: int, *, offset: int, limit: int
+    ) -> list[SeriesPoint]:
+        head = self._head(device_number)
+        pending = list(head.pending)
+
+        def read(connection: sqlite3.Connection) -> tuple[list[SeriesPoint], list[Finding]]:
+            with snapshot(connection):
+                unpacked = Unpacked(connection, device_number, pending)
+                blocks = BlockStream(connection, device_number, identifier, start, end)
+                points = newest_points(blocks, unpacked.newest_points(identifier, start, end), offset, limit)
+                return points, unpacked.findings + blocks.findings
+
+        small = head.points + head.spooled <= INLINE_UNPACKED
+        if (
+            offset + limit <= INLINE_POINTS
+            and small
+            and head.pending_bytes + head.spooled_bytes <= INLINE_UNPACKED_BYTES
+        ):
+            points, findings = self._database.read_now(read)
+        elif offset + limit <= SMALL_POINTS and head.points + head.spooled <= SMALL_UNPACKED:
+            points, findings = await self._database.read(read)
+        else:
+            points, findings = await self._database.read_large(
+                device_number, lambda: lambda connection, _: read(connection)
+            )
+        self.quarantine.found(findings)
+        return points
+
+    async def settle(self, device_numbers: Sequence[int]) -> bool:
+        """Makes blocks of what the spool holds of these devices; whether there was something to do."""
+        heads = [self._head(number) for number in device_numbers if self.packer.compactor.can_settle(number)]
+        await self.packer.compactor.settle(heads)
+        return bool(heads)
+
+    # Removing
+
+    async def remove_attributes(self, device_number: int, identifiers: Sequence[str]) -> None:
+        names = list(identifiers)
+        left: list[int] = []  # points of the device that are left in the spool
+
+        def some(connection: sqlite3.Connection) -> bool:
+            return remove_blocks(connection, device_number, names)
+
+        def rest(connection: sqlite3.Connection) -> None:
+            some(connection)
+            left.append(remove_attributes(connection, device_number, set(names)))
+
+        async with self.packer.still():  # none of their points may be on its way
+            while await self._database.write(some):
+                pass
+            head = self._head(device_number)
+            batch = self.appends.add(head, (device_number, 0, 0, REMOVE_CODE, encode_values(names)))
+            batch.extras.append(rest)
+            ended: asyncio.Future[None] = self._loop.create_future()
+            batch.on_done(lambda error: ended.set_exception(error) if error else ended.set_result(None))
+            await asyncio.shield(ended)
+            head.spooled = left[-1]
+
+    @staticmethod
+    def delete_in(connection: sqlite3.Connection, device_number: int) -> None:
+        """Deletes what is kept of a device, within the transaction that deletes the device."""
+        remove_device(connection, device_number)
+
+    async def drop_removed(self, number: int | None = None) -> bool:
+        """One step over what is left of a device that was deleted, or of any; False: nothing is."""
+        async with self.packer.compactor.lock:
+            return await self._database.write(lambda connection: drop_step(connection, number))
+
+    def forget(self, device_number: int) -> None:
+        """Drops what is in memory of a device that was deleted."""
+        self.heads.forget(device_number)
+        self.packer.forget(device_number)
+
+
+def _count_active(connection: sqlite3.Connection, project_id: str, since: int, fresh: Sequence[int]) -> int:
+    """Devices whose uplink is stored, and those of ``fresh``, whose was not a moment ago."""
+    row: tuple[int] = connection.execute(
+        "SELECT (SELECT count(*) FROM device_state JOIN devices ON devices.number = device_state.device_number"
+        " WHERE devices.project_id = ?1 AND newest_uplink >= ?2)"
+        " + (SELECT count(*) FROM devices WHERE project_id = ?1 AND number IN (SELECT value FROM json_each(?3))"
+        " AND NOT EXISTS (SELECT 1 FROM device_state WHERE device_number = number AND newest_uplink >= ?2))",
+        (project_id, since, str(fresh)),
+    ).fetchone()
+    return row[0]

@@ -1,0 +1,232 @@
+"""Empties the log: pending reports go into the spool, and from there, when there are enough of them, into blocks.
+
+Two tasks, so that making blocks (:mod:`.compactor`) never keeps the memory of pending reports
+from being freed.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from thingstead.errors import Unavailable
+from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.engine.errors import DamagedFile
+from thingstead.storage.sqlite.engine.repeating import Repeating
+from thingstead.storage.sqlite.history import flush
+from thingstead.storage.sqlite.history.chunks import chunks
+from thingstead.storage.sqlite.history.compactor import Compactor
+from thingstead.storage.sqlite.history.flush import (
+    CHUNK_BYTES,
+    CHUNK_POINTS,
+    Rows,
+    Snapshot,
+    make_rows,
+    parts,
+    take_snapshot,
+)
+from thingstead.storage.sqlite.history.heads import Head
+from thingstead.storage.sqlite.history.quarantine import Finding, Quarantine, set_aside
+from thingstead.storage.sqlite.history.records import encode_spooled
+
+log = structlog.get_logger("thingstead.history")
+
+PACK_BYTES = 16_777_216  # pending, with the states that are to be written beside, that start a packing
+STATE_BYTES_FREE = 4_096  # of a state: what most have is counted with the points
+LOG_ROWS_PER_DELETE = 500
+LOG_BYTES_PER_DELETE = 4_194_304
+
+
+class Packer:
+    """The heads that hold something which the rows of their devices do not, and the task that packs them."""
+
+    def __init__(
+        self,
+        database: Database,
+        quarantine: Quarantine,
+        now_ms: Callable[[], int],
+        on_packed: Callable[[], None],
+        on_grown: Callable[[int], None],
+        *,
+        pack_points: int,
+        pack_interval_s: float,
+    ) -> None:
+        self._database = database
+        self._quarantine = quarantine
+        self._now_ms = now_ms
+        self._on_packed = on_packed  # called whenever points were packed, so that there is room again
+        self._on_grown = on_grown  # called with how many bytes more the states in memory take
+        self._pack_points = pack_points  # pending points that start a packing
+        self.compactor = Compactor(database, quarantine, now_ms, on_packed)
+        self.task = Repeating(
+            "from the log into the spool", self._pack_dirty, pack_interval_s
+        )  # at the latest after this interval
+        self.dirty: dict[int, Head] = {}
+        self._large: dict[int, int] = {}  # dirty heads with a large state, and how many bytes it counts
+        self.applied_seq = 0  # the newest log row that was applied to the heads
+        self._packing = asyncio.Lock()
+        self.pending_points = 0  # on disk, not yet packed
+        self.pending_bytes = 0  # of these, and of large states that are to be written
+        self.points_packed = 0
+        self.packings = 0
+
+    def start(self) -> None:
+        """Starts the tasks; :meth:`close` ends them."""
+        self.task.start()
+        self.compactor.task.start()
+
+    async def close(self) -> None:
+        await self.task.close()
+        await self.compactor.close()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last attempt failed, of either task."""
+        return self.task.failure or self.compactor.task.failure
+
+    @property
+    def failures(self) -> int:
+        """Attempts that failed."""
+        return self.task.failures + self.compactor.task.failures
+
+    @property
+    def busy(self) -> set[int]:
+        """Devices whose heads must stay."""
+        return self.dirty.keys() | self.compactor.busy
+
+    def touched(self, head: Head) -> None:
+        """The state row of a head is to be written."""
+        self._cleaned(head)
+        self.dirty[head.number] = head
+        if head.state_bytes > STATE_BYTES_FREE:
+            self._large[head.number] = head.state_bytes
+            self.pending_bytes += head.state_bytes
+
+    def _cleaned(self, head: Head) -> None:
+        if self.dirty.pop(head.number, None) is not None and self._large:
+            self.pending_bytes -= self._large.pop(head.number, 0)
+
+    def added(self, points: int, size_bytes: int) -> None:
+        """Points came into the heads (or, negative, went)."""
+        self.pending_points += points
+        self.pending_bytes += size_bytes
+        if self.pending_points >= self._pack_points or self.pending_bytes >= PACK_BYTES:
+            self.task.want()
+
+    async def pack(self, *, whole: bool = False) -> None:
+        """Packs everything that is pending now; on return it is on disk and gone from the log.
+
+        Args:
+            whole: into blocks, however few points of a series there are.
+
+        Raises:
+            Unavailable: it could not be written; everything is still in the log and in the heads.
+        """
+        async with self._packing:
+            upto = self.applied_seq
+            heads = list(self.dirty.values())
+            for chunk in chunks(heads, _weight):
+                while chunk:
+                    await self._spool(chunk)
+                    chunk = [head for head in chunk if head.pending and head.pending[0].seq <= upto]
+            await self._delete_log(upto)
+            self.packings += 1
+        if whole:
+            await self.compactor.settle(heads)
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """Nothing moves between log, spool and blocks in this block."""
+        async with self._packing, self.compactor.lock:
+            yield
+
+    async def _pack_dirty(self) -> None:
+        if self.dirty:
+            await self.pack()
+
+    async def _spool(self, heads: list[Head]) -> None:
+        snapshots = [take_snapshot(head, self.applied_seq) for head in heads]
+        now = self._now_ms()
+        rows: list[Rows] = []
+        try:
+            rows = await self._database.read_for_packing(lambda _: [make_rows(taken, now) for taken in snapshots])
+            await self._database.write(lambda connection: flush.write(connection, rows))
+        except Exception as exc:
+            if isinstance(exc, MemoryError) or (isinstance(exc, Unavailable) and not isinstance(exc, DamagedFile)):
+                raise
+            if len(heads) > 1:  # a damaged page of the file, or what cannot be written: the others need not wait for it
+                for head in heads:
+                    await self._spool([head])
+                return
+            await self._give_up(snapshots[0], f"{type(exc).__name__}: {exc}")
+            rows = []
+        for taken in snapshots:
+            self._spooled(taken)
+        for row, head in zip(rows, heads, strict=False):
+            head.spooled += sum(spooled[4] for spooled in row.spool)
+            head.spooled_bytes += row.spool_bytes
+            self._on_grown(row.state_bytes - head.state_bytes)
+            head.state_bytes = row.state_bytes
+            head.state_bound = row.state_bytes + head.pending_bytes + head.waiting_bytes
+        self.compactor.spooled(heads)
+        self._on_packed()
+
+    def _spooled(self, taken: Snapshot) -> None:
+        head = taken.head
+        points, size = head.drop_packed(taken.seq, len(taken.pending), taken.points, taken.size_bytes)
+        head.stored_uplink = taken.newest_uplink
+        self.pending_points -= points
+        self.pending_bytes -= size
+        self.points_packed += points
+        if not head.pending and head.newest_uplink == head.stored_uplink:
+            self._cleaned(head)
+
+    async def _give_up(self, taken: Snapshot, reason: str) -> None:
+        """Sets the pending reports of a device aside whose rows cannot be written."""
+        number = taken.head.number
+        log.error("reports of a device cannot be packed", device_number=number, reason=reason)
+        findings = [
+            Finding("reports", (number,), number, None, reason, encode_spooled(part)) for part in parts(taken.pending)
+        ]
+        now = self._now_ms()
+        await self._database.write(lambda connection: set_aside(connection, findings, now))
+        self._quarantine.note(findings)
+
+    async def _delete_log(self, upto: int) -> None:
+        """In steps: it takes as long as the rows are, and the pages of long ones are many."""
+
+        def delete(connection: sqlite3.Connection) -> bool:
+            rows = connection.execute(
+                "SELECT seq, length(entries) FROM report_log WHERE seq <= ? ORDER BY seq LIMIT ?",
+                (upto, LOG_ROWS_PER_DELETE),
+            ).fetchall()
+            size, last = 0, upto
+            for seq, length in rows:
+                last = seq
+                size += length
+                if size >= LOG_BYTES_PER_DELETE:
+                    break
+            connection.execute("DELETE FROM report_log WHERE seq <= ?", (last,))
+            return bool(rows) and last < upto
+
+        while await self._database.write(delete):
+            pass
+
+    def forget(self, number: int) -> None:
+        """Drops a device that was deleted."""
+        self.compactor.forget(number)
+        head = self.dirty.get(number)
+        if head is not None:
+            self._cleaned(head)
+            self.added(-head.points, -head.pending_bytes)
+            head.pending, head.points, head.pending_bytes = [], 0, 0
+
+
+def _weight(head: Head) -> float:
+    """How much of a transaction a head takes."""
+    return max(
+        min(1.0, head.points / CHUNK_POINTS),
+        min(1.0, (head.pending_bytes + head.state_bytes) / CHUNK_BYTES),
+    )

@@ -1,0 +1,109 @@
+"""Builds blocks in a process of its own: a flood of reports and their packing then share no interpreter lock.
+
+The process is this module run as a program: it reads the same file, through a connection of its own, and answers over
+its standard streams. It lives from a flood until there is nothing to do, and ends by itself when its standard input
+does, however its parent came to an end. Whatever goes wrong with it, the caller builds the blocks itself.
+
+A frame is a length (4 bytes, big-endian) and msgpack: numbers of devices to the process, a ``Compacted`` back.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from thingstead.storage.sqlite.engine.database import connect
+from thingstead.storage.sqlite.history.compaction import Compacted, build
+
+log = structlog.get_logger("thingstead.history")
+
+ANSWER_TIMEOUT_S = 30.0
+EXIT_TIMEOUT_S = 2.0
+LENGTH_BYTES = 4
+NICENESS = 5  # taking reports goes first
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_numbers = msgspec.msgpack.Decoder(list[int]).decode
+_decode_compacted = msgspec.msgpack.Decoder(Compacted).decode
+
+
+class PackingWorker:
+    """The parent's side."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def build(self, numbers: Sequence[int]) -> Compacted | None:
+        """:func:`~.compaction.build` in the process, which is started when first needed; None
+        where it could not be done there."""
+        try:
+            process = self._process or await self._start()
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                return _decode_compacted(await _ask(process, _encode(numbers)))
+        except asyncio.CancelledError:
+            await self.close()  # its answer would be taken for that of the next question
+            raise
+        except (OSError, EOFError, TimeoutError, msgspec.MsgspecError) as exc:
+            log.warning("the packing process failed; packing goes on without it", error=repr(exc))
+            await self.close()
+            return None
+
+    async def close(self) -> None:
+        """Ends the process."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None  # it was started with pipes
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(EXIT_TIMEOUT_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # modules of the current folder are nobody's
+            "-m",
+            "thingstead.storage.sqlite.history.packing_worker",
+            str(self._path),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        return self._process
+
+
+async def _ask(process: asyncio.subprocess.Process, request: bytes) -> bytes:
+    assert process.stdin is not None  # it was started with pipes
+    assert process.stdout is not None  # likewise
+    process.stdin.write(len(request).to_bytes(LENGTH_BYTES, "big") + request)
+    await process.stdin.drain()
+    length = int.from_bytes(await process.stdout.readexactly(LENGTH_BYTES), "big")
+    return await process.stdout.readexactly(length)
+
+
+def main(path: Path) -> None:
+    """The process: answers until its standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends our standard input
+    os.nice(NICENESS)
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    with closing(connect(path, read_only=True)) as connection:
+        while len(prefix := requests.read(LENGTH_BYTES)) == LENGTH_BYTES:
+            numbers = _decode_numbers(requests.read(int.from_bytes(prefix, "big")))
+            answer = _encode(build(connection, numbers))
+            answers.write(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
+            answers.flush()
+
+
+if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for answers
+    main(Path(sys.argv[1]))

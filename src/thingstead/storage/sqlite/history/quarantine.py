@@ -1,0 +1,134 @@
+"""The quarantine: damaged rows of the history, set aside as they were found, so that the rest can be served."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import structlog
+
+from thingstead.errors import ThingsteadError
+from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.engine.errors import DamagedFile
+from thingstead.storage.sqlite.history.totals import projects_of, take_blocks
+
+log = structlog.get_logger("thingstead.history")
+
+WAITING_LIMIT = 1_000  # findings that wait to be set aside; further ones are found again by the next reader
+
+COUNT = "SELECT count(*) FROM quarantine"
+INSERT = "INSERT INTO quarantine (found_at, kind, device_number, identifier, detail, data) VALUES (?, ?, ?, ?, ?, ?)"
+LESS_SPOOLED = (
+    "UPDATE device_state SET spooled = spooled - spool.points FROM spool"
+    " WHERE spool.id = ? AND spool.reports = ? AND device_state.device_number = spool.device_number"
+)
+# By table: the condition that names the row, as long as it still is what was found.
+CONDITIONS = {
+    "report_log": "seq = ? AND entries = ?",
+    "spool": "id = ? AND reports = ?",
+    "block": "device_number = ? AND identifier = ? AND first_ts = ? AND data = ?",
+}
+
+
+class Finding(NamedTuple):
+    """A row that could not be read."""
+
+    table: str
+    key: tuple[Any, ...]
+    device_number: int | None
+    identifier: str | None
+    reason: str
+    data: bytes
+
+
+def set_aside(connection: sqlite3.Connection, findings: Iterable[Finding], found_at: int) -> int:
+    """Moves rows into the quarantine; returns how many. One that is not there any more was set aside by another reader.
+
+    A row of a device's state is copied: its successor takes its place.
+    """
+    moved = 0
+    for finding in findings:
+        if finding.table == "spool":
+            connection.execute(LESS_SPOOLED, (*finding.key, finding.data))
+        if not _delete(connection, finding):
+            continue
+        detail = f"{finding.table} {', '.join(map(str, finding.key))}: {finding.reason}"
+        connection.execute(
+            INSERT,
+            (found_at, finding.table, finding.device_number, finding.identifier, detail, finding.data),
+        )
+        moved += 1
+    return moved
+
+
+def _delete(connection: sqlite3.Connection, finding: Finding) -> bool:
+    """Whether the row was still there, or is not to be deleted."""
+    condition = CONDITIONS.get(finding.table)
+    if condition is None:
+        return True
+    parameters = (*finding.key, finding.data)
+    if finding.table == "block":
+        return bool(take_blocks(connection, projects_of(connection, finding.key[:1]), condition, parameters))
+    delete = f"DELETE FROM {finding.table} WHERE {condition}"  # noqa: S608 - texts of this module
+    return connection.execute(delete, parameters).rowcount > 0
+
+
+class Quarantine:
+    """Takes findings from readers and sets them aside, each once."""
+
+    def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._now_ms = now_ms
+        self._loop = asyncio.get_running_loop()
+        self._waiting: set[tuple[str, tuple[Any, ...]]] = set()
+        self.rows = self._count()
+
+    def _count(self) -> int:
+        """The rows that were set aside before; 0 where that cannot be told since a page of them is damaged."""
+        try:
+            (rows,) = self._database.read_now(
+                lambda reader: reader.execute("SELECT count(*) FROM quarantine").fetchone()
+            )
+        except DamagedFile as exc:
+            log.error("the quarantine cannot be read", error=exc.message)
+            return 0
+        return int(rows)
+
+    def found(self, findings: Sequence[Finding]) -> None:
+        """To be called on the event loop. Logs what is new, and sets it aside in the background."""
+        new = [finding for finding in findings if (finding.table, finding.key) not in self._waiting]
+        new = new[: WAITING_LIMIT - len(self._waiting)]
+        if not new:
+            return
+        _report(new)
+        keys = {(finding.table, finding.key) for finding in new}
+        self._waiting |= keys
+        found_at = self._now_ms()
+
+        def ended(moved: int | None, error: Exception | None) -> None:
+            self._waiting -= keys
+            self.rows += moved or 0
+            if error is not None:
+                log.error("damaged rows could not be set aside", rows=len(new), error=str(error))
+
+        try:
+            self._database.submit(lambda connection: set_aside(connection, new, found_at), ended)
+        except ThingsteadError as exc:
+            ended(None, exc)
+
+    def note(self, findings: Sequence[Finding]) -> None:
+        """Logs and counts rows that somebody else has set aside."""
+        _report(findings)
+        self.rows += len(findings)
+
+
+def _report(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        log.error(
+            "a damaged row is set aside",
+            table=finding.table,
+            key=finding.key,
+            device_number=finding.device_number,
+            identifier=finding.identifier,
+            reason=finding.reason,
+        )

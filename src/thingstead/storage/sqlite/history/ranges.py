@@ -1,0 +1,232 @@
+"""Reads of ranges in SQLite, however long: in a thread, in one pass, each with a bound."""
+
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from thingstead.errors import InvalidInput
+from thingstead.model.device import AttributeValue
+from thingstead.model.report import AggregateFunction, Bucket, Sample, SampleMethod, SeriesPoint, SpanBucket
+from thingstead.model.spans import FixedSpans, Spans
+from thingstead.storage.aggregation import NUMBERS
+from thingstead.storage.blocks import ANY, Column, decode_column
+from thingstead.storage.counters import COUNTERS
+from thingstead.storage.frames import Damaged
+from thingstead.storage.sampling import sample
+from thingstead.storage.series_ops import Series, merged, series_of, without_repeats
+from thingstead.storage.spanned import Aggregation
+from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.engine.read_lanes import GoOn, Run
+from thingstead.storage.sqlite.engine.read_transaction import snapshot
+from thingstead.storage.sqlite.history.history import SqliteHistory
+from thingstead.storage.sqlite.history.quarantine import Finding
+from thingstead.storage.sqlite.history.series import BlockData, BlockStream, newest_points, select_blocks
+from thingstead.storage.sqlite.history.spool import Unpacked
+
+T = TypeVar("T")
+
+
+class RangeReader:
+    """One device's history, as it is in one transaction."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        number: int,
+        unpacked: Unpacked,
+        points_limit: int = 2**63,
+        go_on: GoOn = lambda: None,
+    ) -> None:
+        self._connection = connection
+        self._number = number
+        self._unpacked = unpacked
+        self._go_on = go_on
+        self._points_left = points_limit
+        self._points_limit = points_limit
+        self._damaged_blocks: list[Finding] = []
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Damaged rows that were passed over."""
+        return self._unpacked.findings + self._damaged_blocks
+
+    def columns(self, identifier: str, start: int, end: int) -> Iterator[Column]:
+        """The points of a series in ``start <= ts <= end``, each once, as columns in order of time.
+
+        Raises:
+            InvalidInput: there are more than the limit.
+        """
+        late = without_repeats(series_of(self._unpacked.points(identifier, start, end)))
+        rows = select_blocks(self._connection, self._number, identifier, start, end, newest_first=False)
+        begin = 0  # of the late points that are not given out yet
+        row = next(rows, None)
+        while row is not None:
+            following = next(rows, None)
+            edge = len(late.timestamps) if following is None else bisect_left(late.timestamps, following[0], begin)
+            yield from map(self._counted, self._merged(identifier, row, late.part(begin, edge), start, end))
+            begin, row = edge, following
+        if begin < len(late.timestamps):
+            yield self._counted(_plain(late.part(begin)))
+
+    def newest(self, identifier: str, end: int) -> SeriesPoint | None:
+        """The newest point at or before ``end``."""
+        self._go_on()
+        blocks = BlockStream(self._connection, self._number, identifier, 0, end)
+        points = newest_points(blocks, self._unpacked.newest_points(identifier, 0, end), 0, 1)
+        self._damaged_blocks += blocks.findings
+        return points[0] if points else None
+
+    def extent(self, identifier: str, start: int, end: int) -> tuple[int, int]:
+        """A range within ``start`` and ``end`` that has all points of theirs, and is not much wider than these."""
+        first, last = end, start
+        for newest_first in (False, True):
+            block = next(
+                select_blocks(self._connection, self._number, identifier, start, end, newest_first=newest_first),
+                None,
+            )
+            if block is not None:
+                first, last = min(first, max(start, block[0])), max(last, min(end, block[1]))
+        for ts, _, _ in self._unpacked.points(identifier, start, end):
+            first, last = min(first, ts), max(last, ts)
+        return (first, last) if first <= last else (start, end)
+
+    def _merged(self, identifier: str, row: BlockData, late: Series, start: int, end: int) -> list[Column]:
+        first_ts, last_ts, _, data = row
+        try:
+            column = decode_column(data)
+        except Damaged as exc:
+            key = (self._number, identifier, first_ts)
+            self._damaged_blocks.append(Finding("block", key, self._number, identifier, str(exc), data))
+            return [_plain(late)]
+        if first_ts < start or last_ts > end:
+            column = _clipped(column, start, end)
+        if not late.timestamps:
+            return [column]
+        if not column.timestamps or late.timestamps[0] > column.timestamps[-1]:
+            return [column, _plain(late)]
+        return [_plain(merged(Series(column.timestamps, column.values()), late))]
+
+    def _counted(self, column: Column) -> Column:
+        self._go_on()
+        self._points_left -= len(column.timestamps)
+        if self._points_left < 0:
+            raise InvalidInput.field("end_time", f"the range holds more than {self._points_limit:,} points; narrow it")
+        return column
+
+
+def _plain(series: Series) -> Column:
+    return Column(series.timestamps, ANY, 1, series.values)
+
+
+def _clipped(column: Column, start: int, end: int) -> Column:
+    timestamps = column.timestamps
+    begin, stop = bisect_left(timestamps, start), bisect_left(timestamps, end + 1)
+    return column._replace(timestamps=timestamps[begin:stop], content=column.content[begin:stop])
+
+
+class SqliteRanges:
+    """See :class:`~thingstead.storage.base.RangeStore`."""
+
+    def __init__(self, database: Database, history: SqliteHistory) -> None:
+        self._database = database
+        self._history = history
+
+    async def aggregate(
+        self,
+        device_number: int,
+        identifier: str,
+        start: int,
+        end: int,
+        *,
+        interval: int,
+        function: AggregateFunction,
+        points_limit: int,
+    ) -> list[Bucket]:
+        buckets = await self.spans(
+            device_number,
+            identifier,
+            start,
+            end,
+            spans=FixedSpans(start, interval),
+            functions=(function,),
+            gaps=False,
+            until=end + 1,
+            points_limit=points_limit,
+        )
+        return [Bucket(each.start, each.values[function], each.count) for each in buckets]
+
+    async def spans(
+        self,
+        device_number: int,
+        identifier: str,
+        start: int,
+        end: int,
+        *,
+        spans: Spans,
+        functions: Sequence[AggregateFunction],
+        gaps: bool,
+        until: int,
+        points_limit: int,
+    ) -> list[SpanBucket]:
+        def run(reader: RangeReader) -> list[SpanBucket]:
+            before = reader.newest(identifier, start - 1) if not COUNTERS.keys().isdisjoint(functions) else None
+            number = before is not None and type(before.value) in NUMBERS
+            held = (before.ts, before.value) if before is not None and number else None
+            aggregation = Aggregation(functions, spans, start, until, held)
+            for column in reader.columns(identifier, start, end):
+                aggregation.add(column)
+            return aggregation.buckets(gaps_to=end if gaps else None)
+
+        return await self._read(device_number, points_limit, run)
+
+    async def sample(
+        self,
+        device_number: int,
+        identifiers: Sequence[str],
+        start: int,
+        end: int,
+        *,
+        points: int,
+        method: SampleMethod,
+        points_limit: int,
+    ) -> list[Sample]:
+        def run(reader: RangeReader) -> list[Sample]:
+            samples = []
+            for identifier in identifiers:
+                first, last = reader.extent(identifier, start, end)
+                chosen, count = sample(reader.columns(identifier, start, end), first, last, points, method)
+                samples.append(Sample(identifier, chosen, count))
+            return samples
+
+        return await self._read(device_number, points_limit, run)
+
+    async def values_at(self, device_number: int, at: int) -> dict[str, AttributeValue]:
+        current = dict(await self._history.current(device_number))
+
+        def run(reader: RangeReader) -> dict[str, AttributeValue]:
+            values = {}
+            for identifier, known in current.items():
+                if known.ts <= at:
+                    values[identifier] = known
+                elif (point := reader.newest(identifier, at)) is not None:
+                    values[identifier] = AttributeValue(point.ts, point.value)
+            return values
+
+        return await self._read(device_number, 2**63, run)
+
+    async def _read(self, number: int, points_limit: int, run: Callable[[RangeReader], T]) -> T:
+        def prepare() -> Run[tuple[T, list[Finding]]]:
+            pending = self._history.pending(number)
+
+            def read(connection: sqlite3.Connection, go_on: GoOn) -> tuple[T, list[Finding]]:
+                with snapshot(connection):
+                    unpacked = Unpacked(connection, number, pending)
+                    reader = RangeReader(connection, number, unpacked, points_limit, go_on)
+                    return run(reader), reader.findings
+
+            return read
+
+        result, findings = await self._database.read_large(number, prepare)
+        self._history.quarantine.found(findings)
+        return result

@@ -1,0 +1,35 @@
+"""Makes a device's state again from its history, where the row that held it is damaged."""
+
+import sqlite3
+from collections.abc import Iterator
+
+from thingstead.model.device import AttributeValue
+from thingstead.storage.sqlite.history.series import BlockStream, newest_points
+from thingstead.storage.sqlite.history.spool import EVER, Unpacked
+
+
+def identifiers_in_blocks(connection: sqlite3.Connection, number: int) -> Iterator[str]:
+    """The attributes of which a device has blocks, in order; one step into the index for each."""
+    identifier = ""
+    while True:
+        row = connection.execute(
+            "SELECT identifier FROM block WHERE device_number = ? AND identifier > ? ORDER BY identifier LIMIT 1",
+            (number, identifier),
+        ).fetchone()
+        if row is None:
+            return
+        identifier = row[0]
+        yield identifier
+
+
+def rebuild_current(connection: sqlite3.Connection, number: int) -> dict[str, AttributeValue]:
+    """The newest point of each attribute that the blocks and the spool have: which of them was received last, where
+    others lie ahead of it, nothing tells any more."""
+    unpacked = Unpacked(connection, number, ())
+    current = {}
+    for identifier in unpacked.identifiers() | set(identifiers_in_blocks(connection, number)):
+        blocks = BlockStream(connection, number, identifier, *EVER)
+        points = newest_points(blocks, unpacked.newest_points(identifier, *EVER), 0, 1)
+        if points:
+            current[identifier] = AttributeValue(points[0].ts, points[0].value)
+    return current

@@ -1,0 +1,114 @@
+"""What the rows of the history hold, as bytes.
+
+Rows of the log, of the spool and of device states are sealed: a damaged one is noticed, and raises
+:class:`~thingstead.storage.frames.Damaged`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from thingstead.model.device import AttributeValue, UplinkKind
+from thingstead.model.limits import ELEMENT_BYTES
+from thingstead.model.report import Source
+from thingstead.storage.frames import Damaged, packed, sealed, unpacked, unsealed
+
+T = TypeVar("T")
+
+KINDS: tuple[UplinkKind, ...] = ("attributes", "event", "command_reply", "data", "connect")
+SOURCES: tuple[Source, ...] = ("report", "push", "cloud", "import", "series")
+TIMED_FROM = 3  # of the codes of sources, the first one whose reports bear timestamps of their own
+FROM_DEVICE = (0, 4)  # codes of what a device reported
+SOURCE_CODES = {source: code for code, source in enumerate(SOURCES)}
+TOUCH_CODES = {kind: 10 + code for code, kind in enumerate(KINDS)}
+REMOVE_CODE = 20
+
+LogEntry = tuple[int, int, int, int, bytes]  # device number, ts, received_at, code, body
+
+
+class Pending(NamedTuple):
+    """A committed report that is in no block yet."""
+
+    seq: int  # of its log row
+    ts: int
+    body: bytes  # its attributes, msgpack
+    timed: bool = True  # it bears a timestamp of its own; False: that of its receipt
+
+
+_encode = msgspec.msgpack.Encoder().encode
+encode_values = _encode
+decode_values = msgspec.msgpack.Decoder(dict[str, Any]).decode
+decode_identifiers = msgspec.msgpack.Decoder(list[str]).decode
+_decode_entries = msgspec.msgpack.Decoder(list[LogEntry]).decode
+_decode_reports = msgspec.msgpack.Decoder(list[Pending]).decode
+_decode_attributes = msgspec.msgpack.Decoder(dict[str, AttributeValue]).decode
+_decode_active = msgspec.msgpack.Decoder(dict[str, int]).decode
+
+
+def count_values(body: bytes) -> int:
+    """How many attributes a report has, from the first bytes of its msgpack map."""
+    first = body[0]
+    if first < 0x90:
+        return first & 0x0F
+    return int.from_bytes(body[1:3] if first == 0xDE else body[1:5], "big")
+
+
+def is_timed(entry: LogEntry) -> bool:
+    """Whether a report in the log bears a timestamp of its own. Logs of earlier releases have one code for both kinds
+    of report."""
+    _, ts, received_at, code, _ = entry
+    return code >= TIMED_FROM or ts != received_at
+
+
+NESTED = frozenset((list, dict))
+is_flat = NESTED.isdisjoint  # of the types of values: nothing stands within any of them
+
+
+def nested_bytes(values: Iterable[Any]) -> int:
+    """What counts for the elements within these values."""
+    elements = 0
+    within = [value for value in values if type(value) in NESTED]
+    while within:
+        value = within.pop()
+        elements += len(value)
+        within += [item for item in (value if type(value) is list else value.values()) if type(item) in NESTED]
+    return ELEMENT_BYTES * elements
+
+
+def encode_entries(entries: Sequence[LogEntry]) -> bytes:
+    """A row of the log: the reports of one commit."""
+    return sealed(_encode(entries))
+
+
+def decode_entries(data: bytes) -> list[LogEntry]:
+    return _decoded(_decode_entries, unsealed(data))
+
+
+def encode_spooled(reports: Sequence[Pending]) -> bytes:
+    """A row of the spool: reports of one device, in the order in which they were appended."""
+    return packed(_encode(reports))
+
+
+def decode_spooled(data: bytes) -> list[Pending]:
+    return _decoded(_decode_reports, unpacked(data))
+
+
+def encode_state(state: dict[str, AttributeValue] | dict[str, int]) -> bytes:
+    """A member of a device's state."""
+    return sealed(_encode(state))
+
+
+def decode_attributes(data: bytes) -> dict[str, AttributeValue]:
+    return _decoded(_decode_attributes, unsealed(data))
+
+
+def decode_active(data: bytes) -> dict[str, int]:
+    return _decoded(_decode_active, unsealed(data))
+
+
+def _decoded(decode: Callable[[bytes | memoryview], T], content: bytes | memoryview) -> T:
+    try:
+        return decode(content)
+    except (msgspec.MsgspecError, RecursionError) as exc:
+        raise Damaged(str(exc)) from exc

@@ -1,0 +1,70 @@
+"""Takes history away because somebody asked for it: an attribute's at once, a device's later, step by step."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from thingstead.storage.sqlite.engine.row_mapper import to_json
+from thingstead.storage.sqlite.history.totals import projects_of, take_blocks
+
+BLOCKS_PER_DELETE = 500
+ROWS_PER_DELETE = 250
+# Messages before their alarms, which a deletion would otherwise take along in any number.
+_TABLES = ("events", "commands", "alarm_logs", "alarms", "notify_logs", "notices")
+
+
+def remove_blocks(connection: sqlite3.Connection, number: int, identifiers: Sequence[str]) -> bool:
+    """Deletes some blocks of attributes; whether there may be more. Many calls, so that no transaction takes long."""
+    condition = (
+        "device_number = ?1 AND (identifier, first_ts) IN (SELECT identifier, first_ts FROM block"
+        " WHERE device_number = ?1 AND identifier IN (SELECT value FROM json_each(?2)) LIMIT ?3)"
+    )
+    parameters = (number, to_json(identifiers), BLOCKS_PER_DELETE)
+    taken = take_blocks(connection, projects_of(connection, [number]), condition, parameters)
+    return len(taken) == BLOCKS_PER_DELETE
+
+
+def remove_device(connection: sqlite3.Connection, number: int) -> None:
+    """Deletes a device's state, within the transaction that deletes the device, and marks what else is kept of it to be
+    dropped by :func:`drop_step`.
+
+    Nobody can reach the rest any more: numbers and ids of devices are never used again. What others would still come
+    upon, open commands and open alarms, ends here.
+    """
+    device_id = connection.execute(
+        "INSERT INTO removed_devices (number, project_id, device_id)"
+        " SELECT number, project_id, id FROM devices WHERE number = ? RETURNING device_id",
+        (number,),
+    ).fetchone()[0]
+    for table in ("spool", "device_state"):
+        connection.execute(f"DELETE FROM {table} WHERE device_number = ?", (number,))  # noqa: S608 - ours
+    connection.execute("DELETE FROM commands WHERE device_id = ? AND open = 1", (device_id,))
+    connection.execute(
+        "UPDATE alarms SET cleared_at = raised_at WHERE device_id = ? AND cleared_at IS NULL", (device_id,)
+    )
+
+
+def drop_step(connection: sqlite3.Connection, number: int | None = None) -> bool:
+    """Drops some of what is kept of one removed device, or of any; False: there is no such device.
+
+    A step deletes at most ``BLOCKS_PER_DELETE`` blocks or ``ROWS_PER_DELETE`` rows of a table. The mark goes last.
+    """
+    sql = "SELECT number, project_id, device_id FROM removed_devices WHERE ?1 IS NULL OR number = ?1 LIMIT 1"
+    row = connection.execute(sql, (number,)).fetchone()
+    if row is None:
+        return False
+    number, project_id, device_id = row
+    condition = (
+        "device_number = ?1 AND (identifier, first_ts) IN"
+        " (SELECT identifier, first_ts FROM block WHERE device_number = ?1 LIMIT ?2)"
+    )
+    if len(take_blocks(connection, {number: project_id}, condition, (number, BLOCKS_PER_DELETE))) == BLOCKS_PER_DELETE:
+        return True
+    for table in _TABLES if device_id else ():
+        deleted = connection.execute(
+            f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM {table} WHERE device_id = ? LIMIT ?)",  # noqa: S608 - ours
+            (device_id, ROWS_PER_DELETE),
+        )
+        if deleted.rowcount == ROWS_PER_DELETE:
+            return True
+    connection.execute("DELETE FROM removed_devices WHERE number = ?", (number,))
+    return True

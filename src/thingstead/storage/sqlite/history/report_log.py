@@ -1,0 +1,144 @@
+"""Reads the log that the last run left, however much of it can be read, and renews one that has a damaged page."""
+
+import itertools
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from thingstead.storage.frames import Damaged
+from thingstead.storage.sqlite.engine.errors import is_damage
+from thingstead.storage.sqlite.history.quarantine import Finding, set_aside
+from thingstead.storage.sqlite.history.records import LogEntry, decode_entries
+
+log = structlog.get_logger("thingstead.history")
+
+
+STEP_BYTES = 8_388_608  # of the log, read and applied at once
+
+
+class Log(NamedTuple):
+    """What is to be applied again, or the next of it, and where the numbers of its rows go on."""
+
+    rows: list[tuple[int, list[LogEntry]]]  # seq and entries, in order
+    findings: list[Finding]
+    newest_seq: int
+    lost: int  # rows that stand in such pages, as far as that is known
+
+
+class _Damage:
+    """What was met while a log was read."""
+
+    met = False
+    lost = 0
+
+
+class LogReader:
+    """Reads the log in steps, each by :meth:`read`, which may run in any thread. Rows that are damaged are left out."""
+
+    def __init__(self, bytes_limit: int = STEP_BYTES) -> None:
+        self._bytes_limit = bytes_limit
+        self._damage = _Damage()
+        self._newest: int | None = None  # the greatest number that was met
+        self._after = -1
+        self.ended = False
+
+    @property
+    def broken(self) -> bool:
+        """A page of it is damaged: what is appended or deleted may fail."""
+        return self._damage.met
+
+    def read(self, connection: sqlite3.Connection) -> Log:
+        """The next rows, of about so many bytes as it was made for."""
+        rows: list[tuple[int, list[LogEntry]]] = []
+        findings: list[Finding] = []
+        newest = _newest_packed(connection) if self._newest is None else self._newest
+        size = 0
+        self.ended = True
+        for seq, data in _rows(connection, self._damage, self._after):
+            newest = max(newest, seq)
+            size += len(data)
+            try:
+                rows.append((seq, decode_entries(data)))
+            except Damaged as exc:
+                findings.append(Finding("report_log", (seq,), None, None, str(exc), data))
+            if size >= self._bytes_limit:
+                self._after, self.ended = seq, False
+                break
+        self._newest = newest
+        return Log(rows, findings, newest, self._damage.lost)
+
+
+def read_log(connection: sqlite3.Connection) -> Log:
+    """All of the log."""
+    return LogReader(bytes_limit=2**63).read(connection)
+
+
+def readable_rows(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
+    """The rows of a log that has a damaged page, as they are."""
+    return list(_rows(connection, _Damage()))
+
+
+def renew(connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes]], found_at: int) -> None:
+    """Puts a new log with these rows in the place of one that has a damaged page. The old one stays under another
+    name, since not even dropping it would work. It is not read here: a connection that met the damage cannot do it."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    name = next(name for name in map("report_log_damaged_{}".format, itertools.count(1)) if name not in tables)
+    (create,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'report_log'").fetchone()
+    connection.execute(f"ALTER TABLE report_log RENAME TO {name}")
+    connection.execute(create)
+    connection.executemany("INSERT INTO report_log (seq, entries) VALUES (?, ?)", rows)
+    reason = f"a page of the log is damaged; what is left of it is the table {name}"
+    set_aside(connection, [Finding("log", (name,), None, None, reason, b"")], found_at)
+
+
+def _rows(connection: sqlite3.Connection, damage: _Damage, after: int = -1) -> Iterator[tuple[int, bytes]]:
+    """Every further row of the log that the file gives back. Tells in ``damage`` what it does not."""
+    seq = after
+    try:
+        for seq, data in connection.execute("SELECT seq, entries FROM report_log WHERE seq > ? ORDER BY seq", (after,)):
+            yield seq, data
+    except sqlite3.DatabaseError as exc:
+        if not is_damage(exc):
+            raise
+        damage.met = True
+        log.error("a page of the log is damaged; what follows it is read row by row", after_seq=seq, error=str(exc))
+        yield from _rows_one_by_one(connection, seq, damage)
+
+
+def _rows_one_by_one(connection: sqlite3.Connection, after: int, damage: _Damage) -> Iterator[tuple[int, bytes]]:
+    try:
+        last = connection.execute("SELECT max(seq) FROM report_log").fetchone()[0] or 0
+    except sqlite3.DatabaseError:
+        damage.lost += 1  # at least
+        return
+    for seq in range(after + 1, last + 1):  # numbers of rows have no great gaps: every commit takes the next one
+        try:
+            row = connection.execute("SELECT entries FROM report_log WHERE seq = ?", (seq,)).fetchone()
+        except sqlite3.DatabaseError:
+            damage.lost += 1
+            continue
+        if row is not None:
+            yield seq, row[0]
+    log.error("rows of the log cannot be read", rows=damage.lost)
+
+
+def _newest_packed(connection: sqlite3.Connection) -> int:
+    """The greatest ``packed_seq``. Later reports must have greater numbers, else they would count as packed."""
+    try:
+        return connection.execute("SELECT max(packed_seq) FROM device_state").fetchone()[0] or 0
+    except sqlite3.DatabaseError as exc:
+        if not is_damage(exc):
+            raise
+        log.error("a page of the devices' states is damaged", error=str(exc))
+    newest = 0
+    for (number,) in connection.execute("SELECT number FROM devices"):
+        try:
+            row = connection.execute(
+                "SELECT packed_seq FROM device_state WHERE device_number = ?", (number,)
+            ).fetchone()
+        except sqlite3.DatabaseError:
+            continue
+        newest = max(newest, row[0] if row else 0)
+    return newest

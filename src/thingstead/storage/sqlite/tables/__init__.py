@@ -1,0 +1,1 @@
+"""The tables of SQLite: one class for each noun."""

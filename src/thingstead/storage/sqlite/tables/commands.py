@@ -1,0 +1,169 @@
+"""Commands in SQLite."""
+
+import sqlite3
+from typing import Any
+
+from thingstead.errors import Conflict, NotFound
+from thingstead.model import limits
+from thingstead.model.command import TRANSITIONS, Command, CommandState, OpenCommand
+from thingstead.model.device import Page
+from thingstead.model.limits import INSTANT_MS
+from thingstead.model.messages import CommandChanged
+from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
+from thingstead.storage.sqlite.tables.paging import Order, read_page
+
+COMMANDS = Layout("commands", Command, json=("params", "reply"))
+EXPIRED_BYTES = 8 * 1024 * 1024  # params of those that end in one transaction: their rows are written anew
+_WANTED = "device_id = ? AND create_time BETWEEN ? AND ?"
+# The planner would take an index of all commands of the device, and read their rows.
+_OPEN = "FROM commands INDEXED BY commands_open WHERE device_id = ? AND open = 1"
+_CHANGED = "SELECT device_id, command_id, method, state, reason FROM commands WHERE id = ?"
+_ENDS_AS_IT_IS = "(NOT reply_defined AND (state = 'delivered' OR (state = 'sent' AND sent_qos = 0)))"
+_REASON = (
+    "CASE WHEN state = 'queued' THEN 'no connection took it in time'"
+    " WHEN state = 'sent' AND sent_qos > 0 AND NOT reply_defined THEN 'the device did not acknowledge it in time'"
+    " ELSE 'the device did not reply in time' END"
+)
+_END = (
+    f"UPDATE commands SET open = 0, update_time = iif({_ENDS_AS_IT_IS}, update_time, ?),"  # noqa: S608 - parts of ours
+    f" reason = iif({_ENDS_AS_IT_IS}, reason, {_REASON}), state = iif({_ENDS_AS_IT_IS}, state, 'expired') WHERE id = ?"
+)
+_SET_BACK = """
+UPDATE commands SET expire_time = min(expire_time, ?1 + iif(create_time > ?1, expire_time - create_time, ?2))
+WHERE open = 1 AND (create_time > ?1 OR (state <> 'queued' AND update_time > ?1))
+"""
+_ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
+
+
+class SqliteCommands:
+    """See :class:`~thingstead.storage.base.CommandStore`."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def create(self, command: Command) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            device = connection.execute(
+                "SELECT 1 FROM devices WHERE id = ? AND project_id = ?", (command.device_id, command.project_id)
+            )
+            if device.fetchone() is None:
+                raise NotFound("no such device")
+            _check_room(connection, command)
+            COMMANDS.add(connection, command)
+            if command.state in _ENDED:
+                connection.execute("UPDATE commands SET open = 0 WHERE id = ?", (command.id,))
+
+        await self._access.write(run)
+        self._access.log_rows.note("command", command.device_id)
+
+    async def get(self, device_id: str, row_id: str) -> Command:
+        return self._get("device_id = ?", row_id, device_id)
+
+    async def get_of_project(self, project_id: str, row_id: str) -> Command:
+        return self._get("project_id = ?", row_id, project_id)
+
+    def _get(self, scope: str, row_id: str, scope_id: str) -> Command:
+        row = self._access.one(f"{COMMANDS.select} WHERE id = ? AND {scope}", (row_id, scope_id))
+        if row is None:
+            raise NotFound("no such command")
+        return COMMANDS.load(row)
+
+    async def advance(
+        self,
+        row_id: str,
+        state: CommandState,
+        at: int,
+        *,
+        reason: str = "",
+        reply: Any = None,
+        expire_time: int = 0,
+        sent_qos: int | None = None,
+    ) -> CommandChanged | None:
+        def run(connection: sqlite3.Connection) -> CommandChanged | None:
+            row = connection.execute("SELECT state FROM commands WHERE id = ? AND open = 1", (row_id,)).fetchone()
+            if row is None or state not in TRANSITIONS[row[0]]:
+                return None
+            connection.execute(
+                "UPDATE commands SET state = ?, update_time = ?, reason = ?, reply = ?,"
+                " expire_time = max(expire_time, ?), sent_qos = coalesce(?, sent_qos), open = ? WHERE id = ?",
+                (state, at, reason, to_json(reply), expire_time, sent_qos, state not in _ENDED, row_id),
+            )
+            return _changed(connection, row_id, reply)
+
+        return await self._access.write(run)
+
+    async def expire(self, now: int, limit: int) -> list[CommandChanged]:
+        def run(connection: sqlite3.Connection) -> list[CommandChanged]:
+            due = connection.execute(
+                "SELECT id, size_bytes FROM commands WHERE open = 1 AND expire_time <= ? ORDER BY expire_time LIMIT ?",
+                (now, limit),
+            ).fetchall()
+            ended: list[CommandChanged] = []
+            left_bytes = EXPIRED_BYTES
+            for row_id, size_bytes in due:
+                if left_bytes <= 0:
+                    break
+                left_bytes -= size_bytes
+                connection.execute(_END, (now, row_id))
+                ended.append(_changed(connection, row_id))
+            return ended
+
+        return await self._access.write(run)
+
+    async def clock_set_back(self, now: int, reply_lifetime_ms: int) -> None:
+        await self._access.write(lambda connection: connection.execute(_SET_BACK, (now, reply_lifetime_ms)).rowcount)
+
+    async def list_open(self, device_id: str) -> list[OpenCommand]:
+        rows = self._access.all(
+            f"SELECT id, state, size_bytes, expire_time, sent_qos {_OPEN} ORDER BY seq",
+            (device_id,),
+        )
+        return [OpenCommand(*row) for row in rows]
+
+    async def find_open(
+        self, device_id: str, *, command_id: int | None = None, method: str | None = None, newest: bool = False
+    ) -> str | None:
+        row = self._access.one(
+            f"SELECT id {_OPEN} AND (? IS NULL OR command_id = ?) AND (? IS NULL OR method = ?)"
+            f" ORDER BY seq {'DESC' if newest else 'ASC'} LIMIT 1",
+            (device_id, command_id, command_id, method, method),
+        )
+        return None if row is None else row[0]
+
+    async def issued_lately(self, device_id: str, command_id: int, method: str, among: int) -> bool:
+        row = self._access.one(
+            "SELECT 1 FROM (SELECT command_id, method FROM commands WHERE device_id = ? ORDER BY seq DESC LIMIT ?)"
+            " WHERE command_id = ? AND method = ?",
+            (device_id, among, command_id, method),
+        )
+        return row is not None
+
+    async def list_page(
+        self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[Command], int]:
+        def run(connection: sqlite3.Connection) -> tuple[list[Command], int]:
+            order, wanted = Order(("create_time", "seq"), descending=True), (device_id, start, end)
+            rows, total = read_page(connection, COMMANDS.select, "commands", _WANTED, wanted, order, page)
+            return [COMMANDS.load(row) for row in rows], total
+
+        return await self._access.read(run)
+
+
+def _check_room(connection: sqlite3.Connection, command: Command) -> None:
+    count, size_bytes = connection.execute(
+        f"SELECT count(*), coalesce(sum(size_bytes), 0) {_OPEN}",
+        (command.device_id,),
+    ).fetchone()
+    if count >= limits.OPEN_COMMANDS_COUNT:
+        raise Conflict(f"{limits.OPEN_COMMANDS_COUNT} commands of the device are waiting or unanswered already")
+    if size_bytes + command.size_bytes > limits.OPEN_COMMANDS_BYTES:
+        raise Conflict(
+            f"the commands of the device that are waiting or unanswered carry {size_bytes} bytes already"
+            f" (at most {limits.OPEN_COMMANDS_BYTES})"
+        )
+
+
+def _changed(connection: sqlite3.Connection, row_id: str, reply: Any = None) -> CommandChanged:
+    device_id, command_id, method, state, reason = connection.execute(_CHANGED, (row_id,)).fetchone()
+    return CommandChanged(device_id, row_id, command_id, method, state, reason, reply)

@@ -1,0 +1,85 @@
+"""Customers in SQLite."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from thingstead.errors import NotFound
+from thingstead.model.customer import Customer
+from thingstead.model.device import Page
+from thingstead.model.values.unicode_text import account_key
+from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.row_mapper import Layout
+from thingstead.storage.sqlite.tables.accounts import check_account_is_free
+from thingstead.storage.sqlite.tables.paging import Order, read_page
+
+CUSTOMERS = Layout(
+    "customers",
+    Customer,
+    json=("tags",),
+    counted=("device_count",),
+    derived={"account_key": lambda customer: account_key(customer.account)},
+)
+DEVICES_PER_STEP = 500  # unbound in one transaction, where a customer goes
+
+_UNBIND_SOME = """
+UPDATE devices SET customer_id = NULL
+WHERE number IN (SELECT number FROM devices WHERE customer_id = ? LIMIT ?) RETURNING id
+"""
+
+
+class SqliteCustomers:
+    """See :class:`~thingstead.storage.base.CustomerStore`."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def create(self, customer: Customer) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            check_account_is_free(connection, "customers", customer.project_id, customer.account)
+            CUSTOMERS.add(connection, customer)
+
+        await self._access.write(run)
+
+    async def get(self, project_id: str, customer_id: str) -> Customer:
+        row = self._access.one(CUSTOMERS.select_one, (customer_id, project_id))
+        if row is None:
+            raise NotFound("no such customer")
+        return CUSTOMERS.load(row)
+
+    async def list_page(self, project_id: str, page: Page) -> tuple[list[Customer], int]:
+        def run(connection: sqlite3.Connection) -> tuple[list[Customer], int]:
+            where, order = "project_id = ?", Order(("name" if page.by_name else "create_time", "id"), page.descending)
+            rows, total = read_page(connection, CUSTOMERS.select, "customers", where, (project_id,), order, page)
+            return [CUSTOMERS.load(row) for row in rows], total
+
+        return await self._access.read(run)
+
+    async def update(self, project_id: str, customer_id: str, changes: Mapping[str, Any]) -> None:
+        await self._access.write(
+            lambda connection: CUSTOMERS.update(connection, project_id, customer_id, changes, "customer")
+        )
+
+    async def merge_tags(
+        self, project_id: str, customer_id: str, put: Mapping[str, str], remove: Sequence[str]
+    ) -> None:
+        await self._access.write(
+            lambda connection: CUSTOMERS.merge_tags(connection, project_id, customer_id, put, remove, "customer")
+        )
+
+    async def delete(self, project_id: str, customer_id: str) -> None:
+        def step(connection: sqlite3.Connection) -> list[str]:
+            if not CUSTOMERS.exists(connection, project_id, customer_id):
+                raise NotFound("no such customer")
+            unbound = connection.execute(_UNBIND_SOME, (customer_id, DEVICES_PER_STEP)).fetchall()
+            if len(unbound) < DEVICES_PER_STEP:
+                CUSTOMERS.delete(connection, project_id, customer_id, "customer")
+            return [device_id for (device_id,) in unbound]
+
+        def committed(device_ids: list[str]) -> None:
+            for device_id in device_ids:
+                self._access.caches.drop_device(device_id)
+
+        unbound = await self._access.write(step, committed)
+        while len(unbound) == DEVICES_PER_STEP:
+            unbound = await self._access.write(step, committed)

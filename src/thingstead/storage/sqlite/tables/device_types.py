@@ -1,0 +1,83 @@
+"""Device types in SQLite."""
+
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from thingstead.errors import Conflict, NotFound
+from thingstead.model.device import Page
+from thingstead.model.device_type import DeviceType
+from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
+from thingstead.storage.sqlite.tables.paging import Order, read_page
+
+DEVICE_TYPES = Layout("device_types", DeviceType, json=("tags", "functions"), counted=("device_count",))
+_LISTED = DEVICE_TYPES.select.replace("functions", "'{}'")  # definitions may be large, and no list shows them
+
+
+class SqliteDeviceTypes:
+    """See :class:`~thingstead.storage.base.DeviceTypeStore`."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def create(self, device_type: DeviceType) -> None:
+        await self._access.write(lambda connection: DEVICE_TYPES.add(connection, device_type))
+
+    async def get(self, project_id: str, type_id: str) -> DeviceType:
+        device_type = self._access.caches.device_types.find(type_id)
+        if device_type is None:
+            row = self._access.one(DEVICE_TYPES.select_one, (type_id, project_id))
+            if row is None:
+                raise NotFound("no such device type")
+            device_type = DEVICE_TYPES.load(row)
+            self._access.caches.device_types.put(type_id, device_type)
+        if device_type.project_id != project_id:
+            raise NotFound("no such device type")
+        return device_type
+
+    async def find_by_type_key(self, project_id: str, type_key: str) -> DeviceType | None:
+        row = self._access.one(f"{DEVICE_TYPES.select} WHERE project_id = ? AND type_key = ?", (project_id, type_key))
+        return DEVICE_TYPES.load(row) if row is not None else None
+
+    async def count_self_created(self, project_id: str) -> int:
+        sql = "SELECT coalesce(sum(device_count), 0) FROM device_types WHERE project_id = ? AND auto_create"
+        [(count,)] = self._access.all(sql, (project_id,))
+        return int(count)
+
+    async def list_page(self, project_id: str, page: Page) -> tuple[list[DeviceType], int]:
+        def run(connection: sqlite3.Connection) -> tuple[list[DeviceType], int]:
+            order, where = Order(("create_time", "id")), "project_id = ?"
+            rows, total = read_page(connection, _LISTED, "device_types", where, (project_id,), order, page)
+            return [DEVICE_TYPES.load(row) for row in rows], total
+
+        return await self._access.read(run)
+
+    async def count(self, project_id: str) -> int:
+        [(count,)] = self._access.all("SELECT count(*) FROM device_types WHERE project_id = ?", (project_id,))
+        return int(count)
+
+    async def conn_types(self, project_id: str, type_ids: Collection[str]) -> dict[str, str]:
+        sql = "SELECT id, conn_type FROM device_types WHERE project_id = ? AND id IN (SELECT value FROM json_each(?))"
+        return dict(self._access.all(sql, (project_id, to_json(list(type_ids)))))
+
+    async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None:
+        await self._access.write(
+            lambda connection: DEVICE_TYPES.update(connection, project_id, type_id, changes, "device type"),
+            lambda _: self._access.caches.device_types.drop(type_id),
+        )
+
+    async def merge_tags(self, project_id: str, type_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
+        await self._access.write(
+            lambda connection: DEVICE_TYPES.merge_tags(connection, project_id, type_id, put, remove, "device type"),
+            lambda _: self._access.caches.device_types.drop(type_id),
+        )
+
+    async def delete(self, project_id: str, type_id: str) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            row = connection.execute(DEVICE_TYPES.select_one, (type_id, project_id)).fetchone()
+            if row is not None and DEVICE_TYPES.load(row).device_count:
+                raise Conflict("the device type still has devices")
+            DEVICE_TYPES.delete(connection, project_id, type_id, "device type")
+
+        await self._access.write(run, lambda _: self._access.caches.device_types.drop(type_id))

@@ -1,0 +1,52 @@
+"""Events in SQLite."""
+
+import sqlite3
+
+import structlog
+
+from thingstead.model.device import Page
+from thingstead.model.limits import INSTANT_MS
+from thingstead.model.report import EventRecord
+from thingstead.storage.base import Commit
+from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.row_mapper import Layout
+from thingstead.storage.sqlite.history.history import SqliteHistory
+from thingstead.storage.sqlite.tables.paging import Order, read_page
+
+log = structlog.get_logger("thingstead.storage")
+
+EVENTS = Layout("events", EventRecord, json=("params",))
+_DEVICE = "SELECT 1 FROM devices WHERE id = ?"
+_WANTED = "device_id = ? AND ts BETWEEN ? AND ?"
+
+
+class SqliteEvents:
+    """See :class:`~thingstead.storage.base.EventStore`."""
+
+    def __init__(self, access: Access, history: SqliteHistory) -> None:
+        self._access = access
+        self._history = history
+
+    def append(self, event: EventRecord, device_number: int) -> Commit:
+        row = EVENTS.row(event)
+
+        def insert(connection: sqlite3.Connection) -> None:
+            if connection.execute(_DEVICE, (event.device_id,)).fetchone() is None:
+                log.info("event dropped: its device was removed", device_id=event.device_id)
+            else:
+                connection.execute(EVENTS.insert, row)
+
+        batch = self._history.touch(device_number, "event", event.ts)
+        batch.extras.append(insert)
+        self._access.log_rows.note("event", event.device_id)
+        return batch
+
+    async def list_page(
+        self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS
+    ) -> tuple[list[EventRecord], int]:
+        def run(connection: sqlite3.Connection) -> tuple[list[EventRecord], int]:
+            order, wanted = Order(("ts", "seq"), descending=True), (device_id, start, end)
+            rows, total = read_page(connection, EVENTS.select, "events", _WANTED, wanted, order, page)
+            return [EVENTS.load(row) for row in rows], total
+
+        return await self._access.read(run)

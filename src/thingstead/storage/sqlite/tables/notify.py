@@ -1,0 +1,285 @@
+"""Notices on their way, in SQLite."""
+
+import heapq
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from thingstead.model.alarms.alarm import AlarmLog
+from thingstead.model.alarms.notification import Attempt, Notice, NotifyLog
+from thingstead.model.device import Page
+from thingstead.model.ids import new_id
+from thingstead.storage.base_alarms import Caps, Claim, Shares
+from thingstead.storage.sqlite.engine.row_mapper import Layout
+from thingstead.storage.sqlite.tables.alarm_changes import ALARM_LOGS
+from thingstead.storage.sqlite.tables.alarm_pruning import prune_notices
+from thingstead.storage.sqlite.tables.notify_channels import NotifyGroups, kept_channel, note_waiting
+from thingstead.storage.sqlite.tables.paging import Order, read_page
+
+DAY_MS = 24 * 3600 * 1000
+EXPIRED_AT_ONCE = 1_000  # notices whose time is over, in one transaction
+DIGEST_LINES = 20  # rules and devices named in a digest
+
+NOTICES = Layout("notices", Notice, json=("body",))
+# ``waiting`` of a channel: notices may wait there. Looked for by the index of exactly these words.
+_PROJECTS = """
+WITH RECURSIVE found (id) AS (
+    SELECT min(project_id) FROM notify_channels WHERE waiting
+    UNION ALL
+    SELECT (SELECT min(project_id) FROM notify_channels WHERE waiting AND project_id > found.id)
+    FROM found WHERE found.id NOTNULL)
+SELECT id FROM found WHERE id NOTNULL
+"""
+_DUE = """
+SELECT id FROM notify_channels WHERE waiting AND project_id = ? AND max(next_try_at, lease_until) <= ?
+ORDER BY max(next_try_at, lease_until) LIMIT ?
+"""
+_NEXT_TRY = """
+SELECT max(next_try_at, lease_until) FROM notify_channels WHERE waiting AND project_id = ?
+ORDER BY max(next_try_at, lease_until) LIMIT 1
+"""
+_LEASED = "SELECT id, kind, config FROM notify_channels WHERE id = ? AND lease_owner = ?"
+_NEXT = f"""
+SELECT {NOTICES.columns("n")}, n.seq, {ALARM_LOGS.columns("m")}, d.name FROM notices n
+LEFT JOIN alarm_logs m ON m.id = n.message_id LEFT JOIN devices d ON d.id = n.device_id
+WHERE n.channel_id = ? AND n.state = 'waiting' ORDER BY n.seq LIMIT ?
+"""  # noqa: S608 - as above
+_LOG = """
+INSERT INTO notify_logs (notice_seq, project_id, device_id, target, state, message, took_ms, ts)
+SELECT seq, project_id, device_id, ?, ?, ?, ?, ? FROM notices WHERE id = ?
+"""
+_SETTLE = """
+UPDATE notices SET state = ?, attempts = attempts + ?, update_time = ? WHERE id = ? AND state = 'waiting'
+"""
+_COUNT = """
+INSERT INTO notify_counts (day, project_id, device_id, sent)
+SELECT ?, project_id, CASE ? WHEN 1 THEN device_id ELSE '' END, 1 FROM notices
+WHERE id = ? AND channel_kind <> 'webhook' AND device_id NOTNULL
+ON CONFLICT (day, project_id, device_id) DO UPDATE SET sent = sent + 1
+"""  # the caps are for what people read
+_HELD = """
+SELECT channel_id, project_id, channel_kind, min(create_time), max(create_time), count(*)
+FROM notices WHERE state = 'held' GROUP BY channel_id HAVING min(create_time) <= ?
+"""
+_HELD_LINES = """
+SELECT coalesce(json_extract(m.alarm_info, '$.rule_name'), n.rule_id), coalesce(d.name, ''),
+    max(coalesce(m.alarm_level, 0)), count(*)
+FROM notices n LEFT JOIN alarm_logs m ON m.id = n.message_id LEFT JOIN devices d ON d.id = n.device_id
+WHERE n.channel_id = ? AND n.state = 'held' GROUP BY n.rule_id, n.device_id ORDER BY 4 DESC, 1, 2 LIMIT ?
+"""
+_LOGS = """
+SELECT n.id, n.kind, n.message_id, coalesce(n.device_id, ''), n.rule_id, n.channel_kind, l.target, l.state, l.message,
+    l.took_ms, l.ts
+FROM notify_logs l JOIN notices n ON n.seq = l.notice_seq"""
+
+
+class SqliteNotify(NotifyGroups):
+    """See :class:`~thingstead.storage.base_alarms.NotifyStore`."""
+
+    async def add(self, notice: Notice) -> None:
+        await self._access.write(lambda connection: NOTICES.add(connection, notice))
+
+    async def clock_set_back(self, now: int, lease_until: int) -> None:
+        sql = (
+            "UPDATE notify_channels SET next_try_at = min(next_try_at, ?1), lease_until = min(lease_until, ?2)"
+            " WHERE next_try_at > ?1 OR lease_until > ?2"
+        )
+        await self._access.write(lambda connection: connection.execute(sql, (now, lease_until)) and None)
+
+    async def claim(
+        self, owner: str, now: int, lease_until: int, shares: Shares, held: Mapping[str, int]
+    ) -> list[tuple[str, str]]:
+        if self._access.one("SELECT 1 FROM notices WHERE state = 'waiting' LIMIT 1") is None:
+            return []
+
+        def run(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+            _expire(connection, now)
+            chosen = _choose(connection, now, shares, held)
+            connection.executemany(
+                "UPDATE notify_channels SET lease_owner = ?, lease_until = ? WHERE id = ?",
+                [(owner, lease_until, channel_id) for channel_id, _ in chosen],
+            )
+            return chosen
+
+        return await self._access.write(run)
+
+    async def take(
+        self, owner: str, channel_id: str, now: int, lease_until: int, limit: int, caps: Caps
+    ) -> Claim | None:
+        def run(connection: sqlite3.Connection) -> Claim | None:
+            channel = connection.execute(_LEASED, (channel_id, owner)).fetchone()
+            if channel is None:
+                return None
+            connection.execute("UPDATE notify_channels SET lease_until = ? WHERE id = ?", (lease_until, channel_id))
+            width = NOTICES.width
+            notices: list[tuple[Notice, AlarmLog | None]] = []
+            held: list[Notice] = []
+            counts = _Counts(connection, now // DAY_MS, caps)
+            for row in connection.execute(_NEXT, (channel_id, limit)).fetchall():
+                notice = NOTICES.load(row[:width])
+                message = None
+                if row[width + 1] is not None:
+                    message = ALARM_LOGS.load(row[width + 1 : -1], device_name=row[-1] or "")
+                if counts.full(notice):
+                    held.append(notice)
+                else:
+                    notices.append((notice, message))
+            for notice in held:
+                _settle(connection, Attempt(
+                    notice_id=notice.id, target="", state="held", message="over the daily cap; goes into a digest",
+                    took_ms=0, ts=now,
+                ))  # fmt: skip
+            if not notices:
+                note_waiting(connection, (channel_id,))
+            return Claim(kept_channel(*channel), notices)
+
+        return await self._access.write(run)
+
+    async def settle(self, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
+        def run(connection: sqlite3.Connection) -> bool:
+            if connection.execute(_LEASED, (channel_id, owner)).fetchone() is None:
+                return False
+            for attempt in attempts:
+                _settle(connection, attempt)
+            return True
+
+        return await self._access.write(run)
+
+    async def release(self, owner: str, channel_id: str, next_try_at: int, failures: int) -> None:
+        await self._access.write(
+            lambda connection: connection.execute(
+                "UPDATE notify_channels SET lease_owner = '', lease_until = 0, next_try_at = ?, failures = ?"
+                " WHERE id = ? AND lease_owner = ?",
+                (next_try_at, failures, channel_id, owner),
+            )
+        )
+
+    async def failures(self, channel_id: str) -> int:
+        row = self._access.one("SELECT failures FROM notify_channels WHERE id = ?", (channel_id,))
+        return int(row[0]) if row else 0
+
+    async def digest(self, now: int, held_before: int, lifetime_ms: int) -> int:
+        if not self._access.all(_HELD, (held_before,)):
+            return 0
+
+        def run(connection: sqlite3.Connection) -> int:
+            held = connection.execute(_HELD, (held_before,)).fetchall()
+            for channel_id, project_id, kind, since, until, count in held:
+                lines = connection.execute(_HELD_LINES, (channel_id, DIGEST_LINES)).fetchall()
+                names = ("rule_name", "device_name", "alarm_level", "count")
+                body = {
+                    "since": since,
+                    "until": until,
+                    "count": count,
+                    "items": [dict(zip(names, line, strict=True)) for line in lines],
+                }
+                digest = Notice(
+                    id=new_id() + new_id(), project_id=project_id, device_id=None, rule_id="", message_id="",
+                    channel_id=channel_id, channel_kind=kind, kind="digest", body=body, create_time=now,
+                    expire_time=now + lifetime_ms, update_time=now,
+                )  # fmt: skip
+                NOTICES.add(connection, digest)
+                connection.execute(
+                    "UPDATE notices SET state = 'digested', update_time = ? WHERE channel_id = ? AND state = 'held'",
+                    (now, channel_id),
+                )
+            return len(held)
+
+        return await self._access.write(run)
+
+    async def next_try(self) -> int | None:
+        projects = [row[0] for row in self._access.all(_PROJECTS)]
+        found = [row[0] for project_id in projects for row in self._access.all(_NEXT_TRY, (project_id,))]
+        return min(found, default=None)
+
+    async def prune(self, before: int) -> int:
+        return await self._access.write(lambda connection: prune_notices(connection, before))
+
+    async def list_logs(
+        self, project_id: str, device_id: str | None, state: str | None, page: Page
+    ) -> tuple[list[NotifyLog], int]:
+        where, parameters = "l.project_id = ?", [project_id]
+        for condition, value in (("l.device_id = ?", device_id), ("l.state = ?", state)):
+            if value is not None:
+                where, parameters = f"{where} AND {condition}", [*parameters, value]
+
+        def run(connection: sqlite3.Connection) -> tuple[list[NotifyLog], int]:
+            order = Order(("l.ts", "l.seq"), descending=True)
+            rows, total = read_page(connection, _LOGS, "notify_logs l", where, parameters, order, page)
+            names = NotifyLog.__struct_fields__
+            return [NotifyLog(**dict(zip(names, row, strict=True))) for row in rows], total
+
+        return await self._access.read(run)
+
+
+class _Counts:
+    """What went out to people on a day, as far as a transaction knows."""
+
+    def __init__(self, connection: sqlite3.Connection, day: int, caps: Caps) -> None:
+        self._connection = connection
+        self._day = day
+        self._caps = caps
+        self._sent: dict[tuple[str, str], int] = {}
+
+    def full(self, notice: Notice) -> bool:
+        """Whether a notice must not go out by itself; counts it, if it may."""
+        if notice.channel_kind == "webhook" or notice.device_id is None:
+            return False
+        keys = ((notice.project_id, ""), (notice.project_id, notice.device_id))
+        if any(cap and self._of(key) >= cap for key, cap in zip(keys, self._caps, strict=True)):
+            return True
+        for key in keys:
+            self._sent[key] = self._of(key) + 1
+        return False
+
+    def _of(self, key: tuple[str, str]) -> int:
+        if key not in self._sent:
+            row = self._connection.execute(
+                "SELECT sent FROM notify_counts WHERE day = ? AND project_id = ? AND device_id = ?", (self._day, *key)
+            ).fetchone()
+            self._sent[key] = row[0] if row else 0
+        return self._sent[key]
+
+
+def _choose(connection: sqlite3.Connection, now: int, shares: Shares, held: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Channels to be leased, with their projects: each place to the project that has the fewest by then."""
+    free = shares.in_all - sum(held.values())
+    queues: list[tuple[int, str, list[str]]] = []  # a heap by how many places the project has
+    for (project_id,) in connection.execute(_PROJECTS).fetchall():
+        share = min(free, shares.per_project - held.get(project_id, 0))
+        if share > 0:
+            due = [row[0] for row in connection.execute(_DUE, (project_id, now, share))]
+            queues.append((held.get(project_id, 0), project_id, due[::-1]))
+    heapq.heapify(queues)
+    chosen: list[tuple[str, str]] = []
+    while queues and len(chosen) < free:
+        places, project_id, due = heapq.heappop(queues)
+        if due:
+            chosen.append((due.pop(), project_id))
+            heapq.heappush(queues, (places + 1, project_id, due))
+    return chosen
+
+
+def _settle(connection: sqlite3.Connection, attempt: Attempt) -> None:
+    tried = attempt.state in ("waiting", "sent", "failed")
+    moved = connection.execute(_SETTLE, (attempt.state, tried, attempt.ts, attempt.notice_id))
+    if not moved.rowcount:
+        return
+    values: tuple[Any, ...] = (attempt.target, attempt.state, attempt.message, attempt.took_ms, attempt.ts)
+    connection.execute(_LOG, (*values, attempt.notice_id))
+    if attempt.state == "sent":
+        for per_device in (0, 1):
+            connection.execute(_COUNT, (attempt.ts // DAY_MS, per_device, attempt.notice_id))
+
+
+def _expire(connection: sqlite3.Connection, now: int) -> None:
+    expired = connection.execute(
+        "SELECT id, channel_id FROM notices WHERE state = 'waiting' AND expire_time <= ? LIMIT ?",
+        (now, EXPIRED_AT_ONCE),
+    ).fetchall()
+    for notice_id, _ in expired:
+        _settle(connection, Attempt(
+            notice_id=notice_id, target="", state="expired", message="could not be sent in time", took_ms=0, ts=now
+        ))  # fmt: skip
+    note_waiting(connection, {channel_id for _, channel_id in expired})
+    connection.execute("DELETE FROM notify_counts WHERE day < ?", (now // DAY_MS - 7,))

@@ -1,0 +1,91 @@
+"""Pages of lists: by number, or behind a cursor, which neither repeats nor skips what stays in the list. A page is
+bounded in records and in bytes."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from thingstead.model import limits
+from thingstead.model.device import Page
+from thingstead.storage.sqlite.engine.queries import Row
+
+
+class Order(NamedTuple):
+    """What a list is sorted by: columns of which the last tells its items apart."""
+
+    columns: tuple[str, ...]
+    descending: bool = False
+
+    def __str__(self) -> str:
+        return ", ".join(f"{column} DESC" if self.descending else column for column in self.columns)
+
+    def behind(self, page: Page) -> tuple[str, tuple[Any, ...]]:
+        """The condition of what a page may have, and its parameters. InvalidInput where its cursor is of another
+        list."""
+        cursor = page.cursor
+        if cursor is None:
+            return "TRUE", ()
+        cursor.begin(self._name, len(self.columns))
+        if not cursor.after:
+            return "TRUE", ()
+        marks = ", ".join("?" * len(self.columns))
+        return f"({', '.join(self.columns)}) {'<' if self.descending else '>'} ({marks})", cursor.after
+
+    @property
+    def _name(self) -> str:
+        return ("-" if self.descending else "") + ",".join(self.columns)
+
+
+def fetch(found: sqlite3.Cursor, page: Page) -> tuple[list[Row], bool]:
+    """The rows of one page, and whether others may follow. A page behind a cursor ends early where the next row would
+    make it larger than PAGE_BYTES; one with a number cannot, since the next number would pass over rows.
+
+    Raises:
+        InvalidInput: on ``page_records``, where a page with a number would be larger.
+    """
+    rows: list[Row] = []
+    size_bytes = 0
+    for row in found:
+        size_bytes += sum(_size_bytes(value) for value in row)
+        if size_bytes > limits.PAGE_BYTES and rows:
+            if page.cursor is None:
+                raise limits.page_too_large(len(rows))
+            return rows, True
+        rows.append(row)
+    return rows, len(rows) == page.records
+
+
+def _size_bytes(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode())
+    return len(value) if isinstance(value, bytes) else 0
+
+
+def read_page(
+    connection: sqlite3.Connection,
+    select: str,
+    source: str,
+    where: str,
+    parameters: Sequence[Any],
+    order: Order,
+    page: Page,
+) -> tuple[list[Row], int]:
+    """The rows of one page, and how many there are in all.
+
+    Args:
+        select: the statement up to its condition.
+        source: the table of the order's columns, with its alias, for statements that need no other one.
+        where: the condition of the whole list; values are ``parameters``.
+    """
+    behind, after = order.behind(page)
+    wanted = f"WHERE ({where}) AND {behind} ORDER BY {order} LIMIT ? OFFSET ?"
+    found = connection.execute(f"{select} {wanted}", (*parameters, *after, page.records, page.offset))
+    rows, more = fetch(found, page)
+    count = connection.execute(f"SELECT count(*) FROM {source} WHERE {where}", parameters)  # noqa: S608 - words of our modules
+    if page.cursor is not None:
+        keys = None
+        if more:
+            last = f"SELECT {', '.join(order.columns)} FROM {source} {wanted}"  # noqa: S608 - as above
+            keys = connection.execute(last, (*parameters, *after, 1, len(rows) - 1)).fetchone()
+        page.cursor.move(keys)
+    return rows, count.fetchone()[0]

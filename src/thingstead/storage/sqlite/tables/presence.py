@@ -1,0 +1,89 @@
+"""Live sessions in SQLite."""
+
+import asyncio
+import sqlite3
+
+from thingstead.errors import NotFound
+from thingstead.model.device import DeviceSession
+from thingstead.storage.base import Commit
+from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.history.history import SqliteHistory
+
+_COLUMNS = "session_id, node, protocol, client_id, remote_address, connected_at"
+_FIND = f"SELECT {_COLUMNS} FROM sessions WHERE device_number = ?"  # noqa: S608 - our own words
+_OPEN = f"""
+INSERT OR REPLACE INTO sessions (device_number, project_id, {_COLUMNS})
+SELECT number, project_id, ?, ?, ?, ?, ?, ? FROM devices WHERE number = ?
+"""  # noqa: S608 - as above
+
+
+class SqlitePresence:
+    """See :class:`~thingstead.storage.base.PresenceStore`."""
+
+    def __init__(self, access: Access, history: SqliteHistory) -> None:
+        self._access = access
+        self._history = history
+
+    async def open_session(self, device_number: int, session: DeviceSession) -> DeviceSession | None:
+        def run(connection: sqlite3.Connection) -> DeviceSession | None:
+            replaced = connection.execute(_FIND, (device_number,)).fetchone()
+            values = (
+                session.session_id,
+                session.node,
+                session.protocol,
+                session.client_id,
+                session.remote_address,
+                session.connected_at,
+            )
+            if connection.execute(_OPEN, (*values, device_number)).rowcount == 0:
+                raise NotFound("no such device")
+            return _session(replaced)
+
+        touch = self._history.touch(device_number, "connect", session.connected_at)
+        replaced = await self._access.write(run)
+        await _ended(touch)
+        return replaced
+
+    async def close_session(self, device_number: int, session_id: str) -> bool:
+        def run(connection: sqlite3.Connection) -> bool:
+            sql = "DELETE FROM sessions WHERE device_number = ? AND session_id = ?"
+            return connection.execute(sql, (device_number, session_id)).rowcount > 0
+
+        return await self._access.write(run)
+
+    async def find_session(self, device_number: int) -> DeviceSession | None:
+        return _session(self._access.one(_FIND, (device_number,)))
+
+    async def clear_node(self, node: str) -> list[tuple[int, str]]:
+        sql = "DELETE FROM sessions WHERE node = ? RETURNING device_number, session_id"
+        return await self._access.write(lambda connection: connection.execute(sql, (node,)).fetchall())
+
+
+def _session(row: tuple[str, str, str, str, str, int] | None) -> DeviceSession | None:
+    if row is None:
+        return None
+    session_id, node, protocol, client_id, remote_address, connected_at = row
+    return DeviceSession(
+        session_id=session_id,
+        node=node,
+        protocol=protocol,
+        client_id=client_id,
+        remote_address=remote_address,
+        connected_at=connected_at,
+    )
+
+
+async def _ended(commit: Commit) -> None:
+    """Returns when ``commit`` is on disk; raises what made it fail."""
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end(error: Exception | None) -> None:
+        if ended.done():  # the awaiter was cancelled
+            return
+        if error is None:
+            ended.set_result(None)
+        else:
+            ended.set_exception(error)
+
+    commit.on_done(end)
+    await ended

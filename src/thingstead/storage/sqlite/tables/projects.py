@@ -1,0 +1,93 @@
+"""Projects, and the secrets of the installation, in SQLite."""
+
+import secrets
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from thingstead.errors import NotFound
+from thingstead.model.project import Administrator, Application, Project
+from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.row_mapper import Layout
+from thingstead.storage.sqlite.tables.accounts import ADMINISTRATORS, APPLICATIONS
+
+SECRET_BYTES = 32
+
+PROJECTS = Layout("projects", Project, json=("tags",), scope="id")
+
+
+class SqliteProjects:
+    """See :class:`~thingstead.storage.base.ProjectStore`."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._secrets: dict[str, bytes] = {}  # by name
+
+    async def create(self, project: Project, application: Application, administrator: Administrator) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            PROJECTS.add(connection, project)
+            APPLICATIONS.add(connection, application)
+            ADMINISTRATORS.add(connection, administrator)
+
+        await self._access.write(run)
+
+    async def get(self, project_id: str) -> Project:
+        project = self._access.caches.projects.find(project_id)
+        if project is not None:
+            return project
+        row = self._access.one(PROJECTS.select_one, (project_id, project_id))
+        if row is None:
+            raise NotFound("no such project")
+        project = PROJECTS.load(row)
+        self._access.caches.projects.put(project_id, project)
+        return project
+
+    async def find_by_view_key(self, view_key: str) -> Project | None:
+        row = self._access.one(f"{PROJECTS.select} WHERE view_key = ?", (view_key,))
+        return PROJECTS.load(row) if row is not None else None
+
+    async def find_by_project_key(self, project_key: str) -> Project | None:
+        for column in ("project_key", "previous_project_key"):
+            row = self._access.one(f"{PROJECTS.select} WHERE {column} = ?", (project_key,))
+            if row is not None:
+                return PROJECTS.load(row)
+        return None
+
+    async def list_all(self) -> list[Project]:
+        return [PROJECTS.load(row) for row in self._access.all(f"{PROJECTS.select} ORDER BY create_time, id")]
+
+    async def count(self) -> int:
+        row = self._access.one("SELECT count(*) FROM projects")
+        assert row is not None, "a count has a row"
+        return int(row[0])
+
+    async def update(self, project_id: str, changes: Mapping[str, Any]) -> None:
+        await self._access.write(
+            lambda connection: PROJECTS.update(connection, project_id, project_id, changes, "project"),
+            lambda _: self._access.caches.projects.drop(project_id),
+        )
+
+    async def server_secret(self, name: str) -> bytes:
+        secret = self._secrets.get(name)
+        if secret is None:
+            secret = self._secrets[name] = await self._access.write(lambda connection: _secret(connection, name))
+        return secret
+
+    async def renew_server_secret(self, name: str) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM server_secrets WHERE name = ?", (name,))
+            _secret(connection, name)
+
+        def committed(_: None) -> None:
+            self._secrets.pop(name, None)
+
+        await self._access.write(run, committed)
+
+
+def _secret(connection: sqlite3.Connection, name: str) -> bytes:
+    connection.execute(
+        "INSERT INTO server_secrets (name, secret) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (name, secrets.token_bytes(SECRET_BYTES)),
+    )
+    secret: bytes = connection.execute("SELECT secret FROM server_secrets WHERE name = ?", (name,)).fetchone()[0]
+    return secret

@@ -1,0 +1,104 @@
+"""A silent peer is noticed in time, however many there are, and one that is heard is left alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import uvloop
+
+from thingstead.broker.net.keep_alive import TICK_S, Silences, SilenceTimer
+
+LATE_S = 1.0  # of a busy machine
+
+
+class Listener:
+    """Notes when it was told that its peer is silent."""
+
+    def __init__(self, silences: Silences) -> None:
+        self._now_s = silences.now_s
+        self.timer = SilenceTimer(silences, self)
+        self.told = asyncio.Event()
+        self.told_at_s = 0.0
+
+    def late(self, timer: SilenceTimer) -> None:
+        assert timer is self.timer
+        assert not self.told.is_set(), "it is told once"
+        self.told_at_s = self._now_s()
+        self.told.set()
+
+
+class Broken(Listener):
+    def late(self, timer: SilenceTimer) -> None:
+        assert timer is self.timer
+        super().late(timer)
+        raise RuntimeError("a bug")
+
+
+@pytest.fixture
+async def silences() -> AsyncIterator[Silences]:
+    silences = Silences()
+    yield silences
+    silences.close()
+
+
+async def test_silence_is_told_after_its_time_and_not_before(silences: Silences) -> None:
+    listeners = [Listener(silences) for _ in range(50)]
+    begun_s = silences.now_s()
+    for number, listener in enumerate(listeners):
+        listener.timer.start(0.1 + number / 250)
+    for listener in listeners:
+        async with asyncio.timeout(10):
+            await listener.told.wait()
+        late_s = listener.told_at_s - begun_s - listener.timer.patience_s
+        assert -0.001 <= late_s <= TICK_S + LATE_S  # a loop may keep time in whole milliseconds
+
+
+async def test_who_was_heard_is_told_as_long_after_that(silences: Silences) -> None:
+    listener, other = Listener(silences), Listener(silences)
+    listener.timer.start(0.2)
+    other.timer.start(0.1)
+    await other.told.wait()
+    listener.timer.heard_at_s = heard_at_s = silences.now_s()
+    await listener.told.wait()
+    assert listener.told_at_s - heard_at_s >= 0.2 - 0.001
+
+
+async def test_a_timer_that_was_stopped_or_that_waits_for_ever_is_silent(silences: Silences) -> None:
+    stopped, endless, other = (Listener(silences) for _ in range(3))
+    stopped.timer.start(0.05)
+    stopped.timer.stop()
+    endless.timer.start(0)
+    other.timer.start(0.3)
+    await other.told.wait()
+    assert not stopped.told.is_set()
+    assert not endless.told.is_set()
+
+
+async def test_one_that_fails_keeps_no_other_from_being_told(silences: Silences) -> None:
+    for listener in (listeners := [Broken(silences), Listener(silences), Broken(silences), Listener(silences)]):
+        listener.timer.start(0.1)
+    for listener in listeners:
+        async with asyncio.timeout(10):
+            await listener.told.wait()
+
+
+async def test_connections_that_come_and_go_leave_nothing_behind(silences: Silences) -> None:
+    listener = Listener(silences)
+    for seconds in range(1, 20_000):
+        listener.timer.start(seconds)
+        listener.timer.stop()
+    assert len(silences) <= 1_000
+
+
+def test_time_is_kept_on_the_loop_of_the_server_too() -> None:
+    async def told() -> float:
+        silences = Silences()
+        listener = Listener(silences)
+        begun_s = silences.now_s()
+        listener.timer.start(0.1)
+        await listener.told.wait()
+        silences.close()
+        return listener.told_at_s - begun_s
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert 0.099 <= runner.run(told()) <= 0.1 + TICK_S + LATE_S
