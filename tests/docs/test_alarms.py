@@ -25,7 +25,9 @@ from thingstead.rules.schedule import zone
 if TYPE_CHECKING:
     from tests.docs.conftest import Installation
 
-GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "alarms.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+GUIDE = (DOCS / "alarms.md").read_text(encoding="utf-8")
+GUIDES = {"english": GUIDE, "chinese": (DOCS / "zh" / "alarms.md").read_text(encoding="utf-8")}
 EXAMPLES = GUIDE.split("## Rules by example")[1].split("\n## What is refused")[0]
 RULES_WITH_STORIES = re.findall(r"^```json\n(.*?)^```\n\n```text\n(.*?)^```", EXAMPLES, re.MULTILINE | re.DOTALL)
 LINE = re.compile(r"(?:(Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(\d\d:\d\d(?::\d\d)?)  (.+?)(?: +→ (.+))?$")
@@ -108,17 +110,18 @@ def test_the_stories_show_every_kind_of_condition_and_every_member() -> None:
     assert [op for op in sorted(ops) if f"`{op}`" not in GUIDE] == []
 
 
-def test_the_server_takes_every_body_of_the_guide(installation: "Installation") -> None:
+@pytest.mark.parametrize("guide", GUIDES.values(), ids=GUIDES)
+def test_the_server_takes_every_body_of_the_guide(installation: "Installation", guide: str) -> None:
     api = installation.api
     device = api.create_devices(1, [])[0]
     type_id = api.call("POST", "/device_type", {"name": "untyped"})["id"]
-    group = next(body for body in code_blocks(GUIDE, "json") if '"channels"' in body)
+    group = next(body for body in code_blocks(guide, "json") if '"channels"' in body)
     group_id = api.call("POST", "/notify_group", json.loads(group))["id"]
     shown = api.call("GET", f"/notify_group/{group_id}")
     assert "0123456789abcdef" not in json.dumps(shown)
     assert "SEC0123456789" not in json.dumps(shown)
     assert api.call("PUT", f"/notify_group/{group_id}", shown) == shown
-    for text in code_blocks(GUIDE, "json"):
+    for text in code_blocks(guide, "json"):
         body = json.loads(text.replace("<type id>", type_id).replace("<device id>", device.id))
         if "rule" in body:
             assert api.call("POST", "/alarm_rule_test", body)["complete"] is True
@@ -157,15 +160,16 @@ def listens(process: "subprocess.Popen[str]", port: int) -> bool:
 
 
 @pytest.mark.external
+@pytest.mark.parametrize(("language", "rule"), [("english", "Too hot"), ("chinese", "温度过高")])
 def test_the_first_alarm_reaches_the_receiver_and_its_signature_is_genuine(
-    installation: "Installation", tmp_path: Path
+    installation: "Installation", tmp_path: Path, language: str, rule: str
 ) -> None:
     with receiving(tmp_path) as (port, lines):
-        blocks = [code_blocks(ENGLISH, "sh")[0], *code_blocks(GUIDE, "sh")]
+        blocks = [code_blocks(ENGLISH, "sh")[0], *code_blocks(GUIDES[language], "sh")]
         output = installation.run("echo\n".join(blocks).replace("localhost:9000", f"localhost:{port}"))
-        assert [next(lines), next(lines)] == ["alarm 2 Too hot Greenhouse\n", "cleared 2 Too hot Greenhouse\n"]
+        assert [next(lines), next(lines)] == [f"{what} 2 {rule} Greenhouse\n" for what in ("alarm", "cleared")]
     opened, logs = (answer["info"] for answer in answers(output) if "items" in answer["info"])
-    assert [alarm["rule_name"] for alarm in opened["items"]] == ["Too hot"]
+    assert [alarm["rule_name"] for alarm in opened["items"]] == [rule]
     assert [log["alarm_status"] for log in logs["items"]] == [0, 1]
 
 
