@@ -1,0 +1,68 @@
+/** What goes wrong between the page and the server, and its text in the language of the reader. */
+import { t, textOf } from "@/i18n"
+
+/** A reason as the server gives it: a stable code with arguments, beside English prose. */
+export interface Reason {
+  message: string
+  code?: string
+  args?: Record<string, unknown>
+}
+
+/** A field of a request that was refused, by its path: `functions.attributes[0].identifier`. */
+export interface FieldError extends Reason {
+  field: string
+}
+
+/** The server answered, and refused. */
+export class ApiError extends Error implements Reason {
+  override readonly name = "ApiError"
+  constructor(
+    readonly errcode: number,
+    message: string,
+    readonly errors: readonly FieldError[] = [],
+    readonly code?: string,
+    readonly args?: Record<string, unknown>,
+    /** The whole answer, of which a 409 tells the present state. */
+    readonly answer?: unknown,
+    /** For how many seconds a 429 asks to wait. */
+    readonly retryAfter?: number,
+  ) {
+    super(message)
+  }
+}
+
+/** No answer came, or none of ours. */
+export class Unreachable extends Error {
+  override readonly name = "Unreachable"
+}
+
+/** Whether an error only says that somebody stopped waiting. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError"
+}
+
+/** A reason in the reader's language; without a code that has a text, the server's own words. */
+export function reasonText(reason: Reason): string {
+  const text = reason.code === undefined ? null : textOf(`codes.${reason.code}`, reason.args)
+  return text ?? reason.message
+}
+
+/** Any error in one sentence for the reader. */
+export function errorText(error: unknown): string {
+  if (error instanceof Unreachable) return t("state.unreachable")
+  if (error instanceof ApiError) {
+    if (error.errcode === 429) return t("state.throttled", { count: error.retryAfter ?? 1 })
+    if (error.errcode === 500) return t("state.serverFault")
+    return reasonText(error)
+  }
+  return t("state.pageFault")
+}
+
+/** The refusals of a request by field; those of no field under "". */
+export function fieldErrors(error: unknown): Record<string, string> {
+  if (!(error instanceof ApiError)) return { "": errorText(error) }
+  const texts: Record<string, string> = {}
+  for (const one of error.errors) texts[one.field] ??= reasonText(one)
+  if (error.errors.length === 0) texts[""] = errorText(error)
+  return texts
+}

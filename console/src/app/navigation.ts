@@ -1,0 +1,22 @@
+/** The entries of the side bar. An entry is added with its page. */
+import { Cpu, Gauge } from "@lucide/vue"
+import type { Component } from "vue"
+import type { Word } from "@/i18n"
+
+export interface Entry {
+  to: string
+  icon: Component
+  word: Word
+  /** The names of routes in which the entry is the current one. */
+  routes: readonly string[]
+}
+
+export const blocks: readonly (readonly Entry[])[] = [
+  [{ to: "/", icon: Gauge, word: "overview.title", routes: ["overview", "start"] }],
+  [{ to: "/devices", icon: Cpu, word: "devices.title", routes: ["devices", "device"] }],
+]
+
+/** Whether an entry is the current one: `device` stands for all its tabs. */
+export function isCurrent(entry: Entry, name: unknown): boolean {
+  return typeof name === "string" && entry.routes.some((route) => name === route || name.startsWith(`${route}-`))
+}

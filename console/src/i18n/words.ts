@@ -1,0 +1,39 @@
+/** The names of all words, from the files in words/, for the compiler alone: the texts themselves are fetched. */
+import type account from "@words/pages/account.json"
+import type alarms from "@words/pages/alarms.json"
+import type attributes from "@words/pages/attributes.json"
+import type chart from "@words/pages/chart.json"
+import type commands from "@words/pages/commands.json"
+import type connection from "@words/pages/connection.json"
+import type device from "@words/pages/device.json"
+import type devices from "@words/pages/devices.json"
+import type events from "@words/pages/events.json"
+import type overview from "@words/pages/overview.json"
+import type shell from "@words/pages/shell.json"
+import type start from "@words/pages/start.json"
+import type common from "@words/core/common.json"
+import type login from "@words/core/login.json"
+import type state from "@words/core/state.json"
+import type time from "@words/core/time.json"
+
+interface Files {
+  account: typeof account
+  alarms: typeof alarms
+  attributes: typeof attributes
+  chart: typeof chart
+  commands: typeof commands
+  common: typeof common
+  connection: typeof connection
+  device: typeof device
+  devices: typeof devices
+  events: typeof events
+  login: typeof login
+  overview: typeof overview
+  shell: typeof shell
+  start: typeof start
+  state: typeof state
+  time: typeof time
+}
+
+/** `file.key`, such as `devices.title`. */
+export type Word = { [Name in keyof Files]: `${Name}.${keyof Files[Name] & string}` }[keyof Files]

@@ -1,0 +1,106 @@
+/** Every page of the console. Pages are fetched when they are first opened. */
+import { createRouter, createWebHistory, type RouteLocationNormalized, type RouteRecordRaw } from "vue-router"
+import { session } from "@/api/session"
+import { language, loadWords, t, type Word } from "@/i18n"
+import { ref, watch } from "vue"
+
+declare module "vue-router" {
+  interface RouteMeta {
+    title?: Word
+    public?: boolean
+  }
+}
+
+const device: RouteRecordRaw[] = [
+  { path: "", name: "device", redirect: (to) => ({ name: "device-summary", params: to.params }) },
+  { path: "summary", name: "device-summary", component: () => import("@/pages/device/SummaryTab.vue") },
+  { path: "attributes", name: "device-attributes", component: () => import("@/pages/device/AttributesTab.vue") },
+  { path: "events", name: "device-events", component: () => import("@/pages/device/EventsTab.vue") },
+  { path: "commands", name: "device-commands", component: () => import("@/pages/device/CommandsTab.vue") },
+  { path: "connection", name: "device-connection", component: () => import("@/pages/device/ConnectionTab.vue") },
+  { path: "sub-devices", name: "device-sub-devices", component: () => import("@/pages/device/SubDevicesTab.vue") },
+  { path: "alarms", name: "device-alarms", component: () => import("@/pages/device/AlarmsTab.vue") },
+  { path: "settings", name: "device-settings", component: () => import("@/pages/device/SettingsTab.vue") },
+]
+
+const inside: RouteRecordRaw[] = [
+  {
+    path: "",
+    name: "overview",
+    component: () => import("@/pages/OverviewPage.vue"),
+    meta: { title: "overview.title" },
+  },
+  { path: "start", name: "start", component: () => import("@/pages/StartPage.vue"), meta: { title: "start.title" } },
+  {
+    path: "devices",
+    name: "devices",
+    component: () => import("@/pages/DevicesPage.vue"),
+    meta: { title: "devices.title" },
+  },
+  { path: "devices/:id", component: () => import("@/pages/device/DevicePage.vue"), children: device },
+  {
+    path: "account",
+    name: "account",
+    component: () => import("@/pages/AccountPage.vue"),
+    meta: { title: "account.title" },
+  },
+  {
+    path: "licenses",
+    name: "licenses",
+    component: () => import("@/pages/LicensesPage.vue"),
+    meta: { title: "shell.licenses" },
+  },
+  {
+    path: ":rest(.*)*",
+    name: "unknown",
+    component: () => import("@/pages/UnknownPage.vue"),
+    meta: { title: "state.unknownPage" },
+  },
+]
+
+export const router = createRouter({
+  history: createWebHistory(import.meta.env.BASE_URL),
+  routes: [
+    {
+      path: "/login",
+      name: "login",
+      component: () => import("@/pages/LoginPage.vue"),
+      meta: { title: "login.title", public: true },
+    },
+    { path: "/", component: () => import("@/app/AppShell.vue"), children: inside },
+  ],
+  scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
+})
+
+/** A path of the console to go to after the log-in; never an address elsewhere. */
+export function wantedPath(to: RouteLocationNormalized): string {
+  const wanted = to.query.then
+  return typeof wanted === "string" && /^\/(?![/\\])/.test(wanted) ? wanted : "/"
+}
+
+router.beforeEach(async (to) => {
+  if (!to.meta.public && !session.value) return { name: "login", query: to.path === "/" ? {} : { then: to.fullPath } }
+  if (to.name === "login" && session.value) return wantedPath(to)
+  if (!to.meta.public) await Promise.all([loadWords("pages"), loadWords("codes")])
+  return true
+})
+
+// After a new version was installed, the chunks that this tab knows may be gone.
+router.onError((_error, to) => {
+  const key = "thingstead.reloaded"
+  if (sessionStorage.getItem(key) === to.fullPath) return
+  sessionStorage.setItem(key, to.fullPath)
+  window.location.assign(router.resolve(to).href)
+})
+
+/** What a page calls itself beyond its route, such as the name of a device; empty: the route's own title. */
+export const pageTitle = ref("")
+
+router.afterEach((to, from) => {
+  if (to.path.split("/")[2] !== from.path.split("/")[2] || to.name === "unknown") pageTitle.value = ""
+})
+
+watch([router.currentRoute, pageTitle, language], ([route, own]) => {
+  const title = own || (route.meta.title ? t(route.meta.title) : "")
+  document.title = title ? `${title} · Thingstead` : "Thingstead"
+})
