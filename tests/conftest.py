@@ -1,6 +1,7 @@
 """What every test may use: a server in this process or in one of its own, and programs that are not part of Python."""
 
 import os
+import random
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,16 +14,35 @@ from thingstead.config import AccountSettings, Config
 from thingstead.server import Server, open_server
 
 if os.environ.get("CI") != "true":  # there Hypothesis does the same by itself
-    settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine than of us
+    # How long an example takes says more of the machine than of us.
+    settings.register_profile("patient", deadline=None, print_blob=True)
     settings.load_profile("patient")
 
+SEED_VARIABLE = "TEST_SEED"  # repeats a run: the order of the tests, Hypothesis' examples and everything by chance
+
 # Where --quick takes no test: they last, and what they use of Python others use too.
-SLOW_ROOMS = ("bench", "conformance", "docs", "examples", "fuzz", "hostile", "paths")
+SLOW_ROOMS = ("bench", "conformance", "docs", "examples", "fuzz", "hostile", "mutants", "paths")
 README_PROGRAMS = ("bash", "curl", "mosquitto_pub", "mosquitto_sub")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="run only the first test of each file, and none that lasts")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if seed := os.environ.get(SEED_VARIABLE):
+        config.option.randomly_seed = int(seed)
+        config.option.hypothesis_seed = seed
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
+        terminalreporter.write_line(f"{SEED_VARIABLE}={seed_of(config)} repeats this run")
+
+
+def seed_of(config: pytest.Config) -> int:
+    return int(os.environ.get(SEED_VARIABLE) or config.getoption("randomly_seed", 0))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,6 +68,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"not installed: {', '.join(missing)}; .ci/run installs it", pytrace=False)
         if missing:
             pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """For what a test does at random: the same in each run with the same seed, in whatever order tests run."""
+    return random.Random(f"{seed_of(request.config)} {request.node.nodeid}")
 
 
 @pytest.fixture

@@ -207,6 +207,24 @@ async def test_a_retained_message_does_not_follow_a_newer_one_of_its_topic(broke
     await client.receive_nothing()
 
 
+async def test_a_retained_message_that_expires_before_its_turn_is_not_sent(broker: Broker) -> None:
+    """[MQTT-3.3.2-5], with a subscriber whose window is full until then."""
+    publisher = await broker.connect()
+    for number in range(broker.settings.in_flight_max + 1):
+        await publisher.publish(f"a/{number}", b"stays", 1, retain=True)
+    for qos in (0, 1, 2):
+        short = {Property.MESSAGE_EXPIRY_INTERVAL: 10}
+        await publisher.publish(f"b/{qos}", b"expires", qos, retain=True, properties=short)
+    client = await broker.connect()
+    await client.listen("#", qos=2)
+    window = [await client.receive(Publish) for _ in range(broker.settings.in_flight_max)]
+    broker.clock.advance(11_000)  # and nothing that is due at that time has been done yet
+    for message in window:
+        client.send(Puback(message.packet_id))
+    assert [message.payload for message in window] + [(await client.message()).payload] == [b"stays"] * 5
+    await client.receive_nothing()
+
+
 async def test_a_client_that_asks_again_and_again_and_does_not_read_holds_no_more_and_more(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,9 +168,8 @@ def every(api: ProjectApi, path: str) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.timeout(240)
 def test_whatever_was_acknowledged_is_there_once_although_the_server_is_killed_again_and_again(
-    running: Running, start_server: StartServer
+    running: Running, start_server: StartServer, chance: random.Random
 ) -> None:
-    chance = random.Random()
     kinds = (Reporter, ExactReporter, HttpReporter, EventReporter, Resender)
     callers: list[Caller] = [kind(running.api.create_device()) for kind in kinds]
     callers.append(Operator(running.api.create_device(), running))

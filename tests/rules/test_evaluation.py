@@ -132,6 +132,16 @@ def test_late_data_neither_raises_nor_clears() -> None:
     assert device.told == [("r1", 2, 20)]
 
 
+def test_late_data_of_which_no_rule_takes_notice_does_not_become_what_is_known() -> None:
+    device = Device(rule(over(30)))
+    device.report(10, t=20)
+    assert device.report(5, t=21) == []
+    assert device.report(7, t=31) == []  # later than the one before, and still not the newest
+    device.monitor.facts.settle()
+    assert device.monitor.facts.values == {"t": 20}
+    assert device.monitor.facts.newest == NOW + 10
+
+
 def test_a_value_that_is_new_for_its_attribute_counts_though_another_attribute_is_newer() -> None:
     device = Device(rule({"and": [over(80), over(1, "p")]}))
     device.report(100, t=90)

@@ -1,6 +1,6 @@
 """A program that appends as fast as it can, packs all the time, and prints what is on disk, until it is killed.
 
-``python -m tests.storage.crash_writer FILE FIRST`` prints the timestamps that were committed, a line a commit.
+``python -m tests.storage.crash_writer FILE FIRST SEED`` prints the timestamps that were committed, a line a commit.
 """
 
 import asyncio
@@ -20,20 +20,19 @@ from thingstead.storage.sqlite.history.history import SqliteHistory
 REPORTS_PER_COMMIT = 20
 
 
-async def pack_always(history: SqliteHistory) -> None:
+async def pack_always(history: SqliteHistory, chance: random.Random) -> None:
     """Spools, and makes blocks, whole or not, without a pause."""
-    chance = random.Random()
     while True:
         await history.packer.pack(whole=chance.random() < 0.3)
         await asyncio.sleep(0.001)
 
 
-async def write(path: Path, first: int) -> None:
+async def write(path: Path, first: int, seed: int) -> None:
     compaction.BLOCK_POINTS = 50
     spooling.CHUNK_POINTS = compaction.COMPACTION_POINTS = 100
     history = SqliteHistory(Database(path), pack_points=200)
     await history.open()
-    packing = asyncio.create_task(pack_always(history))
+    packing = asyncio.create_task(pack_always(history, random.Random(seed)))
     ts = first
     while not packing.done():
         timestamps = range(ts, ts + REPORTS_PER_COMMIT)
@@ -50,4 +49,4 @@ async def write(path: Path, first: int) -> None:
 
 if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for the test
-    asyncio.run(write(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(write(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

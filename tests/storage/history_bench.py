@@ -1,6 +1,8 @@
 """A history on one SQLite file, and what may happen to it between writing and reading."""
 
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +61,26 @@ class Bench:
 
 
 def register_devices(path: Path) -> None:
-    prepare(path)
-    connection = connect(path)
-    connection.execute("PRAGMA foreign_keys=OFF")
-    for number in (1, 2):
-        connection.execute(
-            "INSERT INTO devices (number, id, project_id, name, descr, tags, access_token, view_token, device_code,"
-            " create_time, search_text) VALUES (?, ?, 'p', 'n', '', '{}', ?, ?, 'c', 0, '')",
-            (number, f"device{number}", f"token{number}", f"view{number}"),
-        )
-    connection.close()
+    """A new file with the two devices."""
+    path.write_bytes(_file_with_devices())
+
+
+@cache
+def _file_with_devices() -> bytes:
+    """Made once: the migrations of a new file take longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "history.db")
+        prepare(path)
+        connection = connect(path)
+        connection.execute("PRAGMA foreign_keys=OFF")
+        for number in (1, 2):
+            connection.execute(
+                "INSERT INTO devices (number, id, project_id, name, descr, tags, access_token, view_token, device_code,"
+                " create_time, search_text) VALUES (?, ?, 'p', 'n', '', '{}', ?, ?, 'c', 0, '')",
+                (number, f"device{number}", f"token{number}", f"view{number}"),
+            )
+        connection.close()
+        return path.read_bytes()
 
 
 Step = Callable[[Bench], Any]

@@ -15,9 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 4
 
 
-def write_until_killed(path: Path, first: int, commits: int) -> list[int]:
+def write_until_killed(path: Path, first: int, chance: random.Random) -> list[int]:
     """The timestamps that the program said to be on disk."""
-    command = [sys.executable, "-m", "tests.storage.crash_writer", str(path), str(first)]
+    commits, seed = chance.randrange(20, 200), chance.randrange(2**32)
+    command = [sys.executable, "-m", "tests.storage.crash_writer", str(path), str(first), str(seed)]
     acknowledged: list[int] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
@@ -33,14 +34,13 @@ def write_until_killed(path: Path, first: int, commits: int) -> list[int]:
 
 
 @pytest.mark.timeout(300)
-async def test_nothing_acknowledged_is_lost_or_doubled_by_crashes(tmp_path: Path) -> None:
-    chance = random.Random()
+async def test_nothing_acknowledged_is_lost_or_doubled_by_crashes(tmp_path: Path, chance: random.Random) -> None:
     path = tmp_path / "history.db"
     register_devices(path)
     acknowledged: set[int] = set()
     first = 0
     for _ in range(ROUNDS):
-        acknowledged.update(write_until_killed(path, first, chance.randrange(20, 200)))
+        acknowledged.update(write_until_killed(path, first, chance))
         bench = await Bench(path).open()
         kept = [point for number in (1, 2) for point in await bench.points("x", number=number)]
         timestamps = [ts for ts, _ in kept]

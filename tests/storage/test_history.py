@@ -134,6 +134,32 @@ async def test_uplinks_are_noted_by_kind_with_the_time_of_receipt(bench: Bench, 
 
 
 @between
+async def test_the_newest_uplink_is_that_of_any_kind(bench: Bench, step: Step) -> None:
+    await committed(bench.history.touch(1, "event", 8_000))
+    await committed(bench.history.touch(1, "connect", 6_000))
+    await step(bench)
+    assert await bench.history.newest_uplink() == 8_000
+    assert await bench.history.count_active("p", 8_000) == 1
+
+
+async def test_a_commit_that_has_ended_is_seen_by_every_read(bench: Bench) -> None:
+    seen: list[Any] = []
+
+    def look(error: Exception | None) -> None:
+        """Reads within the callback, before anything else has its turn."""
+        try:
+            bench.history.current(1).send(None)
+        except StopIteration as read:
+            seen.append({name: known.value for name, known in read.value.items()})
+        seen.append(bench.history.active_of([1]))
+
+    commit = bench.history.append(Report(1, 1_000, 5_000, {"x": 1}))
+    commit.on_done(look)
+    await committed(commit)
+    assert seen == [{"x": 1}, {1: {"attributes": 5_000}}]
+
+
+@between
 async def test_deep_pages_continue_where_the_one_before_ended(bench: Bench, step: Step) -> None:
     total = 3 * BLOCK_POINTS
     for ts in range(total):
