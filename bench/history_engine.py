@@ -226,7 +226,7 @@ async def relief(store: SqliteStore) -> None:
     """Waits while the store holds producers back."""
     if store.history.congested:
         relieved = asyncio.Event()
-        store.history.on_relief(relieved.set)
+        store.history.when_room(relieved.set)
         await relieved.wait()
 
 

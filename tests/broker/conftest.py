@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from thingstead.broker.broker import Gateway
+from thingstead.broker.broker import MqttBroker
 from thingstead.broker.net.listening import Port
 from thingstead.bus.local import LocalBus
 from thingstead.clock import SystemClock
@@ -127,7 +127,7 @@ class House:
         self.bus = LocalBus(round_trip=True)
         self.clock = SystemClock()
         self.platform = build_platform(store, self.bus, self.clock, self.config)
-        self.gateway = Gateway(self.platform, self.bus, self.clock, self.config)
+        self.gateway = MqttBroker(self.platform, self.bus, self.clock, self.config)
         self.counters = self.gateway.counters
         self._peers: list[Peer] = []
         self.project_key = ""
@@ -155,7 +155,7 @@ class House:
 
     async def begin_again(self) -> None:
         """A gateway begins in place of the one before, whatever became of that."""
-        self.gateway = Gateway(self.platform, self.bus, self.clock, self.config)
+        self.gateway = MqttBroker(self.platform, self.bus, self.clock, self.config)
         await self.listen()
 
     async def close(self) -> None:

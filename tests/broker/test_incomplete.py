@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.broker.conftest import TIMEOUT_S, V5, House, Peer
-from thingstead.broker.connection.jobs import Jobs
+from thingstead.broker.connection.job_queue import JobQueue
 from thingstead.broker.net.tasks import Tasks
 from thingstead.config import MqttSettings
 from thingstead.mqtt.budget import Budget
@@ -85,7 +85,7 @@ async def test_what_is_complete_holds_nothing(house: House, incomplete: Budget) 
 
 async def test_others_have_their_turn_between_jobs_that_wait_for_nothing() -> None:
     tasks, order = Tasks(), list[str]()
-    jobs = Jobs(tasks, lambda: None, lambda: True)
+    jobs = JobQueue(tasks, lambda: None, lambda: True)
 
     async def work() -> None:
         order.append("job")
@@ -100,7 +100,7 @@ async def test_others_have_their_turn_between_jobs_that_wait_for_nothing() -> No
 
 async def test_no_job_is_done_while_the_peer_does_not_read() -> None:
     tasks, done, readable = Tasks(), list[int](), asyncio.Event()
-    jobs = Jobs(tasks, lambda: None, readable.is_set)
+    jobs = JobQueue(tasks, lambda: None, readable.is_set)
 
     async def work() -> None:
         done.append(len(done))

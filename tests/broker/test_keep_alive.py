@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import uvloop
 
-from thingstead.broker.net.keep_alive import TICK_S, Silences, SilenceTimer
+from thingstead.broker.net.idle_timers import TICK_S, IdleTimer, IdleTimers
 
 LATE_S = 1.0  # of a busy machine
 
@@ -14,13 +14,13 @@ LATE_S = 1.0  # of a busy machine
 class Listener:
     """Notes when it was told that its peer is silent."""
 
-    def __init__(self, silences: Silences) -> None:
+    def __init__(self, silences: IdleTimers) -> None:
         self._now_s = silences.now_s
-        self.timer = SilenceTimer(silences, self)
+        self.timer = IdleTimer(silences, self)
         self.told = asyncio.Event()
         self.told_at_s = 0.0
 
-    def late(self, timer: SilenceTimer) -> None:
+    def late(self, timer: IdleTimer) -> None:
         assert timer is self.timer
         assert not self.told.is_set(), "it is told once"
         self.told_at_s = self._now_s()
@@ -28,20 +28,20 @@ class Listener:
 
 
 class Broken(Listener):
-    def late(self, timer: SilenceTimer) -> None:
+    def late(self, timer: IdleTimer) -> None:
         assert timer is self.timer
         super().late(timer)
         raise RuntimeError("a bug")
 
 
 @pytest.fixture
-async def silences() -> AsyncIterator[Silences]:
-    silences = Silences()
+async def silences() -> AsyncIterator[IdleTimers]:
+    silences = IdleTimers()
     yield silences
     silences.close()
 
 
-async def test_silence_is_told_after_its_time_and_not_before(silences: Silences) -> None:
+async def test_silence_is_told_after_its_time_and_not_before(silences: IdleTimers) -> None:
     listeners = [Listener(silences) for _ in range(50)]
     begun_s = silences.now_s()
     for number, listener in enumerate(listeners):
@@ -53,7 +53,7 @@ async def test_silence_is_told_after_its_time_and_not_before(silences: Silences)
         assert -0.001 <= late_s <= TICK_S + LATE_S  # a loop may keep time in whole milliseconds
 
 
-async def test_who_was_heard_is_told_as_long_after_that(silences: Silences) -> None:
+async def test_who_was_heard_is_told_as_long_after_that(silences: IdleTimers) -> None:
     listener, other = Listener(silences), Listener(silences)
     listener.timer.start(0.2)
     other.timer.start(0.1)
@@ -63,7 +63,7 @@ async def test_who_was_heard_is_told_as_long_after_that(silences: Silences) -> N
     assert listener.told_at_s - heard_at_s >= 0.2 - 0.001
 
 
-async def test_a_timer_that_was_stopped_or_that_waits_for_ever_is_silent(silences: Silences) -> None:
+async def test_a_timer_that_was_stopped_or_that_waits_for_ever_is_silent(silences: IdleTimers) -> None:
     stopped, endless, other = (Listener(silences) for _ in range(3))
     stopped.timer.start(0.05)
     stopped.timer.stop()
@@ -74,7 +74,7 @@ async def test_a_timer_that_was_stopped_or_that_waits_for_ever_is_silent(silence
     assert not endless.told.is_set()
 
 
-async def test_one_that_fails_keeps_no_other_from_being_told(silences: Silences) -> None:
+async def test_one_that_fails_keeps_no_other_from_being_told(silences: IdleTimers) -> None:
     for listener in (listeners := [Broken(silences), Listener(silences), Broken(silences), Listener(silences)]):
         listener.timer.start(0.1)
     for listener in listeners:
@@ -82,7 +82,7 @@ async def test_one_that_fails_keeps_no_other_from_being_told(silences: Silences)
             await listener.told.wait()
 
 
-async def test_connections_that_come_and_go_leave_nothing_behind(silences: Silences) -> None:
+async def test_connections_that_come_and_go_leave_nothing_behind(silences: IdleTimers) -> None:
     listener = Listener(silences)
     for seconds in range(1, 20_000):
         listener.timer.start(seconds)
@@ -92,7 +92,7 @@ async def test_connections_that_come_and_go_leave_nothing_behind(silences: Silen
 
 def test_time_is_kept_on_the_loop_of_the_server_too() -> None:
     async def told() -> float:
-        silences = Silences()
+        silences = IdleTimers()
         listener = Listener(silences)
         begun_s = silences.now_s()
         listener.timer.start(0.1)

@@ -8,10 +8,10 @@ import pytest
 
 from tests.broker.conftest import TIMEOUT_S, House, Peer, command, message, report
 from thingstead.broker.apps import backlog as app_backlog
-from thingstead.broker.apps import hub as app_hub
+from thingstead.broker.apps import fanout as app_hub
 from thingstead.broker.apps import messages as app_messages
 from thingstead.broker.connection.client import Client
-from thingstead.broker.connection.jobs import JOBS_LIMIT_BYTES, Jobs
+from thingstead.broker.connection.job_queue import JOBS_LIMIT_BYTES, JobQueue
 from thingstead.broker.net.tasks import Tasks
 from thingstead.errors import Unavailable
 from thingstead.model.device import Device
@@ -170,7 +170,7 @@ async def test_commands_that_could_not_be_read_are_sent_before_the_next_one(
 
 async def test_jobs_go_on_behind_one_that_fails() -> None:
     tasks, done = Tasks(), asyncio.Event()
-    jobs = Jobs(tasks, lambda: None, lambda: True)
+    jobs = JobQueue(tasks, lambda: None, lambda: True)
 
     async def fail() -> None:
         raise RuntimeError("a bug")
@@ -187,7 +187,7 @@ async def test_jobs_go_on_behind_one_that_fails() -> None:
 
 async def test_jobs_are_crowded_by_their_number_and_by_their_bytes() -> None:
     tasks, gate = Tasks(), asyncio.Event()
-    jobs = Jobs(tasks, lambda: None, lambda: True)
+    jobs = JobQueue(tasks, lambda: None, lambda: True)
 
     async def work() -> None:
         await gate.wait()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from thingstead.broker.net.clients import Clients
-from thingstead.broker.net.tasks import Tasks, Turns
+from thingstead.broker.net.tasks import TaskLimiter, Tasks
 
 
 async def test_closing_waits_for_tasks_and_for_those_that_they_begin() -> None:
@@ -66,7 +66,7 @@ async def test_waiting_for_the_last_client_has_an_end() -> None:
 
 async def test_turns_come_in_order_and_so_many_at_once() -> None:
     tasks, begun, goes_on = Tasks(), [], asyncio.Event()
-    turns = Turns(tasks, at_once=3)
+    turns = TaskLimiter(tasks, at_once=3)
 
     def work(number: int) -> Callable[[], Coroutine[Any, Any, None]]:
         async def run() -> None:
@@ -86,7 +86,7 @@ async def test_turns_come_in_order_and_so_many_at_once() -> None:
 
 async def test_one_that_fails_leaves_its_turn_to_the_next(capsys: pytest.CaptureFixture[str]) -> None:
     tasks, done = Tasks(), []
-    turns = Turns(tasks, at_once=1)
+    turns = TaskLimiter(tasks, at_once=1)
 
     async def fail() -> None:
         raise RuntimeError("a bug")

@@ -14,7 +14,7 @@ from tests.certificates import Authority
 from thingstead.broker.net import listening
 from thingstead.broker.net.admission import Arrivals
 from thingstead.broker.net.listening import Port
-from thingstead.broker.net.refused_connections import LOGGED, TurnedAway
+from thingstead.broker.net.refused_connections import LOGGED, RefusedConnections
 from thingstead.broker.net.tls import Certificate
 from thingstead.clock import ManualClock
 from thingstead.config import ApiSettings, MqttSettings
@@ -83,7 +83,7 @@ async def test_connections_that_do_not_speak_tls_are_counted_and_others_are_serv
 
 def test_a_flood_is_logged_once_in_a_while() -> None:
     clock = ManualClock()
-    turned_away = TurnedAway(clock)
+    turned_away = RefusedConnections(clock)
     with capture_logs() as logs:
         for _ in range(1_000):
             turned_away.note("tls", "no handshake", "192.0.2.1:1")

@@ -32,7 +32,7 @@ class Held(NamedTuple):
     view_secret: str = ""
 
 
-class Doors:
+class Listeners:
     """Tries what somebody holds at each door of a server."""
 
     def __init__(self, http_port: int, mqtt_port: int) -> None:
@@ -77,7 +77,7 @@ class Doors:
 class Opened(NamedTuple):
     """A server, and what each credential of the page consists of, by the beginning of its row."""
 
-    doors: Doors
+    doors: Listeners
     holders: dict[str, Held]
 
 
@@ -105,7 +105,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
             ),
             "**`http.metrics_token`**": Held(bearer=METRICS_TOKEN),
         }
-        yield Opened(Doors(http_port, mqtt_port), holders)
+        yield Opened(Listeners(http_port, mqtt_port), holders)
 
 
 def rows() -> dict[str, list[bool]]:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from tests.fuzz.pipes import Pipe
 from tests.fuzz.scripts import SLOTS, Action, Record, read
-from thingstead.broker.broker import Gateway
+from thingstead.broker.broker import MqttBroker
 from thingstead.broker.connection.client import Client
 from thingstead.broker.tcp.tcp import TcpClient
 from thingstead.bus.local import LocalBus
@@ -63,7 +63,7 @@ class World:
         self._store = await SqliteStore.open(Path(self._folder) / "thingstead.db", clock)
         self._bus = LocalBus(round_trip=True)
         self._platform = build_platform(self._store, self._bus, clock, config)
-        self._gateway = Gateway(self._platform, self._bus, clock, config)
+        self._gateway = MqttBroker(self._platform, self._bus, clock, config)
         self._credentials = await self._platform.projects.create()
         project_id = self._credentials.project_id
         conn_types: tuple[ConnType, ...] = ("1", "3", "1", "2")

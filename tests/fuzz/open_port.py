@@ -13,13 +13,13 @@ from tests.fuzz.keeper import Keeper, KeeperStore
 from tests.fuzz.pipes import Pipe
 from tests.fuzz.scripts import SLOTS, Action, Record, read
 from thingstead.broker.connection.client import Client
+from thingstead.broker.connection.listener_context import ListenerContext
 from thingstead.broker.connection.queue_bounds import QueueBounds
-from thingstead.broker.connection.surroundings import Surroundings
 from thingstead.broker.net.clients import Clients
 from thingstead.broker.net.deadlines import Deadlines
-from thingstead.broker.net.keep_alive import Silences
-from thingstead.broker.net.refused_connections import TurnedAway
-from thingstead.broker.net.tasks import Tasks, Turns
+from thingstead.broker.net.idle_timers import IdleTimers
+from thingstead.broker.net.refused_connections import RefusedConnections
+from thingstead.broker.net.tasks import TaskLimiter, Tasks
 from thingstead.broker.open_port.open_port import OpenPort
 from thingstead.broker.sessions.session import Session
 from thingstead.clock import ManualClock
@@ -56,7 +56,7 @@ class NoRelief:
 
     congested = False
 
-    def on_relief(self, callback: Any, device_number: int | None = None) -> None:
+    def when_room(self, callback: Any, device_number: int | None = None) -> None:
         raise AssertionError("nothing is congested")
 
 
@@ -98,21 +98,21 @@ class World:
         self._keeper = Keeper()
         kept = MqttSessionService(cast(Store, KeeperStore(self._keeper)), clock)
         bounds = QueueBounds(SETTINGS)
-        self._silences, self._tasks, self._deadlines = Silences(), Tasks(), Deadlines(clock)
+        self._silences, self._tasks, self._deadlines = IdleTimers(), Tasks(), Deadlines(clock)
         self._port = OpenPort(kept, clock, SETTINGS, self._deadlines, bounds)
-        self._around = Surroundings(
+        self._around = ListenerContext(
             settings=SETTINGS,
             bounds=bounds,
             access=self._port,
             counters=self._port.counters,
             relief=NoRelief(),
             tasks=self._tasks,
-            log_ins=Turns(self._tasks),
-            ends=Turns(self._tasks),
+            log_ins=TaskLimiter(self._tasks),
+            ends=TaskLimiter(self._tasks),
             clients=Clients(),
             clock=clock,
             silences=self._silences,
-            turned_away=TurnedAway(clock),
+            turned_away=RefusedConnections(clock),
         )
         self._pipes: list[Pipe | None] = [None] * SLOTS
         self._clients: list[Client | None] = [None] * SLOTS

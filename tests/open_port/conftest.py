@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from tests.broker.conftest import P, Peer
-from thingstead.broker.broker import Gateway
+from thingstead.broker.broker import MqttBroker
 from thingstead.broker.net.listening import Port
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
@@ -135,7 +135,7 @@ class Broker:
         self._lives = 0
         self._closing = contextlib.AsyncExitStack()
         self.clients: list[Client] = []
-        self.gateway: Gateway
+        self.gateway: MqttBroker
         self.platform: Platform
         self.store: SqliteStore
         self.port = 0
@@ -146,7 +146,7 @@ class Broker:
         config = Config(mqtt=self.settings)
         bus = LocalBus(round_trip=True)
         self.platform = platform = build_platform(store, bus, self.clock, config)
-        self.gateway = gateway = Gateway(platform, bus, self.clock, config)
+        self.gateway = gateway = MqttBroker(platform, bus, self.clock, config)
         sock = socket.create_server(("127.0.0.1", 0))
         self.port = sock.getsockname()[1]
         await gateway.listen_open(Port(sock))

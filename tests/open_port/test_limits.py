@@ -3,7 +3,7 @@
 import pytest
 
 from tests.open_port.conftest import V3_1_1, V5, Broker
-from thingstead.broker.open_port import open_plane
+from thingstead.broker.open_port import open_handler
 from thingstead.broker.open_port.sessions import LEVEL_CHARACTERS
 from thingstead.config import MqttSettings
 from thingstead.mqtt.connection_packets import Connect, Disconnect
@@ -170,7 +170,7 @@ async def test_long_filters_count_for_the_memory_that_they_take(broker: Broker) 
 async def test_the_filters_of_all_clients_have_a_bounded_number_of_levels(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(open_plane, "LEVELS_LIMIT", 10)
+    monkeypatch.setattr(open_handler, "LEVELS_LIMIT", 10)
     one, other = await broker.connect("one"), await broker.connect("other")
     assert await one.listen("a/b/c/d", "e/f/g/h") == [ReasonCode.SUCCESS] * 2
     assert await other.listen("a/b", "a") == [ReasonCode.SUCCESS, ReasonCode.QUOTA_EXCEEDED]

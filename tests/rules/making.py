@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from thingstead.model.alarms.rule import AlarmRule, Condition, RuleBody
-from thingstead.rules.book import RuleBook, RuleRecord
 from thingstead.rules.decision import Decision
+from thingstead.rules.device_rules import DeviceRules, RuleRecord
+from thingstead.rules.evaluator import DeviceEvaluator
 from thingstead.rules.facts import Facts
-from thingstead.rules.monitor import DeviceMonitor
 from thingstead.rules.rule import CompiledRule
 
 NOW = 1_700_000_000_000  # a Tuesday, 22:13:20 UTC
@@ -51,7 +51,7 @@ class Device:
         self.decisions: list[Decision] = []
         facts = Facts(NOW + born_at)
         facts.newest = NOW - 1
-        self.monitor = DeviceMonitor("d1", RuleBook(RuleRecord(each) for each in rules), facts, {})
+        self.monitor = DeviceEvaluator("d1", DeviceRules(RuleRecord(each) for each in rules), facts, {})
 
     def _take(self, decisions: Sequence[Decision]) -> list[tuple[int, int]]:
         self.decisions += decisions

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.rules.making import MINUTE, NOW, Told, rule
-from thingstead.rules.book import RuleBook, RuleRecord
+from thingstead.rules.device_rules import DeviceRules, RuleRecord
 from thingstead.rules.evaluation import RuleState
+from thingstead.rules.evaluator import DeviceEvaluator
 from thingstead.rules.facts import Facts
 from thingstead.rules.gates import MIXED, Gate
-from thingstead.rules.monitor import DeviceMonitor
 from thingstead.rules.rule import CompiledRule
 
 numbers = st.integers(0, 9)
@@ -93,7 +93,7 @@ class Run:
         self.rules = rules
         facts = Facts(NOW)
         facts.newest = NOW - 1
-        self.monitor = DeviceMonitor("d1", RuleBook(RuleRecord(each) for each in rules), facts, {})
+        self.monitor = DeviceEvaluator("d1", DeviceRules(RuleRecord(each) for each in rules), facts, {})
         self.told: list[Told] = []
         self.levels: dict[str, int] = {}
         self.take(self.monitor.look(NOW))
@@ -102,9 +102,9 @@ class Run:
         """As after a restart: states come from what was kept, compiled rules and memory are new."""
         kept = {name: msgspec.msgpack.encode(state) for name, state in self.monitor.states.items()}
         states = {name: msgspec.msgpack.decode(state, type=RuleState) for name, state in kept.items()}
-        book = RuleBook(RuleRecord(CompiledRule(each.rule)) for each in self.rules)
+        book = DeviceRules(RuleRecord(CompiledRule(each.rule)) for each in self.rules)
         moments = {each.id: self.monitor.moment_of(each) for each in self.rules}
-        self.monitor = DeviceMonitor("d1", book, self.monitor.facts, {})
+        self.monitor = DeviceEvaluator("d1", book, self.monitor.facts, {})
         self.monitor.take_over(book, states, moments)
 
     def take(self, decisions: Sequence[Any]) -> None:

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from tests.rules.making import HOUR, MINUTE, NOW, SECOND, rule
 from tests.rules.test_laws import bodies_of
-from thingstead.rules.book import RuleBook, RuleRecord
 from thingstead.rules.decision import Decision
+from thingstead.rules.device_rules import DeviceRules, RuleRecord
+from thingstead.rules.evaluator import DeviceEvaluator
 from thingstead.rules.facts import Facts
-from thingstead.rules.monitor import DeviceMonitor
 from thingstead.rules.rule import CompiledRule
 
 HORIZON = 5 * HOUR  # both have looked at everything up to here
@@ -53,7 +53,7 @@ class Watch:
 
     def __init__(self, rules: list[CompiledRule]) -> None:
         self.told: dict[str, list[tuple[int, int]]] = {each.id: [] for each in rules}
-        self.monitor = DeviceMonitor("d1", RuleBook(RuleRecord(each) for each in rules), Facts(NOW), {})
+        self.monitor = DeviceEvaluator("d1", DeviceRules(RuleRecord(each) for each in rules), Facts(NOW), {})
 
     def take(self, decisions: Any) -> None:
         decision: Decision

@@ -12,8 +12,8 @@ from thingstead.model import ids
 from thingstead.model.device import Device
 from thingstead.model.device_type import DeviceType, Functions
 from thingstead.model.project import Administrator, Application, Project
-from thingstead.services.alarms.evaluations import AlarmWatches
-from thingstead.services.alarms.scheduler import AlarmEngine
+from thingstead.services.alarms.evaluations import AlarmEvaluations
+from thingstead.services.alarms.scheduler import AlarmScheduler
 from thingstead.services.commands.control import ControlService
 from thingstead.services.ingest.ingest import IngestService
 from thingstead.services.ingest.streams import StreamService
@@ -35,8 +35,8 @@ class Workshop:
         self.store = store
         self.bus = bus
         self.clock = clock
-        self.watches = AlarmWatches(store, bus, clock)
-        self.alarm_engine = AlarmEngine(store, bus, clock, self.watches)
+        self.watches = AlarmEvaluations(store, bus, clock)
+        self.alarm_engine = AlarmScheduler(store, bus, clock, self.watches)
         self.ingest = IngestService(store, bus, clock, self.watches)
         self.logs = DeviceLogService(store, clock)
         self.control = ControlService(store, bus, clock, self.ingest, self.logs)

@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 
 from thingstead.clock import ManualClock
 from thingstead.services.shared import rate_limit as module
-from thingstead.services.shared.rate_limit import Rations
+from thingstead.services.shared.rate_limit import TokenBuckets
 
 
 def test_a_few_are_allowed_at_once_and_then_one_at_intervals_which_tells_of_the_others() -> None:
     clock = ManualClock()
-    rations = Rations(clock, 2, 10)
+    rations = TokenBuckets(clock, 2, 10)
     assert [rations.take("a") for _ in range(5)] == [0, 0, None, None, None]
     clock.advance(9_999)
     assert rations.take("a") is None
@@ -20,7 +20,7 @@ def test_a_few_are_allowed_at_once_and_then_one_at_intervals_which_tells_of_the_
 
 
 def test_what_was_given_back_is_allowed_again_and_told_of() -> None:
-    rations = Rations(ManualClock(), 1, 10)
+    rations = TokenBuckets(ManualClock(), 1, 10)
     suppressed = rations.take("a")
     assert suppressed == 0
     rations.give_back("a", suppressed)
@@ -30,7 +30,7 @@ def test_what_was_given_back_is_allowed_again_and_told_of() -> None:
 @given(st.lists(st.integers(0, 30_000), max_size=50))
 def test_every_one_is_allowed_or_told_of_and_no_more_than_the_ration(pauses_ms: list[int]) -> None:
     clock = ManualClock()
-    rations = Rations(clock, 3, 10)
+    rations = TokenBuckets(clock, 3, 10)
     taken = []
     for pause_ms in pauses_ms:
         clock.advance(pause_ms)
@@ -44,7 +44,7 @@ def test_every_one_is_allowed_or_told_of_and_no_more_than_the_ration(pauses_ms: 
 
 
 def test_only_so_many_keys_are_remembered() -> None:
-    rations = Rations(ManualClock(), 1, 10)
+    rations = TokenBuckets(ManualClock(), 1, 10)
     for key in range(module.KEYS_LIMIT + 1):
         rations.take(key)
     assert rations.take(0) == 0  # forgotten

@@ -23,7 +23,7 @@ async def test_producers_are_held_back_while_much_waits_and_released_after(tmp_p
         commit = history.append(Report(1, ts, 1, {"x": ts}))
     assert history.congested
     relieved: list[bool] = []
-    history.on_relief(lambda: relieved.append(history.congested))
+    history.when_room(lambda: relieved.append(history.congested))
     await committed(commit)
     await committed(history.append(Report(1, 11, 1, {"x": 1})))
     assert relieved == [False]
@@ -43,7 +43,7 @@ async def test_producers_held_back_by_unpacked_points_are_released_by_packing_al
     await committed(commit)
     assert bool(history.congested) is True  # bool: mypy would take the value for final
     relieved = asyncio.Event()
-    history.on_relief(relieved.set)
+    history.when_room(relieved.set)
     history.packer.compactor.lock.release()
     await asyncio.wait_for(relieved.wait(), 10)
     assert bool(history.congested) is False
@@ -69,5 +69,5 @@ async def test_devices_that_fill_their_blocks_at_the_same_time_hold_nobody_back(
         await bench.report(20_000, x=0)
         await history.packer.pack()
         assert (before, history.congested) == (False, True)
-        history.on_relief(relieved.set)
+        history.when_room(relieved.set)
     await asyncio.wait_for(relieved.wait(), 10)

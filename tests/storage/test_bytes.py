@@ -102,7 +102,7 @@ async def test_bytes_start_a_packing_and_hold_producers_back(bench: Bench, monke
         for ts in range(6):
             await bench.report(ts, number=1 + ts % 2, a=text(40_000))
         assert bench.history.congested
-        bench.history.on_relief(relieved.set)
+        bench.history.when_room(relieved.set)
     await asyncio.wait_for(relieved.wait(), 10)  # without anything more that comes
     assert bool(bench.history.congested) is False  # bool: mypy would take the value for final
 
@@ -141,9 +141,9 @@ async def test_a_device_over_its_share_holds_back_its_own_producers_alone(
         await bench.history.packer.pack()
         assert [bench.history.crowded(number) for number in (1, 2, 3)] == [True, False, False]
         assert not bench.history.congested
-        bench.history.on_relief(relieved.set, 1)
+        bench.history.when_room(relieved.set, 1)
         other = asyncio.Event()
-        bench.history.on_relief(other.set, 2)
+        bench.history.when_room(other.set, 2)
         await asyncio.wait_for(other.wait(), 10)
         assert not relieved.is_set()
     await asyncio.wait_for(relieved.wait(), 10)
@@ -155,7 +155,7 @@ async def test_bytes_of_a_device_that_wait_for_a_commit_are_a_share_too(bench: B
         commit = bench.history.append(Report(1, n, n, {"a": "x" * 50_000}))
     assert bench.history.crowded(1)
     relieved = asyncio.Event()
-    bench.history.on_relief(relieved.set, 1)
+    bench.history.when_room(relieved.set, 1)
     await committed(commit)
     await asyncio.wait_for(relieved.wait(), 10)
 

@@ -4,22 +4,22 @@ from dataclasses import replace
 
 import structlog
 
-from thingstead.broker.apps.app_plane import AppAccess
-from thingstead.broker.apps.hub import AppHub
+from thingstead.broker.apps.app_handler import AppAccess
+from thingstead.broker.apps.fanout import AppFanout
 from thingstead.broker.connection.client import Client
+from thingstead.broker.connection.listener_context import ListenerContext
 from thingstead.broker.connection.queue_bounds import QueueBounds
-from thingstead.broker.connection.surroundings import Surroundings
 from thingstead.broker.devices.access import DeviceAccess, DeviceLogIn
-from thingstead.broker.devices.hub import Hub
+from thingstead.broker.devices.router import DeviceRouter
 from thingstead.broker.devices.sessions import DeviceSessions
 from thingstead.broker.net.admission import Arrival, Arrivals
 from thingstead.broker.net.clients import Clients
 from thingstead.broker.net.counters import AppCounters, Counters
 from thingstead.broker.net.deadlines import Deadlines
-from thingstead.broker.net.keep_alive import Silences
+from thingstead.broker.net.idle_timers import IdleTimers
 from thingstead.broker.net.listening import Listening, Port, listen
-from thingstead.broker.net.refused_connections import TurnedAway
-from thingstead.broker.net.tasks import Tasks, Turns
+from thingstead.broker.net.refused_connections import RefusedConnections
+from thingstead.broker.net.tasks import TaskLimiter, Tasks
 from thingstead.broker.net.websocket import Registry, WebSocketConnection
 from thingstead.broker.open_port.open_port import OpenPort
 from thingstead.broker.sessions.restored import Restored, cut
@@ -34,7 +34,7 @@ log = structlog.get_logger("thingstead.broker")
 STOP_TIMEOUT_S = 5.0  # for clients to read their last packets, and for their sessions to end
 
 
-class Gateway:
+class MqttBroker:
     """Devices and subscribers over MQTT, devices over raw TCP. :meth:`stop` ends everything that it listens on."""
 
     def __init__(self, platform: Platform, bus: Bus, clock: Clock, config: Config) -> None:
@@ -46,11 +46,11 @@ class Gateway:
         self.device_sessions = DeviceSessions(
             platform.mqtt_sessions, bus, clock, config.mqtt, self.counters, self.deadlines, bounds
         )
-        self._hub = Hub(bus, clock, platform.sub_devices, self.device_sessions.push)
+        self._hub = DeviceRouter(bus, clock, platform.sub_devices, self.device_sessions.push)
         self._tasks = Tasks()
-        log_ins, ends = Turns(self._tasks), Turns(self._tasks)
-        self._silences = Silences()
-        self.turned_away = TurnedAway(clock)
+        log_ins, ends = TaskLimiter(self._tasks), TaskLimiter(self._tasks)
+        self._silences = IdleTimers()
+        self.turned_away = RefusedConnections(clock)
         self.arrivals = Arrivals(clock, self.turned_away)
         self.entrance = self.arrivals.entrance("MQTT", config.mqtt.max_connections)
         self.tcp_entrance = self.arrivals.entrance("TCP", config.tcp.max_connections)
@@ -58,7 +58,7 @@ class Gateway:
         self._tcp_clients: Clients[TcpClient] = Clients()
         log_in = DeviceLogIn(platform, self._hub, clock)
         listened = platform.ingest.listened
-        self._app_hub = AppHub(bus, clock, platform.subscriptions, self.app_counters, self._tasks, listened)
+        self._app_hub = AppFanout(bus, clock, platform.subscriptions, self.app_counters, self._tasks, listened)
         self._access = AppAccess(
             DeviceAccess(log_in, self.device_sessions, config.mqtt),
             platform.subscriptions,
@@ -71,7 +71,7 @@ class Gateway:
         self._mqtt_sessions = platform.mqtt_sessions
         self._loaded = False
         self._ports: list[Listening] = []
-        self._surroundings = Surroundings(
+        self._surroundings = ListenerContext(
             settings=config.mqtt,
             bounds=bounds,
             access=self._access,

@@ -8,7 +8,7 @@ import click
 from thingstead.cli.options import config_option, load_config
 from thingstead.clock import SystemClock
 from thingstead.config import dump
-from thingstead.server.doors import check_certificates
+from thingstead.server.listeners import check_certificates
 
 
 @click.command("check-config")

@@ -5,7 +5,7 @@ dotted (``mqtt.keep_alive_max_s``): a table of the TOML file, then the key. The 
 its name in capitals with ``_`` for the dot (``THINGSTEAD_MQTT_KEEP_ALIVE_MAX_S``).
 """
 
-from thingstead.config.listeners import Door, Listener
+from thingstead.config.listeners import Listener, ListenerSpec
 from thingstead.config.loading import CONFIG_VARIABLE, dump, load
 from thingstead.config.settings import (
     AccountSettings,
@@ -25,8 +25,8 @@ __all__ = [
     "ApiSettings",
     "AppSettings",
     "Config",
-    "Door",
     "Listener",
+    "ListenerSpec",
     "MqttSettings",
     "NotifySettings",
     "Setting",

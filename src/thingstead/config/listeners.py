@@ -23,7 +23,7 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.kind.endswith("s")
 
 
-class Door(NamedTuple):
+class ListenerSpec(NamedTuple):
     """A port to be opened, with everything that its setting leaves to others filled in."""
 
     setting: str  # which asks for it, for messages

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 import msgspec
 from msgspec import Meta
 
-from thingstead.config.listeners import Door, Listener
+from thingstead.config.listeners import Listener, ListenerSpec
 from thingstead.config.settings import (
     AccountSettings,
     ApiSettings,
@@ -112,23 +112,25 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.data_dir)
 
     @property
-    def doors(self) -> list[Door]:
+    def doors(self) -> list[ListenerSpec]:
         """Every port to be opened, those of the plain settings first."""
         doors = [
-            Door("http_port", self._filled(Listener(kind="http", port=self.http_port))),
-            Door("mqtt_port", self._filled(Listener(kind="mqtt", port=self.mqtt_port))),
+            ListenerSpec("http_port", self._filled(Listener(kind="http", port=self.http_port))),
+            ListenerSpec("mqtt_port", self._filled(Listener(kind="mqtt", port=self.mqtt_port))),
         ]
         if self.tcp_port != "off":
             port = TCP_PORT if self.tcp_port == "auto" else self.tcp_port
-            doors.append(Door("tcp_port", self._filled(Listener(kind="tcp", port=port)), self.tcp_port == "auto"))
+            doors.append(
+                ListenerSpec("tcp_port", self._filled(Listener(kind="tcp", port=port)), self.tcp_port == "auto")
+            )
         if self.mqtts_port != "off":
-            doors.append(Door("mqtts_port", self._filled(Listener(kind="mqtts", port=self.mqtts_port))))
+            doors.append(ListenerSpec("mqtts_port", self._filled(Listener(kind="mqtts", port=self.mqtts_port))))
         if self.https_port != "off":
-            doors.append(Door("https_port", self._filled(Listener(kind="https", port=self.https_port))))
+            doors.append(ListenerSpec("https_port", self._filled(Listener(kind="https", port=self.https_port))))
         if self.open_mqtt_port != "off":
             open_port = Listener(kind="open", port=self.open_mqtt_port, host=LOOPBACK)
-            doors.append(Door("open_mqtt_port", open_port))
-        more = (Door(f"listeners[{index}]", self._filled(each)) for index, each in enumerate(self.listeners))
+            doors.append(ListenerSpec("open_mqtt_port", open_port))
+        more = (ListenerSpec(f"listeners[{index}]", self._filled(each)) for index, each in enumerate(self.listeners))
         return [*doors, *more]
 
     def _filled(self, listener: Listener) -> Listener:

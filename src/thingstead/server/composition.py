@@ -13,7 +13,7 @@ import structlog
 
 from thingstead import __version__
 from thingstead.api.app import create_app
-from thingstead.broker.broker import Gateway
+from thingstead.broker.broker import MqttBroker
 from thingstead.bus.base import Bus
 from thingstead.bus.local import LocalBus
 from thingstead.clock import Clock, SystemClock
@@ -23,10 +23,10 @@ from thingstead.console.pages import ConsolePages
 from thingstead.errors import ConfigError, Conflict, Unavailable
 from thingstead.metrics import HttpRequests, Metrics
 from thingstead.model.health import HealthWarning
-from thingstead.server.doors import Doors
-from thingstead.server.figures import read_figures
 from thingstead.server.folder import DataFolder
 from thingstead.server.http import HttpListener
+from thingstead.server.listeners import Listeners
+from thingstead.server.metric_sources import read_metric_sources
 from thingstead.server.site import site
 from thingstead.services.accounts.accounts import AccountService
 from thingstead.services.accounts.log_ins import LogIns
@@ -34,9 +34,9 @@ from thingstead.services.accounts.passwords import Passwords
 from thingstead.services.accounts.tokens import TokenService
 from thingstead.services.alarms.alarms import AlarmService
 from thingstead.services.alarms.dry_run import AlarmDryRunService
-from thingstead.services.alarms.evaluations import AlarmWatches
+from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.services.alarms.rules import AlarmRuleService
-from thingstead.services.alarms.scheduler import AlarmEngine
+from thingstead.services.alarms.scheduler import AlarmScheduler
 from thingstead.services.alarms.trace import AlarmTraceService
 from thingstead.services.commands.control import ControlService
 from thingstead.services.commands.synchronous import SynchronousCommandService
@@ -77,9 +77,9 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
     account = config.account
     passwords = Passwords(memory_kib=account.password_hash_memory_kib, passes=account.password_hash_passes)
     devices = DeviceService(store, bus, clock, active_within_ms=config.active_window_s * 1000)
-    watches = AlarmWatches(store, bus, clock)
+    watches = AlarmEvaluations(store, bus, clock)
     dispatcher = NotifyDispatcher(store, bus, clock, config.notify)
-    engine = AlarmEngine(store, bus, clock, watches)
+    engine = AlarmScheduler(store, bus, clock, watches)
     rules = AlarmRuleService(store, bus, clock, watches)
     daily = config.storage.project_daily_max_bytes
     ingest = IngestService(store, bus, clock, watches, DailyQuota(clock, daily) if daily else None)
@@ -199,7 +199,9 @@ class Server:
         ports: the TCP ports that are open, by the setting that asks for them.
     """
 
-    def __init__(self, platform: Platform, credentials: Credentials | None, http: HttpListener, doors: Doors) -> None:
+    def __init__(
+        self, platform: Platform, credentials: Credentials | None, http: HttpListener, doors: Listeners
+    ) -> None:
         self.platform = platform
         self.credentials = credentials
         self._http = http
@@ -250,7 +252,7 @@ async def open_server(
     begun_s = clock.monotonic_s()
     folder = DataFolder(config.data_path)
     async with AsyncExitStack() as stack:
-        doors = Doors(config, clock)
+        doors = Listeners(config, clock)
         stack.callback(doors.close)
         credentials, undo = None, ExitStack()
         if not folder.initialized:
@@ -274,7 +276,7 @@ async def open_server(
         await platform.alarms.engine.start()
         platform.clock_watch.start(await store.history.newest_uplink())
         platform.notify.dispatcher.start()
-        gateway = Gateway(platform, bus, clock, config)
+        gateway = MqttBroker(platform, bus, clock, config)
         stack.push_async_callback(_within, "mqtt", gateway.stop)
         for port in doors.of("mqtt", "mqtts"):
             await gateway.listen(port)
@@ -283,7 +285,7 @@ async def open_server(
         for port in doors.of("tcp", "tcps"):
             await gateway.listen_tcp(port)
         metrics = Metrics()
-        read_figures(metrics, store, platform, gateway)
+        read_metric_sources(metrics, store, platform, gateway)
 
         # Last of all: GET /healthz answers when everything else is there.
         def warnings() -> list[HealthWarning]:

@@ -13,7 +13,7 @@ from thingstead.broker.net.listening import Port, listen
 from thingstead.clock import SystemClock
 from thingstead.config import ApiSettings
 from thingstead.model.addresses import TrustedProxies
-from thingstead.server.http_protocol import BoundedProtocol, MakeWebSocket, Surroundings
+from thingstead.server.http_protocol import BoundedProtocol, HttpContext, MakeWebSocket
 
 GRACE_S = 5  # how long requests under way may take when the server stops
 
@@ -21,7 +21,7 @@ GRACE_S = 5  # how long requests under way may take when the server stops
 class _EmbeddedServer(uvicorn.Server):
     """A uvicorn server on our own ports, that leaves the signals alone and tells when it listens."""
 
-    def __init__(self, config: uvicorn.Config, ports: Sequence[Port], entrance: Entrance, around: Surroundings) -> None:
+    def __init__(self, config: uvicorn.Config, ports: Sequence[Port], entrance: Entrance, around: HttpContext) -> None:
         super().__init__(config)
         self._ports = ports
         self._entrance = entrance
@@ -66,7 +66,7 @@ class HttpListener:
         self._ports = ports
         proxies = TrustedProxies(settings.trusted_proxies)
         arrivals = arrivals or Arrivals(SystemClock())
-        self._around = Surroundings(settings.head_timeout_s, make_websocket, proxies, settings.keep_alive_timeout_s)
+        self._around = HttpContext(settings.head_timeout_s, make_websocket, proxies, settings.keep_alive_timeout_s)
         self.entrance = arrivals.entrance("HTTP", settings.max_connections, proxies, self._close_idle)
         self._server = _EmbeddedServer(
             uvicorn.Config(

@@ -40,7 +40,7 @@ _BEGINNINGS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n")  # of a request line
 
 
 @dataclass(slots=True)
-class Surroundings:
+class HttpContext:
     """What the connections of one listener share.
 
     Attributes:
@@ -101,7 +101,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     def __init__(
-        self, config: uvicorn.Config, server_state: ServerState, around: Surroundings, arrival: Arrival
+        self, config: uvicorn.Config, server_state: ServerState, around: HttpContext, arrival: Arrival
     ) -> None:
         super().__init__(config, server_state, {})
         self._around = around

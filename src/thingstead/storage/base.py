@@ -61,11 +61,11 @@ __all__ = [
     "RangeStore",
     "RetentionStore",
     "Store",
-    "StoreFigures",
+    "StoreStats",
 ]
 
 
-class StoreFigures(NamedTuple):
+class StoreStats(NamedTuple):
     """What a store counts, since it was opened."""
 
     points: int  # written to history
@@ -122,7 +122,7 @@ class Store(Protocol):
     @property
     def mqtt_sessions(self) -> MqttSessionStore: ...
 
-    def figures(self) -> StoreFigures:
+    def figures(self) -> StoreStats:
         """For ``/metrics``."""
         ...
 

@@ -67,7 +67,7 @@ class HistoryStore(Protocol):
         stop reading from their peers; those of others need not."""
         ...
 
-    def on_relief(self, callback: Callable[[], None], device_number: int | None = None) -> None:
+    def when_room(self, callback: Callable[[], None], device_number: int | None = None) -> None:
         """Calls back once, on the event loop, when the store is no longer congested, and of the device, if one is
         named, no more than its share waits."""
         ...

@@ -9,14 +9,14 @@ from tests.services.alarms.sending import Sender
 from tests.services.conftest import NOW
 from tests.services.receivers import HttpReceiver
 from thingstead.model.device import Device
-from thingstead.services.alarms.device import DeviceWatch
+from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.invalidation import handle_each
 
 
 def failing_for(device: Device) -> Callable[..., Awaitable[list[str]]]:
-    load = DeviceWatch.load
+    load = DeviceAlarms.load
 
-    async def fail(self: DeviceWatch, *args: object) -> list[str]:
+    async def fail(self: DeviceAlarms, *args: object) -> list[str]:
         if self.device.id == device.id:
             raise RuntimeError("as a mistake of ours would have it")
         return await load(self, *args)  # type: ignore[arg-type]
@@ -28,7 +28,7 @@ async def test_a_device_that_cannot_be_read_keeps_no_other_from_being_watched(
     plant: Plant, device: Device, type_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = await plant.workshop.add_device(type_id=type_id)
-    monkeypatch.setattr(DeviceWatch, "load", failing_for(device))
+    monkeypatch.setattr(DeviceAlarms, "load", failing_for(device))
     await plant.add_rule({"no_data_ms": MINUTE}, type=type_id)
     await plant.wait(MINUTE)
     assert [(log.device_id, log.ts) for log in await plant.logs()] == [(other.id, NOW + MINUTE)]

@@ -11,7 +11,7 @@ from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.fields import Identifier
 from thingstead.errors import InvalidInput, TooManyRequests
 from thingstead.model import limits
-from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.ingest.streams import MAX_DATA_BYTES
 from thingstead.services.shared.commits import committed
@@ -81,7 +81,7 @@ async def read_attributes(call: Call) -> Values:
     return Values(attributes=await call.platform.history.current_values(call.device, call.query.names()))
 
 
-async def _settle(call: Call, topic: str, take: Callable[[DeviceLink, bytes], Outcome]) -> bytes:
+async def _settle(call: Call, topic: str, take: Callable[[DeviceContext, bytes], Outcome]) -> bytes:
     """Hands the body in, and answers when it is on disk. Refused parts are noted under ``topic``."""
     ingest = call.platform.ingest
     await ingest.await_room(call.device.number)

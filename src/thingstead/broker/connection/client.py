@@ -7,12 +7,12 @@ import structlog
 
 from thingstead.broker.connection import handshake
 from thingstead.broker.connection.delivery import Delivery
-from thingstead.broker.connection.jobs import Job, Jobs
-from thingstead.broker.connection.plane import Granted, Plane
-from thingstead.broker.connection.surroundings import Surroundings
+from thingstead.broker.connection.handler import ConnectionHandler, Granted
+from thingstead.broker.connection.job_queue import Job, JobQueue
+from thingstead.broker.connection.listener_context import ListenerContext
 from thingstead.broker.connection.uplink import Uplink
 from thingstead.broker.net.admission import Arrival
-from thingstead.broker.net.keep_alive import GRACE, SilenceTimer
+from thingstead.broker.net.idle_timers import GRACE, IdleTimer
 from thingstead.broker.net.reachability import give_up_after
 from thingstead.broker.net.stream import Stream
 from thingstead.errors import ThingsteadError, Unavailable
@@ -61,11 +61,11 @@ class Client(Stream):
         "delivery",
     )
 
-    _plane: Plane
-    _terms: handshake.Terms
+    _plane: ConnectionHandler
+    _terms: handshake.ConnectionLimits
     delivery: Delivery
 
-    def __init__(self, around: Surroundings, arrival: Arrival | None = None) -> None:
+    def __init__(self, around: ListenerContext, arrival: Arrival | None = None) -> None:
         super().__init__(around.settings.send_buffer_max_bytes, arrival, around.bounds.unread)
         self._around = around
         self._waiting_max = min(around.settings.receive_maximum, WAITING_MAX)
@@ -73,11 +73,11 @@ class Client(Stream):
             around.settings.max_packet_size_bytes, max_connect_size_bytes=around.settings.max_connect_size_bytes
         )
         self._incomplete = Part(around.bounds.incomplete)  # of the packet that has begun
-        self._timer = SilenceTimer(around.silences, self)
-        self._packet_timer: SilenceTimer | None = None  # made for the first packet that comes in pieces
+        self._timer = IdleTimer(around.silences, self)
+        self._packet_timer: IdleTimer | None = None  # made for the first packet that comes in pieces
         self._connect: Connect | None = None  # while it is admitted
         self._uplink: Uplink | None = None  # None until admitted
-        self._jobs: Jobs | None = None
+        self._jobs: JobQueue | None = None
         self._read_bytes = 0  # by the client, when the timer of the keep alive last rang
         self.counters = around.counters
 
@@ -123,13 +123,13 @@ class Client(Stream):
         if self._uplink is None or self.closing:
             return
         if self._packet_timer is None:
-            self._packet_timer = SilenceTimer(self._around.silences, self)
+            self._packet_timer = IdleTimer(self._around.silences, self)
         if not self._packet_timer.running:
             self._packet_timer.start(self._around.settings.packet_timeout_s)
         elif begun:
             self._packet_timer.heard_at_s = self._loop.time()
 
-    def _rest_is_late(self, timer: SilenceTimer) -> None:
+    def _rest_is_late(self, timer: IdleTimer) -> None:
         if self._decoder.incomplete and self.paused_for(_OURS):
             timer.start(timer.patience_s)
         elif self._decoder.incomplete:
@@ -194,7 +194,7 @@ class Client(Stream):
         crowded = None if uplink is None else self._plane.crowded
         if (crowded is not None or relief.congested) and not self.paused_for(_CONGESTED):
             self.pause(_CONGESTED)
-            relief.on_relief(lambda: self.resume(_CONGESTED), crowded)
+            relief.when_room(lambda: self.resume(_CONGESTED), crowded)
         if uplink is not None and uplink.waiting > self._waiting_max:
             self.pause(_UNACKNOWLEDGED)
         if self._jobs is not None and self._jobs.crowded:
@@ -279,7 +279,7 @@ class Client(Stream):
     async def _ended(self) -> None:
         await self._plane.closed(self.reason)
 
-    def _begin(self, connect: Connect, plane: Plane, terms: handshake.Terms) -> None:
+    def _begin(self, connect: Connect, plane: ConnectionHandler, terms: handshake.ConnectionLimits) -> None:
         self._plane = plane
         self._arrival.proved()
         self._uplink = Uplink(plane, connect.version, terms, self)
@@ -315,7 +315,7 @@ class Client(Stream):
     def run(self, job: Job, size_bytes: int = 0) -> None:
         """Runs what must wait for something, one job at a time, in order; dropped when the connection ends."""
         if self._jobs is None:
-            self._jobs = Jobs(self._around.tasks, self._job_done, lambda: self.writable)
+            self._jobs = JobQueue(self._around.tasks, self._job_done, lambda: self.writable)
         self._jobs.add(job, size_bytes)
 
     def _job_done(self) -> None:
@@ -349,7 +349,7 @@ class Client(Stream):
         self.counters.messages_dropped += 1
         super().overflowed()  # a DISCONNECT would not be read either
 
-    def late(self, timer: SilenceTimer) -> None:
+    def late(self, timer: IdleTimer) -> None:
         """Nothing was heard for too long, or a packet has not come to its end."""
         if timer is not self._timer:
             self._rest_is_late(timer)

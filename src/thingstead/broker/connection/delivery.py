@@ -6,8 +6,8 @@ from math import inf
 
 import structlog
 
-from thingstead.broker.connection.delivery_parties import Feed, Link, Owner, Traced
-from thingstead.broker.connection.handshake import Terms
+from thingstead.broker.connection.delivery_parties import DeliveryObserver, Link, Owner, RetainedBacklog
+from thingstead.broker.connection.handshake import ConnectionLimits
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.counters import Counters
 from thingstead.errors import Unavailable
@@ -56,7 +56,7 @@ class Delivery:
         link: Link,
         counters: Counters,
         version: ProtocolVersion,
-        terms: Terms,
+        terms: ConnectionLimits,
         now_s: Callable[[], float],
         bounds: QueueBounds,
     ) -> None:
@@ -72,7 +72,7 @@ class Delivery:
         self._now_s = now_s
         self._outbound: Outbound | None = None  # made for the first message above QoS 0: most clients see none
         self._owner: Owner | None = None
-        self._feed: deque[Feed] | None = None  # as above
+        self._feed: deque[RetainedBacklog] | None = None  # as above
 
     @property
     def keeps_up(self) -> bool:
@@ -81,7 +81,7 @@ class Delivery:
 
     # One message for one client
 
-    def send(self, publish: Publish, traced: Traced | None = None) -> None:
+    def send(self, publish: Publish, traced: DeliveryObserver | None = None) -> None:
         """Sends a message now or when its turn comes, or drops it."""
         if publish.qos:
             self._offer(publish, traced)
@@ -99,7 +99,7 @@ class Delivery:
             traced.sent()
             traced.settled(ReasonCode.SUCCESS)
 
-    def _offer(self, publish: Publish, traced: Traced | None) -> None:
+    def _offer(self, publish: Publish, traced: DeliveryObserver | None) -> None:
         message = Message(publish, self._now_s())
         if message.encode(publish.qos, False, () if self.with_properties else None, 0.0).size > self._max_size_bytes:
             self._drop(traced, TOO_LARGE)
@@ -116,7 +116,7 @@ class Delivery:
             return None
         return data
 
-    def _drop(self, traced: Traced | None, reason: str) -> None:
+    def _drop(self, traced: DeliveryObserver | None, reason: str) -> None:
         self._counters.messages_dropped += 1
         if traced is not None:
             traced.dropped(reason)
@@ -147,7 +147,7 @@ class Delivery:
         """Subscriptions whose retained messages have not all been sent."""
         return len(self._feed or ())
 
-    def feed(self, feed: Feed) -> None:
+    def feed(self, feed: RetainedBacklog) -> None:
         """Sends messages as the client reads them, behind what is queued."""
         if self._feed is None:
             self._feed = deque()
@@ -203,7 +203,7 @@ class Delivery:
                 link.soon(self.pump)
                 return
 
-    def _take_fed(self, feeds: deque[Feed]) -> int:
+    def _take_fed(self, feeds: deque[RetainedBacklog]) -> int:
         """How many messages were looked at: those up to the first that needs the window, or a batch."""
         written_bytes = 0
         for looked_at in range(1, BATCH + 1):

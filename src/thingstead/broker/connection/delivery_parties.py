@@ -9,7 +9,7 @@ from thingstead.mqtt.outbound import Entry
 from thingstead.mqtt.reasons import ReasonCode
 
 
-class Traced(Protocol):
+class DeliveryObserver(Protocol):
     """Whoever wants to know how far a message came."""
 
     def sent(self) -> None:
@@ -49,7 +49,7 @@ class Owner(Protocol):
         ...
 
 
-class Feed(NamedTuple):
+class RetainedBacklog(NamedTuple):
     """Retained messages for a new subscription, which wait outside of the queue until the client reads."""
 
     messages: Iterator[Message]

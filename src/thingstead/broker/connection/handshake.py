@@ -19,7 +19,7 @@ REASON_CHARACTERS = 512  # of the reason string of an acknowledgement
 NEVER = 0xFFFF_FFFF  # a session expiry interval that never ends (3.1.2.11.2)
 
 
-class Terms(NamedTuple):
+class ConnectionLimits(NamedTuple):
     """What a connection was agreed on."""
 
     keep_alive_s: int  # 0: none
@@ -30,7 +30,7 @@ class Terms(NamedTuple):
     explains: bool = False  # acknowledgements may carry a reason string [MQTT-3.1.2-29]
 
 
-class Accepted(NamedTuple):
+class SessionGrant(NamedTuple):
     """What a session was begun as."""
 
     session_present: bool = False  # there was one to go on with
@@ -38,7 +38,7 @@ class Accepted(NamedTuple):
     client_id: str = ""  # that it was given, where it had none
 
 
-NO_SESSION = Accepted()
+NO_SESSION = SessionGrant()
 
 
 def check(connect: Connect) -> None:
@@ -48,11 +48,11 @@ def check(connect: Connect) -> None:
         raise MqttError(ReasonCode.BAD_AUTHENTICATION_METHOD, "no authentication method is supported")
 
 
-def agree(connect: Connect, settings: MqttSettings) -> Terms:
+def agree(connect: Connect, settings: MqttSettings) -> ConnectionLimits:
     """The terms of a CONNECT. Before 5.0 there is no way to tell the client of ours; it keeps to what it said."""
     if connect.version is not V5:
-        return Terms(connect.keep_alive, MAX_PACKET_ID, settings.in_flight_max, NO_LIMIT, 0)
-    return Terms(
+        return ConnectionLimits(connect.keep_alive, MAX_PACKET_ID, settings.in_flight_max, NO_LIMIT, 0)
+    return ConnectionLimits(
         # [MQTT-3.1.2-21] The server's keep alive counts where it sends one.
         min(connect.keep_alive or settings.keep_alive_max_s, settings.keep_alive_max_s),
         settings.receive_maximum,
@@ -73,7 +73,7 @@ def session_expiry_s(connect: Connect, settings: MqttSettings) -> int:
     return int(min(wanted_s, settings.session_expiry_max_s))
 
 
-def accepted(connect: Connect, terms: Terms, settings: MqttSettings, session: Accepted) -> bytes:
+def accepted(connect: Connect, terms: ConnectionLimits, settings: MqttSettings, session: SessionGrant) -> bytes:
     """The CONNACK that admits a client."""
     if connect.version is not V5:
         return Connack(session.session_present).serialize(connect.version)
@@ -136,7 +136,7 @@ def refused(version: ProtocolVersion | None, reason_code: ReasonCode, reason: st
 
 
 def explained(
-    kind: type[Puback] | type[Pubrec], packet_id: int, reason_code: ReasonCode, reason: str, terms: Terms
+    kind: type[Puback] | type[Pubrec], packet_id: int, reason_code: ReasonCode, reason: str, terms: ConnectionLimits
 ) -> bytes:
     """A PUBACK or PUBREC of 5.0, with the reason where the client can take it [MQTT-3.4.2-2, MQTT-3.5.2-2]."""
     if reason and terms.explains:
@@ -147,7 +147,7 @@ def explained(
     return kind(packet_id, reason_code).serialize(V5)
 
 
-def goodbye(reason_code: ReasonCode, reason: str, terms: Terms) -> bytes:
+def goodbye(reason_code: ReasonCode, reason: str, terms: ConnectionLimits) -> bytes:
     """The DISCONNECT of a server, which 5.0 alone has; the reason where the client can take it [MQTT-3.14.2-3]."""
     explained = Disconnect(reason_code, {Property.REASON_STRING: reason}).serialize(V5)
     if len(explained) <= terms.their_max_packet_size_bytes:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from thingstead.broker.connection.acknowledgements import Acknowledgements, Pending
-from thingstead.broker.connection.handshake import TOPIC_ALIAS_MAXIMUM, Terms, explained
-from thingstead.broker.connection.plane import Plane
+from thingstead.broker.connection.handler import ConnectionHandler
+from thingstead.broker.connection.handshake import TOPIC_ALIAS_MAXIMUM, ConnectionLimits, explained
 from thingstead.broker.net.counters import Counters
 from thingstead.errors import Unavailable
 from thingstead.model import device_answers
@@ -40,7 +40,9 @@ class Uplink:
 
     __slots__ = ("_acknowledgements", "_aliases", "_counters", "_inbound", "_owner", "_plane", "_terms", "_version")
 
-    def __init__(self, plane: Plane, version: ProtocolVersion, terms: Terms, owner: Owner) -> None:
+    def __init__(
+        self, plane: ConnectionHandler, version: ProtocolVersion, terms: ConnectionLimits, owner: Owner
+    ) -> None:
         self._plane = plane
         self._version = version
         self._terms = terms

@@ -5,18 +5,18 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
 from thingstead.broker.connection.acknowledgements import committed
-from thingstead.broker.connection.plane import Connection
-from thingstead.broker.devices.device_plane import DevicePlane
-from thingstead.broker.devices.gateway_plane import GatewayPlane
-from thingstead.broker.devices.hub import Downlink, Held, Hub, LiveSession
-from thingstead.broker.devices.occupancy import Occupancy
+from thingstead.broker.connection.handler import Connection
+from thingstead.broker.devices.device_handler import DeviceHandler
+from thingstead.broker.devices.gateway_handler import GatewayHandler
+from thingstead.broker.devices.router import DeviceRouter, Downlink, Held, LiveSession
+from thingstead.broker.devices.session_holder import SessionHolder
 from thingstead.broker.devices.sessions import DeviceSessions
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 from thingstead.model.addresses import host_of
 from thingstead.model.device import Device, DeviceSession
 from thingstead.mqtt.connection_packets import Connect
-from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.platform import Platform
 from thingstead.services.registry.new_device import GATEWAY
 
@@ -38,7 +38,7 @@ class Admission:
 
     __slots__ = ("_log_in", "_session", "link")
 
-    def __init__(self, link: DeviceLink, session: LiveSession, log_in: "DeviceLogIn") -> None:
+    def __init__(self, link: DeviceContext, session: LiveSession, log_in: "DeviceLogIn") -> None:
         self.link = link
         self._session = session
         self._log_in = log_in
@@ -55,7 +55,7 @@ class Admission:
 class DeviceLogIn:
     """Logs devices in, on whatever protocol."""
 
-    def __init__(self, platform: Platform, hub: Hub, clock: Clock) -> None:
+    def __init__(self, platform: Platform, hub: DeviceRouter, clock: Clock) -> None:
         self.platform = platform
         self._hub = hub
         self._clock = clock
@@ -67,7 +67,7 @@ class DeviceLogIn:
         protocol: str,
         client_id: str,
         make: Callable[[Admission], Awaitable[D]],
-        check: Callable[[DeviceLink], None] = lambda _: None,
+        check: Callable[[DeviceContext], None] = lambda _: None,
     ) -> D:
         """Makes the connection the device's session, and gives what ``make`` makes of it. Where anything raises,
         nothing stays behind.
@@ -119,31 +119,31 @@ class DeviceAccess:
         self._sessions = sessions
         self._settings = settings
 
-    async def admit(self, connect: Connect, connection: Connection) -> DevicePlane:
+    async def admit(self, connect: Connect, connection: Connection) -> DeviceHandler:
         """Raises NotAuthenticated, TooManyRequests, or Unavailable where the session cannot be kept."""
 
-        async def make(admission: Admission) -> DevicePlane:
+        async def make(admission: Admission) -> DeviceHandler:
             return await self._plane(connect, connection, admission)
 
         return await self._log_in.log_in(_certificate(connect), connection, "mqtt", connect.client_id, make)
 
-    async def _plane(self, connect: Connect, connection: Connection, admission: Admission) -> DevicePlane:
+    async def _plane(self, connect: Connect, connection: Connection, admission: Admission) -> DeviceHandler:
         link, end, session_id = admission.link, admission.end, admission.session_id
         platform = self._log_in.platform
         kept = await self._occupy(connect, connection, link.device.id)
         if link.definition.conn_type != GATEWAY:
-            return DevicePlane(connection, link, platform, self._settings, end, kept)
+            return DeviceHandler(connection, link, platform, self._settings, end, kept)
         try:
             gateway = await platform.sub_devices.open(link.device, session_id, connection.remote_address)
         except BaseException:
             if kept is not None:
                 kept.end("the log-in failed")
             raise
-        return GatewayPlane(connection, link, platform, self._settings, end, gateway, kept)
+        return GatewayHandler(connection, link, platform, self._settings, end, gateway, kept)
 
-    async def _occupy(self, connect: Connect, connection: Connection, device_id: str) -> Occupancy | None:
+    async def _occupy(self, connect: Connect, connection: Connection, device_id: str) -> SessionHolder | None:
         """The hold on the session that the device asks for. Raises Unavailable where it cannot be kept."""
-        kept = Occupancy(connection, self._sessions)
+        kept = SessionHolder(connection, self._sessions)
         occupied = kept.begin(device_id, connect)
         try:
             if occupied.pending is not None:

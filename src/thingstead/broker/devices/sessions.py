@@ -11,14 +11,14 @@ from typing import NamedTuple
 import structlog
 
 from thingstead.broker.connection.acknowledgements import Pending
-from thingstead.broker.connection.handshake import NO_SESSION, Accepted, assigned_client_id, session_expiry_s
+from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant, assigned_client_id, session_expiry_s
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.devices.subscriptions import Grant, Subscriptions
 from thingstead.broker.net.counters import Counters
 from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.sessions.queues import Queues, Target
 from thingstead.broker.sessions.records import fill, kept_subscription, read_messages, record_of
-from thingstead.broker.sessions.session import Occupant, Options, Session, Subscription, Waiting
+from thingstead.broker.sessions.session import Occupant, Options, QueueSlot, Session, Subscription
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
@@ -43,7 +43,7 @@ PUSH_QOS = 1  # of a push and of data, where the device subscribed with at least
 
 class DeviceSession(Session):
     """A device's session. What it notes beside a message is a Waiting where the message is kept, and for a command
-    whoever wants to know how far it came (:class:`~thingstead.broker.connection.delivery_parties.Traced`)."""
+    whoever wants to know how far it came (:class:`~thingstead.broker.connection.delivery_parties.DeliveryObserver`)."""
 
     __slots__ = ("device_id", "filters")
 
@@ -55,23 +55,23 @@ class DeviceSession(Session):
         self.filters = Subscriptions(settings.max_device_subscriptions)
 
     def sent(self, entry: Entry) -> None:
-        if entry.context is not None and not isinstance(entry.context, Waiting):
+        if entry.context is not None and not isinstance(entry.context, QueueSlot):
             entry.context.sent()
 
     def settled(self, entry: Entry, reason_code: ReasonCode) -> None:
-        if isinstance(entry.context, Waiting):
+        if isinstance(entry.context, QueueSlot):
             super().settled(entry, reason_code)
         elif entry.context is not None:
             entry.context.settled(reason_code)
 
     def dropped(self, entry: Entry, reason: str) -> None:
-        if isinstance(entry.context, Waiting):
+        if isinstance(entry.context, QueueSlot):
             super().dropped(entry, reason)
         elif entry.context is not None:
             entry.context.dropped(reason)
 
     def released(self, entry: Entry) -> Pending | None:
-        return super().released(entry) if isinstance(entry.context, Waiting) else None
+        return super().released(entry) if isinstance(entry.context, QueueSlot) else None
 
     def leave(self, reason: str) -> None:
         """The connection is gone, and with it what is not kept."""
@@ -79,7 +79,7 @@ class DeviceSession(Session):
             self.delivery.give_up()
         self.occupant = self.delivery = None
         for entry in self.outbound.entries():
-            if not isinstance(entry.context, Waiting):
+            if not isinstance(entry.context, QueueSlot):
                 self.outbound.withdraw(entry)
                 self.dropped(entry, reason)
 
@@ -88,7 +88,7 @@ class Occupied(NamedTuple):
     """The session that a connection got; None where it has only its own."""
 
     session: DeviceSession | None
-    accepted: Accepted = NO_SESSION
+    accepted: SessionGrant = NO_SESSION
     pending: Pending | None = None  # the commit that keeps it, or removes the one before
 
 
@@ -151,7 +151,7 @@ class DeviceSessions:
         session.cancel_deadlines()
         session.occupant = occupant
         pending = self.set_expiry(session, expiry_s) or pending
-        return Occupied(session, Accepted(old is not None, expiry_s, client_id), pending)
+        return Occupied(session, SessionGrant(old is not None, expiry_s, client_id), pending)
 
     def refuse(self, occupied: Occupied, occupant: Occupant) -> None:
         """The session could not be kept as the connection asked, which therefore is not admitted."""

@@ -9,12 +9,12 @@ from functools import lru_cache
 import structlog
 
 from thingstead.broker.net.proxy_protocol import Peer
-from thingstead.broker.net.refused_connections import Reason, TurnedAway
+from thingstead.broker.net.refused_connections import Reason, RefusedConnections
 from thingstead.clock import Clock
 from thingstead.model import addresses
 from thingstead.model.addresses import TrustedProxies
 from thingstead.model.health import HealthWarning
-from thingstead.services.shared.rate_limit import Rations
+from thingstead.services.shared.rate_limit import TokenBuckets
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -76,16 +76,18 @@ class Arrivals:
         open: connections now.
     """
 
-    def __init__(self, clock: Clock, turned_away: TurnedAway | None = None, descriptors: int | None = None) -> None:
+    def __init__(
+        self, clock: Clock, turned_away: RefusedConnections | None = None, descriptors: int | None = None
+    ) -> None:
         self._clock = clock
-        self.turned_away = turned_away or TurnedAway(clock)
+        self.turned_away = turned_away or RefusedConnections(clock)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if descriptors is None else descriptors
         self.max_connections = max(1, limit - DESCRIPTORS_RESERVED) if limit >= 0 else 1 << 30
         self.open = 0
         self._ran_out_at_s: float | None = None
         self._failure = ""  # what kept a port from accepting
         self._failed_at_s = 0.0
-        self._rations = Rations(clock, 1, WARNING_S)
+        self._rations = TokenBuckets(clock, 1, WARNING_S)
         self._entrances: list[Entrance] = []
 
     def entrance(

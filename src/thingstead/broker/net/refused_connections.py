@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import structlog
 
 from thingstead.clock import Clock
-from thingstead.services.shared.rate_limit import Rations
+from thingstead.services.shared.rate_limit import TokenBuckets
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -16,7 +16,7 @@ Reason = Literal["limit", "share", "descriptors", "proxy_header", "tls", "protoc
 LOGGED, LOG_INTERVAL_S = 3, 60.0  # of each reason, and then one a minute
 
 
-class TurnedAway:
+class RefusedConnections:
     """The count of one server.
 
     Attributes:
@@ -25,7 +25,7 @@ class TurnedAway:
 
     def __init__(self, clock: Clock) -> None:
         self.counts: dict[Reason, int] = dict.fromkeys(get_args(Reason), 0)
-        self._rations = Rations(clock, LOGGED, LOG_INTERVAL_S)
+        self._rations = TokenBuckets(clock, LOGGED, LOG_INTERVAL_S)
 
     def note(self, reason: Reason, detail: str, remote_address: str = "") -> None:
         """One more; ``detail`` is for people."""

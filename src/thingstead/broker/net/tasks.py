@@ -39,7 +39,7 @@ class Tasks:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-class Turns:
+class TaskLimiter:
     """Work of one kind, some of it at once and the rest in the order in which it came: when a whole fleet connects in
     the same moment, those who wait cost next to nothing. What waits is bounded by the connections.
 

@@ -6,14 +6,14 @@ It is off by default, and listens on this machine only.
 import re
 
 from thingstead.broker.connection.acknowledgements import committed
-from thingstead.broker.connection.handshake import Accepted, assigned_client_id, session_expiry_s
-from thingstead.broker.connection.plane import Connection
+from thingstead.broker.connection.handler import Connection
+from thingstead.broker.connection.handshake import SessionGrant, assigned_client_id, session_expiry_s
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.counters import Counters
 from thingstead.broker.net.deadlines import Deadlines
-from thingstead.broker.open_port.open_plane import OpenPlane
-from thingstead.broker.open_port.sessions import Claim, Sessions
-from thingstead.broker.open_port.space import TopicSpace
+from thingstead.broker.open_port.open_handler import OpenHandler
+from thingstead.broker.open_port.router import MessageRouter
+from thingstead.broker.open_port.sessions import SessionRequest, Sessions
 from thingstead.broker.sessions.session import DelayedWill
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
@@ -46,7 +46,7 @@ class OpenPort:
         self._kept = kept
         self._settings = settings
         self.counters = Counters()
-        self.space = TopicSpace(kept, clock, settings, self.counters, deadlines)
+        self.space = MessageRouter(kept, clock, settings, self.counters, deadlines)
         self.sessions = Sessions(kept, clock, settings, self.space, deadlines, bounds)
 
     def load(self, kept: KeptSessions) -> None:
@@ -54,13 +54,13 @@ class OpenPort:
         self.space.retained.load(kept.retained)
         self.sessions.load(kept)
 
-    async def admit(self, connect: Connect, connection: Connection) -> OpenPlane:
+    async def admit(self, connect: Connect, connection: Connection) -> OpenHandler:
         """Raises MqttError, or Unavailable where the session cannot be kept."""
         if _CONTROL.search(connect.user_name or ""):
             raise MqttError(ReasonCode.MALFORMED_PACKET, "the user name has control characters")
         client_id = _client_id(connect)
         expiry_s = session_expiry_s(connect, self._settings)
-        plane = OpenPlane(
+        plane = OpenHandler(
             connection,
             self.sessions,
             self.space,
@@ -68,9 +68,9 @@ class OpenPort:
             self._settings.max_subscriptions,
             self._settings.session_expiry_max_s,
         )
-        claim = Claim(client_id, connect.clean_start, expiry_s, _will(connect))
+        claim = SessionRequest(client_id, connect.clean_start, expiry_s, _will(connect))
         session, present, pending = self.sessions.begin(claim, plane)
-        plane.occupy(session, Accepted(present, expiry_s, "" if connect.client_id else client_id))
+        plane.occupy(session, SessionGrant(present, expiry_s, "" if connect.client_id else client_id))
         if pending is not None:
             try:
                 await committed(pending, "the session cannot be kept")

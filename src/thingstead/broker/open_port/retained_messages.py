@@ -5,7 +5,7 @@ from math import inf
 
 from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.connection.delivery import Delivery
-from thingstead.broker.connection.delivery_parties import Feed
+from thingstead.broker.connection.delivery_parties import RetainedBacklog
 from thingstead.broker.net.counters import Counters
 from thingstead.broker.net.deadlines import Deadline, Deadlines
 from thingstead.broker.open_port.retained import RetainedMessages
@@ -155,7 +155,7 @@ class KeptRetained:
                 # A walk of its own, so that no message is held for as long as the client does not read.
                 messages = (message for message in messages if message.serial not in queued)
         if delivery.feeds < FEEDS_LIMIT:
-            delivery.feed(Feed(messages, subscription.qos, identifiers))
+            delivery.feed(RetainedBacklog(messages, subscription.qos, identifiers))
         else:
             # It asks again and again for what it does not read.
             self._counters.messages_dropped += 1

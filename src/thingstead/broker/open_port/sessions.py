@@ -9,7 +9,7 @@ from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.deadlines import Deadlines
-from thingstead.broker.open_port.space import TopicSpace
+from thingstead.broker.open_port.router import MessageRouter
 from thingstead.broker.sessions.records import fill, kept_subscription, read_messages, record_of
 from thingstead.broker.sessions.session import DelayedWill, Occupant, Session, Subscription
 from thingstead.clock import Clock
@@ -24,7 +24,7 @@ log = structlog.get_logger("thingstead.broker")
 LEVEL_CHARACTERS = 16  # of a topic filter that count as a level
 
 
-class Claim(NamedTuple):
+class SessionRequest(NamedTuple):
     """What a connection asks for when it begins."""
 
     client_id: str
@@ -33,7 +33,7 @@ class Claim(NamedTuple):
     will: DelayedWill | None
 
 
-class Begun(NamedTuple):
+class SessionStart(NamedTuple):
     """The session that it got."""
 
     session: Session
@@ -49,7 +49,7 @@ class Sessions:
         kept: MqttSessionService,
         clock: Clock,
         settings: MqttSettings,
-        space: TopicSpace,
+        space: MessageRouter,
         deadlines: Deadlines,
         bounds: QueueBounds,
     ) -> None:
@@ -74,7 +74,7 @@ class Sessions:
 
     # A connection begins
 
-    def begin(self, claim: Claim, occupant: Occupant) -> Begun:
+    def begin(self, claim: SessionRequest, occupant: Occupant) -> SessionStart:
         """Gives a connection its session: the one of its client identifier, or a new one.
 
         Raises MqttError where there are too many.
@@ -99,7 +99,7 @@ class Sessions:
         session.cancel_deadlines()
         session.occupant = occupant
         session.will = claim.will
-        return Begun(session, old is not None, self.set_expiry(session, claim.expiry_s) or pending)
+        return SessionStart(session, old is not None, self.set_expiry(session, claim.expiry_s) or pending)
 
     def refuse(self, session: Session, occupant: Occupant, *, present: bool) -> None:
         """The session could not be kept as a connection asked, which therefore is not admitted: it has no will, and

@@ -11,14 +11,14 @@ import structlog
 
 from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.net.counters import Counters
-from thingstead.broker.sessions.session import NOTHING_NOTED, Options, Session, Waiting
+from thingstead.broker.sessions.session import NOT_STORED, Options, QueueSlot, Session
 from thingstead.clock import Clock
 from thingstead.model.mqtt_session import KeptMessage, QueuedMessage
 from thingstead.mqtt.message import Message
 from thingstead.mqtt.outbound import Entry
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.services.mqtt.sessions import MqttSessionService
-from thingstead.services.shared.rate_limit import Rations
+from thingstead.services.shared.rate_limit import TokenBuckets
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -61,7 +61,7 @@ class Queues:
         self._now_s = clock.monotonic_s
         self._counters = counters
         self._holding: _Holding | None = None
-        self._full = Rations(clock, FULL_LOGGED, FULL_INTERVAL_S)
+        self._full = TokenBuckets(clock, FULL_LOGGED, FULL_INTERVAL_S)
 
     def enqueue(self, message: Message, targets: list[Target]) -> Pending | None:
         """Queues a message for sessions that outlive their connections; the commit that keeps it, unless none has room.
@@ -74,7 +74,7 @@ class Queues:
         entries: list[tuple[Session, Entry]] = []
         queued: list[QueuedMessage] = []
         for target in targets:
-            waiting = Waiting(self._kept.next_number(), target.share)
+            waiting = QueueSlot(self._kept.next_number(), target.share)
             entry = self.offer(message, target, waiting)
             if entry is not None:
                 entry.held = True
@@ -90,7 +90,7 @@ class Queues:
         self._holding.entries += entries
         return commit
 
-    def offer(self, message: Message, target: Target, waiting: Waiting = NOTHING_NOTED) -> Entry | None:
+    def offer(self, message: Message, target: Target, waiting: QueueSlot = NOT_STORED) -> Entry | None:
         """Queues a message for one session, in memory; None where there is no room even without what waits."""
         session, options = target.session, target.options
         if not session.outbound.fits(message.size_bytes):
@@ -127,7 +127,7 @@ class Queues:
 
 
 def _row(session: Session, entry: Entry, number: int) -> QueuedMessage:
-    waiting: Waiting = entry.context
+    waiting: QueueSlot = entry.context
     return QueuedMessage(
         session=session.number,
         seq=waiting.seq,

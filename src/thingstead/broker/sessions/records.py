@@ -5,7 +5,7 @@ from math import inf
 
 import structlog
 
-from thingstead.broker.sessions.session import DelayedWill, Session, Subscription, Waiting
+from thingstead.broker.sessions.session import DelayedWill, QueueSlot, Session, Subscription
 from thingstead.model.mqtt_session import KeptMessage, KeptSession, KeptSubscription, QueuedMessage, SessionRecord
 from thingstead.mqtt.decoder import Decoder
 from thingstead.mqtt.inbound import Inbound
@@ -102,7 +102,7 @@ def fill(session: Session, kept: KeptSession, messages: Mapping[int, Message]) -
 
 
 def _entry(queued: QueuedMessage, message: Message, *, sent: bool) -> Entry:
-    entry = Entry(message, queued.qos, queued.packet_id, Waiting(queued.seq, queued.share), message.size_bytes)
+    entry = Entry(message, queued.qos, queued.packet_id, QueueSlot(queued.seq, queued.share), message.size_bytes)
     entry.retain = queued.retain
     entry.identifiers = queued.identifiers
     entry.expires_at_s = message.expires_at_s

@@ -32,14 +32,14 @@ class Options(NamedTuple):
     identifiers: tuple[int, ...]  # of these subscriptions
 
 
-class Waiting(NamedTuple):
+class QueueSlot(NamedTuple):
     """What a session notes beside a message that it keeps, or that came by a shared subscription."""
 
     seq: int  # 0: it is not kept
     share: str  # the shared subscription; empty: none
 
 
-NOTHING_NOTED = Waiting(0, "")
+NOT_STORED = QueueSlot(0, "")
 
 
 class DelayedWill(NamedTuple):
@@ -120,7 +120,7 @@ class Session:
     def sent_seq(self) -> int:
         """Of the newest message that was sent and not answered."""
         in_flight = (entry.context for entry in self.outbound.entries() if entry.sent)
-        return max((noted.seq for noted in in_flight if isinstance(noted, Waiting)), default=0)
+        return max((noted.seq for noted in in_flight if isinstance(noted, QueueSlot)), default=0)
 
     def cancel_deadlines(self) -> None:
         """It has a connection again, or ends."""
@@ -136,7 +136,7 @@ class Session:
     # The owner of what is delivered
 
     def offered(self, entry: Entry) -> None:
-        entry.context = NOTHING_NOTED
+        entry.context = NOT_STORED
 
     def sent(self, entry: Entry) -> None:
         """Nobody asks."""
@@ -149,12 +149,12 @@ class Session:
         self._forget(entry)
 
     def _forget(self, entry: Entry) -> None:
-        noted: Waiting = entry.context
+        noted: QueueSlot = entry.context
         if noted.seq and self.number:
             self._keeper.settled(self.number, noted.seq)
 
     def released(self, entry: Entry) -> Pending | None:
-        noted: Waiting = entry.context
+        noted: QueueSlot = entry.context
         if noted.seq and self.number:
             # [MQTT-4.3.3-4] Once PUBREL was sent the message must not be sent again: not after a crash either.
             return self._keeper.released(self.number, noted.seq)

@@ -5,24 +5,24 @@ from typing import Any
 
 import structlog
 
-from thingstead.broker.connection.plane import Relief
+from thingstead.broker.connection.handler import BackPressure
 from thingstead.broker.devices.access import Admission, Certificate, DeviceLogIn
-from thingstead.broker.devices.hub import Downlink
+from thingstead.broker.devices.router import Downlink
 from thingstead.broker.net.admission import Arrival
 from thingstead.broker.net.clients import Clients
 from thingstead.broker.net.counters import Counters
-from thingstead.broker.net.keep_alive import Silences, SilenceTimer
+from thingstead.broker.net.idle_timers import IdleTimer, IdleTimers
 from thingstead.broker.net.reachability import give_up_after
-from thingstead.broker.net.refused_connections import TurnedAway
+from thingstead.broker.net.refused_connections import RefusedConnections
 from thingstead.broker.net.stream import Stream
-from thingstead.broker.net.tasks import Turns
+from thingstead.broker.net.tasks import TaskLimiter
 from thingstead.broker.tcp.registration import LINE_ENDS, NotRegistered, Registered, Registration
 from thingstead.config import TcpSettings
 from thingstead.errors import Forbidden, InvalidInput, ThingsteadError, Unavailable
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.reasons import ReasonCode
-from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.presence.sub_presence import SubDevice
 
 log = structlog.get_logger("thingstead.broker")
@@ -43,13 +43,13 @@ class TcpSurroundings:
     settings: TcpSettings
     log_in: DeviceLogIn
     counters: Counters
-    relief: Relief
-    log_ins: Turns
-    ends: Turns
+    relief: BackPressure
+    log_ins: TaskLimiter
+    ends: TaskLimiter
     clients: "Clients[TcpClient]"
     heartbeats: frozenset[bytes]  # packets that are no data
-    silences: Silences
-    turned_away: TurnedAway
+    silences: IdleTimers
+    turned_away: RefusedConnections
     unread: Budget
 
 
@@ -73,7 +73,7 @@ class TcpClient(Stream):
     def __init__(self, around: TcpSurroundings, arrival: Arrival | None = None) -> None:
         super().__init__(SEND_BUFFER_MAX_BYTES, arrival, around.unread)
         self._around = around
-        self._timer = SilenceTimer(around.silences, self)
+        self._timer = IdleTimer(around.silences, self)
         self._registration: Registration | None = Registration()  # None once it is complete
         self._registered = b""  # the registration packet
         self._line_end_due = False  # the end of its line may follow as a packet of its own
@@ -162,7 +162,7 @@ class TcpClient(Stream):
         if self._admission is not None:
             await self._admission.end(self.reason)
 
-    def _check(self, link: DeviceLink) -> None:
+    def _check(self, link: DeviceContext) -> None:
         if link.definition.compiled.tcp_stream is None:
             self._around.log_in.platform.device_logs.rejected(link.device, "tcp", NO_STREAM, (), b"")
             raise Forbidden(NO_STREAM)
@@ -189,7 +189,7 @@ class TcpClient(Stream):
 
     # Packets
 
-    def _take(self, link: DeviceLink, data: bytes) -> None:
+    def _take(self, link: DeviceContext, data: bytes) -> None:
         line_end_due, self._line_end_due = self._line_end_due, False
         if (line_end_due and data in LINE_ENDS) or data in self._around.heartbeats:
             return
@@ -225,13 +225,13 @@ class TcpClient(Stream):
         relief = self._around.relief
         if relief.congested and not self.paused_for(_CONGESTED):
             self.pause(_CONGESTED)
-            relief.on_relief(lambda: self.resume(_CONGESTED))
+            relief.when_room(lambda: self.resume(_CONGESTED))
         if self._unkept > UNKEPT_LIMIT:
             self.pause(_UNKEPT)
 
     # The end
 
-    def late(self, timer: SilenceTimer) -> None:
+    def late(self, timer: IdleTimer) -> None:
         """Nothing was heard for too long."""
         if self._admission is None:
             self._turn_away("no registration packet came in time")

@@ -16,7 +16,7 @@ from thingstead.config import AccountSettings, ApiSettings
 from thingstead.errors import TooManyRequests
 from thingstead.model.addresses import throttling_key
 from thingstead.services.accounts.throttle import Throttle
-from thingstead.services.shared.rate_limit import Rations
+from thingstead.services.shared.rate_limit import TokenBuckets
 
 log = structlog.get_logger("thingstead.log_ins")
 
@@ -52,7 +52,7 @@ class Failures:
         self.throttled: Counter[Kind] = Counter(dict.fromkeys(get_args(Kind), 0))
         self._clock = clock
         self._runs: OrderedDict[tuple[Kind, str], _Run] = OrderedDict()
-        self._rations = Rations(clock, LOGGED, LOG_INTERVAL_S)
+        self._rations = TokenBuckets(clock, LOGGED, LOG_INTERVAL_S)
 
     @property
     def remembered(self) -> int:

@@ -7,7 +7,7 @@ from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.alarms.alarm import Alarm, AlarmComment, AlarmFilter, AlarmLog
 from thingstead.model.device import Page
-from thingstead.services.alarms.scheduler import AlarmEngine
+from thingstead.services.alarms.scheduler import AlarmScheduler
 from thingstead.storage.base import Store
 
 SHELF_MS = 366 * 24 * 3600 * 1000  # the longest silence
@@ -16,7 +16,7 @@ SHELF_MS = 366 * 24 * 3600 * 1000  # the longest silence
 class AlarmService:
     """The verbs of alarms. An alarm is named by its id, or by that of one of its messages."""
 
-    def __init__(self, store: Store, clock: Clock, engine: AlarmEngine) -> None:
+    def __init__(self, store: Store, clock: Clock, engine: AlarmScheduler) -> None:
         self._store = store
         self._clock = clock
         self.engine = engine

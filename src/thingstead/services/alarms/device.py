@@ -9,11 +9,11 @@ from thingstead.model.alarms.alarm import CLEARED, RAISED, AlarmChange, AlarmLog
 from thingstead.model.device import Device
 from thingstead.model.ids import new_id
 from thingstead.model.report import Report
-from thingstead.rules.book import NO_RULES, RuleBook
 from thingstead.rules.decision import Decision
+from thingstead.rules.device_rules import NO_RULES, DeviceRules
 from thingstead.rules.evaluation import LevelState, RuleState, idle_state, level_of, next_due
+from thingstead.rules.evaluator import FAR, DeviceEvaluator
 from thingstead.rules.facts import ALWAYS_ONLINE, NEVER, Facts, Moment
-from thingstead.rules.monitor import FAR, DeviceMonitor
 from thingstead.rules.rule import CompiledRule
 from thingstead.storage.base import Store
 
@@ -25,7 +25,7 @@ _encode_state = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(RuleState).decode
 
 
-class DeviceWatch:
+class DeviceAlarms:
     """One device under watch. Everyone who reports for it shares the object."""
 
     __slots__ = (
@@ -42,7 +42,7 @@ class DeviceWatch:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self._monitor: DeviceMonitor | None = None  # made where a rule concerns it: most devices have none
+        self._monitor: DeviceEvaluator | None = None  # made where a rule concerns it: most devices have none
         self.armed = False  # whether any rule concerns it
         self.held: list[Report] | None = None  # reports that wait until the device has been read
         self.stale = False  # what is in memory is not what is on disk, since a commit failed
@@ -51,13 +51,13 @@ class DeviceWatch:
         self.scheduled = FAR  # ms of the server: when it will be looked at if nothing arrives
 
     @property
-    def monitor(self) -> DeviceMonitor:
+    def monitor(self) -> DeviceEvaluator:
         """Its rules at work."""
         if self._monitor is None:
-            self._monitor = DeviceMonitor(self.device.id, NO_RULES, Facts(self.device.create_time), {})
+            self._monitor = DeviceEvaluator(self.device.id, NO_RULES, Facts(self.device.create_time), {})
         return self._monitor
 
-    def retarget(self, book: RuleBook, reset: Collection[str], reason: str, now: int) -> list[AlarmChange]:
+    def retarget(self, book: DeviceRules, reset: Collection[str], reason: str, now: int) -> list[AlarmChange]:
         """Takes over the rules that concern the device now. Alarms of others, and of those to begin anew with, are
         cleared with the reason."""
         before = self.monitor.book.records
@@ -146,7 +146,7 @@ class DeviceWatch:
         record = self.monitor.book.records.get(rule_id)
         return self.monitor.facts.offset if record is None else self.monitor.moment_of(record.rule).offset
 
-    async def load(self, store: Store, book: RuleBook) -> list[str]:
+    async def load(self, store: Store, book: DeviceRules) -> list[str]:
         """Begins with what is on disk. Returns the rules of which something is kept although they do not concern the
         device any more. What follows from the time that has passed is for :meth:`catch_up`."""
         facts = Facts(self.device.create_time)
@@ -179,7 +179,7 @@ class DeviceWatch:
             decisions += self.monitor.presence(since, now)
         return decisions
 
-    async def _load_values(self, store: Store, facts: Facts, book: RuleBook) -> int:
+    async def _load_values(self, store: Store, facts: Facts, book: DeviceRules) -> int:
         """Values and times into ``facts``; returns when the device was last heard, by the server's clock."""
         current = await store.history.current(self.device.number)
         for identifier, kept in current.items():
@@ -207,7 +207,7 @@ class DeviceWatch:
 
 
 def _moments(
-    book: RuleBook, states: Mapping[str, RuleState], facts: Facts, due: Mapping[str, int]
+    book: DeviceRules, states: Mapping[str, RuleState], facts: Facts, due: Mapping[str, int]
 ) -> dict[str, Moment]:
     """Where rules with a delay stood in time: that it ends at one instant by the device's timestamps and at another one
     by the server's clock tells how far they lie apart."""

@@ -18,10 +18,10 @@ from thingstead.model.alarms.rule import AlarmRule, attributes_of
 from thingstead.model.alarms.rule_form import RuleForm
 from thingstead.model.device import Device
 from thingstead.model.report import SeriesPoint
-from thingstead.rules.book import RuleBook, RuleRecord
 from thingstead.rules.decision import Decision
+from thingstead.rules.device_rules import DeviceRules, RuleRecord
+from thingstead.rules.evaluator import DeviceEvaluator
 from thingstead.rules.facts import NEVER, Facts
-from thingstead.rules.monitor import DeviceMonitor
 from thingstead.rules.rule import CompiledRule
 from thingstead.services.alarms.rules import AlarmRuleService
 from thingstead.storage.base import Store
@@ -174,7 +174,7 @@ class _Replay:
         facts.newest = max(facts.times.values(), default=NEVER)
         facts.data_at = max(facts.data_at, facts.newest)
         facts.heard = dict(facts.times)
-        monitor = DeviceMonitor(device.id, RuleBook([RuleRecord(rule)]), facts, {})
+        monitor = DeviceEvaluator(device.id, DeviceRules([RuleRecord(rule)]), facts, {})
         self._take(device, monitor.look(max(0, self._start)))
         for number, ts in enumerate(sorted(reports), 1):
             for attributes in reports[ts]:

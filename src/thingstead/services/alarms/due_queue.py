@@ -3,7 +3,7 @@
 import heapq
 
 
-class Agenda:
+class DueQueue:
     """Devices by the instant (ms, the server's clock) at which each is due; the earliest one of a device counts."""
 
     def __init__(self) -> None:

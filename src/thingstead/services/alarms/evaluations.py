@@ -19,9 +19,9 @@ from thingstead.model.device import Device
 from thingstead.model.messages import AlarmChanged
 from thingstead.model.report import Report
 from thingstead.rules.decision import Decision
-from thingstead.rules.monitor import FAR
-from thingstead.services.alarms.device import DeviceWatch
-from thingstead.services.alarms.due_queue import Agenda
+from thingstead.rules.evaluator import FAR
+from thingstead.services.alarms.device import DeviceAlarms
+from thingstead.services.alarms.due_queue import DueQueue
 from thingstead.services.alarms.rule_index import RuleLibrary
 from thingstead.services.shared.commits import committed
 from thingstead.storage.base import Commit, Store
@@ -36,11 +36,11 @@ class _Batch:
     __slots__ = ("news", "watches")
 
     def __init__(self) -> None:
-        self.watches: dict[str, DeviceWatch] = {}
+        self.watches: dict[str, DeviceAlarms] = {}
         self.news: list[AlarmChanged] = []
 
 
-class AlarmWatches:
+class AlarmEvaluations:
     """Every device that is watched now. Rules come from the library, which is empty until it is filled."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
@@ -48,11 +48,11 @@ class AlarmWatches:
         self._bus = bus
         self._clock = clock
         self.library = RuleLibrary()
-        self.agenda = Agenda()
-        self.mistrusted: dict[str, DeviceWatch] = {}  # to be read again
+        self.agenda = DueQueue()
+        self.mistrusted: dict[str, DeviceAlarms] = {}  # to be read again
         self.trouble = asyncio.Event()  # set when something was added to ``mistrusted``
-        self._watches: weakref.WeakValueDictionary[str, DeviceWatch] = weakref.WeakValueDictionary()
-        self._kept: OrderedDict[str, DeviceWatch] = OrderedDict()
+        self._watches: weakref.WeakValueDictionary[str, DeviceAlarms] = weakref.WeakValueDictionary()
+        self._kept: OrderedDict[str, DeviceAlarms] = OrderedDict()
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._commit: Commit | None = None  # the newest, which _batch belongs to
         self._batch = _Batch()
@@ -60,11 +60,11 @@ class AlarmWatches:
 
     # Reports
 
-    async def watch(self, device: Device, *, keep: bool = True) -> DeviceWatch:
+    async def watch(self, device: Device, *, keep: bool = True) -> DeviceAlarms:
         """The watch of a device; the same object for all who hold one. ``keep``: it will probably be wanted again."""
         watch = self._watches.get(device.id)
         if watch is None:
-            watch = self._watches[device.id] = DeviceWatch(device)
+            watch = self._watches[device.id] = DeviceAlarms(device)
             if self.library.book_of(device):
                 await self.read(watch)
         elif (reading := self._reading.get(device.id)) is not None:
@@ -73,7 +73,7 @@ class AlarmWatches:
             self._keep(watch)
         return watch
 
-    def report(self, watch: DeviceWatch, report: Report) -> None:
+    def report(self, watch: DeviceAlarms, report: Report) -> None:
         """Evaluates a report in the turn in which it was appended to the commit that was followed last; what changes
         goes into that commit. Only for watches that are armed.
         """
@@ -100,7 +100,7 @@ class AlarmWatches:
             self._commit, self._batch = commit, _Batch()
             commit.on_done(partial(self._ended, self._batch))
 
-    def append(self, watch: DeviceWatch, changes: Sequence[AlarmChange]) -> Commit:
+    def append(self, watch: DeviceAlarms, changes: Sequence[AlarmChange]) -> Commit:
         """Puts changes of a device into the open commit, and notes when to look at it again."""
         commit = self._store.alarms.append(changes)
         self.follow(commit)
@@ -109,14 +109,14 @@ class AlarmWatches:
         self.schedule(watch)
         return commit
 
-    def decide(self, watch: DeviceWatch, decisions: Sequence[Decision], now: int) -> None:
+    def decide(self, watch: DeviceAlarms, decisions: Sequence[Decision], now: int) -> None:
         """Keeps what was decided without a report."""
         if decisions:
             self.append(watch, watch.changes(decisions, now))
         else:
             self.schedule(watch)
 
-    def schedule(self, watch: DeviceWatch) -> None:
+    def schedule(self, watch: DeviceAlarms) -> None:
         """Notes when time alone may change something on a device."""
         watch.scheduled = watch.monitor.due
         if watch.scheduled != FAR:
@@ -160,18 +160,18 @@ class AlarmWatches:
 
     # Reading
 
-    def live(self) -> list[DeviceWatch]:
+    def live(self) -> list[DeviceAlarms]:
         """Every device in memory."""
         return list(self._watches.values())
 
-    def find(self, device_id: str) -> DeviceWatch | None:
+    def find(self, device_id: str) -> DeviceAlarms | None:
         return self._watches.get(device_id)
 
     def forget(self, device_id: str) -> None:
         """Lets go of a device that was removed."""
         self._kept.pop(device_id, None)
 
-    async def read(self, watch: DeviceWatch) -> None:
+    async def read(self, watch: DeviceAlarms) -> None:
         """Reads a device from the store, and decides what follows from what is known of it by now. Reports that come
         in the meantime are evaluated afterwards."""
         device_id = watch.device.id
@@ -181,7 +181,7 @@ class AlarmWatches:
         reading.add_done_callback(lambda _: self._reading.pop(device_id, None))
         await asyncio.shield(reading)
 
-    async def _read(self, watch: DeviceWatch) -> None:
+    async def _read(self, watch: DeviceAlarms) -> None:
         held: list[Report] = []
         watch.held = held
         watch.armed = True  # so that reports are held back
@@ -207,7 +207,7 @@ class AlarmWatches:
         for report in held:
             self.report(watch, report)
 
-    def _keep(self, watch: DeviceWatch) -> None:
+    def _keep(self, watch: DeviceAlarms) -> None:
         self._kept[watch.device.id] = watch
         self._kept.move_to_end(watch.device.id)
         if len(self._kept) > WATCHES_KEPT:
@@ -219,7 +219,7 @@ class AlarmWatches:
             await asyncio.wait(list(self._reading.values()))
 
 
-def check_ready(watch: DeviceWatch) -> None:
+def check_ready(watch: DeviceAlarms) -> None:
     """Raises Unavailable while what is in memory is not what is on disk."""
     if watch.stale:
         raise Unavailable("the device's alarms are being read again after a failed commit")

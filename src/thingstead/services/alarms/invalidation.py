@@ -22,7 +22,7 @@ from thingstead.model.messages import (
     PresenceChanged,
 )
 from thingstead.rules.facts import ALWAYS_ONLINE
-from thingstead.services.alarms.evaluations import LEFT_SOURCE, AlarmWatches
+from thingstead.services.alarms.evaluations import LEFT_SOURCE, AlarmEvaluations
 from thingstead.services.alarms.rule_advice import types_of, what_is_impossible
 from thingstead.storage.base import Store
 
@@ -35,7 +35,7 @@ RULE_CHANGED = "the rule was changed"
 class AlarmNews:
     """Changes that are not in effect yet."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmWatches) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmEvaluations) -> None:
         self._store = store
         self._clock = clock
         self._watches = watches

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from thingstead.model.alarms.rule import AlarmRule
 from thingstead.model.device import Device
-from thingstead.rules.book import NO_RULES, RuleBook, RuleRecord
+from thingstead.rules.device_rules import NO_RULES, DeviceRules, RuleRecord
 from thingstead.rules.rule import CompiledRule
 
 
@@ -16,7 +16,7 @@ class RuleLibrary:
         self._by_type: dict[str, dict[str, RuleRecord]] = {}
         self._by_device: dict[str, dict[str, RuleRecord]] = {}
         self._exceptions: dict[str, set[str]] = {}  # rules that are switched off, by device id
-        self._books: dict[str, RuleBook] = {}  # by type id
+        self._books: dict[str, DeviceRules] = {}  # by type id
         self.absences: set[str] = set()  # rules that ask who is online
         self.timed_rules: dict[str, set[str]] = {}  # that time alone may bring to raise, by project
 
@@ -67,20 +67,20 @@ class RuleLibrary:
             if not off:
                 self._exceptions.pop(device_id, None)
 
-    def book_of(self, device: Device) -> RuleBook:
+    def book_of(self, device: Device) -> DeviceRules:
         """The rules that concern a device."""
         of_type = self._by_type.get(device.type_id or "", {})
         own = self._by_device.get(device.id)
         off = self._exceptions.get(device.id)
         if own or off:
             rules = {**of_type, **(own or {})}
-            return RuleBook(record for rule_id, record in rules.items() if rule_id not in (off or ()))
+            return DeviceRules(record for rule_id, record in rules.items() if rule_id not in (off or ()))
         if not of_type:
             return NO_RULES
         type_id = device.type_id or ""
         book = self._books.get(type_id)
         if book is None:
-            book = self._books[type_id] = RuleBook(of_type.values())
+            book = self._books[type_id] = DeviceRules(of_type.values())
         return book
 
     def rules_of_type(self, type_id: str) -> list[str]:

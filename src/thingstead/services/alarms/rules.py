@@ -18,7 +18,7 @@ from thingstead.model.device_type import AttributeDefinition
 from thingstead.model.limits import Problems
 from thingstead.model.messages import AlarmRuleChanged
 from thingstead.rules.schedule import zone
-from thingstead.services.alarms.evaluations import AlarmWatches
+from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.services.alarms.invalidation import RULE_CHANGED
 from thingstead.services.alarms.rule_advice import never_reported
 from thingstead.services.notifications.channels import check_channels, hide_secrets, keep_channels
@@ -33,7 +33,7 @@ DAY_MS = 24 * 3600 * 1000
 class AlarmRuleService:
     """The verbs of alarm rules. A change is on disk when its coroutine returns, and in effect a moment later."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmWatches) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmEvaluations) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock

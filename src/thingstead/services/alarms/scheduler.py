@@ -15,8 +15,8 @@ from thingstead.errors import ThingsteadError
 from thingstead.model.alarms.alarm import Alarm, AlarmChange
 from thingstead.model.alarms.rule import AlarmRule
 from thingstead.model.device import Device
-from thingstead.rules.monitor import FAR
-from thingstead.services.alarms.evaluations import AlarmWatches, check_ready
+from thingstead.rules.evaluator import FAR
+from thingstead.services.alarms.evaluations import AlarmEvaluations, check_ready
 from thingstead.services.alarms.invalidation import AlarmNews, handle_each
 from thingstead.services.alarms.rule_advice import what_is_impossible
 from thingstead.services.shared.commits import committed
@@ -32,10 +32,10 @@ SHORTEST_SLEEP_S = 0.005
 SHELVES_EVERY_MS = 1_000
 
 
-class AlarmEngine:
+class AlarmScheduler:
     """The rules of every project at work. Until :meth:`start` there are none."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmWatches) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmEvaluations) -> None:
         self._store = store
         self._clock = clock
         self.watches = watches

@@ -9,13 +9,13 @@ from thingstead.errors import NotFound
 from thingstead.model import limits
 from thingstead.model.alarms.rule import AlarmRule, plain
 from thingstead.model.device import Device
-from thingstead.rules.book import Evaluation
 from thingstead.rules.conditions import Leaf
+from thingstead.rules.device_rules import Evaluation
 from thingstead.rules.evaluation import LevelState, RuleState, level_of, next_due
 from thingstead.rules.facts import NEVER, Facts
 from thingstead.rules.rule import CompiledRule
-from thingstead.services.alarms.device import DeviceWatch
-from thingstead.services.alarms.evaluations import AlarmWatches
+from thingstead.services.alarms.device import DeviceAlarms
+from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.services.alarms.rules import AlarmRuleService
 from thingstead.storage.base import Store
 
@@ -58,7 +58,7 @@ class RuleTrace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class AlarmTraceService:
     """Explains rules."""
 
-    def __init__(self, store: Store, rules: AlarmRuleService, watches: AlarmWatches) -> None:
+    def __init__(self, store: Store, rules: AlarmRuleService, watches: AlarmEvaluations) -> None:
         self._store = store
         self._rules = rules
         self._watches = watches
@@ -124,7 +124,7 @@ def _evaluated(rule: CompiledRule, evaluation: Evaluation) -> TraceEntry:
     )
 
 
-def _present(rule: CompiledRule, watch: DeviceWatch) -> TraceEntry:
+def _present(rule: CompiledRule, watch: DeviceAlarms) -> TraceEntry:
     facts, state = watch.monitor.facts, watch.monitor.state_of(rule)
     facts.settle()
     at, facts.shift = watch.monitor.moment_of(rule)

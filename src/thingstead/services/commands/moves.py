@@ -11,7 +11,7 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import Unavailable
 from thingstead.model.command import CommandState
-from thingstead.services.shared.rate_limit import Rations
+from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.control")
@@ -29,7 +29,7 @@ class CommandMoves:
         self._bus = bus
         self._clock = clock
         self._closing = asyncio.Event()
-        self._warnings = Rations(clock, 1, WARNING_INTERVAL_S)
+        self._warnings = TokenBuckets(clock, 1, WARNING_INTERVAL_S)
         self._moves: dict[str, asyncio.Task[None]] = {}  # by row id: the newest move, so that moves keep their order
 
     async def move(

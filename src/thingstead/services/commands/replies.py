@@ -13,7 +13,7 @@ from thingstead.model.messages import CommandChanged
 from thingstead.services.commands.moves import CommandMoves
 from thingstead.services.shared.commits import committed
 from thingstead.services.shared.device_logs import DeviceLogService
-from thingstead.services.shared.rate_limit import Rations
+from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import CommandStore, Store
 
 log = structlog.get_logger("thingstead.control")
@@ -31,7 +31,7 @@ class CommandReplies:
         self._clock = clock
         self._moves = moves
         self._logs = logs
-        self._unsolicited = Rations(clock, UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S)
+        self._unsolicited = TokenBuckets(clock, UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S)
 
     async def take(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> None:
         """Keeps the reply with its command; one that answers no open command is accepted, told and logged."""

@@ -139,7 +139,7 @@ class _Import:
 
     async def _relief(self, device_number: int | None = None) -> None:
         relieved = asyncio.Event()
-        self._store.history.on_relief(relieved.set, device_number)
+        self._store.history.when_room(relieved.set, device_number)
         await relieved.wait()
 
 

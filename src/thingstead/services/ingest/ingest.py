@@ -1,6 +1,6 @@
 """Takes what devices send: decodes and checks it, and puts it into the next commit.
 
-The hot path is synchronous: no coroutine, task or lock per message. A connection gets a :class:`DeviceLink` once and
+The hot path is synchronous: no coroutine, task or lock per message. A connection gets a :class:`DeviceContext` once and
 hands every payload in with it; the answer names the commit to wait for before anything is acknowledged.
 """
 
@@ -16,9 +16,9 @@ from thingstead.model.limits import JSON_DEPTH
 from thingstead.model.messages import EventReported, ReportsCommitted
 from thingstead.model.report import EventRecord, Report, Source
 from thingstead.model.values.checking import check_params, valid_identifier
-from thingstead.services.alarms.device import DeviceWatch
-from thingstead.services.alarms.evaluations import AlarmWatches, check_ready
-from thingstead.services.ingest.device_links import DeviceLink, DeviceLinks
+from thingstead.services.alarms.device import DeviceAlarms
+from thingstead.services.alarms.evaluations import AlarmEvaluations, check_ready
+from thingstead.services.ingest.device_context import DeviceContext, DeviceContexts
 from thingstead.services.ingest.quotas import DailyQuota
 from thingstead.services.shared.payloads import (
     DECODE_ERRORS,
@@ -48,14 +48,14 @@ class IngestService:
     """Reports and events from any plane into the store, and the news of them onto the bus."""
 
     def __init__(
-        self, store: Store, bus: Bus, clock: Clock, watches: AlarmWatches, quota: DailyQuota | None = None
+        self, store: Store, bus: Bus, clock: Clock, watches: AlarmEvaluations, quota: DailyQuota | None = None
     ) -> None:
         self._store = store
         self._watches = watches
         self.quota = quota
         self._bus = bus
         self._now_ms = clock.now_ms
-        self.links = DeviceLinks(store, bus, watches)
+        self.links = DeviceContexts(store, bus, watches)
         self.link = self.links.link
         self._told: Commit | None = None  # the open commit whose reports will be told
         self._untold: list[Report] | None = None
@@ -65,16 +65,16 @@ class IngestService:
 
     @property
     def congested(self) -> bool:
-        """Whether a connection should stop reading from its peer until :meth:`on_relief` calls back."""
+        """Whether a connection should stop reading from its peer until :meth:`when_room` calls back."""
         return self._store.history.congested
 
     def crowded(self, device_number: int) -> bool:
         """The same for those who report for this device: more of it waits than is its share."""
         return self._store.history.crowded(device_number)
 
-    def on_relief(self, callback: Callable[[], None], device_number: int | None = None) -> None:
+    def when_room(self, callback: Callable[[], None], device_number: int | None = None) -> None:
         """Calls back once, on the event loop, when reading may go on: of anybody, and of this device."""
-        self._store.history.on_relief(callback, device_number)
+        self._store.history.when_room(callback, device_number)
 
     async def await_room(self, device_number: int) -> None:
         """Returns when there is room for a report of a device.
@@ -85,7 +85,7 @@ class IngestService:
         if not (self.congested or self.crowded(device_number)):
             return
         relieved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.on_relief(lambda: None if relieved.done() else relieved.set_result(None), device_number)
+        self.when_room(lambda: None if relieved.done() else relieved.set_result(None), device_number)
         try:
             async with asyncio.timeout(ROOM_TIMEOUT_S):
                 await relieved
@@ -94,7 +94,7 @@ class IngestService:
                 raise Unavailable("the server has more to write than it can take") from None
             raise Unavailable("the device has more to write than its share") from None
 
-    def report_attributes(self, link: DeviceLink, payload: bytes) -> Outcome:
+    def report_attributes(self, link: DeviceContext, payload: bytes) -> Outcome:
         """One flat JSON object of attribute values, at the present instant (wire reference §3.3).
 
         Raises:
@@ -103,7 +103,7 @@ class IngestService:
         """
         return self.report_values(link, decode_object(payload))
 
-    def report_values(self, link: DeviceLink, attributes: dict[str, Any], ts: int | None = None) -> Outcome:
+    def report_values(self, link: DeviceContext, attributes: dict[str, Any], ts: int | None = None) -> Outcome:
         """Attribute values at ``ts`` (ms, device time), or now. Takes over ``attributes``. What cannot be kept is left
         out and named."""
         if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
@@ -117,12 +117,12 @@ class IngestService:
             self.reports_accepted += 1
         return outcome
 
-    def set_values(self, link: DeviceLink, attributes: dict[str, Any], source: Source) -> Outcome:
+    def set_values(self, link: DeviceContext, attributes: dict[str, Any], source: Source) -> Outcome:
         """Attribute values that do not come from the device, at the present instant; else as :meth:`report_values`."""
         now = self._now_ms()
         return self._keep_valid(link, Report(link.device.number, now, now, attributes, source), source)
 
-    def _keep_valid(self, link: DeviceLink, report: Report, source: Source) -> Outcome:
+    def _keep_valid(self, link: DeviceContext, report: Report, source: Source) -> Outcome:
         attributes = report.attributes
         refused = link.definition.compiled.check(attributes, source)
         if refused and not attributes:
@@ -143,7 +143,7 @@ class IngestService:
             commit = self.keep(link, report)
         return Outcome(commit, refused)
 
-    def keep(self, link: DeviceLink, report: Report) -> Commit:
+    def keep(self, link: DeviceContext, report: Report) -> Commit:
         """Puts a checked report into the open commit, together with what it changes about alarms.
 
         Raises:
@@ -156,7 +156,7 @@ class IngestService:
         self._kept(watch, commit, (report,))
         return commit
 
-    def report_run(self, link: DeviceLink, payloads: Sequence[bytes]) -> tuple[int, Commit | None]:
+    def report_run(self, link: DeviceContext, payloads: Sequence[bytes]) -> tuple[int, Commit | None]:
         """:meth:`report_attributes` for what a device sent in one go, as far as every report is kept as a whole.
 
         By far the most reports come this way; all that can be is done for many of them at once.
@@ -197,11 +197,11 @@ class IngestService:
                 self.quota.take(link.device.project_id, sum(map(len, payloads[:count])))
         return count, commit
 
-    def _allows(self, link: DeviceLink, payloads: Sequence[bytes]) -> bool:
+    def _allows(self, link: DeviceContext, payloads: Sequence[bytes]) -> bool:
         """Whether the quota has room for all of these; else each is looked at by itself."""
         return self.quota is None or self.quota.allows(link.device.project_id, sum(map(len, payloads)))
 
-    def _kept(self, watch: DeviceWatch, commit: Commit, reports: Sequence[Report]) -> None:
+    def _kept(self, watch: DeviceAlarms, commit: Commit, reports: Sequence[Report]) -> None:
         """Reports were put into a commit."""
         if commit is not self._told:
             self._begin_commit(commit)
@@ -211,7 +211,7 @@ class IngestService:
             for report in reports:
                 self._watches.report(watch, report)
 
-    def report_series(self, link: DeviceLink, payload: bytes) -> Outcome:
+    def report_series(self, link: DeviceContext, payload: bytes) -> Outcome:
         """Past attributes with device timestamps (wire reference §15.1).
 
         Raises:
@@ -220,7 +220,7 @@ class IngestService:
         """
         return self.take_series(link, decode_any(payload))
 
-    def take_series(self, link: DeviceLink, body: Any) -> Outcome:
+    def take_series(self, link: DeviceContext, body: Any) -> Outcome:
         """:meth:`report_series` with a payload that is decoded already. Reports and attributes that cannot be kept are
         refused one by one, by name."""
         commit: Commit | None = None
@@ -238,7 +238,7 @@ class IngestService:
             commit = outcome.commit or commit
         return Outcome(commit, tuple(refused))
 
-    def report_event(self, link: DeviceLink, payload: bytes) -> Outcome:
+    def report_event(self, link: DeviceContext, payload: bytes) -> Outcome:
         """``{"method": …, "params": {…}}`` (wire reference §3.3); parameters are not written to attributes.
 
         Raises:
@@ -247,7 +247,7 @@ class IngestService:
         """
         return self.take_event(link, decode_object(payload))
 
-    def take_event(self, link: DeviceLink, body: dict[str, Any]) -> Outcome:
+    def take_event(self, link: DeviceContext, body: dict[str, Any]) -> Outcome:
         """:meth:`report_event` with a payload that is decoded already."""
         method = body.get("method")
         if not isinstance(method, str) or not valid_identifier(method):

@@ -10,7 +10,7 @@ from thingstead.errors import DeviceOffline, InvalidInput
 from thingstead.model.messages import DataReported, DataSent
 from thingstead.model.streams import format_problem
 from thingstead.model.values.checking import valid_identifier
-from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService, Outcome
 from thingstead.services.shared.commits import committed
 from thingstead.services.shared.device_logs import DeviceLogService
@@ -31,7 +31,7 @@ class StreamService:
         self._logs = logs
         self.messages_accepted = 0
 
-    def report(self, link: DeviceLink, identifier: str, payload: bytes) -> Outcome:
+    def report(self, link: DeviceContext, identifier: str, payload: bytes) -> Outcome:
         """``data/<identifier>``. Kept in the device's data log, and told on the bus once it is on disk.
 
         Raises:

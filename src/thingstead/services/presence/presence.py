@@ -23,7 +23,7 @@ from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.shared.commits import committed
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.periodic import Periodic
-from thingstead.services.shared.rate_limit import Rations
+from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Commit, Store
 
 log = structlog.get_logger("thingstead.presence")
@@ -62,7 +62,7 @@ class PresenceService:
         self._bus = bus
         self._clock = clock
         self._logs = logs
-        self._warnings = Rations(clock, WARNINGS, WARNING_INTERVAL_S)
+        self._warnings = TokenBuckets(clock, WARNINGS, WARNING_INTERVAL_S)
         self.node = node  # the name of this server node
         self._instants: OrderedDict[int, int] = OrderedDict()  # of the newest change, by device number
         self._unended: dict[int, _End] = {}  # sessions whose rows are there although they have ended, by device number

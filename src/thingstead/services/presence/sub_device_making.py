@@ -12,7 +12,7 @@ from thingstead.services.presence.sub_presence import GatewayLink
 from thingstead.services.registry.devices import DeviceService
 from thingstead.services.registry.new_device import NewDevice
 from thingstead.services.shared.device_logs import DeviceLogService
-from thingstead.services.shared.rate_limit import Rations
+from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Store
 
 SUB_DEVICES_MADE_LIMIT = 1_000  # of one gateway; with so many it makes no further ones by itself
@@ -29,7 +29,7 @@ class SubDeviceMaker:
         self._most = settings.auto_create_devices_max
         self._devices = devices
         self._logs = logs
-        self._made = Rations(clock, MADE_BURST, MADE_INTERVAL_S)
+        self._made = TokenBuckets(clock, MADE_BURST, MADE_INTERVAL_S)
 
     async def make(self, link: GatewayLink, address: str, type_key: str) -> Device:
         """The sub-device with this address, under the type with this TypeKey.

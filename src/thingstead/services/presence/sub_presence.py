@@ -15,7 +15,7 @@ import structlog
 from thingstead.clock import Clock
 from thingstead.errors import NotFound
 from thingstead.model.device import Device, DeviceSession
-from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.presence.presence import PresenceService
 from thingstead.services.shared.commits import TaskCommit
 from thingstead.storage.base import Commit
@@ -28,7 +28,7 @@ class SubDevice:
 
     __slots__ = ("address", "gateway", "heard_s", "link", "moves", "online")
 
-    def __init__(self, gateway: "GatewayLink", address: str, link: DeviceLink) -> None:
+    def __init__(self, gateway: "GatewayLink", address: str, link: DeviceContext) -> None:
         self.gateway = gateway
         self.address = address
         self.link = link

@@ -20,7 +20,7 @@ from thingstead.model.values.unicode_text import trimmed_key
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.registry.devices import DeviceService
 from thingstead.services.registry.new_device import DIRECT, SUB_DEVICE, NewDevice
-from thingstead.services.shared.rate_limit import Rations
+from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Store
 
 
@@ -41,7 +41,7 @@ class RegistrationService:
         self._settings = settings = settings or ApiSettings()
         self._log_ins = log_ins or LogIns(clock)
         per_minute = settings.auto_create_per_minute_max
-        self._creations = Rations(clock, per_minute, 60 / per_minute)
+        self._creations = TokenBuckets(clock, per_minute, 60 / per_minute)
         self._bus = bus
         self._devices = devices
 

@@ -10,7 +10,7 @@ from thingstead.model.device import Device, Page
 from thingstead.model.device_log import DeviceLog, LogKind
 from thingstead.model.limits import INSTANT_MS
 from thingstead.model.report import EventRecord
-from thingstead.services.shared.rate_limit import Rations
+from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Commit, Store
 
 PARTS_REFUSED = "values were refused"  # the reason of an entry about parts of a message; its errors name them
@@ -29,9 +29,9 @@ class DeviceLogService:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._rations = Rations(clock, BURST, INTERVAL_S)
-        self._kinds = Rations(clock, 1, KIND_INTERVAL_S)  # by device and topic, without what may be an id
-        self._rare = Rations(clock, KINDS, KIND_INTERVAL_S)
+        self._rations = TokenBuckets(clock, BURST, INTERVAL_S)
+        self._kinds = TokenBuckets(clock, 1, KIND_INTERVAL_S)  # by device and topic, without what may be an id
+        self._rare = TokenBuckets(clock, KINDS, KIND_INTERVAL_S)
         self.rejections = 0
 
     def rejected(self, device: Device, topic: str, reason: str, errors: Sequence[FieldError], payload: bytes) -> None:

@@ -17,7 +17,7 @@ class _Ration:
         self.suppressed = 0
 
 
-class Rations:
+class TokenBuckets:
     """One ration for each key, such as a device.
 
     Args:

@@ -9,7 +9,7 @@ import structlog
 from thingstead.clock import Clock
 from thingstead.config import StorageSettings
 from thingstead.model.health import HealthWarning
-from thingstead.storage.base import StoreFigures
+from thingstead.storage.base import StoreStats
 from thingstead.storage.sqlite.engine.database import BUSY_TIMEOUT_MS, Database
 from thingstead.storage.sqlite.engine.disk import DiskWatch
 from thingstead.storage.sqlite.engine.queries import Access
@@ -97,8 +97,8 @@ class SqliteStore:
         """The file."""
         return self._database.path
 
-    def figures(self) -> StoreFigures:
-        return StoreFigures(
+    def figures(self) -> StoreStats:
+        return StoreStats(
             points=self.history.appends.points_committed,
             commit_seconds=self._database.commit_seconds,
             commits_failed=self._database.commits_failed,

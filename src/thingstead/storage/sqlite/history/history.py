@@ -171,7 +171,7 @@ class SqliteHistory:
         """Devices for which somebody waits until there is room."""
         return len(self._crowds)
 
-    def on_relief(self, callback: Callable[[], None], device_number: int | None = None) -> None:
+    def when_room(self, callback: Callable[[], None], device_number: int | None = None) -> None:
         if self.congested:
             self._relief.append((callback, device_number))
         elif device_number is not None and self.crowded(device_number):
@@ -183,7 +183,7 @@ class SqliteHistory:
         if self._relief and not self.congested:
             relieved, self._relief = self._relief, []
             for callback, device_number in relieved:
-                self.on_relief(callback, device_number)
+                self.when_room(callback, device_number)
         if self._crowds:
             for device_number in [number for number in self._crowds if not self.crowded(number)]:
                 for callback in self._crowds.pop(device_number):

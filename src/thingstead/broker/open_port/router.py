@@ -16,7 +16,7 @@ from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.open_port.retained_messages import KeptRetained
 from thingstead.broker.open_port.routes import Group, Route, Routes
 from thingstead.broker.sessions.queues import Queues, Target
-from thingstead.broker.sessions.session import Session, Waiting
+from thingstead.broker.sessions.session import QueueSlot, Session
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 from thingstead.errors import Unavailable
@@ -39,7 +39,7 @@ class Taken(NamedTuple):
     reason_code: ReasonCode
 
 
-class TopicSpace:
+class MessageRouter:
     """Subscriptions, retained messages, and the way of a message."""
 
     def __init__(
@@ -113,7 +113,7 @@ class TopicSpace:
         session, options, share = target
         if min(message.qos, options.qos):
             if not session.durable:
-                self.queues.offer(message, target, Waiting(0, share))
+                self.queues.offer(message, target, QueueSlot(0, share))
                 if session.delivery is not None:
                     session.delivery.pump()
         elif session.delivery is not None:

@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-from thingstead.broker.apps.hub import AppHub
+from thingstead.broker.apps.fanout import AppFanout
 from thingstead.broker.apps.subscriber import AppSubscriber
+from thingstead.broker.connection.handler import Access, Connection, ConnectionHandler, Granted, HandlerBase, Receipt
 from thingstead.broker.connection.handshake import NO_LIMIT
-from thingstead.broker.connection.plane import Access, Connection, ConnectionPlane, Granted, Plane, Receipt
 from thingstead.broker.devices.subscriptions import FILTER_CHARACTERS
 from thingstead.broker.net.counters import AppCounters
 from thingstead.bus.base import Bus
@@ -35,7 +35,7 @@ class AppAccess:
         self,
         devices: Access,
         subscriptions: SubscriptionService,
-        hub: AppHub,
+        hub: AppFanout,
         bus: Bus,
         counters: AppCounters,
         settings: AppSettings,
@@ -45,12 +45,12 @@ class AppAccess:
         self._hub = hub
         self._counters = counters
         self._settings = settings
-        self._planes: set[AppPlane] = set()
+        self._planes: set[AppHandler] = set()
         self._budget = Budget(settings.queues_max_bytes)
         self._filters: Counter[str] = Counter()  # topic filters of all applications, by project
         self._revoked = bus.subscribe(SubscribersRevoked, self._revoke)
 
-    async def admit(self, connect: Connect, connection: Connection) -> Plane:
+    async def admit(self, connect: Connect, connection: Connection) -> ConnectionHandler:
         """Raises NotAuthenticated, TooManyRequests or Unavailable where the client is not admitted."""
         view_key = connect.user_name or ""
         if len(view_key) != VIEW_KEY_CHARACTERS:
@@ -65,7 +65,7 @@ class AppAccess:
             self._settings.queue_max_bytes,
             self._budget,
         )
-        plane = AppPlane(connection, project, subscriber, self._hub, self._settings.max_subscriptions, self)
+        plane = AppHandler(connection, project, subscriber, self._hub, self._settings.max_subscriptions, self)
         self._planes.add(plane)
         self._counters.subscribers += 1
         return plane
@@ -83,7 +83,7 @@ class AppAccess:
         if not self._filters[project_id]:
             del self._filters[project_id]
 
-    def left(self, plane: "AppPlane") -> None:
+    def left(self, plane: "AppHandler") -> None:
         """An admitted application is gone."""
         if plane in self._planes:
             self._planes.discard(plane)
@@ -98,7 +98,7 @@ class AppAccess:
             plane.connection.close(ReasonCode.ADMINISTRATIVE_ACTION, message.reason)
 
 
-class AppPlane(ConnectionPlane):
+class AppHandler(HandlerBase):
     """The view of one application: the messages of its own project's devices, at QoS 0."""
 
     def __init__(
@@ -106,7 +106,7 @@ class AppPlane(ConnectionPlane):
         connection: Connection,
         project: Project,
         subscriber: AppSubscriber,
-        hub: AppHub,
+        hub: AppFanout,
         max_subscriptions: int,
         access: AppAccess,
     ) -> None:

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from thingstead.broker.connection.plane import Access, Relief
+from thingstead.broker.connection.handler import Access, BackPressure
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.clients import Clients
 from thingstead.broker.net.counters import Counters
-from thingstead.broker.net.keep_alive import Silences
-from thingstead.broker.net.refused_connections import TurnedAway
-from thingstead.broker.net.tasks import Tasks, Turns
+from thingstead.broker.net.idle_timers import IdleTimers
+from thingstead.broker.net.refused_connections import RefusedConnections
+from thingstead.broker.net.tasks import TaskLimiter, Tasks
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ListenerContext:
     """Settings, bounds, and whoever a connection turns to."""
 
     settings: MqttSettings
     bounds: QueueBounds
     access: Access
     counters: Counters
-    relief: Relief
+    relief: BackPressure
     tasks: Tasks
-    log_ins: Turns
-    ends: Turns
+    log_ins: TaskLimiter
+    ends: TaskLimiter
     clients: "Clients[Client]"
     clock: Clock
-    silences: Silences
-    turned_away: TurnedAway
+    silences: IdleTimers
+    turned_away: RefusedConnections

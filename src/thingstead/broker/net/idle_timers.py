@@ -17,12 +17,12 @@ SPARE_TICKS = 500  # whose connections are gone; more are cleared away
 class Listener(Protocol):
     """Whoever waits for a peer."""
 
-    def late(self, timer: "SilenceTimer") -> None:
+    def late(self, timer: "IdleTimer") -> None:
         """What ``timer`` waits for did not come in time."""
         ...
 
 
-class Silences:
+class IdleTimers:
     """Who is to be looked at when. To be made on the event loop; :meth:`close` ends it.
 
     A connection stands in the set of its tick; a hundred thousand of them cost no more timers than one.
@@ -31,7 +31,7 @@ class Silences:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.now_s = self._loop.time
-        self._ticks: dict[int, set[SilenceTimer]] = {}
+        self._ticks: dict[int, set[IdleTimer]] = {}
         self._order: list[int] = []  # a heap: every tick that has a set, and some that had one
         self._timer: asyncio.TimerHandle | None = None
 
@@ -39,7 +39,7 @@ class Silences:
         """The number of ticks that are remembered."""
         return len(self._order)
 
-    def add(self, timer: "SilenceTimer", due_s: float) -> int:
+    def add(self, timer: "IdleTimer", due_s: float) -> int:
         """Has the timer ring at ``due_s`` or a tick later; returns what :meth:`remove` takes."""
         tick = ceil(due_s / TICK_S)
         timers = self._ticks.get(tick)
@@ -53,7 +53,7 @@ class Silences:
             self._set_timer()
         return tick
 
-    def remove(self, timer: "SilenceTimer", tick: int) -> None:
+    def remove(self, timer: "IdleTimer", tick: int) -> None:
         """Forgets a timer."""
         timers = self._ticks.get(tick)
         if timers is not None:
@@ -87,7 +87,7 @@ class Silences:
         self._order.clear()
 
 
-class SilenceTimer:
+class IdleTimer:
     """Tells ``listener`` when ``heard_at_s`` is older than ``patience_s``.
 
     Hearing a peer costs one assignment; the timer looks at it when it rings, and sets itself again.
@@ -95,7 +95,7 @@ class SilenceTimer:
 
     __slots__ = ("_listener", "_silences", "_tick", "heard_at_s", "patience_s")
 
-    def __init__(self, silences: Silences, listener: Listener) -> None:
+    def __init__(self, silences: IdleTimers, listener: Listener) -> None:
         self._silences = silences
         self._listener = listener
         self._tick = 0  # 0: it does not run

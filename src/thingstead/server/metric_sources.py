@@ -1,13 +1,13 @@
 """Where the value of each metric is read."""
 
 from thingstead import __version__
-from thingstead.broker.broker import Gateway
+from thingstead.broker.broker import MqttBroker
 from thingstead.metrics import Metrics
 from thingstead.services.platform import Platform
 from thingstead.storage.base import Store
 
 
-def read_figures(metrics: Metrics, store: Store, platform: Platform, gateway: Gateway) -> None:
+def read_metric_sources(metrics: Metrics, store: Store, platform: Platform, gateway: MqttBroker) -> None:
     """Connects the metrics of the catalog with the parts that count."""
     ingest, mqtt, tcp = platform.ingest, gateway.counters, gateway.tcp_counters
     metrics.read("thingstead_build_info", lambda: {(__version__,): 1})
@@ -83,7 +83,7 @@ def _read_alarms(metrics: Metrics, platform: Platform) -> None:
     )
 
 
-def _read_mqtt_server(metrics: Metrics, gateway: Gateway) -> None:
+def _read_mqtt_server(metrics: Metrics, gateway: MqttBroker) -> None:
     devices, port = gateway.device_sessions, gateway.open_port
     metrics.read(
         "thingstead_connections_turned_away_total",

@@ -13,8 +13,8 @@ from thingstead.model.device import Device
 from thingstead.model.device_type import ConnType
 from thingstead.model.messages import DeviceChanged, DeviceTypeChanged
 from thingstead.model.values.checking import UNDEFINED, CompiledFunctions
-from thingstead.services.alarms.device import DeviceWatch
-from thingstead.services.alarms.evaluations import AlarmWatches
+from thingstead.services.alarms.device import DeviceAlarms
+from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.ingest")
@@ -36,26 +36,26 @@ class TypeDefinition:
 WITHOUT_TYPE = TypeDefinition(UNDEFINED)
 
 
-class DeviceLink:
+class DeviceContext:
     """What a connection keeps of its device. Follows changes of the device's row, of its type and of its rules."""
 
     __slots__ = ("__weakref__", "definition", "device", "watch")
 
-    def __init__(self, device: Device, definition: TypeDefinition, watch: DeviceWatch) -> None:
+    def __init__(self, device: Device, definition: TypeDefinition, watch: DeviceAlarms) -> None:
         self.device = device
         self.definition = definition
         self.watch = watch
 
 
-class DeviceLinks:
+class DeviceContexts:
     """The links that somebody holds, and the newest of the others; kept up with what changes."""
 
-    def __init__(self, store: Store, bus: Bus, watches: AlarmWatches) -> None:
+    def __init__(self, store: Store, bus: Bus, watches: AlarmEvaluations) -> None:
         self._store = store
         self._watches = watches
-        self._links: weakref.WeakValueDictionary[str, DeviceLink] = weakref.WeakValueDictionary()
+        self._links: weakref.WeakValueDictionary[str, DeviceContext] = weakref.WeakValueDictionary()
         self._types: weakref.WeakValueDictionary[str, TypeDefinition] = weakref.WeakValueDictionary()
-        self._recent_links: deque[DeviceLink] = deque(maxlen=RECENT_LINKS)
+        self._recent_links: deque[DeviceContext] = deque(maxlen=RECENT_LINKS)
         self._recent_types: deque[TypeDefinition] = deque(maxlen=RECENT_TYPES)
         self._refreshes: set[asyncio.Task[None]] = set()
         self._subscriptions = [
@@ -63,7 +63,7 @@ class DeviceLinks:
             bus.subscribe(DeviceTypeChanged, lambda message: self._refresh(self._refresh_type(message))),
         ]
 
-    async def link(self, device: Device) -> DeviceLink:
+    async def link(self, device: Device) -> DeviceContext:
         """The link of a device; the same object for all who hold one."""
         link = self._links.get(device.id)
         if link is None or link.device is not device:
@@ -71,7 +71,7 @@ class DeviceLinks:
             watch = await self._watches.watch(device)
             link = self._links.get(device.id)
             if link is None:
-                link = self._links[device.id] = DeviceLink(device, definition, watch)
+                link = self._links[device.id] = DeviceContext(device, definition, watch)
                 self._recent_links.append(link)
             else:
                 link.device, link.definition = device, definition

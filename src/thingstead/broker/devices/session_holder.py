@@ -2,8 +2,8 @@
 
 from thingstead.broker.connection.acknowledgements import Pending, both
 from thingstead.broker.connection.delivery import Delivery
-from thingstead.broker.connection.handshake import Accepted
-from thingstead.broker.devices.hub import Held
+from thingstead.broker.connection.handshake import SessionGrant
+from thingstead.broker.devices.router import Held
 from thingstead.broker.devices.sessions import DeviceSession, DeviceSessions, Occupied
 from thingstead.broker.devices.subscriptions import Grant, Subscriptions
 from thingstead.mqtt.connection_packets import Connect, Disconnect
@@ -12,7 +12,7 @@ from thingstead.mqtt.properties import Property
 from thingstead.mqtt.reasons import ReasonCode, protocol_error
 
 
-class Occupancy:
+class SessionHolder:
     """What a device's connection does with a session that may outlive it."""
 
     __slots__ = ("_connection", "_session", "_sessions", "accepted")
@@ -21,7 +21,7 @@ class Occupancy:
         self._connection = connection
         self._sessions = sessions
         self._session: DeviceSession
-        self.accepted: Accepted
+        self.accepted: SessionGrant
 
     def begin(self, device_id: str, connect: Connect) -> Occupied:
         """Takes the session that a CONNECT asks for; where there is none, this hold is of no use."""

@@ -17,7 +17,7 @@ JOB_TIMEOUT_S = 30.0
 Job = Callable[[], Awaitable[None]]
 
 
-class Jobs:
+class JobQueue:
     """The jobs of one connection. Their number is bounded by what one receive can ask for, since ``crowded`` stops
     the reading.
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from thingstead.broker.connection.acknowledgements import Pending, both
-from thingstead.broker.connection.handshake import Accepted
-from thingstead.broker.connection.plane import Connection, Granted, Receipt, Run
+from thingstead.broker.connection.handler import Connection, Granted, Receipt, Run
+from thingstead.broker.connection.handshake import SessionGrant
+from thingstead.broker.open_port.router import MessageRouter, Taken
 from thingstead.broker.open_port.sessions import Sessions, levels_of
-from thingstead.broker.open_port.space import Taken, TopicSpace
 from thingstead.broker.sessions.session import Session, Subscription
 from thingstead.mqtt.connection_packets import Disconnect
 from thingstead.mqtt.inbound import Inbound
@@ -21,7 +21,7 @@ LEVELS_LIMIT = 1_000_000  # of the topic filters of all clients
 LEVELS_OF_A_SUBSCRIPTION = 20  # on average, where a client has as many as it may have
 
 
-class OpenPlane:
+class OpenHandler:
     """A connection that has a session.
 
     Args:
@@ -44,7 +44,7 @@ class OpenPlane:
         self,
         connection: Connection,
         sessions: Sessions,
-        space: TopicSpace,
+        space: MessageRouter,
         kept: MqttSessionService,
         max_subscriptions: int,
         session_expiry_max_s: int,
@@ -57,14 +57,14 @@ class OpenPlane:
         self._session_expiry_max_s = session_expiry_max_s
         self._taken: Taken | None = None  # at QoS 2, forwarded when its PUBREC was written
         self._session: Session
-        self.accepted: Accepted
+        self.accepted: SessionGrant
 
     @property
     def crowded(self) -> int | None:
         """What is published here goes into no history."""
         return None
 
-    def occupy(self, session: Session, accepted: Accepted) -> None:
+    def occupy(self, session: Session, accepted: SessionGrant) -> None:
         """The session is this connection's."""
         self._session = session
         self.accepted = accepted

@@ -54,7 +54,7 @@ class RuleRecord:
         self.unsaid = True
 
 
-class RuleBook:
+class DeviceRules:
     """The rules of a device type, or of a device that has others than its type. Shared by the devices it is for."""
 
     def __init__(self, records: Iterable[RuleRecord] = ()) -> None:
@@ -77,4 +77,4 @@ class RuleBook:
         return bool(self.records)
 
 
-NO_RULES = RuleBook()
+NO_RULES = DeviceRules()

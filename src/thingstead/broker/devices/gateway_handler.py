@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from thingstead.broker.connection.plane import Connection, Receipt
-from thingstead.broker.devices.device_plane import DevicePlane
-from thingstead.broker.devices.hub import Downlink
-from thingstead.broker.devices.occupancy import Occupancy
+from thingstead.broker.connection.handler import Connection, Receipt
+from thingstead.broker.devices.device_handler import DeviceHandler
+from thingstead.broker.devices.router import Downlink
+from thingstead.broker.devices.session_holder import SessionHolder
 from thingstead.broker.devices.subscriptions import reaches_under
 from thingstead.config import MqttSettings
 from thingstead.errors import ThingsteadError, Unavailable
@@ -16,7 +16,7 @@ from thingstead.model import device_answers
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
-from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.platform import Platform
 from thingstead.services.presence.sub_presence import GatewayLink, SubDevice
@@ -32,7 +32,7 @@ class _Named(msgspec.Struct):
 _decode_named = msgspec.json.Decoder(_Named).decode
 
 
-class GatewayPlane(DevicePlane):
+class GatewayHandler(DeviceHandler):
     """The view of a device whose type is a gateway. The id of a request travels in its body, not in the topic."""
 
     is_gateway = True
@@ -41,12 +41,12 @@ class GatewayPlane(DevicePlane):
     def __init__(
         self,
         connection: Connection,
-        link: DeviceLink,
+        link: DeviceContext,
         platform: Platform,
         settings: MqttSettings,
         end: Callable[[str], Awaitable[None]],
         gateway: GatewayLink,
-        kept: Occupancy | None = None,
+        kept: SessionHolder | None = None,
     ) -> None:
         super().__init__(connection, link, platform, settings, end, kept)
         self._gateway = gateway
@@ -145,7 +145,7 @@ class SubDownlink:
 
     __slots__ = ("_commands", "_gateway", "sub_device")
 
-    def __init__(self, gateway: GatewayPlane, sub_device: SubDevice) -> None:
+    def __init__(self, gateway: GatewayHandler, sub_device: SubDevice) -> None:
         address = sub_device.address
         self._gateway = gateway
         self.sub_device = sub_device
@@ -191,16 +191,16 @@ _Taken = tuple[Outcome | None, str | None]
 
 
 class _Route(NamedTuple):
-    take: Callable[[GatewayPlane, Publish], _Taken]
+    take: Callable[[GatewayHandler, Publish], _Taken]
     answer_topic: str | None  # None: there is none
 
 
 _TOPICS = {
-    "gateway/connect": _Route(GatewayPlane._connect, None),
-    "gateway/disconnect": _Route(GatewayPlane._disconnect, None),
-    "gateway/attributes": _Route(GatewayPlane._sub_attributes, "gateway/attributes/response"),
-    "gateway/attributes/series": _Route(GatewayPlane._sub_series, "gateway/attributes/series/response"),
-    "gateway/attributes/get": _Route(GatewayPlane._sub_get, None),
-    "gateway/event/report": _Route(GatewayPlane._sub_event, "gateway/event/response"),
-    "gateway/command/reply": _Route(GatewayPlane._sub_reply, None),
+    "gateway/connect": _Route(GatewayHandler._connect, None),
+    "gateway/disconnect": _Route(GatewayHandler._disconnect, None),
+    "gateway/attributes": _Route(GatewayHandler._sub_attributes, "gateway/attributes/response"),
+    "gateway/attributes/series": _Route(GatewayHandler._sub_series, "gateway/attributes/series/response"),
+    "gateway/attributes/get": _Route(GatewayHandler._sub_get, None),
+    "gateway/event/report": _Route(GatewayHandler._sub_event, "gateway/event/response"),
+    "gateway/command/reply": _Route(GatewayHandler._sub_reply, None),
 }

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import msgspec
 
 from thingstead.broker.connection.acknowledgements import Pending
-from thingstead.broker.connection.handshake import NO_SESSION, Accepted
-from thingstead.broker.connection.plane import Connection, ConnectionPlane, Granted, Receipt, Run
+from thingstead.broker.connection.handler import Connection, Granted, HandlerBase, Receipt, Run
+from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant
 from thingstead.broker.devices.commands import Commands, Envelope
-from thingstead.broker.devices.hub import Downlink
-from thingstead.broker.devices.occupancy import Occupancy
+from thingstead.broker.devices.router import Downlink
+from thingstead.broker.devices.session_holder import SessionHolder
 from thingstead.broker.devices.sessions import PUSH_QOS
 from thingstead.broker.devices.subscriptions import Subscriptions, reaches_under
 from thingstead.broker.devices.topics import ANSWERS_GATEWAY, NO_GATEWAY, UP_GATEWAY, explain_filter, explain_topic
@@ -23,7 +23,7 @@ from thingstead.mqtt.connection_packets import Disconnect
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
-from thingstead.services.ingest.device_links import DeviceLink
+from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.platform import Platform
 from thingstead.services.presence.sub_presence import SubDevice
@@ -43,7 +43,7 @@ class _Wanted(msgspec.Struct):
 _decode_wanted = msgspec.json.Decoder(_Wanted).decode
 
 
-class DevicePlane(ConnectionPlane):
+class DeviceHandler(HandlerBase):
     """The device's view: it publishes what is its own, and receives what is for it alone (wire reference §15.31).
 
     Args:
@@ -68,11 +68,11 @@ class DevicePlane(ConnectionPlane):
     def __init__(
         self,
         connection: Connection,
-        link: DeviceLink,
+        link: DeviceContext,
         platform: Platform,
         settings: MqttSettings,
         end: Callable[[str], Awaitable[None]],
-        kept: Occupancy | None = None,
+        kept: SessionHolder | None = None,
     ) -> None:
         super().__init__()
         self._kept = kept
@@ -94,7 +94,7 @@ class DevicePlane(ConnectionPlane):
         return Commands(self._connection, self._subscriptions, self._platform.control, device_id, envelope, window)
 
     @property
-    def accepted(self) -> Accepted:
+    def accepted(self) -> SessionGrant:
         return NO_SESSION if self._kept is None else self._kept.accepted
 
     @property
@@ -315,18 +315,18 @@ def _command_message(command: CommandIssued) -> tuple[str, bytes]:
 class _Route(NamedTuple):
     """What a topic means: who takes the payload, and where the answer goes (followed by the request's id)."""
 
-    take: Callable[[DevicePlane, str, bytes], Outcome | None]
+    take: Callable[[DeviceHandler, str, bytes], Outcome | None]
     answer_topic: str | None  # None: there is none
     max_characters: int = MAX_ID_CHARACTERS  # of the last level, where it is a name
 
 
 _TOPICS = {
-    "attributes": _Route(DevicePlane._report, "attributes/response"),
-    "attributes/series": _Route(DevicePlane._series, "attributes/series/response"),
+    "attributes": _Route(DeviceHandler._report, "attributes/response"),
+    "attributes/series": _Route(DeviceHandler._series, "attributes/series/response"),
 }
 _ROOTS = {
-    "attributes/get": _Route(DevicePlane._get, "attributes/get/response/"),
-    "event/report": _Route(DevicePlane._event, "event/response/"),
-    "command/reply": _Route(DevicePlane._reply, "command/reply/response/"),
-    "data": _Route(DevicePlane._data, None, MAX_IDENTIFIER_CHARACTERS),
+    "attributes/get": _Route(DeviceHandler._get, "attributes/get/response/"),
+    "event/report": _Route(DeviceHandler._event, "event/response/"),
+    "command/reply": _Route(DeviceHandler._reply, "command/reply/response/"),
+    "data": _Route(DeviceHandler._data, None, MAX_IDENTIFIER_CHARACTERS),
 }

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.connection.delivery import Delivery
-from thingstead.broker.connection.handshake import NO_SESSION, Accepted
+from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant
 from thingstead.broker.net.counters import Counters
 from thingstead.mqtt.connection_packets import Connect, Disconnect
 from thingstead.mqtt.inbound import Inbound
@@ -71,7 +71,7 @@ class Connection(Protocol):
         ...
 
 
-class Plane(Protocol):
+class ConnectionHandler(Protocol):
     """One admitted connection's view of the platform. Called on the event loop; nothing here may block."""
 
     def publish(self, packet: Publish) -> Receipt:
@@ -92,7 +92,7 @@ class Plane(Protocol):
         ...
 
     @property
-    def accepted(self) -> Accepted:
+    def accepted(self) -> SessionGrant:
         """The session that was begun or goes on, as CONNACK tells."""
         ...
 
@@ -127,7 +127,7 @@ class Plane(Protocol):
         ...
 
 
-class ConnectionPlane:
+class HandlerBase:
     """What a plane does whose session ends with its connection."""
 
     __slots__ = ("inbound",)
@@ -136,7 +136,7 @@ class ConnectionPlane:
         self.inbound = Inbound()
 
     @property
-    def accepted(self) -> Accepted:
+    def accepted(self) -> SessionGrant:
         return NO_SESSION
 
     @property
@@ -170,7 +170,7 @@ class ConnectionPlane:
 class Access(Protocol):
     """Who may connect to a listener, and as what."""
 
-    async def admit(self, connect: Connect, connection: Connection) -> Plane:
+    async def admit(self, connect: Connect, connection: Connection) -> ConnectionHandler:
         """Raises NotAuthenticated, Forbidden or Unavailable where the client is not admitted.
 
         Where it raises, nothing of the connection stays behind.
@@ -178,10 +178,10 @@ class Access(Protocol):
         ...
 
 
-class Relief(Protocol):
+class BackPressure(Protocol):
     """Who says when reports must be held back: the ingest service."""
 
     @property
     def congested(self) -> bool: ...
 
-    def on_relief(self, callback: Callable[[], None], device_number: int | None = None) -> None: ...
+    def when_room(self, callback: Callable[[], None], device_number: int | None = None) -> None: ...

@@ -19,7 +19,7 @@ from thingstead.model.messages import (
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.presence.sub_devices import SubDeviceService
 from thingstead.services.presence.sub_presence import SubDevice
-from thingstead.services.shared.rate_limit import Rations
+from thingstead.services.shared.rate_limit import TokenBuckets
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -70,7 +70,7 @@ class LiveSession:
     downlink: Downlink | None = None  # once the session owns its device
 
 
-class Hub:
+class DeviceRouter:
     """The sessions of this node.
 
     A session is here from the moment in which its device is known, before it owns the device, so that neither a
@@ -90,7 +90,7 @@ class Hub:
     ) -> None:
         self._away = away
         self._sub_devices = sub_devices
-        self._takeovers = Rations(clock, TAKEOVERS_LOGGED, TAKEOVER_INTERVAL_S)
+        self._takeovers = TokenBuckets(clock, TAKEOVERS_LOGGED, TAKEOVER_INTERVAL_S)
         self._by_id: dict[str, LiveSession] = {}
         self._by_device: dict[str, list[LiveSession]] = {}  # oldest first; nearly always one
         self._subscriptions = [

@@ -23,7 +23,7 @@ from thingstead.services.mqtt.subscriptions import SubscriptionService
 log = structlog.get_logger("thingstead.broker")
 
 
-class AppHub:
+class AppFanout:
     """Tells subscribers what happens to devices, in the order in which it happened.
 
     Whose device it was is remembered; where it must be read first, everything behind waits in a backlog.

@@ -7,9 +7,9 @@ must build it anew from the store when that commit fails.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from thingstead.rules.book import Evaluation, RuleBook, RuleRecord
 from thingstead.rules.conditions import kind_of
 from thingstead.rules.decision import NOTHING, Decision, occurrence_of
+from thingstead.rules.device_rules import DeviceRules, Evaluation, RuleRecord
 from thingstead.rules.evaluation import (
     RuleState,
     Step,
@@ -29,7 +29,7 @@ from thingstead.rules.rule import CompiledRule
 FAR = 2**63  # later than every instant
 
 
-class DeviceMonitor:
+class DeviceEvaluator:
     """The rules of one device at work.
 
     Each rule is judged in the order of the timestamps of what it reads, whatever else the device reports meanwhile: a
@@ -40,13 +40,13 @@ class DeviceMonitor:
 
     __slots__ = ("__weakref__", "_awake", "_moments", "_screen", "book", "device_id", "due", "facts", "states")
 
-    def __init__(self, device_id: str, book: RuleBook, facts: Facts, states: dict[str, RuleState]) -> None:
+    def __init__(self, device_id: str, book: DeviceRules, facts: Facts, states: dict[str, RuleState]) -> None:
         self.device_id = device_id
         self.facts = facts
         self.take_over(book, states)
 
     def take_over(
-        self, book: RuleBook, states: dict[str, RuleState], moments: Mapping[str, Moment] = NO_MOMENTS
+        self, book: DeviceRules, states: dict[str, RuleState], moments: Mapping[str, Moment] = NO_MOMENTS
     ) -> None:
         """Begins anew with these rules and their states; states of other rules, or of another shape, are left aside.
         ``moments``: where rules stood in time, as far as that is known."""

@@ -10,7 +10,7 @@ import structlog
 from thingstead.broker.net.listening import Port
 from thingstead.broker.net.tls import Certificate
 from thingstead.clock import Clock
-from thingstead.config import Config, Door
+from thingstead.config import Config, ListenerSpec
 from thingstead.errors import ConfigError, Conflict
 from thingstead.model.health import HealthWarning
 from thingstead.server.sockets import bind
@@ -18,10 +18,10 @@ from thingstead.server.sockets import bind
 log = structlog.get_logger("thingstead.server")
 
 
-class BoundDoor(NamedTuple):
+class BoundListener(NamedTuple):
     """A door, and the port behind it."""
 
-    door: Door
+    door: ListenerSpec
     port: Port
 
     @property
@@ -31,7 +31,7 @@ class BoundDoor(NamedTuple):
         return number
 
 
-class Doors:
+class Listeners:
     """Every port of a server. Certificates that are expired, or not valid yet, are used and logged.
 
     Raises:
@@ -41,7 +41,7 @@ class Doors:
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self._clock = clock
-        self._bound: list[BoundDoor] = []
+        self._bound: list[BoundListener] = []
         with ExitStack() as stack:
             for door in config.doors:
                 certificate = _certificate(door)
@@ -53,7 +53,7 @@ class Doors:
                     log.warning("a port stays closed", reason=exc.message)
                     continue
                 port = Port(sock, certificate, door.listener.proxy_protocol, config.tls_handshake_timeout_s)
-                self._bound.append(BoundDoor(door, port))
+                self._bound.append(BoundListener(door, port))
             stack.pop_all()
         self._log_problems()
 
@@ -95,7 +95,7 @@ class Doors:
         for warning in self.warnings():
             log.warning("a TLS certificate is not valid", reason=warning.message)
 
-    def _certificates(self) -> Sequence[tuple[BoundDoor, Certificate]]:
+    def _certificates(self) -> Sequence[tuple[BoundListener, Certificate]]:
         return [(bound, bound.port.certificate) for bound in self._bound if bound.port.certificate is not None]
 
 
@@ -109,7 +109,7 @@ def check_certificates(config: Config, now_ms: int) -> list[str]:
     return [problem for certificate in certificates for problem in certificate.problems(now_ms)]
 
 
-def _certificate(door: Door) -> Certificate | None:
+def _certificate(door: ListenerSpec) -> Certificate | None:
     listener = door.listener
     if not listener.secure:
         return None
