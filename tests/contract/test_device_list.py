@@ -91,16 +91,16 @@ async def ids(store: Store, device_filter: DeviceFilter, page: Page | None = Non
         (DeviceFilter(keyword="pump_a"), ["d2"]),
         (DeviceFilter(keyword="\\"), ["d5"]),
         (DeviceFilter(keyword="nothing like it"), []),
-        (DeviceFilter(tag=("site", None)), ["d0", "d1", "d2"]),
-        (DeviceFilter(tag=("site", "north")), ["d0", "d2"]),
-        (DeviceFilter(tag=("site", "nort")), []),
-        (DeviceFilter(tag=("nothing", None), or_tags=(("note", None), ("site", "south"))), ["d1", "d3"]),
+        (DeviceFilter(tags=((("site", None),),)), ["d0", "d1", "d2"]),
+        (DeviceFilter(tags=((("site", "north"),),)), ["d0", "d2"]),
+        (DeviceFilter(tags=((("site", "nort"),),)), []),
+        (DeviceFilter(tags=((("nothing", None), ("note", None), ("site", "south")),)), ["d1", "d3"]),
         (DeviceFilter(keyword="e\u0301le\u0301v"), ["d4"]),
         (DeviceFilter(keyword="ÉLÉV"), ["d4"]),
         (DeviceFilter(keyword="ｂｏｉｌｅｒ"), ["d0", "d1"]),
-        (DeviceFilter(tag=("sit", None)), []),
-        (DeviceFilter(tag=('q"u.o', "x")), ["d2"]),
-        (DeviceFilter(tag=("north", None)), []),
+        (DeviceFilter(tags=((("sit", None),),)), []),
+        (DeviceFilter(tags=((('q"u.o', "x"),),)), ["d2"]),
+        (DeviceFilter(tags=((("north", None),),)), []),
     ],
 )
 async def test_a_filter_shows_what_it_says_in_order(
@@ -132,7 +132,7 @@ async def test_filters_together_show_what_each_of_them_shows(plant: Store) -> No
         "group_ids": ("top", "other"),
         "keyword": "pump",
         "online": True,
-        "tag": ("site", "north"),
+        "tags": ((("site", "north"),),),
     }
     shown = {name: set(await ids(plant, DeviceFilter(**{name: value}))) for name, value in parts.items()}
 
@@ -170,8 +170,8 @@ async def test_changes_are_seen_by_the_filters_at_once(plant: Store) -> None:
     assert await ids(plant, DeviceFilter(keyword="boiler")) == ["d1"]
     assert await ids(plant, DeviceFilter(keyword="imei-100")) == ["d1"]
     assert await ids(plant, DeviceFilter(type_id="type-1")) == ["d1"]
-    assert await ids(plant, DeviceFilter(tag=("floor", "3"))) == ["d0"]
-    assert await ids(plant, DeviceFilter(tag=("site", "north"))) == ["d2"]
+    assert await ids(plant, DeviceFilter(tags=((("floor", "3"),),))) == ["d0"]
+    assert await ids(plant, DeviceFilter(tags=((("site", "north"),),))) == ["d2"]
 
 
 async def test_a_view_shows_type_session_uplinks_and_alarm(plant: Store) -> None:

@@ -71,13 +71,16 @@ def body_decoder(kind: Any, *, wide_integers: bool = False) -> Callable[[bytes],
 
 def query_decoder(kind: type[msgspec.Struct]) -> Callable[[bytes], Any]:
     """A function that decodes a query string into ``kind``; it raises InvalidInput, naming every bad field."""
+    repeated = {field.encode_name for field in msgspec.structs.fields(kind) if _is_list(field.type)}
     bounded = [field.encode_name for field in msgspec.structs.fields(kind) if _is_number(field.type)]
     default = _default(kind)
 
     def decode_query(query_string: bytes) -> Any:
         if not query_string and default is not None:
             return default
-        values = parse_query(query_string)
+        values: dict[str, Any] = parse_query(query_string)
+        for name in repeated & values.keys():
+            values[name] = repeated_values(query_string, name)
         uncountable = [name for name in bounded if name in values and not _is_countable(values[name])]
         errors = [FieldError(name, "must be a finite number of at most 16 digits") for name in uncountable]
         try:
@@ -94,13 +97,21 @@ def query_decoder(kind: type[msgspec.Struct]) -> Callable[[bytes], Any]:
 
 def parse_query(query_string: bytes) -> dict[str, str]:
     """The values of a query string by name; the last one counts, empty ones are left out."""
+    return dict(_pairs(query_string))
+
+
+def repeated_values(query_string: bytes, name: str) -> list[str]:
+    """Each value of one name of a query string, in their order; empty ones are left out."""
+    return [value for each, value in _pairs(query_string) if each == name]
+
+
+def _pairs(query_string: bytes) -> list[tuple[str, str]]:
     if len(query_string) > QUERY_BYTES_LIMIT:
         raise InvalidInput.field("query", f"is longer than {QUERY_BYTES_LIMIT} bytes")
     try:
-        pairs = parse_qsl(query_string.decode("utf-8", "replace"), max_num_fields=QUERY_FIELDS_LIMIT)
+        return parse_qsl(query_string.decode("utf-8", "replace"), max_num_fields=QUERY_FIELDS_LIMIT)
     except ValueError:
         raise InvalidInput.field("query", f"has more than {QUERY_FIELDS_LIMIT} fields") from None
-    return dict(pairs)
 
 
 def find_errors(value: Any, kind: Any, *, strict: bool = True) -> list[FieldError]:
@@ -119,6 +130,10 @@ def _default(kind: type[msgspec.Struct]) -> msgspec.Struct | None:
 
 def _is_number(kind: Any) -> bool:
     return any(alternative in (int, float) for alternative in alternatives(kind))
+
+
+def _is_list(kind: Any) -> bool:
+    return any(typing.get_origin(alternative) is list for alternative in alternatives(kind))
 
 
 def _is_countable(text: str) -> bool:

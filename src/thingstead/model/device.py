@@ -1,6 +1,6 @@
 """A device, its group, its live session, and what is known of its state."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -8,6 +8,8 @@ from thingstead.model.cursor import Cursor
 from thingstead.model.project import Tags
 
 UplinkKind = Literal["attributes", "event", "command_reply", "data", "connect"]
+SentSource = Literal["push", "cloud"]
+ValueSource = Literal["report", "push", "cloud"]
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,20 @@ class AttributeValue(msgspec.Struct, frozen=True, array_like=True):
 
     ts: int  # ms, device time where the device gave one
     value: Any  # any JSON value
+
+
+class Sent(msgspec.Struct, frozen=True, array_like=True):
+    """That the current value of an attribute is one that was sent to the device or set in the cloud."""
+
+    source: SentSource
+    reported: AttributeValue | None = None  # what the device had reported before
+
+
+class Known(NamedTuple):
+    """The current value of one attribute, and where it is from."""
+
+    value: AttributeValue
+    sent: Sent | None = None  # None: the device reported it
 
 
 class OpenAlarm(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +81,7 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     online: bool
     active: dict[str, int] = {}  # newest ms timestamp by UplinkKind
     alarm: OpenAlarm | None = None
+    values: dict[str, Known] | None = None  # of the attributes that were asked for; None: none were
 
 
 class DeviceGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +96,21 @@ class DeviceGroup(msgspec.Struct, frozen=True, kw_only=True):
     create_time: int  # ms
 
 
+TagReading = tuple[str, str | None]  # a tag's key, and the value where one is asked for
+AlarmFilter = Literal["1", "2", "3", "any", "none"]  # the level of the highest open alarm
+
+
+class DeviceExclusion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which devices a list leaves out: those that any member names."""
+
+    type_ids: tuple[str, ...] = ()
+    group_ids: tuple[str, ...] = ()  # also those in groups below, where the filter includes these
+    customer_ids: tuple[str, ...] = ()
+    gateway_ids: tuple[str, ...] = ()
+    tags: tuple[tuple[TagReading, ...], ...] = ()
+    alarm: AlarmFilter | None = None
+
+
 class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which devices a list shows; unset members do not narrow it."""
 
@@ -87,10 +119,16 @@ class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
     include_sub_groups: bool = False
     keyword: str | None = None  # in name, descr, device_key or id, case-insensitive
     online: bool | None = None
-    tag: tuple[str, str | None] | None = None  # key, and the value where one is asked for
-    or_tags: tuple[tuple[str, str | None], ...] = ()  # or one of these: what else the text of ``tag`` may mean
+    tags: tuple[tuple[TagReading, ...], ...] = ()  # of each, one reading: what the text of it may mean
     customer_id: str | None = None
     gateway_id: str | None = None  # the sub-devices of this gateway
+    ids: tuple[str, ...] = ()  # one of these
+    alarm: AlarmFilter | None = None
+    active: bool | None = None  # whether it has sent anything since ``active_since``
+    active_since: int = 0  # ms
+    conn_type: str | None = None  # of its type; a device without a type is a direct one
+    protocol: str | None = None  # of its live session
+    excluded: DeviceExclusion = DeviceExclusion()
 
 
 class DevicesStat(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +153,18 @@ class DevicesAlarmStat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Sort = Literal["create_time", "-create_time", "name", "-name"]
+DeviceSort = Literal["create_time", "-create_time", "name", "-name", "active", "-active", "alarm_level", "-alarm_level"]
+FacetName = Literal[
+    "type", "group", "customer", "gateway", "online", "active", "alarm_level", "conn_type", "protocol", "tag"
+]
+
+
+class FacetValue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A value that devices of a list have, and how many of them have it."""
+
+    value: str
+    count: int
+    name: str = ""  # of the type, group, customer or gateway
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +172,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int = 1  # from 1
     records: int = 20
-    sort: Sort = "create_time"  # of lists that know more than one order; "-" turns it round
+    sort: DeviceSort = "create_time"  # of lists that know more than one order; "-" turns it round
     cursor: Cursor | None = None  # where the page begins, in place of its number; reading moves it on
 
     @property
@@ -130,8 +180,13 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         return self.sort.startswith("-")
 
     @property
+    def key(self) -> str:
+        """What it is sorted by."""
+        return self.sort.removeprefix("-")
+
+    @property
     def by_name(self) -> bool:
-        return self.sort.endswith("name")
+        return self.key == "name"
 
     @property
     def offset(self) -> int:

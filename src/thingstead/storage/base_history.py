@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from thingstead.model.device import (
     AttributeValue,
     Device,
+    Sent,
     UplinkKind,
 )
 from thingstead.model.limits import INSTANT_MS
@@ -78,6 +79,11 @@ class HistoryStore(Protocol):
 
     async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
         """The current value by identifier. Not to be changed by the caller."""
+        ...
+
+    async def sent(self, device_number: int) -> Mapping[str, Sent]:
+        """Of which attributes the current value was pushed to the device or set in the cloud, and what the device had
+        reported before. Not to be changed by the caller."""
         ...
 
     async def series(

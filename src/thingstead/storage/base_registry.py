@@ -11,6 +11,8 @@ from thingstead.model.device import (
     DevicesAlarmStat,
     DevicesStat,
     DeviceView,
+    FacetName,
+    FacetValue,
     Page,
 )
 from thingstead.model.device_type import DeviceType
@@ -210,9 +212,17 @@ class DeviceStore(Protocol):
     async def get_view(self, project_id: str, device_id: str) -> DeviceView: ...
 
     async def list_views(
-        self, project_id: str, device_filter: DeviceFilter, page: Page
+        self, project_id: str, device_filter: DeviceFilter, page: Page, attributes: Sequence[str] = ()
     ) -> tuple[list[DeviceView], int]:
-        """One page, oldest first (ties by id), and the number of devices that match."""
+        """One page, in the order of the page (ties by id), and the number of devices that match. ``attributes``: whose
+        current values the views have."""
+        ...
+
+    async def facets(
+        self, project_id: str, device_filter: DeviceFilter, wanted: Sequence[tuple[FacetName, str]]
+    ) -> list[list[FacetValue]]:
+        """Of each facet its values among the devices that match, but for the filter by the same thing, those that most
+        devices have first. A facet is a name and, of ``tag``, the key whose values are wanted (``""``: the keys)."""
         ...
 
     async def update(self, project_id: str, device_id: str, changes: Mapping[str, Any]) -> None: ...

@@ -1,17 +1,15 @@
 """How devices look in requests and answers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from thingstead.api.fields import Descr, Name, SortedPageQuery, TagsMember
-from thingstead.errors import InvalidInput
+from thingstead.api.fields import Descr, Name, TagsMember
 from thingstead.model import limits
 from thingstead.model.customer import Customer
-from thingstead.model.device import DeviceFilter, DeviceSession, DeviceView
-from thingstead.model.values.unicode_text import normal
+from thingstead.model.device import DeviceSession, DeviceView, Known, ValueSource
 
 DeviceKey = Annotated[str, Meta(max_length=limits.DEVICE_KEY_LENGTH)]
 
@@ -43,6 +41,14 @@ class DeviceTypeInfo(msgspec.Struct, frozen=True, kw_only=True):
     conn_protocol: str
 
 
+class ListedValue(msgspec.Struct, frozen=True, kw_only=True):
+    """The current value of an attribute, and where it is from."""
+
+    value: Any
+    ts: int  # ms
+    source: ValueSource
+
+
 class DeviceItem(msgspec.Struct, frozen=True, kw_only=True):
     """A device."""
 
@@ -61,6 +67,8 @@ class DeviceItem(msgspec.Struct, frozen=True, kw_only=True):
     sub_address: str | UnsetType = UNSET  # of a sub-device
     view_token: str
     device_code: str
+    # Extension, where attributes were asked for: by identifier, without those that have no value.
+    values: dict[str, ListedValue] | UnsetType = UNSET
 
 
 class LiveSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,32 +109,6 @@ class DeviceDetail(DeviceItem, frozen=True, kw_only=True):
     customer: CustomerOfDevice | UnsetType = UNSET  # extension; absent where it is bound to none
     session: LiveSession | UnsetType = UNSET  # absent while it is offline
     certificate_conflict: list[RivalClient] | UnsetType = UNSET  # absent where nobody fights over its certificate
-
-
-class DevicesQuery(SortedPageQuery, frozen=True, kw_only=True):
-    """Which devices are wanted. Filters that are given must all match."""
-
-    type: Annotated[str, Meta(description="Only devices of this device type (id).")] | None = None
-    group: Annotated[str, Meta(description="Only devices in this group (id).")] | None = None
-    groups: (
-        Annotated[str, Meta(description="Only devices in any of these groups (ids, comma-separated), or in `group`.")]
-        | None
-    ) = None
-    include_sub_groups: Annotated[bool, Meta(description="1: also devices in groups below those.")] = False
-    keyword: (
-        Annotated[
-            str,
-            Meta(
-                max_length=limits.KEYWORD_LENGTH,
-                description="Extension: part of the name, descr, device_key or id, in any case.",
-            ),
-        ]
-        | None
-    ) = None
-    online: Annotated[bool, Meta(description="Extension: 1 only those online, 0 only those offline.")] | None = None
-    tag: Annotated[str, Meta(description="Extension: `key`, or `key:value`; both may hold colons.")] | None = None
-    gateway: Annotated[str, Meta(description="Extension: only sub-devices of this gateway (id).")] | None = None
-    customer: Annotated[str, Meta(description="Extension: only devices bound to this customer (id).")] | None = None
 
 
 class DeviceBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,7 +179,13 @@ def show_device(view: DeviceView) -> DeviceItem:
         sub_address=device.sub_address or UNSET,
         view_token=device.view_token,
         device_code=device.device_code,
+        values=UNSET if view.values is None else {name: _listed(known) for name, known in view.values.items()},
     )
+
+
+def _listed(known: Known) -> ListedValue:
+    source: ValueSource = "report" if known.sent is None else known.sent.source
+    return ListedValue(value=known.value.value, ts=known.value.ts, source=source)
 
 
 def show_detail(
@@ -227,33 +215,3 @@ def show_detail(
         session=live,
         certificate_conflict=clients or UNSET,
     )
-
-
-def to_filter(query: DevicesQuery) -> DeviceFilter:
-    named = f"{query.group or ''},{query.groups or ''}".split(",")
-    groups = {group.strip() for group in named} - {""}
-    if len(groups) > limits.GROUP_FILTER_COUNT:
-        raise InvalidInput.field("groups", f"must name at most {limits.GROUP_FILTER_COUNT} groups")
-    tags = _readings_of_tag(query.tag or "")
-    return DeviceFilter(
-        type_id=query.type,
-        group_ids=tuple(sorted(groups)),
-        include_sub_groups=query.include_sub_groups,
-        keyword=query.keyword,
-        online=query.online,
-        tag=tags[0] if tags else None,
-        or_tags=tuple(tags[1:]),
-        gateway_id=query.gateway,
-        customer_id=query.customer,
-    )
-
-
-def _readings_of_tag(text: str) -> list[tuple[str, str | None]]:
-    """What ``key`` or ``key:value`` may mean, where both may hold colons: the first colon that separates them counts
-    first."""
-    if not text:
-        return []
-    text = normal(text)
-    colons = [index for index, character in enumerate(text[: limits.TAG_KEY_LENGTH + 1]) if character == ":"]
-    readings: list[tuple[str, str | None]] = [(text[:index], text[index + 1 :]) for index in colons if index]
-    return [*readings, (text, None)]

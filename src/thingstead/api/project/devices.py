@@ -1,18 +1,18 @@
 """Devices: the registry (设备管理) and its statistics."""
 
+from msgspec import UNSET
+
 from thingstead.api.endpoint import Call, Endpoint
-from thingstead.api.fields import Created, KeysBody, Listed, TagsBody, listed
+from thingstead.api.fields import Created, KeysBody, TagsBody, listed
+from thingstead.api.project.device_query import DevicesQuery, ListedDevices, facets_shown
 from thingstead.api.project.device_shapes import (
     DeviceBody,
     DeviceDetail,
     DeviceGatewayBody,
     DeviceInfoBody,
-    DeviceItem,
-    DevicesQuery,
     DeviceTypeBody,
     show_detail,
     show_device,
-    to_filter,
 )
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device import DevicesAlarmStat, DevicesStat
@@ -33,12 +33,23 @@ async def devices_alarm_stat(call: Call) -> DevicesAlarmStat:
     return await call.platform.devices.alarm_stat(call.caller.project_id)
 
 
-async def devices(call: Call) -> Listed[DeviceItem]:
+async def devices(call: Call) -> ListedDevices:
     """The oldest device comes first, ties in the order of ids (`sort`). A filter that names an unknown type, group or
-    customer matches no device."""
-    page = call.query.to_page()
-    views, total = await call.platform.devices.list_views(call.caller.project_id, to_filter(call.query), page)
-    return listed([show_device(view) for view in views], total, page)
+    customer matches no device. As extensions `attributes`, whose current values the items have, and `facets`: what is
+    counted by value among the devices that match."""
+    query: DevicesQuery = call.query
+    page, device_filter, facets = query.to_page(), query.to_filter(), query.to_facets()
+    service, project_id = call.platform.devices, call.caller.project_id
+    views, total = await service.list_views(project_id, device_filter, page, query.to_attributes())
+    found = await service.facets(project_id, device_filter, facets) if facets else None
+    shown = listed([show_device(view) for view in views], total, page)
+    return ListedDevices(
+        items=shown.items,
+        total=shown.total,
+        page_total=shown.page_total,
+        next_cursor=shown.next_cursor,
+        facets=UNSET if found is None else facets_shown(query, found),
+    )
 
 
 async def create_device(call: Call) -> Created:
@@ -151,7 +162,7 @@ ENDPOINTS = (
         handler=devices,
         tag=TAG,
         query=DevicesQuery,
-        info=Listed[DeviceItem],
+        info=ListedDevices,
     ),
     Endpoint(
         method="POST",

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from thingstead.bus.base import Bus
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
-from thingstead.model.device import AttributeValue, Device, Page
+from thingstead.model.device import Device, Page, Sent, ValueSource
 from thingstead.model.device_type import AttributeDefinition, AttrType, DataType, DeviceType
 from thingstead.model.messages import AttributesRemoved
 from thingstead.model.report import SeriesPoint, json_type
@@ -32,6 +32,13 @@ class AttributeModel(msgspec.Struct, frozen=True, kw_only=True):
     data_options: dict[str, Any]
 
 
+class ReportedValue(msgspec.Struct, frozen=True):
+    """What a device reported."""
+
+    value: Any
+    ts: int  # ms
+
+
 class AttributeItem(msgspec.Struct, frozen=True, gc=False):
     """One line of a device's attributes."""
 
@@ -40,6 +47,9 @@ class AttributeItem(msgspec.Struct, frozen=True, gc=False):
     attr_type: AttrType
     data_type: DataType
     ts: int  # ms; 0: never had a value
+    # Extensions. Where the value is from; absent where there is none, or those of an instant were asked for.
+    source: ValueSource | UnsetType = UNSET
+    reported: ReportedValue | UnsetType = UNSET  # what the device reported, where a push or the cloud covers it
     model: AttributeModel | UnsetType = UNSET  # absent where the type does not define the attribute
 
 
@@ -60,7 +70,7 @@ class _Sheet(NamedTuple):
     models: Mapping[str, AttributeModel]
 
 
-NEVER = AttributeValue(ts=0, value=None)
+NOTHING_SENT: Mapping[str, Sent] = {}
 NOTHING_DEFINED: Mapping[str, AttributeModel] = {}
 
 
@@ -85,19 +95,24 @@ class HistoryService:
         ``model``)."""
         device = await self._device(project_id, device_id)
         models = await self._models(device)
+        source: ValueSource | UnsetType = "report"
+        sent: Mapping[str, Sent] = NOTHING_SENT
         if at is None:
             current = await self._store.history.current(device.number)
+            sent = await self._store.history.sent(device.number)
         else:
             current = await self._store.ranges.values_at(device.number, at)
+            source = UNSET
         items = [
-            AttributeItem(identifier, kept.value, model.attr_type, model.data_type, kept.ts, model)
+            AttributeItem(identifier, kept.value, model.attr_type, model.data_type, kept.ts, source, UNSET, model)
+            if (kept := current.get(identifier)) is not None
+            else AttributeItem(identifier, None, model.attr_type, model.data_type, 0, UNSET, UNSET, model)
             for identifier, model in models.items()
-            for kept in (current.get(identifier, NEVER),)
         ]
         for identifier in sorted(current.keys() - models.keys()):
             kept = current[identifier]
-            items.append(AttributeItem(identifier, kept.value, "report", json_type(kept.value), kept.ts))
-        return items
+            items.append(AttributeItem(identifier, kept.value, "report", json_type(kept.value), kept.ts, source))
+        return [_sourced(item, sent) for item in items] if sent else items
 
     async def series(
         self,
@@ -177,6 +192,16 @@ class HistoryService:
 def iso_utc(instant: int) -> str:
     """``2024-05-01T08:00:00.000Z`` for ms since the epoch."""
     return (EPOCH + timedelta(milliseconds=instant)).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def _sourced(item: AttributeItem, sent: Mapping[str, Sent]) -> AttributeItem:
+    """The item with where its value is from."""
+    covering = sent.get(item.identifier)
+    if covering is None:
+        return item
+    reported = covering.reported
+    shown = UNSET if reported is None else ReportedValue(reported.value, reported.ts)
+    return msgspec.structs.replace(item, source=covering.source, reported=shown)
 
 
 def _model(definition: AttributeDefinition) -> AttributeModel:

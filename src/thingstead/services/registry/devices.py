@@ -16,6 +16,8 @@ from thingstead.model.device import (
     DevicesAlarmStat,
     DevicesStat,
     DeviceView,
+    FacetName,
+    FacetValue,
     Page,
 )
 from thingstead.model.limits import Problems
@@ -76,10 +78,24 @@ class DeviceService:
         return await self._store.devices.alarm_stat(project_id)
 
     async def list_views(
-        self, project_id: str, device_filter: DeviceFilter, page: Page
+        self, project_id: str, device_filter: DeviceFilter, page: Page, attributes: Sequence[str] = ()
     ) -> tuple[list[DeviceView], int]:
-        """One page, oldest first, and the number of devices that match. A filter that names nothing matches none."""
-        return await self._store.devices.list_views(project_id, device_filter, page)
+        """One page, oldest first where it says no other order, and the number of devices that match. A filter that
+        names nothing matches none. ``attributes``: whose current values the views have."""
+        if device_filter.active is not None:
+            device_filter = self._dated(device_filter)
+        return await self._store.devices.list_views(project_id, device_filter, page, attributes)
+
+    async def facets(
+        self, project_id: str, device_filter: DeviceFilter, wanted: Sequence[tuple[FacetName, str]]
+    ) -> list[list[FacetValue]]:
+        """Of each facet its values among the devices that match, but for the filter by the same thing; see
+        :meth:`~thingstead.storage.base.DeviceStore.facets`."""
+        return await self._store.devices.facets(project_id, self._dated(device_filter), wanted)
+
+    def _dated(self, device_filter: DeviceFilter) -> DeviceFilter:
+        """The filter with the instant since when a device is active."""
+        return msgspec.structs.replace(device_filter, active_since=self._clock.now_ms() - self._active_within_ms)
 
     async def get(self, project_id: str, device_id: str) -> Device:
         if not limits.is_id(device_id):

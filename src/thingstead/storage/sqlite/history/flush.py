@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from thingstead.model.device import AttributeValue
+from thingstead.model.device import AttributeValue, Sent
 from thingstead.storage.sqlite.history.heads import Head
 from thingstead.storage.sqlite.history.records import Pending, count_values, encode_spooled, encode_state, nested_bytes
 
@@ -15,10 +15,11 @@ INSERT_SPOOL = (
     "INSERT INTO spool (device_number, spooled_at, first_ts, last_ts, points, reports) VALUES (?, ?, ?, ?, ?, ?)"
 )
 PUT_STATE = """
-INSERT INTO device_state (device_number, attributes, active, newest_uplink, packed_seq, spooled)
-VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO device_state (device_number, attributes, active, newest_uplink, packed_seq, spooled, sent)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (device_number) DO UPDATE SET attributes = excluded.attributes, active = excluded.active,
-    newest_uplink = excluded.newest_uplink, packed_seq = excluded.packed_seq, spooled = spooled + excluded.spooled
+    newest_uplink = excluded.newest_uplink, packed_seq = excluded.packed_seq, spooled = spooled + excluded.spooled,
+    sent = excluded.sent
 """
 
 
@@ -33,6 +34,7 @@ class Snapshot(NamedTuple):
     current: dict[str, AttributeValue]
     active: dict[str, int]
     newest_uplink: int
+    sent: dict[str, Sent]
 
 
 class Rows(NamedTuple):
@@ -40,7 +42,7 @@ class Rows(NamedTuple):
 
     number: int
     spool: list[tuple[int, int, int, int, int, bytes]]  # as INSERT_SPOOL has it
-    state: tuple[int, bytes, bytes, int, int, int]  # as PUT_STATE has it
+    state: tuple[int, bytes, bytes, int, int, int, bytes | None]  # as PUT_STATE has it
     state_bytes: int
     spool_bytes: int  # of the reports, before they are compressed
 
@@ -55,15 +57,16 @@ def take_snapshot(head: Head, seq: int) -> Snapshot:
     if len(pending) < len(head.pending):
         seq = pending[-1].seq
     current, active = dict(head.current), dict(head.active)
-    return Snapshot(head, seq, pending, points, size_bytes, current, active, head.newest_uplink)
+    return Snapshot(head, seq, pending, points, size_bytes, current, active, head.newest_uplink, dict(head.sent))
 
 
 def make_rows(taken: Snapshot, now: int) -> Rows:
     """Encodes a snapshot; in a thread."""
     number = taken.head.number
     attributes, active = encode_state(taken.current), encode_state(taken.active)
-    state = (number, attributes, active, taken.newest_uplink, taken.seq, taken.points)
-    state_bytes = len(attributes) + nested_bytes(known.value for known in taken.current.values())
+    sent = encode_state(taken.sent) if taken.sent else None
+    state = (number, attributes, active, taken.newest_uplink, taken.seq, taken.points, sent)
+    state_bytes = len(attributes) + len(sent or b"") + nested_bytes(known.value for known in taken.current.values())
     cut = list(parts(taken.pending))
     counts = [taken.points] if len(cut) == 1 else [sum(count_values(each.body) for each in part) for part in cut]
     spool = [_spool_row(number, now, part, points) for part, points in zip(cut, counts, strict=True)]

@@ -1,16 +1,19 @@
 """The heads that are in memory: loaded when a device is first seen, dropped when there are too many."""
 
+import sqlite3
 from collections.abc import Callable, Collection, Sequence
 
+from thingstead.model.device import Known
 from thingstead.storage.frames import Damaged
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS
 from thingstead.storage.sqlite.history.heads import Head
 from thingstead.storage.sqlite.history.quarantine import Finding, Quarantine
 from thingstead.storage.sqlite.history.rebuild import rebuild_current
-from thingstead.storage.sqlite.history.records import decode_active
+from thingstead.storage.sqlite.history.records import decode_active, decode_attributes, decode_sent
 
-SELECT_STATE = "SELECT attributes, active, packed_seq, spooled FROM device_state WHERE device_number = ?"
+SELECT_STATE = "SELECT attributes, active, packed_seq, spooled, sent FROM device_state WHERE device_number = ?"
+SELECT_VALUES = "SELECT attributes, sent FROM device_state WHERE device_number = ?"
 SELECT_ACTIVE = "SELECT active FROM device_state WHERE device_number = ?"
 
 
@@ -90,6 +93,18 @@ class HeadCache:
                 active[number] = dict(self.get(number).active)  # which sets the row aside
         return active
 
+    async def known_of(self, numbers: Sequence[int], identifiers: Sequence[str]) -> dict[int, dict[str, Known]]:
+        """The current values of these attributes, as far as they have one, of each device; without loading heads."""
+        absent = [number for number in numbers if number not in self._heads]
+        stored = await self._database.read(lambda reader: stored_values(reader, absent, identifiers)) if absent else {}
+        known: dict[int, dict[str, Known]] = {}
+        for number in numbers:
+            head, values = self._heads.get(number), stored.get(number, {})
+            if head is None and values is None:
+                head = self.get(number)  # which sets the row aside
+            known[number] = head.known(identifiers) if head is not None else values or {}
+        return known
+
     def _restore(self, head: Head) -> None:
         reader = self._database.reader
         try:
@@ -104,7 +119,7 @@ class HeadCache:
         except Damaged as exc:
             finding = Finding("device_state", (head.number,), head.number, None, str(exc), b"".join(row[:2]))
             self._quarantine.found([finding])
-            head.take_over(rebuild_current(reader, head.number), {})
+            head.take_over(rebuild_current(reader, head.number), {}, {})
             self._on_rebuilt(head)
 
     def _evict(self) -> None:
@@ -121,3 +136,21 @@ class HeadCache:
         # Where most must stay, not again for every head to come: a look costs as much as there are.
         self._evict_at = max(2 * self._limit, len(self._heads) + self._limit)
         self._evict_at_bytes = max(HEADS_BYTES, self.size_bytes + HEADS_BYTES // 2)
+
+
+def stored_values(
+    reader: sqlite3.Connection, numbers: Sequence[int], identifiers: Sequence[str]
+) -> dict[int, dict[str, Known] | None]:
+    """What the states of devices have of some attributes; None where one is damaged."""
+    stored: dict[int, dict[str, Known] | None] = {}
+    for number in numbers:
+        row = reader.execute(SELECT_VALUES, (number,)).fetchone()
+        if row is None:
+            continue
+        try:
+            current, sent = decode_attributes(row[0]), decode_sent(row[1])
+        except Damaged:
+            stored[number] = None
+        else:
+            stored[number] = {name: Known(current[name], sent.get(name)) for name in identifiers if name in current}
+    return stored

@@ -7,15 +7,18 @@ exactly what is on disk.
 
 from collections.abc import Sequence
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
-from thingstead.model.device import AttributeValue
+from thingstead.model.device import AttributeValue, Known, Sent
 from thingstead.model.report import Report
+from thingstead.storage.sqlite.history.head_sources import report_over, send_into
 from thingstead.storage.sqlite.history.records import (
     FROM_DEVICE,
     KINDS,
     REMOVE_CODE,
+    SENT_CODES,
+    SOURCE_CODES,
     SOURCES,
     TIMED_FROM,
     LogEntry,
@@ -24,6 +27,7 @@ from thingstead.storage.sqlite.history.records import (
     decode_active,
     decode_attributes,
     decode_identifiers,
+    decode_sent,
     decode_values,
     encode_values,
     is_timed,
@@ -38,7 +42,7 @@ DEVICE_WAITING_BYTES = 1_048_576  # of a device that wait for a commit, over whi
 DEVICE_UNPACKED_POINTS = 400_000  # of a device that are in no block yet, over which it is not read
 DEVICE_UNPACKED_BYTES = 25_165_824  # the same
 
-_timed_of = attrgetter("timed")
+_code_of = itemgetter(0)
 _new_pending = tuple.__new__  # a third of the cost of the named tuple's own constructor
 
 
@@ -46,8 +50,9 @@ class Head:
     """One device in memory."""
 
     __slots__ = (
+        "_code",
         "_current",
-        "_timed",
+        "_sent",
         "_unfolded",
         "_unread",
         "_unread_bytes",
@@ -72,9 +77,11 @@ class Head:
         self.number = number
         self._current: dict[str, AttributeValue] = {}
         self._unfolded: list[Report] = []  # that are not in _current yet, as appended; all of them timed, or none
-        self._timed = False  # which of these
+        self._code = 0  # of the source of these
         self._unread_bytes = 0
-        self._unread: list[Pending] = []  # reports before those, from the log at start; not decoded yet
+        # Reports before those, from the log at start, not decoded yet: code of the source, ts, values.
+        self._unread: list[tuple[int, int, bytes]] = []
+        self._sent: dict[str, Sent] = {}  # of the attributes whose current value is not from the device
         self.names_bound = 0  # there are at most so many attributes, with those that wait for a commit
         self.state_bytes = 0  # of the current values, when they were last written or read
         self.state_bound = 0  # they have at most so many bytes, with those that wait for a commit
@@ -99,7 +106,7 @@ class Head:
             or self.pending_bytes + self.spooled_bytes >= DEVICE_UNPACKED_BYTES
         )
 
-    def restore(self, attributes: bytes, active: bytes, packed_seq: int, spooled: int) -> None:
+    def restore(self, attributes: bytes, active: bytes, packed_seq: int, spooled: int, sent: bytes | None) -> None:
         """Takes over a state row.
 
         Raises:
@@ -107,14 +114,15 @@ class Head:
         """
         self.packed_seq = packed_seq
         self.spooled = spooled
-        self.take_over(decode_attributes(attributes), decode_active(active))
+        self.take_over(decode_attributes(attributes), decode_active(active), decode_sent(sent))
         self.state_bytes = self.state_bound = len(attributes) + nested_bytes(
             known.value for known in self._current.values()
         )
 
-    def take_over(self, current: dict[str, AttributeValue], active: dict[str, int]) -> None:
+    def take_over(self, current: dict[str, AttributeValue], active: dict[str, int], sent: dict[str, Sent]) -> None:
         """Makes these what is known."""
         self._current = current
+        self._sent = sent
         self.names_bound = len(current)
         self.active = active
         self.newest_uplink = self.stored_uplink = max(active.values(), default=0)
@@ -130,11 +138,12 @@ class Head:
             points: in all of them.
             size_bytes: of all of them.
         """
-        timed = entries[-1][3] >= TIMED_FROM
-        if timed is not self._timed:
+        _, _, received_at, code, _ = entries[-1]
+        timed = code >= TIMED_FROM
+        if code != self._code:
             if self._unfolded:
                 self._fold()
-            self._timed = timed
+            self._code = code
         if len(entries) == 1:
             self.pending.append(_new_pending(Pending, (seq, entries[0][1], entries[0][4], timed)))
         else:
@@ -144,7 +153,6 @@ class Head:
         self._unfolded += reports
         if len(self._unfolded) >= FOLD_AT:
             self._fold()
-        _, _, received_at, code, _ = entries[-1]
         if code in FROM_DEVICE:
             self.touch("attributes", received_at)
 
@@ -155,21 +163,42 @@ class Head:
             self._fold()
         return self._current
 
+    @property
+    def sent(self) -> dict[str, Sent]:
+        """Of which attributes the current value is not from the device."""
+        if self._unfolded or self._unread:
+            self._fold()
+        return self._sent
+
+    def known(self, identifiers: Sequence[str]) -> dict[str, Known]:
+        """The current values of these attributes, as far as they have one."""
+        current, sent = self.current, self._sent
+        return {name: Known(current[name], sent.get(name)) for name in identifiers if name in current}
+
     def _fold(self) -> None:
         """Brings the current values up to date."""
         if self._unread:
             self._read()
         if self._unfolded:
-            _fold_into(self._current, self._unfolded, self._timed)
+            self._fold_all(self._unfolded, self._code)
             self._unfolded = []
         self.names_bound = len(self._current) + self.waiting_points
 
     def _read(self) -> None:
         """Decodes what the log had. To start a server takes as long as to look at every report of it, so this waits."""
         unread, self._unread, self._unread_bytes = self._unread, [], 0
-        for timed, group in groupby(unread, _timed_of):
-            reports = [Report(self.number, each.ts, each.ts, decode_values(each.body)) for each in group]
+        for code, group in groupby(unread, _code_of):
+            self._fold_all([Report(self.number, ts, ts, decode_values(body)) for _, ts, body in group], code)
+
+    def _fold_all(self, reports: list[Report], code: int) -> None:
+        """Brings the current values up to date with reports of one source, given by its code."""
+        sent, timed = self._sent, code >= TIMED_FROM
+        if code in SENT_CODES:
+            send_into(self._current, sent, reports, SENT_CODES[code])
+        elif not sent or all(sent.keys().isdisjoint(report.attributes) for report in reports):
             _fold_into(self._current, reports, timed)
+        else:
+            report_over(self._current, sent, reports, timed)
 
     def touch(self, kind: str, ts: int) -> None:
         """Applies a committed uplink of ``kind``."""
@@ -183,6 +212,7 @@ class Head:
         current = self.current
         for identifier in identifiers:
             current.pop(identifier, None)
+            self._sent.pop(identifier, None)
         self.pending, self.points = without_attributes(self.pending, identifiers)
         self.pending_bytes = sum(len(report.body) for report in self.pending)
 
@@ -192,9 +222,9 @@ class Head:
             return
         _, ts, received_at, code, body = entry
         if code < len(SOURCES):
-            report = _new_pending(Pending, (seq, ts, body, is_timed(entry)))
-            self.pending.append(report)
-            self._unread.append(report)
+            timed = is_timed(entry)
+            self.pending.append(_new_pending(Pending, (seq, ts, body, timed)))
+            self._unread.append((SOURCE_CODES["series"] if timed else code, ts, body))
             count = count_values(body)
             self.points += count
             self.names_bound += count

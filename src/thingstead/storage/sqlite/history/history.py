@@ -15,7 +15,7 @@ import structlog
 
 from thingstead.clock import Clock, SystemClock
 from thingstead.errors import Unavailable
-from thingstead.model.device import AttributeValue
+from thingstead.model.device import AttributeValue, Known, Sent
 from thingstead.model.report import SeriesPoint
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.read_transaction import snapshot
@@ -205,6 +205,9 @@ class SqliteHistory:
     async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
         return self._head(device_number).current
 
+    async def sent(self, device_number: int) -> Mapping[str, Sent]:
+        return self._head(device_number).sent
+
     def pending(self, device_number: int) -> list[Pending]:
         """Reports of a device that may not be packed yet, in the order in which they were appended."""
         return list(self._head(device_number).pending)
@@ -212,6 +215,15 @@ class SqliteHistory:
     def active_of(self, device_numbers: Sequence[int]) -> dict[int, dict[str, int]]:
         """The newest uplink (ms) by kind, of each device."""
         return self.heads.active_of(device_numbers)
+
+    def fresh_uplinks(self) -> dict[int, int]:
+        """The newest uplink (ms) of each device, by number, of which the stored one is older."""
+        dirty = self.packer.dirty
+        return {number: head.newest_uplink for number, head in dirty.items() if head.newest_uplink > head.stored_uplink}
+
+    async def known_of(self, device_numbers: Sequence[int], identifiers: Sequence[str]) -> dict[int, dict[str, Known]]:
+        """Current values of some attributes of some devices, without those that have none."""
+        return await self.heads.known_of(device_numbers, identifiers)
 
     async def count_active(self, project_id: str, since: int) -> int:
         """How many devices of a project have an uplink at or after ``since`` (ms)."""

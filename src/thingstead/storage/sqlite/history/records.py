@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from thingstead.model.device import AttributeValue, UplinkKind
+from thingstead.model.device import AttributeValue, Sent, SentSource, UplinkKind
 from thingstead.model.limits import ELEMENT_BYTES
 from thingstead.model.report import Source
 from thingstead.storage.frames import Damaged, packed, sealed, unpacked, unsealed
@@ -19,6 +19,7 @@ T = TypeVar("T")
 KINDS: tuple[UplinkKind, ...] = ("attributes", "event", "command_reply", "data", "connect")
 SOURCES: tuple[Source, ...] = ("report", "push", "cloud", "import", "series")
 TIMED_FROM = 3  # of the codes of sources, the first one whose reports bear timestamps of their own
+SENT_CODES: dict[int, SentSource] = {1: "push", 2: "cloud"}
 FROM_DEVICE = (0, 4)  # codes of what a device reported
 SOURCE_CODES = {source: code for code, source in enumerate(SOURCES)}
 TOUCH_CODES = {kind: 10 + code for code, kind in enumerate(KINDS)}
@@ -43,6 +44,7 @@ decode_identifiers = msgspec.msgpack.Decoder(list[str]).decode
 _decode_entries = msgspec.msgpack.Decoder(list[LogEntry]).decode
 _decode_reports = msgspec.msgpack.Decoder(list[Pending]).decode
 _decode_attributes = msgspec.msgpack.Decoder(dict[str, AttributeValue]).decode
+_decode_sent = msgspec.msgpack.Decoder(dict[str, Sent]).decode
 _decode_active = msgspec.msgpack.Decoder(dict[str, int]).decode
 
 
@@ -94,13 +96,17 @@ def decode_spooled(data: bytes) -> list[Pending]:
     return _decoded(_decode_reports, unpacked(data))
 
 
-def encode_state(state: dict[str, AttributeValue] | dict[str, int]) -> bytes:
+def encode_state(state: dict[str, AttributeValue] | dict[str, Sent] | dict[str, int]) -> bytes:
     """A member of a device's state."""
     return sealed(_encode(state))
 
 
 def decode_attributes(data: bytes) -> dict[str, AttributeValue]:
     return _decoded(_decode_attributes, unsealed(data))
+
+
+def decode_sent(data: bytes | None) -> dict[str, Sent]:
+    return {} if data is None else _decoded(_decode_sent, unsealed(data))
 
 
 def decode_active(data: bytes) -> dict[str, int]:

@@ -1,56 +1,45 @@
 """A :class:`DeviceFilter` as SQL: which devices it means, in the order of lists, and how many they are.
 
-Written so that, whatever the filter, an index alone answers; only the filter by tag reads rows. In the parts of
-statements made here ``d`` are devices and ``m`` members of groups; all values are parameters.
+Written so that, whatever the filter of the reference, an index alone answers; only the filter by tag reads rows. In the
+parts of statements made here ``d`` are devices and ``m`` members of groups; all values are parameters.
 """
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from thingstead.model.device import DeviceFilter, Page
-from thingstead.model.values.unicode_text import normal, search_form
 from thingstead.storage.sqlite.engine.row_mapper import to_json
+from thingstead.storage.sqlite.tables.device_conditions import (
+    Conditions,
+    add_online,
+    add_owners,
+    add_rest,
+    add_texts,
+    group_ids,
+)
 from thingstead.storage.sqlite.tables.paging import Order
 
-BY_NAME = ("d.name", "d.id")
-_GROUPS = "SELECT id FROM device_groups WHERE project_id = ?1 AND id IN (SELECT value FROM json_each(?2))"
-_GROUPS_AND_BELOW = f"""
-WITH RECURSIVE below (id) AS (
-    {_GROUPS}
-    UNION
-    SELECT device_groups.id FROM device_groups JOIN below ON device_groups.parent_id = below.id
-)
-SELECT id FROM below
-"""  # noqa: S608 - words of this module
 _MEMBERS_OF_ANY = """(
     SELECT DISTINCT create_time, device_id, device_number FROM device_group_members
     WHERE group_id IN (SELECT value FROM json_each(?))
 ) m"""
+_LEVELS = """
+LEFT JOIN (SELECT device_id, max(alarm_level) AS level FROM open_alarms WHERE project_id = ? GROUP BY device_id) a
+ON a.device_id = d.id"""
+_UPLINKS = """
+LEFT JOIN device_state u ON u.device_number = d.number
+LEFT JOIN (SELECT CAST(key AS INTEGER) AS number, value AS ts FROM json_each(?)) f ON f.number = d.number"""
 
-# What may own a device: the column that says so, and how its being in the project is asked.
-_OWNERS = {
-    "type_id": "SELECT 1 FROM device_types WHERE id = ? AND project_id = ?",
-    "customer_id": "SELECT 1 FROM customers WHERE id = ? AND project_id = ?",
-    "gateway_id": "SELECT 1 FROM devices WHERE id = ? AND project_id = ?",
-}
 
+class Fresh(NamedTuple):
+    """What only memory knows yet: devices by number, with their newest uplink (ms)."""
 
-class _Conditions:
-    """Joined by AND, with the parameters of the statement so far."""
+    uplinks: Mapping[int, int] = {}
 
-    def __init__(self) -> None:
-        self._sql: list[str] = []
-        self.parameters: list[Any] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._sql)
-
-    def __str__(self) -> str:
-        return " AND ".join(self._sql) or "TRUE"
-
-    def add(self, sql: str, *parameters: Any) -> None:
-        self._sql.append(sql)
-        self.parameters.extend(parameters)
+    def since(self, instant: int) -> list[int]:
+        """Numbers of the devices whose newest uplink is at or after an instant (ms)."""
+        return [number for number, ts in self.uplinks.items() if ts >= instant]
 
 
 class Selection(NamedTuple):
@@ -61,14 +50,20 @@ class Selection(NamedTuple):
     columns: tuple[str, str]  # of the order in which they are listed
     where: str
     parameters: tuple[Any, ...]
+    joined: str = ""  # what the order needs beside the source …
+    joined_parameters: tuple[Any, ...] = ()  # … whose parameters come first
 
     def numbers(self, page: Page) -> tuple[str, tuple[Any, ...]]:
-        """The statement that yields the device numbers of one page, and its parameters."""
+        """The statement that yields the devices of one page: their numbers, and the two columns of their order; and
+        its parameters."""
         order = Order(self.columns, page.descending)
         behind, after = order.behind(page)
-        where = f"{self.where} AND {behind}"
-        sql = f"SELECT {self.number} FROM {self.source} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
-        return sql, (*self.parameters, *after, page.records, page.offset)
+        first, second = self.columns
+        sql = (
+            f"SELECT {self.number} AS number, {first} AS first, {second} AS second FROM {self.source} {self.joined}"  # noqa: S608
+            f" WHERE {self.where} AND {behind} ORDER BY {order} LIMIT ? OFFSET ?"
+        )
+        return sql, (*self.joined_parameters, *self.parameters, *after, page.records, page.offset)
 
     def total(self, connection: sqlite3.Connection) -> int:
         """How many they are."""
@@ -92,94 +87,92 @@ class SelectionByOnline(NamedTuple):
         )
 
 
+NOTHING_FRESH = Fresh()
+
+
 def select(
-    connection: sqlite3.Connection, project_id: str, device_filter: DeviceFilter, *, by_name: bool = False
+    connection: sqlite3.Connection,
+    project_id: str,
+    device_filter: DeviceFilter,
+    *,
+    key: str = "create_time",
+    fresh: Fresh = NOTHING_FRESH,
+    rows: bool = False,
 ) -> Selection | SelectionByOnline | None:
-    """None where nothing can match: a filter on what is not in the project matches nothing."""
-    where = _Conditions()
-    if not _add_owners(where, connection, project_id, device_filter):
+    """None where nothing can match: a filter on what is not in the project matches nothing.
+
+    Args:
+        key: what they are sorted by.
+        rows: the source must have ``d``.
+    """
+    where = Conditions()
+    if not add_owners(where, connection, project_id, device_filter):
         return None
+    active = [] if device_filter.active is None else fresh.since(device_filter.active_since)
+    add_rest(where, connection, project_id, device_filter, active)
     if device_filter.group_ids:
-        return _select_members(where, connection, project_id, device_filter, by_name=by_name)
-    if not where or device_filter.keyword is not None:
+        return _select_members(where, connection, project_id, device_filter, key, fresh, rows=rows)
+    if _needs_project(device_filter):
         # With a keyword also beside an owner: the index that holds the texts is that of the project.
         where.add("d.project_id = ?", project_id)
-    _add_texts(where, device_filter)
-    _add_online(where, device_filter, "d.number")
-    columns = BY_NAME if by_name else ("d.create_time", "d.id")
-    selection = Selection("d.number", "devices d", columns, str(where), tuple(where.parameters))
+    add_texts(where, device_filter)
+    add_online(where, device_filter, "d.number")
+    columns, joined, parameters = _order(key, project_id, fresh)
+    selection = Selection("d.number", "devices d", columns, str(where), tuple(where.parameters), joined, parameters)
     if device_filter.online is not None and device_filter == DeviceFilter(online=device_filter.online):
         return SelectionByOnline(selection, project_id, device_filter.online)
     return selection
 
 
+def _needs_project(device_filter: DeviceFilter) -> bool:
+    owned = device_filter.type_id or device_filter.customer_id or device_filter.gateway_id
+    return not owned or device_filter.keyword is not None
+
+
+def _order(key: str, project_id: str, fresh: Fresh) -> tuple[tuple[str, str], str, tuple[Any, ...]]:
+    """The columns that devices are sorted by, what must be joined for them, and the parameters of that."""
+    if key == "alarm_level":
+        return ("coalesce(a.level, 0)", "d.id"), _LEVELS, (project_id,)
+    if key == "active":
+        uplink = "max(coalesce(u.newest_uplink, 0), coalesce(f.ts, 0))"
+        return (uplink, "d.id"), _UPLINKS, (to_json({str(number): ts for number, ts in fresh.uplinks.items()}),)
+    return (f"d.{key}", "d.id"), "", ()
+
+
 def _select_members(
-    where: _Conditions,
+    where: Conditions,
     connection: sqlite3.Connection,
     project_id: str,
     device_filter: DeviceFilter,
+    key: str,
+    fresh: Fresh,
     *,
-    by_name: bool,
+    rows: bool,
 ) -> Selection | None:
-    sql = _GROUPS_AND_BELOW if device_filter.include_sub_groups else _GROUPS
-    group_ids = [row[0] for row in connection.execute(sql, (project_id, to_json(device_filter.group_ids)))]
-    if not group_ids:
+    below = device_filter.include_sub_groups
+    groups = group_ids(connection, project_id, device_filter.group_ids, include_sub_groups=below)
+    if not groups:
         return None
-    _add_texts(where, device_filter)
+    add_texts(where, device_filter)
     source_parameters = []
     source = "device_group_members m"
-    needs_rows = bool(where) or by_name
-    if len(group_ids) == 1:
-        where.add("m.group_id = ?", group_ids[0])
+    needs_rows = rows or bool(where) or key != "create_time"
+    if len(groups) == 1:
+        where.add("m.group_id = ?", groups[0])
     else:
         source = _MEMBERS_OF_ANY
-        source_parameters.append(to_json(group_ids))
+        source_parameters.append(to_json(groups))
     if needs_rows:
         source += " JOIN devices d ON d.number = m.device_number"
-    _add_online(where, device_filter, "m.device_number")
+    add_online(where, device_filter, "m.device_number")
+    columns, joined, joined_parameters = _order(key, project_id, fresh)
+    if key == "create_time":
+        columns = ("m.create_time", "m.device_id")
+    # The order's joins stand behind the source, whose parameters therefore come first.
+    if joined:
+        source, joined, source_parameters = f"{source} {joined}", "", [*source_parameters, *joined_parameters]
     parameters = (*source_parameters, *where.parameters)
-    columns = BY_NAME if by_name else ("m.create_time", "m.device_id")
     return Selection("m.device_number", source, columns, str(where), parameters)
-
-
-def _add_owners(
-    where: _Conditions, connection: sqlite3.Connection, project_id: str, device_filter: DeviceFilter
-) -> bool:
-    """False where an owner is not in the project. The devices of one that is are too, which need not be asked."""
-    for column, sql in _OWNERS.items():
-        owner_id = getattr(device_filter, column)
-        if owner_id is None:
-            continue
-        if connection.execute(sql, (owner_id, project_id)).fetchone() is None:
-            return False
-        where.add(f"d.{column} = ?", owner_id)
-    return True
-
-
-def _add_texts(where: _Conditions, device_filter: DeviceFilter) -> None:
-    if device_filter.keyword is not None:
-        where.add("instr(d.search_text, ?) > 0", search_form(device_filter.keyword))
-    if device_filter.tag is not None:
-        conditions = [_tag_condition(key, value) for key, value in (device_filter.tag, *device_filter.or_tags)]
-        sql = " OR ".join(condition for condition, _ in conditions)
-        where.add(f"({sql})", *(parameter for _, parameters in conditions for parameter in parameters))
-
-
-def _tag_condition(key: str, value: str | None) -> tuple[str, tuple[str, ...]]:
-    """The first part is quick and lets nothing pass over; the second is exact."""
-    key = normal(key)
-    if value is None:
-        exact = "EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = ?)"
-        return f"(instr(d.tags, ?) > 0 AND {exact})", (to_json(key), key)
-    value = normal(value)
-    exact = "EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = ? AND value = ?)"
-    return f"(instr(d.tags, ?) > 0 AND {exact})", (to_json({key: value})[1:-1], key, value)
-
-
-def _add_online(where: _Conditions, device_filter: DeviceFilter, number: str) -> None:
-    if device_filter.online is not None:
-        session = f"EXISTS (SELECT 1 FROM sessions s WHERE s.device_number = {number})"  # noqa: S608
-        where.add(session if device_filter.online else f"NOT {session}")
 
 
 def _count(connection: sqlite3.Connection, source: str, parameters: tuple[Any, ...]) -> int:

@@ -1,14 +1,20 @@
 """Devices as lists and detail pages show them: filtered, in order, counted, with their types, sessions and alarms."""
 
 import sqlite3
+from collections.abc import Sequence
+
+import msgspec
 
 from thingstead.errors import NotFound
+from thingstead.model import limits
 from thingstead.model.device import (
     Device,
     DeviceFilter,
     DevicesAlarmStat,
     DevicesStat,
     DeviceView,
+    FacetName,
+    FacetValue,
     OpenAlarm,
     Page,
 )
@@ -16,8 +22,12 @@ from thingstead.model.values.unicode_text import search_form
 from thingstead.storage.sqlite.engine.queries import Access, Row
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 from thingstead.storage.sqlite.history.history import SqliteHistory
-from thingstead.storage.sqlite.tables.device_filter import BY_NAME, select
+from thingstead.storage.sqlite.tables.device_facets import facet
+from thingstead.storage.sqlite.tables.device_filter import NOTHING_FRESH, Fresh, select
 from thingstead.storage.sqlite.tables.paging import Order, fetch
+
+SIZED = (str, list, dict)  # values that can be large
+encode_value = msgspec.json.Encoder().encode
 
 
 def search_text(device: Device) -> str:
@@ -35,15 +45,15 @@ DEVICES = Layout(
 )
 
 # The alarm of a view is the highest open one; among equal levels the one that has been open longest.
-_VIEW = f"""
-SELECT {DEVICES.columns("d")}, t.name, t.conn_type, t.conn_protocol, s.device_number, a.alarm_level, a.raised_at
-FROM devices d
+_COLUMNS = f"{DEVICES.columns('d')}, t.name, t.conn_type, t.conn_protocol, s.device_number, a.alarm_level, a.raised_at"
+_JOINED = """
 LEFT JOIN device_types t ON t.id = d.type_id
 LEFT JOIN sessions s ON s.device_number = d.number
 LEFT JOIN open_alarms a ON a.device_id = d.id AND a.rule_id = (
     SELECT rule_id FROM open_alarms WHERE device_id = d.id ORDER BY alarm_level DESC, raised_at, rule_id LIMIT 1
 )
-"""  # noqa: S608 - names of our own members
+"""
+_VIEW = f"SELECT {_COLUMNS} FROM devices d {_JOINED} WHERE d.id = ? AND d.project_id = ?"  # noqa: S608 - our own members
 
 _DEVICES_STAT = """
 SELECT (SELECT count(*) FROM devices WHERE project_id = ?1),
@@ -58,9 +68,7 @@ FROM (SELECT max(alarm_level) AS level FROM open_alarms WHERE project_id = ?1 GR
 """
 
 
-def _keys(device: Device, page: Page) -> tuple[int | str, str]:
-    """By which a device stands in its place."""
-    return (device.name if page.by_name else device.create_time), device.id
+BY_PLACE = ("p.first", "p.second")  # the columns that a page is sorted by
 
 
 class DeviceList:
@@ -71,19 +79,24 @@ class DeviceList:
         self._history = history
 
     def view(self, project_id: str, device_id: str) -> DeviceView:
-        row = self._access.one(f"{_VIEW} WHERE d.id = ? AND d.project_id = ?", (device_id, project_id))
+        row = self._access.one(_VIEW, (device_id, project_id))
         if row is None:
             raise NotFound("no such device")
         return self._views([row])[0]
 
-    async def views(self, project_id: str, device_filter: DeviceFilter, page: Page) -> tuple[list[DeviceView], int]:
+    async def views(
+        self, project_id: str, device_filter: DeviceFilter, page: Page, attributes: Sequence[str] = ()
+    ) -> tuple[list[DeviceView], int]:
+        fresh = self._fresh(device_filter, page)
+
         def run(connection: sqlite3.Connection) -> tuple[list[Row], bool, int]:
-            selection = select(connection, project_id, device_filter, by_name=page.by_name)
+            selection = select(connection, project_id, device_filter, key=page.key, fresh=fresh)
             if selection is None:
                 return [], False, 0
             numbers, parameters = selection.numbers(page)
-            order = Order(BY_NAME if page.by_name else ("d.create_time", "d.id"), page.descending)
-            sql = f"{_VIEW} WHERE d.number IN ({numbers}) ORDER BY {order}"
+            order = Order(BY_PLACE, page.descending)
+            source = f"({numbers}) p CROSS JOIN devices d ON d.number = p.number {_JOINED}"
+            sql = f"SELECT {_COLUMNS}, p.first FROM {source} ORDER BY {order}"  # noqa: S608 - words of our modules
             found, more = fetch(connection.execute(sql, parameters), page)
             tells_total = page.cursor is None and (found or page.offset == 0)
             if len(found) < page.records and tells_total:  # it is the last page
@@ -93,15 +106,45 @@ class DeviceList:
         rows, more, total = await self._access.read(run)
         views = self._views(rows)
         if page.cursor is not None:
-            page.cursor.move(_keys(views[-1].device, page) if more else None)
+            page.cursor.move((rows[-1][-1], views[-1].device.id) if more else None)
+        if attributes:
+            views = await self._with_values(views, attributes)
         return views, total
+
+    async def facets(
+        self, project_id: str, device_filter: DeviceFilter, wanted: Sequence[tuple[FacetName, str]]
+    ) -> list[list[FacetValue]]:
+        fresh = Fresh(self._history.fresh_uplinks())
+
+        def run(connection: sqlite3.Connection) -> list[list[FacetValue]]:
+            return [facet(connection, project_id, device_filter, each, fresh) for each in wanted]
+
+        return await self._access.read(run)
+
+    def _fresh(self, device_filter: DeviceFilter, page: Page) -> Fresh:
+        """What only memory knows, where it is asked for."""
+        if device_filter.active is None and page.key != "active":
+            return NOTHING_FRESH
+        return Fresh(self._history.fresh_uplinks())
+
+    async def _with_values(self, views: list[DeviceView], attributes: Sequence[str]) -> list[DeviceView]:
+        values = await self._history.known_of([view.device.number for view in views], attributes)
+        size_bytes = 0
+        for count, view in enumerate(views):
+            known = values[view.device.number].values()
+            size_bytes += sum(len(encode_value(each.value.value)) for each in known if type(each.value.value) in SIZED)
+            if size_bytes > limits.PAGE_BYTES and count:
+                raise limits.page_too_large(count)
+        return [msgspec.structs.replace(view, values=values[view.device.number]) for view in views]
 
     def _views(self, rows: list[Row]) -> list[DeviceView]:
         devices = [DEVICES.load(row[: DEVICES.width]) for row in rows]
         active = self._history.active_of([device.number for device in devices])
         views = []
         for device, row in zip(devices, rows, strict=True):
-            type_name, conn_type, conn_protocol, session_of, alarm_level, raised_at = row[DEVICES.width :]
+            type_name, conn_type, conn_protocol, session_of, alarm_level, raised_at = row[
+                DEVICES.width : DEVICES.width + 6
+            ]
             views.append(
                 DeviceView(
                     device=device,

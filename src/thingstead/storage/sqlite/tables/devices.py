@@ -7,7 +7,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from thingstead.errors import Conflict, InvalidInput, NotFound, ThingsteadError
-from thingstead.model.device import Device, DeviceFilter, DevicesAlarmStat, DevicesStat, DeviceView, Page
+from thingstead.model.device import (
+    Device,
+    DeviceFilter,
+    DevicesAlarmStat,
+    DevicesStat,
+    DeviceView,
+    FacetName,
+    FacetValue,
+    Page,
+)
 from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, translated
 from thingstead.storage.sqlite.engine.queries import Access, Row
 from thingstead.storage.sqlite.engine.row_mapper import to_json
@@ -79,9 +88,14 @@ class SqliteDevices:
         return self._list.view(project_id, device_id)
 
     async def list_views(
-        self, project_id: str, device_filter: DeviceFilter, page: Page
+        self, project_id: str, device_filter: DeviceFilter, page: Page, attributes: Sequence[str] = ()
     ) -> tuple[list[DeviceView], int]:
-        return await self._list.views(project_id, device_filter, page)
+        return await self._list.views(project_id, device_filter, page, attributes)
+
+    async def facets(
+        self, project_id: str, device_filter: DeviceFilter, wanted: Sequence[tuple[FacetName, str]]
+    ) -> list[list[FacetValue]]:
+        return await self._list.facets(project_id, device_filter, wanted)
 
     async def stat(self, project_id: str, active_since: int) -> DevicesStat:
         return await self._list.stat(project_id, active_since)

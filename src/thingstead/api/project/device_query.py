@@ -1,0 +1,200 @@
+"""Which devices a list shows, in which order, and what it says of them."""
+
+from typing import Annotated, Any, get_args
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from thingstead.api.fields import Listed, PageQuery
+from thingstead.api.project.device_shapes import DeviceItem
+from thingstead.errors import InvalidInput
+from thingstead.model import limits
+from thingstead.model.device import (
+    AlarmFilter,
+    DeviceExclusion,
+    DeviceFilter,
+    DeviceSort,
+    FacetName,
+    FacetValue,
+    Page,
+    TagReading,
+)
+from thingstead.model.values.unicode_text import normal
+
+FACET_NAMES: tuple[FacetName, ...] = get_args(FacetName)
+_SHOWN_FACETS = ", ".join(f"`{name}`" for name in FACET_NAMES)
+TAG_FACET = "tag:"  # in front of the key whose values are wanted
+
+
+class DevicesQuery(PageQuery, frozen=True, kw_only=True):
+    """Which devices are wanted. Filters that are given must all match."""
+
+    type: Annotated[str, Meta(description="Only devices of this device type (id).")] | None = None
+    group: Annotated[str, Meta(description="Only devices in this group (id).")] | None = None
+    groups: (
+        Annotated[str, Meta(description="Only devices in any of these groups (ids, comma-separated), or in `group`.")]
+        | None
+    ) = None
+    include_sub_groups: Annotated[bool, Meta(description="1: also devices in groups below those.")] = False
+    keyword: (
+        Annotated[
+            str,
+            Meta(
+                max_length=limits.KEYWORD_LENGTH,
+                description="Extension: part of the name, descr, device_key or id, in any case.",
+            ),
+        ]
+        | None
+    ) = None
+    online: Annotated[bool, Meta(description="Extension: 1 only those online, 0 only those offline.")] | None = None
+    active: (
+        Annotated[bool, Meta(description="Extension: 1 only those that sent anything within 24 hours, 0 the others.")]
+        | None
+    ) = None
+    alarm_level: (
+        Annotated[
+            AlarmFilter,
+            Meta(description="Extension: the level of the highest open alarm: `1`, `2`, `3`, `any` or `none`."),
+        ]
+        | None
+    ) = None
+    tag: (
+        Annotated[
+            list[str],
+            Meta(description="Extension: `key`, or `key:value`; both may hold colons. Several must all match."),
+        ]
+        | None
+    ) = None
+    gateway: Annotated[str, Meta(description="Extension: only sub-devices of this gateway (id).")] | None = None
+    customer: Annotated[str, Meta(description="Extension: only devices bound to this customer (id).")] | None = None
+    conn_type: (
+        Annotated[str, Meta(description="Extension: `1` direct devices, `2` sub-devices, `3` gateways, by their type.")]
+        | None
+    ) = None
+    protocol: (
+        Annotated[str, Meta(description="Extension: of the live connection: `mqtt`, `tcp`, or `gateway`.")] | None
+    ) = None
+    ids: Annotated[str, Meta(description="Extension: only these devices (ids, comma-separated).")] | None = None
+    not_type: Annotated[str, Meta(description="Extension: none of these device types (ids).")] | None = None
+    not_group: Annotated[str, Meta(description="Extension: in none of these groups (ids).")] | None = None
+    not_customer: Annotated[str, Meta(description="Extension: bound to none of these customers (ids).")] | None = None
+    not_gateway: Annotated[str, Meta(description="Extension: behind none of these gateways (ids).")] | None = None
+    not_tag: (
+        Annotated[list[str], Meta(description="Extension: with none of these tags, as `tag` writes them.")] | None
+    ) = None
+    not_alarm_level: (
+        Annotated[AlarmFilter, Meta(description="Extension: not those that `alarm_level` would show.")] | None
+    ) = None
+    sort: Annotated[
+        DeviceSort,
+        Meta(
+            description="Extension: by `create_time`, `name`, `active` (the newest uplink) or `alarm_level`, ties by"
+            " id; with `-` in front the other way."
+        ),
+    ] = "create_time"
+    attributes: (
+        Annotated[
+            str,
+            Meta(
+                description="Extension: attributes whose current values the items have as `values` (identifiers,"
+                f" comma-separated, at most {limits.LISTED_ATTRIBUTES_COUNT})."
+            ),
+        ]
+        | None
+    ) = None
+    facets: (
+        Annotated[
+            str,
+            Meta(
+                description="Extension: what is counted by value among the devices that match, each without the filter"
+                f" by itself (comma-separated, at most {limits.FACETS_COUNT}): {_SHOWN_FACETS} (its keys), `tag:KEY`"
+                " (its values)."
+            ),
+        ]
+        | None
+    ) = None
+
+    def to_page(self) -> Page:
+        return msgspec.structs.replace(super().to_page(), sort=self.sort)
+
+    def to_filter(self) -> DeviceFilter:
+        """The devices that it means."""
+        return DeviceFilter(
+            type_id=self.type,
+            group_ids=self._groups(),
+            include_sub_groups=self.include_sub_groups,
+            keyword=self.keyword,
+            online=self.online,
+            active=self.active,
+            alarm=self.alarm_level,
+            tags=tuple(readings_of_tag(text) for text in self.tag or ()),
+            gateway_id=self.gateway,
+            customer_id=self.customer,
+            conn_type=self.conn_type,
+            protocol=self.protocol,
+            ids=names_of(self.ids),
+            excluded=DeviceExclusion(
+                type_ids=names_of(self.not_type),
+                group_ids=names_of(self.not_group),
+                customer_ids=names_of(self.not_customer),
+                gateway_ids=names_of(self.not_gateway),
+                tags=tuple(readings_of_tag(text) for text in self.not_tag or ()),
+                alarm=self.not_alarm_level,
+            ),
+        )
+
+    def to_attributes(self) -> tuple[str, ...]:
+        """Whose values are wanted."""
+        names = names_of(self.attributes)
+        if len(names) > limits.LISTED_ATTRIBUTES_COUNT:
+            raise InvalidInput.field("attributes", f"must name at most {limits.LISTED_ATTRIBUTES_COUNT} attributes")
+        return names
+
+    def to_facets(self) -> list[tuple[FacetName, str]]:
+        """Name and, of a tag, key of each facet that is wanted."""
+        names = names_of(self.facets)
+        if len(names) > limits.FACETS_COUNT:
+            raise InvalidInput.field("facets", f"must name at most {limits.FACETS_COUNT} facets")
+        wanted: list[tuple[FacetName, str]] = []
+        for name in names:
+            if name.startswith(TAG_FACET) and len(name) > len(TAG_FACET):
+                wanted.append(("tag", normal(name.removeprefix(TAG_FACET))))
+                continue
+            known = next((each for each in FACET_NAMES if each == name), None)
+            if known is None:
+                raise InvalidInput.field("facets", f"must be one or several of {', '.join((*FACET_NAMES, 'tag:KEY'))}")
+            wanted.append((known, ""))
+        return wanted
+
+    def _groups(self) -> tuple[str, ...]:
+        groups = sorted({*names_of(self.group), *names_of(self.groups)})
+        if len(groups) > limits.GROUP_FILTER_COUNT:
+            raise InvalidInput.field("groups", f"must name at most {limits.GROUP_FILTER_COUNT} groups")
+        return tuple(groups)
+
+
+class ListedDevices(Listed[DeviceItem], frozen=True, kw_only=True):
+    """One page of devices."""
+
+    # Extension, where facets were asked for: of each its values, those that most devices have first, at most 100.
+    facets: dict[str, list[FacetValue]] | UnsetType = UNSET
+
+
+def names_of(text: str | None) -> tuple[str, ...]:
+    """The names that a comma-separated list holds, without empty ones and in their order."""
+    named = [name.strip() for name in (text or "").split(",")]
+    return tuple(dict.fromkeys(name for name in named if name))
+
+
+def readings_of_tag(text: str) -> tuple[TagReading, ...]:
+    """What ``key`` or ``key:value`` may mean, where both may hold colons: the first colon that separates them counts
+    first."""
+    text = normal(text)
+    colons = [index for index, character in enumerate(text[: limits.TAG_KEY_LENGTH + 1]) if character == ":"]
+    readings: list[TagReading] = [(text[:index], text[index + 1 :]) for index in colons if index]
+    return (*readings, (text, None))
+
+
+def facets_shown(query: DevicesQuery, found: Any) -> dict[str, list[FacetValue]]:
+    """The facets by the names under which they were asked for."""
+    return dict(zip(names_of(query.facets), found, strict=True))
