@@ -41,8 +41,8 @@ async def test_every_tag_is_found_by_its_key_and_value(
     created = await store.devices.create(device(tags={**others, key: value}))
 
     for tag in ((key, None), (key, value)):
-        _, total = await store.devices.list_views("ours", DeviceFilter(tag=tag), Page())
-        views, _ = await store.devices.list_views("ours", DeviceFilter(tag=tag), Page(records=total))
+        _, total = await store.devices.list_views("ours", DeviceFilter(tags=((tag,),)), Page())
+        views, _ = await store.devices.list_views("ours", DeviceFilter(tags=((tag,),)), Page(records=total))
         assert created.id in [view.device.id for view in views]
         assert all(key in view.device.tags for view in views)
 

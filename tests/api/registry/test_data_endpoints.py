@@ -25,19 +25,20 @@ async def test_defined_attributes_come_first_in_the_order_of_their_definition(ap
     zeta = {"name": "Zeta", "attr_type": "report", "data_type": "number", "data_options": {"unit": "V"}}
     relay = {"name": "a", "attr_type": "both", "data_type": "switch", "data_options": {}}
     never = {"name": "Never", "attr_type": "report", "data_type": "number", "data_options": {}}
+    from_device = {"ts": now, "source": "report"}
     assert await api.get(f"device/{device_id}/attributes") == [
-        {"identifier": "z", "value": 1.5, "attr_type": "report", "data_type": "number", "ts": now, "model": zeta},
-        {"identifier": "a", "value": True, "attr_type": "both", "data_type": "switch", "ts": now, "model": relay},
+        {"identifier": "z", "value": 1.5, "attr_type": "report", "data_type": "number", **from_device, "model": zeta},
+        {"identifier": "a", "value": True, "attr_type": "both", "data_type": "switch", **from_device, "model": relay},
         {"identifier": "never", "value": None, "attr_type": "report", "data_type": "number", "ts": 0, "model": never},
-        {"identifier": "b", "value": [1], "attr_type": "report", "data_type": "list", "ts": now},
+        {"identifier": "b", "value": [1], "attr_type": "report", "data_type": "list", **from_device},
         {
             "identifier": "c",
             "value": {"lat": 1, "lng": 2},
             "attr_type": "report",
             "data_type": "map_point",
-            "ts": now,
+            **from_device,
         },
-        {"identifier": "y", "value": "text", "attr_type": "report", "data_type": "text", "ts": now},
+        {"identifier": "y", "value": "text", "attr_type": "report", "data_type": "text", **from_device},
     ]
 
 
