@@ -183,3 +183,9 @@ export function fromInput(text: string): number | null {
 export function nowMs(): number {
   return Date.now()
 }
+
+/** A Date whose getters tell the wall clock of the view's zone: what uPlot divides its axis with. */
+export function zonedDate(ms: number): Date {
+  const { year, month, day, hour, minute, second } = toLocal(ms)
+  return new Date(year, month - 1, day, hour, minute, second, ((ms % SECOND) + SECOND) % SECOND)
+}
