@@ -22,7 +22,7 @@ closes just that connection or request.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class FieldError(NamedTuple):
@@ -86,13 +86,15 @@ class ReplyTimeout(ThingsteadError):
 
 
 class Conflict(ThingsteadError):
-    """A value that must be unique is taken, or the present state forbids the change."""
+    """A value that must be unique is taken, or the present state forbids the change; ``info`` is what a program needs
+    to go on."""
 
     errcode = 409
 
-    def __init__(self, message: str, errors: Sequence[FieldError] = ()) -> None:
+    def __init__(self, message: str, errors: Sequence[FieldError] = (), info: Any = None) -> None:
         super().__init__(message)
         self.errors = tuple(errors)
+        self.info = info
 
     @classmethod
     def field(cls, field: str, message: str) -> "Conflict":

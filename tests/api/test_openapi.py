@@ -68,7 +68,8 @@ def test_extensions_are_marked() -> None:
 
 def test_only_logging_in_needs_no_token() -> None:
     public = names([endpoint for endpoint in ENDPOINTS if endpoint.access is Access.PUBLIC])
-    assert public == {"POST /api/v1/access_token", "POST /api/v1/admin_login"}
+    log_ins = {"POST /api/v1/access_token", "POST /api/v1/admin_login", "POST /api/v1/console/session"}
+    assert public == {*log_ins, "GET /api/v1/console"}
     for endpoint in PROJECT_ENDPOINTS:
         assert not endpoint.for_devices
     for endpoint in ENDPOINTS:

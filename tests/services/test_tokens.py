@@ -13,7 +13,7 @@ from thingstead.errors import NotAuthenticated
 from thingstead.services.accounts import tokens
 from thingstead.services.accounts.accounts import AccountService
 from thingstead.services.accounts.passwords import Passwords
-from thingstead.services.accounts.tokens import TokenService
+from thingstead.services.accounts.tokens import Caller, TokenService
 from thingstead.services.registry.projects import Credentials, ProjectService
 from thingstead.storage.sqlite.store import SqliteStore
 
@@ -25,7 +25,7 @@ class Setting:
         self.passwords = Passwords(memory_kib=8_192, passes=1)
         self.store = store
         self.clock = clock
-        self.accounts = AccountService(store, clock, self.passwords)
+        self.accounts = AccountService(store, LocalBus(), clock, self.passwords)
         self.tokens = self.new_service()
         self.credentials: Credentials
 
@@ -50,7 +50,7 @@ async def setting(tmp_path: Path) -> AsyncIterator[Setting]:
 
 async def test_a_token_says_whom_it_stands_for(setting: Setting) -> None:
     caller = await setting.tokens.authenticate(await setting.log_in())
-    assert caller == (setting.credentials.project_id, setting.credentials.app_id, None)
+    assert caller == Caller(setting.credentials.project_id, setting.credentials.app_id, None, "admin")
 
 
 async def test_another_node_accepts_the_token(setting: Setting) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from thingstead.api.validation import MalformedJson
 from thingstead.errors import (
@@ -48,6 +49,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     errcode: int
     message: str
     errors: list[NamedError] = []
+    info: Any | UnsetType = UNSET  # of a conflict, where a program needs to know more of it
 
 
 class Errcode(NamedTuple):
@@ -104,7 +106,9 @@ def failure(error: ThingsteadError, *, malformed_json_status: int = 404) -> Answ
     """A refusal of a function: HTTP 200 with the failure envelope, but for what HTTP itself has a word for."""
     if isinstance(error, MalformedJson):
         return Answer(malformed_json_status, INVALID_JSON)
-    body = _envelope(error.errcode, error.message, error.errors if isinstance(error, InvalidInput | Conflict) else ())
+    info = error.info if isinstance(error, Conflict) else None
+    errors = error.errors if isinstance(error, InvalidInput | Conflict) else ()
+    body = _envelope(error.errcode, error.message, errors, info)
     if isinstance(error, TooManyRequests):
         return Answer(429, body, headers=((b"retry-after", b"%d" % error.retry_after_s),))
     if isinstance(error, TooLarge):  # what is left of the body is not read, so that the connection cannot go on
@@ -119,9 +123,9 @@ def not_authenticated(error: ThingsteadError) -> Answer:
     return Answer(401, _envelope(error.errcode, error.message), headers=((b"www-authenticate", b"Bearer"),))
 
 
-def _envelope(errcode: int, message: str, errors: tuple[FieldError, ...] = ()) -> bytes:
+def _envelope(errcode: int, message: str, errors: tuple[FieldError, ...] = (), info: Any = None) -> bytes:
     named = [NamedError(*error) for error in errors]
-    return encode(Failure(errcode=errcode, message=message, errors=named))
+    return encode(Failure(errcode=errcode, message=message, errors=named, info=UNSET if info is None else info))
 
 
 BODY_TOO_SLOW = Answer(408, _envelope(408, "the body did not arrive in time"), headers=((b"connection", b"close"),))

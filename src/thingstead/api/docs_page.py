@@ -15,6 +15,7 @@ METHOD_ORDER = ("get", "post", "put", "delete")
 CREDENTIALS = {  # of a request, by security scheme
     "accessToken": "-H 'Authorization: Bearer <AccessToken>'",
     "administratorToken": "-H 'Authorization: Bearer <AccessToken>'",
+    "session": "-H 'X-Thingstead: 1' --cookie '<session>'",
     "projectKey": "-H 'Project-Key: <ProjectKey>'",
 }
 CODE = re.compile(r"`([^`]+)`")
@@ -184,7 +185,7 @@ def _bounds(schema: Schema) -> str:
 
 def _curl(method: str, path: str, operation: Schema, content: Schema | None) -> str:
     lines = [f"curl {'' if method == 'GET' else f'-X {method} '}http://localhost:8080{path}"]
-    lines += [CREDENTIALS[name] for scheme in operation["security"] for name in scheme]
+    lines += [CREDENTIALS[name] for scheme in operation["security"][:1] for name in scheme]
     if content and "example" not in content:
         lines.append("--data-binary @FILE")
     elif content:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from thingstead.api.body import Scope
 from thingstead.errors import ThingsteadError
 from thingstead.model.device import Device
 from thingstead.model.limits import CREDENTIAL_BODY_BYTES
@@ -20,7 +21,8 @@ class Access(enum.Enum):
 
     PUBLIC = "public"  # anyone; for logging in
     CALLER = "caller"  # any valid AccessToken
-    ADMINISTRATOR = "administrator"  # an AccessToken from admin_login
+    ADMINISTRATOR = "administrator"  # an AccessToken from admin_login, or a session in a browser
+    SESSION = "session"  # a session in a browser, of which the endpoint tells
     DEVICE = "device"  # a device certificate: the header Project-Key, and the device's AccessToken in the path
     PROJECT_KEY = "project_key"  # the header Project-Key, for a device that asks for its certificate
 
@@ -34,10 +36,22 @@ class Call:
 
     ``query`` and ``body`` are instances of the types that the endpoint declares (of a raw body: the bytes), ``path``
     holds the path parameters (1 to 128 printable characters each). ``device`` is the one whose certificate came with
-    the request; only the device's planes have it.
+    the request; only the device's planes have it. ``scope`` is the request as ASGI has it, for who must look at its
+    headers, and what is put into ``answer_headers`` goes into those of a success.
     """
 
-    __slots__ = ("body", "caller", "device", "path", "platform", "project_key", "query", "remote_address")
+    __slots__ = (
+        "answer_headers",
+        "body",
+        "caller",
+        "device",
+        "path",
+        "platform",
+        "project_key",
+        "query",
+        "remote_address",
+        "scope",
+    )
     device: Device
 
     def __init__(
@@ -50,6 +64,7 @@ class Call:
         body: Any = None,
         remote_address: str = "",
         project_key: str = "",
+        scope: Scope | None = None,
     ) -> None:
         self.platform = platform
         self.path = path
@@ -58,6 +73,8 @@ class Call:
         self.body = body
         self.remote_address = remote_address
         self.project_key = project_key
+        self.scope: Scope = {"headers": ()} if scope is None else scope
+        self.answer_headers: list[tuple[bytes, bytes]] = []
 
 
 Handler = Callable[[Call], Coroutine[Any, Any, Any]]

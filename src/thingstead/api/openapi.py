@@ -49,13 +49,15 @@ PATH_PARAMETERS = {
     "group_id": "A device group's id.",
     "notify_group_id": "A notification group's id.",
     "rule_id": "An alarm rule's id.",
+    "session_id": "The id of a session in a browser.",
     "alarm_id": "An alarm's id, or that of one of its messages.",
     "access_token": "The AccessToken of the device's certificate.",
 }
 SECURITY: dict[Access, list[dict[str, list[str]]]] = {
     Access.PUBLIC: [],
-    Access.CALLER: [{"accessToken": []}],
-    Access.ADMINISTRATOR: [{"administratorToken": []}],
+    Access.CALLER: [{"accessToken": []}, {"session": []}],
+    Access.ADMINISTRATOR: [{"administratorToken": []}, {"session": []}],
+    Access.SESSION: [{"session": []}],
     Access.DEVICE: [{"projectKey": []}],
     Access.PROJECT_KEY: [{"projectKey": []}],
 }
@@ -97,6 +99,13 @@ def openapi_document(endpoints: Sequence[Endpoint]) -> Schema:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "An AccessToken from `admin_login`.",
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "thingstead_<id of the installation>",
+                    "description": "A session in a browser (`POST /api/v1/console/session`), for pages of this server: "
+                    "with the header `X-Thingstead: 1`, and with `Origin` or `Sec-Fetch-Site` where anything changes.",
                 },
                 "projectKey": {
                     "type": "apiKey",
@@ -243,7 +252,7 @@ def _outcome(endpoint: Endpoint) -> str:
     codes = {refusal.errcode for refusal in endpoint.refusals if refusal is not TooManyRequests}
     if endpoint.body is not None or endpoint.query is not None:
         codes.add(400)
-    if endpoint.access is Access.ADMINISTRATOR:
+    if endpoint.access in (Access.ADMINISTRATOR, Access.SESSION):
         codes.add(403)
     refusals = f"; or a refusal, errcode {', '.join(map(str, sorted(codes)))}" if codes else ""
     return f"Success{refusals}."

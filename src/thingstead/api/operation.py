@@ -3,6 +3,7 @@
 from typing import Any
 
 from thingstead.api.body import Bodies, Receive, Scope, while_connected
+from thingstead.api.credentials import caller_of, remote_host
 from thingstead.api.dialect import NO_STORE, Answer, failure, not_authenticated, success
 from thingstead.api.encodings import read_decoded
 from thingstead.api.endpoint import Access, Call, Endpoint
@@ -11,7 +12,7 @@ from thingstead.api.validation import MalformedJson, body_decoder, invalid, quer
 from thingstead.config import ApiSettings
 from thingstead.errors import FieldError, Forbidden, InvalidInput, NotAuthenticated, ThingsteadError
 from thingstead.model.tenant import TENANT
-from thingstead.services.accounts.tokens import NOBODY, Caller
+from thingstead.services.accounts.tokens import NOBODY
 from thingstead.services.platform import Platform
 
 
@@ -39,29 +40,30 @@ class Operation:
         caller = NOBODY
         if self.endpoint.access is not Access.PUBLIC:
             try:
-                token = bearer_token(scope)
-                caller = await self._platform.tokens.authenticate(token)
+                caller = await caller_of(scope, self._platform)
             except NotAuthenticated as exc:
                 return not_authenticated(exc)
             TENANT.set(caller.project_id)
+        call = Call(self._platform, path, caller=caller, remote_address=remote_host(scope), scope=scope)
         try:
             warnings: list[FieldError] = []
-            answer = success(await self._call(scope, receive, path, caller, warnings), warnings)
+            answer = success(await self._call(call, receive, warnings), warnings)
         except ThingsteadError as exc:
             return failure(exc, malformed_json_status=self._settings.malformed_json_status)
-        return answer._replace(headers=(NO_STORE,)) if self.endpoint.confidential else answer
+        if self.endpoint.confidential:
+            return answer._replace(headers=(NO_STORE, *call.answer_headers))
+        return answer._replace(headers=tuple(call.answer_headers)) if call.answer_headers else answer
 
-    async def _call(
-        self, scope: Scope, receive: Receive, path: dict[str, str], caller: Caller, warnings: list[FieldError]
-    ) -> Any:
+    async def _call(self, call: Call, receive: Receive, warnings: list[FieldError]) -> Any:
+        caller, scope = call.caller, call.scope
         if self.endpoint.access is Access.ADMINISTRATOR and caller.admin_id is None:
             raise Forbidden("only an administrator's AccessToken (admin_login) may do this")
+        if self.endpoint.access is Access.SESSION and not caller.session_id:
+            raise Forbidden("only a session in a browser has this")
         query_string: bytes = scope["query_string"]
         if query_string:
             warnings += self._unknown_of_query(query_string)
-        query = None if self._decode_query is None else self._decode_query(query_string)
-        peer = scope.get("client")
-        call = Call(self._platform, path, caller=caller, query=query, remote_address=peer[0] if peer else "")
+        call.query = None if self._decode_query is None else self._decode_query(query_string)
         if self._decode_body is None:
             return await self._handle(call, receive, warnings)
         with self._bodies.held(caller.project_id or call.remote_address) as held:
@@ -94,14 +96,3 @@ class Operation:
         if self._unknown_of_body is not None:
             warnings += self._unknown_of_body(given)
         return body
-
-
-def bearer_token(scope: Scope) -> str:
-    """The token of the Authorization header; NotAuthenticated where there is none."""
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            scheme, _, token = value.decode("latin-1").partition(" ")
-            if scheme.lower() == "bearer" and token.strip():
-                return str(token.strip())
-            break
-    raise NotAuthenticated("an AccessToken is required: Authorization: Bearer <AccessToken>")

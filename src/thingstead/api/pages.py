@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from thingstead.api.body import Receive, Scope
+from thingstead.api.credentials import bearer_token
 from thingstead.api.dialect import Answer, not_authenticated
 from thingstead.api.docs_page import render_page
 from thingstead.api.encodings import gzipped
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.openapi import openapi_document
-from thingstead.api.operation import bearer_token
 from thingstead.config import ApiSettings
 from thingstead.errors import NotAuthenticated
 from thingstead.metrics import CONTENT_TYPE, Metrics

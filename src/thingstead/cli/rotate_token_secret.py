@@ -17,7 +17,8 @@ from thingstead.server import open_platform
 def command(file: Path | None, **flags: Any) -> None:
     """Draw another secret that signs AccessTokens. The server must be stopped.
 
-    Every AccessToken of every project ends; applications and people log in again. Devices are not concerned.
+    Every AccessToken of every project ends, and every session in a browser; applications and people log in again.
+    Devices are not concerned.
     """
     asyncio.run(_rotate(command_config(file, **flags)))
     click.echo("Every AccessToken that was given out before has ended.")
@@ -26,3 +27,4 @@ def command(file: Path | None, **flags: Any) -> None:
 async def _rotate(config: Config) -> None:
     async with open_platform(config) as platform:
         await platform.tokens.renew_secret()
+        await platform.browser_sessions.end_all()

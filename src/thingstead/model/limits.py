@@ -70,6 +70,9 @@ RULE_BYTES = 65_536  # of what an alarm rule decides by, as JSON
 RULES_OF_SOURCE_BYTES = 262_144  # of all alarm rules of a device type, or that name a device
 APPLICATIONS_COUNT = 100  # in a project
 ADMINISTRATORS_COUNT = 100  # in a project
+ADMINISTRATOR_SESSIONS_COUNT = 20  # of one administrator in browsers …
+BROWSER_SESSIONS_COUNT = 10_000  # … and of all projects
+USER_AGENT_LENGTH = 256  # of a browser, as it is shown in the list of sessions
 
 ATTRIBUTES_COUNT = 500  # in a definition
 EVENTS_COUNT = 200

@@ -109,6 +109,14 @@ class SubscribersRevoked(Message, frozen=True):
     reason: str
 
 
+class BrowserSessionsEnded(Message, frozen=True):
+    """These sessions of administrators in browsers have ended, or their role is another one: what they opened must
+    close, and may be opened again by those that go on."""
+
+    session_ids: list[str]
+    reason: str
+
+
 class DevicesAdded(Message, frozen=True):
     """Devices were created; what is watched of every device of their types begins with them."""
 
@@ -174,6 +182,7 @@ AnyMessage = (
     | PresenceChanged
     | SessionsRevoked
     | SubscribersRevoked
+    | BrowserSessionsEnded
     | DevicesAdded
     | AttributesRemoved
     | DeviceChanged

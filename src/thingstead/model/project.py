@@ -4,6 +4,8 @@ import hmac
 
 import msgspec
 
+from thingstead.model.roles import ADMIN, Role
+
 Tags = dict[str, str]
 
 
@@ -46,6 +48,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     secret_hash: bytes  # SHA-256 of SecretKey, which has 238 random bits
     token_epoch: int = 0  # raised by a reset; tokens of an older epoch are void
     create_time: int  # ms
+    role: Role = ADMIN  # of its own tokens; administrators who log in through it have theirs
 
 
 class Administrator(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,5 +61,7 @@ class Administrator(msgspec.Struct, frozen=True, kw_only=True):
     email: str = ""
     tags: Tags = {}
     password_hash: str  # argon2id, encoded
-    token_epoch: int = 0  # raised by a new password; tokens of an older epoch are void
+    token_epoch: int = 0  # raised by a new password or role; tokens of an older epoch are void
     create_time: int  # ms
+    role: Role = ADMIN
+    last_login_at: int = 0  # ms; 0: never

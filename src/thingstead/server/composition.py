@@ -29,6 +29,7 @@ from thingstead.server.listeners import Listeners
 from thingstead.server.metric_sources import read_metric_sources
 from thingstead.server.site import site
 from thingstead.services.accounts.accounts import AccountService
+from thingstead.services.accounts.browser_sessions import BrowserSessionService
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.accounts.passwords import Passwords
 from thingstead.services.accounts.tokens import TokenService
@@ -89,9 +90,10 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins)
     return Platform(
         projects=ProjectService(store, bus, clock, passwords),
-        accounts=AccountService(store, clock, passwords),
+        accounts=AccountService(store, bus, clock, passwords),
         log_ins=log_ins,
         tokens=TokenService(store, clock, passwords, account, log_ins),
+        browser_sessions=BrowserSessionService(store, bus, clock, passwords, account, log_ins),
         devices=devices,
         device_types=DeviceTypeService(store, bus, clock),
         device_groups=DeviceGroupService(store, clock),

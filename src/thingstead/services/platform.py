@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from thingstead.services.accounts.accounts import AccountService
+from thingstead.services.accounts.browser_sessions import BrowserSessionService
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.accounts.tokens import TokenService
 from thingstead.services.alarms.alarms import AlarmService
@@ -40,6 +41,7 @@ class Platform:
     accounts: AccountService
     log_ins: LogIns
     tokens: TokenService
+    browser_sessions: BrowserSessionService
     devices: DeviceService
     device_types: DeviceTypeService
     device_groups: DeviceGroupService

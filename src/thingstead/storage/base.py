@@ -30,6 +30,7 @@ from thingstead.storage.base_history import (
 )
 from thingstead.storage.base_registry import (
     AccountStore,
+    BrowserSessionStore,
     CustomerStore,
     DeviceGroupStore,
     DeviceStore,
@@ -44,6 +45,7 @@ __all__ = [
     "AlarmRuleStore",
     "AlarmStore",
     "Archive",
+    "BrowserSessionStore",
     "CommandStore",
     "Commit",
     "CustomerStore",
@@ -89,6 +91,8 @@ class Store(Protocol):
     def projects(self) -> ProjectStore: ...
     @property
     def accounts(self) -> AccountStore: ...
+    @property
+    def browser_sessions(self) -> BrowserSessionStore: ...
     @property
     def device_types(self) -> DeviceTypeStore: ...
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
+from thingstead.model.browser_session import BrowserSession
 from thingstead.model.customer import Customer
 from thingstead.model.device import (
     Device,
@@ -85,14 +86,69 @@ class AccountStore(Protocol):
         """The one with this account, else the only one whose account looks the same."""
         ...
 
+    async def list_administrators_by_account(self, account: str, limit: int) -> list[Administrator]:
+        """Those of all projects whose account is this one, as :meth:`find_administrator_by_account` finds it: at most
+        one of a project, those who logged in last first."""
+        ...
+
     async def list_administrators(self, project_id: str) -> list[Administrator]:
         """Oldest first."""
         ...
 
-    async def update_administrator(self, project_id: str, admin_id: str, changes: Mapping[str, Any]) -> None: ...
+    async def update_administrator(
+        self, project_id: str, admin_id: str, changes: Mapping[str, Any], *, ends_sessions_but: str | None = None
+    ) -> list[str]:
+        """Refuses, with Conflict, to take the role ``admin`` from the project's last one who has it.
 
-    async def delete_administrator(self, project_id: str, admin_id: str) -> None:
-        """Refuses, with Conflict, to remove the project's last one."""
+        Args:
+            ends_sessions_but: the administrator's browser sessions end in the same commit, but for the one of this id;
+                None: they stay.
+
+        Returns:
+            The ids of the browser sessions that ended.
+        """
+        ...
+
+    async def delete_administrator(self, project_id: str, admin_id: str) -> list[str]:
+        """Refuses, with Conflict, to remove the project's last one with the role ``admin``. Returns the ids of the
+        browser sessions that ended with it."""
+        ...
+
+
+class BrowserSessionStore(Protocol):
+    """Sessions of administrators in browsers."""
+
+    async def begin(self, session: BrowserSession, *, replaces: str = "") -> list[str]:
+        """Adds a session and notes when its administrator logged in; NotFound where that is gone.
+
+        In the same commit these end: the session of the same administrator that it ``replaces``, those that have
+        expired, of the administrator those beyond ADMINISTRATOR_SESSIONS_COUNT that were seen the longest ago, and
+        beyond BROWSER_SESSIONS_COUNT the one that was seen the longest ago of the project that has most of them.
+
+        Returns:
+            The ids of those that ended.
+        """
+        ...
+
+    async def find(self, secret_hash: bytes) -> BrowserSession | None:
+        """Expired or not. On the path of every request with a session: must be fast."""
+        ...
+
+    async def list_of_administrator(self, project_id: str, admin_id: str) -> list[BrowserSession]:
+        """Newest first."""
+        ...
+
+    def touch(self, session: BrowserSession, last_seen_at: int, expires_at: int, remote_address: str) -> None:
+        """Notes that a session is in use, without waiting; where that cannot be kept it is lost. A session that has
+        ended stays ended."""
+        ...
+
+    async def end(self, project_id: str, admin_id: str, session_id: str) -> None:
+        """NotFound where the administrator has no such session."""
+        ...
+
+    async def end_all(self) -> None:
+        """Every session of every project."""
         ...
 
 

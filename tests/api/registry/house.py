@@ -88,7 +88,7 @@ class House:
         self._config = config
         self.clock = ManualClock()
         self.heard: list[Message] = []  # what the bus carried since it was last cleared
-        self._path = path
+        self._path = self.path = path
 
     async def open(self) -> None:
         self.store = await SqliteStore.open(self._path, self.clock)

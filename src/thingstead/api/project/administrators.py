@@ -104,9 +104,11 @@ async def update_info(call: Call) -> None:
 
 
 async def set_password(call: Call) -> None:
-    """Every AccessToken of the administrator, also the caller's own, ends at once."""
+    """Every AccessToken of the administrator, also the caller's own, ends at once, and so does every session in a
+    browser but the one that asks."""
+    caller = call.caller
     await call.platform.accounts.set_administrator_password(
-        call.caller.project_id, call.path["admin_id"], call.body.password
+        caller.project_id, call.path["admin_id"], call.body.password, session_id=caller.session_id
     )
 
 

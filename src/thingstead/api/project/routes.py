@@ -22,10 +22,12 @@ from thingstead.api.project import (
     notify_groups,
     projects,
     retention,
+    sessions,
 )
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *login.ENDPOINTS,
+    *sessions.ENDPOINTS,
     *projects.ENDPOINTS,
     *devices.ENDPOINTS,
     *imports.ENDPOINTS,

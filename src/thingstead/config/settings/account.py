@@ -16,6 +16,17 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     admin_token_life_s: Annotated[
         int, about("Life of a token from `admin_login`.", "seconds", ge=60, le=31_536_000)
     ] = 604_800
+    session_idle_s: Annotated[
+        int,
+        about("A session in a browser ends after so long without a request.", "seconds", ge=300, le=31_536_000),
+    ] = 43_200
+    session_life_s: Annotated[
+        int, about("Life of a session in a browser, however much it is used.", "seconds", ge=300, le=31_536_000)
+    ] = 604_800
+    session_kept_life_s: Annotated[
+        int,
+        about("Life of one that is kept logged in; it needs no requests to go on.", "seconds", ge=300, le=31_536_000),
+    ] = 2_592_000
     login_failures_max: Annotated[
         int,
         about(

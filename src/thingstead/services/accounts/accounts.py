@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model import ids, limits
 from thingstead.model.limits import Problems
+from thingstead.model.messages import BrowserSessionsEnded
 from thingstead.model.project import Administrator, Application, Tags
+from thingstead.model.roles import ADMIN, Role
 from thingstead.services.accounts.passwords import Passwords
 from thingstead.services.accounts.tokens import hash_secret
 from thingstead.storage.base import Store
@@ -34,9 +37,9 @@ class AdministratorChanges(msgspec.Struct, frozen=True, kw_only=True):
 class AccountService:
     """The verbs of applications and administrators. Removing or resetting one ends its tokens at once."""
 
-    def __init__(self, store: Store, clock: Clock, passwords: Passwords) -> None:
-        self._store = store
+    def __init__(self, store: Store, bus: Bus, clock: Clock, passwords: Passwords) -> None:
         self._accounts = store.accounts
+        self._bus = bus
         self._clock = clock
         self._passwords = passwords
 
@@ -52,7 +55,7 @@ class AccountService:
             raise NotFound("no such application")
         return application
 
-    async def create_application(self, project_id: str, name: str) -> NewApplication:
+    async def create_application(self, project_id: str, name: str, role: Role = ADMIN) -> NewApplication:
         """Raises Conflict where the project has APPLICATIONS_COUNT of them."""
         _check_name(name)
         if len(await self._accounts.list_applications(project_id)) >= limits.APPLICATIONS_COUNT:
@@ -65,6 +68,7 @@ class AccountService:
             access_key=ids.new_access_key(),
             secret_hash=hash_secret(secret_key),
             create_time=self._clock.now_ms(),
+            role=role,
         )
         await self._accounts.create_application(application)
         return NewApplication(application, secret_key)
@@ -72,6 +76,10 @@ class AccountService:
     async def rename_application(self, project_id: str, app_id: str, name: str) -> None:
         _check_name(name)
         await self._accounts.update_application(project_id, app_id, {"name": name})
+
+    async def set_application_role(self, project_id: str, app_id: str, role: Role) -> None:
+        """Counts for the next request of each of its tokens."""
+        await self._accounts.update_application(project_id, app_id, {"role": role})
 
     async def reset_application(self, project_id: str, app_id: str) -> NewApplication:
         """New keys; the old ones and all tokens of the application are void."""
@@ -102,7 +110,15 @@ class AccountService:
         return administrator
 
     async def create_administrator(
-        self, project_id: str, account: str, password: str, *, name: str = "", email: str = "", tags: Tags | None = None
+        self,
+        project_id: str,
+        account: str,
+        password: str,
+        *,
+        name: str = "",
+        email: str = "",
+        tags: Tags | None = None,
+        role: Role = ADMIN,
     ) -> Administrator:
         """Raises Conflict on a taken ``account``, or where the project has ADMINISTRATORS_COUNT of them."""
         problems = Problems()
@@ -120,6 +136,7 @@ class AccountService:
             tags=tags or {},
             password_hash=await self._passwords.hash(password),
             create_time=self._clock.now_ms(),
+            role=role,
         )
         await self._accounts.create_administrator(administrator)
         return administrator
@@ -132,8 +149,10 @@ class AccountService:
         _check_administrator(changes, Problems())
         await self._accounts.update_administrator(project_id, admin_id, changes)
 
-    async def set_administrator_password(self, project_id: str, admin_id: str, password: str) -> None:
-        """Also ends the administrator's tokens."""
+    async def set_administrator_password(
+        self, project_id: str, admin_id: str, password: str, *, session_id: str = ""
+    ) -> None:
+        """Also ends the administrator's tokens and sessions in browsers, but for the one of ``session_id``."""
         problems = Problems()
         problems.password(password)
         problems.refuse()
@@ -142,11 +161,27 @@ class AccountService:
             "password_hash": await self._passwords.hash(password),
             "token_epoch": self._next_epoch(administrator.token_epoch),
         }
-        await self._accounts.update_administrator(project_id, admin_id, changes)
+        ended = await self._accounts.update_administrator(project_id, admin_id, changes, ends_sessions_but=session_id)
+        self._tell(ended, "the password was changed")
+
+    async def set_administrator_role(self, project_id: str, admin_id: str, role: Role, *, session_id: str = "") -> None:
+        """Also ends the administrator's tokens and sessions in browsers, but for the one of ``session_id``, and for
+        none where that is the role already. Raises Conflict where the last one with the role admin would lose it."""
+        administrator = await self.get_administrator(project_id, admin_id)
+        if administrator.role == role:
+            return
+        changes = {"role": role, "token_epoch": self._next_epoch(administrator.token_epoch)}
+        ended = await self._accounts.update_administrator(project_id, admin_id, changes, ends_sessions_but=session_id)
+        self._tell([*ended, *([session_id] if session_id else [])], "the role was changed")
 
     async def delete_administrator(self, project_id: str, admin_id: str) -> None:
-        """Raises Conflict for the last one of a project."""
-        await self._accounts.delete_administrator(project_id, admin_id)
+        """Also ends its sessions in browsers. Raises Conflict for the last one of a project with the role admin."""
+        ended = await self._accounts.delete_administrator(project_id, admin_id)
+        self._tell(ended, "the administrator was removed")
+
+    def _tell(self, session_ids: list[str], reason: str) -> None:
+        if session_ids:
+            self._bus.publish(BrowserSessionsEnded(session_ids, reason))
 
     def _next_epoch(self, epoch: int) -> int:
         """Later than every epoch so far. Follows the clock, so that two resets at once do not draw the same one."""

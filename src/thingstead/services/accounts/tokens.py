@@ -18,6 +18,7 @@ from thingstead.clock import Clock
 from thingstead.config import AccountSettings
 from thingstead.errors import NotAuthenticated, TooManyRequests
 from thingstead.model.project import Administrator, Application
+from thingstead.model.roles import VIEWER, Role
 from thingstead.model.values.unicode_text import account_key
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.accounts.passwords import Passwords
@@ -33,15 +34,25 @@ class Caller(NamedTuple):
     """A caller of the Project API: an application, or an administrator who logged in through one."""
 
     project_id: str
-    app_id: str
+    app_id: str  # empty for an administrator with a session in a browser
     admin_id: str | None = None  # None for an application's own token
+    role: Role = VIEWER
+    session_id: str = ""  # of the session in a browser
 
 
 NOBODY = Caller("", "")  # the caller of a public endpoint
 
 
+class _Subject(NamedTuple):
+    """Whom a token is for."""
+
+    project_id: str
+    app_id: str
+    admin_id: str | None = None
+
+
 class _Claims(msgspec.Struct, frozen=True, array_like=True):
-    caller: Caller
+    subject: _Subject
     app_epoch: int
     admin_epoch: int
     expires_at: int  # ms
@@ -134,20 +145,22 @@ class TokenService:
             self._verified.move_to_end(token)
         if claims.expires_at <= self._clock.now_ms():
             raise NotAuthenticated(INVALID)
-        caller = claims.caller
-        application = await self._store.accounts.find_application(caller.app_id)
+        subject = claims.subject
+        application = await self._store.accounts.find_application(subject.app_id)
         if application is None or application.token_epoch != claims.app_epoch:
             raise NotAuthenticated(INVALID)
-        if caller.admin_id is not None:
-            administrator = await self._store.accounts.find_administrator(caller.admin_id)
+        role = application.role
+        if subject.admin_id is not None:
+            administrator = await self._store.accounts.find_administrator(subject.admin_id)
             if administrator is None or administrator.token_epoch != claims.admin_epoch:
                 raise NotAuthenticated(INVALID)
-        return caller
+            role = administrator.role
+        return Caller(*subject, role)
 
     async def _issue(self, application: Application, administrator: Administrator | None) -> str:
         life_s = self._settings.admin_token_life_s if administrator else self._settings.access_token_life_s
         claims = _Claims(
-            caller=Caller(application.project_id, application.id, administrator.id if administrator else None),
+            subject=_Subject(application.project_id, application.id, administrator.id if administrator else None),
             app_epoch=application.token_epoch,
             admin_epoch=administrator.token_epoch if administrator else 0,
             expires_at=self._clock.now_ms() + life_s * 1000,

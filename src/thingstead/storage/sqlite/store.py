@@ -20,6 +20,7 @@ from thingstead.storage.sqlite.history.retention import SqliteRetention
 from thingstead.storage.sqlite.tables.accounts import SqliteAccounts
 from thingstead.storage.sqlite.tables.alarm_rules import SqliteAlarmRules
 from thingstead.storage.sqlite.tables.alarms import SqliteAlarms
+from thingstead.storage.sqlite.tables.browser_sessions import SqliteBrowserSessions
 from thingstead.storage.sqlite.tables.commands import SqliteCommands
 from thingstead.storage.sqlite.tables.customers import SqliteCustomers
 from thingstead.storage.sqlite.tables.device_groups import SqliteDeviceGroups
@@ -49,6 +50,7 @@ class SqliteStore:
         self.log_retention = SqliteLogRetention(access)
         self.projects = SqliteProjects(access)
         self.accounts = SqliteAccounts(access)
+        self.browser_sessions = SqliteBrowserSessions(access)
         self.device_types = SqliteDeviceTypes(access)
         self.device_groups = SqliteDeviceGroups(access)
         self.devices = SqliteDevices(access, self.history)

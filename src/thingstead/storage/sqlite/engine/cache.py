@@ -2,6 +2,7 @@
 
 from typing import Generic, TypeVar
 
+from thingstead.model.browser_session import BrowserSession
 from thingstead.model.device import Device
 from thingstead.model.device_type import DeviceType
 from thingstead.model.project import Administrator, Application, Project
@@ -50,6 +51,7 @@ class Caches:
         self.projects: Cache[str, Project] = Cache(OTHERS_LIMIT)
         self.applications: Cache[str, Application] = Cache(OTHERS_LIMIT)
         self.administrators: Cache[str, Administrator] = Cache(OTHERS_LIMIT)
+        self.browser_sessions: Cache[bytes, BrowserSession] = Cache(OTHERS_LIMIT)  # by the hash of the secret
         self.device_types: Cache[str, DeviceType] = Cache(OTHERS_LIMIT)
         self._devices: Cache[str, Device] = Cache(DEVICES_LIMIT)
         self._ids_by_token: Cache[str, str] = Cache(DEVICES_LIMIT)

@@ -103,7 +103,8 @@ def copy_file(source: Path, target: Path, progress: Progress) -> str:
 
 
 def forget_token_secret(path: Path) -> None:
-    """Lets the next start draw another secret that signs tokens. Durable.
+    """Lets the next start draw another secret that signs tokens, and another id of the installation, and ends every
+    session in a browser. Durable.
 
     Raises:
         Unavailable: the database cannot be written.
@@ -112,7 +113,10 @@ def forget_token_secret(path: Path) -> None:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA secure_delete=ON")
             with connection:
-                connection.execute("DELETE FROM server_secrets WHERE name = 'token'")
+                connection.execute("DELETE FROM server_secrets WHERE name IN ('token', 'installation')")
+                tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'browser_sessions'")
+                if tables.fetchone() is not None:  # a backup of an older release has none
+                    connection.execute("DELETE FROM browser_sessions")
         sync(path)
     except (sqlite3.Error, OSError) as exc:
         raise Unavailable(f"{path} cannot be written: {exc}") from exc

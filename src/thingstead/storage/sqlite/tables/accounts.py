@@ -1,14 +1,16 @@
 """Applications and administrators in SQLite."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from thingstead.errors import Conflict
 from thingstead.model.project import Administrator, Application
+from thingstead.model.roles import ADMIN
 from thingstead.model.values.unicode_text import account_key
 from thingstead.storage.sqlite.engine.queries import Access
 from thingstead.storage.sqlite.engine.row_mapper import Layout
+from thingstead.storage.sqlite.tables.browser_sessions import Ended, end_sessions, forget_sessions
 
 APPLICATIONS = Layout("applications", Application)
 ADMINISTRATORS = Layout(
@@ -79,29 +81,68 @@ class SqliteAccounts:
             f"{ADMINISTRATORS.select} WHERE project_id = ? AND account_key = ? LIMIT 100",
             (project_id, account_key(account)),
         )
-        alike = [ADMINISTRATORS.load(row) for row in rows]
-        exact = next((administrator for administrator in alike if administrator.account == account), None)
-        # Several look alike only where they were made by a release that did not mind.
-        return exact or (alike[0] if len(alike) == 1 else None)
+        return _chosen([ADMINISTRATORS.load(row) for row in rows], account)
+
+    async def list_administrators_by_account(self, account: str, limit: int) -> list[Administrator]:
+        rows = self._access.all(
+            f"{ADMINISTRATORS.select} WHERE account_key = ? ORDER BY last_login_at DESC, id LIMIT 1000",
+            (account_key(account),),
+        )
+        alike: dict[str, list[Administrator]] = {}
+        for row in rows:
+            administrator = ADMINISTRATORS.load(row)
+            alike.setdefault(administrator.project_id, []).append(administrator)
+        found = [chosen for of_project in alike.values() if (chosen := _chosen(of_project, account)) is not None]
+        return found[:limit]
 
     async def list_administrators(self, project_id: str) -> list[Administrator]:
         rows = self._access.all(f"{ADMINISTRATORS.select} WHERE project_id = ? ORDER BY create_time, id", (project_id,))
         return [ADMINISTRATORS.load(row) for row in rows]
 
-    async def update_administrator(self, project_id: str, admin_id: str, changes: Mapping[str, Any]) -> None:
-        await self._access.write(
-            lambda connection: ADMINISTRATORS.update(connection, project_id, admin_id, changes, "administrator"),
-            lambda _: self._access.caches.administrators.drop(admin_id),
-        )
+    async def update_administrator(
+        self, project_id: str, admin_id: str, changes: Mapping[str, Any], *, ends_sessions_but: str | None = None
+    ) -> list[str]:
+        def run(connection: sqlite3.Connection) -> Ended:
+            ADMINISTRATORS.update(connection, project_id, admin_id, changes, "administrator")
+            if changes.get("role", ADMIN) != ADMIN and not _has_admin(connection, project_id):
+                raise Conflict("the last administrator with the role admin keeps it")
+            if ends_sessions_but is None:
+                return []
+            return end_sessions(connection, "admin_id = ? AND id <> ?", (admin_id, ends_sessions_but))
 
-    async def delete_administrator(self, project_id: str, admin_id: str) -> None:
-        def run(connection: sqlite3.Connection) -> None:
+        return await self._change_administrator(admin_id, run)
+
+    async def delete_administrator(self, project_id: str, admin_id: str) -> list[str]:
+        def run(connection: sqlite3.Connection) -> Ended:
+            ended = end_sessions(connection, "admin_id = ? AND project_id = ?", (admin_id, project_id))
             ADMINISTRATORS.delete(connection, project_id, admin_id, "administrator")
-            left = connection.execute("SELECT 1 FROM administrators WHERE project_id = ? LIMIT 1", (project_id,))
-            if left.fetchone() is None:
-                raise Conflict("the last administrator of a project cannot be removed")
+            if not _has_admin(connection, project_id):
+                raise Conflict("the last administrator with the role admin cannot be removed")
+            return ended
 
-        await self._access.write(run, lambda _: self._access.caches.administrators.drop(admin_id))
+        return await self._change_administrator(admin_id, run)
+
+    async def _change_administrator(self, admin_id: str, run: Callable[[sqlite3.Connection], Ended]) -> list[str]:
+        """The ids of the sessions that ended."""
+
+        def committed(ended: Ended) -> None:
+            self._access.caches.administrators.drop(admin_id)
+            forget_sessions(self._access, ended)
+
+        return [session_id for session_id, _ in await self._access.write(run, committed)]
+
+
+def _chosen(alike: Sequence[Administrator], account: str) -> Administrator | None:
+    """Of those of a project whose accounts look the same, the one that is meant. There are several only where they were
+    made by a release that did not mind."""
+    exact = next((administrator for administrator in alike if administrator.account == account), None)
+    return exact or (alike[0] if len(alike) == 1 else None)
+
+
+def _has_admin(connection: sqlite3.Connection, project_id: str) -> bool:
+    """Whether there is somebody who may do everything."""
+    sql = "SELECT 1 FROM administrators WHERE project_id = ? AND role = ? LIMIT 1"
+    return connection.execute(sql, (project_id, ADMIN)).fetchone() is not None
 
 
 def check_account_is_free(connection: sqlite3.Connection, table: str, project_id: str, account: str) -> None:

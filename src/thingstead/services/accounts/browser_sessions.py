@@ -1,0 +1,247 @@
+"""Sessions of administrators in browsers: log-in with account and password alone, and what a cookie stands for.
+
+The cookie holds a secret of 256 random bits, of which the store keeps the SHA-256. On every request the session and its
+administrator are looked up, so that an end of either counts at once, on every node.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.config import AccountSettings
+from thingstead.errors import Conflict, NotAuthenticated, NotFound, TooManyRequests
+from thingstead.model import ids
+from thingstead.model.browser_session import BrowserSession
+from thingstead.model.limits import USER_AGENT_LENGTH
+from thingstead.model.messages import BrowserSessionsEnded
+from thingstead.model.project import Administrator
+from thingstead.model.values.unicode_text import account_key
+from thingstead.services.accounts.log_ins import Attempt, LogIns
+from thingstead.services.accounts.passwords import Passwords
+from thingstead.storage.base import Store
+
+SECRET_BYTES = 32
+SECRET_CHARACTERS = 43  # of these bytes in base64url
+INSTALLATION_CHARACTERS = 12  # of what is told of an installation's secret
+ADDRESS_CHARACTERS = 64
+PROJECTS_TRIED_COUNT = 8  # whose administrators a log-in that names no project may mean
+SEEN_INTERVAL_MS = 60_000  # a session in use is noted once in so long
+INVALID = "the session is invalid or has expired"
+
+
+class Browser(NamedTuple):
+    """Who asks for a session."""
+
+    remote_address: str
+    user_agent: str = ""
+    secret: str = ""  # of the session that it had before
+
+
+class Person(NamedTuple):
+    """Somebody who is logged in."""
+
+    session: BrowserSession
+    administrator: Administrator
+
+
+class LoggedIn(NamedTuple):
+    """A session that has begun, with its secret, which is not kept."""
+
+    person: Person
+    secret: str
+
+
+class BrowserSessionService:
+    """Begins, finds, lists and ends sessions."""
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        passwords: Passwords,
+        settings: AccountSettings | None = None,
+        log_ins: LogIns | None = None,
+    ) -> None:
+        settings = settings or AccountSettings()
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._passwords = passwords
+        self._log_ins = log_ins or LogIns(clock, settings)
+        self._idle_ms = settings.session_idle_s * 1000
+        self._life_ms = settings.session_life_s * 1000
+        self._kept_life_ms = settings.session_kept_life_s * 1000
+        self._installation = ""
+
+    async def cookie_name(self, *, secure: bool) -> str:
+        """What the cookie of a session is called. Servers on other ports of a host share its cookies, and have names of
+        their own; browsers take ``__Host-`` over TLS alone, and from this host alone."""
+        if not self._installation:
+            secret = await self._store.projects.server_secret("installation")
+            self._installation = hashlib.sha256(secret).hexdigest()[:INSTALLATION_CHARACTERS]
+        return f"{'__Host-' if secure else ''}thingstead_{self._installation}"
+
+    async def has_single_project(self) -> bool:
+        """Whether nobody need name a project to log in."""
+        return await self._store.projects.count() == 1
+
+    # Log-in
+
+    async def log_in(
+        self, account: str, password: str, browser: Browser, *, project_id: str | None = None, keep: bool = False
+    ) -> LoggedIn:
+        """A new session; the one that the browser had before ends.
+
+        Args:
+            project_id: where it is None, every project is meant in which account and password are right; on a server
+                with more than PROJECTS_TRIED_COUNT of them, as many whose administrator logged in last.
+
+        Raises:
+            NotAuthenticated: without saying which of the three is wrong.
+            Conflict: they are right in several projects; ``info`` names these.
+            TooManyRequests: as with :meth:`~thingstead.services.accounts.tokens.TokenService.log_in_administrator`.
+        """
+        administrators = self._log_ins.administrators
+        project_id = project_id or await self._only_project()
+        attempt = administrators.begin(f"{project_id or ''}\0{account_key(account)}", browser.remote_address)
+        candidates = await self._candidates(account, project_id)
+        right = await self._verified(candidates, password, attempt)
+        if not right:
+            known = next((each for each in candidates if each is not None), None)
+            # An account that does not exist is not named: people type passwords there.
+            attempt.failed(f"{known.project_id}/{account}" if known else "")
+            raise NotAuthenticated("account or password is wrong")
+        attempt.succeeded()
+        if len(right) > 1:
+            raise await self._several(right)
+        return await self._begin(right[0], browser, keep=keep)
+
+    async def _only_project(self) -> str | None:
+        if not await self.has_single_project():
+            return None
+        return (await self._store.projects.list_all())[0].id
+
+    async def _candidates(self, account: str, project_id: str | None) -> Sequence[Administrator | None]:
+        """Whose password it may be: as many whether or not the account exists, since each costs time."""
+        accounts = self._store.accounts
+        if project_id is not None:
+            return [await accounts.find_administrator_by_account(project_id, account)]
+        count = min(await self._store.projects.count(), PROJECTS_TRIED_COUNT)
+        found = await accounts.list_administrators_by_account(account, count)
+        return [*found, *[None] * (count - len(found))]
+
+    async def _verified(
+        self, candidates: Sequence[Administrator | None], password: str, attempt: Attempt
+    ) -> list[Administrator]:
+        """Those whose password it is."""
+        right = []
+        try:
+            for candidate in candidates:
+                password_hash = candidate.password_hash if candidate else None
+                if await self._passwords.verify(password_hash, password, known=attempt.known) and candidate:
+                    right.append(candidate)
+        except TooManyRequests:
+            attempt.take_back()
+            raise
+        return right
+
+    async def _several(self, administrators: Sequence[Administrator]) -> Conflict:
+        projects = [await self._store.projects.get(each.project_id) for each in administrators]
+        named = [{"id": project.id, "name": project.name} for project in sorted(projects, key=lambda each: each.name)]
+        return Conflict(
+            "account and password are right in several projects; name one of them", info={"projects": named}
+        )
+
+    async def _begin(self, administrator: Administrator, browser: Browser, *, keep: bool) -> LoggedIn:
+        before = await self._store.browser_sessions.find(_hash(browser.secret)) if browser.secret else None
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        now = self._clock.now_ms()
+        session = BrowserSession(
+            id=ids.new_id(),
+            secret_hash=_hash(secret),
+            project_id=administrator.project_id,
+            admin_id=administrator.id,
+            keep=keep,
+            remote_address=browser.remote_address[:ADDRESS_CHARACTERS],
+            user_agent=_shown(browser.user_agent),
+            created_at=now,
+            last_seen_at=now,
+            expires_at=self._expiry(now, now, keep=keep),
+        )
+        ended = await self._store.browser_sessions.begin(session, replaces=before.id if before else "")
+        self._tell(ended, "another log-in took its place")
+        return LoggedIn(Person(session, administrator), secret)
+
+    def _expiry(self, created_at: int, seen_at: int, *, keep: bool) -> int:
+        if keep:
+            return created_at + self._kept_life_ms
+        return min(seen_at + self._idle_ms, created_at + self._life_ms)
+
+    # Sessions that have begun
+
+    async def authenticate(self, secret: str, remote_address: str = "") -> Person:
+        """Who has the session with this secret; NotAuthenticated where there is none now. It is in use by this.
+
+        Args:
+            remote_address: from where it is used; empty: it only listens, and is not in use by that.
+        """
+        if len(secret) != SECRET_CHARACTERS:
+            raise NotAuthenticated(INVALID)
+        return await self._person(_hash(secret), remote_address)
+
+    async def still(self, session: BrowserSession) -> Person:
+        """The same of a session that was found before."""
+        return await self._person(session.secret_hash)
+
+    async def _person(self, secret_hash: bytes, remote_address: str = "") -> Person:
+        session = await self._store.browser_sessions.find(secret_hash)
+        now = self._clock.now_ms()
+        if session is None or session.expires_at <= now:
+            raise NotAuthenticated(INVALID)
+        administrator = await self._store.accounts.find_administrator(session.admin_id)
+        if administrator is None:
+            raise NotAuthenticated(INVALID)
+        if remote_address and now - session.last_seen_at >= SEEN_INTERVAL_MS:
+            expires_at = self._expiry(session.created_at, now, keep=session.keep)
+            address = remote_address[:ADDRESS_CHARACTERS]
+            self._store.browser_sessions.touch(session, now, expires_at, address)
+        return Person(session, administrator)
+
+    async def list_sessions(self, project_id: str, admin_id: str) -> list[BrowserSession]:
+        """Those of an administrator that have not expired, newest first."""
+        now = self._clock.now_ms()
+        sessions = await self._store.browser_sessions.list_of_administrator(project_id, admin_id)
+        return [session for session in sessions if session.expires_at > now]
+
+    async def end(self, project_id: str, admin_id: str, session_id: str) -> None:
+        """Ends a session of an administrator; NotFound where there is none."""
+        await self._store.browser_sessions.end(project_id, admin_id, session_id)
+        self._tell([session_id], "the session was ended")
+
+    async def log_out(self, project_id: str, admin_id: str, session_id: str) -> None:
+        """The same of who may have ended it elsewhere meanwhile."""
+        try:
+            await self.end(project_id, admin_id, session_id)
+        except NotFound:
+            pass
+
+    async def end_all(self) -> None:
+        """Every session of every project."""
+        await self._store.browser_sessions.end_all()
+
+    def _tell(self, session_ids: Sequence[str], reason: str) -> None:
+        if session_ids:
+            self._bus.publish(BrowserSessionsEnded(list(session_ids), reason))
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def _shown(user_agent: str) -> str:
+    """The name of a browser as it is shown to people: printable, and not too long."""
+    return "".join(character for character in user_agent if character.isprintable())[:USER_AGENT_LENGTH]

@@ -1,0 +1,128 @@
+"""Sessions of administrators in browsers, in SQLite."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from thingstead.errors import NotFound
+from thingstead.model.browser_session import BrowserSession
+from thingstead.model.limits import ADMINISTRATOR_SESSIONS_COUNT, BROWSER_SESSIONS_COUNT
+from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.row_mapper import Layout
+
+SESSIONS = Layout("browser_sessions", BrowserSession)
+
+# Beyond so many of an administrator, those that were seen the longest ago; the new one is there already.
+_SURPLUS = """
+id IN (SELECT id FROM browser_sessions WHERE admin_id = ?1 AND id <> ?2
+       ORDER BY last_seen_at DESC, id LIMIT -1 OFFSET ?3)
+"""
+# Of the project that has the most of them, the one that was seen the longest ago.
+_OF_THE_FULLEST = """
+id = (SELECT id FROM browser_sessions WHERE project_id =
+          (SELECT project_id FROM browser_sessions GROUP BY project_id ORDER BY count(*) DESC, project_id LIMIT 1)
+      AND id <> ? ORDER BY last_seen_at, id LIMIT 1)
+"""
+
+Ended = list[tuple[str, bytes]]  # id and hash of the secret of each
+
+
+class SqliteBrowserSessions:
+    """See :class:`~thingstead.storage.base_registry.BrowserSessionStore`."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def begin(self, session: BrowserSession, *, replaces: str = "") -> list[str]:
+        def run(connection: sqlite3.Connection) -> Ended:
+            begun = session.created_at
+            noted = connection.execute(
+                "UPDATE administrators SET last_login_at = ? WHERE id = ?", (begun, session.admin_id)
+            )
+            if noted.rowcount == 0:
+                raise NotFound("no such administrator")
+            ended = end_sessions(connection, "id = ? AND admin_id = ?", (replaces, session.admin_id))
+            ended += end_sessions(connection, "expires_at <= ?", (begun,))
+            SESSIONS.add(connection, session)
+            surplus = (session.admin_id, session.id, ADMINISTRATOR_SESSIONS_COUNT - 1)
+            ended += end_sessions(connection, _SURPLUS, surplus)
+            [(total,)] = connection.execute("SELECT count(*) FROM browser_sessions").fetchall()
+            if total > BROWSER_SESSIONS_COUNT:
+                ended += end_sessions(connection, _OF_THE_FULLEST, (session.id,))
+            return ended
+
+        def committed(ended: Ended) -> None:
+            self._access.caches.administrators.drop(session.admin_id)
+            forget_sessions(self._access, ended)
+
+        return [session_id for session_id, _ in await self._access.write(run, committed)]
+
+    async def find(self, secret_hash: bytes) -> BrowserSession | None:
+        session = self._access.caches.browser_sessions.find(secret_hash)
+        if session is None:
+            row = self._access.one(f"{SESSIONS.select} WHERE secret_hash = ?", (secret_hash,))
+            if row is None:
+                return None
+            session = SESSIONS.load(row)
+            self._access.caches.browser_sessions.put(secret_hash, session)
+        return session
+
+    async def list_of_administrator(self, project_id: str, admin_id: str) -> list[BrowserSession]:
+        rows = self._access.all(
+            f"{SESSIONS.select} WHERE admin_id = ? AND project_id = ? ORDER BY created_at DESC, id",
+            (admin_id, project_id),
+        )
+        cached = self._access.caches.browser_sessions.find  # knows of uses that are not committed yet
+        return [cached(session.secret_hash) or session for session in map(SESSIONS.load, rows)]
+
+    def touch(self, session: BrowserSession, last_seen_at: int, expires_at: int, remote_address: str) -> None:
+        cache = self._access.caches.browser_sessions
+        touched = msgspec.structs.replace(
+            session, last_seen_at=last_seen_at, expires_at=expires_at, remote_address=remote_address
+        )
+        cache.put(session.secret_hash, touched)
+
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE browser_sessions SET last_seen_at = ?, expires_at = ?, remote_address = ? WHERE id = ?",
+                (last_seen_at, expires_at, remote_address, session.id),
+            )
+
+        def deliver(_: None, error: Exception | None) -> None:
+            if error is not None:
+                cache.drop(session.secret_hash)
+
+        self._access.submit(run, deliver)
+
+    async def end(self, project_id: str, admin_id: str, session_id: str) -> None:
+        def run(connection: sqlite3.Connection) -> Ended:
+            of_person = (session_id, admin_id, project_id)
+            ended = end_sessions(connection, "id = ? AND admin_id = ? AND project_id = ?", of_person)
+            if not ended:
+                raise NotFound("no such session")
+            return ended
+
+        await self._access.write(run, lambda ended: forget_sessions(self._access, ended))
+
+    async def end_all(self) -> None:
+        await self._access.write(
+            lambda connection: end_sessions(connection, "1", ()),
+            lambda ended: forget_sessions(self._access, ended),
+        )
+
+
+def end_sessions(connection: sqlite3.Connection, which: str, parameters: Sequence[Any]) -> Ended:
+    """Ends the sessions of a condition."""
+    deleted = connection.execute(
+        f"DELETE FROM browser_sessions WHERE {which} RETURNING id, secret_hash",  # noqa: S608 - conditions of ours
+        parameters,
+    )
+    return deleted.fetchall()
+
+
+def forget_sessions(access: Access, ended: Ended) -> None:
+    """Drops sessions that ended from the cache."""
+    for _, secret_hash in ended:
+        access.caches.browser_sessions.drop(secret_hash)
