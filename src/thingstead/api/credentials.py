@@ -23,7 +23,8 @@ async def caller_of(scope: Scope, platform: Platform) -> Caller:
         if secret:
             require_own_page(scope)
             return await _person(secret, scope, platform)
-    return await platform.tokens.authenticate(bearer_token(scope))
+    token = bearer_token(scope)
+    return await platform.tokens.authenticate(token)
 
 
 async def _person(secret: str, scope: Scope, platform: Platform) -> Caller:
