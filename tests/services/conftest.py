@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.services.archive import Archive, archive_in
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.model import ids
@@ -106,3 +107,9 @@ async def workshop(tmp_path: Path) -> AsyncIterator[Workshop]:
     await workshop.alarm_engine.close()
     await workshop.bus.close()
     await store.close()
+
+
+@pytest.fixture
+async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
+    async with archive_in(tmp_path) as archive:
+        yield archive

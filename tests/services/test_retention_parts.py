@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from tests.services.archive import Archive, archive_in
 from tests.services.test_removal import counts, store_in
-from tests.services.test_retention import Archive, archive_in
 from thingstead.bus.local import LocalBus
 from thingstead.errors import Unavailable
 from thingstead.model.retention import RetentionRule

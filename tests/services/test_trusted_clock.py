@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from tests.services.test_retention import HOUR, NOW, Archive, archive_in
+from tests.services.archive import HOUR, NOW, Archive, archive_in
 from thingstead.model.retention import DAY_MS, RetentionRule
 from thingstead.services.history.trusted_clock import HOLD_MS, JUMP_MS, TrustedClock
 

@@ -1,0 +1,128 @@
+"""Endpoints that do nothing but show what holds for each."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, cast
+
+import httpx
+import msgspec
+
+from thingstead.api.app import create_app
+from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.config import ApiSettings
+from thingstead.errors import (
+    Conflict,
+    DeviceOffline,
+    FieldError,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    ReplyTimeout,
+    ThingsteadError,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+)
+from thingstead.metrics import Metrics
+from thingstead.model.tenant import TENANT
+from thingstead.services.accounts.tokens import Caller
+from thingstead.services.platform import Platform
+
+Connect = Callable[..., httpx.AsyncClient]
+
+APP = {"Authorization": "Bearer app"}
+
+ADMIN = {"Authorization": "Bearer admin"}
+
+REFUSALS: dict[str, ThingsteadError | Exception] = {
+    "invalid": InvalidInput("two things", [FieldError("a", "is bad"), FieldError("b", "is worse")]),
+    "absent": NotFound("no such device"),
+    "offline": DeviceOffline("the device is offline"),
+    "slow": ReplyTimeout("no reply"),
+    "taken": Conflict.field("device_key", "is taken"),
+    "huge": TooLarge("too large"),
+    "often": TooManyRequests("slow down", retry_after_s=7),
+    "full": Unavailable("the disk is full"),
+    "bug": RuntimeError("secret detail"),
+}
+
+
+class Inner(msgspec.Struct, kw_only=True):
+    identifier: str
+    size: int = 0
+
+
+class Body(msgspec.Struct, kw_only=True):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=8)]
+    tags: dict[str, str] = {}
+    inner: tuple[Inner, ...] = ()
+    note: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Query(msgspec.Struct, kw_only=True):
+    page: Annotated[int, msgspec.Meta(ge=1)] = 1
+    start_time: float | None = None
+    online: bool | None = None
+    keyword: str | None = None
+
+
+class Tokens:
+    """Knows two tokens by heart."""
+
+    async def authenticate(self, token: str) -> Caller:
+        if token not in ("app", "admin"):
+            raise NotAuthenticated("the AccessToken is invalid or has expired")
+        return Caller("project1", "app1", "admin1" if token == "admin" else None)
+
+
+async def echo(call: Call) -> dict[str, Any]:
+    return {"body": call.body, "query": call.query, "path": call.path, "caller": call.caller}
+
+
+async def refuse(call: Call) -> None:
+    raise REFUSALS[call.path["why"]]
+
+
+async def nothing(call: Call) -> None:
+    """Does nothing."""
+
+
+async def tenant(call: Call) -> dict[str, str]:
+    return {"tenant": TENANT.get()}
+
+
+async def raw(call: Call) -> msgspec.Raw:
+    return msgspec.Raw(b'[1,{"a":2}]')
+
+
+def declare(method: str, path: str, handler: Any, **members: Any) -> Endpoint:
+    return Endpoint(method=method, path=path, summary="A test", handler=handler, tag="Test", **members)
+
+
+ENDPOINTS = (
+    declare("POST", "/open", echo, body=Body, access=Access.PUBLIC),
+    declare("POST", "/free", echo, body=dict[str, Any]),
+    declare("POST", "/things", echo, body=Body),
+    declare("GET", "/list", echo, query=Query),
+    declare("GET", "/device/{device_id}", echo),
+    declare("GET", "/device/{device_id}/attribute/{identifier}", echo),
+    declare("GET", "/refuse/{why}", refuse),
+    declare("GET", "/admins", nothing, access=Access.ADMINISTRATOR),
+    declare("GET", "/nothing", nothing),
+    declare("GET", "/tenant", tenant),
+    declare("GET", "/raw", raw),
+    declare("GET", "/confidential", nothing, confidential=True),
+)
+
+
+def app(settings: ApiSettings | None = None) -> Any:
+    platform = cast(Platform, type("TokensOnly", (), {"tokens": Tokens()})())
+    return create_app(platform, settings or ApiSettings(), lambda: None, Metrics(), ENDPOINTS)
+
+
+def named(response: httpx.Response) -> dict[str, str]:
+    """The bad fields of a refusal."""
+    answer = response.json()
+    assert response.status_code == 200
+    assert answer["result"] is False
+    assert answer["errcode"] == 400
+    return {error["field"]: error["message"] for error in answer["errors"]}
