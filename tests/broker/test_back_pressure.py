@@ -35,12 +35,12 @@ class Desk:
     """Acknowledgements, and what became of them."""
 
     def __init__(self) -> None:
-        self.released: list[bytes] = []
+        self.released = b""
         self.counted = 0
         self.failures: list[Exception] = []
         self.acknowledgements = Acknowledgements(self._release, self.failures.append)
 
-    def _release(self, answers: list[bytes], counted: int) -> None:
+    def _release(self, answers: bytes, counted: int) -> None:
         self.released += answers
         self.counted += counted
 
@@ -54,9 +54,9 @@ def test_answers_leave_in_order_although_their_commits_do_not_end_in_order() -> 
     for commit, answer in ((first, b"1"), (None, b"2"), (second, b"3"), (first, b"4")):
         assert desk.acknowledgements.add(commit, answer, 1)
     second.end()
-    assert (desk.released, desk.acknowledgements.waiting) == ([], 4)
+    assert (desk.released, desk.acknowledgements.waiting) == (b"", 4)
     first.end()
-    assert (desk.released, desk.counted, desk.acknowledgements.waiting) == ([b"1", b"2", b"3", b"4"], 4, 0)
+    assert (desk.released, desk.counted, desk.acknowledgements.waiting) == (b"1234", 4, 0)
 
 
 def test_a_commit_is_asked_once_for_all_who_wait_for_it() -> None:
@@ -70,7 +70,7 @@ def test_a_commit_that_has_ended_is_not_waited_for() -> None:
     desk, commit = Desk(), Commit()
     commit.end()
     desk.acknowledgements.add(commit, b"1", 0)
-    assert desk.released == [b"1"]
+    assert desk.released == b"1"
 
 
 def test_nothing_behind_a_failed_commit_is_released() -> None:
@@ -80,7 +80,7 @@ def test_nothing_behind_a_failed_commit_is_released() -> None:
     later.end()
     good.end()
     bad.end(Unavailable("the disk is full"))
-    assert desk.released == [b"1"]
+    assert desk.released == b"1"
     assert len(desk.failures) == 1
     assert desk.acknowledgements.waiting == 0
 
@@ -163,7 +163,7 @@ class TestCongestion:
         congested = False
         history = house.store.history
         monkeypatch.setattr(type(history), "congested", property(lambda _: congested))
-        monkeypatch.setattr(history, "on_relief", lambda callback, _: reliefs.append(callback))
+        monkeypatch.setattr(history, "when_room", lambda callback, _: reliefs.append(callback))
         device = await house.device()
         peer = await house.log_in(device, keep_alive=1)
         congested = True

@@ -22,7 +22,6 @@ from thingstead.mqtt.publish_packets import (
     Pubrel,
     parse_acknowledgement,
     parse_publish,
-    parse_repeated,
     parse_short_puback,
 )
 from thingstead.mqtt.reasons import (
@@ -91,6 +90,9 @@ class Decoder:
     Args:
         max_connect_size_bytes: of the CONNECT, behind which nothing is looked at before :meth:`admit`, so that a
             stranger costs little; None: as of any packet, and nothing waits.
+
+    Attributes:
+        incomplete: whether the beginning of a packet waits for its rest.
     """
 
     __slots__ = (
@@ -105,6 +107,7 @@ class Decoder:
         "_topic",
         "_waits",
         "error",
+        "incomplete",
         "version",
     )
 
@@ -126,6 +129,7 @@ class Decoder:
         self._name = b""  # the topic name of the last PUBLISH as it was encoded; empty: there was none
         self._topic = ""  # the same, decoded
         self.version = version
+        self.incomplete = False
         self.error: MqttError | None = None
 
     @property
@@ -133,26 +137,20 @@ class Decoder:
         """Of the packet that has begun."""
         return len(self._buffer)
 
-    @property
-    def incomplete(self) -> bool:
-        """Whether the beginning of a packet waits for its rest."""
-        return bool(self._buffer)
-
     def discard(self) -> None:
         """Forgets the packet that has begun: nothing more will come."""
         self._buffer = bytearray()
+        self.incomplete = False
 
     def receive_data(self, data: bytes) -> list[Packet]:
         """Takes the next bytes; returns the packets that they complete, in order."""
         if self.error is not None:
             return []
-        buffer = self._buffer
-        if self._held:
+        if self.incomplete or self._held:
+            buffer = self._buffer
             buffer += data
-            return []
-        if buffer:
-            buffer += data
-            if len(buffer) < self._needed:
+            if self._held or len(buffer) < self._needed:
+                self.incomplete = bool(buffer)
                 return []
             data = bytes(buffer)
             buffer.clear()
@@ -161,9 +159,11 @@ class Decoder:
             consumed = self._parse_all(data, packets)
         except MqttError as exc:
             self.error = exc
+            self.incomplete = False
             return packets
-        if consumed < len(data):
-            buffer += data[consumed:]
+        self.incomplete = consumed < len(data)
+        if self.incomplete:
+            self._buffer += data[consumed:]
         return packets
 
     def admit(self) -> list[Packet]:
@@ -183,6 +183,9 @@ class Decoder:
         name, limit = self._name, self._limit
         while available - pos >= 2:
             first_byte = data[pos]
+            if first_byte == 0x32 and repeats and name and (after := self._take_repeated(data, pos, packets)) > pos:
+                pos = after
+                continue
             length = data[pos + 1]
             start = pos + 2
             if length > 127:
@@ -200,10 +203,7 @@ class Decoder:
                 _check_type(first_byte)
                 self._needed = end - pos
                 break
-            if first_byte == 0x32 and repeats and name and data.startswith(name, start, end):
-                # Most devices publish to one topic at QoS 1, again and again: its name needs not be read then.
-                packets.append(parse_repeated(data, self._topic, start + len(name), end))
-            elif first_byte & 0xF0 == 0x30 and self.version is not None:
+            if first_byte & 0xF0 == 0x30 and self.version is not None:
                 publish = parse_publish(
                     data, first_byte, start, end, with_properties=with_properties, from_client=self._from_client
                 )
@@ -222,6 +222,29 @@ class Decoder:
             pos = end
         else:
             self._needed = 2
+        return pos
+
+    def _take_repeated(self, data: bytes, pos: int, packets: list[Packet]) -> int:
+        """Appends the PUBLISH packets from ``pos`` on, as far as they are complete and sound, have QoS 1 and no other
+        flag, and the topic of the one before: most devices publish to one topic again and again, whose name needs not
+        be read then. Only before 5.0. Returns where the next packet begins."""
+        name, topic, limit, available = self._name, self._topic, self._limit, len(data)
+        name_bytes, append = len(name), packets.append
+        while available - pos > 2 and data[pos] == 0x32:
+            length, start = data[pos + 1], pos + 2
+            if length > 127:
+                if data[start] > 127:
+                    break
+                length += (data[start] << 7) - 128
+                start += 1
+            end, id_at = start + length, start + name_bytes
+            if end > available or end - pos > limit or id_at + 2 > end or not data.startswith(name, start):
+                break
+            packet_id = data[id_at] << 8 | data[id_at + 1]
+            if not packet_id:
+                break
+            append(Publish(topic, data[id_at + 2 : end], 1, packet_id))
+            pos = end
         return pos
 
     def _long_length(self, data: bytes, pos: int, available: int) -> tuple[int, int]:

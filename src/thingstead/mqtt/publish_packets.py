@@ -100,17 +100,6 @@ def parse_publish(
     return Publish(topic, data[payload_at:end], qos, packet_id, first_byte & 1 == 1, first_byte & 8 == 8, properties)
 
 
-def parse_repeated(data: bytes, topic: str, pos: int, end: int) -> Publish:
-    """Reads the rest of a PUBLISH at QoS 1, without DUP and RETAIN, before 5.0, whose ``topic`` is known: the packet
-    identifier at ``pos`` and the payload up to ``end``."""
-    if pos + 2 > end:
-        raise malformed("PUBLISH ends inside its variable header")
-    packet_id = data[pos] << 8 | data[pos + 1]
-    if not packet_id:
-        raise protocol_error("the packet identifier is zero")  # [MQTT-2.2.1-3] (3.1.1: [MQTT-2.3.1-1])
-    return Publish(topic, data[pos + 2 : end], 1, packet_id)
-
-
 def _topic_name(encoded: bytes, may_be_empty: bool) -> str:
     """[MQTT-3.3.2-1] The topic name is a UTF-8 string."""
     name = wire.decode_utf8(encoded)

@@ -60,11 +60,12 @@ async def committed(pending: Pending, refusal: str) -> None:
 class _Group:
     """Answers in a row that wait for the same commit."""
 
-    __slots__ = ("answers", "counted", "late", "pending")
+    __slots__ = ("answers", "count", "counted", "late", "pending")
 
     def __init__(self, pending: Pending) -> None:
         self.pending = pending
-        self.answers: list[bytes] = []
+        self.answers: list[bytes] = []  # each of one message or of several in a row
+        self.count = 0  # messages that are answered
         self.counted = 0
         self.late: Callable[[], bytes] | None = None  # makes the first answer, once ``pending`` has ended
 
@@ -76,7 +77,7 @@ class Acknowledgements:
     nothing waits behind those that do. One callback is registered for each commit, not for each message.
 
     Args:
-        release: is given answers whose turn has come, in order, and how many of them acknowledge QoS 1.
+        release: is given the bytes of answers whose turn has come, in order, and how many of them acknowledge QoS 1.
         failed: is told once that a commit failed; nothing is released any more.
 
     Attributes:
@@ -85,7 +86,7 @@ class Acknowledgements:
 
     __slots__ = ("_failed", "_groups", "_release", "waiting")
 
-    def __init__(self, release: Callable[[list[bytes], int], None], failed: Callable[[Exception], None]) -> None:
+    def __init__(self, release: Callable[[bytes, int], None], failed: Callable[[Exception], None]) -> None:
         self._release = release
         self._failed: Callable[[Exception], None] | None = failed
         self._groups: list[_Group] = []  # nearly always one or two
@@ -104,6 +105,7 @@ class Acknowledgements:
         else:
             group = self._begin(pending)
         group.answers.append(answer)
+        group.count += 1
         group.counted += counted
         self.waiting += 1
         if group.pending.done:
@@ -114,18 +116,21 @@ class Acknowledgements:
         """Takes an answer that is made when ``pending``, which no other message waits for, is done."""
         group = self._begin(pending)
         group.late = answer
+        group.count = 1
         group.counted += counted
         self.waiting += 1
         if pending.done:
             self._ended(pending.error)
 
-    def add_run(self, pending: Pending, answers: list[bytes], counted: int) -> None:
-        """Takes answers to be released after ``pending``; so many of them acknowledge QoS 1."""
+    def add_run(self, pending: Pending, answers: bytes, count: int, counted: int) -> None:
+        """Takes the bytes of so many answers, to be released after ``pending``; ``counted`` of them acknowledge QoS
+        1."""
         groups = self._groups
         group = groups[-1] if groups and groups[-1].pending is pending else self._begin(pending)
-        group.answers += answers
+        group.answers.append(answers)
+        group.count += count
         group.counted += counted
-        self.waiting += len(answers)
+        self.waiting += count
         if pending.done:
             self._ended(pending.error)
 
@@ -145,14 +150,13 @@ class Acknowledgements:
             error = group.pending.error
             if error is not None:
                 break  # which ends the connection: nothing is counted any more
-            self.waiting -= len(group.answers)
+            self.waiting -= group.count
             if group.late is not None:
-                self.waiting -= 1
-                answers = [*answers, group.late()]
-            answers = answers + group.answers if answers else group.answers
+                answers.append(group.late())
+            answers += group.answers
             counted += group.counted
         if answers:
-            self._release(answers, counted)
+            self._release(b"".join(answers), counted)
         if error is not None:
             self._fail(error)
 

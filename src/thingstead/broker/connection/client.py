@@ -31,9 +31,8 @@ WAITING_MAX = 256  # messages of a client that wait for a commit, over which it 
 
 # Why a connection is not read at present, beside Stream.UNREAD.
 _ADMITTING, _CONGESTED, _CROWDED, _UNACKNOWLEDGED, _GRANTING = 2, 4, 8, 16, 32
-_OURS = (
-    _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED | _GRANTING | Stream.TURN
-)  # the peer is not silent: we do not listen
+# With these the peer is not silent: we do not listen.
+_OURS = _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED | _GRANTING | Stream.TURN
 
 
 class Client(Stream):
@@ -175,7 +174,8 @@ class Client(Stream):
             self._broken(exc)
         except Unavailable as exc:
             self.not_kept(exc)
-        self.flush()
+        if self._out:
+            self.flush()
         self._hold_back()
 
     def _broken(self, error: MqttError) -> None:

@@ -1,5 +1,6 @@
 """Messages up from one client: taken in at once, acknowledged in order when they are on disk."""
 
+import struct
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -124,13 +125,10 @@ class Uplink:
             return 0
         self._counters.messages_received += count
         if not run[0].qos:  # nothing acknowledges these, but they count, as in publish
-            self._acknowledgements.add_run(pending, [answer or b""] * count, 0)
+            self._acknowledgements.add_run(pending, (answer or b"") * count, count, 0)
             return count
         self._inbound.receive_once(count)
-        acknowledgements = [(_PUBACK | packet.packet_id).to_bytes(4, "big") for packet in run[:count]]
-        if answer:
-            acknowledgements = [acknowledgement + answer for acknowledgement in acknowledgements]
-        self._acknowledgements.add_run(pending, acknowledgements, count)
+        self._acknowledgements.add_run(pending, _pubacks(run[:count], answer), count, count)
         return count
 
     def _alike(self, packets: Sequence[Packet]) -> list[Publish]:
@@ -165,8 +163,8 @@ class Uplink:
         if not self._acknowledgements.add(pending, answer, counted):
             self._write(answer, counted)
 
-    def _release(self, answers: list[bytes], counted: int) -> None:
-        self._write(b"".join(answers), counted)
+    def _release(self, answers: bytes, counted: int) -> None:
+        self._write(answers, counted)
         self._owner.acknowledged()
 
     def _write(self, answers: bytes, counted: int) -> None:
@@ -176,3 +174,12 @@ class Uplink:
     def end(self) -> None:
         """The connection is over: nothing is acknowledged any more."""
         self._acknowledgements.discard()
+
+
+def _pubacks(packets: Sequence[Publish], answer: bytes | None) -> bytes:
+    """The acknowledgements of these, each with the same answer behind it."""
+    if answer:
+        return b"".join([(_PUBACK | packet.packet_id).to_bytes(4, "big") + answer for packet in packets])
+    if len(packets) == 1:
+        return (_PUBACK | packets[0].packet_id).to_bytes(4, "big")
+    return struct.pack(f">{len(packets)}I", *[_PUBACK | packet.packet_id for packet in packets])

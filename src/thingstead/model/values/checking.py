@@ -6,13 +6,14 @@ What breaks a definition is refused with its reason; attributes that the type do
 import math
 import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from thingstead.errors import FieldError
 from thingstead.model.device_type import AttributeDefinition, Functions
 from thingstead.model.report import Source
 from thingstead.model.values.quick_checks import QuickCheck, never, quick_check
+from thingstead.model.values.scalar_reports import ScalarReports, scalar_reports
 from thingstead.model.values.shapes import Shapes
 
 Check = Callable[[Any], Any]  # returns the value to keep; raises Refused
@@ -218,6 +219,12 @@ class CompiledFunctions:
         self.commands = {command.identifier: command for command in functions.commands}
         self.streams = {stream.identifier: stream for stream in functions.streams}
         self.tcp_stream = next((stream.identifier for stream in functions.streams if stream.tcp), None)
+        self._attributes = functions.attributes
+
+    @cached_property
+    def scalar_reports(self) -> ScalarReports | None:
+        """Reads reports of devices in one go, where the type allows for that. Made when the first one comes."""
+        return scalar_reports([each for each in self._attributes if each.attr_type in WRITABLE["report"]])
 
     def check(self, attributes: dict[str, Any], source: Source) -> tuple[FieldError, ...]:
         """Takes out of ``attributes`` what may not be kept, puts normal forms in (``"ON"`` becomes true), and returns

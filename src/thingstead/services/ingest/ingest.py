@@ -16,6 +16,7 @@ from thingstead.model.limits import JSON_DEPTH
 from thingstead.model.messages import EventReported, ReportsCommitted
 from thingstead.model.report import EventRecord, Report, Source
 from thingstead.model.values.checking import check_params, valid_identifier
+from thingstead.model.values.quick_checks import QuickCheck
 from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.evaluations import AlarmEvaluations, check_ready
 from thingstead.services.ingest.device_context import DeviceContext, DeviceContexts
@@ -170,28 +171,17 @@ class IngestService:
         watch = link.watch
         if watch.stale:
             check_ready(watch)
-        quick_check = link.definition.compiled.quick_report_check
-        number, now = link.device.number, self._now_ms()
-        together = b"".join(payloads)
-        brackets = together.count(b"{") + together.count(b"[")
-        shallow = brackets <= JSON_DEPTH
-        reports: list[Report] = []
-        try:
-            for payload in payloads:
-                attributes = read_object(payload)
-                if (not shallow and may_be_deep(payload)) or len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
-                    break
-                if not quick_check(attributes)(attributes):
-                    break
-                reports.append(Report(number, now, now, attributes, "report"))
-        except DECODE_ERRORS:  # the one at fault gets an answer of its own
-            pass
-        if not reports or not self._allows(link, payloads):
+        compiled = link.definition.compiled
+        scalars = compiled.scalar_reports
+        read = None if scalars is None else scalars.read(payloads)
+        found, flat = (read, True) if read is not None else _read_quickly(payloads, compiled.quick_report_check)
+        if not found or (self.quota is not None and not self._allows(link, payloads)):
             return 0, None
-        flat = brackets == len(payloads) == len(reports)  # one for each object: within them there are none
+        number, now = link.device.number, self._now_ms()
+        reports = [Report(number, now, now, attributes, "report") for attributes in found]
         count, commit = self._store.history.append_run(reports, flat=flat)
         if commit is not None:
-            self._kept(watch, commit, reports[:count])
+            self._kept(watch, commit, reports if count == len(reports) else reports[:count])
             self.reports_accepted += count
             if self.quota is not None:
                 self.quota.take(link.device.project_id, sum(map(len, payloads[:count])))
@@ -298,3 +288,25 @@ class IngestService:
     async def close(self) -> None:
         """Ends what runs in the background."""
         await self.links.close()
+
+
+def _read_quickly(
+    payloads: Sequence[bytes], quick_check: Callable[[dict[str, Any]], QuickCheck]
+) -> tuple[list[dict[str, Any]], bool]:
+    """The attributes of the reports from the front, as far as each is kept as a whole, and whether within their values
+    there are certainly no others."""
+    together = b"".join(payloads)
+    brackets = together.count(b"{") + together.count(b"[")
+    shallow = brackets <= JSON_DEPTH
+    found: list[dict[str, Any]] = []
+    try:
+        for payload in payloads:
+            attributes = read_object(payload)
+            if (not shallow and may_be_deep(payload)) or len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
+                break
+            if not quick_check(attributes)(attributes):
+                break
+            found.append(attributes)
+    except DECODE_ERRORS:  # the one at fault gets an answer of its own
+        pass
+    return found, brackets == len(payloads) == len(found)  # one for each object: within them there are none

@@ -43,7 +43,6 @@ DEVICE_UNPACKED_POINTS = 400_000  # of a device that are in no block yet, over w
 DEVICE_UNPACKED_BYTES = 25_165_824  # the same
 
 _code_of = itemgetter(0)
-_new_pending = tuple.__new__  # a third of the cost of the named tuple's own constructor
 
 
 class Head:
@@ -144,16 +143,15 @@ class Head:
             if self._unfolded:
                 self._fold()
             self._code = code
-        if len(entries) == 1:
-            self.pending.append(_new_pending(Pending, (seq, entries[0][1], entries[0][4], timed)))
-        else:
-            self.pending += [_new_pending(Pending, (seq, entry[1], entry[4], timed)) for entry in entries]
+        self.pending += [Pending(seq, entry[1], entry[4], timed) for entry in entries]
         self.points += points
         self.pending_bytes += size_bytes
         self._unfolded += reports
         if len(self._unfolded) >= FOLD_AT:
             self._fold()
-        if code in FROM_DEVICE:
+        if received_at > self.newest_uplink and code in FROM_DEVICE:
+            self.active["attributes"] = self.newest_uplink = received_at
+        elif code in FROM_DEVICE:
             self.touch("attributes", received_at)
 
     @property
@@ -223,7 +221,7 @@ class Head:
         _, ts, received_at, code, body = entry
         if code < len(SOURCES):
             timed = is_timed(entry)
-            self.pending.append(_new_pending(Pending, (seq, ts, body, timed)))
+            self.pending.append(Pending(seq, ts, body, timed))
             self._unread.append((SOURCE_CODES["series"] if timed else code, ts, body))
             count = count_values(body)
             self.points += count
@@ -278,12 +276,13 @@ def _fold_into(current: dict[str, AttributeValue], reports: list[Report], timed:
     """Brings current values up to date with reports that came after them, one or more. Most of them repeat the
     attributes of the one before, so the newest is looked at first, and of the others only what it does not have."""
     seen: set[str] = set()
+    covers = seen.issuperset
     ts = reports[-1].ts
     for report in reversed(reports):
         if timed and report.ts > ts:
             break
         ts = report.ts
-        if report.attributes.keys() <= seen:
+        if covers(report.attributes):
             continue
         for identifier, value in report.attributes.items():
             if identifier not in seen:
@@ -291,7 +290,7 @@ def _fold_into(current: dict[str, AttributeValue], reports: list[Report], timed:
                     _supersede(current, identifier, ts, value)
                 else:
                     current[identifier] = AttributeValue(ts, value)
-        seen |= report.attributes.keys()
+        seen.update(report.attributes)
     else:
         return
     for report in reports:  # not in order: one after another, whatever was done already
@@ -313,7 +312,7 @@ def without_attributes(reports: list[Pending], identifiers: set[str]) -> tuple[l
         values = decode_values(report.body)
         left = {identifier: value for identifier, value in values.items() if identifier not in identifiers}
         if len(left) != len(values):
-            report = report._replace(body=encode_values(left))
+            report = Pending(report.seq, report.ts, encode_values(left), report.timed)
         if left:
             kept.append(report)
             points += len(left)

@@ -5,7 +5,7 @@ Rows of the log, of the spool and of device states are sealed: a damaged one is 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,8 +28,8 @@ REMOVE_CODE = 20
 LogEntry = tuple[int, int, int, int, bytes]  # device number, ts, received_at, code, body
 
 
-class Pending(NamedTuple):
-    """A committed report that is in no block yet."""
+class Pending(msgspec.Struct, gc=False, array_like=True):
+    """A committed report that is in no block yet. Not frozen, since one is made for each message; nobody changes it."""
 
     seq: int  # of its log row
     ts: int

@@ -1,0 +1,94 @@
+"""Reads reports of a type whose attributes are numbers, switches and enumerations: decoded and checked in one go.
+
+It knows the reports that devices of such a type send nearly always: attributes of the type alone, each with a value
+that may be kept as it is. Whatever else there is takes the long way, which knows everything.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, Literal, TypedDict
+
+import msgspec
+
+from thingstead.model.device_type import AttributeDefinition
+
+EXACT = 2**53  # integers up to here are the same as a float
+SCALARS_COUNT = 64  # attributes, and items of an enumeration: to make the reader of more takes too long
+
+Read = Callable[[bytes], dict[str, Any]]
+
+
+class ScalarReports:
+    """Reads the reports of one type.
+
+    Args:
+        types: what each attribute may hold, by identifier.
+        switches: those that are switches.
+    """
+
+    __slots__ = ("_read", "_switches")
+
+    def __init__(self, types: dict[str, Any], switches: Sequence[str]) -> None:
+        typed_dict: Any = TypedDict  # mypy knows those alone that stand in the source
+        self._read: Read = msgspec.json.Decoder(typed_dict("Report", types, total=False)).decode
+        self._switches = switches
+
+    def read(self, payloads: Sequence[bytes]) -> list[dict[str, Any]] | None:
+        """The attributes of each report, their switches in the normal form, where all reports are of that kind; None
+        says nothing: they are to be read the long way. Within no value is there another."""
+        read = self._read
+        try:
+            reports = [read(payload) for payload in payloads]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        # An attribute that the type does not have was passed over, and one that came twice was read once. No value has
+        # a colon, so there is one for each name that came, and for nothing else.
+        together = payloads[0] if len(payloads) == 1 else b"".join(payloads)
+        if together.count(b":") != sum(map(len, reports)):
+            return None
+        for switch in self._switches:
+            for report in reports:
+                if switch in report:
+                    report[switch] = report[switch] == 1
+        return reports
+
+
+def scalar_reports(attributes: Iterable[AttributeDefinition]) -> ScalarReports | None:
+    """The reader for a type with these attributes, which devices may report; None where one of them may hold something
+    else, or there are none."""
+    types: dict[str, Any] = {}
+    switches = []
+    for attribute in attributes:
+        kind = _KINDS.get(attribute.data_type)
+        scalar = None if kind is None else kind(attribute.data_options)
+        if scalar is None:
+            return None
+        types[attribute.identifier] = scalar
+        if attribute.data_type == "switch":
+            switches.append(attribute.identifier)
+    return ScalarReports(types, switches) if 0 < len(types) <= SCALARS_COUNT else None
+
+
+def _number(options: dict[str, Any]) -> Any:
+    low, high = options.get("min"), options.get("max")
+    if any(bound is not None and abs(bound) >= EXACT for bound in (low, high)):
+        return None
+    if low is None and high is None:
+        return int | float
+    whole = msgspec.Meta(ge=None if low is None else math.ceil(low), le=None if high is None else math.floor(high))
+    real = msgspec.Meta(ge=None if low is None else float(low), le=None if high is None else float(high))
+    return Annotated[int, whole] | Annotated[float, real]
+
+
+def _switch(options: dict[str, Any]) -> Any:
+    return bool | Literal[0, 1]
+
+
+def _enum(options: dict[str, Any]) -> Any:
+    values = tuple(item["value"] for item in options.get("items", ()))
+    if not 0 < len(values) <= SCALARS_COUNT or any(":" in value for value in values):
+        return None
+    return Literal[values]
+
+
+_KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {"number": _number, "switch": _switch, "enum": _enum}
