@@ -7,9 +7,7 @@ import "@/styles/tokens.css"
 import "@/styles/base.css"
 import "@/styles/controls.css"
 
-const app = createApp(App)
-app.use(router)
 // The words first, so that nothing is shown without them. A server that cannot be reached is told by the log-in page.
 await loadWords("core").catch(() => {})
 await openSession().catch(() => {})
-app.mount("#app")
+createApp(App).use(router).mount("#app") // the router asks for the session at once

@@ -81,7 +81,10 @@ export function wantedPath(to: RouteLocationNormalized): string {
 router.beforeEach(async (to) => {
   if (!to.meta.public && !session.value) return { name: "login", query: to.path === "/" ? {} : { then: to.fullPath } }
   if (to.name === "login" && session.value) return wantedPath(to)
-  if (!to.meta.public) await Promise.all([loadWords("pages"), loadWords("codes")])
+  if (!to.meta.public) {
+    loadWords("codes").catch(() => {}) // without them refusals stand in the server's own words
+    await loadWords("pages")
+  }
   return true
 })
 
