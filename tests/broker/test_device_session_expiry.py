@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from thingstead.broker.connection.queue_bounds import QueueBounds
-from thingstead.broker.devices.sessions import DeviceSession, DeviceSessions
+from thingstead.broker.devices.sessions import DeviceMqttSession, DeviceSessions
 from thingstead.broker.net.counters import Counters
 from thingstead.broker.net.deadlines import Deadlines
 from thingstead.bus.local import LocalBus
@@ -46,7 +46,7 @@ class Bench(NamedTuple):
         kept = MqttSessionService(self.store, self.clock)
         return DeviceSessions(kept, self.bus, self.clock, settings, Counters(), deadlines, bounds), deadlines
 
-    def leave(self, sessions: DeviceSessions, expiry_s: int) -> DeviceSession:
+    def leave(self, sessions: DeviceSessions, expiry_s: int) -> DeviceMqttSession:
         """A device connects, subscribes to pushes, and is gone."""
         connection = Connection()
         connect = Connect(V5, "c", False, properties={Property.SESSION_EXPIRY_INTERVAL: expiry_s})

@@ -10,7 +10,7 @@ from tests.broker.conftest import TIMEOUT_S, House, Peer, command, message, repo
 from thingstead.broker.apps import backlog as app_backlog
 from thingstead.broker.apps import fanout as app_hub
 from thingstead.broker.apps import messages as app_messages
-from thingstead.broker.connection.client import Client
+from thingstead.broker.connection.client import MqttConnection
 from thingstead.broker.connection.job_queue import JOBS_LIMIT_BYTES, JobQueue
 from thingstead.broker.net.tasks import Tasks
 from thingstead.errors import Unavailable
@@ -95,7 +95,7 @@ class Broken:
         raise RuntimeError("a bug")
 
 
-def connection_of(house: House, client_number: int) -> Client:
+def connection_of(house: House, client_number: int) -> MqttConnection:
     """The server's end of the connection that was made so many connections ago."""
     return sorted(house.gateway._clients, key=lambda client: client.remote_address)[client_number]
 

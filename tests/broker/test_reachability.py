@@ -10,7 +10,7 @@ import pytest
 from tests.broker.conftest import TIMEOUT_S, V3_1_1, V5, House
 from tests.certificates import Authority
 from thingstead.broker.net.listening import Port
-from thingstead.broker.net.tls import Certificate
+from thingstead.broker.net.tls import TlsCertificate
 from thingstead.config import MqttSettings
 from thingstead.mqtt.protocol import ProtocolVersion
 
@@ -52,7 +52,9 @@ async def test_a_tls_handshake_has_the_time_of_its_setting(house: House, tmp_pat
     certificate, key = Authority(tmp_path).sign("server")
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
-    await house.gateway.listen(Port(sock, Certificate(certificate, key, None, "mqtts_port"), handshake_timeout_s=0.2))
+    await house.gateway.listen(
+        Port(sock, TlsCertificate(certificate, key, None, "mqtts_port"), handshake_timeout_s=0.2)
+    )
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     async with asyncio.timeout(TIMEOUT_S):
         assert await reader.read() == b""

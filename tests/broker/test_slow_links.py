@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.broker.conftest import TIMEOUT_S, V5, House, Peer
-from thingstead.broker.connection.client import Client
+from thingstead.broker.connection.client import MqttConnection
 from thingstead.broker.net import stream
 from thingstead.config import MqttSettings
 from thingstead.model.device import Device
@@ -33,14 +33,14 @@ async def listening(house: House, device: Device) -> Peer:
     return peer
 
 
-def end_of(house: House, peer: Peer) -> Client:
+def end_of(house: House, peer: Peer) -> MqttConnection:
     """The server's end of a connection."""
     host, port = peer._writer.get_extra_info("sockname")
     [client] = [each for each in house.gateway._clients if each.remote_address == f"{host}:{port}"]
     return client
 
 
-def waiting(client: Client) -> int:
+def waiting(client: MqttConnection) -> int:
     """Messages that wait or are in flight."""
     outbound = client.delivery._outbound
     assert outbound is not None

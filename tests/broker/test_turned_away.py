@@ -15,7 +15,7 @@ from thingstead.broker.net import listening
 from thingstead.broker.net.admission import Arrivals
 from thingstead.broker.net.listening import Port
 from thingstead.broker.net.refused_connections import LOGGED, RefusedConnections
-from thingstead.broker.net.tls import Certificate
+from thingstead.broker.net.tls import TlsCertificate
 from thingstead.clock import ManualClock
 from thingstead.config import ApiSettings, MqttSettings
 from thingstead.mqtt.connection_packets import Connack, Connect
@@ -65,7 +65,7 @@ async def test_connections_that_do_not_speak_tls_are_counted_and_others_are_serv
     certificate, key = authority.sign("server")
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
-    await house.gateway.listen(Port(sock, Certificate(certificate, key, None, "mqtts_port")))
+    await house.gateway.listen(Port(sock, TlsCertificate(certificate, key, None, "mqtts_port")))
     await closed(port, Connect(V5, "c").serialize(V5))
     async with asyncio.timeout(TIMEOUT_S):
         while turned_away(house) != {"tls": 1}:  # noqa: ASYNC110 - turns of the loop, no time
@@ -102,7 +102,7 @@ async def test_an_address_may_have_few_tls_handshakes_that_are_not_complete(
     certificate, key = Authority(tmp_path).sign("server")
     arrivals = Arrivals(ManualClock(), descriptors=100_000)
     sock = socket.create_server(("127.0.0.1", 0))
-    port = Port(sock, Certificate(certificate, key, None, "https_port"))
+    port = Port(sock, TlsCertificate(certificate, key, None, "https_port"))
     listener = HttpListener(lambda *_: None, [port], ApiSettings(), None, arrivals)
     await listener.start()
     half = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(2)]

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from tests.fuzz.pipes import Pipe
 from tests.fuzz.scripts import SLOTS, Action, Record, read
 from thingstead.broker.broker import MqttBroker
-from thingstead.broker.connection.client import Client
+from thingstead.broker.connection.client import MqttConnection
 from thingstead.broker.tcp.tcp import TcpClient
 from thingstead.bus.local import LocalBus
 from thingstead.clock import SystemClock
@@ -185,7 +185,7 @@ class _Scene:
 
     @staticmethod
     def _admitted(client: Any) -> bool:
-        return (client._uplink if isinstance(client, Client) else client._admission) is not None
+        return (client._uplink if isinstance(client, MqttConnection) else client._admission) is not None
 
     async def _until(self, condition: Any) -> None:
         deadline = self._world._loop.time() + PATIENCE_S
@@ -197,13 +197,13 @@ class _Scene:
         for pipe, _ in self._every:
             pipe.read_again()
         for pipe, client in self._every:
-            if not pipe.closing and isinstance(client, Client) and self._admitted(client):
+            if not pipe.closing and isinstance(client, MqttConnection) and self._admitted(client):
                 await self._until(lambda pipe=pipe: pipe.idle or pipe.closing)
                 if not client._decoder._buffer and not pipe.closing:
                     pipe.feed(PINGREQ)
                     await self._until(lambda pipe=pipe: PINGRESP in pipe.received[-200:] or pipe.closing)
         for pipe, client in self._every:
-            if isinstance(client, Client):
+            if isinstance(client, MqttConnection):
                 self._check_output(client, bytes(pipe.received))
             pipe.abort()
         await self._until(lambda: self._world.open_connections == 0)
@@ -212,7 +212,7 @@ class _Scene:
             assert self._world._loop.time() < deadline, "a device is online that has no connection"
             await asyncio.sleep(0.0005)
 
-    def _check_output(self, client: Client, output: bytes) -> None:
+    def _check_output(self, client: MqttConnection, output: bytes) -> None:
         decoder = Decoder(1 << 20, client._decoder.version or ProtocolVersion.V3_1_1)
         decoder.receive_data(output)
         assert decoder.error is None, f"the server wrote {output.hex()}: {decoder.error}"

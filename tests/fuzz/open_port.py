@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from tests.fuzz.keeper import Keeper, KeeperStore
 from tests.fuzz.pipes import Pipe
 from tests.fuzz.scripts import SLOTS, Action, Record, read
-from thingstead.broker.connection.client import Client
+from thingstead.broker.connection.client import MqttConnection
 from thingstead.broker.connection.listener_context import ListenerContext
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.clients import Clients
@@ -115,7 +115,7 @@ class World:
             turned_away=RefusedConnections(clock),
         )
         self._pipes: list[Pipe | None] = [None] * SLOTS
-        self._clients: list[Client | None] = [None] * SLOTS
+        self._clients: list[MqttConnection | None] = [None] * SLOTS
         self._every_pipe: list[Pipe] = []
 
     async def take(self, record: Record) -> None:
@@ -142,7 +142,7 @@ class World:
     async def _send(self, record: Record) -> None:
         pipe = self._pipes[record.slot]
         if pipe is None or pipe.closing:
-            client = self._clients[record.slot] = Client(self._around)
+            client = self._clients[record.slot] = MqttConnection(self._around)
             pipe = self._pipes[record.slot] = Pipe(client)
             self._every_pipe.append(pipe)
             client.connection_made(pipe)
@@ -235,7 +235,7 @@ class World:
             assert pipe.closing or pipe.received.endswith(PONG), "PINGREQ is not answered"
         self._check_output(client, bytes(pipe.received))
 
-    def _check_output(self, client: Client, output: bytes) -> None:
+    def _check_output(self, client: MqttConnection, output: bytes) -> None:
         version = client._decoder.version or ProtocolVersion.V3_1_1
         decoder = Decoder(1 << 20, version)
         decoder.receive_data(output)

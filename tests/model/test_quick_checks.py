@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thingstead.model.device_type import AttributeDefinition, DataType, Functions
-from thingstead.model.values.checking import CompiledFunctions, Refused, value_check
+from thingstead.model.values.checking import CompiledFunctions, InvalidValue, value_check
 from thingstead.model.values.quick_checks import quick_check
 
 bounds = st.none() | st.integers(-3, 3) | st.floats(-3, 3) | st.sampled_from([2**60, -(2**60), 2**53 + 1])
@@ -34,7 +34,7 @@ values: st.SearchStrategy[Any] = st.one_of(
 def any_value(value: Any) -> Any:
     """The check of an attribute that nobody defined: null is no value."""
     if value is None:
-        raise Refused
+        raise InvalidValue
     return value
 
 
@@ -65,7 +65,7 @@ def test_what_does_not_pass_quickly_is_refused_or_kept_all_the_same(
     for name, value in report.items():
         try:
             kept[name] = value_check(*defined[name])(value) if name in defined else any_value(value)
-        except Refused:
+        except InvalidValue:
             refused.append(name)
     refusals = CompiledFunctions(Functions(attributes=tuple(attributes))).check(report, "report")
     assert ([refusal.field for refusal in refusals], list(report)) == (refused, list(kept))

@@ -11,7 +11,7 @@ from tests.services.conftest import NOW, Workshop
 from thingstead.errors import FieldError, InvalidInput, Unavailable
 from thingstead.model.device import Device, Page
 from thingstead.model.device_type import AttributeDefinition, EventDefinition, Functions, Parameter
-from thingstead.model.messages import DeviceChanged, DeviceTypeChanged, EventReported, Message, ReportsCommitted
+from thingstead.model.messages import BusMessage, DeviceChanged, DeviceTypeChanged, EventReported, ReportsCommitted
 from thingstead.services.ingest.ingest import MAX_ATTRIBUTES_PER_REPORT, Outcome
 from thingstead.services.shared.commits import committed
 from thingstead.services.shared.payloads import FUTURE_TOLERANCE_MS
@@ -204,7 +204,7 @@ async def test_a_parameter_of_an_event_that_cannot_be_kept_is_left_out_and_named
 async def test_reports_are_told_on_the_bus_once_each_and_before_the_acknowledgement(workshop: Workshop) -> None:
     order: list[Any] = []
 
-    def hear(message: Message) -> None:
+    def hear(message: BusMessage) -> None:
         assert isinstance(message, ReportsCommitted)
         order.extend(report.attributes for report in message.reports)
 

@@ -19,7 +19,7 @@ from thingstead.model.device import Device
 from thingstead.model.device_type import AttributeDefinition, Functions
 from thingstead.services.history import tables
 from thingstead.services.history.history import iso_utc
-from thingstead.services.history.table_import import HistoryImportService, Imported
+from thingstead.services.history.table_import import HistoryImportService, TableImportResult
 from thingstead.services.history.tables import CsvWriter, ParquetWriter, Row, read_csv, read_parquet
 from thingstead.storage.sqlite.store import SqliteStore
 
@@ -132,7 +132,7 @@ class Installation:
         self.store = store
         self.device = kept
 
-    async def bring(self, *rows: tuple[str, str, str, Any, Any]) -> Imported:
+    async def bring(self, *rows: tuple[str, str, str, Any, Any]) -> TableImportResult:
         numbered = [Row(number, *row) for number, row in enumerate(rows, 1)]
         return await HistoryImportService(self.store, ManualClock()).run("ours", numbered)
 
@@ -163,7 +163,7 @@ async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
 async def test_an_import_that_is_repeated_adds_nothing(installation: Installation) -> None:
     rows = [("boiler", "", "x", str(NOW + ts), str(ts / 2)) for ts in range(3000)]
     for _ in range(3):
-        assert await installation.bring(*rows) == Imported(3000, 0, [])
+        assert await installation.bring(*rows) == TableImportResult(3000, 0, [])
         await installation.store.history.packer.pack(whole=True)
         assert await installation.series() == [(NOW + ts, ts / 2) for ts in range(2999, -1, -1)]
 
@@ -177,7 +177,7 @@ async def test_imported_points_are_no_uplink_and_the_greatest_timestamp_is_curre
 
 async def test_a_device_is_found_by_its_key_where_its_id_is_of_another_installation(installation: Installation) -> None:
     done = await installation.bring(("unknown", "K1", "x", NOW, "1"), ("", "K1", "x", NOW + 1, "2"))
-    assert done == Imported(2, 0, [])
+    assert done == TableImportResult(2, 0, [])
     assert await installation.series() == [(NOW + 1, 2), (NOW, 1)]
 
 
@@ -205,7 +205,7 @@ async def test_a_row_that_is_wrong_is_named_and_spares_the_others(
     installation: Installation, row: tuple[str, str, str, Any, Any], problem: str
 ) -> None:
     done = await installation.bring(row, ("boiler", "", "good", NOW, "true"))
-    assert done == Imported(1, 1, [problem])
+    assert done == TableImportResult(1, 1, [problem])
     assert await installation.series("good") == [(NOW, True)]
     assert await installation.series("x") == []
 
@@ -213,8 +213,8 @@ async def test_a_row_that_is_wrong_is_named_and_spares_the_others(
 async def test_instants_and_values_are_understood_as_those_of_devices(installation: Installation) -> None:
     texts = [("1700000000", "1"), ("1700000000.5", "2"), (1_700_000_001_000, "3"), ("1700000001001.9", "4")]
     done = await installation.bring(*(("boiler", "", "x", ts, value) for ts, value in texts))
-    assert done == Imported(4, 0, [])
+    assert done == TableImportResult(4, 0, [])
     assert await installation.series() == [(NOW + 1001, 4), (NOW + 1000, 3), (NOW + 500, 2), (NOW, 1)]
-    assert await installation.bring(("typed", "", "on", NOW, '"ON"')) == Imported(1, 0, [])
+    assert await installation.bring(("typed", "", "on", NOW, '"ON"')) == TableImportResult(1, 0, [])
     typed = await installation.store.devices.get("ours", "typed")
     assert (await installation.store.history.current(typed.number))["on"].value is True

@@ -10,11 +10,11 @@ import pytest
 from tests.storage.conftest import put
 from thingstead.errors import Conflict, InvalidInput, ThingsteadError, Unavailable
 from thingstead.storage.sqlite.engine.database import Database, connect
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 
 
 @pytest.fixture
-async def access(database: Database) -> Access:
+async def access(database: Database) -> Queries:
     """Access to a database with one more table, which has every kind of constraint."""
     await database.write(
         lambda connection: connection.execute(
@@ -22,14 +22,14 @@ async def access(database: Database) -> Access:
             " parent_id TEXT REFERENCES rows (id), UNIQUE (project_id, account)) STRICT"
         )
     )
-    access = Access(database)
+    access = Queries(database)
     await access.write(
         lambda connection: connection.execute("INSERT INTO rows VALUES ('1', 'p', 'a', 1, NULL)") and None
     )
     return access
 
 
-async def test_all_statements_of_a_read_see_the_same_commit(access: Access, path: Path) -> None:
+async def test_all_statements_of_a_read_see_the_same_commit(access: Queries, path: Path) -> None:
     def count_twice(connection: sqlite3.Connection) -> tuple[int, int]:
         before = connection.execute("SELECT count(*) FROM t").fetchone()[0]
         other = connect(path)
@@ -41,7 +41,7 @@ async def test_all_statements_of_a_read_see_the_same_commit(access: Access, path
     assert access.one("SELECT count(*) FROM t") == (1,)
 
 
-async def test_a_read_that_fails_leaves_its_connection_usable(access: Access) -> None:
+async def test_a_read_that_fails_leaves_its_connection_usable(access: Queries) -> None:
     def fail(connection: sqlite3.Connection) -> None:
         connection.execute("SELECT 1")
         raise ZeroDivisionError
@@ -66,7 +66,7 @@ async def test_a_read_that_fails_leaves_its_connection_usable(access: Access) ->
     ],
 )
 async def test_a_refused_value_is_an_error_of_ours_that_names_its_field(
-    access: Access, values: tuple[Any, ...], error: type[Conflict | InvalidInput], field: str | None
+    access: Queries, values: tuple[Any, ...], error: type[Conflict | InvalidInput], field: str | None
 ) -> None:
     with pytest.raises((Conflict, InvalidInput)) as refusal:
         await access.write(lambda connection: connection.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", values))
@@ -80,7 +80,7 @@ async def test_a_refused_value_is_an_error_of_ours_that_names_its_field(
 )
 @pytest.mark.parametrize("way", ["one", "all", "read"])
 async def test_a_read_raises_errors_of_ours_only(
-    access: Access, parameter: object, error: type[ThingsteadError], way: str
+    access: Queries, parameter: object, error: type[ThingsteadError], way: str
 ) -> None:
     sql = "SELECT ?"
 

@@ -31,7 +31,7 @@ CORS_METHODS = ("GET", "POST", "PUT", "DELETE")
 CORS_HEADERS = ("Authorization", "Content-Type", "Project-Key")
 
 
-class Route(NamedTuple):
+class EndpointRoute(NamedTuple):
     """What answers at a path and method, and what it says when it cannot."""
 
     respond: Respond
@@ -60,16 +60,16 @@ def create_app(
         requests: counts what was answered.
         endpoints: what is served; the Project API and the planes of devices where not given.
     """
-    router: Router[Route] = Router()
+    router: Router[EndpointRoute] = Router()
     bodies = Bodies(settings.body_limit_bytes)
     for endpoint in endpoints:
         router.add(endpoint.method, endpoint.path, _route(endpoint, platform, settings, bodies))
     metrics = metrics or Metrics()
     documents = DocumentPages(endpoints)
-    router.add("GET", "/healthz", Route(HealthPage(health, warnings)))
-    router.add("GET", "/metrics", Route(MetricsPage(metrics, settings)))
-    router.add("GET", "/openapi.json", Route(documents.openapi))
-    router.add("GET", "/docs", Route(documents.docs))
+    router.add("GET", "/healthz", EndpointRoute(HealthPage(health, warnings)))
+    router.add("GET", "/metrics", EndpointRoute(MetricsPage(metrics, settings)))
+    router.add("GET", "/openapi.json", EndpointRoute(documents.openapi))
+    router.add("GET", "/docs", EndpointRoute(documents.docs))
     counted = requests or HttpRequests()
     metrics.read("thingstead_http_requests_total", lambda: counted.counts)
     app: AsgiApp = HttpApp(router, counted)
@@ -85,17 +85,17 @@ def create_app(
     return app
 
 
-def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies: Bodies) -> Route:
+def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies: Bodies) -> EndpointRoute:
     if endpoint.for_devices:
         respond = DeviceOperation(endpoint, platform, settings, bodies)
-        return Route(respond, device_dialect.BODY_TOO_SLOW, device_dialect.FAULT, endpoint.acts)
-    return Route(Operation(endpoint, platform, settings, bodies))
+        return EndpointRoute(respond, device_dialect.BODY_TOO_SLOW, device_dialect.FAULT, endpoint.acts)
+    return EndpointRoute(Operation(endpoint, platform, settings, bodies))
 
 
 class HttpApp:
     """Answers from a router; speaks plain ASGI."""
 
-    def __init__(self, router: Router[Route], requests: HttpRequests) -> None:
+    def __init__(self, router: Router[EndpointRoute], requests: HttpRequests) -> None:
         self._router = router
         self._requests = requests
 
@@ -127,7 +127,7 @@ class HttpApp:
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
     async def _answer(
-        self, resource: Resource[Route] | None, parameters: dict[str, str], scope: Scope, receive: Receive
+        self, resource: Resource[EndpointRoute] | None, parameters: dict[str, str], scope: Scope, receive: Receive
     ) -> Answer:
         if resource is None:
             return UNKNOWN_RESOURCE
@@ -147,7 +147,7 @@ class HttpApp:
             return route.fault
 
 
-def _allowed(resource: Resource[Route], *, answered: bool) -> Answer:
+def _allowed(resource: Resource[EndpointRoute], *, answered: bool) -> Answer:
     """Names the methods of a path: to who asked for them, and beside the 404 to who used another."""
     read = resource.methods.get("GET")
     methods = sorted({*resource.methods, "OPTIONS", *(["HEAD"] if read is not None and not read.acts else [])})

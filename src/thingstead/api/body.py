@@ -42,9 +42,9 @@ class Bodies:
         """Of all owners."""
         return self._budget.used_bytes
 
-    def held(self, owner: str) -> "Held":
+    def held(self, owner: str) -> "HeldBody":
         """For one request of an owner."""
-        return Held(self, owner)
+        return HeldBody(self, owner)
 
     async def in_turn(self, size: int, work: Callable[[], T]) -> T:
         """What ``work`` makes of a body of this size. Large ones that are whole at the same time are worked on one
@@ -72,7 +72,7 @@ class Bodies:
             del self._held_bytes[owner]
 
 
-class Held:
+class HeldBody:
     """What the body of one request holds, until the end of a ``with`` block."""
 
     __slots__ = ("_bodies", "_owner", "_size")
@@ -96,7 +96,7 @@ class Held:
             self._bodies.give_back(self._owner, self._size)
 
 
-async def read_body(receive: Receive, limit_bytes: int, timeout_s: float, held: Held) -> bytes:
+async def read_body(receive: Receive, limit_bytes: int, timeout_s: float, held: HeldBody) -> bytes:
     """The whole body.
 
     Raises:
@@ -112,7 +112,7 @@ async def read_body(receive: Receive, limit_bytes: int, timeout_s: float, held: 
         raise BodyTooSlow from None
 
 
-async def _read(receive: Receive, limit_bytes: int, held: Held) -> bytes:
+async def _read(receive: Receive, limit_bytes: int, held: HeldBody) -> bytes:
     body = bytearray()
     discarded_bytes = 0
     more_body = True

@@ -3,7 +3,7 @@
 import asyncio
 import zlib
 
-from thingstead.api.body import Held, Receive, Scope, read_body
+from thingstead.api.body import HeldBody, Receive, Scope, read_body
 from thingstead.api.dialect import Answer
 from thingstead.errors import InvalidInput, TooLarge
 from thingstead.model.http_headers import names_gzip
@@ -17,7 +17,7 @@ _ENCODINGS = {b"gzip", b"x-gzip", b"deflate"}
 GZIPPED = ((b"vary", b"accept-encoding"), (b"content-encoding", b"gzip"))
 
 
-async def read_decoded(scope: Scope, receive: Receive, limit_bytes: int, timeout_s: float, held: Held) -> bytes:
+async def read_decoded(scope: Scope, receive: Receive, limit_bytes: int, timeout_s: float, held: HeldBody) -> bytes:
     """The whole body without its Content-Encoding. Raises what :func:`read_body` and :func:`decoded` raise."""
     body = await read_body(receive, limit_bytes, timeout_s, held)
     content = decoded(scope, body, limit_bytes)

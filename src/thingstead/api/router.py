@@ -7,12 +7,12 @@ PARAMETER_LENGTH_LIMIT = 128
 T = TypeVar("T")
 
 
-class _Node(Generic[T]):
+class _PathNode(Generic[T]):
     __slots__ = ("children", "parameter", "resource")
 
     def __init__(self) -> None:
-        self.children: dict[str, _Node[T]] = {}
-        self.parameter: _Node[T] | None = None
+        self.children: dict[str, _PathNode[T]] = {}
+        self.parameter: _PathNode[T] | None = None
         self.resource: Resource[T] | None = None
 
 
@@ -31,7 +31,7 @@ class Router(Generic[T]):
     """Paths to resources. A literal segment wins over a parameter."""
 
     def __init__(self) -> None:
-        self._root: _Node[T] = _Node()
+        self._root: _PathNode[T] = _PathNode()
         self._literal: dict[str, Resource[T]] = {}
 
     def add(self, method: str, path: str, thing: T) -> None:
@@ -41,10 +41,10 @@ class Router(Generic[T]):
         for segment in path.split("/"):
             if segment.startswith("{"):
                 names.append(segment[1:-1])
-                node.parameter = node.parameter or _Node()
+                node.parameter = node.parameter or _PathNode()
                 node = node.parameter
             else:
-                node = node.children.setdefault(segment, _Node())
+                node = node.children.setdefault(segment, _PathNode())
         if node.resource is None:
             node.resource = Resource(path, tuple(names))
         if node.resource.names != tuple(names) or method in node.resource.methods:

@@ -6,7 +6,7 @@ import structlog
 
 from thingstead.broker.apps.app_handler import AppAccess
 from thingstead.broker.apps.fanout import AppFanout
-from thingstead.broker.connection.client import Client
+from thingstead.broker.connection.client import MqttConnection
 from thingstead.broker.connection.listener_context import ListenerContext
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.devices.access import DeviceAccess, DeviceLogIn
@@ -54,7 +54,7 @@ class MqttBroker:
         self.arrivals = Arrivals(clock, self.turned_away)
         self.entrance = self.arrivals.entrance("MQTT", config.mqtt.max_connections)
         self.tcp_entrance = self.arrivals.entrance("TCP", config.tcp.max_connections)
-        self._clients: Clients[Client] = Clients()
+        self._clients: Clients[MqttConnection] = Clients()
         self._tcp_clients: Clients[TcpClient] = Clients()
         log_in = DeviceLogIn(platform, self._hub, clock)
         listened = platform.ingest.listened
@@ -108,7 +108,7 @@ class MqttBroker:
         """Accepts everyone on a port, which it takes over; see :class:`~.open_port.OpenPort`."""
         await self._load()
         surroundings = replace(self._surroundings, access=self.open_port, counters=self.open_port.counters)
-        self._ports.append(await listen(port, lambda arrival: Client(surroundings, arrival), self.entrance))
+        self._ports.append(await listen(port, lambda arrival: MqttConnection(surroundings, arrival), self.entrance))
 
     async def listen_tcp(self, port: Port) -> None:
         """Accepts devices on raw TCP on a port, which it takes over."""
@@ -129,9 +129,9 @@ class MqttBroker:
                 Restored(self.open_port.sessions.all, self.open_port.counters),
             )
 
-    def client(self, arrival: Arrival | None = None) -> Client:
+    def client(self, arrival: Arrival | None = None) -> MqttConnection:
         """The server's end of a new MQTT connection."""
-        return Client(self._surroundings, arrival)
+        return MqttConnection(self._surroundings, arrival)
 
     def websocket(self, registry: Registry, arrival: Arrival) -> WebSocketConnection:
         """The server's end of a new WebSocket connection, which carries MQTT."""

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from thingstead.model.messages import Message
+from thingstead.model.messages import BusMessage
 
-M = TypeVar("M", bound=Message)
+M = TypeVar("M", bound=BusMessage)
 
 
-class Subscription(Protocol):
+class BusSubscription(Protocol):
     """A running subscription."""
 
     def cancel(self) -> None:
@@ -23,15 +23,15 @@ class Bus(Protocol):
     reach one subscriber in the order of publishing.
     """
 
-    def publish(self, message: Message) -> None:
+    def publish(self, message: BusMessage) -> None:
         """Hands a message to the subscribers. Never blocks and never raises for a subscriber's failure."""
         ...
 
-    def subscribe(self, kind: type[M], receive: Callable[[M], None]) -> Subscription:
+    def subscribe(self, kind: type[M], receive: Callable[[M], None]) -> BusSubscription:
         """Calls ``receive``, on the event loop, for every message of exactly this class. It must not block."""
         ...
 
-    def listens(self, kind: type[Message]) -> bool:
+    def listens(self, kind: type[BusMessage]) -> bool:
         """Whether anyone subscribes to this class; lets a publisher skip making a message for nobody."""
         ...
 

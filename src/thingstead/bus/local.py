@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from thingstead.bus.base import Subscription
-from thingstead.model.messages import AnyMessage, Message
+from thingstead.bus.base import BusSubscription
+from thingstead.model.messages import AnyMessage, BusMessage
 
-M = TypeVar("M", bound=Message)
+M = TypeVar("M", bound=BusMessage)
 log = structlog.get_logger("thingstead.bus")
 
 
@@ -32,10 +32,10 @@ class LocalBus:
     """
 
     def __init__(self, *, round_trip: bool = False) -> None:
-        self._receivers: dict[type[Message], list[Callable[[Any], None]]] = {}
+        self._receivers: dict[type[BusMessage], list[Callable[[Any], None]]] = {}
         self._round_trip = round_trip
 
-    def publish(self, message: Message) -> None:
+    def publish(self, message: BusMessage) -> None:
         receivers = self._receivers.get(type(message))
         if not receivers:
             return
@@ -47,12 +47,12 @@ class LocalBus:
             except Exception:
                 log.exception("a bus subscriber failed", message=type(message).__name__)
 
-    def subscribe(self, kind: type[M], receive: Callable[[M], None]) -> Subscription:
+    def subscribe(self, kind: type[M], receive: Callable[[M], None]) -> BusSubscription:
         receivers = self._receivers.setdefault(kind, [])
         receivers.append(receive)
         return _LocalSubscription(receivers, receive)
 
-    def listens(self, kind: type[Message]) -> bool:
+    def listens(self, kind: type[BusMessage]) -> bool:
         return bool(self._receivers.get(kind))
 
     async def close(self) -> None:

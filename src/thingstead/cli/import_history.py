@@ -15,7 +15,7 @@ from thingstead.config import Config
 from thingstead.errors import Conflict
 from thingstead.model.values.unicode_text import shown
 from thingstead.server import FolderInUse, open_platform
-from thingstead.services.history.table_import import Imported
+from thingstead.services.history.table_import import TableImportResult
 from thingstead.services.history.tables import Row, read_csv, read_parquet
 
 ROWS_PER_TICK = 10_000  # of the progress bar
@@ -44,11 +44,11 @@ def command(table: Path, form: str | None, project_id: str | None, file: Path | 
         raise Conflict(f"{done.refused:,} rows were refused")
 
 
-async def _import(config: Config, table: Path, form: str | None, project_id: str | None) -> Imported:
+async def _import(config: Config, table: Path, form: str | None, project_id: str | None) -> TableImportResult:
     try:
         async with open_platform(config) as platform:
             project = chosen_project(await platform.projects.list_all(), project_id)
-            done: Imported = await platform.history_import.run(project.id, _rows(table, form))
+            done: TableImportResult = await platform.history_import.run(project.id, _rows(table, form))
             return done
     except FolderInUse as exc:
         raise Conflict(f"{exc.message}; stop it first") from exc

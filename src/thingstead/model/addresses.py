@@ -11,7 +11,7 @@ HOPS_LIMIT = 32  # of a forwarding header that are followed; what lies further t
 IPV6_PREFIX_BITS = 64  # what one subscriber is given at least, so that an address of it is as good as any other
 
 
-class Client(NamedTuple):
+class ClientAddress(NamedTuple):
     """Who sent a request."""
 
     host: str
@@ -61,14 +61,14 @@ class TrustedProxies:
         address = _address(host)
         return address is not None and any(address in network for network in self._networks)
 
-    def client(self, peer: tuple[str, int], headers: Headers) -> Client:
+    def client(self, peer: tuple[str, int], headers: Headers) -> ClientAddress:
         """Who sent a request with these headers, which came from ``peer``.
 
         Of the hops that the headers name, the right-most one that is no trusted proxy; where all are, the left-most.
         Where ``X-Forwarded-For`` and ``Forwarded`` (RFC 7239) name different ones, neither is believed: a proxy that
         sets one of them may have let the other through as its client sent it.
         """
-        direct = Client(peer[0], peer[1], None)
+        direct = ClientAddress(peer[0], peer[1], None)
         if not self._networks or not self.trusts(peer[0]):
             return direct
         lines: dict[bytes, list[str]] = {}
@@ -85,14 +85,14 @@ class TrustedProxies:
         schemes = _hops(lines.get(b"x-forwarded-proto"))
         return client._replace(secure=_is_secure(schemes[0])) if schemes else client
 
-    def _walk(self, direct: Client, hops: Iterable[tuple[str, bool | None]]) -> Client:
+    def _walk(self, direct: ClientAddress, hops: Iterable[tuple[str, bool | None]]) -> ClientAddress:
         client = direct
         for hop, secure in hops:
             host, port = _host_and_port(hop)
             address = _address(host)
             if address is None:  # "unknown", a name that hides one, or nonsense
                 break
-            client = Client(str(address), port, secure)
+            client = ClientAddress(str(address), port, secure)
             if not self.trusts(client.host):
                 break
         return client

@@ -7,24 +7,24 @@ import msgspec
 from thingstead.model.report import Report
 
 
-class Message(msgspec.Struct, frozen=True, tag=True):
+class BusMessage(msgspec.Struct, frozen=True, tag=True):
     """The root of all bus messages."""
 
 
-class ReportsCommitted(Message, frozen=True):
+class ReportsCommitted(BusMessage, frozen=True):
     """These reports are on disk, in this order."""
 
     reports: list[Report]
 
 
-class AttributesPushed(Message, frozen=True):
+class AttributesPushed(BusMessage, frozen=True):
     """Attributes to be sent down to a device (``attributes/push``)."""
 
     device_id: str
     attributes: dict[str, Any]
 
 
-class CommandIssued(Message, frozen=True):
+class CommandIssued(BusMessage, frozen=True):
     """A command row stands in state ``queued`` and waits for its device."""
 
     device_id: str
@@ -36,7 +36,7 @@ class CommandIssued(Message, frozen=True):
     size_bytes: int = 0  # of params, as JSON
 
 
-class CommandChanged(Message, frozen=True):
+class CommandChanged(BusMessage, frozen=True):
     """A command row went forward, or (state ``queued``) no connection could take it; ``reply`` is set when it was
     replied."""
 
@@ -49,7 +49,7 @@ class CommandChanged(Message, frozen=True):
     reply: Any = None
 
 
-class EventReported(Message, frozen=True):
+class EventReported(BusMessage, frozen=True):
     """An event is on disk."""
 
     device_id: str
@@ -59,7 +59,7 @@ class EventReported(Message, frozen=True):
     ts: int
 
 
-class DataReported(Message, frozen=True):
+class DataReported(BusMessage, frozen=True):
     """Custom data of a stream came up and was noted."""
 
     device_id: str
@@ -68,7 +68,7 @@ class DataReported(Message, frozen=True):
     ts: int
 
 
-class DataSent(Message, frozen=True):
+class DataSent(BusMessage, frozen=True):
     """Custom data is to go down to a device over its live connection."""
 
     device_id: str
@@ -76,7 +76,7 @@ class DataSent(Message, frozen=True):
     payload: bytes
 
 
-class SubDeviceAdded(Message, frozen=True):
+class SubDeviceAdded(BusMessage, frozen=True):
     """A sub-device was created under a gateway."""
 
     project_id: str
@@ -84,7 +84,7 @@ class SubDeviceAdded(Message, frozen=True):
     device_id: str
 
 
-class PresenceChanged(Message, frozen=True):
+class PresenceChanged(BusMessage, frozen=True):
     """A device came online, went offline (``online`` false), or was taken over (``replaced`` is set)."""
 
     device_id: str
@@ -95,21 +95,21 @@ class PresenceChanged(Message, frozen=True):
     ts: int
 
 
-class SessionsRevoked(Message, frozen=True):
+class SessionsRevoked(BusMessage, frozen=True):
     """Live sessions of these devices must end (removed, certificate reset)."""
 
     device_ids: list[str]
     reason: str
 
 
-class SubscribersRevoked(Message, frozen=True):
+class SubscribersRevoked(BusMessage, frozen=True):
     """Applications that are subscribed to this project must log in again (a new secret)."""
 
     project_id: str
     reason: str
 
 
-class BrowserSessionsEnded(Message, frozen=True):
+class BrowserSessionsEnded(BusMessage, frozen=True):
     """These sessions of administrators in browsers have ended, or their role is another one: what they opened must
     close, and may be opened again by those that go on."""
 
@@ -117,40 +117,40 @@ class BrowserSessionsEnded(Message, frozen=True):
     reason: str
 
 
-class DevicesAdded(Message, frozen=True):
+class DevicesAdded(BusMessage, frozen=True):
     """Devices were created; what is watched of every device of their types begins with them."""
 
     project_id: str
     device_ids: list[str]
 
 
-class AttributesRemoved(Message, frozen=True):
+class AttributesRemoved(BusMessage, frozen=True):
     """Current values and history of a device's attributes were removed."""
 
     device_id: str
     identifiers: list[str]
 
 
-class DeviceChanged(Message, frozen=True):
+class DeviceChanged(BusMessage, frozen=True):
     """A device's row changed; whoever remembers it must read it again."""
 
     device_id: str
 
 
-class DeviceRemoved(Message, frozen=True):
+class DeviceRemoved(BusMessage, frozen=True):
     """A device was removed; what is kept of it is to be dropped."""
 
     device_id: str
 
 
-class DeviceTypeChanged(Message, frozen=True):
+class DeviceTypeChanged(BusMessage, frozen=True):
     """A device type's definition changed; whoever compiled it must read it again."""
 
     project_id: str
     type_id: str
 
 
-class AlarmChanged(Message, frozen=True):
+class AlarmChanged(BusMessage, frozen=True):
     """An alarm was raised or cleared and is on disk."""
 
     device_id: str
@@ -162,7 +162,7 @@ class AlarmChanged(Message, frozen=True):
     ts: int
 
 
-class AlarmRuleChanged(Message, frozen=True):
+class AlarmRuleChanged(BusMessage, frozen=True):
     """An alarm rule was made, changed or removed; whoever compiled it must read it again."""
 
     project_id: str

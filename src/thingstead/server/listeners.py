@@ -8,7 +8,7 @@ from typing import NamedTuple
 import structlog
 
 from thingstead.broker.net.listening import Port
-from thingstead.broker.net.tls import Certificate
+from thingstead.broker.net.tls import TlsCertificate
 from thingstead.clock import Clock
 from thingstead.config import Config, ListenerSpec
 from thingstead.errors import ConfigError, Conflict
@@ -95,7 +95,7 @@ class Listeners:
         for warning in self.warnings():
             log.warning("a TLS certificate is not valid", reason=warning.message)
 
-    def _certificates(self) -> Sequence[tuple[BoundListener, Certificate]]:
+    def _certificates(self) -> Sequence[tuple[BoundListener, TlsCertificate]]:
         return [(bound, bound.port.certificate) for bound in self._bound if bound.port.certificate is not None]
 
 
@@ -109,9 +109,9 @@ def check_certificates(config: Config, now_ms: int) -> list[str]:
     return [problem for certificate in certificates for problem in certificate.problems(now_ms)]
 
 
-def _certificate(door: ListenerSpec) -> Certificate | None:
+def _certificate(door: ListenerSpec) -> TlsCertificate | None:
     listener = door.listener
     if not listener.secure:
         return None
     client_ca = Path(listener.client_ca) if listener.client_ca else None
-    return Certificate(Path(listener.certificate), Path(listener.key), client_ca, door.setting)
+    return TlsCertificate(Path(listener.certificate), Path(listener.key), client_ca, door.setting)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from thingstead.model.alarms.alarm import Alarm, AlarmChange, AlarmComment, AlarmFilter, AlarmLog, KeptState
-from thingstead.model.alarms.notification import Attempt, KeptChannel, Notice, NotifyGroup, NotifyLog
+from thingstead.model.alarms.notification import AlarmNotice, Attempt, KeptChannel, NotifyGroup, NotifyLog
 from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter, RuleStatistics
 from thingstead.model.device import Device, Page
 from thingstead.storage.commit import Commit
@@ -146,7 +146,7 @@ class Claim(NamedTuple):
     """A channel whose notices are ours to send until the lease ends, and the notices to send now, in order."""
 
     channel: KeptChannel
-    notices: list[tuple[Notice, AlarmLog | None]]  # with the alarm message, where it is about one
+    notices: list[tuple[AlarmNotice, AlarmLog | None]]  # with the alarm message, where it is about one
 
 
 class Caps(NamedTuple):
@@ -200,7 +200,7 @@ class NotifyStore(Protocol):
         """Channels of every project by id, from after that one on."""
         ...
 
-    async def add(self, notice: Notice) -> None:
+    async def add(self, notice: AlarmNotice) -> None:
         """Adds a notice that no alarm brought about."""
         ...
 

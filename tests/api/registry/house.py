@@ -11,7 +11,7 @@ from thingstead.clock import ManualClock
 from thingstead.config import AccountSettings, ApiSettings, Config
 from thingstead.errors import NotFound
 from thingstead.model.alarms.alarm import AlarmChange, AlarmLog
-from thingstead.model.messages import DeviceChanged, DeviceTypeChanged, Message, SessionsRevoked
+from thingstead.model.messages import BusMessage, DeviceChanged, DeviceTypeChanged, SessionsRevoked
 from thingstead.model.report import Report
 from thingstead.server.composition import build_platform
 from thingstead.services.shared.commits import committed
@@ -87,7 +87,7 @@ class House:
     def __init__(self, path: Path, config: Config = CONFIG) -> None:
         self._config = config
         self.clock = ManualClock()
-        self.heard: list[Message] = []  # what the bus carried since it was last cleared
+        self.heard: list[BusMessage] = []  # what the bus carried since it was last cleared
         self._path = self.path = path
 
     async def open(self) -> None:

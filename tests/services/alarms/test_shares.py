@@ -7,7 +7,7 @@ import pytest
 from tests.services.alarm_plant import HOT, Plant
 from tests.services.alarms.sending import Sender, flap
 from tests.services.receivers import HttpReceiver, reply
-from thingstead.model.alarms.notification import Channel, KeptChannel, Notice, NotifyGroup
+from thingstead.model.alarms.notification import AlarmNotice, Channel, KeptChannel, NotifyGroup
 from thingstead.model.device import Device
 from thingstead.services.notifications import dispatch as notify_dispatch
 from thingstead.storage.base_alarms import Shares
@@ -25,7 +25,7 @@ async def add_tests(plant: Plant, project_id: str, url: str, count: int) -> None
     group = NotifyGroup(id=f"g-{project_id}", project_id=project_id, name="g", channels=channels, create_time=now)
     await plant.store.notify.create_group(group)
     for each in channels:
-        notice = Notice(
+        notice = AlarmNotice(
             id=f"n-{each.id}", project_id=project_id, device_id=None, rule_id="", message_id="", channel_id=each.id,
             channel_kind="webhook", kind="test", create_time=now, expire_time=now + 3_600_000, update_time=now,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from thingstead.api.body import Bodies, Held, Receive, Scope
+from thingstead.api.body import Bodies, HeldBody, Receive, Scope
 from thingstead.api.device.dialect import failure, success
 from thingstead.api.dialect import NO_STORE, Answer, with_warnings
 from thingstead.api.encodings import read_decoded
@@ -64,7 +64,7 @@ class DeviceOperation:
                 self._note(call, exc)
             return failure(exc)
 
-    async def _prepare(self, call: Call, scope: Scope, receive: Receive, held: Held) -> list[FieldError]:
+    async def _prepare(self, call: Call, scope: Scope, receive: Receive, held: HeldBody) -> list[FieldError]:
         """Reads query and body into the call; names in them that are not known."""
         unknown: list[FieldError] = []
         if scope["query_string"] and self.endpoint.warns:

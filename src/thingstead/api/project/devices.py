@@ -16,7 +16,7 @@ from thingstead.api.project.device_shapes import (
 )
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device import DevicesAlarmStat, DevicesStat
-from thingstead.services.registry.devices import Certificate
+from thingstead.services.registry.devices import DeviceCredential
 from thingstead.services.registry.new_device import NewDevice
 
 TAG = "Devices"
@@ -90,12 +90,12 @@ async def delete_device(call: Call) -> None:
     await call.platform.devices.delete(call.caller.project_id, call.path["device_id"])
 
 
-async def certificate(call: Call) -> Certificate:
+async def certificate(call: Call) -> DeviceCredential:
     """What the device logs in with: MQTT user name `access_token`, password `project_key`."""
     return await call.platform.devices.certificate(call.caller.project_id, call.path["device_id"])
 
 
-async def reset_certificate(call: Call) -> Certificate:
+async def reset_certificate(call: Call) -> DeviceCredential:
     """Gives the device a new `access_token` and shows the new certificate. The old one is void at once, and the
     device's live session ends."""
     return await call.platform.devices.reset_certificate(call.caller.project_id, call.path["device_id"])
@@ -197,7 +197,7 @@ ENDPOINTS = (
         summary="Read a device's certificate",
         handler=certificate,
         tag=TAG,
-        info=Certificate,
+        info=DeviceCredential,
         confidential=True,
         refusals=(NotFound,),
     ),
@@ -207,7 +207,7 @@ ENDPOINTS = (
         summary="Reset a device's certificate",
         handler=reset_certificate,
         tag=TAG,
-        info=Certificate,
+        info=DeviceCredential,
         confidential=True,
         refusals=(NotFound,),
         extension=True,

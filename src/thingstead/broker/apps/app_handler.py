@@ -4,7 +4,14 @@ from collections import Counter
 
 from thingstead.broker.apps.fanout import AppFanout
 from thingstead.broker.apps.subscriber import AppSubscriber
-from thingstead.broker.connection.handler import Access, Connection, ConnectionHandler, Granted, HandlerBase, Receipt
+from thingstead.broker.connection.handler import (
+    AccessControl,
+    Connection,
+    ConnectionHandler,
+    Granted,
+    HandlerBase,
+    Receipt,
+)
 from thingstead.broker.connection.handshake import NO_LIMIT
 from thingstead.broker.devices.subscriptions import FILTER_CHARACTERS
 from thingstead.broker.net.counters import AppCounters
@@ -33,7 +40,7 @@ class AppAccess:
 
     def __init__(
         self,
-        devices: Access,
+        devices: AccessControl,
         subscriptions: SubscriptionService,
         hub: AppFanout,
         bus: Bus,

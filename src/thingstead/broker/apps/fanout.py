@@ -12,9 +12,9 @@ from thingstead.broker.apps.routes import AppRoutes, deliver
 from thingstead.broker.apps.subscriber import AppSubscriber
 from thingstead.broker.net.counters import AppCounters
 from thingstead.broker.net.tasks import Tasks
-from thingstead.bus.base import Bus, Subscription
+from thingstead.bus.base import Bus, BusSubscription
 from thingstead.clock import Clock
-from thingstead.model.messages import Message, ReportsCommitted
+from thingstead.model.messages import BusMessage, ReportsCommitted
 from thingstead.model.report import Report
 from thingstead.mqtt.properties import NO_PROPERTIES
 from thingstead.mqtt.topics import parse_shared
@@ -47,8 +47,8 @@ class AppFanout:
         self._counters = counters
         self._listened = listened
         self._routes = AppRoutes()
-        self._heard: dict[type[Message], Subscription] = {}
-        self._wanted: Counter[type[Message]] = Counter()  # filters that may match messages of a kind
+        self._heard: dict[type[BusMessage], BusSubscription] = {}
+        self._wanted: Counter[type[BusMessage]] = Counter()  # filters that may match messages of a kind
         self._begun: list[AppSubscriber] = []  # to be drained at the end of this turn
         self._backlog = AppBacklog(self._tell, self._read, self._drain, counters, tasks)
 
@@ -73,7 +73,7 @@ class AppFanout:
             if not self._wanted[kind]:
                 self._heard.pop(kind).cancel()
 
-    def _listen(self, kind: type[Message]) -> None:
+    def _listen(self, kind: type[BusMessage]) -> None:
         if kind is ReportsCommitted:
             self._heard[kind] = self._bus.subscribe(ReportsCommitted, self._hear_reports)
             self._listened()
@@ -142,7 +142,7 @@ class AppFanout:
         return await self._cards.read_card(device) is not None
 
 
-def _kinds(topic_filter: str) -> list[type[Message]]:
+def _kinds(topic_filter: str) -> list[type[BusMessage]]:
     """What a filter ``<ProjectViewKey>/…`` may match, by its third level."""
     levels = parse_shared(topic_filter).topic_filter.split("/", 3)
     if levels[1:2] == ["#"] or levels[2:3] in (["#"], ["+"]):

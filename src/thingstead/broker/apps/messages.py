@@ -6,10 +6,10 @@ import msgspec
 
 from thingstead.model.messages import (
     AlarmChanged,
+    BusMessage,
     CommandChanged,
     DataReported,
     EventReported,
-    Message,
     PresenceChanged,
     ReportsCommitted,
 )
@@ -20,7 +20,7 @@ from thingstead.services.mqtt.subscriptions import DeviceCard
 _encode = msgspec.json.Encoder().encode
 
 # The third level of a topic, and where its messages come from.
-KINDS: dict[str, type[Message]] = {
+KINDS: dict[str, type[BusMessage]] = {
     "attributes": ReportsCommitted,
     "event": EventReported,
     "command": CommandChanged,

@@ -13,7 +13,7 @@ MEMBERS_LIMIT = 1_000_000  # … and subscribers of all of them
 Encoding = tuple[int, ...] | None
 
 
-class Route:
+class AppRoute:
     """Who gets the messages of one topic: those who subscribed alone, by encoding, and groups that share."""
 
     __slots__ = ("_head", "groups", "shared", "turn")
@@ -43,7 +43,7 @@ class AppRoutes:
 
     def __init__(self) -> None:
         self._tree: TopicTree[AppSubscriber, int] = TopicTree()  # with the subscription identifier, or 0
-        self._routes: dict[str, Route] = {}
+        self._routes: dict[str, AppRoute] = {}
         self._members = 0  # of these
 
     def __len__(self) -> int:
@@ -62,7 +62,7 @@ class AppRoutes:
         self._routes.clear()
         self._members = 0
 
-    def route(self, topic: str) -> Route:
+    def route(self, topic: str) -> AppRoute:
         """Who gets a message on this topic."""
         route = self._routes.get(topic)
         if route is None:
@@ -71,7 +71,7 @@ class AppRoutes:
             route = self._routes[topic] = self._find(topic)
         return route
 
-    def _find(self, topic: str) -> Route:
+    def _find(self, topic: str) -> AppRoute:
         found = self._tree.match(topic)
         self._members += len(found.subscribers) + sum(map(len, found.groups))
         # [MQTT-3.3.4-2] [MQTT-3.3.4-3] A subscriber whose filters overlap gets one copy, with all their identifiers.
@@ -81,7 +81,7 @@ class AppRoutes:
         groups: dict[Encoding, list[AppSubscriber]] = {}
         for subscriber, each in identifiers.items():
             groups.setdefault(_encoding(subscriber, each), []).append(subscriber)
-        route = Route(topic)
+        route = AppRoute(topic)
         route.groups = list(groups.items())
         route.shared = [[(member, _encoding(member, [i])) for member, i in group.items()] for group in found.groups]
         return route
@@ -91,7 +91,7 @@ def _encoding(subscriber: AppSubscriber, identifiers: list[int]) -> Encoding:
     return tuple(sorted(filter(None, identifiers))) if subscriber.with_properties else None
 
 
-def deliver(route: Route, payload: bytes, properties: Properties, begun: list[AppSubscriber]) -> None:
+def deliver(route: AppRoute, payload: bytes, properties: Properties, begun: list[AppSubscriber]) -> None:
     """Offers a message to all who get it; those who must be drained are put into ``begun``."""
     for encoding, subscribers in route.groups:
         data = route.encode(encoding, payload, properties)

@@ -35,7 +35,7 @@ _ADMITTING, _CONGESTED, _CROWDED, _UNACKNOWLEDGED, _GRANTING = 2, 4, 8, 16, 32
 _OURS = _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED | _GRANTING | Stream.TURN
 
 
-class Client(Stream):
+class MqttConnection(Stream):
     """A connection over any transport that asyncio knows, or that looks like one.
 
     The life of it: *waiting* for CONNECT; *admitting*, while a task logs it in and nothing is read; *admitted*, with a
@@ -387,14 +387,14 @@ class Client(Stream):
         self.end(reason)
 
 
-_HANDLERS: dict[type[Packet], Callable[[Client, Any], None]] = {
-    Puback: Client._on_answer,
-    Pubrec: Client._on_answer,
-    Pubcomp: Client._on_answer,
-    Pubrel: Client._on_pubrel,
-    Subscribe: Client._on_subscribe,
-    Unsubscribe: Client._on_unsubscribe,
-    Pingreq: Client._on_pingreq,
-    Disconnect: Client._on_disconnect,
-    Auth: Client._on_auth,
+_HANDLERS: dict[type[Packet], Callable[[MqttConnection, Any], None]] = {
+    Puback: MqttConnection._on_answer,
+    Pubrec: MqttConnection._on_answer,
+    Pubcomp: MqttConnection._on_answer,
+    Pubrel: MqttConnection._on_pubrel,
+    Subscribe: MqttConnection._on_subscribe,
+    Unsubscribe: MqttConnection._on_unsubscribe,
+    Pingreq: MqttConnection._on_pingreq,
+    Disconnect: MqttConnection._on_disconnect,
+    Auth: MqttConnection._on_auth,
 }

@@ -167,7 +167,7 @@ class HandlerBase:
             raise protocol_error("DISCONNECT sets a session expiry interval, which CONNECT had not")
 
 
-class Access(Protocol):
+class AccessControl(Protocol):
     """Who may connect to a listener, and as what."""
 
     async def admit(self, connect: Connect, connection: Connection) -> ConnectionHandler:

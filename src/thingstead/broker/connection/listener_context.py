@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from thingstead.broker.connection.handler import Access, BackPressure
+from thingstead.broker.connection.handler import AccessControl, BackPressure
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.clients import Clients
 from thingstead.broker.net.counters import Counters
@@ -14,7 +14,7 @@ from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 
 if TYPE_CHECKING:
-    from thingstead.broker.connection.client import Client
+    from thingstead.broker.connection.client import MqttConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,13 @@ class ListenerContext:
 
     settings: MqttSettings
     bounds: QueueBounds
-    access: Access
+    access: AccessControl
     counters: Counters
     relief: BackPressure
     tasks: Tasks
     log_ins: TaskLimiter
     ends: TaskLimiter
-    clients: "Clients[Client]"
+    clients: "Clients[MqttConnection]"
     clock: Clock
     silences: IdleTimers
     turned_away: RefusedConnections

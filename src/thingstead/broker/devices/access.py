@@ -8,7 +8,7 @@ from thingstead.broker.connection.acknowledgements import committed
 from thingstead.broker.connection.handler import Connection
 from thingstead.broker.devices.device_handler import DeviceHandler
 from thingstead.broker.devices.gateway_handler import GatewayHandler
-from thingstead.broker.devices.router import DeviceRouter, Downlink, Held, LiveSession
+from thingstead.broker.devices.router import DeviceConnection, DeviceRouter, Downlink, Held
 from thingstead.broker.devices.session_holder import SessionHolder
 from thingstead.broker.devices.sessions import DeviceSessions
 from thingstead.clock import Clock
@@ -26,7 +26,7 @@ CLIENT_ID_CHARACTERS = 256  # kept with a session and shown to people; a client 
 D = TypeVar("D", bound=Downlink)
 
 
-class Certificate(NamedTuple):
+class LogInCredential(NamedTuple):
     """What a device logs in with."""
 
     access_token: str
@@ -38,7 +38,7 @@ class Admission:
 
     __slots__ = ("_log_in", "_session", "link")
 
-    def __init__(self, link: DeviceContext, session: LiveSession, log_in: "DeviceLogIn") -> None:
+    def __init__(self, link: DeviceContext, session: DeviceConnection, log_in: "DeviceLogIn") -> None:
         self.link = link
         self._session = session
         self._log_in = log_in
@@ -62,7 +62,7 @@ class DeviceLogIn:
 
     async def log_in(
         self,
-        certificate: Certificate,
+        certificate: LogInCredential,
         connection: Held,
         protocol: str,
         client_id: str,
@@ -80,7 +80,7 @@ class DeviceLogIn:
         """
         platform = self.platform
         device = await platform.presence.authenticate(*certificate, host_of(connection.remote_address))
-        session = LiveSession(secrets.token_hex(8), device.id, connection)
+        session = DeviceConnection(secrets.token_hex(8), device.id, connection)
         self._hub.add(session)
         try:
             link = await platform.ingest.link(device)
@@ -101,7 +101,7 @@ class DeviceLogIn:
         session.downlink = made
         return made
 
-    async def end(self, session: LiveSession, device: Device, reason: str) -> None:
+    async def end(self, session: DeviceConnection, device: Device, reason: str) -> None:
         """Ends a session, whether or not it came to own the device."""
         self._hub.remove(session)
         await self.platform.presence.close(device, session.session_id, reason)
@@ -154,9 +154,9 @@ class DeviceAccess:
         return kept if occupied.session is not None else None
 
 
-def _certificate(connect: Connect) -> Certificate:
+def _certificate(connect: Connect) -> LogInCredential:
     """What is longer than the limit is nobody's, and so is what is left of it."""
     access_token, password = connect.user_name or "", connect.password or b""
-    return Certificate(
+    return LogInCredential(
         access_token[:MAX_CREDENTIAL_CHARACTERS], password[:MAX_CREDENTIAL_CHARACTERS].decode("utf-8", "replace")
     )

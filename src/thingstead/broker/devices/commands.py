@@ -24,7 +24,7 @@ class _Tracking:
 
     __slots__ = ("_commands", "_control", "_qos", "_row_id", "_sent")
 
-    def __init__(self, commands: "Commands", control: ControlService, row_id: str, qos: int) -> None:
+    def __init__(self, commands: "DeviceCommands", control: ControlService, row_id: str, qos: int) -> None:
         self._commands = commands
         self._control = control
         self._row_id = row_id
@@ -51,7 +51,7 @@ class _Tracking:
         self._commands.settled(self._row_id)
 
 
-class Commands:
+class DeviceCommands:
     """The commands of one device on one connection.
 
     At QoS 1 the next one waits until the one before was acknowledged, replied to, or is over; at QoS 0 it follows at

@@ -8,7 +8,7 @@ import msgspec
 from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.connection.handler import Connection, Granted, HandlerBase, Receipt, Run
 from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant
-from thingstead.broker.devices.commands import Commands, Envelope
+from thingstead.broker.devices.commands import DeviceCommands, Envelope
 from thingstead.broker.devices.router import Downlink
 from thingstead.broker.devices.session_holder import SessionHolder
 from thingstead.broker.devices.sessions import PUSH_QOS
@@ -26,7 +26,7 @@ from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.platform import Platform
-from thingstead.services.presence.sub_presence import SubDevice
+from thingstead.services.presence.sub_presence import SubDeviceState
 from thingstead.services.shared.device_logs import PARTS_REFUSED, parts_refused
 
 MAX_ID_CHARACTERS = 32  # of the <id> that a requester chooses; a longer one is no topic of ours
@@ -88,10 +88,12 @@ class DeviceHandler(HandlerBase):
         self._accepted: bytes | None = None  # the encoded answer to a report that is kept as a whole
         self._commands = self.commands_of(link.device.id, _command_message)
 
-    def commands_of(self, device_id: str, envelope: Envelope) -> Commands:
+    def commands_of(self, device_id: str, envelope: Envelope) -> DeviceCommands:
         """The commands of this device, or of one behind it."""
         window = self._settings.command_window
-        return Commands(self._connection, self._subscriptions, self._platform.control, device_id, envelope, window)
+        return DeviceCommands(
+            self._connection, self._subscriptions, self._platform.control, device_id, envelope, window
+        )
 
     @property
     def accepted(self) -> SessionGrant:
@@ -303,7 +305,7 @@ class DeviceHandler(HandlerBase):
     def ready(self) -> None:
         """The device came online; what waits for it is sent when it subscribes."""
 
-    def below(self, sub_device: SubDevice) -> Downlink | None:
+    def below(self, sub_device: SubDeviceState) -> Downlink | None:
         """Only a gateway has sub-devices."""
         return None
 

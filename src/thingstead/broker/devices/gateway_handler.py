@@ -19,17 +19,17 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.platform import Platform
-from thingstead.services.presence.sub_presence import GatewayLink, SubDevice
+from thingstead.services.presence.sub_presence import GatewayLink, SubDeviceState
 from thingstead.services.shared.device_logs import PARTS_REFUSED, parts_refused
 
 
-class _Named(msgspec.Struct):
+class _SubDeviceMessage(msgspec.Struct):
     """What every message about one sub-device has in common."""
 
     device: str | None = None
 
 
-_decode_named = msgspec.json.Decoder(_Named).decode
+_decode_named = msgspec.json.Decoder(_SubDeviceMessage).decode
 
 
 class GatewayHandler(DeviceHandler):
@@ -133,7 +133,7 @@ class GatewayHandler(DeviceHandler):
                 if sub_device.online:
                     self.below(sub_device).ready()
 
-    def below(self, sub_device: SubDevice) -> Downlink:
+    def below(self, sub_device: SubDeviceState) -> Downlink:
         downlink = self._below.get(sub_device.address)
         if downlink is None or downlink.sub_device is not sub_device:
             downlink = self._below[sub_device.address] = SubDownlink(self, sub_device)
@@ -145,7 +145,7 @@ class SubDownlink:
 
     __slots__ = ("_commands", "_gateway", "sub_device")
 
-    def __init__(self, gateway: GatewayHandler, sub_device: SubDevice) -> None:
+    def __init__(self, gateway: GatewayHandler, sub_device: SubDeviceState) -> None:
         address = sub_device.address
         self._gateway = gateway
         self.sub_device = sub_device
@@ -174,7 +174,7 @@ class SubDownlink:
     def ready(self) -> None:
         self._commands.ready()
 
-    def below(self, sub_device: SubDevice) -> Downlink | None:
+    def below(self, sub_device: SubDeviceState) -> Downlink | None:
         return None
 
 
@@ -190,17 +190,17 @@ def _address(payload: bytes) -> str | None:
 _Taken = tuple[Outcome | None, str | None]
 
 
-class _Route(NamedTuple):
+class _GatewayRoute(NamedTuple):
     take: Callable[[GatewayHandler, Publish], _Taken]
     answer_topic: str | None  # None: there is none
 
 
 _TOPICS = {
-    "gateway/connect": _Route(GatewayHandler._connect, None),
-    "gateway/disconnect": _Route(GatewayHandler._disconnect, None),
-    "gateway/attributes": _Route(GatewayHandler._sub_attributes, "gateway/attributes/response"),
-    "gateway/attributes/series": _Route(GatewayHandler._sub_series, "gateway/attributes/series/response"),
-    "gateway/attributes/get": _Route(GatewayHandler._sub_get, None),
-    "gateway/event/report": _Route(GatewayHandler._sub_event, "gateway/event/response"),
-    "gateway/command/reply": _Route(GatewayHandler._sub_reply, None),
+    "gateway/connect": _GatewayRoute(GatewayHandler._connect, None),
+    "gateway/disconnect": _GatewayRoute(GatewayHandler._disconnect, None),
+    "gateway/attributes": _GatewayRoute(GatewayHandler._sub_attributes, "gateway/attributes/response"),
+    "gateway/attributes/series": _GatewayRoute(GatewayHandler._sub_series, "gateway/attributes/series/response"),
+    "gateway/attributes/get": _GatewayRoute(GatewayHandler._sub_get, None),
+    "gateway/event/report": _GatewayRoute(GatewayHandler._sub_event, "gateway/event/response"),
+    "gateway/command/reply": _GatewayRoute(GatewayHandler._sub_reply, None),
 }

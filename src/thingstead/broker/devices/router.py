@@ -18,7 +18,7 @@ from thingstead.model.messages import (
 )
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.presence.sub_devices import SubDeviceService
-from thingstead.services.presence.sub_presence import SubDevice
+from thingstead.services.presence.sub_presence import SubDeviceState
 from thingstead.services.shared.rate_limit import TokenBuckets
 
 log = structlog.get_logger("thingstead.broker")
@@ -44,7 +44,7 @@ class Downlink(Protocol):
         """A sub-device came online: what waits for it may go."""
         ...
 
-    def below(self, sub_device: SubDevice) -> "Downlink | None":
+    def below(self, sub_device: SubDeviceState) -> "Downlink | None":
         """The way to a sub-device, where this is its gateway."""
         ...
 
@@ -61,7 +61,7 @@ class Held(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class LiveSession:
+class DeviceConnection:
     """A connection that has authenticated as a device."""
 
     session_id: str
@@ -91,8 +91,8 @@ class DeviceRouter:
         self._away = away
         self._sub_devices = sub_devices
         self._takeovers = TokenBuckets(clock, TAKEOVERS_LOGGED, TAKEOVER_INTERVAL_S)
-        self._by_id: dict[str, LiveSession] = {}
-        self._by_device: dict[str, list[LiveSession]] = {}  # oldest first; nearly always one
+        self._by_id: dict[str, DeviceConnection] = {}
+        self._by_device: dict[str, list[DeviceConnection]] = {}  # oldest first; nearly always one
         self._subscriptions = [
             bus.subscribe(AttributesPushed, self._push),
             bus.subscribe(CommandIssued, self._command),
@@ -102,11 +102,11 @@ class DeviceRouter:
             bus.subscribe(SessionsRevoked, self._revoke),
         ]
 
-    def add(self, session: LiveSession) -> None:
+    def add(self, session: DeviceConnection) -> None:
         self._by_id[session.session_id] = session
         self._by_device.setdefault(session.device_id, []).append(session)
 
-    def remove(self, session: LiveSession) -> None:
+    def remove(self, session: DeviceConnection) -> None:
         """Calling again does nothing."""
         if self._by_id.pop(session.session_id, None) is not None:
             sessions = self._by_device[session.device_id]
@@ -166,7 +166,7 @@ class DeviceRouter:
         # [MQTT-3.1.4-3] The older connection is told 0x8E and closed.
         replaced.connection.close(ReasonCode.SESSION_TAKEN_OVER, "another connection of the device took over")
 
-    def _log_takeover(self, message: PresenceChanged, replaced: LiveSession) -> None:
+    def _log_takeover(self, message: PresenceChanged, replaced: DeviceConnection) -> None:
         suppressed = self._takeovers.take(message.device_id)
         if suppressed is None:
             return

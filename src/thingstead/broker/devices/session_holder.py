@@ -4,7 +4,7 @@ from thingstead.broker.connection.acknowledgements import Pending, both
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.handshake import SessionGrant
 from thingstead.broker.devices.router import Held
-from thingstead.broker.devices.sessions import DeviceSession, DeviceSessions, Occupied
+from thingstead.broker.devices.sessions import DeviceMqttSession, DeviceSessions, Occupied
 from thingstead.broker.devices.subscriptions import Grant, Subscriptions
 from thingstead.mqtt.connection_packets import Connect, Disconnect
 from thingstead.mqtt.inbound import Inbound
@@ -20,7 +20,7 @@ class SessionHolder:
     def __init__(self, connection: Held, sessions: DeviceSessions) -> None:
         self._connection = connection
         self._sessions = sessions
-        self._session: DeviceSession
+        self._session: DeviceMqttSession
         self.accepted: SessionGrant
 
     def begin(self, device_id: str, connect: Connect) -> Occupied:

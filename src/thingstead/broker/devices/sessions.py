@@ -41,7 +41,7 @@ MAX_CLIENT_ID_CHARACTERS = 1_024  # of a session that is kept; one with a longer
 PUSH_QOS = 1  # of a push and of data, where the device subscribed with at least that
 
 
-class DeviceSession(Session):
+class DeviceMqttSession(Session):
     """A device's session. What it notes beside a message is a Waiting where the message is kept, and for a command
     whoever wants to know how far it came (:class:`~thingstead.broker.connection.delivery_parties.DeliveryObserver`)."""
 
@@ -87,7 +87,7 @@ class DeviceSession(Session):
 class Occupied(NamedTuple):
     """The session that a connection got; None where it has only its own."""
 
-    session: DeviceSession | None
+    session: DeviceMqttSession | None
     accepted: SessionGrant = NO_SESSION
     pending: Pending | None = None  # the commit that keeps it, or removes the one before
 
@@ -111,7 +111,7 @@ class DeviceSessions:
         self._settings = settings
         self._deadlines = deadlines
         self._queues = Queues(kept, clock, counters)
-        self._by_device: dict[str, DeviceSession] = {}
+        self._by_device: dict[str, DeviceMqttSession] = {}
         self._revoked = bus.subscribe(SessionsRevoked, self._revoke)
 
     def __len__(self) -> int:
@@ -163,12 +163,12 @@ class DeviceSessions:
         else:
             self.end_connection(session, occupant, "the log-in failed")
 
-    def _new(self, device_id: str, client_id: str) -> DeviceSession:
-        session = DeviceSession(device_id, client_id, self._settings, self._kept, self._bounds)
+    def _new(self, device_id: str, client_id: str) -> DeviceMqttSession:
+        session = DeviceMqttSession(device_id, client_id, self._settings, self._kept, self._bounds)
         self._by_device[device_id] = session
         return session
 
-    def set_expiry(self, session: DeviceSession, expiry_s: int) -> Pending | None:
+    def set_expiry(self, session: DeviceMqttSession, expiry_s: int) -> Pending | None:
         """How long it outlives its connection from now on; the commit that keeps it so."""
         session.expiry_s = expiry_s = min(expiry_s, self._settings.session_expiry_max_s)
         if expiry_s:
@@ -180,12 +180,12 @@ class DeviceSessions:
         number, session.number = session.number, 0
         return self._kept.delete_session(number)
 
-    def _keep(self, session: DeviceSession, *, behind: bool = False) -> Pending:
+    def _keep(self, session: DeviceMqttSession, *, behind: bool = False) -> Pending:
         return self._kept.put_session(record_of(session, self._kept.instant, session.device_id), behind=behind)
 
     # It changes
 
-    def subscribe(self, session: DeviceSession, topic_filters: list[str]) -> Pending | None:
+    def subscribe(self, session: DeviceMqttSession, topic_filters: list[str]) -> Pending | None:
         """Keeps subscriptions as they stand in its filters now; the commit that does it."""
         pending: Pending | None = None
         for topic_filter in topic_filters if session.durable else ():
@@ -195,24 +195,24 @@ class DeviceSessions:
                 pending = self._kept.subscribe(session.number, subscription)
         return pending
 
-    def unsubscribe(self, session: DeviceSession, topic_filters: list[str]) -> Pending | None:
+    def unsubscribe(self, session: DeviceMqttSession, topic_filters: list[str]) -> Pending | None:
         """Forgets subscriptions; the commit that does it."""
         pending: Pending | None = None
         for topic_filter in topic_filters if session.durable else ():
             pending = self._kept.unsubscribe(session.number, topic_filter)
         return pending
 
-    def received(self, session: DeviceSession, packet_id: int) -> Pending | None:
+    def received(self, session: DeviceMqttSession, packet_id: int) -> Pending | None:
         """A QoS 2 message was taken from the device [MQTT-4.3.3-8]; the commit that remembers its identifier."""
         if not session.durable:
             return None
         return self._kept.received(session.number, packet_id)
 
-    def release(self, session: DeviceSession, packet_id: int) -> Pending | None:
+    def release(self, session: DeviceMqttSession, packet_id: int) -> Pending | None:
         """The device has released it."""
         return self._kept.forget_received(session.number, packet_id) if session.durable else None
 
-    def send(self, session: DeviceSession, topic: str, payload: bytes, grant: Grant) -> bool:
+    def send(self, session: DeviceMqttSession, topic: str, payload: bytes, grant: Grant) -> bool:
         """Queues a message for the device, whether it is connected or not; False where it cannot be kept."""
         message = Message(Publish(topic, payload, PUSH_QOS), self._now_s())
         identifiers = grant.properties.get(Property.SUBSCRIPTION_IDENTIFIER, ())
@@ -233,7 +233,7 @@ class DeviceSessions:
 
     # A connection ends
 
-    def end_connection(self, session: DeviceSession, occupant: Occupant, reason: str) -> None:
+    def end_connection(self, session: DeviceMqttSession, occupant: Occupant, reason: str) -> None:
         """The connection is gone; the session waits, or ends. Nothing happens where another has it."""
         if session.occupant is not occupant:
             return
@@ -244,15 +244,15 @@ class DeviceSessions:
         else:
             self.end(session)
 
-    def _wait(self, session: DeviceSession, since_s: float) -> None:
+    def _wait(self, session: DeviceMqttSession, since_s: float) -> None:
         expires_at_s = session.expires_at_s(since_s)
         if expires_at_s is not None:
             session.expiry = self._deadlines.add(expires_at_s, lambda: self._expired(session))
 
-    def _expired(self, session: DeviceSession) -> None:
+    def _expired(self, session: DeviceMqttSession) -> None:
         self.end(session)
 
-    def end(self, session: DeviceSession) -> Pending | None:
+    def end(self, session: DeviceMqttSession) -> Pending | None:
         """The session is over, and everything in it; the commit that removes it."""
         session.cancel_deadlines()
         session.leave("the session is over")
@@ -271,7 +271,7 @@ class DeviceSessions:
                 self.end(session)
 
     @property
-    def all(self) -> Collection[DeviceSession]:
+    def all(self) -> Collection[DeviceMqttSession]:
         """Every session that there is."""
         return self._by_device.values()
 

@@ -14,7 +14,7 @@ TICK_S = 0.05  # connections that are due within one tick are looked at together
 SPARE_TICKS = 500  # whose connections are gone; more are cleared away
 
 
-class Listener(Protocol):
+class IdleObserver(Protocol):
     """Whoever waits for a peer."""
 
     def late(self, timer: "IdleTimer") -> None:
@@ -95,7 +95,7 @@ class IdleTimer:
 
     __slots__ = ("_listener", "_silences", "_tick", "heard_at_s", "patience_s")
 
-    def __init__(self, silences: IdleTimers, listener: Listener) -> None:
+    def __init__(self, silences: IdleTimers, listener: IdleObserver) -> None:
         self._silences = silences
         self._listener = listener
         self._tick = 0  # 0: it does not run

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from thingstead.broker.net.admission import Arrival, Entrance
 from thingstead.broker.net.proxy_protocol import NoHeader, Peer, read_header
 from thingstead.broker.net.refused_connections import Reason
-from thingstead.broker.net.tls import SHUTDOWN_TIMEOUT_S, Certificate, HandshakeFailed
+from thingstead.broker.net.tls import SHUTDOWN_TIMEOUT_S, HandshakeFailed, TlsCertificate
 from thingstead.errors import Conflict
 
 BACKLOG = 4_096  # connections that wait to be accepted: a whole fleet may come back at once
@@ -42,7 +42,7 @@ class Port(NamedTuple):
     """A bound socket, and how its connections begin."""
 
     sock: socket.socket
-    certificate: Certificate | None = None  # for a port behind TLS
+    certificate: TlsCertificate | None = None  # for a port behind TLS
     proxied: bool = False  # every connection begins with a PROXY header, and is closed where it does not
     handshake_timeout_s: float = 30  # for a new connection, until it is secured
 
@@ -176,7 +176,7 @@ class ListeningPort:
             connection.close()
             raise
 
-    async def _secure(self, connection: socket.socket, arrival: Arrival, certificate: Certificate) -> None:
+    async def _secure(self, connection: socket.socket, arrival: Arrival, certificate: TlsCertificate) -> None:
         key = arrival.key
         if key is not None and self._handshakes[key] >= HANDSHAKES_COUNT:
             raise OSError(f"{HANDSHAKES_COUNT} TLS handshakes of its address are not complete")

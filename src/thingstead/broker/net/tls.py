@@ -19,7 +19,7 @@ class HandshakeFailed(ssl.SSLError):
         self.alert = alert
 
 
-class _Connection(ssl.SSLObject):
+class _TlsObject(ssl.SSLObject):
     """Where a handshake fails, event loops close the connection without writing what OpenSSL has for the peer. So that
     goes along with the error."""
 
@@ -35,18 +35,18 @@ class _Connection(ssl.SSLObject):
 
 
 class _Context(ssl.SSLContext):
-    """Makes :class:`_Connection` objects."""
+    """Makes :class:`_TlsObject` objects."""
 
-    sslobject_class = _Connection
+    sslobject_class = _TlsObject
 
     def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **options: Any) -> ssl.SSLObject:
         connection = super().wrap_bio(incoming, outgoing, *args, **options)
-        assert isinstance(connection, _Connection)  # sslobject_class
+        assert isinstance(connection, _TlsObject)  # sslobject_class
         connection.outgoing = outgoing
         return connection
 
 
-class Certificate:
+class TlsCertificate:
     """A certificate chain with its key, and the authorities of clients where they must show one.
 
     New connections get what :meth:`reload` read last, those that are open keep what they have. Each reading makes a

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from thingstead.broker.connection.acknowledgements import Pending, both
 from thingstead.broker.connection.handler import Connection, Granted, Receipt, Run
 from thingstead.broker.connection.handshake import SessionGrant
-from thingstead.broker.open_port.router import MessageRouter, Taken
+from thingstead.broker.open_port.router import MessageRouter, StoredMessage
 from thingstead.broker.open_port.sessions import Sessions, levels_of
 from thingstead.broker.sessions.session import Session, Subscription
 from thingstead.mqtt.connection_packets import Disconnect
@@ -55,7 +55,7 @@ class OpenHandler:
         self._kept = kept
         self._max_subscriptions = max_subscriptions
         self._session_expiry_max_s = session_expiry_max_s
-        self._taken: Taken | None = None  # at QoS 2, forwarded when its PUBREC was written
+        self._taken: StoredMessage | None = None  # at QoS 2, forwarded when its PUBREC was written
         self._session: Session
         self.accepted: SessionGrant
 

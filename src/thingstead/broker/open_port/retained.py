@@ -8,11 +8,11 @@ from thingstead.mqtt.topics import SharedFilter, parse_shared
 NODE_BYTES = 350  # about what a level of a topic name takes
 
 
-class _Node:
+class _TopicNode:
     __slots__ = ("children", "message")
 
     def __init__(self) -> None:
-        self.children: dict[str, _Node] = {}
+        self.children: dict[str, _TopicNode] = {}
         self.message: Message | None = None
 
 
@@ -25,7 +25,7 @@ class RetainedMessages:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._root = _Node()
+        self._root = _TopicNode()
         self._bytes = 0
         self._count = 0
         self._newest = 0  # serial
@@ -52,7 +52,7 @@ class RetainedMessages:
         return self._bytes + more <= self._max_bytes
 
     def get(self, topic: str) -> Message | None:
-        node: _Node | None = self._root
+        node: _TopicNode | None = self._root
         for level in topic.split("/"):
             node = node.children.get(level) if node is not None else None
         return None if node is None else node.message
@@ -63,7 +63,7 @@ class RetainedMessages:
         for level in message.topic.split("/"):
             child = node.children.get(level)
             if child is None:
-                child = node.children[level] = _Node()
+                child = node.children[level] = _TopicNode()
                 self._bytes += NODE_BYTES
             node = child
         if node.message is not None:
@@ -113,7 +113,7 @@ class RetainedMessages:
         return (message for message in _walk(self._root, topic_filter.split("/")) if message.serial <= newest)
 
 
-def _walk(root: _Node, levels: list[str]) -> Iterator[Message]:
+def _walk(root: _TopicNode, levels: list[str]) -> Iterator[Message]:
     nodes = [root]
     for depth, level in enumerate(levels):
         if level == "#":
@@ -133,7 +133,7 @@ def _walk(root: _Node, levels: list[str]) -> Iterator[Message]:
     yield from (node.message for node in nodes if node.message is not None)
 
 
-def _below(root: _Node) -> Iterator[Message]:
+def _below(root: _TopicNode) -> Iterator[Message]:
     """Everything at and below a node; without recursion, however deep the topics are."""
     nodes = [root]
     while nodes:

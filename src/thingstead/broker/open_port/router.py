@@ -14,7 +14,7 @@ from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.net.counters import Counters
 from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.open_port.retained_messages import KeptRetained
-from thingstead.broker.open_port.routes import Group, Route, Routes
+from thingstead.broker.open_port.routes import Route, Routes, SessionGroup
 from thingstead.broker.sessions.queues import Queues, Target
 from thingstead.broker.sessions.session import QueueSlot, Session
 from thingstead.clock import Clock
@@ -29,7 +29,7 @@ from thingstead.services.mqtt.sessions import MqttSessionService
 log = structlog.get_logger("thingstead.broker")
 
 
-class Taken(NamedTuple):
+class StoredMessage(NamedTuple):
     """A message that was taken and must be forwarded."""
 
     message: Message
@@ -57,7 +57,7 @@ class MessageRouter:
         self.queues = Queues(kept, clock, counters)
         self.retained = KeptRetained(kept, clock, self.queues, deadlines, counters, settings)
 
-    def take(self, publish: Publish, origin: Session | None) -> Taken:
+    def take(self, publish: Publish, origin: Session | None) -> StoredMessage:
         """Keeps a message where it must be kept.
 
         Raises:
@@ -66,7 +66,7 @@ class MessageRouter:
         message = Message(publish, self._now_s())
         if publish.retain and not self.retained.fits(message):
             self._counters.messages_dropped += 1
-            return Taken(message, Route(), [], None, ReasonCode.QUOTA_EXCEEDED)
+            return StoredMessage(message, Route(), [], None, ReasonCode.QUOTA_EXCEEDED)
         route = self.routes.route(message.topic, message.retain)
         chosen = list(_choose(route, message.qos))
         targets = _durable(message, route, chosen, origin)
@@ -77,9 +77,9 @@ class MessageRouter:
             pending = self.retained.retain(message) or pending
         matched = bool(route.groups or chosen)
         reason_code = ReasonCode.SUCCESS if matched else ReasonCode.NO_MATCHING_SUBSCRIBERS
-        return Taken(message, route, chosen, pending, reason_code)
+        return StoredMessage(message, route, chosen, pending, reason_code)
 
-    def forward(self, taken: Taken, origin: Session | None) -> None:
+    def forward(self, taken: StoredMessage, origin: Session | None) -> None:
         """Gives a message to the connections that are there."""
         message = taken.message
         for group in taken.route.groups_for(origin):
@@ -91,7 +91,7 @@ class MessageRouter:
             self._forward_shared(message, target)
         message.forget_encodings()  # it may wait long for some
 
-    def _put_all(self, message: Message, group: Group) -> None:
+    def _put_all(self, message: Message, group: SessionGroup) -> None:
         options = group.options
         retain = options.retain
         identifiers = options.identifiers if group.with_properties else None
@@ -103,7 +103,7 @@ class MessageRouter:
             data = data or message.encode(0, retain, identifiers, self._now_s()).head
             delivery.put(message, data, retain, options.identifiers)
 
-    def _offer_all(self, message: Message, group: Group) -> None:
+    def _offer_all(self, message: Message, group: SessionGroup) -> None:
         for session in group.transient:
             self.queues.offer(message, Target(session, group.options))
             if session.delivery is not None:

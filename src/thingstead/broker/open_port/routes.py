@@ -9,7 +9,7 @@ ROUTES_LIMIT = 10_000  # topics whose subscribers are remembered …
 MEMBERS_LIMIT = 1_000_000  # … and subscribers of all of them
 
 
-class Group:
+class SessionGroup:
     """Sessions that get a copy of a message in the same encoding."""
 
     __slots__ = ("durable", "options", "sessions", "transient", "with_properties")
@@ -25,11 +25,11 @@ class Group:
         self.sessions.append(session)
         (self.durable if session.durable else self.transient).append(session)
 
-    def without(self, session: Session) -> "Group":
+    def without(self, session: Session) -> "SessionGroup":
         """The same without one of them."""
         if session not in self.sessions:
             return self
-        rest = Group(self.options, self.with_properties)
+        rest = SessionGroup(self.options, self.with_properties)
         for each in self.sessions:
             if each is not session:
                 rest.add(each)
@@ -78,11 +78,11 @@ class Route:
     __slots__ = ("groups", "own", "shares")
 
     def __init__(self) -> None:
-        self.groups: list[Group] = []
-        self.own: dict[Session, list[Group]] = {}
+        self.groups: list[SessionGroup] = []
+        self.own: dict[Session, list[SessionGroup]] = {}
         self.shares: list[Share] = []
 
-    def groups_for(self, origin: Session | None) -> list[Group]:
+    def groups_for(self, origin: Session | None) -> list[SessionGroup]:
         """Who gets a message of this session's client."""
         own = None if origin is None or not self.own else self.own.get(origin)
         if own is None:
@@ -141,14 +141,14 @@ class Routes:
         subscriptions: dict[Session, list[Subscription]] = {}
         for session, subscription in found.subscribers:
             subscriptions.setdefault(session, []).append(subscription)
-        groups: dict[tuple[Options, bool], Group] = {}
+        groups: dict[tuple[Options, bool], SessionGroup] = {}
         route = Route()
         for session, several in subscriptions.items():
             for options in combine(several, retain):
                 key = (options, session.with_properties)
                 group = groups.get(key)
                 if group is None:
-                    group = groups[key] = Group(*key)
+                    group = groups[key] = SessionGroup(*key)
                 group.add(session)
             if any(subscription.no_local for subscription in several):
                 # [MQTT-3.8.3-3] Not to the client that published it: by this subscription, not by the others.
@@ -162,8 +162,8 @@ class Routes:
         return route
 
 
-def _alone(session: Session, options: Options) -> Group:
-    group = Group(options, session.with_properties)
+def _alone(session: Session, options: Options) -> SessionGroup:
+    group = SessionGroup(options, session.with_properties)
     group.add(session)
     return group
 

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from thingstead.broker.connection.handler import BackPressure
-from thingstead.broker.devices.access import Admission, Certificate, DeviceLogIn
+from thingstead.broker.devices.access import Admission, DeviceLogIn, LogInCredential
 from thingstead.broker.devices.router import Downlink
 from thingstead.broker.net.admission import Arrival
 from thingstead.broker.net.clients import Clients
@@ -23,7 +23,7 @@ from thingstead.model.messages import AttributesPushed, CommandChanged, CommandI
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.ingest.device_context import DeviceContext
-from thingstead.services.presence.sub_presence import SubDevice
+from thingstead.services.presence.sub_presence import SubDeviceState
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -137,14 +137,14 @@ class TcpClient(Stream):
         self.pause(_ADMITTING)
         if registered.rest:
             self._early.append(registered.rest)
-        certificate = Certificate(registered.access_token, registered.project_key)
+        certificate = LogInCredential(registered.access_token, registered.project_key)
         self._around.log_ins.take(lambda: self._log_in(certificate))
 
-    async def _log_in(self, certificate: Certificate) -> None:
+    async def _log_in(self, certificate: LogInCredential) -> None:
         if not self.closing:  # else gone while it waited for its turn
             await self._admit(certificate)
 
-    async def _admit(self, certificate: Certificate) -> None:
+    async def _admit(self, certificate: LogInCredential) -> None:
         try:
             downlink = await self._around.log_in.log_in(certificate, self, "tcp", "", self._make, check=self._check)
             if self.closing:
@@ -286,5 +286,5 @@ class TcpDownlink:
     def ready(self) -> None:
         """Nothing waits for it."""
 
-    def below(self, sub_device: SubDevice) -> Downlink | None:
+    def below(self, sub_device: SubDeviceState) -> Downlink | None:
         return None

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 DAY_S = 86_400.0
 
 
-class Event(NamedTuple):
+class SimulatedEvent(NamedTuple):
     """Something that a device reports as an event."""
 
     method: str
@@ -27,7 +27,7 @@ class Model(Protocol):
         """The values of the next report."""
         ...
 
-    def event(self) -> Event | None:
+    def event(self) -> SimulatedEvent | None:
         """What happened since the last report, seldom anything."""
         ...
 
@@ -115,8 +115,8 @@ class Thermometer:
             "interval": self._interval,
         }
 
-    def event(self) -> Event | None:
-        return Event("window_opened", {}) if self._opened else None
+    def event(self) -> SimulatedEvent | None:
+        return SimulatedEvent("window_opened", {}) if self._opened else None
 
     def push(self, attributes: dict[str, Any]) -> None:
         self._interval = attributes.get("interval", self._interval)
@@ -185,8 +185,8 @@ class Pump:
             "state": "tripped" if self._tripped else "running" if running else "idle",
         }
 
-    def event(self) -> Event | None:
-        return Event("tripped", {"temperature": round(self._temperature, 1)}) if self._trips else None
+    def event(self) -> SimulatedEvent | None:
+        return SimulatedEvent("tripped", {"temperature": round(self._temperature, 1)}) if self._trips else None
 
     def push(self, attributes: dict[str, Any]) -> None:
         self._relay = bool(attributes.get("relay", self._relay))
@@ -231,7 +231,7 @@ class Meter:
             "energy": round(self._energy, 2),
         }
 
-    def event(self) -> Event | None:
+    def event(self) -> SimulatedEvent | None:
         return None
 
     def push(self, attributes: dict[str, Any]) -> None:

@@ -103,7 +103,7 @@ class NotifyGroup(msgspec.Struct, frozen=True, kw_only=True):
     create_time: int  # ms
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
+class AlarmNotice(msgspec.Struct, frozen=True, kw_only=True):
     """Something to be told over one channel."""
 
     id: str

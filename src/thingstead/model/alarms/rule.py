@@ -26,28 +26,28 @@ Count = Annotated[int, Meta(ge=1, le=COUNT)]
 TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$", description="`HH:MM`, or `24:00`.")]
 
 
-class _Part(
+class _RulePart(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True,
     rename={"and_": "and", "or_": "or", "not_": "not", "raise_": "raise", "from_": "from"},
 ):  # fmt: skip
     """A part of a rule: a member that is not known is a mistake, since leaving it aside would change the rule."""
 
 
-class MapPoint(_Part, frozen=True, kw_only=True):
+class MapPoint(_RulePart, frozen=True, kw_only=True):
     """A place: degrees north and east."""
 
     lat: Annotated[float, Meta(ge=-90, le=90)]
     lng: Annotated[float, Meta(ge=-180, le=180)]
 
 
-class Circle(_Part, frozen=True, kw_only=True):
+class Circle(_RulePart, frozen=True, kw_only=True):
     """All places within a distance."""
 
     center: MapPoint
     radius_m: Annotated[float, Meta(gt=0, le=RADIUS_M)]
 
 
-class Condition(_Part, frozen=True, kw_only=True):
+class Condition(_RulePart, frozen=True, kw_only=True):
     """One of: a comparison of an attribute (`attribute`, `op`, `value`), a geofence (`attribute`, `op`, and `circle` or
     `polygon`), silence (`no_data_ms`, of one `attribute` or of the device), absence (`offline_ms`), or `and`, `or`,
     `not` of other conditions."""
@@ -89,7 +89,7 @@ class Condition(_Part, frozen=True, kw_only=True):
     not_: "Condition | None" = None
 
 
-class Level(_Part, frozen=True, kw_only=True):
+class Level(_RulePart, frozen=True, kw_only=True):
     """What raises an alarm to a level, and what takes it back."""
 
     level: AlarmLevel
@@ -97,7 +97,7 @@ class Level(_Part, frozen=True, kw_only=True):
     clear: Condition | None = None  # None: when raise_, less its deadbands, no longer holds
 
 
-class Hours(_Part, frozen=True, kw_only=True):
+class Hours(_RulePart, frozen=True, kw_only=True):
     """Hours of some days of the week. Where `to` is not after `from`, they end on the next day."""
 
     days: Annotated[
@@ -107,7 +107,7 @@ class Hours(_Part, frozen=True, kw_only=True):
     to: TimeOfDay
 
 
-class Schedule(_Part, frozen=True, kw_only=True):
+class Schedule(_RulePart, frozen=True, kw_only=True):
     """When a rule may raise. An alarm that is open clears at any hour."""
 
     timezone: Annotated[str, Meta(max_length=64, description="`+08:00`, or a name such as `Asia/Shanghai`.")] = "+00:00"

@@ -37,7 +37,7 @@ REFUSED_CLASS: dict[Source, str] = {
 }
 
 
-class Refused(Exception):
+class InvalidValue(Exception):
     """Why a value breaks its definition."""
 
 
@@ -59,11 +59,11 @@ def number_check(options: dict[str, Any]) -> Check:
 
     def check(value: Any) -> Any:
         if type(value) not in NUMBERS:
-            raise Refused("must be a number")
+            raise InvalidValue("must be a number")
         if value < low:
-            raise Refused(f"{value} is below the minimum {low}")
+            raise InvalidValue(f"{value} is below the minimum {low}")
         if value > high:
-            raise Refused(f"{value} is above the maximum {high}")
+            raise InvalidValue(f"{value} is above the maximum {high}")
         return value
 
     return check
@@ -71,7 +71,7 @@ def number_check(options: dict[str, Any]) -> Check:
 
 def _text(value: Any) -> Any:
     if type(value) is not str:
-        raise Refused("must be a text")
+        raise InvalidValue("must be a text")
     return value
 
 
@@ -88,7 +88,7 @@ def _switch(value: Any) -> bool:
         known = SWITCH_WORDS.get(value.upper())
         if known is not None:
             return known
-    raise Refused("must be true, false, 1, 0, ON or OFF")
+    raise InvalidValue("must be true, false, 1, 0, ON or OFF")
 
 
 def enum_check(options: dict[str, Any]) -> Check:
@@ -97,9 +97,9 @@ def enum_check(options: dict[str, Any]) -> Check:
 
     def check(value: Any) -> Any:
         if type(value) is not str:
-            raise Refused("must be a text")
+            raise InvalidValue("must be a text")
         if allowed and value not in allowed:
-            raise Refused(f"{value!r:.80} is not one of the enum's items")
+            raise InvalidValue(f"{value!r:.80} is not one of the enum's items")
         return value
 
     return check
@@ -107,19 +107,19 @@ def enum_check(options: dict[str, Any]) -> Check:
 
 def _object(value: Any) -> Any:
     if type(value) is not dict:
-        raise Refused("must be an object")
+        raise InvalidValue("must be an object")
     return value
 
 
 def _list(value: Any) -> Any:
     if type(value) is not list:
-        raise Refused("must be a list")
+        raise InvalidValue("must be a list")
     return value
 
 
 def _object_or_list(value: Any) -> Any:
     if type(value) is not dict and type(value) is not list:
-        raise Refused("must be an object or a list")
+        raise InvalidValue("must be an object or a list")
     return value
 
 
@@ -128,9 +128,9 @@ def _map_point(value: Any) -> Any:
     for member, limit in (("lat", 90), ("lng", 180)):
         degrees = value.get(member)
         if type(degrees) is not float and type(degrees) is not int:
-            raise Refused(f"{member} must be a number")
+            raise InvalidValue(f"{member} must be a number")
         if not -limit <= degrees <= limit:
-            raise Refused(f"{member} must be between -{limit} and {limit}")
+            raise InvalidValue(f"{member} must be between -{limit} and {limit}")
     return value
 
 
@@ -156,7 +156,7 @@ def _class_refusal(source: Source, attr_type: str) -> Check:
     reason = REFUSED_CLASS[source].format(attr_type)
 
     def check(value: Any) -> Any:
-        raise Refused(reason)
+        raise InvalidValue(reason)
 
     return check
 
@@ -197,13 +197,13 @@ class _SourceChecks:
                 if check is not None:
                     attributes[identifier] = check(value)  # no change of size: safe while iterating
                 elif not valid_identifier(identifier):
-                    raise Refused("an identifier is 1 to 64 letters, digits, _ and -")
+                    raise InvalidValue("an identifier is 1 to 64 letters, digits, _ and -")
                 elif value is None:
-                    raise Refused("null is no value")
-            except Refused as exc:
+                    raise InvalidValue("null is no value")
+            except InvalidValue as exc:
                 refused.append(FieldError(identifier[:64], str(exc)))
-                attributes[identifier] = Refused
-        for identifier in [identifier for identifier, value in attributes.items() if value is Refused]:
+                attributes[identifier] = InvalidValue
+        for identifier in [identifier for identifier, value in attributes.items() if value is InvalidValue]:
             del attributes[identifier]
         return tuple(refused)
 
@@ -244,6 +244,6 @@ def check_params(parameters: Iterable[Any], params: Any) -> tuple[FieldError, ..
         if parameter.identifier in params:
             try:
                 value_check(parameter.data_type, parameter.data_options)(params[parameter.identifier])
-            except Refused as exc:
+            except InvalidValue as exc:
                 refused.append(FieldError(f"params.{parameter.identifier}", str(exc)))
     return tuple(refused)

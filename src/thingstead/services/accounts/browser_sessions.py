@@ -19,7 +19,7 @@ from thingstead.model.limits import USER_AGENT_LENGTH
 from thingstead.model.messages import BrowserSessionsEnded
 from thingstead.model.project import Administrator
 from thingstead.model.values.unicode_text import account_key
-from thingstead.services.accounts.log_ins import Attempt, LogIns
+from thingstead.services.accounts.log_ins import LogInAttempt, LogIns
 from thingstead.services.accounts.passwords import Passwords
 from thingstead.storage.base import Store
 
@@ -135,7 +135,7 @@ class BrowserSessionService:
         return [*found, *[None] * (count - len(found))]
 
     async def _verified(
-        self, candidates: Sequence[Administrator | None], password: str, attempt: Attempt
+        self, candidates: Sequence[Administrator | None], password: str, attempt: LogInAttempt
     ) -> list[Administrator]:
         """Those whose password it is."""
         right = []

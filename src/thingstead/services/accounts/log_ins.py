@@ -139,7 +139,7 @@ class GuessThrottle:
         self._addresses = Throttle(clock, address_max, window_s)
         self._subjects = Throttle(clock, subject_max, window_s)
 
-    def begin(self, subject: str, remote_address: str) -> "Attempt":
+    def begin(self, subject: str, remote_address: str) -> "LogInAttempt":
         """An attempt, which counts as a failure until it is told otherwise; TooManyRequests where it must wait."""
         address = throttling_key(remote_address)
         known = (subject, address) in self.known
@@ -154,10 +154,10 @@ class GuessThrottle:
             raise
         for throttle, key in counted:
             throttle.count(key)
-        return Attempt(self, (subject, address), counted, known)
+        return LogInAttempt(self, (subject, address), counted, known)
 
 
-class Attempt:
+class LogInAttempt:
     """One try of a credential that can be guessed.
 
     Attributes:

@@ -26,7 +26,7 @@ PROBLEMS_LIMIT = 20  # named; more are counted
 _from_json = msgspec.json.Decoder().decode
 
 
-class Imported(NamedTuple):
+class TableImportResult(NamedTuple):
     """What became of the rows."""
 
     points: int  # on disk
@@ -46,8 +46,8 @@ class HistoryImportService:
         self._clock = clock
 
     async def run(
-        self, project_id: str, rows: Iterable[Row], progress: Callable[[Imported], None] = lambda _: None
-    ) -> Imported:
+        self, project_id: str, rows: Iterable[Row], progress: Callable[[TableImportResult], None] = lambda _: None
+    ) -> TableImportResult:
         """Puts every good row into history; on return they are on disk.
 
         Args:
@@ -69,7 +69,7 @@ class _Import:
         self._devices: dict[tuple[str, str], Device | None] = {}
         self._definitions: dict[str, CompiledFunctions] = {}  # by type id
 
-    async def run(self, rows: Iterable[Row], progress: Callable[[Imported], None]) -> Imported:
+    async def run(self, rows: Iterable[Row], progress: Callable[[TableImportResult], None]) -> TableImportResult:
         points = refused = 0
         problems: list[str] = []
         commit: Commit | None = None
@@ -85,10 +85,10 @@ class _Import:
                     problems.append(f"row {row.number}: {exc}")
             if (points + refused) % ROWS_PER_TURN == 0:
                 await self._breathe(commit)
-                progress(Imported(points, refused, problems))
+                progress(TableImportResult(points, refused, problems))
         if commit is not None:
             await committed(commit)
-        return Imported(points, refused, problems)
+        return TableImportResult(points, refused, problems)
 
     async def _append(self, row: Row) -> Commit:
         device = await self._device(row)

@@ -7,10 +7,10 @@ from thingstead.clock import Clock
 from thingstead.config import NotifySettings
 from thingstead.errors import NotFound
 from thingstead.model.alarms.alarm import AlarmLog
-from thingstead.model.alarms.notification import Channel, KeptChannel, Notice
+from thingstead.model.alarms.notification import AlarmNotice, Channel, KeptChannel
 from thingstead.rules.schedule import zone
 from thingstead.services.notifications import robots
-from thingstead.services.notifications.http import Answer, HttpSender, SendFailed
+from thingstead.services.notifications.http import HttpResponse, HttpSender, SendFailed
 from thingstead.services.notifications.mail import MailSender
 from thingstead.services.notifications.text import NoticeText, render, webhook_body
 from thingstead.storage.base import Store
@@ -18,7 +18,7 @@ from thingstead.storage.base import Store
 TAKEN, NOT_TAKEN = "taken", "not taken; the answer of a private address is not shown"
 
 
-class Delivery:
+class NoticeSender:
     """Sends over HTTP and SMTP. :meth:`look` says from time to time what the operator allows."""
 
     def __init__(self, store: Store, clock: Clock, settings: NotifySettings) -> None:
@@ -35,7 +35,7 @@ class Delivery:
         self._tenants = await self._store.projects.count()
         self._http.private_addresses = private_allowed(self._settings, self._tenants)
 
-    async def send(self, kept: KeptChannel, notice: Notice, message: AlarmLog | None, most_s: float) -> str:
+    async def send(self, kept: KeptChannel, notice: AlarmNotice, message: AlarmLog | None, most_s: float) -> str:
         """Sends one notice within ``most_s``; what the log says of it.
 
         Raises:
@@ -59,7 +59,7 @@ class Delivery:
             raise self._shown(exc) if exc.inner else exc from None
         return self._judge(kept, answer)
 
-    def _judge(self, kept: KeptChannel, answer: Answer) -> str:
+    def _judge(self, kept: KeptChannel, answer: HttpResponse) -> str:
         hidden = answer.inner and self._tenants > 1
         try:
             said = robots.judge(kept.kind, answer)
@@ -76,13 +76,13 @@ class Delivery:
         )
 
     async def _request(
-        self, kept: KeptChannel, notice: Notice, message: AlarmLog | None, text: NoticeText, now: int
-    ) -> robots.Request:
+        self, kept: KeptChannel, notice: AlarmNotice, message: AlarmLog | None, text: NoticeText, now: int
+    ) -> robots.RobotRequest:
         channel: Channel = kept.channel
         if kept.kind == "webhook":
             device = None if notice.device_id is None else await self._store.devices.find(notice.device_id)
             return robots.webhook(channel, webhook_body(notice, message, device, text), notice.id, now)
-        make: dict[str, Callable[[], robots.Request]] = {
+        make: dict[str, Callable[[], robots.RobotRequest]] = {
             "dingtalk": lambda: robots.dingtalk(channel, text, now),
             "wecom": lambda: robots.wecom(channel, text),
             "feishu": lambda: robots.feishu(channel, text, now),
@@ -90,7 +90,7 @@ class Delivery:
         }
         return make[kept.kind]()
 
-    async def _zone(self, notice: Notice) -> tzinfo:
+    async def _zone(self, notice: AlarmNotice) -> tzinfo:
         """The time zone of the notice's project."""
         try:
             return zone((await self._store.projects.get(notice.project_id)).timezone)

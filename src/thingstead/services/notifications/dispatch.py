@@ -22,11 +22,11 @@ from thingstead.clock import Clock
 from thingstead.config import NotifySettings
 from thingstead.errors import ThingsteadError
 from thingstead.model.alarms.alarm import AlarmLog
-from thingstead.model.alarms.notification import Attempt, KeptChannel, Notice, NoticeState
+from thingstead.model.alarms.notification import AlarmNotice, Attempt, KeptChannel, NoticeState
 from thingstead.model.messages import AlarmChanged
 from thingstead.services.notifications.audit import log_stopped
 from thingstead.services.notifications.channels import target_of
-from thingstead.services.notifications.delivery import Delivery
+from thingstead.services.notifications.delivery import NoticeSender
 from thingstead.services.notifications.http import SendFailed
 from thingstead.services.notifications.mail import LONGEST_S
 from thingstead.storage.base import Store
@@ -56,7 +56,7 @@ class NotifyDispatcher:
         self._settings = settings
         self._caps = Caps(settings.project_daily_max, settings.device_daily_max)
         self._owner = secrets.token_hex(8)  # of this process: a lease of one that died is not ours
-        self._delivery = Delivery(store, clock, settings)
+        self._delivery = NoticeSender(store, clock, settings)
         self._clock_set_back = False
         self._wake = asyncio.Event()
         self._closing = False
@@ -231,7 +231,7 @@ class NotifyDispatcher:
                 self._slow.popitem(last=False)
 
     async def _attempt(
-        self, kept: KeptChannel, notice: Notice, message: AlarmLog | None, most_s: float
+        self, kept: KeptChannel, notice: AlarmNotice, message: AlarmLog | None, most_s: float
     ) -> tuple[Attempt, SendFailed | None]:
         begun_s = self._clock.monotonic_s()
         failed: SendFailed | None = None

@@ -16,10 +16,10 @@ import structlog
 
 from thingstead.services.notifications.network import (
     EXCHANGE,
+    AddressForbidden,
     AnswerTooLong,
     Backend,
     Exchange,
-    Forbidden,
     Resolver,
     Stale,
     Unresolved,
@@ -54,7 +54,7 @@ class SendFailed(Exception):
         self.inner = inner  # it tells of a private address
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     """What the peer answered."""
 
     status: int
@@ -86,7 +86,7 @@ class HttpSender:
         timeout_s: float | None = None,
         status_only: bool = False,
         trusted: bool = False,
-    ) -> Answer:
+    ) -> HttpResponse:
         """The answer, whatever its status.
 
         Args:
@@ -133,7 +133,7 @@ class _Attempt:
         self._pool = pool
         self._request = request
         self._status_only = status_only
-        self.answer: Answer | None = None  # as soon as there is a status
+        self.answer: HttpResponse | None = None  # as soon as there is a status
         self.exchange = Exchange(ANSWER_BYTES_LIMIT)
 
     async def run(self) -> None:
@@ -152,7 +152,7 @@ class _Attempt:
         response = await self._pool.handle_async_request(self._request)
         try:
             headers = {name.lower(): value for name, value in response.headers}
-            answer = self.answer = Answer(response.status, headers, b"", self.exchange.inner)
+            answer = self.answer = HttpResponse(response.status, headers, b"", self.exchange.inner)
             try:
                 self.answer = answer._replace(body=await response.aread())
             except (AnswerTooLong, httpcore.RemoteProtocolError):
@@ -180,7 +180,7 @@ def _failure(exc: Exception, most_s: float, *, inner: bool) -> SendFailed:
     """What a request that failed is to the log of notices."""
     if isinstance(exc, SendFailed):
         return exc
-    if isinstance(exc, Forbidden):
+    if isinstance(exc, AddressForbidden):
         log.warning("a notice leads to an address that is not allowed", host=exc.name, address=exc.address)
         return SendFailed(f"{exc.name} {NOT_ALLOWED}", permanent=True)
     if isinstance(exc, TimeoutError | httpcore.TimeoutException):

@@ -25,7 +25,7 @@ class Unresolved(Exception):
     """The name server gives no address."""
 
 
-class Forbidden(Exception):
+class AddressForbidden(Exception):
     """A name leads nowhere but to addresses that must not be sent to."""
 
     def __init__(self, name: str, address: str) -> None:
@@ -101,7 +101,7 @@ class Backend(httpcore.AsyncNetworkBackend):
         found = await self._resolver.addresses(host, port)
         allowed = [each for each in found if may_be_reached(each, private=self._private)][:ADDRESSES_LIMIT]
         if not allowed:
-            raise Forbidden(host, found[0])
+            raise AddressForbidden(host, found[0])
         exchange.inner = any(is_private(each) for each in allowed)
         try_s = None if timeout is None else max(SHORTEST_TRY_S, timeout / len(allowed))
         for address in allowed[:-1]:

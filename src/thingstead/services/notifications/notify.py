@@ -11,9 +11,9 @@ from thingstead.model import ids, limits
 from thingstead.model.alarms.notification import (
     CHANNELS_COUNT,
     GROUPS_COUNT,
+    AlarmNotice,
     Channel,
     KeptChannel,
-    Notice,
     NotifyGroup,
     NotifyLog,
 )
@@ -103,7 +103,7 @@ class NotifyService:
         group = await self.get(project_id, group_id)
         now = self._clock.now_ms()
         for channel in group.channels:
-            notice = Notice(
+            notice = AlarmNotice(
                 id=ids.new_id() + ids.new_id(),
                 project_id=project_id,
                 device_id=None,

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from thingstead.model.alarms.notification import Channel
-from thingstead.services.notifications.http import Answer, SendFailed
+from thingstead.services.notifications.http import HttpResponse, SendFailed
 from thingstead.services.notifications.text import NoticeText
 
 RETRY_STATUS = frozenset({408, 425, 429})
@@ -28,7 +28,7 @@ _TRY_AGAIN: Mapping[str, frozenset[int]] = {
 FEISHU_EITHER = 9499  # Feishu's code both for a malformed message and for too many of them
 
 
-class Request(NamedTuple):
+class RobotRequest(NamedTuple):
     """What is posted."""
 
     url: str
@@ -36,7 +36,7 @@ class Request(NamedTuple):
     headers: dict[str, str]
 
 
-def webhook(channel: Channel, body: bytes, notice_id: str, now_ms: int) -> Request:
+def webhook(channel: Channel, body: bytes, notice_id: str, now_ms: int) -> RobotRequest:
     """JSON with the notice's id, under which a receiver can tell that it got a notice twice. The signature is the
     HMAC-SHA256, under the shared secret, of the timestamp, a full stop and the body."""
     headers = {**(channel.headers or {}), "X-Thingstead-Notice": notice_id, "X-Thingstead-Timestamp": str(now_ms)}
@@ -46,10 +46,10 @@ def webhook(channel: Channel, body: bytes, notice_id: str, now_ms: int) -> Reque
         signed = b"%d.%s" % (now_ms, body)
         digest = hmac.new(channel.secret.encode(), signed, hashlib.sha256).hexdigest()
         headers["X-Thingstead-Signature"] = f"sha256={digest}"
-    return Request(channel.webhook or "", body, headers)
+    return RobotRequest(channel.webhook or "", body, headers)
 
 
-def dingtalk(channel: Channel, text: NoticeText, now_ms: int) -> Request:
+def dingtalk(channel: Channel, text: NoticeText, now_ms: int) -> RobotRequest:
     url = channel.dingtalk or ""
     if channel.secret:
         secret = channel.secret.encode()
@@ -59,11 +59,11 @@ def dingtalk(channel: Channel, text: NoticeText, now_ms: int) -> Request:
     return _json(url, {"msgtype": "text", "text": {"content": _joined(text)}})
 
 
-def wecom(channel: Channel, text: NoticeText) -> Request:
+def wecom(channel: Channel, text: NoticeText) -> RobotRequest:
     return _json(channel.wecom or "", {"msgtype": "text", "text": {"content": _cut(_plain(text), 2_000)}})
 
 
-def feishu(channel: Channel, text: NoticeText, now_ms: int) -> Request:
+def feishu(channel: Channel, text: NoticeText, now_ms: int) -> RobotRequest:
     body: dict[str, Any] = {"msg_type": "text", "content": {"text": _plain(text)}}
     if channel.secret:
         timestamp = now_ms // 1000
@@ -73,13 +73,13 @@ def feishu(channel: Channel, text: NoticeText, now_ms: int) -> Request:
     return _json(channel.feishu or "", body)
 
 
-def telegram(channel: Channel, text: NoticeText, api: str) -> Request:
+def telegram(channel: Channel, text: NoticeText, api: str) -> RobotRequest:
     assert channel.telegram is not None, "whoever calls has looked at the kind"
     url = f"{api.rstrip('/')}/bot{channel.telegram.bot_token}/sendMessage"
     return _json(url, {"chat_id": channel.telegram.chat_id, "text": _joined(text), "disable_web_page_preview": True})
 
 
-def judge(kind: str, answer: Answer) -> str:
+def judge(kind: str, answer: HttpResponse) -> str:
     """What a good answer says, for the log.
 
     Raises:
@@ -96,7 +96,7 @@ def judge(kind: str, answer: Answer) -> str:
     return said
 
 
-def _judge_robot(kind: str, answer: Answer) -> None:
+def _judge_robot(kind: str, answer: HttpResponse) -> None:
     try:
         told = msgspec.json.decode(answer.body, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -116,7 +116,7 @@ class _TelegramAnswer(msgspec.Struct):
     parameters: _Parameters = msgspec.field(default_factory=_Parameters)
 
 
-def _retry_after(kind: str, answer: Answer) -> int | None:
+def _retry_after(kind: str, answer: HttpResponse) -> int | None:
     """How long the peer asks to be left alone, in s."""
     text = answer.headers.get(b"retry-after", b"")
     asked = int(text) if text.isdigit() and len(text) < 10 else None
@@ -128,8 +128,8 @@ def _retry_after(kind: str, answer: Answer) -> int | None:
     return None if asked is None else max(0, min(asked, RETRY_AFTER_MAX_S))
 
 
-def _json(url: str, body: Any) -> Request:
-    return Request(url, msgspec.json.encode(body), {})
+def _json(url: str, body: Any) -> RobotRequest:
+    return RobotRequest(url, msgspec.json.encode(body), {})
 
 
 def _plain(text: NoticeText) -> str:

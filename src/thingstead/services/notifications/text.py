@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from thingstead.model.alarms.alarm import RAISED, AlarmLog
-from thingstead.model.alarms.notification import Language, Notice
+from thingstead.model.alarms.notification import AlarmNotice, Language
 from thingstead.model.device import Device
 from thingstead.model.values.unicode_text import shown
 from thingstead.services.history.history import EPOCH
@@ -38,7 +38,7 @@ class NoticeText(msgspec.Struct, frozen=True):
     text: str  # some lines, the subject not among them
 
 
-def render(notice: Notice, message: AlarmLog | None, language: Language, zone: tzinfo) -> NoticeText:
+def render(notice: AlarmNotice, message: AlarmLog | None, language: Language, zone: tzinfo) -> NoticeText:
     """A notice as people read it, with the time of day in ``zone``."""
     words = _WORDS[language]
     if message is not None:
@@ -48,7 +48,7 @@ def render(notice: Notice, message: AlarmLog | None, language: Language, zone: t
     return NoticeText(f"[Thingstead] {words['test']}", words["test_text"])
 
 
-def _alarm(notice: Notice, message: AlarmLog, words: Mapping[str, str], zone: tzinfo) -> NoticeText:
+def _alarm(notice: AlarmNotice, message: AlarmLog, words: Mapping[str, str], zone: tzinfo) -> NoticeText:
     info = message.alarm_info
     raised = message.alarm_status == RAISED
     what = words["unshelved"] if notice.kind == "unshelved" else words["raised" if raised else "cleared"]
@@ -94,7 +94,7 @@ def _value(value: Any) -> str:
     return _line(msgspec.json.encode(value).decode())
 
 
-def webhook_body(notice: Notice, message: AlarmLog | None, device: Device | None, text: NoticeText) -> bytes:
+def webhook_body(notice: AlarmNotice, message: AlarmLog | None, device: Device | None, text: NoticeText) -> bytes:
     """A notice as a webhook gets it: for programs, with the text that people get."""
     body: dict[str, Any] = {
         "notice_id": notice.id,

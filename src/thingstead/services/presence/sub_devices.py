@@ -13,7 +13,7 @@ from thingstead.services.commands.control import ControlService
 from thingstead.services.ingest.ingest import IngestService, Outcome
 from thingstead.services.presence.presence import PresenceService
 from thingstead.services.presence.sub_device_making import SubDeviceMaker
-from thingstead.services.presence.sub_presence import GatewayLink, SubDevice, SubDevicePresence, after
+from thingstead.services.presence.sub_presence import GatewayLink, SubDevicePresence, SubDeviceState, after
 from thingstead.services.registry.devices import DeviceService
 from thingstead.services.shared.commits import RefusableCommit, TaskCommit, committed
 from thingstead.services.shared.device_logs import DeviceLogService
@@ -54,7 +54,7 @@ class SubDeviceService:
         self._maker = SubDeviceMaker(store, clock, devices, logs, api or ApiSettings())
         self._timeout_s = timeout_s
         self._gateways: dict[str, GatewayLink] = {}  # by the gateway's device id
-        self._by_device: dict[str, SubDevice] = {}  # by the sub-device's id
+        self._by_device: dict[str, SubDeviceState] = {}  # by the sub-device's id
         self._sweeper = Periodic("sub-device time-outs", SWEEP_S, self.sweep)
         self._subscriptions = [
             bus.subscribe(SubDeviceAdded, self._added),
@@ -119,7 +119,7 @@ class SubDeviceService:
                 del self._by_device[sub_device.link.device.id]
             self._presence.leave(sub_device, "gateway")
 
-    def route(self, device_id: str) -> SubDevice | None:
+    def route(self, device_id: str) -> SubDeviceState | None:
         """The sub-device with this id, if its gateway is connected to this node."""
         return self._by_device.get(device_id)
 
@@ -198,7 +198,7 @@ class SubDeviceService:
         await self._sweeper.close()
         await self._presence.close()
 
-    def _each(self, link: GatewayLink, body: dict[str, Any], take: Callable[[SubDevice, Any], Outcome]) -> Outcome:
+    def _each(self, link: GatewayLink, body: dict[str, Any], take: Callable[[SubDeviceState, Any], Outcome]) -> Outcome:
         commit: Commit | None = None
         refused: list[FieldError] = []
         for address, content in body.items():
@@ -218,17 +218,17 @@ class SubDeviceService:
             self._presence.heard(sub_device)
         return Outcome(commit, tuple(refused))
 
-    def _report_values(self, sub_device: SubDevice, content: Any) -> Outcome:
+    def _report_values(self, sub_device: SubDeviceState, content: Any) -> Outcome:
         content = as_object(content)
         if not isinstance(content, dict):
             raise InvalidInput("an object of attributes is expected")
         return self._ingest.report_values(sub_device.link, content)
 
-    def _report_series(self, sub_device: SubDevice, content: Any) -> Outcome:
+    def _report_series(self, sub_device: SubDeviceState, content: Any) -> Outcome:
         return self._ingest.take_series(sub_device.link, content)
 
     @staticmethod
-    def _named(link: GatewayLink, body: dict[str, Any]) -> SubDevice:
+    def _named(link: GatewayLink, body: dict[str, Any]) -> SubDeviceState:
         address = body.get("device")
         if not isinstance(address, str):
             raise InvalidInput.field("device", "must be the address of a sub-device")
@@ -249,7 +249,7 @@ class SubDeviceService:
     async def _enter(self, link: GatewayLink, device: Device) -> None:
         address = device.sub_address
         if address is not None and address not in link.sub_devices:
-            sub_device = SubDevice(link, address, await self._ingest.link(device))
+            sub_device = SubDeviceState(link, address, await self._ingest.link(device))
             link.sub_devices[address] = self._by_device[device.id] = sub_device
 
     def _added(self, message: SubDeviceAdded) -> None:
@@ -266,7 +266,7 @@ class SubDeviceService:
             if sub_device is not None:
                 self._presence.run(self._leave_removed(sub_device, message.reason))
 
-    async def _leave_removed(self, sub_device: SubDevice, reason: str) -> None:
+    async def _leave_removed(self, sub_device: SubDeviceState, reason: str) -> None:
         """A sub-device has no certificate in use that could be revoked; it only goes when it was removed, or has
         another gateway or address, or none, by now."""
         before = sub_device.link.device

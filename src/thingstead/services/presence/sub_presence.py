@@ -23,7 +23,7 @@ from thingstead.storage.base import Commit
 log = structlog.get_logger("thingstead.gateways")
 
 
-class SubDevice:
+class SubDeviceState:
     """One sub-device behind a connected gateway."""
 
     __slots__ = ("address", "gateway", "heard_s", "link", "moves", "online")
@@ -44,7 +44,7 @@ class GatewayLink:
         self.device = device
         self.session_id = session_id
         self.remote_address = remote_address
-        self.sub_devices: dict[str, SubDevice] = {}
+        self.sub_devices: dict[str, SubDeviceState] = {}
         self.taken_over = False  # by another connection of the gateway
         self.reported: set[int] = set()  # numbers of those that reported since the connection looked whether it may
 
@@ -68,7 +68,7 @@ class SubDevicePresence:
         if self._tasks:
             await asyncio.wait(list(self._tasks))
 
-    def heard(self, sub_device: SubDevice) -> Commit | None:
+    def heard(self, sub_device: SubDeviceState) -> Commit | None:
         """A message came from it: it is online once what is returned has ended (None: it was already, or its gateway
         has another connection by now)."""
         sub_device.heard_s = self._clock.monotonic_s()
@@ -76,7 +76,7 @@ class SubDevicePresence:
             return None
         return TaskCommit(after(self._open(sub_device)))
 
-    def take_over(self, sub_device: SubDevice, before: SubDevice) -> None:
+    def take_over(self, sub_device: SubDeviceState, before: SubDeviceState) -> None:
         """The gateway has another connection: a sub-device that was online on the one before stays so."""
         if before.online:
             before.online = False
@@ -84,7 +84,7 @@ class SubDevicePresence:
             sub_device.moves = before.moves
             self._open(sub_device, before)
 
-    def _open(self, sub_device: SubDevice, before: SubDevice | None = None) -> asyncio.Task[None]:
+    def _open(self, sub_device: SubDeviceState, before: SubDeviceState | None = None) -> asyncio.Task[None]:
         """``before``: as which it is online yet."""
         sub_device.online = True
         device, gateway = sub_device.link.device, sub_device.gateway
@@ -109,14 +109,14 @@ class SubDevicePresence:
 
         return self._move(sub_device, open_session)
 
-    def leave(self, sub_device: SubDevice, reason: str) -> None:
+    def leave(self, sub_device: SubDeviceState, reason: str) -> None:
         """It is offline, for a reason that people read."""
         if sub_device.online:
             sub_device.online = False
             device, session_id = sub_device.link.device, _session_id(sub_device)
             self._move(sub_device, lambda: self._presence.close(device, session_id, reason))
 
-    def _move(self, sub_device: SubDevice, change: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    def _move(self, sub_device: SubDeviceState, change: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         before = sub_device.moves
 
         async def move() -> None:
@@ -140,7 +140,7 @@ class SubDevicePresence:
             log.error("the presence of a sub-device could not be kept", exc_info=error)
 
 
-def _session_id(sub_device: SubDevice) -> str:
+def _session_id(sub_device: SubDeviceState) -> str:
     return f"{sub_device.gateway.session_id}/{sub_device.address}"
 
 

@@ -44,7 +44,7 @@ from thingstead.storage.base import Store
 ACTIVE_WITHIN_MS = 24 * 3600 * 1000  # wire reference §15.16
 
 
-class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+class DeviceCredential(msgspec.Struct, frozen=True, kw_only=True):
     """What a device logs in with (普通证书)."""
 
     id: str
@@ -161,15 +161,15 @@ class DeviceService:
         except NotFound:
             return None
 
-    async def certificate(self, project_id: str, device_id: str) -> Certificate:
+    async def certificate(self, project_id: str, device_id: str) -> DeviceCredential:
         """The device's present certificate."""
         device = await self.get(project_id, device_id)
         project = await self._store.projects.get(project_id)
-        return Certificate(
+        return DeviceCredential(
             id=device.id, name=device.name, access_token=device.access_token, project_key=project.project_key
         )
 
-    async def reset_certificate(self, project_id: str, device_id: str) -> Certificate:
+    async def reset_certificate(self, project_id: str, device_id: str) -> DeviceCredential:
         """Gives the device a new access token. The old one opens nothing any more and its live session ends."""
         await self.get(project_id, device_id)
         await self._update_drawing(project_id, device_id, lambda: {"access_token": ids.new_access_token()})

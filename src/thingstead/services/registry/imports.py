@@ -96,7 +96,7 @@ async def import_devices(store: Store, bus: Bus, clock: Clock, project_id: str, 
         raise InvalidInput.field("devices", f"must have at most {limits.IMPORT_ROWS} entries")
     results: list[RowResult] = []
     for start in range(0, len(rows), ROWS_PER_COMMIT):
-        part = _Part(store, bus, clock, project_id)
+        part = _ImportPart(store, bus, clock, project_id)
         decoded = [_decoded(row) for row in rows[start : start + ROWS_PER_COMMIT]]
         await part.check(start, decoded, await _names(store, project_id, decoded))
         results += await part.add()
@@ -159,7 +159,7 @@ def _named(row: Any, *members: str) -> tuple[str | None, ...]:
     return tuple(value if isinstance(value, str) and limits.is_id(value) else None for value in found)
 
 
-class _Part:
+class _ImportPart:
     """Some rows on their way into one commit."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, project_id: str) -> None:

@@ -79,7 +79,7 @@ def as_object(value: Any) -> Any:
     return {} if value == [] else value
 
 
-class PastReport(NamedTuple):
+class TimedReport(NamedTuple):
     """One report of a series."""
 
     ts: int  # ms
@@ -87,14 +87,14 @@ class PastReport(NamedTuple):
     where: str  # names it in errors, a dot at its end; empty where there is no other
 
 
-def read_series(body: Any, now_ms: int) -> tuple[list[PastReport], list[FieldError]]:
+def read_series(body: Any, now_ms: int) -> tuple[list[TimedReport], list[FieldError]]:
     """``attributes/series`` (wire reference §15.1): ``{"ts", "attributes"}``, an array of these, or a flat object with
     ``ts``. The reports, oldest first, and what is wrong with the others.
 
     Raises:
         InvalidInput: there are too many, or nothing is left.
     """
-    reports: list[PastReport] = []
+    reports: list[TimedReport] = []
     refused: list[FieldError] = []
     if isinstance(body, list) and len(body) > MAX_SERIES_REPORTS:
         raise InvalidInput(f"a series has at most {MAX_SERIES_REPORTS:,} reports")
@@ -109,14 +109,14 @@ def read_series(body: Any, now_ms: int) -> tuple[list[PastReport], list[FieldErr
     return reports, refused
 
 
-def _past_report(item: Any, now_ms: int, where: str) -> PastReport:
+def _past_report(item: Any, now_ms: int, where: str) -> TimedReport:
     if not isinstance(item, dict):
         raise InvalidInput.field(where or "body", "must be an object")
     inside = where and f"{where}."
     ts = timestamp_ms(item.pop("ts", None), now_ms, f"{inside}ts")
     inner = as_object(item.get("attributes"))
     attributes = inner if isinstance(inner, dict) else item
-    return PastReport(ts, attributes, inside)
+    return TimedReport(ts, attributes, inside)
 
 
 def out_of_range(attributes: dict[str, Any]) -> list[FieldError]:

@@ -12,7 +12,7 @@ from thingstead.model.health import HealthWarning
 from thingstead.storage.base import StoreStats
 from thingstead.storage.sqlite.engine.database import BUSY_TIMEOUT_MS, Database
 from thingstead.storage.sqlite.engine.disk import DiskWatch
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.schema import prepare
 from thingstead.storage.sqlite.history.history import SqliteHistory
 from thingstead.storage.sqlite.history.ranges import SqliteRanges
@@ -42,7 +42,7 @@ class SqliteStore:
 
     def __init__(self, database: Database, clock: Clock, settings: StorageSettings) -> None:
         self._database = database
-        access = Access(database)
+        access = Queries(database)
         self.history = SqliteHistory(database, clock=clock)
         self.disk = DiskWatch(database, self.history.refuse, settings.low_disk_bytes)
         self.ranges = SqliteRanges(database, self.history)

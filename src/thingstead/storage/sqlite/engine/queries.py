@@ -28,7 +28,7 @@ class LogRows:
         self.devices[kind].add(device_id)
 
 
-class Access:
+class Queries:
     """The database and the caches that go with it, as the nouns of the store share them."""
 
     def __init__(self, database: Database) -> None:

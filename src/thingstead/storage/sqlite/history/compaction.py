@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from thingstead.storage.blocks import decode_block, encode_block
 from thingstead.storage.frames import Damaged
 from thingstead.storage.series_ops import Series, identity, in_order, merged, without_repeats
-from thingstead.storage.sqlite.history.quarantine import Finding, set_aside
+from thingstead.storage.sqlite.history.quarantine import UnreadableRow, set_aside
 from thingstead.storage.sqlite.history.spool import read_spool
 from thingstead.storage.sqlite.history.totals import Piece, count, projects_of
 
@@ -43,7 +43,7 @@ class BlockRow(NamedTuple):
         return Piece(self.device_number, self.identifier, self.first_ts, self.last_ts, self.points, len(self.data))
 
 
-class Taken(NamedTuple):
+class CompactedRows(NamedTuple):
     """Rows of the spool that became blocks."""
 
     device_number: int
@@ -56,10 +56,10 @@ class Taken(NamedTuple):
 class Compacted(NamedTuple):
     """What a transaction has to write for some devices."""
 
-    taken: list[Taken]
+    taken: list[CompactedRows]
     replaced: list[Piece]  # blocks that their successors replace
     blocks: list[BlockRow]
-    findings: list[Finding]  # damaged rows
+    findings: list[UnreadableRow]  # damaged rows
     repeats: list[int]  # points that were there already, series by series
     failures: list[tuple[int, str]]  # devices of which no blocks can be made, and why
     crowded_out: list[tuple[int, int]]  # devices with too many values of one millisecond, and how many were left out
@@ -86,7 +86,7 @@ def _compact(connection: sqlite3.Connection, compacted: Compacted, number: int) 
     compacted.findings.extend(spooled.findings)
     if not spooled.last_id:
         return
-    compacted.taken.append(Taken(number, spooled.last_id, spooled.points, spooled.size_bytes, spooled.more))
+    compacted.taken.append(CompactedRows(number, spooled.last_id, spooled.points, spooled.size_bytes, spooled.more))
     for identifier, column in _columns(spooled.timestamps, spooled.values, spooled.timed).items():
         series = without_repeats(column)
         compacted.repeats.append(len(column.timestamps) - len(series.timestamps))
@@ -178,7 +178,7 @@ def _merge(compacted: Compacted, piece: Piece, data: bytes, late: Series) -> Non
     try:
         present = Series(*decode_block(data))
     except Damaged as exc:
-        compacted.findings.append(Finding("block", piece[:3], number, identifier, str(exc), data))
+        compacted.findings.append(UnreadableRow("block", piece[:3], number, identifier, str(exc), data))
         split(compacted, number, identifier, late)
         return
     both = merged(present, late)

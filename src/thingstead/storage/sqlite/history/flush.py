@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 from thingstead.model.device import AttributeValue, Sent
 from thingstead.storage.sqlite.history.heads import Head
-from thingstead.storage.sqlite.history.records import Pending, count_values, encode_spooled, encode_state, nested_bytes
+from thingstead.storage.sqlite.history.records import (
+    PendingReport,
+    count_values,
+    encode_spooled,
+    encode_state,
+    nested_bytes,
+)
 
 SPOOL_ROW_BYTES = 524_288  # of reports in a row of the spool, before they are compressed; a single one may have more
 CHUNK_POINTS = 20_000  # packed per transaction, so that reports never wait long for one
@@ -28,7 +34,7 @@ class Snapshot(NamedTuple):
 
     head: Head
     seq: int  # every report up to this log row is in it or packed already
-    pending: list[Pending]
+    pending: list[PendingReport]
     points: int
     size_bytes: int
     current: dict[str, AttributeValue]
@@ -74,7 +80,7 @@ def make_rows(taken: Snapshot, now: int) -> Rows:
     return Rows(number, spool, state, state_bytes, spool_bytes)
 
 
-def parts(reports: list[Pending]) -> Iterator[list[Pending]]:
+def parts(reports: list[PendingReport]) -> Iterator[list[PendingReport]]:
     """Reports in order, cut so that a row of each is short enough to be read at once."""
     size = begin = 0
     for at, report in enumerate(reports):
@@ -86,7 +92,9 @@ def parts(reports: list[Pending]) -> Iterator[list[Pending]]:
         yield reports[begin:]
 
 
-def _spool_row(number: int, now: int, reports: list[Pending], points: int) -> tuple[int, int, int, int, int, bytes]:
+def _spool_row(
+    number: int, now: int, reports: list[PendingReport], points: int
+) -> tuple[int, int, int, int, int, bytes]:
     timestamps = [report.ts for report in reports]
     return number, now, min(timestamps), max(timestamps), points, encode_spooled(reports)
 

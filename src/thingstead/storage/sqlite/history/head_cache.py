@@ -8,7 +8,7 @@ from thingstead.storage.frames import Damaged
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS
 from thingstead.storage.sqlite.history.heads import Head
-from thingstead.storage.sqlite.history.quarantine import Finding, Quarantine
+from thingstead.storage.sqlite.history.quarantine import Quarantine, UnreadableRow
 from thingstead.storage.sqlite.history.rebuild import rebuild_current
 from thingstead.storage.sqlite.history.records import decode_active, decode_attributes, decode_sent
 
@@ -117,7 +117,7 @@ class HeadCache:
         try:
             head.restore(*row)
         except Damaged as exc:
-            finding = Finding("device_state", (head.number,), head.number, None, str(exc), b"".join(row[:2]))
+            finding = UnreadableRow("device_state", (head.number,), head.number, None, str(exc), b"".join(row[:2]))
             self._quarantine.found([finding])
             head.take_over(rebuild_current(reader, head.number), {}, {})
             self._on_rebuilt(head)

@@ -22,7 +22,7 @@ from thingstead.storage.sqlite.history.records import (
     SOURCES,
     TIMED_FROM,
     LogEntry,
-    Pending,
+    PendingReport,
     count_values,
     decode_active,
     decode_attributes,
@@ -90,7 +90,7 @@ class Head:
         self.newest_uplink = 0  # ms, over all kinds
         self.stored_uplink = 0  # the same as the state row has it
         self.packed_seq = 0
-        self.pending: list[Pending] = []
+        self.pending: list[PendingReport] = []
         self.points = 0  # in pending
         self.pending_bytes = 0
         self.spooled = 0  # points in the spool
@@ -143,7 +143,7 @@ class Head:
             if self._unfolded:
                 self._fold()
             self._code = code
-        self.pending += [Pending(seq, entry[1], entry[4], timed) for entry in entries]
+        self.pending += [PendingReport(seq, entry[1], entry[4], timed) for entry in entries]
         self.points += points
         self.pending_bytes += size_bytes
         self._unfolded += reports
@@ -221,7 +221,7 @@ class Head:
         _, ts, received_at, code, body = entry
         if code < len(SOURCES):
             timed = is_timed(entry)
-            self.pending.append(Pending(seq, ts, body, timed))
+            self.pending.append(PendingReport(seq, ts, body, timed))
             self._unread.append((SOURCE_CODES["series"] if timed else code, ts, body))
             count = count_values(body)
             self.points += count
@@ -256,7 +256,7 @@ class Head:
         self.pending_bytes -= size_bytes
         return points, size_bytes
 
-    def prefix(self, points_limit: int, bytes_limit: int) -> tuple[list[Pending], int, int]:
+    def prefix(self, points_limit: int, bytes_limit: int) -> tuple[list[PendingReport], int, int]:
         """The oldest pending reports of about so many points and bytes, and how many these are. Those of one row of the
         log stay together."""
         pending = self.pending
@@ -304,7 +304,7 @@ def _supersede(current: dict[str, AttributeValue], identifier: str, ts: int, val
         current[identifier] = AttributeValue(ts, value)
 
 
-def without_attributes(reports: list[Pending], identifiers: set[str]) -> tuple[list[Pending], int]:
+def without_attributes(reports: list[PendingReport], identifiers: set[str]) -> tuple[list[PendingReport], int]:
     """The reports without some attributes, and how many points they have then. Reports that become empty go."""
     kept = []
     points = 0
@@ -312,7 +312,7 @@ def without_attributes(reports: list[Pending], identifiers: set[str]) -> tuple[l
         values = decode_values(report.body)
         left = {identifier: value for identifier, value in values.items() if identifier not in identifiers}
         if len(left) != len(values):
-            report = Pending(report.seq, report.ts, encode_values(left), report.timed)
+            report = PendingReport(report.seq, report.ts, encode_values(left), report.timed)
         if left:
             kept.append(report)
             points += len(left)

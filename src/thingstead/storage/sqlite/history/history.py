@@ -22,8 +22,8 @@ from thingstead.storage.sqlite.engine.read_transaction import snapshot
 from thingstead.storage.sqlite.history.appends import Appends
 from thingstead.storage.sqlite.history.head_cache import HeadCache
 from thingstead.storage.sqlite.history.packer import PACK_BYTES, Packer
-from thingstead.storage.sqlite.history.quarantine import Finding, Quarantine
-from thingstead.storage.sqlite.history.records import REMOVE_CODE, Pending, encode_values
+from thingstead.storage.sqlite.history.quarantine import Quarantine, UnreadableRow
+from thingstead.storage.sqlite.history.records import REMOVE_CODE, PendingReport, encode_values
 from thingstead.storage.sqlite.history.removal import drop_step, remove_blocks, remove_device
 from thingstead.storage.sqlite.history.report_log import Log, LogReader, readable_rows, renew
 from thingstead.storage.sqlite.history.series import BlockStream, newest_points
@@ -208,7 +208,7 @@ class SqliteHistory:
     async def sent(self, device_number: int) -> Mapping[str, Sent]:
         return self._head(device_number).sent
 
-    def pending(self, device_number: int) -> list[Pending]:
+    def pending(self, device_number: int) -> list[PendingReport]:
         """Reports of a device that may not be packed yet, in the order in which they were appended."""
         return list(self._head(device_number).pending)
 
@@ -240,7 +240,7 @@ class SqliteHistory:
         head = self._head(device_number)
         pending = list(head.pending)
 
-        def read(connection: sqlite3.Connection) -> tuple[list[SeriesPoint], list[Finding]]:
+        def read(connection: sqlite3.Connection) -> tuple[list[SeriesPoint], list[UnreadableRow]]:
             with snapshot(connection):
                 unpacked = Unpacked(connection, device_number, pending)
                 blocks = BlockStream(connection, device_number, identifier, start, end)

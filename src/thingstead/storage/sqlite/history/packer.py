@@ -28,7 +28,7 @@ from thingstead.storage.sqlite.history.flush import (
     take_snapshot,
 )
 from thingstead.storage.sqlite.history.heads import Head
-from thingstead.storage.sqlite.history.quarantine import Finding, Quarantine, set_aside
+from thingstead.storage.sqlite.history.quarantine import Quarantine, UnreadableRow, set_aside
 from thingstead.storage.sqlite.history.records import encode_spooled
 
 log = structlog.get_logger("thingstead.history")
@@ -188,7 +188,8 @@ class Packer:
         number = taken.head.number
         log.error("reports of a device cannot be packed", device_number=number, reason=reason)
         findings = [
-            Finding("reports", (number,), number, None, reason, encode_spooled(part)) for part in parts(taken.pending)
+            UnreadableRow("reports", (number,), number, None, reason, encode_spooled(part))
+            for part in parts(taken.pending)
         ]
         now = self._now_ms()
         await self._database.write(lambda connection: set_aside(connection, findings, now))

@@ -30,7 +30,7 @@ CONDITIONS = {
 }
 
 
-class Finding(NamedTuple):
+class UnreadableRow(NamedTuple):
     """A row that could not be read."""
 
     table: str
@@ -41,7 +41,7 @@ class Finding(NamedTuple):
     data: bytes
 
 
-def set_aside(connection: sqlite3.Connection, findings: Iterable[Finding], found_at: int) -> int:
+def set_aside(connection: sqlite3.Connection, findings: Iterable[UnreadableRow], found_at: int) -> int:
     """Moves rows into the quarantine; returns how many. One that is not there any more was set aside by another reader.
 
     A row of a device's state is copied: its successor takes its place.
@@ -61,7 +61,7 @@ def set_aside(connection: sqlite3.Connection, findings: Iterable[Finding], found
     return moved
 
 
-def _delete(connection: sqlite3.Connection, finding: Finding) -> bool:
+def _delete(connection: sqlite3.Connection, finding: UnreadableRow) -> bool:
     """Whether the row was still there, or is not to be deleted."""
     condition = CONDITIONS.get(finding.table)
     if condition is None:
@@ -94,7 +94,7 @@ class Quarantine:
             return 0
         return int(rows)
 
-    def found(self, findings: Sequence[Finding]) -> None:
+    def found(self, findings: Sequence[UnreadableRow]) -> None:
         """To be called on the event loop. Logs what is new, and sets it aside in the background."""
         new = [finding for finding in findings if (finding.table, finding.key) not in self._waiting]
         new = new[: WAITING_LIMIT - len(self._waiting)]
@@ -116,13 +116,13 @@ class Quarantine:
         except ThingsteadError as exc:
             ended(None, exc)
 
-    def note(self, findings: Sequence[Finding]) -> None:
+    def note(self, findings: Sequence[UnreadableRow]) -> None:
         """Logs and counts rows that somebody else has set aside."""
         _report(findings)
         self.rows += len(findings)
 
 
-def _report(findings: Iterable[Finding]) -> None:
+def _report(findings: Iterable[UnreadableRow]) -> None:
     for finding in findings:
         log.error(
             "a damaged row is set aside",

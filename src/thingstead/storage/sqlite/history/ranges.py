@@ -20,7 +20,7 @@ from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.read_lanes import GoOn, Run
 from thingstead.storage.sqlite.engine.read_transaction import snapshot
 from thingstead.storage.sqlite.history.history import SqliteHistory
-from thingstead.storage.sqlite.history.quarantine import Finding
+from thingstead.storage.sqlite.history.quarantine import UnreadableRow
 from thingstead.storage.sqlite.history.series import BlockData, BlockStream, newest_points, select_blocks
 from thingstead.storage.sqlite.history.spool import Unpacked
 
@@ -44,10 +44,10 @@ class RangeReader:
         self._go_on = go_on
         self._points_left = points_limit
         self._points_limit = points_limit
-        self._damaged_blocks: list[Finding] = []
+        self._damaged_blocks: list[UnreadableRow] = []
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[UnreadableRow]:
         """Damaged rows that were passed over."""
         return self._unpacked.findings + self._damaged_blocks
 
@@ -97,7 +97,7 @@ class RangeReader:
             column = decode_column(data)
         except Damaged as exc:
             key = (self._number, identifier, first_ts)
-            self._damaged_blocks.append(Finding("block", key, self._number, identifier, str(exc), data))
+            self._damaged_blocks.append(UnreadableRow("block", key, self._number, identifier, str(exc), data))
             return [_plain(late)]
         if first_ts < start or last_ts > end:
             column = _clipped(column, start, end)
@@ -216,10 +216,10 @@ class SqliteRanges:
         return await self._read(device_number, 2**63, run)
 
     async def _read(self, number: int, points_limit: int, run: Callable[[RangeReader], T]) -> T:
-        def prepare() -> Run[tuple[T, list[Finding]]]:
+        def prepare() -> Run[tuple[T, list[UnreadableRow]]]:
             pending = self._history.pending(number)
 
-            def read(connection: sqlite3.Connection, go_on: GoOn) -> tuple[T, list[Finding]]:
+            def read(connection: sqlite3.Connection, go_on: GoOn) -> tuple[T, list[UnreadableRow]]:
                 with snapshot(connection):
                     unpacked = Unpacked(connection, number, pending)
                     reader = RangeReader(connection, number, unpacked, points_limit, go_on)

@@ -28,7 +28,7 @@ REMOVE_CODE = 20
 LogEntry = tuple[int, int, int, int, bytes]  # device number, ts, received_at, code, body
 
 
-class Pending(msgspec.Struct, gc=False, array_like=True):
+class PendingReport(msgspec.Struct, gc=False, array_like=True):
     """A committed report that is in no block yet. Not frozen, since one is made for each message; nobody changes it."""
 
     seq: int  # of its log row
@@ -42,7 +42,7 @@ encode_values = _encode
 decode_values = msgspec.msgpack.Decoder(dict[str, Any]).decode
 decode_identifiers = msgspec.msgpack.Decoder(list[str]).decode
 _decode_entries = msgspec.msgpack.Decoder(list[LogEntry]).decode
-_decode_reports = msgspec.msgpack.Decoder(list[Pending]).decode
+_decode_reports = msgspec.msgpack.Decoder(list[PendingReport]).decode
 _decode_attributes = msgspec.msgpack.Decoder(dict[str, AttributeValue]).decode
 _decode_sent = msgspec.msgpack.Decoder(dict[str, Sent]).decode
 _decode_active = msgspec.msgpack.Decoder(dict[str, int]).decode
@@ -87,12 +87,12 @@ def decode_entries(data: bytes) -> list[LogEntry]:
     return _decoded(_decode_entries, unsealed(data))
 
 
-def encode_spooled(reports: Sequence[Pending]) -> bytes:
+def encode_spooled(reports: Sequence[PendingReport]) -> bytes:
     """A row of the spool: reports of one device, in the order in which they were appended."""
     return packed(_encode(reports))
 
 
-def decode_spooled(data: bytes) -> list[Pending]:
+def decode_spooled(data: bytes) -> list[PendingReport]:
     return _decoded(_decode_reports, unpacked(data))
 
 

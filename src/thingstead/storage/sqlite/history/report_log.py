@@ -9,7 +9,7 @@ import structlog
 
 from thingstead.storage.frames import Damaged
 from thingstead.storage.sqlite.engine.errors import is_damage
-from thingstead.storage.sqlite.history.quarantine import Finding, set_aside
+from thingstead.storage.sqlite.history.quarantine import UnreadableRow, set_aside
 from thingstead.storage.sqlite.history.records import LogEntry, decode_entries
 
 log = structlog.get_logger("thingstead.history")
@@ -22,7 +22,7 @@ class Log(NamedTuple):
     """What is to be applied again, or the next of it, and where the numbers of its rows go on."""
 
     rows: list[tuple[int, list[LogEntry]]]  # seq and entries, in order
-    findings: list[Finding]
+    findings: list[UnreadableRow]
     newest_seq: int
     lost: int  # rows that stand in such pages, as far as that is known
 
@@ -52,7 +52,7 @@ class LogReader:
     def read(self, connection: sqlite3.Connection) -> Log:
         """The next rows, of about so many bytes as it was made for."""
         rows: list[tuple[int, list[LogEntry]]] = []
-        findings: list[Finding] = []
+        findings: list[UnreadableRow] = []
         newest = _newest_packed(connection) if self._newest is None else self._newest
         size = 0
         self.ended = True
@@ -62,7 +62,7 @@ class LogReader:
             try:
                 rows.append((seq, decode_entries(data)))
             except Damaged as exc:
-                findings.append(Finding("report_log", (seq,), None, None, str(exc), data))
+                findings.append(UnreadableRow("report_log", (seq,), None, None, str(exc), data))
             if size >= self._bytes_limit:
                 self._after, self.ended = seq, False
                 break
@@ -90,7 +90,7 @@ def renew(connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes]], fou
     connection.execute(create)
     connection.executemany("INSERT INTO report_log (seq, entries) VALUES (?, ?)", rows)
     reason = f"a page of the log is damaged; what is left of it is the table {name}"
-    set_aside(connection, [Finding("log", (name,), None, None, reason, b"")], found_at)
+    set_aside(connection, [UnreadableRow("log", (name,), None, None, reason, b"")], found_at)
 
 
 def _rows(connection: sqlite3.Connection, damage: _Damage, after: int = -1) -> Iterator[tuple[int, bytes]]:

@@ -25,12 +25,12 @@ from thingstead.model.retention import (
 from thingstead.storage.blocks import decode_block
 from thingstead.storage.frames import Damaged
 from thingstead.storage.series_ops import Series
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.history import compaction
 from thingstead.storage.sqlite.history.compaction import Compacted
 from thingstead.storage.sqlite.history.history import SqliteHistory
-from thingstead.storage.sqlite.history.quarantine import Finding
+from thingstead.storage.sqlite.history.quarantine import UnreadableRow
 from thingstead.storage.sqlite.history.rebuild import identifiers_in_blocks
 from thingstead.storage.sqlite.history.totals import HOUR_MS, ROW_BYTES, Piece
 
@@ -46,7 +46,7 @@ _decode_rules = msgspec.json.Decoder(tuple[RetentionRule, ...]).decode
 class SqliteRetention:
     """See :class:`~thingstead.storage.base.RetentionStore`."""
 
-    def __init__(self, access: Access, history: SqliteHistory) -> None:
+    def __init__(self, access: Queries, history: SqliteHistory) -> None:
         self._access = access
         self._history = history
 
@@ -302,7 +302,9 @@ def _shorten(compacted: Compacted, piece: Piece, data: bytes, before: int) -> No
     try:
         series = Series(*decode_block(data))
     except Damaged as exc:
-        compacted.findings.append(Finding("block", piece[:3], piece.device_number, piece.identifier, str(exc), data))
+        compacted.findings.append(
+            UnreadableRow("block", piece[:3], piece.device_number, piece.identifier, str(exc), data)
+        )
         return
     _, kept = series.cut(bisect_left(series.timestamps, before))
     compacted.replaced.append(piece)

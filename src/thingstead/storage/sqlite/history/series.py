@@ -9,7 +9,7 @@ from thingstead.model.report import SeriesPoint
 from thingstead.storage.blocks import decode_block
 from thingstead.storage.frames import Damaged
 from thingstead.storage.series_ops import Repeats
-from thingstead.storage.sqlite.history.quarantine import Finding
+from thingstead.storage.sqlite.history.quarantine import UnreadableRow
 from thingstead.storage.sqlite.history.spool import Point
 
 BlockData = tuple[int, int, int, bytes]  # first_ts, last_ts, points, data
@@ -45,7 +45,7 @@ class BlockStream:
         self._start = start
         self._end = end
         self._row: BlockData | None = next(self._rows, None)
-        self.findings: list[Finding] = []
+        self.findings: list[UnreadableRow] = []
 
     @property
     def newest_ts(self) -> int | None:
@@ -72,7 +72,7 @@ class BlockStream:
             timestamps, values = decode_block(data)
         except Damaged as exc:
             key = (self._number, self._identifier, first_ts)
-            self.findings.append(Finding("block", key, self._number, self._identifier, str(exc), data))
+            self.findings.append(UnreadableRow("block", key, self._number, self._identifier, str(exc), data))
             return []
         points = zip(timestamps, values, strict=True)
         if last_ts > self._end or first_ts < self._start:

@@ -14,9 +14,9 @@ import msgspec
 
 from thingstead.storage.frames import Damaged
 from thingstead.storage.sqlite.history.heads import without_attributes
-from thingstead.storage.sqlite.history.quarantine import Finding
+from thingstead.storage.sqlite.history.quarantine import UnreadableRow
 from thingstead.storage.sqlite.history.records import (
-    Pending,
+    PendingReport,
     decode_spooled,
     decode_values,
     encode_spooled,
@@ -51,7 +51,7 @@ class Spooled(NamedTuple):
     size_bytes: int  # of the reports, without what counts for elements
     last_id: int  # of the newest row; 0 where there is none
     more: bool  # there are further rows
-    findings: list[Finding]  # rows that could not be read
+    findings: list[UnreadableRow]  # rows that could not be read
 
 
 def read_spool(connection: sqlite3.Connection, number: int, points_limit: int, bytes_limit: int) -> Spooled:
@@ -59,7 +59,7 @@ def read_spool(connection: sqlite3.Connection, number: int, points_limit: int, b
     timestamps: list[int] = []
     values: list[dict[str, Any]] = []
     timed: list[bool] = []
-    findings: list[Finding] = []
+    findings: list[UnreadableRow] = []
     points = size = nested = last_id = 0
     rows = connection.execute(SELECT_SPOOL, (number,))
     for row_id, row_points, data in rows:
@@ -67,7 +67,7 @@ def read_spool(connection: sqlite3.Connection, number: int, points_limit: int, b
         try:
             reports = decode_spooled(data)
         except Damaged as exc:
-            findings.append(Finding("spool", (row_id,), number, None, str(exc), data))
+            findings.append(UnreadableRow("spool", (row_id,), number, None, str(exc), data))
             continue
         decoded = [decode_values(report.body) for report in reports]
         timestamps += [report.ts for report in reports]
@@ -88,14 +88,14 @@ class Unpacked:
     when they are needed; damaged ones are passed over and gathered in ``findings``.
     """
 
-    def __init__(self, connection: sqlite3.Connection, number: int, pending: Sequence[Pending]) -> None:
+    def __init__(self, connection: sqlite3.Connection, number: int, pending: Sequence[PendingReport]) -> None:
         packed_seq, spooled = connection.execute(SELECT_PACKED, (number,)).fetchone() or (-1, 0)
         self._connection = connection
         self._number = number
         self._pending = [report for report in pending if report.seq > packed_seq]
         self._spooled = spooled
-        self._rows: dict[int, list[Pending]] = {}
-        self.findings: list[Finding] = []
+        self._rows: dict[int, list[PendingReport]] = {}
+        self.findings: list[UnreadableRow] = []
 
     def points(self, identifier: str, start: int, end: int) -> Iterator[Point]:
         """Points of one attribute in ``start <= ts <= end``, in the order in which they were appended."""
@@ -129,24 +129,24 @@ class Unpacked:
             return []
         return self._connection.execute(SELECT_ROWS, (self._number, start, end)).fetchall()
 
-    def _row(self, row_id: int) -> list[Pending]:
+    def _row(self, row_id: int) -> list[PendingReport]:
         reports = self._rows.get(row_id)
         if reports is None:
             (data,) = self._connection.execute("SELECT reports FROM spool WHERE id = ?", (row_id,)).fetchone()
             try:
                 reports = decode_spooled(data)
             except Damaged as exc:
-                self.findings.append(Finding("spool", (row_id,), self._number, None, str(exc), data))
+                self.findings.append(UnreadableRow("spool", (row_id,), self._number, None, str(exc), data))
                 reports = []
             self._rows[row_id] = reports
         return reports
 
 
-def _in_range(reports: list[Pending], start: int, end: int) -> list[Pending]:
+def _in_range(reports: list[PendingReport], start: int, end: int) -> list[PendingReport]:
     return [report for report in reports if start <= report.ts <= end]
 
 
-def _points_of(reports: Sequence[Pending], identifier: str) -> Iterator[Point]:
+def _points_of(reports: Sequence[PendingReport], identifier: str) -> Iterator[Point]:
     name = _encode_name(identifier)
     for report in reports:
         if name in report.body:
@@ -155,7 +155,7 @@ def _points_of(reports: Sequence[Pending], identifier: str) -> Iterator[Point]:
                 yield report.ts, values[identifier], report.timed
 
 
-def _newest_first(reports: list[Pending], identifier: str) -> Iterator[Point]:
+def _newest_first(reports: list[PendingReport], identifier: str) -> Iterator[Point]:
     reports.sort(key=_ts)
     reports.reverse()
     return _points_of(reports, identifier)

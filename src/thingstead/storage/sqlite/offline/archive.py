@@ -16,10 +16,10 @@ from thingstead.storage.sqlite.engine.read_transaction import snapshot
 from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.engine.schema import require_newest
 from thingstead.storage.sqlite.history.heads import without_attributes
-from thingstead.storage.sqlite.history.quarantine import Finding
+from thingstead.storage.sqlite.history.quarantine import UnreadableRow
 from thingstead.storage.sqlite.history.ranges import RangeReader
 from thingstead.storage.sqlite.history.rebuild import identifiers_in_blocks
-from thingstead.storage.sqlite.history.records import REMOVE_CODE, SOURCES, Pending, decode_identifiers, is_timed
+from thingstead.storage.sqlite.history.records import REMOVE_CODE, SOURCES, PendingReport, decode_identifiers, is_timed
 from thingstead.storage.sqlite.history.report_log import Log, read_log
 from thingstead.storage.sqlite.history.spool import EVER, Unpacked
 from thingstead.storage.sqlite.tables.device_list import DEVICES
@@ -82,7 +82,7 @@ class SqliteArchive:
                     yield column.timestamps, column.values()
             self._note(reader.findings)
 
-    def _note(self, findings: Sequence[Finding]) -> None:
+    def _note(self, findings: Sequence[UnreadableRow]) -> None:
         self._damaged |= {(finding.table, finding.key) for finding in findings}
         self.damaged_rows = self._lost + len(self._damaged)
 
@@ -98,14 +98,14 @@ class SqliteArchive:
         self._connection.close()
 
 
-def _pending_by_device(log: Log) -> dict[int, list[Pending]]:
+def _pending_by_device(log: Log) -> dict[int, list[PendingReport]]:
     """The reports in the log, as the heads of a server would have them after a start."""
-    pending: dict[int, list[Pending]] = defaultdict(list)
+    pending: dict[int, list[PendingReport]] = defaultdict(list)
     for seq, entries in log.rows:
         for entry in entries:
             number, ts, _, code, body = entry
             if code < len(SOURCES):
-                pending[number].append(Pending(seq, ts, body, is_timed(entry)))
+                pending[number].append(PendingReport(seq, ts, body, is_timed(entry)))
             elif code == REMOVE_CODE:
                 pending[number], _ = without_attributes(pending[number], set(decode_identifiers(body)))
     return dict(pending)

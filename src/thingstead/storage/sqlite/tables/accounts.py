@@ -8,7 +8,7 @@ from thingstead.errors import Conflict
 from thingstead.model.project import Administrator, Application
 from thingstead.model.roles import ADMIN
 from thingstead.model.values.unicode_text import account_key
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 from thingstead.storage.sqlite.tables.browser_sessions import Ended, end_sessions, forget_sessions
 
@@ -24,7 +24,7 @@ ADMINISTRATORS = Layout(
 class SqliteAccounts:
     """See :class:`~thingstead.storage.base.AccountStore`."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Queries) -> None:
         self._access = access
 
     async def create_application(self, application: Application) -> None:

@@ -8,7 +8,7 @@ from thingstead.errors import InvalidInput, NotFound
 from thingstead.model.alarms.alarm import AlarmLog
 from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter, RuleStatistics
 from thingstead.model.device import Device, Page
-from thingstead.storage.sqlite.engine.queries import Access, Row
+from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.alarm_changes import close_open
 from thingstead.storage.sqlite.tables.device_list import DEVICES
@@ -34,7 +34,7 @@ OR EXISTS (SELECT 1 FROM alarm_rule_devices x WHERE x.rule_id = r.id AND x.devic
 class SqliteAlarmRules:
     """See :class:`~thingstead.storage.base_alarms.AlarmRuleStore`."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Queries) -> None:
         self._access = access
 
     async def create(self, rule: AlarmRule) -> None:

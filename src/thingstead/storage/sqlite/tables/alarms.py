@@ -11,7 +11,7 @@ from thingstead.model.alarms.alarm import RAISED, Alarm, AlarmChange, AlarmComme
 from thingstead.model.device import Page
 from thingstead.storage.base_alarms import DueDevice
 from thingstead.storage.commit import Commit
-from thingstead.storage.sqlite.engine.queries import Access, Row
+from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.history.history import SqliteHistory
 from thingstead.storage.sqlite.tables.alarm_changes import ALARM_LOGS, add_notices, writer_of
@@ -42,7 +42,7 @@ _NEWEST_MESSAGE = f"{ALARM_LOGS.select} WHERE alarm_id = ? ORDER BY seq DESC LIM
 class SqliteAlarms:
     """See :class:`~thingstead.storage.base_alarms.AlarmStore`."""
 
-    def __init__(self, access: Access, history: SqliteHistory) -> None:
+    def __init__(self, access: Queries, history: SqliteHistory) -> None:
         self._access = access
         self._history = history
 

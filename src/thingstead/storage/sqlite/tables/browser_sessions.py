@@ -9,7 +9,7 @@ import msgspec
 from thingstead.errors import NotFound
 from thingstead.model.browser_session import BrowserSession
 from thingstead.model.limits import ADMINISTRATOR_SESSIONS_COUNT, BROWSER_SESSIONS_COUNT
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 
 SESSIONS = Layout("browser_sessions", BrowserSession)
@@ -32,7 +32,7 @@ Ended = list[tuple[str, bytes]]  # id and hash of the secret of each
 class SqliteBrowserSessions:
     """See :class:`~thingstead.storage.base_registry.BrowserSessionStore`."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Queries) -> None:
         self._access = access
 
     async def begin(self, session: BrowserSession, *, replaces: str = "") -> list[str]:
@@ -122,7 +122,7 @@ def end_sessions(connection: sqlite3.Connection, which: str, parameters: Sequenc
     return deleted.fetchall()
 
 
-def forget_sessions(access: Access, ended: Ended) -> None:
+def forget_sessions(access: Queries, ended: Ended) -> None:
     """Drops sessions that ended from the cache."""
     for _, secret_hash in ended:
         access.caches.browser_sessions.drop(secret_hash)

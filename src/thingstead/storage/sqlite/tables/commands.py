@@ -9,7 +9,7 @@ from thingstead.model.command import TRANSITIONS, Command, CommandState, OpenCom
 from thingstead.model.device import Page
 from thingstead.model.limits import INSTANT_MS
 from thingstead.model.messages import CommandChanged
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.paging import Order, read_page
 
@@ -39,7 +39,7 @@ _ENDED = frozenset(state for state, following in TRANSITIONS.items() if not foll
 class SqliteCommands:
     """See :class:`~thingstead.storage.base.CommandStore`."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Queries) -> None:
         self._access = access
 
     async def create(self, command: Command) -> None:

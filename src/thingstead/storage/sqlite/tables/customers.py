@@ -8,7 +8,7 @@ from thingstead.errors import NotFound
 from thingstead.model.customer import Customer
 from thingstead.model.device import Page
 from thingstead.model.values.unicode_text import account_key
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 from thingstead.storage.sqlite.tables.accounts import check_account_is_free
 from thingstead.storage.sqlite.tables.paging import Order, read_page
@@ -31,7 +31,7 @@ WHERE number IN (SELECT number FROM devices WHERE customer_id = ? LIMIT ?) RETUR
 class SqliteCustomers:
     """See :class:`~thingstead.storage.base.CustomerStore`."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Queries) -> None:
         self._access = access
 
     async def create(self, customer: Customer) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model.device import DeviceGroup
 from thingstead.model.limits import GROUP_DEPTH
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.devices import require_devices
 
@@ -69,7 +69,7 @@ DELETE FROM device_group_members WHERE group_id = ?1 AND (create_time, device_id
 class SqliteDeviceGroups:
     """See :class:`~thingstead.storage.base.DeviceGroupStore`."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Queries) -> None:
         self._access = access
 
     async def create(self, group: DeviceGroup) -> None:

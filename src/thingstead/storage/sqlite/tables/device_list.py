@@ -19,7 +19,7 @@ from thingstead.model.device import (
     Page,
 )
 from thingstead.model.values.unicode_text import search_form
-from thingstead.storage.sqlite.engine.queries import Access, Row
+from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 from thingstead.storage.sqlite.history.history import SqliteHistory
 from thingstead.storage.sqlite.tables.device_facets import facet
@@ -74,7 +74,7 @@ BY_PLACE = ("p.first", "p.second")  # the columns that a page is sorted by
 class DeviceList:
     """Reads only. ``active`` and the count of active devices come from the history."""
 
-    def __init__(self, access: Access, history: SqliteHistory) -> None:
+    def __init__(self, access: Queries, history: SqliteHistory) -> None:
         self._access = access
         self._history = history
 

@@ -9,7 +9,7 @@ from thingstead.model.device import Page
 from thingstead.model.device_log import DeviceLog, LogKind
 from thingstead.model.limits import INSTANT_MS
 from thingstead.storage.base import Commit
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.history.history import SqliteHistory
 from thingstead.storage.sqlite.tables.paging import Order, read_page
@@ -32,7 +32,7 @@ _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 class SqliteDeviceLogs:
     """See :class:`~thingstead.storage.base.DeviceLogStore`."""
 
-    def __init__(self, access: Access, history: SqliteHistory) -> None:
+    def __init__(self, access: Queries, history: SqliteHistory) -> None:
         self._access = access
         self._history = history
 

@@ -7,7 +7,7 @@ from typing import Any
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device import Page
 from thingstead.model.device_type import DeviceType
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.paging import Order, read_page
 
@@ -18,7 +18,7 @@ _LISTED = DEVICE_TYPES.select.replace("functions", "'{}'")  # definitions may be
 class SqliteDeviceTypes:
     """See :class:`~thingstead.storage.base.DeviceTypeStore`."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Queries) -> None:
         self._access = access
 
     async def create(self, device_type: DeviceType) -> None:

@@ -18,7 +18,7 @@ from thingstead.model.device import (
     Page,
 )
 from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, translated
-from thingstead.storage.sqlite.engine.queries import Access, Row
+from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.history.history import SqliteHistory
 from thingstead.storage.sqlite.tables.device_list import DEVICES, DeviceList, search_text
@@ -36,7 +36,7 @@ class _Touched(NamedTuple):
 class SqliteDevices:
     """See :class:`~thingstead.storage.base.DeviceStore`."""
 
-    def __init__(self, access: Access, history: SqliteHistory) -> None:
+    def __init__(self, access: Queries, history: SqliteHistory) -> None:
         self._access = access
         self._history = history
         self._list = DeviceList(access, history)

@@ -8,7 +8,7 @@ from thingstead.model.device import Page
 from thingstead.model.limits import INSTANT_MS
 from thingstead.model.report import EventRecord
 from thingstead.storage.base import Commit
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 from thingstead.storage.sqlite.history.history import SqliteHistory
 from thingstead.storage.sqlite.tables.paging import Order, read_page
@@ -23,7 +23,7 @@ _WANTED = "device_id = ? AND ts BETWEEN ? AND ?"
 class SqliteEvents:
     """See :class:`~thingstead.storage.base.EventStore`."""
 
-    def __init__(self, access: Access, history: SqliteHistory) -> None:
+    def __init__(self, access: Queries, history: SqliteHistory) -> None:
         self._access = access
         self._history = history
 

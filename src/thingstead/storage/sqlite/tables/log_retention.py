@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from thingstead.model.retention import LogKind, LogsDue
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.tables.alarm_pruning import count_alarms
 
@@ -36,7 +36,7 @@ _LOGS: dict[LogKind, _Log] = {
 class SqliteLogRetention:
     """See :class:`~thingstead.storage.base_history.LogRetentionStore`."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Queries) -> None:
         self._access = access
         self._unswept: dict[LogKind, str] = dict.fromkeys(_LOGS, "")  # the last device of the first look so far
 

@@ -19,7 +19,7 @@ from thingstead.model.mqtt_session import (
     SessionRecord,
 )
 from thingstead.storage.base import Commit
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.history.history import SqliteHistory
 
 # Rows below a session are inserted only where the session is there: it may have gone with its device.
@@ -58,7 +58,7 @@ _encode = msgspec.json.encode
 class SqliteMqttSessions:
     """See :class:`~thingstead.storage.base_sessions.MqttSessionStore`."""
 
-    def __init__(self, access: Access, history: SqliteHistory) -> None:
+    def __init__(self, access: Queries, history: SqliteHistory) -> None:
         self._access = access
         self._history = history
 

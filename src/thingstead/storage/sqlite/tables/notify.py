@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from thingstead.model.alarms.alarm import AlarmLog
-from thingstead.model.alarms.notification import Attempt, Notice, NotifyLog
+from thingstead.model.alarms.notification import AlarmNotice, Attempt, NotifyLog
 from thingstead.model.device import Page
 from thingstead.model.ids import new_id
 from thingstead.storage.base_alarms import Caps, Claim, Shares
@@ -20,7 +20,7 @@ DAY_MS = 24 * 3600 * 1000
 EXPIRED_AT_ONCE = 1_000  # notices whose time is over, in one transaction
 DIGEST_LINES = 20  # rules and devices named in a digest
 
-NOTICES = Layout("notices", Notice, json=("body",))
+NOTICES = Layout("notices", AlarmNotice, json=("body",))
 # ``waiting`` of a channel: notices may wait there. Looked for by the index of exactly these words.
 _PROJECTS = """
 WITH RECURSIVE found (id) AS (
@@ -76,7 +76,7 @@ FROM notify_logs l JOIN notices n ON n.seq = l.notice_seq"""
 class SqliteNotify(NotifyGroups):
     """See :class:`~thingstead.storage.base_alarms.NotifyStore`."""
 
-    async def add(self, notice: Notice) -> None:
+    async def add(self, notice: AlarmNotice) -> None:
         await self._access.write(lambda connection: NOTICES.add(connection, notice))
 
     async def clock_set_back(self, now: int, lease_until: int) -> None:
@@ -112,8 +112,8 @@ class SqliteNotify(NotifyGroups):
                 return None
             connection.execute("UPDATE notify_channels SET lease_until = ? WHERE id = ?", (lease_until, channel_id))
             width = NOTICES.width
-            notices: list[tuple[Notice, AlarmLog | None]] = []
-            held: list[Notice] = []
+            notices: list[tuple[AlarmNotice, AlarmLog | None]] = []
+            held: list[AlarmNotice] = []
             counts = _Counts(connection, now // DAY_MS, caps)
             for row in connection.execute(_NEXT, (channel_id, limit)).fetchall():
                 notice = NOTICES.load(row[:width])
@@ -173,7 +173,7 @@ class SqliteNotify(NotifyGroups):
                     "count": count,
                     "items": [dict(zip(names, line, strict=True)) for line in lines],
                 }
-                digest = Notice(
+                digest = AlarmNotice(
                     id=new_id() + new_id(), project_id=project_id, device_id=None, rule_id="", message_id="",
                     channel_id=channel_id, channel_kind=kind, kind="digest", body=body, create_time=now,
                     expire_time=now + lifetime_ms, update_time=now,
@@ -221,7 +221,7 @@ class _Counts:
         self._caps = caps
         self._sent: dict[tuple[str, str], int] = {}
 
-    def full(self, notice: Notice) -> bool:
+    def full(self, notice: AlarmNotice) -> bool:
         """Whether a notice must not go out by itself; counts it, if it may."""
         if notice.channel_kind == "webhook" or notice.device_id is None:
             return False

@@ -10,7 +10,7 @@ from thingstead.errors import Conflict, NotFound
 from thingstead.model.alarms.notification import Channel, KeptChannel, NotifyGroup
 from thingstead.model.device import Page
 from thingstead.storage.base_alarms import ListedChannel
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.paging import Order, read_page
 
@@ -88,7 +88,7 @@ def kept_channel(channel_id: str, kind: str, config: str) -> KeptChannel:
 class NotifyGroups:
     """The part of :class:`~thingstead.storage.base_alarms.NotifyStore` that keeps groups."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Queries) -> None:
         self._access = access
 
     async def create_group(self, group: NotifyGroup) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from thingstead.errors import NotFound
 from thingstead.model.device import DeviceSession
 from thingstead.storage.base import Commit
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.history.history import SqliteHistory
 
 _COLUMNS = "session_id, node, protocol, client_id, remote_address, connected_at"
@@ -20,7 +20,7 @@ SELECT number, project_id, ?, ?, ?, ?, ?, ? FROM devices WHERE number = ?
 class SqlitePresence:
     """See :class:`~thingstead.storage.base.PresenceStore`."""
 
-    def __init__(self, access: Access, history: SqliteHistory) -> None:
+    def __init__(self, access: Queries, history: SqliteHistory) -> None:
         self._access = access
         self._history = history
 

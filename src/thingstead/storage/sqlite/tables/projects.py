@@ -7,7 +7,7 @@ from typing import Any
 
 from thingstead.errors import NotFound
 from thingstead.model.project import Administrator, Application, Project
-from thingstead.storage.sqlite.engine.queries import Access
+from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 from thingstead.storage.sqlite.tables.accounts import ADMINISTRATORS, APPLICATIONS
 
@@ -19,7 +19,7 @@ PROJECTS = Layout("projects", Project, json=("tags",), scope="id")
 class SqliteProjects:
     """See :class:`~thingstead.storage.base.ProjectStore`."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Queries) -> None:
         self._access = access
         self._secrets: dict[str, bytes] = {}  # by name
 
