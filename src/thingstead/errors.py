@@ -64,7 +64,7 @@ class NotAuthenticated(ThingsteadError):
 
 
 class Forbidden(ThingsteadError):
-    """The caller is known and may not do this."""
+    """The caller is authenticated and not authorized."""
 
     errcode = 403
 

@@ -69,7 +69,7 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo(
             "thingstead_connections_turned_away_total",
             "counter",
-            "Connections that were not let in, or did not get as far as to log in.",
+            "Connections refused, or closed before authentication.",
             ("reason",),
         ),
         MetricInfo("thingstead_device_sessions", "gauge", "Durable MQTT sessions of devices."),
@@ -100,7 +100,9 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_open_wills_published_total", "counter", "Will messages published."),
         MetricInfo("thingstead_reports_accepted_total", "counter", "Attribute reports stored."),
         MetricInfo(
-            "thingstead_attributes_refused_total", "counter", "Attributes refused for breaking their definition."
+            "thingstead_attributes_refused_total",
+            "counter",
+            "Attributes refused because they do not match their definition.",
         ),
         MetricInfo(
             "thingstead_quota_refusals_total", "counter", "Messages refused by the daily quota of their project."
@@ -114,9 +116,11 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_history_dropped_points_total", "counter", "Points dropped by retention."),
         MetricInfo("thingstead_history_quarantined_rows", "gauge", "Damaged rows of the history in quarantine."),
         MetricInfo("thingstead_points_pending", "gauge", "Points in the log and in memory that are not packed yet."),
-        MetricInfo("thingstead_points_due", "gauge", "Packed points that are due to be made into blocks."),
+        MetricInfo("thingstead_points_due", "gauge", "Packed points that are due for compaction into blocks."),
         MetricInfo(
-            "thingstead_devices_held_back", "gauge", "Devices that are not read because too much of theirs waits."
+            "thingstead_devices_held_back",
+            "gauge",
+            "Devices under back-pressure: not read because too much of their data waits.",
         ),
         MetricInfo(
             "thingstead_packings_failed_total", "counter", "Failed attempts to pack reports; they are repeated."
@@ -148,10 +152,10 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo(
             "thingstead_previous_project_key_log_ins_total",
             "counter",
-            "Log-ins, and HTTP requests, of devices with the ProjectKey before its last rotation.",
+            "Log-ins and HTTP requests of devices with the previous ProjectKey.",
         ),
         MetricInfo(
-            "thingstead_log_ins_throttled_total", "counter", "Log-ins refused since too many had failed.", ("kind",)
+            "thingstead_log_ins_throttled_total", "counter", "Log-ins refused because too many had failed.", ("kind",)
         ),
     )
 }

@@ -164,7 +164,7 @@ async def test_messages_over_the_bound_of_the_queue_are_dropped(house: House, mo
     await peer.subscribe("#", qos=1)
     for number in range(5):
         await house.platform.control.push_attributes(house.project_id, device.id, {"n": number})
-    with pytest.raises(DeviceOffline, match="too much waits"):
+    with pytest.raises(DeviceOffline, match="too many bytes wait"):
         await command(house, device)
     assert house.counters.messages_dropped == 3
     for number in range(3):

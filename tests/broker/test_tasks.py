@@ -50,7 +50,7 @@ async def test_a_failing_task_is_logged(capsys: pytest.CaptureFixture[str]) -> N
 
     tasks.spawn(fail())
     await tasks.close(timeout_s=5)
-    assert "a task of the gateway failed" in capsys.readouterr().out
+    assert "a background task failed" in capsys.readouterr().out
 
 
 async def test_waiting_for_the_last_client_has_an_end() -> None:
@@ -100,4 +100,4 @@ async def test_one_that_fails_leaves_its_turn_to_the_next(capsys: pytest.Capture
     turns.take(work)
     await tasks.close(timeout_s=5)
     assert done == [True] * 3
-    assert capsys.readouterr().out.count("a task of the gateway failed") == 2
+    assert capsys.readouterr().out.count("a background task failed") == 2

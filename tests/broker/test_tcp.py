@@ -158,7 +158,7 @@ async def test_the_log_says_why_what_comes_first_lets_nobody_in(house: House, pe
         async with asyncio.timeout(TIMEOUT_S):
             await reader.read()
         writer.close()
-    told = [log for log in logs if log["event"] == "a connection was turned away"]
+    told = [log for log in logs if log["event"] == "a connection was refused"]
     assert [(log["reason"], log["remote_address"][:10]) for log in told] == [("protocol", "127.0.0.1:")] * 2
     assert told[0]["detail"] == "the first packet must be ProjectKey&AccessToken"
     assert told[1]["detail"]
@@ -224,7 +224,7 @@ async def test_data_goes_down_as_it_is(house: House, device: Device, peer: TcpPe
     with pytest.raises(InvalidInput):
         await house.platform.streams.send(house.project_id, device.id, "other", b"x")
     house.bus.publish(DataSent(device.id, "other", b"not for this stream"))
-    with pytest.raises(DeviceOffline, match="carries no commands"):
+    with pytest.raises(DeviceOffline, match="does not support commands"):
         await command(house, device)
     await house.platform.control.push_attributes(house.project_id, device.id, {"n": 1})
     peer.writer.write_eof()

@@ -84,7 +84,7 @@ def test_init_refuses_a_folder_that_holds_something_else(tmp_path: Path) -> None
 def test_commands_on_a_folder_that_is_not_initialized_are_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
     done = thingstead(*command, "--data-dir", tmp_path / "absent", stdin="a new password\n")
     assert done.returncode == 2
-    assert "is not a data folder yet; thingstead init makes one" in done.stderr
+    assert "is not a data folder yet; thingstead init creates one" in done.stderr
     assert not (tmp_path / "absent").exists()
 
 

@@ -211,7 +211,7 @@ async def test_a_silent_connection_is_given_up(pump: Registered, cable: Cable) -
 async def test_a_session_that_is_taken_over_does_not_fight(site: Site, pump: Registered) -> None:
     first, second = (MqttDevice(pump.certificate, site.broker) for _ in range(2))
     async with first, second:
-        with pytest.raises(Conflict, match="took the session over"):
+        with pytest.raises(Conflict, match="took over the session"):
             await first.ended()
         with pytest.raises(Conflict):
             await first.report({"n": 1})

@@ -219,6 +219,6 @@ async def test_a_backup_that_somebody_altered_is_refused_though_it_is_sound(
     with closing(sqlite3.connect(tmp_path / "backup" / DATABASE)) as connection:
         connection.execute("UPDATE devices SET name = 'another'")
         connection.commit()
-    with pytest.raises(ConfigError, match="not the one that was backed up"):
+    with pytest.raises(ConfigError, match="differs from the manifest"):
         await asyncio.to_thread(restore, tmp_path / "backup", tmp_path / "restored", silent)
     assert not (tmp_path / "restored" / DATABASE).exists()

@@ -125,7 +125,7 @@ async def test_a_client_that_is_refused_is_told_why(house: House, tmp_path: Path
             assert (
                 await refusal(house.guarded_port, client(stranger, maximum_version=version)) == "TLSV1_ALERT_UNKNOWN_CA"
             )
-    told = [log for log in logs if log["event"] == "a connection was turned away"]
+    told = [log for log in logs if log["event"] == "a connection was refused"]
     assert told
     assert all(log["remote_address"].startswith("127.0.0.1:") for log in told)
 

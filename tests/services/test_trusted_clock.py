@@ -28,7 +28,7 @@ async def test_history_outlives_a_start_with_a_clock_that_is_years_ahead(archive
         await service.run()
     assert len(await archive.ages("ours", "x")) == 5 * 24
     assert [line["event"] for line in lines if line["log_level"] == "warning"] == [
-        "the clock jumped ahead; nothing is dropped for its age"
+        "the clock jumped ahead; nothing is dropped by age"
     ]
     assert [warning.code for warning in service.trusted_clock.warnings()] == ["clock_jumped_ahead"]
 

@@ -61,18 +61,16 @@ class Errcode(NamedTuple):
 
 
 ERRCODES = (
-    Errcode(
-        400, "200", "A field is missing, malformed or impossible; errors names each. (A body that is no JSON: 404.)"
-    ),
+    Errcode(400, "200", "A field is missing, malformed or invalid; errors lists each. (A body that is not JSON: 404.)"),
     Errcode(401, "401", "The AccessToken is missing, wrong or expired. (A failed log-in: 200.)"),
-    Errcode(403, "200", "The caller is known and may not do this."),
-    Errcode(404, "200", "There is no such thing in the project, or the device is offline."),
-    Errcode(408, "200", "The device did not answer in time. (A body that does not arrive in time: 408.)"),
-    Errcode(409, "200", "A value that must be unique is taken, or the present state forbids the change."),
+    Errcode(403, "200", "The caller is authenticated and not authorized."),
+    Errcode(404, "200", "The object does not exist in the project, or the device is offline."),
+    Errcode(408, "200", "The device did not reply in time. (A body that does not arrive in time: 408.)"),
+    Errcode(409, "200", "A value that must be unique is taken, or the current state does not allow the change."),
     Errcode(413, "413", "The body is larger than the limit."),
     Errcode(429, "429", "Throttled; the header Retry-After says for how many seconds."),
-    Errcode(500, "500", "A fault of the server; its log has the details."),
-    Errcode(503, "503", "The server cannot keep data now. Nothing was changed; try again."),
+    Errcode(500, "500", "An error of the server; its log has the details."),
+    Errcode(503, "503", "The server cannot store data now. Nothing was changed; try again later."),
 )
 
 NO_STORE = (b"cache-control", b"no-store")
@@ -83,7 +81,7 @@ def unknown_resource(hint: str) -> Answer:
     return Answer(404, encode({"message": "Request invalid", "hint": hint}))
 
 
-UNKNOWN_RESOURCE = unknown_resource("there is no such path; /docs lists all")
+UNKNOWN_RESOURCE = unknown_resource("unknown path; /docs lists all paths")
 
 
 def success(info: Any, warnings: Sequence[FieldError] = ()) -> Answer:

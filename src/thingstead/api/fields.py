@@ -27,7 +27,7 @@ Email = Annotated[str, Meta(max_length=limits.EMAIL_LENGTH, description="An e-ma
 Mobile = Annotated[str, Meta(max_length=limits.MOBILE_LENGTH, description="A phone number; empty: none.")]
 Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=limits.ID_PATTERN)]
 PageNumber = Annotated[int, Meta(ge=1, le=limits.PAGE_NUMBER, description="Which page, from 1.")]
-PageRecords = Annotated[int, Meta(ge=1, le=limits.PAGE_RECORDS, description="How many items a page has.")]
+PageRecords = Annotated[int, Meta(ge=1, le=limits.PAGE_RECORDS, description="Items per page.")]
 
 FIRST = "start"  # the cursor of the first page
 
@@ -42,8 +42,8 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
             str,
             Meta(
                 max_length=limits.CURSOR_LENGTH,
-                description="Extension, in place of `page`: `start` for the first page, then the `next_cursor` of the"
-                " page before. Whatever is added or removed meanwhile, no other item appears twice or not at all.",
+                description="Extension, in place of `page`: `start` for the first page, then the `next_cursor` "
+                "of the previous page. Items that are added or removed meanwhile do not shift the others.",
             ),
         ]
         | None
@@ -60,7 +60,7 @@ class SortedPageQuery(PageQuery, frozen=True, kw_only=True):
     """The same of a list that knows more than one order."""
 
     sort: Annotated[
-        Sort, Meta(description="Extension: by `create_time` or `name`, ties by id; with `-` in front the other way.")
+        Sort, Meta(description="Extension: `create_time` or `name`, ties by id; a leading `-` reverses the order.")
     ] = "create_time"
 
     def to_page(self) -> Page:

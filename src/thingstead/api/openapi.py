@@ -39,7 +39,7 @@ body that is too large 413, throttling 429, and 503 means that nothing was kept.
 """
 
 PATH_PARAMETERS = {
-    "id": "The id of the command, as the answer to it names it.",
+    "id": "The platform's id of a command, from the answer to its sender.",
     "device_id": "A device's id.",
     "identifier": "The identifier of an attribute, or of a stream.",
     "customer_id": "A customer's id.",
@@ -134,7 +134,7 @@ WARNINGS: Schema = {
             "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
             "required": ["field", "message"],
         },
-        "description": "Names in the request that are not known here, and were passed over.",
+        "description": "Unknown names in the request, which were ignored.",
     }
 }
 
@@ -277,17 +277,17 @@ def _shared_responses() -> Schema:
     message = {"type": "object", "properties": {"message": {"type": "string"}}, "required": ["message"]}
     return {
         "NotFound": _response("The resource does not exist, or (by default) the body is not JSON.", message),
-        "InvalidJson": _response("The body is not JSON, where the server is set to say so with 400.", message),
+        "InvalidJson": _response("The body is not JSON, if `http.malformed_json_status` is 400.", message),
         "NotAuthenticated": _response("The AccessToken is missing, wrong or expired.", failure),
         "BodyTooSlow": _response("The body did not arrive in time.", failure),
         "TooLarge": _response("The body is too large.", failure),
         "TooManyRequests": _response("Throttled; Retry-After says for how many seconds.", failure),
-        "Unavailable": _response("The server cannot keep data now. Nothing was changed.", failure),
+        "Unavailable": _response("The server cannot store data now. Nothing was changed.", failure),
         "DeviceNotAuthenticated": _response("The certificate is missing or wrong.", refusal),
         "DeviceBodyTooSlow": _response("The body did not arrive in time.", refusal),
         "DeviceTooLarge": _response("The body is too large.", refusal),
         "DeviceTooManyRequests": _response("Throttled; Retry-After says for how many seconds.", refusal),
-        "DeviceUnavailable": _response("The server cannot keep data now. Nothing was kept.", refusal),
+        "DeviceUnavailable": _response("The server cannot store data now. Nothing was stored.", refusal),
     }
 
 
@@ -299,8 +299,11 @@ def _server_paths() -> Schema:
     return {
         "/healthz": {
             "get": _page(
-                "Whether the server works",
-                {"200": _response("It does.", status), "503": _response("What is wrong.", status)},
+                "Whether the server is healthy",
+                {
+                    "200": _response("It does.", status),
+                    "503": _response("What prevents the server from storing data.", status),
+                },
             )
         },
         "/metrics": {

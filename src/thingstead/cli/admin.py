@@ -26,7 +26,7 @@ def command() -> None:
 
 @command.command("set-password")
 @click.option("--account", default="admin", show_default=True, help="The administrator's account.")
-@click.option("--project", "project_id", metavar="ID", help="The project's id; needed where there are several.")
+@click.option("--project", "project_id", metavar="ID", help="The project's id; required if there are several.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
 @data_dir_option
 @config_option

@@ -12,7 +12,7 @@ from thingstead.server.archives import check_folder
 
 
 @click.command("check")
-@click.option("--quick", is_flag=True, help="Leave out what reads everything: indexes, and the content of blocks.")
+@click.option("--quick", is_flag=True, help="Skip the checks that read everything: indexes, and the content of blocks.")
 @data_dir_option
 @config_option
 def command(quick: bool, file: Path | None, **flags: Any) -> None:
@@ -29,4 +29,4 @@ def command(quick: bool, file: Path | None, **flags: Any) -> None:
             click.echo(f"  {shown(problem)}")
         wrong += len(finding.problems)
     if wrong:
-        raise Conflict(f"{config.data_path} is damaged; what can be read is served all the same")
+        raise Conflict(f"{config.data_path} is damaged; the server still serves what can be read")

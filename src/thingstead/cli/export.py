@@ -58,7 +58,7 @@ def command(file: Path | None, output: str, form: str | None, start: int, end: i
         damaged = archive.damaged_rows
     click.echo(f"{done.points:,} points of {done.devices:,} devices", err=True)
     if damaged:
-        click.echo(f"{damaged:,} damaged rows were passed over; thingstead check names them", err=True)
+        click.echo(f"{damaged:,} damaged rows were skipped; thingstead check lists them", err=True)
 
 
 @contextmanager

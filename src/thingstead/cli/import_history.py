@@ -26,7 +26,9 @@ ROWS_PER_TICK = 10_000  # of the progress bar
 @click.option(
     "--format", "form", type=click.Choice(["csv", "parquet"]), help="File format; default: by file extension."
 )
-@click.option("--project", "project_id", metavar="ID", help="The project of the devices, where there are several.")
+@click.option(
+    "--project", "project_id", metavar="ID", help="The project of the devices; required if there are several."
+)
 @data_dir_option
 @config_option
 def command(table: Path, form: str | None, project_id: str | None, file: Path | None, **flags: Any) -> None:

@@ -26,5 +26,5 @@ def command(file: Path | None, as_json: bool, **flags: Any) -> None:
     if as_json:
         click.echo(credentials_json(credentials))
     else:
-        click.echo(f"{config.data_path} is initialized. Keep these credentials, they are shown this once:\n")
+        click.echo(f"{config.data_path} is initialized. Store these credentials; they are shown only once:\n")
         click.echo(credentials_table(credentials))

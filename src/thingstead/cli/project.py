@@ -52,7 +52,7 @@ def list_projects(file: Path | None, as_json: bool, **flags: Any) -> None:
 
 
 @command.command("rotate-key")
-@click.option("--project", "project_id", metavar="ID", help="The project's id; needed where there are several.")
+@click.option("--project", "project_id", metavar="ID", help="The project's id; required if there are several.")
 @click.option("--grace-days", type=float, default=30, show_default=True, help="How long the old key stays valid.")
 @data_dir_option
 @config_option

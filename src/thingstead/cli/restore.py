@@ -12,7 +12,7 @@ from thingstead.server.backups import restore
 
 @click.command("restore")
 @click.argument("backup", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--keep-tokens", is_flag=True, help="Let AccessTokens that were given out before stay valid.")
+@click.option("--keep-tokens", is_flag=True, help="Keep the AccessTokens of the backup valid.")
 @data_dir_option
 @config_option
 def command(backup: Path, keep_tokens: bool, file: Path | None, **flags: Any) -> None:

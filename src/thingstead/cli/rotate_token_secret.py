@@ -21,7 +21,7 @@ def command(file: Path | None, **flags: Any) -> None:
     Devices are not concerned.
     """
     asyncio.run(_rotate(command_config(file, **flags)))
-    click.echo("Every AccessToken that was given out before has ended.")
+    click.echo("All AccessTokens issued before are invalid.")
 
 
 async def _rotate(config: Config) -> None:

@@ -44,7 +44,7 @@ STDIN = 0
 @click.option(
     "--print-credentials",
     is_flag=True,
-    help="Print the credentials of a first start wherever standard output leads, and not to a terminal alone.",
+    help="Print the credentials of a first start even if standard output is not a terminal.",
 )
 @config_option
 def command(file: Path | None, print_credentials: bool, **flags: Any) -> None:
@@ -110,4 +110,4 @@ def _raise_file_limit() -> None:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError) as exc:
-            logger.warning("the limit of open files stays as it is", soft=soft, reason=str(exc))
+            logger.warning("the limit of open files cannot be raised", soft=soft, reason=str(exc))

@@ -63,8 +63,8 @@ def _member(name: str) -> str:
 def kept_in(path: Path) -> str:
     """What ``serve`` prints instead, where standard output is no terminal: it may be a log that others read."""
     return (
-        f"A new data folder was initialized. Its credentials are in {path.absolute()}, which only its owner may read.\n"
-        "Keep them elsewhere, and remove the file."
+        f"A new data folder was initialized. Its credentials are in {path.absolute()}, readable by its owner only.\n"
+        "Store them elsewhere, then remove the file."
     )
 
 
@@ -72,9 +72,9 @@ def welcome(credentials: Credentials, host: str, http_port: int) -> str:
     """What ``serve`` prints once, after it initialized a folder."""
     lines = quick_start(credentials, host, http_port)
     return (
-        "\nA new data folder was initialized. Keep these credentials, they are shown this once:\n\n"
+        "\nA new data folder was initialized. Store these credentials; they are shown only once:\n\n"
         f"{credentials_table(credentials)}\n\n"
-        "To see it work, paste these lines into another shell. They log in, make a device, report a temperature as\n"
+        "To try it, paste these lines into another shell. They log in, create a device, report a temperature as\n"
         "that device, and read it back:\n\n"
         f"{lines}\n"
     )

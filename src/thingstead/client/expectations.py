@@ -57,7 +57,7 @@ class Expected:
             return
         answer, acknowledged = self._answer, self.acknowledged
         if answer is None and self._needed:
-            self.outcome.set_exception(Unavailable("the connection ended before the answer came"))
+            self.outcome.set_exception(Unavailable("the connection was closed before the answer arrived"))
         elif answer is not None and not answer.result:
             self.outcome.set_exception(error(answer.errcode, answer.message))
         elif acknowledged is not None and acknowledged >= ReasonCode.UNSPECIFIED_ERROR:
@@ -126,4 +126,4 @@ def _refusal(reason_code: ReasonCode, reason: str) -> ThingsteadError:
         return InvalidInput(reason or "the server refused the message")
     if reason_code is ReasonCode.NOT_AUTHORIZED:
         return Forbidden(reason or "the server does not allow the message")
-    return Unavailable(f"the message was not kept: {reason or reason_code.name}")
+    return Unavailable(f"the message was not stored: {reason or reason_code.name}")

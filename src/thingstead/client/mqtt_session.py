@@ -169,7 +169,7 @@ class MqttSession:
 
         Raises:
             NotAuthenticated: the certificate is valid no more.
-            Conflict: another client took the session over, with the same certificate.
+            Conflict: another client with the same certificate took over the session.
         """
         assert self._running is not None, "start() comes first"
         await asyncio.wait([self._running])
@@ -252,7 +252,7 @@ class MqttSession:
             if self._answer is not None and not self._answer.done():
                 self._answer.set_result(packet)
         elif isinstance(packet, Disconnect) and packet.reason_code is ReasonCode.SESSION_TAKEN_OVER:
-            self._error = Conflict("another client took the session over, with the same certificate")
+            self._error = Conflict("another client with the same certificate took over the session")
 
     def _flush(self) -> None:
         if self._link is not None:

@@ -37,16 +37,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     data_dir: Annotated[str, about("The data folder.", min_length=1)] = "./thingstead-data"
     host: Annotated[
-        str, about("Address on which to listen; `0.0.0.0` is every IPv4 one, `::` every one.", min_length=1)
+        str, about("Address to listen on; `0.0.0.0` is every IPv4 address, `::` every address.", min_length=1)
     ] = "0.0.0.0"  # noqa: S104 - a server is there to be reached
     http_port: Annotated[int, about("TCP port of HTTP; 0 picks a free port.", ge=0, le=65_535)] = 8080
     mqtt_port: Annotated[int, about("TCP port of MQTT; 0 picks a free port.", ge=0, le=65_535)] = 1883
     tcp_port: Annotated[
         Port | Literal["auto", "off"],
-        about(
-            "TCP port of devices that send raw bytes: `off`, a number (0 picks a free port), or `auto`, which is 28801"
-            " where that is free."
-        ),
+        about("TCP port of raw TCP: `off`, a number (0 picks a free port), or `auto`, which is 28801 if that is free."),
     ] = "auto"
     mqtts_port: Annotated[
         Port | Literal["off"], about("TCP port of MQTT over TLS, usually 8883; 0 picks a free port.")
@@ -56,19 +53,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = "off"
     open_mqtt_port: Annotated[
         Port | Literal["off"],
-        about(
-            "TCP port of MQTT that admits everyone on this machine to a topic space apart from devices; 0 picks a free"
-            " port."
-        ),
+        about("TCP port of the open port: MQTT for everyone on this machine, apart from devices; 0 picks a free port."),
     ] = "off"
-    tls_certificate: Annotated[
-        str, about("File with the server's certificate and those between it and its authority (PEM).")
-    ] = ""
+    tls_certificate: Annotated[str, about("File with the server's certificate chain (PEM).")] = ""
     tls_key: Annotated[str, about("File with the certificate's private key (PEM, without a passphrase).")] = ""
     tls_handshake_timeout_s: Annotated[
         int,
         about(
-            "How long a TLS handshake may take; over a slow radio link it takes some ten seconds.",
+            "Time-out for a TLS handshake; over a slow radio link one takes some ten seconds.",
             "seconds",
             ge=1,
             le=600,
@@ -77,8 +69,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tls_client_ca: Annotated[
         str,
         about(
-            "File with authorities (PEM); clients of MQTT over TLS must then show a certificate from one of them, and"
-            " log in all the same."
+            "File with certificate authorities (PEM); clients of MQTT over TLS must then present a certificate "
+            "of one of them, and still log in."
         ),
     ] = ""
     listeners: Annotated[
@@ -86,14 +78,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         about("More ports: tables `[[listeners]]` of the file, or a JSON array of such objects in the variable."),
     ] = ()
     log_level: Annotated[LogLevel, about("Lowest level that is logged.")] = "info"
-    log_format: Annotated[LogFormat, about("Log lines for people (`console`) or for programs (`json`).")] = "console"
+    log_format: Annotated[LogFormat, about("Format of log lines: `console` (text) or `json`.")] = "console"
     active_window_s: Annotated[
         int, about("A device with an uplink no older than this counts as active.", "seconds", ge=1, le=31_536_000)
     ] = 86_400
     sub_device_timeout_s: Annotated[
         int,
         about(
-            "A sub-device that was silent for this time is offline; 0 leaves it online.",
+            "Time without a message after which a sub-device is offline; 0: never.",
             "seconds",
             ge=0,
             le=31_536_000,

@@ -169,10 +169,10 @@ def parse_properties(reader: wire.Reader, place: Place) -> Properties:
         rule, prop = _rule_of(inner.variable_byte_integer(), place)
         value = rule.kind.read(inner)
         if rule.check is not None and not rule.check(value):
-            raise MqttError(rule.refusal, f"{prop.name} has an impossible value")
+            raise MqttError(rule.refusal, f"{prop.name} has an invalid value")
         if prop in found and not _repeats(prop, place):
             # 2.2.2.2: "It is a Protocol Error to include" a property more than once.
-            raise protocol_error(f"{prop.name} stands twice")
+            raise protocol_error(f"{prop.name} occurs twice")
         if prop is Property.USER_PROPERTY or prop is Property.SUBSCRIPTION_IDENTIFIER:
             if reader.from_client:
                 _check_repeated(prop, place, len(lists.get(prop, ())))

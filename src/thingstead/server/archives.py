@@ -30,5 +30,5 @@ def check_folder(data_dir: Path, *, quick: bool = False) -> Iterator[Finding]:
 def _database(data_dir: Path) -> Path:
     folder = DataFolder(data_dir)
     if not folder.initialized:
-        raise ConfigError(f"{data_dir} is not a data folder yet; thingstead init makes one")
+        raise ConfigError(f"{data_dir} is not a data folder yet; thingstead init creates one")
     return folder.database

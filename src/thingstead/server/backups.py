@@ -97,7 +97,7 @@ def read_manifest(backup: Path) -> Manifest:
     except OSError as exc:
         raise ConfigError(f"{backup} is not a complete backup: {MANIFEST}: {exc.strerror}") from exc
     except msgspec.MsgspecError as exc:
-        raise ConfigError(f"{backup} is no backup that can be read: {MANIFEST}: {exc}") from exc
+        raise ConfigError(f"{backup} is not a readable backup: {MANIFEST}: {exc}") from exc
     if manifest.format != FORMAT:
         raise ConfigError(f"{backup}: backups of format {manifest.format} are unknown to this release")
     return manifest
@@ -123,14 +123,14 @@ def restore(backup: Path, data_dir: Path, progress: Progress, *, keep_tokens: bo
     folder.create()
     with folder.lock():
         if shutil.disk_usage(data_dir).free < manifest.size_bytes:
-            raise Unavailable(f"{data_dir}: the disk has no room for {manifest.size_bytes:,} bytes")
+            raise Unavailable(f"{data_dir}: the disk has no space for {manifest.size_bytes:,} bytes")
         copied = folder.begin_database()
         try:
             digest = copy_file(backup / DATABASE, copied, progress)
             if digest != manifest.sha256:
-                raise ConfigError(f"{backup} is damaged: its database is not the one that was backed up")
+                raise ConfigError(f"{backup} is damaged: its database differs from the manifest")
             if describe(copied) != (manifest.schema_version, manifest.rows):
-                raise ConfigError(f"{backup} is damaged: its manifest is of another database")
+                raise ConfigError(f"{backup} is damaged: its manifest belongs to another database")
             if not keep_tokens:
                 forget_token_secret(copied)
         except BaseException:

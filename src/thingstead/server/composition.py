@@ -180,7 +180,7 @@ async def open_platform(config: Config, clock: Clock | None = None) -> AsyncIter
     """
     folder = DataFolder(config.data_path)
     if not folder.initialized:
-        raise ConfigError(f"{folder.path} is not a data folder yet; thingstead init makes one")
+        raise ConfigError(f"{folder.path} is not a data folder yet; thingstead init creates one")
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.lock())
         clock = clock or SystemClock()
@@ -337,6 +337,6 @@ async def _within(part: str, stop: Callable[[], Awaitable[None]]) -> None:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             await stop()
     except TimeoutError:
-        log.error("a part did not stop in time", part=part, timeout_s=STOP_TIMEOUT_S)
+        log.error("a component did not stop in time", part=part, timeout_s=STOP_TIMEOUT_S)
     except Exception:
-        log.exception("a part failed while stopping", part=part)
+        log.exception("a component failed while stopping", part=part)

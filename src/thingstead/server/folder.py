@@ -151,7 +151,7 @@ class DataFolder:
 
 
 def open_private(path: Path) -> TextIO:
-    """A new file to write text into, which only its owner may read. Raises FileExistsError where there is one."""
+    """A new file to write text into, readable by its owner only. Raises FileExistsError where there is one."""
     return os.fdopen(
         os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w", encoding="utf-8", newline=""
     )

@@ -11,6 +11,6 @@ from thingstead.model.command import CommandState
 class Sent(Done, frozen=True, kw_only=True):
     """It worked: which command it is, and how far it came."""
 
-    id: Annotated[str, Meta(description="Of the command, on the platform.")]
-    command_id: Annotated[int, Meta(description="The number that the device sees.")]
+    id: Annotated[str, Meta(description="The platform's id of the command.")]
+    command_id: Annotated[int, Meta(description="The number that the device receives.")]
     state: CommandState

@@ -18,11 +18,12 @@ class CertificateBody(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks."""
 
     device_key: Annotated[
-        str, Meta(max_length=limits.DEVICE_KEY_LENGTH, description="The owner's own name of the hardware.")
+        str, Meta(max_length=limits.DEVICE_KEY_LENGTH, description="The owner's identifier of the hardware.")
     ]
-    type_key: Annotated[str, Meta(description="Of the type under which to create the device; empty: none.")] | None = (
-        None
-    )
+    type_key: (
+        Annotated[str, Meta(description="TypeKey of the device type with which to create the device; empty: none.")]
+        | None
+    ) = None
     customer_id: Annotated[str, Meta(description="The customer who claims the device; empty: none.")] | None = None
 
 
@@ -65,7 +66,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST",
         path="/device/v1/certificate",
-        summary="Get a device's certificate by its DeviceKey",
+        summary="Request a device's certificate by its DeviceKey",
         handler=certificate,
         tag="Device plane",
         access=Access.PROJECT_KEY,

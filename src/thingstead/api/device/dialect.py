@@ -39,9 +39,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 class Kept(Done, frozen=True, kw_only=True):
     """What was reported is on disk, but for what is named as refused."""
 
-    refused: Annotated[
-        list[str] | UnsetType, Meta(description="The first three attributes that were not kept, and why.")
-    ] = UNSET
+    refused: Annotated[list[str] | UnsetType, Meta(description="The first three refused values, and why.")] = UNSET
 
 
 class Values(Done, frozen=True, kw_only=True):

@@ -111,7 +111,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/device/v1/{access_token}/attributes",
-        summary="Read the cloud's attribute values",
+        summary="Read the current values of attributes",
         handler=read_attributes,
         query=KeysQuery,
         info=Values,
@@ -120,7 +120,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST",
         path="/device/v1/{access_token}/attributes/series",
-        summary="Report attributes of the past",
+        summary="Report past values of attributes",
         handler=report_series,
         body=list[SeriesReport] | SeriesReport,
         raw=True,

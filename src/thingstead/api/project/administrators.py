@@ -121,7 +121,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="GET",
         path="/api/v1/admin",
-        summary="Read the administrator who is logged in",
+        summary="Read the current administrator",
         handler=read_myself,
         tag=TAG,
         info=AdministratorInfo,

@@ -21,21 +21,21 @@ Instant = Annotated[int, Meta(ge=0, le=limits.INSTANT_MS)]
 class TraceQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Of which device."""
 
-    device: Annotated[str, Meta(description="Only looks at this device (id).")] | None = None
+    device: Annotated[str, Meta(description="Only evaluations of this device (id).")] | None = None
 
 
 class DryRunBody(msgspec.Struct, frozen=True, kw_only=True):
     """What to try: a rule that need not exist, or one that does; on which devices; over which time."""
 
     rule: RuleForm | None = None
-    rule_id: Annotated[str, Meta(description="In place of `rule`: the id of one that exists.")] | None = None
+    rule_id: Annotated[str, Meta(description="In place of `rule`: the id of an existing rule.")] | None = None
     device: Annotated[str, Meta(description="Only this device (id).")] | None = None
     devices: Annotated[
         list[str],
         Meta(max_length=DRY_RUN_DEVICES, description="Only these devices (ids); else the first 100 of the source."),
     ] = []
-    start_time: Annotated[Instant, Meta(description="ms; a day before the end where left out.")] | None = None
-    end_time: Annotated[Instant, Meta(description="ms; now where left out.")] | None = None
+    start_time: Annotated[Instant, Meta(description="ms; default: a day before the end.")] | None = None
+    end_time: Annotated[Instant, Meta(description="ms; default: now.")] | None = None
 
 
 async def statistics(call: Call) -> RuleStatistics:
@@ -69,7 +69,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/alarm_rule/{rule_id}/statistics",
-        summary="Read what the alarms of a rule add up to",
+        summary="Read the statistics of a rule's alarms",
         handler=statistics,
         info=RuleStatistics,
         refusals=(NotFound,),
@@ -78,7 +78,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/alarm_rule/{rule_id}/trace",
-        summary="Read why a rule did, or did not, raise",
+        summary="Read why a rule raised an alarm on a device, or did not",
         handler=trace,
         query=TraceQuery,
         info=RuleTrace,
@@ -88,7 +88,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/alarm_rule_test",
-        summary="Try an alarm rule on stored history",
+        summary="Test an alarm rule on stored history",
         handler=dry_run,
         body=DryRunBody,
         info=DryRun,

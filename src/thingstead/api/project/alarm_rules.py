@@ -233,7 +233,7 @@ ENDPOINTS = (
     Endpoint(
         method="PUT",
         path="/api/v1/alarm_rule/{rule_id}/device/{device_id}",
-        summary="Switch an alarm rule on or off for one device",
+        summary="Enable or disable an alarm rule for one device",
         handler=enable_for_device,
         body=EnabledBody,
         refusals=(NotFound,),

@@ -17,7 +17,7 @@ COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}
 COMMENT_LENGTH = 1_000
 Instant = Annotated[int, Meta(ge=0, le=limits.INSTANT_MS)]
 Comment = Annotated[str, Meta(max_length=COMMENT_LENGTH, description="Kept with the alarm.")]
-By = Annotated[str, Meta(max_length=limits.NAME_LENGTH, description="Who says so; the caller where left out.")]
+By = Annotated[str, Meta(max_length=limits.NAME_LENGTH, description="Name of the person; default: the caller.")]
 
 
 class AlarmDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +77,8 @@ class AlarmCommentBody(msgspec.Struct, frozen=True, kw_only=True):
 class AlarmShelveBody(AlarmActionBody, frozen=True, kw_only=True):
     """Until when. One of `until` and `for_ms`."""
 
-    until: Annotated[Instant, Meta(description="The end of the silence, in ms; at most a year ahead.")] | None = None
-    for_ms: Annotated[int, Meta(ge=1, description="How long the silence lasts, from now on.")] | None = None
+    until: Annotated[Instant, Meta(description="The end of the shelving, in ms; at most a year ahead.")] | None = None
+    for_ms: Annotated[int, Meta(ge=1, description="How long to shelve, from now on.")] | None = None
 
 
 def _shown(alarm: Alarm) -> AlarmInfo:
@@ -204,7 +204,7 @@ ENDPOINTS = (
     ),
     _action("acknowledge", "Acknowledge an alarm", acknowledge),
     _action("shelve", "Shelve an alarm", shelve, AlarmShelveBody),
-    _action("unshelve", "Take an alarm off the shelf", unshelve),
+    _action("unshelve", "Unshelve an alarm", unshelve),
     _action("clear", "Clear an alarm by hand", clear),
     _action("comment", "Comment on an alarm", comment, AlarmCommentBody),
 )

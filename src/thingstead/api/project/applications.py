@@ -25,7 +25,7 @@ class ApplicationInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApplicationKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys of an application. The SecretKey is shown this once and never again."""
+    """The keys of an application. The SecretKey is shown only once."""
 
     id: str  # the AppID
     name: str

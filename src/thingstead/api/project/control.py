@@ -21,9 +21,11 @@ AttributesBody = Annotated[
 
 
 Method = Annotated[Identifier, Meta(description="The identifier of the command.")]
-CommandId = Annotated[int, Meta(ge=0, le=limits.COMMAND_ID, description="In the topic and the body; 1000 if absent.")]
+CommandId = Annotated[
+    int, Meta(ge=0, le=limits.COMMAND_ID, description="The `id` in the topic and the body; default: 1000.")
+]
 Timeout = Annotated[
-    float, Meta(gt=0, le=TIMEOUT_MAX_S, description="How long to wait for the reply, in s; 10 if absent.")
+    float, Meta(gt=0, le=TIMEOUT_MAX_S, description="How long to wait for the reply, in s; default: 10.")
 ]
 
 
@@ -38,7 +40,7 @@ class SetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Empty where every value was kept."""
 
     refused: Annotated[
-        list[RefusedAttribute] | UnsetType, Meta(description="Extension: the values that were left out, and why.")
+        list[RefusedAttribute] | UnsetType, Meta(description="Extension: the refused values, and why.")
     ] = UNSET
 
 
@@ -53,7 +55,7 @@ class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=WAIT_MS_MAX,
-            description="Extension: how long the command may wait for an offline device; 0 refuses instead.",
+            description="Extension: how long the command may wait for an offline device; 0: it is refused.",
         ),
     ] = 0
 
@@ -70,8 +72,8 @@ class CallBody(msgspec.Struct, frozen=True, kw_only=True):
 class CommandInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Which command it is, and how far it came."""
 
-    id: Annotated[str, Meta(description="Of the command, on the platform.")]
-    command_id: Annotated[int, Meta(description="The number that the device sees.")]
+    id: Annotated[str, Meta(description="The platform's id of the command.")]
+    command_id: Annotated[int, Meta(description="The number that the device receives.")]
     state: CommandState
     command: Annotated[str, Meta(description="The same as `id`, for callers of earlier releases.")]
 

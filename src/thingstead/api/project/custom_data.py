@@ -15,7 +15,7 @@ class DataBody(msgspec.Struct, frozen=True, kw_only=True):
 
     type: Annotated[
         Literal["json", "hex", "text", "plaintext"],
-        Meta(description="What `msg` is: any JSON value, a text of hexadecimal digits, or a text."),
+        Meta(description="Type of `msg`: any JSON value, hexadecimal digits, or a text."),
     ]
     msg: Any
 
@@ -28,8 +28,7 @@ class DataQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which way the message goes."""
 
     push_mode: (
-        Annotated[Literal["mqtt", "tcp"], Meta(description="Only over a connection of this kind; absent: over any.")]
-        | None
+        Annotated[Literal["mqtt", "tcp"], Meta(description="Only over a connection of this kind; default: any.")] | None
     ) = None
 
 

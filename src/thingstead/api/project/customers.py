@@ -240,7 +240,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="PUT",
         path="/api/v1/customer/{customer_id}/tags",
-        summary="Put tags on a customer",
+        summary="Add or change tags of a customer",
         handler=put_tags,
         tag=TAG,
         body=TagsBody,
@@ -249,7 +249,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         method="POST",
         path="/api/v1/customer/{customer_id}/tags_remove",
-        summary="Take tags off a customer",
+        summary="Remove tags from a customer",
         handler=remove_tags,
         tag=TAG,
         body=KeysBody,

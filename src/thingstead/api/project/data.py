@@ -24,8 +24,8 @@ class AttributesQuery(msgspec.Struct, frozen=True, kw_only=True):
             Meta(
                 ge=0,
                 le=limits.INSTANT_MS,
-                description="An instant in ms: the values as they were then, of each attribute the newest point at or "
-                "before it. Without it the current values. An extension.",
+                description="Extension: an instant in ms; the answer has the newest point of each attribute at "
+                "or before it. Default: the current values.",
             ),
         ]
         | None
@@ -36,9 +36,9 @@ class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of the history is wanted. `start_time` and `end_time` count together; one alone does not."""
 
     page: PageNumber = 1
-    page_records: Annotated[
-        int, Meta(ge=1, le=limits.SERIES_PAGE_RECORDS, description="How many points a page has.")
-    ] = limits.PAGE_RECORDS_DEFAULT
+    page_records: Annotated[int, Meta(ge=1, le=limits.SERIES_PAGE_RECORDS, description="Points per page.")] = (
+        limits.PAGE_RECORDS_DEFAULT
+    )
     start_time: Annotated[float, Meta(description="The earliest instant, in ms.")] | None = None
     end_time: Annotated[float, Meta(description="The latest instant, in ms; at most 30 days later.")] | None = None
 

@@ -13,7 +13,7 @@ from thingstead.model.device import DeviceGroup
 from thingstead.services.registry.device_groups import GroupNode, NewDeviceGroup
 
 TAG = "Device groups"
-ParentMember = Annotated[str, Meta(description="The id of the group above; empty or null: the root.")]
+ParentMember = Annotated[str, Meta(description="The id of the parent group; empty or null: the root.")]
 
 
 class GroupTreeItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,7 +195,7 @@ ENDPOINTS = (
     Endpoint(
         method="PUT",
         path="/api/v1/device_group/{group_id}/tags",
-        summary="Put tags on a device group",
+        summary="Add or change tags of a device group",
         handler=put_tags,
         tag=TAG,
         body=TagsBody,
@@ -205,7 +205,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/device_group/{group_id}/tags_remove",
-        summary="Take tags off a device group",
+        summary="Remove tags from a device group",
         handler=remove_tags,
         tag=TAG,
         body=KeysBody,
@@ -215,7 +215,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/device_group/{group_id}/devices",
-        summary="Put devices into a group",
+        summary="Add devices to a group",
         handler=add_devices,
         tag=TAG,
         body=DevicesBody,
@@ -225,7 +225,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/device_group/{group_id}/devices_remove",
-        summary="Take devices out of a group",
+        summary="Remove devices from a group",
         handler=remove_devices,
         tag=TAG,
         body=DevicesBody,

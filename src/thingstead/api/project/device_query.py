@@ -35,7 +35,7 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
         Annotated[str, Meta(description="Only devices in any of these groups (ids, comma-separated), or in `group`.")]
         | None
     ) = None
-    include_sub_groups: Annotated[bool, Meta(description="1: also devices in groups below those.")] = False
+    include_sub_groups: Annotated[bool, Meta(description="1: including devices in their subgroups.")] = False
     keyword: (
         Annotated[
             str,
@@ -61,7 +61,7 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
     tag: (
         Annotated[
             list[str],
-            Meta(description="Extension: `key`, or `key:value`; both may hold colons. Several must all match."),
+            Meta(description="Extension: `key`, or `key:value`; both may contain colons. Several must all match."),
         ]
         | None
     ) = None

@@ -14,7 +14,7 @@ from thingstead.services.registry.device_types import NewDeviceType
 TAG = "Device types"
 ConnTypeMember = Annotated[ConnType, Meta(description="1 direct device, 2 sub-device, 3 gateway.")]
 ConnProtocolMember = Annotated[ConnProtocol, Meta(description="1 standard, 2 Modbus RTU, 9 other.")]
-AutoCreate = Annotated[bool, Meta(description="Whether a device that names the type_key may create itself.")]
+AutoCreate = Annotated[bool, Meta(description="Auto-create: whether a device is created on request with the type_key.")]
 
 
 class DeviceTypeItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,7 +206,7 @@ ENDPOINTS = (
     Endpoint(
         method="PUT",
         path="/api/v1/device_type/{type_id}/tags",
-        summary="Put tags on a device type",
+        summary="Add or change tags of a device type",
         handler=put_tags,
         tag=TAG,
         body=TagsBody,
@@ -216,7 +216,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/device_type/{type_id}/tags_remove",
-        summary="Take tags off a device type",
+        summary="Remove tags from a device type",
         handler=remove_tags,
         tag=TAG,
         body=KeysBody,

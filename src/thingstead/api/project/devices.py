@@ -224,7 +224,7 @@ ENDPOINTS = (
     Endpoint(
         method="PUT",
         path="/api/v1/device/{device_id}/tags",
-        summary="Put tags on a device",
+        summary="Add or change tags of a device",
         handler=put_tags,
         tag=TAG,
         body=TagsBody,
@@ -233,7 +233,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/device/{device_id}/tags_remove",
-        summary="Take tags off a device",
+        summary="Remove tags from a device",
         handler=remove_tags,
         tag=TAG,
         body=KeysBody,
@@ -252,7 +252,7 @@ ENDPOINTS = (
     Endpoint(
         method="PUT",
         path="/api/v1/device/{device_id}/gateway",
-        summary="Change a device's gateway",
+        summary="Attach a device to a gateway as a sub-device, or detach it",
         handler=change_gateway,
         tag=TAG,
         body=DeviceGatewayBody,

@@ -27,8 +27,8 @@ class AggregateQuery(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             max_length=16,
-            description="Length of a bucket: in ms, the first one beginning at `start_time`; or a part of the "
-            "calendar: `15m`, `1h` (what divides a day), `1d`, `1w`, `1mo` and their multiples.",
+            description="Length of a bucket: in ms, the first one beginning at `start_time`; or by the calendar: "
+            "`15m`, `1h` (divisors of a day), `1d`, `1w`, `1mo` and their multiples.",
         ),
     ]
     fn: Annotated[
@@ -47,8 +47,8 @@ class AggregateQuery(msgspec.Struct, frozen=True, kw_only=True):
             str,
             Meta(
                 max_length=64,
-                description="Whose calendar it is: `+08:00`, or a name such as `Europe/Berlin`; else the project's. An "
-                "`interval` in ms is then whole days, or what divides a day.",
+                description="Time zone of the calendar: `+08:00`, or a name such as `Europe/Berlin`; default: "
+                "the project's. An `interval` in ms is then a number of whole days, or a divisor of a day.",
             ),
         ]
         | None
@@ -57,8 +57,8 @@ class AggregateQuery(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[
             bool,
             Meta(
-                description="Whether buckets in which nothing counts are there, with `value` null and `count` 0. "
-                "Without it, those of a calendar are."
+                description="Whether to return empty buckets, with `value` null and `count` 0; default: only "
+                "with an interval of the calendar."
             ),
         ]
         | None
@@ -78,14 +78,14 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     identifiers: Annotated[str, Meta(min_length=1, description="Identifiers of attributes, comma-separated.")]
     start_time: Start
     end_time: End
-    points: Annotated[
-        int, Meta(ge=2, le=limits.SAMPLE_POINTS, description="How many points an attribute has at most.")
-    ] = limits.SAMPLE_POINTS_DEFAULT
+    points: Annotated[int, Meta(ge=2, le=limits.SAMPLE_POINTS, description="Most points per attribute.")] = (
+        limits.SAMPLE_POINTS_DEFAULT
+    )
     method: Annotated[
         SampleMethod,
         Meta(
-            description="How points are selected where there are more: `minmax` keeps the lowest and the highest of "
-            "equal spans of time, `lttb` those that shape the line most."
+            description="How points are selected if there are more: `minmax` keeps the lowest and the highest of "
+            "equal time spans, `lttb` those that preserve the shape of the line."
         ),
     ] = "minmax"
 

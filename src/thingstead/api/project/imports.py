@@ -54,7 +54,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/devices_import",
-        summary="Create many devices",
+        summary="Create several devices",
         handler=import_devices,
         tag="Devices",
         body=ImportBody,

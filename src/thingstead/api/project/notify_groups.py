@@ -44,17 +44,19 @@ class NotifyGroupBody(msgspec.Struct, frozen=True, kw_only=True):
 
     name: Name
     descr: Descr = ""
-    enabled: Annotated[bool, Meta(description="Switched off, it tells nobody, and what waits is dropped.")] = True
+    enabled: Annotated[bool, Meta(description="A disabled group sends nothing; its waiting notices are dropped.")] = (
+        True
+    )
     channels: Annotated[tuple[Channel, ...], Meta(max_length=CHANNELS_COUNT)] = ()
 
 
 class NotifyLogsQuery(PageQuery, frozen=True, kw_only=True):
     """Which attempts are wanted. Filters that are given must all match."""
 
-    device: Annotated[str, Meta(description="Only about this device (id).")] | None = None
-    state: Annotated[NoticeState, Meta(description="Only those after which the notice was in this state.")] | None = (
-        None
-    )
+    device: Annotated[str, Meta(description="Only notices about this device (id).")] | None = None
+    state: (
+        Annotated[NoticeState, Meta(description="Only attempts after which the notice was in this state.")] | None
+    ) = None
 
 
 class TestedGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +188,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/notify_logs",
-        summary="List attempts to notify",
+        summary="List notification attempts",
         handler=notify_logs,
         query=NotifyLogsQuery,
         info=Listed[NotifyLog],

@@ -41,11 +41,11 @@ class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 class RotationBody(msgspec.Struct, frozen=True, kw_only=True):
     """How long the old ProjectKey stays valid."""
 
-    grace_days: Annotated[float, Meta(ge=0, le=GRACE_MS / DAY_MS, description="Parts of a day may be given.")] = 30.0
+    grace_days: Annotated[float, Meta(ge=0, le=GRACE_MS / DAY_MS, description="Fractions of a day are allowed.")] = 30.0
 
 
 class ViewCredentials(msgspec.Struct, frozen=True, kw_only=True):
-    """The credentials of the MQTT application subscription. The secret is shown this once and never again."""
+    """The credentials of the MQTT application subscription. The secret is shown only once."""
 
     view_key: str
     view_secret: str

@@ -20,9 +20,9 @@ GRACE_DAYS_MAX = 365  # that a change may be made to wait
 class RuleBody(msgspec.Struct, frozen=True, kw_only=True):
     """How long the history of some attributes is kept. What is not named is not narrowed."""
 
-    device_type: Annotated[str, Meta(description="Only of devices of this type (id).")] | None = None
-    identifier: Annotated[Identifier, Meta(description="Only of this attribute.")] | None = None
-    days: Annotated[float, Meta(ge=0, le=limits.RETENTION_DAYS, description="For so long; 0: for ever.")]
+    device_type: Annotated[str, Meta(description="Only devices of this type (id).")] | None = None
+    identifier: Annotated[Identifier, Meta(description="Only this attribute.")] | None = None
+    days: Annotated[float, Meta(ge=0, le=limits.RETENTION_DAYS, description="How long history is kept; 0: for ever.")]
 
 
 class RetentionBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,9 @@ class RetentionBody(msgspec.Struct, frozen=True, kw_only=True):
     rules: Annotated[list[RuleBody], Meta(max_length=limits.RETENTION_RULES_COUNT)] = []
     max_bytes: Annotated[
         int,
-        Meta(ge=0, le=limits.SIZE_BYTES, description="History over which the oldest is dropped; 0: no bound."),
+        Meta(
+            ge=0, le=limits.SIZE_BYTES, description="Size of the history; beyond it the oldest is dropped. 0: no limit."
+        ),
     ] = 0
 
     def policy(self) -> RetentionPolicy:
@@ -48,7 +50,10 @@ class RetentionChangeBody(RetentionBody, frozen=True, kw_only=True):
 
     grace_days: Annotated[
         float | None,
-        Meta(description="How long it waits where it would drop history; 0: not. Absent: the setting of the server."),
+        Meta(
+            description="How long the rules can be withdrawn if they would drop history; 0: they take effect at "
+            "once. Default: the setting of the server."
+        ),
     ] = None
 
 
@@ -129,7 +134,7 @@ ENDPOINTS = (
     Endpoint(
         method="DELETE",
         path="/api/v1/retention/pending",
-        summary="Take back rules of retention that wait",
+        summary="Withdraw retention rules that are not in effect yet",
         handler=take_back,
         tag=TAG,
         access=Access.ADMINISTRATOR,
@@ -139,7 +144,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/retention_test",
-        summary="Count what rules of retention would drop",
+        summary="Count the points that retention rules would drop",
         handler=preview_retention,
         tag=TAG,
         body=RetentionBody,
@@ -150,7 +155,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/device/{device_id}/retention",
-        summary="Read what is kept of a device's history",
+        summary="Read the retention of a device's history",
         handler=device_retention,
         tag=TAG,
         query=SeriesQuery,

@@ -180,7 +180,7 @@ class MqttConnection(Stream):
 
     def _broken(self, error: MqttError) -> None:
         self.counters.protocol_errors += 1
-        log.debug("a client broke the protocol", remote_address=self.remote_address, error=error.message)
+        log.debug("a client violated the protocol", remote_address=self.remote_address, error=error.message)
         if self._uplink is None:
             self._around.turned_away.note("protocol", error.message, self.remote_address)
             self._turn_away(error)
@@ -343,7 +343,7 @@ class MqttConnection(Stream):
         """A message cannot be kept: it is not acknowledged, and the client must come again."""
         if not isinstance(error, Unavailable):
             log.error("a message failed", remote_address=self.remote_address, exc_info=error)
-        self.close(ReasonCode.SERVER_BUSY, "what was sent cannot be kept now")
+        self.close(ReasonCode.SERVER_BUSY, "the message cannot be stored now")
 
     def overflowed(self) -> None:
         self.counters.messages_dropped += 1
@@ -354,11 +354,11 @@ class MqttConnection(Stream):
         if timer is not self._timer:
             self._rest_is_late(timer)
         elif self._uplink is None:
-            self._end("no CONNECT came in time")
+            self._end("no CONNECT arrived in time")
         elif self.paused_for(_OURS) or self._reads_slowly():
             self._timer.start(self._timer.patience_s)
         else:
-            self.close(ReasonCode.KEEP_ALIVE_TIMEOUT, "nothing was heard for one and a half keep alives")
+            self.close(ReasonCode.KEEP_ALIVE_TIMEOUT, "no packet arrived within one and a half times the keep alive")
 
     def _reads_slowly(self) -> bool:
         """Whether nothing is heard since the client is not read, while it goes on reading what waits for it."""

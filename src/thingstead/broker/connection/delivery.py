@@ -104,7 +104,7 @@ class Delivery:
         if message.encode(publish.qos, False, () if self.with_properties else None, 0.0).size > self._max_size_bytes:
             self._drop(traced, TOO_LARGE)
         elif self._outbound_now().offer(message, traced, size_bytes=message.size_bytes) is None:
-            self._drop(traced, "too much waits for the device")
+            self._drop(traced, "too many bytes wait for the device")
         else:
             self.pump()
 

@@ -164,7 +164,7 @@ class HandlerBase:
         """There is no will, and no session to outlive the connection. Raises MqttError."""
         if packet.properties.get(Property.SESSION_EXPIRY_INTERVAL):
             # 3.14.2.2.2: a session that ends with its connection cannot be made to wait.
-            raise protocol_error("DISCONNECT sets a session expiry interval, which CONNECT had not")
+            raise protocol_error("DISCONNECT sets a Session Expiry Interval although CONNECT had none")
 
 
 class AccessControl(Protocol):

@@ -231,7 +231,7 @@ class DeviceCommands:
         grant = self._subscriptions.grant(topic)
         if grant is None:
             self._unheard[row_id] = None
-            self._control.command_failed(row_id, f"the device does not listen to {topic}")
+            self._control.command_failed(row_id, f"the device is not subscribed to {topic}")
             return
         self._remember(row_id)
         self._under_way[row_id] = None

@@ -229,7 +229,7 @@ class DeviceHandler(HandlerBase):
         self._platform.device_logs.rejected(self._link.device, packet.topic, reason, errors, packet.payload)
 
     def _answer(self, topic: str | None, payload: bytes) -> bytes | None:
-        """An answer as bytes to write; None where there is no topic for it, or the device does not listen to it.
+        """An answer as bytes to write; None where there is no topic for it, or the device is not subscribed to it.
 
         Answers go at QoS 0: they are about a message whose acknowledgement travels with them on one connection.
         """

@@ -80,7 +80,7 @@ class SessionHolder:
         expiry_s = packet.properties.get(Property.SESSION_EXPIRY_INTERVAL)
         if expiry_s and not self._session.expiry_s:
             # 3.14.2.2.2: a session that ends with its connection cannot be made to wait.
-            raise protocol_error("DISCONNECT sets a session expiry interval, which CONNECT had not")
+            raise protocol_error("DISCONNECT sets a Session Expiry Interval although CONNECT had none")
         if expiry_s is not None and self._session.occupant is self:
             self._sessions.set_expiry(self._session, expiry_s)
 

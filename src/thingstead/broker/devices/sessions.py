@@ -229,7 +229,7 @@ class DeviceSessions:
         if session is None or not session.durable or grant is None or not grant.qos:
             return
         if not self.send(session, "attributes/push", device_answers.push(message.attributes), grant):
-            log.warning("a push to a device that is away is not kept", device=message.device_id)
+            log.warning("a push to an offline device is not queued", device=message.device_id)
 
     # A connection ends
 

@@ -192,7 +192,7 @@ class Entrance:
         for arrival in self.fresh:
             if arrival.close is not None:
                 del self.fresh[arrival]
-                detail = f"it had asked for nothing and made room for another {self._what} connection"
+                detail = f"it was idle and was closed for another {self._what} connection"
                 self.refuse("limit", detail, arrival.key)
                 arrival.close()
                 return True
@@ -217,7 +217,7 @@ class Entrance:
         if arrival.key == key:
             return True
         if self._unproven[key] >= self.share:
-            detail = f"{self.share} {self._what} connections of its address have neither logged in nor been answered"
+            detail = f"{self.share} {self._what} connections of its address are not authenticated"
             self.refuse("share", detail, key)
             return False
         self.release(arrival)

@@ -71,7 +71,7 @@ class IdleTimers:
                     timer.ring(now_s)
                 except Exception:
                     # A bug: logged here, and the other connections are looked at all the same.
-                    log.exception("a silent connection could not be ended")
+                    log.exception("an idle connection could not be closed")
         self._set_timer()
 
     def _set_timer(self) -> None:

@@ -168,7 +168,7 @@ class ListeningPort:
                 await self._secure(connection, arrival, self._certificate)
         except (NoHeader, TimeoutError, OSError) as exc:  # ssl.SSLError is an OSError
             arrival.ended()
-            detail = str(exc) or "it did not come in time"
+            detail = str(exc) or "it did not arrive in time"
             self._entrance.refuse(reason, detail, _text(arrival.peer or peer))
             connection.close()
         except BaseException:

@@ -68,10 +68,10 @@ def parse_v1(line: bytes) -> Peer | None:
     try:
         address = ipaddress.ip_address(words[2])
     except ValueError:
-        raise NoHeader("the PROXY line has no proper address") from None
+        raise NoHeader("the address of the PROXY line is invalid") from None
     port = words[4]
     if not (port.isdecimal() and len(port) <= 5 and int(port) <= 65_535):
-        raise NoHeader("the PROXY line has no proper port")
+        raise NoHeader("the port of the PROXY line is invalid")
     return Peer(str(address), int(port))
 
 

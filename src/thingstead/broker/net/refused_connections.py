@@ -33,7 +33,7 @@ class RefusedConnections:
         suppressed = self._rations.take(reason)
         if suppressed is not None:
             log.warning(
-                "a connection was turned away",
+                "a connection was refused",
                 reason=reason,
                 detail=detail,
                 remote_address=remote_address,

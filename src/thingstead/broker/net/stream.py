@@ -233,7 +233,7 @@ class Stream(asyncio.Protocol):
 
     def overflowed(self) -> None:
         """The peer lets too much wait."""
-        self.abort("the peer does not read what it is sent")
+        self.abort("the peer does not read")
 
     def end(self, reason: str) -> None:
         """Writes what was collected, then closes. Calling again does nothing."""

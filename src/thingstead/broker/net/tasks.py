@@ -26,7 +26,7 @@ class Tasks:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a task of the gateway failed", exc_info=error)
+            log.error("a background task failed", exc_info=error)
 
     async def close(self, timeout_s: float) -> None:
         """Waits for every task, those that others begin meanwhile included."""

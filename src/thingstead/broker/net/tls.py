@@ -91,7 +91,7 @@ class TlsCertificate:
             own = of_server(certificate, key)
         except (OSError, ValueError) as exc:
             raise ConfigError(
-                f"{self._setting}: {certificate} and {key} are no certificate with its key: {exc}"
+                f"{self._setting}: {certificate} and {key} are not a certificate and its key: {exc}"
             ) from exc
         validities = [(certificate, own)] if own is not None else []
         if client_ca is not None:

@@ -321,7 +321,7 @@ def _select_if_offered(protocol: ServerProtocol, offered: Sequence[Subprotocol])
         if subprotocol in offered:
             return subprotocol
     if offered:
-        raise NegotiationError("none of the subprotocols that are offered is MQTT's")
+        raise NegotiationError("none of the offered subprotocols is MQTT")
     return None
 
 

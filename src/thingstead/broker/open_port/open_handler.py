@@ -89,7 +89,7 @@ class OpenHandler:
             # 4.7.2: "The Server SHOULD prevent Clients from using such Topic Names to exchange messages".
             # [MQTT-3.3.5-2] (3.1.1) Before 5.0 it is acknowledged all the same.
             self._connection.counters.messages_ignored += 1
-            return None, ReasonCode.NOT_AUTHORIZED, None, "topics that begin with $ are the server's"
+            return None, ReasonCode.NOT_AUTHORIZED, None, "topics that begin with $ are reserved for the server"
         taken = self._space.take(packet, session)
         if taken.reason_code >= ReasonCode.UNSPECIFIED_ERROR:
             return None, taken.reason_code, None, ""
@@ -173,7 +173,7 @@ class OpenHandler:
         expiry_s = packet.properties.get(Property.SESSION_EXPIRY_INTERVAL)
         if expiry_s and not session.expiry_s:
             # 3.14.2.2.2: a session that ends with its connection cannot be made to wait.
-            raise protocol_error("DISCONNECT sets a session expiry interval, which CONNECT had not")
+            raise protocol_error("DISCONNECT sets a Session Expiry Interval although CONNECT had none")
         if packet.reason_code is ReasonCode.SUCCESS:
             session.will = None  # [MQTT-3.14.4-3] (3.1.1: [MQTT-3.14.4-3])
         if expiry_s is not None and session.occupant is self:

@@ -85,12 +85,12 @@ def _client_id(connect: Connect) -> str:
     client_id = connect.client_id
     if client_id:
         if len(client_id) > MAX_CLIENT_ID_CHARACTERS or _CONTROL.search(client_id):
-            raise MqttError(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, "the client identifier is too long, or no text")
+            raise MqttError(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, "the client identifier is too long, or not a text")
         return client_id
     if connect.version is V3_1 or (connect.version is not V5 and not connect.clean_start):
         # 3.1.1 [MQTT-3.1.3-7] [MQTT-3.1.3-8] Without an identifier there is no session to come back to; 3.1 (3.1,
         # "Client Identifier") has between 1 and 23 characters.
-        raise MqttError(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, "a client identifier is needed")
+        raise MqttError(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, "a client identifier is required")
     return assigned_client_id()
 
 

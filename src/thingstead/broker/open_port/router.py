@@ -141,7 +141,7 @@ class MessageRouter:
             self.queues.enqueue(message, [target])
         except Unavailable as exc:
             self._counters.messages_dropped += 1
-            log.warning("a message of a shared subscription is lost", reason=exc.message)
+            log.warning("a message of a shared subscription was dropped", reason=exc.message)
 
 
 def _durable(message: Message, route: Route, chosen: list[Target], origin: Session | None) -> list[Target]:

@@ -81,7 +81,7 @@ class Sessions:
         """
         old = self._by_id.get(claim.client_id)
         if claim.expiry_s and not (old and old.durable) and self.durable >= self._settings.max_sessions:
-            raise MqttError(ReasonCode.QUOTA_EXCEEDED, "too many sessions are kept")
+            raise MqttError(ReasonCode.QUOTA_EXCEEDED, "too many sessions are stored")
         if old is not None and old.occupant is not None:
             # [MQTT-3.1.4-3] The connection that has the session is told, and closed. Its will, if it is due with that
             # (3.1.3.2.2), is published before the new one is admitted.
@@ -227,7 +227,7 @@ class Sessions:
             self._space.forward(self._space.take(will.publish, session), session)
             self.wills_published += 1
         except Unavailable as exc:
-            log.warning("a will message is lost", client_id=session.client_id, reason=exc.message)
+            log.warning("a will message was dropped", client_id=session.client_id, reason=exc.message)
 
     @property
     def all(self) -> Collection[Session]:

@@ -118,7 +118,9 @@ class Queues:
         suppressed = self._full.take(session.client_id)
         if suppressed is not None:
             log.warning(
-                "a client's queue is full and loses messages", client_id=session.client_id, suppressed=suppressed
+                "the queue of a client is full; messages are dropped",
+                client_id=session.client_id,
+                suppressed=suppressed,
             )
 
     def instant(self, message: Message) -> int | None:

@@ -55,7 +55,7 @@ def read_publish(packet: bytes) -> Publish | None:
     packets = decoder.receive_data(packet)
     if len(packets) == 1 and isinstance(packets[0], Publish):
         return packets[0]
-    log.error("a message that was kept cannot be read and is passed over", size_bytes=len(packet))
+    log.error("a stored message cannot be read and is skipped", size_bytes=len(packet))
     return None
 
 

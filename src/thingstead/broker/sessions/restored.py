@@ -37,7 +37,7 @@ def cut(budget: Budget, *restored: Restored) -> None:
         if budget.used_bytes <= budget.most_of_one_bytes:
             break
         session.outbound.withdraw(entry)
-        session.dropped(entry, "too much waits for all clients")
+        session.dropped(entry, "too many bytes wait for all clients")
         counters.messages_dropped += 1
         dropped += 1
     log.warning("messages of an earlier run are beyond mqtt.queues_max_bytes and were dropped", messages=dropped)

@@ -206,7 +206,7 @@ class TcpClient(Stream):
             platform.device_logs.rejected(link.device, f"data/{stream}", exc.message, exc.errors, data)
             return
         except Unavailable:
-            self.finish("what was sent cannot be kept now")
+            self.finish("the message cannot be stored now")
             return
         if outcome.commit is not None:
             self._unkept += 1
@@ -216,7 +216,7 @@ class TcpClient(Stream):
     def _kept(self, error: Exception | None) -> None:
         self._unkept -= 1
         if error is not None:
-            self.finish("what was sent cannot be kept now")
+            self.finish("the message cannot be stored now")
         elif self._unkept <= UNKEPT_LIMIT:
             self.resume(_UNKEPT)
 
@@ -234,11 +234,11 @@ class TcpClient(Stream):
     def late(self, timer: IdleTimer) -> None:
         """Nothing was heard for too long."""
         if self._admission is None:
-            self._turn_away("no registration packet came in time")
+            self._turn_away("no registration packet arrived in time")
         elif self.paused_for(_OURS):
             self._timer.start(self._timer.patience_s)
         else:
-            self.finish("nothing was heard for too long")
+            self.finish("no packet arrived within the idle time-out")
 
     def close(self, reason_code: ReasonCode, reason: str) -> None:
         """Ends the connection; there is no way to tell the device why."""
@@ -277,7 +277,7 @@ class TcpDownlink:
     def command(self, message: CommandIssued) -> None:
         """There are no commands on raw TCP."""
         self._around.log_in.platform.control.command_failed(
-            message.command_row_id, "the device is connected over TCP, which carries no commands"
+            message.command_row_id, "the device is connected over TCP, which does not support commands"
         )
 
     def command_changed(self, message: CommandChanged) -> None:

@@ -16,7 +16,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys of an application; the SecretKey is shown this once."""
+    """The keys of an application; the SecretKey is shown only once."""
 
     id: str  # the AppID
     name: str

@@ -27,7 +27,7 @@ class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ViewCredentials(msgspec.Struct, frozen=True, kw_only=True):
-    """ProjectViewKey and a new ProjectViewSecret, which is shown this once."""
+    """ProjectViewKey and a new ProjectViewSecret, which is shown only once."""
 
     view_key: str
     view_secret: str

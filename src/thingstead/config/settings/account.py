@@ -30,7 +30,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     login_failures_max: Annotated[
         int,
         about(
-            "Failed log-ins of one account from one address, within the window, before more of them are throttled.",
+            "Failed log-ins of one account from one address within the window before further ones are throttled.",
             "log-ins",
             ge=1,
         ),
@@ -38,7 +38,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     login_address_failures_max: Annotated[
         int,
         about(
-            "The same from one address, with any accounts; of applications and subscribers with any keys.",
+            "The same for one address, with any accounts; for applications and subscribers with any keys.",
             "log-ins",
             ge=1,
         ),
@@ -46,13 +46,13 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     login_account_failures_max: Annotated[
         int,
         about(
-            "The same of one account, from any addresses; an address from which it logged in before still may.",
+            "The same for one account, from any addresses; an address from which it logged in before is exempt.",
             "log-ins",
             ge=1,
         ),
     ] = 500
-    login_window_s: Annotated[int, about("The window of these three.", "seconds", ge=1, le=86_400)] = 300
+    login_window_s: Annotated[int, about("Time window of these three limits.", "seconds", ge=1, le=86_400)] = 300
     password_hash_memory_kib: Annotated[
-        int, about("Memory that hashing one password takes (argon2id).", "KiB", ge=8192, le=1 << 20)
+        int, about("Memory for hashing one password (argon2id).", "KiB", ge=8192, le=1 << 20)
     ] = 19_456
     password_hash_passes: Annotated[int, about("Passes over that memory.", "passes", ge=1, le=16)] = 2

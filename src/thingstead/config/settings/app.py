@@ -19,7 +19,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     queue_max_bytes: Annotated[
         int,
         about(
-            "Messages that may wait for one application that reads slowly; over it the oldest are dropped.",
+            "Messages queued for one application that reads slowly; beyond it the oldest are dropped.",
             "bytes",
             ge=65_536,
         ),
@@ -27,7 +27,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     queues_max_bytes: Annotated[
         int,
         about(
-            "The same for all applications together. The fuller it is, the less each may hold, in equal parts.",
+            "The same for all applications together; the fuller it is, the smaller the equal share of each.",
             "bytes",
             ge=1 << 20,
         ),

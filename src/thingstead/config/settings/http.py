@@ -13,7 +13,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     body_limit_bytes: Annotated[
         int,
         about(
-            "Largest request body; a larger one is refused. Imports state a greater limit of their own.",
+            "Largest request body; a larger one is refused. Imports have a larger limit.",
             "bytes",
             ge=1024,
             le=1 << 30,
@@ -21,18 +21,16 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1 << 20
     head_timeout_s: Annotated[
         float,
-        about("How long a request line and its headers may take to arrive.", "seconds", ge=1, le=3600),
+        about("Time-out for a request line and its headers.", "seconds", ge=1, le=3600),
     ] = 20.0
-    body_timeout_s: Annotated[float, about("How long a request body may take to arrive.", "seconds", ge=1, le=3600)] = (
-        30.0
-    )
+    body_timeout_s: Annotated[float, about("Time-out for a request body.", "seconds", ge=1, le=3600)] = 30.0
     keep_alive_timeout_s: Annotated[
-        int, about("How long a connection may stay open between two requests.", "seconds", ge=1, le=3600)
+        int, about("Longest idle time of a connection between two requests.", "seconds", ge=1, le=3600)
     ] = 75
     max_connections: Annotated[
         int,
         about(
-            "Open HTTP connections; for one more the one that is idle the longest is closed, or it is closed itself.",
+            "Open HTTP connections; for one more the longest idle one is closed, or, if none is idle, the new one.",
             "connections",
             ge=1,
         ),
@@ -43,7 +41,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 404
     cors_origins: Annotated[
         tuple[str, ...],
-        about("Origins (`https://app.example.com`) whose pages may call the API from a browser; `*` admits all."),
+        about("Origins (`https://app.example.com`) whose pages may call the API; `*` allows all."),
     ] = ()
     hsts_max_age_s: Annotated[
         int,
@@ -59,22 +57,22 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         about(
             "Addresses and networks (`10.0.0.0/8`) of reverse proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` or"
-            " `Forwarded` is believed; those of others are ignored."
+            " `Forwarded` is used; those of other addresses are ignored."
         ),
     ] = ()
     metrics_token: Annotated[
         str,
         about(
-            "Bearer token of `/metrics`, asked of everyone. Without one only programs on this machine may read it, and"
-            " nobody where `trusted_proxies` is set.",
+            "Bearer token of `/metrics`. Without one only programs on this machine may read it, and nobody if "
+            "`trusted_proxies` is set.",
             secret=True,
         ),
     ] = ""
     certificate_failures_max: Annotated[
         int,
         about(
-            "Wrong device certificates, over HTTP, MQTT and TCP, and DeviceKeys that lead to none, of one address"
-            " within the window, before more of them are throttled.",
+            "Wrong device certificates (HTTP, MQTT, TCP) and unknown DeviceKeys from one address within the "
+            "window before further ones are throttled.",
             "failures",
             ge=1,
         ),
@@ -82,22 +80,22 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     certificate_project_failures_max: Annotated[
         int,
         about(
-            "DeviceKeys of one project that lead to no certificate, from any addresses; an address from which one led"
-            " to one before still may ask.",
+            "Unknown DeviceKeys in one project, from any addresses, before addresses that never sent a known one "
+            "are throttled.",
             "failures",
             ge=1,
         ),
     ] = 1_000
-    certificate_window_s: Annotated[int, about("The window of these two.", "seconds", ge=1, le=86_400)] = 60
+    certificate_window_s: Annotated[int, about("Time window of these two limits.", "seconds", ge=1, le=86_400)] = 60
     certificates_once: Annotated[
         bool,
         about(
-            "Whether a device that asks by its DeviceKey gets its certificate only until it has connected or reported"
-            " for the first time."
+            "Whether a device can request its certificate by its DeviceKey only until it connects or reports for "
+            "the first time."
         ),
     ] = False
     auto_create_per_minute_max: Annotated[
-        int, about("Devices of one project that may be auto-created in a minute.", "devices", ge=1)
+        int, about("Auto-created devices per minute in one project.", "devices", ge=1)
     ] = 600
     auto_create_devices_max: Annotated[
         int,

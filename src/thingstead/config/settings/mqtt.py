@@ -16,8 +16,8 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_connect_size_bytes: Annotated[
         int,
         about(
-            "Largest CONNECT, its will included; it comes from strangers, so it gets less than an admitted client's"
-            " packets.",
+            "Largest CONNECT packet, including its will; smaller than other packets, because the client is not "
+            "authenticated yet.",
             "bytes",
             ge=1024,
             le=268_435_460,
@@ -25,25 +25,31 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 16_384
     keep_alive_max_s: Annotated[
         int,
-        about("Longest keep alive; MQTT 5.0 clients that ask for more are told this one.", "seconds", ge=5, le=65_535),
+        about(
+            "Longest keep alive; MQTT 5.0 clients that ask for more get this as Server Keep Alive.",
+            "seconds",
+            ge=5,
+            le=65_535,
+        ),
     ] = 1200
     unreachable_timeout_s: Annotated[
         int,
         about(
-            "How long a client may be unreachable over TCP, as in a radio gap, before its connection is closed; 0: one"
-            " and a half of its keep alives, or of `mqtt.keep_alive_max_s` where it has none; at least a minute.",
+            "How long a client may be unreachable over TCP, as in a radio gap, before its connection is closed, "
+            "at least a minute; 0: one and a half times its keep alive, or times `mqtt.keep_alive_max_s` if it "
+            "has none.",
             "seconds",
             ge=0,
             le=604_800,
         ),
     ] = 0
     connect_timeout_s: Annotated[
-        int, about("How long a new connection may take until its CONNECT has arrived.", "seconds", ge=1, le=300)
+        int, about("Time-out for the CONNECT packet of a new connection.", "seconds", ge=1, le=300)
     ] = 10
     packet_timeout_s: Annotated[
         int,
         about(
-            "How long a packet may take to arrive once it has begun; over it the connection is closed.",
+            "Time-out for the rest of a packet that has begun to arrive; then the connection is closed.",
             "seconds",
             ge=1,
             le=3600,
@@ -52,8 +58,8 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     websocket_subprotocol_required: Annotated[
         bool,
         about(
-            "Whether a WebSocket must offer the subprotocol `mqtt`, as MQTT demands; `false` admits one that offers"
-            " none, as mini programs of WeChat do."
+            "Whether a WebSocket must offer the subprotocol `mqtt`, as MQTT requires; `false` accepts one that "
+            "offers none, as WeChat mini programs do."
         ),
     ] = True
     max_connections: Annotated[
@@ -68,8 +74,7 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     in_flight_max: Annotated[
         int,
         about(
-            "QoS 1 and 2 messages that may be on their way to one client at once; a client's own Receive Maximum may be"
-            " lower.",
+            "QoS 1 and 2 messages in flight to one client; its own Receive Maximum may be lower.",
             "messages",
             ge=1,
             le=65_535,
@@ -78,7 +83,7 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     in_flight_max_bytes: Annotated[
         int,
         about(
-            "The same in bytes, so that a slow link has its answer to a PINGREQ in time; one message may be larger.",
+            "The same in bytes, so that a slow link gets PINGRESP in time; a single message may be larger.",
             "bytes",
             ge=1024,
         ),
@@ -86,20 +91,21 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     command_window: Annotated[
         int,
         about(
-            "Commands that may be on their way to one device at once; the next waits for an answer. Counts at QoS 1.",
+            "Commands in flight to one device at QoS 1; the next one waits for an acknowledgement or reply.",
             "commands",
             ge=1,
             le=65_535,
         ),
     ] = 1
     send_buffer_max_bytes: Annotated[
-        int, about("Bytes that may wait to be read by one client; over it the client is dropped.", "bytes", ge=16_384)
+        int,
+        about("Bytes that wait to be read by one client; beyond it the client is disconnected.", "bytes", ge=16_384),
     ] = 1 << 20
     send_buffers_max_bytes: Annotated[
         int,
         about(
-            "Bytes that may wait to be read by all clients that read too slowly. The fuller it is, the less each may"
-            " hold, in equal parts; one that holds more is dropped.",
+            "The same for all clients that read too slowly; the fuller it is, the smaller the equal share of "
+            "each. A client beyond its share is disconnected.",
             "bytes",
             ge=1 << 20,
         ),
@@ -107,7 +113,7 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     session_expiry_max_s: Annotated[
         int,
         about(
-            "Longest time that a session outlives its connection; 0 keeps none. Clients that ask for more get this.",
+            "Longest time that a session outlives its connection; clients that ask for more get this. 0: no sessions.",
             "seconds",
             ge=0,
             le=0xFFFF_FFFF,
@@ -128,7 +134,7 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     queue_max_messages: Annotated[
         int,
         about(
-            "QoS 1 and 2 messages that may wait for one session; over it the oldest are dropped.",
+            "QoS 1 and 2 messages queued for one session; beyond it the oldest are dropped.",
             "messages",
             ge=1,
             le=65_535,
@@ -138,12 +144,12 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     queues_max_bytes: Annotated[
         int,
         about(
-            "The same for all sessions and connections together. The fuller it is, the less each may hold, in equal"
-            " parts.",
+            "The same for all sessions and connections together; the fuller it is, the smaller the equal share "
+            "of each.",
             "bytes",
             ge=1 << 20,
         ),
     ] = 128 << 20
     retained_max_bytes: Annotated[
-        int, about("Retained messages of the open port; what would go over it is refused.", "bytes", ge=0)
+        int, about("Retained messages of the open port; one beyond it is refused.", "bytes", ge=0)
     ] = 64 << 20

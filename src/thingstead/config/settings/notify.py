@@ -24,15 +24,16 @@ class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
     private_addresses: Annotated[
         bool | Literal["auto"],
         about(
-            "Whether webhooks and robots may be at private and loopback addresses: `true`, `false`, or `auto`, which"
-            " allows them while there is one project alone; link-local addresses never are."
+            "Whether webhooks and robots may have private and loopback addresses: `true`, `false`, or `auto`, "
+            "which allows them while there is one project. Link-local addresses are always refused."
         ),
     ] = "auto"
-    timeout_s: Annotated[int, about("How long one attempt to send may take.", "seconds", ge=1, le=25)] = 10
+    timeout_s: Annotated[int, about("Time-out for one attempt to send a notice.", "seconds", ge=1, le=25)] = 10
     project_daily_max: Annotated[
-        int, about("Notices to people a day and project; more go into a digest. 0: no cap.", "notices", ge=0)
+        int,
+        about("Notices to people per day and project; further ones go into a digest. 0: no limit.", "notices", ge=0),
     ] = 1000
     device_daily_max: Annotated[int, about("The same of one device.", "notices", ge=0)] = 100
     digest_interval_s: Annotated[
-        int, about("How long notices over a cap wait for their digest.", "seconds", ge=60, le=86_400)
+        int, about("How long notices over a daily limit wait for their digest.", "seconds", ge=60, le=86_400)
     ] = 3600

@@ -13,24 +13,24 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
     low_disk_bytes: Annotated[
         int,
         about(
-            "Free space on the disk under which reports and events are refused, before it is full; 0 never refuses.",
+            "Free disk space below which reports and events are refused; 0: never.",
             "bytes",
             ge=0,
         ),
     ] = 256 << 20
     retention_days: Annotated[
         float,
-        about("How long history is kept where a project has no rule of its own; 0 keeps it for ever.", "days", ge=0),
+        about("How long history is kept if no retention rule of its project applies; 0: for ever.", "days", ge=0),
     ] = 0
     history_max_bytes: Annotated[
         int,
-        about("History of all projects over which the oldest is dropped; 0 sets no bound.", "bytes", ge=0),
+        about("Size of the history of all projects; beyond it the oldest is dropped. 0: no limit.", "bytes", ge=0),
     ] = 0
     retention_grace_days: Annotated[
         float,
         about(
-            "How long new rules that would drop history wait, so that they can be taken back; 0 lets them begin at"
-            " once.",
+            "How long new retention rules that would drop history can be withdrawn before they take effect; 0: "
+            "they take effect at once.",
             "days",
             ge=0,
             le=365,
@@ -39,7 +39,7 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
     project_history_max_bytes: Annotated[
         int,
         about(
-            "History of one project over which its oldest is dropped, whatever its own rules allow; 0 sets no bound.",
+            "Size of the history of one project; beyond it its oldest is dropped, whatever its rules. 0: no limit.",
             "bytes",
             ge=0,
         ),
@@ -47,45 +47,43 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
     project_daily_max_bytes: Annotated[
         int,
         about(
-            "Reports, pushes and events that one project may have stored on a day (UTC), as JSON; more are refused with"
-            " 429 until the next day. 0 sets no bound.",
+            "Reports, pushes and events, as JSON, that one project may store per day (UTC); further ones are "
+            "refused with 429. 0: no limit.",
             "bytes",
             ge=0,
         ),
     ] = 0
     retention_interval_s: Annotated[
         float,
-        about("How often what is past its time is dropped.", "seconds", ge=1, le=86_400),
+        about("Interval at which expired data is dropped.", "seconds", ge=1, le=86_400),
     ] = 300
-    event_retention_days: Annotated[int, about("How long an event is kept; 0 keeps it for ever.", "days", ge=0)] = 365
-    events_per_device_max: Annotated[
-        int, about("Events of one device that are kept, the newest; 0 sets no bound.", "events", ge=0)
-    ] = 100_000
-    command_retention_days: Annotated[
-        int, about("How long a command that has ended is kept; 0 keeps it for ever.", "days", ge=0)
-    ] = 365
+    event_retention_days: Annotated[int, about("How long an event is kept; 0: for ever.", "days", ge=0)] = 365
+    events_per_device_max: Annotated[int, about("Events kept per device, the newest; 0: no limit.", "events", ge=0)] = (
+        100_000
+    )
+    command_retention_days: Annotated[int, about("How long an ended command is kept; 0: for ever.", "days", ge=0)] = 365
     commands_per_device_max: Annotated[
         int,
-        about("Commands of one device that are kept after their end, the newest; 0 sets no bound.", "commands", ge=0),
+        about("Ended commands kept per device, the newest; 0: no limit.", "commands", ge=0),
     ] = 10_000
     alarm_retention_days: Annotated[
-        int, about("How long an alarm that is cleared is kept, with its messages; 0 keeps it for ever.", "days", ge=0)
+        int, about("How long a cleared alarm is kept, with its messages; 0: for ever.", "days", ge=0)
     ] = 365
     alarms_per_device_max: Annotated[
         int,
         about(
-            "Alarms of one device that are kept after they cleared, the newest, with their messages; 0 sets no bound.",
+            "Cleared alarms kept per device, the newest, with their messages; 0: no limit.",
             "alarms",
             ge=0,
         ),
     ] = 10_000
     notice_retention_days: Annotated[
-        int, about("How long a notice is kept, with the log of its attempts; 0 keeps it for ever.", "days", ge=0)
+        int, about("How long a notice is kept, with the log of its attempts; 0: for ever.", "days", ge=0)
     ] = 90
     notices_per_device_max: Annotated[
         int,
         about(
-            "Notices of one device that are kept after they were sent or given up, the newest; 0 sets no bound.",
+            "Notices kept per device after they were sent or given up, the newest; 0: no limit.",
             "notices",
             ge=0,
         ),

@@ -12,7 +12,7 @@ class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     registration_timeout_s: Annotated[
         int,
-        about("How long a new connection may take until its registration packet is complete.", "seconds", ge=1, le=300),
+        about("Time-out for the registration packet of a new connection.", "seconds", ge=1, le=300),
     ] = 10
     idle_timeout_s: Annotated[
         int,
@@ -36,12 +36,12 @@ class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeats: Annotated[
         tuple[str, ...],
         about(
-            "Packets that say only that the device is there, and are no data: texts, or bytes as `hex:0102`. Its"
-            " registration packet, sent again, always is one."
+            "Heartbeat packets, which are not stored: texts, or bytes as `hex:0102`. The registration packet, "
+            "sent again, is always one."
         ),
     ] = ()
     max_connections: Annotated[
-        int, about("Open connections of this kind; one more is closed at once.", "connections", ge=1)
+        int, about("Open raw TCP connections; one more is closed at once.", "connections", ge=1)
     ] = 100_000
 
     @property

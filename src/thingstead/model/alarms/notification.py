@@ -47,8 +47,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
             str,
             Meta(
                 max_length=SECRET_LENGTH,
-                description="Signs what is sent: of a webhook, a DingTalk or a Feishu robot. Shown as `***`; sending"
-                " `***` keeps it as it is.",
+                description="Key that signs notices, for a webhook, a DingTalk or a Feishu robot. Shown as "
+                "`***`; `***` leaves it unchanged.",
             ),
         ]
         | None
@@ -59,7 +59,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
             Meta(
                 min_length=1,
                 max_length=HEADER_VALUE_LENGTH,
-                description="Of a webhook: sent as `Authorization: Bearer …`. Shown as `***`; sending `***` keeps it.",
+                description="For a webhook: sent as `Authorization: Bearer …`. Shown as `***`; `***` leaves it "
+                "unchanged.",
             ),
         ]
         | None
@@ -72,14 +73,14 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
             ],
             Meta(
                 max_length=HEADERS_COUNT,
-                description="Of a webhook: headers that are sent with each notice. Values are shown as `***`; sending"
-                " `***` keeps one.",
+                description="For a webhook: headers sent with each notice. Values are shown as `***`; `***` "
+                "leaves one unchanged.",
             ),
         ]
         | None
     ) = None
     language: (
-        Annotated[Language, Meta(description="Of the texts; without it that of the setting `notify.language`.")] | None
+        Annotated[Language, Meta(description="Language of the texts; default: the setting `notify.language`.")] | None
     ) = None
 
 

@@ -57,8 +57,9 @@ class Condition(_RulePart, frozen=True, kw_only=True):
         Annotated[
             Op,
             Meta(
-                description="`between` includes both bounds. `change`: the newest value differs from the one before, by"
-                " at least `value` where one is given. `inside` and `outside` are for places (`map_point`)."
+                description="`between` includes both bounds. `change`: the newest value differs from the "
+                "previous one, by at least `value` if that is given. `inside` and `outside` are for positions "
+                "(`map_point`)."
             ),
         ]
         | None
@@ -68,14 +69,15 @@ class Condition(_RulePart, frozen=True, kw_only=True):
         | int
         | float
         | str
-        | Annotated[tuple[int | float, ...], Meta(description="Of `between`: the lowest and the highest value.")]
+        | Annotated[tuple[int | float, ...], Meta(description="For `between`: the lowest and the highest value.")]
         | None
     ) = None
     deadband: (
         Annotated[
             int | float,
             Meta(
-                description="How far the value must come back before an alarm without `clear` clears. Of a circle: m."
+                description="How far the value must return within the limit before an alarm without `clear` "
+                "clears. For a circle: m."
             ),
         ]
         | None

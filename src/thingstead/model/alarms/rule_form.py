@@ -32,7 +32,7 @@ LevelsMember = Annotated[
     Meta(max_length=3, description="In place of `level`, `raise` and `clear`: several levels. The highest counts."),
 ]
 NotifyMember = Annotated[
-    tuple[Channel, ...], Meta(max_length=NOTIFY_COUNT, description="Whom to tell: channels, and groups of them.")
+    tuple[Channel, ...], Meta(max_length=NOTIFY_COUNT, description="Channels and groups of channels that get notices.")
 ]
 
 
@@ -49,7 +49,7 @@ class RuleForm(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_": "rai
     raise_: Condition | UnsetType = UNSET
     clear: (
         Annotated[
-            Condition, Meta(description="Clears the alarm; left out: `raise`, less its deadbands, holds no more.")
+            Condition, Meta(description="Clears the alarm; default: `raise`, with its deadbands, no longer holds.")
         ]
         | UnsetType
         | None
@@ -57,8 +57,8 @@ class RuleForm(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_": "rai
     levels: LevelsMember | UnsetType | None = UNSET
     raise_delay_ms: Annotated[Delay, Meta(description="How long `raise` must hold.")] = 0
     clear_delay_ms: Annotated[Delay, Meta(description="How long `clear` must hold.")] = 0
-    raise_count: Annotated[Count, Meta(description="For how many values in a row `raise` must hold, too.")] = 1
-    clear_count: Annotated[Count, Meta(description="For how many values in a row `clear` must hold, too.")] = 1
+    raise_count: Annotated[Count, Meta(description="For how many consecutive values `raise` must hold, too.")] = 1
+    clear_count: Annotated[Count, Meta(description="For how many consecutive values `clear` must hold, too.")] = 1
     cool_down_ms: Annotated[Delay, Meta(description="No new alarm for this long after one has cleared.")] = 0
     schedule: Schedule | UnsetType | None = UNSET
     notify: NotifyMember = ()

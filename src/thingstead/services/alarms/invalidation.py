@@ -179,7 +179,9 @@ class AlarmNews:
             if impossible != record.impossible:
                 record.impossible, record.unsaid = impossible, True
                 if impossible:
-                    log.warning("an alarm rule became impossible", rule=rule.id, project=project_id, reason=impossible)
+                    log.warning(
+                        "an alarm rule can no longer be evaluated", rule=rule.id, project=project_id, reason=impossible
+                    )
 
     async def _retarget(self, device: Device, reset: tuple[str, ...], reason: str) -> None:
         """Gives a device in memory the rules that concern it now; ``reset``: rules to begin anew with."""

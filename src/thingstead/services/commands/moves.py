@@ -78,7 +78,7 @@ class CommandMoves:
             if self._moves.get(row_id) is task:
                 del self._moves[row_id]
             if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("a command's state could not be kept", command=row_id, exc_info=error)
+                log.error("the state of a command could not be stored", command=row_id, exc_info=error)
 
         return forget
 

@@ -95,7 +95,7 @@ class RetentionService:
         change = await self.changes.put(project_id, policy, grace_days)
         drop = change.would_drop
         log.info(
-            "the rules of retention change",
+            "retention rules were changed",
             project=project_id,
             effective_at=iso_utc(change.effective_at),
             would_drop_points=drop.points,
@@ -147,7 +147,7 @@ class RetentionService:
             now = await self.trusted_clock.now_ms()
             with part("rules that waited"):
                 for project_id in await store.apply_pending(now):
-                    log.info("rules of retention that waited are in force", project=project_id)
+                    log.info("pending retention rules took effect", project=project_id)
             await self._drop_alarms(now)
             with part("points that settle"):
                 while await store.settle(now - SETTLE_AFTER_MS):
@@ -162,7 +162,7 @@ class RetentionService:
             self.extent = await store.extent()
         self.runs += 1
         if points or given:
-            log.info("history past its time was dropped", points=points, size_bytes=size, given_back_bytes=given)
+            log.info("expired history was dropped", points=points, size_bytes=size, given_back_bytes=given)
 
     async def _drop_alarms(self, now: int) -> None:
         """Drops alarms and notices that are past their time; such as are open, or wait, never are."""

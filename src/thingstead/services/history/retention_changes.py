@@ -151,7 +151,7 @@ class RetentionChanges:
         self._told_at = now
         would_drop = await self._preview_defaults(wanted, now)
         log.warning(
-            "the settings of retention would drop history, and wait",
+            "the retention settings would drop history; they take effect later",
             effective_at=iso_utc(at),
             retention_days=wanted.days,
             history_max_bytes=wanted.max_bytes,

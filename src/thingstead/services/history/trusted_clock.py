@@ -40,9 +40,7 @@ class TrustedClock:
                 doubted, seen = None, now
             elif doubted is None or not doubted <= now <= doubted + JUMP_MS:  # a jump, or another one
                 doubted = now
-                log.warning(
-                    "the clock jumped ahead; nothing is dropped for its age", now=iso_utc(now), **_held(seen, now)
-                )
+                log.warning("the clock jumped ahead; nothing is dropped by age", now=iso_utc(now), **_held(seen, now))
             await store.put_clock(seen, doubted)
             self._believed, self._doubted = seen, doubted
             return seen

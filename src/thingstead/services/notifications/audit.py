@@ -67,14 +67,14 @@ async def log_stopped(store: Store, settings: NotifySettings) -> None:
         return
     for each in stopped[:LOGGED]:
         log.warning(
-            "nothing may be sent to the address of a channel (notify.private_addresses)",
+            "the address of a channel is refused (notify.private_addresses)",
             project=each.project_id,
             owner=each.owner,
             kind=each.kind,
             target=each.target,
         )
     if len(stopped) > LOGGED:
-        log.warning("nothing may be sent to the addresses of more channels", count=len(stopped) - LOGGED)
+        log.warning("the addresses of further channels are refused", count=len(stopped) - LOGGED)
 
 
 async def _bad_names(names: Iterable[str], *, private: bool) -> set[str]:

@@ -149,7 +149,7 @@ class NotifyDispatcher:
         except ThingsteadError:
             raise
         except Exception:
-            log.exception("digests cannot be made; trying again later")  # other notices do not wait for them
+            log.exception("digests cannot be created; retrying later")  # other notices do not wait for them
             self._digests_at = now + LONGEST_WAIT_MS
 
     @property
@@ -247,7 +247,7 @@ class NotifyDispatcher:
             raise  # of the store: nothing was sent
         except Exception:
             # A fault of ours with one notice must not hold up the others of its channel for a day.
-            log.exception("a notice cannot be made", notice=notice.id)
+            log.exception("a notice cannot be created", notice=notice.id)
             said, state = "the server could not make the notice; its log says why", "failed"
             self.failed += 1
         attempt = Attempt(

@@ -181,7 +181,7 @@ def _failure(exc: Exception, most_s: float, *, inner: bool) -> SendFailed:
     if isinstance(exc, SendFailed):
         return exc
     if isinstance(exc, AddressForbidden):
-        log.warning("a notice leads to an address that is not allowed", host=exc.name, address=exc.address)
+        log.warning("the address of a notice is not allowed", host=exc.name, address=exc.address)
         return SendFailed(f"{exc.name} {NOT_ALLOWED}", permanent=True)
     if isinstance(exc, TimeoutError | httpcore.TimeoutException):
         return SendFailed(f"no answer within {most_s:g} s", slow=True, inner=inner)

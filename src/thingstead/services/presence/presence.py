@@ -139,7 +139,7 @@ class PresenceService:
         if owner is None or owner.session_id != end.session_id:
             return  # a session that could not begin, or another one owns the device
         if not self._unended:
-            log.warning("sessions that have ended cannot be ended in the store, which is tried again", error=str(error))
+            log.warning("ended sessions could not be stored; retrying", error=str(error))
         self._unended[end.device.number] = end
         self._retry.start()
 

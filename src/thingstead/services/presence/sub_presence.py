@@ -137,7 +137,7 @@ class SubDevicePresence:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, NotFound):
-            log.error("the presence of a sub-device could not be kept", exc_info=error)
+            log.error("the presence of a sub-device could not be stored", exc_info=error)
 
 
 def _session_id(sub_device: SubDeviceState) -> str:

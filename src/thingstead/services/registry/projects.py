@@ -116,7 +116,7 @@ class ProjectService:
 
     async def reset_view_secret(self, project_id: str) -> tuple[str, str]:
         """Draws a new ProjectViewSecret; the old one is void, and who subscribed with it is cut off. Returns
-        ProjectViewKey and the new secret, which is shown this once."""
+        ProjectViewKey and the new secret, which is shown only once."""
         project = await self._store.projects.get(project_id)
         view_secret = ids.new_secret()
         await self._store.projects.update(project_id, {"view_secret_hash": hash_secret(view_secret)})

@@ -36,6 +36,6 @@ class Periodic:
             try:
                 await self._work()
             except ThingsteadError as exc:
-                log.warning("periodic work failed and will be tried again", work=self._name, error=exc.message)
+                log.warning("periodic work failed; retrying", work=self._name, error=exc.message)
             except Exception:
-                log.exception("periodic work failed and will be tried again", work=self._name)
+                log.exception("periodic work failed; retrying", work=self._name)

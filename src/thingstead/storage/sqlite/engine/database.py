@@ -377,6 +377,6 @@ class Database:
             try:
                 job.deliver(job.result, job.error)
             except Exception:
-                log.exception("the receiver of a write's outcome failed")
+                log.exception("a callback for the outcome of a write failed")
         if self.on_commit is not None:
             self.on_commit()

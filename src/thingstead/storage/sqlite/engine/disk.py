@@ -116,4 +116,4 @@ class DiskWatch:
             except OSError as exc:
                 log.error("the disk cannot be used", error=str(exc))
             except Exception:
-                log.exception("checking the disk failed and will be tried again")
+                log.exception("checking the disk failed; retrying")

@@ -65,4 +65,4 @@ class Repeating:
     def _failed(self, reason: str, bug: Exception | None = None) -> None:
         self.failure = reason
         self.failures += 1
-        log.error("packing failed and will be tried again", step=self._step, error=reason, exc_info=bug)
+        log.error("packing failed; retrying", step=self._step, error=reason, exc_info=bug)

@@ -254,7 +254,7 @@ class Appends:
         """Puts writes that failed in front of those that came after them, and sees to it that they have a commit."""
         kept = writes[-WRITES_BEHIND_LIMIT:]
         if len(kept) < len(writes):
-            log.error("writes that nobody waits for were lost", writes=len(writes) - len(kept))
+            log.error("writes without a waiting caller were lost", writes=len(writes) - len(kept))
         if self._open is not None:
             self._open.extras[:0] = kept
             self._open.behind[:0] = kept

@@ -60,5 +60,5 @@ class Batch:
             try:
                 callback(error)
             except Exception:
-                log.exception("the receiver of a commit failed")
+                log.exception("a callback for a commit failed")
         self._callbacks.clear()

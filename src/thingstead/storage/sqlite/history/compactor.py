@@ -128,9 +128,7 @@ class Compactor:
             log.error("reports of a device stay in the spool", device_number=number, reason=reason)
             self._failing.add(number)
         for number, points in compacted.crowded_out:
-            log.warning(
-                "values of one millisecond are too many, the earliest were left out", device=number, points=points
-            )
+            log.warning("too many values in one millisecond; the earliest were dropped", device=number, points=points)
         taken = {taken.device_number: taken for taken in compacted.taken}
         left = []
         for head in heads:

@@ -51,7 +51,7 @@ class PackingWorker:
             await self.close()  # its answer would be taken for that of the next question
             raise
         except (OSError, EOFError, TimeoutError, msgspec.MsgspecError) as exc:
-            log.warning("the packing process failed; packing goes on without it", error=repr(exc))
+            log.warning("the packing process failed; packing continues without it", error=repr(exc))
             await self.close()
             return None
 

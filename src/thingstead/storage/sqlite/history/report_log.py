@@ -103,7 +103,7 @@ def _rows(connection: sqlite3.Connection, damage: _Damage, after: int = -1) -> I
         if not is_damage(exc):
             raise
         damage.met = True
-        log.error("a page of the log is damaged; what follows it is read row by row", after_seq=seq, error=str(exc))
+        log.error("a page of the log is damaged; the rows after it are read one by one", after_seq=seq, error=str(exc))
         yield from _rows_one_by_one(connection, seq, damage)
 
 
