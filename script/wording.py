@@ -65,7 +65,7 @@ PHRASES = {
     r"who only its owner may read|which only its owner may read": "readable by its owner only",
     r"Put tags on|Take tags off": "Add or change tags of, Remove tags from",
     r"off the shelf": "unshelve",
-    r"[Tt]ake back rules": "withdraw rules",
+    r"(Take|take) back rules": "withdraw rules",
     r"where left out": "default: …",
     r"[Ww]hom to tell": "who gets notices",
     r"is no backup that": "is not a backup that",
