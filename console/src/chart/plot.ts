@@ -15,7 +15,13 @@ export function plotData(curves: readonly Curve[]): uPlot.AlignedData {
     if (curve.min && curve.max) rows.push([...curve.min], [...curve.max])
     return rows as unknown as uPlot.AlignedData
   })
-  return tables.length === 1 && tables[0] ? tables[0] : uPlot.join(tables)
+  return tables.length === 1 && tables[0]
+    ? tables[0]
+    : // A gap reaches over the instants that only the other curves have (2: NULL_EXPAND).
+      uPlot.join(
+        tables,
+        tables.map((table) => table.map(() => 2)),
+      )
 }
 
 /** What makes another chart necessary, rather than other data. */

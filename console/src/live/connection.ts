@@ -76,6 +76,7 @@ function handle(packet: mqtt.Packet): void {
     for (const wish of wishes) if (mqtt.matches(wish.filter, topic)) wish.listener(packet.payload, topic)
   } else if (packet.type === "connack") {
     if (packet.code !== 0) {
+      liveState.value = "lost"
       refused()
       return
     }

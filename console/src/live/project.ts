@@ -1,8 +1,15 @@
 /** The live connection of the project that is open. */
+import { call } from "@/api/client"
+import { ApiError } from "@/api/errors"
 import { session, waitForLogIn } from "@/api/session"
 import { goLive, onRefused } from "./connection"
 
-onRefused(() => void waitForLogIn())
+// A connection can be refused for other reasons than the end of the session, so that is asked.
+onRefused(() => {
+  call("GET", "/console/session", { bare: true }).catch((error) => {
+    if (error instanceof ApiError && error.errcode === 401) void waitForLogIn()
+  })
+})
 
 /** Subscribes as the project that is open. */
 export function connectLive(): void {
