@@ -10,16 +10,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from bench.platform import ProjectApi, initialize, serving
 from tests.project_api import Certificate
 from tests.raw_device import CONNACK_ACCEPTED, connect_packet
 from thingstead.api.endpoint import Access
 from thingstead.api.routes import ENDPOINTS
+from thingstead.mqtt.connection_packets import Connect
+from thingstead.mqtt.protocol import ProtocolVersion
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "credentials.md").read_text(encoding="utf-8")
 METRICS_TOKEN = "a token for metrics alone"
 TIMEOUT_S = 20
+V3_1_1 = ProtocolVersion.V3_1_1
 
 
 class Held(NamedTuple):
@@ -30,6 +35,7 @@ class Held(NamedTuple):
     bearer: str = ""
     view_key: str = ""
     view_secret: str = ""
+    cookie: str = ""  # of a browser, on a page of this server
 
 
 class Listeners:
@@ -47,7 +53,7 @@ class Listeners:
             lambda held: self._status("POST", "/device/v1/certificate", held, {"device_key": "pump"}) == 200,
             lambda held: self._status("GET", "/api/v1/devices", held) == 200,
             lambda held: self._status("GET", "/api/v1/admins", held) == 200,
-            lambda held: self._mqtt(held.view_key, held.view_secret),
+            lambda held: self._page_subscribes(held) if held.cookie else self._mqtt(held.view_key, held.view_secret),
             lambda held: self._status("GET", "/metrics", held) == 200,
         ]
         return [attempt(held) for attempt in tries]
@@ -61,12 +67,26 @@ class Listeners:
     def _status(self, method: str, path: str, held: Held, body: Any = None) -> int:
         """The HTTP status; of a refusal within HTTP 200 its errcode."""
         headers = {"Project-Key": held.project_key, "Authorization": f"Bearer {held.bearer}"}
+        if held.cookie:
+            headers = {"Cookie": held.cookie, "X-Thingstead": "1", "Origin": self.origin}
         with closing(http.client.HTTPConnection("127.0.0.1", self._http_port, timeout=TIMEOUT_S)) as connection:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             content = answer.read()
         errcode = json.loads(content).get("errcode") if content.startswith(b"{") else None
         return errcode or answer.status
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self._http_port}"
+
+    def _page_subscribes(self, held: Held) -> bool:
+        headers = {"Cookie": held.cookie, "Origin": self.origin}
+        address = f"ws://127.0.0.1:{self._http_port}/mqtt"
+        mqtt = [Subprotocol("mqtt")]
+        with connect(address, additional_headers=headers, subprotocols=mqtt, proxy=None) as websocket:
+            websocket.send(Connect(V3_1_1, "page", user_name=held.view_key).serialize(V3_1_1))
+            return websocket.recv(TIMEOUT_S) == CONNACK_ACCEPTED
 
     def _mqtt(self, user_name: str, password: str) -> bool:
         with socket.create_connection(("127.0.0.1", self._mqtt_port), timeout=TIMEOUT_S) as sock:
@@ -100,12 +120,24 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
             "**device certificate**": Held(project_key, access_token),
             "**AccessToken of an application**": Held(bearer=api.token),
             "**AccessToken of an administrator**": Held(bearer=administrator),
+            "**session of an administrator**": Held(
+                view_key=made["view_key"], cookie=log_in_with_a_browser(http_port, log_in)
+            ),
             "**ProjectViewKey and ProjectViewSecret**": Held(
                 view_key=made["view_key"], view_secret=made["view_secret"]
             ),
             "**`http.metrics_token`**": Held(bearer=METRICS_TOKEN),
         }
         yield Opened(Listeners(http_port, mqtt_port), holders)
+
+
+def log_in_with_a_browser(http_port: int, log_in: dict[str, str]) -> str:
+    """The cookie of a session."""
+    body = {name: log_in[name] for name in ("account", "password")}
+    headers = {"X-Thingstead": "1", "Origin": f"http://127.0.0.1:{http_port}"}
+    with closing(http.client.HTTPConnection("127.0.0.1", http_port, timeout=TIMEOUT_S)) as connection:
+        connection.request("POST", "/api/v1/console/session", json.dumps(body), headers)
+        return str(connection.getresponse().headers["set-cookie"]).partition(";")[0]
 
 
 def rows() -> dict[str, list[bool]]:
@@ -141,7 +173,7 @@ def test_one_half_of_a_credential_or_another_s_half_opens_nothing(opened: Opened
 
 
 def test_the_page_names_the_endpoints_of_administrators() -> None:
-    prefixes = ("/api/v1/application", "/api/v1/admin", "/api/v1/retention", "/api/v1/project/")
+    prefixes = ("/api/v1/application", "/api/v1/admin", "/api/v1/retention", "/api/v1/project/", "/api/v1/console/")
     others = [
         f"{endpoint.method} {endpoint.path}"
         for endpoint in ENDPOINTS

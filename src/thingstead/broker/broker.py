@@ -6,6 +6,7 @@ import structlog
 
 from thingstead.broker.apps.app_handler import AppAccess
 from thingstead.broker.apps.fanout import AppFanout
+from thingstead.broker.apps.sessions import WatchedSessions
 from thingstead.broker.connection.client import MqttConnection
 from thingstead.broker.connection.listener_context import ListenerContext
 from thingstead.broker.connection.queue_bounds import QueueBounds
@@ -62,6 +63,7 @@ class MqttBroker:
         self._access = AppAccess(
             DeviceAccess(log_in, self.device_sessions, config.mqtt),
             platform.subscriptions,
+            WatchedSessions(platform.browser_sessions, bus, self.deadlines, clock, self._tasks),
             self._app_hub,
             bus,
             self.app_counters,

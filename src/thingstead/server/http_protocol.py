@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 
 from thingstead.broker.net.admission import Arrival
 from thingstead.broker.net.proxy_protocol import Peer
+from thingstead.broker.net.upgrade import upgrade_of
 from thingstead.broker.net.websocket import Registry
 from thingstead.model.addresses import TrustedProxies
 from thingstead.mqtt.budget import Budget, Part
@@ -354,6 +355,7 @@ class BoundedProtocol(HttpToolsProtocol):
         request += [b"%s: %s\r\n" % header for header in self.scope["headers"]]
         if self._around.proxies:
             self._arrival.peer = cast(Peer | None, self.scope["client"])
+        self._arrival.upgrade = upgrade_of(self.scope["headers"], secure=self.scope["scheme"] == "https")
         self._websocket = self._around.make_websocket(cast(Registry, self.connections), self._arrival)
         self._websocket.connection_made(self.transport)
         self.transport.set_protocol(self._websocket)

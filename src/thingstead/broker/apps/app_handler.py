@@ -3,6 +3,7 @@
 from collections import Counter
 
 from thingstead.broker.apps.fanout import AppFanout
+from thingstead.broker.apps.sessions import WatchedSessions
 from thingstead.broker.apps.subscriber import AppSubscriber
 from thingstead.broker.connection.handler import (
     AccessControl,
@@ -15,9 +16,12 @@ from thingstead.broker.connection.handler import (
 from thingstead.broker.connection.handshake import NO_LIMIT
 from thingstead.broker.devices.subscriptions import FILTER_CHARACTERS
 from thingstead.broker.net.counters import AppCounters
+from thingstead.broker.net.upgrade import Upgrade
 from thingstead.bus.base import Bus
 from thingstead.config import AppSettings
+from thingstead.errors import NotAuthenticated
 from thingstead.model.addresses import host_of
+from thingstead.model.browser_session import BrowserSession
 from thingstead.model.ids import VIEW_KEY_CHARACTERS
 from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Project
@@ -35,13 +39,15 @@ FILTER_LEVELS = 8  # of a topic filter that is taken, its share name included; t
 
 
 class AppAccess:
-    """Admits applications: user name = ProjectViewKey, password = ProjectViewSecret. All others are for ``devices``:
-    their AccessTokens are longer than a ProjectViewKey."""
+    """Admits applications: user name = ProjectViewKey, password = ProjectViewSecret; without a password pages of this
+    server in a browser that has a session of the project. All others are for ``devices``: their AccessTokens are longer
+    than a ProjectViewKey."""
 
     def __init__(
         self,
         devices: AccessControl,
         subscriptions: SubscriptionService,
+        sessions: WatchedSessions,
         hub: AppFanout,
         bus: Bus,
         counters: AppCounters,
@@ -49,6 +55,7 @@ class AppAccess:
     ) -> None:
         self._devices = devices
         self._subscriptions = subscriptions
+        self._sessions = sessions
         self._hub = hub
         self._counters = counters
         self._settings = settings
@@ -62,8 +69,13 @@ class AppAccess:
         view_key = connect.user_name or ""
         if len(view_key) != VIEW_KEY_CHARACTERS:
             return await self._devices.admit(connect, connection)
-        secret = (connect.password or b"")[:MAX_SECRET_BYTES].decode("utf-8", "replace")
-        project = await self._subscriptions.authenticate(view_key, secret, host_of(connection.remote_address))
+        session: BrowserSession | None = None
+        if not connect.password and connection.upgrade is not None:
+            project, session = await self._of_session(view_key, connection.upgrade)
+        else:
+            secret = (connect.password or b"")[:MAX_SECRET_BYTES].decode("utf-8", "replace")
+            project = await self._subscriptions.authenticate(view_key, secret, host_of(connection.remote_address))
+        # Nothing is waited for from here on: a session that ends after this is heard of.
         subscriber = AppSubscriber(
             connection,
             self._counters,
@@ -75,7 +87,16 @@ class AppAccess:
         plane = AppHandler(connection, project, subscriber, self._hub, self._settings.max_subscriptions, self)
         self._planes.add(plane)
         self._counters.subscribers += 1
+        if session is not None:
+            self._sessions.watch(plane, session)
         return plane
+
+    async def _of_session(self, view_key: str, upgrade: Upgrade) -> tuple[Project, BrowserSession]:
+        project = await self._subscriptions.project_of(view_key)
+        session = await self._sessions.admit(upgrade)
+        if project is None or session.project_id != project.id:
+            raise NotAuthenticated("the session is not one of this project")
+        return project, session
 
     def take_filter(self, project_id: str) -> bool:
         """One more topic filter of a project's applications; False where they have too many."""
@@ -95,10 +116,12 @@ class AppAccess:
         if plane in self._planes:
             self._planes.discard(plane)
             self._counters.subscribers -= 1
+            self._sessions.left(plane)
 
     def close(self) -> None:
         """Hears the bus no more."""
         self._revoked.cancel()
+        self._sessions.close()
 
     def _revoke(self, message: SubscribersRevoked) -> None:
         for plane in [plane for plane in self._planes if plane.project_id == message.project_id]:

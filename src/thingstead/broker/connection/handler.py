@@ -7,6 +7,7 @@ from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant
 from thingstead.broker.net.counters import Counters
+from thingstead.broker.net.upgrade import Upgrade
 from thingstead.mqtt.connection_packets import Connect, Disconnect
 from thingstead.mqtt.inbound import Inbound
 from thingstead.mqtt.properties import Property
@@ -34,6 +35,11 @@ class Connection(Protocol):
 
     @property
     def remote_address(self) -> str: ...
+
+    @property
+    def upgrade(self) -> Upgrade | None:
+        """Of a WebSocket from a browser that has a session."""
+        ...
 
     @property
     def delivery(self) -> Delivery: ...

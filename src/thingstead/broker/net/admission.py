@@ -10,6 +10,7 @@ import structlog
 
 from thingstead.broker.net.proxy_protocol import Peer
 from thingstead.broker.net.refused_connections import Reason, RefusedConnections
+from thingstead.broker.net.upgrade import Upgrade
 from thingstead.clock import Clock
 from thingstead.model import addresses
 from thingstead.model.addresses import TrustedProxies
@@ -34,15 +35,17 @@ class Arrival:
     Attributes:
         peer: where it comes from, where a load balancer tells; None asks the socket.
         close: closes it; None while nobody could.
+        upgrade: of a WebSocket from a browser that has a session.
     """
 
-    __slots__ = ("_entrance", "close", "key", "peer")
+    __slots__ = ("_entrance", "close", "key", "peer", "upgrade")
 
     def __init__(self, entrance: "Entrance | None" = None, peer: Peer | None = None) -> None:
         self._entrance = entrance  # None once it ended
         self.key: str | None = None  # of the address that it counts for, while it does
         self.peer = peer
         self.close: Callable[[], object] | None = None
+        self.upgrade: Upgrade | None = None
 
     def counts_for(self, host: str) -> bool:
         """From now on it counts for this address; False where that has its share already."""

@@ -7,6 +7,7 @@ from typing import cast
 import structlog
 
 from thingstead.broker.net.admission import Arrival
+from thingstead.broker.net.upgrade import Upgrade
 from thingstead.mqtt.budget import Budget, Part
 
 log = structlog.get_logger("thingstead.broker")
@@ -144,6 +145,11 @@ class Stream(asyncio.Protocol):
         if not peer[1]:
             return str(peer[0])
         return f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
+
+    @property
+    def upgrade(self) -> Upgrade | None:
+        """Of a WebSocket from a browser that has a session."""
+        return self._arrival.upgrade
 
     def pause(self, reason: int) -> None:
         """Reads nothing more until every reason is gone."""

@@ -23,6 +23,7 @@ from thingstead.services.accounts.log_ins import LogInAttempt, LogIns
 from thingstead.services.accounts.passwords import Passwords
 from thingstead.storage.base import Store
 
+COOKIE = "thingstead_"  # in front of the installation, in the name of the cookie
 SECRET_BYTES = 32
 SECRET_CHARACTERS = 43  # of these bytes in base64url
 INSTALLATION_CHARACTERS = 12  # of what is told of an installation's secret
@@ -83,7 +84,7 @@ class BrowserSessionService:
         if not self._installation:
             secret = await self._store.projects.server_secret("installation")
             self._installation = hashlib.sha256(secret).hexdigest()[:INSTALLATION_CHARACTERS]
-        return f"{'__Host-' if secure else ''}thingstead_{self._installation}"
+        return f"{'__Host-' if secure else ''}{COOKIE}{self._installation}"
 
     async def has_single_project(self) -> bool:
         """Whether nobody need name a project to log in."""
@@ -193,9 +194,13 @@ class BrowserSessionService:
             raise NotAuthenticated(INVALID)
         return await self._person(_hash(secret), remote_address)
 
-    async def still(self, session: BrowserSession) -> Person:
-        """The same of a session that was found before."""
-        return await self._person(session.secret_hash)
+    async def left_s(self, session: BrowserSession) -> float:
+        """For how long a session that was found before still lasts without another request; 0: it has ended."""
+        try:
+            found, _ = await self._person(session.secret_hash)
+        except NotAuthenticated:
+            return 0.0
+        return (found.expires_at - self._clock.now_ms()) / 1000
 
     async def _person(self, secret_hash: bytes, remote_address: str = "") -> Person:
         session = await self._store.browser_sessions.find(secret_hash)

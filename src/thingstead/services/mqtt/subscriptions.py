@@ -57,6 +57,10 @@ class SubscriptionService:
             )
         return project
 
+    async def project_of(self, view_key: str) -> Project | None:
+        """The project with this ProjectViewKey, which is no secret."""
+        return await self._store.projects.find_by_view_key(view_key)
+
     def card(self, number: int) -> DeviceCard | None:
         """The card of a device by its number, where it is remembered."""
         return self._by_number.get(number)

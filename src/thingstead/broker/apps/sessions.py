@@ -1,0 +1,97 @@
+"""Sessions in browsers that opened a subscription: it is closed when its session ends."""
+
+from typing import Protocol
+
+from thingstead.broker.net.deadlines import Deadline, Deadlines
+from thingstead.broker.net.tasks import Tasks
+from thingstead.broker.net.upgrade import Upgrade
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import NotAuthenticated, ThingsteadError
+from thingstead.model.browser_session import BrowserSession
+from thingstead.model.messages import BrowserSessionsEnded
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.accounts.browser_sessions import BrowserSessionService
+
+LOOK_INTERVAL_S = 3600.0  # a session is looked at again in so long at the latest: the clock may have been set
+RETRY_S = 60.0  # after it could not be looked at
+
+
+class Closable(Protocol):
+    """What ends with a session."""
+
+    def close(self, reason_code: ReasonCode, reason: str) -> None: ...
+
+
+class Opened(Protocol):
+    """What a session opened."""
+
+    @property
+    def connection(self) -> Closable: ...
+
+
+class _Watch:
+    __slots__ = ("deadline", "session")
+
+    def __init__(self, session: BrowserSession) -> None:
+        self.session = session
+        self.deadline: Deadline | None = None
+
+
+class WatchedSessions:
+    """Admits pages of this server by the session of their browser, and closes what they opened when it ends."""
+
+    def __init__(
+        self, sessions: BrowserSessionService, bus: Bus, deadlines: Deadlines, clock: Clock, tasks: Tasks
+    ) -> None:
+        self._sessions = sessions
+        self._deadlines = deadlines
+        self._now_s = clock.monotonic_s
+        self._tasks = tasks
+        self._watched: dict[Opened, _Watch] = {}
+        self._ended = bus.subscribe(BrowserSessionsEnded, self._end)
+
+    async def admit(self, upgrade: Upgrade) -> BrowserSession:
+        """The session of a browser; NotAuthenticated where it is not valid, or the page another server's."""
+        if not upgrade.from_own_page:
+            raise NotAuthenticated("a session is for pages of this server: Origin must be its own")
+        name = await self._sessions.cookie_name(secure=upgrade.secure)
+        session, _ = await self._sessions.authenticate(upgrade.secrets.get(name, ""))
+        return session
+
+    def watch(self, opened: Opened, session: BrowserSession) -> None:
+        """Closes it when the session ends, unless :meth:`left` is told before."""
+        watch = self._watched[opened] = _Watch(session)
+        self._look_in(0.0, opened, watch)
+
+    def left(self, opened: Opened) -> None:
+        """It is closed. Does nothing where it was not watched."""
+        watch = self._watched.pop(opened, None)
+        if watch is not None and watch.deadline is not None:
+            watch.deadline.cancel()
+
+    def close(self) -> None:
+        """Hears the bus no more."""
+        self._ended.cancel()
+
+    def _end(self, message: BrowserSessionsEnded) -> None:
+        ended = set(message.session_ids)
+        for opened, watch in list(self._watched.items()):
+            if watch.session.id in ended:
+                opened.connection.close(ReasonCode.ADMINISTRATIVE_ACTION, message.reason)
+
+    def _look_in(self, delay_s: float, opened: Opened, watch: _Watch) -> None:
+        due_s = self._now_s() + min(delay_s, LOOK_INTERVAL_S)
+        watch.deadline = self._deadlines.add(due_s, lambda: self._tasks.spawn(self._look(opened, watch)))
+
+    async def _look(self, opened: Opened, watch: _Watch) -> None:
+        try:
+            left_s = await self._sessions.left_s(watch.session)
+        except ThingsteadError:  # the store cannot be read now
+            left_s = RETRY_S
+        if self._watched.get(opened) is not watch:
+            return
+        if left_s > 0:
+            self._look_in(left_s, opened, watch)
+        else:
+            opened.connection.close(ReasonCode.ADMINISTRATIVE_ACTION, "the session has expired")

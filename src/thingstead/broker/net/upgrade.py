@@ -1,0 +1,32 @@
+"""What the HTTP request told that became a WebSocket: the sessions of the browser, and from which page it came."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from thingstead.model.http_headers import cookie_of, is_own_origin, value_of
+from thingstead.services.accounts.browser_sessions import COOKIE, SECRET_CHARACTERS
+
+_NAME = re.compile(rf"(?:__Host-)?{COOKIE}[0-9a-f]+")
+
+
+class Upgrade(NamedTuple):
+    """Of a browser that has sessions, perhaps of other servers on this host."""
+
+    secrets: Mapping[str, str]  # by the name of the cookie
+    secure: bool  # it came over TLS
+    from_own_page: bool  # Origin is this server's
+
+
+def upgrade_of(headers: Iterable[tuple[bytes, bytes]], *, secure: bool) -> Upgrade | None:
+    """None where the request has no session."""
+    headers = list(headers)
+    cookies = b";".join(value for name, value in headers if name == b"cookie").decode("latin-1")
+    if COOKIE not in cookies:
+        return None
+    found = {name: cookie_of(headers, name) for name in _NAME.findall(cookies)}
+    secrets = {name: secret for name, secret in found.items() if len(secret) == SECRET_CHARACTERS}
+    if not secrets:
+        return None
+    origin, host = ((value_of(headers, name) or b"").decode("latin-1") for name in (b"origin", b"host"))
+    return Upgrade(secrets, secure, is_own_origin(origin, host, secure=secure))
