@@ -14,7 +14,7 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.accounts.browser_sessions import BrowserSessionService
 
 LOOK_INTERVAL_S = 3600.0  # a session is looked at again in so long at the latest: the clock may have been set
-RETRY_S = 60.0  # after it could not be looked at
+RETRY_S = 60.0  # after a read that failed
 
 
 class Closable(Protocol):
