@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.history_engine import NOW, append_some, fill_log, make_devices, reports
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.store import SqliteStore
 
 
@@ -29,7 +29,7 @@ async def fill(database: Path, devices: int) -> int:
     source = reports(devices)
     for report in itertools.islice(source, devices):
         commit = store.history.append(report)
-    await committed(commit)
+    await settled(commit)
     await store.history.packer.pack()
     await append_some(store, source)
     return await fill_log(store, source)

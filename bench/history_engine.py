@@ -23,7 +23,7 @@ from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.model.device import Device
 from thingstead.model.report import Report
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.blocks import encode_block
 from thingstead.storage.sqlite.history import compaction
 from thingstead.storage.sqlite.history.compaction import BLOCK_POINTS, BlockRow, Compacted
@@ -235,7 +235,7 @@ async def append_some(store: SqliteStore, source: Iterator[Report]) -> int:
     for _ in range(TURN_REPORTS):
         commit = store.history.append(next(source))
     if store.history.appends.waiting > 20 * TURN_REPORTS:
-        await committed(commit)
+        await settled(commit)
     else:
         await asyncio.sleep(0)
     return TURN_REPORTS * len(ATTRIBUTES)
@@ -247,7 +247,7 @@ async def fill_log(store: SqliteStore, source: Iterator[Report]) -> int:
     async with packer.still():
         while packer.pending_points < store.history._pending_limit:
             await append_some(store, source)
-        await committed(store.history.append(next(source)))
+        await settled(store.history.append(next(source)))
         points = packer.pending_points
         for part in (packer, packer.compactor):  # as the crash ends them
             await part.task.close()

@@ -21,7 +21,7 @@ from thingstead.config import MqttSettings, TcpSettings
 from thingstead.model.device import Device, Page
 from thingstead.model.messages import PresenceChanged
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.store import SqliteStore
 
 CLIENTS, DEVICES = 3, 2
@@ -148,7 +148,7 @@ async def play(folder: Path, script: list[Step]) -> None:
 
 async def logged(house: House, device: Device) -> list[bool]:
     """The device's connection log without takeovers, oldest first."""
-    await committed(house.store.history.touch(device.number, "data", 0))  # its commit follows those of the log
+    await settled(house.store.history.touch(device.number, "data", 0))  # its commit follows those of the log
     entries, _ = await house.platform.device_logs.list_page(device, "connection", Page(records=100))
     return [entry.body["online"] for entry in reversed(entries) if not entry.body["replaced"]]
 

@@ -20,7 +20,7 @@ from thingstead.server.backups import MANIFEST, back_up, read_manifest, restore
 from thingstead.server.folder import DATABASE
 from thingstead.services.registry.new_device import NewDevice
 from thingstead.services.registry.projects import Credentials
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.offline.backup import checksum
 
 
@@ -50,7 +50,7 @@ async def test_a_restored_folder_serves_what_was_there(server: Server, config: C
     project_id, device_id, number = await new_device(server)
     for ts in range(1, 500):
         commit = server.platform.ingest._store.history.append(Report(number, ts, ts, {"x": ts / 10}))
-    await committed(commit)
+    await settled(commit)
     manifest = await asyncio.to_thread(back_up, config.data_path, tmp_path / "backup", silent)
     before = await series(server, project_id, device_id)
     server.platform.ingest._store.history.append(Report(number, 999, 1, {"x": 1}))
@@ -73,7 +73,7 @@ async def test_a_backup_during_writes_is_of_one_instant(server: Server, config: 
     backup = asyncio.create_task(asyncio.to_thread(back_up, config.data_path, tmp_path / "backup", hold))
     await asyncio.to_thread(begun.wait)
     for ts in range(2000):
-        await committed(server.platform.ingest._store.history.append(Report(number, ts, 1, {"x": "x" * 1000})))
+        await settled(server.platform.ingest._store.history.append(Report(number, ts, 1, {"x": "x" * 1000})))
         if ts == 1500:
             end.set()
     await backup

@@ -18,7 +18,7 @@ from thingstead.model.device import Device, DeviceSession, OpenAlarm, Page
 from thingstead.model.messages import AlarmChanged
 from thingstead.services.alarms.alarms import AlarmService
 from thingstead.services.alarms.rules import AlarmRuleService
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.store import SqliteStore
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
@@ -78,7 +78,7 @@ class Plant:
     async def settle(self) -> None:
         """Does all that is due, and waits until it is on disk."""
         await self.engine.sweep()
-        await committed(self.store.alarms.append([]))
+        await settled(self.store.alarms.append([]))
 
     async def wait(self, ms: int) -> None:
         self.clock.advance(ms)
@@ -88,7 +88,7 @@ class Plant:
         link = await self.workshop.ingest.link(device)
         commit = self.workshop.ingest.report_values(link, values, ts).commit
         assert commit is not None
-        await committed(commit)
+        await settled(commit)
 
     async def connect(self, device: Device, session_id: str = "s1") -> None:
         session = DeviceSession(session_id=session_id, node="node1", protocol="mqtt", connected_at=self.clock.now_ms())

@@ -14,7 +14,7 @@ from thingstead.model.device import Device
 from thingstead.model.report import Report
 from thingstead.model.retention import DAY_MS, RetentionPolicy, RetentionRule
 from thingstead.services.history.retention import RetentionService
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000 // DAY_MS * DAY_MS
@@ -44,8 +44,8 @@ class Archive:
             value = noise.randbytes(200).hex() if text else ts % 1000
             commit = self.store.history.append(Report(number, ts, now, {identifier: value}))
             if self.store.history.congested:
-                await committed(commit)
-        await committed(commit)
+                await settled(commit)
+        await settled(commit)
         await self.store.history.packer.pack(whole=True)
 
     async def ages(self, project_id: str, identifier: str) -> list[float]:

@@ -3,14 +3,14 @@
 from tests.services.conftest import NOW, Workshop
 from thingstead.errors import FieldError
 from thingstead.model.device import DeviceSession, Page
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import BURST, EXCERPT_BYTES, INTERVAL_S, KINDS, excerpt
 
 
 async def test_a_rejection_says_where_why_and_what(workshop: Workshop) -> None:
     device = await workshop.add_device()
     workshop.logs.rejected(device, "attributes", "refused", [FieldError("x", "too hot")], b'{"x":400}')
-    await committed(workshop.store.history.touch(device.number, "data", NOW))
+    await settled(workshop.store.history.touch(device.number, "data", NOW))
     entries, total = await workshop.logs.list_page(device, "rejected", Page())
     assert total == 1
     assert entries[0].body == {
@@ -29,7 +29,7 @@ async def test_a_babbling_device_gets_few_entries_and_the_others_are_counted(wor
     workshop.logs.rejected(quiet, "attributes", "refused", (), b"")
     workshop.clock.advance(int(INTERVAL_S * 1000))
     workshop.logs.rejected(device, "attributes", "refused", (), b"")
-    await committed(workshop.store.history.touch(device.number, "data", NOW))
+    await settled(workshop.store.history.touch(device.number, "data", NOW))
     entries, total = await workshop.logs.list_page(device, "rejected", Page())
     assert total == BURST + 1
     assert entries[0].body["suppressed"] == 1000 - BURST
@@ -45,7 +45,7 @@ async def test_a_topic_that_is_refused_all_the_time_hides_no_other(workshop: Wor
         workshop.logs.rejected(device, f"topic{number}", "the topic means nothing here", (), b"")
     workshop.clock.advance(int(INTERVAL_S * 1000))
     workshop.logs.rejected(device, "attributes", "refused", (), b"")
-    await committed(workshop.store.history.touch(device.number, "data", NOW))
+    await settled(workshop.store.history.touch(device.number, "data", NOW))
     entries, total = await workshop.logs.list_page(device, "rejected", Page(records=100))
     assert total == BURST + KINDS + 1
     assert [entry.body["topic"] for entry in entries].count("attribute") == 1

@@ -9,7 +9,7 @@ from tests.services.conftest import Workshop
 from thingstead.errors import InvalidInput
 from thingstead.model.device import Page
 from thingstead.services.ingest.ingest import Outcome
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 
 
 def packed(value: Any) -> bytes:
@@ -18,7 +18,7 @@ def packed(value: Any) -> bytes:
 
 async def settle(outcome: Outcome) -> Outcome:
     if outcome.commit is not None:
-        await committed(outcome.commit)
+        await settled(outcome.commit)
     return outcome
 
 

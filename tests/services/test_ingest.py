@@ -13,7 +13,7 @@ from thingstead.model.device import Device, Page
 from thingstead.model.device_type import AttributeDefinition, EventDefinition, Functions, Parameter
 from thingstead.model.messages import BusMessage, DeviceChanged, DeviceTypeChanged, EventReported, ReportsCommitted
 from thingstead.services.ingest.ingest import MAX_ATTRIBUTES_PER_REPORT, Outcome
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.services.shared.payloads import FUTURE_TOLERANCE_MS
 
 THERMOMETER = Functions(
@@ -28,7 +28,7 @@ THERMOMETER = Functions(
 
 async def settle(outcome: Outcome) -> None:
     assert outcome.commit is not None
-    await committed(outcome.commit)
+    await settled(outcome.commit)
 
 
 async def current(workshop: Workshop, device: Device) -> dict[str, Any]:
@@ -140,7 +140,7 @@ async def test_a_report_is_current_whatever_a_wrong_clock_left_behind(workshop: 
     assert await current(workshop, device) == {"temperature": (NOW, 25)}
     count, commit = workshop.ingest.report_run(link, [b'{"temperature":26}'] * 3)
     assert commit is not None
-    await committed(commit)
+    await settled(commit)
     points = await workshop.store.history.series(device.number, "temperature", 0, ahead, offset=0, limit=10)
     assert [(point.ts, point.value) for point in points] == [(ahead, 20), *[(NOW, 26)] * count, (NOW, 25)]
 
@@ -196,7 +196,7 @@ async def test_a_parameter_of_an_event_that_cannot_be_kept_is_left_out_and_named
     outcome = workshop.ingest.report_event(link, payload)
     assert [error.field for error in outcome.refused] == ["params.reason", "params.wide"]
     assert outcome.commit is not None
-    await committed(outcome.commit)
+    await settled(outcome.commit)
     [event], _ = await workshop.store.events.list_page(device.id, Page())
     assert event.params == {"left": 1}
 

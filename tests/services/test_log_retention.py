@@ -15,7 +15,7 @@ from thingstead.model.command import Command, CommandState
 from thingstead.model.report import EventRecord
 from thingstead.model.retention import DAY_MS
 from thingstead.services.history.log_retention import GRACE_DAYS, LogRetention
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000
@@ -54,7 +54,7 @@ class Logs:
     async def event(self, device_id: str, number: int, age_days: int) -> None:
         ts = self.clock.now_ms() - age_days * DAY_MS
         event = EventRecord(id="e", device_id=device_id, method="boot", params={}, ts=ts)
-        await committed(self.store.events.append(event, number))
+        await settled(self.store.events.append(event, number))
 
 
 @pytest.fixture

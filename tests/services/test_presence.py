@@ -12,7 +12,7 @@ from thingstead.errors import NotAuthenticated, Unavailable
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
 from thingstead.services.presence.presence import PresenceService
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 
 
 def session(session_id: str) -> DeviceSession:
@@ -43,7 +43,7 @@ async def test_a_log_in_with_the_wrong_project_key_stands_in_the_log_of_the_devi
     device = await workshop.add_device()
     with pytest.raises(NotAuthenticated):
         await workshop.presence.authenticate(device.access_token, "key-p2", "192.0.2.1")
-    await committed(workshop.store.history.touch(device.number, "data", NOW))
+    await settled(workshop.store.history.touch(device.number, "data", NOW))
     entries, _ = await workshop.logs.list_page(device, "rejected", Page())
     assert [entry.body["reason"] for entry in entries] == [
         "a log-in from 192.0.2.1: the AccessToken is right, the ProjectKey is wrong"
@@ -79,7 +79,7 @@ async def test_a_restarted_node_has_no_sessions_and_tells_their_end(workshop: Wo
     assert [(news.device_id, news.online, news.session_id) for news in heard] == [(device.id, False, "a")]
     assert not await online(workshop, device)
     assert await online(workshop, elsewhere)
-    await committed(workshop.store.history.touch(device.number, "data", NOW))
+    await settled(workshop.store.history.touch(device.number, "data", NOW))
     entries, _ = await workshop.logs.list_page(device, "connection", Page())
     assert [(entry.body["online"], entry.body["reason"]) for entry in entries] == [
         (False, "the server was restarted"),
@@ -164,6 +164,6 @@ async def test_the_presence_of_a_device_never_goes_back_in_time(workshop: Worksh
         # After a restart the log of the device tells.
         workshop.presence = PresenceService(workshop.store, workshop.bus, workshop.clock, workshop.logs, "node1")
     assert [news.ts - NOW for news in heard] == [0, 0, 7, 7, 7, 7, 7, 7, 12_006, 12_006]
-    await committed(workshop.store.history.touch(device.number, "data", NOW))
+    await settled(workshop.store.history.touch(device.number, "data", NOW))
     entries, _ = await workshop.logs.list_page(device, "connection", Page())
     assert [entry.ts for entry in reversed(entries)] == [news.ts for news in heard]

@@ -6,7 +6,7 @@ from tests.services.conftest import NOW, Workshop
 from thingstead.errors import TooManyRequests
 from thingstead.model.retention import DAY_MS
 from thingstead.services.ingest.quotas import DailyQuota
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 
 REPORT = b'{"x":1,"text":"0123456789"}'
 
@@ -23,7 +23,7 @@ async def test_a_report_beyond_the_quota_is_refused_until_the_next_day(workshop:
     for _ in range(2):
         commit = workshop.ingest.report_attributes(link, REPORT).commit
         assert commit is not None
-        await committed(commit)
+        await settled(commit)
     with pytest.raises(TooManyRequests, match="daily quota") as refused:
         workshop.ingest.report_attributes(link, REPORT)
     left_ms = DAY_MS - NOW % DAY_MS

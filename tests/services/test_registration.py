@@ -10,7 +10,7 @@ from thingstead.errors import Forbidden, InvalidInput, NotAuthenticated, NotFoun
 from thingstead.model.customer import Customer
 from thingstead.services.registry.new_device import NewDevice
 from thingstead.services.registry.registration import RegistrationService
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 
 HOST = "192.0.2.1"
 
@@ -123,7 +123,7 @@ async def test_a_certificate_that_is_given_out_once_is_so_until_the_device_has_r
         assert (await service.certificate("key-p1", "K", HOST))[0].id == device.id
     outcome = workshop.ingest.report_attributes(await workshop.ingest.link(device), b'{"t": 1}')
     assert outcome.commit is not None
-    await committed(outcome.commit)
+    await settled(outcome.commit)
     with pytest.raises(Forbidden, match="was connected before"):
         await service.certificate("key-p1", "K", HOST)
 

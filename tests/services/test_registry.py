@@ -16,7 +16,7 @@ from thingstead.services.registry.device_groups import DeviceGroupService, NewDe
 from thingstead.services.registry.device_types import DeviceTypeService, NewDeviceType
 from thingstead.services.registry.devices import DeviceService
 from thingstead.services.registry.new_device import DRAW_ATTEMPTS, NewDevice
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 
 ALL = Page(records=100)
 
@@ -193,7 +193,7 @@ async def test_current_values_are_plain_and_in_the_order_asked_for(workshop: Wor
     device = await workshop.add_device()
     history = HistoryService(workshop.store, workshop.bus)
     assert await history.current_values(device) == {}
-    await committed(workshop.store.history.append(Report(device.number, 5, 5, {"a": 1, "b": [2]})))
+    await settled(workshop.store.history.append(Report(device.number, 5, 5, {"a": 1, "b": [2]})))
     assert await history.current_values(device) == {"a": 1, "b": [2]}
     assert list((await history.current_values(device, ["b", "unknown", "a"])).items()) == [("b", [2]), ("a", 1)]
 

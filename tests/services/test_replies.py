@@ -14,13 +14,13 @@ from thingstead.model.device import Device, Page
 from thingstead.model.messages import CommandChanged
 from thingstead.services.commands.moves import REPLY_LIFETIME_MS
 from thingstead.services.commands.replies import find_answered
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 
 
 async def reply(workshop: Workshop, device: Device, topic_id: int | None, payload: bytes) -> None:
     outcome = workshop.control.reply(device, topic_id, payload)
     assert outcome.commit is not None
-    await committed(outcome.commit)
+    await settled(outcome.commit)
 
 
 def cancels(task: asyncio.Task[Any]) -> Callable[[CommandChanged], None]:
@@ -41,7 +41,7 @@ async def test_what_of_a_reply_cannot_be_kept_is_left_out_and_the_command_is_rep
     outcome = workshop.control.reply(device, None, payload)
     assert [error.field for error in outcome.refused] == ["params.wide", "more"]
     assert outcome.commit is not None
-    await committed(outcome.commit)
+    await settled(outcome.commit)
     replied = await workshop.control.get_command("p1", command.id)
     assert (replied.state, replied.reply) == ("replied", {"method": "read", "params": {"v": 1}})
 

@@ -11,7 +11,7 @@ from thingstead.errors import InvalidInput, NotFound
 from thingstead.model.report import Report
 from thingstead.model.retention import DAY_MS, Cutoff, RetentionRule
 from thingstead.services.history.retention import SETTLE_AFTER_MS
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.history import removal
 from thingstead.storage.sqlite.history import retention as sqlite_retention
 from thingstead.storage.sqlite.store import SqliteStore
@@ -145,7 +145,7 @@ async def test_dropping_takes_many_small_transactions(archive: Archive, monkeypa
 
 async def test_points_that_wait_to_fill_a_block_are_brought_into_one_after_a_while(archive: Archive) -> None:
     number = archive.devices["ours"].number
-    await committed(archive.store.history.append(Report(number, NOW, NOW, {"x": 1})))
+    await settled(archive.store.history.append(Report(number, NOW, NOW, {"x": 1})))
     await archive.store.history.packer.pack()
     await archive.service.run()
     assert archive.query("SELECT count(*) FROM block") == [(0,)]

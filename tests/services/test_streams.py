@@ -11,7 +11,7 @@ from thingstead.model.device_type import Functions, StreamDefinition
 from thingstead.model.messages import DataReported, DataSent
 from thingstead.model.streams import format_problem, modbus_crc
 from thingstead.services.ingest.streams import MAX_DATA_BYTES, encode_message
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 
 READ_REGISTERS = bytes.fromhex("010300000002c40b")
 FORMATS: list[tuple[Any, bytes, bool]] = [
@@ -56,7 +56,7 @@ async def test_data_that_came_up_is_logged_counted_and_told_unchanged(workshop: 
     device = await workshop.add_device()
     outcome = workshop.streams.report(await workshop.ingest.link(device), "port", b"\x00\xff")
     assert outcome.commit is not None
-    await committed(outcome.commit)
+    await settled(outcome.commit)
     assert heard == [DataReported(device.id, "port", b"\x00\xff", NOW)]
     entries, _ = await workshop.logs.list_page(device, "data", Page())
     assert [entry.body for entry in entries] == [

@@ -13,7 +13,7 @@ from thingstead.model.messages import PresenceChanged, SubDeviceAdded
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.presence import sub_device_making
 from thingstead.services.presence.sub_presence import GatewayLink
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.services.shared.payloads import MAX_SERIES_REPORTS
 
 
@@ -33,7 +33,7 @@ class House:
 
     async def settle(self, outcome: Outcome) -> Outcome:
         if outcome.commit is not None:
-            await committed(outcome.commit)
+            await settled(outcome.commit)
         await self.link.settled()
         return outcome
 

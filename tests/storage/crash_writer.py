@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from thingstead.model.report import Report
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.history import compaction
 from thingstead.storage.sqlite.history import flush as spooling
@@ -41,7 +41,7 @@ async def write(path: Path, first: int, seed: int) -> None:
             if at % 7 == 0:  # sent again, and so late that it is packed already
                 history.append(Report(1 + at % 2, max(first, at - 1000) // 2 * 2 + at % 2, at, {"late": at}))
                 commit = history.append(Report(1 + at % 2, at, at, {"x": at}))
-        await committed(commit)
+        await settled(commit)
         print(*timestamps, flush=True)  # noqa: T201 - what the test reads
         ts += REPORTS_PER_COMMIT
     packing.result()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from thingstead.model.report import Report
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.engine.database import Database, connect
 from thingstead.storage.sqlite.engine.schema import prepare
 from thingstead.storage.sqlite.history.history import SqliteHistory
@@ -42,7 +42,7 @@ class Bench:
         await self.open()
 
     async def report(self, ts: int, number: int = 1, received_at: int = 5_000, **attributes: Any) -> None:
-        await committed(self.history.append(Report(number, ts, received_at, attributes)))
+        await settled(self.history.append(Report(number, ts, received_at, attributes)))
 
     async def points(self, identifier: str, start: int = 0, end: int = 2**53, number: int = 1) -> list[tuple[int, Any]]:
         found = await self.history.series(number, identifier, start, end, offset=0, limit=10_000)

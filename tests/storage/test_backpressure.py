@@ -7,7 +7,7 @@ import pytest
 
 from tests.storage.history_bench import Bench, register_devices
 from thingstead.model.report import Report
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.history.compaction import BLOCK_POINTS
 from thingstead.storage.sqlite.history.history import SqliteHistory
@@ -24,8 +24,8 @@ async def test_producers_are_held_back_while_much_waits_and_released_after(tmp_p
     assert history.congested
     relieved: list[bool] = []
     history.when_room(lambda: relieved.append(history.congested))
-    await committed(commit)
-    await committed(history.append(Report(1, 11, 1, {"x": 1})))
+    await settled(commit)
+    await settled(history.append(Report(1, 11, 1, {"x": 1})))
     assert relieved == [False]
     await history.close()
     await database.close()
@@ -40,7 +40,7 @@ async def test_producers_held_back_by_unpacked_points_are_released_by_packing_al
     await history.packer.compactor.lock.acquire()  # nothing is packed before everything is committed
     for ts in range(50):
         commit = history.append(Report(1, ts, 1, {"x": ts}))
-    await committed(commit)
+    await settled(commit)
     assert bool(history.congested) is True  # bool: mypy would take the value for final
     relieved = asyncio.Event()
     history.when_room(relieved.set)

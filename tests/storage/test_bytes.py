@@ -13,7 +13,7 @@ from tests.storage.history_bench import Bench, settle_later
 from thingstead.errors import InvalidInput
 from thingstead.model.limits import DEVICE_STATE_BYTES, REPORT_BYTES, VALUE_BYTES
 from thingstead.model.report import Report
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.history import compaction, compactor, heads, history, packer
 from thingstead.storage.sqlite.history import flush as spooling
 from thingstead.storage.sqlite.history.head_cache import HeadCache
@@ -75,11 +75,11 @@ async def test_the_state_of_a_device_is_bounded_however_it_comes_about(bench: Be
     for n in range(room):
         commit = bench.history.append(Report(1, n, n, {f"a{n}": "x" * size}))
         if not together:
-            await committed(commit)
+            await settled(commit)
     assert "the values of a device" in refused(bench, one_more="x" * size).message
     for n in range(3 * room):  # what takes the place of others is taken
         commit = bench.history.append(Report(1, 100 + n, n, {f"a{n % room}": "y" * size}))
-    await committed(commit)
+    await settled(commit)
     assert {value[0] for _, value in (await bench.current()).values()} == {"y"}
     await bench.reopen()
     assert "the values of a device" in refused(bench, one_more="x" * size).message
@@ -91,7 +91,7 @@ async def test_attributes_that_wait_for_a_commit_count(bench: Bench) -> None:
     assert "2000 attributes" in refused(bench, one_more=1).message
     bench.history.append(Report(1, 5, 5, {"a0-0": 5}))
     commit = bench.history.append(Report(2, 5, 5, {"one_more": 5}))
-    await committed(commit)
+    await settled(commit)
 
 
 async def test_bytes_start_a_packing_and_hold_producers_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ async def test_bytes_that_wait_for_a_commit_hold_producers_back(bench: Bench, mo
     commits.append(bench.history.also(lambda connection: None, 10))
     assert bench.history.congested
     for commit in commits:
-        await committed(commit)
+        await settled(commit)
     assert bool(bench.history.congested) is False
     assert bench.history.appends.waiting_bytes == 0
 
@@ -156,7 +156,7 @@ async def test_bytes_of_a_device_that_wait_for_a_commit_are_a_share_too(bench: B
     assert bench.history.crowded(1)
     relieved = asyncio.Event()
     bench.history.when_room(relieved.set, 1)
-    await committed(commit)
+    await settled(commit)
     await asyncio.wait_for(relieved.wait(), 10)
 
 

@@ -14,7 +14,7 @@ from tests.storage.history_bench import Bench, make_blocks, pack, register_devic
 from thingstead.clock import SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.report import Report
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.engine.database import connect
 from thingstead.storage.sqlite.history import compaction
 from thingstead.storage.sqlite.history.ranges import SqliteRanges
@@ -212,7 +212,7 @@ async def test_a_torn_end_of_the_last_write_loses_only_what_was_torn(tmp_path: P
     wal = path.with_name(path.name + "-wal")
     ends: list[int] = []  # of the file after each commit
     for ts in range(8):
-        await committed(bench.history.append(Report(1, ts, 1, {"x": ts, "text": "t" * 500})))
+        await settled(bench.history.append(Report(1, ts, 1, {"x": ts, "text": "t" * 500})))
         ends.append(wal.stat().st_size)
     copies = tmp_path / "copies"
     copies.mkdir()

@@ -4,7 +4,7 @@ import pytest
 
 from tests.services.conftest import NOW, Workshop, workshop
 from thingstead.model.device import Page
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.tables import device_logs
 
 __all__ = ["workshop"]
@@ -16,7 +16,7 @@ async def test_entries_are_kept_newest_first_per_device_and_kind(workshop: Works
     for index in range(3):
         logs.append(first.number, "rejected", NOW + index, {"reason": index})
     logs.append(first.number, "data", NOW, {"reason": "other kind"})
-    await committed(logs.append(second.number, "rejected", NOW, {"reason": "other device"}))
+    await settled(logs.append(second.number, "rejected", NOW, {"reason": "other device"}))
     entries, total = await logs.list_page(first.number, "rejected", Page(number=1, records=2))
     assert [(entry.ts, entry.body) for entry in entries] == [(NOW + 2, {"reason": 2}), (NOW + 1, {"reason": 1})]
     assert total == 3
@@ -27,7 +27,7 @@ async def test_only_the_newest_entries_are_kept(workshop: Workshop, monkeypatch:
     device = await workshop.add_device()
     for index in range(20):
         commit = workshop.store.device_logs.append(device.number, "data", NOW, {"index": index})
-    await committed(commit)
+    await settled(commit)
     entries, total = await workshop.store.device_logs.list_page(device.number, "data", Page())
     assert [entry.body["index"] for entry in entries] == [19, 18, 17, 16, 15]
     assert total == 5
@@ -36,7 +36,7 @@ async def test_only_the_newest_entries_are_kept(workshop: Workshop, monkeypatch:
 async def test_an_entry_of_a_device_that_is_gone_is_dropped_and_its_neighbors_are_kept(workshop: Workshop) -> None:
     device = await workshop.add_device()
     workshop.store.device_logs.append(device.number + 1000, "data", NOW, {})
-    await committed(workshop.store.device_logs.append(device.number, "data", NOW, {}))
+    await settled(workshop.store.device_logs.append(device.number, "data", NOW, {}))
     assert (await workshop.store.device_logs.list_page(device.number, "data", Page()))[1] == 1
 
 

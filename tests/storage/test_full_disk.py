@@ -19,7 +19,7 @@ from thingstead.errors import Unavailable
 from thingstead.model.device import Page
 from thingstead.model.mqtt_session import KeptMessage, QueuedMessage, SessionRecord
 from thingstead.model.report import EventRecord, Report
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.engine import database, disk
 from thingstead.storage.sqlite.engine.disk import DiskWatch
 from thingstead.storage.sqlite.history import appends
@@ -36,7 +36,7 @@ class House:
         self.acknowledged: list[int] = []
 
     async def report(self, ts: int, size: int = 10) -> None:
-        await committed(
+        await settled(
             self.store.history.append(Report(self.number, ts, 1, {"x": random.Random(ts).randbytes(size // 2).hex()}))
         )
         self.acknowledged.append(ts)
@@ -179,7 +179,7 @@ async def test_reports_are_refused_before_the_disk_is_full_and_taken_when_there_
     with pytest.raises(Unavailable):
         house.store.events.append(EventRecord(id="e", device_id="d", method="m", ts=1), house.number)
     assert await house.kept() == [1]
-    await committed(house.store.history.touch(house.number, "connect", 5))  # devices may still come and go
+    await settled(house.store.history.touch(house.number, "connect", 5))  # devices may still come and go
     room[0] = 1020
     watch.look()
     with pytest.raises(Unavailable):  # not at once, or it would flutter
@@ -232,8 +232,8 @@ async def test_memory_is_bounded_while_nothing_can_be_written(house: House) -> N
         for ts in range(100, 400):
             commit = house.store.history.append(Report(house.number, ts, 1, {"x": "x" * 5_000}))
             if ts % 20 == 0:
-                await asyncio.wait([asyncio.ensure_future(committed(commit))])
-        await asyncio.wait([asyncio.ensure_future(committed(commit))])
+                await asyncio.wait([asyncio.ensure_future(settled(commit))])
+        await asyncio.wait([asyncio.ensure_future(settled(commit))])
         assert house.store.history.appends.waiting == 0
         assert house.store.history.packer.pending_points == 1
     assert await house.kept() == house.acknowledged
@@ -277,10 +277,10 @@ async def test_what_nobody_waits_for_goes_into_a_later_commit_in_its_order(
         first = logs.append(house.number, "connection", 1, {"n": 1})
         lost = logs.append(house.number, "data", 1, {"n": 1})  # its sender waits, and hears of it
         with pytest.raises(Unavailable):
-            await committed(first)
+            await settled(first)
         second = logs.append(house.number, "connection", 2, {"n": 2})
         with pytest.raises(Unavailable):
-            await committed(second)
+            await settled(second)
     assert lost.error is not None
     await until(lambda: logs.newest_ts(house.number, "connection") == 2)
     entries, _ = await logs.list_page(house.number, "connection", Page())
@@ -297,7 +297,7 @@ async def test_of_very_many_writes_that_nobody_waits_for_the_newest_are_kept(
         for n in range(3):
             commit = house.store.device_logs.append(house.number, "rejected", n, {"n": n})
         with pytest.raises(Unavailable):
-            await committed(commit)
+            await settled(commit)
     await house.report(2)
     entries, _ = await house.store.device_logs.list_page(house.number, "rejected", Page())
     assert [entry.body["n"] for entry in entries] == [2, 1]
@@ -313,11 +313,11 @@ async def test_how_a_session_was_left_and_what_it_settled_is_kept_when_there_is_
     queued = QueuedMessage(
         session=1, seq=1, message=1, packet_id=1, qos=1, retain=False, identifiers=(), share="", released=False
     )
-    await committed(sessions.enqueue(KeptMessage(1, b"packet", None), [queued]))
+    await settled(sessions.enqueue(KeptMessage(1, b"packet", None), [queued]))
     with nothing_can_be_written(house.path):
         sessions.delete_queued(1, 1)
         left = sessions.put_session(msgspec.structs.replace(record, connected=False, expires_at=99), behind=True)
         with pytest.raises(Unavailable):
-            await committed(left)
+            await settled(left)
     (kept,) = (await sessions.load()).sessions
     assert (kept.queue, kept.record.connected, kept.record.expires_at) == ((), False, 99)

@@ -20,7 +20,7 @@ from tests.storage.history_bench import (
 )
 from thingstead.errors import InvalidInput
 from thingstead.model.report import RECEIVED, Report
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.history.admission import MAX_ATTRIBUTES
 from thingstead.storage.sqlite.history.compaction import BLOCK_POINTS
@@ -69,7 +69,7 @@ async def test_what_is_received_is_current_although_a_point_lies_ahead(bench: Be
     await bench.report(9_000, temperature=20, humidity=50)
     await step(bench)
     for source in RECEIVED:
-        await committed(bench.history.append(Report(1, 5_000, 5_000, {"temperature": source}, source)))
+        await settled(bench.history.append(Report(1, 5_000, 5_000, {"temperature": source}, source)))
         await step(bench)
         assert await bench.current() == {"temperature": (5_000, source), "humidity": (9_000, 50)}
     await bench.report(4_999, temperature="late")
@@ -83,7 +83,7 @@ async def test_what_is_received_is_current_although_a_point_lies_ahead(bench: Be
 @between
 async def test_reports_of_one_millisecond_without_timestamps_are_points_each(bench: Bench, step: Step) -> None:
     for source in ("report", "series", "report", "series", "push"):
-        await committed(bench.history.append(Report(1, 5_000, 5_000, {"pulse": 1}, source)))
+        await settled(bench.history.append(Report(1, 5_000, 5_000, {"pulse": 1}, source)))
         await step(bench)
     assert await bench.points("pulse") == [(5_000, 1)] * 3  # what bears its own timestamp is there already, or was
 
@@ -123,9 +123,9 @@ async def test_removed_attributes_are_gone_from_current_values_and_history(bench
 @between
 async def test_uplinks_are_noted_by_kind_with_the_time_of_receipt(bench: Bench, step: Step) -> None:
     await bench.report(100, received_at=7_000, x=1)
-    await committed(bench.history.touch(1, "event", 8_000))
-    await committed(bench.history.touch(1, "event", 6_000))
-    await committed(bench.history.append(Report(1, 9_000, 9_000, {"x": 2}, "push")))
+    await settled(bench.history.touch(1, "event", 8_000))
+    await settled(bench.history.touch(1, "event", 6_000))
+    await settled(bench.history.append(Report(1, 9_000, 9_000, {"x": 2}, "push")))
     await step(bench)
     assert bench.history.active_of([1, 2]) == {1: {"attributes": 7_000, "event": 8_000}, 2: {}}
     assert await bench.history.count_active("p", 8_000) == 1
@@ -135,8 +135,8 @@ async def test_uplinks_are_noted_by_kind_with_the_time_of_receipt(bench: Bench, 
 
 @between
 async def test_the_newest_uplink_is_that_of_any_kind(bench: Bench, step: Step) -> None:
-    await committed(bench.history.touch(1, "event", 8_000))
-    await committed(bench.history.touch(1, "connect", 6_000))
+    await settled(bench.history.touch(1, "event", 8_000))
+    await settled(bench.history.touch(1, "connect", 6_000))
     await step(bench)
     assert await bench.history.newest_uplink() == 8_000
     assert await bench.history.count_active("p", 8_000) == 1
@@ -155,7 +155,7 @@ async def test_a_commit_that_has_ended_is_seen_by_every_read(bench: Bench) -> No
 
     commit = bench.history.append(Report(1, 1_000, 5_000, {"x": 1}))
     commit.on_done(look)
-    await committed(commit)
+    await settled(commit)
     assert seen == [{"x": 1}, {1: {"attributes": 5_000}}]
 
 
@@ -259,7 +259,7 @@ async def test_a_narrow_range_of_a_long_series_reads_only_the_blocks_that_cover_
     for ts in range(4 * BLOCK_POINTS):
         commit = bench.history.append(Report(1, ts, 1, {"x": ts}))
         if ts % BLOCK_POINTS == BLOCK_POINTS - 1:
-            await committed(commit)
+            await settled(commit)
             await make_blocks(bench)
     read = list(select_blocks(bench.database.reader, 1, "x", BLOCK_POINTS + 5, BLOCK_POINTS + 9, newest_first=True))
     assert [(first_ts, last_ts) for first_ts, last_ts, _, _ in read] == [(BLOCK_POINTS, 2 * BLOCK_POINTS - 1)]
@@ -274,10 +274,10 @@ async def test_reports_of_one_turn_share_one_commit_and_end_in_order(bench: Benc
     assert first is second
     first.on_done(lambda error: order.append(1))
     second.on_done(lambda error: order.append(2))
-    await committed(second)
+    await settled(second)
     third = bench.history.append(Report(1, 2000, 1, {"x": 3}))
     assert third is not first
-    await committed(third)
+    await settled(third)
     assert order == [1, 2]
 
 
@@ -333,7 +333,7 @@ async def test_heads_that_hold_nothing_unpacked_leave_memory(tmp_path: Path) -> 
     database = Database(path)
     history = SqliteHistory(database, head_limit=1)
     await history.open()
-    await committed(history.append(Report(1, 1000, 1, {"x": 1})))
+    await settled(history.append(Report(1, 1000, 1, {"x": 1})))
     for number in range(10, 20):
         assert await history.current(number) == {}
     assert (await history.current(1))["x"].value == 1
@@ -389,7 +389,7 @@ async def test_a_deleted_device_leaves_nothing_and_is_not_written_again(bench: B
     late = bench.history.append(Report(1, 3000, 1, {"x": 3}))
     await bench.database.write(delete)
     bench.history.forget(1)
-    await committed(late)
+    await settled(late)
     await pack(bench)
     for table in ("block", "spool", "device_state", "report_log"):
         assert bench.database.reader.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.storage.history_bench import Bench, register_devices
 from thingstead.model.report import RECEIVED, Report
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.engine.read_transaction import snapshot
 from thingstead.storage.sqlite.history import compaction
 from thingstead.storage.sqlite.history.ranges import SqliteRanges
@@ -104,7 +104,7 @@ async def run(path: Path, actions: list[Any], window: tuple[int, int]) -> None:
         for reported, (step, *of) in actions:
             commits = [bench.history.append(Report(1, ts, ts, values, source)) for source, ts, values in reported]
             for commit in commits:
-                await committed(commit)
+                await settled(commit)
             for source, ts, values in reported:
                 for name, value in values.items():
                     naive.report(name, ts, value, source in RECEIVED)

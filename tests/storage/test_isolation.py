@@ -10,7 +10,7 @@ from tests.storage.test_damage import quarantine
 from thingstead.clock import SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.report import Report
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.engine import repeating
 from thingstead.storage.sqlite.engine.database import connect
 from thingstead.storage.sqlite.engine.repeating import Repeating
@@ -83,7 +83,7 @@ async def test_packing_that_fails_is_said_and_goes_on_by_itself(bench: Bench, mo
     store = await SqliteStore.open(bench.path, SystemClock())
     refuse(bench.path, "spool", None)
     refuse(bench.path, "quarantine", None)
-    await committed(store.history.append(Report(1, 1, 1, {"x": 1})))
+    await settled(store.history.append(Report(1, 1, 1, {"x": 1})))
     packer = store.history.packer
     assert not await packer.task.attempt()
     assert [(each.code, each.message) for each in store.warnings()] == [

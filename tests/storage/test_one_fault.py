@@ -8,7 +8,7 @@ import pytest
 from thingstead.clock import SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.report import Report
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.history.appends import Appends
 from thingstead.storage.sqlite.store import SqliteStore
@@ -29,8 +29,8 @@ async def test_a_commit_that_cannot_be_applied_is_not_acknowledged_and_the_next_
     with monkeypatch.context() as patch:
         patch.setattr(Appends, "_apply", fail)
         with pytest.raises(Unavailable):
-            await committed(store.history.append(report(1)))
-    await committed(store.history.append(report(2)))
+            await settled(store.history.append(report(1)))
+    await settled(store.history.append(report(2)))
     assert (await store.history.current(1))["t"].ts == 2
     await store.close()
 
@@ -44,8 +44,8 @@ async def test_the_writer_outlives_whatever_a_commit_raises(tmp_path: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr(Database, "_run_job", fail)
         with pytest.raises(Unavailable):
-            await committed(store.history.append(report(1)))
-    await committed(store.history.append(report(2)))
+            await settled(store.history.append(report(1)))
+    await settled(store.history.append(report(2)))
     with sqlite3.connect(tmp_path / "thingstead.db") as connection:
         assert connection.execute("SELECT count(*) FROM report_log").fetchone() == (1,)
     connection.close()

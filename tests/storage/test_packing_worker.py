@@ -9,7 +9,7 @@ import pytest
 
 from tests.storage.history_bench import Bench
 from thingstead.model.report import Report
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.history import compactor
 from thingstead.storage.sqlite.history.packing_worker import PackingWorker
 
@@ -22,7 +22,7 @@ def all_is_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
 async def flood(bench: Bench, first: int) -> None:
     for ts in range(first, first + 1000):
         commit = bench.history.append(Report(1 + ts % 2, ts, 1, {"x": ts}))
-    await committed(commit)
+    await settled(commit)
 
 
 def worker_of(bench: Bench) -> PackingWorker:

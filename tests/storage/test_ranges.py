@@ -19,7 +19,7 @@ from tests.storage.history_bench import Bench, make_blocks, pack, register_devic
 from thingstead.errors import InvalidInput
 from thingstead.model.report import AggregateFunction, Bucket, Report, SpanBucket
 from thingstead.model.spans import FixedSpans
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.aggregation import ACCUMULATORS
 from thingstead.storage.counters import COUNTERS
 from thingstead.storage.sqlite.history import compaction
@@ -190,7 +190,7 @@ async def test_values_at_an_instant_are_the_newest_up_to_it(bench: Bench) -> Non
 async def test_what_is_appended_and_packed_during_a_read_is_seen_once(bench: Bench) -> None:
     for ts in range(3000):
         commit = bench.history.append(Report(1, ts, 1, {"x": ts}))
-    await committed(commit)
+    await settled(commit)
     counting = ranges_of(bench).aggregate(1, "x", 0, 2999, interval=3000, function="count", points_limit=NO_LIMIT)
     buckets, _ = await asyncio.gather(counting, make_blocks(bench))
     assert [bucket.value for bucket in buckets] == [3000]

@@ -1,5 +1,6 @@
-"""What a caller holds of a transaction that is not on disk yet."""
+"""What a caller holds of a transaction that is not on disk yet, and how to wait for it."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -21,3 +22,49 @@ class Commit(Protocol):
         """Calls back on the event loop once the commit is on disk (None) or has failed (Unavailable). Callbacks of
         one commit run in the order in which they were added, and commits end in the order in which they began."""
         ...
+
+
+async def ended(commit: Commit) -> Exception | None:
+    """Waits until a commit is on disk (None) or has failed; returns why. Cancelling the caller does not touch the
+    commit."""
+    if not commit.done:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        commit.on_done(lambda _: None if future.done() else future.set_result(None))
+        await future
+    return commit.error
+
+
+async def settled(commit: Commit) -> None:
+    """Waits until a commit is on disk. Raises what made it fail."""
+    error = await ended(commit)
+    if error is not None:
+        raise error
+
+
+class _Both:
+    """Two commits; done when both have ended."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: Commit, second: Commit) -> None:
+        self._first = first
+        self._second = second
+
+    @property
+    def done(self) -> bool:
+        return self._first.done and self._second.done
+
+    @property
+    def error(self) -> Exception | None:
+        return self._first.error or self._second.error
+
+    def on_done(self, callback: Callable[[Exception | None], None]) -> None:
+        second = self._second
+        self._first.on_done(lambda _: second.on_done(lambda _: callback(self.error)))
+
+
+def both(first: Commit | None, second: Commit | None) -> Commit | None:
+    """The commit of what depends on two commits; nearly always they are one. None where there is neither."""
+    if first is None or first is second:
+        return second
+    return first if second is None else _Both(first, second)

@@ -4,14 +4,14 @@ from typing import Any
 
 from tests.api.planes.plane import Plane, Played
 from tests.api.registry.house import Api, House
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 
 LOGS = ("event_logs", "command_logs", "connection_logs", "rejected_logs", "data_logs")
 
 
 async def settle(house: House, device_id: str) -> None:
     """Returns when what was noted without waiting is on disk."""
-    await committed(house.store.history.touch(await house.number(device_id), "event", 0))
+    await settled(house.store.history.touch(await house.number(device_id), "event", 0))
 
 
 async def test_logs_are_paged_newest_first(api: Api, device: Plane, house: House) -> None:
@@ -48,7 +48,7 @@ async def test_a_command_shows_how_far_it_came(api: Api, app: Plane, played: Pla
     body = b'{"method":"turn","params":{"ok":true}}'
     outcome = played._control.reply(played.device, 1000, body)
     assert outcome.commit is not None
-    await committed(outcome.commit)
+    await settled(outcome.commit)
     item = (await api.get(path))["items"][0]
     assert (item["state"], item["reply"]) == ("replied", {"method": "turn", "params": {"ok": True}})
     assert command.command_row_id == item["id"]

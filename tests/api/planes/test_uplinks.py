@@ -12,7 +12,7 @@ import pytest
 from tests.api.planes.plane import OK, Plane
 from tests.api.registry.house import Api, House
 from thingstead.services.ingest import ingest
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 
 
 async def values(api: Api, plane: Plane) -> dict[str, Any]:
@@ -22,7 +22,7 @@ async def values(api: Api, plane: Plane) -> dict[str, Any]:
 
 async def rejected(api: Api, plane: Plane, house: House) -> list[Any]:
     """The device's log of what was refused, with what is on its way to disk."""
-    await committed(house.store.history.touch(await house.number(plane.certificate["id"]), "event", 0))
+    await settled(house.store.history.touch(await house.number(plane.certificate["id"]), "event", 0))
     page = await api.get(f"device/{plane.certificate['id']}/rejected_logs")
     return list(page["items"])
 

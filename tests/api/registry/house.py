@@ -14,7 +14,7 @@ from thingstead.model.alarms.alarm import AlarmChange, AlarmLog
 from thingstead.model.messages import BusMessage, DeviceChanged, DeviceTypeChanged, SessionsRevoked
 from thingstead.model.report import Report
 from thingstead.server.composition import build_platform
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.store import SqliteStore
 
 CONFIG = Config(
@@ -119,7 +119,7 @@ class House:
         """A report of the device, on disk."""
         now = self.clock.now_ms()
         report = Report(await self.number(device_id), now if ts is None else ts, now, attributes)
-        await committed(self.store.history.append(report))
+        await settled(self.store.history.append(report))
 
     async def send(self, project_id: str, device_id: str, ts: int | None = None, **attributes: Any) -> None:
         """A report of the device by way of ingest, so that rules see it; on disk."""
@@ -127,12 +127,12 @@ class House:
         link = await self.platform.ingest.link(device)
         commit = self.platform.ingest.report_values(link, attributes, ts).commit
         assert commit is not None
-        await committed(commit)
+        await settled(commit)
 
     async def settle(self) -> None:
         """What time and rules bring about is on disk."""
         await self.platform.alarms.engine.sweep()
-        await committed(self.store.alarms.append([]))
+        await settled(self.store.alarms.append([]))
 
     async def record(self, message: AlarmLog) -> None:
         """An alarm message, on disk."""
@@ -143,7 +143,7 @@ class House:
             state=None,
             messages=(message,),
         )
-        await committed(self.store.alarms.append([change]))
+        await settled(self.store.alarms.append([change]))
 
     async def number(self, device_id: str) -> int:
         """The compact key of a device of any project."""

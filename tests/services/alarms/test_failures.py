@@ -11,7 +11,7 @@ from tests.services.conftest import NOW
 from thingstead.errors import Unavailable
 from thingstead.model.alarms.alarm import AlarmChange
 from thingstead.model.device import Device
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 
 
 async def test_after_a_failed_commit_the_device_is_judged_from_the_disk(
@@ -26,7 +26,7 @@ async def test_after_a_failed_commit_the_device_is_judged_from_the_disk(
     outcome = plant.workshop.ingest.report_values(link, {"t": 85})
     assert outcome.commit is not None
     with pytest.raises(Unavailable):
-        await committed(outcome.commit)
+        await settled(outcome.commit)
     with pytest.raises(Unavailable):
         plant.workshop.ingest.report_values(link, {"t": 70})
     failing.end()
@@ -102,7 +102,7 @@ async def test_a_state_that_cannot_be_read_begins_anew(plant: Plant, device: Dev
     await plant.report(device, t=81)
     for state in (b"", b"\xff", b"\x93\x01\x02\x03"):
         change = AlarmChange(project_id="p1", device_id=device.id, rule_id=rule.id, state=state)
-        await committed(plant.store.alarms.append([change]))
+        await settled(plant.store.alarms.append([change]))
         await plant.restart()
         assert [alarm.rule_id for alarm in await plant.open_alarms()] == [rule.id]
     await plant.report(device, t=70)

@@ -9,7 +9,7 @@ from tests.services.conftest import NOW
 from thingstead.errors import InvalidInput
 from thingstead.model.device import Device, OpenAlarm
 from thingstead.services.alarms.dry_run import AlarmDryRunService
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 
 
 async def test_a_report_raises_an_alarm_that_is_there_when_the_report_is(
@@ -42,7 +42,7 @@ async def test_report_and_alarm_share_a_transaction(plant: Plant, device: Device
     heard: list[int] = []
     outcome.commit.on_done(lambda error: heard.append(len(plant.heard)))
     assert plant.heard == []
-    await committed(outcome.commit)
+    await settled(outcome.commit)
     assert heard == [1]  # the bus was told before the report is acknowledged
 
 
@@ -86,7 +86,7 @@ async def test_a_series_is_judged_in_the_order_of_time(plant: Plant, device: Dev
     series = b'[{"ts":1699999999000,"t":70},{"ts":1699999998000,"t":90},{"ts":1699999997000,"t":60}]'
     outcome = plant.workshop.ingest.report_series(link, series)
     assert outcome.commit is not None
-    await committed(outcome.commit)
+    await settled(outcome.commit)
     assert [(log.alarm_status, log.ts) for log in await plant.logs()] == [(0, NOW - 1000), (1, NOW - 2000)]
 
 
@@ -105,7 +105,7 @@ async def test_a_backlog_is_judged_at_its_own_instants_beside_a_newer_attribute_
         link = await plant.workshop.ingest.link(device)
         outcome = plant.workshop.ingest.report_series(link, json.dumps(points).encode())
         assert outcome.commit is not None
-        await committed(outcome.commit)
+        await settled(outcome.commit)
         await plant.wait(SECOND)
         if restart:
             await plant.restart()
@@ -168,7 +168,7 @@ async def test_ten_thousand_alarms_of_one_moment_are_all_kept(plant: Plant, type
             outcome = plant.workshop.ingest.report_values(link, {"t": 70})
     assert outcome is not None
     assert outcome.commit is not None
-    await committed(outcome.commit)
+    await settled(outcome.commit)
     (total,) = plant.store._database.reader.execute("SELECT count(*) FROM alarm_logs").fetchone()
     assert total == len(plant.heard) == 10_000
     assert [news.alarm_status for news in plant.heard if news.device_id == devices[7].id] == [1, 0] * 25

@@ -14,7 +14,7 @@ from thingstead.model import limits
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.ingest.streams import MAX_DATA_BYTES
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import PARTS_REFUSED
 
 TAG = "Device plane"
@@ -90,7 +90,7 @@ async def _settle(call: Call, topic: str, take: Callable[[DeviceContext, bytes],
     if outcome.commit is None and refused:
         raise nothing_kept(refused)
     if outcome.commit is not None:
-        await committed(outcome.commit)
+        await settled(outcome.commit)
     if refused:
         call.platform.device_logs.rejected(call.device, topic, PARTS_REFUSED, refused, call.body)
     return kept(refused)

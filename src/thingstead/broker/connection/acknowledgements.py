@@ -1,60 +1,8 @@
 """Answers that wait for their commits, and leave in the order of the messages they answer."""
 
-import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
-from thingstead.errors import Unavailable
-
-
-class Pending(Protocol):
-    """What an answer waits for: a commit. Many answers share one."""
-
-    @property
-    def done(self) -> bool: ...
-
-    @property
-    def error(self) -> Exception | None: ...
-
-    def on_done(self, callback: Callable[[Exception | None], None]) -> None: ...
-
-
-class _Both:
-    """Two commits; the work is done when both have ended."""
-
-    __slots__ = ("_first", "_second")
-
-    def __init__(self, first: Pending, second: Pending) -> None:
-        self._first = first
-        self._second = second
-
-    @property
-    def done(self) -> bool:
-        return self._first.done and self._second.done
-
-    @property
-    def error(self) -> Exception | None:
-        return self._first.error or self._second.error
-
-    def on_done(self, callback: Callable[[Exception | None], None]) -> None:
-        second = self._second
-        self._first.on_done(lambda _: second.on_done(lambda _: callback(self.error)))
-
-
-def both(first: Pending | None, second: Pending | None) -> Pending | None:
-    """What an answer waits for that depends on two commits; nearly always they are one."""
-    if first is None or first is second:
-        return second
-    return first if second is None else _Both(first, second)
-
-
-async def committed(pending: Pending, refusal: str) -> None:
-    """Returns when a commit is on disk. Raises Unavailable with this message where it failed."""
-    ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-    pending.on_done(lambda error: None if ended.done() else ended.set_result(error))
-    error = await ended
-    if error is not None:
-        raise Unavailable(refusal) from error
+from thingstead.services.shared.commits import Commit
 
 
 class _Group:
@@ -62,7 +10,7 @@ class _Group:
 
     __slots__ = ("answers", "count", "counted", "late", "pending")
 
-    def __init__(self, pending: Pending) -> None:
+    def __init__(self, pending: Commit) -> None:
         self.pending = pending
         self.answers: list[bytes] = []  # each of one message or of several in a row
         self.count = 0  # messages that are answered
@@ -92,7 +40,7 @@ class Acknowledgements:
         self._groups: list[_Group] = []  # nearly always one or two
         self.waiting = 0
 
-    def add(self, pending: Pending | None, answer: bytes, counted: int) -> bool:
+    def add(self, pending: Commit | None, answer: bytes, counted: int) -> bool:
         """Takes an answer to be released after ``pending``; ``counted`` is 1 where it acknowledges QoS 1.
 
         False: there is nothing to wait for, the answer was not taken and is the caller's to write now.
@@ -112,7 +60,7 @@ class Acknowledgements:
             self._ended(group.pending.error)
         return True
 
-    def add_late(self, pending: Pending, answer: Callable[[], bytes], counted: int) -> None:
+    def add_late(self, pending: Commit, answer: Callable[[], bytes], counted: int) -> None:
         """Takes an answer that is made when ``pending``, which no other message waits for, is done."""
         group = self._begin(pending)
         group.late = answer
@@ -122,7 +70,7 @@ class Acknowledgements:
         if pending.done:
             self._ended(pending.error)
 
-    def add_run(self, pending: Pending, answers: bytes, count: int, counted: int) -> None:
+    def add_run(self, pending: Commit, answers: bytes, count: int, counted: int) -> None:
         """Takes the bytes of so many answers, to be released after ``pending``; ``counted`` of them acknowledge QoS
         1."""
         groups = self._groups
@@ -134,7 +82,7 @@ class Acknowledgements:
         if pending.done:
             self._ended(pending.error)
 
-    def _begin(self, pending: Pending) -> _Group:
+    def _begin(self, pending: Commit) -> _Group:
         group = _Group(pending)
         self._groups.append(group)
         if not pending.done:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
-from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.mqtt.message import Message
 from thingstead.mqtt.outbound import Entry
 from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.shared.commits import Commit
 
 
 class DeliveryObserver(Protocol):
@@ -40,7 +40,7 @@ class Owner(Protocol):
         """The client answered a message for good."""
         ...
 
-    def released(self, entry: Entry) -> Pending | None:
+    def released(self, entry: Entry) -> Commit | None:
         """The client has received a QoS 2 message; what its PUBREL waits for."""
         ...
 

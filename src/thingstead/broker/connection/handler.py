@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant
 from thingstead.broker.net.counters import Counters
@@ -14,20 +13,21 @@ from thingstead.mqtt.properties import Property
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode, protocol_error
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
+from thingstead.services.shared.commits import Commit
 
 # What became of a SUBSCRIBE or UNSUBSCRIBE: the commit to wait for before it is acknowledged, one reason code for each
 # topic filter, in order, and what is to be done once it is.
-Granted = tuple[Pending | None, Sequence[ReasonCode], Callable[[], None] | None]
+Granted = tuple[Commit | None, Sequence[ReasonCode], Callable[[], None] | None]
 
 # What became of a PUBLISH: the commit to wait for before it is acknowledged (None: nothing to wait for), the reason
 # code of the acknowledgement, the encoded answer to be written behind it, and for people what was refused of it and why
 # (empty: nothing). A plain tuple: one is made a message.
-Receipt = tuple[Pending | None, ReasonCode, bytes | None, str]
+Receipt = tuple[Commit | None, ReasonCode, bytes | None, str]
 
 # What became of PUBLISH packets at QoS 0, or at QoS 1, that came in one go: how many from the front were taken with
 # success, the commit to wait for before they are acknowledged (None: none was taken), and the encoded answer to be
 # written behind each acknowledgement.
-Run = tuple[int, Pending | None, bytes | None]
+Run = tuple[int, Commit | None, bytes | None]
 
 
 class Connection(Protocol):
@@ -115,11 +115,11 @@ class ConnectionHandler(Protocol):
         """The PUBREC of the last PUBLISH at QoS 2 was written, or waits for its commit."""
         ...
 
-    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+    def received(self, packet_id: int, pending: Commit | None) -> Commit | None:
         """A QoS 2 message was taken, when ``pending`` is done; what its PUBREC waits for."""
         ...
 
-    def release(self, packet_id: int) -> Pending | None:
+    def release(self, packet_id: int) -> Commit | None:
         """A QoS 2 message was released; the commit to wait for before its PUBCOMP is sent."""
         ...
 
@@ -160,10 +160,10 @@ class HandlerBase:
     def forward(self) -> None:
         """Messages go where they belong when they are published."""
 
-    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+    def received(self, packet_id: int, pending: Commit | None) -> Commit | None:
         return pending
 
-    def release(self, packet_id: int) -> Pending | None:
+    def release(self, packet_id: int) -> Commit | None:
         return None
 
     def disconnected(self, packet: Disconnect) -> None:

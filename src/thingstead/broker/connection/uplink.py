@@ -4,7 +4,7 @@ import struct
 from collections.abc import Sequence
 from typing import Protocol
 
-from thingstead.broker.connection.acknowledgements import Acknowledgements, Pending
+from thingstead.broker.connection.acknowledgements import Acknowledgements
 from thingstead.broker.connection.handler import ConnectionHandler
 from thingstead.broker.connection.handshake import TOPIC_ALIAS_MAXIMUM, ConnectionLimits, explained
 from thingstead.broker.net.counters import Counters
@@ -15,7 +15,7 @@ from thingstead.mqtt.decoder import Packet
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish, Pubrec, Pubrel
 from thingstead.mqtt.reasons import ReasonCode
-from thingstead.services.shared.commits import RefusableCommit
+from thingstead.services.shared.commits import Commit, RefusableCommit
 
 V5 = ProtocolVersion.V5
 _PUBACK = 0x4002_0000  # a PUBACK that says no more than its packet identifier is four bytes: this number plus it
@@ -155,11 +155,11 @@ class Uplink:
         pending = None if pubcomp.reason_code else self._plane.release(packet.packet_id)
         self._answer(pending, pubcomp.serialize(self._version), 0)
 
-    def answer(self, pending: Pending | None, answer: bytes) -> None:
+    def answer(self, pending: Commit | None, answer: bytes) -> None:
         """Writes an answer behind those before it, once ``pending`` is done."""
         self._answer(pending, answer, 0)
 
-    def _answer(self, pending: Pending | None, answer: bytes, counted: int) -> None:
+    def _answer(self, pending: Commit | None, answer: bytes, counted: int) -> None:
         if not self._acknowledgements.add(pending, answer, counted):
             self._write(answer, counted)
 

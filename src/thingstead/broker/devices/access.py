@@ -4,13 +4,13 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
-from thingstead.broker.connection.acknowledgements import committed
 from thingstead.broker.connection.handler import Connection
 from thingstead.broker.devices.device_handler import DeviceHandler
 from thingstead.broker.devices.gateway_handler import GatewayHandler
 from thingstead.broker.devices.router import DeviceConnection, DeviceRouter, Downlink, Held
 from thingstead.broker.devices.session_holder import SessionHolder
 from thingstead.broker.devices.sessions import DeviceSessions
+from thingstead.broker.sessions.records import require_kept
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 from thingstead.model.addresses import host_of
@@ -147,7 +147,7 @@ class DeviceAccess:
         occupied = kept.begin(device_id, connect)
         try:
             if occupied.pending is not None:
-                await committed(occupied.pending, "the session cannot be kept")
+                await require_kept(occupied.pending)
         except BaseException:
             kept.refuse(occupied)
             raise

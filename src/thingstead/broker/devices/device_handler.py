@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.connection.handler import Connection, Granted, HandlerBase, Receipt, Run
 from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant
 from thingstead.broker.devices.commands import DeviceCommands, Envelope
@@ -27,6 +26,7 @@ from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.platform import Platform
 from thingstead.services.presence.sub_presence import SubDeviceState
+from thingstead.services.shared.commits import Commit
 from thingstead.services.shared.device_logs import PARTS_REFUSED, parts_refused
 
 MAX_ID_CHARACTERS = 32  # of the <id> that a requester chooses; a longer one is no topic of ours
@@ -140,10 +140,10 @@ class DeviceHandler(HandlerBase):
             return self._refused(exc, packet, answer_topic)
         return (None, _SUCCESS, None, "") if taken is None else self._receipt(taken, packet, answer_topic)
 
-    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+    def received(self, packet_id: int, pending: Commit | None) -> Commit | None:
         return pending if self._kept is None else self._kept.received(packet_id, pending)
 
-    def release(self, packet_id: int) -> Pending | None:
+    def release(self, packet_id: int) -> Commit | None:
         return None if self._kept is None else self._kept.release(packet_id)
 
     def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:

@@ -1,6 +1,5 @@
 """One connection's hold on the session of its device."""
 
-from thingstead.broker.connection.acknowledgements import Pending, both
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.handshake import SessionGrant
 from thingstead.broker.devices.router import Held
@@ -10,6 +9,7 @@ from thingstead.mqtt.connection_packets import Connect, Disconnect
 from thingstead.mqtt.inbound import Inbound
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.reasons import ReasonCode, protocol_error
+from thingstead.services.shared.commits import Commit, both
 
 
 class SessionHolder:
@@ -52,14 +52,14 @@ class SessionHolder:
         delivery.pump()
         return True
 
-    def subscribed(self, topic_filters: list[str]) -> Pending | None:
+    def subscribed(self, topic_filters: list[str]) -> Commit | None:
         """The device has subscribed; the commit that keeps it."""
         return self._sessions.subscribe(self._session, topic_filters)
 
-    def unsubscribed(self, topic_filters: list[str]) -> Pending | None:
+    def unsubscribed(self, topic_filters: list[str]) -> Commit | None:
         return self._sessions.unsubscribe(self._session, topic_filters)
 
-    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+    def received(self, packet_id: int, pending: Commit | None) -> Commit | None:
         """A QoS 2 message was taken, when ``pending`` is done; what its PUBREC waits for."""
         inbound = self._session.inbound
         whole = both(pending, self._sessions.received(self._session, packet_id))
@@ -67,7 +67,7 @@ class SessionHolder:
             whole.on_done(lambda error: None if error is None else inbound.refused(packet_id))
         return whole
 
-    def release(self, packet_id: int) -> Pending | None:
+    def release(self, packet_id: int) -> Commit | None:
         return self._sessions.release(self._session, packet_id)
 
     def send(self, topic: str, payload: bytes, grant: Grant) -> bool:

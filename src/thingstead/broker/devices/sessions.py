@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import structlog
 
-from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant, assigned_client_id, session_expiry_s
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.devices.subscriptions import Grant, Subscriptions
@@ -34,6 +33,7 @@ from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.mqtt.sessions import MqttSessionService
+from thingstead.services.shared.commits import Commit
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -70,7 +70,7 @@ class DeviceMqttSession(Session):
         elif entry.context is not None:
             entry.context.dropped(reason)
 
-    def released(self, entry: Entry) -> Pending | None:
+    def released(self, entry: Entry) -> Commit | None:
         return super().released(entry) if isinstance(entry.context, QueueSlot) else None
 
     def leave(self, reason: str) -> None:
@@ -89,7 +89,7 @@ class Occupied(NamedTuple):
 
     session: DeviceMqttSession | None
     accepted: SessionGrant = NO_SESSION
-    pending: Pending | None = None  # the commit that keeps it, or removes the one before
+    pending: Commit | None = None  # the commit that keeps it, or removes the one before
 
 
 class DeviceSessions:
@@ -141,7 +141,7 @@ class DeviceSessions:
             self.end_connection(old, occupied_by, "another connection of the device took over")
             occupied_by.taken_over()
             old = self._by_device.get(device_id)
-        pending: Pending | None = None
+        pending: Commit | None = None
         if old is not None and (connect.clean_start or old.client_id != client_id):
             pending = self.end(old)  # [MQTT-3.1.2-4]
             old = None
@@ -168,7 +168,7 @@ class DeviceSessions:
         self._by_device[device_id] = session
         return session
 
-    def set_expiry(self, session: DeviceMqttSession, expiry_s: int) -> Pending | None:
+    def set_expiry(self, session: DeviceMqttSession, expiry_s: int) -> Commit | None:
         """How long it outlives its connection from now on; the commit that keeps it so."""
         session.expiry_s = expiry_s = min(expiry_s, self._settings.session_expiry_max_s)
         if expiry_s:
@@ -180,14 +180,14 @@ class DeviceSessions:
         number, session.number = session.number, 0
         return self._kept.delete_session(number)
 
-    def _keep(self, session: DeviceMqttSession, *, behind: bool = False) -> Pending:
+    def _keep(self, session: DeviceMqttSession, *, behind: bool = False) -> Commit:
         return self._kept.put_session(record_of(session, self._kept.instant, session.device_id), behind=behind)
 
     # It changes
 
-    def subscribe(self, session: DeviceMqttSession, topic_filters: list[str]) -> Pending | None:
+    def subscribe(self, session: DeviceMqttSession, topic_filters: list[str]) -> Commit | None:
         """Keeps subscriptions as they stand in its filters now; the commit that does it."""
-        pending: Pending | None = None
+        pending: Commit | None = None
         for topic_filter in topic_filters if session.durable else ():
             found = session.filters.get(topic_filter)
             if found is not None:
@@ -195,20 +195,20 @@ class DeviceSessions:
                 pending = self._kept.subscribe(session.number, subscription)
         return pending
 
-    def unsubscribe(self, session: DeviceMqttSession, topic_filters: list[str]) -> Pending | None:
+    def unsubscribe(self, session: DeviceMqttSession, topic_filters: list[str]) -> Commit | None:
         """Forgets subscriptions; the commit that does it."""
-        pending: Pending | None = None
+        pending: Commit | None = None
         for topic_filter in topic_filters if session.durable else ():
             pending = self._kept.unsubscribe(session.number, topic_filter)
         return pending
 
-    def received(self, session: DeviceMqttSession, packet_id: int) -> Pending | None:
+    def received(self, session: DeviceMqttSession, packet_id: int) -> Commit | None:
         """A QoS 2 message was taken from the device [MQTT-4.3.3-8]; the commit that remembers its identifier."""
         if not session.durable:
             return None
         return self._kept.received(session.number, packet_id)
 
-    def release(self, session: DeviceMqttSession, packet_id: int) -> Pending | None:
+    def release(self, session: DeviceMqttSession, packet_id: int) -> Commit | None:
         """The device has released it."""
         return self._kept.forget_received(session.number, packet_id) if session.durable else None
 
@@ -252,7 +252,7 @@ class DeviceSessions:
     def _expired(self, session: DeviceMqttSession) -> None:
         self.end(session)
 
-    def end(self, session: DeviceMqttSession) -> Pending | None:
+    def end(self, session: DeviceMqttSession) -> Commit | None:
         """The session is over, and everything in it; the commit that removes it."""
         session.cancel_deadlines()
         session.leave("the session is over")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from thingstead.broker.connection.acknowledgements import Pending, both
 from thingstead.broker.connection.handler import Connection, Granted, Receipt, Run
 from thingstead.broker.connection.handshake import SessionGrant
 from thingstead.broker.open_port.router import MessageRouter, StoredMessage
@@ -16,6 +15,7 @@ from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode, protocol_error
 from thingstead.mqtt.subscription_packets import Subscribe, SubscriptionRequest, Unsubscribe
 from thingstead.services.mqtt.sessions import MqttSessionService
+from thingstead.services.shared.commits import Commit, both
 
 LEVELS_LIMIT = 1_000_000  # of the topic filters of all clients
 LEVELS_OF_A_SUBSCRIPTION = 20  # on average, where a client has as many as it may have
@@ -99,7 +99,7 @@ class OpenHandler:
             self._space.forward(taken, session)
         return taken.pending, taken.reason_code, None, ""
 
-    def received(self, packet_id: int, pending: Pending | None) -> Pending | None:
+    def received(self, packet_id: int, pending: Commit | None) -> Commit | None:
         """[MQTT-4.3.3-8] The identifier is kept with the message, so that it is known after a crash."""
         session = self._session
         if not session.durable:
@@ -114,7 +114,7 @@ class OpenHandler:
         if taken is not None:
             self._space.forward(taken, self._session)
 
-    def release(self, packet_id: int) -> Pending | None:
+    def release(self, packet_id: int) -> Commit | None:
         session = self._session
         # A PUBCOMP lets the client use the identifier for another message: by then the store must have forgotten it.
         return self._kept.forget_received(session.number, packet_id) if session.durable else None
@@ -124,7 +124,7 @@ class OpenHandler:
     def subscribe(self, packet: Subscribe) -> Granted:
         [identifier] = packet.properties.get(Property.SUBSCRIPTION_IDENTIFIER, (0,))
         reason_codes: list[ReasonCode] = []
-        pending: Pending | None = None
+        pending: Commit | None = None
         retained: list[Subscription] = []
         for request in packet.subscriptions:
             subscriptions = self._session.subscriptions
@@ -157,7 +157,7 @@ class OpenHandler:
 
     def unsubscribe(self, packet: Unsubscribe) -> Granted:
         reason_codes: list[ReasonCode] = []
-        pending: Pending | None = None
+        pending: Commit | None = None
         for topic_filter in packet.topic_filters:
             if topic_filter in self._session.subscriptions:
                 pending = self._sessions.unsubscribe(self._session, topic_filter) or pending

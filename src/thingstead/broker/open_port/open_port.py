@@ -5,7 +5,6 @@ It is off by default, and listens on this machine only.
 
 import re
 
-from thingstead.broker.connection.acknowledgements import committed
 from thingstead.broker.connection.handler import Connection
 from thingstead.broker.connection.handshake import SessionGrant, assigned_client_id, session_expiry_s
 from thingstead.broker.connection.queue_bounds import QueueBounds
@@ -14,6 +13,7 @@ from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.open_port.open_handler import OpenHandler
 from thingstead.broker.open_port.router import MessageRouter
 from thingstead.broker.open_port.sessions import SessionRequest, Sessions
+from thingstead.broker.sessions.records import require_kept
 from thingstead.broker.sessions.session import DelayedWill
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
@@ -73,7 +73,7 @@ class OpenPort:
         plane.occupy(session, SessionGrant(present, expiry_s, "" if connect.client_id else client_id))
         if pending is not None:
             try:
-                await committed(pending, "the session cannot be kept")
+                await require_kept(pending)
             except BaseException:
                 self.sessions.refuse(session, plane, present=present)
                 raise

@@ -3,7 +3,6 @@
 from itertools import islice
 from math import inf
 
-from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.delivery_parties import RetainedBacklog
 from thingstead.broker.net.counters import Counters
@@ -19,6 +18,7 @@ from thingstead.model.mqtt_session import RetainedMessage
 from thingstead.mqtt.message import Message
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.services.mqtt.sessions import MqttSessionService
+from thingstead.services.shared.commits import Commit
 
 V5 = ProtocolVersion.V5
 FEEDS_LIMIT = 1_000  # subscriptions of a client whose retained messages wait for it to read
@@ -71,7 +71,7 @@ class KeptRetained:
         """Whether there is room for it."""
         return not message.payload or self.messages.fits(message)
 
-    def retain(self, message: Message) -> Pending | None:
+    def retain(self, message: Message) -> Commit | None:
         """Keeps a message in place of the one of its topic; the commit that does it, if there is anything to do.
 
         Raises:
@@ -91,7 +91,7 @@ class KeptRetained:
         self._put(retained)
         return commit
 
-    def _watch(self, topic: str, before: Message | None, after: Message | None, commit: Pending) -> None:
+    def _watch(self, topic: str, before: Message | None, after: Message | None, commit: Commit) -> None:
         uncertain = self._uncertain.get(topic)
         if uncertain is None:
             uncertain = self._uncertain[topic] = _Uncertain(before)
@@ -125,7 +125,7 @@ class KeptRetained:
         del self._expiries[topic]
         self._remove(topic)
 
-    def _remove(self, topic: str) -> Pending | None:
+    def _remove(self, topic: str) -> Commit | None:
         self._cancel_expiry(topic)
         return self._kept.forget_retained(topic) if self.messages.remove(topic) else None
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import structlog
 
-from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.net.counters import Counters
 from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.open_port.retained_messages import KeptRetained
@@ -25,6 +24,7 @@ from thingstead.mqtt.outbound import Entry
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.mqtt.sessions import MqttSessionService
+from thingstead.services.shared.commits import Commit
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -35,7 +35,7 @@ class StoredMessage(NamedTuple):
     message: Message
     route: Route
     chosen: list[Target]  # one of each shared subscription
-    pending: Pending | None  # the commit that keeps it, if anything is kept
+    pending: Commit | None  # the commit that keeps it, if anything is kept
     reason_code: ReasonCode
 
 
@@ -70,7 +70,7 @@ class MessageRouter:
         route = self.routes.route(message.topic, message.retain)
         chosen = list(_choose(route, message.qos))
         targets = _durable(message, route, chosen, origin)
-        pending: Pending | None = None
+        pending: Commit | None = None
         if targets:
             pending = self.queues.enqueue(message, targets)
         if publish.retain:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import structlog
 
-from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.deadlines import Deadlines
@@ -18,6 +17,7 @@ from thingstead.errors import Unavailable
 from thingstead.model.mqtt_session import KeptSessions, SessionRecord
 from thingstead.mqtt.reasons import MqttError, ReasonCode
 from thingstead.services.mqtt.sessions import MqttSessionService
+from thingstead.services.shared.commits import Commit
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -38,7 +38,7 @@ class SessionStart(NamedTuple):
 
     session: Session
     present: bool  # it was there before [MQTT-3.2.2-2] [MQTT-3.2.2-3]
-    pending: Pending | None  # the commit that keeps it
+    pending: Commit | None  # the commit that keeps it
 
 
 class Sessions:
@@ -89,7 +89,7 @@ class Sessions:
             self.end_connection(old, taken_over)
             taken_over.taken_over()
             old = self._by_id.get(claim.client_id)
-        pending: Pending | None = None
+        pending: Commit | None = None
         if old is not None and claim.clean_start:
             # [MQTT-3.1.2-4] Clean Start discards the session, which publishes a will that was delayed.
             pending = self.end(old)
@@ -115,7 +115,7 @@ class Sessions:
         session = self._by_id[client_id] = Session(client_id, self._bounds.of_session(), self._kept)
         return session
 
-    def set_expiry(self, session: Session, expiry_s: int) -> Pending | None:
+    def set_expiry(self, session: Session, expiry_s: int) -> Commit | None:
         """How long it outlives its connection from now on; the commit that keeps it so."""
         session.expiry_s = expiry_s
         if expiry_s:
@@ -132,7 +132,7 @@ class Sessions:
             return pending
         return None
 
-    def _keep(self, session: Session, *, behind: bool = False) -> Pending:
+    def _keep(self, session: Session, *, behind: bool = False) -> Commit:
         return self._kept.put_session(record_of(session, self._kept.instant), behind=behind)
 
     def deliver(self, session: Session, delivery: Delivery) -> None:
@@ -144,7 +144,7 @@ class Sessions:
 
     # It changes
 
-    def subscribe(self, session: Session, subscription: Subscription) -> Pending | None:
+    def subscribe(self, session: Session, subscription: Subscription) -> Commit | None:
         """A new subscription, or other options for one."""
         if subscription.topic_filter not in session.subscriptions:
             self._grow(session, levels_of(subscription.topic_filter))
@@ -152,7 +152,7 @@ class Sessions:
         self._space.routes.subscribe(session, subscription)
         return self._kept.subscribe(session.number, kept_subscription(subscription)) if session.durable else None
 
-    def unsubscribe(self, session: Session, topic_filter: str) -> Pending | None:
+    def unsubscribe(self, session: Session, topic_filter: str) -> Commit | None:
         """Of a filter that was subscribed to."""
         del session.subscriptions[topic_filter]
         self._grow(session, -levels_of(topic_filter))
@@ -197,7 +197,7 @@ class Sessions:
     def _expired(self, session: Session) -> None:
         self.end(session)
 
-    def end(self, session: Session) -> Pending | None:
+    def end(self, session: Session) -> Commit | None:
         """The session is over, and everything in it."""
         # [MQTT-3.1.2-8] A will that was delayed is published when the session ends.
         self._publish_will(session)
@@ -210,7 +210,7 @@ class Sessions:
         session.subscriptions.clear()
         self._grow(session, -session.levels)
         left = [settled.entry for settled in session.outbound.clear()]
-        pending: Pending | None = None
+        pending: Commit | None = None
         if session.durable:
             pending = self._kept.delete_session(session.number)
             session.number = 0

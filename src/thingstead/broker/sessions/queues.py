@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import structlog
 
-from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.net.counters import Counters
 from thingstead.broker.sessions.session import NOT_STORED, Options, QueueSlot, Session
 from thingstead.clock import Clock
@@ -18,6 +17,7 @@ from thingstead.mqtt.message import Message
 from thingstead.mqtt.outbound import Entry
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.services.mqtt.sessions import MqttSessionService
+from thingstead.services.shared.commits import Commit
 from thingstead.services.shared.rate_limit import TokenBuckets
 
 log = structlog.get_logger("thingstead.broker")
@@ -37,7 +37,7 @@ class Target(NamedTuple):
 class _Holding:
     """What waits for one commit: messages that may be sent then, or are forgotten where it fails."""
 
-    def __init__(self, commit: Pending) -> None:
+    def __init__(self, commit: Commit) -> None:
         self.commit = commit
         self.entries: list[tuple[Session, Entry]] = []
         commit.on_done(self._ended)
@@ -63,7 +63,7 @@ class Queues:
         self._holding: _Holding | None = None
         self._full = TokenBuckets(clock, FULL_LOGGED, FULL_INTERVAL_S)
 
-    def enqueue(self, message: Message, targets: list[Target]) -> Pending | None:
+    def enqueue(self, message: Message, targets: list[Target]) -> Commit | None:
         """Queues a message for sessions that outlive their connections; the commit that keeps it, unless none has room.
 
         Raises:

@@ -6,6 +6,7 @@ from math import inf
 import structlog
 
 from thingstead.broker.sessions.session import DelayedWill, QueueSlot, Session, Subscription
+from thingstead.errors import Unavailable
 from thingstead.model.mqtt_session import KeptMessage, KeptSession, KeptSubscription, QueuedMessage, SessionRecord
 from thingstead.mqtt.decoder import Decoder
 from thingstead.mqtt.inbound import Inbound
@@ -13,12 +14,21 @@ from thingstead.mqtt.message import Message
 from thingstead.mqtt.outbound import Entry, State
 from thingstead.mqtt.protocol import ProtocolVersion, RetainHandling
 from thingstead.mqtt.publish_packets import Publish
+from thingstead.services.shared.commits import Commit, settled
 
 log = structlog.get_logger("thingstead.broker")
 
 V5 = ProtocolVersion.V5
 ANY_SIZE = 268_435_460
 _NO_LOCAL, _RETAIN_AS_PUBLISHED = 0x04, 0x08
+
+
+async def require_kept(commit: Commit) -> None:
+    """Waits until a session is on disk. Raises Unavailable where it cannot be kept."""
+    try:
+        await settled(commit)
+    except Exception as exc:
+        raise Unavailable("the session cannot be kept") from exc
 
 
 def record_of(session: Session, instant: Callable[[float], int], device_id: str = "") -> SessionRecord:

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple, Protocol
 
-from thingstead.broker.connection.acknowledgements import Pending
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.handshake import NEVER
 from thingstead.broker.net.deadlines import Deadline
@@ -11,6 +10,7 @@ from thingstead.mqtt.outbound import Entry, Outbound
 from thingstead.mqtt.protocol import RetainHandling
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.shared.commits import Commit
 
 
 class Subscription(NamedTuple):
@@ -60,9 +60,9 @@ class Occupant(Protocol):
 class Keeper(Protocol):
     """Where sessions that outlive their connections are kept."""
 
-    def released(self, session: int, seq: int) -> Pending: ...
+    def released(self, session: int, seq: int) -> Commit: ...
 
-    def settled(self, session: int, seq: int) -> Pending: ...
+    def settled(self, session: int, seq: int) -> Commit: ...
 
 
 class Session:
@@ -153,7 +153,7 @@ class Session:
         if noted.seq and self.number:
             self._keeper.settled(self.number, noted.seq)
 
-    def released(self, entry: Entry) -> Pending | None:
+    def released(self, entry: Entry) -> Commit | None:
         noted: QueueSlot = entry.context
         if noted.seq and self.number:
             # [MQTT-4.3.3-4] Once PUBREL was sent the message must not be sent again: not after a crash either.

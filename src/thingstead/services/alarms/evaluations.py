@@ -23,7 +23,7 @@ from thingstead.rules.evaluator import FAR
 from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.due_queue import DueQueue
 from thingstead.services.alarms.rule_index import RuleLibrary
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.base import Commit, Store
 
 WATCHES_KEPT = 10_000  # devices with rules that are kept in memory although no connection holds them
@@ -241,6 +241,6 @@ def news_of(message: AlarmLog) -> AlarmChanged:
 async def ended(commit: Commit) -> None:
     """Returns when a commit has ended, well or not."""
     try:
-        await committed(commit)
+        await settled(commit)
     except ThingsteadError:
         pass

@@ -19,7 +19,7 @@ from thingstead.rules.evaluator import FAR
 from thingstead.services.alarms.evaluations import AlarmEvaluations, check_ready
 from thingstead.services.alarms.invalidation import AlarmNews, handle_each
 from thingstead.services.alarms.rule_advice import what_is_impossible
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.alarms")
@@ -200,4 +200,4 @@ class AlarmScheduler:
             messages=() if message is None else (message,),
         )
         decisions = watch.monitor.clear_by_hand(alarm.rule_id, now)
-        await committed(self.watches.append(watch, [cleared, *watch.changes(decisions, now)]))
+        await settled(self.watches.append(watch, [cleared, *watch.changes(decisions, now)]))

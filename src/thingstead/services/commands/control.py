@@ -24,7 +24,7 @@ from thingstead.services.commands.moves import REPLY_LIFETIME_MS, CommandMoves
 from thingstead.services.commands.news import PendingCommand, PendingCommands, issued
 from thingstead.services.commands.replies import CommandReplies
 from thingstead.services.ingest.ingest import IngestService, Outcome
-from thingstead.services.shared.commits import TaskCommit, committed
+from thingstead.services.shared.commits import TaskCommit, settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.payloads import as_object, decode_object, leave_out_of_range
 from thingstead.services.shared.periodic import Periodic
@@ -94,7 +94,7 @@ class ControlService:
         refused = tuple(outcome.refused)
         if outcome.commit is None:
             raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
-        await committed(outcome.commit)
+        await settled(outcome.commit)
         return refused
 
     # Commands

@@ -11,7 +11,7 @@ from thingstead.model import limits
 from thingstead.model.device import Device
 from thingstead.model.messages import CommandChanged
 from thingstead.services.commands.moves import CommandMoves
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import CommandStore, Store
@@ -46,7 +46,7 @@ class CommandReplies:
             news = CommandChanged(device.id, "", news_id, str(method) if method else "", "replied", reply=body)
             self._log_unsolicited(device, news_id, body)
             self._bus.publish(news)
-        await committed(self._store.history.touch(device.number, "command_reply", now))
+        await settled(self._store.history.touch(device.number, "command_reply", now))
 
     def _log_unsolicited(self, device: Device, command_id: int, body: dict[str, Any]) -> None:
         suppressed = self._unsolicited.take(device.number)

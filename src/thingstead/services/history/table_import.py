@@ -16,7 +16,7 @@ from thingstead.model.device import Device
 from thingstead.model.report import Report
 from thingstead.model.values.checking import UNDEFINED, CompiledFunctions, valid_identifier
 from thingstead.services.history.tables import Row
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.services.shared.payloads import check_depth, timestamp_ms
 from thingstead.storage.base import Commit, Store
 
@@ -87,7 +87,7 @@ class _Import:
                 await self._breathe(commit)
                 progress(TableImportResult(points, refused, problems))
         if commit is not None:
-            await committed(commit)
+            await settled(commit)
         return TableImportResult(points, refused, problems)
 
     async def _append(self, row: Row) -> Commit:
@@ -135,7 +135,7 @@ class _Import:
         if self._store.history.congested:
             await self._relief()
         if commit is not None:
-            await committed(commit)
+            await settled(commit)
 
     async def _relief(self, device_number: int | None = None) -> None:
         relieved = asyncio.Event()

@@ -12,7 +12,7 @@ from thingstead.model.streams import format_problem
 from thingstead.model.values.checking import valid_identifier
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService, Outcome
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.storage.base import Store
 
@@ -81,7 +81,7 @@ class StreamService:
             compiled = await self._ingest.links.compiled(device)
             if compiled.tcp_stream != identifier:
                 raise InvalidInput.field("identifier", "is not the stream that is bound to TCP")
-        await committed(self._logs.data(device, identifier, "down", payload))
+        await settled(self._logs.data(device, identifier, "down", payload))
         self._bus.publish(DataSent(device.id, identifier, payload))
 
 

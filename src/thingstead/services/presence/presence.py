@@ -20,7 +20,7 @@ from thingstead.model.addresses import host_of
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
 from thingstead.services.accounts.log_ins import LogIns
-from thingstead.services.shared.commits import committed
+from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.periodic import Periodic
 from thingstead.services.shared.rate_limit import TokenBuckets
@@ -116,7 +116,7 @@ class PresenceService:
         noted = self._note(device, news, session)
         self._bus.publish(news)
         if replaced is not None and noted is not None and session.protocol != "gateway":
-            await committed(noted)
+            await settled(noted)
             await self._warn_of_conflict(device)
 
     async def close(self, device: Device, session_id: str, reason: str) -> None:

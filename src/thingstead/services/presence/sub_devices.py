@@ -15,7 +15,7 @@ from thingstead.services.presence.presence import PresenceService
 from thingstead.services.presence.sub_device_making import SubDeviceMaker
 from thingstead.services.presence.sub_presence import GatewayLink, SubDevicePresence, SubDeviceState, after
 from thingstead.services.registry.devices import DeviceService
-from thingstead.services.shared.commits import RefusableCommit, TaskCommit, committed
+from thingstead.services.shared.commits import RefusableCommit, TaskCommit, settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.payloads import MAX_SERIES_REPORTS, as_object, decode_object
 from thingstead.services.shared.periodic import Periodic
@@ -129,7 +129,7 @@ class SubDeviceService:
         await self._enter(link, made)
         opened = self._presence.heard(link.sub_devices[address])
         if opened is not None:
-            await committed(opened)
+            await settled(opened)
 
     # Messages up. Each names its errors by the address that they concern.
 

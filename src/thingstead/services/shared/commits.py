@@ -1,26 +1,13 @@
-"""Waiting for commits, and work that is acknowledged like one."""
+"""Commits, as rooms that do not know the store see them, and work that is acknowledged like one."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeGuard
 
 from thingstead.errors import ThingsteadError, Unavailable
-from thingstead.storage.base import Commit
+from thingstead.storage.commit import Commit, both, settled
 
-
-async def committed(commit: Commit) -> None:
-    """Returns when ``commit`` is on disk; raises what made it fail."""
-    if not commit.done:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def release(error: Exception | None) -> None:
-            if not future.done():
-                future.set_result(None)
-
-        commit.on_done(release)
-        await future
-    if commit.error is not None:
-        raise commit.error
+__all__ = ["Commit", "RefusableCommit", "TaskCommit", "both", "settled"]
 
 
 class TaskCommit:

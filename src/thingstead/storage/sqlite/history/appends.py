@@ -16,6 +16,7 @@ from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
 from thingstead.model.device import UplinkKind
 from thingstead.model.limits import DEVICE_STATE_BYTES, VALUE_BYTES
 from thingstead.model.report import Report
+from thingstead.storage.commit import ended
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.errors import DamagedFile
 from thingstead.storage.sqlite.history.admission import MAX_ATTRIBUTES, size_of, state_with
@@ -291,8 +292,6 @@ class Appends:
     async def close(self) -> None:
         """Commits what was appended."""
         while (batch := self._committing or self._open) is not None:
-            ended = asyncio.Event()
-            batch.on_done(lambda error, ended=ended: ended.set())  # type: ignore[misc]
-            await ended.wait()
+            await ended(batch)
         if self._retry is not None:
             self._retry.cancel()

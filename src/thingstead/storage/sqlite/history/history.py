@@ -17,6 +17,7 @@ from thingstead.clock import Clock, SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.device import AttributeValue, Known, Sent
 from thingstead.model.report import SeriesPoint
+from thingstead.storage.commit import settled
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.read_transaction import snapshot
 from thingstead.storage.sqlite.history.appends import Appends
@@ -288,9 +289,7 @@ class SqliteHistory:
             head = self._head(device_number)
             batch = self.appends.add(head, (device_number, 0, 0, REMOVE_CODE, encode_values(names)))
             batch.extras.append(rest)
-            ended: asyncio.Future[None] = self._loop.create_future()
-            batch.on_done(lambda error: ended.set_exception(error) if error else ended.set_result(None))
-            await asyncio.shield(ended)
+            await settled(batch)
             head.spooled = left[-1]
 
     @staticmethod

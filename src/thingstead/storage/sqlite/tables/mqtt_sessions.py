@@ -1,6 +1,5 @@
 """MQTT sessions and retained messages in SQLite."""
 
-import asyncio
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from thingstead.model.mqtt_session import (
     RetainedMessage,
     SessionRecord,
 )
-from thingstead.storage.base import Commit
+from thingstead.storage.commit import Commit, settled
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.history.history import SqliteHistory
 
@@ -64,11 +63,7 @@ class SqliteMqttSessions:
 
     async def load(self) -> KeptSessions:
         # In the open commit, so that what was changed before is on disk when it is read.
-        ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        self._run(_ORPHANS).on_done(lambda error: None if ended.done() else ended.set_result(error))
-        error = await ended
-        if error is not None:
-            raise error
+        await settled(self._run(_ORPHANS))
         return await self._access.read(_load)
 
     def _run(self, sql: str, *parameters: Any, behind: bool = False) -> Commit:

@@ -1,11 +1,10 @@
 """Live sessions in SQLite."""
 
-import asyncio
 import sqlite3
 
 from thingstead.errors import NotFound
 from thingstead.model.device import DeviceSession
-from thingstead.storage.base import Commit
+from thingstead.storage.commit import settled
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.history.history import SqliteHistory
 
@@ -41,7 +40,7 @@ class SqlitePresence:
 
         touch = self._history.touch(device_number, "connect", session.connected_at)
         replaced = await self._access.write(run)
-        await _ended(touch)
+        await settled(touch)
         return replaced
 
     async def close_session(self, device_number: int, session_id: str) -> bool:
@@ -71,19 +70,3 @@ def _session(row: tuple[str, str, str, str, str, int] | None) -> DeviceSession |
         remote_address=remote_address,
         connected_at=connected_at,
     )
-
-
-async def _ended(commit: Commit) -> None:
-    """Returns when ``commit`` is on disk; raises what made it fail."""
-    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def end(error: Exception | None) -> None:
-        if ended.done():  # the awaiter was cancelled
-            return
-        if error is None:
-            ended.set_result(None)
-        else:
-            ended.set_exception(error)
-
-    commit.on_done(end)
-    await ended
