@@ -13,10 +13,12 @@ import msgspec
 import thingstead.client.project
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.project.routes import ENDPOINTS
-from thingstead.client.call import Call, Listing, Page
+from thingstead.client.call import Call, Listing
 from thingstead.client.projects import AdministratorLogin, ApplicationKeys
 from thingstead.model.alarms.rule_form import RuleForm
 
+# Those of the console are for browsers: a session in a cookie, which a program has no use for.
+SERVED = [endpoint for endpoint in ENDPOINTS if not endpoint.path.startswith("/api/v1/console")]
 LOGINS = (ApplicationKeys("app", "key", "secret").log_in(), AdministratorLogin("app", "admin", "password").log_in())
 BY_NAME: dict[str, Any] = {  # arguments that are no ids
     "tags": {"a": "b"},
@@ -66,7 +68,7 @@ def endpoint_of(call: Call[Any]) -> Endpoint:
 
 def test_every_endpoint_has_exactly_one_call() -> None:
     calls = [f"{call.method} {template(call.path)}" for call in CALLS]
-    endpoints = [f"{endpoint.method} {re.sub(r'{.*?}', '{}', endpoint.path)}" for endpoint in ENDPOINTS]
+    endpoints = [f"{endpoint.method} {re.sub(r'{.*?}', '{}', endpoint.path)}" for endpoint in SERVED]
     assert sorted(calls) == sorted(endpoints)
 
 
@@ -83,37 +85,9 @@ def test_every_member_of_a_query_and_of_a_body_can_be_given() -> None:
             assert call.body.keys() == set(endpoint.body.__struct_encode_fields__), endpoint.path
 
 
-def test_every_member_of_an_answer_is_known() -> None:
+def test_what_a_call_answers_is_the_type_that_the_endpoint_answers() -> None:
     for call in CALLS:
         endpoint = endpoint_of(call)
-        compare(endpoint.path, call.kind, endpoint.info)
-
-
-def compare(where: str, ours: Any, theirs: Any) -> None:
-    """The client's type has every member of the server's."""
-    ours, theirs = bare(ours), bare(theirs)
-    if not fields(theirs) or ours is theirs:
-        return
-    assert fields(ours).keys() == fields(theirs).keys(), where
-    for name, kind in fields(theirs).items():
-        compare(f"{where} {name}", fields(ours)[name], kind)
-
-
-def bare(kind: Any) -> Any:
-    """The Struct in a list, or of an optional member; None where there is none."""
-    if fields(kind):
-        return kind
-    return next(filter(None, map(bare, typing.get_args(kind))), None)
-
-
-def fields(kind: Any) -> dict[str, Any]:
-    """The members of a Struct; of anything else none. A tree of groups is looked into once."""
-    struct = typing.get_origin(kind) or kind
-    if not (isinstance(struct, type) and issubclass(struct, msgspec.Struct)):
-        return {}
-    hints = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-    return {name: None if name == "children" else hint for name, hint in hints.items()}
-
-
-def test_a_page_is_what_the_server_sends() -> None:
-    assert set(fields(Page[int])) == {"items", "total", "page_total", "next_cursor"}
+        if call.kind != endpoint.info:  # an answer with members beside those of a list
+            assert issubclass(endpoint.info, typing.get_origin(call.kind)), endpoint.path
+            assert endpoint.info.__orig_bases__ == (call.kind,), endpoint.path

@@ -37,6 +37,7 @@ from thingstead.errors import (
     Unavailable,
 )
 from thingstead.server import open_server
+from thingstead.wire.projects import ProjectInfo
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -163,18 +164,24 @@ def test_secrets_are_not_shown() -> None:
 )
 def test_every_answer_has_its_error(status: int, body: Any, kind: type[ThingsteadError]) -> None:
     with pytest.raises(kind):
-        info_of(Response(status, {}, msgspec.json.encode(body)), info.Project)
+        info_of(Response(status, {}, msgspec.json.encode(body)), ProjectInfo)
 
 
 def test_a_throttled_caller_learns_how_long_to_wait() -> None:
     body = msgspec.json.encode({"result": False, "errcode": 429, "message": "slow down"})
     with pytest.raises(TooManyRequests) as throttled:
-        info_of(Response(429, {"retry-after": "7"}, body), info.Project)
+        info_of(Response(429, {"retry-after": "7"}, body), ProjectInfo)
     assert throttled.value.retry_after_s == 7
 
 
 def test_what_the_server_passed_over_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     warnings = [{"field": "devicekey", "message": "is not known; did you mean device_key?"}]
-    body = msgspec.json.encode({"result": True, "info": {"id": "p", "name": "n"}, "warnings": warnings})
-    assert info_of(Response(200, {}, body), info.Project).id == "p"
+    body = msgspec.json.encode(
+        {
+            "result": True,
+            "info": {"id": "p", "name": "n", "descr": "", "timezone": "", "tags": {}},
+            "warnings": warnings,
+        }
+    )
+    assert info_of(Response(200, {}, body), ProjectInfo).id == "p"
     assert caplog.messages == ["the server ignored devicekey, which is not known; did you mean device_key?"]

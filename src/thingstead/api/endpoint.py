@@ -12,6 +12,7 @@ from thingstead.model.device import Device
 from thingstead.model.limits import CREDENTIAL_BODY_BYTES
 from thingstead.services.accounts.tokens import NOBODY, Caller
 from thingstead.services.platform import Platform
+from thingstead.wire.common import Empty
 
 __all__ = ["Access", "Call", "Caller", "Empty", "Endpoint"]
 
@@ -25,10 +26,6 @@ class Access(enum.Enum):
     SESSION = "session"  # a session in a browser, of which the endpoint tells
     DEVICE = "device"  # a device certificate: the header Project-Key, and the device's AccessToken in the path
     PROJECT_KEY = "project_key"  # the header Project-Key, for a device that asks for its certificate
-
-
-class Empty(msgspec.Struct, frozen=True):
-    """The ``info`` of an endpoint that only does something: ``{}``."""
 
 
 class Call:

@@ -1,7 +1,7 @@
 """Members that bodies, queries and answers of many endpoints share, with their documented bounds."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -10,6 +10,7 @@ from thingstead.errors import InvalidInput
 from thingstead.model import limits
 from thingstead.model.cursor import Cursor
 from thingstead.model.device import Page, Sort
+from thingstead.wire.common import Listed
 
 T = TypeVar("T")
 
@@ -103,23 +104,6 @@ class KeysBody(msgspec.Struct, frozen=True, kw_only=True):
     """What to remove, by key."""
 
     keys: Annotated[list[str], Meta(min_length=1, max_length=limits.KEYS_COUNT)]
-
-
-class Created(msgspec.Struct, frozen=True, kw_only=True):
-    """What was created."""
-
-    id: str
-    name: str
-
-
-class Listed(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """One page of a list."""
-
-    items: list[T]
-    total: int  # items of all pages
-    page_total: int  # pages; 0 where there is no item
-    # Extension, where a cursor was asked for: that of the page after this one; empty after the last.
-    next_cursor: str | UnsetType = UNSET
 
 
 def listed(items: Sequence[Any], total: int, page: Page) -> Listed[Any]:

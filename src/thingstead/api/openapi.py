@@ -9,10 +9,11 @@ import msgspec
 from thingstead import __version__
 from thingstead.api.device.dialect import Refusal
 from thingstead.api.dialect import ERRCODES, Failure
-from thingstead.api.endpoint import Access, Empty, Endpoint
+from thingstead.api.endpoint import Access, Endpoint
 from thingstead.api.examples import example
 from thingstead.api.router import PARAMETER_LENGTH_LIMIT
 from thingstead.errors import TooManyRequests
+from thingstead.wire.common import Empty
 
 Schema = dict[str, Any]
 

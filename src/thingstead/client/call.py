@@ -8,30 +8,11 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from thingstead.client.http import Request, target
+from thingstead.wire.common import Listed
 
 T = TypeVar("T")
 PAGE_RECORDS = 100
 START = "start"  # the cursor of the first page
-
-
-class Nothing(msgspec.Struct, frozen=True):
-    """The answer to a call that only does something."""
-
-
-class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """One page of a list."""
-
-    items: list[T]
-    total: int  # items of all pages
-    page_total: int
-    next_cursor: str = ""  # of the page after this one, where it was asked for by a cursor; "" after the last
-
-
-class Created(msgspec.Struct, frozen=True, kw_only=True):
-    """What was created."""
-
-    id: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +40,15 @@ class Call(Generic[T]):
 class Listing(Generic[T]):
     """A list that comes in pages of ``T``; ``items`` of a client walks through all of them, by cursor."""
 
-    call: Call[Page[T]]
+    call: Call[Listed[T]]
     page_records: int = PAGE_RECORDS
 
-    def page(self, number: int) -> Call[Page[T]]:
+    def page(self, number: int) -> Call[Listed[T]]:
         """The call of one page, from 1."""
         query = {**self.call.query, "page": number, "page_records": self.page_records}
         return replace(self.call, query=query)
 
-    def at(self, cursor: str) -> Call[Page[T]]:
+    def at(self, cursor: str) -> Call[Listed[T]]:
         """The call of the page at a cursor: :data:`START`, then ``next_cursor`` of the page before."""
         query = {**self.call.query, "cursor": cursor, "page_records": self.page_records}
         return replace(self.call, query=query)

@@ -9,20 +9,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import msgspec
-
 from thingstead.client.answers import info_of
 from thingstead.client.blocking import BlockingTransport
 from thingstead.client.call import START, Call, Listing
 from thingstead.client.concurrent import AsyncTransport
 from thingstead.client.http import TIMEOUT_S
 from thingstead.errors import NotAuthenticated
+from thingstead.wire.login import AccessToken
 
 T = TypeVar("T")
-
-
-class _AccessToken(msgspec.Struct, frozen=True):
-    access_token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +28,9 @@ class ApplicationKeys:
     access_key: str
     secret_key: str
 
-    def log_in(self) -> Call[_AccessToken]:
+    def log_in(self) -> Call[AccessToken]:
         body = {"app_id": self.app_id, "access_key": self.access_key, "secret_key": self.secret_key}
-        return Call("POST", "/access_token", _AccessToken, body)
+        return Call("POST", "/access_token", AccessToken, body)
 
     def __repr__(self) -> str:
         return f"ApplicationKeys({self.app_id})"
@@ -49,9 +44,9 @@ class AdministratorLogin:
     account: str
     password: str
 
-    def log_in(self) -> Call[_AccessToken]:
+    def log_in(self) -> Call[AccessToken]:
         body = {"app_id": self.app_id, "account": self.account, "password": self.password}
-        return Call("POST", "/admin_login", _AccessToken, body)
+        return Call("POST", "/admin_login", AccessToken, body)
 
     def __repr__(self) -> str:
         return f"AdministratorLogin({self.account})"
@@ -106,7 +101,7 @@ class ProjectClient:
         while cursor:
             page = self.run(listing.at(cursor))
             yield from page.items
-            cursor = page.next_cursor
+            cursor = page.next_cursor or ""
 
     def _send(self, call: Call[T], token: str) -> T:
         result: T = info_of(self._transport.send(call.request(token)), call.kind)
@@ -156,7 +151,7 @@ class AsyncProjectClient:
             page = await self.run(listing.at(cursor))
             for item in page.items:
                 yield item
-            cursor = page.next_cursor
+            cursor = page.next_cursor or ""
 
     async def _send(self, call: Call[T], token: str) -> T:
         result: T = info_of(await self._transport.send(call.request(token)), call.kind)

@@ -6,7 +6,8 @@ from tests.services.alarm_plant import HOT, HOUR, Plant
 from tests.services.conftest import NOW
 from thingstead.errors import NotFound, TooManyRequests
 from thingstead.model.device import Device
-from thingstead.services.alarms.dry_run import PROJECT_RUNS_COUNT, AlarmDryRunService, DryRun
+from thingstead.services.alarms.dry_run import PROJECT_RUNS_COUNT, AlarmDryRunService
+from thingstead.wire.alarm_rules import DryRun
 
 
 async def test_runs_over_the_bound_of_a_project_are_refused_and_those_of_another_are_not(

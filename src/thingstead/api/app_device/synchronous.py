@@ -7,11 +7,12 @@ from msgspec import Meta
 
 from thingstead.api.app_device.sent import Sent
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.project.control import CommandId, Method, Reply, Timeout, reply_of
+from thingstead.api.project.control import CommandId, Method, Timeout, reply_of
 from thingstead.api.validation import body_decoder
 from thingstead.errors import Conflict, DeviceOffline, InvalidInput, ReplyTimeout, TooManyRequests
 from thingstead.services.commands.control import DEFAULT_COMMAND_ID
 from thingstead.services.commands.synchronous import TIMEOUT_S
+from thingstead.wire.control import Reply
 
 
 class CallQuery(msgspec.Struct, frozen=True, kw_only=True):

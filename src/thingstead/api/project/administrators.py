@@ -7,32 +7,17 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.fields import Account, Email, Listed, Password, ShortListQuery, TagsMember
+from thingstead.api.fields import Account, Email, Password, ShortListQuery, TagsMember
 from thingstead.errors import Conflict, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.project import Administrator
 from thingstead.services.accounts.accounts import AdministratorChanges
+from thingstead.wire.administrators import AdministratorCreated, AdministratorInfo
+from thingstead.wire.common import Listed
 
 TAG = "Administrators"
 COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.ADMINISTRATOR, "extension": True}
 PersonName = Annotated[str, Meta(max_length=limits.NAME_LENGTH)]
-
-
-class AdministratorInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A person who manages the project."""
-
-    id: str
-    account: str
-    name: str
-    email: str
-    tags: dict[str, str]
-
-
-class AdministratorCreated(msgspec.Struct, frozen=True, kw_only=True):
-    """What was created."""
-
-    id: str
-    account: str
 
 
 class AdministratorBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,30 +1,16 @@
 """Alarm messages (告警记录): an alarm was raised, changed its level, or cleared."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
 from thingstead.api.endpoint import Call, Endpoint
-from thingstead.api.fields import Listed, PageQuery, listed
-from thingstead.api.project.alarms import TAG, AlarmDevice, Instant
+from thingstead.api.fields import PageQuery, listed
+from thingstead.api.project.alarms import TAG, Instant
 from thingstead.errors import NotFound
 from thingstead.model.alarms.alarm import AlarmFilter, AlarmLog
-
-
-class AlarmItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An alarm message."""
-
-    id: str
-    device_id: str
-    alarm_status: int  # 1 raised, 0 cleared
-    alarm_level: int  # 1 normal (普通), 2 serious (严重), 3 urgent (紧急)
-    alarm_info: dict[str, Any]
-    create_time: int  # ms, when the server noticed
-    notify_logs: list[dict[str, Any]]
-    device: AlarmDevice
-    alarm_id: str  # extension: the alarm that this message is about
-    ts: int  # extension: ms, when it happened, by the device's timestamps
+from thingstead.wire.alarms import AlarmDevice, AlarmItem
+from thingstead.wire.common import Listed
 
 
 class DeviceAlarmsQuery(PageQuery, frozen=True, kw_only=True):

@@ -11,8 +11,7 @@ from thingstead.errors import InvalidInput, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.alarms.rule import RuleStatistics
 from thingstead.model.alarms.rule_form import RuleForm
-from thingstead.services.alarms.dry_run import DryRun
-from thingstead.services.alarms.trace import RuleTrace
+from thingstead.wire.alarm_rules import DryRun, RuleTrace
 
 DRY_RUN_DEVICES = 100
 Instant = Annotated[int, Meta(ge=0, le=limits.INSTANT_MS)]

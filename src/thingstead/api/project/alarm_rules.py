@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 
 from thingstead.api.endpoint import Call, Endpoint
-from thingstead.api.fields import Created, Listed, PageQuery, listed
+from thingstead.api.fields import PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
-from thingstead.model.alarms.notification import Channel
-from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter, Condition, Level, RuleWarning, Schedule
+from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter
 from thingstead.model.alarms.rule_form import RuleForm, RulePatch, form_of
 from thingstead.services.alarms.rules import channels_of
+from thingstead.wire.alarm_rules import AlarmRuleInfo, CreatedRule
+from thingstead.wire.common import Listed
 
 TAG = "Alarm rules"
 COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}
@@ -51,39 +52,6 @@ THOROUGH: Mapping[str, Any] = {
     "schedule": {"timezone": "Asia/Shanghai", "hours": [{"days": [1, 2, 3, 4, 5], "from": "22:00", "to": "06:00"}]},
     "notify": [{"group": "g5n2b7ws"}],
 }
-
-
-class AlarmRuleInfo(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_": "raise"}):
-    """An alarm rule."""
-
-    id: str
-    name: str
-    descr: str
-    type: str  # "" where it watches chosen devices
-    devices: list[str]
-    enabled: bool
-    disabled_devices: list[str]  # devices for which it is switched off
-    level: int | UnsetType = UNSET
-    raise_: Condition | UnsetType = UNSET
-    clear: Condition | UnsetType = UNSET
-    levels: list[Level] | UnsetType = UNSET  # in place of level, raise and clear
-    raise_delay_ms: int
-    clear_delay_ms: int
-    raise_count: int
-    clear_count: int
-    cool_down_ms: int
-    schedule: Schedule | UnsetType = UNSET
-    notify: list[Channel]
-    failing: str  # why it cannot be evaluated on some device; "" where it can
-    create_time: int  # ms
-    update_time: int  # ms
-    warnings: list[RuleWarning] | UnsetType = UNSET  # of a change that was just made
-
-
-class CreatedRule(Created, frozen=True, kw_only=True):
-    """What was created."""
-
-    warnings: list[RuleWarning] | UnsetType = UNSET
 
 
 class AlarmRulesQuery(PageQuery, frozen=True, kw_only=True):

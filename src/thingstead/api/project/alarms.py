@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 
 from thingstead.api.endpoint import Call, Endpoint
-from thingstead.api.fields import Listed, PageQuery, listed
+from thingstead.api.fields import PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
-from thingstead.model.alarms.alarm import Alarm, AlarmComment, AlarmFilter
+from thingstead.model.alarms.alarm import Alarm, AlarmFilter
+from thingstead.wire.alarms import AlarmDevice, AlarmInfo
+from thingstead.wire.common import Listed
 
 TAG = "Alarms"
 COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}
@@ -18,32 +20,6 @@ COMMENT_LENGTH = 1_000
 Instant = Annotated[int, Meta(ge=0, le=limits.INSTANT_MS)]
 Comment = Annotated[str, Meta(max_length=COMMENT_LENGTH, description="Kept with the alarm.")]
 By = Annotated[str, Meta(max_length=limits.NAME_LENGTH, description="Name of the person; default: the caller.")]
-
-
-class AlarmDevice(msgspec.Struct, frozen=True, kw_only=True):
-    """The device of an alarm."""
-
-    id: str
-    name: str
-
-
-class AlarmInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """An alarm from its raising on."""
-
-    id: str
-    device_id: str
-    device: AlarmDevice
-    rule_id: str
-    rule_name: str
-    alarm_status: int  # 1 open, 0 cleared
-    alarm_level: int
-    raised_at: int  # ms
-    cleared_at: int | UnsetType = UNSET  # ms
-    clear_reason: str | UnsetType = UNSET
-    acknowledged_at: int | UnsetType = UNSET  # ms
-    acknowledged_by: str | UnsetType = UNSET
-    shelved_until: int | UnsetType = UNSET  # ms
-    comments: list[AlarmComment]
 
 
 class AlarmListQuery(PageQuery, frozen=True, kw_only=True):

@@ -6,31 +6,15 @@ from typing import Any
 import msgspec
 
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.fields import Listed, Name, ShortListQuery
+from thingstead.api.fields import Name, ShortListQuery
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.project import Application
 from thingstead.services.accounts.accounts import NewApplication
+from thingstead.wire.applications import ApplicationInfo, ApplicationKeys
+from thingstead.wire.common import Listed
 
 TAG = "Applications"
 COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.ADMINISTRATOR, "extension": True}
-
-
-class ApplicationInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """An application, without its SecretKey."""
-
-    id: str  # the AppID
-    name: str
-    access_key: str
-    create_time: int  # ms
-
-
-class ApplicationKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys of an application. The SecretKey is shown only once."""
-
-    id: str  # the AppID
-    name: str
-    access_key: str
-    secret_key: str
 
 
 class ApplicationBody(msgspec.Struct, frozen=True, kw_only=True):

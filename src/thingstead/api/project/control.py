@@ -4,14 +4,23 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Identifier
 from thingstead.errors import Conflict, DeviceOffline, FieldError, NotFound, ReplyTimeout, TooManyRequests
 from thingstead.model import limits
-from thingstead.model.command import Command, CommandState
+from thingstead.model.command import Command
 from thingstead.services.commands.synchronous import TIMEOUT_MAX_S, TIMEOUT_S
+from thingstead.wire.control import (
+    CalledInfo,
+    CommandDetail,
+    CommandInfo,
+    CommandItem,
+    RefusedAttribute,
+    Reply,
+    SetInfo,
+)
 
 TAG = "Device control"
 WAIT_MS_MAX = 7 * 24 * 3600 * 1000
@@ -27,21 +36,6 @@ CommandId = Annotated[
 Timeout = Annotated[
     float, Meta(gt=0, le=TIMEOUT_MAX_S, description="How long to wait for the reply, in s; default: 10.")
 ]
-
-
-class RefusedAttribute(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that was left out."""
-
-    attribute: str
-    message: str
-
-
-class SetInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Empty where every value was kept."""
-
-    refused: Annotated[
-        list[RefusedAttribute] | UnsetType, Meta(description="Extension: the refused values, and why.")
-    ] = UNSET
 
 
 class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,50 +61,6 @@ class CallBody(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any] | None = None
     id: CommandId | None = None
     timeout: Timeout = TIMEOUT_S
-
-
-class CommandInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Which command it is, and how far it came."""
-
-    id: Annotated[str, Meta(description="The platform's id of the command.")]
-    command_id: Annotated[int, Meta(description="The number that the device receives.")]
-    state: CommandState
-    command: Annotated[str, Meta(description="The same as `id`, for callers of earlier releases.")]
-
-
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the device replied."""
-
-    method: str
-    params: Any
-    id: int
-
-
-class CalledInfo(CommandInfo, frozen=True, kw_only=True):
-    """The device has replied."""
-
-    reply: Reply
-
-
-class CommandItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A command that was sent to the device."""
-
-    id: str
-    method: str
-    params: Any
-    command_id: int  # in the topic and the body
-    state: CommandState
-    reason: str  # why it failed or expired
-    reply: Any = UNSET  # the reply's body; absent where there is none
-    create_time: int  # ms
-    expire_time: int  # ms
-    update_time: int  # ms, of the newest state
-
-
-class CommandDetail(CommandItem, frozen=True, kw_only=True):
-    """A command and the device that it was sent to."""
-
-    device_id: str
 
 
 def command_members(command: Command) -> dict[str, Any]:

@@ -8,11 +8,9 @@ from msgspec import UNSET, Meta, UnsetType
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import (
     Account,
-    Created,
     Descr,
     Email,
     KeysBody,
-    Listed,
     Mobile,
     Name,
     Password,
@@ -21,35 +19,17 @@ from thingstead.api.fields import (
     TagsMember,
     listed,
 )
-from thingstead.api.project.device_shapes import DeviceItem, show_device
+from thingstead.api.project.device_shapes import show_device
 from thingstead.errors import Conflict, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.customer import Customer
 from thingstead.model.device import DeviceFilter
 from thingstead.services.registry.customers import CustomerChanges, NewCustomer
+from thingstead.wire.common import Created, Listed
+from thingstead.wire.customers import CustomerCount, CustomerInfo
+from thingstead.wire.devices import DeviceItem
 
 TAG = "Customers"
-
-
-class CustomerCount(msgspec.Struct, frozen=True, kw_only=True):
-    """What a customer has."""
-
-    device_count: int
-
-
-class CustomerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """An end user."""
-
-    id: str
-    account: str
-    name: str
-    descr: str
-    email: str
-    mobile: str
-    tags: dict[str, str]
-    locale: str
-    create_time: int  # ms
-    count: CustomerCount
 
 
 class CustomerBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from thingstead.api.fields import KeysBody, PageNumber
 from thingstead.errors import NotFound
 from thingstead.model import limits
 from thingstead.model.device import Page
-from thingstead.services.history.history import AttributeItem, SeriesItem
+from thingstead.wire.history import AttributeItem, SeriesItem
 
 TAG = "Device data"
 

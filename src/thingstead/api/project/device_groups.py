@@ -6,42 +6,16 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import Call, Endpoint
-from thingstead.api.fields import Created, Descr, KeysBody, Name, TagsBody, TagsMember
+from thingstead.api.fields import Descr, KeysBody, Name, TagsBody, TagsMember
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
 from thingstead.model.device import DeviceGroup
 from thingstead.services.registry.device_groups import GroupNode, NewDeviceGroup
+from thingstead.wire.common import Created
+from thingstead.wire.device_groups import GroupDetail, GroupTree, GroupTreeItem
 
 TAG = "Device groups"
 ParentMember = Annotated[str, Meta(description="The id of the parent group; empty or null: the root.")]
-
-
-class GroupTreeItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A group with all groups below it."""
-
-    id: str
-    name: str
-    descr: str
-    tags: dict[str, str]
-    create_time: int  # ms
-    children: list["GroupTreeItem"]
-
-
-class GroupTree(msgspec.Struct, frozen=True, kw_only=True):
-    """The groups at the root."""
-
-    items: list[GroupTreeItem]
-
-
-class GroupDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """A group."""
-
-    id: str
-    name: str
-    descr: str
-    tags: dict[str, str]
-    create_time: int  # ms
-    parent: str  # "" at the root
 
 
 class NewGroupBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from thingstead.api.endpoint import Call, Endpoint
-from thingstead.api.fields import Listed, PageQuery, listed
-from thingstead.api.project.control import CommandItem, command_members
+from thingstead.api.fields import PageQuery, listed
+from thingstead.api.project.control import command_members
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.device_log import LogKind
+from thingstead.wire.common import Listed
+from thingstead.wire.control import CommandItem
+from thingstead.wire.device_logs import ConnectionItem, DataItem, EventItem, RejectedItem
 
 COMMON: Mapping[str, Any] = {"method": "GET", "tag": "Device logs", "refusals": (NotFound,), "extension": True}
 Instant = Annotated[float, Meta(ge=0, le=limits.INSTANT_MS)]
@@ -31,56 +34,6 @@ class LogQuery(PageQuery, frozen=True, kw_only=True):
         if start > end:
             raise InvalidInput.field("start_time", "must not be after end_time")
         return start, end
-
-
-class EventItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that the device reported."""
-
-    id: str
-    method: str
-    params: dict[str, Any]
-    ts: int  # ms
-
-
-class ConnectionItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A session began, was taken over, or ended."""
-
-    ts: int  # ms
-    online: bool
-    reason: str
-    session_id: str
-    replaced: str | UnsetType = UNSET  # the session that this one took over
-    protocol: str  # empty where a session ended
-    client_id: str
-    remote_address: str
-
-
-class RefusedField(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that was refused."""
-
-    field: str
-    message: str
-
-
-class RejectedItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that was refused, as a whole or in part."""
-
-    ts: int  # ms
-    topic: str
-    reason: str
-    errors: list[RefusedField]
-    payload: str  # its beginning; as text, or `hex:` and its bytes
-    suppressed: int  # how many were refused since the entry before, without an entry of their own
-
-
-class DataItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A message of a custom data stream."""
-
-    ts: int  # ms
-    identifier: str
-    direction: str  # up, down
-    size_bytes: int
-    payload: str  # its beginning; as text, or `hex:` and its bytes
 
 
 async def event_logs(call: Call) -> Listed[EventItem]:

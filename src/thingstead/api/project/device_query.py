@@ -3,10 +3,9 @@
 from typing import Annotated, Any, get_args
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
-from thingstead.api.fields import Listed, PageQuery
-from thingstead.api.project.device_shapes import DeviceItem
+from thingstead.api.fields import PageQuery
 from thingstead.errors import InvalidInput
 from thingstead.model import limits
 from thingstead.model.device import (
@@ -171,13 +170,6 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
         if len(groups) > limits.GROUP_FILTER_COUNT:
             raise InvalidInput.field("groups", f"must name at most {limits.GROUP_FILTER_COUNT} groups")
         return tuple(groups)
-
-
-class ListedDevices(Listed[DeviceItem], frozen=True, kw_only=True):
-    """One page of devices."""
-
-    # Extension, where facets were asked for: of each its values, those that most devices have first, at most 100.
-    facets: dict[str, list[FacetValue]] | UnsetType = UNSET
 
 
 def names_of(text: str | None) -> tuple[str, ...]:

@@ -6,42 +6,17 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import Call, Endpoint
-from thingstead.api.fields import Created, Descr, KeysBody, Listed, Name, TagsBody, TagsMember, WholeListQuery, listed
+from thingstead.api.fields import Descr, KeysBody, Name, TagsBody, TagsMember, WholeListQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
 from thingstead.services.registry.device_types import NewDeviceType
+from thingstead.wire.common import Listed
+from thingstead.wire.device_types import CreatedType, DeviceTypeDetail, DeviceTypeItem
 
 TAG = "Device types"
 ConnTypeMember = Annotated[ConnType, Meta(description="1 direct device, 2 sub-device, 3 gateway.")]
 ConnProtocolMember = Annotated[ConnProtocol, Meta(description="1 standard, 2 Modbus RTU, 9 other.")]
 AutoCreate = Annotated[bool, Meta(description="Auto-create: whether a device is created on request with the type_key.")]
-
-
-class DeviceTypeItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A device type in the list."""
-
-    id: str
-    name: str
-    descr: str
-    tags: dict[str, str]
-    create_time: int  # ms
-    device_count: int
-    conn_protocol: str
-    conn_type: str
-
-
-class DeviceTypeDetail(DeviceTypeItem, frozen=True, kw_only=True):
-    """A device type with its definition."""
-
-    type_key: str
-    auto_create: bool
-    functions: Functions
-
-
-class CreatedType(Created, frozen=True, kw_only=True):
-    """The device type that was created."""
-
-    type_key: str
 
 
 class NewTypeBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,11 +3,10 @@
 from msgspec import UNSET
 
 from thingstead.api.endpoint import Call, Endpoint
-from thingstead.api.fields import Created, KeysBody, TagsBody, listed
-from thingstead.api.project.device_query import DevicesQuery, ListedDevices, facets_shown
+from thingstead.api.fields import KeysBody, TagsBody, listed
+from thingstead.api.project.device_query import DevicesQuery, facets_shown
 from thingstead.api.project.device_shapes import (
     DeviceBody,
-    DeviceDetail,
     DeviceGatewayBody,
     DeviceInfoBody,
     DeviceTypeBody,
@@ -16,8 +15,9 @@ from thingstead.api.project.device_shapes import (
 )
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device import DevicesAlarmStat, DevicesStat
-from thingstead.services.registry.devices import DeviceCredential
 from thingstead.services.registry.new_device import NewDevice
+from thingstead.wire.common import Created
+from thingstead.wire.devices import DeviceCredential, DeviceDetail, ListedDevices
 
 TAG = "Devices"
 

@@ -9,7 +9,7 @@ from thingstead.api.endpoint import Call, Endpoint
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.report import AggregateFunction, SampleMethod
-from thingstead.services.history.aggregates import BucketItem, HistoryItem
+from thingstead.wire.history import BucketItem, HistoryItem
 
 TAG = "Device data"
 FUNCTIONS: tuple[str, ...] = get_args(AggregateFunction)

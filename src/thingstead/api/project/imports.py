@@ -7,7 +7,8 @@ from msgspec import Meta
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.model import limits
-from thingstead.services.registry.imports import ImportRow, RowResult
+from thingstead.services.registry.imports import ImportRow
+from thingstead.wire.imports import ImportInfo
 
 IMPORT_BODY_BYTES = 16 * 1024 * 1024
 
@@ -28,15 +29,6 @@ class ImportBody(msgspec.Struct, frozen=True, kw_only=True):
             },
         ),
     ]
-
-
-class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows were created, were there already, or were refused; and the result of each, in order."""
-
-    created: int
-    exists: int
-    refused: int
-    items: list[RowResult]
 
 
 async def import_devices(call: Call) -> ImportInfo:

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.errors import NotAuthenticated, TooManyRequests
+from thingstead.wire.login import AccessToken
 
 TAG = "AccessToken"
 Credential = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -26,12 +27,6 @@ class AdminLoginBody(msgspec.Struct, frozen=True, kw_only=True):
     app_id: Credential
     account: Credential
     password: Credential
-
-
-class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes into the header ``Authorization: Bearer <AccessToken>`` of other requests."""
-
-    access_token: str
 
 
 async def access_token(call: Call) -> AccessToken:

@@ -7,11 +7,13 @@ import msgspec
 from msgspec import Meta
 
 from thingstead.api.endpoint import Call, Endpoint
-from thingstead.api.fields import Created, Descr, Listed, Name, PageQuery, listed
+from thingstead.api.fields import Descr, Name, PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.alarms.notification import CHANNELS_COUNT, Channel, NoticeState, NotifyGroup, NotifyLog
 from thingstead.services.notifications.channels import hide_secrets
 from thingstead.services.notifications.notify import GroupForm
+from thingstead.wire.common import Created, Listed
+from thingstead.wire.notify_groups import NotifyGroupInfo, TestedGroup
 
 TAG = "Notifications"
 COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}
@@ -26,17 +28,6 @@ EXAMPLE: Mapping[str, Any] = {
         {"telegram": {"bot_token": "12345:abcd", "chat_id": "-100123"}},
     ],
 }
-
-
-class NotifyGroupInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification group."""
-
-    id: str
-    name: str
-    descr: str
-    enabled: bool
-    channels: list[Channel]
-    create_time: int  # ms
 
 
 class NotifyGroupBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +48,6 @@ class NotifyLogsQuery(PageQuery, frozen=True, kw_only=True):
     state: (
         Annotated[NoticeState, Meta(description="Only attempts after which the notice was in this state.")] | None
     ) = None
-
-
-class TestedGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """How many test notices are on their way."""
-
-    count: int
 
 
 def _shown(group: NotifyGroup) -> NotifyGroupInfo:

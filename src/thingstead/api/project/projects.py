@@ -9,16 +9,7 @@ from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.errors import Conflict
 from thingstead.model.project import Project
 from thingstead.services.registry.projects import DAY_MS, GRACE_MS
-
-
-class ProjectInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The project."""
-
-    id: str
-    name: str
-    descr: str
-    tags: dict[str, str]
-    timezone: str  # whose days its days are (extension)
+from thingstead.wire.projects import ConnectionInfo, ProjectInfo, ViewCredentials
 
 
 class ProjectPatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,26 +20,10 @@ class ProjectPatch(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
-class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the devices and the subscribers of the project are configured with, without secrets."""
-
-    project_key: str  # ProjectKey: half of every device certificate
-    view_key: str  # ProjectViewKey: user name and topic prefix of the MQTT application subscription
-    previous_project_key: str | None = None  # before the last rotation, while devices may still use it
-    previous_key_until: int | None = None  # until when (ms)
-
-
 class RotationBody(msgspec.Struct, frozen=True, kw_only=True):
     """How long the old ProjectKey stays valid."""
 
     grace_days: Annotated[float, Meta(ge=0, le=GRACE_MS / DAY_MS, description="Fractions of a day are allowed.")] = 30.0
-
-
-class ViewCredentials(msgspec.Struct, frozen=True, kw_only=True):
-    """The credentials of the MQTT application subscription. The secret is shown only once."""
-
-    view_key: str
-    view_secret: str
 
 
 async def read_project(call: Call) -> ProjectInfo:

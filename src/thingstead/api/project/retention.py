@@ -10,8 +10,7 @@ from thingstead.api.fields import Identifier, PageNumber, PageRecords
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.retention import RetentionPolicy, RetentionRule
-from thingstead.services.history.retention import RetentionInfo, SeriesRetention
-from thingstead.services.history.retention_changes import RetentionChange, WouldDrop
+from thingstead.wire.retention import RetentionChange, RetentionInfo, SeriesRetention, WouldDrop
 
 TAG = "Device data"
 GRACE_DAYS_MAX = 365  # that a change may be made to wait

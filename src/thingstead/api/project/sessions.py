@@ -9,12 +9,13 @@ from thingstead import __version__
 from thingstead.api import credentials
 from thingstead.api.dialect import NO_STORE
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.fields import Listed, ShortListQuery
+from thingstead.api.fields import ShortListQuery
 from thingstead.errors import Conflict, NotAuthenticated, NotFound, TooManyRequests
 from thingstead.model.browser_session import BrowserSession
 from thingstead.model.project import Administrator
 from thingstead.model.roles import Role
 from thingstead.services.accounts.browser_sessions import Browser
+from thingstead.wire.common import Listed
 
 TAG = "Console"
 LANGUAGES = ["zh", "en"]

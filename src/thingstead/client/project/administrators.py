@@ -2,37 +2,20 @@
 
 from collections.abc import Mapping
 
-import msgspec
-
-from thingstead.client.call import Call, Nothing, Page, members
+from thingstead.client.call import Call, members
 from thingstead.client.http import segment
+from thingstead.wire.administrators import AdministratorCreated, AdministratorInfo
+from thingstead.wire.common import Empty, Listed
 
 
-class Administrator(msgspec.Struct, frozen=True, kw_only=True):
-    """A person who manages the project."""
-
-    id: str
-    account: str
-    name: str = ""
-    email: str = ""
-    tags: dict[str, str] = {}
-
-
-class CreatedAdministrator(msgspec.Struct, frozen=True, kw_only=True):
-    """Who was added."""
-
-    id: str
-    account: str
-
-
-def whoami() -> Call[Administrator]:
+def whoami() -> Call[AdministratorInfo]:
     """The administrator who is logged in."""
-    return Call("GET", "/admin", Administrator)
+    return Call("GET", "/admin", AdministratorInfo)
 
 
-def list_all() -> Call[Page[Administrator]]:
+def list_all() -> Call[Listed[AdministratorInfo]]:
     """All of them, oldest first."""
-    return Call("GET", "/admins", Page[Administrator])
+    return Call("GET", "/admins", Listed[AdministratorInfo])
 
 
 def create(
@@ -42,25 +25,25 @@ def create(
     name: str | None = None,
     email: str | None = None,
     tags: Mapping[str, str] | None = None,
-) -> Call[CreatedAdministrator]:
+) -> Call[AdministratorCreated]:
     body = members(account=account, password=password, name=name, email=email, tags=tags)
-    return Call("POST", "/admin", CreatedAdministrator, body)
+    return Call("POST", "/admin", AdministratorCreated, body)
 
 
-def read(admin_id: str) -> Call[Administrator]:
-    return Call("GET", f"/admin/{segment(admin_id)}", Administrator)
+def read(admin_id: str) -> Call[AdministratorInfo]:
+    return Call("GET", f"/admin/{segment(admin_id)}", AdministratorInfo)
 
 
-def delete(admin_id: str) -> Call[Nothing]:
-    return Call("DELETE", f"/admin/{segment(admin_id)}", Nothing)
+def delete(admin_id: str) -> Call[Empty]:
+    return Call("DELETE", f"/admin/{segment(admin_id)}", Empty)
 
 
 def update_info(
     admin_id: str, *, name: str | None = None, email: str | None = None, tags: Mapping[str, str] | None = None
-) -> Call[Nothing]:
+) -> Call[Empty]:
     """Changes what is given; ``tags`` replaces all tags."""
-    return Call("PUT", f"/admin/{segment(admin_id)}/info", Nothing, members(name=name, email=email, tags=tags))
+    return Call("PUT", f"/admin/{segment(admin_id)}/info", Empty, members(name=name, email=email, tags=tags))
 
 
-def set_password(admin_id: str, password: str) -> Call[Nothing]:
-    return Call("PUT", f"/admin/{segment(admin_id)}/pwd", Nothing, {"password": password})
+def set_password(admin_id: str, password: str) -> Call[Empty]:
+    return Call("PUT", f"/admin/{segment(admin_id)}/pwd", Empty, {"password": password})

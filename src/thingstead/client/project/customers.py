@@ -2,42 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
-from thingstead.client.call import Call, Created, Listing, Nothing, Page, members
+from thingstead.client.call import Call, Listing, members
 from thingstead.client.http import segment
-from thingstead.client.project.devices import Device
+from thingstead.wire.common import Created, Empty, Listed
+from thingstead.wire.customers import CustomerInfo
+from thingstead.wire.devices import DeviceItem
 
 
-class CustomerCount(msgspec.Struct, frozen=True, kw_only=True):
-    """What a customer has."""
-
-    device_count: int
-
-
-class Customer(msgspec.Struct, frozen=True, kw_only=True):
-    """An end user."""
-
-    id: str
-    account: str
-    name: str
-    descr: str = ""
-    email: str = ""
-    mobile: str = ""
-    tags: dict[str, str] = {}
-    locale: str = ""
-    create_time: int  # ms
-    count: CustomerCount
-
-
-def list_all(*, sort: str | None = None) -> Listing[Customer]:
+def list_all(*, sort: str | None = None) -> Listing[CustomerInfo]:
     """Oldest first, or by ``sort``: ``create_time`` or ``name``, with ``-`` in front the other way."""
-    return Listing(Call("GET", "/customers", Page[Customer], query={"sort": sort}))
+    return Listing(Call("GET", "/customers", Listed[CustomerInfo], query={"sort": sort}))
 
 
-def list_devices(customer_id: str, *, sort: str | None = None) -> Listing[Device]:
+def list_devices(customer_id: str, *, sort: str | None = None) -> Listing[DeviceItem]:
     """The devices that are bound to a customer, oldest first, or by ``sort``."""
-    return Listing(Call("GET", f"/customer/{segment(customer_id)}/devices", Page[Device], query={"sort": sort}))
+    return Listing(Call("GET", f"/customer/{segment(customer_id)}/devices", Listed[DeviceItem], query={"sort": sort}))
 
 
 def create(
@@ -54,12 +33,12 @@ def create(
     return Call("POST", "/customer", Created, body)
 
 
-def read(customer_id: str) -> Call[Customer]:
-    return Call("GET", f"/customer/{segment(customer_id)}", Customer)
+def read(customer_id: str) -> Call[CustomerInfo]:
+    return Call("GET", f"/customer/{segment(customer_id)}", CustomerInfo)
 
 
-def delete(customer_id: str) -> Call[Nothing]:
-    return Call("DELETE", f"/customer/{segment(customer_id)}", Nothing)
+def delete(customer_id: str) -> Call[Empty]:
+    return Call("DELETE", f"/customer/{segment(customer_id)}", Empty)
 
 
 def update_info(
@@ -69,27 +48,27 @@ def update_info(
     descr: str | None = None,
     email: str | None = None,
     mobile: str | None = None,
-) -> Call[Nothing]:
+) -> Call[Empty]:
     """Changes what is given."""
     body = members(name=name, descr=descr, email=email, mobile=mobile)
-    return Call("PUT", f"/customer/{segment(customer_id)}/info", Nothing, body)
+    return Call("PUT", f"/customer/{segment(customer_id)}/info", Empty, body)
 
 
-def set_password(customer_id: str, password: str) -> Call[Nothing]:
-    return Call("PUT", f"/customer/{segment(customer_id)}/pwd", Nothing, {"password": password})
+def set_password(customer_id: str, password: str) -> Call[Empty]:
+    return Call("PUT", f"/customer/{segment(customer_id)}/pwd", Empty, {"password": password})
 
 
-def put_tags(customer_id: str, tags: Mapping[str, str]) -> Call[Nothing]:
-    return Call("PUT", f"/customer/{segment(customer_id)}/tags", Nothing, {"tags": tags})
+def put_tags(customer_id: str, tags: Mapping[str, str]) -> Call[Empty]:
+    return Call("PUT", f"/customer/{segment(customer_id)}/tags", Empty, {"tags": tags})
 
 
-def remove_tags(customer_id: str, keys: Sequence[str]) -> Call[Nothing]:
-    return Call("POST", f"/customer/{segment(customer_id)}/tags_remove", Nothing, {"keys": keys})
+def remove_tags(customer_id: str, keys: Sequence[str]) -> Call[Empty]:
+    return Call("POST", f"/customer/{segment(customer_id)}/tags_remove", Empty, {"keys": keys})
 
 
-def bind_devices(customer_id: str, device_ids: Sequence[str]) -> Call[Nothing]:
-    return Call("POST", f"/customer/{segment(customer_id)}/devices", Nothing, {"devices": device_ids})
+def bind_devices(customer_id: str, device_ids: Sequence[str]) -> Call[Empty]:
+    return Call("POST", f"/customer/{segment(customer_id)}/devices", Empty, {"devices": device_ids})
 
 
-def unbind_devices(customer_id: str, device_ids: Sequence[str]) -> Call[Nothing]:
-    return Call("POST", f"/customer/{segment(customer_id)}/devices_remove", Nothing, {"devices": device_ids})
+def unbind_devices(customer_id: str, device_ids: Sequence[str]) -> Call[Empty]:
+    return Call("POST", f"/customer/{segment(customer_id)}/devices_remove", Empty, {"devices": device_ids})

@@ -3,125 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import msgspec
-
-from thingstead.client.call import Call, Nothing, members
+from thingstead.client.call import Call, members
 from thingstead.client.http import segment
+from thingstead.model.retention import RetentionRule
+from thingstead.wire.common import Empty
+from thingstead.wire.history import AttributeItem, BucketItem, HistoryItem, SeriesItem
+from thingstead.wire.retention import RetentionChange, RetentionInfo, SeriesRetention, WouldDrop
 
 SERIES_PAGE_RECORDS = 500
-
-
-class AttributeModel(msgspec.Struct, frozen=True, kw_only=True):
-    """The definition of an attribute."""
-
-    name: str
-    attr_type: str
-    data_type: str
-    data_options: dict[str, Any] = {}
-
-
-class Attribute(msgspec.Struct, frozen=True, kw_only=True):
-    """An attribute with its value."""
-
-    identifier: str
-    value: Any
-    attr_type: str
-    data_type: str
-    ts: int  # ms; 0: it never had a value
-    model: AttributeModel | None = None  # None where the device's type does not define it
-
-
-class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """One point of an attribute's history."""
-
-    ts: int  # ms
-    timestamp: str  # ISO 8601
-    name: str  # the identifier
-    value: Any
-    type: str
-
-
-class Bucket(msgspec.Struct, frozen=True, kw_only=True):
-    """An aggregate over a span of time."""
-
-    ts: int  # ms, where it begins
-    timestamp: str
-    value: Any  # of the first function
-    count: int  # 0: a gap
-    values: dict[str, Any] = {}  # by function, where several were asked for
-    end_ts: int | None = None  # ms, where the next one begins, of those of a calendar
-
-
-class Sampled(msgspec.Struct, frozen=True, kw_only=True):
-    """The history of one attribute over a range, perhaps a selection of it."""
-
-    identifier: str
-    timestamps: list[int]  # ms
-    values: list[Any]
-    total: int
-
-
-class RetentionRule(msgspec.Struct, frozen=True, kw_only=True):
-    """For how many days the history of some attributes is kept."""
-
-    device_type: str | None = None
-    identifier: str | None = None
-    days: float  # 0: for ever
-
-
-class PendingRetention(msgspec.Struct, frozen=True, kw_only=True):
-    """Rules that replace those in force at an instant, unless they are taken back."""
-
-    rules: list[RetentionRule]
-    max_bytes: int
-    effective_at: int  # ms
-
-
-class WouldDrop(msgspec.Struct, frozen=True, kw_only=True):
-    """What rules would drop now; not complete: it is more."""
-
-    points: int
-    size_bytes: int
-    devices: int
-    complete: bool
-
-
-class RetentionChange(msgspec.Struct, frozen=True, kw_only=True):
-    """When new rules are in force (ms), and what they would drop now."""
-
-    effective_at: int
-    would_drop: WouldDrop
-
-
-class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of a project, and how much history it has."""
-
-    rules: list[RetentionRule]
-    max_bytes: int
-    default_days: float
-    points: int
-    size_bytes: int
-    oldest_ts: int | None = None
-    pending: PendingRetention | None = None
-
-
-class SeriesRetention(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of one attribute."""
-
-    identifier: str
-    days: float
-    points: int
-    size_bytes: int
-    oldest_ts: int
-    newest_ts: int
 
 
 Function = Literal["avg", "min", "max", "sum", "count", "first", "last", "p50", "p95", "delta", "rate", "twa"]
 
 
-def attributes(device_id: str, *, at: int | None = None) -> Call[list[Attribute]]:
+def attributes(device_id: str, *, at: int | None = None) -> Call[list[AttributeItem]]:
     """The attributes with their values: the current ones, or those of an instant (ms)."""
-    return Call("GET", f"/device/{segment(device_id)}/attributes", list[Attribute], query={"at": at})
+    return Call("GET", f"/device/{segment(device_id)}/attributes", list[AttributeItem], query={"at": at})
 
 
 def series(
@@ -132,11 +29,11 @@ def series(
     end_time: float | None = None,
     page: int = 1,
     page_records: int = SERIES_PAGE_RECORDS,
-) -> Call[list[Point]]:
+) -> Call[list[SeriesItem]]:
     """One page of the history of an attribute, newest first. Both times (ms) or neither, at most 30 days apart."""
     query = {"start_time": start_time, "end_time": end_time, "page": page, "page_records": page_records}
     path = f"/device/{segment(device_id)}/attribute/{segment(identifier)}/series"
-    return Call("GET", path, list[Point], query=query)
+    return Call("GET", path, list[SeriesItem], query=query)
 
 
 def aggregate(
@@ -149,7 +46,7 @@ def aggregate(
     interval: int | str,
     timezone: str | None = None,
     gaps: bool | None = None,
-) -> Call[list[Bucket]]:
+) -> Call[list[BucketItem]]:
     """Buckets over a range of any length, oldest first: of ``interval`` ms, or ``1h``, ``1d``, ``1w``, ``1mo`` of the
     calendar of a time zone (the project's where none is named); one or several functions in one pass. ``gaps``: also
     buckets in which nothing counts, which those of a calendar are without it."""
@@ -162,7 +59,7 @@ def aggregate(
         "gaps": None if gaps is None else str(gaps).lower(),
     }
     path = f"/device/{segment(device_id)}/attribute/{segment(identifier)}/aggregate"
-    return Call("GET", path, list[Bucket], query=query)
+    return Call("GET", path, list[BucketItem], query=query)
 
 
 def history(
@@ -173,7 +70,7 @@ def history(
     end_time: float,
     points: int | None = None,
     method: Literal["minmax", "lttb"] | None = None,
-) -> Call[list[Sampled]]:
+) -> Call[list[HistoryItem]]:
     """Several attributes over a range of any length, at most ``points`` of each."""
     query = {
         "identifiers": ",".join(identifiers),
@@ -182,16 +79,16 @@ def history(
         "points": points,
         "method": method,
     }
-    return Call("GET", f"/device/{segment(device_id)}/history", list[Sampled], query=query)
+    return Call("GET", f"/device/{segment(device_id)}/history", list[HistoryItem], query=query)
 
 
-def remove_attributes(device_id: str, keys: Sequence[str]) -> Call[Nothing]:
+def remove_attributes(device_id: str, keys: Sequence[str]) -> Call[Empty]:
     """Removes values and history."""
-    return Call("POST", f"/device/{segment(device_id)}/attributes_remove", Nothing, {"keys": keys})
+    return Call("POST", f"/device/{segment(device_id)}/attributes_remove", Empty, {"keys": keys})
 
 
-def retention() -> Call[Retention]:
-    return Call("GET", "/retention", Retention)
+def retention() -> Call[RetentionInfo]:
+    return Call("GET", "/retention", RetentionInfo)
 
 
 def put_retention(
@@ -207,9 +104,9 @@ def preview_retention(rules: Sequence[Mapping[str, Any] | RetentionRule], *, max
     return Call("POST", "/retention_test", WouldDrop, {"rules": rules, "max_bytes": max_bytes})
 
 
-def take_back_retention() -> Call[Nothing]:
+def take_back_retention() -> Call[Empty]:
     """Forgets rules that wait."""
-    return Call("DELETE", "/retention/pending", Nothing)
+    return Call("DELETE", "/retention/pending", Empty)
 
 
 def device_retention(device_id: str) -> Call[list[SeriesRetention]]:

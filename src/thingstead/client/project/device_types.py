@@ -3,43 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
-from thingstead.client.call import Call, Created, Nothing, Page, members
+from thingstead.client.call import Call, members
 from thingstead.client.http import segment
 from thingstead.model.device_type import ConnProtocol, ConnType, Functions
+from thingstead.wire.common import Empty, Listed
+from thingstead.wire.device_types import CreatedType, DeviceTypeDetail, DeviceTypeItem
 
 
-class DeviceType(msgspec.Struct, frozen=True, kw_only=True):
-    """A device type in the list."""
-
-    id: str
-    name: str
-    descr: str = ""
-    tags: dict[str, str] = {}
-    create_time: int  # ms
-    device_count: int
-    conn_protocol: str
-    conn_type: str
-
-
-class DeviceTypeDetail(DeviceType, frozen=True, kw_only=True):
-    """A device type with its definition."""
-
-    type_key: str
-    auto_create: bool
-    functions: Functions
-
-
-class CreatedType(Created, frozen=True, kw_only=True):
-    """The type that was created."""
-
-    type_key: str
-
-
-def list_all() -> Call[Page[DeviceType]]:
+def list_all() -> Call[Listed[DeviceTypeItem]]:
     """All of them in one page, oldest first."""
-    return Call("GET", "/device_types", Page[DeviceType])
+    return Call("GET", "/device_types", Listed[DeviceTypeItem])
 
 
 def create(
@@ -69,8 +42,8 @@ def read(type_id: str) -> Call[DeviceTypeDetail]:
     return Call("GET", f"/device_type/{segment(type_id)}", DeviceTypeDetail)
 
 
-def delete(type_id: str) -> Call[Nothing]:
-    return Call("DELETE", f"/device_type/{segment(type_id)}", Nothing)
+def delete(type_id: str) -> Call[Empty]:
+    return Call("DELETE", f"/device_type/{segment(type_id)}", Empty)
 
 
 def update_info(
@@ -81,20 +54,20 @@ def update_info(
     conn_type: ConnType | None = None,
     conn_protocol: ConnProtocol | None = None,
     auto_create: bool | None = None,
-) -> Call[Nothing]:
+) -> Call[Empty]:
     """Changes what is given."""
     body = members(name=name, descr=descr, conn_type=conn_type, conn_protocol=conn_protocol, auto_create=auto_create)
-    return Call("PUT", f"/device_type/{segment(type_id)}/info", Nothing, body)
+    return Call("PUT", f"/device_type/{segment(type_id)}/info", Empty, body)
 
 
-def put_functions(type_id: str, functions: Functions | Mapping[str, Any]) -> Call[Nothing]:
+def put_functions(type_id: str, functions: Functions | Mapping[str, Any]) -> Call[Empty]:
     """Replaces the whole definition."""
-    return Call("PUT", f"/device_type/{segment(type_id)}/functions", Nothing, {"functions": functions})
+    return Call("PUT", f"/device_type/{segment(type_id)}/functions", Empty, {"functions": functions})
 
 
-def put_tags(type_id: str, tags: Mapping[str, str]) -> Call[Nothing]:
-    return Call("PUT", f"/device_type/{segment(type_id)}/tags", Nothing, {"tags": tags})
+def put_tags(type_id: str, tags: Mapping[str, str]) -> Call[Empty]:
+    return Call("PUT", f"/device_type/{segment(type_id)}/tags", Empty, {"tags": tags})
 
 
-def remove_tags(type_id: str, keys: Sequence[str]) -> Call[Nothing]:
-    return Call("POST", f"/device_type/{segment(type_id)}/tags_remove", Nothing, {"keys": keys})
+def remove_tags(type_id: str, keys: Sequence[str]) -> Call[Empty]:
+    return Call("POST", f"/device_type/{segment(type_id)}/tags_remove", Empty, {"keys": keys})

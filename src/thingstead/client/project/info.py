@@ -1,45 +1,17 @@
 """The project, its statistics, and the keys of its planes."""
 
-import msgspec
-
 from thingstead.client.call import Call
 from thingstead.model.device import DevicesAlarmStat, DevicesStat
+from thingstead.wire.projects import ConnectionInfo, ProjectInfo, ViewCredentials
 
 
-class Project(msgspec.Struct, frozen=True, kw_only=True):
-    """The project of the caller."""
-
-    id: str
-    name: str
-    descr: str = ""
-    tags: dict[str, str] = {}
-    timezone: str = "+00:00"
+def read() -> Call[ProjectInfo]:
+    return Call("GET", "/project", ProjectInfo)
 
 
-class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """ProjectKey and ProjectViewKey; the ProjectKey before the last rotation, while devices may still use it, and until
-    when (ms)."""
-
-    project_key: str
-    view_key: str
-    previous_project_key: str | None = None
-    previous_key_until: int | None = None
-
-
-class ViewCredentials(msgspec.Struct, frozen=True, kw_only=True):
-    """ProjectViewKey and a new ProjectViewSecret, which is shown only once."""
-
-    view_key: str
-    view_secret: str
-
-
-def read() -> Call[Project]:
-    return Call("GET", "/project", Project)
-
-
-def set_timezone(timezone: str) -> Call[Project]:
+def set_timezone(timezone: str) -> Call[ProjectInfo]:
     """For administrators. ``+08:00``, or a name such as ``Asia/Shanghai``."""
-    return Call("PUT", "/project", Project, {"timezone": timezone})
+    return Call("PUT", "/project", ProjectInfo, {"timezone": timezone})
 
 
 def devices_stat() -> Call[DevicesStat]:

@@ -3,28 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
-from thingstead.client.call import Call, Created, Listing, Nothing, Page, members
+from thingstead.client.call import Call, Listing, members
 from thingstead.client.http import segment
-from thingstead.model.alarms.notification import Channel, NotifyLog
-
-
-class NotifyGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A group. Secrets of its channels are hidden."""
-
-    id: str
-    name: str
-    descr: str
-    enabled: bool
-    channels: list[Channel]
-    create_time: int  # ms
-
-
-class TestedGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """How many test notices were made."""
-
-    count: int
+from thingstead.model.alarms.notification import NotifyLog
+from thingstead.wire.common import Created, Empty, Listed
+from thingstead.wire.notify_groups import NotifyGroupInfo, TestedGroup
 
 
 def create(
@@ -39,12 +22,12 @@ def create(
     return Call("POST", "/notify_group", Created, body)
 
 
-def list_groups() -> Listing[NotifyGroup]:
-    return Listing(Call("GET", "/notify_groups", Page[NotifyGroup]))
+def list_groups() -> Listing[NotifyGroupInfo]:
+    return Listing(Call("GET", "/notify_groups", Listed[NotifyGroupInfo]))
 
 
-def read(notify_group_id: str) -> Call[NotifyGroup]:
-    return Call("GET", f"/notify_group/{segment(notify_group_id)}", NotifyGroup)
+def read(notify_group_id: str) -> Call[NotifyGroupInfo]:
+    return Call("GET", f"/notify_group/{segment(notify_group_id)}", NotifyGroupInfo)
 
 
 def replace(
@@ -54,14 +37,14 @@ def replace(
     descr: str | None = None,
     enabled: bool | None = None,
     channels: Sequence[Mapping[str, Any]] | None = None,
-) -> Call[NotifyGroup]:
+) -> Call[NotifyGroupInfo]:
     """What is not given becomes its default."""
     body = members(name=name, descr=descr, enabled=enabled, channels=channels)
-    return Call("PUT", f"/notify_group/{segment(notify_group_id)}", NotifyGroup, body)
+    return Call("PUT", f"/notify_group/{segment(notify_group_id)}", NotifyGroupInfo, body)
 
 
-def delete(notify_group_id: str) -> Call[Nothing]:
-    return Call("DELETE", f"/notify_group/{segment(notify_group_id)}", Nothing)
+def delete(notify_group_id: str) -> Call[Empty]:
+    return Call("DELETE", f"/notify_group/{segment(notify_group_id)}", Empty)
 
 
 def send_test(notify_group_id: str) -> Call[TestedGroup]:
@@ -71,4 +54,4 @@ def send_test(notify_group_id: str) -> Call[TestedGroup]:
 
 def logs(*, device: str | None = None, state: str | None = None) -> Listing[NotifyLog]:
     """Attempts to notify, newest first."""
-    return Listing(Call("GET", "/notify_logs", Page[NotifyLog], query={"device": device, "state": state}))
+    return Listing(Call("GET", "/notify_logs", Listed[NotifyLog], query={"device": device, "state": state}))

@@ -94,7 +94,7 @@ class Fleet:
         for start in range(0, len(rows), IMPORT_ROWS):
             imported = await self._api.run(devices.import_many(rows[start : start + IMPORT_ROWS]))
             for row in imported.items:
-                if row.id is None:
+                if not row.id:
                     raise InvalidInput(f"a device was refused: {row.errors}")
                 ids.append(row.id)
         return await asyncio.gather(*(self._certificate(device_id) for device_id in ids))

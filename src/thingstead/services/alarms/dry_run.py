@@ -25,6 +25,7 @@ from thingstead.rules.facts import NEVER, Facts
 from thingstead.rules.rule import CompiledRule
 from thingstead.services.alarms.rules import AlarmRuleService
 from thingstead.storage.base import Store
+from thingstead.wire.alarm_rules import DryRun, DryRunItem
 
 DEVICES = 100  # replayed in one call
 POINTS = 200_000  # read in one call
@@ -36,30 +37,6 @@ PROJECT_RUNS_COUNT = 5  # of one project, with those that wait
 DAY_MS = 24 * 3600 * 1000
 Reports = dict[int, list[dict[str, Any]]]  # by timestamp: what came with it, one after the other
 NO_PRESENCE = "Who was online is not kept in history: offline_ms was taken as not holding."
-
-
-class DryRunItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An alarm would have been raised, changed or cleared."""
-
-    device_id: str
-    ts: int  # ms
-    alarm_status: int  # 1 raised, 0 cleared
-    alarm_level: int
-    attributes: dict[str, Any]
-    conditions: list[Any]
-
-
-class DryRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule would have done, by device and in order of time."""
-
-    items: list[DryRunItem]
-    raised_total: int
-    cleared_total: int
-    open_total: int  # still open at the end
-    devices: int  # that were replayed
-    points: int  # that were read
-    complete: bool  # no budget was reached: nothing is left out
-    notes: list[str]
 
 
 class AlarmDryRunService:

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
-
 from thingstead.errors import NotFound
 from thingstead.model import limits
 from thingstead.model.alarms.rule import AlarmRule, plain
@@ -18,41 +16,11 @@ from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.services.alarms.rules import AlarmRuleService
 from thingstead.storage.base import Store
+from thingstead.wire.alarm_rules import RuleTrace, TracedCondition, TraceEntry
 
 ENTRIES = 50  # shown at once
 POINTS = 20  # of history, of each attribute
 QUIET = "raise does not hold"
-
-
-class TracedCondition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A condition of the rule at one look. `holds` is left out where it cannot be told afterwards."""
-
-    condition: dict[str, Any]
-    value: Any = None  # of its attribute; null: it had none
-    holds: bool | None = None
-
-
-class TraceEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at a rule on one device."""
-
-    ts: int  # ms
-    device: str  # id
-    level: int  # of the alarm after it; 0: none
-    outcome: str  # what came of it, and what is still wanted
-    attributes: dict[str, Any]
-    conditions: list[TracedCondition]
-
-
-class RuleTrace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The last looks at a rule since the server started, and the last values in history, newest first; `now` is how it
-    stands on the device asked for, or on the one that was looked at last."""
-
-    enabled: bool
-    watched: bool  # whether it watches the device, where one was asked for
-    failing: str
-    evaluated: int = 0  # looks since the server started; where a value is plainly within bounds none is needed
-    now: TraceEntry | None = None
-    items: list[TraceEntry] = []
 
 
 class AlarmTraceService:

@@ -2,9 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
-
-import msgspec
 
 from thingstead.clock import Clock
 from thingstead.errors import InvalidInput, NotFound
@@ -15,28 +12,9 @@ from thingstead.model.spans import CALENDAR_END_MS, CalendarSpans, FixedSpans, S
 from thingstead.rules.schedule import zone
 from thingstead.services.history.history import iso_utc
 from thingstead.storage.base import Store
+from thingstead.wire.history import BucketItem, HistoryItem
 
 INTERVAL_DIGITS = 16
-
-
-class BucketItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A span of time, and what is made of the points in it."""
-
-    ts: int  # ms; where it begins
-    timestamp: str  # the same instant, ISO 8601 in UTC with milliseconds
-    value: Any  # what the function gives, the first one where there are several; null: nothing
-    count: int  # points that counted for it; 0: a gap
-    values: dict[str, Any] | None = None  # what each gives, where several were named
-    end_ts: int | None = None  # ms; where the next one begins, where spans are those of a calendar
-
-
-class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
-    """The history of one attribute in a range."""
-
-    identifier: str
-    timestamps: list[int]  # ms, ascending
-    values: list[Any]  # those of the same points
-    total: int  # how many points the range holds; where there are more than these, these are a selection
 
 
 class AggregateService:

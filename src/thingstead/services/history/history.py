@@ -13,54 +13,15 @@ from thingstead.bus.base import Bus
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.device import Device, Page, Sent, ValueSource
-from thingstead.model.device_type import AttributeDefinition, AttrType, DataType, DeviceType
+from thingstead.model.device_type import AttributeDefinition, DeviceType
 from thingstead.model.messages import AttributesRemoved
 from thingstead.model.report import SeriesPoint, json_type
 from thingstead.storage.base import Store
+from thingstead.wire.history import AttributeItem, AttributeModel, ReportedValue, SeriesItem
 
 SHEETS_KEPT = 1_000
 SIZED = (str, list, dict)  # values that can be large
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class AttributeModel(msgspec.Struct, frozen=True, kw_only=True):
-    """The definition of an attribute as the Project API shows it."""
-
-    name: str  # never empty: the identifier where the definition gives no name
-    attr_type: AttrType
-    data_type: DataType
-    data_options: dict[str, Any]
-
-
-class ReportedValue(msgspec.Struct, frozen=True):
-    """What a device reported."""
-
-    value: Any
-    ts: int  # ms
-
-
-class AttributeItem(msgspec.Struct, frozen=True, gc=False):
-    """One line of a device's attributes."""
-
-    identifier: str
-    value: Any  # null: defined, and never had a value
-    attr_type: AttrType
-    data_type: DataType
-    ts: int  # ms; 0: never had a value
-    # Extensions. Where the value is from; absent where there is none, or those of an instant were asked for.
-    source: ValueSource | UnsetType = UNSET
-    reported: ReportedValue | UnsetType = UNSET  # what the device reported, where a push or the cloud covers it
-    model: AttributeModel | UnsetType = UNSET  # absent where the type does not define the attribute
-
-
-class SeriesItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One point of an attribute's history."""
-
-    ts: int  # ms
-    timestamp: str  # the same instant, ISO 8601 in UTC with milliseconds: 2024-05-01T08:00:00.000Z
-    name: str  # the identifier
-    value: Any
-    type: DataType
 
 
 class _Sheet(NamedTuple):

@@ -3,7 +3,6 @@ and notices too."""
 
 import asyncio
 
-import msgspec
 import structlog
 
 from thingstead.clock import Clock
@@ -14,43 +13,20 @@ from thingstead.model.retention import (
     DAY_MS,
     HistoryExtent,
     RetentionPolicy,
-    RetentionRule,
 )
 from thingstead.services.history.history import iso_utc
 from thingstead.services.history.log_retention import LogRetention
 from thingstead.services.history.removal import drop_removed_devices
-from thingstead.services.history.retention_changes import PendingRetention, RetentionChange, RetentionChanges
+from thingstead.services.history.retention_changes import RetentionChanges
 from thingstead.services.history.trusted_clock import TrustedClock
 from thingstead.services.shared.parts import Parts
 from thingstead.storage.base import Store
+from thingstead.wire.retention import RetentionChange, RetentionInfo, SeriesRetention
 
 log = structlog.get_logger("thingstead.retention")
 
 SETTLE_AFTER_MS = 3_600_000  # points that wait for more of their kind are brought where they stay after so long
 NOTHING = HistoryExtent(0, 0, None)
-
-
-class RetentionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of a project, and how much history it has."""
-
-    rules: tuple[RetentionRule, ...]
-    max_bytes: int  # of history, over which the oldest is dropped; 0: no bound
-    default_days: float  # of the server, where no rule fits; 0: for ever
-    points: int  # kept, without those of the last hours
-    size_bytes: int  # about what they take on disk
-    oldest_ts: int | None  # ms, rounded down to the hour; null: nothing is kept
-    pending: PendingRetention | None = None  # rules that replace these at an instant, unless they are taken back
-
-
-class SeriesRetention(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of one attribute of a device."""
-
-    identifier: str
-    days: float  # 0: for ever
-    points: int
-    size_bytes: int
-    oldest_ts: int  # ms
-    newest_ts: int  # ms
 
 
 class RetentionService:

@@ -3,7 +3,6 @@ can be taken back, since what was dropped cannot."""
 
 from collections.abc import Callable, Sequence
 
-import msgspec
 import structlog
 
 from thingstead.clock import Clock
@@ -16,40 +15,16 @@ from thingstead.model.retention import (
     Cutoff,
     Defaults,
     RetentionPolicy,
-    RetentionRule,
     StoredDevice,
 )
 from thingstead.services.history.history import iso_utc
 from thingstead.storage.base import Store
+from thingstead.wire.retention import PendingRetention, RetentionChange, WouldDrop
 
 log = structlog.get_logger("thingstead.retention")
 
 SLACK_SHARE = 32  # a block is shortened where its oldest point is older than it may be by one part in so many
 PREVIEW_TIMEOUT_S = 5.0  # of counting what would be dropped; over it the count is a least one
-
-
-class WouldDrop(msgspec.Struct, frozen=True, kw_only=True):
-    """What rules would drop of the history that is there now. Points of the last hours are not counted."""
-
-    points: int
-    size_bytes: int  # about what they take on disk
-    devices: int
-    complete: bool  # false: there was too much to look at; it is more
-
-
-class RetentionChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of new rules."""
-
-    effective_at: int  # ms; now, or the end of the grace period
-    would_drop: WouldDrop
-
-
-class PendingRetention(msgspec.Struct, frozen=True, kw_only=True):
-    """Rules that wait."""
-
-    rules: tuple[RetentionRule, ...]
-    max_bytes: int
-    effective_at: int  # ms
 
 
 class RetentionChanges:

@@ -24,7 +24,7 @@ from thingstead.model.limits import Problems
 from thingstead.model.messages import DeviceChanged, DeviceRemoved, DevicesAdded, SessionsRevoked, SubDeviceAdded
 from thingstead.model.project import Tags
 from thingstead.model.values.unicode_text import normal, trimmed_key
-from thingstead.services.registry.imports import RowResult, import_devices
+from thingstead.services.registry.imports import import_devices
 from thingstead.services.registry.new_device import (
     DIRECT,
     DRAW_ATTEMPTS,
@@ -40,17 +40,10 @@ from thingstead.services.registry.new_device import (
     normalized,
 )
 from thingstead.storage.base import Store
+from thingstead.wire.devices import DeviceCredential
+from thingstead.wire.imports import RowResult
 
 ACTIVE_WITHIN_MS = 24 * 3600 * 1000  # wire reference §15.16
-
-
-class DeviceCredential(msgspec.Struct, frozen=True, kw_only=True):
-    """What a device logs in with (普通证书)."""
-
-    id: str
-    name: str
-    access_token: str
-    project_key: str
 
 
 class DeviceService:

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -29,6 +29,7 @@ from thingstead.services.registry.new_device import (
     normalized,
 )
 from thingstead.storage.base import Store
+from thingstead.wire.imports import RowError, RowResult
 
 ROWS_PER_COMMIT = 250
 ROWS_PER_TURN = 25  # looked at before others have a turn: some milliseconds, whatever is wrong with them
@@ -47,24 +48,6 @@ class ImportRow(msgspec.Struct, frozen=True, kw_only=True):
     gateway: str | None = None  # a device's id; makes it a sub-device, with sub_address
     sub_address: Annotated[str, Meta(max_length=limits.SUB_ADDRESS_LENGTH)] | None = None
     customer: str | None = None  # a customer's id
-
-
-class RowError(msgspec.Struct, frozen=True):
-    """What is wrong with one field of a row."""
-
-    field: str
-    message: str
-
-
-class RowResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a row: ``created``, ``exists`` (its ``device_key`` was there already), or ``refused``. ``errors``
-    says why it was refused, or in what the device that exists differs from the row: it is not changed."""
-
-    index: int  # from 0
-    result: Literal["created", "exists", "refused"]
-    id: str | UnsetType = UNSET
-    device_key: str | UnsetType = UNSET
-    errors: list[RowError] | UnsetType = UNSET
 
 
 class _Checked(NamedTuple):

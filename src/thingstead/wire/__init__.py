@@ -1,0 +1,1 @@
+"""What the Project API answers, as Structs: the server encodes them, the client decodes them."""

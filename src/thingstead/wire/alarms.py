@@ -1,0 +1,49 @@
+"""Alarms and alarm messages."""
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from thingstead.model.alarms.alarm import AlarmComment
+
+
+class AlarmDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """The device of an alarm."""
+
+    id: str
+    name: str
+
+
+class AlarmItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An alarm message."""
+
+    id: str
+    device_id: str
+    alarm_status: int  # 1 raised, 0 cleared
+    alarm_level: int  # 1 normal (普通), 2 serious (严重), 3 urgent (紧急)
+    alarm_info: dict[str, Any]
+    create_time: int  # ms, when the server noticed
+    notify_logs: list[dict[str, Any]]
+    device: AlarmDevice
+    alarm_id: str  # extension: the alarm that this message is about
+    ts: int  # extension: ms, when it happened, by the device's timestamps
+
+
+class AlarmInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """An alarm from its raising on."""
+
+    id: str
+    device_id: str
+    device: AlarmDevice
+    rule_id: str
+    rule_name: str
+    alarm_status: int  # 1 open, 0 cleared
+    alarm_level: int
+    raised_at: int  # ms
+    cleared_at: int | UnsetType = UNSET  # ms
+    clear_reason: str | UnsetType = UNSET
+    acknowledged_at: int | UnsetType = UNSET  # ms
+    acknowledged_by: str | UnsetType = UNSET
+    shelved_until: int | UnsetType = UNSET  # ms
+    comments: list[AlarmComment]

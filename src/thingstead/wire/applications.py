@@ -1,0 +1,21 @@
+"""Applications and their keys."""
+
+import msgspec
+
+
+class ApplicationInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """An application, without its SecretKey."""
+
+    id: str  # the AppID
+    name: str
+    access_key: str
+    create_time: int  # ms
+
+
+class ApplicationKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys of an application. The SecretKey is shown only once."""
+
+    id: str  # the AppID
+    name: str
+    access_key: str
+    secret_key: str

@@ -1,0 +1,31 @@
+"""Device groups and their tree."""
+
+import msgspec
+
+
+class GroupTreeItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A group with all groups below it."""
+
+    id: str
+    name: str
+    descr: str
+    tags: dict[str, str]
+    create_time: int  # ms
+    children: list["GroupTreeItem"]
+
+
+class GroupTree(msgspec.Struct, frozen=True, kw_only=True):
+    """The groups at the root."""
+
+    items: list[GroupTreeItem]
+
+
+class GroupDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A group."""
+
+    id: str
+    name: str
+    descr: str
+    tags: dict[str, str]
+    create_time: int  # ms
+    parent: str  # "" at the root

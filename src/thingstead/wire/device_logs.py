@@ -1,0 +1,56 @@
+"""Events, connections, refused messages and custom data of a device."""
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class EventItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that the device reported."""
+
+    id: str
+    method: str
+    params: dict[str, Any]
+    ts: int  # ms
+
+
+class ConnectionItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A session began, was taken over, or ended."""
+
+    ts: int  # ms
+    online: bool
+    reason: str
+    session_id: str
+    replaced: str | UnsetType = UNSET  # the session that this one took over
+    protocol: str  # empty where a session ended
+    client_id: str
+    remote_address: str
+
+
+class RefusedField(msgspec.Struct, frozen=True, kw_only=True):
+    """A part that was refused."""
+
+    field: str
+    message: str
+
+
+class RejectedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was refused, as a whole or in part."""
+
+    ts: int  # ms
+    topic: str
+    reason: str
+    errors: list[RefusedField]
+    payload: str  # its beginning; as text, or `hex:` and its bytes
+    suppressed: int  # how many were refused since the entry before, without an entry of their own
+
+
+class DataItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of a custom data stream."""
+
+    ts: int  # ms
+    identifier: str
+    direction: str  # up, down
+    size_bytes: int
+    payload: str  # its beginning; as text, or `hex:` and its bytes

@@ -1,0 +1,33 @@
+"""Device types."""
+
+import msgspec
+
+from thingstead.model.device_type import Functions
+from thingstead.wire.common import Created
+
+
+class DeviceTypeItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A device type in the list."""
+
+    id: str
+    name: str
+    descr: str
+    tags: dict[str, str]
+    create_time: int  # ms
+    device_count: int
+    conn_protocol: str
+    conn_type: str
+
+
+class DeviceTypeDetail(DeviceTypeItem, frozen=True, kw_only=True):
+    """A device type with its definition."""
+
+    type_key: str
+    auto_create: bool
+    functions: Functions
+
+
+class CreatedType(Created, frozen=True, kw_only=True):
+    """The device type that was created."""
+
+    type_key: str
