@@ -1,12 +1,14 @@
-/** Tests read the words of the pages as the pages do, without a server. */
-import { addWords, language, LANGUAGES } from "@/i18n"
+import { beforeEach } from "vitest"
+import { addWords, language } from "@/i18n"
+import { preferences } from "@/lib/preferences"
 import type { Template } from "@/i18n/message"
+import { ROOT, wordsOf } from "../tools/words.js"
 
-type Texts = Record<(typeof LANGUAGES)[number], Template>
-const files = import.meta.glob<Record<string, Texts>>("../words/*/*.json", { eager: true, import: "default" })
-for (const [path, entries] of Object.entries(files)) {
-  const name = path.replace(/^.*\/|\.json$/g, "")
-  for (const of of LANGUAGES)
-    addWords(of, Object.fromEntries(Object.entries(entries).map(([key, texts]) => [`${name}.${key}`, texts[of]])))
-}
-language.value = "en"
+for (const of of ["zh", "en"] as const)
+  for (const set of ["core", "pages"]) addWords(of, wordsOf(ROOT, set, of) as Record<string, Template>)
+
+beforeEach(() => {
+  preferences.language = "en"
+  preferences.zone = "UTC"
+  language.value = "en"
+})

@@ -1,17 +1,37 @@
 // Refuses words that lack a language, differ in their arguments, break the typography of Chinese, or that nobody uses.
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { argv } from "node:process"
 import { fileURLToPath } from "node:url"
 import { LANGUAGES, SETS } from "./words.js"
 
-const root = fileURLToPath(new URL("..", import.meta.url))
-const faults = []
-const unused = []
+const HAN = "\\p{Script=Han}"
+const RULES = [
+  [new RegExp(`${HAN}[,;:!?()]|[,;:!?(]${HAN}`, "u"), "half-width punctuation beside Chinese"],
+  [new RegExp(`${HAN}[A-Za-z0-9{]|[A-Za-z0-9}]${HAN}`, "u"), "no space between Chinese and Latin"],
+]
+// What is put in for these may be Chinese itself.
+const CHINESE_ARGUMENTS = /\{(name|role|zone|reason|interval|type|state)\}/g
 
 function argumentsOf(text) {
-  return [...new Set([text].flat().flatMap((one) => [...one.matchAll(/\{(\w+)\}/g)].map((match) => match[1])))]
-    .sort()
-    .join()
+  const names = [text].flat().flatMap((one) => [...one.matchAll(/\{(\w+)\}/g)].map((match) => match[1]))
+  return [...new Set(names)].sort().join()
+}
+
+/** What is wrong with the texts of one word. */
+export function faultsOf(texts) {
+  const faults = []
+  for (const language of LANGUAGES)
+    if (!texts[language] || [texts[language]].flat().some((one) => !one.trim())) faults.push(`no ${language}`)
+  if (faults.length > 0) return faults
+  const { zh, en } = texts
+  if (Object.keys(texts).some((one) => !LANGUAGES.includes(one))) faults.push("an unknown language")
+  if (typeof zh !== "string") return [...faults, "Chinese has no plural"]
+  if (Array.isArray(en) && (en.length !== 2 || !en[1].includes("{count}"))) faults.push("not [one, other]")
+  if (argumentsOf(zh) !== argumentsOf(en)) faults.push("the languages differ in their arguments")
+  for (const [pattern, what] of RULES)
+    if (pattern.test(zh.replace(CHINESE_ARGUMENTS, ""))) faults.push(`${what}: ${zh}`)
+  return faults
 }
 
 function sources(folder) {
@@ -21,32 +41,22 @@ function sources(folder) {
     .join("\n")
 }
 
-const code = sources(join(root, "src"))
-const HAN = "\\p{Script=Han}"
-const RULES = [
-  [new RegExp(`${HAN}[,;:!?()]|[,;:!?(]${HAN}`, "u"), "half-width punctuation beside Chinese"],
-  [new RegExp(`${HAN}[A-Za-z0-9{]|[A-Za-z0-9}]${HAN}`, "u"), "no space between Chinese and Latin"],
-]
-
-function check(name, texts) {
-  const { zh, en } = texts
-  for (const language of LANGUAGES)
-    if (!texts[language] || [texts[language]].flat().some((one) => !one.trim())) faults.push(`${name}: no ${language}`)
-  if (Object.keys(texts).some((one) => !LANGUAGES.includes(one))) faults.push(`${name}: an unknown language`)
-  if (typeof zh !== "string") faults.push(`${name}: Chinese has no plural`)
-  if (Array.isArray(en) && (en.length !== 2 || !en[1].includes("{count}"))) faults.push(`${name}: not [one, other]`)
-  if (argumentsOf(zh) !== argumentsOf(en)) faults.push(`${name}: the languages differ in their arguments`)
-  // A name that is put in beside a Chinese word may be Chinese itself.
-  for (const [pattern, what] of RULES)
-    if (pattern.test(zh.replace(/\{(name|role|zone|reason)\}/g, ""))) faults.push(`${name}: ${what}: ${zh}`)
-  if (!code.includes(`"${name}"`) && !code.includes(`'${name}'`)) unused.push(name)
+function main(root) {
+  const code = sources(join(root, "src"))
+  const used = new Set([...code.matchAll(/["'`](\w+\.\w+)["'`]/g)].map((match) => match[1]))
+  const unused = []
+  let failed = false
+  for (const set of SETS)
+    for (const file of readdirSync(join(root, "words", set)))
+      for (const [key, texts] of Object.entries(JSON.parse(readFileSync(join(root, "words", set, file), "utf-8")))) {
+        const name = `${file.replace(/\.json$/, "")}.${key}`
+        const faults = faultsOf(texts)
+        if (!used.has(name)) unused.push(name)
+        for (const fault of faults) console.error(`words: ${name}: ${fault}`)
+        failed ||= faults.length > 0
+      }
+  if (unused.length > 0) console.log(`words: not used: ${unused.join(", ")}`)
+  return failed ? 1 : 0
 }
 
-for (const set of SETS)
-  for (const file of readdirSync(join(root, "words", set)))
-    for (const [key, texts] of Object.entries(JSON.parse(readFileSync(join(root, "words", set, file), "utf-8"))))
-      check(`${file.replace(/\.json$/, "")}.${key}`, texts)
-
-if (unused.length > 0) console.log(`words: not used: ${unused.join(", ")}`)
-for (const fault of faults) console.error(`words: ${fault}`)
-process.exit(faults.length > 0 ? 1 : 0)
+if (argv[1] === fileURLToPath(import.meta.url)) process.exit(main(fileURLToPath(new URL("..", import.meta.url))))

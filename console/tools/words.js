@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 
+export const ROOT = dirname(import.meta.dirname)
 export const LANGUAGES = ["zh", "en"]
 export const SETS = ["core", "pages"]
 

@@ -3,7 +3,7 @@
  * the browser's, the project's, UTC or a named one.
  */
 import { computed, ref } from "vue"
-import { language, locale, t } from "@/i18n"
+import { locale, t } from "@/i18n"
 import { preferences } from "@/lib/preferences"
 
 export const SECOND = 1000
@@ -99,7 +99,7 @@ export function formatDuration(ms: number): string {
   ] as const
   const first = parts.findIndex(([, count]) => count > 0)
   const told = parts.slice(first, first + 2).filter(([, count]) => count > 0)
-  return told.map(([word, count]) => t(word, { count })).join(language.value === "zh" ? "" : " ")
+  return told.map(([word, count]) => t(word, { count })).join(" ")
 }
 
 export interface LocalTime {

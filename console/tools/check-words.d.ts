@@ -1,0 +1,1 @@
+export function faultsOf(texts: Record<string, unknown>): string[]
