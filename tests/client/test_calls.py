@@ -27,6 +27,7 @@ BY_NAME: dict[str, Any] = {  # arguments that are no ids
     "rows": [{"name": "a"}],
     "device_ids": ["a"],
     "identifiers": ["a", "b"],
+    **{key: ["a"] for key in ("ids", "facets", "not_type", "not_group", "not_customer", "not_gateway", "not_tag")},
     "groups": ["a", "b"],
     "rules": [{"days": 1}],
     "functions": {},

@@ -37,6 +37,7 @@ from thingstead.errors import (
     Unavailable,
 )
 from thingstead.server import open_server
+from thingstead.wire.devices import ListedDevices
 from thingstead.wire.projects import ProjectInfo
 
 DAY_MS = 24 * 3600 * 1000
@@ -72,6 +73,22 @@ async def test_a_list_is_walked_to_its_end(site: Site) -> None:
     names = [device.name async for device in site.api.items(devices.search(keyword="d"))]
     assert names == [f"d{number:03}" for number in range(230)]
     assert [device async for device in site.api.items(devices.search(keyword="nobody"))] == []
+
+
+async def test_devices_are_searched_with_values_and_facets(site: Site) -> None:
+    rows = [{"name": f"d{n}", "tags": {"site": ("north", "south")[n % 2], "floor": "1"}} for n in range(3)]
+    imported = await site.api.run(devices.import_many(rows))
+    first = imported.items[0].id
+    assert first
+    await site.api.run(control.update_cloud_attributes(first, {"level": 5}))
+    search = devices.search(tag=["site:north", "floor"], not_tag=["floor:2"], attributes=["level"], facets=["tag:site"])
+    page = await site.api.run(search.page(1))
+    assert isinstance(page, ListedDevices)
+    assert [item.name for item in page.items] == ["d0", "d2"]
+    assert page.items[0].values
+    assert page.items[0].values["level"].value == 5
+    assert page.facets
+    assert [(facet.value, facet.count) for facet in page.facets["tag:site"]] == [("north", 2), ("south", 1)]
 
 
 async def test_threads_share_a_caller(site: Site) -> None:

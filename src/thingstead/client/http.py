@@ -57,9 +57,9 @@ class Origin(NamedTuple):
 
 
 def target(path: str, query: dict[str, Any] | None = None) -> str:
-    """A path with a query; None values are left out, booleans are 1 and 0."""
-    given = {name: _text(value) for name, value in (query or {}).items() if value is not None}
-    return f"{path}?{urlencode(given)}" if given else path
+    """A path with a query; None values are left out, booleans are 1 and 0, a list is one member for each value."""
+    given = {name: _texts(value) for name, value in (query or {}).items() if value is not None}
+    return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
 def segment(text: str) -> str:
@@ -69,7 +69,9 @@ def segment(text: str) -> str:
     return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
-def _text(value: Any) -> str:
+def _texts(value: Any) -> str | list[str]:
+    if isinstance(value, list | tuple):
+        return [str(item) for item in value]
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 

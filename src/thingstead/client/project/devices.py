@@ -5,11 +5,13 @@ from typing import Any
 
 from thingstead.client.call import Call, Listing, members
 from thingstead.client.http import segment
-from thingstead.wire.common import Created, Empty, Listed
+from thingstead.model.device import AlarmFilter, DeviceSort
+from thingstead.wire.common import Created, Empty
 from thingstead.wire.devices import (
     DeviceCredential,
     DeviceDetail,
     DeviceItem,
+    ListedDevices,
 )
 from thingstead.wire.imports import ImportInfo
 
@@ -21,25 +23,59 @@ def search(
     include_sub_groups: bool | None = None,
     keyword: str | None = None,
     online: bool | None = None,
-    tag: str | None = None,
+    active: bool | None = None,
+    alarm_level: AlarmFilter | None = None,
+    tag: str | Sequence[str] | None = None,
     gateway: str | None = None,
     customer: str | None = None,
-    sort: str | None = None,
+    conn_type: str | None = None,
+    protocol: str | None = None,
+    ids: Sequence[str] = (),
+    not_type: Sequence[str] = (),
+    not_group: Sequence[str] = (),
+    not_customer: Sequence[str] = (),
+    not_gateway: Sequence[str] = (),
+    not_tag: Sequence[str] = (),
+    not_alarm_level: AlarmFilter | None = None,
+    sort: DeviceSort | None = None,
+    attributes: Sequence[str] = (),
+    facets: Sequence[str] = (),
 ) -> Listing[DeviceItem]:
-    """Devices that match all filters, oldest first, or by ``sort``: ``create_time`` or ``name``, with ``-`` in front
-    the other way. ``type``, ``groups``, ``gateway`` and ``customer`` are ids, ``tag`` is ``key`` or ``key:value``."""
+    """Devices that match all filters, the one created first in front, or by ``sort``.
+
+    ``type``, ``groups``, ``gateway``, ``customer`` and their opposites with ``not_`` are ids; a tag is ``key`` or
+    ``key:value``. Items have the current values of ``attributes`` as ``values``. What ``facets`` count is in
+    ``ListedDevices.facets`` of the first page: ``run(search(…).page(1))``.
+    """
     query = {
         "type": type,
-        "groups": ",".join(groups) or None,
+        "groups": _joined(groups),
         "include_sub_groups": include_sub_groups,
         "keyword": keyword,
         "online": online,
-        "tag": tag,
+        "active": active,
+        "alarm_level": alarm_level,
+        "tag": [tag] if isinstance(tag, str) else tag,
         "gateway": gateway,
         "customer": customer,
+        "conn_type": conn_type,
+        "protocol": protocol,
+        "ids": _joined(ids),
+        "not_type": _joined(not_type),
+        "not_group": _joined(not_group),
+        "not_customer": _joined(not_customer),
+        "not_gateway": _joined(not_gateway),
+        "not_tag": list(not_tag) or None,
+        "not_alarm_level": not_alarm_level,
         "sort": sort,
+        "attributes": _joined(attributes),
+        "facets": _joined(facets),
     }
-    return Listing(Call("GET", "/devices", Listed[DeviceItem], query=query))
+    return Listing(Call("GET", "/devices", ListedDevices, query=query))
+
+
+def _joined(names: Sequence[str]) -> str | None:
+    return ",".join(names) or None
 
 
 def create(
