@@ -1,6 +1,6 @@
 /** The range of time that a page shows: the last so much, or from one instant to another. It lives in the address. */
 import { computed, type ComputedRef } from "vue"
-import { useRoute, useRouter, type LocationQuery } from "vue-router"
+import { useRoute, useRouter } from "vue-router"
 import { DAY, HOUR, MINUTE } from "@/lib/time"
 
 export type Range = { last: number } | { from: number; to: number }
@@ -23,7 +23,7 @@ export function lengthText(ms: number): string {
   return `${Math.round(ms / (UNITS[chosen] ?? MINUTE))}${chosen}`
 }
 
-export function parseRange(query: LocationQuery, fallback: number): Range {
+export function parseRange(query: Readonly<Record<string, unknown>>, fallback: number): Range {
   const [from, to] = [Number(query.from), Number(query.to)]
   if (query.from && query.to && Number.isSafeInteger(from) && Number.isSafeInteger(to) && from < to) return { from, to }
   const length = typeof query.last === "string" ? parseLength(query.last) : null
