@@ -6,7 +6,7 @@ import pytest
 
 from tests.broker.conftest import V5, House, Peer
 from thingstead.broker.apps.subscriber import WRITE_BYTES, AppSubscriber
-from thingstead.broker.connection.handler import Connection
+from thingstead.broker.connection.connection import Connection
 from thingstead.broker.net.counters import AppCounters
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.connection_packets import Connack, Connect

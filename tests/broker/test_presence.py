@@ -7,7 +7,7 @@ import pytest
 
 from tests.broker.conftest import TIMEOUT_S, V5, House, report
 from thingstead.broker import broker as gateway_module
-from thingstead.broker.connection import client as client_module
+from thingstead.broker.connection import mqtt_connection as client_module
 from thingstead.config import MqttSettings
 from thingstead.errors import Unavailable
 from thingstead.model.device import Device

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.broker.conftest import TIMEOUT_S, V5, House, Peer
-from thingstead.broker.connection import client as client_module
+from thingstead.broker.connection import mqtt_connection as client_module
 from thingstead.clock import SystemClock
 from thingstead.config import MqttSettings, TcpSettings
 from thingstead.model.device import Device, Page

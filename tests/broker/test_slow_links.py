@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.broker.conftest import TIMEOUT_S, V5, House, Peer
-from thingstead.broker.connection.client import MqttConnection
+from thingstead.broker.connection.mqtt_connection import MqttConnection
 from thingstead.broker.net import stream
 from thingstead.config import MqttSettings
 from thingstead.model.device import Device

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from tests.fuzz.pipes import Pipe
 from tests.fuzz.scripts import SLOTS, Action, Record, read
 from thingstead.broker.broker import MqttBroker
-from thingstead.broker.connection.client import MqttConnection
+from thingstead.broker.connection.mqtt_connection import MqttConnection
 from thingstead.broker.tcp.tcp import TcpClient
 from thingstead.bus.local import LocalBus
 from thingstead.clock import SystemClock

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from tests.fuzz.keeper import Keeper, KeeperStore
 from tests.fuzz.pipes import Pipe
 from tests.fuzz.scripts import SLOTS, Action, Record, read
-from thingstead.broker.connection.client import MqttConnection
 from thingstead.broker.connection.listener_context import ListenerContext
+from thingstead.broker.connection.mqtt_connection import MqttConnection
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.clients import Clients
 from thingstead.broker.net.deadlines import Deadlines

@@ -1,8 +1,9 @@
 """A WebSocket connection that is fed anything, alone: the MQTT client behind it is a recorder."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
+from thingstead.broker.net.stream import Stream
 from thingstead.broker.net.websocket import TURN_FRAMES, WebSocketConnection
 from thingstead.config import MqttSettings
 
@@ -88,7 +89,7 @@ def run(data: bytes) -> None:
 async def _feed(pieces: list[bytes]) -> tuple[bytes, bool]:
     """What the client got, and whether the socket was closed."""
     recorder = Recorder()
-    connection = WebSocketConnection(recorder, SETTINGS, recorder)
+    connection = WebSocketConnection(cast(Stream, recorder), SETTINGS, recorder)
     connection.connection_made(recorder)
     for piece in pieces:
         if not recorder.closed:

@@ -5,11 +5,12 @@ import contextlib
 import logging
 import struct
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
+from thingstead.broker.net.stream import Stream
 from thingstead.broker.net.websocket import (
     PIECE_BYTES,
     PONG_ROOM_BYTES,
@@ -241,7 +242,7 @@ class TestTurns:
 
     @pytest.fixture
     async def connection(self, ends: Ends) -> WebSocketConnection:
-        connection = WebSocketConnection(ends, MqttSettings(), ends)
+        connection = WebSocketConnection(cast(Stream, ends), MqttSettings(), ends)
         connection.connection_made(ends)
         connection.data_received(handshake())
         ends.written.clear()
@@ -302,7 +303,7 @@ async def test_frames_that_have_begun_have_a_bound_for_all_connections() -> None
     for number in range(3):
         ends = Ends()
         ends.abort = lambda number=number: cut.append(number)  # type: ignore[method-assign, misc]
-        connection = WebSocketConnection(ends, MqttSettings(), ends, incomplete=budget)
+        connection = WebSocketConnection(cast(Stream, ends), MqttSettings(), ends, incomplete=budget)
         connection.connection_made(ends)
         connection.data_received(handshake())
         connections.append(connection)

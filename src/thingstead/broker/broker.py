@@ -7,8 +7,8 @@ import structlog
 from thingstead.broker.apps.app_handler import AppAccess
 from thingstead.broker.apps.fanout import AppFanout
 from thingstead.broker.apps.sessions import WatchedSessions
-from thingstead.broker.connection.client import MqttConnection
 from thingstead.broker.connection.listener_context import ListenerContext
+from thingstead.broker.connection.mqtt_connection import MqttConnection
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.devices.access import DeviceAccess, DeviceLogIn
 from thingstead.broker.devices.router import DeviceRouter

@@ -5,9 +5,9 @@ from collections import Counter
 from thingstead.broker.apps.fanout import AppFanout
 from thingstead.broker.apps.sessions import WatchedSessions
 from thingstead.broker.apps.subscriber import AppSubscriber
+from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.handler import (
     AccessControl,
-    Connection,
     ConnectionHandler,
     Granted,
     HandlerBase,

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from thingstead.broker.connection.handler import Connection
+from thingstead.broker.connection.connection import Connection
 from thingstead.broker.net.counters import AppCounters
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.protocol import ProtocolVersion

@@ -6,7 +6,8 @@ from math import inf
 
 import structlog
 
-from thingstead.broker.connection.delivery_parties import DeliveryObserver, Link, Owner, RetainedBacklog
+from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.delivery_parties import DeliveryObserver, DeliverySession, RetainedBacklog
 from thingstead.broker.connection.handshake import ConnectionLimits
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.counters import Counters
@@ -31,7 +32,7 @@ class Delivery:
     """The downward half of a connection.
 
     Args:
-        link: the connection.
+        connection: whose downward half this is.
         terms: what the client said in CONNECT that it can take.
         now_s: the clock of messages that expire.
     """
@@ -39,28 +40,28 @@ class Delivery:
     __slots__ = (
         "_aliases",
         "_bounds",
+        "_connection",
         "_counters",
         "_feed",
-        "_link",
         "_max_size_bytes",
         "_now_s",
         "_outbound",
-        "_owner",
         "_receive_maximum",
+        "_session",
         "version",
         "with_properties",
     )
 
     def __init__(
         self,
-        link: Link,
+        connection: Connection,
         counters: Counters,
         version: ProtocolVersion,
         terms: ConnectionLimits,
         now_s: Callable[[], float],
         bounds: QueueBounds,
     ) -> None:
-        self._link = link
+        self._connection = connection
         self._bounds = bounds
         self._counters = counters
         self.version = version
@@ -71,13 +72,13 @@ class Delivery:
         self._aliases = OutboundAliases(aliases) if aliases else None
         self._now_s = now_s
         self._outbound: Outbound | None = None  # made for the first message above QoS 0: most clients see none
-        self._owner: Owner | None = None
+        self._session: DeliverySession | None = None
         self._feed: deque[RetainedBacklog] | None = None  # as above
 
     @property
     def keeps_up(self) -> bool:
         """Whether the client reads what it is sent."""
-        return self._link.writable
+        return self._connection.writable
 
     # One message for one client
 
@@ -90,10 +91,10 @@ class Delivery:
         if len(data) > self._max_size_bytes:
             self._drop(traced, TOO_LARGE)
             return
-        if self._link.behind:
+        if self._connection.behind:
             self._drop(traced, "the device reads too slowly")
             return
-        self._link.write_soon(data)
+        self._connection.write_soon(data)
         self._counters.messages_sent += 1
         if traced is not None:
             traced.sent()
@@ -129,8 +130,8 @@ class Delivery:
         Args:
             data: its encoding, which others get, too.
         """
-        link = self._link
-        if link.behind:
+        connection = self._connection
+        if connection.behind:
             self._counters.messages_dropped += 1
             return
         if self._aliases is not None:
@@ -139,7 +140,7 @@ class Delivery:
         if not data or len(data) > self._max_size_bytes:
             self._counters.messages_dropped += 1
             return
-        link.write_soon(data)
+        connection.write_soon(data)
         self._counters.messages_sent += 1
 
     @property
@@ -156,16 +157,16 @@ class Delivery:
 
     # The window
 
-    def adopt(self, outbound: Outbound, owner: Owner | None) -> None:
+    def adopt(self, outbound: Outbound, session: DeliverySession | None) -> None:
         """The session's messages are sent on this connection from the next :meth:`pump` on."""
         self._outbound = outbound
-        self._owner = owner
+        self._session = session
         outbound.resume(self._receive_maximum, self._bounds.in_flight_max_bytes)
-        self._link.when_writable(self.pump)
+        self._connection.when_writable(self.pump)
 
     def give_up(self) -> None:
         """The session's messages are not this connection's any more."""
-        self._outbound = self._owner = None
+        self._outbound = self._session = None
 
     def _outbound_now(self) -> Outbound:
         if self._outbound is None:
@@ -183,24 +184,24 @@ class Delivery:
         except Exception:
             # A bug: logged here, and it costs this connection only.
             log.exception("queued messages of a client cannot be sent")
-            self._link.not_kept(Unavailable("it cannot be sent"))
+            self._connection.not_kept(Unavailable("it cannot be sent"))
 
     def _pump(self) -> None:
-        outbound, link = self._outbound_now(), self._link
+        outbound, connection = self._outbound_now(), self._connection
         left = FED_AT_ONCE
-        while link.writable:
+        while connection.writable:
             sendings = outbound.sendings(BATCH, BATCH_BYTES)
             if sendings:
                 for sending in sendings:
                     self._send(sending)
                 if len(sendings) == BATCH:
-                    link.flush()
+                    connection.flush()
             elif not self._feed or outbound.queued or outbound.full:
                 return
             elif left > 0:
                 left -= self._take_fed(self._feed)
             else:
-                link.soon(self.pump)
+                connection.soon(self.pump)
                 return
 
     def _take_fed(self, feeds: deque[RetainedBacklog]) -> int:
@@ -225,25 +226,25 @@ class Delivery:
                     continue
                 entry.retain, entry.identifiers = retain, identifiers
                 entry.expires_at_s = message.expires_at_s
-                if self._owner is not None:
-                    self._owner.offered(entry)
+                if self._session is not None:
+                    self._session.offered(entry)
                 return looked_at
             encoded = self._encode(message, 0, retain, identifiers)
             if encoded is None:
                 self._counters.messages_dropped += 1
             else:
-                self._link.write_soon(encoded.head)
+                self._connection.write_soon(encoded.head)
                 self._counters.messages_sent += 1
                 written_bytes += encoded.size
                 if written_bytes > BATCH_BYTES:
                     break
-        self._link.flush()
+        self._connection.flush()
         return BATCH
 
     def _send(self, sending: Sending) -> None:
         entry = sending.entry
         if sending.released:
-            self._link.write_soon(Pubrel(entry.packet_id).serialize(self.version))
+            self._connection.write_soon(Pubrel(entry.packet_id).serialize(self.version))
             return
         if sending.first and entry.expires_at_s < inf and entry.expires_at_s < self._now_s():
             # [MQTT-3.3.2-5] What expired before it was sent is deleted.
@@ -254,10 +255,10 @@ class Delivery:
             self._forget(entry, TOO_LARGE)
             return
         # [MQTT-3.3.1-1] DUP on re-delivery.
-        self._link.write_soon(encoded.with_packet_id(entry.packet_id, dup=not sending.first))
+        self._connection.write_soon(encoded.with_packet_id(entry.packet_id, dup=not sending.first))
         self._counters.messages_sent += 1
-        if self._owner is not None:
-            self._owner.sent(entry)
+        if self._session is not None:
+            self._session.sent(entry)
         elif entry.context is not None:
             entry.context.sent()
 
@@ -276,8 +277,8 @@ class Delivery:
     def _forget(self, entry: Entry, reason: str) -> None:
         self._outbound_now().withdraw(entry)
         self._counters.messages_dropped += 1
-        if self._owner is not None:
-            self._owner.dropped(entry, reason)
+        if self._session is not None:
+            self._session.dropped(entry, reason)
         elif entry.context is not None:
             entry.context.dropped(reason)
 
@@ -288,8 +289,8 @@ class Delivery:
             self._reply(reply)
         if settled is not None:
             entry = settled.entry
-            if self._owner is not None:
-                self._owner.settled(entry, settled.reason_code)
+            if self._session is not None:
+                self._session.settled(entry, settled.reason_code)
             elif entry.context is not None:
                 entry.context.settled(settled.reason_code)
             self.pump()
@@ -297,24 +298,24 @@ class Delivery:
     def _reply(self, pubrel: Pubrel) -> None:
         data = pubrel.serialize(self.version)
         entry = self._outbound_now().find(pubrel.packet_id)
-        pending = self._owner.released(entry) if self._owner is not None and entry is not None else None
+        pending = self._session.released(entry) if self._session is not None and entry is not None else None
         if entry is None or pending is None or pending.done:
-            self._link.write_soon(data)
+            self._connection.write_soon(data)
         else:
             pending.on_done(lambda error: self._released(entry, data, error))
 
     def _released(self, entry: Entry, data: bytes, error: Exception | None) -> None:
         if error is None:
-            self._link.write_soon(data)
+            self._connection.write_soon(data)
         else:
             # As if the PUBREC had not come: the client still has the identifier, and is asked again.
             entry.state = State.UNRECEIVED
-            self._link.not_kept(error)
+            self._connection.not_kept(error)
 
     def end(self, reason: str) -> None:
         """The connection is gone. What belongs to a session stays there."""
         self._feed = None
-        if self._outbound is None or self._owner is not None:
+        if self._outbound is None or self._session is not None:
             return
         for left in self._outbound.clear():
             if left.context is not None:

@@ -1,6 +1,6 @@
-"""Whoever has to do with the messages to one client: their senders, the session that owns them, the connection."""
+"""Whoever has to do with the messages to one client: their senders, and the session that owns them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from thingstead.mqtt.message import Message
@@ -25,7 +25,7 @@ class DeliveryObserver(Protocol):
         ...
 
 
-class Owner(Protocol):
+class DeliverySession(Protocol):
     """The session that a connection's messages belong to, where it outlives the connection."""
 
     def offered(self, entry: Entry) -> None:
@@ -55,29 +55,3 @@ class RetainedBacklog(NamedTuple):
     messages: Iterator[Message]
     qos: int  # of the subscription
     identifiers: tuple[int, ...]
-
-
-class Link(Protocol):
-    """The connection."""
-
-    @property
-    def writable(self) -> bool: ...
-
-    @property
-    def behind(self) -> bool:
-        """Whether so much waits to be read that what may be lost is."""
-        ...
-
-    def write_soon(self, data: bytes) -> None: ...
-
-    def flush(self) -> None: ...
-
-    def soon(self, callback: Callable[[], None]) -> None:
-        """Calls back when others have had their turn."""
-        ...
-
-    def when_writable(self, callback: Callable[[], None]) -> None: ...
-
-    def not_kept(self, error: Exception) -> None:
-        """What the client sent cannot be kept: the connection ends."""
-        ...

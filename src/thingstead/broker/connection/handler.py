@@ -1,12 +1,10 @@
-"""Between a connection and the platform: what a connection may do once it is admitted, and what it offers."""
+"""Between a connection and the platform: what a connection may do once it is admitted."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from thingstead.broker.connection.delivery import Delivery
+from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant
-from thingstead.broker.net.counters import Counters
-from thingstead.broker.net.upgrade import Upgrade
 from thingstead.mqtt.connection_packets import Connect, Disconnect
 from thingstead.mqtt.inbound import Inbound
 from thingstead.mqtt.properties import Property
@@ -28,53 +26,6 @@ Receipt = tuple[Commit | None, ReasonCode, bytes | None, str]
 # success, the commit to wait for before they are acknowledged (None: none was taken), and the encoded answer to be
 # written behind each acknowledgement.
 Run = tuple[int, Commit | None, bytes | None]
-
-
-class Connection(Protocol):
-    """One client, as a plane sees it."""
-
-    @property
-    def remote_address(self) -> str: ...
-
-    @property
-    def upgrade(self) -> Upgrade | None:
-        """Of a WebSocket from a browser that has a session."""
-        ...
-
-    @property
-    def delivery(self) -> Delivery: ...
-
-    @property
-    def counters(self) -> Counters: ...
-
-    def write(self, data: bytes) -> None:
-        """Takes an encoded packet; it leaves with the next :meth:`flush`."""
-        ...
-
-    def flush(self) -> None:
-        """Writes what was delivered outside of a call from the connection."""
-        ...
-
-    @property
-    def writable(self) -> bool:
-        """Whether the peer reads what it is sent: little waits for it."""
-        ...
-
-    def when_writable(self, callback: Callable[[], None]) -> None:
-        """Calls back whenever it reads again after it did not."""
-        ...
-
-    def run(self, job: Callable[[], Awaitable[None]], size_bytes: int = 0) -> None:
-        """Runs what must wait for something, one job at a time, in order; dropped when the connection ends.
-
-        Args:
-            size_bytes: of the request that the job holds.
-        """
-        ...
-
-    def close(self, reason_code: ReasonCode, reason: str) -> None:
-        """Ends the connection (5.0: with a DISCONNECT). Calling again does nothing."""
-        ...
 
 
 class ConnectionHandler(Protocol):

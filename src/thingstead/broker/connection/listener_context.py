@@ -14,7 +14,7 @@ from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 
 if TYPE_CHECKING:
-    from thingstead.broker.connection.client import MqttConnection
+    from thingstead.broker.connection.mqtt_connection import MqttConnection
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,11 @@
 
 import struct
 from collections.abc import Sequence
-from typing import Protocol
 
 from thingstead.broker.connection.acknowledgements import Acknowledgements
+from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.handler import ConnectionHandler
 from thingstead.broker.connection.handshake import TOPIC_ALIAS_MAXIMUM, ConnectionLimits, explained
-from thingstead.broker.net.counters import Counters
 from thingstead.errors import Unavailable
 from thingstead.model import device_answers
 from thingstead.mqtt.aliases import InboundAliases
@@ -21,35 +20,32 @@ V5 = ProtocolVersion.V5
 _PUBACK = 0x4002_0000  # a PUBACK that says no more than its packet identifier is four bytes: this number plus it
 
 
-class Owner(Protocol):
-    """The connection."""
-
-    counters: Counters
-
-    def write(self, data: bytes) -> None: ...
-
-    def acknowledged(self) -> None: ...
-
-    def not_kept(self, error: Exception) -> None: ...
-
-
 class Uplink:
     """The upward half of a connection.
 
-    Commit by commit, ``owner`` is told to write what was released, or that a message cannot be kept.
+    Commit by commit, ``connection`` is told to write what was released, or that a message cannot be kept.
     """
 
-    __slots__ = ("_acknowledgements", "_aliases", "_counters", "_inbound", "_owner", "_plane", "_terms", "_version")
+    __slots__ = (
+        "_acknowledgements",
+        "_aliases",
+        "_connection",
+        "_counters",
+        "_inbound",
+        "_plane",
+        "_terms",
+        "_version",
+    )
 
     def __init__(
-        self, plane: ConnectionHandler, version: ProtocolVersion, terms: ConnectionLimits, owner: Owner
+        self, plane: ConnectionHandler, version: ProtocolVersion, terms: ConnectionLimits, connection: Connection
     ) -> None:
         self._plane = plane
         self._version = version
         self._terms = terms
-        self._owner = owner
-        self._counters = owner.counters
-        self._acknowledgements = Acknowledgements(self._release, owner.not_kept)
+        self._connection = connection
+        self._counters = connection.counters
+        self._acknowledgements = Acknowledgements(self._release, connection.not_kept)
         self._inbound = plane.inbound
         self._inbound.resume(terms.our_receive_maximum)
         self._aliases = InboundAliases(TOPIC_ALIAS_MAXIMUM)
@@ -165,10 +161,10 @@ class Uplink:
 
     def _release(self, answers: bytes, counted: int) -> None:
         self._write(answers, counted)
-        self._owner.acknowledged()
+        self._connection.acknowledged()
 
     def _write(self, answers: bytes, counted: int) -> None:
-        self._owner.write(answers)
+        self._connection.write(answers)
         self._inbound.acknowledged(counted)
 
     def end(self) -> None:

@@ -4,12 +4,13 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
-from thingstead.broker.connection.handler import Connection
+from thingstead.broker.connection.connection import Connection
 from thingstead.broker.devices.device_handler import DeviceHandler
 from thingstead.broker.devices.gateway_handler import GatewayHandler
-from thingstead.broker.devices.router import DeviceConnection, DeviceRouter, Downlink, Held
+from thingstead.broker.devices.router import DeviceConnection, DeviceRouter, Downlink
 from thingstead.broker.devices.session_holder import SessionHolder
 from thingstead.broker.devices.sessions import DeviceSessions
+from thingstead.broker.net.stream import Stream
 from thingstead.broker.sessions.records import require_kept
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
@@ -63,7 +64,7 @@ class DeviceLogIn:
     async def log_in(
         self,
         certificate: LogInCredential,
-        connection: Held,
+        connection: Connection | Stream,
         protocol: str,
         client_id: str,
         make: Callable[[Admission], Awaitable[D]],

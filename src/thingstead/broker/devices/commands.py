@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from thingstead.broker.connection.handler import Connection
+from thingstead.broker.connection.connection import Connection
 from thingstead.broker.devices.subscriptions import Subscriptions
 from thingstead.errors import ThingsteadError
 from thingstead.model import limits

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from thingstead.broker.connection.handler import Connection, Granted, HandlerBase, Receipt, Run
+from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.handler import Granted, HandlerBase, Receipt, Run
 from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant
 from thingstead.broker.devices.commands import DeviceCommands, Envelope
 from thingstead.broker.devices.router import Downlink

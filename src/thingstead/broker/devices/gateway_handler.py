@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from thingstead.broker.connection.handler import Connection, Receipt
+from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.handler import Receipt
 from thingstead.broker.devices.device_handler import DeviceHandler
 from thingstead.broker.devices.router import Downlink
 from thingstead.broker.devices.session_holder import SessionHolder

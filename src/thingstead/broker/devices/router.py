@@ -6,6 +6,8 @@ from typing import Protocol
 
 import structlog
 
+from thingstead.broker.connection.connection import Connection
+from thingstead.broker.net.stream import Stream
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.model.messages import (
@@ -49,24 +51,13 @@ class Downlink(Protocol):
         ...
 
 
-class Held(Protocol):
-    """The connection of a session."""
-
-    @property
-    def remote_address(self) -> str: ...
-
-    def close(self, reason_code: ReasonCode, reason: str) -> None:
-        """Ends the connection. Calling again does nothing."""
-        ...
-
-
 @dataclass(slots=True, eq=False)
 class DeviceConnection:
     """A connection that has authenticated as a device."""
 
     session_id: str
     device_id: str
-    connection: Held
+    connection: Connection | Stream
     downlink: Downlink | None = None  # once the session owns its device
 
 

@@ -1,8 +1,8 @@
 """One connection's hold on the session of its device."""
 
+from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.handshake import SessionGrant
-from thingstead.broker.devices.router import Held
 from thingstead.broker.devices.sessions import DeviceMqttSession, DeviceSessions, Occupied
 from thingstead.broker.devices.subscriptions import Grant, Subscriptions
 from thingstead.mqtt.connection_packets import Connect, Disconnect
@@ -17,7 +17,7 @@ class SessionHolder:
 
     __slots__ = ("_connection", "_session", "_sessions", "accepted")
 
-    def __init__(self, connection: Held, sessions: DeviceSessions) -> None:
+    def __init__(self, connection: Connection, sessions: DeviceSessions) -> None:
         self._connection = connection
         self._sessions = sessions
         self._session: DeviceMqttSession

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Any
 
 import structlog
 
 from thingstead.broker.net.admission import Arrival
 from thingstead.broker.net.upgrade import Upgrade
 from thingstead.mqtt.budget import Budget, Part
+from thingstead.mqtt.reasons import ReasonCode
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -73,8 +74,8 @@ class Stream(asyncio.Protocol):
         self.closing = False
         self.reason = "the connection was lost"  # why it ended, unless somebody ended it
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of that class
+    def connection_made(self, transport: Any) -> None:
+        self._transport: asyncio.Transport = transport
         self._arrival.close = self.abort
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -240,6 +241,14 @@ class Stream(asyncio.Protocol):
     def overflowed(self) -> None:
         """The peer lets too much wait."""
         self.abort("the peer does not read")
+
+    def close(self, reason_code: ReasonCode, reason: str) -> None:
+        """Ends the connection, and tells the peer why where its protocol can. Calling again does nothing."""
+        self.end(reason)
+
+    def shut_down(self) -> None:
+        """The server ends."""
+        self.close(ReasonCode.SERVER_SHUTTING_DOWN, "the server is shutting down")
 
     def end(self, reason: str) -> None:
         """Writes what was collected, then closes. Calling again does nothing."""

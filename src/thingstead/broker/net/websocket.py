@@ -16,7 +16,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from thingstead.broker.net.admission import Arrival
-from thingstead.broker.net.stream import TURN_BYTES
+from thingstead.broker.net.stream import TURN_BYTES, Stream
 from thingstead.config import MqttSettings
 from thingstead.mqtt.budget import Budget, Part
 
@@ -37,24 +37,6 @@ _NOT_FOUND = b'{"message":"Request invalid"}'
 
 log = structlog.get_logger("thingstead.broker")
 websockets_log = logging.getLogger("websockets.server")
-
-
-class MqttEnd(Protocol):
-    """The MQTT client, as its transport calls it: an asyncio protocol that can be told to end."""
-
-    def connection_made(self, transport: Any) -> None: ...
-
-    def data_received(self, data: bytes) -> None: ...
-
-    def connection_lost(self, exc: Exception | None) -> None: ...
-
-    def pause_writing(self) -> None: ...
-
-    def resume_writing(self) -> None: ...
-
-    def shut_down(self) -> None:
-        """The server ends."""
-        ...
 
 
 class Registry(Protocol):
@@ -103,7 +85,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def __init__(
         self,
-        client: MqttEnd,
+        client: Stream,
         settings: MqttSettings,
         registry: Registry,
         arrival: Arrival | None = None,

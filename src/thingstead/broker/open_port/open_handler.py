@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from thingstead.broker.connection.handler import Connection, Granted, Receipt, Run
+from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.handler import Granted, Receipt, Run
 from thingstead.broker.connection.handshake import SessionGrant
 from thingstead.broker.open_port.router import MessageRouter, StoredMessage
 from thingstead.broker.open_port.sessions import Sessions, levels_of

@@ -5,7 +5,7 @@ It is off by default, and listens on this machine only.
 
 import re
 
-from thingstead.broker.connection.handler import Connection
+from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.handshake import SessionGrant, assigned_client_id, session_expiry_s
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.counters import Counters

@@ -244,10 +244,6 @@ class TcpClient(Stream):
         """Ends the connection; there is no way to tell the device why."""
         self.finish(reason)
 
-    def shut_down(self) -> None:
-        """The server ends."""
-        self.finish("the server is shutting down")
-
     def finish(self, reason: str) -> None:
         """Writes what was collected, then closes. Calling again does nothing."""
         self._timer.stop()

@@ -371,10 +371,6 @@ class MqttConnection(Stream):
             self.write(handshake.goodbye(reason_code, reason, self._terms))
         self._end(reason)
 
-    def shut_down(self) -> None:
-        """The server ends."""
-        self.close(ReasonCode.SERVER_SHUTTING_DOWN, "the server is shutting down")
-
     def _stop_timers(self) -> None:
         self._timer.stop()
         if self._packet_timer is not None:
