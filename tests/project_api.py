@@ -13,14 +13,17 @@ class ProjectApi:
     def __init__(self, url: str, credentials: Credentials) -> None:
         self._client = httpx.Client(base_url=f"{url}/api/v1", timeout=20, trust_env=False)
         keys = {name: getattr(credentials, name) for name in ("app_id", "access_key", "secret_key")}
-        token = self.call("POST", "/access_token", json=keys)["access_token"]
-        self._client.headers["Authorization"] = f"Bearer {token}"
+        self.log_in_with(self.call("POST", "/access_token", json=keys)["access_token"])
 
     def __enter__(self) -> "ProjectApi":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
+
+    def log_in_with(self, token: str) -> None:
+        """Calls from now on are those of this AccessToken."""
+        self._client.headers["Authorization"] = f"Bearer {token}"
 
     @property
     def headers(self) -> dict[str, str]:
