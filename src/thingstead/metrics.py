@@ -167,10 +167,14 @@ class HttpRequests:
     METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"})  # others are one
 
     def __init__(self) -> None:
-        self.counts: Counter[tuple[str, str, str]] = Counter()
+        self._counts: Counter[tuple[str, str, int]] = Counter()
+
+    @property
+    def counts(self) -> Mapping[tuple[str, str, str], int]:
+        return {(method, route, str(status)): count for (method, route, status), count in self._counts.items()}
 
     def count(self, method: str, route: str, status: int) -> None:
-        self.counts[method if method in self.METHODS else "other", route, str(status)] += 1
+        self._counts[method if method in self.METHODS else "other", route, status] += 1
 
 
 class Histogram:

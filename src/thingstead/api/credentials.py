@@ -17,13 +17,13 @@ async def caller_of(scope: Scope, platform: Platform) -> Caller:
     Raises:
         NotAuthenticated: it has no valid credential, or a session but was not sent by a page of this server.
     """
-    names = {name for name, _ in scope["headers"]}
-    if b"cookie" in names and b"authorization" not in names:
+    authorization = value_of(scope["headers"], b"authorization")
+    if authorization is None:
         secret = await session_secret(scope, platform)
         if secret:
             require_own_page(scope)
             return await _person(secret, scope, platform)
-    token = bearer_token(scope)
+    token = _token_of(authorization)
     return await platform.tokens.authenticate(token)
 
 
@@ -91,10 +91,13 @@ def remote_host(scope: Scope) -> str:
 
 def bearer_token(scope: Scope) -> str:
     """The token of the Authorization header; NotAuthenticated where there is none."""
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            scheme, _, token = value.decode("latin-1").partition(" ")
-            if scheme.lower() == "bearer" and token.strip():
-                return str(token.strip())
-            break
+    return _token_of(value_of(scope["headers"], b"authorization"))
+
+
+def _token_of(authorization: bytes | None) -> str:
+    if authorization is not None:
+        scheme, _, token = authorization.decode("latin-1").partition(" ")
+        token = token.strip()
+        if token and scheme.lower() == "bearer":
+            return token
     raise NotAuthenticated("an AccessToken is required: Authorization: Bearer <AccessToken>")

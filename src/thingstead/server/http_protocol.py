@@ -10,8 +10,9 @@ from typing import cast
 
 import httptools
 import uvicorn
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from thingstead.broker.net.admission import Arrival
@@ -21,15 +22,15 @@ from thingstead.broker.net.websocket import Registry
 from thingstead.model.addresses import TrustedProxies
 from thingstead.mqtt.budget import Budget, Part
 from thingstead.server.http_refusals import refusal, too_many_connections
+from thingstead.server.whole_answers import WholeAnswers
 
 HEAD_LIMIT_BYTES = 65_536  # request line and headers of one request
 HEADERS_LIMIT = 128  # of one request, and so many trailers behind its body
 FRAMING_PER_BODY_BYTE = 8  # a body in chunks of one byte has six bytes of framing for each
 DRAIN_TIMEOUT_S = 10  # how long the rest of a body may come after its request was answered
 PIPELINE_LIMIT_BYTES = 65_536  # behind the request under way, before nothing more is read
-PIPELINES_LIMIT_BYTES = (
-    32 << 20
-)  # the same of all connections, and heads that have begun; one with more than its part is cut
+# The same of all connections, and heads that have begun; one with more than its part is cut.
+PIPELINES_LIMIT_BYTES = 32 << 20
 UNREAD_LIMIT_BYTES = 64 << 20  # of the answers of all connections; one with more than its part of it is cut
 PIECE_BYTES = 4_096  # of a body of unknown length, parsed before anybody looks whether its request is complete
 
@@ -128,6 +129,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
         self._arrival.close = transport.abort
+        self._answers = WholeAnswers(transport)
         self.flow = _Flow(transport)
         if self._arrival.peer is not None:
             self.client = self._arrival.peer
@@ -325,7 +327,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self.url, self.headers = b"", []
             self.scope = cycle.scope = {}  # type: ignore[typeddict-item]  # nobody looks into it any more
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.transport = self._answers  # type: ignore[assignment]  # as much of a transport as an answer needs
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
+        self._answers.ended()
         self.server_state.total_requests += 1
         self._arrival.proved()
         self._forget_answered()

@@ -4,7 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,7 +13,7 @@ from thingstead.bus.base import Bus
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.device import Device, Page, Sent, ValueSource
-from thingstead.model.device_type import AttributeDefinition, DeviceType
+from thingstead.model.device_type import AttributeDefinition, AttrType, DataType, DeviceType
 from thingstead.model.messages import AttributesRemoved
 from thingstead.model.report import SeriesPoint, json_type
 from thingstead.storage.base import Store
@@ -24,15 +24,23 @@ SIZED = (str, list, dict)  # values that can be large
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class _Defined(NamedTuple):
+    """An attribute that a type defines."""
+
+    attr_type: AttrType
+    data_type: DataType
+    model: AttributeModel  # as JSON already: it is in every answer, and changes with the type alone
+
+
 class _Sheet(NamedTuple):
     """What a type defines, in the order of its definition; made once for each state of the type's row."""
 
     device_type: DeviceType
-    models: Mapping[str, AttributeModel]
+    attributes: Mapping[str, _Defined]
 
 
 NOTHING_SENT: Mapping[str, Sent] = {}
-NOTHING_DEFINED: Mapping[str, AttributeModel] = {}
+NOTHING_DEFINED: Mapping[str, _Defined] = {}
 
 
 class HistoryService:
@@ -55,7 +63,7 @@ class HistoryService:
         in the order of the definition, then the others by identifier (official clients stop at the first one without
         ``model``)."""
         device = await self._device(project_id, device_id)
-        models = await self._models(device)
+        defined = await self._defined(device)
         source: ValueSource | UnsetType = "report"
         sent: Mapping[str, Sent] = NOTHING_SENT
         if at is None:
@@ -65,12 +73,12 @@ class HistoryService:
             current = await self._store.ranges.values_at(device.number, at)
             source = UNSET
         items = [
-            AttributeItem(identifier, kept.value, model.attr_type, model.data_type, kept.ts, source, UNSET, model)
+            AttributeItem(identifier, kept.value, attr_type, data_type, kept.ts, source, UNSET, model)
             if (kept := current.get(identifier)) is not None
-            else AttributeItem(identifier, None, model.attr_type, model.data_type, 0, UNSET, UNSET, model)
-            for identifier, model in models.items()
+            else AttributeItem(identifier, None, attr_type, data_type, 0, UNSET, UNSET, model)
+            for identifier, (attr_type, data_type, model) in defined.items()
         ]
-        for identifier in sorted(current.keys() - models.keys()):
+        for identifier in sorted(current.keys() - defined.keys()):
             kept = current[identifier]
             items.append(AttributeItem(identifier, kept.value, "report", json_type(kept.value), kept.ts, source))
         return [_sourced(item, sent) for item in items] if sent else items
@@ -99,7 +107,7 @@ class HistoryService:
         device = await self._device(project_id, device_id)
         if not limits.is_id(identifier):
             raise NotFound("no such attribute")
-        model = (await self._models(device)).get(identifier)
+        defined = (await self._defined(device)).get(identifier)
         points = await self._store.history.series(
             device.number, identifier, start, end, offset=page.offset, limit=page.records
         )
@@ -110,7 +118,7 @@ class HistoryService:
                 timestamp=iso_utc(point.ts),
                 name=identifier,
                 value=point.value,
-                type=json_type(point.value) if model is None else model.data_type,
+                type=json_type(point.value) if defined is None else defined.data_type,
             )
             for point in points
         ]
@@ -130,7 +138,7 @@ class HistoryService:
             raise NotFound("no such device")
         return await self._store.devices.get(project_id, device_id)
 
-    async def _models(self, device: Device) -> Mapping[str, AttributeModel]:
+    async def _defined(self, device: Device) -> Mapping[str, _Defined]:
         type_id = device.type_id
         if type_id is None:
             return NOTHING_DEFINED
@@ -141,13 +149,16 @@ class HistoryService:
         sheet = self._sheets.get(type_id)
         # The row is immutable: the same object has the same definition. The store says what is current, never we.
         if sheet is not None and sheet.device_type is device_type:
-            return sheet.models
-        models = {entry.identifier: _model(entry) for entry in device_type.functions.attributes}
-        self._sheets[type_id] = _Sheet(device_type, models)
+            return sheet.attributes
+        attributes = {
+            each.identifier: _Defined(each.attr_type, each.data_type, _model(each))
+            for each in device_type.functions.attributes
+        }
+        self._sheets[type_id] = _Sheet(device_type, attributes)
         self._sheets.move_to_end(type_id)
         if len(self._sheets) > SHEETS_KEPT:
             self._sheets.popitem(last=False)
-        return models
+        return attributes
 
 
 def iso_utc(instant: int) -> str:
@@ -166,12 +177,13 @@ def _sourced(item: AttributeItem, sent: Mapping[str, Sent]) -> AttributeItem:
 
 
 def _model(definition: AttributeDefinition) -> AttributeModel:
-    return AttributeModel(
+    model = AttributeModel(
         name=definition.name or definition.identifier,
         attr_type=definition.attr_type,
         data_type=definition.data_type,
         data_options=definition.data_options,
     )
+    return cast(AttributeModel, msgspec.Raw(msgspec.json.encode(model)))
 
 
 def _time_range(start_time: float | None, end_time: float | None) -> tuple[int, int]:
