@@ -25,8 +25,9 @@ const router = createRouter({
   routes: [{ path: "/:all(.*)", component: { render: () => null } }],
 })
 const mounted: VueWrapper[] = []
-function show(component: Component, props: object = {}, slots: Record<string, unknown> = {}): VueWrapper {
-  const wrapper = mount(component, {
+// Generic components have no type that all components share.
+function show(component: unknown, props: object = {}, slots: Record<string, unknown> = {}): VueWrapper {
+  const wrapper = mount(component as Component, {
     props,
     slots: slots as never,
     global: { plugins: [router] },
