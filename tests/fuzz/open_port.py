@@ -169,7 +169,7 @@ class World:
     # Laws
 
     def _sessions(self) -> list[Session]:
-        return [*self._port.sessions._by_id.values()]
+        return [*self._port.sessions.by_key.values()]
 
     def _check_bounds(self) -> None:
         sessions = self._sessions()

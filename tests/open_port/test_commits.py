@@ -101,7 +101,7 @@ async def test_what_cannot_be_committed_is_not_acknowledged_and_not_delivered(br
     assert await publisher.answer(Puback if qos == 1 else Pubrec, 1) == ReasonCode.SUCCESS
     assert (await kept.message()).payload == b"x"
     await kept.receive_nothing()
-    session = broker.gateway.open_port.sessions._by_id["kept"]
+    session = broker.gateway.open_port.sessions.by_key["kept"]
     assert (session.outbound.size_bytes, session.outbound.in_flight, session.outbound.queued) == (0, 0, 0)
 
 

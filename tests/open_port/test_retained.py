@@ -237,7 +237,7 @@ async def test_a_client_that_asks_again_and_again_and_does_not_read_holds_no_mor
         packet_id = client.next_id()
         client.send(Subscribe(packet_id, [SubscriptionRequest(each, 1) for each in ("a/#", "+/#", "#")]))
         await client.first(Suback)
-        connection = broker.gateway.open_port.sessions._by_id["client"].delivery
+        connection = broker.gateway.open_port.sessions.by_key["client"].delivery
         assert connection is not None
         assert connection.feeds <= 20
     assert broker.gateway.open_port.counters.messages_dropped == 50 * 3 - 20

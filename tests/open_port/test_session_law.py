@@ -116,7 +116,7 @@ class Stage:
 
     async def ended(self, number: int) -> None:
         """Returns when the server knows that the connection is gone."""
-        session = self.broker.gateway.open_port.sessions._by_id.get(f"client-{number}")
+        session = self.broker.gateway.open_port.sessions.by_key.get(f"client-{number}")
         probe = await self.broker.connect()
         while session is not None and session.occupant is not None:
             await probe.receive_nothing()

@@ -111,7 +111,7 @@ async def test_a_member_that_does_not_read_is_passed_over(broker: Broker) -> Non
     await stuck.listen("flood")
     stuck.pause_reading()
     publisher = await broker.connect()
-    delivery = broker.gateway.open_port.sessions._by_id["stuck"].delivery
+    delivery = broker.gateway.open_port.sessions.by_key["stuck"].delivery
     while delivery is not None and delivery.keeps_up:
         await publisher.publish("flood", bytes(100_000))
     await publish(broker, 5)

@@ -190,7 +190,7 @@ async def test_a_will_is_for_the_topics_that_everyone_may_publish_to(broker: Bro
 async def eventually_away(broker: Broker, client_id: str) -> None:
     """Returns when the server knows that the client is gone."""
     probe = await broker.connect()
-    session = broker.gateway.open_port.sessions._by_id[client_id]
+    session = broker.gateway.open_port.sessions.by_key[client_id]
     while session.occupant is not None:
         await probe.receive_nothing()
     await probe.disconnect()

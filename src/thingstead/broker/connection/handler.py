@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from thingstead.broker.connection.connection import Connection
-from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant
+from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant, changed_expiry_s
 from thingstead.mqtt.connection_packets import Connect, Disconnect
 from thingstead.mqtt.inbound import Inbound
-from thingstead.mqtt.properties import Property
 from thingstead.mqtt.publish_packets import Publish
-from thingstead.mqtt.reasons import ReasonCode, protocol_error
+from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 from thingstead.services.shared.commits import Commit
 
@@ -119,9 +118,7 @@ class HandlerBase:
 
     def disconnected(self, packet: Disconnect) -> None:
         """There is no will, and no session to outlive the connection. Raises MqttError."""
-        if packet.properties.get(Property.SESSION_EXPIRY_INTERVAL):
-            # 3.14.2.2.2: a session that ends with its connection cannot be made to wait.
-            raise protocol_error("DISCONNECT sets a Session Expiry Interval although CONNECT had none")
+        changed_expiry_s(packet, 0)
 
 
 class AccessControl(Protocol):

@@ -10,7 +10,7 @@ from thingstead.mqtt.outbound import MAX_PACKET_ID
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Pubrec
-from thingstead.mqtt.reasons import CONNACK_REASON_CODES, MqttError, ReasonCode
+from thingstead.mqtt.reasons import CONNACK_REASON_CODES, MqttError, ReasonCode, protocol_error
 
 V5 = ProtocolVersion.V5
 NO_LIMIT = 268_435_460  # bytes: the largest packet there can be (2.1.4)
@@ -62,6 +62,19 @@ def agree(connect: Connect, settings: MqttSettings) -> ConnectionLimits:
         min(connect.properties.get(Property.TOPIC_ALIAS_MAXIMUM, 0), TOPIC_ALIAS_MAXIMUM),
         bool(connect.properties.get(Property.REQUEST_PROBLEM_INFORMATION, 1)),
     )
+
+
+def changed_expiry_s(packet: Disconnect, expiry_s: int) -> int | None:
+    """The session expiry (s) that a DISCONNECT sets; None: it sets none. Raises MqttError.
+
+    Args:
+        expiry_s: that of the session so far.
+    """
+    changed_s: int | None = packet.properties.get(Property.SESSION_EXPIRY_INTERVAL)
+    if changed_s and not expiry_s:
+        # 3.14.2.2.2: a session that ends with its connection cannot be made to wait.
+        raise protocol_error("DISCONNECT sets a session expiry interval, which CONNECT had not")
+    return changed_s
 
 
 def session_expiry_s(connect: Connect, settings: MqttSettings) -> int:

@@ -2,14 +2,13 @@
 
 from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.delivery import Delivery
-from thingstead.broker.connection.handshake import SessionGrant
+from thingstead.broker.connection.handshake import SessionGrant, changed_expiry_s
 from thingstead.broker.devices.sessions import DeviceMqttSession, DeviceSessions, Occupied
 from thingstead.broker.devices.subscriptions import Grant, Subscriptions
 from thingstead.mqtt.connection_packets import Connect, Disconnect
 from thingstead.mqtt.inbound import Inbound
-from thingstead.mqtt.properties import Property
-from thingstead.mqtt.reasons import ReasonCode, protocol_error
-from thingstead.services.shared.commits import Commit, both
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.shared.commits import Commit
 
 
 class SessionHolder:
@@ -32,7 +31,8 @@ class SessionHolder:
 
     def refuse(self, occupied: Occupied) -> None:
         """It could not be kept."""
-        self._sessions.refuse(occupied, self)
+        if occupied.session is not None:
+            self._sessions.refuse(occupied.session, self, present=occupied.accepted.session_present)
 
     @property
     def inbound(self) -> Inbound:
@@ -61,11 +61,7 @@ class SessionHolder:
 
     def received(self, packet_id: int, pending: Commit | None) -> Commit | None:
         """A QoS 2 message was taken, when ``pending`` is done; what its PUBREC waits for."""
-        inbound = self._session.inbound
-        whole = both(pending, self._sessions.received(self._session, packet_id))
-        if whole is not None:
-            whole.on_done(lambda error: None if error is None else inbound.refused(packet_id))
-        return whole
+        return self._sessions.received(self._session, packet_id, pending)
 
     def release(self, packet_id: int) -> Commit | None:
         return self._sessions.release(self._session, packet_id)
@@ -77,10 +73,7 @@ class SessionHolder:
 
     def disconnected(self, packet: Disconnect) -> None:
         """The device takes its leave, and may say how long the session lasts. Raises MqttError."""
-        expiry_s = packet.properties.get(Property.SESSION_EXPIRY_INTERVAL)
-        if expiry_s and not self._session.expiry_s:
-            # 3.14.2.2.2: a session that ends with its connection cannot be made to wait.
-            raise protocol_error("DISCONNECT sets a Session Expiry Interval although CONNECT had none")
+        expiry_s = changed_expiry_s(packet, self._session.expiry_s)
         if expiry_s is not None and self._session.occupant is self:
             self._sessions.set_expiry(self._session, expiry_s)
 

@@ -5,7 +5,6 @@ subscriptions, pushes and data at QoS 1 that it has not acknowledged, pushes tha
 identifiers of its own QoS 2 messages. Commands are not: they are rows, and go again from there.
 """
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 import structlog
@@ -16,15 +15,16 @@ from thingstead.broker.devices.subscriptions import Grant, Subscriptions
 from thingstead.broker.net.counters import Counters
 from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.sessions.queues import Queues, Target
-from thingstead.broker.sessions.records import fill, kept_subscription, read_messages, record_of
+from thingstead.broker.sessions.records import kept_subscription
 from thingstead.broker.sessions.session import Occupant, Options, QueueSlot, Session, Subscription
+from thingstead.broker.sessions.store import SessionStore
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 from thingstead.errors import Unavailable
 from thingstead.model import device_answers
 from thingstead.model.messages import AttributesPushed, SessionsRevoked
-from thingstead.model.mqtt_session import KeptSessions, SessionRecord
+from thingstead.model.mqtt_session import KeptSessions
 from thingstead.mqtt.connection_packets import Connect
 from thingstead.mqtt.message import Message
 from thingstead.mqtt.outbound import Entry
@@ -92,8 +92,8 @@ class Occupied(NamedTuple):
     pending: Commit | None = None  # the commit that keeps it, or removes the one before
 
 
-class DeviceSessions:
-    """The sessions of devices, connected or not."""
+class DeviceSessions(SessionStore[DeviceMqttSession]):
+    """The sessions of devices, by device."""
 
     def __init__(
         self,
@@ -105,22 +105,9 @@ class DeviceSessions:
         deadlines: Deadlines,
         bounds: QueueBounds,
     ) -> None:
-        self._bounds = bounds
-        self._kept = kept
-        self._now_s = clock.monotonic_s
-        self._settings = settings
-        self._deadlines = deadlines
+        super().__init__(kept, clock, settings, deadlines, bounds)
         self._queues = Queues(kept, clock, counters)
-        self._by_device: dict[str, DeviceMqttSession] = {}
         self._revoked = bus.subscribe(SessionsRevoked, self._revoke)
-
-    def __len__(self) -> int:
-        return len(self._by_device)
-
-    @property
-    def queued(self) -> int:
-        """Messages that wait for devices, or are on their way to them."""
-        return sum(len(session.outbound) for session in self._by_device.values())
 
     def close(self) -> None:
         """Hears the bus no more."""
@@ -136,11 +123,11 @@ class DeviceSessions:
         # Before 5.0 a client without an identifier cannot come back to its session.
         keeps = 0 < len(client_id) <= MAX_CLIENT_ID_CHARACTERS
         expiry_s = session_expiry_s(connect, self._settings) if keeps else 0
-        old = self._by_device.get(device_id)
+        old = self.by_key.get(device_id)
         if old is not None and (occupied_by := old.occupant) is not None:
             self.end_connection(old, occupied_by, "another connection of the device took over")
             occupied_by.taken_over()
-            old = self._by_device.get(device_id)
+            old = self.by_key.get(device_id)
         pending: Commit | None = None
         if old is not None and (connect.clean_start or old.client_id != client_id):
             pending = self.end(old)  # [MQTT-3.1.2-4]
@@ -153,35 +140,10 @@ class DeviceSessions:
         pending = self.set_expiry(session, expiry_s) or pending
         return Occupied(session, SessionGrant(old is not None, expiry_s, client_id), pending)
 
-    def refuse(self, occupied: Occupied, occupant: Occupant) -> None:
-        """The session could not be kept as the connection asked, which therefore is not admitted."""
-        session = occupied.session
-        if session is None:
-            return
-        if session.occupant is occupant and not occupied.accepted.session_present:
-            self.end(session)
-        else:
-            self.end_connection(session, occupant, "the log-in failed")
-
-    def _new(self, device_id: str, client_id: str) -> DeviceMqttSession:
-        session = DeviceMqttSession(device_id, client_id, self._settings, self._kept, self._bounds)
-        self._by_device[device_id] = session
+    def _new(self, key: str, client_id: str) -> DeviceMqttSession:
+        session = DeviceMqttSession(key, client_id, self._settings, self._kept, self._bounds)
+        self.by_key[key] = session
         return session
-
-    def set_expiry(self, session: DeviceMqttSession, expiry_s: int) -> Commit | None:
-        """How long it outlives its connection from now on; the commit that keeps it so."""
-        session.expiry_s = expiry_s = min(expiry_s, self._settings.session_expiry_max_s)
-        if expiry_s:
-            if not session.durable:
-                session.number = self._kept.next_session()
-            return self._keep(session)
-        if not session.durable:
-            return None
-        number, session.number = session.number, 0
-        return self._kept.delete_session(number)
-
-    def _keep(self, session: DeviceMqttSession, *, behind: bool = False) -> Commit:
-        return self._kept.put_session(record_of(session, self._kept.instant, session.device_id), behind=behind)
 
     # It changes
 
@@ -202,16 +164,6 @@ class DeviceSessions:
             pending = self._kept.unsubscribe(session.number, topic_filter)
         return pending
 
-    def received(self, session: DeviceMqttSession, packet_id: int) -> Commit | None:
-        """A QoS 2 message was taken from the device [MQTT-4.3.3-8]; the commit that remembers its identifier."""
-        if not session.durable:
-            return None
-        return self._kept.received(session.number, packet_id)
-
-    def release(self, session: DeviceMqttSession, packet_id: int) -> Commit | None:
-        """The device has released it."""
-        return self._kept.forget_received(session.number, packet_id) if session.durable else None
-
     def send(self, session: DeviceMqttSession, topic: str, payload: bytes, grant: Grant) -> bool:
         """Queues a message for the device, whether it is connected or not; False where it cannot be kept."""
         message = Message(Publish(topic, payload, PUSH_QOS), self._now_s())
@@ -224,7 +176,7 @@ class DeviceSessions:
 
     def push(self, message: AttributesPushed) -> None:
         """``attributes/push`` for a device that is away."""
-        session = self._by_device.get(message.device_id)
+        session = self.by_key.get(message.device_id)
         grant = None if session is None else session.filters.grant("attributes/push")
         if session is None or not session.durable or grant is None or not grant.qos:
             return
@@ -239,62 +191,34 @@ class DeviceSessions:
             return
         session.leave(reason)
         if session.durable:
-            self._wait(session, self._now_s())
+            self._await_expiry(session, self._now_s())
             self._keep(session, behind=True)
         else:
             self.end(session)
-
-    def _wait(self, session: DeviceMqttSession, since_s: float) -> None:
-        expires_at_s = session.expires_at_s(since_s)
-        if expires_at_s is not None:
-            session.expiry = self._deadlines.add(expires_at_s, lambda: self._expired(session))
-
-    def _expired(self, session: DeviceMqttSession) -> None:
-        self.end(session)
 
     def end(self, session: DeviceMqttSession) -> Commit | None:
         """The session is over, and everything in it; the commit that removes it."""
         session.cancel_deadlines()
         session.leave("the session is over")
-        if self._by_device.get(session.device_id) is session:
-            del self._by_device[session.device_id]
+        if self.by_key.get(session.device_id) is session:
+            del self.by_key[session.device_id]
         session.outbound.clear()
-        if not session.durable:
-            return None
-        number, session.number = session.number, 0
-        return self._kept.delete_session(number)
+        return self._forget(session)
 
     def _revoke(self, message: SessionsRevoked) -> None:
         for device_id in message.device_ids:
-            session = self._by_device.get(device_id)
+            session = self.by_key.get(device_id)
             if session is not None:
                 self.end(session)
-
-    @property
-    def all(self) -> Collection[DeviceMqttSession]:
-        """Every session that there is."""
-        return self._by_device.values()
 
     # The server begins
 
     def load(self, kept: KeptSessions) -> None:
         """Takes the sessions that were kept. One whose connection died with the server begins to wait now."""
         now_s = self._now_s()
-        ours = [each for each in kept.sessions if each.record.device_id]
-        messages = read_messages(kept.messages, ours, now_s, self._kept.reading_s)
-        for each in ours:
-            record = each.record
-            if (older := self._by_device.get(record.device_id)) is not None:
-                self.end(older)  # its removal was not kept
-            session = self._new(record.device_id, record.client_id)
-            fill(session, each, messages)
+        ours = ((each.record.device_id, each) for each in kept.sessions if each.record.device_id)
+        for session, restored in self._restore(kept, ours):
             for subscription in session.subscriptions.values():
                 session.filters.restore(subscription.topic_filter, subscription.qos, subscription.identifier)
             session.subscriptions.clear()  # the filters have them
-            self._wait(session, self._since_s(record, now_s))
-
-    def _since_s(self, record: SessionRecord, now_s: float) -> float:
-        """When its connection ended."""
-        if record.connected or record.expires_at is None:
-            return now_s
-        return self._kept.reading_s(record.expires_at) - record.expiry_s
+            self._await_expiry(session, self._since_s(restored.record, now_s))

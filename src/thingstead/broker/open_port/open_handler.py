@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.handler import Granted, Receipt, Run
-from thingstead.broker.connection.handshake import SessionGrant
+from thingstead.broker.connection.handshake import SessionGrant, changed_expiry_s
 from thingstead.broker.open_port.router import MessageRouter, StoredMessage
 from thingstead.broker.open_port.sessions import Sessions, levels_of
 from thingstead.broker.sessions.session import Session, Subscription
@@ -13,28 +13,21 @@ from thingstead.mqtt.inbound import Inbound
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.protocol import RetainHandling
 from thingstead.mqtt.publish_packets import Publish
-from thingstead.mqtt.reasons import ReasonCode, protocol_error
+from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, SubscriptionRequest, Unsubscribe
-from thingstead.services.mqtt.sessions import MqttSessionService
-from thingstead.services.shared.commits import Commit, both
+from thingstead.services.shared.commits import Commit
 
 LEVELS_LIMIT = 1_000_000  # of the topic filters of all clients
 LEVELS_OF_A_SUBSCRIPTION = 20  # on average, where a client has as many as it may have
 
 
 class OpenHandler:
-    """A connection that has a session.
-
-    Args:
-        session_expiry_max_s: the longest that it may ask for.
-    """
+    """A connection that has a session."""
 
     __slots__ = (
         "_connection",
-        "_kept",
         "_max_subscriptions",
         "_session",
-        "_session_expiry_max_s",
         "_sessions",
         "_space",
         "_taken",
@@ -46,16 +39,12 @@ class OpenHandler:
         connection: Connection,
         sessions: Sessions,
         space: MessageRouter,
-        kept: MqttSessionService,
         max_subscriptions: int,
-        session_expiry_max_s: int,
     ) -> None:
         self._connection = connection
         self._sessions = sessions
         self._space = space
-        self._kept = kept
         self._max_subscriptions = max_subscriptions
-        self._session_expiry_max_s = session_expiry_max_s
         self._taken: StoredMessage | None = None  # at QoS 2, forwarded when its PUBREC was written
         self._session: Session
         self.accepted: SessionGrant
@@ -101,14 +90,7 @@ class OpenHandler:
         return taken.pending, taken.reason_code, None, ""
 
     def received(self, packet_id: int, pending: Commit | None) -> Commit | None:
-        """[MQTT-4.3.3-8] The identifier is kept with the message, so that it is known after a crash."""
-        session = self._session
-        if not session.durable:
-            return pending
-        whole = both(pending, self._kept.received(session.number, packet_id))
-        assert whole is not None  # the second is one
-        whole.on_done(lambda error: None if error is None else session.inbound.refused(packet_id))
-        return whole
+        return self._sessions.received(self._session, packet_id, pending)
 
     def forward(self) -> None:
         taken, self._taken = self._taken, None
@@ -116,9 +98,7 @@ class OpenHandler:
             self._space.forward(taken, self._session)
 
     def release(self, packet_id: int) -> Commit | None:
-        session = self._session
-        # A PUBCOMP lets the client use the identifier for another message: by then the store must have forgotten it.
-        return self._kept.forget_received(session.number, packet_id) if session.durable else None
+        return self._sessions.release(self._session, packet_id)
 
     # Subscriptions
 
@@ -171,20 +151,17 @@ class OpenHandler:
 
     def disconnected(self, packet: Disconnect) -> None:
         session = self._session
-        expiry_s = packet.properties.get(Property.SESSION_EXPIRY_INTERVAL)
-        if expiry_s and not session.expiry_s:
-            # 3.14.2.2.2: a session that ends with its connection cannot be made to wait.
-            raise protocol_error("DISCONNECT sets a Session Expiry Interval although CONNECT had none")
+        expiry_s = changed_expiry_s(packet, session.expiry_s)
         if packet.reason_code is ReasonCode.SUCCESS:
             session.will = None  # [MQTT-3.14.4-3] (3.1.1: [MQTT-3.14.4-3])
         if expiry_s is not None and session.occupant is self:
-            self._sessions.set_expiry(session, min(expiry_s, self._session_expiry_max_s))
+            self._sessions.set_expiry(session, expiry_s)
 
     def taken_over(self) -> None:
         self._connection.close(ReasonCode.SESSION_TAKEN_OVER, "another connection has the client identifier")
 
     async def closed(self, reason: str) -> None:
-        self._sessions.end_connection(self._session, self)
+        self._sessions.end_connection(self._session, self, reason)
 
 
 def _subscription(request: SubscriptionRequest, identifier: int) -> Subscription:

@@ -64,9 +64,7 @@ class OpenPort:
             connection,
             self.sessions,
             self.space,
-            self._kept,
             self._settings.max_subscriptions,
-            self._settings.session_expiry_max_s,
         )
         claim = SessionRequest(client_id, connect.clean_start, expiry_s, _will(connect))
         session, present, pending = self.sessions.begin(claim, plane)

@@ -1,6 +1,5 @@
 """The sessions of the open port, by client identifier: how they begin, change hands, wait, and end (4.1, 3.1.2.4)."""
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 import structlog
@@ -9,8 +8,9 @@ from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.open_port.router import MessageRouter
-from thingstead.broker.sessions.records import fill, kept_subscription, read_messages, record_of
+from thingstead.broker.sessions.records import kept_subscription
 from thingstead.broker.sessions.session import DelayedWill, Occupant, Session, Subscription
+from thingstead.broker.sessions.store import SessionStore
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 from thingstead.errors import Unavailable
@@ -41,8 +41,8 @@ class SessionStart(NamedTuple):
     pending: Commit | None  # the commit that keeps it
 
 
-class Sessions:
-    """Every session, connected or not."""
+class Sessions(SessionStore[Session]):
+    """The sessions of the open port, by client identifier."""
 
     def __init__(
         self,
@@ -53,24 +53,10 @@ class Sessions:
         deadlines: Deadlines,
         bounds: QueueBounds,
     ) -> None:
-        self._bounds = bounds
-        self._kept = kept
-        self._now_s = clock.monotonic_s
-        self._settings = settings
+        super().__init__(kept, clock, settings, deadlines, bounds)
         self._space = space
-        self._deadlines = deadlines
-        self._by_id: dict[str, Session] = {}
-        self.durable = 0  # sessions that outlive their connections
         self.levels = 0  # of all topic filters of all of them
         self.wills_published = 0
-
-    def __len__(self) -> int:
-        return len(self._by_id)
-
-    @property
-    def queued(self) -> int:
-        """Messages at QoS 1 and 2 that wait for clients, or are in flight."""
-        return sum(len(session.outbound) for session in self._by_id.values())
 
     # A connection begins
 
@@ -79,22 +65,22 @@ class Sessions:
 
         Raises MqttError where there are too many.
         """
-        old = self._by_id.get(claim.client_id)
+        old = self.by_key.get(claim.client_id)
         if claim.expiry_s and not (old and old.durable) and self.durable >= self._settings.max_sessions:
             raise MqttError(ReasonCode.QUOTA_EXCEEDED, "too many sessions are stored")
         if old is not None and old.occupant is not None:
             # [MQTT-3.1.4-3] The connection that has the session is told, and closed. Its will, if it is due with that
             # (3.1.3.2.2), is published before the new one is admitted.
             taken_over = old.occupant
-            self.end_connection(old, taken_over)
+            self.end_connection(old, taken_over, "another connection has the client identifier")
             taken_over.taken_over()
-            old = self._by_id.get(claim.client_id)
+            old = self.by_key.get(claim.client_id)
         pending: Commit | None = None
         if old is not None and claim.clean_start:
             # [MQTT-3.1.2-4] Clean Start discards the session, which publishes a will that was delayed.
             pending = self.end(old)
             old = None
-        session = old or self._new(claim.client_id)
+        session = old or self._new(claim.client_id, claim.client_id)
         # [MQTT-3.1.3-9] A will that was delayed is not published when the session goes on in time.
         session.cancel_deadlines()
         session.occupant = occupant
@@ -102,38 +88,21 @@ class Sessions:
         return SessionStart(session, old is not None, self.set_expiry(session, claim.expiry_s) or pending)
 
     def refuse(self, session: Session, occupant: Occupant, *, present: bool) -> None:
-        """The session could not be kept as a connection asked, which therefore is not admitted: it has no will, and
-        leaves no session behind that was not there before."""
+        """As of any session; and the connection has no will."""
         if session.occupant is occupant:
             session.will = None
-            if present:
-                self.end_connection(session, occupant)
-            else:
-                self.end(session)
+        super().refuse(session, occupant, present=present)
 
-    def _new(self, client_id: str) -> Session:
-        session = self._by_id[client_id] = Session(client_id, self._bounds.of_session(), self._kept)
+    def _new(self, key: str, client_id: str) -> Session:
+        session = self.by_key[key] = Session(client_id, self._bounds.of_session(), self._kept)
         return session
 
     def set_expiry(self, session: Session, expiry_s: int) -> Commit | None:
-        """How long it outlives its connection from now on; the commit that keeps it so."""
-        session.expiry_s = expiry_s
-        if expiry_s:
-            if not session.durable:
-                session.number = self._kept.next_session()
-                self.durable += 1
-            return self._keep(session)
-        if session.durable:
-            # It was kept, and now ends with its connection.
-            pending = self._kept.delete_session(session.number)
-            session.number = 0
-            self.durable -= 1
+        was_durable = session.durable
+        pending = super().set_expiry(session, expiry_s)
+        if was_durable and not session.durable:
             self._space.routes.session_changed(session)
-            return pending
-        return None
-
-    def _keep(self, session: Session, *, behind: bool = False) -> Commit:
-        return self._kept.put_session(record_of(session, self._kept.instant), behind=behind)
+        return pending
 
     def deliver(self, session: Session, delivery: Delivery) -> None:
         """CONNACK was written: what waits is sent, and what comes is."""
@@ -165,7 +134,7 @@ class Sessions:
 
     # A connection ends
 
-    def end_connection(self, session: Session, occupant: Occupant) -> None:
+    def end_connection(self, session: Session, occupant: Occupant, reason: str) -> None:
         """The connection is gone; the session waits, or ends. Nothing happens where another has it."""
         if session.occupant is not occupant:
             return
@@ -180,9 +149,7 @@ class Sessions:
 
     def wait(self, session: Session, since_s: float, will_due_s: float | None) -> None:
         """Sets the deadlines of a session without a connection."""
-        expires_at_s = session.expires_at_s(since_s)
-        if expires_at_s is not None:
-            session.expiry = self._deadlines.add(expires_at_s, lambda: self._expired(session))
+        self._await_expiry(session, since_s)
         if session.will is None or will_due_s is None:
             return
         if will_due_s <= self._now_s():
@@ -194,27 +161,20 @@ class Sessions:
         self._publish_will(session)
         self._keep(session, behind=True)
 
-    def _expired(self, session: Session) -> None:
-        self.end(session)
-
     def end(self, session: Session) -> Commit | None:
         """The session is over, and everything in it."""
         # [MQTT-3.1.2-8] A will that was delayed is published when the session ends.
         self._publish_will(session)
         session.cancel_deadlines()
         session.occupant = session.delivery = None
-        if self._by_id.get(session.client_id) is session:
-            del self._by_id[session.client_id]
+        if self.by_key.get(session.client_id) is session:
+            del self.by_key[session.client_id]
         for topic_filter in session.subscriptions:
             self._space.routes.unsubscribe(session, topic_filter)
         session.subscriptions.clear()
         self._grow(session, -session.levels)
         left = [settled.entry for settled in session.outbound.clear()]
-        pending: Commit | None = None
-        if session.durable:
-            pending = self._kept.delete_session(session.number)
-            session.number = 0
-            self.durable -= 1
+        pending = self._forget(session)
         self._space.share_again(left, session)
         return pending
 
@@ -229,25 +189,14 @@ class Sessions:
         except Unavailable as exc:
             log.warning("a will message was dropped", client_id=session.client_id, reason=exc.message)
 
-    @property
-    def all(self) -> Collection[Session]:
-        """Every session that there is."""
-        return self._by_id.values()
-
     # The server begins
 
     def load(self, kept: KeptSessions) -> None:
         """Takes the sessions that were kept. One whose connection died with the server begins to wait now."""
-        now_s, reading_s = self._now_s(), self._kept.reading_s
-        ours = [each for each in kept.sessions if not each.record.device_id]
-        messages = read_messages(kept.messages, ours, now_s, reading_s)
+        now_s = self._now_s()
+        ours = ((each.record.client_id, each) for each in kept.sessions if not each.record.device_id)
         restored: list[tuple[Session, SessionRecord]] = []
-        for each in ours:
-            if (older := self._by_id.get(each.record.client_id)) is not None:
-                self.end(older)  # its removal was not kept
-            session = self._new(each.record.client_id)
-            fill(session, each, messages)
-            self.durable += 1
+        for session, each in self._restore(kept, ours):
             self._grow(session, sum(map(levels_of, session.subscriptions)))
             for subscription in session.subscriptions.values():
                 self._space.routes.subscribe(session, subscription)
@@ -257,13 +206,12 @@ class Sessions:
                 self._wait_again(session, record, now_s)
 
     def _wait_again(self, session: Session, record: SessionRecord, now_s: float) -> None:
-        reading_s = self._kept.reading_s
         if record.connected:
             self.wait(session, now_s, now_s + record.will_delay_s)
             self._keep(session, behind=True)
             return
-        since_s = now_s if record.expires_at is None else reading_s(record.expires_at) - record.expiry_s
-        self.wait(session, since_s, now_s if record.will_at is None else reading_s(record.will_at))
+        will_due_s = now_s if record.will_at is None else self._kept.reading_s(record.will_at)
+        self.wait(session, self._since_s(record, now_s), will_due_s)
 
 
 def levels_of(topic_filter: str) -> int:

@@ -31,7 +31,7 @@ async def require_kept(commit: Commit) -> None:
         raise Unavailable("the session cannot be kept") from exc
 
 
-def record_of(session: Session, instant: Callable[[float], int], device_id: str = "") -> SessionRecord:
+def record_of(session: Session, instant: Callable[[float], int]) -> SessionRecord:
     """The state of a session without what it holds.
 
     Args:
@@ -42,7 +42,7 @@ def record_of(session: Session, instant: Callable[[float], int], device_id: str 
     return SessionRecord(
         number=session.number,
         client_id=session.client_id,
-        device_id=device_id,
+        device_id=session.device_id,
         expiry_s=session.expiry_s,
         expires_at=None if expires is None else instant(expires),
         connected=session.occupant is not None,

@@ -75,6 +75,8 @@ class Session:
         levels: of all topic filters together.
     """
 
+    device_id = ""  # whose it is; empty: it is one of the open port
+
     __slots__ = (
         "_keeper",
         "client_id",
