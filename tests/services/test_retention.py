@@ -5,11 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.services.archive import HOUR, NOW, Archive, check_hours
+from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model.report import Report
 from thingstead.model.retention import DAY_MS, Cutoff, RetentionRule
+from thingstead.services.history.removal import RemovalService
 from thingstead.services.history.retention import SETTLE_AFTER_MS
 from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.history import removal
@@ -163,7 +165,7 @@ async def test_the_history_of_a_removed_device_is_dropped_in_steps(
     await archive.fill("ours", "x", days=100, step_ms=HOUR)
     await archive.fill("theirs", "x", days=100, step_ms=HOUR)
     await archive.store.devices.delete("ours", archive.devices["ours"].id)
-    await archive.service.run()
+    await RemovalService(archive.store, LocalBus()).run()
     assert archive.query("SELECT DISTINCT device_number FROM block") == [(archive.devices["theirs"].number,)]
     assert archive.query("SELECT count(*) FROM removed_devices") == [(0,)]
     assert {row[0] for row in archive.hours()} == {"theirs"}

@@ -7,13 +7,13 @@ import pytest
 
 from tests.storage.history_bench import Bench, pack, settle_later
 from tests.storage.test_damage import quarantine
+from thingstead import repeating
 from thingstead.clock import SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.report import Report
+from thingstead.repeating import Repeating
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.engine import repeating
 from thingstead.storage.sqlite.engine.database import connect
-from thingstead.storage.sqlite.engine.repeating import Repeating
 from thingstead.storage.sqlite.history.records import decode_spooled
 from thingstead.storage.sqlite.store import SqliteStore
 

@@ -20,6 +20,7 @@ from thingstead.model.ids import new_id
 from thingstead.model.messages import AttributesPushed, CommandChanged
 from thingstead.model.report import Source
 from thingstead.model.values.checking import check_params, valid_identifier
+from thingstead.repeating import Repeating
 from thingstead.services.commands.moves import REPLY_LIFETIME_MS, CommandMoves
 from thingstead.services.commands.news import PendingCommand, PendingCommands, issued
 from thingstead.services.commands.replies import CommandReplies
@@ -27,7 +28,6 @@ from thingstead.services.ingest.ingest import IngestService, Outcome
 from thingstead.services.shared.commits import TaskCommit, settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.payloads import as_object, decode_object, leave_out_of_range
-from thingstead.services.shared.periodic import Periodic
 from thingstead.storage.base import Store
 
 DEFAULT_COMMAND_ID = 1000  # firmware exists that listens only there (wire reference §15.6)
@@ -51,7 +51,7 @@ class ControlService:
         self._replies = CommandReplies(store, bus, clock, self._moves, logs)
         self._subscription = bus.subscribe(CommandChanged, self._heard)
         self._clock_set_back = False
-        self._expiry = Periodic("command expiry", EXPIRY_INTERVAL_S, self.expire_due)
+        self._expiry = Repeating("command expiry", self.expire_due, EXPIRY_INTERVAL_S)
 
     def start(self) -> None:
         """Lets commands expire when their time is over, also those of an earlier run."""

@@ -10,8 +10,8 @@ import structlog
 
 from thingstead.clock import Clock
 from thingstead.model.health import HealthWarning
+from thingstead.repeating import Repeating
 from thingstead.services.history.history import iso_utc
-from thingstead.services.shared.periodic import Periodic
 
 log = structlog.get_logger("thingstead.server")
 
@@ -34,7 +34,7 @@ class ClockWatch:
         self._set_back = set_back
         self._reading = clock.now_ms(), clock.monotonic_s()
         self._ahead_until = 0  # ms: what the clock had shown when it was set back
-        self._looking = Periodic("the clock", LOOK_INTERVAL_S, self.look)
+        self._looking = Repeating("the clock", self.look, LOOK_INTERVAL_S)
         self.steps_back = 0
 
     def start(self, newest_ms: int) -> None:

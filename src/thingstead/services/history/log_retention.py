@@ -3,7 +3,6 @@
 A folder that an earlier release filled is spared for :data:`GRACE_DAYS`: meanwhile the log names each day what will go.
 """
 
-import asyncio
 from typing import NamedTuple
 
 import structlog
@@ -11,6 +10,7 @@ import structlog
 from thingstead.clock import Clock
 from thingstead.config import StorageSettings
 from thingstead.model.retention import DAY_MS, LogKind
+from thingstead.repeating import Repeating
 from thingstead.services.history.history import iso_utc
 from thingstead.services.history.trusted_clock import TrustedClock
 from thingstead.services.shared.parts import Parts
@@ -48,31 +48,30 @@ class LogRetention:
             "alarm": _Bound(0, settings.alarms_per_device_max),
             "notice": _Bound(0, settings.notices_per_device_max),
         }
-        self._task: asyncio.Task[None] | None = None
+        look_s = min(LOOK_INTERVAL_S, self._interval_s)
+        self._task = Repeating("the retention of logs", self._look, look_s, at_start=True)
+        self._run_s = -self._interval_s  # when it last ran, on the clock that never jumps
+        self._rows = self._store.rows_added  # that the runs so far have seen
         self._named_at: int | None = None
         self.dropped: dict[LogKind, int] = dict.fromkeys(self._bounds, 0)
 
     def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run_regularly())
+        self._task.start()
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._task.close()
 
-    async def _run_regularly(self) -> None:
-        run_s, rows = -self._interval_s, self._store.rows_added
-        while True:
-            now_s = self._clock.monotonic_s()
-            added = self._store.rows_added - rows
-            with self._parts.part("the run"):
-                if now_s - run_s >= self._interval_s:
-                    run_s, rows = now_s, self._store.rows_added
-                    await self.run()
-                elif added >= ROWS_BETWEEN_RUNS:
-                    rows += added
-                    await self.run(only_excess=True)
-            await asyncio.sleep(min(LOOK_INTERVAL_S, self._interval_s))
+    async def _look(self) -> None:
+        """Runs where it is time for that, or enough rows were added."""
+        now_s = self._clock.monotonic_s()
+        added = self._store.rows_added - self._rows
+        with self._parts.part("the run"):
+            if now_s - self._run_s >= self._interval_s:
+                self._run_s, self._rows = now_s, self._store.rows_added
+                await self.run()
+            elif added >= ROWS_BETWEEN_RUNS:
+                self._rows += added
+                await self.run(only_excess=True)
 
     async def run(self, *, only_excess: bool = False) -> None:
         """Drops what is past its time or beyond its number now, in steps between which everybody else has a turn; while

@@ -1,27 +1,16 @@
 """Drops what removed devices leave behind: history, events, commands, alarms and notices, in steps."""
 
-import asyncio
-
 import structlog
 
-from thingstead.bus.base import Bus
+from thingstead.bus.base import Bus, BusSubscription
 from thingstead.model.messages import DeviceRemoved
+from thingstead.repeating import Repeating
 from thingstead.services.shared.parts import Parts
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.retention")
 
-RETRY_S = 60.0  # after a failure, and where nobody told of a removal
-
-
-async def drop_removed_devices(store: Store, parts: Parts) -> None:
-    """Drops what is left of every device that was removed, each as a part of its own."""
-    after = 0
-    while (number := await store.retention.next_removed(after)) is not None:
-        with parts.part("a removed device", device=str(number)):
-            while await store.retention.drop_removed(number):
-                pass
-        after = number
+INTERVAL_S = 60.0  # after a failure, and where nobody told of a removal
 
 
 class RemovalService:
@@ -32,26 +21,24 @@ class RemovalService:
         self._store = store
         self._bus = bus
         self._parts = Parts("the removal of device data", log)
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._task = Repeating("dropping what removed devices left", self.run, INTERVAL_S, at_start=True)
+        self._subscription: BusSubscription | None = None
 
     def start(self) -> None:
-        self._subscription = self._bus.subscribe(DeviceRemoved, lambda _: self._wake.set())
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._subscription = self._bus.subscribe(DeviceRemoved, lambda _: self._task.want())
+        self._task.start()
 
     async def close(self) -> None:
-        if self._task is not None:
+        if self._subscription is not None:
             self._subscription.cancel()
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._task.close()
 
-    async def _run(self) -> None:
-        while True:
-            with self._parts.part("finding removed devices"):
-                await drop_removed_devices(self._store, self._parts)
-            try:
-                async with asyncio.timeout(RETRY_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            self._wake.clear()
+    async def run(self) -> None:
+        """Drops what is left of every device that was removed, each as a part of its own."""
+        with self._parts.part("finding removed devices"):
+            after = 0
+            while (number := await self._store.retention.next_removed(after)) is not None:
+                with self._parts.part("a removed device", device=str(number)):
+                    while await self._store.retention.drop_removed(number):
+                        pass
+                after = number

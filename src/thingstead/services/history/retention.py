@@ -1,8 +1,6 @@
 """Keeps history as long as the rules say: who may change them, and the task that drops what is past its time, alarms
 and notices too."""
 
-import asyncio
-
 import structlog
 
 from thingstead.clock import Clock
@@ -14,9 +12,9 @@ from thingstead.model.retention import (
     HistoryExtent,
     RetentionPolicy,
 )
+from thingstead.repeating import Repeating
 from thingstead.services.history.history import iso_utc
 from thingstead.services.history.log_retention import LogRetention
-from thingstead.services.history.removal import drop_removed_devices
 from thingstead.services.history.retention_changes import RetentionChanges
 from thingstead.services.history.trusted_clock import TrustedClock
 from thingstead.services.shared.parts import Parts
@@ -40,7 +38,7 @@ class RetentionService:
         self._parts = Parts("retention", log)
         self.logs = LogRetention(store, clock, settings, self.trusted_clock)
         self.changes = RetentionChanges(store, clock, settings)
-        self._task: asyncio.Task[None] | None = None
+        self._task = Repeating("retention", self.run, settings.retention_interval_s, at_start=True)
         self.extent = NOTHING  # of all projects, as of the last run
         self.points_dropped = 0
         self.bytes_dropped = 0
@@ -100,19 +98,12 @@ class RetentionService:
     # The task
 
     def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run_regularly())
+        self._task.start()
         self.logs.start()
 
     async def close(self) -> None:
         await self.logs.close()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-    async def _run_regularly(self) -> None:
-        while True:
-            await self.run()
-            await asyncio.sleep(self._settings.retention_interval_s)
+        await self._task.close()
 
     async def run(self) -> None:
         """Drops everything that is past its time now, gives the disk back what that leaves free, and says how much is
@@ -129,8 +120,6 @@ class RetentionService:
                 while await store.settle(now - SETTLE_AFTER_MS):
                     pass
             points, size = await self._drop_expired(now)
-        with part("removed devices"):
-            await drop_removed_devices(self._store, self._parts)
         with part("free pages"):
             while step := await store.give_back():
                 given += step

@@ -19,10 +19,10 @@ from thingstead.errors import NotAuthenticated, ThingsteadError, Unavailable
 from thingstead.model.addresses import host_of
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
+from thingstead.repeating import Repeating
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import DeviceLogService
-from thingstead.services.shared.periodic import Periodic
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Commit, Store
 
@@ -66,7 +66,7 @@ class PresenceService:
         self.node = node  # the name of this server node
         self._instants: OrderedDict[int, int] = OrderedDict()  # of the newest change, by device number
         self._unended: dict[int, _End] = {}  # sessions whose rows are there although they have ended, by device number
-        self._retry = Periodic("the ends of sessions", RETRY_S, self.end_again)
+        self._retry = Repeating("the ends of sessions", self.end_again, RETRY_S)
         self.previous_key_log_ins = 0  # with a ProjectKey before its last rotation
 
     async def recover(self) -> int:

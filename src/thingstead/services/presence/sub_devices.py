@@ -9,6 +9,7 @@ from thingstead.config import ApiSettings
 from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.device import Device, DeviceFilter, Page
 from thingstead.model.messages import PresenceChanged, SessionsRevoked, SubDeviceAdded
+from thingstead.repeating import Repeating
 from thingstead.services.commands.control import ControlService
 from thingstead.services.ingest.ingest import IngestService, Outcome
 from thingstead.services.presence.presence import PresenceService
@@ -18,7 +19,6 @@ from thingstead.services.registry.devices import DeviceService
 from thingstead.services.shared.commits import RefusableCommit, TaskCommit, settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.payloads import MAX_SERIES_REPORTS, as_object, decode_object
-from thingstead.services.shared.periodic import Periodic
 from thingstead.storage.base import Commit, Store
 
 SWEEP_S = 5.0
@@ -55,7 +55,7 @@ class SubDeviceService:
         self._timeout_s = timeout_s
         self._gateways: dict[str, GatewayLink] = {}  # by the gateway's device id
         self._by_device: dict[str, SubDeviceState] = {}  # by the sub-device's id
-        self._sweeper = Periodic("sub-device time-outs", SWEEP_S, self.sweep)
+        self._sweeper = Repeating("sub-device time-outs", self.sweep, SWEEP_S)
         self._subscriptions = [
             bus.subscribe(SubDeviceAdded, self._added),
             bus.subscribe(SessionsRevoked, self._revoked),

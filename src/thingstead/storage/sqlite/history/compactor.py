@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable
 import structlog
 
 from thingstead.errors import Unavailable
+from thingstead.repeating import Repeating
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.errors import DamagedFile
-from thingstead.storage.sqlite.engine.repeating import Repeating
 from thingstead.storage.sqlite.history import compaction
 from thingstead.storage.sqlite.history.chunks import chunks
 from thingstead.storage.sqlite.history.compaction import Compacted

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 import structlog
 
 from thingstead.errors import Unavailable
+from thingstead.repeating import Repeating
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.errors import DamagedFile
-from thingstead.storage.sqlite.engine.repeating import Repeating
 from thingstead.storage.sqlite.history import flush
 from thingstead.storage.sqlite.history.chunks import chunks
 from thingstead.storage.sqlite.history.compactor import Compactor
