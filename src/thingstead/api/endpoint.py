@@ -10,6 +10,7 @@ from thingstead.api.body import Scope
 from thingstead.errors import ThingsteadError
 from thingstead.model.device import Device
 from thingstead.model.limits import CREDENTIAL_BODY_BYTES
+from thingstead.model.roles import Role
 from thingstead.services.accounts.tokens import NOBODY, Caller
 from thingstead.services.platform import Platform
 from thingstead.wire.common import Empty
@@ -26,6 +27,9 @@ class Access(enum.Enum):
     SESSION = "session"  # a session in a browser, of which the endpoint tells
     DEVICE = "device"  # a device certificate: the header Project-Key, and the device's AccessToken in the path
     PROJECT_KEY = "project_key"  # the header Project-Key, for a device that asks for its certificate
+
+
+NO_ROLE = frozenset({Access.PUBLIC, Access.DEVICE, Access.PROJECT_KEY})  # nobody calls who could have one
 
 
 class Call:
@@ -101,12 +105,18 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     raw: bool = False  # the handler gets the body as bytes; ``body`` says what they should be
     info: Any = Empty  # the type of ``info``; on the device's planes of the whole answer
     access: Access = Access.CALLER
+    role: Role | None = None  # that a caller of the Project API needs; each endpoint that knows its caller states it
     extension: bool = False  # not part of the original Project API
     refusals: tuple[type[ThingsteadError], ...] = ()  # beyond those that follow from the declaration
     example: Any = None  # an example of the body; one is made from the type where this is None
     body_limit_bytes: int | None = None  # None: the setting; CREDENTIAL_BODY_BYTES where anybody may call
     confidential: bool = False  # the answer carries a credential; nobody on its way may store it
     topic: str = ""  # of a device's uplink: what MQTT calls it; what is refused is noted under it in the device's log
+
+    def __post_init__(self) -> None:
+        """A ValueError where the role is missing, or stands where nobody has one."""
+        if (self.role is None) is not (self.access in NO_ROLE):
+            raise ValueError(f"{self.method} {self.path}: its role must be stated, and only where there is a caller")
 
     @property
     def warns(self) -> bool:

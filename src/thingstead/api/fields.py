@@ -10,6 +10,7 @@ from thingstead.errors import InvalidInput
 from thingstead.model import limits
 from thingstead.model.cursor import Cursor
 from thingstead.model.device import Page, Sort
+from thingstead.model.roles import Role
 from thingstead.wire.common import Listed
 
 T = TypeVar("T")
@@ -98,6 +99,12 @@ class TagsBody(msgspec.Struct, frozen=True, kw_only=True):
     """Tags to add or replace; others stay."""
 
     tags: TagsMember
+
+
+class RoleBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A role: `viewer`, `operator` or `admin`."""
+
+    role: Role
 
 
 class KeysBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from thingstead.api.endpoint import Access, Endpoint
 from thingstead.api.examples import example
 from thingstead.api.router import PARAMETER_LENGTH_LIMIT
 from thingstead.errors import TooManyRequests
+from thingstead.model.roles import VIEWER
 from thingstead.wire.common import Empty
 
 Schema = dict[str, Any]
@@ -35,6 +36,10 @@ not JSON 404 with `{"result": false, "message": "Invalid JSON message", "errcode
 device in the path. A success is HTTP 200 with `{"result": 1}` and perhaps more members. What is wrong with the
 content of a request is HTTP 200 with `{"result": 0, "errcode": …, "message": …}`; a wrong certificate answers 401, a
 body that is too large 413, throttling 429, and 503 means that nothing was kept.
+
+**Project API: roles.** An administrator, and an application, has one of three roles. A `viewer` reads everything but
+credentials, an `operator` also works with devices (sets them up, controls them, handles their alarms), an `admin` may
+do everything. Each endpoint names the least role that it takes; a lesser one is answered with errcode 403.
 
 **Extensions.** What is marked as an extension is not part of the original API.
 """
@@ -160,6 +165,8 @@ class _Operation:
         }
         if endpoint.extension:
             operation["x-thingstead-extension"] = True
+        if endpoint.role is not None:
+            operation["x-thingstead-role"] = endpoint.role
         if endpoint.body is not None:
             operation["requestBody"] = {"required": not endpoint.body_optional, "content": self._content()}
         operation["responses"] = self._responses()
@@ -245,6 +252,8 @@ def _description(endpoint: Endpoint) -> str:
     lines = [line.strip() for line in (endpoint.handler.__doc__ or "").strip().splitlines()]
     if endpoint.access is Access.ADMINISTRATOR:
         lines += ["", "For administrators (`admin_login`) only."]
+    if endpoint.role is not None:
+        lines += ["", f"Role: `{endpoint.role}`."]
     return "\n".join(lines).strip()
 
 
@@ -253,7 +262,7 @@ def _outcome(endpoint: Endpoint) -> str:
     codes = {refusal.errcode for refusal in endpoint.refusals if refusal is not TooManyRequests}
     if endpoint.body is not None or endpoint.query is not None:
         codes.add(400)
-    if endpoint.access in (Access.ADMINISTRATOR, Access.SESSION):
+    if endpoint.role is not None and (endpoint.role != VIEWER or endpoint.access is not Access.CALLER):
         codes.add(403)
     refusals = f"; or a refusal, errcode {', '.join(map(str, sorted(codes)))}" if codes else ""
     return f"Success{refusals}."

@@ -11,6 +11,7 @@ from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
 from thingstead.api.validation import MalformedJson, body_decoder, invalid, query_decoder
 from thingstead.config import ApiSettings
 from thingstead.errors import FieldError, Forbidden, InvalidInput, NotAuthenticated, ThingsteadError
+from thingstead.model.roles import allows
 from thingstead.model.tenant import TENANT
 from thingstead.services.accounts.tokens import NOBODY
 from thingstead.services.platform import Platform
@@ -21,6 +22,7 @@ class Operation:
 
     def __init__(self, endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies: Bodies) -> None:
         self.endpoint = endpoint
+        self._role = endpoint.role
         self._bodies = bodies
         self._platform = platform
         self._settings = settings
@@ -60,6 +62,8 @@ class Operation:
             raise Forbidden("only an administrator's AccessToken (admin_login) may do this")
         if self.endpoint.access is Access.SESSION and not caller.session_id:
             raise Forbidden("only a session in a browser has this")
+        if self._role is not None and not allows(caller.role, self._role):
+            raise Forbidden(f"this needs the role {self._role}; yours is {caller.role}")
         query_string: bytes = scope["query_string"]
         if query_string:
             warnings += self._unknown_of_query(query_string)

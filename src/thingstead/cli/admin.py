@@ -1,4 +1,4 @@
-"""``thingstead admin set-password``."""
+"""``thingstead admin set-password`` and ``thingstead admin set-role``."""
 
 import asyncio
 import sys
@@ -12,11 +12,14 @@ from thingstead.cli.options import command_config, config_option, data_dir_optio
 from thingstead.config import Config
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.project import Project
+from thingstead.model.roles import ROLES, Role
 from thingstead.model.values.unicode_text import account_key
 from thingstead.server import FolderInUse, open_platform
 from thingstead.services.platform import Platform
 
 WAY_OUT = "stop it first, or, while it runs, let an administrator call PUT /api/v1/admin/<id>/pwd"
+
+WAY_OUT_ROLE = WAY_OUT.replace("/pwd", "/role")
 
 
 @click.group("admin")
@@ -31,7 +34,7 @@ def command() -> None:
 @data_dir_option
 @config_option
 def set_password(account: str, project_id: str | None, password_stdin: bool, file: Path | None, **flags: Any) -> None:
-    """Give an administrator a new password. The server must be stopped. Ends the administrator's tokens."""
+    """Give an administrator a new password. The server must be stopped. Ends their tokens and sessions."""
     config = command_config(file, **flags)
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
@@ -39,6 +42,28 @@ def set_password(account: str, project_id: str | None, password_stdin: bool, fil
         password = click.prompt("New password", hide_input=True, confirmation_prompt=True)
     asyncio.run(_set_password(config, account, project_id, password))
     click.echo(f"The password of {account} is changed.")
+
+
+@command.command("set-role")
+@click.option("--account", default="admin", show_default=True, help="The administrator's account.")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="What the administrator may do.")
+@click.option("--project", "project_id", metavar="ID", help="The project's id; needed where there are several.")
+@data_dir_option
+@config_option
+def set_role(account: str, role: Role, project_id: str | None, file: Path | None, **flags: Any) -> None:
+    """Give an administrator another role. The server must be stopped. Ends their tokens and sessions."""
+    asyncio.run(_set_role(command_config(file, **flags), account, project_id, role))
+    click.echo(f"The role of {account} is {role}.")
+
+
+async def _set_role(config: Config, account: str, project_id: str | None, role: Role) -> None:
+    try:
+        async with open_platform(config) as platform:
+            project = chosen_project(await platform.projects.list_all(), project_id)
+            admin_id = await _admin_id(platform, project.id, account)
+            await platform.accounts.set_administrator_role(project.id, admin_id, role)
+    except FolderInUse as exc:
+        raise Conflict(f"{exc.message}; {WAY_OUT_ROLE}") from exc
 
 
 async def _set_password(config: Config, account: str, project_id: str | None, password: str) -> None:

@@ -90,7 +90,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins)
     return Platform(
         projects=ProjectService(store, bus, clock, passwords),
-        accounts=AccountService(store, bus, clock, passwords),
+        accounts=AccountService(store, bus, clock, passwords, log_ins),
         log_ins=log_ins,
         tokens=TokenService(store, clock, passwords, account, log_ins),
         browser_sessions=BrowserSessionService(store, bus, clock, passwords, account, log_ins),

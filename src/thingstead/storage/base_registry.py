@@ -109,6 +109,10 @@ class AccountStore(Protocol):
         """
         ...
 
+    def note_log_in(self, admin_id: str, at: int) -> None:
+        """Notes when an administrator logged in (ms), without waiting; where that cannot be kept it is lost."""
+        ...
+
     async def delete_administrator(self, project_id: str, admin_id: str) -> list[str]:
         """Refuses, with Conflict, to remove the project's last one with the role ``admin``. Returns the ids of the
         browser sessions that ended with it."""

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from thingstead.model.roles import ADMIN, Role
+
 
 class AdministratorInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A person who manages the project."""
@@ -11,6 +13,9 @@ class AdministratorInfo(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     email: str
     tags: dict[str, str]
+    role: Role = ADMIN  # (extension)
+    create_time: int = 0  # ms (extension)
+    last_login_at: int = 0  # ms; 0: never (extension)
 
 
 class AdministratorCreated(msgspec.Struct, frozen=True, kw_only=True):

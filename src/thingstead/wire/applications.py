@@ -2,6 +2,8 @@
 
 import msgspec
 
+from thingstead.model.roles import ADMIN, Role
+
 
 class ApplicationInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An application, without its SecretKey."""
@@ -10,6 +12,7 @@ class ApplicationInfo(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     access_key: str
     create_time: int  # ms
+    role: Role = ADMIN
 
 
 class ApplicationKeys(msgspec.Struct, frozen=True, kw_only=True):

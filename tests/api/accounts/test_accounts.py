@@ -68,17 +68,22 @@ async def test_another_projects_accounts_do_not_exist(
 
 async def test_the_administrator_who_is_logged_in(tenant: Tenant) -> None:
     info = await tenant.info("GET", "admin")
-    assert info == {"id": info["id"], "account": "admin", "name": "", "email": "", "tags": {}}
+    assert info == {"id": info["id"], "account": "admin", "name": "", "email": "", "tags": {}, **shown_of(info)}
 
 
 # Applications
+
+
+def shown_of(info: dict[str, Any]) -> dict[str, Any]:
+    """What an administrator is shown beside what the reference has."""
+    return {name: info[name] for name in ("role", "create_time", "last_login_at")}
 
 
 async def test_the_secret_of_an_application_is_shown_once(tenant: Tenant, second: dict[str, Any]) -> None:
     assert second.keys() == {"id", "name", "access_key", "secret_key"}
     assert await tenant.token("access_token", keys(second))
     shown = await tenant.info("GET", f"application/{second['id']}")
-    assert shown.keys() == {"id", "name", "access_key", "create_time"}
+    assert shown.keys() == {"id", "name", "access_key", "create_time", "role"}
     items = (await tenant.info("GET", "applications"))["items"]
     assert [item["name"] for item in items] == ["API", "panel"]
     assert all(item.keys() == shown.keys() for item in items)
@@ -160,13 +165,15 @@ async def test_an_administrator_is_created_and_logs_in(tenant: Tenant, house: Ho
     created = await tenant.info("POST", "admin", body)
     shown = await tenant.info("GET", f"admin/{created['id']}")
     del body["password"]
-    assert shown == {"id": created["id"], **body}
+    assert shown == {"id": created["id"], **body, **shown_of(shown)}
+    assert (shown["role"], shown["create_time"], shown["last_login_at"]) == ("admin", house.clock.now_ms(), 0)
     assert [item["account"] for item in (await tenant.info("GET", "admins"))["items"]] == ["admin", "alice"]
     second = await tenant.info("GET", "admins?page=2&page_records=1")
     assert [item["account"] for item in second["items"]] == ["alice"]
     assert (second["total"], second["page_total"]) == (2, 2)
     token = await tenant.token("admin_login", tenant.login | {"account": "alice", "password": "a long password"})
-    assert (await tenant.ask(token, "GET", "admin")).json()["info"] == shown
+    seen = (await tenant.ask(token, "GET", "admin")).json()["info"]
+    assert seen == shown | {"last_login_at": seen["last_login_at"]}
 
 
 async def test_every_bad_field_of_an_administrator_is_named(tenant: Tenant) -> None:

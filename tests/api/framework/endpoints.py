@@ -7,7 +7,7 @@ import httpx
 import msgspec
 
 from thingstead.api.app import create_app
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.endpoint import NO_ROLE, Access, Call, Endpoint
 from thingstead.config import ApiSettings
 from thingstead.errors import (
     Conflict,
@@ -23,6 +23,7 @@ from thingstead.errors import (
     Unavailable,
 )
 from thingstead.metrics import Metrics
+from thingstead.model.roles import VIEWER
 from thingstead.model.tenant import TENANT
 from thingstead.services.accounts.tokens import Caller
 from thingstead.services.platform import Platform
@@ -95,7 +96,8 @@ async def raw(call: Call) -> msgspec.Raw:
 
 
 def declare(method: str, path: str, handler: Any, **members: Any) -> Endpoint:
-    return Endpoint(method=method, path=path, summary="A test", handler=handler, tag="Test", **members)
+    role = None if members.get("access") in NO_ROLE else VIEWER
+    return Endpoint(method=method, path=path, summary="A test", handler=handler, tag="Test", role=role, **members)
 
 
 ENDPOINTS = (

@@ -7,10 +7,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.fields import Account, Email, Password, ShortListQuery, TagsMember
+from thingstead.api.fields import Account, Email, Password, RoleBody, ShortListQuery, TagsMember
 from thingstead.errors import Conflict, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.project import Administrator
+from thingstead.model.roles import ADMIN, VIEWER, Role
 from thingstead.services.accounts.accounts import AdministratorChanges
 from thingstead.wire.administrators import AdministratorCreated, AdministratorInfo
 from thingstead.wire.common import Listed
@@ -28,6 +29,7 @@ class AdministratorBody(msgspec.Struct, frozen=True, kw_only=True):
     name: PersonName = ""
     email: Email = ""
     tags: TagsMember = {}
+    role: Role = ADMIN
 
 
 class AdministratorInfoBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +46,13 @@ class AdministratorPasswordBody(msgspec.Struct, frozen=True, kw_only=True):
     password: Password
 
 
+class OwnPasswordBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The present password, and a new one."""
+
+    current_password: Annotated[str, Meta(min_length=1, max_length=limits.PASSWORD_LENGTH)]
+    password: Password
+
+
 def _shown(administrator: Administrator) -> AdministratorInfo:
     return AdministratorInfo(
         id=administrator.id,
@@ -51,6 +60,9 @@ def _shown(administrator: Administrator) -> AdministratorInfo:
         name=administrator.name,
         email=administrator.email,
         tags=administrator.tags,
+        role=administrator.role,
+        create_time=administrator.create_time,
+        last_login_at=administrator.last_login_at,
     )
 
 
@@ -76,7 +88,13 @@ async def create_administrator(call: Call) -> AdministratorCreated:
     """The account must not be taken in the project."""
     body: AdministratorBody = call.body
     administrator = await call.platform.accounts.create_administrator(
-        call.caller.project_id, body.account, body.password, name=body.name, email=body.email, tags=body.tags
+        call.caller.project_id,
+        body.account,
+        body.password,
+        name=body.name,
+        email=body.email,
+        tags=body.tags,
+        role=body.role,
     )
     return AdministratorCreated(id=administrator.id, account=administrator.account)
 
@@ -97,8 +115,33 @@ async def set_password(call: Call) -> None:
     )
 
 
+async def set_own_password(call: Call) -> None:
+    """Of the administrator who logged in, whatever the role. Wrong present passwords are throttled as log-ins are. Each
+    AccessToken of the administrator ends at once, and so does every session in a browser but the one that asks."""
+    caller = call.caller
+    body: OwnPasswordBody = call.body
+    await call.platform.accounts.change_own_password(
+        caller.project_id,
+        caller.admin_id or "",
+        body.current_password,
+        body.password,
+        session_id=caller.session_id,
+        remote_address=call.remote_address,
+    )
+
+
+async def set_role(call: Call) -> None:
+    """The administrator's AccessTokens end at once, and so does every session in a browser but the one that asks. The
+    last administrator of a project with the role `admin` keeps it."""
+    caller = call.caller
+    await call.platform.accounts.set_administrator_role(
+        caller.project_id, call.path["admin_id"], call.body.role, session_id=caller.session_id
+    )
+
+
 async def delete_administrator(call: Call) -> None:
-    """The administrator's AccessTokens end at once. The last administrator of a project cannot be removed."""
+    """The administrator's AccessTokens and sessions in browsers end at once. The last administrator of a project with
+    the role `admin` cannot be removed."""
     await call.platform.accounts.delete_administrator(call.caller.project_id, call.path["admin_id"])
 
 
@@ -108,6 +151,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/admin",
         summary="Read the current administrator",
         handler=read_myself,
+        role=VIEWER,
         tag=TAG,
         info=AdministratorInfo,
         access=Access.ADMINISTRATOR,
@@ -117,6 +161,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/admins",
         summary="List administrators",
         handler=list_administrators,
+        role=VIEWER,
         query=ShortListQuery,
         info=Listed[AdministratorInfo],
         **COMMON,
@@ -126,6 +171,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/admin",
         summary="Create an administrator",
         handler=create_administrator,
+        role=ADMIN,
         body=AdministratorBody,
         info=AdministratorCreated,
         refusals=(Conflict, TooManyRequests),
@@ -136,6 +182,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/admin/{admin_id}",
         summary="Read an administrator",
         handler=read_administrator,
+        role=VIEWER,
         info=AdministratorInfo,
         refusals=(NotFound,),
         **COMMON,
@@ -145,6 +192,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/admin/{admin_id}",
         summary="Remove an administrator",
         handler=delete_administrator,
+        role=ADMIN,
         refusals=(NotFound, Conflict),
         **COMMON,
     ),
@@ -153,6 +201,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/admin/{admin_id}/info",
         summary="Change an administrator's name, e-mail address or tags",
         handler=update_info,
+        role=ADMIN,
         body=AdministratorInfoBody,
         refusals=(NotFound,),
         **COMMON,
@@ -162,8 +211,29 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/admin/{admin_id}/pwd",
         summary="Set an administrator's password",
         handler=set_password,
+        role=ADMIN,
         body=AdministratorPasswordBody,
         refusals=(NotFound, TooManyRequests),
+        **COMMON,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/admin/{admin_id}/role",
+        summary="Set what an administrator may do",
+        handler=set_role,
+        role=ADMIN,
+        body=RoleBody,
+        refusals=(NotFound, Conflict),
+        **COMMON,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/admin/pwd",
+        summary="Change one's own password",
+        handler=set_own_password,
+        role=VIEWER,
+        body=OwnPasswordBody,
+        refusals=(TooManyRequests,),
         **COMMON,
     ),
 )

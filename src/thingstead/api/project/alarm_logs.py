@@ -9,6 +9,7 @@ from thingstead.api.fields import PageQuery, listed
 from thingstead.api.project.alarms import TAG, Instant
 from thingstead.errors import NotFound
 from thingstead.model.alarms.alarm import AlarmFilter, AlarmLog
+from thingstead.model.roles import VIEWER
 from thingstead.wire.alarms import AlarmDevice, AlarmItem
 from thingstead.wire.common import Listed
 
@@ -80,6 +81,7 @@ ENDPOINTS = (
         path="/api/v1/alarm_logs",
         summary="List alarm messages of the project",
         handler=alarm_logs,
+        role=VIEWER,
         tag=TAG,
         query=AlarmsQuery,
         info=Listed[AlarmItem],
@@ -89,6 +91,7 @@ ENDPOINTS = (
         path="/api/v1/device/{device_id}/alarm_logs",
         summary="List alarm messages of a device",
         handler=device_alarm_logs,
+        role=VIEWER,
         tag=TAG,
         query=DeviceAlarmsQuery,
         info=Listed[AlarmItem],

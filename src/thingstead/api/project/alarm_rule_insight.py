@@ -11,6 +11,7 @@ from thingstead.errors import InvalidInput, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.alarms.rule import RuleStatistics
 from thingstead.model.alarms.rule_form import RuleForm
+from thingstead.model.roles import OPERATOR, VIEWER
 from thingstead.wire.alarm_rules import DryRun, RuleTrace
 
 DRY_RUN_DEVICES = 100
@@ -70,6 +71,7 @@ ENDPOINTS = (
         path="/api/v1/alarm_rule/{rule_id}/statistics",
         summary="Read the statistics of a rule's alarms",
         handler=statistics,
+        role=VIEWER,
         info=RuleStatistics,
         refusals=(NotFound,),
         **COMMON,
@@ -79,6 +81,7 @@ ENDPOINTS = (
         path="/api/v1/alarm_rule/{rule_id}/trace",
         summary="Read why a rule raised an alarm on a device, or did not",
         handler=trace,
+        role=VIEWER,
         query=TraceQuery,
         info=RuleTrace,
         refusals=(NotFound,),
@@ -89,6 +92,7 @@ ENDPOINTS = (
         path="/api/v1/alarm_rule_test",
         summary="Test an alarm rule on stored history",
         handler=dry_run,
+        role=OPERATOR,
         body=DryRunBody,
         info=DryRun,
         large=lambda _: True,

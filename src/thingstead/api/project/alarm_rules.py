@@ -12,6 +12,7 @@ from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
 from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter
 from thingstead.model.alarms.rule_form import RuleForm, RulePatch, form_of
+from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
 from thingstead.services.alarms.rules import channels_of
 from thingstead.wire.alarm_rules import AlarmRuleInfo, CreatedRule
 from thingstead.wire.common import Listed
@@ -154,6 +155,7 @@ ENDPOINTS = (
         path="/api/v1/alarm_rule",
         summary="Create an alarm rule",
         handler=create_rule,
+        role=ADMIN,
         body=RuleForm,
         info=CreatedRule,
         refusals=(Conflict,),
@@ -165,6 +167,7 @@ ENDPOINTS = (
         path="/api/v1/alarm_rules",
         summary="List alarm rules",
         handler=rules,
+        role=VIEWER,
         query=AlarmRulesQuery,
         info=Listed[AlarmRuleInfo],
         **COMMON,
@@ -174,6 +177,7 @@ ENDPOINTS = (
         path="/api/v1/alarm_rule/{rule_id}",
         summary="Read an alarm rule",
         handler=rule,
+        role=VIEWER,
         info=AlarmRuleInfo,
         refusals=(NotFound,),
         **COMMON,
@@ -183,6 +187,7 @@ ENDPOINTS = (
         path="/api/v1/alarm_rule/{rule_id}",
         summary="Change an alarm rule",
         handler=update_rule,
+        role=ADMIN,
         body=RulePatch,
         read_only=AlarmRuleInfo,
         info=AlarmRuleInfo,
@@ -195,6 +200,7 @@ ENDPOINTS = (
         path="/api/v1/alarm_rule/{rule_id}",
         summary="Remove an alarm rule",
         handler=delete_rule,
+        role=ADMIN,
         refusals=(NotFound,),
         **COMMON,
     ),
@@ -203,6 +209,7 @@ ENDPOINTS = (
         path="/api/v1/alarm_rule/{rule_id}/device/{device_id}",
         summary="Enable or disable an alarm rule for one device",
         handler=enable_for_device,
+        role=OPERATOR,
         body=EnabledBody,
         refusals=(NotFound,),
         **COMMON,

@@ -11,6 +11,7 @@ from thingstead.api.fields import PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
 from thingstead.model.alarms.alarm import Alarm, AlarmFilter
+from thingstead.model.roles import OPERATOR, VIEWER
 from thingstead.wire.alarms import AlarmDevice, AlarmInfo
 from thingstead.wire.common import Listed
 
@@ -151,6 +152,7 @@ def _action(name: str, summary: str, handler: Any, body: type[msgspec.Struct] = 
         path=f"/api/v1/alarm/{{alarm_id}}/{name}",
         summary=summary,
         handler=handler,
+        role=OPERATOR,
         body=body,
         body_optional=body is AlarmActionBody,
         info=AlarmInfo,
@@ -165,6 +167,7 @@ ENDPOINTS = (
         path="/api/v1/alarms",
         summary="List alarms",
         handler=alarms,
+        role=VIEWER,
         query=AlarmListQuery,
         info=Listed[AlarmInfo],
         **COMMON,
@@ -174,6 +177,7 @@ ENDPOINTS = (
         path="/api/v1/alarm/{alarm_id}",
         summary="Read an alarm",
         handler=alarm,
+        role=VIEWER,
         info=AlarmInfo,
         refusals=(NotFound,),
         **COMMON,

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from thingstead.api.endpoint import Access, Call, Endpoint
-from thingstead.api.fields import Name, ShortListQuery
+from thingstead.api.fields import Name, RoleBody, ShortListQuery
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.project import Application
+from thingstead.model.roles import ADMIN, Role
 from thingstead.services.accounts.accounts import NewApplication
 from thingstead.wire.applications import ApplicationInfo, ApplicationKeys
 from thingstead.wire.common import Listed
@@ -21,6 +22,13 @@ class ApplicationBody(msgspec.Struct, frozen=True, kw_only=True):
     """An application."""
 
     name: Name
+    role: Role = ADMIN
+
+
+class ApplicationInfoBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be changed."""
+
+    name: Name
 
 
 def _shown(application: Application) -> ApplicationInfo:
@@ -29,6 +37,7 @@ def _shown(application: Application) -> ApplicationInfo:
         name=application.name,
         access_key=application.access_key,
         create_time=application.create_time,
+        role=application.role,
     )
 
 
@@ -53,12 +62,19 @@ async def read_application(call: Call) -> ApplicationInfo:
 
 async def create_application(call: Call) -> ApplicationKeys:
     """The only answer that shows its SecretKey."""
-    return _keys(await call.platform.accounts.create_application(call.caller.project_id, call.body.name))
+    body: ApplicationBody = call.body
+    return _keys(await call.platform.accounts.create_application(call.caller.project_id, body.name, body.role))
 
 
 async def update_info(call: Call) -> None:
     """Its name, which is for people only."""
     await call.platform.accounts.rename_application(call.caller.project_id, call.path["app_id"], call.body.name)
+
+
+async def set_role(call: Call) -> None:
+    """What the application's own AccessTokens may do, from their next request on. Administrators who log in through it
+    have roles of their own."""
+    await call.platform.accounts.set_application_role(call.caller.project_id, call.path["app_id"], call.body.role)
 
 
 async def reset_secret(call: Call) -> ApplicationKeys:
@@ -77,6 +93,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/applications",
         summary="List applications",
         handler=list_applications,
+        role=ADMIN,
         query=ShortListQuery,
         info=Listed[ApplicationInfo],
         confidential=True,
@@ -87,6 +104,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/application",
         summary="Create an application",
         handler=create_application,
+        role=ADMIN,
         body=ApplicationBody,
         info=ApplicationKeys,
         confidential=True,
@@ -98,6 +116,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/application/{app_id}",
         summary="Read an application",
         handler=read_application,
+        role=ADMIN,
         info=ApplicationInfo,
         confidential=True,
         refusals=(NotFound,),
@@ -108,6 +127,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/application/{app_id}",
         summary="Remove an application",
         handler=delete_application,
+        role=ADMIN,
         refusals=(NotFound, Conflict),
         **COMMON,
     ),
@@ -116,7 +136,18 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/application/{app_id}/info",
         summary="Rename an application",
         handler=update_info,
-        body=ApplicationBody,
+        role=ADMIN,
+        body=ApplicationInfoBody,
+        refusals=(NotFound,),
+        **COMMON,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/application/{app_id}/role",
+        summary="Set what an application may do",
+        handler=set_role,
+        role=ADMIN,
+        body=RoleBody,
         refusals=(NotFound,),
         **COMMON,
     ),
@@ -125,6 +156,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/application/{app_id}/secret_reset",
         summary="Reset an application's keys",
         handler=reset_secret,
+        role=ADMIN,
         info=ApplicationKeys,
         confidential=True,
         refusals=(NotFound,),

@@ -11,6 +11,7 @@ from thingstead.api.fields import Identifier
 from thingstead.errors import Conflict, DeviceOffline, FieldError, NotFound, ReplyTimeout, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.command import Command
+from thingstead.model.roles import OPERATOR, VIEWER
 from thingstead.services.commands.synchronous import TIMEOUT_MAX_S, TIMEOUT_S
 from thingstead.wire.control import (
     CalledInfo,
@@ -144,6 +145,7 @@ ENDPOINTS = (
         path="/api/v1/control/device/{device_id}/attributes",
         summary="Push attributes to a device",
         handler=push_attributes,
+        role=OPERATOR,
         tag=TAG,
         body=AttributesBody,
         wide_integers=True,
@@ -155,6 +157,7 @@ ENDPOINTS = (
         path="/api/v1/control/device/{device_id}/attributes",
         summary="Update cloud attributes of a device",
         handler=update_cloud_attributes,
+        role=OPERATOR,
         tag=TAG,
         body=AttributesBody,
         wide_integers=True,
@@ -166,6 +169,7 @@ ENDPOINTS = (
         path="/api/v1/control/device/{device_id}/command",
         summary="Send a command to a device",
         handler=send_command,
+        role=OPERATOR,
         tag=TAG,
         body=CommandBody,
         info=CommandInfo,
@@ -176,6 +180,7 @@ ENDPOINTS = (
         path="/api/v1/control/device/{device_id}/command/sync",
         summary="Send a command to a device and wait for its reply",
         handler=call_device,
+        role=OPERATOR,
         tag=TAG,
         body=CallBody,
         info=CalledInfo,
@@ -188,6 +193,7 @@ ENDPOINTS = (
         path="/api/v1/command/{id}",
         summary="Read a command",
         handler=get_command,
+        role=VIEWER,
         tag=TAG,
         info=CommandDetail,
         refusals=(NotFound,),

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.errors import DeviceOffline, NotFound
+from thingstead.model.roles import OPERATOR
 from thingstead.services.ingest.streams import encode_message
 
 
@@ -51,6 +52,7 @@ ENDPOINTS = (
         path="/api/v1/control/device/{device_id}/data/{identifier}",
         summary="Send custom data to a device",
         handler=send_data,
+        role=OPERATOR,
         tag="Device control",
         body=DataBody,
         query=DataQuery,

@@ -24,6 +24,7 @@ from thingstead.errors import Conflict, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.customer import Customer
 from thingstead.model.device import DeviceFilter
+from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
 from thingstead.services.registry.customers import CustomerChanges, NewCustomer
 from thingstead.wire.common import Created, Listed
 from thingstead.wire.customers import CustomerCount, CustomerInfo
@@ -168,6 +169,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/customers",
         summary="List customers",
         handler=list_customers,
+        role=VIEWER,
         tag=TAG,
         query=SortedPageQuery,
         info=Listed[CustomerInfo],
@@ -177,6 +179,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/customer",
         summary="Create a customer",
         handler=create_customer,
+        role=OPERATOR,
         tag=TAG,
         body=CustomerBody,
         info=Created,
@@ -187,6 +190,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/customer/{customer_id}",
         summary="Read a customer",
         handler=read_customer,
+        role=VIEWER,
         tag=TAG,
         info=CustomerInfo,
         refusals=(NotFound,),
@@ -196,6 +200,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/customer/{customer_id}",
         summary="Remove a customer",
         handler=delete_customer,
+        role=ADMIN,
         tag=TAG,
         refusals=(NotFound,),
     ),
@@ -204,6 +209,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/customer/{customer_id}/info",
         summary="Change a customer's name, description, e-mail address or phone number",
         handler=update_info,
+        role=OPERATOR,
         tag=TAG,
         body=CustomerInfoBody,
         refusals=(NotFound,),
@@ -213,6 +219,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/customer/{customer_id}/pwd",
         summary="Set a customer's password",
         handler=set_password,
+        role=OPERATOR,
         tag=TAG,
         body=PasswordBody,
         refusals=(NotFound, TooManyRequests),
@@ -222,6 +229,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/customer/{customer_id}/tags",
         summary="Add or change tags of a customer",
         handler=put_tags,
+        role=OPERATOR,
         tag=TAG,
         body=TagsBody,
         refusals=(NotFound,),
@@ -231,6 +239,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/customer/{customer_id}/tags_remove",
         summary="Remove tags from a customer",
         handler=remove_tags,
+        role=OPERATOR,
         tag=TAG,
         body=KeysBody,
         refusals=(NotFound,),
@@ -241,6 +250,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/customer/{customer_id}/devices",
         summary="List the devices of a customer",
         handler=customer_devices,
+        role=VIEWER,
         tag=TAG,
         query=SortedPageQuery,
         info=Listed[DeviceItem],
@@ -252,6 +262,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/customer/{customer_id}/devices",
         summary="Bind devices to a customer",
         handler=bind_devices,
+        role=OPERATOR,
         tag=TAG,
         body=CustomerDevicesBody,
         refusals=(NotFound,),
@@ -262,6 +273,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/customer/{customer_id}/devices_remove",
         summary="Unbind devices from a customer",
         handler=unbind_devices,
+        role=OPERATOR,
         tag=TAG,
         body=CustomerDevicesBody,
         refusals=(NotFound,),

@@ -10,6 +10,7 @@ from thingstead.api.fields import KeysBody, PageNumber
 from thingstead.errors import NotFound
 from thingstead.model import limits
 from thingstead.model.device import Page
+from thingstead.model.roles import ADMIN, VIEWER
 from thingstead.wire.history import AttributeItem, SeriesItem
 
 TAG = "Device data"
@@ -80,6 +81,7 @@ ENDPOINTS = (
         path="/api/v1/device/{device_id}/attributes",
         summary="Read a device's attributes and their current values",
         handler=attributes,
+        role=VIEWER,
         tag=TAG,
         query=AttributesQuery,
         large=lambda call: call.query.at is not None,
@@ -91,6 +93,7 @@ ENDPOINTS = (
         path="/api/v1/device/{device_id}/attribute/{identifier}/series",
         summary="Read the history of an attribute",
         handler=series,
+        role=VIEWER,
         tag=TAG,
         query=SeriesQuery,
         large=lambda call: call.query.page > 1,
@@ -102,6 +105,7 @@ ENDPOINTS = (
         path="/api/v1/device/{device_id}/attributes_remove",
         summary="Remove attributes of a device",
         handler=remove_attributes,
+        role=ADMIN,
         tag=TAG,
         body=KeysBody,
         refusals=(NotFound,),

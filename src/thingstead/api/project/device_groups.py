@@ -10,6 +10,7 @@ from thingstead.api.fields import Descr, KeysBody, Name, TagsBody, TagsMember
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
 from thingstead.model.device import DeviceGroup
+from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
 from thingstead.services.registry.device_groups import GroupNode, NewDeviceGroup
 from thingstead.wire.common import Created
 from thingstead.wire.device_groups import GroupDetail, GroupTree, GroupTreeItem
@@ -123,6 +124,7 @@ ENDPOINTS = (
         path="/api/v1/device_groups_tree",
         summary="Read the tree of device groups",
         handler=device_groups_tree,
+        role=VIEWER,
         tag=TAG,
         info=GroupTree,
     ),
@@ -131,6 +133,7 @@ ENDPOINTS = (
         path="/api/v1/device_group",
         summary="Create a device group",
         handler=create_group,
+        role=ADMIN,
         tag=TAG,
         body=NewGroupBody,
         info=Created,
@@ -142,6 +145,7 @@ ENDPOINTS = (
         path="/api/v1/device_group/{group_id}",
         summary="Read a device group",
         handler=device_group,
+        role=VIEWER,
         tag=TAG,
         info=GroupDetail,
         refusals=(NotFound,),
@@ -152,6 +156,7 @@ ENDPOINTS = (
         path="/api/v1/device_group/{group_id}",
         summary="Remove a device group",
         handler=delete_group,
+        role=ADMIN,
         tag=TAG,
         refusals=(NotFound, Conflict),
         extension=True,
@@ -161,6 +166,7 @@ ENDPOINTS = (
         path="/api/v1/device_group/{group_id}/info",
         summary="Change or move a device group",
         handler=update_info,
+        role=ADMIN,
         tag=TAG,
         body=GroupInfoBody,
         refusals=(NotFound,),
@@ -171,6 +177,7 @@ ENDPOINTS = (
         path="/api/v1/device_group/{group_id}/tags",
         summary="Add or change tags of a device group",
         handler=put_tags,
+        role=ADMIN,
         tag=TAG,
         body=TagsBody,
         refusals=(NotFound,),
@@ -181,6 +188,7 @@ ENDPOINTS = (
         path="/api/v1/device_group/{group_id}/tags_remove",
         summary="Remove tags from a device group",
         handler=remove_tags,
+        role=ADMIN,
         tag=TAG,
         body=KeysBody,
         refusals=(NotFound,),
@@ -191,6 +199,7 @@ ENDPOINTS = (
         path="/api/v1/device_group/{group_id}/devices",
         summary="Add devices to a group",
         handler=add_devices,
+        role=OPERATOR,
         tag=TAG,
         body=DevicesBody,
         refusals=(NotFound,),
@@ -201,6 +210,7 @@ ENDPOINTS = (
         path="/api/v1/device_group/{group_id}/devices_remove",
         summary="Remove devices from a group",
         handler=remove_devices,
+        role=OPERATOR,
         tag=TAG,
         body=DevicesBody,
         refusals=(NotFound,),

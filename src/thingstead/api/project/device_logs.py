@@ -12,11 +12,18 @@ from thingstead.api.project.control import command_members
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.device_log import LogKind
+from thingstead.model.roles import VIEWER
 from thingstead.wire.common import Listed
 from thingstead.wire.control import CommandItem
 from thingstead.wire.device_logs import ConnectionItem, DataItem, EventItem, RejectedItem
 
-COMMON: Mapping[str, Any] = {"method": "GET", "tag": "Device logs", "refusals": (NotFound,), "extension": True}
+COMMON: Mapping[str, Any] = {
+    "method": "GET",
+    "tag": "Device logs",
+    "role": VIEWER,
+    "refusals": (NotFound,),
+    "extension": True,
+}
 Instant = Annotated[float, Meta(ge=0, le=limits.INSTANT_MS)]
 T = TypeVar("T", bound=msgspec.Struct)
 

@@ -9,6 +9,7 @@ from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Descr, KeysBody, Name, TagsBody, TagsMember, WholeListQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
+from thingstead.model.roles import ADMIN, VIEWER
 from thingstead.services.registry.device_types import NewDeviceType
 from thingstead.wire.common import Listed
 from thingstead.wire.device_types import CreatedType, DeviceTypeDetail, DeviceTypeItem
@@ -125,6 +126,7 @@ ENDPOINTS = (
         path="/api/v1/device_types",
         summary="List device types",
         handler=device_types,
+        role=VIEWER,
         tag=TAG,
         query=WholeListQuery,
         info=Listed[DeviceTypeItem],
@@ -134,6 +136,7 @@ ENDPOINTS = (
         path="/api/v1/device_type",
         summary="Create a device type",
         handler=create_type,
+        role=ADMIN,
         tag=TAG,
         body=NewTypeBody,
         info=CreatedType,
@@ -144,6 +147,7 @@ ENDPOINTS = (
         path="/api/v1/device_type/{type_id}",
         summary="Read a device type",
         handler=device_type,
+        role=VIEWER,
         tag=TAG,
         info=DeviceTypeDetail,
         refusals=(NotFound,),
@@ -154,6 +158,7 @@ ENDPOINTS = (
         path="/api/v1/device_type/{type_id}",
         summary="Remove a device type",
         handler=delete_type,
+        role=ADMIN,
         tag=TAG,
         refusals=(NotFound, Conflict),
         extension=True,
@@ -163,6 +168,7 @@ ENDPOINTS = (
         path="/api/v1/device_type/{type_id}/info",
         summary="Change a device type's settings",
         handler=update_info,
+        role=ADMIN,
         tag=TAG,
         body=TypeInfoBody,
         refusals=(NotFound, Conflict),
@@ -173,6 +179,7 @@ ENDPOINTS = (
         path="/api/v1/device_type/{type_id}/functions",
         summary="Replace a device type's function definition",
         handler=put_functions,
+        role=ADMIN,
         tag=TAG,
         body=FunctionsBody,
         refusals=(NotFound,),
@@ -183,6 +190,7 @@ ENDPOINTS = (
         path="/api/v1/device_type/{type_id}/tags",
         summary="Add or change tags of a device type",
         handler=put_tags,
+        role=ADMIN,
         tag=TAG,
         body=TagsBody,
         refusals=(NotFound,),
@@ -193,6 +201,7 @@ ENDPOINTS = (
         path="/api/v1/device_type/{type_id}/tags_remove",
         summary="Remove tags from a device type",
         handler=remove_tags,
+        role=ADMIN,
         tag=TAG,
         body=KeysBody,
         refusals=(NotFound,),

@@ -9,6 +9,7 @@ from thingstead.api.endpoint import Call, Endpoint
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.report import AggregateFunction, SampleMethod
+from thingstead.model.roles import VIEWER
 from thingstead.wire.history import BucketItem, HistoryItem
 
 TAG = "Device data"
@@ -131,6 +132,7 @@ ENDPOINTS = (
         path="/api/v1/device/{device_id}/attribute/{identifier}/aggregate",
         summary="Aggregate the history of an attribute",
         handler=aggregate,
+        role=VIEWER,
         tag=TAG,
         query=AggregateQuery,
         large=lambda _: True,
@@ -143,6 +145,7 @@ ENDPOINTS = (
         path="/api/v1/device/{device_id}/history",
         summary="Read the history of several attributes for a chart",
         handler=history,
+        role=VIEWER,
         tag=TAG,
         query=HistoryQuery,
         large=lambda _: True,

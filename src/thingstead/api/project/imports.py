@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.model import limits
+from thingstead.model.roles import OPERATOR
 from thingstead.services.registry.imports import ImportRow
 from thingstead.wire.imports import ImportInfo
 
@@ -48,6 +49,7 @@ ENDPOINTS = (
         path="/api/v1/devices_import",
         summary="Create several devices",
         handler=import_devices,
+        role=OPERATOR,
         tag="Devices",
         body=ImportBody,
         wide_integers=True,

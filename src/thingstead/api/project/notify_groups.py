@@ -10,6 +10,7 @@ from thingstead.api.endpoint import Call, Endpoint
 from thingstead.api.fields import Descr, Name, PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.alarms.notification import CHANNELS_COUNT, Channel, NoticeState, NotifyGroup, NotifyLog
+from thingstead.model.roles import ADMIN, VIEWER
 from thingstead.services.notifications.channels import hide_secrets
 from thingstead.services.notifications.notify import GroupForm
 from thingstead.wire.common import Created, Listed
@@ -117,6 +118,7 @@ ENDPOINTS = (
         path="/api/v1/notify_group",
         summary="Create a notification group",
         handler=create_group,
+        role=ADMIN,
         body=NotifyGroupBody,
         info=Created,
         refusals=(Conflict,),
@@ -128,6 +130,7 @@ ENDPOINTS = (
         path="/api/v1/notify_groups",
         summary="List notification groups",
         handler=groups,
+        role=VIEWER,
         query=PageQuery,
         info=Listed[NotifyGroupInfo],
         **COMMON,
@@ -137,6 +140,7 @@ ENDPOINTS = (
         path="/api/v1/notify_group/{notify_group_id}",
         summary="Read a notification group",
         handler=group,
+        role=VIEWER,
         info=NotifyGroupInfo,
         refusals=(NotFound,),
         **COMMON,
@@ -146,6 +150,7 @@ ENDPOINTS = (
         path="/api/v1/notify_group/{notify_group_id}",
         summary="Replace a notification group",
         handler=update_group,
+        role=ADMIN,
         body=NotifyGroupBody,
         read_only=NotifyGroupInfo,
         info=NotifyGroupInfo,
@@ -158,6 +163,7 @@ ENDPOINTS = (
         path="/api/v1/notify_group/{notify_group_id}",
         summary="Remove a notification group",
         handler=delete_group,
+        role=ADMIN,
         refusals=(NotFound, Conflict),
         **COMMON,
     ),
@@ -166,6 +172,7 @@ ENDPOINTS = (
         path="/api/v1/notify_group/{notify_group_id}/test",
         summary="Test a notification group",
         handler=test_group,
+        role=ADMIN,
         info=TestedGroup,
         refusals=(NotFound,),
         **COMMON,
@@ -175,6 +182,7 @@ ENDPOINTS = (
         path="/api/v1/notify_logs",
         summary="List notification attempts",
         handler=notify_logs,
+        role=VIEWER,
         query=NotifyLogsQuery,
         info=Listed[NotifyLog],
         **COMMON,

@@ -8,6 +8,7 @@ from msgspec import Meta
 from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.errors import Conflict
 from thingstead.model.project import Project
+from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
 from thingstead.services.registry.projects import DAY_MS, GRACE_MS
 from thingstead.wire.projects import ConnectionInfo, ProjectInfo, ViewCredentials
 
@@ -84,6 +85,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/project",
         summary="Read the project",
         handler=read_project,
+        role=VIEWER,
         tag="Project",
         info=ProjectInfo,
     ),
@@ -92,6 +94,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/project",
         summary="Change the project's time zone",
         handler=update_project,
+        role=ADMIN,
         tag="Project",
         body=ProjectPatch,
         info=ProjectInfo,
@@ -103,6 +106,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/project/connection_info",
         summary="Read the keys of the project's planes",
         handler=read_connection_info,
+        role=OPERATOR,
         tag="Project",
         info=ConnectionInfo,
         confidential=True,
@@ -114,6 +118,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/project/project_key_rotate",
         summary="Rotate the ProjectKey",
         handler=rotate_project_key,
+        role=ADMIN,
         tag="Project",
         body=RotationBody,
         body_optional=True,
@@ -128,6 +133,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/project/view_secret_reset",
         summary="Reset the secret of the application subscription",
         handler=reset_view_secret,
+        role=ADMIN,
         tag="Project",
         info=ViewCredentials,
         confidential=True,

@@ -10,6 +10,7 @@ from thingstead.api.fields import Identifier, PageNumber, PageRecords
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.retention import RetentionPolicy, RetentionRule
+from thingstead.model.roles import ADMIN, VIEWER
 from thingstead.wire.retention import RetentionChange, RetentionInfo, SeriesRetention, WouldDrop
 
 TAG = "Device data"
@@ -114,6 +115,7 @@ ENDPOINTS = (
         path="/api/v1/retention",
         summary="Read how long history is kept, and how much there is",
         handler=retention,
+        role=VIEWER,
         tag=TAG,
         info=RetentionInfo,
         extension=True,
@@ -123,6 +125,7 @@ ENDPOINTS = (
         path="/api/v1/retention",
         summary="Set how long history is kept",
         handler=put_retention,
+        role=ADMIN,
         tag=TAG,
         body=RetentionChangeBody,
         read_only=RetentionInfo,
@@ -135,6 +138,7 @@ ENDPOINTS = (
         path="/api/v1/retention/pending",
         summary="Withdraw retention rules that are not in effect yet",
         handler=take_back,
+        role=ADMIN,
         tag=TAG,
         access=Access.ADMINISTRATOR,
         refusals=(NotFound,),
@@ -145,6 +149,7 @@ ENDPOINTS = (
         path="/api/v1/retention_test",
         summary="Count the points that retention rules would drop",
         handler=preview_retention,
+        role=ADMIN,
         tag=TAG,
         body=RetentionBody,
         info=WouldDrop,
@@ -156,6 +161,7 @@ ENDPOINTS = (
         path="/api/v1/device/{device_id}/retention",
         summary="Read the retention of a device's history",
         handler=device_retention,
+        role=VIEWER,
         tag=TAG,
         query=SeriesQuery,
         info=list[SeriesRetention],

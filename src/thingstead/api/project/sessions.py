@@ -13,7 +13,7 @@ from thingstead.api.fields import ShortListQuery
 from thingstead.errors import Conflict, NotAuthenticated, NotFound, TooManyRequests
 from thingstead.model.browser_session import BrowserSession
 from thingstead.model.project import Administrator
-from thingstead.model.roles import Role
+from thingstead.model.roles import VIEWER, Role
 from thingstead.services.accounts.browser_sessions import Browser
 from thingstead.wire.common import Listed
 
@@ -212,6 +212,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/console/session",
         summary="Read the session of a browser",
         handler=read_session,
+        role=VIEWER,
         info=SessionInfo,
         access=Access.SESSION,
         **COMMON,
@@ -221,6 +222,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/console/session",
         summary="Log out",
         handler=log_out,
+        role=VIEWER,
         access=Access.SESSION,
         **COMMON,
     ),
@@ -229,6 +231,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/console/sessions",
         summary="List the administrator's own sessions in browsers",
         handler=list_sessions,
+        role=VIEWER,
         query=ShortListQuery,
         info=Listed[SessionItem],
         access=Access.ADMINISTRATOR,
@@ -239,6 +242,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/console/sessions/{session_id}",
         summary="End one of the administrator's own sessions in browsers",
         handler=end_session,
+        role=VIEWER,
         access=Access.ADMINISTRATOR,
         refusals=(NotFound,),
         **COMMON,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from thingstead.client.call import Call, members
 from thingstead.client.http import segment
+from thingstead.model.roles import Role
 from thingstead.wire.administrators import AdministratorCreated, AdministratorInfo
 from thingstead.wire.common import Empty, Listed
 
@@ -25,8 +26,9 @@ def create(
     name: str | None = None,
     email: str | None = None,
     tags: Mapping[str, str] | None = None,
+    role: Role | None = None,
 ) -> Call[AdministratorCreated]:
-    body = members(account=account, password=password, name=name, email=email, tags=tags)
+    body = members(account=account, password=password, name=name, email=email, tags=tags, role=role)
     return Call("POST", "/admin", AdministratorCreated, body)
 
 
@@ -47,3 +49,13 @@ def update_info(
 
 def set_password(admin_id: str, password: str) -> Call[Empty]:
     return Call("PUT", f"/admin/{segment(admin_id)}/pwd", Empty, {"password": password})
+
+
+def change_own_password(current_password: str, password: str) -> Call[Empty]:
+    """Of the administrator who is logged in; the tokens so far are void at once."""
+    return Call("PUT", "/admin/pwd", Empty, {"current_password": current_password, "password": password})
+
+
+def set_role(admin_id: str, role: Role) -> Call[Empty]:
+    """The administrator's tokens are void at once."""
+    return Call("PUT", f"/admin/{segment(admin_id)}/role", Empty, {"role": role})

@@ -1,7 +1,8 @@
 """Applications of type API. For administrators only."""
 
-from thingstead.client.call import Call
+from thingstead.client.call import Call, members
 from thingstead.client.http import segment
+from thingstead.model.roles import Role
 from thingstead.wire.applications import ApplicationInfo, ApplicationKeys
 from thingstead.wire.common import Empty, Listed
 
@@ -11,8 +12,8 @@ def list_all() -> Call[Listed[ApplicationInfo]]:
     return Call("GET", "/applications", Listed[ApplicationInfo])
 
 
-def create(name: str) -> Call[ApplicationKeys]:
-    return Call("POST", "/application", ApplicationKeys, {"name": name})
+def create(name: str, *, role: Role | None = None) -> Call[ApplicationKeys]:
+    return Call("POST", "/application", ApplicationKeys, members(name=name, role=role))
 
 
 def read(app_id: str) -> Call[ApplicationInfo]:
@@ -25,6 +26,11 @@ def delete(app_id: str) -> Call[Empty]:
 
 def rename(app_id: str, name: str) -> Call[Empty]:
     return Call("PUT", f"/application/{segment(app_id)}/info", Empty, {"name": name})
+
+
+def set_role(app_id: str, role: Role) -> Call[Empty]:
+    """Counts for the tokens of the application at once."""
+    return Call("PUT", f"/application/{segment(app_id)}/role", Empty, {"role": role})
 
 
 def reset_secret(app_id: str) -> Call[ApplicationKeys]:

@@ -8,12 +8,14 @@ from msgspec import UNSET, UnsetType
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, InvalidInput, NotFound
+from thingstead.errors import Conflict, InvalidInput, NotFound, TooManyRequests
 from thingstead.model import ids, limits
 from thingstead.model.limits import Problems
 from thingstead.model.messages import BrowserSessionsEnded
 from thingstead.model.project import Administrator, Application, Tags
 from thingstead.model.roles import ADMIN, Role
+from thingstead.model.values.unicode_text import account_key
+from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.accounts.passwords import Passwords
 from thingstead.services.accounts.tokens import hash_secret
 from thingstead.storage.base import Store
@@ -37,11 +39,14 @@ class AdministratorChanges(msgspec.Struct, frozen=True, kw_only=True):
 class AccountService:
     """The verbs of applications and administrators. Removing or resetting one ends its tokens at once."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, passwords: Passwords) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, clock: Clock, passwords: Passwords, log_ins: LogIns | None = None
+    ) -> None:
         self._accounts = store.accounts
         self._bus = bus
         self._clock = clock
         self._passwords = passwords
+        self._log_ins = log_ins or LogIns(clock)
 
     # Applications
 
@@ -163,6 +168,32 @@ class AccountService:
         }
         ended = await self._accounts.update_administrator(project_id, admin_id, changes, ends_sessions_but=session_id)
         self._tell(ended, "the password was changed")
+
+    async def change_own_password(
+        self,
+        project_id: str,
+        admin_id: str,
+        current_password: str,
+        password: str,
+        *,
+        session_id: str = "",
+        remote_address: str = "",
+    ) -> None:
+        """The same by who knows the present password. Raises InvalidInput where it is not that, and TooManyRequests
+        where too many were not."""
+        administrator = await self.get_administrator(project_id, admin_id)
+        subject = f"{project_id}\0{account_key(administrator.account)}"
+        attempt = self._log_ins.administrators.begin(subject, remote_address)
+        try:
+            right = await self._passwords.verify(administrator.password_hash, current_password, known=attempt.known)
+        except TooManyRequests:
+            attempt.take_back()
+            raise
+        if not right:
+            attempt.failed(f"{project_id}/{administrator.account}")
+            raise InvalidInput.field("current_password", "is not the present password")
+        attempt.succeeded()
+        await self.set_administrator_password(project_id, admin_id, password, session_id=session_id)
 
     async def set_administrator_role(self, project_id: str, admin_id: str, role: Role, *, session_id: str = "") -> None:
         """Also ends the administrator's tokens and sessions in browsers, but for the one of ``session_id``, and for

@@ -127,6 +127,7 @@ class TokenService:
             attempt.failed(f"{administrator.project_id}/{account}" if administrator else "")
             raise NotAuthenticated("app_id, account or password is wrong")
         attempt.succeeded()
+        self._store.accounts.note_log_in(administrator.id, self._clock.now_ms())
         return await self._issue(application, administrator)
 
     async def renew_secret(self) -> None:

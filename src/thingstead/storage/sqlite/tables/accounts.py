@@ -112,6 +112,15 @@ class SqliteAccounts:
 
         return await self._change_administrator(admin_id, run)
 
+    def note_log_in(self, admin_id: str, at: int) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE administrators SET last_login_at = ? WHERE id = ?", (at, admin_id))
+
+        def deliver(_: None, error: Exception | None) -> None:
+            self._access.caches.administrators.drop(admin_id)
+
+        self._access.submit(run, deliver)
+
     async def delete_administrator(self, project_id: str, admin_id: str) -> list[str]:
         def run(connection: sqlite3.Connection) -> Ended:
             ended = end_sessions(connection, "admin_id = ? AND project_id = ?", (admin_id, project_id))
