@@ -25,6 +25,18 @@ async def test_a_group_comes_back_as_it_was_given_also_after_a_restart(backend: 
     assert await (await backend.reopen()).device_groups.get("ours", "child") == child
 
 
+async def test_what_is_no_group_of_the_project_is_neither_known_nor_changed(store: Store) -> None:
+    for group_id, project_id in (("one", "ours"), ("other", "ours"), ("foreign", "theirs")):
+        await store.device_groups.create(device_group(group_id, project_id))
+    assert await store.device_groups.known("ours", ["one", "foreign", "nowhere"]) == {"one"}
+    for group_id in ("foreign", "nowhere"):
+        with pytest.raises(NotFound):
+            await store.device_groups.update("ours", group_id, {"name": "new"})
+        with pytest.raises(NotFound):
+            await store.device_groups.update("ours", group_id, {})
+    assert (await store.device_groups.get("theirs", "foreign")).name != "new"
+
+
 async def test_groups_are_listed_oldest_first(store: Store) -> None:
     for group_id, create_time in (("b", NOW), ("a", NOW), ("c", NOW - 1)):
         await store.device_groups.create(device_group(group_id, create_time=create_time))

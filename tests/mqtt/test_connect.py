@@ -78,6 +78,15 @@ def test_impossible_flags_are_malformed(flags: int, broken: str) -> None:
     assert connect_refusal(connect_bytes(flags=flags, rest=b"\0\0" * 4)) is ReasonCode.MALFORMED_PACKET, broken
 
 
+@pytest.mark.parametrize("flags", [0x08, 0x0A, 0x10, 0x20, 0x38])
+@pytest.mark.parametrize("version", [3, 4, 5])
+def test_will_flags_without_a_will_are_malformed_though_the_rest_is_as_it_should_be(flags: int, version: int) -> None:
+    name, properties = ("MQIsdp", b"") if version == 3 else ("MQTT", b"\0" if version == 5 else b"")
+    whole = connect_bytes(name, version, flags=flags | 2, rest=properties + b"\0\x01c")
+    assert connect_refusal(whole) is ReasonCode.MALFORMED_PACKET
+    assert len(Decoder(1_000).receive_data(connect_bytes(name, version, flags=2, rest=properties + b"\0\x01c"))) == 1
+
+
 def test_a_password_without_a_user_name_is_allowed_from_5_0_on() -> None:
     [packet] = Decoder(10_000).receive_data(Connect(V5, password=b"secret").serialize(V5))
     assert isinstance(packet, Connect)

@@ -18,7 +18,21 @@ def test_good_filters_are_accepted(topic_filter: str) -> None:
 
 @pytest.mark.parametrize(
     "topic_filter",
-    ["", "a/#/b", "a#", "#a", "a+", "a/+b", "##", "$share/", "$share/g", "$share//a", "$share/+/a", "a\x1f"],
+    [
+        "",
+        "a/#/b",
+        "a#",
+        "#a",
+        "a+",
+        "a/+b",
+        "##",
+        "$share/",
+        "$share/g",
+        "$share/g/",
+        "$share//a",
+        "$share/+/a",
+        "a\x1f",
+    ],
 )
 def test_broken_filters_are_refused(topic_filter: str) -> None:
     with pytest.raises(MqttError):
@@ -29,6 +43,12 @@ def test_broken_filters_are_refused(topic_filter: str) -> None:
 def test_broken_names_are_refused(name: str) -> None:
     with pytest.raises(MqttError):
         check_topic_name(name)
+
+
+@pytest.mark.parametrize("topic_filter", ["$share/", "$share/g", "$share/g/", "$share//a", "$share/+/a"])
+def test_a_shared_filter_without_either_is_not_taken_apart(topic_filter: str) -> None:
+    with pytest.raises(MqttError):
+        parse_shared(topic_filter)
 
 
 def test_a_shared_filter_has_a_share_name_and_a_filter() -> None:

@@ -1,5 +1,6 @@
 """Pushes and commands: what is stored, and what is sent."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from thingstead.model.device import DeviceSession
 from thingstead.model.messages import AttributesPushed
 from thingstead.services.commands import control
 from thingstead.services.commands import moves as command_moves
-from thingstead.services.commands.control import PENDING_BYTES, PENDING_COUNT
+from thingstead.services.commands.control import MAX_WAIT_MS, PENDING_BYTES, PENDING_COUNT
 from thingstead.services.commands.moves import REPLY_LIFETIME_MS
 
 
@@ -255,3 +256,11 @@ async def test_a_clock_that_is_set_back_makes_no_command_wait_for_longer_than_pr
         "ahead": "expired",
     }
     assert ahead.expire_time == NOW + hours + 10 * minute
+
+
+@pytest.mark.parametrize(("wait_ms", "taken"), [(-1, False), (0, True), (MAX_WAIT_MS, True), (MAX_WAIT_MS + 1, False)])
+async def test_a_command_waits_for_no_longer_than_it_may(workshop: Workshop, wait_ms: int, taken: bool) -> None:
+    device = await workshop.add_device(type_id=await workshop.add_type(LAMP))
+    await connect(workshop, device)
+    with contextlib.nullcontext() if taken else pytest.raises(InvalidInput, match="wait_ms"):
+        await workshop.control.send_command("p1", device.id, "ask", wait_ms=wait_ms)

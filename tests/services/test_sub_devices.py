@@ -11,7 +11,7 @@ from thingstead.errors import Conflict, InvalidInput, Unavailable
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged, SubDeviceAdded
 from thingstead.services.ingest.ingest import Outcome
-from thingstead.services.presence import sub_device_making
+from thingstead.services.presence import sub_device_making, sub_devices
 from thingstead.services.presence.sub_presence import GatewayLink
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.payloads import MAX_SERIES_REPORTS
@@ -297,3 +297,16 @@ async def test_the_series_of_all_sub_devices_together_have_a_limit(house: House)
     half = [{"ts": ts, "x": 1} for ts in range(MAX_SERIES_REPORTS // 2 + 1)]
     with pytest.raises(InvalidInput, match="a series has at most 10,000 reports"):
         house.workshop.sub_devices.report_series(house.link, packed({"a": half, "b": half}))
+
+
+@pytest.mark.parametrize("count", [3, 4])
+async def test_a_gateway_with_more_sub_devices_than_are_read_at_once_speaks_for_all(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(sub_devices, "LOADED_PER_PAGE", 2)
+    gateway = await workshop.add_device(type_id=await workshop.add_type(conn_type="3"))
+    sub_type = await workshop.add_type(conn_type="2")
+    for number in range(count):
+        await workshop.add_device(type_id=sub_type, gateway_id=gateway.id, sub_address=f"s{number}")
+    link = await workshop.sub_devices.open(gateway, "session")
+    assert sorted(link.sub_devices) == [f"s{number}" for number in range(count)]

@@ -142,6 +142,20 @@ async def test_the_newest_uplink_is_that_of_any_kind(bench: Bench, step: Step) -
     assert await bench.history.count_active("p", 8_000) == 1
 
 
+@between
+async def test_a_device_is_active_since_the_instant_of_its_newest_uplink_whatever_came_later(
+    bench: Bench, step: Step
+) -> None:
+    await settled(bench.history.touch(1, "event", 8_000))
+    await step(bench)
+    await settled(bench.history.touch(1, "connect", 6_000))
+    assert await bench.history.newest_uplink() == 8_000
+    assert [await bench.history.count_active("p", since) for since in (7_999, 8_000, 8_001)] == [1, 1, 0]
+    await settled(bench.history.touch(1, "connect", 9_000))
+    assert [await bench.history.count_active("p", since) for since in (8_000, 9_000, 9_001)] == [1, 1, 0]
+    assert bench.history.active_of([1, 2]) == {1: {"event": 8_000, "connect": 9_000}, 2: {}}
+
+
 async def test_a_commit_that_has_ended_is_seen_by_every_read(bench: Bench) -> None:
     seen: list[Any] = []
 

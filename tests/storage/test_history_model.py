@@ -111,6 +111,9 @@ async def run(path: Path, actions: list[Any], window: tuple[int, int]) -> None:
             await compare(bench, naive, window)
             if step == "pack":
                 await bench.history.packer.pack(whole=of[0])
+                if of[0]:
+                    left = bench.database.reader.execute("SELECT count(*) FROM spool").fetchone()
+                    assert left == (0,), "something could not be made into blocks"
             elif step == "restart":
                 await bench.reopen()
             else:

@@ -10,7 +10,7 @@ from tests.services.alarms.sending import Sender
 from tests.services.receivers import HttpReceiver
 from thingstead.config import NotifySettings
 from thingstead.errors import Conflict, InvalidInput, NotFound
-from thingstead.model.alarms.notification import Channel, Telegram
+from thingstead.model.alarms.notification import HEADERS_COUNT, Channel, Telegram
 from thingstead.model.device import Device
 from thingstead.services.notifications.channels import hide_secrets
 from thingstead.services.notifications.notify import GroupForm, NotifyService
@@ -61,6 +61,10 @@ async def test_a_webhook_gets_its_headers_and_token_and_nobody_reads_them(
         ),
         (Channel(wecom="http://a.example/", bearer_token="1"), "channels[0].bearer_token"),
         (Channel(email=("a@example.com",), headers={"A": "1"}), "channels[0].headers"),
+        (
+            Channel(webhook="http://a.example/", headers={f"A{number}": "1" for number in range(HEADERS_COUNT + 1)}),
+            "channels[0].headers",
+        ),
     ],
 )  # fmt: skip
 async def test_headers_that_cannot_be_sent_are_refused(
@@ -164,3 +168,17 @@ async def test_an_impossible_group_is_refused_by_its_part(plant: Plant, sender: 
     for project_id, group_id in (("p2", group.id), ("p1", "nosuch00"), ("p1", "not an id")):
         with pytest.raises(NotFound):
             await notify.get(project_id, group_id)
+
+
+@pytest.mark.parametrize(
+    ("telegram", "field"),
+    [
+        (Telegram(bot_token="no token", chat_id="1"), "channels[0].telegram.bot_token"),
+        (Telegram(bot_token=f"1:{'a' * 35}", chat_id=""), "channels[0].telegram.chat_id"),
+        (Telegram(bot_token=f"1:{'a' * 35}", chat_id="1" * 65), "channels[0].telegram.chat_id"),
+    ],
+)
+async def test_a_chat_that_cannot_be_is_refused(plant: Plant, sender: Sender, telegram: Telegram, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await notify_service(plant, sender).create("p1", form(Channel(telegram=telegram)))
+    assert [error.field for error in refused.value.errors] == [field]

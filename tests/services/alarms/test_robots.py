@@ -14,6 +14,8 @@ from tests.services.conftest import NOW
 from tests.services.receivers import HttpReceiver, reply
 from thingstead.model.device import Device
 from thingstead.services.notifications.dispatch import LEASE_MS
+from thingstead.services.notifications.http import HttpResponse, SendFailed
+from thingstead.services.notifications.robots import judge
 
 
 async def test_dingtalk_gets_a_signed_text(plant: Plant, device: Device, receiver: HttpReceiver) -> None:
@@ -126,3 +128,14 @@ async def test_what_a_device_is_named_mentions_nobody_and_turns_no_text_around(
     text = str(receiver.received[0].json)
     assert not {"<", ">", "\u202e", "\x1b"} & set(text)
     assert "at user_id=" in text
+
+
+@pytest.mark.parametrize(("status", "taken"), [(199, False), (200, True), (299, True), (300, False)])
+def test_only_a_status_of_success_means_that_a_webhook_took_a_notice(status: int, taken: bool) -> None:
+    answer = HttpResponse(status, {}, b"")
+    if taken:
+        assert judge("webhook", answer) == f"HTTP {status}"
+    else:
+        with pytest.raises(SendFailed) as failed:
+            judge("webhook", answer)
+        assert failed.value.permanent
