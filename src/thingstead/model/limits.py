@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from thingstead.errors import FieldError, InvalidInput
+from thingstead.errors import FieldError, InvalidInput, NotFound
 from thingstead.model.values.unicode_text import invisible_character, normal
 
 NAME_LENGTH = 128  # characters, at least 1
@@ -94,6 +94,12 @@ ELEMENT_BYTES = 32  # that each element within arrays and objects counts beside 
 def is_id(text: str) -> bool:
     """Whether this could be an id or an identifier: 1 to 64 characters ``[A-Za-z0-9_-]``."""
     return _ID.match(text) is not None
+
+
+def require_id(text: str, noun: str) -> None:
+    """Raises NotFound where nothing can have this id. Of the stores: no other text reaches the database as an id."""
+    if _ID.match(text) is None:
+        raise NotFound(f"no such {noun}")
 
 
 def text_problem(value: str, max_length: int, min_length: int = 0) -> str | None:

@@ -3,8 +3,7 @@
 import msgspec
 
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, InvalidInput, NotFound
-from thingstead.model import limits
+from thingstead.errors import Conflict, InvalidInput
 from thingstead.model.alarms.alarm import Alarm, AlarmComment, AlarmFilter, AlarmLog
 from thingstead.model.device import Page
 from thingstead.services.alarms.scheduler import AlarmScheduler
@@ -29,8 +28,6 @@ class AlarmService:
         self, project_id: str, device_id: str, alarm_filter: AlarmFilter, page: Page
     ) -> tuple[list[AlarmLog], int]:
         """The same for one device; NotFound where the project has no such device."""
-        if not limits.is_id(device_id):
-            raise NotFound("no such device")
         device = await self._store.devices.get(project_id, device_id)
         return await self.list_logs(project_id, msgspec.structs.replace(alarm_filter, device_id=device.id), page)
 
@@ -39,8 +36,6 @@ class AlarmService:
         return await self._store.alarms.list_alarms(project_id, alarm_filter, page)
 
     async def get(self, project_id: str, alarm_id: str) -> Alarm:
-        if not limits.is_id(alarm_id):
-            raise NotFound("no such alarm")
         return await self._store.alarms.get(project_id, alarm_id)
 
     async def acknowledge(self, project_id: str, alarm_id: str, by: str, comment: str = "") -> Alarm:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from thingstead.clock import Clock
-from thingstead.errors import InvalidInput, NotFound, TooManyRequests
+from thingstead.errors import InvalidInput, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.alarms.alarm import CLEARED, RAISED
 from thingstead.model.alarms.rule import AlarmRule, attributes_of
@@ -123,8 +123,6 @@ class AlarmDryRunService:
         if not device_ids:
             devices = await self._store.alarm_rules.devices_of(rule, None, DEVICES + 1)
             return devices[:DEVICES], len(devices) <= DEVICES
-        if not all(limits.is_id(device_id) for device_id in device_ids):
-            raise NotFound("no such device")
         return [await self._store.devices.get(project_id, device_id) for device_id in device_ids[:DEVICES]], True
 
 

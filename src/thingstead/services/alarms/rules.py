@@ -57,8 +57,6 @@ class AlarmRuleService:
         return rule
 
     async def get(self, project_id: str, rule_id: str) -> AlarmRule:
-        if not limits.is_id(rule_id):
-            raise NotFound("no such alarm rule")
         return await self._store.alarm_rules.get(project_id, rule_id)
 
     async def list_page(self, project_id: str, rule_filter: AlarmRuleFilter, page: Page) -> tuple[list[AlarmRule], int]:
@@ -97,8 +95,7 @@ class AlarmRuleService:
 
     async def enable_for_device(self, project_id: str, rule_id: str, device_id: str, *, enabled: bool) -> None:
         """Switches a rule off for one device of its source, which clears its alarm there, or on again."""
-        if not limits.is_id(device_id):
-            raise NotFound("no such device")
+        limits.require_id(device_id, "device")
         rule = await self.get(project_id, rule_id)
         reason = None if enabled else DISABLED_HERE
         now = self._clock.now_ms()
@@ -165,8 +162,6 @@ class AlarmRuleService:
         found = []
         for type_id in sorted(each for each in type_ids if each):
             try:
-                if not limits.is_id(type_id):
-                    raise NotFound("no such device type")
                 device_type = await self._store.device_types.get(project_id, type_id)
             except NotFound:
                 problems.add("type", "does not exist in the project")
@@ -175,8 +170,6 @@ class AlarmRuleService:
         return found
 
     async def _find_device(self, project_id: str, device_id: str) -> Device | None:
-        if not limits.is_id(device_id):
-            return None
         try:
             return await self._store.devices.get(project_id, device_id)
         except NotFound:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from thingstead.errors import NotFound
 from thingstead.model import limits
 from thingstead.model.alarms.rule import AlarmRule, plain
 from thingstead.model.device import Device
@@ -36,8 +35,6 @@ class AlarmTraceService:
         rule = await self._rules.get(project_id, rule_id)
         record = self._watches.library.records.get(rule_id)
         if device_id is not None:
-            if not limits.is_id(device_id):
-                raise NotFound("no such device")
             await self._store.devices.get(project_id, device_id)
         if record is None:
             return RuleTrace(enabled=rule.enabled, watched=False, failing=rule.failing)

@@ -12,7 +12,7 @@ import msgspec
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import DeviceOffline, FieldError, InvalidInput, NotFound, ReplyTimeout
+from thingstead.errors import DeviceOffline, FieldError, InvalidInput, ReplyTimeout
 from thingstead.model import limits
 from thingstead.model.command import Command, OpenCommand
 from thingstead.model.device import Device
@@ -186,8 +186,6 @@ class ControlService:
 
     async def get_command(self, project_id: str, row_id: str) -> Command:
         """Raises NotFound where the project has no such command."""
-        if not limits.is_id(row_id):
-            raise NotFound("no such command")
         return await self._store.commands.get_of_project(project_id, row_id)
 
     async def pending(self, device_id: str, passing_over: Container[str] = ()) -> PendingCommands:

@@ -4,9 +4,8 @@ import math
 from collections.abc import Sequence
 
 from thingstead.clock import Clock
-from thingstead.errors import InvalidInput, NotFound
+from thingstead.errors import InvalidInput
 from thingstead.model import limits
-from thingstead.model.device import Device
 from thingstead.model.report import AggregateFunction, SampleMethod
 from thingstead.model.spans import CALENDAR_END_MS, CalendarSpans, FixedSpans, Spans, interval_of, read_interval
 from thingstead.rules.schedule import zone
@@ -58,9 +57,8 @@ class AggregateService:
         of_calendar = isinstance(spans, CalendarSpans)
         if of_calendar and end > CALENDAR_END_MS:
             raise InvalidInput.field("end_time", f"must be at most {CALENDAR_END_MS} with an interval of the calendar")
-        device = await self._device(project_id, device_id)
-        if not limits.is_id(identifier):
-            raise NotFound("no such attribute")
+        device = await self._store.devices.get(project_id, device_id)
+        limits.require_id(identifier, "attribute")
         buckets = await self._store.ranges.spans(
             device.number,
             identifier,
@@ -108,7 +106,7 @@ class AggregateService:
         for identifier in named:
             if not limits.is_id(identifier):
                 raise InvalidInput.field("identifiers", f"{identifier!r} cannot be an identifier")
-        device = await self._device(project_id, device_id)
+        device = await self._store.devices.get(project_id, device_id)
         samples = await self._store.ranges.sample(
             device.number,
             named,
@@ -127,11 +125,6 @@ class AggregateService:
             )
             for one in samples
         ]
-
-    async def _device(self, project_id: str, device_id: str) -> Device:
-        if not limits.is_id(device_id):
-            raise NotFound("no such device")
-        return await self._store.devices.get(project_id, device_id)
 
 
 def _spans(start: int, interval: str | int, timezone: str | None, of_project: str) -> tuple[Spans, int]:

@@ -62,7 +62,7 @@ class HistoryService:
         """The attributes of a device with their current values, or those of an instant (ms): those its type defines,
         in the order of the definition, then the others by identifier (official clients stop at the first one without
         ``model``)."""
-        device = await self._device(project_id, device_id)
+        device = await self._store.devices.get(project_id, device_id)
         defined = await self._defined(device)
         source: ValueSource | UnsetType = "report"
         sent: Mapping[str, Sent] = NOTHING_SENT
@@ -104,9 +104,8 @@ class HistoryService:
             InvalidInput: names the bound that is wrong.
         """
         start, end = _time_range(start_time, end_time)
-        device = await self._device(project_id, device_id)
-        if not limits.is_id(identifier):
-            raise NotFound("no such attribute")
+        device = await self._store.devices.get(project_id, device_id)
+        limits.require_id(identifier, "attribute")
         defined = (await self._defined(device)).get(identifier)
         points = await self._store.history.series(
             device.number, identifier, start, end, offset=page.offset, limit=page.records
@@ -127,16 +126,11 @@ class HistoryService:
         """Removes current values and history of attributes; unknown ones are passed over. What a type defines stays
         defined, without a value."""
         limits.check_keys(identifiers)
-        device = await self._device(project_id, device_id)
+        device = await self._store.devices.get(project_id, device_id)
         named = [identifier for identifier in identifiers if limits.is_id(identifier)]
         if named:
             await self._store.history.remove_attributes(device.number, named)
             self._bus.publish(AttributesRemoved(device.id, named))
-
-    async def _device(self, project_id: str, device_id: str) -> Device:
-        if not limits.is_id(device_id):
-            raise NotFound("no such device")
-        return await self._store.devices.get(project_id, device_id)
 
     async def _defined(self, device: Device) -> Mapping[str, _Defined]:
         type_id = device.type_id

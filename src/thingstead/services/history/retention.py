@@ -5,8 +5,6 @@ import structlog
 
 from thingstead.clock import Clock
 from thingstead.config import StorageSettings
-from thingstead.errors import NotFound
-from thingstead.model import limits
 from thingstead.model.retention import (
     DAY_MS,
     HistoryExtent,
@@ -79,8 +77,6 @@ class RetentionService:
 
     async def series_info(self, project_id: str, device_id: str) -> list[SeriesRetention]:
         """What is kept of each attribute of a device, by identifier."""
-        if not limits.is_id(device_id):
-            raise NotFound("no such device")
         device = await self._store.devices.get(project_id, device_id)
         policy = await self._store.retention.policy(project_id)
         return [

@@ -6,8 +6,8 @@ import msgspec
 
 from thingstead.clock import Clock
 from thingstead.config import NotifySettings
-from thingstead.errors import Conflict, NotFound
-from thingstead.model import ids, limits
+from thingstead.errors import Conflict
+from thingstead.model import ids
 from thingstead.model.alarms.notification import (
     CHANNELS_COUNT,
     GROUPS_COUNT,
@@ -69,8 +69,6 @@ class NotifyService:
         return group
 
     async def get(self, project_id: str, group_id: str) -> NotifyGroup:
-        if not limits.is_id(group_id):
-            raise NotFound("no such notification group")
         return await self._store.notify.get_group(project_id, group_id)
 
     async def list_page(self, project_id: str, page: Page) -> tuple[list[NotifyGroup], int]:

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, InvalidInput, NotFound, Unavailable
+from thingstead.errors import Conflict, InvalidInput, Unavailable
 from thingstead.model import ids, limits
 from thingstead.model.device import Device, DeviceGroup
 from thingstead.model.limits import Problems
@@ -52,8 +52,6 @@ class DeviceGroupService:
         return roots
 
     async def get(self, project_id: str, group_id: str) -> DeviceGroup:
-        if not limits.is_id(group_id):
-            raise NotFound("no such device group")
         return await self._store.device_groups.get(project_id, group_id)
 
     async def of_device(self, device: Device) -> list[tuple[str, str]]:

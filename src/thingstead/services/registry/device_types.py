@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, InvalidInput, NotFound, Unavailable
+from thingstead.errors import Conflict, InvalidInput, Unavailable
 from thingstead.model import ids, limits
 from thingstead.model.device import Page
 from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
@@ -47,8 +47,6 @@ class DeviceTypeService:
         return await self._store.device_types.list_page(project_id, page)
 
     async def get(self, project_id: str, type_id: str) -> DeviceType:
-        if not limits.is_id(type_id):
-            raise NotFound("no such device type")
         return await self._store.device_types.get(project_id, type_id)
 
     async def create(self, project_id: str, new: NewDeviceType) -> DeviceType:

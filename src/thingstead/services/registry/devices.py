@@ -91,13 +91,9 @@ class DeviceService:
         return msgspec.structs.replace(device_filter, active_since=self._clock.now_ms() - self._active_within_ms)
 
     async def get(self, project_id: str, device_id: str) -> Device:
-        if not limits.is_id(device_id):
-            raise NotFound("no such device")
         return await self._store.devices.get(project_id, device_id)
 
     async def get_view(self, project_id: str, device_id: str) -> DeviceView:
-        if not limits.is_id(device_id):
-            raise NotFound("no such device")
         return await self._store.devices.get_view(project_id, device_id)
 
     async def create(self, project_id: str, new: NewDevice) -> Device:
@@ -141,8 +137,6 @@ class DeviceService:
         if type_id is None:
             return DIRECT
         try:
-            if not limits.is_id(type_id):
-                raise NotFound("no such device type")
             return (await self._store.device_types.get(project_id, type_id)).conn_type
         except NotFound:
             problems.add("type", "no such device type")

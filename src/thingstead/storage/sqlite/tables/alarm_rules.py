@@ -8,6 +8,7 @@ from thingstead.errors import InvalidInput, NotFound
 from thingstead.model.alarms.alarm import AlarmLog
 from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter, RuleStatistics
 from thingstead.model.device import Device, Page
+from thingstead.model.limits import require_id
 from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.alarm_changes import close_open
@@ -46,6 +47,7 @@ class SqliteAlarmRules:
         await self._access.write(run)
 
     async def get(self, project_id: str, rule_id: str) -> AlarmRule:
+        require_id(rule_id, "alarm rule")
         return await self._access.read(lambda connection: _get(connection, project_id, rule_id))
 
     async def list_page(self, project_id: str, rule_filter: AlarmRuleFilter, page: Page) -> tuple[list[AlarmRule], int]:

@@ -9,6 +9,7 @@ import msgspec
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.alarms.alarm import RAISED, Alarm, AlarmChange, AlarmComment, AlarmFilter, AlarmLog, KeptState
 from thingstead.model.device import Page
+from thingstead.model.limits import require_id
 from thingstead.storage.base_alarms import DueDevice
 from thingstead.storage.commit import Commit
 from thingstead.storage.sqlite.engine.queries import Queries, Row
@@ -83,6 +84,7 @@ class SqliteAlarms:
         return await self._access.read(run)
 
     async def get(self, project_id: str, alarm_id: str) -> Alarm:
+        require_id(alarm_id, "alarm")
         row = self._access.one(_GET, (alarm_id, project_id))
         if row is None:
             raise NotFound("no such alarm")

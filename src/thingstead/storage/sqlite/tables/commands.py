@@ -7,7 +7,7 @@ from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
 from thingstead.model.command import TRANSITIONS, Command, CommandState, OpenCommand
 from thingstead.model.device import Page
-from thingstead.model.limits import INSTANT_MS
+from thingstead.model.limits import INSTANT_MS, require_id
 from thingstead.model.messages import CommandChanged
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
@@ -61,6 +61,7 @@ class SqliteCommands:
         return self._get("device_id = ?", row_id, device_id)
 
     async def get_of_project(self, project_id: str, row_id: str) -> Command:
+        require_id(row_id, "command")
         return self._get("project_id = ?", row_id, project_id)
 
     def _get(self, scope: str, row_id: str, scope_id: str) -> Command:

@@ -6,7 +6,7 @@ from typing import Any
 
 from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model.device import DeviceGroup
-from thingstead.model.limits import GROUP_DEPTH
+from thingstead.model.limits import GROUP_DEPTH, require_id
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.devices import require_devices
@@ -80,6 +80,7 @@ class SqliteDeviceGroups:
         await self._access.write(run)
 
     async def get(self, project_id: str, group_id: str) -> DeviceGroup:
+        require_id(group_id, "device group")
         row = self._access.one(DEVICE_GROUPS.select_one, (group_id, project_id))
         if row is None:
             raise NotFound("no such device group")

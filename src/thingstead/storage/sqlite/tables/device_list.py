@@ -18,6 +18,7 @@ from thingstead.model.device import (
     OpenAlarm,
     Page,
 )
+from thingstead.model.limits import require_id
 from thingstead.model.values.unicode_text import search_form
 from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import Layout
@@ -79,6 +80,7 @@ class DeviceList:
         self._history = history
 
     def view(self, project_id: str, device_id: str) -> DeviceView:
+        require_id(device_id, "device")
         row = self._access.one(_VIEW, (device_id, project_id))
         if row is None:
             raise NotFound("no such device")

@@ -7,6 +7,7 @@ from typing import Any
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device import Page
 from thingstead.model.device_type import DeviceType
+from thingstead.model.limits import require_id
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.paging import Order, read_page
@@ -27,6 +28,7 @@ class SqliteDeviceTypes:
     async def get(self, project_id: str, type_id: str) -> DeviceType:
         device_type = self._access.caches.device_types.find(type_id)
         if device_type is None:
+            require_id(type_id, "device type")
             row = self._access.one(DEVICE_TYPES.select_one, (type_id, project_id))
             if row is None:
                 raise NotFound("no such device type")

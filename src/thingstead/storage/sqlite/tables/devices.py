@@ -17,6 +17,7 @@ from thingstead.model.device import (
     FacetValue,
     Page,
 )
+from thingstead.model.limits import require_id
 from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, translated
 from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import to_json
@@ -56,6 +57,7 @@ class SqliteDevices:
     async def get(self, project_id: str, device_id: str) -> Device:
         device = self._access.caches.device(device_id)
         if device is None:
+            require_id(device_id, "device")
             device = self._load("id = ?", device_id)
         if device is None or device.project_id != project_id:
             raise NotFound("no such device")

@@ -9,6 +9,7 @@ import msgspec
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.alarms.notification import Channel, KeptChannel, NotifyGroup
 from thingstead.model.device import Page
+from thingstead.model.limits import require_id
 from thingstead.storage.base_alarms import ListedChannel
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
@@ -99,6 +100,7 @@ class NotifyGroups:
         await self._access.write(run)
 
     async def get_group(self, project_id: str, group_id: str) -> NotifyGroup:
+        require_id(group_id, "notification group")
         row = self._access.one(GROUPS.select_one, (group_id, project_id))
         if row is None:
             raise NotFound("no such notification group")
