@@ -3,6 +3,8 @@
 import pytest
 
 from tests.rules.making import HOUR, MINUTE, NOW, SECOND, Device, over, rule, under
+from thingstead.model.alarms.alarm import Phase
+from thingstead.rules.evaluation import phase_of
 
 
 def test_a_value_over_the_limit_raises_and_one_under_it_clears() -> None:
@@ -13,6 +15,46 @@ def test_a_value_over_the_limit_raises_and_one_under_it_clears() -> None:
     assert device.report(4, t=75) == []
     assert device.report(5, t=74) == [(0, 5)]
     assert device.report(6, t=74) == []
+
+
+def test_an_alarm_goes_through_its_phases() -> None:
+    slow = rule(over(80), clear=under(75), raise_delay_ms=MINUTE, clear_count=2)
+    device = Device(slow)
+
+    def phase() -> Phase:
+        return phase_of(device.monitor.state_of(slow))
+
+    seen = [phase()]
+    for at, value in ((0, 81), (SECOND, 80), (2 * SECOND, 81)):
+        device.report(at, t=value)
+        seen.append(phase())
+    device.wait(2 * MINUTE)
+    seen.append(phase())
+    for at, value in ((1, 74), (2, 76), (3, 74), (4, 74)):
+        device.report(2 * MINUTE + at, t=value)
+        seen.append(phase())
+    names = "idle pending idle pending raised clearing raised clearing idle"
+    assert seen == [Phase(name) for name in names.split()]
+
+
+def test_an_alarm_that_a_person_cleared_is_pending_until_the_next_value() -> None:
+    hot = rule(over(80))
+    device = Device(hot)
+    device.report(0, t=81)
+    device.clear(1)
+    assert phase_of(device.monitor.state_of(hot)) is Phase.PENDING
+    device.report(2, t=70)
+    assert phase_of(device.monitor.state_of(hot)) is Phase.IDLE
+
+
+def test_the_phase_of_an_alarm_with_levels_is_that_of_the_one_which_is_furthest() -> None:
+    two = rule(levels=[{"level": 1, "raise": over(80)}, {"level": 2, "raise": over(90)}], clear_count=2)
+    device = Device(two)
+    device.report(0, t=91)
+    device.report(1, t=85)
+    state = device.monitor.state_of(two)
+    assert sorted(level.phase for level in state.levels) == [Phase.CLEARING, Phase.RAISED]
+    assert phase_of(state) is Phase.RAISED
 
 
 def test_without_a_clear_condition_the_opposite_clears() -> None:

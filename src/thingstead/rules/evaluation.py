@@ -4,12 +4,12 @@ Each level of a rule goes its own way; the alarm has the level of the highest on
 
                   raise condition holds                    raise_delay and raise_count are full,
                                                            cool_down is over
-        off, idle ──────────────────────▶ off, pending ──────────────────────────────▶ on
-            ▲  ◀──────────────────────────┘                                             │
+           IDLE ────────────────────────▶ PENDING ──────────────────────────────────▶ RAISED
+            ▲  ◀─────────────────────────────┘                                          │
             │        it no longer holds                       clear condition holds and │
             │                                                 raise condition does not  ▼
-            └───────────────────────────────────────────────────────────── on, clearing
-                  clear_delay and clear_count are full            └──▶ on: it no longer holds
+            └────────────────────────────────────────────────────────────────────── CLEARING
+                  clear_delay and clear_count are full               └──▶ RAISED: it no longer holds
 
 Nothing here reads a clock. Between two reports only time passes, so every instant at which something can change is
 known in advance (:func:`next_due`); :func:`advance` visits exactly these. A transition therefore bears the instant at
@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from thingstead.model.alarms.alarm import Phase
 from thingstead.rules.facts import NEVER, Facts
 from thingstead.rules.rule import CompiledLevel, CompiledRule
 
@@ -33,6 +34,13 @@ class LevelState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     holds: bool = False  # what may change it holds: the raise condition while off, the clear condition while on
     since: int = 0  # ms, when that began
     count: int = 0  # consecutive values for which it held; 0 after a manual clear: the next value counts anew
+
+    @property
+    def phase(self) -> Phase:
+        """The two booleans by name."""
+        if self.on:
+            return Phase.CLEARING if self.holds else Phase.RAISED
+        return Phase.PENDING if self.holds else Phase.IDLE
 
 
 OFF = LevelState()
@@ -69,6 +77,12 @@ def idle_state(rule: CompiledRule) -> RuleState:
 def is_quiet(state: RuleState) -> bool:
     """Whether no alarm is open, pending or clearing."""
     return all(level == OFF for level in state.levels)
+
+
+def phase_of(state: RuleState) -> Phase:
+    """The phase of the alarm: that of its levels which are on, RAISED before CLEARING; else PENDING before IDLE."""
+    phases = {level.phase for level in state.levels}
+    return next((each for each in (Phase.RAISED, Phase.CLEARING, Phase.PENDING) if each in phases), Phase.IDLE)
 
 
 def is_waiting(state: RuleState) -> bool:

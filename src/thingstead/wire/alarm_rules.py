@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from thingstead.model.alarms.alarm import Phase
 from thingstead.model.alarms.notification import Channel
 from thingstead.model.alarms.rule import Condition, Level, RuleWarning, Schedule
 from thingstead.wire.common import Created
@@ -50,6 +51,7 @@ class DryRunItem(msgspec.Struct, frozen=True, kw_only=True):
     ts: int  # ms
     alarm_status: int  # 1 raised, 0 cleared
     alarm_level: int
+    phase: Phase  # after it
     attributes: dict[str, Any]
     conditions: list[Any]
 
@@ -61,6 +63,7 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     raised_total: int
     cleared_total: int
     open_total: int  # still open at the end
+    phases: dict[Phase, int]  # devices that were replayed, by the phase of the rule at the end
     devices: int  # that were replayed
     points: int  # that were read
     complete: bool  # no budget was reached: nothing is left out
@@ -81,6 +84,7 @@ class TraceEntry(msgspec.Struct, frozen=True, kw_only=True):
     ts: int  # ms
     device: str  # id
     level: int  # of the alarm after it; 0: none
+    phase: Phase | None = None  # of the alarm after it; null: not known, the values are from history
     outcome: str  # what came of it, and what is still wanted
     attributes: dict[str, Any]
     conditions: list[TracedCondition]

@@ -286,6 +286,7 @@ async def test_a_trace_says_why_a_rule_did_not_raise(api: Api, house: House, typ
     newest, before = trace["items"]
     assert newest["outcome"] == "level 2 raise holds for 1 of 2 values"
     assert newest["conditions"] == [{"condition": HOT, "value": 81, "holds": True}]
+    assert (newest["phase"], before["phase"], trace["now"]["phase"]) == ("pending", None, "pending")
     assert (before["outcome"], before["attributes"]) == ("raise does not hold", {"temperature": 79})
     assert before["conditions"] == [{"condition": HOT, "value": 79, "holds": False}]
     assert trace["now"]["outcome"] == newest["outcome"]
@@ -331,14 +332,15 @@ async def test_a_dry_run_tells_when_a_rule_would_have_raised(api: Api, house: Ho
         "ts": start + 3 * 60_000,
         "alarm_status": 1,
         "alarm_level": 2,
+        "phase": "raised",
         "attributes": {"temperature": 81},
         "conditions": [HOT],
     }
-    assert (cleared["ts"], cleared["alarm_status"]) == (start + 4 * 60_000, 0)
+    assert (cleared["ts"], cleared["alarm_status"], cleared["phase"]) == (start + 4 * 60_000, 0, "idle")
     assert again["ts"] == start + 6 * 60_000
     del answer["items"]
     totals = {"raised_total": 2, "cleared_total": 1, "open_total": 1}
-    assert answer == {**totals, "devices": 1, "points": 5, "complete": True, "notes": []}
+    assert answer == {**totals, "phases": {"raised": 1}, "devices": 1, "points": 5, "complete": True, "notes": []}
     assert (await api.get("alarm_logs"))["total"] == 0
 
     later = {**body, "rule": smallest(type_id), "start_time": start + 150_000}  # after the second value, which counts

@@ -1,8 +1,19 @@
 """An alarm, the messages of its life, and what one evaluation changes."""
 
+import enum
 from typing import Any
 
 import msgspec
+
+
+class Phase(enum.StrEnum):
+    """Where an alarm stands on one device."""
+
+    IDLE = "idle"  # the raise condition does not hold
+    PENDING = "pending"  # it holds; a delay, a count or a cool-down is not over, or the next value is awaited
+    RAISED = "raised"  # the alarm is open
+    CLEARING = "clearing"  # it is open; the clear condition holds, and its delay or count is not over
+
 
 RAISED, CLEARED = 1, 0  # alarm_status (wire reference §15.12)
 

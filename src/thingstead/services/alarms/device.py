@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 import structlog
 
-from thingstead.model.alarms.alarm import CLEARED, RAISED, AlarmChange, AlarmLog, KeptState
+from thingstead.model.alarms.alarm import CLEARED, RAISED, AlarmChange, AlarmLog, KeptState, Phase
 from thingstead.model.device import Device
 from thingstead.model.ids import new_id
 from thingstead.model.report import Report
@@ -101,6 +101,14 @@ class DeviceAlarms:
         rule = decision.rule
         for transition, conditions, attributes in decision.occurrences:
             message_id = new_id() + new_id()
+            log.debug(
+                "an alarm changes",
+                rule=rule.id,
+                device=self.device.id,
+                phase=Phase.RAISED if transition.level else Phase.IDLE,
+                level=transition.level,
+                ts=transition.at,
+            )
             if not transition.before:
                 self.alarm_ids[rule.id] = message_id
             alarm_id = self.alarm_ids.get(rule.id, message_id)

@@ -13,13 +13,14 @@ import msgspec
 from thingstead.clock import Clock
 from thingstead.errors import InvalidInput, TooManyRequests
 from thingstead.model import limits
-from thingstead.model.alarms.alarm import CLEARED, RAISED
+from thingstead.model.alarms.alarm import CLEARED, RAISED, Phase
 from thingstead.model.alarms.rule import AlarmRule, attributes_of
 from thingstead.model.alarms.rule_form import RuleForm
 from thingstead.model.device import Device
 from thingstead.model.report import SeriesPoint
 from thingstead.rules.decision import Decision
 from thingstead.rules.device_rules import DeviceRules, RuleRecord
+from thingstead.rules.evaluation import phase_of
 from thingstead.rules.evaluator import DeviceEvaluator
 from thingstead.rules.facts import NEVER, Facts
 from thingstead.rules.rule import CompiledRule
@@ -89,6 +90,7 @@ class AlarmDryRunService:
             raised_total=replay.raised,
             cleared_total=replay.cleared,
             open_total=replay.raised - replay.cleared,
+            phases=dict(replay.phases),
             devices=len(devices),
             points=replay.points,
             complete=complete and replay.points < POINTS and len(replay.items) <= ITEMS,
@@ -135,6 +137,7 @@ class _Replay:
         self._start = start
         self._end = end
         self.items: list[DryRunItem] = []
+        self.phases: Counter[Phase] = Counter()  # of the rule at the end, by device
         self.points = self.raised = self.cleared = 0
 
     async def device(self, device: Device) -> None:
@@ -157,6 +160,7 @@ class _Replay:
             if number % REPORTS_PER_TURN == 0:
                 await asyncio.sleep(0)
         self._take(device, monitor.pass_time(self._end))
+        self.phases[phase_of(monitor.state_of(rule))] += 1
 
     async def _read(self, device: Device, name: str, facts: Facts, reports: Reports, *, previous: bool) -> None:
         """The points of an attribute in the range, and its value at the beginning."""
@@ -198,6 +202,7 @@ class _Replay:
                             ts=transition.at,
                             alarm_status=RAISED if transition.level else CLEARED,
                             alarm_level=transition.level or transition.before,
+                            phase=Phase.RAISED if transition.level else Phase.IDLE,
                             attributes=attributes,
                             conditions=conditions,
                         )

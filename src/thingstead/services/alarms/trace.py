@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from thingstead.model import limits
+from thingstead.model.alarms.alarm import Phase
 from thingstead.model.alarms.rule import AlarmRule, plain
 from thingstead.model.device import Device
 from thingstead.rules.conditions import Leaf
 from thingstead.rules.device_rules import Evaluation
-from thingstead.rules.evaluation import LevelState, RuleState, level_of, next_due
+from thingstead.rules.evaluation import LevelState, RuleState, level_of, next_due, phase_of
 from thingstead.rules.facts import NEVER, Facts
 from thingstead.rules.rule import CompiledRule
 from thingstead.services.alarms.device import DeviceAlarms
@@ -83,6 +84,7 @@ def _evaluated(rule: CompiledRule, evaluation: Evaluation) -> TraceEntry:
         ts=evaluation.at,
         device=evaluation.device_id,
         level=level_of(rule, evaluation.after),
+        phase=phase_of(evaluation.after),
         outcome=_outcome(rule, evaluation.after, [(each.before, each.level) for each in evaluation.transitions]),
         attributes=dict(evaluation.values),
         conditions=_afterwards(rule, evaluation.values, evaluation.at),
@@ -105,6 +107,7 @@ def _present(rule: CompiledRule, watch: DeviceAlarms) -> TraceEntry:
         ts=max(0, at),
         device=watch.device.id,
         level=level_of(rule, state),
+        phase=phase_of(state),
         outcome=outcome,
         attributes=values,
         conditions=conditions,
@@ -118,9 +121,9 @@ def _outcome(rule: CompiledRule, state: RuleState, transitions: Iterable[tuple[i
         for before, level in transitions
     ]
     for level, known in zip(rule.levels, state.levels, strict=True):
-        if known.holds:
+        if known.phase in (Phase.PENDING, Phase.CLEARING):
             said.append(f"level {level.level} {_waiting(rule, known, state)}")
-        elif known.on and not said:
+        elif known.phase is Phase.RAISED and not said:
             said.append(f"level {level.level} is raised")
     return "; ".join(said) or QUIET
 
@@ -128,13 +131,13 @@ def _outcome(rule: CompiledRule, state: RuleState, transitions: Iterable[tuple[i
 def _waiting(rule: CompiledRule, known: LevelState, state: RuleState) -> str:
     """What is still wanted of a level whose condition holds."""
     what, wanted, delay_ms = ("clear", rule.clear_count, rule.clear_delay_ms)
-    if not known.on:
+    if known.phase is Phase.PENDING:
         what, wanted, delay_ms = ("raise", rule.raise_count, rule.raise_delay_ms)
         if not known.count:
             return "was cleared by a person and waits for the next value"
     if known.count < wanted:
         return f"{what} holds for {known.count} of {wanted} values"
-    if not known.on and state.cleared_at != NEVER and state.cleared_at + rule.cool_down_ms > known.since + delay_ms:
+    if what == "raise" and state.cleared_at != NEVER and state.cleared_at + rule.cool_down_ms > known.since + delay_ms:
         return f"{what} holds since {known.since}; the cool-down lasts until {state.cleared_at + rule.cool_down_ms}"
     return f"{what} holds since {known.since}; it takes effect at {known.since + delay_ms}"
 
