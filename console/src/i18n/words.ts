@@ -8,7 +8,9 @@ import type connection from "@words/pages/connection.json"
 import type device from "@words/pages/device.json"
 import type devices from "@words/pages/devices.json"
 import type events from "@words/pages/events.json"
+import type health from "@words/pages/health.json"
 import type overview from "@words/pages/overview.json"
+import type reasons from "@words/pages/reasons.json"
 import type shell from "@words/pages/shell.json"
 import type start from "@words/pages/start.json"
 import type common from "@words/core/common.json"
@@ -27,8 +29,10 @@ interface Files {
   device: typeof device
   devices: typeof devices
   events: typeof events
+  health: typeof health
   login: typeof login
   overview: typeof overview
+  reasons: typeof reasons
   shell: typeof shell
   start: typeof start
   state: typeof state
