@@ -19,6 +19,7 @@ from thingstead.services.platform import Platform
 
 Connect = Callable[..., httpx.AsyncClient]
 NO_PLATFORM = cast(Platform, None)  # pages need no service
+HERE = {"Host": "localhost:8080"}
 
 
 def app(settings: ApiSettings | None = None, trouble: str | None = None, warnings: Sequence[HealthWarning] = ()) -> Any:
@@ -49,10 +50,19 @@ async def test_what_somebody_should_look_at_stands_beside_the_status(
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
 async def test_metrics_are_open_to_this_machine(connect: Connect, address: str) -> None:
-    response = await connect(app(), address).get("/metrics")
+    response = await connect(app(), address).get("/metrics", headers=HERE)
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/plain")
     assert "process_resident_memory_bytes" in response.text
+
+
+async def test_metrics_are_closed_to_pages_whose_name_leads_to_this_machine(connect: Connect) -> None:
+    """A browser on this machine shows a page of a name that its owner made to lead here: DNS rebinding."""
+    rebound = {"Host": "evil.example:8080", "Origin": "http://evil.example:8080"}
+    assert (await connect(app(), "127.0.0.1").get("/metrics", headers=rebound)).status_code == 401
+    client = connect(app(ApiSettings(metrics_token="let me in")), "127.0.0.1")
+    bearer = {**rebound, "Authorization": "Bearer let me in"}
+    assert (await client.get("/metrics", headers=bearer)).status_code == 200
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1", "unix:"])
@@ -98,7 +108,9 @@ async def test_requests_are_counted_by_method_template_and_status(connect: Conne
         await client.get("/api/v1/device/abc")
     await client.request("BREW", "/nowhere/secret")
     counted = re.findall(
-        r"^thingstead_http_requests_total\{(.*)\} (.*)$", (await client.get("/metrics")).text, re.MULTILINE
+        r"^thingstead_http_requests_total\{(.*)\} (.*)$",
+        (await client.get("/metrics", headers=HERE)).text,
+        re.MULTILINE,
     )
     assert counted == [
         ('method="GET",route="/api/v1/device/{device_id}",status="401"', "2.0"),

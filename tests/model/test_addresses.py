@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingstead.model.addresses import HOPS_LIMIT, TrustedProxies, host_of, is_loopback, throttling_key
+from thingstead.model.addresses import HOPS_LIMIT, TrustedProxies, host_of, is_loopback, is_own_host, throttling_key
 
 PROXIES = TrustedProxies(["10.0.0.0/8", "127.0.0.1", "2001:db8:ffff::/48"])
 PROXY = ("10.0.0.1", 4711)
@@ -70,6 +70,16 @@ def test_the_host_of_an_address_is_found(remote_address: str, expected: str) -> 
 def test_loopback_is_told_in_every_form() -> None:
     assert all(map(is_loopback, ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"]))
     assert not any(map(is_loopback, ["10.0.0.1", "::ffff:10.0.0.1", "localhost", ""]))
+
+
+@pytest.mark.parametrize("own", ["localhost", "LOCALHOST.:8080", "127.0.0.1", "192.0.2.1:8080", "[::1]", "[::1]:8080"])
+def test_localhost_and_addresses_name_this_machine(own: str) -> None:
+    assert is_own_host(own)
+
+
+@pytest.mark.parametrize("foreign", ["", "evil.example", "localhost.evil.example:80", "127.0.0.1.evil.example"])
+def test_other_names_may_be_anybodys(foreign: str) -> None:
+    assert not is_own_host(foreign)
 
 
 def test_headers_of_a_peer_that_is_no_trusted_proxy_are_ignored() -> None:

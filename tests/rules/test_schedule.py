@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thingstead.model.alarms.rule import Schedule
-from thingstead.rules.schedule import OpenHours, minutes_of, zone
+from thingstead.rules.schedule import OpenHours, minutes_of, zone, zone_named
 
 MINUTE = 60_000
 START = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp() * 1000)
@@ -112,3 +112,19 @@ def test_the_next_edge_is_the_first_quarter_hour_at_which_it_changes(
         (step for step in range(first, first + 8 * 96 * quarter, quarter) if schedule.contains(step) is not now), None
     )
     assert schedule.next_edge(instant) == walked
+
+
+@pytest.mark.parametrize(
+    "name", ["localtime", "posixrules", "LocalTime", "posix/Asia/Shanghai", "right/UTC", "Factory"]
+)
+def test_what_this_machine_has_beside_the_iana_names_is_no_time_zone(name: str) -> None:
+    with pytest.raises(ValueError, match="there is no time zone"):
+        zone_named(name)
+
+
+def test_iana_names_and_offsets_are_time_zones() -> None:
+    assert [str(zone_named(name)) for name in ("Asia/Shanghai", "+08:00", "UTC")] == [
+        "Asia/Shanghai",
+        "UTC+08:00",
+        "UTC",
+    ]

@@ -27,7 +27,7 @@ log = structlog.get_logger("thingstead.api")
 Headers = tuple[tuple[bytes, bytes], ...]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Respond = Callable[[Scope, Receive, dict[str, str]], Awaitable[Answer]]
-CORS_METHODS = ("GET", "POST", "PUT", "DELETE")
+CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 CORS_HEADERS = ("Authorization", "Content-Type", "Project-Key")
 
 

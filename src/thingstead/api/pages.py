@@ -15,8 +15,9 @@ from thingstead.api.openapi import openapi_document
 from thingstead.config import ApiSettings
 from thingstead.errors import NotAuthenticated
 from thingstead.metrics import CONTENT_TYPE, Metrics
-from thingstead.model.addresses import is_loopback
+from thingstead.model.addresses import is_loopback, is_own_host
 from thingstead.model.health import HealthWarning
+from thingstead.model.http_headers import value_of
 
 HEALTHY = Answer(200, b'{"status":"ok"}')
 # What proxies add, each of them some of it.
@@ -61,7 +62,9 @@ class MetricsPage:
     async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
         if not self._may_read(scope):
             return not_authenticated(
-                NotAuthenticated("metrics are for the bearer of http.metrics_token; without one, for this machine")
+                NotAuthenticated(
+                    "metrics are for the bearer of http.metrics_token; without one, for this machine, as localhost"
+                )
             )
         return Answer(200, self._metrics.render(), content_type=CONTENT_TYPE.encode())
 
@@ -96,8 +99,10 @@ class DocumentPages:
 
 
 def is_local(scope: Scope) -> bool:
-    """Whether the peer is a program on this machine, and no proxy for others."""
+    """Whether the peer is a program on this machine, and neither a proxy for others nor a browser that shows somebody's
+    page: a name that leads here may be anybody's (DNS rebinding), and the page with it."""
     peer = scope.get("client")
     if not peer or any(name in FORWARDING_HEADERS for name, _ in scope["headers"]):
         return False
-    return is_loopback(peer[0])
+    host = value_of(scope["headers"], b"host")
+    return is_loopback(peer[0]) and (host is None or is_own_host(host.decode("latin-1")))

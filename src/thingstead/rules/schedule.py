@@ -12,6 +12,7 @@ WEEK = 7 * DAY
 MINUTE_MS = 60_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOOK_AHEAD_DAYS = 9  # more than a week, whatever a time zone does to its days
+_NOT_IANA = frozenset({"factory", "localtime", "posix", "posixrules", "right"})  # beside the names, in the same folder
 _OFFSET = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)\Z")
 
 
@@ -25,6 +26,14 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as exc:  # OSError: a folder of the database
         raise ValueError(f"there is no time zone {name!r}") from exc
+
+
+def zone_named(name: str) -> tzinfo:
+    """:func:`zone` for a name that somebody gives. What stands beside the IANA names on this machine, its own zone or
+    those with leap seconds, would mean something else on another one. ValueError, as there."""
+    if name.partition("/")[0].lower() in _NOT_IANA:
+        raise ValueError(f"there is no time zone {name!r}")
+    return zone(name)
 
 
 def minutes_of(time_of_day: str) -> int:

@@ -29,6 +29,14 @@ async def test_browsers_of_configured_origins_may_call(connect: Connect) -> None
     assert response.headers["access-control-allow-origin"] == "https://panel.example"
 
 
+async def test_browsers_may_ask_for_a_head_with_a_credential(connect: Connect) -> None:
+    client = connect(app(ApiSettings(cors_origins=("https://panel.example",))))
+    asked = {"Access-Control-Request-Method": "HEAD", "Access-Control-Request-Headers": "authorization"}
+    response = await client.options("/nothing", headers={"Origin": "https://panel.example", **asked})
+    assert response.status_code == 200
+    assert "HEAD" in response.headers["access-control-allow-methods"]
+
+
 async def test_other_origins_are_not_let_in(connect: Connect) -> None:
     client = connect(app(ApiSettings(cors_origins=("https://panel.example",))))
     response = await client.options("/open", headers={"Origin": "https://evil.example", **PREFLIGHT})

@@ -17,7 +17,7 @@ from thingstead.model.device import Device, Page
 from thingstead.model.device_type import AttributeDefinition
 from thingstead.model.limits import Problems
 from thingstead.model.messages import AlarmRuleChanged
-from thingstead.rules.schedule import zone
+from thingstead.rules.schedule import zone_named
 from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.services.alarms.invalidation import RULE_CHANGED
 from thingstead.services.alarms.rule_advice import never_reported
@@ -131,7 +131,7 @@ class AlarmRuleService:
             check_body(form.body(), definitions, problems, flat=form.flat)
         if form.schedule:
             try:
-                zone(form.schedule.timezone)
+                zone_named(form.schedule.timezone)
             except ValueError as exc:
                 problems.add("schedule.timezone", str(exc))
         problems.refuse()

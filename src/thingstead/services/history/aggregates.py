@@ -8,7 +8,7 @@ from thingstead.errors import InvalidInput
 from thingstead.model import limits
 from thingstead.model.report import AggregateFunction, SampleMethod
 from thingstead.model.spans import CALENDAR_END_MS, CalendarSpans, FixedSpans, Spans, interval_of, read_interval
-from thingstead.rules.schedule import zone
+from thingstead.rules.schedule import zone, zone_named
 from thingstead.services.history.history import iso_utc
 from thingstead.storage.base import Store
 from thingstead.wire.history import BucketItem, HistoryItem
@@ -142,7 +142,8 @@ def _spans(start: int, interval: str | int, timezone: str | None, of_project: st
     except ValueError as exc:
         raise InvalidInput.field("interval", str(exc)) from None
     try:
-        return CalendarSpans(calendar, zone(of_project if timezone is None else timezone)), calendar.least_ms
+        of_calendar = zone(of_project) if timezone is None else zone_named(timezone)
+        return CalendarSpans(calendar, of_calendar), calendar.least_ms
     except ValueError as exc:
         raise InvalidInput.field("timezone", str(exc)) from None
 

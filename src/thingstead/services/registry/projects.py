@@ -12,7 +12,7 @@ from thingstead.model import ids
 from thingstead.model.limits import Problems
 from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Administrator, Application, Project
-from thingstead.rules.schedule import zone
+from thingstead.rules.schedule import zone_named
 from thingstead.services.accounts.passwords import Passwords
 from thingstead.services.accounts.tokens import hash_secret
 from thingstead.storage.base import Store
@@ -108,7 +108,7 @@ class ProjectService:
     async def set_timezone(self, project_id: str, timezone: str) -> Project:
         """Says whose days the days of a project are; InvalidInput where there is no such time zone."""
         try:
-            zone(timezone)
+            zone_named(timezone)
         except ValueError as exc:
             raise InvalidInput.field("timezone", str(exc)) from None
         await self._store.projects.update(project_id, {"timezone": timezone})
