@@ -1,7 +1,9 @@
 /** Every page of the console. Pages are fetched when they are first opened. */
 import { createRouter, createWebHistory, type RouteLocationNormalized, type RouteRecordRaw } from "vue-router"
+import { Unreachable } from "@/api/errors"
 import { session } from "@/api/session"
 import { language, loadWords, t, type Word } from "@/i18n"
+import { toastFailed } from "@/lib/toasts"
 import { ref, watch } from "vue"
 
 declare module "vue-router" {
@@ -88,13 +90,20 @@ router.beforeEach(async (to) => {
   return true
 })
 
-// After a new version was installed, the chunks that this tab knows may be gone.
-router.onError((_error, to) => {
+// A page could not be fetched. After a new version was installed the chunks that this tab knows are gone, and a reload
+// brings the new ones; while the server is away a reload would lose the page that is open.
+router.onError(async (error, to) => {
   const key = "thingstead.reloaded"
-  if (sessionStorage.getItem(key) === to.fullPath) return
-  sessionStorage.setItem(key, to.fullPath)
-  window.location.assign(router.resolve(to).href)
+  try {
+    const answer = await fetch(import.meta.env.BASE_URL, { cache: "no-store" })
+    if (!answer.ok || sessionStorage.getItem(key) === to.fullPath) throw error
+    sessionStorage.setItem(key, to.fullPath)
+    window.location.assign(router.resolve(to).href)
+  } catch {
+    toastFailed(new Unreachable(String(error)))
+  }
 })
+router.afterEach(() => sessionStorage.removeItem("thingstead.reloaded"))
 
 /** What a page calls itself beyond its route, such as the name of a device; empty: the route's own title. */
 export const pageTitle = ref("")

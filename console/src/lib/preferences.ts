@@ -9,12 +9,21 @@ export interface Preferences {
   theme: Theme
   zone: string // "browser", "project", "UTC" or an IANA name
   sideBarFolded: boolean
+  /** Whether single keys do something. */
+  keys: boolean
   /** Of pages: columns, last ranges. The key is the page's own name. */
   pages: Record<string, unknown>
 }
 
 const KEY = "thingstead.preferences"
-const DEFAULTS: Preferences = { language: null, theme: "system", zone: "browser", sideBarFolded: false, pages: {} }
+const DEFAULTS: Preferences = {
+  language: null,
+  theme: "system",
+  zone: "browser",
+  sideBarFolded: false,
+  keys: true,
+  pages: {},
+}
 
 function read(): Preferences {
   try {

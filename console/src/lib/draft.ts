@@ -1,0 +1,94 @@
+/**
+ * What is being typed, kept in the tab until it is saved: a reload, a session that ends or a page that breaks loses
+ * nothing. Never for secrets.
+ */
+import { computed, onScopeDispose, ref, toRaw, watch, type ComputedRef, type Ref } from "vue"
+import { session } from "@/api/session"
+
+const PREFIX = "thingstead.draft."
+const PAUSE = 300
+
+export interface Draft<T> {
+  readonly value: Ref<T>
+  /** Whether it differs from what was read, deeply. */
+  readonly dirty: ComputedRef<boolean>
+  /** Whether it was found from before a reload. */
+  readonly restored: Ref<boolean>
+  /** Takes what the server has now; what is typed goes. */
+  reset(to: T): void
+}
+
+/** JSON with the keys of objects in order, so that equal values are equal texts. */
+function text(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    inner && typeof inner === "object" && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  )
+}
+
+function stored<T>(key: string): { base: string; value: T } | null {
+  try {
+    const kept = sessionStorage.getItem(key)
+    return kept === null ? null : (JSON.parse(kept) as { base: string; value: T })
+  } catch {
+    return null
+  }
+}
+
+/** The draft of a form. `key` names what is edited, such as `device/d1/settings`. */
+export function useDraft<T>(key: string, initial: T): Draft<T> {
+  const name = `${PREFIX}${session.value?.project.id ?? ""}.${session.value?.admin.id ?? ""}.${key}`
+  const kept = stored<T>(name)
+  // One that was begun on another state of the thing is not taken up: it would undo what somebody else has saved.
+  const taken = kept !== null && kept.base === text(initial)
+  const base = ref(text(initial))
+  const value = ref(structuredClone(taken ? kept.value : toRaw(initial))) as Ref<T>
+  const restored = ref(taken)
+  const dirty = computed(() => text(value.value) !== base.value)
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  function keep(): void {
+    clearTimeout(timer)
+    try {
+      if (dirty.value) sessionStorage.setItem(name, JSON.stringify({ base: base.value, value: value.value }))
+      else sessionStorage.removeItem(name)
+    } catch {
+      // Storage is full or switched off: the draft lasts as long as the page.
+    }
+  }
+
+  watch(
+    value,
+    () => {
+      clearTimeout(timer)
+      timer = setTimeout(keep, PAUSE)
+    },
+    { deep: true },
+  )
+  window.addEventListener("pagehide", keep)
+  onScopeDispose(() => {
+    window.removeEventListener("pagehide", keep)
+    keep()
+  })
+  return {
+    value,
+    dirty,
+    restored,
+    reset(to) {
+      base.value = text(to)
+      value.value = structuredClone(toRaw(to))
+      restored.value = false
+      keep()
+    },
+  }
+}
+
+/** Forgets all drafts of this tab, at log-out. */
+export function dropDrafts(): void {
+  try {
+    for (const key of Object.keys(sessionStorage)) if (key.startsWith(PREFIX)) sessionStorage.removeItem(key)
+  } catch {
+    // Nothing was kept.
+  }
+}
