@@ -1,1 +1,0 @@
-import{R as e,mt as t,w as n,y as r}from"./vue-DgPCx3pn.js";import{F as i}from"./base-Njbzpfat.js";import{t as a}from"./PageHead-Dwo7qOy5.js";var o=n({__name:`AccountPage`,setup(n){return(n,o)=>(e(),r(a,{title:t(i)(`account.title`)},null,8,[`title`]))}});export{o as default};

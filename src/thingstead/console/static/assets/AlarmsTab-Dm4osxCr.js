@@ -1,1 +1,0 @@
-import{R as e,mt as t,w as n,x as r,yt as i}from"./vue-DgPCx3pn.js";import{F as a}from"./base-Njbzpfat.js";var o=n({__name:`AlarmsTab`,setup(n){return(n,o)=>(e(),r(`h2`,null,i(t(a)(`device.alarms`)),1))}});export{o as default};

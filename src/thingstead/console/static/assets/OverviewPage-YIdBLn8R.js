@@ -1,1 +1,0 @@
-import{T as e,b as t,ht as n,z as r}from"./vue-B8o0OKUp.js";import{tt as i}from"./base-B4iYANnk.js";import{t as a}from"./PageHead-DOJxIlZ3.js";var o=e({__name:`OverviewPage`,setup(e){return(e,o)=>(r(),t(a,{title:n(i)(`overview.title`)},null,8,[`title`]))}});export{o as default};
