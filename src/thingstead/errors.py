@@ -22,39 +22,80 @@ closes just that connection or request.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
+
+from thingstead.refusals import Arg, Reason, because
 
 
 class FieldError(NamedTuple):
     """One bad field of an input: its path (``functions.attributes[0].identifier``) and what is wrong with it."""
 
     field: str
-    message: str
+    reason: Reason
+
+    @classmethod
+    def of(cls, field: str, why: str | Reason, /, **args: Arg) -> "FieldError":
+        """With a reason, or the code of one and what its text names."""
+        return cls(field, because(why, args))
+
+    @property
+    def message(self) -> str:
+        return self.reason.message
+
+    def under(self, where: str) -> "FieldError":
+        """The same of an input that stands behind ``where``, which is put in front of the field as it is."""
+        return FieldError(where + self.field, self.reason)
 
 
 class ThingsteadError(Exception):
-    """The root. ``errcode`` is stable and documented; the message is for people."""
+    """The root. ``errcode`` is stable and documented, and so is the code of the reason; the message is for people.
+
+    Args:
+        why: the reason, or the code of one and, as ``args``, what its text names.
+    """
 
     errcode = 500
+    errors: tuple[FieldError, ...] = ()  # every bad field, where fields are to blame
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, why: str | Reason, /, **args: Arg) -> None:
+        self.reason = because(why, args)
+        super().__init__(self.reason.message)
+
+    @property
+    def message(self) -> str:
+        return self.reason.message
+
+    @property
+    def code(self) -> str:
+        """Of the reason."""
+        return self.reason.code
 
 
-class InvalidInput(ThingsteadError):
-    """The input cannot be accepted; ``errors`` names every bad field."""
+class FieldsRefused(ThingsteadError):
+    """Fields may be to blame; ``errors`` names each."""
 
-    errcode = 400
-
-    def __init__(self, message: str, errors: Sequence[FieldError] = ()) -> None:
-        super().__init__(message)
+    def __init__(self, why: str | Reason, /, errors: Sequence[FieldError] = (), **args: Arg) -> None:
+        super().__init__(why, **args)
         self.errors = tuple(errors)
 
     @classmethod
-    def field(cls, field: str, message: str) -> "InvalidInput":
+    def of(cls, errors: Sequence[FieldError], *, counted: bool = False) -> Self:
+        """The refusal of these fields, at least one, with the reason of the first; ``counted``: its message says how
+        many more there are."""
+        first = errors[0]
+        more = f" (and {len(errors) - 1} more)" if counted and len(errors) > 1 else ""
+        return cls(first.reason._replace(message=f"{first.field}: {first.message}{more}"), errors)
+
+    @classmethod
+    def field(cls, field: str, why: str | Reason, /, **args: Arg) -> Self:
         """The common case of one bad field."""
-        return cls(f"{field}: {message}", [FieldError(field, message)])
+        return cls.of([FieldError.of(field, why, **args)])
+
+
+class InvalidInput(FieldsRefused):
+    """The input cannot be accepted; ``errors`` names every bad field."""
+
+    errcode = 400
 
 
 class NotAuthenticated(ThingsteadError):
@@ -85,21 +126,17 @@ class ReplyTimeout(ThingsteadError):
     errcode = 408
 
 
-class Conflict(ThingsteadError):
+class Conflict(FieldsRefused):
     """A value that must be unique is taken, or the present state forbids the change; ``info`` is what a program needs
     to go on."""
 
     errcode = 409
 
-    def __init__(self, message: str, errors: Sequence[FieldError] = (), info: Any = None) -> None:
-        super().__init__(message)
-        self.errors = tuple(errors)
+    def __init__(
+        self, why: str | Reason, /, errors: Sequence[FieldError] = (), *, info: Any = None, **args: Arg
+    ) -> None:
+        super().__init__(why, errors, **args)
         self.info = info
-
-    @classmethod
-    def field(cls, field: str, message: str) -> "Conflict":
-        """The common case of one field whose value is taken."""
-        return cls(f"{field}: {message}", [FieldError(field, message)])
 
 
 class TooLarge(ThingsteadError):
@@ -113,8 +150,8 @@ class TooManyRequests(ThingsteadError):
 
     errcode = 429
 
-    def __init__(self, message: str, retry_after_s: int) -> None:
-        super().__init__(message)
+    def __init__(self, why: str | Reason, /, *, retry_after_s: int, **args: Arg) -> None:
+        super().__init__(why, **args)
         self.retry_after_s = retry_after_s
 
 
@@ -125,4 +162,7 @@ class Unavailable(ThingsteadError):
 
 
 class ConfigError(ThingsteadError):
-    """The configuration or the data folder cannot be used; names the setting or the file."""
+    """The configuration or the data folder cannot be used; the message names the setting or the file."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("configuration_unusable", detail=message)

@@ -37,6 +37,14 @@ def because(why: str | Reason, args: Mapping[str, Arg]) -> Reason:
     return why if isinstance(why, Reason) else reason(why, **args)
 
 
+class Unusable(ValueError):
+    """A text cannot be read as what it should be; says why, for the field that holds it."""
+
+    def __init__(self, why: str | Reason, /, **args: Arg) -> None:
+        self.reason = because(why, args)
+        super().__init__(self.reason.message)
+
+
 def _shown(args: Mapping[str, Arg]) -> dict[str, str | int | float]:
     return {
         name: value if isinstance(value, str | int | float) else ", ".join(map(str, value))

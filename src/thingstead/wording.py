@@ -1,4 +1,4 @@
-"""What is wrong with a member of an input, said to people in plain words."""
+"""What is wrong with a member of an input, as msgspec says it, with a code and in plain words."""
 
 import re
 import types
@@ -6,66 +6,87 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from thingstead.refusals import Reason, reason
+
 NO_PATTERNS: Mapping[str, str] = {}
-_KINDS = {
-    "int": "an integer",
-    "float": "a number",
-    "str": "a text",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "an object",
-    "null": "null",
+# Codes by the types that a member may have, in alphabetical order of msgspec's names.
+_TYPES = {
+    "int": "must_be_integer",
+    "float": "must_be_number",
+    "float|int": "must_be_number",
+    "str": "must_be_text",
+    "bool": "must_be_boolean",
+    "array": "must_be_list",
+    "object": "must_be_object",
+    "null": "must_be_null",
+    "array|object": "must_be_object_or_list",
+    "array|bool|float|int|str": "must_be_scalar_or_list",
 }
 _FIELD = re.compile(r"Object (?P<what>missing required|contains unknown) field [`'](?P<field>\w+)[`']")
 _EXPECTED = re.compile(r"Expected [`'](?P<kinds>[\w |]+)[`'](?P<bound>.*)$")
 _COMPARED = re.compile(r" (?P<sign>>=|<=|>|<) (?P<limit>\S+?)(?:, got .*)?$")
 _LENGTH = re.compile(r" of length (?P<sign>>=|<=) (?P<limit>\d+)")
 _MATCHING = re.compile(r" matching regex ['\"](?P<pattern>.*)['\"]$")
-_SIGNS = {">=": "at least", "<=": "at most", ">": "greater than", "<": "less than"}
 
 
-def member_problem(message: str, kind: Any = None, patterns: Mapping[str, str] = NO_PATTERNS) -> str:
-    """What a member must be; ``message`` is what msgspec says of it, without its location, and ``kind`` its type.
+def member_problem(message: str, kind: Any = None, patterns: Mapping[str, str] = NO_PATTERNS) -> Reason:
+    """What a member must be.
 
-    >>> member_problem("Expected `int`, got `str`")
+    >>> member_problem("Expected `int`, got `str`").message
     'must be an integer'
+
+    Args:
+        message: what msgspec says of it, without its location.
+        kind: its type.
+        patterns: codes of what does not match a pattern, by pattern.
     """
     allowed = _literals(kind)
     if allowed:
-        return f"must be one of {', '.join(map(str, allowed))}"
+        return reason("not_one_of", allowed=[str(value) for value in allowed])
     if "out of range" in message:
-        return "is out of range"
-    lacking = _FIELD.match(message)
-    if lacking is not None:
-        missing = lacking["what"] == "missing required"
-        return (
-            f"lacks {lacking['field']}, which must be given"
-            if missing
-            else f"has {lacking['field']}, which is not known"
-        )
+        return reason("out_of_range")
+    named = _FIELD.match(message)
+    if named is not None:
+        missing = named["what"] == "missing required"
+        return reason("lacks_member" if missing else "has_unknown_member", member=named["field"])
     match = _EXPECTED.match(message)
     if match is None:
-        return message.replace("`", "'")
-    kinds = [name for name in match["kinds"].split(" | ") if name != "null"] or ["null"]
-    return (
-        _bound(match["bound"], kinds[0], patterns) or f"must be {' or '.join(_KINDS.get(name, name) for name in kinds)}"
-    )
+        return reason("not_valid", detail=message.replace("`", "'"))
+    kinds = sorted(name for name in match["kinds"].split(" | ") if name != "null") or ["null"]
+    bound = _bound(match["bound"], kinds[0], patterns)
+    if bound is not None:
+        return bound
+    code = _TYPES.get("|".join(kinds))
+    return reason("not_valid", detail=f"must be {' or '.join(kinds)}") if code is None else reason(code)
 
 
-def _bound(text: str, kind: str, patterns: Mapping[str, str]) -> str | None:
+def _bound(text: str, kind: str, patterns: Mapping[str, str]) -> Reason | None:
     length = _LENGTH.match(text)
     if length is not None:
-        one, many = ("character", "characters") if kind == "str" else ("entry", "entries")
-        things = one if length["limit"] == "1" else many
-        if (length["sign"], length["limit"]) == (">=", "1"):
-            return "must not be empty"
-        return f"must have {_SIGNS[length['sign']]} {length['limit']} {things}"
+        limit = int(length["limit"])
+        if length["sign"] == "<=":
+            return reason("too_long" if kind == "str" else "too_many_entries", maximum=limit)
+        if limit == 1:
+            return reason("empty")
+        return reason("too_short" if kind == "str" else "too_few_entries", minimum=limit)
     matching = _MATCHING.match(text)
     if matching is not None:
         known = patterns.get(matching["pattern"])
-        return f"must be {known}" if known else f"must match {matching['pattern']}"
+        return reason("no_match", pattern=matching["pattern"]) if known is None else reason(known)
     compared = _COMPARED.match(text)
-    return None if compared is None else f"must be {_SIGNS[compared['sign']]} {compared['limit'].removesuffix('.0')}"
+    if compared is None:
+        return None
+    limit_text = compared["limit"].removesuffix(".0")
+    number: int | float = int(limit_text) if limit_text.lstrip("-").isdecimal() else float(limit_text)
+    match compared["sign"]:
+        case ">=":
+            return reason("at_least", minimum=number)
+        case "<=":
+            return reason("at_most", maximum=number)
+        case ">":
+            return reason("greater_than", limit=number)
+        case _:
+            return reason("less_than", limit=number)
 
 
 def _literals(kind: Any) -> list[Any]:

@@ -12,6 +12,7 @@ from thingstead.errors import Unavailable
 from thingstead.mqtt.connection_packets import Disconnect
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
+from thingstead.refusals import Reason
 
 
 class Commit:
@@ -79,7 +80,7 @@ def test_nothing_behind_a_failed_commit_is_released() -> None:
         desk.acknowledgements.add(commit, answer, 1)
     later.end()
     good.end()
-    bad.end(Unavailable("the disk is full"))
+    bad.end(Unavailable(Reason("unknown_refusal", "the disk is full")))
     assert desk.released == b"1"
     assert len(desk.failures) == 1
     assert desk.acknowledgements.waiting == 0
@@ -96,7 +97,7 @@ async def test_a_failed_commit_acknowledges_nothing_and_ends_the_connection(
         patch.setattr(house.store.history, "append_run", lambda reports, flat: (len(reports), commit))
         peer.send(report(1), report(2))
         await peer.receive_nothing()
-    commit.end(Unavailable("the disk is full"))
+    commit.end(Unavailable(Reason("unknown_refusal", "the disk is full")))
     assert (await peer.receive(Disconnect)).reason_code is ReasonCode.SERVER_BUSY
     await peer.receive_close()
 
@@ -105,7 +106,7 @@ async def test_what_cannot_even_wait_for_a_commit_ends_the_connection(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: object, flat: bool) -> Commit:
-        raise Unavailable("the store is closing")
+        raise Unavailable("store_closing")
 
     peer = await house.log_in(await house.device(), V5)
     with monkeypatch.context() as patch:

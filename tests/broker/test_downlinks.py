@@ -175,7 +175,7 @@ async def test_a_request_that_cannot_be_answered_does_not_stop_the_next(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: Any) -> dict[str, Any]:
-        raise Unavailable("too many reads are waiting")
+        raise Unavailable("too_many_reads")
 
     peer = await house.log_in(await house.device())
     await peer.subscribe("attributes/get/response/+")

@@ -17,6 +17,7 @@ from thingstead.errors import Unavailable
 from thingstead.model.device import Device
 from thingstead.mqtt.connection_packets import Connack, Connect
 from thingstead.mqtt.publish_packets import Puback, Publish
+from thingstead.refusals import Reason
 from thingstead.services.mqtt.subscriptions import DeviceCard
 
 
@@ -154,7 +155,7 @@ async def test_commands_that_could_not_be_read_are_sent_before_the_next_one(
     async def fail_once(*args: Any) -> Any:
         calls.append(args)
         if len(calls) == 1:
-            raise Unavailable("a busy store")
+            raise Unavailable(Reason("unknown_refusal", "a busy store"))
         return await pending(*args)
 
     monkeypatch.setattr(house.platform.control, "pending", fail_once)

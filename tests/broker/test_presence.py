@@ -15,6 +15,7 @@ from thingstead.model.messages import PresenceChanged
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect, Pingreq
 from thingstead.mqtt.publish_packets import Puback
 from thingstead.mqtt.reasons import ReasonCode
+from thingstead.refusals import Reason
 
 
 class News:
@@ -190,7 +191,7 @@ async def test_a_log_in_that_cannot_be_kept_leaves_nothing_behind(
 
     async def fail(*arguments: Any) -> None:
         await open_session(*arguments)
-        raise Unavailable("the disk is full")
+        raise Unavailable(Reason("unknown_refusal", "the disk is full"))
 
     with monkeypatch.context() as patch:
         patch.setattr(house.platform.presence, "open", fail)

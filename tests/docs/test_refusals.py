@@ -1,6 +1,8 @@
 """Every refusal has a code with texts in both languages; docs/refusals.md has each of them."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,67 @@ def test_a_reason_says_its_english_text_with_its_arguments() -> None:
     assert reason("series_too_long", maximum=10_000).message == "a series has at most 10,000 reports"
     assert reason("not_one_of", allowed=["a", "b"]).message == "must be one of a, b"
     assert reason("required") == ("required", "is required", {})
+
+
+# Who makes a refusal, and which argument is its code.
+REFUSING = {
+    "reason": 0,
+    "Refused": 0,
+    "Unusable": 0,
+    "InvalidInput": 0,
+    "NotAuthenticated": 0,
+    "Forbidden": 0,
+    "NotFound": 0,
+    "DeviceOffline": 0,
+    "ReplyTimeout": 0,
+    "Conflict": 0,
+    "TooLarge": 0,
+    "TooManyRequests": 0,
+    "Unavailable": 0,
+    "DamagedFile": 0,
+    "committed": 1,  # of the broker
+    "InvalidInput.field": 1,
+    "Conflict.field": 1,
+    "FieldError.of": 1,
+    "problems.add": 1,
+    "self._problems.add": 1,
+    "self.add": 1,  # of problems
+}
+NO_ARGS_OF_TEXTS = {"errors", "retry_after_s", "counted"}
+SOURCES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "src").rglob("*.py"))}
+
+
+def refusals() -> Iterator[tuple[str, str, set[str]]]:
+    """Where, code, and the names of the arguments of each refusal whose code stands in the source."""
+    for path, tree in SOURCES.items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            at = REFUSING.get(ast.unparse(node.func))
+            if at is None or len(node.args) <= at:
+                continue
+            code = node.args[at]
+            named = {keyword.arg for keyword in node.keywords if keyword.arg} - NO_ARGS_OF_TEXTS
+            if isinstance(code, ast.JoinedStr):
+                yield f"{path.name}:{node.lineno}", ast.unparse(code), named
+            elif isinstance(code, ast.Constant) and isinstance(code.value, str):
+                yield f"{path.name}:{node.lineno}", code.value, named
+
+
+def test_whatever_is_refused_has_a_code_with_texts_and_their_arguments() -> None:
+    wrong = [
+        (where, code)
+        for where, code, named in refusals()
+        if code not in TEXTS or set(PLACEHOLDER.findall(TEXTS[code]["en"])) != named
+    ]
+    assert wrong == []
+
+
+def test_no_code_is_there_for_nothing() -> None:
+    texts = {
+        node.value
+        for tree in SOURCES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert TEXTS.keys() - texts == set()

@@ -12,6 +12,7 @@ from thingstead.model.mqtt_session import (
     RetainedMessage,
     SessionRecord,
 )
+from thingstead.refusals import Reason
 
 
 class OneCommit:
@@ -64,7 +65,7 @@ class Keeper:
 
     def require_room(self) -> None:
         if self.full:
-            raise Unavailable("the disk is full")
+            raise Unavailable(Reason("unknown_refusal", "the disk is full"))
 
     def put_session(self, record: SessionRecord, *, behind: bool = False) -> OneCommit:
         self.sessions[record.number] = record

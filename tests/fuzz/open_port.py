@@ -30,6 +30,7 @@ from thingstead.mqtt.decoder import Decoder
 from thingstead.mqtt.outbound import State
 from thingstead.mqtt.properties import NO_PROPERTIES, Property
 from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.refusals import Reason
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.storage.base import Store
 
@@ -127,7 +128,7 @@ class World:
             self._keeper.commit()
         elif action is Action.TROUBLE:
             if record.payload:
-                self._keeper.commit(Unavailable("the disk failed"))
+                self._keeper.commit(Unavailable(Reason("unknown_refusal", "the disk failed")))
             else:
                 self._keeper.full = not self._keeper.full
         elif pipe is not None and action is Action.LOSE:

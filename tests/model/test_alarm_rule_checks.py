@@ -39,7 +39,7 @@ def refused(raises: Any, clear: Any = None, **body: Any) -> dict[str, str]:
     decoded = msgspec.json.decode(json.dumps({"levels": levels, **body}), type=RuleBody)
     problems = Problems()
     check_body(decoded, [DEFINED, {}], problems, flat=True)
-    return dict(problems.errors)
+    return {error.field: error.message for error in problems.errors}
 
 
 @pytest.mark.parametrize(

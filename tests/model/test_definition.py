@@ -19,7 +19,7 @@ def problems_of(**functions: Any) -> dict[str, str]:
     """The problems of a definition, by their path."""
     problems = Problems()
     check_functions(msgspec.convert(functions, Functions), problems)
-    return dict(problems.errors)
+    return {error.field: error.message for error in problems.errors}
 
 
 def options_problems(data_type: str, **data_options: Any) -> set[str]:

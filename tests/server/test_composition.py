@@ -12,6 +12,7 @@ import pytest
 from tests.project_api import ProjectApi
 from thingstead.config import Config
 from thingstead.errors import ConfigError, Conflict, Unavailable
+from thingstead.refusals import Reason
 from thingstead.server import FolderInUse, initialize, open_platform, open_server
 from thingstead.server.http import HttpListener
 
@@ -61,7 +62,7 @@ async def test_a_start_that_fails_after_initializing_leaves_the_folder_empty(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(_listener: HttpListener) -> None:
-        raise Unavailable("no more sockets")
+        raise Unavailable(Reason("unknown_refusal", "no more sockets"))
 
     with monkeypatch.context() as patch:
         patch.setattr(HttpListener, "start", fail)
@@ -79,7 +80,7 @@ async def test_a_start_that_fails_later_leaves_an_initialized_folder_as_it_is(
     await initialize(config)
 
     async def fail(_listener: HttpListener) -> None:
-        raise Unavailable("no more sockets")
+        raise Unavailable(Reason("unknown_refusal", "no more sockets"))
 
     with monkeypatch.context() as patch:
         patch.setattr(HttpListener, "start", fail)

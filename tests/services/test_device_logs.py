@@ -3,20 +3,34 @@
 from tests.services.conftest import NOW, Workshop
 from thingstead.errors import FieldError
 from thingstead.model.device import DeviceSession, Page
+from thingstead.refusals import reason
 from thingstead.services.shared.commits import settled
-from thingstead.services.shared.device_logs import BURST, EXCERPT_BYTES, INTERVAL_S, KINDS, excerpt
+from thingstead.services.shared.device_logs import BURST, EXCERPT_BYTES, INTERVAL_S, KINDS, PARTS_REFUSED, excerpt
+
+UNKNOWN_TOPIC = reason("unknown_topic")
 
 
 async def test_a_rejection_says_where_why_and_what(workshop: Workshop) -> None:
     device = await workshop.add_device()
-    workshop.logs.rejected(device, "attributes", "refused", [FieldError("x", "too hot")], b'{"x":400}')
+    workshop.logs.rejected(
+        device, "attributes", "refused", [FieldError("x", Reason("unknown_refusal", "too hot"))], b'{"x":400}'
+    )
     await settled(workshop.store.history.touch(device.number, "data", NOW))
     entries, total = await workshop.logs.list_page(device, "rejected", Page())
     assert total == 1
     assert entries[0].body == {
         "topic": "attributes",
-        "reason": "refused",
-        "errors": [{"field": "x", "message": "too hot"}],
+        "reason": "values were refused",
+        "code": "values_refused",
+        "args": {},
+        "errors": [
+            {
+                "field": "x",
+                "message": "400 is above the maximum 85",
+                "code": "above_maximum",
+                "args": {"value": 400, "maximum": 85},
+            }
+        ],
         "payload": '{"x":400}',
         "suppressed": 0,
     }
@@ -25,10 +39,10 @@ async def test_a_rejection_says_where_why_and_what(workshop: Workshop) -> None:
 async def test_a_babbling_device_gets_few_entries_and_the_others_are_counted(workshop: Workshop) -> None:
     device, quiet = await workshop.add_device(), await workshop.add_device()
     for _ in range(1000):
-        workshop.logs.rejected(device, "attributes", "refused", (), b"")
-    workshop.logs.rejected(quiet, "attributes", "refused", (), b"")
+        workshop.logs.rejected(device, "attributes", PARTS_REFUSED, (), b"")
+    workshop.logs.rejected(quiet, "attributes", PARTS_REFUSED, (), b"")
     workshop.clock.advance(int(INTERVAL_S * 1000))
-    workshop.logs.rejected(device, "attributes", "refused", (), b"")
+    workshop.logs.rejected(device, "attributes", PARTS_REFUSED, (), b"")
     await settled(workshop.store.history.touch(device.number, "data", NOW))
     entries, total = await workshop.logs.list_page(device, "rejected", Page())
     assert total == BURST + 1
@@ -39,12 +53,12 @@ async def test_a_babbling_device_gets_few_entries_and_the_others_are_counted(wor
 async def test_a_topic_that_is_refused_all_the_time_hides_no_other(workshop: Workshop) -> None:
     device = await workshop.add_device()
     for number in range(200):
-        workshop.logs.rejected(device, f"event/report/{number}", "refused", (), b"")
-    workshop.logs.rejected(device, "attribute", "the topic means nothing here", (), b"")
+        workshop.logs.rejected(device, f"event/report/{number}", PARTS_REFUSED, (), b"")
+    workshop.logs.rejected(device, "attribute", UNKNOWN_TOPIC, (), b"")
     for number in range(200):
-        workshop.logs.rejected(device, f"topic{number}", "the topic means nothing here", (), b"")
+        workshop.logs.rejected(device, f"topic{number}", UNKNOWN_TOPIC, (), b"")
     workshop.clock.advance(int(INTERVAL_S * 1000))
-    workshop.logs.rejected(device, "attributes", "refused", (), b"")
+    workshop.logs.rejected(device, "attributes", PARTS_REFUSED, (), b"")
     await settled(workshop.store.history.touch(device.number, "data", NOW))
     entries, total = await workshop.logs.list_page(device, "rejected", Page(records=100))
     assert total == BURST + KINDS + 1

@@ -10,6 +10,7 @@ from thingstead.model import limits
 from thingstead.model.alarms.alarm import AlarmFilter
 from thingstead.model.device import DeviceFilter, Page
 from thingstead.model.report import Report
+from thingstead.refusals import Reason
 from thingstead.services.alarms.alarms import AlarmService
 from thingstead.services.history.history import SHEETS_KEPT, HistoryService, iso_utc
 from thingstead.services.registry.device_groups import DeviceGroupService, NewDeviceGroup
@@ -68,7 +69,7 @@ def device_groups(workshop: Workshop) -> DeviceGroupService:
 
 
 def take(workshop: Workshop, part: str, times: int, field: str = "id") -> None:
-    error = Conflict.field(field, "is taken")
+    error = Conflict.field(field, "taken")
     setattr(workshop.store, part, TakenAtFirst(getattr(workshop.store, part), times, error))
 
 
@@ -144,18 +145,19 @@ async def test_an_imported_row_whose_twin_is_removed_meanwhile_is_created(
     assert result.result == "created"
 
 
-@pytest.mark.parametrize("errors", [[FieldError("type", "is gone")], []])
+@pytest.mark.parametrize("errors", [[FieldError("type", Reason("unknown_refusal", "is gone"))], []])
 async def test_an_imported_row_whose_type_is_removed_meanwhile_is_refused(
     workshop: Workshop, devices: DeviceService, errors: list[FieldError]
 ) -> None:
-    error = InvalidInput("the type is gone", errors)
+    error = InvalidInput(Reason("unknown_refusal", "the type is gone"), errors)
     setattr(workshop.store, "devices", TakenAtFirst(workshop.store.devices, 1, error))  # noqa: B010 - as it is typed
     first, second = await devices.import_rows("p1", [{"name": "a"}, {"name": "b"}])
     assert (first.result, second.result) == ("refused", "created")
 
 
 async def test_an_import_ends_with_the_store(workshop: Workshop, devices: DeviceService) -> None:
-    setattr(workshop.store, "devices", TakenAtFirst(workshop.store.devices, 1, Unavailable("full")))  # noqa: B010
+    error = Unavailable("store_closing")
+    setattr(workshop.store, "devices", TakenAtFirst(workshop.store.devices, 1, error))  # noqa: B010 - as it is typed
     with pytest.raises(Unavailable):
         await devices.import_rows("p1", [{"name": "a"}])
 

@@ -13,6 +13,7 @@ from tests.services.test_removal import counts, store_in
 from thingstead.bus.local import LocalBus
 from thingstead.errors import Unavailable
 from thingstead.model.retention import RetentionRule
+from thingstead.refusals import Reason
 from thingstead.services.history.removal import RemovalService
 from thingstead.storage.sqlite.history import history as sqlite_history
 from thingstead.storage.sqlite.history.removal import drop_step
@@ -70,7 +71,7 @@ async def test_history_goes_whatever_else_fails(archive: Archive, broken: str, m
     noun, method = broken.split(".")
 
     async def fails(*_: Any) -> Any:
-        raise Unavailable("the database cannot be used")
+        raise Unavailable(Reason("unknown_refusal", "the database cannot be used"))
 
     monkeypatch.setattr(getattr(archive.store, noun), method, fails)
     with capture_logs() as lines:

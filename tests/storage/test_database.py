@@ -13,6 +13,7 @@ import pytest
 
 from tests.storage.conftest import kept, put, writer_held
 from thingstead.errors import NotFound, Unavailable
+from thingstead.refusals import Reason
 from thingstead.storage.sqlite.engine import database as database_module
 from thingstead.storage.sqlite.engine.database import Database
 
@@ -28,7 +29,7 @@ connection.execute("ROLLBACK")
 
 def refuse(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO t (n) VALUES (999)")
-    raise NotFound("no")
+    raise NotFound(Reason("unknown_refusal", "no"))
 
 
 def stumble(connection: sqlite3.Connection) -> None:

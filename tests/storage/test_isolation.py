@@ -110,7 +110,7 @@ async def test_what_failed_is_tried_again_without_being_asked_for(monkeypatch: p
     async def work() -> None:
         attempts.append(1)
         if len(attempts) == 1:
-            raise Unavailable("not yet")
+            raise Unavailable("store_closing")
         if len(attempts) == 2:
             raise ValueError("a bug")
         ended.set()

@@ -61,7 +61,7 @@ class Bodies:
         """Raises Unavailable where that is more than the owner's part."""
         held = self._held_bytes.get(owner, 0)
         if not self._budget.room(held, size):
-            raise Unavailable("too much of other requests is held in memory")
+            raise Unavailable("requests_full")
         self._budget.moved(0, size)
         self._held_bytes[owner] = held + size
 
@@ -128,7 +128,7 @@ async def _read(receive: Receive, limit_bytes: int, held: HeldBody) -> bytes:
             discarded_bytes += len(body) - limit_bytes
             del body[limit_bytes:]
     if discarded_bytes:
-        raise TooLarge(f"the body is larger than {limit_bytes} bytes")
+        raise TooLarge("body_too_large", maximum=limit_bytes)
     return bytes(body)
 
 

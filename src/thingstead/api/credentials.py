@@ -54,9 +54,7 @@ async def session_secret(scope: Scope, platform: Platform) -> str:
 def require_own_page(scope: Scope) -> None:
     """Raises NotAuthenticated where a request was not sent by a page of this server, or a program that says so."""
     if not _is_own_page(scope):
-        raise NotAuthenticated(
-            "a session is for pages of this server: X-Thingstead must be 1, Sec-Fetch-Site or Origin must say so"
-        )
+        raise NotAuthenticated("session_of_own_page")
 
 
 def _is_own_page(scope: Scope) -> bool:
@@ -100,4 +98,4 @@ def _token_of(authorization: bytes | None) -> str:
         token = token.strip()
         if token and scheme.lower() == "bearer":
             return token
-    raise NotAuthenticated("an AccessToken is required: Authorization: Bearer <AccessToken>")
+    raise NotAuthenticated("token_required")

@@ -10,15 +10,14 @@ from thingstead.api.validation import MalformedJson
 from thingstead.errors import (
     Conflict,
     FieldError,
-    InvalidInput,
     ThingsteadError,
     TooLarge,
     TooManyRequests,
     Unavailable,
 )
+from thingstead.refusals import Reason, reason
 
 JSON_TYPE = b"application/json"
-INVALID_JSON = b'{"result":false,"message":"Invalid JSON message","errcode":400}'
 SUCCESS, SUCCESS_END = b'{"result":true,"info":', b"}"
 EMPTY_SUCCESS = b'{"result":true,"info":{}}'
 
@@ -40,6 +39,22 @@ class NamedError(msgspec.Struct, frozen=True):
 
     field: str
     message: str
+    code: str  # stable, at most 32 bytes; docs/refusals.md has its text
+    args: dict[str, Any]  # what its text names
+
+    @classmethod
+    def of(cls, error: FieldError) -> "NamedError":
+        return cls(error.field, error.message, error.reason.code, dict(error.reason.args))
+
+
+class InvalidJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What answers a body that is no JSON."""
+
+    result: bool = False
+    message: str = "Invalid JSON message"
+    errcode: int = 400
+    code: str
+    args: dict[str, Any]
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +63,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     result: bool = False
     errcode: int
     message: str
+    code: str  # of the first of errors, where there are any
+    args: dict[str, Any]
     errors: list[NamedError] = []
     info: Any | UnsetType = UNSET  # of a conflict, where a program needs to know more of it
 
@@ -78,7 +95,8 @@ NO_STORE = (b"cache-control", b"no-store")
 
 def unknown_resource(hint: str) -> Answer:
     """HTTP 404 in the words of the reference, with what may help beside them."""
-    return Answer(404, encode({"message": "Request invalid", "hint": hint}))
+    why = reason("unknown_path")
+    return Answer(404, encode({"message": why.message, "hint": hint, "code": why.code}))
 
 
 UNKNOWN_RESOURCE = unknown_resource("unknown path; /docs lists all paths")
@@ -96,17 +114,17 @@ def success(info: Any, warnings: Sequence[FieldError] = ()) -> Answer:
 
 def with_warnings(answer: bytes, warnings: Sequence[FieldError]) -> bytes:
     """A JSON object with the member ``warnings``."""
-    named = [NamedError(*warning) for warning in warnings]
+    named = [NamedError.of(warning) for warning in warnings]
     return b"".join((answer[:-1], b',"warnings":', encode(named), b"}"))
 
 
 def failure(error: ThingsteadError, *, malformed_json_status: int = 404) -> Answer:
     """A refusal of a function: HTTP 200 with the failure envelope, but for what HTTP itself has a word for."""
     if isinstance(error, MalformedJson):
-        return Answer(malformed_json_status, INVALID_JSON)
+        body = encode(InvalidJson(code=error.code, args=dict(error.reason.args)))
+        return Answer(malformed_json_status, body)
     info = error.info if isinstance(error, Conflict) else None
-    errors = error.errors if isinstance(error, InvalidInput | Conflict) else ()
-    body = _envelope(error.errcode, error.message, errors, info)
+    body = _envelope(error.errcode, error.reason, error.errors, info)
     if isinstance(error, TooManyRequests):
         return Answer(429, body, headers=((b"retry-after", b"%d" % error.retry_after_s),))
     if isinstance(error, TooLarge):  # what is left of the body is not read, so that the connection cannot go on
@@ -118,13 +136,20 @@ def failure(error: ThingsteadError, *, malformed_json_status: int = 404) -> Answ
 
 def not_authenticated(error: ThingsteadError) -> Answer:
     """HTTP 401: the request carries no valid AccessToken."""
-    return Answer(401, _envelope(error.errcode, error.message), headers=((b"www-authenticate", b"Bearer"),))
+    return Answer(401, _envelope(error.errcode, error.reason), headers=((b"www-authenticate", b"Bearer"),))
 
 
-def _envelope(errcode: int, message: str, errors: tuple[FieldError, ...] = (), info: Any = None) -> bytes:
-    named = [NamedError(*error) for error in errors]
-    return encode(Failure(errcode=errcode, message=message, errors=named, info=UNSET if info is None else info))
+def _envelope(errcode: int, why: Reason, errors: tuple[FieldError, ...] = (), info: Any = None) -> bytes:
+    failure = Failure(
+        errcode=errcode,
+        message=why.message,
+        code=why.code,
+        args=dict(why.args),
+        errors=[NamedError.of(error) for error in errors],
+        info=UNSET if info is None else info,
+    )
+    return encode(failure)
 
 
-BODY_TOO_SLOW = Answer(408, _envelope(408, "the body did not arrive in time"), headers=((b"connection", b"close"),))
-FAULT = Answer(500, _envelope(500, "Internal error"))  # a bug; the log has the details
+BODY_TOO_SLOW = Answer(408, _envelope(408, reason("body_too_slow")), headers=((b"connection", b"close"),))
+FAULT = Answer(500, _envelope(500, reason("internal_error")))  # a bug; the log has the details

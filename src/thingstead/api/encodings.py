@@ -40,16 +40,16 @@ def decoded(scope: Scope, body: bytes, limit_bytes: int) -> bytes:
     if encoding in (b"", b"identity"):
         return body
     if encoding not in _ENCODINGS:
-        raise InvalidInput.field("Content-Encoding", "must be gzip, deflate or identity")
+        raise InvalidInput.field("Content-Encoding", "content_encoding_unknown")
     decompressor = zlib.decompressobj(_GZIP_OR_ZLIB)
     try:
         content = decompressor.decompress(body, limit_bytes + 1)
     except zlib.error:
         content = None
     if content is not None and len(content) > limit_bytes:
-        raise TooLarge(f"the body is larger than {limit_bytes} bytes")
+        raise TooLarge("body_too_large", maximum=limit_bytes)
     if content is None or not decompressor.eof or decompressor.unused_data:
-        raise InvalidInput.field("body", f"is not {encoding.decode()}, as Content-Encoding says")
+        raise InvalidInput.field("body", "content_encoding_wrong", encoding=encoding.decode())
     return content
 
 

@@ -53,7 +53,7 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_page(self) -> Page:
         if self.cursor is not None and self.page != 1:
-            raise InvalidInput.field("page", "and cursor exclude each other")
+            raise InvalidInput.field("page", "page_with_cursor")
         cursor = None if self.cursor is None else Cursor("" if self.cursor == FIRST else self.cursor)
         return Page(number=self.page, records=self.page_records, cursor=cursor)
 

@@ -59,11 +59,11 @@ class Operation:
     async def _call(self, call: Call, receive: Receive, warnings: list[FieldError]) -> Any:
         caller, scope = call.caller, call.scope
         if self.endpoint.access is Access.ADMINISTRATOR and caller.admin_id is None:
-            raise Forbidden("only an administrator's AccessToken (admin_login) may do this")
+            raise Forbidden("administrator_only")
         if self.endpoint.access is Access.SESSION and not caller.session_id:
-            raise Forbidden("only a session in a browser has this")
+            raise Forbidden("session_only")
         if self._role is not None and not allows(caller.role, self._role):
-            raise Forbidden(f"this needs the role {self._role}; yours is {caller.role}")
+            raise Forbidden("role_required", needed=self._role, held=caller.role)
         query_string: bytes = scope["query_string"]
         if query_string:
             warnings += self._unknown_of_query(query_string)

@@ -61,11 +61,7 @@ class MetricsPage:
 
     async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
         if not self._may_read(scope):
-            return not_authenticated(
-                NotAuthenticated(
-                    "metrics are for the bearer of http.metrics_token; without one, for this machine, as localhost"
-                )
-            )
+            return not_authenticated(NotAuthenticated("metrics_token_required"))
         return Answer(200, self._metrics.render(), content_type=CONTENT_TYPE.encode())
 
     def _may_read(self, scope: Scope) -> bool:

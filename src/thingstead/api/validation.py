@@ -15,11 +15,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from thingstead.api.kinds import alternatives, forgiven, is_struct
-from thingstead.config.nearest import nearest
 from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.limits import JSON_DEPTH
 from thingstead.model.values.json_text import has_wide_integer, is_too_deep
-from thingstead.model.wording import json_problem, member_problem
+from thingstead.model.wording import json_problem, member_problem, not_known
 
 ERRORS_LIMIT = 100  # named in one answer
 NODES_LIMIT = 10_000  # of a body that is refused, that are looked at to name what is wrong with it
@@ -29,7 +28,6 @@ PATH_KEY_CHARACTERS, PATH_CHARACTERS, MESSAGE_CHARACTERS = 64, 256, 256  # of a 
 QUERY_FIELDS_LIMIT = 100
 QUERY_BYTES_LIMIT = 8_192
 INTEGER_LIMIT = 2**53  # of a query: beyond it, clients in JavaScript cannot count anyway
-WIDE_INTEGER = "is an integer of more than 64 bits"
 LOCATION = re.compile(r" - at `(?:key` in `)?\$(?P<path>[^`]*)`$")
 
 
@@ -51,7 +49,7 @@ def body_decoder(kind: Any, *, wide_integers: bool = False) -> Callable[[bytes],
 
     def decode_body(body: bytes) -> Any:
         if len(body) > VALUES_COUNT and body.count(b",") > VALUES_COUNT:
-            raise InvalidInput.field("body", f"must have at most {VALUES_COUNT:,} commas")
+            raise InvalidInput.field("body", "too_many_commas", maximum=VALUES_COUNT)
         try:
             if not wide_integers and has_wide_integer(body):
                 raise _wide_integer(body)
@@ -82,7 +80,7 @@ def query_decoder(kind: type[msgspec.Struct]) -> Callable[[bytes], Any]:
         for name in repeated & values.keys():
             values[name] = repeated_values(query_string, name)
         uncountable = [name for name in bounded if name in values and not _is_countable(values[name])]
-        errors = [FieldError(name, "must be a finite number of at most 16 digits") for name in uncountable]
+        errors = [FieldError.of(name, "finite_number") for name in uncountable]
         try:
             query = msgspec.convert(values, kind, strict=False)
         except msgspec.ValidationError:
@@ -107,11 +105,11 @@ def repeated_values(query_string: bytes, name: str) -> list[str]:
 
 def _pairs(query_string: bytes) -> list[tuple[str, str]]:
     if len(query_string) > QUERY_BYTES_LIMIT:
-        raise InvalidInput.field("query", f"is longer than {QUERY_BYTES_LIMIT} bytes")
+        raise InvalidInput.field("query", "query_too_long", maximum=QUERY_BYTES_LIMIT)
     try:
         return parse_qsl(query_string.decode("utf-8", "replace"), max_num_fields=QUERY_FIELDS_LIMIT)
     except ValueError:
-        raise InvalidInput.field("query", f"has more than {QUERY_FIELDS_LIMIT} fields") from None
+        raise InvalidInput.field("query", "query_too_many_fields", maximum=QUERY_FIELDS_LIMIT) from None
 
 
 def find_errors(value: Any, kind: Any, *, strict: bool = True) -> list[FieldError]:
@@ -151,7 +149,7 @@ def _convert(body: bytes, kind: Any, error: msgspec.ValidationError) -> Any:
     try:
         value = msgspec.json.decode(body)
     except msgspec.ValidationError:  # such as 1e999
-        raise InvalidInput.field("body", "holds a number that is out of range") from None
+        raise InvalidInput.field("body", "has_number_out_of_range") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise MalformedJson(json_problem(body, exc)) from None
     except RecursionError:
@@ -167,13 +165,11 @@ def _convert(body: bytes, kind: Any, error: msgspec.ValidationError) -> Any:
 
 def invalid(errors: list[FieldError]) -> InvalidInput:
     """A refusal that names these fields; at least one."""
-    first = errors[0]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return InvalidInput(f"{first.field}: {first.message}{more}", errors)
+    return InvalidInput.of(errors, counted=True)
 
 
 def _too_deep() -> InvalidInput:
-    return InvalidInput.field("body", f"is nested more than {JSON_DEPTH} levels deep")
+    return InvalidInput.field("body", "nested_too_deep", maximum=JSON_DEPTH)
 
 
 def _wide_integer(body: bytes) -> InvalidInput:
@@ -185,12 +181,12 @@ def _wide_integer(body: bytes) -> InvalidInput:
         below: list[tuple[Path, Any]] = []
         for path, value in level:
             if isinstance(value, int) and not -(2**63) <= value < 2**63:
-                return InvalidInput.field(_text(path), WIDE_INTEGER)
+                return InvalidInput.field(_text(path), "integer_too_wide")
             if isinstance(value, dict | list):
                 items = value.items() if isinstance(value, dict) else enumerate(value)
                 below.extend(((path, key), item) for key, item in islice(items, max(0, left - len(below))))
         level = below
-    return InvalidInput.field("body", f"holds a number that {WIDE_INTEGER}")
+    return InvalidInput.field("body", "has_integer_too_wide")
 
 
 class _Search:
@@ -236,7 +232,7 @@ class _Search:
             if field.encode_name in value:
                 yield value[field.encode_name], field.type, (path, field.encode_name)
             elif field.required:
-                self.found.append(FieldError(_text((path, field.encode_name)), "is required"))
+                self.found.append(FieldError.of(_text((path, field.encode_name)), "required"))
         if struct.__struct_config__.forbid_unknown_fields:
             known = [field.encode_name for field in msgspec.structs.fields(struct)]
             strange = [name for name in value if name not in known]
@@ -262,7 +258,7 @@ def _cut(text: str, length: int) -> str:
 
 def unknown(name: str, known: Iterable[str], path: "Path") -> FieldError:
     """That a member or a name of a query is not known, and which one may have been meant."""
-    return FieldError(_text((path, name)), f"is not known{nearest(name, known)}")
+    return FieldError(_text((path, name)), not_known(name, known))
 
 
 def _field_error(error: msgspec.ValidationError, kind: Any, path: "Path") -> FieldError:
@@ -272,4 +268,5 @@ def _field_error(error: msgspec.ValidationError, kind: Any, path: "Path") -> Fie
     if location is not None:
         name = _cut(f"{name}{location['path']}".removeprefix("."), PATH_CHARACTERS)
         text, kind = text[: location.start()], None
-    return FieldError(name or "body", _cut(member_problem(text, kind), MESSAGE_CHARACTERS))
+    reason = member_problem(text, kind)
+    return FieldError(name or "body", reason._replace(message=_cut(reason.message, MESSAGE_CHARACTERS)))

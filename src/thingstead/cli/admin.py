@@ -63,7 +63,7 @@ async def _set_role(config: Config, account: str, project_id: str | None, role: 
             admin_id = await _admin_id(platform, project.id, account)
             await platform.accounts.set_administrator_role(project.id, admin_id, role)
     except FolderInUse as exc:
-        raise Conflict(f"{exc.message}; {WAY_OUT_ROLE}") from exc
+        raise Conflict("not_done", detail=f"{exc.message}; {WAY_OUT_ROLE}") from exc
 
 
 async def _set_password(config: Config, account: str, project_id: str | None, password: str) -> None:
@@ -73,7 +73,7 @@ async def _set_password(config: Config, account: str, project_id: str | None, pa
             admin_id = await _admin_id(platform, project.id, account)
             await platform.accounts.set_administrator_password(project.id, admin_id, password)
     except FolderInUse as exc:
-        raise Conflict(f"{exc.message}; {WAY_OUT}") from exc
+        raise Conflict("not_done", detail=f"{exc.message}; {WAY_OUT}") from exc
 
 
 def chosen_project(projects: Sequence[Project], project_id: str | None) -> Project:
@@ -83,7 +83,7 @@ def chosen_project(projects: Sequence[Project], project_id: str | None) -> Proje
     for project in projects:
         if project_id in (None, project.id):
             return project
-    raise NotFound(f"no project {project_id} in this data folder")
+    raise NotFound("not_done", detail=f"no project {project_id} in this data folder")
 
 
 async def _admin_id(platform: Platform, project_id: str, account: str) -> str:
@@ -93,4 +93,4 @@ async def _admin_id(platform: Platform, project_id: str, account: str) -> str:
     if exact or len(alike) == 1:
         admin_id: str = (exact or alike)[0]
         return admin_id
-    raise NotFound(f"no administrator {account} in project {project_id}")
+    raise NotFound("not_done", detail=f"no administrator {account} in project {project_id}")

@@ -29,4 +29,4 @@ def command(quick: bool, file: Path | None, **flags: Any) -> None:
             click.echo(f"  {shown(problem)}")
         wrong += len(finding.problems)
     if wrong:
-        raise Conflict(f"{config.data_path} is damaged; the server still serves what can be read")
+        raise Conflict("not_done", detail=f"{config.data_path} is damaged; the server still serves what can be read")

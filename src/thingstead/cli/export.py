@@ -84,4 +84,4 @@ def _writer(output: str, form: str | None) -> Iterator[TableWriter]:
                 yield writer
         unfinished.rename(output)
     except OSError as exc:
-        raise Unavailable(f"{output} cannot be written: {exc.strerror or exc}") from exc
+        raise Unavailable("not_done", detail=f"{output} cannot be written: {exc.strerror or exc}") from exc

@@ -43,7 +43,7 @@ def command(table: Path, form: str | None, project_id: str | None, file: Path | 
     for problem in done.problems:
         click.echo(shown(problem), err=True)
     if done.refused:
-        raise Conflict(f"{done.refused:,} rows were refused")
+        raise Conflict("not_done", detail=f"{done.refused:,} rows were refused")
 
 
 async def _import(config: Config, table: Path, form: str | None, project_id: str | None) -> TableImportResult:
@@ -53,7 +53,7 @@ async def _import(config: Config, table: Path, form: str | None, project_id: str
             done: TableImportResult = await platform.history_import.run(project.id, _rows(table, form))
             return done
     except FolderInUse as exc:
-        raise Conflict(f"{exc.message}; stop it first") from exc
+        raise Conflict("not_done", detail=f"{exc.message}; stop it first") from exc
 
 
 def _rows(table: Path, form: str | None) -> Iterator[Row]:

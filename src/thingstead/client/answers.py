@@ -1,6 +1,7 @@
 """Answers of a server as values, or as the errors that they mean."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,10 +20,13 @@ from thingstead.errors import (
     TooManyRequests,
     Unavailable,
 )
+from thingstead.refusals import Reason
 
 log = logging.getLogger("thingstead.client")
 
 T = TypeVar("T")
+UNKNOWN = "unknown_refusal"  # the code where a server states none
+NO_ARGS: Mapping[str, Any] = {}
 BY_ERRCODE: dict[int, type[ThingsteadError]] = {
     kind.errcode: kind for kind in (NotAuthenticated, Forbidden, NotFound, ReplyTimeout, TooLarge)
 }
@@ -31,6 +35,8 @@ BY_ERRCODE: dict[int, type[ThingsteadError]] = {
 class _Field(msgspec.Struct):
     field: str
     message: str
+    code: str = ""
+    args: dict[str, Any] = {}
 
 
 class _Envelope(msgspec.Struct):
@@ -40,6 +46,8 @@ class _Envelope(msgspec.Struct):
     info: msgspec.Raw = msgspec.Raw(b"null")
     errcode: int = 0
     message: str = ""
+    code: str = ""
+    args: dict[str, Any] = {}
     errors: list[_Field] = []
     warnings: list[_Field] = []  # names in the request that the server does not know
 
@@ -58,15 +66,20 @@ def answer_of(response: Response, kind: type[T]) -> T:
     return _decoded(response.body, kind)
 
 
-def error(errcode: int, message: str, errors: tuple[FieldError, ...] = (), retry_after_s: int = 1) -> ThingsteadError:
+def told(message: str, code: str = "", args: Mapping[str, Any] = NO_ARGS) -> Reason:
+    """The reason that a server states; one of an earlier release states no code."""
+    return Reason(code or UNKNOWN, message, args)
+
+
+def error(errcode: int, why: Reason, errors: tuple[FieldError, ...] = (), retry_after_s: int = 1) -> ThingsteadError:
     """The error of the tree with this errcode."""
     if errcode == InvalidInput.errcode:
-        return InvalidInput(message, errors)
+        return InvalidInput(why, errors)
     if errcode == Conflict.errcode:
-        return Conflict(message, errors)
+        return Conflict(why, errors)
     if errcode == TooManyRequests.errcode:
-        return TooManyRequests(message, retry_after_s)
-    return BY_ERRCODE.get(errcode, Unavailable)(message)
+        return TooManyRequests(why, retry_after_s=retry_after_s)
+    return BY_ERRCODE.get(errcode, Unavailable)(why)
 
 
 def _checked(response: Response) -> _Envelope:
@@ -80,10 +93,13 @@ def _checked(response: Response) -> _Envelope:
         return envelope
     # A proxy in between has no errcode; what it answers is known by its status.
     message = envelope.message or f"the server answered HTTP {response.status}"
-    errors = tuple(FieldError(bad.field, bad.message) for bad in envelope.errors)
+    errors = tuple(FieldError(bad.field, told(bad.message, bad.code, bad.args)) for bad in envelope.errors)
     retry_after = response.headers.get("retry-after", "")
     raise error(
-        envelope.errcode or response.status, message, errors, int(retry_after) if retry_after.isdecimal() else 1
+        envelope.errcode or response.status,
+        told(message, envelope.code, envelope.args),
+        errors,
+        int(retry_after) if retry_after.isdecimal() else 1,
     )
 
 
@@ -91,4 +107,4 @@ def _decoded(body: Any, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as exc:
-        raise Unavailable(f"the server's answer is malformed: {exc}") from exc
+        raise Unavailable("answer_malformed", detail=str(exc)) from exc

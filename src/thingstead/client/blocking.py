@@ -37,13 +37,13 @@ class BlockingTransport:
                 return self._exchange(connection, request)
             except (http.client.RemoteDisconnected, ConnectionError) as exc:
                 if request.method not in SAFE_TO_REPEAT:
-                    raise Unavailable(f"{self.origin.name} closed the connection: {exc}") from exc
+                    raise Unavailable("no_answer", detail=f"{self.origin.name} closed the connection: {exc}") from exc
             except (OSError, http.client.HTTPException) as exc:
-                raise Unavailable(f"{self.origin.name} does not answer: {exc}") from exc
+                raise Unavailable("no_answer", detail=f"{self.origin.name} does not answer: {exc}") from exc
         try:
             return self._exchange(self._connect(), request)
         except (OSError, http.client.HTTPException) as exc:
-            raise Unavailable(f"{self.origin.name} does not answer: {exc}") from exc
+            raise Unavailable("no_answer", detail=f"{self.origin.name} does not answer: {exc}") from exc
 
     def close(self) -> None:
         """Closes the connections that are not in use."""

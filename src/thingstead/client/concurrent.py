@@ -55,13 +55,15 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as exc:
-            self._fail(Unavailable(f"the response is not HTTP: {exc}"))
+            self._fail(Unavailable("no_answer", detail=f"the response is not HTTP: {exc}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
         if exc is None and self._begun and not self._headers.keys() & {"content-length", "transfer-encoding"}:
             self.on_message_complete()  # RFC 9112, 6.3: such a body ends with the connection
-        self._fail(Unavailable("the connection ended within the response") if self._begun else _Closed())
+        self._fail(
+            Unavailable("no_answer", detail="the connection ended within the response") if self._begun else _Closed()
+        )
 
     def on_message_begin(self) -> None:
         self._begun = True
@@ -72,7 +74,7 @@ class _Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._body += body
         if len(self._body) > BODY_BYTES:
-            self._fail(Unavailable(f"the response has more than {BODY_BYTES} bytes"))
+            self._fail(Unavailable("no_answer", detail=f"the response has more than {BODY_BYTES} bytes"))
 
     def on_message_complete(self) -> None:
         if not self._parser.should_keep_alive():
@@ -118,9 +120,13 @@ class AsyncTransport:
             async with asyncio.timeout(self._timeout_s), self._places:
                 return await self._send(request)
         except TimeoutError as exc:
-            raise Unavailable(f"{self.origin.name} did not answer within {self._timeout_s:g} s") from exc
+            raise Unavailable(
+                "no_answer", detail=f"{self.origin.name} did not answer within {self._timeout_s:g} s"
+            ) from exc
         except (OSError, _Closed) as exc:
-            raise Unavailable(f"{self.origin.name} does not answer: {exc or 'the connection was closed'}") from exc
+            raise Unavailable(
+                "no_answer", detail=f"{self.origin.name} does not answer: {exc or 'the connection was closed'}"
+            ) from exc
 
     async def close(self) -> None:
         """Closes the connections that are not in use."""

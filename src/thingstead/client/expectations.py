@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from thingstead.client.answers import error
+from thingstead.client.answers import error, told
 from thingstead.errors import Forbidden, InvalidInput, ThingsteadError, Unavailable
 from thingstead.mqtt.reasons import ReasonCode
 
@@ -22,6 +22,7 @@ class Answer(msgspec.Struct, frozen=True):
     result: int | bool = 1
     errcode: int = 0
     message: str = ""
+    code: str = ""
     refused: list[str] = []
     attributes: dict[str, Any] = {}
     device: str = ""
@@ -57,9 +58,10 @@ class Expected:
             return
         answer, acknowledged = self._answer, self.acknowledged
         if answer is None and self._needed:
-            self.outcome.set_exception(Unavailable("the connection was closed before the answer arrived"))
+            closed = Unavailable("no_answer", detail="the connection was closed before the answer arrived")
+            self.outcome.set_exception(closed)
         elif answer is not None and not answer.result:
-            self.outcome.set_exception(error(answer.errcode, answer.message))
+            self.outcome.set_exception(error(answer.errcode, told(answer.message, answer.code)))
         elif acknowledged is not None and acknowledged >= ReasonCode.UNSPECIFIED_ERROR:
             self.outcome.set_exception(_refusal(acknowledged, self._reason))
         else:
@@ -123,7 +125,7 @@ class Expectations:
 
 def _refusal(reason_code: ReasonCode, reason: str) -> ThingsteadError:
     if reason_code is ReasonCode.PAYLOAD_FORMAT_INVALID:
-        return InvalidInput(reason or "the server refused the message")
+        return InvalidInput(told(reason or "the server refused the message"))
     if reason_code is ReasonCode.NOT_AUTHORIZED:
-        return Forbidden(reason or "the server does not allow the message")
-    return Unavailable(f"the message was not stored: {reason or reason_code.name}")
+        return Forbidden(told(reason or "the server does not allow the message"))
+    return Unavailable(told(f"the message was not stored: {reason or reason_code.name}"))

@@ -49,9 +49,9 @@ class Origin(NamedTuple):
             parts = urlsplit(url)
             port = parts.port
         except ValueError as exc:
-            raise InvalidInput.field("url", "is not a URL") from exc
+            raise InvalidInput.field("url", "not_valid", detail="is not a URL") from exc
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise InvalidInput.field("url", "must be like https://things.example.com")
+            raise InvalidInput.field("url", "not_valid", detail="must be like https://things.example.com")
         secure = parts.scheme == "https"
         return cls(secure, parts.hostname, port or (443 if secure else 80), parts.path.rstrip("/"))
 
@@ -78,5 +78,5 @@ def _texts(value: Any) -> str | list[str]:
 def header_value(name: str, text: str) -> str:
     """A text that may stand in a header; InvalidInput for one that may not."""
     if not text or not text.isascii() or not text.isprintable():
-        raise InvalidInput.field(name, "must be printable ASCII characters")
+        raise InvalidInput.field(name, "not_printable_ascii")
     return text

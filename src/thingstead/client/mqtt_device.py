@@ -181,7 +181,7 @@ class MqttDevice:
             async with asyncio.timeout(self._timeout_s):
                 return await expected.outcome
         except TimeoutError as exc:
-            raise Unavailable(f"{topic} was not acknowledged within {self._timeout_s:g} s") from exc
+            raise Unavailable("no_answer", detail=f"{topic} was not acknowledged within {self._timeout_s:g} s") from exc
 
     def next_id(self) -> int:
         """A number that ties an answer to its request."""

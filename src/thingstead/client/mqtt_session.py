@@ -162,7 +162,7 @@ class MqttSession:
             link.close()
             await asyncio.wait([link.lost], timeout=CLOSE_TIMEOUT_S)
             link.abort()
-        self._end(Unavailable("the session was closed"))
+        self._end(Unavailable("no_answer", detail="the session was closed"))
 
     async def ended(self) -> None:
         """Returns never but by an error: that for which the session gave up.
@@ -173,7 +173,7 @@ class MqttSession:
         """
         assert self._running is not None, "start() comes first"
         await asyncio.wait([self._running])
-        raise self._error or Unavailable("the session was closed")
+        raise self._error or Unavailable("no_answer", detail="the session was closed")
 
     def publish(self, topic: str, payload: bytes, settled: Settled) -> None:
         """Sends a message at QoS 1, now or when the connection is back. Raises Unavailable where too many wait, or the
@@ -181,7 +181,7 @@ class MqttSession:
         if self._error is not None:
             raise self._error
         if not self._outbound.offer(Publish(topic, payload, 1), settled):
-            raise Unavailable(f"{QUEUE_LIMIT} messages wait already")
+            raise Unavailable("no_answer", detail=f"{QUEUE_LIMIT} messages wait already")
         if self.connected.is_set():
             self._flush()
 
@@ -198,9 +198,9 @@ class MqttSession:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 await self._open_link()
         except TimeoutError as exc:
-            raise Unavailable("the MQTT server does not answer") from exc
+            raise Unavailable("no_answer", detail="the MQTT server does not answer") from exc
         except OSError as exc:
-            raise Unavailable(f"the MQTT server cannot be reached: {exc}") from exc
+            raise Unavailable("no_answer", detail=f"the MQTT server cannot be reached: {exc}") from exc
         finally:
             if not self.connected.is_set() and self._link is not None:
                 self._link.abort()
@@ -214,13 +214,15 @@ class MqttSession:
         connack = await self._ask(link, self._connect.serialize(V5))
         assert isinstance(connack, Connack)
         if connack.reason_code in REFUSED:
-            raise NotAuthenticated(f"the MQTT server refused the connection: {connack.reason_code.name}")
+            raise NotAuthenticated(
+                "no_answer", detail=f"the MQTT server refused the connection: {connack.reason_code.name}"
+            )
         if connack.reason_code >= ReasonCode.UNSPECIFIED_ERROR:
-            raise Unavailable(f"the MQTT server refused the connection: {connack.reason_code.name}")
+            raise Unavailable("no_answer", detail=f"the MQTT server said {connack.reason_code.name}")
         suback = await self._ask(link, Subscribe(1, self._requests).serialize(V5))
         assert isinstance(suback, Suback)
         if any(code >= ReasonCode.UNSPECIFIED_ERROR for code in suback.reason_codes):
-            raise Unavailable("the MQTT server refused a subscription")
+            raise Unavailable("no_answer", detail="the MQTT server refused a subscription")
         self._outbound.resume(connack.properties.get(Property.RECEIVE_MAXIMUM, 65_535))
         self.connected.set()
         self._flush()
@@ -235,7 +237,7 @@ class MqttSession:
         waited: list[asyncio.Future[Any]] = [self._answer, link.lost]
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if not self._answer.done():
-            raise Unavailable("the MQTT server closed the connection")
+            raise Unavailable("no_answer", detail="the MQTT server closed the connection")
         return self._answer.result()
 
     def _received(self, packet: Packet) -> None:
@@ -252,7 +254,7 @@ class MqttSession:
             if self._answer is not None and not self._answer.done():
                 self._answer.set_result(packet)
         elif isinstance(packet, Disconnect) and packet.reason_code is ReasonCode.SESSION_TAKEN_OVER:
-            self._error = Conflict("another client with the same certificate took over the session")
+            self._error = Conflict("no_answer", detail="another client with the same certificate took over the session")
 
     def _flush(self) -> None:
         if self._link is not None:

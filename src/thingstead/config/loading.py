@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 import msgspec
 from msgspec import Meta
 
-from thingstead.config.nearest import nearest
+from thingstead.config.nearest import did_you_mean
 from thingstead.config.tree import PREFIX, SETTINGS, Config, check_doors
 from thingstead.errors import ConfigError
 from thingstead.wording import member_problem
@@ -89,7 +89,7 @@ def _flattened(table: Mapping[str, Any], prefix: str, origin: str) -> Iterator[G
         if name in SETTINGS:
             yield Given(name, value, origin)
         elif not any(known.startswith(f"{name}.") for known in SETTINGS):
-            raise ConfigError(f"{origin}: unknown setting {name}{nearest(name, SETTINGS)}")
+            raise ConfigError(f"{origin}: unknown setting {name}{did_you_mean(name, SETTINGS)}")
         elif isinstance(value, dict):
             yield from _flattened(value, f"{name}.", origin)
         else:
@@ -101,7 +101,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
         if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
             continue
         if variable not in _BY_VARIABLE:
-            raise ConfigError(f"unknown environment variable {variable}{nearest(variable, _BY_VARIABLE)}")
+            raise ConfigError(f"unknown environment variable {variable}{did_you_mean(variable, _BY_VARIABLE)}")
         name = _BY_VARIABLE[variable]
         yield Given(name, _from_text(name, text), variable)
 
@@ -139,7 +139,7 @@ def _problem(kind: Any, message: str, part: str) -> str:
     if origin is tuple:
         member = part.rpartition(".")[2]
         hints = get_type_hints(parts[0], include_extras=True) if "." in part else {}
-        return member_problem(message, hints.get(member))
+        return member_problem(message, hints.get(member)).message
     if "enum value" in message and origin is not Literal:
         number, words = parts
         choice = " or ".join(get_args(words))
@@ -147,7 +147,7 @@ def _problem(kind: Any, message: str, part: str) -> str:
             return f"must be true, false or {choice}"
         meta: Meta = get_args(number)[1]
         return f"must be a number from {meta.ge} to {meta.le}, or {choice}"
-    return member_problem(message, kind)
+    return member_problem(message, kind).message
 
 
 def _build(struct: type[Any], chosen: Mapping[str, Any], prefix: str) -> Any:

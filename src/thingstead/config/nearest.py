@@ -11,7 +11,7 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean device_type?``, or an empty text where nothing known comes near: names that are alike (also
+    """``device_type``, or an empty text where nothing known comes near: names that are alike (also
     ``deviceType``), else one of which the name is a part (``type``)."""
     if len(name) > NAME_CHARACTERS:
         return ""
@@ -22,7 +22,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
         words = set(shape.split("_"))
         part_of = (each for each in by_shape if words <= set(each.split("_")))
         near = sorted(part_of, key=lambda each: (len(each), each))
-    return f"; did you mean {by_shape[near[0]]}?" if near else ""
+    return by_shape[near[0]] if near else ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``; did you mean device_type?``, or an empty text."""
+    near = nearest(name, known)
+    return f"; did you mean {near}?" if near else ""
 
 
 def _shape(name: str) -> str:

@@ -37,7 +37,7 @@ class Cursor:
                 if isinstance(key, int):
                     key.to_bytes(INTEGER_BYTES, "big", signed=True)
         except (ValueError, OverflowError, binascii.Error, msgspec.MsgspecError) as exc:
-            raise InvalidInput.field("cursor", "is not a cursor that a list returned") from exc
+            raise InvalidInput.field("cursor", "bad_cursor") from exc
 
     def __str__(self) -> str:
         """An opaque text for URLs."""
@@ -46,7 +46,7 @@ class Cursor:
     def begin(self, order: str, keys: int) -> None:
         """Checks that it belongs to a list in this order, with so many sort keys. InvalidInput where it does not."""
         if self.after and (self.order != order or len(self.after) != keys):
-            raise InvalidInput.field("cursor", "belongs to another list, or to another order of it")
+            raise InvalidInput.field("cursor", "foreign_cursor")
         self.order = order
 
     def move(self, after: tuple[Key, ...] | None) -> None:

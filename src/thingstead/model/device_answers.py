@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from thingstead.errors import FieldError, Forbidden, ThingsteadError, TooLarge, TooManyRequests
+from thingstead.errors import FieldError, Forbidden, InvalidInput, ThingsteadError, TooLarge, TooManyRequests
 from thingstead.model.messages import CommandIssued
 from thingstead.mqtt.reasons import ReasonCode
 
@@ -18,25 +18,30 @@ _encode = msgspec.json.Encoder().encode
 
 
 def refusal(error: ThingsteadError, address: str | None = None) -> bytes:
-    """``{"result":0,"errcode":…,"message":"…"}``, and the ``device`` where it is about a sub-device."""
-    body = {"result": 0, "errcode": error.errcode, "message": error.message[:MAX_MESSAGE_CHARACTERS]}
+    """``{"result":0,"errcode":…,"message":"…","code":"…"}``, and the ``device`` where it is about a sub-device."""
+    body = _refusal(error.errcode, error.message, error.code)
     return _encode(body if address is None else {**body, "device": address})
 
 
 def all_refused(refused: Sequence[FieldError]) -> bytes:
     """The refusal of a report of which nothing was kept; names the first reason."""
-    first = refused[0]
-    message = f"{first.field}: {first.message}"
-    return _encode({"result": 0, "errcode": 400, "message": message[:MAX_MESSAGE_CHARACTERS]})
+    error = InvalidInput.of(refused)
+    return _encode(_refusal(error.errcode, error.message, error.code))
 
 
 def partly_refused(refused: Sequence[FieldError]) -> bytes:
-    """The answer to a report of which something was kept. ``refused`` names the first few attributes that were not."""
-    return _encode({"result": 1, "refused": _shown(refused)})
+    """The answer to a report of which something was kept. ``refused`` names the first few attributes that were not,
+    ``code`` says why the first was not."""
+    return _encode({"result": 1, **_parts(refused)})
 
 
-def _shown(refused: Sequence[FieldError]) -> list[str]:
-    return [f"{error.field}: {error.message}"[:MAX_MESSAGE_CHARACTERS] for error in refused[:MAX_REFUSED_SHOWN]]
+def _refusal(errcode: int, message: str, code: str) -> dict[str, Any]:
+    return {"result": 0, "errcode": errcode, "message": message[:MAX_MESSAGE_CHARACTERS], "code": code}
+
+
+def _parts(refused: Sequence[FieldError]) -> dict[str, Any]:
+    shown = [f"{error.field}: {error.message}"[:MAX_MESSAGE_CHARACTERS] for error in refused[:MAX_REFUSED_SHOWN]]
+    return {"refused": shown, "code": refused[0].reason.code}
 
 
 def attributes(values: dict[str, Any]) -> bytes:
@@ -56,7 +61,7 @@ def command(issued: CommandIssued) -> bytes:
 
 def sub_accepted(address: str, refused: Sequence[FieldError] = ()) -> bytes:
     """The answer to a message of one sub-device; names what of it was not kept."""
-    parts = {"refused": _shown(refused)} if refused else {}
+    parts = _parts(refused) if refused else {}
     return _encode({"result": 1, "device": address, **parts})
 
 

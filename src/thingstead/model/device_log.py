@@ -11,8 +11,9 @@ class DeviceLog(msgspec.Struct, frozen=True, kw_only=True):
     """One entry. ``body`` by kind:
 
     * connection: ``{online, reason, session_id, replaced, protocol, client_id, remote_address}``
-    * rejected: ``{topic, reason, errors: [{field, message}], payload, suppressed}``; ``payload`` is its beginning,
-      ``suppressed`` how many more were refused since the entry before without an entry of their own
+    * rejected: ``{topic, reason, code, args, errors: [{field, message, code, args}], payload, suppressed}``, of entries
+      of earlier releases without code and args; ``payload`` is its beginning, ``suppressed`` how many more were refused
+      since the entry before without an entry of their own
     * data: ``{identifier, direction: up|down, size_bytes, payload}``; ``payload`` as text, or ``hex:…``
     """
 

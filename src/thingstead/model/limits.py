@@ -10,6 +10,7 @@ from typing import Any
 
 from thingstead.errors import FieldError, InvalidInput, NotFound
 from thingstead.model.values.unicode_text import invisible_character, normal
+from thingstead.refusals import Arg, Reason, reason
 
 NAME_LENGTH = 128  # characters, at least 1
 DESCR_LENGTH = 1_000
@@ -91,27 +92,36 @@ DEVICE_STATE_BYTES = 1_048_576  # of the current values of a device together
 ELEMENT_BYTES = 32  # that each element within arrays and objects counts beside its own, for what it takes in memory
 
 
+_TAG_KEY_CODES = {
+    "too_long": "tag_key_too_long",
+    "empty": "tag_key_empty",
+    "has_nul": "tag_key_has_nul",
+    "not_unicode": "tag_key_not_unicode",
+}
+
+
 def is_id(text: str) -> bool:
     """Whether this could be an id or an identifier: 1 to 64 characters ``[A-Za-z0-9_-]``."""
     return _ID.match(text) is not None
 
 
-def require_id(text: str, noun: str) -> None:
-    """Raises NotFound where nothing can have this id. Of the stores: no other text reaches the database as an id."""
+def require_id(text: str, missing: str) -> None:
+    """Raises NotFound, with the code ``missing``, where nothing can have this id. Of the stores: no other text reaches the
+    database as an id."""
     if _ID.match(text) is None:
-        raise NotFound(f"no such {noun}")
+        raise NotFound(missing)
 
 
-def text_problem(value: str, max_length: int, min_length: int = 0) -> str | None:
+def text_problem(value: str, max_length: int, min_length: int = 0) -> Reason | None:
     """What is wrong with a text, or None."""
     if len(value) > max_length:
-        return f"must have at most {max_length} characters"
+        return reason("too_long", maximum=max_length)
     if len(value) < min_length or (min_length and not value.strip()):
-        return "must not be empty"
+        return reason("empty")
     if "\0" in value:
-        return "must not contain the character NUL"
+        return reason("has_nul")
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        return "must be valid Unicode text"
+        return reason("not_unicode")
     return None
 
 
@@ -121,8 +131,9 @@ class Problems:
     def __init__(self) -> None:
         self.errors: list[FieldError] = []
 
-    def add(self, field: str, message: str) -> None:
-        self.errors.append(FieldError(field, message))
+    def add(self, field: str, why: str | Reason, /, **args: Arg) -> None:
+        """Names a bad field, with a reason, or the code of one and what its text names."""
+        self.errors.append(FieldError.of(field, why, **args))
 
     def text(self, field: str, value: str, max_length: int, min_length: int = 0) -> None:
         """A text of ``min_length`` to ``max_length`` characters without NUL and lone surrogates."""
@@ -135,7 +146,7 @@ class Problems:
         same are the same."""
         invisible = invisible_character(value)
         if invisible is not None:
-            self.add(field, f"must not contain the invisible character {invisible}")
+            self.add(field, "invisible_character", character=invisible)
         else:
             self.text(field, value, max_length, min_length)
 
@@ -147,17 +158,17 @@ class Problems:
 
     def identifier(self, field: str, value: str) -> None:
         if not is_id(value):
-            self.add(field, "must be 1 to 64 letters, digits, '_' or '-'")
+            self.add(field, "not_identifier")
 
     def tags(self, value: Mapping[str, str], field: str = "tags") -> None:
         """Keys and values of tags, and how many there are."""
         if len(value) > TAGS_COUNT:
-            self.add(field, f"must have at most {TAGS_COUNT} entries")
+            self.add(field, "too_many_entries", maximum=TAGS_COUNT)
             return
         for key, text in value.items():
             problem = text_problem(key, TAG_KEY_LENGTH, min_length=1)
             if problem is not None:
-                self.add(field, f"a key {problem}")
+                self.add(field, _TAG_KEY_CODES[problem.code], **problem.args)
                 continue
             self.text(f"{field}.{key}", text, TAG_VALUE_LENGTH)
 
@@ -165,36 +176,33 @@ class Problems:
         """What a person logs in with."""
         value = normal(value)
         if invisible_character(value) is not None or len(value) > ACCOUNT_LENGTH or not _ACCOUNT.match(value):
-            self.add(field, f"must be 1 to {ACCOUNT_LENGTH} letters, digits, '.', '_', '@', '+' or '-'")
+            self.add(field, "bad_account", maximum=ACCOUNT_LENGTH)
 
     def password(self, value: str, field: str = "password") -> None:
         if not PASSWORD_LENGTH_LEAST <= len(value) <= PASSWORD_LENGTH:
-            self.add(field, f"must have {PASSWORD_LENGTH_LEAST} to {PASSWORD_LENGTH} characters")
+            self.add(field, "bad_password_length", minimum=PASSWORD_LENGTH_LEAST, maximum=PASSWORD_LENGTH)
 
     def email(self, value: str, field: str = "email") -> None:
         """An e-mail address, or nothing."""
         self.text(field, value, EMAIL_LENGTH)
         if value and not _EMAIL.match(value):
-            self.add(field, "must be an e-mail address")
+            self.add(field, "bad_email")
 
     def mobile(self, value: str, field: str = "mobile") -> None:
         """A phone number as people write it, or nothing."""
         if len(value) > MOBILE_LENGTH or (value and not _MOBILE.match(value)):
-            self.add(field, f"must be at most {MOBILE_LENGTH} digits, spaces, '+', '-' or parentheses")
+            self.add(field, "bad_mobile", maximum=MOBILE_LENGTH)
 
     def count(self, field: str, value: Sequence[Any], most: int, least: int = 0) -> None:
         if len(value) > most:
-            self.add(field, f"must have at most {most} entries")
+            self.add(field, "too_many_entries", maximum=most)
         elif len(value) < least:
-            self.add(field, "must not be empty")
+            self.add(field, "empty")
 
     def refuse(self) -> None:
         """Raises InvalidInput that names every bad field, if there is one."""
-        if not self.errors:
-            return
-        field, message = self.errors[0]
-        more = f" (and {len(self.errors) - 1} more)" if len(self.errors) > 1 else ""
-        raise InvalidInput(f"{field}: {message}{more}", self.errors)
+        if self.errors:
+            raise InvalidInput.of(self.errors, counted=True)
 
 
 def check_merged_tags(present: Mapping[str, str], put: Mapping[str, str]) -> None:
@@ -202,7 +210,7 @@ def check_merged_tags(present: Mapping[str, str], put: Mapping[str, str]) -> Non
     problems = Problems()
     problems.tags(put)
     if not problems.errors and len(present.keys() | put.keys()) > TAGS_COUNT:
-        problems.add("tags", f"would have more than {TAGS_COUNT} entries together with the present ones")
+        problems.add("tags", "too_many_tags", maximum=TAGS_COUNT)
     problems.refuse()
 
 
@@ -215,5 +223,4 @@ def check_keys(keys: Sequence[str], field: str = "keys") -> None:
 
 def page_too_large(fitting: int) -> InvalidInput:
     """What refuses a page by number whose first ``fitting`` records alone have at most PAGE_BYTES."""
-    reason = f"must be less: the first {fitting} records of this page fill {PAGE_BYTES} bytes already"
-    return InvalidInput.field("page_records", reason)
+    return InvalidInput.field("page_records", "page_too_large", fitting=fitting, maximum=PAGE_BYTES)

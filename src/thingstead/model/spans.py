@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Literal, NamedTuple, Protocol
 
+from thingstead.refusals import Unusable
+
 Unit = Literal["m", "h", "d", "w", "mo"]
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -51,11 +53,11 @@ def read_interval(text: str) -> Interval:
     """``15m``, ``1h``, ``1d``, ``1w``, ``1mo`` and their multiples.
 
     Raises:
-        ValueError: it is none, or minutes or hours that do not divide a day.
+        Unusable: it is none, or minutes or hours that do not divide a day.
     """
     match = _INTERVAL.fullmatch(text)
     if match is None:
-        raise ValueError("must be milliseconds, or a number and m, h, d, w or mo, such as 1h, 1d, 1w, 1mo")
+        raise Unusable("interval_unknown")
     return divided(Interval(int(match[1]), match[2]))  # type: ignore[arg-type]
 
 
@@ -63,19 +65,19 @@ def interval_of(length_ms: int) -> Interval:
     """The interval of the calendar that a length in ms stands for: whole days, or what divides a day.
 
     Raises:
-        ValueError: it is none of these.
+        Unusable: it is none of these.
     """
     if length_ms % DAY_MS == 0:
         return Interval(length_ms // DAY_MS, "d")
     if length_ms % UNIT_MS["m"]:
-        raise ValueError("must be whole minutes where a timezone is given")
+        raise Unusable("interval_not_minutes")
     return divided(Interval(length_ms // UNIT_MS["m"], "m"))
 
 
 def divided(interval: Interval) -> Interval:
-    """The interval; ValueError where it is minutes or hours that do not divide a day."""
+    """The interval; Unusable where it is minutes or hours that do not divide a day."""
     if interval.unit in ("m", "h") and DAY_MS % interval.least_ms:
-        raise ValueError("must divide a day, or be whole days: 1d, 2d, 1w, 1mo")
+        raise Unusable("interval_not_dividing")
     return interval
 
 

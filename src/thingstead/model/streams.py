@@ -3,6 +3,7 @@
 import msgspec
 
 from thingstead.model.wording import json_problem
+from thingstead.refusals import Reason, reason
 
 LEAST_RTU_BYTES = 4  # address, function, CRC
 MBAP_BYTES = 7
@@ -11,26 +12,28 @@ MODBUS_CRC_POLYNOMIAL = 0xA001
 _decode = msgspec.json.Decoder(msgspec.Raw).decode
 
 
-def format_problem(stream_format: str, payload: bytes) -> str | None:
+def format_problem(stream_format: str, payload: bytes) -> Reason | None:
     """What is wrong with a payload of this format, or None."""
     if stream_format == "json":
         try:
             payload.decode("utf-8")  # which Raw does not look at
             _decode(payload)
         except RecursionError:
-            return "is not JSON: it is nested too deeply"
+            return reason("stream_too_deep")
         except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
-            return f"is not JSON: {json_problem(payload, exc).removeprefix('invalid JSON: ')}"
+            why = json_problem(payload, exc)
+            return why._replace(message=f"is not JSON: {why.message.removeprefix('invalid JSON: ')}")
     elif stream_format == "text":
         try:
             payload.decode("utf-8")
         except UnicodeDecodeError as exc:
-            return f"is not UTF-8 text: {json_problem(payload, exc)}"
+            why = json_problem(payload, exc)
+            return why._replace(message=f"is not UTF-8 text: {why.message}")
     elif stream_format == "modbus_rtu":
         if len(payload) < LEAST_RTU_BYTES or modbus_crc(payload[:-2]) != int.from_bytes(payload[-2:], "little"):
-            return "is not a Modbus RTU frame (its CRC is wrong)"
+            return reason("modbus_rtu_wrong")
     elif stream_format == "modbus_tcp" and not _is_modbus_tcp(payload):
-        return "is not a Modbus TCP frame (its header is wrong)"
+        return reason("modbus_tcp_wrong")
     return None
 
 

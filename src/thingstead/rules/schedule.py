@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from thingstead.model.alarms.rule import Hours, Schedule
+from thingstead.refusals import Unusable
 
 DAY = 24 * 60  # minutes
 WEEK = 7 * DAY
@@ -17,7 +18,7 @@ _OFFSET = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)\Z")
 
 
 def zone(name: str) -> tzinfo:
-    """The time zone of a UTC offset (``+08:00``) or an IANA name (``Asia/Shanghai``); ValueError for any other text."""
+    """The time zone of a UTC offset (``+08:00``) or an IANA name (``Asia/Shanghai``); Unusable for any other text."""
     match = _OFFSET.match(name)
     if match is not None:
         minutes = int(match[2]) * 60 + int(match[3])
@@ -25,14 +26,14 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as exc:  # OSError: a folder of the database
-        raise ValueError(f"there is no time zone {name!r}") from exc
+        raise Unusable("no_such_time_zone", name=repr(name)) from exc
 
 
 def zone_named(name: str) -> tzinfo:
     """:func:`zone` for a name that somebody gives. What stands beside the IANA names on this machine, its own zone or
-    those with leap seconds, would mean something else on another one. ValueError, as there."""
+    those with leap seconds, would mean something else on another one. Unusable, as there."""
     if name.partition("/")[0].lower() in _NOT_IANA:
-        raise ValueError(f"there is no time zone {name!r}")
+        raise Unusable("no_such_time_zone", name=repr(name))
     return zone(name)
 
 

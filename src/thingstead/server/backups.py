@@ -50,7 +50,7 @@ def back_up(data_dir: Path, target: Path, progress: Progress, clock: Clock | Non
     if not folder.initialized:
         raise ConfigError(f"{data_dir} is not a data folder; there is nothing to back up")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise Conflict(f"{target} exists and is not an empty folder; nothing was written")
+        raise Conflict("not_done", detail=f"{target} exists and is not an empty folder; nothing was written")
     database = target / DATABASE
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def back_up(data_dir: Path, target: Path, progress: Progress, clock: Clock | Non
         manifest = _manifest(database, clock or SystemClock())
         _write_manifest(target, manifest)
     except OSError as exc:
-        raise Unavailable(f"{target} cannot be written: {exc.strerror or exc}") from exc
+        raise Unavailable("not_done", detail=f"{target} cannot be written: {exc.strerror or exc}") from exc
     return manifest
 
 
@@ -119,11 +119,11 @@ def restore(backup: Path, data_dir: Path, progress: Progress, *, keep_tokens: bo
     manifest = read_manifest(backup)
     folder = DataFolder(data_dir)
     if folder.initialized:
-        raise Conflict(f"{data_dir} is a data folder already; nothing was changed")
+        raise Conflict("not_done", detail=f"{data_dir} is a data folder already; nothing was changed")
     folder.create()
     with folder.lock():
         if shutil.disk_usage(data_dir).free < manifest.size_bytes:
-            raise Unavailable(f"{data_dir}: the disk has no space for {manifest.size_bytes:,} bytes")
+            raise Unavailable("not_done", detail=f"{data_dir}: the disk has no space for {manifest.size_bytes:,} bytes")
         copied = folder.begin_database()
         try:
             digest = copy_file(backup / DATABASE, copied, progress)

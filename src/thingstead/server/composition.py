@@ -156,7 +156,7 @@ async def initialize(config: Config, clock: Clock | None = None) -> Credentials:
         with folder.lock():
             if not folder.initialized:
                 return await _initialize(folder, config, clock or SystemClock())
-    raise Conflict(f"the data folder {folder.path} is initialized already; nothing was changed")
+    raise Conflict("not_done", detail=f"the data folder {folder.path} is initialized already; nothing was changed")
 
 
 async def _initialize(folder: DataFolder, config: Config, clock: Clock) -> Credentials:
@@ -231,7 +231,7 @@ class Server:
             ended.cancel()
             await asyncio.gather(stopping, ended, return_exceptions=True)
         if not stop.is_set():
-            raise Unavailable("the HTTP port was closed")
+            raise Unavailable("not_done", detail="the HTTP port was closed")
 
 
 @asynccontextmanager

@@ -162,7 +162,7 @@ class _Percentile(Accumulator):
         counts.update(column.content[begin:end])
         if len(counts) > DIFFERENT_VALUES:
             limit = f"{DIFFERENT_VALUES:,}"
-            raise InvalidInput.field("interval", f"a bucket has more than {limit} different values; shorten it")
+            raise InvalidInput.field("interval", "interval_too_many_values", maximum=limit)
 
     def value(self) -> int | float:
         if len(self._counts) == 1:

@@ -13,6 +13,8 @@ class RefusedAttribute(msgspec.Struct, frozen=True, kw_only=True):
 
     attribute: str
     message: str
+    code: str = ""  # stable; docs/refusals.md has its text
+    args: dict[str, Any] = {}  # what its text names
 
 
 class SetInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,6 +33,8 @@ class RefusedField(msgspec.Struct, frozen=True, kw_only=True):
 
     field: str
     message: str
+    code: str = ""  # stable; docs/refusals.md has its text; empty of an entry of an earlier release
+    args: dict[str, Any] = {}  # what its text names
 
 
 class RejectedItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,8 @@ class RejectedItem(msgspec.Struct, frozen=True, kw_only=True):
     ts: int  # ms
     topic: str
     reason: str
+    code: str = ""  # of the reason; empty of an entry of an earlier release
+    args: dict[str, Any] = {}
     errors: list[RefusedField]
     payload: str  # its beginning; as text, or `hex:` and its bytes
     suppressed: int  # how many were refused since the entry before, without an entry of their own

@@ -1,6 +1,6 @@
 """An import of many devices."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -11,6 +11,8 @@ class RowError(msgspec.Struct, frozen=True):
 
     field: str
     message: str
+    code: str = ""  # stable; docs/refusals.md has its text
+    args: dict[str, Any] = {}  # what its text names
 
 
 class RowResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,14 +14,16 @@ from thingstead.api.endpoint import Access, Endpoint
 from thingstead.api.examples import example
 from thingstead.api.openapi import openapi_document
 from thingstead.api.project.routes import ENDPOINTS
+from thingstead.refusals import TEXTS
 
 PROTECTED = [endpoint for endpoint in ENDPOINTS if endpoint.access is not Access.PUBLIC]
 WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body is not None]
 WITH_PATH = [endpoint for endpoint in ENDPOINTS if "{" in endpoint.path]
 PAGED = [e for e in ENDPOINTS if e.query is not None and "page" in e.query.__struct_fields__]
 DOCUMENT = openapi_document(ENDPOINTS)
-REQUEST_INVALID = (404, {"message": "Request invalid"})
-INVALID_JSON = (404, {"result": False, "message": "Invalid JSON message", "errcode": 400})
+FAILURE = ["result", "errcode", "message", "code", "args", "errors"]
+REQUEST_INVALID = (404, {"message": "Request invalid", "code": "unknown_path"})
+INVALID_JSON = (404, {"result": False, "message": "Invalid JSON message", "errcode": 400, "args": {}})
 
 
 def example_of(endpoint: Endpoint) -> Any:
@@ -76,9 +78,12 @@ def summary(response: httpx.Response) -> tuple[int, Any]:
     fields."""
     body = response.json()
     body.pop("hint", None)
-    if list(body) != ["result", "errcode", "message", "errors"] or body["result"] is not False or not body["message"]:
+    if list(body) != FAILURE or body["result"] is not False or not body["message"]:
+        if "errcode" in body:
+            assert body.pop("code") in TEXTS
         return response.status_code, body
-    assert all(error.keys() == {"field", "message"} for error in body["errors"])
+    assert body["code"] in TEXTS
+    assert all(error.keys() == {"field", "message", "code", "args"} for error in body["errors"])
     return response.status_code, (body["errcode"], {error["field"] for error in body["errors"]})
 
 

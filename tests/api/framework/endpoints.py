@@ -25,6 +25,7 @@ from thingstead.errors import (
 from thingstead.metrics import Metrics
 from thingstead.model.roles import VIEWER
 from thingstead.model.tenant import TENANT
+from thingstead.refusals import Reason
 from thingstead.services.accounts.tokens import Caller
 from thingstead.services.platform import Platform
 
@@ -34,15 +35,16 @@ APP = {"Authorization": "Bearer app"}
 
 ADMIN = {"Authorization": "Bearer admin"}
 
+TWO_THINGS = Reason("unknown_refusal", "two things")
 REFUSALS: dict[str, ThingsteadError | Exception] = {
-    "invalid": InvalidInput("two things", [FieldError("a", "is bad"), FieldError("b", "is worse")]),
-    "absent": NotFound("no such device"),
-    "offline": DeviceOffline("the device is offline"),
-    "slow": ReplyTimeout("no reply"),
-    "taken": Conflict.field("device_key", "is taken"),
-    "huge": TooLarge("too large"),
-    "often": TooManyRequests("slow down", retry_after_s=7),
-    "full": Unavailable("the disk is full"),
+    "invalid": InvalidInput(TWO_THINGS, [FieldError.of("a", "must_be_text"), FieldError.of("b", "at_most", maximum=9)]),
+    "absent": NotFound("no_such_device"),
+    "offline": DeviceOffline("device_offline"),
+    "slow": ReplyTimeout(Reason("unknown_refusal", "no reply")),
+    "taken": Conflict.field("device_key", "taken"),
+    "huge": TooLarge(Reason("unknown_refusal", "too large")),
+    "often": TooManyRequests(Reason("unknown_refusal", "slow down"), retry_after_s=7),
+    "full": Unavailable(Reason("unknown_refusal", "the disk is full")),
     "bug": RuntimeError("secret detail"),
 }
 
@@ -71,7 +73,7 @@ class Tokens:
 
     async def authenticate(self, token: str) -> Caller:
         if token not in ("app", "admin"):
-            raise NotAuthenticated("the AccessToken is invalid or has expired")
+            raise NotAuthenticated("token_invalid")
         return Caller("project1", "app1", "admin1" if token == "admin" else None)
 
 

@@ -43,14 +43,17 @@ async def test_every_refusal_has_the_failure_envelope(
     response = await client.get(f"/refuse/{why}", headers=APP)
     answer = response.json()
     assert response.status_code == status
-    assert list(answer) == ["result", "errcode", "message", "errors"]
+    assert list(answer) == ["result", "errcode", "message", "code", "args", "errors"]
     assert answer["result"] is False
     assert answer["errcode"] == errcode
 
 
 async def test_errors_name_each_bad_field(client: httpx.AsyncClient) -> None:
     answer = (await client.get("/refuse/invalid", headers=APP)).json()
-    assert answer["errors"] == [{"field": "a", "message": "is bad"}, {"field": "b", "message": "is worse"}]
+    assert answer["errors"] == [
+        {"field": "a", "message": "must be a text", "code": "must_be_text", "args": {}},
+        {"field": "b", "message": "must be at most 9", "code": "at_most", "args": {"maximum": 9}},
+    ]
 
 
 async def test_a_throttled_caller_learns_when_to_come_back(client: httpx.AsyncClient) -> None:

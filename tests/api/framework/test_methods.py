@@ -65,4 +65,4 @@ async def test_a_slash_at_the_end_of_a_path_means_nothing(client: httpx.AsyncCli
 async def test_a_wrong_method_learns_which_are_right(client: httpx.AsyncClient) -> None:
     response = await client.put("/things", headers=APP)
     assert (response.status_code, response.headers["allow"]) == (404, "OPTIONS, POST")
-    assert response.json() == {"message": "Request invalid", "hint": "this path takes POST"}
+    assert response.json() == {"message": "Request invalid", "hint": "this path takes POST", "code": "unknown_path"}

@@ -9,6 +9,7 @@ import msgspec
 from tests.api.registry.house import House
 from thingstead.model.device import Device, DeviceSession
 from thingstead.model.messages import AttributesPushed, CommandIssued, DataSent
+from thingstead.refusals import TEXTS
 
 OK = {"result": 1}
 
@@ -36,7 +37,8 @@ class Plane:
     async def refused(self, method: str, path: str, body: Any = None, /, **query: Any) -> tuple[int, str]:
         """errcode and message of a refusal."""
         answer = await self.ask(method, path, body, **query)
-        assert answer.keys() == {"result", "errcode", "message"}
+        assert answer.keys() == {"result", "errcode", "message", "code"}
+        assert answer["code"] in TEXTS
         assert answer["result"] == 0
         return answer["errcode"], answer["message"]
 

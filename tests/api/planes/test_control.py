@@ -44,7 +44,7 @@ async def test_bad_attributes_change_nothing(api: Api, app: Plane, method: str, 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_what_is_wrong_among_attributes_is_named_and_the_rest_is_kept(api: Api, app: Plane, method: str) -> None:
     answer = await app.ask(method, "attributes", {"level": 11, "free": 1})
-    assert answer == {"result": 1, "refused": ["level: 11 is above the maximum 10"]}
+    assert answer == {"result": 1, "refused": ["level: 11 is above the maximum 10"], "code": "above_maximum"}
     assert await values(api, app) == {"free": 1}
 
 

@@ -19,6 +19,7 @@ from thingstead.api.app import create_app
 from thingstead.api.endpoint import Access, Endpoint
 from thingstead.api.routes import ENDPOINTS
 from thingstead.config import ApiSettings
+from thingstead.refusals import TEXTS
 from thingstead.services.ingest.streams import MAX_DATA_BYTES
 
 Connect = Callable[..., httpx.AsyncClient]
@@ -35,7 +36,8 @@ def url(endpoint: Endpoint, access_token: str) -> str:
 def summary(response: httpx.Response) -> tuple[int, int, int]:
     """HTTP status, ``result`` and errcode of a refusal."""
     body = response.json()
-    assert list(body) == ["result", "errcode", "message"]
+    assert list(body) == ["result", "errcode", "message", "code"]
+    assert body["code"] in TEXTS
     assert 0 < len(body["message"]) <= 120
     return response.status_code, body["result"], body["errcode"]
 

@@ -82,6 +82,7 @@ async def test_a_value_that_breaks_the_definition_is_left_out_and_named(api: Api
             "level: 11 is above the maximum 10",
             "setpoint: is not reported by the device (its attr_type is push)",
         ],
+        "code": "above_maximum",
     }
     assert await values(api, device) == {"free": 1}
     entry = (await rejected(api, device, house))[0]
@@ -157,6 +158,7 @@ async def test_data_that_breaks_its_format_is_refused(api: Api, device: Plane, h
         "result": 0,
         "errcode": 400,
         "message": "frames: is not JSON: unexpected character at byte 0",
+        "code": "json_bad_character",
     }
     assert (await rejected(api, device, house))[0]["topic"] == "data/frames"
 

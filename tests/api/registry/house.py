@@ -13,6 +13,7 @@ from thingstead.errors import NotFound
 from thingstead.model.alarms.alarm import AlarmChange, AlarmLog
 from thingstead.model.messages import BusMessage, DeviceChanged, DeviceTypeChanged, SessionsRevoked
 from thingstead.model.report import Report
+from thingstead.refusals import TEXTS
 from thingstead.server.composition import build_platform
 from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.store import SqliteStore
@@ -24,6 +25,13 @@ CONFIG = Config(
         password_hash_passes=1,
     )
 )
+
+
+def assert_told(refusal: dict[str, Any]) -> None:
+    """A message, and a code whose texts name no more than the arguments that come with it."""
+    assert refusal["message"]
+    for text in TEXTS[refusal["code"]].values():
+        text.format_map(refusal["args"])
 
 
 class Refusal(NamedTuple):
@@ -52,9 +60,11 @@ class Api:
     async def refusal(self, method: str, path: str, body: Any = None, **query: Any) -> Refusal:
         answer = await self._answer(method, path, body, query)
         assert answer["result"] is False, answer
-        assert answer.keys() == {"result", "errcode", "message", "errors"}
+        assert answer.keys() == {"result", "errcode", "message", "code", "args", "errors"}
+        assert_told(answer)
         fields = {error["field"] for error in answer["errors"]}
-        assert all(error["message"] for error in answer["errors"])
+        for error in answer["errors"]:
+            assert_told(error)
         return Refusal(answer["errcode"], fields, answer["message"])
 
     async def _answer(self, method: str, path: str, body: Any, query: dict[str, Any]) -> Any:

@@ -65,7 +65,7 @@ def test_a_free_object_has_no_unknown_member() -> None:
 def test_what_was_read_may_be_sent_back() -> None:
     look = unknown_of_body(Inner, Body)
     assert look is not None
-    assert look(b'{"identifier":"t","device_type":"x","more":1}') == [FieldError("more", "is not known")]
+    assert look(b'{"identifier":"t","device_type":"x","more":1}') == [FieldError.of("more", "not_known")]
 
 
 def test_no_more_are_named_than_the_limit_however_many_there_are() -> None:
@@ -81,7 +81,7 @@ def test_what_is_no_json_has_no_unknown_member() -> None:
 
 def test_names_of_a_query_are_found() -> None:
     [error] = unknown_of_query(Body)(b"device_typ=x&device_type=y")
-    assert error == FieldError("device_typ", "is not known; did you mean device_type?")
+    assert error == FieldError.of("device_typ", "not_known_near", near="device_type")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_names_of_a_query_are_found() -> None:
 )
 def test_the_name_that_was_meant_is_said(name: str, meant: str | None) -> None:
     known = ["device_type", "identifier", "start_time", "days"]
-    assert nearest(name, known) == (f"; did you mean {meant}?" if meant else "")
+    assert nearest(name, known) == (meant or "")
 
 
 # Endpoints
@@ -132,7 +132,14 @@ async def test_an_endpoint_of_the_reference_accepts_it_and_says_so(api: Api, hou
     response = await api.client.post("/api/v1/device", json={"name": "a", "devicekey": "k"})
     answer = response.json()
     assert answer["result"] is True
-    assert answer["warnings"] == [{"field": "devicekey", "message": "is not known; did you mean device_key?"}]
+    assert answer["warnings"] == [
+        {
+            "field": "devicekey",
+            "message": "is not known; did you mean device_key?",
+            "code": "not_known_near",
+            "args": {"near": "device_key"},
+        }
+    ]
     assert (await api.get(f"device/{answer['info']['id']}"))["device_key"] == ""
     listed = (await api.client.get("/api/v1/devices?keywrd=x&page=1")).json()
     assert [warning["field"] for warning in listed["warnings"]] == ["keywrd"]
@@ -152,7 +159,14 @@ async def test_the_application_plane_warns_and_the_device_plane_answers_as_firmw
     client = connect(house.serve)
     client.headers["Project-Key"] = api.project_key
     read = (await client.get(f"/app/device/v1/{token}/attributes?key=a")).json()
-    assert read["warnings"] == [{"field": "key", "message": "is not known; did you mean keys?"}]
+    assert read["warnings"] == [
+        {
+            "field": "key",
+            "message": "is not known; did you mean keys?",
+            "code": "not_known_near",
+            "args": {"near": "keys"},
+        }
+    ]
     assert "warnings" not in (await client.get(f"/device/v1/{token}/attributes?key=a")).json()
     body = {"device_key": "K", "imei": "1"}
     assert list((await client.post("/device/v1/certificate", json=body)).json()) == ["result", "device"]
@@ -162,4 +176,11 @@ async def test_a_row_of_an_import_with_an_unknown_member_is_refused_on_its_own(a
     rows = [{"name": "a", "devicekey": "k"}, {"name": "b"}]
     items = (await api.call("POST", "devices_import", {"devices": rows}))["items"]
     assert [item["result"] for item in items] == ["refused", "created"]
-    assert items[0]["errors"] == [{"field": "devicekey", "message": "is not known; did you mean device_key?"}]
+    assert items[0]["errors"] == [
+        {
+            "field": "devicekey",
+            "message": "is not known; did you mean device_key?",
+            "code": "not_known_near",
+            "args": {"near": "device_key"},
+        }
+    ]

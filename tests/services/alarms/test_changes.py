@@ -7,6 +7,7 @@ from tests.services.conftest import NOW
 from thingstead.errors import Unavailable
 from thingstead.model.device import Device
 from thingstead.model.device_type import AttributeDefinition, Functions
+from thingstead.refusals import Reason
 from thingstead.services.history.history import HistoryService
 from thingstead.services.registry.device_types import DeviceTypeService
 from thingstead.services.registry.new_device import NewDevice
@@ -118,7 +119,7 @@ async def test_that_a_rule_fails_is_said_although_the_store_failed_once(
     await plant.report(device, q="hot")
 
     async def fail(*_: object) -> None:
-        raise Unavailable("the disk is full")
+        raise Unavailable(Reason("unknown_refusal", "the disk is full"))
 
     with monkeypatch.context() as patch:
         patch.setattr(plant.store.alarm_rules, "note_failing", fail)

@@ -52,7 +52,7 @@ async def call_device(call: Call) -> Replied:
     body: CallBody = _decode_body(call.body) if call.body else CallBody()
     method = body.method or query.method
     if method is None:
-        raise InvalidInput.field("method", "is required, in the body or the query")
+        raise InvalidInput.field("method", "method_required")
     params = _params(query) if body.params is None else body.params
     command_id = query.id if body.id is None else body.id
     command = await call.platform.synchronous.call(
@@ -67,7 +67,7 @@ def _params(query: CallQuery) -> dict[str, Any]:
     try:
         params: dict[str, Any] = _decode_params(query.params.encode(errors="surrogatepass"))
     except InvalidInput as exc:
-        raise InvalidInput.field("params", "must be a JSON object") from exc
+        raise InvalidInput.field("params", "must_be_json_object") from exc
     return params
 
 

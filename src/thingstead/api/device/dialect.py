@@ -21,6 +21,7 @@ from thingstead.errors import (
     TooManyRequests,
     Unavailable,
 )
+from thingstead.refusals import CODE_BYTES, Reason, reason
 
 ACCEPTED = b'{"result":1}'
 # Official firmware parses an answer into 256 to 512 bytes (wire reference §3.3), so reasons are kept short.
@@ -40,6 +41,9 @@ class Kept(Done, frozen=True, kw_only=True):
     """What was reported is on disk, but for what is named as refused."""
 
     refused: Annotated[list[str] | UnsetType, Meta(description="The first three refused values, and why.")] = UNSET
+    code: Annotated[
+        str | UnsetType, Meta(description="Extension: why the first was not; its text is in docs/refusals.md.")
+    ] = UNSET
 
 
 class Values(Done, frozen=True, kw_only=True):
@@ -54,6 +58,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     result: Literal[0] = 0
     errcode: int
     message: str
+    code: Annotated[str, Meta(max_length=CODE_BYTES, description="Extension: why, as docs/refusals.md says.")]
 
 
 def success(answer: Any) -> Answer:
@@ -65,7 +70,7 @@ def success(answer: Any) -> Answer:
 
 def failure(error: ThingsteadError) -> Answer:
     """The refusal of a request."""
-    body = _refusal(error.errcode, error.message)
+    body = _refusal(error.errcode, error.reason)
     if isinstance(error, NotAuthenticated):
         return Answer(401, body)
     if isinstance(error, TooManyRequests):
@@ -82,18 +87,17 @@ def kept(refused: Sequence[FieldError]) -> bytes:
     if not refused:
         return ACCEPTED
     shown = [f"{error.field}: {error.message}"[:MESSAGE_CHARACTERS] for error in refused[:REFUSED_SHOWN]]
-    return encode(Kept(refused=shown))
+    return encode(Kept(refused=shown, code=refused[0].reason.code))
 
 
 def nothing_kept(refused: Sequence[FieldError]) -> InvalidInput:
     """Why a report was refused as a whole: because everything in it was."""
-    first = refused[0]
-    return InvalidInput(f"{first.field}: {first.message}", refused)
+    return InvalidInput.of(refused)
 
 
-def _refusal(errcode: int, message: str) -> bytes:
-    return encode(Refusal(errcode=errcode, message=message[:MESSAGE_CHARACTERS]))
+def _refusal(errcode: int, why: Reason) -> bytes:
+    return encode(Refusal(errcode=errcode, message=why.message[:MESSAGE_CHARACTERS], code=why.code))
 
 
-BODY_TOO_SLOW = Answer(408, _refusal(408, "the body did not arrive in time"), headers=((b"connection", b"close"),))
-FAULT = Answer(500, _refusal(500, "Internal error"))
+BODY_TOO_SLOW = Answer(408, _refusal(408, reason("body_too_slow")), headers=((b"connection", b"close"),))
+FAULT = Answer(500, _refusal(500, reason("internal_error")))

@@ -10,7 +10,7 @@ from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
 from thingstead.api.validation import body_decoder, invalid, query_decoder
 from thingstead.config import ApiSettings
-from thingstead.errors import Conflict, FieldError, InvalidInput, NotAuthenticated, ThingsteadError, Unavailable
+from thingstead.errors import FieldError, NotAuthenticated, ThingsteadError, Unavailable
 from thingstead.model.tenant import TENANT
 from thingstead.services.platform import Platform
 
@@ -82,9 +82,8 @@ class DeviceOperation:
         return unknown
 
     def _note(self, call: Call, error: ThingsteadError) -> None:
-        errors = error.errors if isinstance(error, InvalidInput | Conflict) else ()
         topic = self.endpoint.topic.format_map(call.path)
-        self._platform.device_logs.rejected(call.device, topic, error.message, errors, call.body or b"")
+        self._platform.device_logs.rejected(call.device, topic, error.reason, error.errors, call.body or b"")
 
 
 def project_key(scope: Scope) -> str:
@@ -95,4 +94,4 @@ def project_key(scope: Scope) -> str:
             if 0 < len(value) <= KEY_LENGTH_LIMIT:
                 return str(value.decode("latin-1"))
             break
-    raise NotAuthenticated("the header Project-Key is required")
+    raise NotAuthenticated("project_key_required")

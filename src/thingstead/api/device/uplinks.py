@@ -31,7 +31,7 @@ class KeysQuery(msgspec.Struct, frozen=True, kw_only=True):
         """The identifiers, without empty ones."""
         names = [name for name in (self.keys or "").split(",") if name]
         if len(names) > limits.KEYS_COUNT:
-            raise InvalidInput.field("keys", f"must name at most {limits.KEYS_COUNT} attributes")
+            raise InvalidInput.field("keys", "too_many_keys", maximum=limits.KEYS_COUNT)
         return names
 
 

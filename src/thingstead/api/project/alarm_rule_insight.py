@@ -55,7 +55,7 @@ async def dry_run(call: Call) -> DryRun:
     is told. A call reads up to 200,000 points of up to 100 devices; `complete` says whether that was enough."""
     body: DryRunBody = call.body
     if (body.rule is None) is (body.rule_id is None):
-        raise InvalidInput.field("rule", "is required, or rule_id, and not both")
+        raise InvalidInput.field("rule", "rule_or_rule_id")
     return await call.platform.alarm_dry_run.run(
         call.caller.project_id,
         body.rule if body.rule is not None else body.rule_id or "",

@@ -103,7 +103,12 @@ async def update_cloud_attributes(call: Call) -> SetInfo:
 
 
 def _set_info(refused: Sequence[FieldError]) -> SetInfo:
-    return SetInfo(refused=[RefusedAttribute(attribute=field, message=text) for field, text in refused] or UNSET)
+    return SetInfo(refused=[_refused(error) for error in refused] or UNSET)
+
+
+def _refused(error: FieldError) -> RefusedAttribute:
+    why = error.reason
+    return RefusedAttribute(attribute=error.field, message=why.message, code=why.code, args=dict(why.args))
 
 
 async def send_command(call: Call) -> CommandInfo:

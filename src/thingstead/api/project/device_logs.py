@@ -39,7 +39,7 @@ class LogQuery(PageQuery, frozen=True, kw_only=True):
         start = 0 if self.start_time is None else int(self.start_time)
         end = limits.INSTANT_MS if self.end_time is None else int(self.end_time)
         if start > end:
-            raise InvalidInput.field("start_time", "must not be after end_time")
+            raise InvalidInput.field("start_time", "start_after_end")
         return start, end
 
 

@@ -146,14 +146,14 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
         """Whose values are wanted."""
         names = names_of(self.attributes)
         if len(names) > limits.LISTED_ATTRIBUTES_COUNT:
-            raise InvalidInput.field("attributes", f"must name at most {limits.LISTED_ATTRIBUTES_COUNT} attributes")
+            raise InvalidInput.field("attributes", "too_many_keys", maximum=limits.LISTED_ATTRIBUTES_COUNT)
         return names
 
     def to_facets(self) -> list[tuple[FacetName, str]]:
         """Name and, of a tag, key of each facet that is wanted."""
         names = names_of(self.facets)
         if len(names) > limits.FACETS_COUNT:
-            raise InvalidInput.field("facets", f"must name at most {limits.FACETS_COUNT} facets")
+            raise InvalidInput.field("facets", "too_many_facets", maximum=limits.FACETS_COUNT)
         wanted: list[tuple[FacetName, str]] = []
         for name in names:
             if name.startswith(TAG_FACET) and len(name) > len(TAG_FACET):
@@ -161,14 +161,14 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
                 continue
             known = next((each for each in FACET_NAMES if each == name), None)
             if known is None:
-                raise InvalidInput.field("facets", f"must be one or several of {', '.join((*FACET_NAMES, 'tag:KEY'))}")
+                raise InvalidInput.field("facets", "facets_expected", allowed=[*FACET_NAMES, "tag:KEY"])
             wanted.append((known, ""))
         return wanted
 
     def _groups(self) -> tuple[str, ...]:
         groups = sorted({*names_of(self.group), *names_of(self.groups)})
         if len(groups) > limits.GROUP_FILTER_COUNT:
-            raise InvalidInput.field("groups", f"must name at most {limits.GROUP_FILTER_COUNT} groups")
+            raise InvalidInput.field("groups", "too_many_groups_named", maximum=limits.GROUP_FILTER_COUNT)
         return tuple(groups)
 
 

@@ -69,7 +69,7 @@ class AggregateQuery(msgspec.Struct, frozen=True, kw_only=True):
         """Those that are named, each once."""
         named = list(dict.fromkeys(name.strip() for name in self.fn.split(",")))
         if not all(name in FUNCTIONS for name in named):
-            raise InvalidInput.field("fn", f"must be one or several of {', '.join(FUNCTIONS)}")
+            raise InvalidInput.field("fn", "functions_expected", allowed=", ".join(FUNCTIONS))
         return cast(list[AggregateFunction], named)
 
 

@@ -72,7 +72,7 @@ async def put_retention(call: Call) -> RetentionChange:
     point is older than it may be by 1/32."""
     body: RetentionChangeBody = call.body
     if body.grace_days is not None and not 0 <= body.grace_days <= GRACE_DAYS_MAX:
-        raise InvalidInput.field("grace_days", f"must be 0 to {GRACE_DAYS_MAX}")
+        raise InvalidInput.field("grace_days", "in_range", minimum=0, maximum=GRACE_DAYS_MAX)
     change: RetentionChange = await call.platform.retention.put_policy(
         call.caller.project_id, body.policy(), body.grace_days
     )

@@ -95,7 +95,7 @@ class AppAccess:
         project = await self._subscriptions.project_of(view_key)
         session = await self._sessions.admit(upgrade)
         if project is None or session.project_id != project.id:
-            raise NotAuthenticated("the session is not one of this project")
+            raise NotAuthenticated("session_of_other_project")
         return project, session
 
     def take_filter(self, project_id: str) -> bool:

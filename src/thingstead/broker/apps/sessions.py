@@ -54,7 +54,7 @@ class WatchedSessions:
     async def admit(self, upgrade: Upgrade) -> BrowserSession:
         """The session of a browser; NotAuthenticated where it is not valid, or the page another server's."""
         if not upgrade.from_own_page:
-            raise NotAuthenticated("a session is for pages of this server: Origin must be its own")
+            raise NotAuthenticated("foreign_origin")
         name = await self._sessions.cookie_name(secure=upgrade.secure)
         session, _ = await self._sessions.authenticate(upgrade.secrets.get(name, ""))
         return session

@@ -184,7 +184,7 @@ class Delivery:
         except Exception:
             # A bug: logged here, and it costs this connection only.
             log.exception("queued messages of a client cannot be sent")
-            self._connection.not_kept(Unavailable("it cannot be sent"))
+            self._connection.not_kept(Unavailable("not_sent"))
 
     def _pump(self) -> None:
         outbound, connection = self._outbound_now(), self._connection

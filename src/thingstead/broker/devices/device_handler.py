@@ -23,6 +23,7 @@ from thingstead.mqtt.connection_packets import Disconnect
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
+from thingstead.refusals import Reason
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.platform import Platform
@@ -158,12 +159,12 @@ class DeviceHandler(HandlerBase):
     def _ignored(self, packet: Publish) -> Receipt:
         """Wire reference §14.7: whatever else a device publishes is tolerated."""
         self._connection.counters.messages_ignored += 1
-        reason = explain_topic(packet.topic, gateway=self.is_gateway)
-        self._log_rejected(packet, reason, ())
-        if reason is NO_GATEWAY and packet.topic in UP_GATEWAY:
-            answer = self._answer(ANSWERS_GATEWAY.get(packet.topic), device_answers.refusal(Forbidden(reason)))
-            return None, ReasonCode.NOT_AUTHORIZED, answer, reason
-        return None, ReasonCode.NO_MATCHING_SUBSCRIBERS, None, reason
+        why = explain_topic(packet.topic, gateway=self.is_gateway)
+        self._log_rejected(packet, why, ())
+        if why is NO_GATEWAY and packet.topic in UP_GATEWAY:
+            answer = self._answer(ANSWERS_GATEWAY.get(packet.topic), device_answers.refusal(Forbidden(why)))
+            return None, ReasonCode.NOT_AUTHORIZED, answer, why.message
+        return None, ReasonCode.NO_MATCHING_SUBSCRIBERS, None, why.message
 
     def _report(self, _: str, payload: bytes) -> Outcome:
         return self._ingest.report_attributes(self._link, payload)
@@ -185,7 +186,7 @@ class DeviceHandler(HandlerBase):
         try:
             keys = _decode_wanted(payload or b"{}").keys or []
         except (msgspec.ValidationError, RecursionError):
-            raise InvalidInput('an object is expected, with "keys" as a list of identifiers or without') from None
+            raise InvalidInput("get_object_expected") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise InvalidInput(json_problem(payload, exc)) from None
 
@@ -217,7 +218,7 @@ class DeviceHandler(HandlerBase):
         return None, ReasonCode.PAYLOAD_FORMAT_INVALID, self._answer(answer_topic, body), reason
 
     def _refused(self, error: ThingsteadError, packet: Publish, answer_topic: str | None) -> Receipt:
-        self._log_rejected(packet, error.message, error.errors if isinstance(error, InvalidInput) else ())
+        self._log_rejected(packet, error.reason, error.errors)
         return (
             None,
             device_answers.reason_code(error),
@@ -225,9 +226,9 @@ class DeviceHandler(HandlerBase):
             error.message,
         )
 
-    def _log_rejected(self, packet: Publish, reason: str, errors: Sequence[FieldError]) -> None:
+    def _log_rejected(self, packet: Publish, why: Reason, errors: Sequence[FieldError]) -> None:
         """For people who look for a fault in the device."""
-        self._platform.device_logs.rejected(self._link.device, packet.topic, reason, errors, packet.payload)
+        self._platform.device_logs.rejected(self._link.device, packet.topic, why, errors, packet.payload)
 
     def _answer(self, topic: str | None, payload: bytes) -> bytes | None:
         """An answer as bytes to write; None where there is no topic for it, or the device is not subscribed to it.
@@ -256,9 +257,9 @@ class DeviceHandler(HandlerBase):
         """A subscription that nothing can ever match is granted, and noted for people who wonder at the silence."""
         for request, reason_code in zip(packet.subscriptions, reason_codes, strict=True):
             if reason_code < ReasonCode.UNSPECIFIED_ERROR:
-                reason = explain_filter(request.topic_filter, gateway=self.is_gateway)
-                if reason is not None:
-                    self._platform.device_logs.rejected(self._link.device, request.topic_filter, reason, (), b"")
+                why = explain_filter(request.topic_filter, gateway=self.is_gateway)
+                if why is not None:
+                    self._platform.device_logs.rejected(self._link.device, request.topic_filter, why, (), b"")
 
     def _listens(self, topic_filters: Sequence[str]) -> None:
         """The device listens to these: what waited for that may go."""

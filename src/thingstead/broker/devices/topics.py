@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from thingstead.mqtt.topics import parse_shared
+from thingstead.refusals import Reason, reason
 
 UP = ("attributes", "attributes/series", "attributes/get/<id>", "event/report/<id>", "command/reply/<id>")
 UP_DATA = "data/<identifier>"
@@ -42,31 +43,33 @@ ANSWERS_GATEWAY = {
     "gateway/attributes/get": "gateway/attributes/get/response",
     "gateway/event/report": "gateway/event/response",
 }
-NO_GATEWAY = "the device is no gateway: the conn_type of its type is not 3"
+NO_GATEWAY = reason("device_is_no_gateway")
 _CHARACTERS = 64  # of a topic that is compared with ours, none of which is half as long
 _CLOSENESS = 0.75
 
 
-def explain_topic(topic: str, *, gateway: bool) -> str:
+def explain_topic(topic: str, *, gateway: bool) -> Reason:
     """Why a device's message on ``topic`` has no effect."""
     if not gateway and topic.split("/", 1)[0] == "gateway":
         return NO_GATEWAY
     if any(may_match(pattern, topic) for pattern in DOWN + DOWN_GATEWAY):
-        return "not a topic to publish to: it is one that devices subscribe to"
+        return reason("topic_is_downlink")
     known = (*UP, UP_DATA, *(UP_GATEWAY if gateway else ()))
-    return "unknown topic" + _did_you_mean(topic, known)
+    near = _nearest_to(topic, known)
+    return reason("unknown_topic_near", near=near) if near else reason("unknown_topic")
 
 
 @lru_cache(maxsize=1_000)  # nearly all devices subscribe with the same filters, which have 256 characters at most
-def explain_filter(topic_filter: str, *, gateway: bool) -> str | None:
+def explain_filter(topic_filter: str, *, gateway: bool) -> Reason | None:
     """Why nothing will ever come for a subscription to ``topic_filter``; None where something may."""
     topic_filter = parse_shared(topic_filter).topic_filter
     known = DOWN + DOWN_GATEWAY if gateway else DOWN
     if any(may_match(topic_filter, pattern) for pattern in known):
         return None
     if not gateway and topic_filter.split("/", 1)[0] == "gateway":
-        return f"nothing is ever sent to the device on this topic: {NO_GATEWAY}"
-    return "nothing is ever sent to the device on this topic" + _did_you_mean(topic_filter, known)
+        return reason("topic_of_gateways")
+    near = _nearest_to(topic_filter, known)
+    return reason("topic_never_used_near", near=near) if near else reason("topic_never_used")
 
 
 def may_match(topic_filter: str, pattern: str) -> bool:
@@ -82,7 +85,7 @@ def may_match(topic_filter: str, pattern: str) -> bool:
     )
 
 
-def _did_you_mean(topic: str, known: Iterable[str]) -> str:
+def _nearest_to(topic: str, known: Iterable[str]) -> str:
     """The known topic that is nearest, if one is near: without regard to case, outer slashes and a missing id."""
     if len(topic) > _CHARACTERS:
         return ""
@@ -96,4 +99,4 @@ def _nearest(bare: str, known: tuple[str, ...]) -> str:
         by_bare[each] = each
         by_bare.setdefault(each.partition("/<")[0].removesuffix("/+"), each)
     near = get_close_matches(bare, by_bare, n=1, cutoff=_CLOSENESS)
-    return f"; did you mean {by_bare[near[0]]}?" if near else ""
+    return by_bare[near[0]] if near else ""

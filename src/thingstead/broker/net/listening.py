@@ -80,7 +80,9 @@ class ListeningPort:
         try:
             self._socket.listen(BACKLOG)
         except OSError as exc:  # two programs may have bound it at the same time: the first that listens has it
-            raise Conflict(f"cannot listen on port {self._socket.getsockname()[1]}: {exc.strerror}") from exc
+            raise Conflict(
+                "not_done", detail=f"cannot listen on port {self._socket.getsockname()[1]}: {exc.strerror}"
+            ) from exc
 
     def close(self) -> None:
         self._accept_no_more()

@@ -28,7 +28,7 @@ async def require_kept(commit: Commit) -> None:
     try:
         await settled(commit)
     except Exception as exc:
-        raise Unavailable("the session cannot be kept") from exc
+        raise Unavailable("session_not_kept") from exc
 
 
 def record_of(session: Session, instant: Callable[[float], int]) -> SessionRecord:

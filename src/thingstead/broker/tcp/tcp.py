@@ -22,6 +22,7 @@ from thingstead.errors import Forbidden, InvalidInput, ThingsteadError, Unavaila
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.reasons import ReasonCode
+from thingstead.refusals import reason
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.presence.sub_presence import SubDeviceState
 
@@ -29,7 +30,7 @@ log = structlog.get_logger("thingstead.broker")
 
 SEND_BUFFER_MAX_BYTES = 1 << 20  # what may wait to be read by a device; over it the connection is cut
 UNKEPT_LIMIT = 64  # packets of one device that wait for their commit; over it the connection is not read
-NO_STREAM = "the device's type has no stream that is bound to TCP"
+NO_STREAM = reason("no_tcp_stream")
 
 # Why a connection is not read at present, beside Stream.UNREAD.
 _ADMITTING, _CONGESTED, _UNKEPT = 2, 4, 8
@@ -198,12 +199,12 @@ class TcpClient(Stream):
         self._around.counters.messages_received += 1
         platform, stream = self._around.log_in.platform, link.definition.compiled.tcp_stream
         if stream is None:
-            self.finish(NO_STREAM)
+            self.finish(NO_STREAM.message)
             return
         try:
             outcome = platform.streams.report(link, stream, data)
         except InvalidInput as exc:
-            platform.device_logs.rejected(link.device, f"data/{stream}", exc.message, exc.errors, data)
+            platform.device_logs.rejected(link.device, f"data/{stream}", exc.reason, exc.errors, data)
             return
         except Unavailable:
             self.finish("the message cannot be stored now")

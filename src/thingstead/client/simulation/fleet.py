@@ -95,7 +95,7 @@ class Fleet:
             imported = await self._api.run(devices.import_many(rows[start : start + IMPORT_ROWS]))
             for row in imported.items:
                 if not row.id:
-                    raise InvalidInput(f"a device was refused: {row.errors}")
+                    raise InvalidInput("no_answer", detail=f"a device was refused: {row.errors}")
                 ids.append(row.id)
         return await asyncio.gather(*(self._certificate(device_id) for device_id in ids))
 

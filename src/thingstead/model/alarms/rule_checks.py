@@ -32,11 +32,11 @@ _OPS_OF: dict[DataType, frozenset[str]] = {
     "switch": frozenset({"==", "!=", "change"}),
     "map_point": PLACES | {"change"},
 }
-_VALUES_OF: dict[DataType, tuple[tuple[type, ...], str]] = {
-    "number": ((int, float), "a number"),
-    "text": ((str,), "a text"),
-    "enum": ((str,), "a text"),
-    "switch": ((bool,), "true or false"),
+_VALUES_OF: dict[DataType, tuple[tuple[type, ...], str]] = {  # types, and the code of what is none of them
+    "number": ((int, float), "number_for_type"),
+    "text": ((str,), "text_for_type"),
+    "enum": ((str,), "text_for_type"),
+    "switch": ((bool,), "boolean_for_type"),
 }
 
 
@@ -52,7 +52,7 @@ def check_body(body: RuleBody, definitions: Definitions, problems: Problems, *, 
     for index, level in enumerate(body.levels):
         path = "" if flat else f"levels[{index}]."
         if seen.setdefault(level.level, index) != index:
-            problems.add(f"{path}level", f"levels[{seen[level.level]}] has the same level")
+            problems.add(f"{path}level", "level_repeated", index=seen[level.level])
         checks = _Checks(definitions, problems)
         checks.tree(level.raise_, f"{path}raise")
         if level.clear is not None:
@@ -60,9 +60,9 @@ def check_body(body: RuleBody, definitions: Definitions, problems: Problems, *, 
             _check_pair(level.raise_, level.clear, path, problems)
         nodes += checks.nodes
     if nodes > CONDITIONS_COUNT:
-        problems.add("raise" if flat else "levels", f"must have at most {CONDITIONS_COUNT} conditions together")
+        problems.add("raise" if flat else "levels", "too_many_conditions", maximum=CONDITIONS_COUNT)
     if not 1 <= len(body.levels) <= 3:
-        problems.add("levels", "must have 1 to 3 entries")
+        problems.add("levels", "entries_between", minimum=1, maximum=3)
     _check_schedule(body, problems)
 
 
@@ -70,24 +70,22 @@ def _check_pair(raises: Condition, clear: Condition, path: str, problems: Proble
     """``raise`` and ``clear`` of one level together."""
     for part, where in _parts(raises, f"{path}raise"):
         if part.deadband is not None:
-            problems.add(f"{where}.deadband", "has no effect beside clear; leave one of them out")
+            problems.add(f"{where}.deadband", "deadband_beside_clear")
     if raises.attribute is None or raises.attribute != clear.attribute:
         return
     raised, cleared = range_of(raises), range_of(clear)
     if raised is not None and cleared is not None and not cleared.empty and cleared.meets(raised) == cleared:
-        problems.add(f"{path}clear", "can never clear: whenever it holds, raise holds too")
+        problems.add(f"{path}clear", "never_clears")
 
 
 def _check_schedule(body: RuleBody, problems: Problems) -> None:
     if body.schedule is None:
         return
     if not 1 <= len(body.schedule.hours) <= HOURS_COUNT:
-        problems.add(
-            "schedule.hours", f"must have 1 to {HOURS_COUNT} entries: without hours the rule would never raise"
-        )
+        problems.add("schedule.hours", "schedule_without_hours", maximum=HOURS_COUNT)
     for index, hours in enumerate(body.schedule.hours):
         if hours.from_ == "24:00":
-            problems.add(f"schedule.hours[{index}].from", "must be before 24:00")
+            problems.add(f"schedule.hours[{index}].from", "before_midnight")
 
 
 class _Checks:
@@ -103,11 +101,11 @@ class _Checks:
         self.nodes += 1
         kinds = [name for name, present in _kinds(condition).items() if present]
         if depth > CONDITION_DEPTH:
-            self._problems.add(path, f"is nested more than {CONDITION_DEPTH} levels deep")
+            self._problems.add(path, "nested_too_deep", maximum=CONDITION_DEPTH)
         elif not kinds:
-            self._problems.add(path, "must have attribute and op, no_data_ms, offline_ms, and, or, or not")
+            self._problems.add(path, "condition_without_kind")
         elif len(kinds) > 1:
-            self._problems.add(path, f"must have only one of {', '.join(kinds)}")
+            self._problems.add(path, "condition_of_several_kinds", kinds=", ".join(kinds))
         elif condition.not_ is not None:
             self.tree(condition.not_, f"{path}.not", depth + 1, positive=not positive)
         elif condition.and_ is not None or condition.or_ is not None:
@@ -120,7 +118,7 @@ class _Checks:
     def _list(self, condition: Condition, path: str, depth: int, positive: bool) -> None:
         name, parts = ("and", condition.and_) if condition.and_ is not None else ("or", condition.or_ or ())
         if not parts:
-            self._problems.add(f"{path}.{name}", "must not be empty")
+            self._problems.add(f"{path}.{name}", "empty")
         before = len(self._problems.errors)
         for index, part in enumerate(parts):
             self.tree(part, f"{path}.{name}[{index}]", depth + 1, positive=positive)
@@ -137,22 +135,22 @@ class _Checks:
             if found is not None:
                 ranges[name] = ranges.get(name, EVERYTHING).meets(found)
                 if ranges[name].empty:
-                    self._problems.add(f"{path}[{index}]", f"can never hold together with the others on {name}")
+                    self._problems.add(f"{path}[{index}]", "conditions_contradict", attribute=name)
                     return
             elif part.op == "==" and texts.setdefault(name, part.value) != part.value:
-                self._problems.add(f"{path}[{index}]", f"can never hold together with the others on {name}")
+                self._problems.add(f"{path}[{index}]", "conditions_contradict", attribute=name)
                 return
 
     def _strangers(self, condition: Condition, kind: str, path: str) -> None:
         """Members that mean nothing where they stand."""
         for name, value in (("value", condition.value), ("deadband", condition.deadband)):
             if value is not None and kind != "op":
-                self._problems.add(f"{path}.{name}", "goes with op")
+                self._problems.add(f"{path}.{name}", "goes_with_op")
         if condition.attribute is not None and kind not in ("op", "no_data_ms"):
-            self._problems.add(f"{path}.attribute", "goes with op or no_data_ms")
+            self._problems.add(f"{path}.attribute", "goes_with_op_or_no_data")
         for name, area in (("circle", condition.circle), ("polygon", condition.polygon)):
             if area is not None and condition.op not in PLACES:
-                self._problems.add(f"{path}.{name}", "goes with the op inside or outside")
+                self._problems.add(f"{path}.{name}", "goes_with_place")
 
     def _leaf(self, condition: Condition, path: str, positive: bool) -> None:
         if condition.attribute is not None:
@@ -160,10 +158,10 @@ class _Checks:
         if condition.no_data_ms is not None or condition.offline_ms is not None:
             return
         if condition.attribute is None:
-            self._problems.add(f"{path}.attribute", "is required")
+            self._problems.add(f"{path}.attribute", "required")
             return
         if condition.op is None:
-            self._problems.add(f"{path}.op", "is required")
+            self._problems.add(f"{path}.op", "required")
             return
         before = len(self._problems.errors)
         self._value(condition, path)
@@ -179,64 +177,64 @@ class _Checks:
         value: Any = condition.value
         if op in PLACES:
             if value is not None:
-                self._problems.add(f"{path}.value", f"cannot be combined with {op}; give a circle or a polygon")
+                self._problems.add(f"{path}.value", "area_takes_no_value", op=op)
             self._area(condition, path)
         elif op == "between":
             if not isinstance(value, tuple) or len(value) != 2:
-                self._problems.add(f"{path}.value", "must be the lowest and the highest value: [low, high]")
+                self._problems.add(f"{path}.value", "between_takes_two")
             elif value[0] > value[1]:
-                self._problems.add(f"{path}.value", "can never hold: the lowest value is above the highest")
+                self._problems.add(f"{path}.value", "between_reversed")
         elif op == "change":
             if value is not None and (not is_number(value) or value <= 0):
-                self._problems.add(f"{path}.value", "must be a number above 0, or be left out")
+                self._problems.add(f"{path}.value", "positive_or_absent")
         elif op in ORDERED:
             if not is_number(value):
-                self._problems.add(f"{path}.value", "must be a number")
+                self._problems.add(f"{path}.value", "must_be_number")
         elif value is None or isinstance(value, tuple):
-            self._problems.add(f"{path}.value", "must be a number, a text, true or false")
+            self._problems.add(f"{path}.value", "must_be_scalar")
         elif isinstance(value, str):
             self._problems.text(f"{path}.value", value, limits.OPTION_TEXT_LENGTH)
 
     def _area(self, condition: Condition, path: str) -> None:
         if (condition.circle is None) == (condition.polygon is None):
-            self._problems.add(path, "must have either circle or polygon")
+            self._problems.add(path, "circle_or_polygon")
             return
         points = condition.polygon
         if points is None:
             return
         if not 3 <= len(points) <= POLYGON_POINTS:
-            self._problems.add(f"{path}.polygon", f"must have 3 to {POLYGON_POINTS} points")
+            self._problems.add(f"{path}.polygon", "polygon_points", minimum=3, maximum=POLYGON_POINTS)
             return
         longitudes = [point.lng for point in points]
         if max(longitudes) - min(longitudes) > 180:
-            self._problems.add(f"{path}.polygon", "must not cross the 180th meridian; make two of it")
+            self._problems.add(f"{path}.polygon", "polygon_over_meridian")
         corners = [(point.lat, point.lng) for point in points]
         if _on_one_line(corners):
-            self._problems.add(f"{path}.polygon", "has no area: nothing is inside it")
+            self._problems.add(f"{path}.polygon", "polygon_without_area")
 
     def _deadband(self, condition: Condition, path: str) -> None:
         deadband = condition.deadband
         if deadband is None:
             return
         if not 0 <= deadband < inf:
-            self._problems.add(f"{path}.deadband", "must be a number of at least 0")
+            self._problems.add(f"{path}.deadband", "number_from_zero")
         elif condition.op not in ORDERED and condition.op != "between" and condition.circle is None:
-            self._problems.add(f"{path}.deadband", f"cannot be combined with {condition.op}")
+            self._problems.add(f"{path}.deadband", "cannot_be_combined", other=condition.op or "")
         elif condition.circle is not None and condition.op == "outside" and deadband >= condition.circle.radius_m:
-            self._problems.add(f"{path}.deadband", "must be less than the radius, or the alarm would never clear")
+            self._problems.add(f"{path}.deadband", "deadband_over_radius")
 
     def _against(self, condition: Condition, defined: AttributeDefinition, path: str, positive: bool) -> None:
         """A comparison against the definition of its attribute."""
-        kind, name = defined.data_type, condition.attribute
+        kind, name = defined.data_type, defined.identifier
         if condition.op not in _OPS_OF.get(kind, frozenset({"change"})):
-            self._problems.add(f"{path}.op", f"cannot be combined with {name}, which is of the data type {kind}")
+            self._problems.add(f"{path}.op", "op_not_for_type", attribute=name, data_type=kind)
             return
         if condition.op == "change" and condition.value is not None and kind != "number":
-            self._problems.add(f"{path}.value", f"goes with numbers only; {name} is of the data type {kind}")
+            self._problems.add(f"{path}.value", "numbers_only", attribute=name, data_type=kind)
         if condition.op in ("==", "!="):
             types, wanted = _VALUES_OF[kind]
             if type(condition.value) not in types:
-                self._problems.add(f"{path}.value", f"must be {wanted}: {name} is of the data type {kind}")
+                self._problems.add(f"{path}.value", wanted, attribute=name, data_type=kind)
                 return
         if positive:
             self._reachable(condition, defined, path)
@@ -246,16 +244,14 @@ class _Checks:
         if defined.data_type == "enum" and condition.op == "==":
             items = [item.get("value") for item in defined.data_options.get("items", ())]
             if items and condition.value not in items:
-                self._problems.add(
-                    f"{path}.value", f"can never hold: it is not one of the items of {defined.identifier}"
-                )
+                self._problems.add(f"{path}.value", "enum_item_unreachable", attribute=defined.identifier)
         wanted = range_of(condition)
         if defined.data_type == "number" and wanted is not None:
             low, high = defined.data_options.get("min"), defined.data_options.get("max")
             admitted = Range(-inf if low is None else low, False, inf if high is None else high, False)
             if wanted.meets(admitted).empty:
                 shown = f"{'' if low is None else low} to {'' if high is None else high}".strip()
-                self._problems.add(f"{path}.value", f"can never hold: {defined.identifier} is limited, {shown}")
+                self._problems.add(f"{path}.value", "value_unreachable", attribute=defined.identifier, range=shown)
 
 
 def _kinds(condition: Condition) -> dict[str, bool]:

@@ -15,6 +15,7 @@ from thingstead.model.report import Source
 from thingstead.model.values.quick_checks import QuickCheck, never, quick_check
 from thingstead.model.values.scalar_reports import ScalarReports, scalar_reports
 from thingstead.model.values.shapes import Shapes
+from thingstead.refusals import Arg, Reason, because, reason
 
 Check = Callable[[Any], Any]  # returns the value to keep; raises Refused
 NUMBERS: frozenset[type] = frozenset({int, float})
@@ -31,14 +32,18 @@ WRITABLE: dict[Source, frozenset[str]] = {
     "import": frozenset({"report", "push", "cloud", "both"}),  # whoever it came from at its time
 }
 REFUSED_CLASS: dict[Source, str] = {
-    "report": "is not reported by the device (its attr_type is {})",
-    "push": "is not pushed to the device (its attr_type is {})",
-    "cloud": "is not changed in the cloud (its attr_type is {})",
+    "report": "not_reported",
+    "push": "not_pushed",
+    "cloud": "not_set_in_cloud",
 }
 
 
 class InvalidValue(Exception):
     """Why a value breaks its definition."""
+
+    def __init__(self, why: str | Reason, /, **args: Arg) -> None:
+        self.reason = because(why, args)
+        super().__init__(self.reason.message)
 
 
 @lru_cache(maxsize=8192)
@@ -59,11 +64,11 @@ def number_check(options: dict[str, Any]) -> Check:
 
     def check(value: Any) -> Any:
         if type(value) not in NUMBERS:
-            raise InvalidValue("must be a number")
+            raise InvalidValue("must_be_number")
         if value < low:
-            raise InvalidValue(f"{value} is below the minimum {low}")
+            raise InvalidValue("below_minimum", value=value, minimum=low)
         if value > high:
-            raise InvalidValue(f"{value} is above the maximum {high}")
+            raise InvalidValue("above_maximum", value=value, maximum=high)
         return value
 
     return check
@@ -71,7 +76,7 @@ def number_check(options: dict[str, Any]) -> Check:
 
 def _text(value: Any) -> Any:
     if type(value) is not str:
-        raise InvalidValue("must be a text")
+        raise InvalidValue("must_be_text")
     return value
 
 
@@ -88,7 +93,7 @@ def _switch(value: Any) -> bool:
         known = SWITCH_WORDS.get(value.upper())
         if known is not None:
             return known
-    raise InvalidValue("must be true, false, 1, 0, ON or OFF")
+    raise InvalidValue("not_switch")
 
 
 def enum_check(options: dict[str, Any]) -> Check:
@@ -97,9 +102,9 @@ def enum_check(options: dict[str, Any]) -> Check:
 
     def check(value: Any) -> Any:
         if type(value) is not str:
-            raise InvalidValue("must be a text")
+            raise InvalidValue("must_be_text")
         if allowed and value not in allowed:
-            raise InvalidValue(f"{value!r:.80} is not one of the enum's items")
+            raise InvalidValue("not_enum_item", value=f"{value!r:.80}")
         return value
 
     return check
@@ -107,19 +112,19 @@ def enum_check(options: dict[str, Any]) -> Check:
 
 def _object(value: Any) -> Any:
     if type(value) is not dict:
-        raise InvalidValue("must be an object")
+        raise InvalidValue("must_be_object")
     return value
 
 
 def _list(value: Any) -> Any:
     if type(value) is not list:
-        raise InvalidValue("must be a list")
+        raise InvalidValue("must_be_list")
     return value
 
 
 def _object_or_list(value: Any) -> Any:
     if type(value) is not dict and type(value) is not list:
-        raise InvalidValue("must be an object or a list")
+        raise InvalidValue("must_be_object_or_list")
     return value
 
 
@@ -128,9 +133,9 @@ def _map_point(value: Any) -> Any:
     for member, limit in (("lat", 90), ("lng", 180)):
         degrees = value.get(member)
         if type(degrees) is not float and type(degrees) is not int:
-            raise InvalidValue(f"{member} must be a number")
+            raise InvalidValue("coordinate_not_number", member=member)
         if not -limit <= degrees <= limit:
-            raise InvalidValue(f"{member} must be between -{limit} and {limit}")
+            raise InvalidValue("coordinate_out_of_range", member=member, limit=limit)
     return value
 
 
@@ -153,10 +158,10 @@ def value_check(data_type: str, options: dict[str, Any]) -> Check:
 
 
 def _class_refusal(source: Source, attr_type: str) -> Check:
-    reason = REFUSED_CLASS[source].format(attr_type)
+    why = reason(REFUSED_CLASS[source], attr_type=attr_type)
 
     def check(value: Any) -> Any:
-        raise InvalidValue(reason)
+        raise InvalidValue(why)
 
     return check
 
@@ -197,11 +202,11 @@ class _SourceChecks:
                 if check is not None:
                     attributes[identifier] = check(value)  # no change of size: safe while iterating
                 elif not valid_identifier(identifier):
-                    raise InvalidValue("an identifier is 1 to 64 letters, digits, _ and -")
+                    raise InvalidValue("bad_attribute_name")
                 elif value is None:
-                    raise InvalidValue("null is no value")
+                    raise InvalidValue("null_value")
             except InvalidValue as exc:
-                refused.append(FieldError(identifier[:64], str(exc)))
+                refused.append(FieldError(identifier[:64], exc.reason))
                 attributes[identifier] = InvalidValue
         for identifier in [identifier for identifier, value in attributes.items() if value is InvalidValue]:
             del attributes[identifier]
@@ -238,12 +243,12 @@ UNDEFINED = CompiledFunctions(Functions())  # of a device without a type: everyt
 def check_params(parameters: Iterable[Any], params: Any) -> tuple[FieldError, ...]:
     """Checks the defined parameters of an event or command that are present (wire reference §9.4: strictly typed)."""
     if not isinstance(params, dict):
-        return (FieldError("params", "must be an object"),)
+        return (FieldError.of("params", "must_be_object"),)
     refused = []
     for parameter in parameters:
         if parameter.identifier in params:
             try:
                 value_check(parameter.data_type, parameter.data_options)(params[parameter.identifier])
             except InvalidValue as exc:
-                refused.append(FieldError(f"params.{parameter.identifier}", str(exc)))
+                refused.append(FieldError(f"params.{parameter.identifier}", exc.reason))
     return tuple(refused)

@@ -12,6 +12,7 @@ import msgspec
 from thingstead.model import limits
 from thingstead.model.device_type import DataType, Functions, Parameter
 from thingstead.model.limits import Problems
+from thingstead.refusals import reason
 
 Options = Mapping[str, Any]
 _OPTIONS_OF: dict[DataType, frozenset[str]] = {
@@ -39,7 +40,7 @@ def check_functions(functions: Functions, problems: Problems, field: str = "func
     """Adds every problem of a definition to ``problems``."""
     known = len(problems.errors)
     if len(msgspec.json.encode(functions)) > limits.TYPE_BYTES:
-        problems.add(field, f"must have at most {limits.TYPE_BYTES:,} bytes as JSON")
+        problems.add(field, "json_too_large", maximum=limits.TYPE_BYTES)
     problems.count(f"{field}.attributes", functions.attributes, limits.ATTRIBUTES_COUNT)
     problems.count(f"{field}.events", functions.events, limits.EVENTS_COUNT)
     problems.count(f"{field}.commands", functions.commands, limits.COMMANDS_COUNT)
@@ -57,7 +58,7 @@ def check_functions(functions: Functions, problems: Problems, field: str = "func
     _check_named(functions.streams, problems, f"{field}.streams")
     tcp_streams = [index for index, stream in enumerate(functions.streams) if stream.tcp]
     for index in tcp_streams[1:]:  # wire reference §4.2: only one stream of a type is bound to TCP
-        problems.add(f"{field}.streams[{index}].tcp", f"stream {tcp_streams[0]} is bound to TCP already")
+        problems.add(f"{field}.streams[{index}].tcp", "tcp_bound_already", index=tcp_streams[0])
 
 
 def _check_named(entries: Sequence[_Named], problems: Problems, field: str) -> None:
@@ -68,7 +69,9 @@ def _check_named(entries: Sequence[_Named], problems: Problems, field: str) -> N
         problems.text(f"{field}[{index}].name", entry.name, limits.NAME_LENGTH)
         first = first_at.setdefault(entry.identifier, index)
         if first != index:
-            problems.add(f"{field}[{index}].identifier", f"{entry.identifier!r} is defined at index {first} already")
+            problems.add(
+                f"{field}[{index}].identifier", "identifier_repeated", identifier=repr(entry.identifier), index=first
+            )
 
 
 def _check_typed(entries: Sequence[_Typed], problems: Problems, field: str) -> None:
@@ -89,7 +92,7 @@ def _check_options(data_type: DataType, options: Options, problems: Problems, fi
         if key not in known:
             allowed = ", ".join(sorted(known)) or "none"
             shown = key if limits.is_id(key) else "?"
-            problems.add(f"{field}.{shown}", f"is no option of the data type {data_type} (allowed: {allowed})")
+            problems.add(f"{field}.{shown}", "no_option", data_type=data_type, allowed=allowed)
     check = _CHECKS.get(data_type)
     if check is not None:
         check(options, problems, field)
@@ -101,13 +104,13 @@ def _check_number(options: Options, problems: Problems, field: str) -> None:
         _check_text(unit, problems, f"{field}.unit", limits.UNIT_LENGTH)
     precision = options.get("precision")
     if precision is not None and not (_is_integer(precision) and 0 <= precision <= limits.PRECISION):
-        problems.add(f"{field}.precision", f"must be an integer from 0 to {limits.PRECISION}")
+        problems.add(f"{field}.precision", "integer_in_range", minimum=0, maximum=limits.PRECISION)
     low, high = options.get("min"), options.get("max")
     for key, bound in (("min", low), ("max", high)):
         if bound is not None and not _is_number(bound):
-            problems.add(f"{field}.{key}", "must be a number")
+            problems.add(f"{field}.{key}", "must_be_number")
     if _is_number(low) and _is_number(high) and low > high:
-        problems.add(f"{field}.min", "must not be greater than max")
+        problems.add(f"{field}.min", "min_above_max")
 
 
 def _check_switch(options: Options, problems: Problems, field: str) -> None:
@@ -119,13 +122,13 @@ def _check_switch(options: Options, problems: Problems, field: str) -> None:
 def _check_enum(options: Options, problems: Problems, field: str) -> None:
     items = options.get("items")
     if not isinstance(items, list) or not 1 <= len(items) <= limits.ENUM_ITEMS_COUNT:
-        problems.add(f"{field}.items", f"must be a list of 1 to {limits.ENUM_ITEMS_COUNT} items with value and name")
+        problems.add(f"{field}.items", "enum_items_count", maximum=limits.ENUM_ITEMS_COUNT)
         return
     first_at: dict[str, int] = {}
     for index, item in enumerate(items):
         path = f"{field}.items[{index}]"
         if not isinstance(item, dict) or not item.keys() <= {"value", "name"}:
-            problems.add(path, "must be an object with value and name")
+            problems.add(path, "enum_item_shape")
             continue
         value = item.get("value")
         _check_text(item.get("name", ""), problems, f"{path}.name", limits.OPTION_TEXT_LENGTH)
@@ -133,7 +136,7 @@ def _check_enum(options: Options, problems: Problems, field: str) -> None:
             continue
         first = first_at.setdefault(value, index)
         if first != index:
-            problems.add(f"{path}.value", f"{value!r} stands at index {first} already")
+            problems.add(f"{path}.value", "enum_value_repeated", value=repr(value), index=first)
 
 
 _CHECKS: dict[DataType, Callable[[Options, Problems, str], None]] = {
@@ -144,7 +147,7 @@ _CHECKS: dict[DataType, Callable[[Options, Problems, str], None]] = {
 
 
 def _check_text(value: Any, problems: Problems, field: str, max_length: int, min_length: int = 0) -> TypeGuard[str]:
-    problem = limits.text_problem(value, max_length, min_length) if isinstance(value, str) else "must be a text"
+    problem = limits.text_problem(value, max_length, min_length) if isinstance(value, str) else reason("must_be_text")
     if problem is not None:
         problems.add(field, problem)
     return problem is None

@@ -57,14 +57,14 @@ class AccountService:
     async def get_application(self, project_id: str, app_id: str) -> Application:
         application = await self._accounts.find_application(app_id)
         if application is None or application.project_id != project_id:
-            raise NotFound("no such application")
+            raise NotFound("no_such_application")
         return application
 
     async def create_application(self, project_id: str, name: str, role: Role = ADMIN) -> NewApplication:
         """Raises Conflict where the project has APPLICATIONS_COUNT of them."""
         _check_name(name)
         if len(await self._accounts.list_applications(project_id)) >= limits.APPLICATIONS_COUNT:
-            raise Conflict(f"a project has at most {limits.APPLICATIONS_COUNT} applications")
+            raise Conflict("too_many_applications", maximum=limits.APPLICATIONS_COUNT)
         secret_key = ids.new_secret()
         application = Application(
             id=ids.new_id(),
@@ -111,7 +111,7 @@ class AccountService:
     async def get_administrator(self, project_id: str, admin_id: str) -> Administrator:
         administrator = await self._accounts.find_administrator(admin_id)
         if administrator is None or administrator.project_id != project_id:
-            raise NotFound("no such administrator")
+            raise NotFound("no_such_administrator")
         return administrator
 
     async def create_administrator(
@@ -131,7 +131,7 @@ class AccountService:
         problems.password(password)
         _check_administrator({"name": name, "email": email, "tags": tags or {}}, problems)
         if len(await self._accounts.list_administrators(project_id)) >= limits.ADMINISTRATORS_COUNT:
-            raise Conflict(f"a project has at most {limits.ADMINISTRATORS_COUNT} administrators")
+            raise Conflict("too_many_administrators", maximum=limits.ADMINISTRATORS_COUNT)
         administrator = Administrator(
             id=ids.new_id(),
             project_id=project_id,
@@ -150,7 +150,7 @@ class AccountService:
         members = msgspec.structs.asdict(wanted)
         changes = {name: value for name, value in members.items() if value is not UNSET}
         if not changes:
-            raise InvalidInput.field("body", "at least one of name, email, tags is required")
+            raise InvalidInput.field("body", "one_member_required", members=["name", "email", "tags"])
         _check_administrator(changes, Problems())
         await self._accounts.update_administrator(project_id, admin_id, changes)
 
@@ -191,7 +191,7 @@ class AccountService:
             raise
         if not right:
             attempt.failed(f"{project_id}/{administrator.account}")
-            raise InvalidInput.field("current_password", "is not the present password")
+            raise InvalidInput.field("current_password", "password_wrong")
         attempt.succeeded()
         await self.set_administrator_password(project_id, admin_id, password, session_id=session_id)
 

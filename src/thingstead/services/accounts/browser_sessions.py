@@ -30,7 +30,6 @@ INSTALLATION_CHARACTERS = 12  # of what is told of an installation's secret
 ADDRESS_CHARACTERS = 64
 PROJECTS_TRIED_COUNT = 8  # whose administrators a log-in that names no project may mean
 SEEN_INTERVAL_MS = 60_000  # a session in use is noted once in so long
-INVALID = "the session is invalid or has expired"
 
 
 class Browser(NamedTuple):
@@ -115,7 +114,7 @@ class BrowserSessionService:
             known = next((each for each in candidates if each is not None), None)
             # An account that does not exist is not named: people type passwords there.
             attempt.failed(f"{known.project_id}/{account}" if known else "")
-            raise NotAuthenticated("account or password is wrong")
+            raise NotAuthenticated("login_failed")
         attempt.succeeded()
         if len(right) > 1:
             raise await self._several(right)
@@ -153,9 +152,7 @@ class BrowserSessionService:
     async def _several(self, administrators: Sequence[Administrator]) -> Conflict:
         projects = [await self._store.projects.get(each.project_id) for each in administrators]
         named = [{"id": project.id, "name": project.name} for project in sorted(projects, key=lambda each: each.name)]
-        return Conflict(
-            "account and password are right in several projects; name one of them", info={"projects": named}
-        )
+        return Conflict("login_in_several_projects", info={"projects": named})
 
     async def _begin(self, administrator: Administrator, browser: Browser, *, keep: bool) -> LoggedIn:
         before = await self._store.browser_sessions.find(_hash(browser.secret)) if browser.secret else None
@@ -191,7 +188,7 @@ class BrowserSessionService:
             remote_address: from where it is used; empty: it only listens, and is not in use by that.
         """
         if len(secret) != SECRET_CHARACTERS:
-            raise NotAuthenticated(INVALID)
+            raise NotAuthenticated("session_invalid")
         return await self._person(_hash(secret), remote_address)
 
     async def left_s(self, session: BrowserSession) -> float:
@@ -206,10 +203,10 @@ class BrowserSessionService:
         session = await self._store.browser_sessions.find(secret_hash)
         now = self._clock.now_ms()
         if session is None or session.expires_at <= now:
-            raise NotAuthenticated(INVALID)
+            raise NotAuthenticated("session_invalid")
         administrator = await self._store.accounts.find_administrator(session.admin_id)
         if administrator is None:
-            raise NotAuthenticated(INVALID)
+            raise NotAuthenticated("session_invalid")
         if remote_address and now - session.last_seen_at >= SEEN_INTERVAL_MS:
             expires_at = self._expiry(session.created_at, now, keep=session.keep)
             address = remote_address[:ADDRESS_CHARACTERS]

@@ -61,4 +61,4 @@ class Passwords:
 
 
 def _too_many() -> TooManyRequests:
-    return TooManyRequests("too many log-ins at once", retry_after_s=2)
+    return TooManyRequests("too_many_log_ins", retry_after_s=2)

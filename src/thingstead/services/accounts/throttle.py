@@ -47,7 +47,7 @@ class Throttle:
             return
         wait_s = attempts.last_s + self._pause_s(attempts.count) - now_s
         if wait_s > 0:
-            raise TooManyRequests("too many failed log-ins", retry_after_s=math.ceil(wait_s))
+            raise TooManyRequests("too_many_failed_log_ins", retry_after_s=math.ceil(wait_s))
 
     def admit(self, key: str) -> None:
         """Counts an attempt; raises TooManyRequests, which is not counted, where the key must wait."""

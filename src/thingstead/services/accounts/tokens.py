@@ -27,7 +27,6 @@ from thingstead.storage.base import Store
 MAC_BYTES = 32
 TOKEN_LENGTH_LIMIT = 512
 VERIFIED_LIMIT = 10_000  # tokens whose signature is remembered as right; over it the least recently used is dropped
-INVALID = "the AccessToken is invalid or has expired"
 
 
 class Caller(NamedTuple):
@@ -98,7 +97,7 @@ class TokenService:
         same_secret = hmac.compare_digest(known.secret_hash, hash_secret(secret_key))
         if application is None or not (same_key and same_secret):
             self._log_ins.applications.failed(remote_address, "" if application is None else application.id)
-            raise NotAuthenticated("app_id, access_key or secret_key is wrong")
+            raise NotAuthenticated("app_login_failed")
         return await self._issue(application, None)
 
     async def log_in_administrator(self, app_id: str, account: str, password: str, remote_address: str) -> str:
@@ -125,7 +124,7 @@ class TokenService:
         if application is None or administrator is None or not right:
             # An account that does not exist is not named: people type passwords there.
             attempt.failed(f"{administrator.project_id}/{account}" if administrator else "")
-            raise NotAuthenticated("app_id, account or password is wrong")
+            raise NotAuthenticated("admin_login_failed")
         attempt.succeeded()
         self._store.accounts.note_log_in(administrator.id, self._clock.now_ms())
         return await self._issue(application, administrator)
@@ -145,16 +144,16 @@ class TokenService:
         else:
             self._verified.move_to_end(token)
         if claims.expires_at <= self._clock.now_ms():
-            raise NotAuthenticated(INVALID)
+            raise NotAuthenticated("token_invalid")
         subject = claims.subject
         application = await self._store.accounts.find_application(subject.app_id)
         if application is None or application.token_epoch != claims.app_epoch:
-            raise NotAuthenticated(INVALID)
+            raise NotAuthenticated("token_invalid")
         role = application.role
         if subject.admin_id is not None:
             administrator = await self._store.accounts.find_administrator(subject.admin_id)
             if administrator is None or administrator.token_epoch != claims.admin_epoch:
-                raise NotAuthenticated(INVALID)
+                raise NotAuthenticated("token_invalid")
             role = administrator.role
         return Caller(*subject, role)
 
@@ -172,18 +171,18 @@ class TokenService:
 
     async def _verify(self, token: str) -> _Claims:
         if len(token) > TOKEN_LENGTH_LIMIT or not token.isascii():
-            raise NotAuthenticated(INVALID)
+            raise NotAuthenticated("token_invalid")
         try:
             raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except binascii.Error:
-            raise NotAuthenticated(INVALID) from None
+            raise NotAuthenticated("token_invalid") from None
         signed, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
         if not hmac.compare_digest(mac, await self._mac(signed)):
-            raise NotAuthenticated(INVALID)
+            raise NotAuthenticated("token_invalid")
         try:
             claims = self._decode(signed)
         except msgspec.DecodeError:  # signed by us, in the form of another release
-            raise NotAuthenticated(INVALID) from None
+            raise NotAuthenticated("token_invalid") from None
         self._verified[token] = claims
         if len(self._verified) > VERIFIED_LIMIT:
             self._verified.popitem(last=False)

@@ -48,13 +48,13 @@ class AlarmService:
         alarm = await self.get(project_id, alarm_id)
         now = self._clock.now_ms()
         if not await self._store.alarms.acknowledge(project_id, alarm.id, now, by):
-            raise Conflict("the alarm was acknowledged already")
+            raise Conflict("alarm_acknowledged_already")
         return await self._commented(alarm, by, comment)
 
     async def comment(self, project_id: str, alarm_id: str, by: str, text: str) -> Alarm:
         """Adds what a person has to say."""
         if not text.strip():
-            raise InvalidInput.field("comment", "must not be empty")
+            raise InvalidInput.field("comment", "empty")
         return await self._commented(await self.get(project_id, alarm_id), by, text)
 
     async def shelve(
@@ -78,10 +78,10 @@ class AlarmService:
         alarm = await self.get(project_id, alarm_id)
         now = self._clock.now_ms()
         if (until is None) is (for_ms is None):
-            raise InvalidInput.field("until", "is required, or for_ms, and not both")
+            raise InvalidInput.field("until", "until_or_for_ms")
         until = now + (for_ms or 0) if until is None else until
         if not now < until <= now + SHELF_MS:
-            raise InvalidInput.field("until", "must be an instant within the next year, in ms")
+            raise InvalidInput.field("until", "until_out_of_range")
         await self._store.alarms.shelve(project_id, alarm.id, until, by)
         return await self._commented(alarm, by, comment)
 
@@ -101,7 +101,7 @@ class AlarmService:
         """
         alarm = await self.get(project_id, alarm_id)
         if alarm.cleared_at is not None:
-            raise Conflict("the alarm is cleared already")
+            raise Conflict("alarm_cleared_already")
         await self.engine.clear_by_hand(alarm, f"cleared by {by}")
         return await self._commented(alarm, by, comment)
 

@@ -101,7 +101,7 @@ class AlarmDryRunService:
     async def _turn(self, project_id: str) -> AsyncIterator[None]:
         """Runs of a project go one after the other, those of projects take turns."""
         if self._asked[project_id] >= PROJECT_RUNS_COUNT:
-            raise TooManyRequests("too many rules are being tried", retry_after_s=1)
+            raise TooManyRequests("too_many_rules_tried", retry_after_s=1)
         self._asked[project_id] += 1
         try:
             async with self._turns.setdefault(project_id, asyncio.Lock()), self._places:
@@ -116,9 +116,9 @@ class AlarmDryRunService:
         end = now if end_time is None else min(end_time, now)
         start = end - DAY_MS if start_time is None else start_time
         if start > end:
-            raise InvalidInput.field("start_time", "must not be after end_time, nor after the present")
+            raise InvalidInput.field("start_time", "start_after_end_or_now")
         if end - start > limits.SERIES_SPAN_MS:
-            raise InvalidInput.field("end_time", "must be at most 30 days after start_time")
+            raise InvalidInput.field("end_time", "range_too_wide")
         return start, end
 
     async def _devices(self, project_id: str, rule: AlarmRule, device_ids: Sequence[str]) -> tuple[list[Device], bool]:

@@ -222,7 +222,7 @@ class AlarmEvaluations:
 def check_ready(watch: DeviceAlarms) -> None:
     """Raises Unavailable while what is in memory is not what is on disk."""
     if watch.stale:
-        raise Unavailable("the device's alarms are being read again after a failed commit")
+        raise Unavailable("alarms_read_again")
 
 
 def news_of(message: AlarmLog) -> AlarmChanged:

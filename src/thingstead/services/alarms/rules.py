@@ -17,6 +17,7 @@ from thingstead.model.device import Device, Page
 from thingstead.model.device_type import AttributeDefinition
 from thingstead.model.limits import Problems
 from thingstead.model.messages import AlarmRuleChanged
+from thingstead.refusals import Unusable
 from thingstead.rules.schedule import zone_named
 from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.services.alarms.invalidation import RULE_CHANGED
@@ -48,7 +49,7 @@ class AlarmRuleService:
         """
         await self.check(project_id, form)
         if await self._store.alarm_rules.count(project_id) >= RULES_COUNT:
-            raise Conflict(f"a project has at most {RULES_COUNT} alarm rules")
+            raise Conflict("too_many_alarm_rules", maximum=RULES_COUNT)
         await self._check_room(project_id, form)
         now = self._clock.now_ms()
         rule = self.rule_of(project_id, ids.new_id(), form, now)
@@ -95,7 +96,7 @@ class AlarmRuleService:
 
     async def enable_for_device(self, project_id: str, rule_id: str, device_id: str, *, enabled: bool) -> None:
         """Switches a rule off for one device of its source, which clears its alarm there, or on again."""
-        limits.require_id(device_id, "device")
+        limits.require_id(device_id, "no_such_device")
         rule = await self.get(project_id, rule_id)
         reason = None if enabled else DISABLED_HERE
         now = self._clock.now_ms()
@@ -120,43 +121,44 @@ class AlarmRuleService:
         check_channels(form.notify, problems, "notify", groups=True)
         definitions = await self._definitions(project_id, form, problems)
         if form.levels and form.raise_:
-            problems.add("levels", "cannot be combined with raise; use one of them")
+            problems.add("levels", "levels_with_raise")
         elif form.levels and form.clear:
-            problems.add("clear", "cannot be combined with levels; each of them has its own")
+            problems.add("clear", "clear_with_levels")
         elif not form.levels and not form.raise_:
-            problems.add("raise", "is required")
+            problems.add("raise", "required")
         elif len(msgspec.json.encode(form.body())) > limits.RULE_BYTES:
-            problems.add("raise" if form.flat else "levels", f"must have at most {limits.RULE_BYTES:,} bytes as JSON")
+            problems.add("raise" if form.flat else "levels", "json_too_large", maximum=limits.RULE_BYTES)
         else:
             check_body(form.body(), definitions, problems, flat=form.flat)
         if form.schedule:
             try:
                 zone_named(form.schedule.timezone)
-            except ValueError as exc:
-                problems.add("schedule.timezone", str(exc))
+            except Unusable as exc:
+                problems.add("schedule.timezone", exc.reason)
         problems.refuse()
 
     async def _check_room(self, project_id: str, form: RuleForm, rule_id: str | None = None) -> None:
         """Raises Conflict where the rules of a source would have more bytes together than every report may cost."""
         others = await self._store.alarm_rules.source_bytes(project_id, form.type or None, form.devices, rule_id)
         if others and others + len(msgspec.json.encode(form.body())) > limits.RULES_OF_SOURCE_BYTES:
-            source = "the device type" if form.type else "one of the devices"
-            raise Conflict(
-                f"the rules of {source} would have more than {limits.RULES_OF_SOURCE_BYTES:,} bytes together"
-            )
+            code = "rules_of_type_too_large" if form.type else "rules_of_device_too_large"
+            raise Conflict(code, maximum=limits.RULES_OF_SOURCE_BYTES)
 
     async def _definitions(
         self, project_id: str, form: RuleForm, problems: Problems
     ) -> Sequence[Mapping[str, AttributeDefinition]]:
         """What the types of the source define."""
         if bool(form.type) is bool(form.devices):
-            problems.add("type", "is required, or devices" if not form.type else "cannot be combined with devices")
+            if form.type:
+                problems.add("type", "cannot_be_combined", other="devices")
+            else:
+                problems.add("type", "type_or_devices")
             return ()
         type_ids = {form.type} if form.type else set()
         for index, device_id in enumerate(form.devices):
             device = await self._find_device(project_id, device_id)
             if device is None:
-                problems.add(f"devices[{index}]", "does not exist in the project")
+                problems.add(f"devices[{index}]", "not_in_project")
             elif device.type_id is not None:
                 type_ids.add(device.type_id)
         found = []
@@ -164,7 +166,7 @@ class AlarmRuleService:
             try:
                 device_type = await self._store.device_types.get(project_id, type_id)
             except NotFound:
-                problems.add("type", "does not exist in the project")
+                problems.add("type", "not_in_project")
                 continue
             found.append({each.identifier: each for each in device_type.functions.attributes})
         return found

@@ -88,12 +88,12 @@ class ControlService:
     ) -> tuple[FieldError, ...]:
         device = await self._store.devices.get(project_id, device_id)
         if not attributes:
-            raise InvalidInput("at least one attribute is needed")
+            raise InvalidInput("attributes_required")
         await self._ingest.await_room(device.number)
         outcome = self._ingest.set_values(await self._ingest.link(device), attributes, source)
         refused = tuple(outcome.refused)
         if outcome.commit is None:
-            raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
+            raise InvalidInput.of(refused)
         await settled(outcome.commit)
         return refused
 
@@ -125,7 +125,7 @@ class ControlService:
         command = await self._checked(device, method, params, command_id, wait_ms)
         online = await self._store.presence.find_session(device.number) is not None
         if not online and not wait_ms:
-            raise DeviceOffline("the device is offline")
+            raise DeviceOffline("device_offline")
         await self._store.commands.create(command)
         news = self._next_news(command.id)
         self._bus.publish(issued(command))
@@ -141,12 +141,12 @@ class ControlService:
                 return command
             reason = await self._reason_not_taken(command)
             await self._moves.move(command.id, "failed", reason)
-            raise DeviceOffline(reason) from None
+            raise DeviceOffline("command_failed", reason=reason) from None
         finally:
             self._waiting.pop(command.id, None)
         if heard.state == "queued" and not wait_ms:
             await self._moves.move(command.id, "failed", heard.reason)
-            raise DeviceOffline(heard.reason)
+            raise DeviceOffline("command_failed", reason=heard.reason)
         return await self._store.commands.get(device.id, command.id)
 
     async def await_reply(self, command: Command, timeout_s: float) -> Command:
@@ -164,11 +164,11 @@ class ControlService:
                 if command.state == "replied":
                     return command
                 if command.state in ("failed", "expired"):
-                    raise DeviceOffline(command.reason or "the command " + command.state)
+                    raise DeviceOffline("command_failed", reason=command.reason or f"the command {command.state}")
                 async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic_s())):
                     await news
             except TimeoutError:
-                raise ReplyTimeout("the device did not reply in time") from None
+                raise ReplyTimeout("no_reply_in_time") from None
             finally:
                 self._waiting.pop(command.id, None)
 
@@ -286,7 +286,7 @@ class ControlService:
     async def _checked(self, device: Device, method: str, params: Any, command_id: int | None, wait_ms: int) -> Command:
         errors: list[FieldError] = []
         if not valid_identifier(method):
-            errors.append(FieldError("method", "must be 1 to 64 letters, digits, _ and -"))
+            errors.append(FieldError.of("method", "bad_identifier"))
         params = {} if params is None else as_object(params)
         compiled = await self._ingest.links.compiled(device)
         defined = compiled.commands.get(method)
@@ -294,11 +294,11 @@ class ControlService:
         size_bytes = _size_bytes(params, errors)
         command_id = DEFAULT_COMMAND_ID if command_id is None else command_id
         if not 0 <= command_id <= limits.COMMAND_ID:
-            errors.append(FieldError("id", f"must be between 0 and {limits.COMMAND_ID}"))
+            errors.append(FieldError.of("id", "between", minimum=0, maximum=limits.COMMAND_ID))
         if not 0 <= wait_ms <= MAX_WAIT_MS:
-            errors.append(FieldError("wait_ms", f"must be between 0 and {MAX_WAIT_MS}"))
+            errors.append(FieldError.of("wait_ms", "between", minimum=0, maximum=MAX_WAIT_MS))
         if errors:
-            raise InvalidInput(f"{errors[0].field}: {errors[0].message}", errors)
+            raise InvalidInput.of(errors)
         now = self._clock.now_ms()
         return Command(
             id=new_id() + new_id(),
@@ -330,8 +330,8 @@ def _size_bytes(params: Any, errors: list[FieldError]) -> int:
     try:
         size_bytes = len(msgspec.json.encode(params))
     except (OverflowError, UnicodeEncodeError, RecursionError):
-        errors.append(FieldError("params", "must be JSON of valid text and of integers of up to 64 bits"))
+        errors.append(FieldError.of("params", "params_not_json"))
         return 0
     if size_bytes > limits.COMMAND_PARAMS_BYTES:
-        errors.append(FieldError("params", f"must have at most {limits.COMMAND_PARAMS_BYTES} bytes as JSON"))
+        errors.append(FieldError.of("params", "params_too_large", maximum=limits.COMMAND_PARAMS_BYTES))
     return size_bytes

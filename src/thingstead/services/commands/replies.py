@@ -10,6 +10,7 @@ from thingstead.clock import Clock
 from thingstead.model import limits
 from thingstead.model.device import Device
 from thingstead.model.messages import CommandChanged
+from thingstead.refusals import reason
 from thingstead.services.commands.moves import CommandMoves
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import DeviceLogService
@@ -54,8 +55,8 @@ class CommandReplies:
             method = str(body.get("method"))[:64]
             event = "a device replied to no open command"
             log.info(event, device=device.id, command_id=command_id, method=method, suppressed=suppressed)
-            reason = f"no command with the id {command_id} and the method {method} is open: the reply answers none"
-            self._logs.rejected(device, "command/reply", reason, (), msgspec.json.encode(body))
+            why = reason("reply_answers_none", id=command_id, method=method)
+            self._logs.rejected(device, "command/reply", why, (), msgspec.json.encode(body))
 
 
 async def find_answered(

@@ -88,7 +88,7 @@ class SynchronousCommandService:
         if not self._shares.room(self._waiting_of[device.project_id], 1) or (
             self._waiting[device.id] >= self._waiting_per_device
         ):
-            raise TooManyRequests("too many callers wait for replies", retry_after_s=1)
+            raise TooManyRequests("too_many_waiting_callers", retry_after_s=1)
         self._count(device, 1)
         try:
             yield
@@ -111,7 +111,7 @@ class SynchronousCommandService:
                 async with asyncio.timeout(timeout_s):
                     await turn.lock.acquire()
             except TimeoutError:
-                raise ReplyTimeout("the device was busy with earlier commands of this id") from None
+                raise ReplyTimeout("device_busy") from None
             try:
                 yield
             finally:

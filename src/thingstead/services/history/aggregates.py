@@ -8,6 +8,7 @@ from thingstead.errors import InvalidInput
 from thingstead.model import limits
 from thingstead.model.report import AggregateFunction, SampleMethod
 from thingstead.model.spans import CALENDAR_END_MS, CalendarSpans, FixedSpans, Spans, interval_of, read_interval
+from thingstead.refusals import Unusable
 from thingstead.rules.schedule import zone, zone_named
 from thingstead.services.history.history import iso_utc
 from thingstead.storage.base import Store
@@ -51,14 +52,12 @@ class AggregateService:
         project = await self._store.projects.get(project_id)
         spans, least_ms = _spans(start, interval, timezone, project.timezone)
         if (end - start) // least_ms >= limits.BUCKETS_COUNT:
-            raise InvalidInput.field(
-                "interval", f"is too short: it divides the range into more than {limits.BUCKETS_COUNT:,} buckets"
-            )
+            raise InvalidInput.field("interval", "interval_too_short", maximum=limits.BUCKETS_COUNT)
         of_calendar = isinstance(spans, CalendarSpans)
         if of_calendar and end > CALENDAR_END_MS:
-            raise InvalidInput.field("end_time", f"must be at most {CALENDAR_END_MS} with an interval of the calendar")
+            raise InvalidInput.field("end_time", "calendar_end", maximum=CALENDAR_END_MS)
         device = await self._store.devices.get(project_id, device_id)
-        limits.require_id(identifier, "attribute")
+        limits.require_id(identifier, "no_such_attribute")
         buckets = await self._store.ranges.spans(
             device.number,
             identifier,
@@ -102,10 +101,10 @@ class AggregateService:
         start, end = checked_range(start_time, end_time)
         named = list(dict.fromkeys(identifiers))
         if not 1 <= len(named) <= limits.IDENTIFIERS_COUNT:
-            raise InvalidInput.field("identifiers", f"must name 1 to {limits.IDENTIFIERS_COUNT} attributes")
+            raise InvalidInput.field("identifiers", "keys_count", maximum=limits.IDENTIFIERS_COUNT)
         for identifier in named:
             if not limits.is_id(identifier):
-                raise InvalidInput.field("identifiers", f"{identifier!r} cannot be an identifier")
+                raise InvalidInput.field("identifiers", "cannot_be_identifier", identifier=repr(identifier))
         device = await self._store.devices.get(project_id, device_id)
         samples = await self._store.ranges.sample(
             device.number,
@@ -134,18 +133,18 @@ def _spans(start: int, interval: str | int, timezone: str | None, of_project: st
         if not text.isascii() or not text.isdecimal():
             calendar = read_interval(text)
         elif not 1 <= int(text[:INTERVAL_DIGITS]) <= limits.INSTANT_MS or len(text) > INTERVAL_DIGITS:
-            raise ValueError(f"must be 1 to {limits.INSTANT_MS} ms")
+            raise Unusable("interval_out_of_range", maximum=limits.INSTANT_MS)
         elif timezone is None:
             return FixedSpans(start, int(text)), int(text)
         else:
             calendar = interval_of(int(text))
-    except ValueError as exc:
-        raise InvalidInput.field("interval", str(exc)) from None
+    except Unusable as exc:
+        raise InvalidInput.field("interval", exc.reason) from None
     try:
         of_calendar = zone(of_project) if timezone is None else zone_named(timezone)
         return CalendarSpans(calendar, of_calendar), calendar.least_ms
-    except ValueError as exc:
-        raise InvalidInput.field("timezone", str(exc)) from None
+    except Unusable as exc:
+        raise InvalidInput.field("timezone", exc.reason) from None
 
 
 def checked_range(start_time: float, end_time: float) -> tuple[int, int]:
@@ -156,7 +155,7 @@ def checked_range(start_time: float, end_time: float) -> tuple[int, int]:
     """
     for field, bound in (("start_time", start_time), ("end_time", end_time)):
         if not 0 <= bound <= limits.INSTANT_MS:  # NaN is refused too
-            raise InvalidInput.field(field, f"must be milliseconds from 0 to {limits.INSTANT_MS}")
+            raise InvalidInput.field(field, "bad_instant", maximum=limits.INSTANT_MS)
     if start_time > end_time:
-        raise InvalidInput.field("start_time", "must not be after end_time")
+        raise InvalidInput.field("start_time", "start_after_end")
     return math.ceil(start_time), math.floor(end_time)

@@ -25,7 +25,7 @@ def select_devices(
     devices = archive.devices(project_id, type_id, device_ids)
     missing = set(device_ids) - {device.id for device in devices}
     if missing:
-        raise NotFound(f"no such device: {min(missing)}")
+        raise NotFound("no_such_device_named", device=min(missing))
     return devices
 
 

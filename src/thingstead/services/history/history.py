@@ -105,7 +105,7 @@ class HistoryService:
         """
         start, end = _time_range(start_time, end_time)
         device = await self._store.devices.get(project_id, device_id)
-        limits.require_id(identifier, "attribute")
+        limits.require_id(identifier, "no_such_attribute")
         defined = (await self._defined(device)).get(identifier)
         points = await self._store.history.series(
             device.number, identifier, start, end, offset=page.offset, limit=page.records
@@ -186,11 +186,11 @@ def _time_range(start_time: float | None, end_time: float | None) -> tuple[int, 
         return 0, limits.INSTANT_MS
     for field, bound in (("start_time", start_time), ("end_time", end_time)):
         if not 0 <= bound <= limits.INSTANT_MS:  # NaN is refused too
-            raise InvalidInput.field(field, f"must be milliseconds from 0 to {limits.INSTANT_MS}")
+            raise InvalidInput.field(field, "bad_instant", maximum=limits.INSTANT_MS)
     if start_time > end_time:
-        raise InvalidInput.field("start_time", "must not be after end_time")
+        raise InvalidInput.field("start_time", "start_after_end")
     if end_time - start_time > limits.SERIES_SPAN_MS:
-        raise InvalidInput.field("end_time", "must be at most 30 days after start_time")
+        raise InvalidInput.field("end_time", "range_too_wide")
     return math.ceil(start_time), math.floor(end_time)
 
 

@@ -66,7 +66,7 @@ class RetentionChanges:
     async def take_back(self, project_id: str) -> None:
         """Forgets the rules that wait. Raises NotFound where there are none."""
         if not await self._store.retention.drop_pending(project_id):
-            raise NotFound("no rules wait: they are in force, or there were none")
+            raise NotFound("no_rules_wait")
 
     async def pending(self, project_id: str) -> PendingRetention | None:
         """The rules that wait."""
@@ -179,16 +179,16 @@ class RetentionChanges:
         for index, rule in enumerate(policy.rules):
             where = f"rules[{index}]"
             if not 0 <= rule.days <= limits.RETENTION_DAYS:
-                problems.add(f"{where}.days", f"must be 0 to {limits.RETENTION_DAYS}")
+                problems.add(f"{where}.days", "in_range", minimum=0, maximum=limits.RETENTION_DAYS)
             if rule.identifier is not None:
                 problems.identifier(f"{where}.identifier", rule.identifier)
             if rule.device_type is not None and not await self._is_type(project_id, rule.device_type):
-                problems.add(f"{where}.device_type", "does not exist in the project")
+                problems.add(f"{where}.device_type", "not_in_project")
             if (rule.device_type, rule.identifier) in seen:
-                problems.add(where, "another rule is for the same")
+                problems.add(where, "retention_rule_repeated")
             seen.add((rule.device_type, rule.identifier))
         if not 0 <= policy.max_bytes <= limits.SIZE_BYTES:
-            problems.add("max_bytes", f"must be 0 to {limits.SIZE_BYTES}")
+            problems.add("max_bytes", "in_range", minimum=0, maximum=limits.SIZE_BYTES)
         problems.refuse()
 
     async def _is_type(self, project_id: str, type_id: str) -> bool:

@@ -142,9 +142,9 @@ def read_csv(stream: IO[str]) -> Iterator[Row]:
                 row["value"],
             )
     except csv.Error as exc:
-        raise InvalidInput(f"line {reader.line_num}: {exc}") from exc
+        raise InvalidInput("not_done", detail=f"line {reader.line_num}: {exc}") from exc
     except UnicodeDecodeError as exc:
-        raise InvalidInput(f"after line {reader.line_num}: is not UTF-8") from exc
+        raise InvalidInput("not_done", detail=f"after line {reader.line_num}: is not UTF-8") from exc
 
 
 def _to_cell(text: str) -> str:
@@ -185,7 +185,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
                 number += 1
                 yield Row(number, row[0] or "", row[1] or "", row[2] or "", row[3], row[4])
     except arrow.ArrowException as exc:
-        raise InvalidInput(f"{path.name} cannot be read as Parquet: {exc}") from exc
+        raise InvalidInput("not_done", detail=f"{path.name} cannot be read as Parquet: {exc}") from exc
 
 
 def _plain(column: Any, arrow: Any) -> list[Any]:
@@ -201,7 +201,7 @@ def _check_columns(names: Any) -> None:
     if "device_id" not in names and "device_key" not in names:
         missing.insert(0, "device_id")
     if missing:
-        raise InvalidInput(f"the table has no column {', '.join(missing)}")
+        raise InvalidInput("not_done", detail=f"the table has no column {', '.join(missing)}")
 
 
 def _arrow() -> Any:
@@ -210,5 +210,5 @@ def _arrow() -> Any:
         arrow = importlib.import_module("pyarrow")
         importlib.import_module("pyarrow.parquet")
     except ImportError as exc:
-        raise Unavailable(PARQUET_MISSING) from exc
+        raise Unavailable("not_done", detail=PARQUET_MISSING) from exc
     return arrow

@@ -92,8 +92,8 @@ class IngestService:
                 await relieved
         except TimeoutError:
             if self.congested:
-                raise Unavailable("the server has more to write than it can take") from None
-            raise Unavailable("the device has more to write than its share") from None
+                raise Unavailable("server_congested") from None
+            raise Unavailable("device_congested") from None
 
     def report_attributes(self, link: DeviceContext, payload: bytes) -> Outcome:
         """One flat JSON object of attribute values, at the present instant (wire reference §3.3).
@@ -108,7 +108,7 @@ class IngestService:
         """Attribute values at ``ts`` (ms, device time), or now. Takes over ``attributes``. What cannot be kept is left
         out and named."""
         if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
-            raise InvalidInput(f"a report has at most {MAX_ATTRIBUTES_PER_REPORT} attributes")
+            raise InvalidInput("too_many_attributes", maximum=MAX_ATTRIBUTES_PER_REPORT)
         now = self._now_ms()
         number = link.device.number
         report = Report(number, now, now, attributes, "report") if ts is None else Report(number, ts, now, attributes)
@@ -140,7 +140,7 @@ class IngestService:
             for error in named:
                 attributes.pop(error.field, None)
             if not attributes:
-                raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused) from exc
+                raise InvalidInput.of(refused) from exc
             commit = self.keep(link, report)
         return Outcome(commit, refused)
 
@@ -221,10 +221,10 @@ class IngestService:
             try:
                 outcome = self.report_values(link, attributes, ts)
             except InvalidInput as exc:
-                named = [FieldError(where + error.field, error.message) for error in exc.errors]
-                refused.extend(named or [FieldError(where.rstrip(".") or "attributes", exc.message)])
+                named = [error.under(where) for error in exc.errors]
+                refused.extend(named or [FieldError(where.rstrip(".") or "attributes", exc.reason)])
                 continue
-            refused.extend(FieldError(where + error.field, error.message) for error in outcome.refused)
+            refused.extend(error.under(where) for error in outcome.refused)
             commit = outcome.commit or commit
         return Outcome(commit, tuple(refused))
 
@@ -241,18 +241,18 @@ class IngestService:
         """:meth:`report_event` with a payload that is decoded already."""
         method = body.get("method")
         if not isinstance(method, str) or not valid_identifier(method):
-            raise InvalidInput.field("method", "must be an identifier: 1 to 64 letters, digits, _ and -")
+            raise InvalidInput.field("method", "bad_method")
         params = as_object(body.get("params"))
         params = {} if params is None else params
         defined = link.definition.compiled.events.get(method)
         if not isinstance(params, dict):
-            raise InvalidInput.field("params", "must be an object")
+            raise InvalidInput.field("params", "must_be_object")
         refused = check_params(defined.params if defined else (), params)
         for error in refused:
             params.pop(error.field.removeprefix("params."), None)
         refused += leave_out_of_range(params, "params.")
         if refused and not params:
-            raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
+            raise InvalidInput.of(refused)
         if self.quota is not None:
             self.quota.take_value(link.device.project_id, params)
         event = EventRecord(

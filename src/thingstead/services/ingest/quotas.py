@@ -63,7 +63,7 @@ class DailyQuota:
         used.refused += 1
         self.refused += 1
         left_ms = (used.day + 1) * DAY_MS - self._now_ms()
-        raise TooManyRequests("the daily quota of the project is used up", max(1, -(-left_ms // 1000)))
+        raise TooManyRequests("daily_quota_used", retry_after_s=max(1, -(-left_ms // 1000)))
 
     def _today(self, project_id: str) -> _Used:
         day = self._now_ms() // DAY_MS

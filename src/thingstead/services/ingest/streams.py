@@ -38,7 +38,7 @@ class StreamService:
             InvalidInput: the identifier is none, or the payload breaks the format of a defined stream.
         """
         if not valid_identifier(identifier):
-            raise InvalidInput.field("identifier", "must be 1 to 64 letters, digits, _ and -")
+            raise InvalidInput.field("identifier", "bad_identifier")
         data = bytes(payload)
         stream = link.definition.compiled.streams.get(identifier)
         if stream is not None and (problem := format_problem(stream.format, data)):
@@ -66,21 +66,23 @@ class StreamService:
             DeviceOffline: there is no live connection, or not of this kind.
         """
         if not valid_identifier(identifier):
-            raise InvalidInput.field("identifier", "must be 1 to 64 letters, digits, _ and -")
+            raise InvalidInput.field("identifier", "bad_identifier")
         if push_mode is not None and push_mode not in PUSH_MODES:
-            raise InvalidInput.field("push_mode", "must be mqtt or tcp")
+            raise InvalidInput.field("push_mode", "push_mode_unknown")
         if len(payload) > MAX_DATA_BYTES:
-            raise InvalidInput.field("msg", f"must have at most {MAX_DATA_BYTES} bytes")
+            raise InvalidInput.field("msg", "message_too_large", maximum=MAX_DATA_BYTES)
         device = await self._store.devices.get(project_id, device_id)
         session = await self._store.presence.find_session(device.number)
         if session is None or (push_mode is not None and session.protocol != push_mode):
-            raise DeviceOffline("the device is offline" if session is None else f"the device is not on {push_mode}")
+            if session is None:
+                raise DeviceOffline("device_offline")
+            raise DeviceOffline("device_not_on", push_mode=push_mode or "")
         if session.protocol == "gateway":
-            raise InvalidInput.field("identifier", "a device behind a gateway takes no custom data")
+            raise InvalidInput.field("identifier", "no_data_behind_gateway")
         if session.protocol == "tcp":
             compiled = await self._ingest.links.compiled(device)
             if compiled.tcp_stream != identifier:
-                raise InvalidInput.field("identifier", "is not the stream that is bound to TCP")
+                raise InvalidInput.field("identifier", "not_tcp_stream")
         await settled(self._logs.data(device, identifier, "down", payload))
         self._bus.publish(DataSent(device.id, identifier, payload))
 
@@ -95,15 +97,15 @@ def encode_message(kind: str, message: Any) -> bytes:
     if kind == "json":
         return msgspec.json.encode(message)
     if kind not in ("hex", "text", "plaintext"):
-        raise InvalidInput.field("type", "must be json, hex, text or plaintext")
+        raise InvalidInput.field("type", "message_type_unknown")
     if not isinstance(message, str):
-        raise InvalidInput.field("msg", "must be a text")
+        raise InvalidInput.field("msg", "must_be_text")
     if kind == "hex":
         try:
             return bytes.fromhex(message)
         except ValueError:
-            raise InvalidInput.field("msg", "must be hexadecimal digits") from None
+            raise InvalidInput.field("msg", "message_not_hex") from None
     try:
         return message.encode()
     except UnicodeEncodeError:
-        raise InvalidInput.field("msg", "must be valid Unicode text") from None
+        raise InvalidInput.field("msg", "not_unicode") from None

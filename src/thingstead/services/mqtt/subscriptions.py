@@ -52,9 +52,7 @@ class SubscriptionService:
         right = hmac.compare_digest(known, hash_secret(view_secret))
         if project is None or not right:
             self._log_ins.subscribers.failed(remote_host, "" if project is None else project.id)
-            raise NotAuthenticated(
-                "ProjectViewKey or ProjectViewSecret is wrong; the user name of a device is its AccessToken"
-            )
+            raise NotAuthenticated("view_login_failed")
         return project
 
     async def project_of(self, view_key: str) -> Project | None:

@@ -53,10 +53,10 @@ def check_channels(channels: Sequence[Channel], problems: Problems, field: str, 
         kind = kind_of(channel)
         if kind is None:
             wanted = ", ".join((*KINDS, "group") if groups else KINDS)
-            problems.add(path, f"must have exactly one of {wanted}")
+            problems.add(path, "channel_kinds", allowed=wanted)
             continue
         if channel.secret is not None and kind not in SIGNED:
-            problems.add(f"{path}.secret", f"cannot be combined with {kind}")
+            problems.add(f"{path}.secret", "cannot_be_combined", other=kind)
         if channel.secret is not None:
             problems.text(f"{path}.secret", channel.secret, limits.DESCR_LENGTH, min_length=1)
         _check_headers(channel, kind, problems, path)
@@ -66,37 +66,37 @@ def check_channels(channels: Sequence[Channel], problems: Problems, field: str, 
 def _check_headers(channel: Channel, kind: ChannelKind, problems: Problems, path: str) -> None:
     for name, given in (("bearer_token", channel.bearer_token), ("headers", channel.headers)):
         if given is not None and kind != "webhook":
-            problems.add(f"{path}.{name}", f"cannot be combined with {kind}")
+            problems.add(f"{path}.{name}", "cannot_be_combined", other=kind)
     if channel.bearer_token is not None and not _HEADER_VALUE.match(channel.bearer_token):
-        problems.add(f"{path}.bearer_token", "must be printable ASCII characters")
+        problems.add(f"{path}.bearer_token", "not_printable_ascii")
     headers = channel.headers or {}
     problems.count(f"{path}.headers", tuple(headers), HEADERS_COUNT)
     if len({name.lower() for name in headers}) < len(headers):
-        problems.add(f"{path}.headers", "must name each header once")
+        problems.add(f"{path}.headers", "header_repeated")
     for name, value in headers.items():
         lower = name.lower()
         if not _HEADER_NAME.match(name):
-            problems.add(f"{path}.headers", f"{name!r} is not the name of a header")
+            problems.add(f"{path}.headers", "not_header_name", name=repr(name))
         elif lower in RESERVED_HEADERS or lower.startswith(RESERVED_PREFIX):
-            problems.add(f"{path}.headers.{name}", "is set by the server")
+            problems.add(f"{path}.headers.{name}", "header_set_by_server")
         elif lower == "authorization" and channel.bearer_token is not None:
-            problems.add(f"{path}.headers.{name}", "cannot be combined with bearer_token")
+            problems.add(f"{path}.headers.{name}", "cannot_be_combined", other="bearer_token")
         elif not _HEADER_VALUE.match(value):
-            problems.add(f"{path}.headers.{name}", "must be printable ASCII characters")
+            problems.add(f"{path}.headers.{name}", "not_printable_ascii")
 
 
 def _check_target(channel: Channel, kind: ChannelKind, problems: Problems, path: str) -> None:
     if channel.telegram is not None:
         if not _TOKEN.match(channel.telegram.bot_token) and channel.telegram.bot_token != HIDDEN:
-            problems.add(f"{path}.bot_token", "must be the token of a bot")
+            problems.add(f"{path}.bot_token", "not_bot_token")
         problems.text(f"{path}.chat_id", channel.telegram.chat_id, 64, min_length=1)
     elif channel.email is not None:
         problems.count(path, channel.email, ADDRESSES_COUNT, least=1)
         for index, address in enumerate(channel.email):
             if not _ADDRESS.match(address) or not address.isascii():
-                problems.add(f"{path}[{index}]", "must be an e-mail address")
+                problems.add(f"{path}[{index}]", "bad_email")
     elif not _is_url(getattr(channel, kind)):
-        problems.add(path, "must be an http:// or https:// address with a host, without user and fragment")
+        problems.add(path, "bad_url")
 
 
 def _is_url(text: str) -> bool:
@@ -135,7 +135,7 @@ def keep_channels(
             left.remove(same)
             channel = _with_secrets(channel, same.channel)
         if _hides(channel):
-            problems.add(f"{field}[{index}]", f"is new, or new in part: {HIDDEN} cannot stand for anything there")
+            problems.add(f"{field}[{index}]", "hidden_secret_new", hidden=HIDDEN)
         else:
             kept.append(KeptChannel(id=new_id() if same is None else same.id, kind=kind, channel=channel))
     return tuple(kept)

@@ -55,7 +55,7 @@ class NotifyService:
         _check(form)
         _, total = await self._store.notify.list_groups(project_id, Page(records=1))
         if total >= GROUPS_COUNT:
-            raise Conflict(f"a project has at most {GROUPS_COUNT} notification groups")
+            raise Conflict("too_many_notify_groups", maximum=GROUPS_COUNT)
         group = NotifyGroup(
             id=ids.new_id(),
             project_id=project_id,

@@ -19,6 +19,7 @@ from thingstead.errors import NotAuthenticated, ThingsteadError, Unavailable
 from thingstead.model.addresses import host_of
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
+from thingstead.refusals import reason
 from thingstead.repeating import Repeating
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.shared.commits import settled
@@ -94,12 +95,10 @@ class PresenceService:
             if project.accepts_key(project_key, self._clock.now_ms()):
                 self.previous_key_log_ins += project_key == project.previous_project_key
                 return device
-            reason = f"a log-in from {remote_host}: the AccessToken is right, the ProjectKey is wrong"
-            self._logs.rejected(device, "log-in", reason, (), b"")
+            why = reason("wrong_project_key", address=remote_host)
+            self._logs.rejected(device, "log-in", why, (), b"")
         self._log_ins.devices.failed(remote_host, "" if device is None else device.id)
-        raise NotAuthenticated(
-            "the device certificate is not valid: it is the AccessToken of a device and the ProjectKey of its project"
-        )
+        raise NotAuthenticated("certificate_invalid")
 
     async def open(self, device: Device, session: DeviceSession) -> None:
         """Makes ``session`` the device's live session; any other one, on whichever node, must then end. On return the

@@ -4,10 +4,19 @@ from contextlib import suppress
 
 from thingstead.clock import Clock
 from thingstead.config import ApiSettings
-from thingstead.errors import Conflict, Forbidden, InvalidInput, ThingsteadError, TooManyRequests, Unavailable
+from thingstead.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    InvalidInput,
+    ThingsteadError,
+    TooManyRequests,
+    Unavailable,
+)
 from thingstead.model import limits
 from thingstead.model.device import Device
 from thingstead.model.values.unicode_text import trimmed_key
+from thingstead.refusals import reason
 from thingstead.services.presence.sub_presence import GatewayLink
 from thingstead.services.registry.devices import DeviceService
 from thingstead.services.registry.new_device import NewDevice
@@ -43,27 +52,28 @@ class SubDeviceMaker:
         except Unavailable:
             raise
         except ThingsteadError as exc:
-            reason = f"the sub-device {address[: limits.SUB_ADDRESS_LENGTH]!r} was not made: {exc.message}"
-            self._logs.rejected(link.device, "gateway/connect", reason, (), b"")
+            why = reason("sub_device_not_made", address=address[: limits.SUB_ADDRESS_LENGTH])
+            errors = exc.errors or (FieldError("device", exc.reason),)
+            self._logs.rejected(link.device, "gateway/connect", why, errors, b"")
             raise
 
     async def _make(self, link: GatewayLink, address: str, type_key: str) -> Device:
         gateway = link.device
         if address != trimmed_key(address):
-            raise InvalidInput.field("device", "must be in NFC, without white space at its ends")
+            raise InvalidInput.field("device", "not_trimmed")
         device_type = await self._store.device_types.find_by_type_key(gateway.project_id, type_key)
         if device_type is None or not device_type.auto_create:
-            raise Forbidden("no type has this type_key, or auto-create is off for it")
+            raise Forbidden("no_type_for_sub_device")
         if len(link.sub_devices) >= SUB_DEVICES_MADE_LIMIT:
-            raise Conflict(f"the gateway has {SUB_DEVICES_MADE_LIMIT} sub-devices already")
+            raise Conflict("gateway_full", maximum=SUB_DEVICES_MADE_LIMIT)
         if await self._store.device_types.count_self_created(gateway.project_id) >= self._most:
-            raise Forbidden("the project has as many auto-created devices as it may have")
+            raise Forbidden("auto_create_limit")
         if self._made.take(gateway.number) is None:
-            raise TooManyRequests("the gateway makes sub-devices too fast", retry_after_s=int(MADE_INTERVAL_S))
+            raise TooManyRequests("sub_devices_too_fast", retry_after_s=int(MADE_INTERVAL_S))
         new = NewDevice(name=address, type_id=device_type.id, gateway_id=gateway.id, sub_address=address)
         with suppress(Conflict):  # it was announced twice at once
             await self._devices.create(gateway.project_id, new)
         made = await self._store.devices.find_by_sub_address(gateway.id, address)
         if made is None:
-            raise Conflict("the sub-device was removed meanwhile")
+            raise Conflict("sub_device_removed")
         return made

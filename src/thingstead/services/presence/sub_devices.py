@@ -157,7 +157,7 @@ class SubDeviceService:
         """``gateway/attributes/series`` with ``{address: [{"ts", "attributes"}, …], …}`` (wire reference §15.1)."""
         body = decode_object(payload)
         if sum(len(items) for items in body.values() if isinstance(items, list)) > MAX_SERIES_REPORTS:
-            raise InvalidInput(f"a series has at most {MAX_SERIES_REPORTS:,} reports")
+            raise InvalidInput("series_too_long", maximum=MAX_SERIES_REPORTS)
         return self._each(link, body, self._report_series)
 
     def report_event(self, link: GatewayLink, payload: bytes) -> tuple[Outcome, str]:
@@ -204,24 +204,24 @@ class SubDeviceService:
         for address, content in body.items():
             sub_device = link.sub_devices.get(address)
             if sub_device is None:
-                refused.append(FieldError(address[:128], "no such sub-device"))
+                refused.append(FieldError.of(address[:128], "no_such_sub_device"))
                 continue
             try:
                 outcome = take(sub_device, content)
             except InvalidInput as exc:
-                named = [FieldError(_within(address, error.field), error.message) for error in exc.errors]
-                refused.extend(named or [FieldError(address[:128], exc.message)])
+                named = [FieldError(_within(address, error.field), error.reason) for error in exc.errors]
+                refused.extend(named or [FieldError(address[:128], exc.reason)])
                 continue
             commit = outcome.commit or commit
             link.reported.add(sub_device.link.device.number)
-            refused.extend(FieldError(_within(address, error.field), error.message) for error in outcome.refused)
+            refused.extend(FieldError(_within(address, error.field), error.reason) for error in outcome.refused)
             self._presence.heard(sub_device)
         return Outcome(commit, tuple(refused))
 
     def _report_values(self, sub_device: SubDeviceState, content: Any) -> Outcome:
         content = as_object(content)
         if not isinstance(content, dict):
-            raise InvalidInput("an object of attributes is expected")
+            raise InvalidInput("attributes_object_expected")
         return self._ingest.report_values(sub_device.link, content)
 
     def _report_series(self, sub_device: SubDeviceState, content: Any) -> Outcome:
@@ -231,10 +231,10 @@ class SubDeviceService:
     def _named(link: GatewayLink, body: dict[str, Any]) -> SubDeviceState:
         address = body.get("device")
         if not isinstance(address, str):
-            raise InvalidInput.field("device", "must be the address of a sub-device")
+            raise InvalidInput.field("device", "address_expected")
         sub_device = link.sub_devices.get(address)
         if sub_device is None:
-            raise InvalidInput.field("device", "no such sub-device")
+            raise InvalidInput.field("device", "no_such_sub_device")
         return sub_device
 
     async def sweep(self) -> None:
@@ -284,14 +284,14 @@ def _wanted(get: Any) -> list[str]:
     if keys in (None, []):  # PHP writes an empty object as []
         return []
     if not isinstance(get, dict) or not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise InvalidInput.field("get", 'must be an object, with "keys" as a list of identifiers or without')
+        raise InvalidInput.field("get", "get_must_be_object")
     return keys
 
 
 def _member(body: dict[str, Any], name: str) -> dict[str, Any]:
     member = as_object(body.get(name))
     if not isinstance(member, dict):
-        raise InvalidInput.field(name, "must be an object")
+        raise InvalidInput.field(name, "must_be_object")
     return member
 
 

@@ -92,7 +92,7 @@ class CustomerService:
         members = msgspec.structs.asdict(wanted)
         changes = {name: value for name, value in members.items() if value is not UNSET}
         if not changes:
-            raise InvalidInput.field("body", "at least one of name, descr, email, mobile is required")
+            raise InvalidInput.field("body", "one_member_required", members=["name", "descr", "email", "mobile"])
         _check(changes, Problems())
         await self._customers.update(project_id, customer_id, changes)
 

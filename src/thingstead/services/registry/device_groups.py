@@ -73,7 +73,7 @@ class DeviceGroupService:
             await self._check_place(project_id, new.parent_id, 1, problems)
         problems.refuse()
         if await self._store.device_groups.count(project_id) >= limits.GROUPS_COUNT:
-            raise Conflict(f"a project has at most {limits.GROUPS_COUNT} device groups")
+            raise Conflict("too_many_device_groups", maximum=limits.GROUPS_COUNT)
         for _ in range(DRAW_ATTEMPTS):
             group = DeviceGroup(
                 id=ids.new_id(),
@@ -88,7 +88,7 @@ class DeviceGroupService:
                     raise
             else:
                 return group
-        raise Unavailable("no free id was found")
+        raise Unavailable("no_free_id")
 
     async def update_info(
         self,
@@ -120,7 +120,7 @@ class DeviceGroupService:
                 await self._check_place(project_id, parent_id, height, problems)
         problems.refuse()
         if not changes:
-            raise InvalidInput("give at least one of name, descr and parent")
+            raise InvalidInput("give_one_of", members=["name", "descr", "parent"])
         await self._store.device_groups.update(project_id, group_id, changes)
 
     async def put_tags(self, project_id: str, group_id: str, tags: Tags) -> None:
@@ -161,7 +161,7 @@ class DeviceGroupService:
         await self.get(project_id, group_id)
         for index, device_id in enumerate(device_ids):
             if not limits.is_id(device_id):
-                problems.add(f"devices[{index}]", "no such device")
+                problems.add(f"devices[{index}]", "no_such_device")
         problems.refuse()
 
     async def _check_place(self, project_id: str, parent_id: str, height: int, problems: Problems) -> None:
@@ -169,6 +169,6 @@ class DeviceGroupService:
         moved below itself is the store's to refuse, since only there it is atomic."""
         depth = await self._store.device_groups.depth(project_id, parent_id) if limits.is_id(parent_id) else 0
         if not depth:
-            problems.add("parent", "no such device group")
+            problems.add("parent", "no_such_device_group")
         elif depth + height > limits.GROUP_DEPTH:
-            problems.add("parent", f"the tree would have more than {limits.GROUP_DEPTH} levels")
+            problems.add("parent", "group_tree_too_deep", maximum=limits.GROUP_DEPTH)

@@ -63,7 +63,7 @@ class DeviceTypeService:
         check_functions(new.functions, problems)
         problems.refuse()
         if await self._store.device_types.count(project_id) >= limits.TYPES_COUNT:
-            raise Conflict(f"a project has at most {limits.TYPES_COUNT} device types")
+            raise Conflict("too_many_device_types", maximum=limits.TYPES_COUNT)
         for _ in range(DRAW_ATTEMPTS):
             device_type = DeviceType(
                 id=ids.new_id(),
@@ -79,7 +79,7 @@ class DeviceTypeService:
                     raise
             else:
                 return device_type
-        raise Unavailable("no free id was found")
+        raise Unavailable("no_free_id")
 
     async def update_info(
         self,
@@ -114,9 +114,9 @@ class DeviceTypeService:
         problems.refuse()
         present = await self.get(project_id, type_id)
         if not changes:
-            raise InvalidInput(f"give at least one of {', '.join(given)}")
+            raise InvalidInput("give_one_of", members=", ".join(given))
         if conn_type not in (UNSET, present.conn_type) and present.device_count:
-            raise Conflict.field("conn_type", f"cannot change while the type has {present.device_count} devices")
+            raise Conflict.field("conn_type", "type_in_use", count=present.device_count)
         await self._update(project_id, type_id, changes)
 
     async def put_functions(self, project_id: str, type_id: str, functions: Functions) -> None:

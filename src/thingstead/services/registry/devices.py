@@ -122,7 +122,7 @@ class DeviceService:
             except Conflict as exc:
                 if not is_drawn_twice(exc):
                     raise
-        raise Unavailable("no free id was found")
+        raise Unavailable("no_free_id")
 
     async def import_rows(self, project_id: str, rows: Sequence[Any]) -> list[RowResult]:
         """Adds many devices, idempotent by ``device_key``; a result for each row, in order.
@@ -139,7 +139,7 @@ class DeviceService:
         try:
             return (await self._store.device_types.get(project_id, type_id)).conn_type
         except NotFound:
-            problems.add("type", "no such device type")
+            problems.add("type", "no_such_device_type")
             return None
 
     async def _gateway_conn_type(self, project_id: str, gateway_id: str) -> str | None:
@@ -173,7 +173,7 @@ class DeviceService:
                     raise
             else:
                 return
-        raise Unavailable("no free token was found")
+        raise Unavailable("no_free_token")
 
     async def update_info(
         self,
@@ -205,7 +205,7 @@ class DeviceService:
         problems.refuse()
         device = await self.get(project_id, device_id)
         if not changes:
-            raise InvalidInput("give at least one of name, descr and device_key")
+            raise InvalidInput("give_one_of", members=["name", "descr", "device_key"])
         await self._store.devices.update(project_id, device.id, changes)
         self._bus.publish(DeviceChanged(device.id))
 
@@ -237,7 +237,7 @@ class DeviceService:
         problems = Problems()
         conn_type = await self._conn_type(project_id, type_id, problems)
         if view.device.gateway_id is not None and conn_type not in (SUB_DEVICE, None):
-            problems.add("type", "a sub-device must be of a type whose conn_type is 2")
+            problems.add("type", "not_sub_device_type")
         problems.refuse()
         if view.conn_type == GATEWAY and conn_type != GATEWAY:
             await self._check_no_sub_devices(project_id, device_id)
@@ -277,7 +277,7 @@ class DeviceService:
         sub_devices = DeviceFilter(gateway_id=device_id)
         _, count = await self._store.devices.list_views(project_id, sub_devices, Page(records=1))
         if count:
-            raise Conflict(f"the gateway still has {count} sub-devices")
+            raise Conflict("gateway_has_some_sub_devices", count=count)
 
     async def delete(self, project_id: str, device_id: str) -> None:
         """Removes a device with its history, and ends its live session.

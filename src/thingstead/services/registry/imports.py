@@ -11,14 +11,13 @@ from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.config.nearest import nearest
 from thingstead.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable
 from thingstead.model import ids, limits
 from thingstead.model.device import Device
 from thingstead.model.limits import Problems
 from thingstead.model.messages import DevicesAdded, SubDeviceAdded
 from thingstead.model.project import Tags
-from thingstead.model.wording import member_problem
+from thingstead.model.wording import member_problem, not_known
 from thingstead.services.registry.new_device import (
     DIRECT,
     DRAW_ATTEMPTS,
@@ -76,7 +75,7 @@ async def import_devices(store: Store, bus: Bus, clock: Clock, project_id: str, 
         rows: decoded, or as JSON (``msgspec.Raw``), which is decoded a few at a time.
     """
     if len(rows) > limits.IMPORT_ROWS:
-        raise InvalidInput.field("devices", f"must have at most {limits.IMPORT_ROWS} entries")
+        raise InvalidInput.field("devices", "too_many_entries", maximum=limits.IMPORT_ROWS)
     results: list[RowResult] = []
     for start in range(0, len(rows), ROWS_PER_COMMIT):
         part = _ImportPart(store, bus, clock, project_id)
@@ -91,13 +90,13 @@ def _decoded(row: Any) -> Any:
     if not isinstance(row, msgspec.Raw):
         return row
     if len(memoryview(row)) > ROW_LENGTH:
-        return FieldError("row", f"must have at most {ROW_LENGTH:,} bytes")
+        return FieldError.of("row", "message_too_large", maximum=ROW_LENGTH)
     try:
         return msgspec.json.decode(row)
     except msgspec.ValidationError:  # such as 1e999
-        return FieldError("row", "holds a number that is out of range")
+        return FieldError.of("row", "has_number_out_of_range")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return FieldError("row", "is not JSON in UTF-8")
+        return FieldError.of("row", "row_not_json")
 
 
 async def _names(store: Store, project_id: str, rows: Sequence[Any]) -> _Names:
@@ -170,7 +169,7 @@ class _ImportPart:
         attempts = DRAW_ATTEMPTS
         while self._waiting:
             if not attempts:
-                raise Unavailable("no free ids were found")
+                raise Unavailable("no_free_ids")
             attempts -= 1
             self._waiting = await self._create()
         for group_id, device_ids in self._members.items():
@@ -211,7 +210,7 @@ class _ImportPart:
         if not isinstance(answer, InvalidInput | Conflict):
             raise answer
         if isinstance(answer, InvalidInput):  # what it names was removed since the rows were checked
-            return _refused(index, answer.errors or [FieldError("row", answer.message)])
+            return _refused(index, answer.errors or [FieldError("row", answer.reason)])
         existing = None if key is None else await self._store.devices.find_by_device_key(self._project_id, key)
         if existing is None:
             taken = [error for error in answer.errors if error.field == "sub_address"]
@@ -235,7 +234,7 @@ def _check_row(index: int, row: Any, names: _Names) -> _Checked | RowResult:
     strange = [name for name in row if name not in ImportRow.__struct_fields__]
     if strange:
         known = ImportRow.__struct_fields__
-        return _refused(index, [FieldError(name[:64], f"is not known{nearest(name, known)}") for name in strange[:20]])
+        return _refused(index, [FieldError(name[:64], not_known(name, known)) for name in strange[:20]])
     new = NewDevice(
         name=fields.name,
         descr=fields.descr,
@@ -248,22 +247,26 @@ def _check_row(index: int, row: Any, names: _Names) -> _Checked | RowResult:
     )
     new, problems = normalized(new), Problems()
     for member in row.keys() - ImportRow.__struct_encode_fields__:
-        problems.add(str(member)[:64], "is no member of a row")
+        problems.add(str(member)[:64], "not_a_row_member")
     check_new_device(new, problems)
     if new.type_id is not None and new.type_id not in names.types:
-        problems.add("type", "no such device type")
+        problems.add("type", "no_such_device_type")
     elif new.gateway_id is not None:
         conn_type = DIRECT if new.type_id is None else names.types[new.type_id]
         gateway_conn_type = names.gateways[new.gateway_id] or DIRECT if new.gateway_id in names.gateways else None
         check_gateway(conn_type, gateway_conn_type, problems)
     for position, group_id in enumerate(fields.groups):
         if group_id not in names.groups:
-            problems.add(f"groups[{position}]", "no such device group")
+            problems.add(f"groups[{position}]", "no_such_device_group")
     if new.customer_id is not None and new.customer_id not in names.customers:
-        problems.add("customer", "no such customer")
+        problems.add("customer", "no_such_customer")
     if problems.errors:
         return _refused(index, problems.errors)
     return _Checked(index, new, fields.groups)
+
+
+def _row_error(error: FieldError) -> RowError:
+    return RowError(error.field, error.message, error.reason.code, dict(error.reason.args))
 
 
 def _differences(new: NewDevice, existing: Device) -> list[RowError] | UnsetType:
@@ -271,7 +274,7 @@ def _differences(new: NewDevice, existing: Device) -> list[RowError] | UnsetType
     wanted = {"gateway": new.gateway_id, "sub_address": new.sub_address, "customer": new.customer_id}
     has = {"gateway": existing.gateway_id, "sub_address": existing.sub_address, "customer": existing.customer_id}
     errors = [
-        RowError(field, "the device that has this device_key has another one, or none; it was not changed")
+        _row_error(FieldError.of(field, "existing_differs"))
         for field, value in wanted.items()
         if value is not None and value != has[field]
     ]
@@ -281,12 +284,12 @@ def _differences(new: NewDevice, existing: Device) -> list[RowError] | UnsetType
 def _shape_errors(row: Any) -> list[FieldError]:
     """Every member of a row that is missing or of the wrong type."""
     if not isinstance(row, dict):
-        return [FieldError("row", "must be an object")]
+        return [FieldError.of("row", "must_be_object")]
     errors = []
     for field in msgspec.structs.fields(ImportRow):
         if field.name not in row:
             if field.required:
-                errors.append(FieldError(field.name, "is required"))
+                errors.append(FieldError.of(field.name, "required"))
             continue
         try:
             msgspec.convert(row[field.name], field.type)
@@ -296,4 +299,4 @@ def _shape_errors(row: Any) -> list[FieldError]:
 
 
 def _refused(index: int, errors: Sequence[FieldError]) -> RowResult:
-    return RowResult(index=index, result="refused", errors=[RowError(*error) for error in errors])
+    return RowResult(index=index, result="refused", errors=[_row_error(error) for error in errors])

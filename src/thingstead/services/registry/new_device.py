@@ -81,7 +81,7 @@ def check_sub_address(gateway_id: str | None, sub_address: str | None, problems:
     """Whether both are given, or none; and whether the address can be one."""
     if (gateway_id is None) != (sub_address is None):
         missing = "gateway" if gateway_id is None else "sub_address"
-        problems.add(missing, "gateway and sub_address go together")
+        problems.add(missing, "gateway_with_address")
     elif sub_address is not None:
         problems.key("sub_address", sub_address, limits.SUB_ADDRESS_LENGTH, min_length=1)
 
@@ -90,8 +90,8 @@ def check_gateway(conn_type: str | None, gateway_conn_type: str | None, problems
     """Whether a device with this ``conn_type`` (None: its type does not exist) can stand behind a gateway with that one
     (None: there is no such device)."""
     if conn_type not in (SUB_DEVICE, None):
-        problems.add("type", "a sub-device must be of a type whose conn_type is 2")
+        problems.add("type", "not_sub_device_type")
     if gateway_conn_type is None:
-        problems.add("gateway", "no such device")
+        problems.add("gateway", "no_such_device")
     elif gateway_conn_type != GATEWAY:
-        problems.add("gateway", "must be a device of a type whose conn_type is 3")
+        problems.add("gateway", "not_gateway_type")

@@ -12,6 +12,7 @@ from thingstead.model import ids
 from thingstead.model.limits import Problems
 from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Administrator, Application, Project
+from thingstead.refusals import Unusable
 from thingstead.rules.schedule import zone_named
 from thingstead.services.accounts.passwords import Passwords
 from thingstead.services.accounts.tokens import hash_secret
@@ -109,8 +110,8 @@ class ProjectService:
         """Says whose days the days of a project are; InvalidInput where there is no such time zone."""
         try:
             zone_named(timezone)
-        except ValueError as exc:
-            raise InvalidInput.field("timezone", str(exc)) from None
+        except Unusable as exc:
+            raise InvalidInput.field("timezone", exc.reason) from None
         await self._store.projects.update(project_id, {"timezone": timezone})
         return await self._store.projects.get(project_id)
 
@@ -136,10 +137,10 @@ class ProjectService:
         """
         now = self._clock.now_ms()
         if not 0 <= grace_ms <= GRACE_MS:
-            raise InvalidInput.field("grace_days", f"must be 0 to {GRACE_MS // DAY_MS}")
+            raise InvalidInput.field("grace_days", "in_range", minimum=0, maximum=GRACE_MS // DAY_MS)
         project = await self._store.projects.get(project_id)
         if grace_ms and project.previous_project_key is not None and now < project.previous_key_until:
-            raise Conflict("the ProjectKey was rotated before, and the key before it is still valid")
+            raise Conflict("project_key_rotated_before")
         changes = {
             "project_key": ids.new_project_key(),
             "previous_project_key": project.project_key if grace_ms else None,

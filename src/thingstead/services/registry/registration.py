@@ -66,10 +66,12 @@ class RegistrationService:
         project = await self._store.projects.find_by_project_key(project_key)
         if project is None or not project.accepts_key(project_key, self._clock.now_ms()):
             self._log_ins.devices.failed(remote_host)
-            raise NotAuthenticated("the ProjectKey is not valid")
+            raise NotAuthenticated("project_key_invalid")
         problem = limits.text_problem(device_key, limits.DEVICE_KEY_LENGTH, min_length=1)
         if problem:
-            raise InvalidInput(f"device_key {problem}", [FieldError("device_key", problem)])
+            raise InvalidInput(
+                problem._replace(message=f"device_key {problem.message}"), [FieldError("device_key", problem)]
+            )
         attempt = self._log_ins.device_keys.begin(project.id, remote_host)
         try:
             device = await self._find(project, device_key, type_key)
@@ -94,21 +96,21 @@ class RegistrationService:
         if self._settings.certificates_once:
             view = await self._store.devices.get_view(project.id, device.id)
             if view.online or view.active:
-                raise Forbidden("the device was connected before; its certificate is given out only until then")
+                raise Forbidden("certificate_given_out")
         return device
 
     async def _create(self, project: Project, device_key: str, type_key: str) -> Device:
         if not type_key:
-            raise NotFound("no device has this device_key")
+            raise NotFound("no_device_with_key")
         device_type = await self._store.device_types.find_by_type_key(project.id, type_key)
         if device_type is None:
-            raise NotFound("no device has this device_key, and no type this type_key")
+            raise NotFound("no_device_with_key_or_type")
         if not device_type.auto_create or device_type.conn_type == SUB_DEVICE:
-            raise Forbidden("auto-create is off for this device type")
+            raise Forbidden("auto_create_off")
         if self._creations.take(project.id) is None:
-            raise TooManyRequests("devices are being auto-created too fast", retry_after_s=60)
+            raise TooManyRequests("auto_create_too_fast", retry_after_s=60)
         if await self._store.device_types.count_self_created(project.id) >= self._settings.auto_create_devices_max:
-            raise Forbidden("the project has as many auto-created devices as it may have")
+            raise Forbidden("auto_create_limit")
         new = NewDevice(name=device_key[: limits.NAME_LENGTH], type_id=device_type.id, device_key=device_key)
         try:
             return await self._devices.create(project.id, new)

@@ -10,11 +10,12 @@ from thingstead.model.device import Device, Page
 from thingstead.model.device_log import DeviceLog, LogKind
 from thingstead.model.limits import INSTANT_MS
 from thingstead.model.report import EventRecord
+from thingstead.refusals import Reason, reason
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Commit, Store
 
-PARTS_REFUSED = "values were refused"  # the reason of an entry about parts of a message; its errors name them
-REASON_CHARACTERS, ERRORS_NOTED = 512, 20  # in an entry
+PARTS_REFUSED = reason("values_refused")  # the reason of an entry about parts of a message; its errors name them
+REASON_CHARACTERS, ARG_CHARACTERS, ERRORS_NOTED = 512, 256, 20  # in an entry
 EXCERPT_BYTES = 1_024  # of a payload, in an entry
 BURST = 10  # rejections of one device that get an entry at once …
 INTERVAL_S = 6.0  # … and how long it takes until it may have one more; the others are counted
@@ -34,7 +35,7 @@ class DeviceLogService:
         self._rare = TokenBuckets(clock, KINDS, KIND_INTERVAL_S)
         self.rejections = 0
 
-    def rejected(self, device: Device, topic: str, reason: str, errors: Sequence[FieldError], payload: bytes) -> None:
+    def rejected(self, device: Device, topic: str, why: Reason, errors: Sequence[FieldError], payload: bytes) -> None:
         """Notes that a message of a device, or a part of it, was refused. Never raises for a full store."""
         self.rejections += 1
         suppressed = self._take(device.number, topic)
@@ -42,8 +43,10 @@ class DeviceLogService:
             return
         body = {
             "topic": topic[:256],
-            "reason": reason[:REASON_CHARACTERS],
-            "errors": [{"field": error.field, "message": error.message} for error in errors[:ERRORS_NOTED]],
+            "reason": why.message[:REASON_CHARACTERS],
+            "code": why.code,
+            "args": shortened_args(why),
+            "errors": [_noted(error) for error in errors[:ERRORS_NOTED]],
             "payload": excerpt(payload),
             "suppressed": suppressed,
         }
@@ -96,7 +99,19 @@ class DeviceLogService:
 
 def parts_refused(errors: Sequence[FieldError]) -> str:
     """What of a message was not kept, and why, in one line: its reason in the log and the errors there."""
-    return f"{PARTS_REFUSED}: " + "; ".join(f"{error.field}: {error.message}" for error in errors[:ERRORS_NOTED])
+    return f"{PARTS_REFUSED.message}: " + "; ".join(
+        f"{error.field}: {error.message}" for error in errors[:ERRORS_NOTED]
+    )
+
+
+def _noted(error: FieldError) -> dict[str, Any]:
+    why = error.reason
+    return {"field": error.field, "message": why.message, "code": why.code, "args": shortened_args(why)}
+
+
+def shortened_args(why: Reason) -> dict[str, Any]:
+    """What the text of a reason names, each text cut."""
+    return {name: arg[:ARG_CHARACTERS] if isinstance(arg, str) else arg for name, arg in why.args.items()}
 
 
 def excerpt(payload: bytes) -> str:

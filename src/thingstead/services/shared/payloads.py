@@ -10,11 +10,11 @@ from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.limits import JSON_DEPTH
 from thingstead.model.values.json_text import is_too_deep
 from thingstead.model.wording import json_problem
+from thingstead.refusals import Reason, reason
 
 MAX_SERIES_REPORTS = 10_000  # reports in one attributes/series message
 FUTURE_TOLERANCE_MS = 24 * 3600 * 1000  # a timestamp further ahead is a wrong clock and would stay the latest for ever
 SECONDS_BELOW = 100_000_000_000  # 1e11: a smaller timestamp is in seconds (wire reference §15.1)
-TOO_DEEP = f"the JSON is nested more than {JSON_DEPTH} levels deep"
 _NUMBER = "Number out of range"  # what msgspec says of 1e999
 
 # What decoding raises; msgspec raises UnicodeDecodeError for wrong UTF-8 inside of texts.
@@ -33,7 +33,7 @@ def decode_object(payload: bytes) -> dict[str, Any]:
     except DECODE_ERRORS as exc:
         raise InvalidInput(_reason(payload, exc)) from exc
     if is_too_deep(payload):
-        raise InvalidInput(TOO_DEEP)
+        raise InvalidInput("json_too_deep", maximum=JSON_DEPTH)
     return value
 
 
@@ -44,7 +44,7 @@ def decode_any(payload: bytes) -> Any:
     except DECODE_ERRORS as exc:
         raise InvalidInput(_reason(payload, exc)) from exc
     if is_too_deep(payload):
-        raise InvalidInput(TOO_DEEP)
+        raise InvalidInput("json_too_deep", maximum=JSON_DEPTH)
     return value
 
 
@@ -63,14 +63,14 @@ def check_depth(value: Any) -> None:
         level = [item for each in lists for item in each] + [item for each in objects for item in each.values()]
         if not level:
             return
-    raise InvalidInput(TOO_DEEP)
+    raise InvalidInput("json_too_deep", maximum=JSON_DEPTH)
 
 
-def _reason(payload: bytes, exc: Exception) -> str:
+def _reason(payload: bytes, exc: Exception) -> Reason:
     if isinstance(exc, RecursionError):
-        return TOO_DEEP
+        return reason("json_too_deep", maximum=JSON_DEPTH)
     if isinstance(exc, msgspec.ValidationError):
-        return "a number is out of range" if _NUMBER in str(exc) else "a JSON object is expected"
+        return reason("number_out_of_range" if _NUMBER in str(exc) else "json_object_expected")
     return json_problem(payload, exc)
 
 
@@ -97,21 +97,21 @@ def read_series(body: Any, now_ms: int) -> tuple[list[TimedReport], list[FieldEr
     reports: list[TimedReport] = []
     refused: list[FieldError] = []
     if isinstance(body, list) and len(body) > MAX_SERIES_REPORTS:
-        raise InvalidInput(f"a series has at most {MAX_SERIES_REPORTS:,} reports")
+        raise InvalidInput("series_too_long", maximum=MAX_SERIES_REPORTS)
     for index, item in enumerate(body if isinstance(body, list) else [body]):
         try:
             reports.append(_past_report(item, now_ms, f"[{index}]" if isinstance(body, list) else ""))
         except InvalidInput as exc:
             refused.extend(exc.errors)
     if refused and not reports:
-        raise InvalidInput(f"{refused[0].field}: {refused[0].message}", refused)
+        raise InvalidInput.of(refused)
     reports.sort(key=itemgetter(0))
     return reports, refused
 
 
 def _past_report(item: Any, now_ms: int, where: str) -> TimedReport:
     if not isinstance(item, dict):
-        raise InvalidInput.field(where or "body", "must be an object")
+        raise InvalidInput.field(where or "body", "must_be_object")
     inside = where and f"{where}."
     ts = timestamp_ms(item.pop("ts", None), now_ms, f"{inside}ts")
     inner = as_object(item.get("attributes"))
@@ -126,7 +126,7 @@ def out_of_range(attributes: dict[str, Any]) -> list[FieldError]:
         try:
             _encode(value)
         except OverflowError:
-            found.append(FieldError(identifier[:64], "an integer needs more than 64 bits"))
+            found.append(FieldError.of(identifier[:64], "wide_integer"))
     return found
 
 
@@ -136,16 +136,16 @@ def leave_out_of_range(members: dict[str, Any], where: str = "") -> tuple[FieldE
     if found:
         for name in [name for name in members if name[:64] in {error.field for error in found}]:
             del members[name]
-    return tuple(FieldError(f"{where}{error.field}", error.message) for error in found)
+    return tuple(error.under(where) for error in found)
 
 
 def timestamp_ms(value: Any, now_ms: int, where: str) -> int:
     """A device timestamp as ms; seconds are recognized by their size."""
     if type(value) is not int and type(value) is not float:
-        raise InvalidInput.field(where, "must be a timestamp in ms")
+        raise InvalidInput.field(where, "not_timestamp")
     if value < 0:
-        raise InvalidInput.field(where, "must not be before 1970")
+        raise InvalidInput.field(where, "before_1970")
     ts = int(value * 1000) if value < SECONDS_BELOW else int(value)
     if ts > now_ms + FUTURE_TOLERANCE_MS:
-        raise InvalidInput.field(where, "is more than one day in the future")
+        raise InvalidInput.field(where, "in_future")
     return ts

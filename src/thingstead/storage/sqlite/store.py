@@ -116,7 +116,7 @@ class SqliteStore:
         )
 
     def trouble(self) -> str | None:
-        return self._database.trouble() or self.disk.refusal
+        return self._database.trouble() or (self.disk.refusal.message if self.disk.refusal else None)
 
     def warnings(self) -> list[HealthWarning]:
         warnings = []

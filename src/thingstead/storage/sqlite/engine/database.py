@@ -25,6 +25,7 @@ from thingstead.clock import Clock, SystemClock
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.metrics import COMMIT_BOUNDS_S, Histogram
 from thingstead.model.tenant import TENANT
+from thingstead.refusals import Reason, reason
 from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, DamagedFile, is_damage, translated
 from thingstead.storage.sqlite.engine.read_lanes import (
     SMALL_READS_PER_PROJECT,
@@ -114,7 +115,7 @@ class Database:
         self.commit_seconds = Histogram(COMMIT_BOUNDS_S)
         self.commits_failed = 0
         self._closing = False
-        self._trouble: str | None = None
+        self._trouble: Reason | None = None
         self.damage: str | None = None  # what the last one said that met a damaged page of the file
         self.damage_met = 0  # how often one was met
         self.on_commit: Callable[[], None] | None = None  # called on the event loop after each; must not raise
@@ -134,7 +135,7 @@ class Database:
 
     def trouble(self) -> str | None:
         """What keeps the last commit from succeeding, or None."""
-        return self._trouble
+        return None if self._trouble is None else self._trouble.message
 
     @property
     def writes_waiting(self) -> int:
@@ -187,9 +188,9 @@ class Database:
         gives up and takes back the interpreter lock once instead of three times.
         """
         if self._closing:
-            raise Unavailable("the store is closing")
+            raise Unavailable("store_closing")
         if self._waiting >= WRITE_QUEUE_LIMIT:
-            raise Unavailable("too many writes are waiting")
+            raise Unavailable("too_many_writes")
         self._waiting += 1
         self._jobs.put(_Job(run, deliver, single_statement))
 
@@ -201,7 +202,7 @@ class Database:
             Unavailable: too many wait, of the project or of all.
         """
         if self._reads_waiting >= READ_QUEUE_LIMIT:
-            raise Unavailable("too many reads are waiting")
+            raise Unavailable("too_many_reads")
         self._reads_waiting += 1
         try:
             return await self._small_reads.read(
@@ -330,7 +331,7 @@ class Database:
         except Exception as exc:
             # Not errors of SQLite alone: whatever is raised here, the thread goes on.
             self.commits_failed += 1
-            self._trouble = f"the database cannot be written: {exc}"
+            self._trouble = reason("database_unwritable", detail=str(exc))
             bug = None if isinstance(exc, sqlite3.Error) else exc
             log.error("a commit failed", error=str(exc), jobs=len(jobs), exc_info=bug)
             if connection.in_transaction:

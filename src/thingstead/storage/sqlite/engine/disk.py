@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from thingstead.errors import ThingsteadError
+from thingstead.refusals import Reason, reason
 from thingstead.storage.sqlite.engine.database import ROOM_BYTES, Database
 
 log = structlog.get_logger("thingstead.storage")
@@ -50,7 +51,7 @@ class DiskWatch:
     def __init__(
         self,
         database: Database,
-        refuse: Callable[[str | None], None],
+        refuse: Callable[[Reason | None], None],
         low_bytes: int,
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
@@ -62,7 +63,7 @@ class DiskWatch:
         self._look_at_s = 0.0  # when a commit brings about the next look
         self._task: asyncio.Task[None] | None = None
         self.free_bytes = free(database.path)
-        self.refusal: str | None = None
+        self.refusal: Reason | None = None
 
     def start(self) -> None:
         """Starts the task; :meth:`close` ends it."""
@@ -90,16 +91,13 @@ class DiskWatch:
         self._look_at_s = self._loop.time() + COMMIT_CHECK_INTERVAL_S
         self.free_bytes = self._free(self._database.path)
         if self.refusal is None and self.free_bytes < self._low_bytes:
-            self._change(
-                f"the disk has only {self.free_bytes // MIB:,} MiB left; "
-                f"reports are refused below {self._low_bytes // MIB:,} MiB"
-            )
+            self._change(reason("disk_nearly_full", free=self.free_bytes // MIB, least=self._low_bytes // MIB))
             log.error("the disk is nearly full; reports are refused", free_bytes=self.free_bytes)
         elif self.refusal is not None and self.free_bytes >= self._low_bytes * HYSTERESIS:
             self._change(None)
             log.warning("the disk has free space again; reports are accepted", free_bytes=self.free_bytes)
 
-    def _change(self, refusal: str | None) -> None:
+    def _change(self, refusal: Reason | None) -> None:
         self.refusal = refusal
         self._refuse(refusal)
 

@@ -28,21 +28,17 @@ def translated(exc: Exception) -> ThingsteadError:
     lone surrogates) InvalidInput, and everything else Unavailable.
     """
     if isinstance(exc, OverflowError):
-        return InvalidInput("an integer does not fit into 64 bits")
+        return InvalidInput("integer_too_wide_to_keep")
     if isinstance(exc, UnicodeEncodeError):
-        return InvalidInput("a text is not valid Unicode")
+        return InvalidInput("text_not_unicode")
     if isinstance(exc, sqlite3.DataError):
-        return InvalidInput("a text is too long to be stored")
+        return InvalidInput("text_too_long_to_keep")
     if is_damage(exc):
-        return DamagedFile(f"the database file is damaged: {exc}")
+        return DamagedFile("database_damaged", detail=str(exc))
     if not isinstance(exc, sqlite3.IntegrityError):
-        return Unavailable(f"the database cannot be used: {exc}")
+        return Unavailable("database_unusable", detail=str(exc))
     match = _FAILED_COLUMN.search(str(exc))
     field = _FIELDS.get(match[1], match[1]) if match is not None else ""
     if exc.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
-        return Conflict.field(field, "is taken")
-    return (
-        InvalidInput.field(field, "is not possible here")
-        if field
-        else InvalidInput("a reference to an object that does not exist")
-    )
+        return Conflict.field(field, "taken")
+    return InvalidInput.field(field, "not_possible") if field else InvalidInput("bad_reference")

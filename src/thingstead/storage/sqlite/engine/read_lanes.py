@@ -115,7 +115,7 @@ class SharedReads:
         """
         waiting = self._waiting.setdefault(project, deque())
         if len(waiting) >= self._waiting_limit:
-            raise Unavailable("too many reads of the project are waiting")
+            raise Unavailable("too_many_project_reads")
         read = _Read(project, prepare, self._loop.create_future())
         waiting.append(read)
         self._begin()
@@ -132,7 +132,7 @@ class SharedReads:
         for waiting in self._waiting.values():
             for read in waiting:
                 if not read.future.done():
-                    read.future.set_exception(Unavailable("the store is closing"))
+                    read.future.set_exception(Unavailable("store_closing"))
         self._waiting.clear()
         for read in self._running:
             read.abandoned = True
@@ -172,7 +172,7 @@ class SharedReads:
         error = outcome.exception()
         if not read.future.done():
             if isinstance(error, Abandoned) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-                error = Unavailable("the store is closing")
+                error = Unavailable("store_closing")
             if error is None:
                 read.future.set_result(outcome.result())
             else:

@@ -115,10 +115,10 @@ class Layout(Generic[S]):
         """Whether there is such a row in the project."""
         return connection.execute(self._select_id, (row_id, project_id)).fetchone() is not None
 
-    def delete(self, connection: sqlite3.Connection, project_id: str, row_id: str, what: str) -> None:
-        """Removes a row of the project; NotFound, saying ``what``, where there is none."""
+    def delete(self, connection: sqlite3.Connection, project_id: str, row_id: str, missing: str) -> None:
+        """Removes a row of the project; NotFound, with the code ``missing``, where there is none."""
         if connection.execute(self._delete, (row_id, project_id)).rowcount == 0:
-            raise NotFound(f"no such {what}")
+            raise NotFound(missing)
 
     def check_changes(self, changes: Mapping[str, Any]) -> None:
         """Raises ValueError where an update names what it cannot change: a mistake of the program, not of its user."""
@@ -127,9 +127,9 @@ class Layout(Generic[S]):
             raise ValueError(f"not to be changed: {', '.join(sorted(unknown))}")
 
     def update(
-        self, connection: sqlite3.Connection, project_id: str, row_id: str, changes: Mapping[str, Any], what: str
+        self, connection: sqlite3.Connection, project_id: str, row_id: str, changes: Mapping[str, Any], missing: str
     ) -> None:
-        """Changes a row of the project; NotFound, saying ``what``, where there is none."""
+        """Changes a row of the project; NotFound, with the code ``missing``, where there is none."""
         self.check_changes(changes)
         sets = ", ".join(f"{name} = ?" for name in changes) or "create_time = create_time"
         values = [self._stored(name, value) for name, value in changes.items()]
@@ -138,7 +138,7 @@ class Layout(Generic[S]):
             (*values, row_id, project_id),
         )
         if cursor.rowcount == 0:
-            raise NotFound(f"no such {what}")
+            raise NotFound(missing)
 
     def merge_tags(
         self,
@@ -147,19 +147,19 @@ class Layout(Generic[S]):
         row_id: str,
         put: Mapping[str, str],
         remove: Sequence[str],
-        what: str,
+        missing: str,
     ) -> None:
-        """Removes, then puts, tags of a row of the project; NotFound, saying ``what``, where there is none."""
+        """Removes, then puts, tags of a row of the project; NotFound with the code ``missing`` where there is none."""
         row = connection.execute(
             f"SELECT tags FROM {self._table} {self._in_project}",  # noqa: S608 - as above
             (row_id, project_id),
         ).fetchone()
         if row is None:
-            raise NotFound(f"no such {what}")
+            raise NotFound(missing)
         tags: dict[str, str] = msgspec.json.decode(row[0])
         for key in remove:
             tags.pop(key, None)
-        self.update(connection, project_id, row_id, {"tags": {**tags, **put}}, what)
+        self.update(connection, project_id, row_id, {"tags": {**tags, **put}}, missing)
 
     def _stored(self, name: str, value: Any) -> Any:
         return to_json(value) if name in self._json else value

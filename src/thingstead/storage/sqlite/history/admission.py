@@ -10,6 +10,7 @@ from typing import Any
 from thingstead.errors import FieldError, InvalidInput
 from thingstead.model.limits import DEVICE_STATE_BYTES, REPORT_BYTES, VALUE_BYTES
 from thingstead.model.report import Report
+from thingstead.refusals import reason
 from thingstead.storage.sqlite.history.heads import Head
 from thingstead.storage.sqlite.history.records import encode_values, nested_bytes
 
@@ -24,15 +25,13 @@ def size_of(attributes: Mapping[str, Any], body: bytes) -> int:
     """
     if len(body) > VALUE_BYTES:
         sizes = {identifier: len(encode_values(value)) for identifier, value in attributes.items()}
-        message = f"must have at most {VALUE_BYTES:,} bytes"
-        errors = [FieldError(identifier, message) for identifier, size in sizes.items() if size > VALUE_BYTES]
+        why = reason("too_many_bytes", maximum=VALUE_BYTES)
+        errors = [FieldError(identifier, why) for identifier, size in sizes.items() if size > VALUE_BYTES]
         if errors:
-            raise InvalidInput(f"{errors[0].field}: {message}", errors)
+            raise InvalidInput.of(errors)
     size = len(body) + nested_bytes(attributes.values())
     if size > REPORT_BYTES:
-        raise InvalidInput(
-            f"a report has at most {REPORT_BYTES:,} bytes, and elements of arrays and objects count more"
-        )
+        raise InvalidInput("report_too_large", maximum=REPORT_BYTES)
     return size
 
 
@@ -46,10 +45,10 @@ def state_with(head: Head, reports: Iterable[Report], *, measured: bool) -> tupl
     for report in reports:
         state.update(report.attributes)
     if len(state) > MAX_ATTRIBUTES:
-        raise InvalidInput(f"a device has at most {MAX_ATTRIBUTES} attributes")
+        raise InvalidInput("device_attributes_full", maximum=MAX_ATTRIBUTES)
     if not measured:
         return len(state), 0
     size = len(encode_values(state)) + nested_bytes(state.values())
     if size > DEVICE_STATE_BYTES:
-        raise InvalidInput(f"the values of a device have at most {DEVICE_STATE_BYTES:,} bytes together")
+        raise InvalidInput("device_values_full", maximum=DEVICE_STATE_BYTES)
     return len(state), size

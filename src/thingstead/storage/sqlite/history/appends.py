@@ -16,6 +16,7 @@ from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
 from thingstead.model.device import UplinkKind
 from thingstead.model.limits import DEVICE_STATE_BYTES, VALUE_BYTES
 from thingstead.model.report import Report
+from thingstead.refusals import Reason
 from thingstead.storage.commit import ended
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.errors import DamagedFile
@@ -61,7 +62,7 @@ class Appends:
         self._retry: asyncio.TimerHandle | None = None  # makes one where nothing else does
         self._committing: Batch | None = None
         self.seq = 0  # the newest log row that was begun
-        self.refusal: str | None = None  # why nothing is appended now
+        self.refusal: Reason | None = None  # why nothing is appended now
         self.waiting = 0  # reports not yet on disk
         self.waiting_bytes = 0  # of these, and of what else waits for a commit
         self.commits = 0
@@ -145,7 +146,7 @@ class Appends:
         except InvalidInput as exc:
             problem = exc.with_traceback(None)  # which knows this frame
         except OverflowError:
-            problem = InvalidInput("an integer needs more than 64 bits")
+            problem = InvalidInput("wide_integer")
         head.names_bound = MAX_ATTRIBUTES - names_room + points
         head.state_bound = DEVICE_STATE_BYTES - state_room + size
         return bodies, points, size, problem
@@ -246,7 +247,7 @@ class Appends:
             except Exception:
                 # On disk, and not in memory: nobody may take it for kept. Whoever waits is told, and others go on.
                 log.exception("a commit could not be applied")
-                error = Unavailable("what was committed could not be applied")
+                error = Unavailable("commit_not_applied")
         self._packer.applied_seq = seq
         batch.end(error)
         self._ended()

@@ -17,6 +17,7 @@ from thingstead.clock import Clock, SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.device import AttributeValue, Known, Sent
 from thingstead.model.report import SeriesPoint
+from thingstead.refusals import Reason
 from thingstead.storage.commit import settled
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.read_transaction import snapshot
@@ -137,11 +138,11 @@ class SqliteHistory:
     # Back-pressure
 
     @property
-    def refusal(self) -> str | None:
+    def refusal(self) -> Reason | None:
         """Why nothing is appended now."""
         return self.appends.refusal
 
-    def refuse(self, reason: str | None) -> None:
+    def refuse(self, reason: Reason | None) -> None:
         """From now on nothing is appended, for this reason; None: everything is again."""
         self.appends.refusal = reason
 

@@ -111,7 +111,7 @@ class RangeReader:
         self._go_on()
         self._points_left -= len(column.timestamps)
         if self._points_left < 0:
-            raise InvalidInput.field("end_time", f"the range holds more than {self._points_limit:,} points; narrow it")
+            raise InvalidInput.field("end_time", "too_many_points", maximum=self._points_limit)
         return column
 
 

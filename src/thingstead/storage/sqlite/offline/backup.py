@@ -41,7 +41,7 @@ def copy_database(source: Path, target: Path, progress: Progress) -> None:
             )
         sync(target)
     except (sqlite3.Error, OSError) as exc:
-        raise Unavailable(f"{source} cannot be copied: {exc}") from exc
+        raise Unavailable("not_done", detail=f"{source} cannot be copied: {exc}") from exc
 
 
 def describe(path: Path) -> tuple[int, dict[str, int]]:
@@ -98,7 +98,7 @@ def copy_file(source: Path, target: Path, progress: Progress) -> str:
             writing.flush()
             os.fsync(writing.fileno())
     except OSError as exc:
-        raise Unavailable(f"{source} cannot be copied: {exc.strerror or exc}") from exc
+        raise Unavailable("not_done", detail=f"{source} cannot be copied: {exc.strerror or exc}") from exc
     return digest.hexdigest()
 
 
@@ -119,7 +119,7 @@ def forget_token_secret(path: Path) -> None:
                     connection.execute("DELETE FROM browser_sessions")
         sync(path)
     except (sqlite3.Error, OSError) as exc:
-        raise Unavailable(f"{path} cannot be written: {exc}") from exc
+        raise Unavailable("not_done", detail=f"{path} cannot be written: {exc}") from exc
 
 
 def checksum(path: Path) -> str:

@@ -46,16 +46,16 @@ class SqliteAccounts:
 
     async def update_application(self, project_id: str, app_id: str, changes: Mapping[str, Any]) -> None:
         await self._access.write(
-            lambda connection: APPLICATIONS.update(connection, project_id, app_id, changes, "application"),
+            lambda connection: APPLICATIONS.update(connection, project_id, app_id, changes, "no_such_application"),
             lambda _: self._access.caches.applications.drop(app_id),
         )
 
     async def delete_application(self, project_id: str, app_id: str) -> None:
         def run(connection: sqlite3.Connection) -> None:
-            APPLICATIONS.delete(connection, project_id, app_id, "application")
+            APPLICATIONS.delete(connection, project_id, app_id, "no_such_application")
             left = connection.execute("SELECT 1 FROM applications WHERE project_id = ? LIMIT 1", (project_id,))
             if left.fetchone() is None:
-                raise Conflict("the last application of a project cannot be removed")
+                raise Conflict("last_application")
 
         await self._access.write(run, lambda _: self._access.caches.applications.drop(app_id))
 
@@ -103,9 +103,9 @@ class SqliteAccounts:
         self, project_id: str, admin_id: str, changes: Mapping[str, Any], *, ends_sessions_but: str | None = None
     ) -> list[str]:
         def run(connection: sqlite3.Connection) -> Ended:
-            ADMINISTRATORS.update(connection, project_id, admin_id, changes, "administrator")
+            ADMINISTRATORS.update(connection, project_id, admin_id, changes, "no_such_administrator")
             if changes.get("role", ADMIN) != ADMIN and not _has_admin(connection, project_id):
-                raise Conflict("the last administrator with the role admin keeps it")
+                raise Conflict("last_admin_role")
             if ends_sessions_but is None:
                 return []
             return end_sessions(connection, "admin_id = ? AND id <> ?", (admin_id, ends_sessions_but))
@@ -124,9 +124,9 @@ class SqliteAccounts:
     async def delete_administrator(self, project_id: str, admin_id: str) -> list[str]:
         def run(connection: sqlite3.Connection) -> Ended:
             ended = end_sessions(connection, "admin_id = ? AND project_id = ?", (admin_id, project_id))
-            ADMINISTRATORS.delete(connection, project_id, admin_id, "administrator")
+            ADMINISTRATORS.delete(connection, project_id, admin_id, "no_such_administrator")
             if not _has_admin(connection, project_id):
-                raise Conflict("the last administrator with the role admin cannot be removed")
+                raise Conflict("last_administrator")
             return ended
 
         return await self._change_administrator(admin_id, run)
@@ -161,4 +161,4 @@ def check_account_is_free(connection: sqlite3.Connection, table: str, project_id
         (project_id, account_key(account)),
     ).fetchone()
     if row is not None:
-        raise Conflict.field("account", "is taken")
+        raise Conflict.field("account", "taken")

@@ -47,7 +47,7 @@ class SqliteAlarmRules:
         await self._access.write(run)
 
     async def get(self, project_id: str, rule_id: str) -> AlarmRule:
-        require_id(rule_id, "alarm rule")
+        require_id(rule_id, "no_such_alarm_rule")
         return await self._access.read(lambda connection: _get(connection, project_id, rule_id))
 
     async def list_page(self, project_id: str, rule_filter: AlarmRuleFilter, page: Page) -> tuple[list[AlarmRule], int]:
@@ -92,7 +92,7 @@ class SqliteAlarmRules:
         def run(connection: sqlite3.Connection) -> list[AlarmLog]:
             _check_source(connection, rule)
             changes = {name: getattr(rule, name) for name in _CHANGED}
-            ALARM_RULES.update(connection, rule.project_id, rule.id, changes, "alarm rule")
+            ALARM_RULES.update(connection, rule.project_id, rule.id, changes, "no_such_alarm_rule")
             closed = [] if close_reason is None else _forget(connection, rule.id, at, close_reason)
             _put_parts(connection, rule, at)
             return closed
@@ -122,7 +122,7 @@ class SqliteAlarmRules:
             _get(connection, project_id, rule_id)
             closed = _forget(connection, rule_id, at, close_reason)
             put_channels(connection, project_id, "rule_id", rule_id, (), at)
-            ALARM_RULES.delete(connection, project_id, rule_id, "alarm rule")
+            ALARM_RULES.delete(connection, project_id, rule_id, "no_such_alarm_rule")
             return closed
 
         return await self._access.write(run)
@@ -178,7 +178,7 @@ def _newest(*instants: int | None) -> int | None:
 def _get(connection: sqlite3.Connection, project_id: str, rule_id: str) -> AlarmRule:
     row = connection.execute(ALARM_RULES.select_one, (rule_id, project_id)).fetchone()
     if row is None:
-        raise NotFound("no such alarm rule")
+        raise NotFound("no_such_alarm_rule")
     return _complete(connection, [row])[0]
 
 
@@ -229,7 +229,7 @@ def _put_parts(connection: sqlite3.Connection, rule: AlarmRule, at: int) -> None
             (rule.id, position, group_id, rule.project_id),
         )
         if added.rowcount == 0:
-            raise InvalidInput.field("notify", f"there is no notification group {group_id}")
+            raise InvalidInput.field("notify", "no_notify_group_with_id", id=group_id)
     put_channels(connection, rule.project_id, "rule_id", rule.id, rule.channels, at)
 
 
@@ -237,11 +237,11 @@ def _check_source(connection: sqlite3.Connection, rule: AlarmRule) -> None:
     if rule.type_id is not None:
         sql = "SELECT 1 FROM device_types WHERE id = ? AND project_id = ?"
         if connection.execute(sql, (rule.type_id, rule.project_id)).fetchone() is None:
-            raise InvalidInput.field("type", "does not exist in the project")
+            raise InvalidInput.field("type", "not_in_project")
     for index, device_id in enumerate(rule.device_ids):
         sql = "SELECT 1 FROM devices WHERE id = ? AND project_id = ?"
         if connection.execute(sql, (device_id, rule.project_id)).fetchone() is None:
-            raise InvalidInput.field(f"devices[{index}]", "does not exist in the project")
+            raise InvalidInput.field(f"devices[{index}]", "not_in_project")
 
 
 def _require_watched(connection: sqlite3.Connection, rule: AlarmRule, device_id: str) -> None:
@@ -249,7 +249,7 @@ def _require_watched(connection: sqlite3.Connection, rule: AlarmRule, device_id:
         "SELECT type_id FROM devices WHERE id = ? AND project_id = ?", (device_id, rule.project_id)
     ).fetchone()
     if row is None or (device_id not in rule.device_ids and (rule.type_id is None or row[0] != rule.type_id)):
-        raise NotFound("the rule does not watch this device")
+        raise NotFound("rule_not_of_device")
 
 
 def _forget(connection: sqlite3.Connection, rule_id: str, at: int, reason: str) -> list[AlarmLog]:

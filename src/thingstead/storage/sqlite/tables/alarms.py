@@ -84,10 +84,10 @@ class SqliteAlarms:
         return await self._access.read(run)
 
     async def get(self, project_id: str, alarm_id: str) -> Alarm:
-        require_id(alarm_id, "alarm")
+        require_id(alarm_id, "no_such_alarm")
         row = self._access.one(_GET, (alarm_id, project_id))
         if row is None:
-            raise NotFound("no such alarm")
+            raise NotFound("no_such_alarm")
         return _alarm(row)
 
     async def acknowledge(self, project_id: str, alarm_id: str, at: int, by: str) -> bool:
@@ -103,7 +103,7 @@ class SqliteAlarms:
     async def comment(self, project_id: str, alarm_id: str, comment: AlarmComment) -> None:
         def run(connection: sqlite3.Connection, alarm: Alarm) -> None:
             if len(alarm.comments) >= COMMENTS_COUNT:
-                raise Conflict(f"an alarm has at most {COMMENTS_COUNT} comments")
+                raise Conflict("too_many_comments", maximum=COMMENTS_COUNT)
             comments = to_json([*alarm.comments, comment])
             connection.execute("UPDATE alarms SET comments = ? WHERE id = ?", (comments, alarm.id))
 
@@ -117,7 +117,7 @@ class SqliteAlarms:
                 (alarm.device_id, until, by, alarm.rule_id),
             )
             if shelved.rowcount == 0:
-                raise Conflict("the rule of this alarm was removed")
+                raise Conflict("alarm_rule_removed")
 
         await self._on_alarm(project_id, alarm_id, run)
 
@@ -173,7 +173,7 @@ class SqliteAlarms:
         def with_alarm(connection: sqlite3.Connection) -> T:
             row = connection.execute(_GET, (alarm_id, project_id)).fetchone()
             if row is None:
-                raise NotFound("no such alarm")
+                raise NotFound("no_such_alarm")
             return run(connection, _alarm(row))
 
         return await self._access.write(with_alarm)

@@ -42,7 +42,7 @@ class SqliteBrowserSessions:
                 "UPDATE administrators SET last_login_at = ? WHERE id = ?", (begun, session.admin_id)
             )
             if noted.rowcount == 0:
-                raise NotFound("no such administrator")
+                raise NotFound("no_such_administrator")
             ended = end_sessions(connection, "id = ? AND admin_id = ?", (replaces, session.admin_id))
             ended += end_sessions(connection, "expires_at <= ?", (begun,))
             SESSIONS.add(connection, session)
@@ -101,7 +101,7 @@ class SqliteBrowserSessions:
             of_person = (session_id, admin_id, project_id)
             ended = end_sessions(connection, "id = ? AND admin_id = ? AND project_id = ?", of_person)
             if not ended:
-                raise NotFound("no such session")
+                raise NotFound("no_such_session")
             return ended
 
         await self._access.write(run, lambda ended: forget_sessions(self._access, ended))

@@ -48,7 +48,7 @@ class SqliteCommands:
                 "SELECT 1 FROM devices WHERE id = ? AND project_id = ?", (command.device_id, command.project_id)
             )
             if device.fetchone() is None:
-                raise NotFound("no such device")
+                raise NotFound("no_such_device")
             _check_room(connection, command)
             COMMANDS.add(connection, command)
             if command.state in _ENDED:
@@ -61,13 +61,13 @@ class SqliteCommands:
         return self._get("device_id = ?", row_id, device_id)
 
     async def get_of_project(self, project_id: str, row_id: str) -> Command:
-        require_id(row_id, "command")
+        require_id(row_id, "no_such_command")
         return self._get("project_id = ?", row_id, project_id)
 
     def _get(self, scope: str, row_id: str, scope_id: str) -> Command:
         row = self._access.one(f"{COMMANDS.select} WHERE id = ? AND {scope}", (row_id, scope_id))
         if row is None:
-            raise NotFound("no such command")
+            raise NotFound("no_such_command")
         return COMMANDS.load(row)
 
     async def advance(
@@ -157,12 +157,9 @@ def _check_room(connection: sqlite3.Connection, command: Command) -> None:
         (command.device_id,),
     ).fetchone()
     if count >= limits.OPEN_COMMANDS_COUNT:
-        raise Conflict(f"{limits.OPEN_COMMANDS_COUNT} commands of the device are waiting or unanswered already")
+        raise Conflict("open_commands_full", maximum=limits.OPEN_COMMANDS_COUNT)
     if size_bytes + command.size_bytes > limits.OPEN_COMMANDS_BYTES:
-        raise Conflict(
-            f"the commands of the device that are waiting or unanswered carry {size_bytes} bytes already"
-            f" (at most {limits.OPEN_COMMANDS_BYTES})"
-        )
+        raise Conflict("open_commands_too_large", size=size_bytes, maximum=limits.OPEN_COMMANDS_BYTES)
 
 
 def _changed(connection: sqlite3.Connection, row_id: str, reply: Any = None) -> CommandChanged:

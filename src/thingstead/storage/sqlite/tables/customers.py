@@ -44,7 +44,7 @@ class SqliteCustomers:
     async def get(self, project_id: str, customer_id: str) -> Customer:
         row = self._access.one(CUSTOMERS.select_one, (customer_id, project_id))
         if row is None:
-            raise NotFound("no such customer")
+            raise NotFound("no_such_customer")
         return CUSTOMERS.load(row)
 
     async def list_page(self, project_id: str, page: Page) -> tuple[list[Customer], int]:
@@ -57,23 +57,25 @@ class SqliteCustomers:
 
     async def update(self, project_id: str, customer_id: str, changes: Mapping[str, Any]) -> None:
         await self._access.write(
-            lambda connection: CUSTOMERS.update(connection, project_id, customer_id, changes, "customer")
+            lambda connection: CUSTOMERS.update(connection, project_id, customer_id, changes, "no_such_customer")
         )
 
     async def merge_tags(
         self, project_id: str, customer_id: str, put: Mapping[str, str], remove: Sequence[str]
     ) -> None:
         await self._access.write(
-            lambda connection: CUSTOMERS.merge_tags(connection, project_id, customer_id, put, remove, "customer")
+            lambda connection: CUSTOMERS.merge_tags(
+                connection, project_id, customer_id, put, remove, "no_such_customer"
+            )
         )
 
     async def delete(self, project_id: str, customer_id: str) -> None:
         def step(connection: sqlite3.Connection) -> list[str]:
             if not CUSTOMERS.exists(connection, project_id, customer_id):
-                raise NotFound("no such customer")
+                raise NotFound("no_such_customer")
             unbound = connection.execute(_UNBIND_SOME, (customer_id, DEVICES_PER_STEP)).fetchall()
             if len(unbound) < DEVICES_PER_STEP:
-                CUSTOMERS.delete(connection, project_id, customer_id, "customer")
+                CUSTOMERS.delete(connection, project_id, customer_id, "no_such_customer")
             return [device_id for (device_id,) in unbound]
 
         def committed(device_ids: list[str]) -> None:

@@ -80,10 +80,10 @@ class SqliteDeviceGroups:
         await self._access.write(run)
 
     async def get(self, project_id: str, group_id: str) -> DeviceGroup:
-        require_id(group_id, "device group")
+        require_id(group_id, "no_such_device_group")
         row = self._access.one(DEVICE_GROUPS.select_one, (group_id, project_id))
         if row is None:
-            raise NotFound("no such device group")
+            raise NotFound("no_such_device_group")
         return DEVICE_GROUPS.load(row)
 
     async def list_all(self, project_id: str) -> list[DeviceGroup]:
@@ -121,14 +121,16 @@ class SqliteDeviceGroups:
             parent_id = changes.get("parent_id")
             _check_parent(connection, project_id, parent_id)
             if parent_id is not None and connection.execute(_LIES_BELOW, (group_id, parent_id)).fetchone():
-                raise InvalidInput.field("parent", "is the group itself or lies below it")
-            DEVICE_GROUPS.update(connection, project_id, group_id, changes, "device group")
+                raise InvalidInput.field("parent", "group_below_itself")
+            DEVICE_GROUPS.update(connection, project_id, group_id, changes, "no_such_device_group")
 
         await self._access.write(run)
 
     async def merge_tags(self, project_id: str, group_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
         await self._access.write(
-            lambda connection: DEVICE_GROUPS.merge_tags(connection, project_id, group_id, put, remove, "device group")
+            lambda connection: DEVICE_GROUPS.merge_tags(
+                connection, project_id, group_id, put, remove, "no_such_device_group"
+            )
         )
 
     async def delete(self, project_id: str, group_id: str) -> None:
@@ -136,10 +138,10 @@ class SqliteDeviceGroups:
             _require_group(connection, project_id, group_id)
             child = connection.execute("SELECT 1 FROM device_groups WHERE parent_id = ? LIMIT 1", (group_id,))
             if child.fetchone() is not None:
-                raise Conflict("the device group still has child groups")
+                raise Conflict("group_has_children")
             members = connection.execute(_REMOVE_SOME_MEMBERS, (group_id, MEMBERS_PER_STEP)).rowcount
             if members < MEMBERS_PER_STEP:
-                DEVICE_GROUPS.delete(connection, project_id, group_id, "device group")
+                DEVICE_GROUPS.delete(connection, project_id, group_id, "no_such_device_group")
             return members < MEMBERS_PER_STEP
 
         while not await self._access.write(step):
@@ -162,9 +164,9 @@ class SqliteDeviceGroups:
 
 def _require_group(connection: sqlite3.Connection, project_id: str, group_id: str) -> None:
     if not DEVICE_GROUPS.exists(connection, project_id, group_id):
-        raise NotFound("no such device group")
+        raise NotFound("no_such_device_group")
 
 
 def _check_parent(connection: sqlite3.Connection, project_id: str, parent_id: str | None) -> None:
     if parent_id is not None and not DEVICE_GROUPS.exists(connection, project_id, parent_id):
-        raise InvalidInput.field("parent", "no such device group")
+        raise InvalidInput.field("parent", "no_such_device_group")

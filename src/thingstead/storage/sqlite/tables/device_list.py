@@ -80,10 +80,10 @@ class DeviceList:
         self._history = history
 
     def view(self, project_id: str, device_id: str) -> DeviceView:
-        require_id(device_id, "device")
+        require_id(device_id, "no_such_device")
         row = self._access.one(_VIEW, (device_id, project_id))
         if row is None:
-            raise NotFound("no such device")
+            raise NotFound("no_such_device")
         return self._views([row])[0]
 
     async def views(

@@ -28,14 +28,14 @@ class SqliteDeviceTypes:
     async def get(self, project_id: str, type_id: str) -> DeviceType:
         device_type = self._access.caches.device_types.find(type_id)
         if device_type is None:
-            require_id(type_id, "device type")
+            require_id(type_id, "no_such_device_type")
             row = self._access.one(DEVICE_TYPES.select_one, (type_id, project_id))
             if row is None:
-                raise NotFound("no such device type")
+                raise NotFound("no_such_device_type")
             device_type = DEVICE_TYPES.load(row)
             self._access.caches.device_types.put(type_id, device_type)
         if device_type.project_id != project_id:
-            raise NotFound("no such device type")
+            raise NotFound("no_such_device_type")
         return device_type
 
     async def find_by_type_key(self, project_id: str, type_key: str) -> DeviceType | None:
@@ -65,13 +65,15 @@ class SqliteDeviceTypes:
 
     async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None:
         await self._access.write(
-            lambda connection: DEVICE_TYPES.update(connection, project_id, type_id, changes, "device type"),
+            lambda connection: DEVICE_TYPES.update(connection, project_id, type_id, changes, "no_such_device_type"),
             lambda _: self._access.caches.device_types.drop(type_id),
         )
 
     async def merge_tags(self, project_id: str, type_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
         await self._access.write(
-            lambda connection: DEVICE_TYPES.merge_tags(connection, project_id, type_id, put, remove, "device type"),
+            lambda connection: DEVICE_TYPES.merge_tags(
+                connection, project_id, type_id, put, remove, "no_such_device_type"
+            ),
             lambda _: self._access.caches.device_types.drop(type_id),
         )
 
@@ -79,7 +81,7 @@ class SqliteDeviceTypes:
         def run(connection: sqlite3.Connection) -> None:
             row = connection.execute(DEVICE_TYPES.select_one, (type_id, project_id)).fetchone()
             if row is not None and DEVICE_TYPES.load(row).device_count:
-                raise Conflict("the device type still has devices")
-            DEVICE_TYPES.delete(connection, project_id, type_id, "device type")
+                raise Conflict("type_has_devices")
+            DEVICE_TYPES.delete(connection, project_id, type_id, "no_such_device_type")
 
         await self._access.write(run, lambda _: self._access.caches.device_types.drop(type_id))

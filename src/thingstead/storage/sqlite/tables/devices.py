@@ -57,10 +57,10 @@ class SqliteDevices:
     async def get(self, project_id: str, device_id: str) -> Device:
         device = self._access.caches.device(device_id)
         if device is None:
-            require_id(device_id, "device")
+            require_id(device_id, "no_such_device")
             device = self._load("id = ?", device_id)
         if device is None or device.project_id != project_id:
-            raise NotFound("no such device")
+            raise NotFound("no_such_device")
         return device
 
     async def find_by_access_token(self, access_token: str) -> Device | None:
@@ -110,7 +110,7 @@ class SqliteDevices:
 
     async def merge_tags(self, project_id: str, device_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
         await self._access.write(
-            lambda connection: DEVICES.merge_tags(connection, project_id, device_id, put, remove, "device"),
+            lambda connection: DEVICES.merge_tags(connection, project_id, device_id, put, remove, "no_such_device"),
             lambda _: self._forget(_Touched(device_id)),
         )
 
@@ -128,9 +128,9 @@ class SqliteDevices:
             device = _get(connection, project_id, device_id)
             sub_device = connection.execute("SELECT 1 FROM devices WHERE gateway_id = ? LIMIT 1", (device_id,))
             if sub_device.fetchone() is not None:
-                raise Conflict("the gateway still has sub-devices")
+                raise Conflict("gateway_has_sub_devices")
             self._history.delete_in(connection, device.number)
-            DEVICES.delete(connection, project_id, device_id, "device")
+            DEVICES.delete(connection, project_id, device_id, "no_such_device")
             return device
 
         def committed(device: Device) -> None:
@@ -160,13 +160,13 @@ def require_devices(connection: sqlite3.Connection, project_id: str, device_ids:
         (to_json(device_ids), project_id),
     ).fetchone()
     if row is not None:
-        raise NotFound(f"no such device: {row[0]}")
+        raise NotFound("no_such_device_named", device=row[0])
 
 
 def _get(connection: sqlite3.Connection, project_id: str, device_id: str) -> Device:
     row = connection.execute(DEVICES.select_one, (device_id, project_id)).fetchone()
     if row is None:
-        raise NotFound("no such device")
+        raise NotFound("no_such_device")
     return DEVICES.load(row)
 
 
@@ -177,9 +177,9 @@ def _check_references(connection: sqlite3.Connection, device: Device) -> None:
         ("gateway", device.gateway_id, "SELECT 1 FROM devices WHERE id = ? AND project_id = ?"),
     ):
         if row_id is not None and connection.execute(sql, (row_id, device.project_id)).fetchone() is None:
-            raise InvalidInput.field(field, "does not exist in the project")
+            raise InvalidInput.field(field, "not_in_project")
     if device.gateway_id == device.id:
-        raise InvalidInput.field("gateway", "cannot be the device itself")
+        raise InvalidInput.field("gateway", "own_gateway")
 
 
 def _add(connection: sqlite3.Connection, device: Device) -> Device:
@@ -207,7 +207,7 @@ def _update(connection: sqlite3.Connection, project_id: str, device_id: str, cha
     DEVICES.check_changes(changes)
     after = msgspec.structs.replace(before, **changes)
     _check_references(connection, after)
-    DEVICES.update(connection, project_id, device_id, changes, "device")
+    DEVICES.update(connection, project_id, device_id, changes, "no_such_device")
     connection.execute("UPDATE devices SET search_text = ? WHERE id = ?", (search_text(after), device_id))
     return _Touched(device_id, (before.type_id, after.type_id) if before.type_id != after.type_id else ())
 
@@ -217,7 +217,7 @@ def _bind(
 ) -> None:
     row = connection.execute("SELECT 1 FROM customers WHERE id = ? AND project_id = ?", (customer_id, project_id))
     if row.fetchone() is None:
-        raise NotFound("no such customer")
+        raise NotFound("no_such_customer")
     require_devices(connection, project_id, device_ids)
     if bind:
         sql = "UPDATE devices SET customer_id = ?1 WHERE id IN (SELECT value FROM json_each(?2))"

@@ -100,10 +100,10 @@ class NotifyGroups:
         await self._access.write(run)
 
     async def get_group(self, project_id: str, group_id: str) -> NotifyGroup:
-        require_id(group_id, "notification group")
+        require_id(group_id, "no_such_notify_group")
         row = self._access.one(GROUPS.select_one, (group_id, project_id))
         if row is None:
-            raise NotFound("no such notification group")
+            raise NotFound("no_such_notify_group")
         return await self._access.read(lambda connection: _complete(connection, [row])[0])
 
     async def list_groups(self, project_id: str, page: Page) -> tuple[list[NotifyGroup], int]:
@@ -129,7 +129,7 @@ class NotifyGroups:
     async def replace_group(self, group: NotifyGroup, at: int) -> None:
         def run(connection: sqlite3.Connection) -> None:
             changes = {"name": group.name, "descr": group.descr, "enabled": group.enabled}
-            GROUPS.update(connection, group.project_id, group.id, changes, "notification group")
+            GROUPS.update(connection, group.project_id, group.id, changes, "no_such_notify_group")
             put_channels(connection, group.project_id, "group_id", group.id, group.channels, at)
             if not group.enabled:
                 _drop_notices(connection, [channel.id for channel in group.channels], at)
@@ -144,9 +144,9 @@ class NotifyGroups:
                 (group_id, project_id),
             ).fetchone()
             if used is not None:
-                raise Conflict(f"the alarm rule {used[0]!r} uses the group")
+                raise Conflict("notify_group_in_use", rule=repr(used[0]))
             put_channels(connection, project_id, "group_id", group_id, (), 0)
-            GROUPS.delete(connection, project_id, group_id, "notification group")
+            GROUPS.delete(connection, project_id, group_id, "no_such_notify_group")
 
         await self._access.write(run)
 

@@ -35,7 +35,7 @@ class SqlitePresence:
                 session.connected_at,
             )
             if connection.execute(_OPEN, (*values, device_number)).rowcount == 0:
-                raise NotFound("no such device")
+                raise NotFound("no_such_device")
             return _session(replaced)
 
         touch = self._history.touch(device_number, "connect", session.connected_at)

@@ -37,7 +37,7 @@ class SqliteProjects:
             return project
         row = self._access.one(PROJECTS.select_one, (project_id, project_id))
         if row is None:
-            raise NotFound("no such project")
+            raise NotFound("no_such_project")
         project = PROJECTS.load(row)
         self._access.caches.projects.put(project_id, project)
         return project
@@ -63,7 +63,7 @@ class SqliteProjects:
 
     async def update(self, project_id: str, changes: Mapping[str, Any]) -> None:
         await self._access.write(
-            lambda connection: PROJECTS.update(connection, project_id, project_id, changes, "project"),
+            lambda connection: PROJECTS.update(connection, project_id, project_id, changes, "no_such_project"),
             lambda _: self._access.caches.projects.drop(project_id),
         )
 
