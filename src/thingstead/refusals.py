@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
+UNKNOWN_CODE = "unknown_refusal"
 CODE_BYTES = 32  # firmware parses an answer into 256 bytes
 
 Arg: TypeAlias = str | int | float | Sequence[str]
@@ -27,8 +28,10 @@ class Reason(NamedTuple):
 
 
 def reason(code: str, **args: Arg) -> Reason:
-    """The reason with this code; KeyError where it, or an argument of its text, does not exist."""
-    text = _ENGLISH[code]
+    """The reason with this code and what its text names. A text that has no code is shown as it is."""
+    text = _ENGLISH.get(code)
+    if text is None:
+        return Reason(UNKNOWN_CODE, code)
     return Reason(code, text.format_map(_shown(args)), args) if args else Reason(code, text)
 
 

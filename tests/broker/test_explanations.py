@@ -11,6 +11,7 @@ from thingstead.model.device_type import AttributeDefinition, Functions
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.publish_packets import Puback, Pubrec
 from thingstead.mqtt.reasons import ReasonCode
+from thingstead.refusals import TEXTS
 from thingstead.services.shared.device_logs import PARTS_REFUSED
 
 IDENTIFIER = "method: must be an identifier: 1 to 64 letters, digits, _ and -"
@@ -24,7 +25,7 @@ async def rejected(house: House, device: Device) -> list[tuple[str, str]]:
     for entry in entries:
         parts = [f"{error['field']}: {error['message']}" for error in entry.body["errors"]]
         whole = entry.body["reason"]
-        shown.append((entry.body["topic"], f"{whole}: {'; '.join(parts)}" if whole == PARTS_REFUSED else whole))
+        shown.append((entry.body["topic"], f"{whole}: {'; '.join(parts)}" if whole == PARTS_REFUSED.message else whole))
     return shown
 
 
@@ -86,7 +87,7 @@ async def test_a_subscription_that_nothing_matches_is_granted_and_noted(house: H
     peer.send(report(9, b'{"u":1}', qos=1))
     await peer.receive(Puback)
     assert await rejected(house, device) == [
-        ("gateway/#", explain_filter("gateway/#", gateway=False)),
+        ("gateway/#", TEXTS["topic_of_gateways"]["en"]),
         ("attribute/push", "nothing is ever sent to the device on this topic; did you mean attributes/push?"),
     ]
 

@@ -12,9 +12,8 @@ UNKNOWN_TOPIC = reason("unknown_topic")
 
 async def test_a_rejection_says_where_why_and_what(workshop: Workshop) -> None:
     device = await workshop.add_device()
-    workshop.logs.rejected(
-        device, "attributes", "refused", [FieldError("x", Reason("unknown_refusal", "too hot"))], b'{"x":400}'
-    )
+    hot = FieldError.of("x", "above_maximum", value=400, maximum=85)
+    workshop.logs.rejected(device, "attributes", PARTS_REFUSED, [hot], b'{"x":400}')
     await settled(workshop.store.history.touch(device.number, "data", NOW))
     entries, total = await workshop.logs.list_page(device, "rejected", Page())
     assert total == 1

@@ -28,14 +28,15 @@ devices that report by HTTP, and the application plane (`/app/device/v1`) for ap
 It is not the AccessToken of a device certificate.
 
 **Project API: answers.** A success is HTTP 200 with `{"result": true, "info": …}`. A function that fails also answers
-HTTP 200, with `{"result": false, "errcode": …, "message": …, "errors": [{"field": …, "message": …}]}`, where `errors`
-names each bad field. A resource that does not exist answers 404 with `{"message": "Request invalid"}`, a body that is
-not JSON 404 with `{"result": false, "message": "Invalid JSON message", "errcode": 400}`.
+HTTP 200, with `{"result": false, "errcode": …, "message": …, "code": …, "args": {…}, "errors": [{"field": …,
+"message": …, "code": …, "args": {…}}]}`, where `errors` names each bad field, `code` says why, and `args` are the
+values in its text. A resource that does not exist answers 404 with `{"message": "Request invalid"}`, a body that is
+not JSON 404 with `{"result": false, "message": "Invalid JSON message", "errcode": 400, "code": …, "args": {…}}`.
 
 **Planes of devices.** The credential is the device certificate: the header `Project-Key` and the AccessToken of the
 device in the path. A success is HTTP 200 with `{"result": 1}` and perhaps more members. What is wrong with the
-content of a request is HTTP 200 with `{"result": 0, "errcode": …, "message": …}`; a wrong certificate answers 401, a
-body that is too large 413, throttling 429, and 503 means that nothing was kept.
+content of a request is HTTP 200 with `{"result": 0, "errcode": …, "message": …, "code": …}`; a wrong certificate
+answers 401, a body that is too large 413, throttling 429, and 503 means that nothing was kept.
 
 **Project API: roles.** An administrator, and an application, has one of three roles. A `viewer` reads everything but
 credentials, an `operator` also works with devices (sets them up, controls them, handles their alarms), an `admin` may

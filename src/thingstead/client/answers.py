@@ -20,12 +20,11 @@ from thingstead.errors import (
     TooManyRequests,
     Unavailable,
 )
-from thingstead.refusals import Reason
+from thingstead.refusals import UNKNOWN_CODE, Reason
 
 log = logging.getLogger("thingstead.client")
 
 T = TypeVar("T")
-UNKNOWN = "unknown_refusal"  # the code where a server states none
 NO_ARGS: Mapping[str, Any] = {}
 BY_ERRCODE: dict[int, type[ThingsteadError]] = {
     kind.errcode: kind for kind in (NotAuthenticated, Forbidden, NotFound, ReplyTimeout, TooLarge)
@@ -68,7 +67,7 @@ def answer_of(response: Response, kind: type[T]) -> T:
 
 def told(message: str, code: str = "", args: Mapping[str, Any] = NO_ARGS) -> Reason:
     """The reason that a server states; one of an earlier release states no code."""
-    return Reason(code or UNKNOWN, message, args)
+    return Reason(code or UNKNOWN_CODE, message, args)
 
 
 def error(errcode: int, why: Reason, errors: tuple[FieldError, ...] = (), retry_after_s: int = 1) -> ThingsteadError:

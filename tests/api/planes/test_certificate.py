@@ -1,5 +1,7 @@
 """A device asks for its certificate; and what happens to those who guess."""
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +11,13 @@ import pytest
 from tests.api.planes.plane import OK, Plane
 from tests.api.registry.house import Api, House
 from thingstead.api.device.certificate import NAME_BYTES, shortened
+from thingstead.api.device.dialect import failure
+from thingstead.errors import NotFound
+from thingstead.refusals import TEXTS
 
 Connect = Callable[..., httpx.AsyncClient]
+FIRMWARE_BYTES = 256  # of an answer that official firmware parses
+PLACEHOLDER = re.compile(r"\{(\w+)")
 
 
 @pytest.fixture
@@ -79,6 +86,16 @@ async def test_a_refusal_says_why(fresh: httpx.AsyncClient, body: Any, errcode: 
     answer = response.json()
     assert (response.status_code, answer["result"], answer["errcode"]) == (200, 0, errcode)
     assert answer["message"]
+    assert answer["code"] in TEXTS
+    assert len(response.content) <= FIRMWARE_BYTES
+
+
+@pytest.mark.parametrize("code", TEXTS)
+def test_a_refusal_fits_into_the_memory_of_small_devices_whatever_its_code(code: str) -> None:
+    arguments = dict.fromkeys(PLACEHOLDER.findall(TEXTS[code]["en"]), 10**9)
+    body = failure(NotFound(code, **arguments)).body
+    assert len(body) <= FIRMWARE_BYTES
+    assert json.loads(body).keys() == {"result", "errcode", "message", "code"}
 
 
 async def test_a_type_that_does_not_allow_it_creates_nothing(api: Api, fresh: httpx.AsyncClient) -> None:
