@@ -69,6 +69,8 @@ REFUSING = {
     "problems.add": 1,
     "self._problems.add": 1,
     "self.add": 1,  # of problems
+    "require_id": 1,
+    "limits.require_id": 1,
 }
 NO_ARGS_OF_TEXTS = {"errors", "retry_after_s", "counted", "info"}
 SOURCES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "src").rglob("*.py"))}

@@ -106,8 +106,8 @@ def is_id(text: str) -> bool:
 
 
 def require_id(text: str, missing: str) -> None:
-    """Raises NotFound, with the code ``missing``, where nothing can have this id. Of the stores: no other text reaches the
-    database as an id."""
+    """Raises NotFound with the code ``missing`` where nothing can have this id. Of the stores: no other text reaches
+    the database as an id."""
     if _ID.match(text) is None:
         raise NotFound(missing)
 

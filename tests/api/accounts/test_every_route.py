@@ -23,7 +23,7 @@ PAGED = [e for e in ENDPOINTS if e.query is not None and "page" in e.query.__str
 DOCUMENT = openapi_document(ENDPOINTS)
 FAILURE = ["result", "errcode", "message", "code", "args", "errors"]
 REQUEST_INVALID = (404, {"message": "Request invalid", "code": "unknown_path"})
-INVALID_JSON = (404, {"result": False, "message": "Invalid JSON message", "errcode": 400, "args": {}})
+INVALID_JSON = (404, {"result": False, "message": "Invalid JSON message", "errcode": 400})
 
 
 def example_of(endpoint: Endpoint) -> Any:
@@ -81,6 +81,7 @@ def summary(response: httpx.Response) -> tuple[int, Any]:
     if list(body) != FAILURE or body["result"] is not False or not body["message"]:
         if "errcode" in body:
             assert body.pop("code") in TEXTS
+            body.pop("args")
         return response.status_code, body
     assert body["code"] in TEXTS
     assert all(error.keys() == {"field", "message", "code", "args"} for error in body["errors"])
