@@ -2,10 +2,13 @@
  * Keys of the keyboard: `useKeys({ "/": focusSearch, "g d": openDevices })`. Single letters can be switched off, and none
  * acts while somebody types or a dialog is open.
  */
-import { onScopeDispose } from "vue"
+import { onScopeDispose, shallowRef } from "vue"
 import { preferences } from "@/lib/preferences"
 
 export type Keys = Readonly<Record<string, () => void>>
+
+/** Whether the list of keys is open. */
+export const keysShown = shallowRef(false)
 
 const PAUSE = 1000 // between the two keys of a sequence
 const bound: Keys[] = []

@@ -1,1 +1,0 @@
-import{T as e,b as t,ht as n,z as r}from"./vue-B8o0OKUp.js";import{it as i}from"./base-BgBHJkzj.js";import{t as a}from"./PageHead-frTLesz2.js";var o=e({__name:`OverviewPage`,setup(e){return(e,o)=>(r(),t(a,{title:n(i)(`overview.title`)},null,8,[`title`]))}});export{o as default};
