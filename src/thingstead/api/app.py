@@ -20,6 +20,7 @@ from thingstead.api.routes import ENDPOINTS
 from thingstead.config import ApiSettings
 from thingstead.metrics import HttpRequests, Metrics
 from thingstead.model.health import HealthWarning
+from thingstead.mqtt.budget import Budget
 from thingstead.services.platform import Platform
 
 log = structlog.get_logger("thingstead.api")
@@ -48,6 +49,7 @@ def create_app(
     endpoints: Sequence[Endpoint] = ENDPOINTS,
     warnings: Callable[[], Sequence[HealthWarning]] = tuple,
     requests: HttpRequests | None = None,
+    buffers: Budget | None = None,
 ) -> AsgiApp:
     """The application for an ASGI server.
 
@@ -58,10 +60,11 @@ def create_app(
         metrics: what ``/metrics`` shows; requests are counted into it. Where none is given it shows these alone.
         warnings: says what somebody should look at although the server works.
         requests: counts what was answered.
+        buffers: what the bodies of requests are within.
         endpoints: what is served; the Project API and the planes of devices where not given.
     """
     router: Router[EndpointRoute] = Router()
-    bodies = Bodies(settings.body_limit_bytes)
+    bodies = Bodies(settings.body_limit_bytes, buffers)
     for endpoint in endpoints:
         router.add(endpoint.method, endpoint.path, _route(endpoint, platform, settings, bodies))
     metrics = metrics or Metrics()

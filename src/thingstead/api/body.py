@@ -32,8 +32,8 @@ class Bodies:
     """What the bodies of requests hold until these are answered: a device, a project's applications or a stranger's
     address may hold the less, the fuller it is, in equal parts."""
 
-    def __init__(self, body_limit_bytes: int) -> None:
-        self._budget = Budget(max(BODIES_LIMIT_BYTES, 2 * body_limit_bytes))
+    def __init__(self, body_limit_bytes: int, within: Budget | None = None) -> None:
+        self._budget = Budget(max(BODIES_LIMIT_BYTES, 2 * body_limit_bytes), within)
         self._held_bytes: dict[str, int] = {}  # by owner
         self._turn = asyncio.Lock()
 

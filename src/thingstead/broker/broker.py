@@ -28,6 +28,7 @@ from thingstead.broker.tcp.tcp import TcpClient, TcpSurroundings
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.config import Config
+from thingstead.mqtt.budget import Budget
 from thingstead.services.platform import Platform
 
 log = structlog.get_logger("thingstead.broker")
@@ -36,14 +37,20 @@ STOP_TIMEOUT_S = 5.0  # for clients to read their last packets, and for their se
 
 
 class MqttBroker:
-    """Devices and subscribers over MQTT, devices over raw TCP. :meth:`stop` ends everything that it listens on."""
+    """Devices and subscribers over MQTT, devices over raw TCP. :meth:`stop` ends everything that it listens on.
 
-    def __init__(self, platform: Platform, bus: Bus, clock: Clock, config: Config) -> None:
+    Args:
+        buffers: what everything that waits for clients is within.
+    """
+
+    def __init__(
+        self, platform: Platform, bus: Bus, clock: Clock, config: Config, buffers: Budget | None = None
+    ) -> None:
         self.counters = Counters()
         self.tcp_counters = Counters()
         self.app_counters = AppCounters()
         self.deadlines = Deadlines(clock)
-        self.bounds = bounds = QueueBounds(config.mqtt)
+        self.bounds = bounds = QueueBounds(config.mqtt, buffers)
         self.device_sessions = DeviceSessions(
             platform.mqtt_sessions, bus, clock, config.mqtt, self.counters, self.deadlines, bounds
         )
@@ -68,6 +75,7 @@ class MqttBroker:
             bus,
             self.app_counters,
             config.app,
+            buffers,
         )
         self.open_port = OpenPort(platform.mqtt_sessions, clock, config.mqtt, self.deadlines, bounds)
         self._mqtt_sessions = platform.mqtt_sessions

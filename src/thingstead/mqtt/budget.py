@@ -10,20 +10,24 @@ class Budget:
 
     Args:
         limit_bytes: of all queues.
+        within: of queues of several kinds together, these among them; a queue may hold no more than both allow.
 
     Attributes:
         used_bytes: of all queues now.
     """
 
-    __slots__ = ("_limit_bytes", "used_bytes")
+    __slots__ = ("_limit_bytes", "_within", "used_bytes")
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, within: "Budget | None" = None) -> None:
         self._limit_bytes = limit_bytes
+        self._within = within
         self.used_bytes = 0
 
     def room(self, held_bytes: int, more_bytes: int, *, freed_bytes: int = 0) -> bool:
         """Whether a queue that holds so much may take so much more, once it has freed so much."""
-        return held_bytes + more_bytes <= PART * (self._limit_bytes - self.used_bytes + freed_bytes - more_bytes)
+        if held_bytes + more_bytes > PART * (self._limit_bytes - self.used_bytes + freed_bytes - more_bytes):
+            return False
+        return self._within is None or self._within.room(held_bytes, more_bytes, freed_bytes=freed_bytes)
 
     @property
     def excess_bytes(self) -> int:
@@ -38,6 +42,8 @@ class Budget:
     def moved(self, before_bytes: int, after_bytes: int) -> None:
         """A queue holds another number of bytes than before."""
         self.used_bytes += after_bytes - before_bytes
+        if self._within is not None:
+            self._within.moved(before_bytes, after_bytes)
 
 
 class Part:

@@ -23,6 +23,7 @@ from thingstead.console.pages import ConsolePages
 from thingstead.errors import ConfigError, Conflict, Unavailable
 from thingstead.metrics import HttpRequests, Metrics
 from thingstead.model.health import HealthWarning
+from thingstead.server.buffers import shared_buffers
 from thingstead.server.folder import DataFolder
 from thingstead.server.http import HttpListener
 from thingstead.server.listeners import Listeners
@@ -278,7 +279,8 @@ async def open_server(
         await platform.alarms.engine.start()
         platform.clock_watch.start(await store.history.newest_uplink())
         platform.notify.dispatcher.start()
-        gateway = MqttBroker(platform, bus, clock, config)
+        buffers = shared_buffers(config)
+        gateway = MqttBroker(platform, bus, clock, config, buffers)
         stack.push_async_callback(_within, "mqtt", gateway.stop)
         for port in doors.of("mqtt", "mqtts"):
             await gateway.listen(port)
@@ -295,10 +297,12 @@ async def open_server(
             return [warning for part in watched for warning in part.warnings()]
 
         requests = HttpRequests()
-        app = create_app(platform, config.http, store.trouble, metrics, warnings=warnings, requests=requests)
+        app = create_app(
+            platform, config.http, store.trouble, metrics, warnings=warnings, requests=requests, buffers=buffers
+        )
         console = ConsolePages(packaged_files(), requests, config.http.hsts_max_age_s)
         ports = doors.of("http", "https")
-        http = HttpListener(site(app, console), ports, config.http, gateway.websocket, gateway.arrivals)
+        http = HttpListener(site(app, console), ports, config.http, gateway.websocket, gateway.arrivals, buffers)
         stack.push_async_callback(_within, "http", http.stop)
         await http.start()
         server = Server(platform, credentials, http, doors)

@@ -13,7 +13,9 @@ from thingstead.broker.net.listening import Port, listen
 from thingstead.clock import SystemClock
 from thingstead.config import ApiSettings
 from thingstead.model.addresses import TrustedProxies
-from thingstead.server.http_protocol import BoundedProtocol, HttpContext, MakeWebSocket
+from thingstead.mqtt.budget import Budget
+from thingstead.server.http_context import PIPELINES_LIMIT_BYTES, UNREAD_LIMIT_BYTES, HttpContext, MakeWebSocket
+from thingstead.server.http_protocol import BoundedProtocol
 
 GRACE_S = 5  # how long requests under way may take when the server stops
 
@@ -53,6 +55,7 @@ class HttpListener:
     Args:
         make_websocket: takes over connections that become a WebSocket; without it none does.
         arrivals: the connections of the whole server; those of this listener alone where None is given.
+        buffers: what is pipelined and what is not read are within this.
     """
 
     def __init__(
@@ -62,11 +65,19 @@ class HttpListener:
         settings: ApiSettings,
         make_websocket: MakeWebSocket | None = None,
         arrivals: Arrivals | None = None,
+        buffers: Budget | None = None,
     ) -> None:
         self._ports = ports
         proxies = TrustedProxies(settings.trusted_proxies)
         arrivals = arrivals or Arrivals(SystemClock())
-        self._around = HttpContext(settings.head_timeout_s, make_websocket, proxies, settings.keep_alive_timeout_s)
+        self._around = HttpContext(
+            settings.head_timeout_s,
+            make_websocket,
+            proxies,
+            settings.keep_alive_timeout_s,
+            waiting=Budget(PIPELINES_LIMIT_BYTES, buffers),
+            unread=Budget(UNREAD_LIMIT_BYTES, buffers),
+        )
         self.entrance = arrivals.entrance("HTTP", settings.max_connections, proxies, self._close_idle)
         self._server = _EmbeddedServer(
             uvicorn.Config(

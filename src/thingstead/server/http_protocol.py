@@ -3,9 +3,6 @@
 import asyncio
 import re
 from asyncio.events import TimerHandle
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import cast
 
 import httptools
@@ -19,8 +16,8 @@ from thingstead.broker.net.admission import Arrival
 from thingstead.broker.net.proxy_protocol import Peer
 from thingstead.broker.net.upgrade import upgrade_of
 from thingstead.broker.net.websocket import Registry
-from thingstead.model.addresses import TrustedProxies
-from thingstead.mqtt.budget import Budget, Part
+from thingstead.mqtt.budget import Part
+from thingstead.server.http_context import HttpContext
 from thingstead.server.http_refusals import refusal, too_many_connections
 from thingstead.server.whole_answers import WholeAnswers
 
@@ -29,49 +26,11 @@ HEADERS_LIMIT = 128  # of one request, and so many trailers behind its body
 FRAMING_PER_BODY_BYTE = 8  # a body in chunks of one byte has six bytes of framing for each
 DRAIN_TIMEOUT_S = 10  # how long the rest of a body may come after its request was answered
 PIPELINE_LIMIT_BYTES = 65_536  # behind the request under way, before nothing more is read
-# The same of all connections, and heads that have begun; one with more than its part is cut.
-PIPELINES_LIMIT_BYTES = 32 << 20
-UNREAD_LIMIT_BYTES = 64 << 20  # of the answers of all connections; one with more than its part of it is cut
 PIECE_BYTES = 4_096  # of a body of unknown length, parsed before anybody looks whether its request is complete
-
-MakeWebSocket = Callable[[Registry, Arrival], asyncio.Protocol]
 
 _HEAD_END = b"\r\n\r\n"
 _UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*([^\r]*)", re.IGNORECASE)
 _BEGINNINGS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n")  # of a request line
-
-
-@dataclass(slots=True)
-class HttpContext:
-    """What the connections of one listener share.
-
-    Attributes:
-        head_timeout_s: within which request line and headers must be complete.
-        make_websocket: takes over a connection that becomes a WebSocket; None takes none.
-        proxies: the proxies whose forwarding headers say who sent a request.
-        keep_alive_s: how long a connection may stay open between two requests.
-        idle: connections between two requests and since when, the one that is so the longest first.
-        waiting: behind requests under way, and of heads that have begun.
-        unread: what was answered and is not read by the peers.
-    """
-
-    head_timeout_s: float
-    make_websocket: MakeWebSocket | None
-    proxies: TrustedProxies
-    keep_alive_s: float
-    idle: "OrderedDict[BoundedProtocol, float]" = field(default_factory=OrderedDict)
-    waiting: Budget = field(default_factory=lambda: Budget(PIPELINES_LIMIT_BYTES))
-    unread: Budget = field(default_factory=lambda: Budget(UNREAD_LIMIT_BYTES))
-
-    def close_idle(self, until_s: float, now_s: float) -> None:
-        """Closes the connections that have been idle since before then, by the loop's clock, or have read nothing of
-        their last answer."""
-        while self.idle and next(iter(self.idle.values())) < until_s:
-            connection, _ = self.idle.popitem(last=False)
-            if connection.reads():
-                self.idle[connection] = now_s
-            else:
-                connection.give_up()
 
 
 class _Flow(FlowControl):

@@ -52,6 +52,7 @@ class AppAccess:
         bus: Bus,
         counters: AppCounters,
         settings: AppSettings,
+        buffers: Budget | None = None,
     ) -> None:
         self._devices = devices
         self._subscriptions = subscriptions
@@ -60,7 +61,7 @@ class AppAccess:
         self._counters = counters
         self._settings = settings
         self._planes: set[AppHandler] = set()
-        self._budget = Budget(settings.queues_max_bytes)
+        self._budget = Budget(settings.queues_max_bytes, buffers)
         self._filters: Counter[str] = Counter()  # topic filters of all applications, by project
         self._revoked = bus.subscribe(SubscribersRevoked, self._revoke)
 

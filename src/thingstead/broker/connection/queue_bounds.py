@@ -11,6 +11,9 @@ INCOMPLETE_LIMIT_BYTES = 64 << 20  # of packets and frames that have begun; twic
 class QueueBounds:
     """The bounds of one server's queues.
 
+    Args:
+        within: what all of them are within, with those of other planes.
+
     Attributes:
         queued: of the messages at QoS 1 and 2 that wait for clients or are on their way.
         in_flight_max_bytes: of messages that are on their way to one client.
@@ -18,13 +21,13 @@ class QueueBounds:
         unread: of the bytes that were written to clients, and that they have not read.
     """
 
-    def __init__(self, settings: MqttSettings) -> None:
+    def __init__(self, settings: MqttSettings, within: Budget | None = None) -> None:
         self._max_messages = settings.queue_max_messages
         self._max_bytes = settings.queue_max_bytes
-        self.queued = Budget(settings.queues_max_bytes)
+        self.queued = Budget(settings.queues_max_bytes, within)
         self.in_flight_max_bytes = settings.in_flight_max_bytes
-        self.incomplete = Budget(max(INCOMPLETE_LIMIT_BYTES, 2 * settings.max_packet_size_bytes))
-        self.unread = Budget(settings.send_buffers_max_bytes)
+        self.incomplete = Budget(max(INCOMPLETE_LIMIT_BYTES, 2 * settings.max_packet_size_bytes), within)
+        self.unread = Budget(settings.send_buffers_max_bytes, within)
 
     def of_session(self) -> Outbound:
         """The messages of a session that may outlive its connection."""
