@@ -1,1 +1,0 @@
-import{S as e,T as t,bt as n,ht as r,z as i}from"./vue-B8o0OKUp.js";import{at as a}from"./base-BDJWa40S.js";var o=t({__name:`AttributesTab`,setup(t){return(t,o)=>(i(),e(`h2`,null,n(r(a)(`device.attributes`)),1))}});export{o as default};

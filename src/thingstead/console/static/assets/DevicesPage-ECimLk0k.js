@@ -1,1 +1,0 @@
-import{T as e,b as t,ht as n,z as r}from"./vue-B8o0OKUp.js";import{at as i}from"./base-BDJWa40S.js";import{t as a}from"./PageHead-rpra56-u.js";var o=e({__name:`DevicesPage`,setup(e){return(e,o)=>(r(),t(a,{title:n(i)(`devices.title`)},null,8,[`title`]))}});export{o as default};
