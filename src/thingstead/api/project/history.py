@@ -5,7 +5,7 @@ from typing import Annotated, cast, get_args
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.endpoint import ApiCall, Endpoint
+from thingstead.api.endpoint import Call, Endpoint
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.report import AggregateFunction, SampleMethod
@@ -91,7 +91,7 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     ] = "minmax"
 
 
-async def aggregate(call: ApiCall) -> list[BucketItem]:
+async def aggregate(call: Call) -> list[BucketItem]:
     """Buckets, oldest first: `[start_time + n × interval, start_time + (n + 1) × interval)` without those in which
     nothing counts, or the hours, days, weeks or months of a time zone, gaps included. The first and the last one have
     what lies in the range. Sums and means are exact, rounded once."""
@@ -110,7 +110,7 @@ async def aggregate(call: ApiCall) -> list[BucketItem]:
     return buckets
 
 
-async def history(call: ApiCall) -> list[HistoryItem]:
+async def history(call: Call) -> list[HistoryItem]:
     """Several attributes at once, for charts: of each the timestamps and the values, oldest point first; all points of
     the range, or a selection that looks like them. `total` says how many there are."""
     query: HistoryQuery = call.query

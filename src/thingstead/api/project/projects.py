@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.endpoint import Access, ApiCall, Endpoint
+from thingstead.api.endpoint import Access, Call, Endpoint
 from thingstead.errors import Conflict
 from thingstead.model.project import Project
 from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
@@ -27,13 +27,13 @@ class RotationBody(msgspec.Struct, frozen=True, kw_only=True):
     grace_days: Annotated[float, Meta(ge=0, le=GRACE_MS / DAY_MS, description="Fractions of a day are allowed.")] = 30.0
 
 
-async def read_project(call: ApiCall) -> ProjectInfo:
+async def read_project(call: Call) -> ProjectInfo:
     """The project of the AccessToken."""
     project = await call.platform.projects.get(call.caller.project_id)
     return _project_info(project)
 
 
-async def update_project(call: ApiCall) -> ProjectInfo:
+async def update_project(call: Call) -> ProjectInfo:
     """The time zone: aggregates over days, weeks and months, and the texts of notices, follow it."""
     body: ProjectPatch = call.body
     projects = call.platform.projects
@@ -48,13 +48,13 @@ def _project_info(project: Project) -> ProjectInfo:
     )
 
 
-async def read_connection_info(call: ApiCall) -> ConnectionInfo:
+async def read_connection_info(call: Call) -> ConnectionInfo:
     """Without the ProjectViewSecret, which is not kept; a lost one is reset."""
     project = await call.platform.projects.get(call.caller.project_id)
     return _connection_info(project, call.platform.projects.now_ms())
 
 
-async def rotate_project_key(call: ApiCall) -> ConnectionInfo:
+async def rotate_project_key(call: Call) -> ConnectionInfo:
     """Draws a new ProjectKey. Devices may use the old one for a grace period; 0 ends it at once. Connections that are
     open stay open. A second rotation within the grace period of the first must be without grace, and ends both."""
     body: RotationBody = call.body
@@ -73,7 +73,7 @@ def _connection_info(project: Project, now: int) -> ConnectionInfo:
     )
 
 
-async def reset_view_secret(call: ApiCall) -> ViewCredentials:
+async def reset_view_secret(call: Call) -> ViewCredentials:
     """Draws a new ProjectViewSecret. The old one opens nothing any more."""
     view_key, view_secret = await call.platform.projects.reset_view_secret(call.caller.project_id)
     return ViewCredentials(view_key=view_key, view_secret=view_secret)
