@@ -45,6 +45,26 @@ def test_init_prints_exactly_the_documented_members_as_strings(tmp_path: Path) -
     assert all(isinstance(value, str) and value for value in printed.values())
 
 
+def test_init_says_where_the_console_is_and_how_to_log_in(tmp_path: Path) -> None:
+    done = thingstead("init", "--data-dir", tmp_path / "data", THINGSTEAD_HTTP_PORT="8181")
+    password = next(line.split()[1] for line in done.stdout.splitlines() if "admin_password" in line)
+    assert f"Console: http://localhost:8181/console/  account admin  password {password}\n" in done.stdout
+    public = {"THINGSTEAD_PUBLIC_HTTP_ADDRESS": "https://iot.example.com/"}
+    done = thingstead("init", "--data-dir", tmp_path / "second", **public)
+    assert "Console: https://iot.example.com/console/  account admin" in done.stdout
+
+
+def test_a_role_is_set_while_the_server_is_stopped_and_the_last_admin_keeps_it(tmp_path: Path) -> None:
+    init(tmp_path)
+    set_role = ("admin", "set-role", "--data-dir", tmp_path, "--role")
+    last = thingstead(*set_role, "viewer")
+    assert (last.returncode, "the last administrator with the role admin" in last.stderr) == (1, True)
+    done = thingstead(*set_role, "admin")
+    assert (done.returncode, done.stdout) == (0, "The role of admin is admin.\n")
+    assert thingstead(*set_role, "root").returncode == 2
+    assert thingstead(*set_role, "viewer", "--account", "nobody").returncode == 1
+
+
 def test_what_init_makes_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
     init(tmp_path / "data")
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import socket
 import stat
 import subprocess
@@ -58,6 +59,21 @@ def register_over_tcp(port: int, certificate: Certificate) -> None:
             sock.recv(1)
 
 
+def use_a_session(client: httpx.Client, running: Running, admin: dict[str, str]) -> str:
+    """Logs in with a browser, rightly and wrongly, and out; the secret of the cookie."""
+    page = {"X-Thingstead": "1", "Origin": running.server.url}
+    path = "/api/v1/console/session"
+    person = {name: admin[name] for name in ("account", "password")}
+    for body in ({**person, "password": WRONG}, {**person, "account": WRONG}, person):
+        answer = client.post(path, json=body, headers=page)
+    name, _, secret = answer.headers["set-cookie"].partition(";")[0].partition("=")
+    for value in (secret, WRONG, secret[:-1] + "x"):
+        client.get(path, headers={**page, "Cookie": f"{name}={value}"})
+    client.cookies.clear()
+    client.delete(path, headers={**page, "Cookie": f"{name}={secret}"})
+    return str(secret)
+
+
 def use_everything(running: Running) -> list[str]:
     """Uses every kind of credential, rightly and wrongly; the secrets."""
     credentials, api, certificate = running.credentials, running.api, running.certificate
@@ -78,6 +94,7 @@ def use_everything(running: Running) -> list[str]:
         for token in (app_token, admin_token, WRONG):
             client.get("/api/v1/applications", headers={"Authorization": f"Bearer {token}"})
         client.get("/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
+        session = use_a_session(client, running, admin)
         on_plane = {"Project-Key": certificate.project_key}
         client.post(f"/device/v1/{certificate.access_token}/attributes", json={"t": 1}, headers=on_plane)
         client.post(f"/device/v1/{certificate.access_token}/attributes", content=b"{", headers=on_plane)
@@ -101,6 +118,7 @@ def use_everything(running: Running) -> list[str]:
         register_over_tcp(ports["tcp_port"], Certificate("", token, certificate.project_key))
     secrets = [credentials.secret_key, credentials.admin_password, credentials.view_secret, credentials.access_key]
     secrets += [certificate.access_token, certificate.project_key, app_token, admin_token]
+    secrets.append(session)
     return [*secrets, METRICS_TOKEN, SMTP_PASSWORD, CUSTOMER_PASSWORD, ROBOT_TOKEN, HOOK_SECRET, BOT_TOKEN, WRONG]
 
 
@@ -144,7 +162,8 @@ def test_a_first_start_without_a_terminal_keeps_the_credentials_in_a_file_of_its
     assert server.stop() == 0
     assert stat.S_IMODE((folder / "credentials.json").stat().st_mode) == 0o600
     printed = "".join(server.output)
-    assert str(folder / "credentials.json") in printed
+    line = f"Console: {server.url}/console/  account admin  password: admin_password in {folder / 'credentials.json'}"
+    assert line in printed.splitlines()
     assert [secret for secret in (credentials.secret_key, credentials.admin_password) if secret in printed] == []
 
 
@@ -169,6 +188,7 @@ def test_a_first_start_on_a_terminal_prints_the_credentials(tmp_path: Path) -> N
         process.terminate()
     os.close(ours)
     assert b"secret_key" in printed
+    assert re.search(rb"Console: http://127\.0\.0\.1:\d+/console/  account admin  password \w{20}\r\n", printed)
     assert not (tmp_path / "data" / "credentials.json").exists()
 
 

@@ -75,6 +75,9 @@ def test_nested_settings_are_tables_in_the_file_and_joined_names_in_variables(tm
         ),
         ("[tcp]\nheartbeats = ['hex:0']", "tcp.heartbeats: "),
         ("[http]\ntrusted_proxies = ['10.0.0.0/8', 'proxy']", "http.trusted_proxies: 'proxy' does not appear to be"),
+        ("[public]\nhttp_address = 'iot.example'", "public.http_address: "),
+        ("[public]\nmqtt_address = 'mqtt://iot.example'", "public.mqtt_address: "),
+        ("[public]\ntcp_address = 'iot.example:99999'", "public.tcp_address: "),
         ("[http]\ntrusted_proxies = ['10.0.0.1/8']", "http.trusted_proxies: 10.0.0.1/8 has host bits set"),
     ],
 )

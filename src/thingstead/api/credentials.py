@@ -76,6 +76,11 @@ async def session_cookie(scope: Scope, platform: Platform, secret: str, max_age_
     return b"set-cookie", f"{name}={secret}{COOKIE_ATTRIBUTES}{'; Secure' if secure else ''}{age}".encode()
 
 
+def request_host(scope: Scope) -> str:
+    """The header Host: the name, and perhaps the port, under which the server was reached."""
+    return (value_of(scope["headers"], b"host") or b"").decode("latin-1")
+
+
 def is_secure(scope: Scope) -> bool:
     """Whether a request came over TLS, as far as the server knows."""
     return bool(scope.get("scheme") == "https")

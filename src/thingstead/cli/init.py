@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from thingstead.cli.options import command_config, config_option, data_dir_option, json_option
-from thingstead.cli.texts import credentials_json, credentials_table
+from thingstead.cli.texts import console_address, console_line, credentials_json, credentials_table
 from thingstead.server import initialize
 
 
@@ -28,3 +28,6 @@ def command(file: Path | None, as_json: bool, **flags: Any) -> None:
     else:
         click.echo(f"{config.data_path} is initialized. Store these credentials; they are shown only once:\n")
         click.echo(credentials_table(credentials))
+        if config.http_port:
+            address = console_address(config, config.http_port)
+            click.echo(f"\nOnce `thingstead serve` runs:\n{console_line(credentials, address)}")

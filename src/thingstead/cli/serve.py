@@ -15,7 +15,7 @@ import uvloop
 
 from thingstead import log
 from thingstead.cli.options import config_option, data_dir_option, load_config, setting_option
-from thingstead.cli.texts import credentials_json, kept_in, welcome
+from thingstead.cli.texts import console_address, credentials_json, kept_in, welcome
 from thingstead.config import Config
 from thingstead.server import Server, open_server
 from thingstead.server.folder import DataFolder
@@ -71,14 +71,22 @@ async def _serve(config: Config, print_credentials: bool) -> None:
 
     loop.add_signal_handler(signal.SIGHUP, _hung_up, None, stop, in_terminal)
 
+    written: list[Path] = []
+
     def hand_over(credentials: Credentials) -> None:
         if not print_credentials:
-            path = DataFolder(config.data_path).write_credentials(credentials_json(credentials) + "\n")
-            click.echo(kept_in(path))
+            text = credentials_json(credentials) + "\n"
+            written.append(DataFolder(config.data_path).write_credentials(text))
 
     async with open_server(config, hand_over=hand_over) as server:
-        if server.credentials is not None and print_credentials:
-            click.echo(welcome(server.credentials, config.host, server.http_port))
+        address = console_address(config, server.http_port)
+        if server.credentials is None:
+            if sys.stdout.isatty():
+                click.echo(f"Console: {address}")
+        elif written:
+            click.echo(kept_in(written[0], server.credentials, address))
+        else:
+            click.echo(welcome(server.credentials, config.host, server.http_port, address))
         # What is alive now stays alive: the garbage collector need not look at it again and again.
         gc.collect()
         gc.freeze()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from thingstead.config import Config
 from thingstead.services.notifications.audit import StoppedChannel
 from thingstead.services.registry.projects import Credentials
 
@@ -34,11 +35,23 @@ def reachable(host: str) -> str:
     return "localhost" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
 
 
+def console_address(config: Config, http_port: int) -> str:
+    """Where the console is, as far as the server knows."""
+    public = config.public.http()
+    if public is not None:
+        return f"{config.public.http_address.rstrip('/')}/console/"
+    return f"{_server(config.host, http_port)}/console/"
+
+
+def _server(host: str, http_port: int) -> str:
+    name = reachable(host)
+    return f"http://{f'[{name}]' if ':' in name else name}:{http_port}"
+
+
 def quick_start(credentials: Credentials, host: str, http_port: int) -> str:
     """Shell lines that make a device, report as that device, and read the report, with curl alone. Each uses what those
     before it set; none is a comment, which not every interactive shell understands."""
-    name = reachable(host)
-    server = f"http://{f'[{name}]' if ':' in name else name}:{http_port}"
+    server = _server(host, http_port)
     api = f"{server}/api/v1"
     keys = json.dumps({key: getattr(credentials, key) for key in ("app_id", "access_key", "secret_key")})
     body = "-H 'Content-Type: application/json' -d"
@@ -60,20 +73,27 @@ def _member(name: str) -> str:
     return f'sed \'s/.*"{name}": *"\\([^"]*\\)".*/\\1/\''
 
 
-def kept_in(path: Path) -> str:
+def console_line(credentials: Credentials, address: str) -> str:
+    """How to open the console for the first time."""
+    return f"Console: {address}  account {credentials.admin_account}  password {credentials.admin_password}"
+
+
+def kept_in(path: Path, credentials: Credentials, address: str) -> str:
     """What ``serve`` prints instead, where standard output is no terminal: it may be a log that others read."""
     return (
+        f"Console: {address}  account {credentials.admin_account}  password: admin_password in {path.absolute()}\n"
         f"A new data folder was initialized. Its credentials are in {path.absolute()}, readable by its owner only.\n"
         "Store them elsewhere, then remove the file."
     )
 
 
-def welcome(credentials: Credentials, host: str, http_port: int) -> str:
+def welcome(credentials: Credentials, host: str, http_port: int, console: str) -> str:
     """What ``serve`` prints once, after it initialized a folder."""
     lines = quick_start(credentials, host, http_port)
     return (
         "\nA new data folder was initialized. Store these credentials; they are shown only once:\n\n"
         f"{credentials_table(credentials)}\n\n"
+        f"{console_line(credentials, console)}\n\n"
         "To try it, paste these lines into another shell. They log in, create a device, report a temperature as\n"
         "that device, and read it back:\n\n"
         f"{lines}\n"

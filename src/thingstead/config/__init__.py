@@ -13,6 +13,7 @@ from thingstead.config.settings import (
     AppSettings,
     MqttSettings,
     NotifySettings,
+    PublicSettings,
     StorageSettings,
     TcpSettings,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "ListenerSpec",
     "MqttSettings",
     "NotifySettings",
+    "PublicSettings",
     "Setting",
     "StorageSettings",
     "TcpSettings",

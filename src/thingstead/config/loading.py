@@ -56,7 +56,17 @@ def load(
             ipaddress.ip_network(network)
     except ValueError as exc:
         raise ConfigError(f"http.trusted_proxies: {exc}") from exc
+    _check_public(config)
     return config
+
+
+def _check_public(config: Config) -> None:
+    """Raises ConfigError where a public address cannot be read."""
+    for kind in ("http", "mqtt", "mqtts", "tcp"):
+        try:
+            _ = config.public.http() if kind == "http" else config.public.of(kind)
+        except ValueError as exc:
+            raise ConfigError(f"public.{kind}_address: {exc}") from exc
 
 
 def dump(config: Config) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from thingstead.config.settings import (
     AppSettings,
     MqttSettings,
     NotifySettings,
+    PublicSettings,
     StorageSettings,
     TcpSettings,
     about,
@@ -91,6 +92,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             le=31_536_000,
         ),
     ] = 3_600
+    public: PublicSettings = PublicSettings()
     http: ApiSettings = ApiSettings()
     mqtt: MqttSettings = MqttSettings()
     tcp: TcpSettings = TcpSettings()

@@ -95,7 +95,7 @@ class TrustedProxies:
     def _walk(self, direct: ClientAddress, hops: Iterable[tuple[str, bool | None]]) -> ClientAddress:
         client = direct
         for hop, secure in hops:
-            host, port = _host_and_port(hop)
+            host, port = host_and_port(hop)
             address = _address(host)
             if address is None:  # "unknown", a name that hides one, or nonsense
                 break
@@ -126,7 +126,8 @@ def _is_secure(scheme: str) -> bool | None:
     return {"https": True, "wss": True, "http": False, "ws": False}.get(scheme.lower())
 
 
-def _host_and_port(hop: str) -> tuple[str, int]:
+def host_and_port(hop: str) -> tuple[str, int]:
+    """The host of a text as :func:`host_of` takes it, and its port; 0 where it has none."""
     host = hop if _address(hop) is not None else host_of(hop)
     port = hop.rpartition(":")[2]
     is_port = host != hop and port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65_535

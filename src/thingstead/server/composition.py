@@ -6,7 +6,7 @@ connected; then devices are told; then what was accepted is committed; last the 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 import structlog
@@ -65,6 +65,7 @@ from thingstead.services.registry.devices import DeviceService
 from thingstead.services.registry.projects import Credentials, ProjectService
 from thingstead.services.registry.registration import RegistrationService
 from thingstead.services.shared.device_logs import DeviceLogService
+from thingstead.services.shared.installation import Installation, OpenListener
 from thingstead.storage.base import Store
 from thingstead.storage.sqlite.store import SqliteStore
 
@@ -74,7 +75,9 @@ NODE = "local"  # the name of the only node of an installation with an embedded 
 STOP_TIMEOUT_S = 10  # for each part; over it the next one is stopped all the same
 
 
-def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Platform:
+def build_platform(
+    store: Store, bus: Bus, clock: Clock, config: Config, listeners: Sequence[OpenListener] = ()
+) -> Platform:
     """The services over a store and a bus."""
     account = config.account
     passwords = Passwords(memory_kib=account.password_hash_memory_kib, passes=account.password_hash_passes)
@@ -117,6 +120,7 @@ def build_platform(store: Store, bus: Bus, clock: Clock, config: Config) -> Plat
         registration=RegistrationService(store, bus, clock, devices, config.http, log_ins),
         synchronous=SynchronousCommandService(control, clock),
         mqtt_sessions=MqttSessionService(store, clock),
+        installation=Installation(listeners, config.public),
         subscriptions=SubscriptionService(store, bus, clock, log_ins),
         sub_devices=SubDeviceService(
             store,
@@ -268,7 +272,7 @@ async def open_server(
         store = await stack.enter_async_context(_open_store(folder, clock, config))
         bus = LocalBus()
         stack.push_async_callback(bus.close)
-        platform = build_platform(store, bus, clock, config)
+        platform = build_platform(store, bus, clock, config, doors.public)
         stack.push_async_callback(_close_services, platform)
         await platform.presence.recover()
         platform.control.start()

@@ -14,6 +14,7 @@ from thingstead.config import Config, ListenerSpec
 from thingstead.errors import ConfigError, Conflict
 from thingstead.model.health import HealthWarning
 from thingstead.server.sockets import bind
+from thingstead.services.shared.installation import OpenListener
 
 log = structlog.get_logger("thingstead.server")
 
@@ -65,6 +66,15 @@ class Listeners:
     def of(self, *kinds: str) -> list[Port]:
         """The ports of these kinds."""
         return [bound.port for bound in self._bound if bound.door.listener.kind in kinds]
+
+    @property
+    def public(self) -> list[OpenListener]:
+        """Those that are not for this machine, or a load balancer, alone."""
+        return [
+            OpenListener(bound.door.listener.kind, bound.door.listener.host, bound.number)
+            for bound in self._bound
+            if bound.door.listener.kind != "open" and not bound.door.listener.proxy_protocol
+        ]
 
     @property
     def numbers(self) -> dict[str, int]:

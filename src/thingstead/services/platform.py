@@ -31,6 +31,7 @@ from thingstead.services.registry.devices import DeviceService
 from thingstead.services.registry.projects import ProjectService
 from thingstead.services.registry.registration import RegistrationService
 from thingstead.services.shared.device_logs import DeviceLogService
+from thingstead.services.shared.installation import Installation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +67,4 @@ class Platform:
     subscriptions: SubscriptionService
     synchronous: SynchronousCommandService
     mqtt_sessions: MqttSessionService
+    installation: Installation

@@ -45,6 +45,10 @@ class ProjectStore(Protocol):
 
     async def update(self, project_id: str, changes: Mapping[str, Any]) -> None: ...
 
+    async def merge_tags(self, project_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
+        """Removes, then puts, in one step: two callers never lose each other's tags."""
+        ...
+
     async def server_secret(self, name: str) -> bytes:
         """A random secret of 32 bytes that all nodes share; made and committed when first asked for."""
         ...

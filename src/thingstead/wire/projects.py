@@ -13,6 +13,14 @@ class ProjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str  # whose days its days are (extension)
 
 
+class PortAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the server is reached."""
+
+    kind: str  # mqtt, mqtts, http, https, ws, wss (the path is /mqtt), tcp or tcps
+    host: str
+    port: int
+
+
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the devices and the subscribers of the project are configured with, without secrets."""
 
@@ -20,6 +28,7 @@ class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     view_key: str  # ProjectViewKey: user name and topic prefix of the MQTT application subscription
     previous_project_key: str | None = None  # before the last rotation, while devices may still use it
     previous_key_until: int | None = None  # until when (ms)
+    endpoints: list[PortAddress] = []  # as whoever asks reaches them
 
 
 class ViewCredentials(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,22 +3,32 @@
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
+from thingstead.api.credentials import is_secure, request_host
 from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.fields import Descr, KeysBody, Name, TagsBody
 from thingstead.errors import Conflict
 from thingstead.model.project import Project
 from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
 from thingstead.services.registry.projects import DAY_MS, GRACE_MS
-from thingstead.wire.projects import ConnectionInfo, ProjectInfo, ViewCredentials
+from thingstead.wire.projects import ConnectionInfo, PortAddress, ProjectInfo, ViewCredentials
+
+TimeZone = Annotated[str, Meta(max_length=64, description="`+08:00`, or a name such as `Asia/Shanghai`.")]
 
 
 class ProjectPatch(msgspec.Struct, frozen=True, kw_only=True):
     """What is changed."""
 
-    timezone: Annotated[str, Meta(max_length=64, description="`+08:00`, or a name such as `Asia/Shanghai`.")] | None = (
-        None
-    )
+    timezone: TimeZone | None = None
+
+
+class ProjectInfoBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be changed; at least one member."""
+
+    name: Name | UnsetType = UNSET
+    descr: Descr | UnsetType = UNSET
+    timezone: TimeZone | UnsetType = UNSET
 
 
 class RotationBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +52,23 @@ async def update_project(call: Call) -> ProjectInfo:
     return _project_info(await projects.set_timezone(call.caller.project_id, body.timezone))
 
 
+async def update_info(call: Call) -> ProjectInfo:
+    """Name, description and time zone. Members that are left out stay as they are."""
+    body: ProjectInfoBody = call.body
+    changes = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
+    return _project_info(await call.platform.projects.update(call.caller.project_id, changes))
+
+
+async def put_tags(call: Call) -> None:
+    """Adds or replaces tags; others stay."""
+    await call.platform.projects.put_tags(call.caller.project_id, call.body.tags)
+
+
+async def remove_tags(call: Call) -> None:
+    """Keys that are not there are passed over."""
+    await call.platform.projects.remove_tags(call.caller.project_id, call.body.keys)
+
+
 def _project_info(project: Project) -> ProjectInfo:
     return ProjectInfo(
         id=project.id, name=project.name, descr=project.descr, tags=project.tags, timezone=project.timezone
@@ -50,8 +77,7 @@ def _project_info(project: Project) -> ProjectInfo:
 
 async def read_connection_info(call: Call) -> ConnectionInfo:
     """Without the ProjectViewSecret, which is not kept; a lost one is reset."""
-    project = await call.platform.projects.get(call.caller.project_id)
-    return _connection_info(project, call.platform.projects.now_ms())
+    return _connection_info(call, await call.platform.projects.get(call.caller.project_id))
 
 
 async def rotate_project_key(call: Call) -> ConnectionInfo:
@@ -60,16 +86,19 @@ async def rotate_project_key(call: Call) -> ConnectionInfo:
     body: RotationBody = call.body
     projects = call.platform.projects
     project = await projects.rotate_project_key(call.caller.project_id, round(body.grace_days * DAY_MS))
-    return _connection_info(project, projects.now_ms())
+    return _connection_info(call, project)
 
 
-def _connection_info(project: Project, now: int) -> ConnectionInfo:
+def _connection_info(call: Call, project: Project) -> ConnectionInfo:
+    now = call.platform.projects.now_ms()
+    reached = call.platform.installation.addresses(request_host(call.scope), secure=is_secure(call.scope))
     in_grace = project.previous_project_key is not None and now < project.previous_key_until
     return ConnectionInfo(
         project_key=project.project_key,
         view_key=project.view_key,
         previous_project_key=project.previous_project_key if in_grace else None,
         previous_key_until=project.previous_key_until if in_grace else None,
+        endpoints=[PortAddress(kind=each.kind, host=each.host, port=each.port) for each in reached],
     )
 
 
@@ -98,6 +127,40 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         tag="Project",
         body=ProjectPatch,
         info=ProjectInfo,
+        access=Access.ADMINISTRATOR,
+        extension=True,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/project/info",
+        summary="Change the project's name, description or time zone",
+        handler=update_info,
+        role=ADMIN,
+        tag="Project",
+        body=ProjectInfoBody,
+        info=ProjectInfo,
+        access=Access.ADMINISTRATOR,
+        extension=True,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/api/v1/project/tags",
+        summary="Add or change tags of the project",
+        handler=put_tags,
+        role=ADMIN,
+        tag="Project",
+        body=TagsBody,
+        access=Access.ADMINISTRATOR,
+        extension=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/project/tags_remove",
+        summary="Remove tags from the project",
+        handler=remove_tags,
+        role=ADMIN,
+        tag="Project",
+        body=KeysBody,
         access=Access.ADMINISTRATOR,
         extension=True,
     ),

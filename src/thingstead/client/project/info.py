@@ -1,7 +1,10 @@
 """The project, its statistics, and the keys of its planes."""
 
-from thingstead.client.call import Call
+from collections.abc import Mapping, Sequence
+
+from thingstead.client.call import Call, members
 from thingstead.model.device import DevicesAlarmStat, DevicesStat
+from thingstead.wire.common import Empty
 from thingstead.wire.projects import ConnectionInfo, ProjectInfo, ViewCredentials
 
 
@@ -12,6 +15,21 @@ def read() -> Call[ProjectInfo]:
 def set_timezone(timezone: str) -> Call[ProjectInfo]:
     """For administrators. ``+08:00``, or a name such as ``Asia/Shanghai``."""
     return Call("PUT", "/project", ProjectInfo, {"timezone": timezone})
+
+
+def update_info(*, name: str | None = None, descr: str | None = None, timezone: str | None = None) -> Call[ProjectInfo]:
+    """For administrators. Changes what is given."""
+    return Call("PUT", "/project/info", ProjectInfo, members(name=name, descr=descr, timezone=timezone))
+
+
+def put_tags(tags: Mapping[str, str]) -> Call[Empty]:
+    """For administrators. Tags that are not named stay."""
+    return Call("PUT", "/project/tags", Empty, {"tags": dict(tags)})
+
+
+def remove_tags(keys: Sequence[str]) -> Call[Empty]:
+    """For administrators."""
+    return Call("POST", "/project/tags_remove", Empty, {"keys": list(keys)})
 
 
 def devices_stat() -> Call[DevicesStat]:

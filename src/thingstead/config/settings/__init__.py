@@ -6,6 +6,7 @@ from thingstead.config.settings.declaring import about
 from thingstead.config.settings.http import ApiSettings
 from thingstead.config.settings.mqtt import MqttSettings
 from thingstead.config.settings.notify import NotifySettings
+from thingstead.config.settings.public import PublicSettings
 from thingstead.config.settings.storage import StorageSettings
 from thingstead.config.settings.tcp import TcpSettings
 
@@ -15,6 +16,7 @@ __all__ = [
     "AppSettings",
     "MqttSettings",
     "NotifySettings",
+    "PublicSettings",
     "StorageSettings",
     "TcpSettings",
     "about",

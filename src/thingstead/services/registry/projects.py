@@ -2,6 +2,8 @@
 
 import secrets
 import string
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -9,7 +11,7 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import Conflict, InvalidInput
 from thingstead.model import ids
-from thingstead.model.limits import Problems
+from thingstead.model.limits import DESCR_LENGTH, Problems, check_keys, check_merged_tags
 from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Administrator, Application, Project
 from thingstead.refusals import Unusable
@@ -108,12 +110,36 @@ class ProjectService:
 
     async def set_timezone(self, project_id: str, timezone: str) -> Project:
         """Says whose days the days of a project are; InvalidInput where there is no such time zone."""
-        try:
-            zone_named(timezone)
-        except Unusable as exc:
-            raise InvalidInput.field("timezone", exc.reason) from None
-        await self._store.projects.update(project_id, {"timezone": timezone})
+        return await self.update(project_id, {"timezone": timezone})
+
+    async def update(self, project_id: str, changes: Mapping[str, Any]) -> Project:
+        """Changes at least one of ``name``, ``descr`` and ``timezone``; InvalidInput where one cannot be that."""
+        if not changes:
+            raise InvalidInput.field("body", "one_member_required", members=["name", "descr", "timezone"])
+        problems = Problems()
+        if "name" in changes:
+            problems.name(changes["name"])
+        if "descr" in changes:
+            problems.text("descr", changes["descr"], DESCR_LENGTH)
+        problems.refuse()
+        if "timezone" in changes:
+            try:
+                zone_named(changes["timezone"])
+            except Unusable as exc:
+                raise InvalidInput.field("timezone", exc.reason) from None
+        await self._store.projects.update(project_id, changes)
         return await self._store.projects.get(project_id)
+
+    async def put_tags(self, project_id: str, tags: Mapping[str, str]) -> None:
+        """Adds and replaces; tags that are not named stay."""
+        project = await self._store.projects.get(project_id)
+        check_merged_tags(project.tags, tags)
+        await self._store.projects.merge_tags(project_id, tags, ())
+
+    async def remove_tags(self, project_id: str, keys: Sequence[str]) -> None:
+        """Keys that the project does not have are passed over."""
+        check_keys(keys)
+        await self._store.projects.merge_tags(project_id, {}, keys)
 
     async def reset_view_secret(self, project_id: str) -> tuple[str, str]:
         """Draws a new ProjectViewSecret; the old one is void, and who subscribed with it is cut off. Returns

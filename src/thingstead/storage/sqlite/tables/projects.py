@@ -2,7 +2,7 @@
 
 import secrets
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from thingstead.errors import NotFound
@@ -64,6 +64,12 @@ class SqliteProjects:
     async def update(self, project_id: str, changes: Mapping[str, Any]) -> None:
         await self._access.write(
             lambda connection: PROJECTS.update(connection, project_id, project_id, changes, "no_such_project"),
+            lambda _: self._access.caches.projects.drop(project_id),
+        )
+
+    async def merge_tags(self, project_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
+        await self._access.write(
+            lambda connection: PROJECTS.merge_tags(connection, project_id, project_id, put, remove, "project"),
             lambda _: self._access.caches.projects.drop(project_id),
         )
 

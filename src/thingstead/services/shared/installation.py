@@ -1,0 +1,75 @@
+"""Where the server is reached: the ports that are open, as who asks would name them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from thingstead.config import PublicSettings
+from thingstead.model.addresses import host_and_port
+
+EVERY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
+WEB_SOCKET = {"http": "ws", "https": "wss"}
+ORDER = ("mqtt", "mqtts", "http", "https", "ws", "wss", "tcp", "tcps")
+HTTP_PORT, HTTPS_PORT = 80, 443
+
+
+class OpenListener(NamedTuple):
+    """A port that is open for everybody."""
+
+    kind: str  # as in the configuration
+    host: str  # on which it listens
+    port: int
+
+
+class PortAddress(NamedTuple):
+    """Where something is reached."""
+
+    kind: str  # one of ORDER
+    host: str
+    port: int
+
+
+class Installation:
+    """The ports of one server.
+
+    Args:
+        listeners: those that are open, without those that only a load balancer reaches.
+        public: what the operator says of them.
+    """
+
+    def __init__(self, listeners: Sequence[OpenListener] = (), public: PublicSettings | None = None) -> None:
+        self._listeners = listeners
+        self._public = public or PublicSettings()
+
+    def addresses(self, host: str, *, secure: bool) -> list[PortAddress]:
+        """Each address once, by kind.
+
+        Args:
+            host: the header ``Host`` of the request, which reached the server by that name; empty: nobody said.
+            secure: it came over TLS.
+        """
+        asked, port = host_and_port(host)
+        name = asked or "localhost"
+        found = self._http(name, port or (HTTPS_PORT if secure else HTTP_PORT), secure=secure, asked=bool(asked))
+        found += [PortAddress(WEB_SOCKET[each.kind], each.host, each.port) for each in found]
+        for listener in self._listeners:
+            if listener.kind in ("mqtt", "mqtts", "tcp", "tcps"):
+                public = self._public.of(listener.kind)
+                if public is not None:
+                    found.append(PortAddress(listener.kind, public.host, public.port or listener.port))
+                else:
+                    found.append(_under(listener, name))
+        return sorted(dict.fromkeys(found), key=lambda each: ORDER.index(each.kind))
+
+    def _http(self, name: str, port: int, *, secure: bool, asked: bool) -> list[PortAddress]:
+        """The address that the operator names; else the one of the request, which works, and those of other ports."""
+        public = self._public.http()
+        if public is not None:
+            return [PortAddress(public.scheme, public.host, public.port or HTTP_PORT)]
+        own = PortAddress("https" if secure else "http", name, port)
+        listened = [_under(each, name) for each in self._listeners if each.kind in WEB_SOCKET]
+        return [own, *listened] if asked else listened
+
+
+def _under(listener: OpenListener, name: str) -> PortAddress:
+    """A listener as it is reached under a name of the machine."""
+    return PortAddress(listener.kind, name if listener.host in EVERY_ADDRESS else listener.host, listener.port)
