@@ -46,7 +46,7 @@ def is_loopback(host: str) -> bool:
 def is_own_host(host: str) -> bool:
     """Whether the header ``Host`` names this machine by what nobody else can have given it: ``localhost``, or an
     address, with or without a port."""
-    name, _ = _host_and_port(host.strip())
+    name, _ = host_and_port(host.strip())
     return name.lower().rstrip(".") == "localhost" or _address(name) is not None
 
 
