@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { fill } from "@/i18n/message"
-import { language, t, textOf } from "@/i18n"
+import { addWords, language, t, textOf } from "@/i18n"
 import { faultsOf } from "../tools/check-words.js"
 
 describe("words", () => {
@@ -34,8 +34,11 @@ describe("words", () => {
     expect(t("common.online")).toBe("在线")
   })
 
-  it("have no text for a name that nobody knows", () => {
+  it("have no text for a name that nobody knows, nor without its arguments", () => {
     expect(textOf("codes.never_heard_of")).toBeNull()
+    addWords("en", { "codes.too_large": "at most {maximum:,} bytes" })
+    expect(textOf("codes.too_large")).toBeNull()
+    expect(textOf("codes.too_large", { maximum: 65536 })).toBe("at most 65,536 bytes")
   })
 })
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 
 export const ROOT = dirname(import.meta.dirname)
@@ -7,7 +7,6 @@ export const SETS = ["core", "pages"]
 
 /** The words of one set in one language: `{"devices.title": "Devices"}`, from words/<set>/<name>.json. */
 export function wordsOf(root, set, language) {
-  if (set === "codes") return refusals(root, language)
   const folder = join(root, "words", set)
   const words = {}
   for (const file of readdirSync(folder).sort()) {
@@ -18,17 +17,9 @@ export function wordsOf(root, set, language) {
   return words
 }
 
-/** What the server's refusals say, by their codes: the one place of these texts is the server's. */
-function refusals(root, language) {
-  const file = join(root, "..", "src", "thingstead", "refusals.json")
-  if (!existsSync(file)) return {}
-  const codes = Object.entries(JSON.parse(readFileSync(file, "utf-8")))
-  return Object.fromEntries(codes.map(([code, texts]) => [`codes.${code}`, texts[language]]))
-}
-
 /** Serves the words to pages as words/<set>.<language>.json: read by name, so that a new text changes no chunk. */
 export function words(root) {
-  const files = [...SETS, "codes"].flatMap((set) =>
+  const files = SETS.flatMap((set) =>
     LANGUAGES.map((language) => ({ set, language, name: `words/${set}.${language}.json` })),
   )
   return {

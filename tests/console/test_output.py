@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from thingstead.console.files import packaged_files
+from thingstead.refusals import TEXTS
+
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "src" / "thingstead" / "console" / "static"
 FILES = sorted(path for path in OUTPUT.rglob("*") if path.is_file())
@@ -13,7 +16,9 @@ LOCK = json.loads((ROOT / "console" / "package-lock.json").read_text(encoding="u
 
 
 def words(name: str) -> dict[str, str]:
-    loaded: dict[str, str] = json.loads((OUTPUT / "words" / name).read_text(encoding="utf-8"))
+    file = packaged_files().find(f"words/{name}")
+    assert file is not None
+    loaded: dict[str, str] = json.loads(file.body)
     return loaded
 
 
@@ -37,8 +42,7 @@ def test_the_page_loads_nothing_from_elsewhere_and_holds_no_script_of_its_own() 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_texts_of_refusals_are_those_of_the_server(language: str) -> None:
-    refusals = json.loads((ROOT / "src" / "thingstead" / "refusals.json").read_text(encoding="utf-8"))
-    assert words(f"codes.{language}.json") == {f"codes.{code}": texts[language] for code, texts in refusals.items()}
+    assert words(f"codes.{language}.json") == {f"codes.{code}": texts[language] for code, texts in TEXTS.items()}
 
 
 @pytest.mark.parametrize("part", ["core", "pages"])

@@ -1,7 +1,7 @@
 /** Two languages, fetched by name. `t("devices.total", { count: 3 })` is typed: an unknown word does not compile. */
 import { computed, ref, shallowReactive, watch } from "vue"
 import { preferences, type Language } from "@/lib/preferences"
-import { fill, type Arguments, type Template } from "./message"
+import { fill, isComplete, type Arguments, type Template } from "./message"
 import type { Word } from "./words"
 
 export type { Language, Word }
@@ -55,10 +55,10 @@ export function t(word: Word, args: Arguments = {}): string {
   return fill(texts[language.value][word] ?? word, args, language.value)
 }
 
-/** The text of a word that is known only at run time, such as the code of a refusal; null where there is none. */
+/** The text of a word that is known only at run time, such as the code of a refusal; null where it or an argument is missing. */
 export function textOf(word: string, args: Arguments = {}): string | null {
   const template = texts[language.value][word]
-  return template === undefined ? null : fill(template, args, language.value)
+  return template === undefined || !isComplete(template, args) ? null : fill(template, args, language.value)
 }
 
 /** The locale for the browser's own formats. */

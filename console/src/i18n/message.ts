@@ -1,7 +1,8 @@
-/** Filling of texts: `{name}` is an argument; `["{count} device", "{count} devices"]` is one and other. */
+/** Filling of texts: `{name}`, or `{name:,}` as the server writes it, is an argument; `["{count} device", "{count} devices"]` is one and other. */
 export type Template = string | readonly string[]
 export type Arguments = Record<string, unknown>
 
+const ARGUMENT = /\{(\w+)(?::,)?\}/g
 const rules = new Map<string, Intl.PluralRules>()
 const numbers = new Map<string, Intl.NumberFormat>()
 
@@ -13,9 +14,14 @@ function kept<T>(cache: Map<string, T>, language: string, make: () => T): T {
 
 function shown(value: unknown, language: string): string {
   if (typeof value === "number")
-    return kept(numbers, language, () => new Intl.NumberFormat(language, { maximumFractionDigits: 6 })).format(value)
+    return kept(numbers, language, () => new Intl.NumberFormat(language, { maximumFractionDigits: 20 })).format(value)
   if (Array.isArray(value)) return value.map((one) => shown(one, language)).join(language === "zh" ? "、" : ", ")
   return typeof value === "string" ? value : JSON.stringify(value)
+}
+
+/** Whether every argument that a text names is there. */
+export function isComplete(template: Template, args: Arguments): boolean {
+  return [template].flat().every((text) => [...text.matchAll(ARGUMENT)].every((match) => (match[1] ?? "") in args))
 }
 
 /** The text with its arguments. A name without an argument stays as it stands, so that it is seen. */
@@ -27,5 +33,5 @@ export function fill(template: Template, args: Arguments, language: string): str
     const form = kept(rules, language, () => new Intl.PluralRules(language)).select(count)
     text = (form === "one" ? template[0] : template[1]) ?? ""
   }
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in args ? shown(args[name], language) : whole))
+  return text.replace(ARGUMENT, (whole, name: string) => (name in args ? shown(args[name], language) : whole))
 }

@@ -2,14 +2,21 @@
 
 import asyncio
 import hashlib
+import json
 import re
 import zlib
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from types import MappingProxyType
+
+from thingstead.refusals import TEXTS
 
 HASHED_FOLDER = "assets/"  # of names with a hash of what is in them
 STYLE_HASHES = "style-hashes.txt"  # written by the build: a line for each inline style that a component library needs
 INDEX = "index.html"
+REFUSALS = "words/codes.{language}.json"  # not made by the build, which need not follow each new text
+LANGUAGES = "zh", "en"
 
 _STYLE_HASH = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
 _GZIP = 31  # wbits
@@ -59,12 +66,16 @@ class StaticFile:
 class StaticFiles:
     """All files of a folder, by their names below it: ``assets/index-Bx3kd91f.js``.
 
+    Args:
+        folder: where they are; empty where it does not exist.
+        made: further files, by their names.
+
     Attributes:
         style_hashes: of inline styles that pages may hold, as the policy of content names them.
     """
 
-    def __init__(self, folder: Traversable) -> None:
-        self._files = {name: StaticFile(name, body) for name, body in _read(folder, "")}
+    def __init__(self, folder: Traversable, made: Mapping[str, bytes] = MappingProxyType({})) -> None:
+        self._files = {name: StaticFile(name, body) for name, body in (*_read(folder, ""), *made.items())}
         listed = self._files.pop(STYLE_HASHES, None)
         lines = [] if listed is None else listed.body.decode().split()
         self.style_hashes = tuple(line for line in lines if _STYLE_HASH.fullmatch(line))
@@ -75,8 +86,15 @@ class StaticFiles:
 
 
 def packaged_files() -> StaticFiles:
-    """Those that the package brings along."""
-    return StaticFiles(files("thingstead.console").joinpath("static"))
+    """Those that the package brings along, and the texts of refusals as the pages read them."""
+    made = {REFUSALS.format(language=language): _refusals(language) for language in LANGUAGES}
+    return StaticFiles(files("thingstead.console").joinpath("static"), made)
+
+
+def _refusals(language: str) -> bytes:
+    """``{"codes.taken": "is taken"}``, among the other words of a page."""
+    texts = {f"codes.{code}": languages[language] for code, languages in TEXTS.items()}
+    return json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _read(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:
