@@ -12,6 +12,7 @@ Source = Literal["report", "push", "cloud", "import", "series"]
 RECEIVED: frozenset[Source] = frozenset({"report", "push", "cloud"})
 AggregateFunction = Literal["avg", "min", "max", "sum", "count", "first", "last", "p50", "p95", "delta", "rate", "twa"]
 SampleMethod = Literal["minmax", "lttb"]
+BAND_FUNCTIONS: tuple[AggregateFunction, ...] = ("count", "min", "avg", "max")
 
 
 class Report(msgspec.Struct, gc=False, array_like=True):
@@ -59,6 +60,15 @@ class SpanBucket(msgspec.Struct, frozen=True, array_like=True):
     end: int  # ms; not a part of it
     values: dict[AggregateFunction, Any]  # None where there is nothing of which a function could make something
     count: int  # points that counted for the first function
+
+
+class Band(msgspec.Struct, frozen=True, array_like=True):
+    """An attribute in a range: all of its points, or spans of time with what the points of each come to."""
+
+    identifier: str
+    points: list[tuple[int, Any]]  # ts and value, by time; empty where there are spans
+    spans: list[SpanBucket]  # with count, min, avg and max
+    count: int  # points in the range
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True):

@@ -17,6 +17,11 @@ CALENDAR_END_MS = 220_000_000_000_000  # in the year 8941; what lies around it c
 _INTERVAL = re.compile(r"([1-9]\d{0,2})(mo|[mhdw])")
 
 
+# What bands are divided by where nobody says: lengths in ms, then intervals of the calendar.
+LADDER_MS = (1_000, 2_000, 5_000, 10_000, 15_000, 30_000)
+LADDER = ("1m", "2m", "5m", "10m", "15m", "30m", "1h", "2h", "3h", "6h", "12h", "1d", "2d", "1w", "1mo", "3mo", "12mo")
+
+
 class Spans(Protocol):
     """A division of time into spans that follow each other."""
 
@@ -116,3 +121,12 @@ def _midnight(day: int, zone: tzinfo) -> int:
     """The instant at which a day begins; where the clocks pass midnight over, the one at which they do."""
     begin = datetime.combine(date.fromordinal(day), datetime.min.time(), zone)
     return (begin.astimezone(UTC) - EPOCH) // timedelta(milliseconds=1)
+
+
+def ladder_step(length_ms: int, most: int) -> str:
+    """The shortest step of the ladder that divides a range of so many ms into about ``most`` spans, or fewer: a number
+    of ms, or an interval of the calendar."""
+    for step_ms in LADDER_MS:
+        if length_ms <= most * step_ms:
+            return str(step_ms)
+    return next((step for step in LADDER if length_ms <= most * read_interval(step).least_ms), LADDER[-1])

@@ -12,6 +12,7 @@ from thingstead.model.device import (
 from thingstead.model.limits import INSTANT_MS
 from thingstead.model.report import (
     AggregateFunction,
+    Band,
     Bucket,
     Report,
     Sample,
@@ -153,6 +154,22 @@ class RangeStore(Protocol):
         points_limit: int,
     ) -> list[Sample]:
         """For each identifier at most ``points`` points (at least 2): all, where there are no more."""
+        ...
+
+    async def bands(
+        self,
+        device_number: int,
+        identifiers: Sequence[str],
+        start: int,
+        end: int,
+        *,
+        spans: Spans,
+        raw_limit: int,
+        gaps: bool,
+        points_limit: int,
+    ) -> list[Band]:
+        """For each identifier its points, where there are no more than ``raw_limit``; else spans with what
+        ``BAND_FUNCTIONS`` make of each. ``gaps``: also spans in which there is nothing."""
         ...
 
     async def values_at(self, device_number: int, at: int) -> Mapping[str, AttributeValue]:

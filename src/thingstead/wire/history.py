@@ -34,6 +34,11 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     timestamps: list[int]  # ms, ascending
     values: list[Any]  # those of the same points
     total: int  # how many points the range holds; where there are more than these, these are a selection
+    # Of a band: each timestamp begins a span of the interval, `values` are means, and beside them stand these.
+    interval: str | UnsetType = UNSET  # ms, or one of the calendar, such as 15m; absent where all points are there
+    min: list[Any] | UnsetType = UNSET  # null: no number is in the span
+    max: list[Any] | UnsetType = UNSET
+    count: list[int] | UnsetType = UNSET  # points in each span
 
 
 class AttributeModel(msgspec.Struct, frozen=True, kw_only=True):

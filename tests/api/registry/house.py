@@ -50,14 +50,14 @@ class Api:
         self.project_id = project_id
         self.project_key = project_key
 
-    async def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    async def call(self, method: str, path: str, /, body: Any = None, **query: Any) -> Any:
         """The ``info`` of a success."""
         answer = await self._answer(method, path, body, query)
         assert answer["result"] is True, answer
         assert answer.keys() == {"result", "info"}
         return answer["info"]
 
-    async def refusal(self, method: str, path: str, body: Any = None, **query: Any) -> Refusal:
+    async def refusal(self, method: str, path: str, /, body: Any = None, **query: Any) -> Refusal:
         answer = await self._answer(method, path, body, query)
         assert answer["result"] is False, answer
         assert answer.keys() == {"result", "errcode", "message", "code", "args", "errors"}
@@ -72,7 +72,7 @@ class Api:
         assert response.status_code == 200, response.text
         return response.json()
 
-    async def get(self, path: str, **query: Any) -> Any:
+    async def get(self, path: str, /, **query: Any) -> Any:
         return await self.call("GET", path, **query)
 
     async def new_device(self, **body: Any) -> str:

@@ -1,6 +1,6 @@
 """History over ranges: aggregates and samples. Extensions."""
 
-from typing import Annotated, cast, get_args
+from typing import Annotated, Literal, cast, get_args
 
 import msgspec
 from msgspec import Meta
@@ -8,11 +8,12 @@ from msgspec import Meta
 from thingstead.api.endpoint import Call, Endpoint
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
-from thingstead.model.report import AggregateFunction, SampleMethod
+from thingstead.model.report import AggregateFunction
 from thingstead.model.roles import VIEWER
 from thingstead.wire.history import BucketItem, HistoryItem
 
 TAG = "Device data"
+ChartMethod = Literal["minmax", "lttb", "band"]
 FUNCTIONS: tuple[str, ...] = get_args(AggregateFunction)
 
 Start = Annotated[float, Meta(description="The earliest instant, in ms.")]
@@ -83,12 +84,29 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
         limits.SAMPLE_POINTS_DEFAULT
     )
     method: Annotated[
-        SampleMethod,
+        ChartMethod,
         Meta(
-            description="How points are selected if there are more: `minmax` keeps the lowest and the highest of "
-            "equal time spans, `lttb` those that preserve the shape of the line."
+            description="What there is if there are more points: `minmax` keeps the lowest and the highest of "
+            "equal time spans, `lttb` those that preserve the shape of the line; `band` divides the range into spans, "
+            "of which `values` are means, beside `min`, `max` and `count`."
         ),
     ] = "minmax"
+    interval: (
+        Annotated[
+            str,
+            Meta(
+                max_length=16,
+                description="Of `band`: the length of a span, as of an aggregate; default: a step of the ladder 1 s, "
+                "2 s, 5 s … 1 m … 1 h … `1d`, `1w`, `1mo`, so that there are at most about `points` spans.",
+            ),
+        ]
+        | None
+    ) = None
+    timezone: (
+        Annotated[str, Meta(max_length=64, description="Of `band`: whose calendar it is; default: the project's.")]
+        | None
+    ) = None
+    gaps: Annotated[bool, Meta(description="Of `band`: whether to return spans without points.")] = False
 
 
 async def aggregate(call: Call) -> list[BucketItem]:
@@ -112,12 +130,29 @@ async def aggregate(call: Call) -> list[BucketItem]:
 
 async def history(call: Call) -> list[HistoryItem]:
     """Several attributes at once, for charts: of each the timestamps and the values, oldest point first; all points of
-    the range, or a selection that looks like them. `total` says how many there are."""
+    the range, or a selection that looks like them, or a band (`method`). `total` says how many there are."""
     query: HistoryQuery = call.query
+    identifiers = [part.strip() for part in query.identifiers.split(",") if part.strip()]
+    if query.method == "band":
+        bands: list[HistoryItem] = await call.platform.aggregates.bands(
+            call.caller.project_id,
+            call.path["device_id"],
+            identifiers,
+            start_time=query.start_time,
+            end_time=query.end_time,
+            points=query.points,
+            interval=query.interval,
+            timezone=query.timezone,
+            gaps=query.gaps,
+        )
+        return bands
+    for name, given in (("interval", query.interval), ("timezone", query.timezone), ("gaps", query.gaps or None)):
+        if given is not None:
+            raise InvalidInput.field(name, "goes_with_band")
     items: list[HistoryItem] = await call.platform.aggregates.history(
         call.caller.project_id,
         call.path["device_id"],
-        [part.strip() for part in query.identifiers.split(",") if part.strip()],
+        identifiers,
         start_time=query.start_time,
         end_time=query.end_time,
         points=query.points,

@@ -69,15 +69,22 @@ def history(
     start_time: float,
     end_time: float,
     points: int | None = None,
-    method: Literal["minmax", "lttb"] | None = None,
+    method: Literal["minmax", "lttb", "band"] | None = None,
+    interval: str | int | None = None,
+    timezone: str | None = None,
+    gaps: bool | None = None,
 ) -> Call[list[HistoryItem]]:
-    """Several attributes over a range of any length, at most ``points`` of each."""
+    """Several attributes over a range of any length, at most ``points`` of each; ``interval``, ``timezone`` and
+    ``gaps`` go with ``band``."""
     query = {
         "identifiers": ",".join(identifiers),
         "start_time": start_time,
         "end_time": end_time,
         "points": points,
         "method": method,
+        "interval": interval,
+        "timezone": timezone,
+        "gaps": gaps,
     }
     return Call("GET", f"/device/{segment(device_id)}/history", list[HistoryItem], query=query)
 

@@ -2,12 +2,21 @@
 
 import math
 from collections.abc import Sequence
+from datetime import tzinfo
 
 from thingstead.clock import Clock
 from thingstead.errors import InvalidInput
 from thingstead.model import limits
-from thingstead.model.report import AggregateFunction, SampleMethod
-from thingstead.model.spans import CALENDAR_END_MS, CalendarSpans, FixedSpans, Spans, interval_of, read_interval
+from thingstead.model.report import AggregateFunction, Band, SampleMethod
+from thingstead.model.spans import (
+    CALENDAR_END_MS,
+    CalendarSpans,
+    FixedSpans,
+    Spans,
+    interval_of,
+    ladder_step,
+    read_interval,
+)
 from thingstead.refusals import Unusable
 from thingstead.rules.schedule import zone, zone_named
 from thingstead.services.history.history import iso_utc
@@ -99,12 +108,7 @@ class AggregateService:
             InvalidInput: names what is wrong, or a range with too many points.
         """
         start, end = checked_range(start_time, end_time)
-        named = list(dict.fromkeys(identifiers))
-        if not 1 <= len(named) <= limits.IDENTIFIERS_COUNT:
-            raise InvalidInput.field("identifiers", "keys_count", maximum=limits.IDENTIFIERS_COUNT)
-        for identifier in named:
-            if not limits.is_id(identifier):
-                raise InvalidInput.field("identifiers", "cannot_be_identifier", identifier=repr(identifier))
+        named = _checked_identifiers(identifiers)
         device = await self._store.devices.get(project_id, device_id)
         samples = await self._store.ranges.sample(
             device.number,
@@ -125,6 +129,96 @@ class AggregateService:
             for one in samples
         ]
 
+    async def bands(
+        self,
+        project_id: str,
+        device_id: str,
+        identifiers: Sequence[str],
+        *,
+        start_time: float,
+        end_time: float,
+        points: int,
+        interval: str | None = None,
+        timezone: str | None = None,
+        gaps: bool = False,
+    ) -> list[HistoryItem]:
+        """For each attribute, in the order in which they are named, its points where there are at most ``points``; else
+        about as many spans, each with its mean, lowest and highest value and number of points.
+
+        Args:
+            interval: of the spans, as :meth:`aggregate` takes it; then there are spans however few points there are.
+                None: a step of the ladder.
+            timezone: whose calendar the spans keep to; None: that of the project.
+            gaps: whether spans in which there is nothing are there.
+
+        Raises:
+            NotFound: no such device.
+            InvalidInput: names what is wrong, or a range with too many points or spans.
+        """
+        start, end = checked_range(start_time, end_time)
+        named = _checked_identifiers(identifiers)
+        step = interval or ladder_step(end - start + 1, points)
+        project = await self._store.projects.get(project_id)
+        spans, least_ms = _band_spans(start, step, timezone, project.timezone)
+        if (end - start) // least_ms >= limits.BUCKETS_COUNT:
+            raise InvalidInput.field("interval", "interval_too_short", maximum=limits.BUCKETS_COUNT)
+        if isinstance(spans, CalendarSpans) and end > CALENDAR_END_MS:
+            raise InvalidInput.field("end_time", "calendar_end", maximum=CALENDAR_END_MS)
+        device = await self._store.devices.get(project_id, device_id)
+        found = await self._store.ranges.bands(
+            device.number,
+            named,
+            start,
+            end,
+            spans=spans,
+            raw_limit=points if interval is None else 0,
+            gaps=gaps,
+            points_limit=limits.RANGE_POINTS,
+        )
+        return [_band_item(one, step) for one in found]
+
+
+def _checked_identifiers(identifiers: Sequence[str]) -> list[str]:
+    """Each once."""
+    named = list(dict.fromkeys(identifiers))
+    if not 1 <= len(named) <= limits.IDENTIFIERS_COUNT:
+        raise InvalidInput.field("identifiers", "keys_count", maximum=limits.IDENTIFIERS_COUNT)
+    for identifier in named:
+        if not limits.is_id(identifier):
+            raise InvalidInput.field("identifiers", "cannot_be_identifier", identifier=repr(identifier))
+    return named
+
+
+def _band_item(band: Band, interval: str) -> HistoryItem:
+    if not band.spans:
+        return HistoryItem(
+            identifier=band.identifier,
+            timestamps=[ts for ts, _ in band.points],
+            values=[value for _, value in band.points],
+            total=band.count,
+        )
+    return HistoryItem(
+        identifier=band.identifier,
+        timestamps=[span.start for span in band.spans],
+        values=[span.values["avg"] for span in band.spans],
+        total=band.count,
+        interval=interval,
+        min=[span.values["min"] for span in band.spans],
+        max=[span.values["max"] for span in band.spans],
+        count=[span.count for span in band.spans],
+    )
+
+
+def _band_spans(start: int, interval: str, timezone: str | None, of_project: str) -> tuple[Spans, int]:
+    """Spans that do not depend on where a range begins, so that curves that are drawn anew do not flicker: of the
+    calendar, or, under a minute, from 1970 on."""
+    if interval.isascii() and interval.isdecimal() and len(interval) <= INTERVAL_DIGITS:
+        length = int(interval)
+        if 0 < length <= limits.INSTANT_MS:
+            _zone(timezone, of_project)
+            return FixedSpans(0, length), length
+    return _spans(start, interval, timezone, of_project)
+
 
 def _spans(start: int, interval: str | int, timezone: str | None, of_project: str) -> tuple[Spans, int]:
     """The division of time that is asked for, and about how long its parts are at least (ms)."""
@@ -140,9 +234,13 @@ def _spans(start: int, interval: str | int, timezone: str | None, of_project: st
             calendar = interval_of(int(text))
     except Unusable as exc:
         raise InvalidInput.field("interval", exc.reason) from None
+    return CalendarSpans(calendar, _zone(timezone, of_project)), calendar.least_ms
+
+
+def _zone(timezone: str | None, of_project: str) -> tzinfo:
+    """The time zone that somebody names, else that of the project."""
     try:
-        of_calendar = zone(of_project) if timezone is None else zone_named(timezone)
-        return CalendarSpans(calendar, of_calendar), calendar.least_ms
+        return zone(of_project) if timezone is None else zone_named(timezone)
     except Unusable as exc:
         raise InvalidInput.field("timezone", exc.reason) from None
 

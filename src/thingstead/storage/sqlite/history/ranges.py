@@ -7,7 +7,16 @@ from typing import TypeVar
 
 from thingstead.errors import InvalidInput
 from thingstead.model.device import AttributeValue
-from thingstead.model.report import AggregateFunction, Bucket, Sample, SampleMethod, SeriesPoint, SpanBucket
+from thingstead.model.report import (
+    BAND_FUNCTIONS,
+    AggregateFunction,
+    Band,
+    Bucket,
+    Sample,
+    SampleMethod,
+    SeriesPoint,
+    SpanBucket,
+)
 from thingstead.model.spans import FixedSpans, Spans
 from thingstead.storage.aggregation import NUMBERS
 from thingstead.storage.blocks import ANY, Column, decode_column
@@ -198,6 +207,35 @@ class SqliteRanges:
                 chosen, count = sample(reader.columns(identifier, start, end), first, last, points, method)
                 samples.append(Sample(identifier, chosen, count))
             return samples
+
+        return await self._read(device_number, points_limit, run)
+
+    async def bands(
+        self,
+        device_number: int,
+        identifiers: Sequence[str],
+        start: int,
+        end: int,
+        *,
+        spans: Spans,
+        raw_limit: int,
+        gaps: bool,
+        points_limit: int,
+    ) -> list[Band]:
+        def run(reader: RangeReader) -> list[Band]:
+            return [band(reader, identifier) for identifier in identifiers]
+
+        def band(reader: RangeReader, identifier: str) -> Band:
+            aggregation = Aggregation(BAND_FUNCTIONS, spans, start, end + 1)
+            for column in reader.columns(identifier, start, end):
+                aggregation.add(column)
+            buckets = aggregation.buckets()
+            count = sum(bucket.count for bucket in buckets)
+            if count <= raw_limit:
+                columns = reader.columns(identifier, start, end)
+                points = [pair for each in columns for pair in zip(each.timestamps, each.values(), strict=True)]
+                return Band(identifier, points, [], count)
+            return Band(identifier, [], aggregation.buckets(gaps_to=end) if gaps else buckets, count)
 
         return await self._read(device_number, points_limit, run)
 
