@@ -1,6 +1,7 @@
 """Mutation run: ``script/mutants [--sample N] [--seed S] [--paths …]``. See docs/testing.md."""
 
 import argparse
+import signal
 import sys
 import time
 from collections import Counter
@@ -44,7 +45,7 @@ def try_all(copy: Copy, mutants: list[Mutant], options: argparse.Namespace) -> l
     for number, mutant in enumerate(mutants, 1):
         began = time.monotonic()
         known = tests_of.tests(mutant.path, mutant.lines)
-        tests = options.tests or choose(mutant, known, tests_of.seconds, options.budget)
+        tests = options.tests or choose(known, tests_of.seconds, options.budget)
         result = attempt(copy, mutant, tests, tests_of.seconds)
         results.append(result)
         where = f"{mutant.path}:{mutant.lines.start}"
@@ -72,7 +73,7 @@ def report(results: list[Result], options: argparse.Namespace) -> float:
     total: Counter[str] = sum(rooms.values(), Counter())
     for room, counts in [*sorted(rooms.items()), ("all", total)]:
         all_of_it = counts.total()
-        score = 100 * (counts["killed"] + counts["timeout"]) / all_of_it
+        score = 100 * (counts["killed"] + counts["timeout"]) / max(all_of_it, 1)
         say(
             f"{room:10}{all_of_it:8}{counts['killed']:8}{counts['timeout']:8}{counts['survived']:9}"
             f"{counts['not run']:8}{score:7.1f}%"
@@ -94,6 +95,7 @@ def main(arguments: list[str]) -> int:
             say(f"\n{mutant.id} {mutant.path} in {mutant.function}\n{mutant.diff()}")
         return 0
     warm_up()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which removes the copy
     with copied() as copy:
         results = try_all(copy, mutants, options)
     return int(report(results, options) < options.minimum)

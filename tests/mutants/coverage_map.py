@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 from coverage import CoverageData
@@ -16,6 +19,7 @@ STORE = ROOT / "build" / "mutants"
 FOLDERS = ("mqtt", "model", "rules", "storage", "contract", "services", "open_port", "broker", "server", "api")
 LEFT_OUT = ("tests/api/test_schemathesis.py",)  # minutes, in which everything is run and little is asserted
 MEASURING_TIMEOUT_S = 3600
+START_S = 0.1  # what any test costs
 
 
 class CoverageMap:
@@ -25,6 +29,7 @@ class CoverageMap:
         self.seconds: dict[str, float] = {}
         self._folders = tuple(folders)
         self._lines: dict[Path, dict[int, set[str]]] = {}
+        self._lines_run: Counter[str] = Counter()  # by each test, in all files
 
     def load(self, say: Callable[[str], None], keep: bool = False) -> None:
         """Measures the folders that have changed; with ``keep`` only those that were never measured."""
@@ -43,16 +48,24 @@ class CoverageMap:
             data = CoverageData(str(file))
             data.read()
             self._data.append(data)
+            self._lines_run.update(_lines_run(file))
 
-    def tests(self, path: Path, lines: range) -> set[str]:
-        """Those that run one of the lines; of lines that run on import those that run anything of the module."""
+    def tests(self, path: Path, lines: range) -> list[str]:
+        """Those that run one of the lines; of lines that run on import those that run anything of the module.
+
+        First those that are about this module, for what they take: of the lines that they run many are its own.
+        """
         known = self._of_file(path)
         found: set[str] = set()
         for line in lines:
             found |= known.get(line, set())
         if "" in found and len(found) == 1:
             found = set().union(*known.values())
-        return {test for test in found if test in self.seconds}
+        own = Counter(test for contexts in known.values() for test in contexts)
+        return sorted(
+            (test for test in found if test in self.seconds),
+            key=lambda test: (-own[test] / self._lines_run[test] / (self.seconds[test] + START_S), test),
+        )
 
     def _of_file(self, path: Path) -> dict[int, set[str]]:
         if path not in self._lines:
@@ -74,6 +87,17 @@ def _measure(root: Path, folder: str, file: Path) -> None:
     ended = run_pytest(root, arguments, [recorder], file.with_suffix(".log"), MEASURING_TIMEOUT_S)
     if not seconds_file(file).exists():
         raise SystemExit(f"tests/{folder} could not be measured:\n{ended.output[-2000:]}")
+
+
+def _lines_run(file: Path) -> Counter[str]:
+    """How many lines each test runs. Of the tables of coverage.py, which its documentation describes."""
+    run: Counter[str] = Counter()
+    with closing(sqlite3.connect(file)) as connection:
+        for test, numbits in connection.execute(
+            "SELECT context.context, line_bits.numbits FROM line_bits JOIN context ON context.id = context_id"
+        ):
+            run[test] += sum(byte.bit_count() for byte in numbits)
+    return run
 
 
 def _digest(folder: Path) -> str:

@@ -76,6 +76,7 @@ def run_pytest(root: Path, arguments: list[str], plugins: list[Any], log: Path, 
 
 def _pytest(root: Path, arguments: list[str], plugins: list[Any], log: Path) -> int:
     os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     output = os.open(log, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     for descriptor in (1, 2):
         os.dup2(output, descriptor)
