@@ -1,1 +1,0 @@
-import{B as e,C as t,E as n,gt as r,xt as i}from"./vue-Cp7LrCQt.js";import{Q as a,Y as o,c as s,q as c}from"./base-DDaLV4Ve.js";var l=[`datetime`,`title`],u={key:1},d=n({__name:`TimeAt`,props:{ms:{},form:{default:`full`}},setup(n){return(d,f)=>n.ms?(e(),t(`time`,{key:0,datetime:r(a)(n.ms),title:r(c)(n.ms,r(s))},i(r(o)(n.ms,n.form)),9,l)):(e(),t(`span`,u,`—`))}});export{d as t};
