@@ -43,7 +43,7 @@ async def rejected(house: House, device: Device) -> list[tuple[str, str]]:
             IDENTIFIER,
         ),
         ("attribute", b"{}", 0x10, "unknown topic; did you mean attributes?"),
-        ("gateway/connect", b'{"device":"a"}', 0x87, "the device is no gateway: the conn_type of its type is not 3"),
+        ("gateway/connect", b'{"device":"a"}', 0x87, "the device is not a gateway: the conn_type of its type is not 3"),
     ],
 )
 async def test_an_acknowledgement_says_what_the_log_says(
@@ -88,7 +88,7 @@ async def test_a_subscription_that_nothing_matches_is_granted_and_noted(house: H
     await peer.receive(Puback)
     assert await rejected(house, device) == [
         ("gateway/#", TEXTS["topic_of_gateways"]["en"]),
-        ("attribute/push", "nothing is ever sent to the device on this topic; did you mean attributes/push?"),
+        ("attribute/push", "no message is ever sent to the device on this topic; did you mean attributes/push?"),
     ]
 
 

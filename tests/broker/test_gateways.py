@@ -195,7 +195,7 @@ async def test_a_device_that_is_no_gateway_speaks_for_nobody(house: House) -> No
     await peer.receive(Puback)
     answer = await message(peer, "gateway/attributes/response")
     assert (answer["result"], answer["errcode"]) == (0, 403)
-    assert "no gateway" in answer["message"]
+    assert "not a gateway" in answer["message"]
     peer.send(report(2, topic="data/later"))  # its commit is no earlier than that of the log
     await peer.receive(Puback)
     await peer.receive_nothing()
@@ -205,5 +205,5 @@ async def test_a_device_that_is_no_gateway_speaks_for_nobody(house: House) -> No
 
 async def test_custom_data_for_a_sub_device_is_refused_since_the_wire_has_no_topic_for_it(site: Site) -> None:
     await site.publish("gateway/connect", {"device": "a1"})
-    with pytest.raises(InvalidInput, match="behind a gateway"):
+    with pytest.raises(InvalidInput, match="to a sub-device"):
         await site.house.platform.streams.send(site.house.project_id, site.first.id, "bus", b"x")

@@ -46,7 +46,7 @@ async def test_a_log_in_with_the_wrong_project_key_stands_in_the_log_of_the_devi
     await settled(workshop.store.history.touch(device.number, "data", NOW))
     entries, _ = await workshop.logs.list_page(device, "rejected", Page())
     assert [entry.body["reason"] for entry in entries] == [
-        "a log-in from 192.0.2.1: the AccessToken is right, the ProjectKey is wrong"
+        "a log-in from 192.0.2.1: the AccessToken is valid, the ProjectKey is wrong"
     ]
     assert "key-p2" not in str(entries)
 

@@ -114,5 +114,5 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     connection = connect(tmp_path / "other.db")
     connection.execute("CREATE TABLE t (x)")
     connection.close()
-    with pytest.raises(ConfigError, match="no database of Thingstead"):
+    with pytest.raises(ConfigError, match="not a database of Thingstead"):
         list(check(tmp_path / "other.db"))

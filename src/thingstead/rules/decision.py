@@ -22,7 +22,7 @@ class Decision(NamedTuple):
 
     rule: CompiledRule
     state: RuleState | None  # None: idle, nothing need be kept
-    due: int | None  # ms of the server: when to look again if nothing arrives
+    due: int | None  # ms of the server: when to look again without a report
     occurrences: tuple[Occurrence, ...]
 
 

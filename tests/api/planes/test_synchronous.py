@@ -61,7 +61,7 @@ async def test_a_device_that_does_not_reply_is_408(app: Plane, played: Played, a
         "the device did not reply in time",
     )
     page = await api.get(f"device/{app.certificate['id']}/command_logs")
-    assert [(item["state"], item["reason"]) for item in page["items"]] == [("failed", "its sender waits no more")]
+    assert [(item["state"], item["reason"]) for item in page["items"]] == [("failed", "its sender stopped waiting")]
 
 
 async def test_a_late_reply_is_not_taken_for_that_of_the_next_command(app: Plane, played: Played) -> None:

@@ -74,9 +74,7 @@ async def test_a_type_that_is_narrowed_makes_its_rules_fail_until_it_is_widened(
         return [(await plant.rules.get("p1", rule.id)).failing for rule in rules]
 
     await types.put_functions("p1", type_id, temperature(most=50))
-    assert all(
-        text.startswith("the definition of the device type makes it impossible: raise") for text in await failing()
-    )
+    assert all(text.startswith("the definition of the device type excludes it: raise") for text in await failing())
     await plant.restart()
     assert all(await failing())
     types = DeviceTypeService(plant.store, plant.bus, plant.clock)

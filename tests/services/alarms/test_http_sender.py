@@ -129,7 +129,7 @@ async def test_a_connection_that_was_closed_while_idle_is_opened_again(
 
 async def test_private_addresses_are_refused_where_the_operator_says_so(receiver: HttpReceiver) -> None:
     http = HttpSender(timeout_s=1, private_addresses=False)
-    with pytest.raises(SendFailed, match="where nothing may be sent to") as failure:
+    with pytest.raises(SendFailed, match="an address that is refused") as failure:
         await http.post(f"{receiver.url}/", b"{}")
     assert failure.value.permanent
     assert receiver.received == []

@@ -10,7 +10,7 @@ from tests.services.receivers import HttpReceiver, reply
 from thingstead.model.alarms.notification import NotifyLog
 from thingstead.model.device import Device
 
-NOT_ALLOWED = "127.0.0.1 leads to an address where nothing may be sent to (notify.private_addresses)"
+NOT_ALLOWED = "127.0.0.1 has an address that is refused (notify.private_addresses)"
 
 
 async def told(plant: Plant, device: Device, channel: dict[str, Any], **settings: Any) -> NotifyLog:
@@ -63,14 +63,14 @@ async def test_what_an_inner_service_answered_is_nothing_for_one_project_of_seve
     receiver.answers = [answer]
     log = await told(plant, device, {channel: receiver.url}, private_addresses=True)
     assert log.state == state
-    shown = "taken" if state == "sent" else "not taken; the answer of a private address is not shown"
+    shown = "taken" if state == "sent" else "not accepted; the answer of a private address is not shown"
     assert log.message == shown
 
 
 async def test_a_port_that_is_closed_looks_like_one_that_says_no(plant: Plant, device: Device) -> None:
     await plant.workshop.add_project("p2")
     log = await told(plant, device, {"webhook": "http://127.0.0.1:1/"}, private_addresses=True)
-    assert log.message == "not taken; the answer of a private address is not shown"
+    assert log.message == "not accepted; the answer of a private address is not shown"
 
 
 async def test_the_bot_api_that_the_operator_chose_may_be_anywhere(

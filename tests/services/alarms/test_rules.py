@@ -50,7 +50,7 @@ async def test_a_rule_that_is_switched_off_or_removed_clears_its_alarms(
     await plant.report(device, t=87)
     assert await plant.told() == [(1, 2), (0, 2), (1, 2), (0, 2)]
     assert [log.alarm_info.get("reason") for log in await plant.logs(alarm_status=0)] == [
-        "the rule was removed", "the rule was switched off",
+        "the rule was removed", "the rule was disabled",
     ]  # fmt: skip
     assert [news.alarm_status for news in plant.heard] == [1, 0, 1, 0]
 
@@ -84,7 +84,7 @@ async def test_a_device_of_another_type_leaves_the_rules_of_the_first(
     await plant.workshop.devices.change_type("p1", device.id, None)
     await plant.settle()
     assert await plant.open_alarms() == []
-    assert (await plant.logs())[0].alarm_info["reason"] == "the rule does not watch the device any more"
+    assert (await plant.logs())[0].alarm_info["reason"] == "the rule no longer watches the device"
     assert link is None or not link.watch.armed
 
 

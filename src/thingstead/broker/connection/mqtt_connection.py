@@ -114,7 +114,7 @@ class MqttConnection(Stream):
 
     def _note_incomplete(self) -> None:
         if not self._incomplete.hold(self._decoder.buffered_bytes) and not self.closing:
-            self._broken(MqttError(ReasonCode.QUOTA_EXCEEDED, "too much of other packets is held in memory"))
+            self._broken(MqttError(ReasonCode.QUOTA_EXCEEDED, "too many bytes of other packets are in memory"))
 
     def _await_rest(self, *, begun: bool) -> None:
         """A packet that has begun must come to its end in time, however many bytes keep coming. While the client is

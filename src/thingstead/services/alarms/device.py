@@ -48,7 +48,7 @@ class DeviceAlarms:
         self.stale = False  # what is in memory is not what is on disk, since a commit failed
         self.alarm_ids: dict[str, str] = {}  # of the open alarms, by rule id
         self.online = False  # as it was when it was loaded
-        self.scheduled = FAR  # ms of the server: when it will be looked at if nothing arrives
+        self.scheduled = FAR  # ms of the server: when it will be looked at without a report
 
     @property
     def monitor(self) -> DeviceEvaluator:

@@ -37,7 +37,7 @@ RUNS_COUNT = 2  # at a time, of different projects: each holds its points in mem
 PROJECT_RUNS_COUNT = 5  # of one project, with those that wait
 DAY_MS = 24 * 3600 * 1000
 Reports = dict[int, list[dict[str, Any]]]  # by timestamp: what came with it, one after the other
-NO_PRESENCE = "Who was online is not kept in history: offline_ms was taken as not holding."
+NO_PRESENCE = "History does not contain presence: offline_ms never holds."
 
 
 class AlarmDryRunService:

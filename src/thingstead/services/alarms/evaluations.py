@@ -27,7 +27,7 @@ from thingstead.services.shared.commits import settled
 from thingstead.storage.base import Commit, Store
 
 WATCHES_KEPT = 10_000  # devices with rules that are kept in memory although no connection holds them
-LEFT_SOURCE = "the rule does not watch the device any more"
+LEFT_SOURCE = "the rule no longer watches the device"
 
 
 class _Batch:

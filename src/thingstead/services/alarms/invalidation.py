@@ -127,7 +127,12 @@ class AlarmNews:
         try:
             return self._library.put(rule)
         except ValueError as exc:
-            log.error("an alarm rule cannot be evaluated here", rule=rule.id, project=rule.project_id, error=str(exc))
+            log.error(
+                "an alarm rule cannot be evaluated on this server",
+                rule=rule.id,
+                project=rule.project_id,
+                error=str(exc),
+            )
             self.impossible[rule.id] = f"cannot be evaluated on this server: {exc}"
             self._watches.trouble.set()
             return True

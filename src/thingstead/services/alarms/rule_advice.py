@@ -46,7 +46,7 @@ async def what_is_impossible(store: Store, rule: AlarmRule) -> str:
         return ""
     field, message = problems.errors[0]
     more = f" (and {len(problems.errors) - 1} more)" if len(problems.errors) > 1 else ""
-    return f"the definition of the device type makes it impossible: {field} {message}{more}"
+    return f"the definition of the device type excludes it: {field} {message}{more}"
 
 
 async def never_reported(store: Store, rule: AlarmRule) -> list[RuleWarning]:

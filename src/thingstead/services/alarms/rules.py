@@ -26,8 +26,8 @@ from thingstead.services.notifications.channels import check_channels, hide_secr
 from thingstead.storage.base import Store
 
 RULE_REMOVED = "the rule was removed"
-RULE_DISABLED = "the rule was switched off"
-DISABLED_HERE = "the rule was switched off for this device"
+RULE_DISABLED = "the rule was disabled"
+DISABLED_HERE = "the rule was disabled for this device"
 DAY_MS = 24 * 3600 * 1000
 
 

@@ -101,7 +101,7 @@ def _present(rule: CompiledRule, watch: DeviceAlarms) -> TraceEntry:
         outcome = f"outside the hours of the schedule; {outcome}"
     due = next_due(rule, state, facts, at)
     if due is not None:
-        outcome += f"; looked at again at {due} if nothing arrives"
+        outcome += f"; evaluated again at {due} without a report"
     conditions = [_traced(leaf, facts, at) for level in rule.levels for leaf in level.raise_leaves]
     return TraceEntry(
         ts=max(0, at),

@@ -179,10 +179,10 @@ class ControlService:
             if earlier.state == "sent" and earlier.sent_qos:
                 first = await self._store.commands.get(command.device_id, earlier.id)
                 return (
-                    f"the device has not acknowledged the command {first.method} (id {first.command_id}) yet,"
-                    " and the next one waits for that"
+                    f"the device has not acknowledged the command {first.method} (id {first.command_id}) yet; the "
+                    "next command waits for it"
                 )
-        return "no connection of the device took the command"
+        return "no connection of the device accepted the command"
 
     async def get_command(self, project_id: str, row_id: str) -> Command:
         """Raises NotFound where the project has no such command."""
@@ -200,7 +200,7 @@ class ControlService:
         size_bytes, now = 0, self._clock.now_ms()
         for command in await self._unacknowledged(device_id, passing_over):
             if command.expire_time <= now:
-                await self._moves.move(command.id, "expired", "nobody took it in time")
+                await self._moves.move(command.id, "expired", "no connection accepted it in time")
                 continue
             if len(pending) == PENDING_COUNT or size_bytes >= PENDING_BYTES:
                 return PendingCommands(pending, True)

@@ -68,7 +68,7 @@ class CommandMoves:
         except Unavailable as exc:
             suppressed = self._warnings.take("")
             if suppressed is not None:
-                event = "the state of a command cannot be kept and will be tried again"
+                event = "the state of a command cannot be stored; retrying"
                 log.warning(event, command=row_id, error=exc.message, suppressed=suppressed)
             return self._closing.is_set()
         return True

@@ -73,7 +73,7 @@ class SynchronousCommandService:
             try:
                 return await self._control.await_reply(command, max(0.0, deadline_s - self._clock.monotonic_s()))
             except ReplyTimeout:
-                await self._control.abandon(command.id, "its sender waits no more")
+                await self._control.abandon(command.id, "its sender stopped waiting")
                 raise
 
     @property

@@ -69,7 +69,7 @@ class ClockWatch:
             return []
         until = iso_utc(self._ahead_until)
         return [
-            HealthWarning("clock_set_back", f"the server's clock was set back; data may bear instants up to {until}")
+            HealthWarning("clock_set_back", f"the server's clock was set back; data may have timestamps up to {until}")
         ]
 
     async def close(self) -> None:

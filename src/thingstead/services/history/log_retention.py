@@ -86,10 +86,10 @@ class LogRetention:
         for kind, bound in self._bounds.items():
             before = self.dropped[kind]
             if bound.most:
-                with self._parts.part("beyond its number", kind=kind):
+                with self._parts.part("limit of number", kind=kind):
                     await self._drop_excess(kind, bound.most)
             if bound.days and not only_excess:
-                with self._parts.part("past its time", kind=kind):
+                with self._parts.part("expiry by age", kind=kind):
                     await self._drop_old(kind, now - bound.days * DAY_MS)
             if self.dropped[kind] > before:
                 log.info("log rows dropped", kind=kind, rows=self.dropped[kind] - before)

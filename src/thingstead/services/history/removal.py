@@ -21,7 +21,7 @@ class RemovalService:
         self._store = store
         self._bus = bus
         self._parts = Parts("the removal of device data", log)
-        self._task = Repeating("dropping what removed devices left", self.run, INTERVAL_S, at_start=True)
+        self._task = Repeating("dropping the data of removed devices", self.run, INTERVAL_S, at_start=True)
         self._subscription: BusSubscription | None = None
 
     def start(self) -> None:

@@ -106,13 +106,13 @@ class RetentionService:
         left. In steps, between which everybody else has a turn; each part is done whatever becomes of the others."""
         part, store = self._parts.part, self._store.retention
         points = size = given = 0
-        with part("what is dropped for its age"):
+        with part("expiry by age"):
             now = await self.trusted_clock.now_ms()
-            with part("rules that waited"):
+            with part("pending retention rules"):
                 for project_id in await store.apply_pending(now):
                     log.info("pending retention rules took effect", project=project_id)
             await self._drop_alarms(now)
-            with part("points that settle"):
+            with part("settling of points"):
                 while await store.settle(now - SETTLE_AFTER_MS):
                     pass
             points, size = await self._drop_expired(now)

@@ -154,7 +154,7 @@ def _number(ts: Any) -> int | float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise _Refused(f"ts: {ts!r:.60} is no instant in ms")
+        raise _Refused(f"ts: {ts!r:.60} is not an instant in ms")
     return number
 
 

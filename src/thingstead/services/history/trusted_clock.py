@@ -52,8 +52,8 @@ class TrustedClock:
             return []
         until = iso_utc(self._doubted + HOLD_MS)
         message = (
-            f"the server's clock jumped ahead, from {iso_utc(self._believed)} to {iso_utc(self._doubted)}; nothing is"
-            f" dropped for its age until {until}: set the clock right if it is wrong"
+            f"the server's clock jumped ahead, from {iso_utc(self._believed)} to {iso_utc(self._doubted)}; "
+            f"nothing is dropped by age until {until}: correct the clock if it is wrong"
         )
         return [HealthWarning("clock_jumped_ahead", message)]
 

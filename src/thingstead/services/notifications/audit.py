@@ -25,7 +25,7 @@ log = structlog.get_logger("thingstead.notify")
 
 
 class StoppedChannel(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel that leads to an address where nothing may be sent to."""
+    """A channel whose address is refused."""
 
     project_id: str
     owner: str  # the alarm rule or notification group, by kind and name

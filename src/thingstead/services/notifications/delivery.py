@@ -15,7 +15,7 @@ from thingstead.services.notifications.mail import MailSender
 from thingstead.services.notifications.text import NoticeText, render, webhook_body
 from thingstead.storage.base import Store
 
-TAKEN, NOT_TAKEN = "taken", "not taken; the answer of a private address is not shown"
+TAKEN, NOT_TAKEN = "taken", "not accepted; the answer of a private address is not shown"
 
 
 class NoticeSender:

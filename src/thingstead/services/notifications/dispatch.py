@@ -248,7 +248,7 @@ class NotifyDispatcher:
         except Exception:
             # A fault of ours with one notice must not hold up the others of its channel for a day.
             log.exception("a notice cannot be created", notice=notice.id)
-            said, state = "the server could not make the notice; its log says why", "failed"
+            said, state = "the server could not create the notice; its log has the reason", "failed"
             self.failed += 1
         attempt = Attempt(
             notice_id=notice.id,

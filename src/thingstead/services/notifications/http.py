@@ -31,7 +31,7 @@ ANSWER_BYTES_LIMIT = 65_536  # of all that is received for one request
 IDLE_CONNECTIONS_LIMIT = 32
 IDLE_TIMEOUT_S = 60.0
 REASON_LENGTH = 500
-NOT_ALLOWED = "leads to an address where nothing may be sent to (notify.private_addresses)"
+NOT_ALLOWED = "has an address that is refused (notify.private_addresses)"
 
 
 class SendFailed(Exception):
@@ -191,7 +191,7 @@ def _failure(exc: Exception, most_s: float, *, inner: bool) -> SendFailed:
         return SendFailed(f"the host name {exc} cannot be resolved")
     if isinstance(exc, httpcore.RemoteProtocolError):
         ended = "disconnected" in str(exc) or "closed" in str(exc)
-        said = "the connection was closed before there was a whole answer" if ended else "the answer is not HTTP"
+        said = "the connection was closed before the answer was complete" if ended else "the answer is not HTTP"
         return SendFailed(said, inner=inner)
     if isinstance(exc, httpcore.NetworkError | OSError):
         return SendFailed(f"cannot be reached: {_cause(exc)}", inner=inner)

@@ -282,7 +282,7 @@ class Database:
         try:
             self._writer_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as exc:  # a full or failing disk; nothing is lost, the next start finds the -wal file
-            log.warning("the write-ahead log stays beside the database", error=str(exc))
+            log.warning("the write-ahead log could not be removed", error=str(exc))
         self._writer_connection.close()
 
     # The writer thread. It never dies before it is told to: whatever a job raises goes to the job's caller.

@@ -38,7 +38,7 @@ def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
         Unavailable: it cannot be opened now: the disk is full, or somebody else has locked it.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        raise ConfigError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed")
+        raise ConfigError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is required")
     if migrations is None:
         migrations = load_migrations("thingstead.storage.sqlite")
     newest = migrations[-1].version
@@ -83,13 +83,13 @@ def require_newest(connection: sqlite3.Connection, path: Path) -> None:
     """For those that only read.
 
     Raises:
-        ConfigError: the file is no database of ours, or its schema is not the one of this release.
+        ConfigError: the file is not a database of ours, or its schema is not the one of this release.
     """
     if _pragma(connection, "application_id") != APPLICATION_ID:
-        raise ConfigError(f"{path} is no database of Thingstead")
+        raise ConfigError(f"{path} is not a database of Thingstead")
     version, newest = _pragma(connection, "user_version"), load_migrations("thingstead.storage.sqlite")[-1].version
     if version != newest:
-        way_out = "use a newer release" if version > newest else "start the server once to bring it forward"
+        way_out = "use a newer release" if version > newest else "start the server once to migrate it"
         raise ConfigError(f"{path}: its schema has version {version}, this release has {newest}; {way_out}")
 
 

@@ -89,7 +89,7 @@ def renew(connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes]], fou
     connection.execute(f"ALTER TABLE report_log RENAME TO {name}")
     connection.execute(create)
     connection.executemany("INSERT INTO report_log (seq, entries) VALUES (?, ?)", rows)
-    reason = f"a page of the log is damaged; what is left of it is the table {name}"
+    reason = f"a page of the log is damaged; its remaining rows are in the table {name}"
     set_aside(connection, [UnreadableRow("log", (name,), None, None, reason, b"")], found_at)
 
 

@@ -53,7 +53,7 @@ def describe(path: Path) -> tuple[int, dict[str, int]]:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
             if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                raise ConfigError(f"{path} is no database of Thingstead")
+                raise ConfigError(f"{path} is not a database of Thingstead")
             problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if problem != "ok":
                 raise ConfigError(f"{path} is damaged: {problem}")

@@ -51,7 +51,7 @@ def check(path: Path, *, quick: bool = False) -> Iterator[Finding]:
         quick: leave out what takes as long as reading everything: indexes against tables, and the content of blocks.
 
     Raises:
-        ConfigError: it cannot be opened, is no database of ours, or of another version.
+        ConfigError: it cannot be opened, is not a database of ours, or of another version.
     """
     try:
         with closing(connect(path, read_only=True)) as connection:
