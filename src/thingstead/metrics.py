@@ -148,6 +148,7 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_commit_seconds", "histogram", "Duration of a transaction, including its fsync."),
         MetricInfo("thingstead_write_queue_length", "gauge", "Writes waiting for a transaction."),
         MetricInfo("thingstead_http_requests_total", "counter", "HTTP requests.", ("method", "route", "status")),
+        MetricInfo("thingstead_browser_sessions", "gauge", "Sessions of administrators in browsers."),
         MetricInfo("thingstead_log_ins_failed_total", "counter", "Log-ins with a wrong credential.", ("kind",)),
         MetricInfo(
             "thingstead_previous_project_key_log_ins_total",

@@ -18,6 +18,7 @@ from thingstead.model.report import Report
 from thingstead.server import Server, initialize, open_server
 from thingstead.server.backups import MANIFEST, back_up, read_manifest, restore
 from thingstead.server.folder import DATABASE
+from thingstead.services.accounts.browser_sessions import Browser
 from thingstead.services.registry.new_device import NewDevice
 from thingstead.services.registry.projects import Credentials
 from thingstead.services.shared.commits import settled
@@ -156,6 +157,27 @@ def test_the_manifest_tells_what_is_in_the_backup(config: Config, tmp_path: Path
 
 async def token_of(server: Server, keys: Credentials) -> str:
     return await server.platform.tokens.log_in_application(keys.app_id, keys.access_key, keys.secret_key, "192.0.2.1")
+
+
+@pytest.mark.parametrize("keep_tokens", [False, True])
+async def test_sessions_of_before_open_a_restored_folder_only_where_they_are_kept(
+    config: Config, tmp_path: Path, keep_tokens: bool
+) -> None:
+    async with open_server(config) as server:
+        keys, sessions = server.credentials, server.platform.browser_sessions
+        assert keys is not None
+        logged_in = await sessions.log_in(keys.admin_account, keys.admin_password, Browser("192.0.2.1"))
+        name = await sessions.cookie_name(secure=False)
+        await asyncio.to_thread(back_up, config.data_path, tmp_path / "backup", silent)
+    await asyncio.to_thread(restore, tmp_path / "backup", tmp_path / "restored", silent, keep_tokens=keep_tokens)
+    async with open_server(restored(config, tmp_path)) as copy:
+        sessions = copy.platform.browser_sessions
+        if keep_tokens:
+            assert (await sessions.authenticate(logged_in.secret)).session.id == logged_in.person.session.id
+        else:
+            with pytest.raises(NotAuthenticated):
+                await sessions.authenticate(logged_in.secret)
+        assert (await sessions.cookie_name(secure=False) == name) is keep_tokens
 
 
 @pytest.mark.parametrize("keep_tokens", [False, True])

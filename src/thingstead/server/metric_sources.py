@@ -48,6 +48,7 @@ def read_metric_sources(metrics: Metrics, store: Store, platform: Platform, gate
     metrics.read("thingstead_history_quarantined_rows", lambda: store.figures().rows_quarantined)
     metrics.read("thingstead_damaged_pages_met_total", lambda: store.figures().damage_met)
     failures = platform.log_ins.failures
+    metrics.read("thingstead_browser_sessions", store.browser_sessions.count)
     metrics.read("thingstead_log_ins_failed_total", lambda: {(kind,): n for kind, n in failures.failed.items()})
     metrics.read("thingstead_log_ins_throttled_total", lambda: {(kind,): n for kind, n in failures.throttled.items()})
     metrics.read("thingstead_previous_project_key_log_ins_total", lambda: platform.presence.previous_key_log_ins)

@@ -159,6 +159,10 @@ class BrowserSessionStore(Protocol):
         """Every session of every project."""
         ...
 
+    def count(self) -> int:
+        """How many there are, of all projects, those included that have expired and are not removed yet."""
+        ...
+
 
 class DeviceTypeStore(Protocol):
     """Device types. ``device_count`` is filled on every read."""

@@ -112,6 +112,11 @@ class SqliteBrowserSessions:
             lambda ended: forget_sessions(self._access, ended),
         )
 
+    def count(self) -> int:
+        row = self._access.one("SELECT count(*) FROM browser_sessions")
+        assert row is not None, "a count has a row"
+        return int(row[0])
+
 
 def end_sessions(connection: sqlite3.Connection, which: str, parameters: Sequence[Any]) -> Ended:
     """Ends the sessions of a condition."""
