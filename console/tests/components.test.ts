@@ -211,8 +211,19 @@ describe("the endless table", () => {
     const frame = wrapper.find(".frame").element
     frame.scrollTop = 40 * 50_000
     await wrapper.find(".frame").trigger("scroll")
-    expect(vi.mocked(rows.need).mock.lastCall?.[0]).toBe(49_994)
+    await vi.waitFor(() => expect(vi.mocked(rows.need).mock.lastCall?.[0]).toBe(49_994))
     expect(wrapper.text()).toContain("Device 50000")
+  })
+
+  it("asks for little while the scroll bar is dragged over all of them", async () => {
+    const rows = rowsOf(100_079)
+    const wrapper = table(rows)
+    for (let row = 0; row < 100_000; row += 1_000) {
+      wrapper.find(".frame").element.scrollTop = 40 * row
+      await wrapper.find(".frame").trigger("scroll")
+    }
+    await vi.waitFor(() => expect(vi.mocked(rows.need).mock.lastCall?.[0]).toBe(98_994))
+    expect(vi.mocked(rows.need).mock.calls.length).toBeLessThan(30)
   })
 
   it("reaches the last row of more rows than browsers lay out", async () => {
