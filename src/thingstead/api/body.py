@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from thingstead.api.turns import TURN_BYTES, Turns
 from thingstead.errors import TooLarge, Unavailable
 from thingstead.mqtt.budget import Budget
 
@@ -16,7 +17,6 @@ Send = Callable[[Message], Awaitable[None]]
 T = TypeVar("T")
 
 DISCARD_LIMIT_BYTES = 4 * 1024 * 1024  # read past the limit, so that the peer gets to see the refusal
-TURN_BYTES = 65_536  # of a body from which on it is decoded in its turn
 BODIES_LIMIT_BYTES = 64 << 20  # of the bodies of all requests that are not answered; twice the largest, where more
 
 
@@ -35,7 +35,7 @@ class Bodies:
     def __init__(self, body_limit_bytes: int, within: Budget | None = None) -> None:
         self._budget = Budget(max(BODIES_LIMIT_BYTES, 2 * body_limit_bytes), within)
         self._held_bytes: dict[str, int] = {}  # by owner
-        self._turn = asyncio.Lock()
+        self.turns = Turns()
 
     @property
     def held_bytes(self) -> int:
@@ -46,16 +46,11 @@ class Bodies:
         """For one request of an owner."""
         return HeldBody(self, owner)
 
-    async def in_turn(self, size: int, work: Callable[[], T]) -> T:
-        """What ``work`` makes of a body of this size. Large ones that are whole at the same time are worked on one
-        after the other, and everybody else has a turn after each."""
-        if size < TURN_BYTES:
-            return work()
-        async with self._turn:
-            try:
-                return work()
-            finally:
-                await asyncio.sleep(0)
+    async def turn(self, owner: str, size: int) -> None:
+        """Returns when a body of this size may be worked on. Large ones that are whole at the same time are worked on
+        one after the other, and everybody else has a turn after each."""
+        if size >= TURN_BYTES:
+            await self.turns.begin(owner)
 
     def take(self, owner: str, size: int) -> None:
         """Raises Unavailable where that is more than the owner's part."""

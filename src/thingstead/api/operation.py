@@ -47,11 +47,15 @@ class Operation:
                 return not_authenticated(exc)
             TENANT.set(caller.project_id)
         call = Call(self._platform, path, caller=caller, remote_address=remote_host(scope), scope=scope)
+        owner, turns = caller.project_id or call.remote_address, self._bodies.turns
+        if turns.is_heavy(owner):
+            await turns.begin(owner)
         try:
             warnings: list[FieldError] = []
             answer = success(await self._call(call, receive, warnings), warnings)
         except ThingsteadError as exc:
             return failure(exc, malformed_json_status=self._settings.malformed_json_status)
+        turns.answered(owner, len(answer.body))
         if self.endpoint.confidential:
             return answer._replace(headers=(NO_STORE, *call.answer_headers))
         return answer._replace(headers=tuple(call.answer_headers)) if call.answer_headers else answer
@@ -70,11 +74,13 @@ class Operation:
         call.query = None if self._decode_query is None else self._decode_query(query_string)
         if self._decode_body is None:
             return await self._handle(call, receive, warnings)
-        with self._bodies.held(caller.project_id or call.remote_address) as held:
+        owner = caller.project_id or call.remote_address
+        with self._bodies.held(owner) as held:
             limit_bytes, timeout_s = self._body_limit_bytes, self._settings.body_timeout_s
             given = await read_decoded(scope, receive, limit_bytes, timeout_s, held)
             given = b"{}" if not given and self.endpoint.body_optional else given
-            call.body = await self._bodies.in_turn(len(given), lambda: self._decode(given, warnings))
+            await self._bodies.turn(owner, len(given))
+            call.body = self._decode(given, warnings)
             return await self._handle(call, receive, warnings)
 
     async def _handle(self, call: Call, receive: Receive, warnings: list[FieldError]) -> Any:

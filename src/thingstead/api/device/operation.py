@@ -52,12 +52,16 @@ class DeviceOperation:
             presence = self._platform.presence
             call.device = await presence.authenticate(path[ACCESS_TOKEN], call.project_key, address)
             TENANT.set(call.device.project_id)
+            turns = self._bodies.turns
+            if turns.is_heavy(call.device.project_id):
+                await turns.begin(call.device.project_id)
         except ThingsteadError as exc:
             return failure(exc)
         try:
             with self._bodies.held(call.device.id) as held:
                 warnings = await self._prepare(call, scope, receive, held)
                 answer = success(await self.endpoint.handler(call))
+            turns.answered(call.device.project_id, len(answer.body))
             return answer._replace(body=with_warnings(answer.body, warnings)) if warnings else answer
         except ThingsteadError as exc:
             if self.endpoint.topic and not isinstance(exc, Unavailable):
@@ -74,6 +78,7 @@ class DeviceOperation:
         if self.endpoint.body is not None:
             limit_bytes, timeout_s = self._body_limit_bytes, self._settings.body_timeout_s
             body = await read_decoded(scope, receive, limit_bytes, timeout_s, held)
+            await self._bodies.turn(TENANT.get() or call.remote_address, len(body))
             call.body = body if self._decode_body is None else self._decode_body(body)
             if body and self._unknown_of_body is not None:
                 unknown += self._unknown_of_body(body)

@@ -143,13 +143,17 @@ class AppHandler(HandlerBase):
     ) -> None:
         super().__init__()
         self.connection = connection
-        self.project_id = project.id
+        self._project_id = project.id
         self._view_key = project.view_key
         self._subscriber = subscriber
         self._hub = hub
         self._max_subscriptions = max_subscriptions
         self._access = access
         self._filters: set[str] = set()
+
+    @property
+    def project_id(self) -> str:
+        return self._project_id
 
     def publish(self, packet: Publish) -> Receipt:
         # [MQTT-3.3.5-2] (3.1.1) What is not authorized is acknowledged, and goes nowhere; 5.0 has a code for it.

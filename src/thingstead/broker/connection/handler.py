@@ -78,6 +78,11 @@ class ConnectionHandler(Protocol):
         ...
 
     @property
+    def project_id(self) -> str:
+        """On whose behalf the client is served; empty: on nobody's."""
+        ...
+
+    @property
     def crowded(self) -> int | None:
         """The number of a device for which the client reported more than its share; None: there is none."""
         ...
@@ -94,6 +99,10 @@ class HandlerBase:
     @property
     def accepted(self) -> SessionGrant:
         return NO_SESSION
+
+    @property
+    def project_id(self) -> str:
+        return ""
 
     @property
     def crowded(self) -> int | None:

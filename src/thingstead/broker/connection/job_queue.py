@@ -7,6 +7,7 @@ import structlog
 
 from thingstead.broker.net.tasks import Tasks
 from thingstead.errors import ThingsteadError
+from thingstead.model.tenant import TENANT
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -24,11 +25,15 @@ class JobQueue:
     Args:
         done: is called after each job.
         writable: whether the peer reads its answers; while it does not, no further job is done.
+        project_id: on whose behalf they run.
     """
 
-    __slots__ = ("_bytes", "_done", "_tasks", "_waiting", "_working", "_writable")
+    __slots__ = ("_bytes", "_done", "_project_id", "_tasks", "_waiting", "_working", "_writable")
 
-    def __init__(self, tasks: Tasks, done: Callable[[], None], writable: Callable[[], bool]) -> None:
+    def __init__(
+        self, tasks: Tasks, done: Callable[[], None], writable: Callable[[], bool], project_id: str = ""
+    ) -> None:
+        self._project_id = project_id
         self._tasks = tasks
         self._done = done
         self._writable = writable
@@ -56,6 +61,7 @@ class JobQueue:
             self._tasks.spawn(self._work())
 
     async def _work(self) -> None:
+        TENANT.set(self._project_id)
         try:
             while self._waiting:
                 job, size_bytes = self._waiting.pop(0)

@@ -315,7 +315,8 @@ class MqttConnection(Stream):
     def run(self, job: Job, size_bytes: int = 0) -> None:
         """Runs what must wait for something, one job at a time, in order; dropped when the connection ends."""
         if self._jobs is None:
-            self._jobs = JobQueue(self._around.tasks, self._job_done, lambda: self.writable)
+            project_id = self._plane.project_id
+            self._jobs = JobQueue(self._around.tasks, self._job_done, lambda: self.writable, project_id)
         self._jobs.add(job, size_bytes)
 
     def _job_done(self) -> None:

@@ -102,6 +102,10 @@ class DeviceHandler(HandlerBase):
         return NO_SESSION if self._kept is None else self._kept.accepted
 
     @property
+    def project_id(self) -> str:
+        return self._link.device.project_id
+
+    @property
     def crowded(self) -> int | None:
         number = self._link.device.number
         return number if self._ingest.crowded(number) else None

@@ -49,6 +49,8 @@ class OpenHandler:
         self._session: Session
         self.accepted: SessionGrant
 
+    project_id = ""
+
     @property
     def crowded(self) -> int | None:
         """What is published here goes into no history."""
