@@ -57,6 +57,9 @@ class NoRelief:
 
     congested = False
 
+    def crowded(self, device_number: int) -> bool:
+        return False
+
     def when_room(self, callback: Any, device_number: int | None = None) -> None:
         raise AssertionError("nothing is congested")
 

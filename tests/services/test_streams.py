@@ -12,6 +12,7 @@ from thingstead.model.messages import DataReported, DataSent
 from thingstead.model.streams import format_problem, modbus_crc
 from thingstead.services.ingest.streams import MAX_DATA_BYTES, encode_message
 from thingstead.services.shared.commits import settled
+from thingstead.storage.sqlite.history.heads import DEVICE_WAITING_BYTES
 
 READ_REGISTERS = bytes.fromhex("010300000002c40b")
 FORMATS: list[tuple[Any, bytes, bool]] = [
@@ -29,6 +30,23 @@ FORMATS: list[tuple[Any, bytes, bool]] = [
     ("modbus_tcp", bytes.fromhex("000100000007010300000002"), False),
     ("modbus_tcp", b"", False),
 ]
+
+
+async def test_custom_data_and_events_count_for_their_device_until_they_are_on_disk(workshop: Workshop) -> None:
+    history, device, other = workshop.store.history, await workshop.add_device(), await workshop.add_device()
+    link, commits = await workshop.ingest.link(device), []
+    for _ in range(DEVICE_WAITING_BYTES // 200_000 + 1):
+        assert not history.crowded(device.number)
+        commits.append(workshop.streams.report(link, "port", b"x" * 200_000).commit)
+    assert (history.crowded(device.number), history.crowded(other.number)) == (True, False)
+    assert commits[-1] is not None
+    await settled(commits[-1])
+    assert not history.crowded(device.number)
+    while not history.crowded(device.number):
+        outcome = workshop.ingest.take_event(link, {"method": "m", "params": {"text": "x" * 100_000}})
+    assert outcome.commit is not None
+    await settled(outcome.commit)
+    assert not history.crowded(device.number)
 
 
 @pytest.mark.parametrize(("stream_format", "payload", "fits"), FORMATS)

@@ -55,8 +55,9 @@ class HistoryStore(Protocol):
         can be kept."""
         ...
 
-    def touch(self, device_number: int, kind: UplinkKind, ts: int) -> Commit:
-        """Notes an uplink of a kind that leaves nothing else in history."""
+    def touch(self, device_number: int, kind: UplinkKind, ts: int, size_bytes: int = 0) -> Commit:
+        """Notes an uplink of a kind that leaves nothing else in history. So much of it goes elsewhere in the same
+        commit, and counts for the device until then."""
         ...
 
     @property

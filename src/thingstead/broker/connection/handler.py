@@ -142,9 +142,11 @@ class AccessControl(Protocol):
 
 
 class BackPressure(Protocol):
-    """Who says when reports must be held back: the ingest service."""
+    """Who says when those who report must be held back: the history."""
 
     @property
     def congested(self) -> bool: ...
+
+    def crowded(self, device_number: int) -> bool: ...
 
     def when_room(self, callback: Callable[[], None], device_number: int | None = None) -> None: ...

@@ -108,7 +108,7 @@ class DeviceHandler(HandlerBase):
     @property
     def crowded(self) -> int | None:
         number = self._link.device.number
-        return number if self._ingest.crowded(number) else None
+        return number if self._ingest.history.crowded(number) else None
 
     def begin(self) -> None:
         if self._kept is not None and self._kept.deliver(self._connection.delivery):

@@ -58,7 +58,7 @@ class GatewayHandler(DeviceHandler):
     @property
     def crowded(self) -> int | None:
         for number in self._gateway.reported:
-            if self._ingest.crowded(number):
+            if self._ingest.history.crowded(number):
                 return number
         self._gateway.reported.clear()
         return super().crowded

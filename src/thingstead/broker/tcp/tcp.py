@@ -212,7 +212,7 @@ class TcpClient(Stream):
         if outcome.commit is not None:
             self._unkept += 1
             outcome.commit.on_done(self._kept)
-        self._hold_back()
+        self._hold_back(link.device.number)
 
     def _kept(self, error: Exception | None) -> None:
         self._unkept -= 1
@@ -221,12 +221,12 @@ class TcpClient(Stream):
         elif self._unkept <= UNKEPT_LIMIT:
             self.resume(_UNKEPT)
 
-    def _hold_back(self) -> None:
-        """Stops reading where more would only pile up."""
+    def _hold_back(self, device_number: int) -> None:
+        """Stops reading where more would only pile up, of the device or of all."""
         relief = self._around.relief
-        if relief.congested and not self.paused_for(_CONGESTED):
+        if (relief.crowded(device_number) or relief.congested) and not self.paused_for(_CONGESTED):
             self.pause(_CONGESTED)
-            relief.when_room(lambda: self.resume(_CONGESTED))
+            relief.when_room(lambda: self.resume(_CONGESTED), device_number)
         if self._unkept > UNKEPT_LIMIT:
             self.pause(_UNKEPT)
 

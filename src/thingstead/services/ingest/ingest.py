@@ -52,6 +52,7 @@ class IngestService:
         self, store: Store, bus: Bus, clock: Clock, watches: AlarmEvaluations, quota: DailyQuota | None = None
     ) -> None:
         self._store = store
+        self.history = store.history  # says when those who report must be held back
         self._watches = watches
         self.quota = quota
         self._bus = bus
@@ -64,34 +65,22 @@ class IngestService:
         self.attributes_refused = 0
         self.events_accepted = 0
 
-    @property
-    def congested(self) -> bool:
-        """Whether a connection should stop reading from its peer until :meth:`when_room` calls back."""
-        return self._store.history.congested
-
-    def crowded(self, device_number: int) -> bool:
-        """The same for those who report for this device: more of it waits than is its share."""
-        return self._store.history.crowded(device_number)
-
-    def when_room(self, callback: Callable[[], None], device_number: int | None = None) -> None:
-        """Calls back once, on the event loop, when reading may go on: of anybody, and of this device."""
-        self._store.history.when_room(callback, device_number)
-
     async def await_room(self, device_number: int) -> None:
         """Returns when there is room for a report of a device.
 
         Raises:
             Unavailable: there is none within :data:`ROOM_TIMEOUT_S`.
         """
-        if not (self.congested or self.crowded(device_number)):
+        history = self.history
+        if not (history.congested or history.crowded(device_number)):
             return
         relieved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.when_room(lambda: None if relieved.done() else relieved.set_result(None), device_number)
+        history.when_room(lambda: None if relieved.done() else relieved.set_result(None), device_number)
         try:
             async with asyncio.timeout(ROOM_TIMEOUT_S):
                 await relieved
         except TimeoutError:
-            if self.congested:
+            if history.congested:
                 raise Unavailable("server_congested") from None
             raise Unavailable("device_congested") from None
 

@@ -44,7 +44,7 @@ class StreamService:
         if stream is not None and (problem := format_problem(stream.format, data)):
             raise InvalidInput.field(identifier, problem)
         now = self._clock.now_ms()
-        self._store.history.touch(link.device.number, "data", now)
+        self._store.history.touch(link.device.number, "data", now, len(data))
         commit = self._logs.data(link.device, identifier, "up", data)
         self.messages_accepted += 1
         if self._bus.listens(DataReported):

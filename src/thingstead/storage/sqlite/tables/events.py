@@ -36,7 +36,8 @@ class SqliteEvents:
             else:
                 connection.execute(EVENTS.insert, row)
 
-        batch = self._history.touch(device_number, "event", event.ts)
+        size_bytes = sum(len(value) for value in row if isinstance(value, str | bytes))
+        batch = self._history.touch(device_number, "event", event.ts, size_bytes)
         batch.extras.append(insert)
         self._access.log_rows.note("event", event.device_id)
         return batch
