@@ -42,20 +42,26 @@ async def flap(store: Store, count: int, device_id: str = "d1", rule_id: str = "
     return found
 
 
+async def claim(store: Store, owner: str, now: int, lease_until: int) -> list[tuple[str, str]]:
+    """The channels that were leased, and their projects."""
+    claims = await store.notify.claim(owner, now, lease_until, Shares(8, 8), {}, 1, UNCAPPED)
+    return [(each.channel.id, each.project_id) for each in claims]
+
+
 async def take(store: Store, channel_id: str = "w1", owner: str = "n1", now: int = NOW, **more: Any) -> Claim:
-    claim = await store.notify.take(
+    taken = await store.notify.take(
         owner, channel_id, now, now + LEASE, more.get("limit", 100), more.get("caps", UNCAPPED)
     )
-    assert claim is not None
-    return claim
+    assert taken is not None
+    return taken
 
 
 def attempt(notice_id: str, state: Any = "sent", ts: int = NOW) -> Attempt:
     return Attempt(notice_id=notice_id, target="host", state=state, message="200", took_ms=5, ts=ts)
 
 
-async def settle_all(store: Store, claim: Claim, channel_id: str = "w1", owner: str = "n1", ts: int = NOW) -> None:
-    attempts = [attempt(notice.id, ts=ts) for notice, _ in claim.notices]
+async def settle_all(store: Store, taken: Claim, channel_id: str = "w1", owner: str = "n1", ts: int = NOW) -> None:
+    attempts = [attempt(notice.id, ts=ts) for notice, _ in taken.notices]
     assert await store.notify.settle(owner, channel_id, attempts)
 
 
@@ -63,24 +69,24 @@ async def test_notices_are_made_with_their_messages_and_sent_in_order(backend: B
     messages = await flap(fleet, 3)
     store = await backend.reopen()
 
-    assert await store.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}) == [("w1", "ours")]
-    claim = await take(store, limit=4)
-    assert claim.channel == channel("w1")
-    told = [message.id for _, message in claim.notices if message is not None]
+    assert await claim(store, "n1", NOW, NOW + LEASE) == [("w1", "ours")]
+    taken = await take(store, limit=4)
+    assert taken.channel == channel("w1")
+    told = [message.id for _, message in taken.notices if message is not None]
     assert told == messages[:4]
-    assert claim.notices[0][1] is not None
-    assert claim.notices[0][1].device_name == "One"
+    assert taken.notices[0][1] is not None
+    assert taken.notices[0][1].device_name == "One"
 
-    await settle_all(store, claim)
+    await settle_all(store, taken)
     assert [message.id for _, message in (await take(store)).notices if message] == messages[4:]
 
 
 async def test_a_lease_keeps_others_away_until_it_ends(fleet: Store) -> None:
     await flap(fleet, 1)
-    assert await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}) == [("w1", "ours")]
+    assert await claim(fleet, "n1", NOW, NOW + LEASE) == [("w1", "ours")]
     first = await take(fleet)
 
-    assert await fleet.notify.claim("n2", NOW + LEASE, NOW + 2 * LEASE, Shares(8, 8), {}) == [("w1", "ours")]  # n1 died
+    assert await claim(fleet, "n2", NOW + LEASE, NOW + 2 * LEASE) == [("w1", "ours")]  # n1 died
     assert await fleet.notify.settle("n1", "w1", [attempt(first.notices[0][0].id)]) is False
     assert await fleet.notify.take("n1", "w1", NOW, NOW + LEASE, 10, UNCAPPED) is None
     assert [notice.id for notice, _ in (await take(fleet, owner="n2")).notices] == [n.id for n, _ in first.notices]
@@ -88,32 +94,32 @@ async def test_a_lease_keeps_others_away_until_it_ends(fleet: Store) -> None:
 
 async def test_taking_prolongs_the_lease(fleet: Store) -> None:
     await flap(fleet, 1)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
-    assert await fleet.notify.claim("n2", NOW + LEASE - 1, NOW + 9 * LEASE, Shares(8, 8), {}) == []
+    await claim(fleet, "n1", NOW, NOW + LEASE)
+    assert await claim(fleet, "n2", NOW + LEASE - 1, NOW + 9 * LEASE) == []
     await take(fleet, now=NOW + LEASE - 1)
-    assert await fleet.notify.claim("n2", NOW + LEASE, NOW + 9 * LEASE, Shares(8, 8), {}) == []
+    assert await claim(fleet, "n2", NOW + LEASE, NOW + 9 * LEASE) == []
     assert await fleet.notify.next_try() == NOW + 2 * LEASE - 1
 
 
 async def test_a_failing_channel_waits_and_keeps_its_order(fleet: Store) -> None:
     messages = await flap(fleet, 1)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
-    claim = await take(fleet)
-    await fleet.notify.settle("n1", "w1", [attempt(claim.notices[0][0].id, "waiting")])
+    await claim(fleet, "n1", NOW, NOW + LEASE)
+    taken = await take(fleet)
+    await fleet.notify.settle("n1", "w1", [attempt(taken.notices[0][0].id, "waiting")])
     await fleet.notify.release("n1", "w1", NOW + 500, 1)
 
-    assert await fleet.notify.failures("w1") == 1
     assert await fleet.notify.next_try() == NOW + 500
-    assert await fleet.notify.claim("n1", NOW + 499, NOW + LEASE, Shares(8, 8), {}) == []
-    assert await fleet.notify.claim("n1", NOW + 500, NOW + LEASE, Shares(8, 8), {}) == [("w1", "ours")]
+    assert await claim(fleet, "n1", NOW + 499, NOW + LEASE) == []
+    assert await claim(fleet, "n1", NOW + 500, NOW + LEASE) == [("w1", "ours")]
     again = await take(fleet)
     assert [message.id for _, message in again.notices if message] == messages
     assert [notice.attempts for notice, _ in again.notices] == [1, 0]
+    assert again.failures == 1
 
 
 async def test_states_only_move_forward(fleet: Store) -> None:
     await flap(fleet, 1)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
+    await claim(fleet, "n1", NOW, NOW + LEASE)
     notice = (await take(fleet)).notices[0][0]
     await fleet.notify.settle("n1", "w1", [attempt(notice.id, "failed"), attempt(notice.id, "sent")])
     logs, total = await fleet.notify.list_logs("ours", None, None, Page())
@@ -123,7 +129,7 @@ async def test_states_only_move_forward(fleet: Store) -> None:
 
 async def test_every_attempt_is_listed_and_stands_at_its_message(fleet: Store) -> None:
     messages = await flap(fleet, 1)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
+    await claim(fleet, "n1", NOW, NOW + LEASE)
     first, second = (notice.id for notice, _ in (await take(fleet)).notices)
     await fleet.notify.settle("n1", "w1", [attempt(first, "waiting"), attempt(first, "sent", NOW + 5), attempt(second)])
 
@@ -147,7 +153,7 @@ async def test_every_attempt_is_listed_and_stands_at_its_message(fleet: Store) -
 
 async def test_a_notice_expires_when_its_time_is_over(fleet: Store) -> None:
     await flap(fleet, 1)
-    assert await fleet.notify.claim("n1", NOW + DAY, NOW + DAY + LEASE, Shares(8, 8), {}) == []
+    assert await claim(fleet, "n1", NOW + DAY, NOW + DAY + LEASE) == []
     logs, _ = await fleet.notify.list_logs("ours", None, None, Page())
     assert [log.state for log in logs] == ["expired", "expired"]
     assert await fleet.notify.next_try() is None
@@ -160,7 +166,7 @@ async def test_a_shelved_rule_tells_nothing_and_an_alarm_open_at_the_end_is_told
     await record(fleet, alarm("b1", "d2", rule_id="r1", create_time=NOW + 5))
     await fleet.alarms.end_shelves(NOW + 10)
 
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
+    await claim(fleet, "n1", NOW, NOW + LEASE)
     told = [(notice.kind, message.id) for notice, message in (await take(fleet)).notices if message]
     assert told == [("alarm", "a1"), ("alarm", "b1"), ("unshelved", "a2")]
 
@@ -170,7 +176,7 @@ async def test_groups_tell_for_every_rule_that_uses_them_unless_disabled(fleet: 
     await fleet.notify.create_group(group)
     await fleet.alarm_rules.create(alarm_rule("r2", device_ids=("d1",), group_ids=("g1",)))
     await record(fleet, alarm("a1", "d1", rule_id="r2"))
-    assert sorted(await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})) == [
+    assert sorted(await claim(fleet, "n1", NOW, NOW + LEASE)) == [
         ("g1c1", "ours"),
         ("g1c2", "ours"),
     ]
@@ -180,6 +186,7 @@ async def test_groups_tell_for_every_rule_that_uses_them_unless_disabled(fleet: 
     assert (await take(fleet, "g1c1")).notices == []  # nor is what was waiting told
     await fleet.notify.replace_group(group, NOW)
     await record(fleet, alarm("a3", "d1", rule_id="r2"))
+    assert ("g1c1", "ours") in await claim(fleet, "n1", NOW, NOW + LEASE)
     assert [message.id for _, message in (await take(fleet, "g1c1")).notices if message is not None] == ["a3"]
 
 
@@ -213,21 +220,21 @@ async def test_notices_for_a_channel_that_goes_are_dropped(fleet: Store) -> None
     await flap(fleet, 1)
     rule = await fleet.alarm_rules.get("ours", "r1")
     await fleet.alarm_rules.replace(replace(rule, channels=(channel("w2"),)), NOW, None)
-    assert await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}) == []
+    assert await claim(fleet, "n1", NOW, NOW + LEASE) == []
     assert await fleet.notify.next_try() is None
 
 
 async def test_notices_for_the_channels_of_a_removed_rule_are_dropped(fleet: Store) -> None:
     await record(fleet, alarm("a1", "d1", rule_id="r1"))
     await fleet.alarm_rules.delete("ours", "r1", NOW, "gone")
-    assert await fleet.notify.claim("n1", NOW + 2 * DAY, NOW + 2 * DAY + LEASE, Shares(8, 8), {}) == []
+    assert await claim(fleet, "n1", NOW + 2 * DAY, NOW + 2 * DAY + LEASE) == []
     assert await fleet.notify.list_logs("ours", None, None, Page()) == ([], 0)  # nor do they expire later on
     assert await fleet.notify.prune(NOW + 1) == 2
 
 
 async def test_a_channel_that_was_corrected_is_tried_at_once(fleet: Store) -> None:
     await flap(fleet, 1)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
+    await claim(fleet, "n1", NOW, NOW + LEASE)
     await fleet.notify.release("n1", "w1", NOW + 500, 3)
     rule = await fleet.alarm_rules.get("ours", "r1")
     await fleet.alarm_rules.replace(replace(rule, name="renamed"), NOW, None)
@@ -235,7 +242,8 @@ async def test_a_channel_that_was_corrected_is_tried_at_once(fleet: Store) -> No
     corrected = KeptChannel(id="w1", kind="webhook", channel=Channel(webhook="http://other/"))
     await fleet.alarm_rules.replace(replace(rule, channels=(corrected,)), NOW, None)
     assert await fleet.notify.next_try() == 0
-    assert await fleet.notify.failures("w1") == 0
+    assert await claim(fleet, "n1", NOW, NOW + LEASE) == [("w1", "ours")]
+    assert (await take(fleet)).failures == 0
 
 
 async def test_what_is_over_a_daily_cap_is_held_for_a_digest(fleet: Store) -> None:
@@ -243,10 +251,10 @@ async def test_what_is_over_a_daily_cap_is_held_for_a_digest(fleet: Store) -> No
     await fleet.alarm_rules.create(alarm_rule("r2", device_ids=("d1", "d2"), channels=(mail,)))
     await flap(fleet, 3, "d1", "r2")
     caps = Caps(project=0, device=2)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
-    claim = await take(fleet, "m1", caps=caps)
-    assert len(claim.notices) == 2
-    await settle_all(fleet, claim, "m1")
+    await claim(fleet, "n1", NOW, NOW + LEASE)
+    taken = await take(fleet, "m1", caps=caps)
+    assert len(taken.notices) == 2
+    await settle_all(fleet, taken, "m1")
     await flap(fleet, 1, "d2", "r2")
     assert [message.device_id for _, message in (await take(fleet, "m1", caps=caps)).notices if message] == ["d2", "d2"]
 
@@ -264,26 +272,27 @@ async def test_a_daily_cap_of_the_project_counts_all_devices_and_ends_with_the_d
     await fleet.alarm_rules.create(alarm_rule("r2", device_ids=("d1", "d2"), channels=(mail,)))
     await flap(fleet, 1, "d1", "r2")
     caps = Caps(project=2, device=0)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
+    await claim(fleet, "n1", NOW, NOW + LEASE)
     await settle_all(fleet, await take(fleet, "m1", caps=caps), "m1")
     await flap(fleet, 1, "d2", "r2")
     assert (await take(fleet, "m1", caps=caps)).notices == []
     await record(fleet, alarm("next", "d2", rule_id="r2", create_time=NOW + DAY))
+    await claim(fleet, "n1", NOW + DAY - 1, NOW + DAY + LEASE)
     assert len((await take(fleet, "m1", now=NOW + DAY, caps=caps)).notices) == 1
 
 
 async def test_webhooks_have_no_caps(fleet: Store) -> None:
     await flap(fleet, 2)
-    await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {})
+    await claim(fleet, "n1", NOW, NOW + LEASE)
     assert len((await take(fleet, caps=Caps(1, 1))).notices) == 4
 
 
 async def test_a_notice_is_dropped_with_its_log_when_it_is_past_its_time_and_waits_no_longer(fleet: Store) -> None:
     await record(fleet, alarm("a1", "d1", rule_id="r1"), alarm("a2", "d2", rule_id="r1"))
-    await fleet.notify.claim("me", NOW, NOW + LEASE, Shares(9, 9), {})
-    claim = await fleet.notify.take("me", "w1", NOW, NOW + LEASE, 1, UNCAPPED)
-    assert claim is not None
-    notice, _ = claim.notices[0]
+    await claim(fleet, "me", NOW, NOW + LEASE)
+    taken = await fleet.notify.take("me", "w1", NOW, NOW + LEASE, 1, UNCAPPED)
+    assert taken is not None
+    notice, _ = taken.notices[0]
     sent = Attempt(notice_id=notice.id, target="", state="sent", message="HTTP 200", took_ms=1, ts=NOW)
     assert await fleet.notify.settle("me", "w1", [sent])
 
@@ -291,17 +300,65 @@ async def test_a_notice_is_dropped_with_its_log_when_it_is_past_its_time_and_wai
     assert await fleet.notify.prune(notice.create_time + 1) == 1
     assert await fleet.notify.prune(notice.create_time + 1) == 0
     assert await fleet.notify.list_logs("ours", None, None, Page()) == ([], 0)
-    claim = await fleet.notify.take("me", "w1", NOW, NOW + LEASE, 9, UNCAPPED)
-    assert claim is not None
-    assert [message.id for _, message in claim.notices if message is not None] == ["a2"]
+    taken = await fleet.notify.take("me", "w1", NOW, NOW + LEASE, 9, UNCAPPED)
+    assert taken is not None
+    assert [message.id for _, message in taken.notices if message is not None] == ["a2"]
 
 
 async def test_no_channel_waits_for_an_instant_that_the_clock_was_set_back_from(fleet: Store) -> None:
     await flap(fleet, 1)
     ahead = NOW + 8 * 3_600_000
-    await fleet.notify.claim("n1", ahead, ahead + LEASE, Shares(8, 8), {})
+    await claim(fleet, "n1", ahead, ahead + LEASE)
     await fleet.notify.clock_set_back(NOW, NOW + LEASE)
     assert await fleet.notify.next_try() == NOW + LEASE
     await fleet.notify.release("n1", "w1", ahead + 500, 1)
     await fleet.notify.clock_set_back(NOW, NOW + LEASE)
-    assert await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}) == [("w1", "ours")]
+    assert await claim(fleet, "n1", NOW, NOW + LEASE) == [("w1", "ours")]
+
+
+async def test_the_first_notices_come_with_the_lease_and_the_next_ones_with_what_became_of_them(fleet: Store) -> None:
+    messages = await flap(fleet, 2)
+    [first] = await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}, 3, UNCAPPED)
+    assert [message.id for _, message in first.notices if message] == messages[:3]
+    assert (first.channel, first.project_id, first.failures) == (channel("w1"), "ours", 0)
+    attempts = [attempt(notice.id) for notice, _ in first.notices]
+    rest = await fleet.notify.take("n1", "w1", NOW, NOW + LEASE, 3, UNCAPPED, attempts)
+    assert rest is not None
+    assert [message.id for _, message in rest.notices if message] == messages[3:]
+    assert (await fleet.notify.list_logs("ours", None, "sent", Page()))[1] == 3
+    await fleet.notify.release("n1", "w1", NOW + 500, 2, [attempt(rest.notices[0][0].id, "waiting")])
+    assert (await fleet.notify.list_logs("ours", None, "waiting", Page()))[1] == 1
+    [again] = await fleet.notify.claim("n2", NOW + 500, NOW + 9 * LEASE, Shares(8, 8), {}, 3, UNCAPPED)
+    assert again.failures == 2
+
+
+async def test_the_lease_is_given_back_with_the_last_notice(fleet: Store) -> None:
+    await flap(fleet, 1)
+    [first] = await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}, 9, UNCAPPED)
+    attempts = [attempt(notice.id) for notice, _ in first.notices]
+    over = await fleet.notify.take("n1", "w1", NOW, NOW + LEASE, 9, UNCAPPED, attempts, failures=3)
+    assert over is not None
+    assert over.notices == []
+    await flap(fleet, 1, "d2")
+    [other] = await fleet.notify.claim("n2", NOW, NOW + LEASE, Shares(8, 8), {}, 9, UNCAPPED)
+    assert other.failures == 3
+
+
+async def test_what_became_of_notices_is_not_kept_without_the_lease(fleet: Store) -> None:
+    await flap(fleet, 1)
+    [first] = await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}, 9, UNCAPPED)
+    await fleet.notify.claim("n2", NOW + LEASE, NOW + 2 * LEASE, Shares(8, 8), {}, 9, UNCAPPED)
+    attempts = [attempt(notice.id) for notice, _ in first.notices]
+    assert await fleet.notify.take("n1", "w1", NOW, NOW + LEASE, 9, UNCAPPED, attempts) is None
+    await fleet.notify.release("n1", "w1", 0, 0, attempts)
+    assert (await fleet.notify.list_logs("ours", None, None, Page()))[1] == 0
+    assert await claim(fleet, "n3", NOW + LEASE, NOW + 2 * LEASE) == []  # n2 has it still
+
+
+async def test_a_channel_that_is_being_sent_over_gets_its_lease_back_and_nothing_of_it_is_claimed(fleet: Store) -> None:
+    await flap(fleet, 1)
+    await claim(fleet, "n1", NOW, NOW + LEASE)
+    later = NOW + LEASE
+    assert await fleet.notify.claim("n1", later, later + LEASE, Shares(8, 8), {}, 9, UNCAPPED, {"w1"}) == []
+    assert await claim(fleet, "n2", later + 1, later + LEASE) == []
+    assert len((await take(fleet, now=later)).notices) == 2

@@ -11,9 +11,10 @@ from tests.services.conftest import NOW, Workshop
 from tests.services.lamp import LAMP, commands_of, connect
 from thingstead.errors import DeviceOffline, InvalidInput, ReplyTimeout
 from thingstead.model.device import Device, Page
-from thingstead.model.messages import CommandChanged
+from thingstead.model.messages import CommandChanged, CommandIssued
 from thingstead.services.commands.moves import REPLY_LIFETIME_MS
 from thingstead.services.commands.replies import find_answered
+from thingstead.services.commands.synchronous import SynchronousCommandService
 from thingstead.services.shared.commits import settled
 
 
@@ -235,3 +236,32 @@ async def test_the_time_of_a_reply_is_cut_too_where_the_clock_is_set_back_after_
     await workshop.control.expire_due()
     [kept] = await commands_of(workshop, device)
     assert kept.expire_time == NOW + REPLY_LIFETIME_MS
+
+
+async def test_a_command_whose_caller_waits_reads_its_row_twice_and_no_list(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once when the wait begins, once when the reply is there."""
+    device = await workshop.add_device()
+    await connect(workshop, device)
+    commands, read = workshop.store.commands, []
+
+    def counted(name: str) -> None:
+        method = getattr(commands, name)
+
+        async def call(*arguments: Any, **more: Any) -> Any:
+            read.append(name)
+            return await method(*arguments, **more)
+
+        monkeypatch.setattr(commands, name, call)
+
+    def answer(issued: CommandIssued) -> None:
+        workshop.control.command_sent(issued.command_row_id, 0)
+        workshop.control.reply(device, issued.command_id, b'{"method": "dim", "id": 1000}')
+
+    counted("get")
+    counted("list_open")
+    workshop.bus.subscribe(CommandIssued, answer)
+    synchronous = SynchronousCommandService(workshop.control, workshop.clock)
+    assert (await synchronous.call(device, "dim", {}, None, 5.0)).state == "replied"
+    assert read == ["get", "get"]

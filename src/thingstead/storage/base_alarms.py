@@ -3,7 +3,7 @@
 What ``base.py`` says of every part of a store holds here too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from thingstead.model.alarms.alarm import Alarm, AlarmChange, AlarmComment, AlarmFilter, AlarmLog, KeptState
@@ -145,7 +145,9 @@ class AlarmRuleStore(Protocol):
 class Claim(NamedTuple):
     """A channel whose notices are ours to send until the lease ends, and the notices to send now, in order."""
 
+    project_id: str
     channel: KeptChannel
+    failures: int  # how often in a row the channel failed, as was told when its lease was given back
     notices: list[tuple[AlarmNotice, AlarmLog | None]]  # with the alarm message, where it is about one
 
 
@@ -209,30 +211,58 @@ class NotifyStore(Protocol):
         ...
 
     async def claim(
-        self, owner: str, now: int, lease_until: int, shares: Shares, held: Mapping[str, int]
-    ) -> list[tuple[str, str]]:
+        self,
+        owner: str,
+        now: int,
+        lease_until: int,
+        shares: Shares,
+        held: Mapping[str, int],
+        limit: int,
+        caps: Caps,
+        under_way: Container[str] = (),
+    ) -> list[Claim]:
         """Takes the lease of channels that have notices waiting, are not leased to anyone, and may be tried again,
-        those that wait longest first; the ids of each and of its project. Each place goes to the project that has the
-        fewest; ``held`` says how many each has already. Notices whose time is over become ``expired``."""
+        those that wait longest first, with the first ``limit`` notices of each, as :meth:`take` would. Each place goes
+        to the project that has the fewest; ``held`` says how many each has already. Notices whose time is over become
+        ``expired``.
+
+        Args:
+            under_way: channels that are being sent over, whose lease ran out under an attempt that takes long: they
+                get it back, and nothing of them is claimed.
+        """
         ...
 
     async def take(
-        self, owner: str, channel_id: str, now: int, lease_until: int, limit: int, caps: Caps
+        self,
+        owner: str,
+        channel_id: str,
+        now: int,
+        lease_until: int,
+        limit: int,
+        caps: Caps,
+        attempts: Sequence[Attempt] = (),
+        failures: int = 0,
     ) -> Claim | None:
-        """The next notices of a leased channel, the lease prolonged; None where the channel is gone or the lease is not
-        ours any more. Notices over a daily cap become ``held``."""
+        """Keeps what became of notices, as :meth:`settle` does, and takes the next ones of the channel, the lease
+        prolonged. Notices over a daily cap become ``held``. Where none is left, the lease is given back.
+
+        Args:
+            failures: to be kept where the lease is given back.
+
+        Returns:
+            None, with nothing kept, where the channel is gone or the lease is not ours any more.
+        """
         ...
 
     async def settle(self, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
         """Keeps what became of notices, in order; False, with nothing kept, where the lease is not ours any more."""
         ...
 
-    async def release(self, owner: str, channel_id: str, next_try_at: int, failures: int) -> None:
-        """Gives the lease back; the channel is not tried again before ``next_try_at``."""
-        ...
-
-    async def failures(self, channel_id: str) -> int:
-        """How often in a row the channel failed, as :meth:`release` was told last."""
+    async def release(
+        self, owner: str, channel_id: str, next_try_at: int, failures: int, attempts: Sequence[Attempt] = ()
+    ) -> None:
+        """Keeps what became of notices, as :meth:`settle` does, and gives the lease back; the channel is not tried
+        again before ``next_try_at``. Does nothing where the lease is not ours any more."""
         ...
 
     async def digest(self, now: int, held_before: int, lifetime_ms: int) -> int:

@@ -10,7 +10,7 @@ from tests.services.receivers import HttpReceiver, reply
 from thingstead.model.alarms.notification import AlarmNotice, Channel, KeptChannel, NotifyGroup
 from thingstead.model.device import Device
 from thingstead.services.notifications import dispatch as notify_dispatch
-from thingstead.storage.base_alarms import Shares
+from thingstead.storage.base_alarms import Caps, Shares
 
 CHANNELS = 40
 
@@ -55,9 +55,9 @@ async def test_the_project_with_the_fewest_gets_the_next_place(plant: Plant, dev
     await add_tests(plant, "p2", "http://127.0.0.1:1", 4)
     shares = Shares(in_all=5, per_project=3)
     now = plant.clock.now_ms()
-    claimed = await plant.store.notify.claim("n1", now, now + 1, shares, {"p1": 1})
-    assert [project_id for _, project_id in claimed] == ["p2", "p1", "p2", "p1"]
-    assert await plant.store.notify.claim("n1", now, now + 1, shares, {"p1": 3, "p2": 2}) == []
+    claims = await plant.store.notify.claim("n1", now, now + 1, shares, {"p1": 1}, 1, Caps(0, 0))
+    assert [each.project_id for each in claims] == ["p2", "p1", "p2", "p1"]
+    assert await plant.store.notify.claim("n1", now, now + 1, shares, {"p1": 3, "p2": 2}, 1, Caps(0, 0)) == []
 
 
 async def test_a_first_try_is_short_and_a_second_one_has_its_time(

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,24 @@ async def test_a_webhook_gets_signed_json_in_order(
         ("sent", "HTTP 200", receiver.url)
     ] * 6
     assert [each["state"] for each in log.notify_logs] == ["sent"]
+
+
+async def test_a_notice_over_a_webhook_costs_two_transactions(
+    plant: Plant, device: Device, receiver: HttpReceiver, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await plant.add_rule(HOT, devices=[device.id], notify=[{"webhook": receiver.url}])
+    await plant.report(device, t=81)
+    before, database = await plant.store.notify.next_try(), plant.store.history._database
+    written, submit = [], database.submit
+
+    def counted(run: Any, deliver: Any) -> None:
+        written.append(run)
+        submit(run, deliver)
+
+    monkeypatch.setattr(database, "submit", counted)
+    await sender.send()
+    assert (before, len(receiver.received), len(await sender.logs("sent"))) == (0, 1, 1)
+    assert len(written) == 2
 
 
 async def test_a_webhook_gets_the_text_for_people_in_its_language(

@@ -121,6 +121,21 @@ class ControlService:
             DeviceOffline: ``wait_ms`` is 0 and no connection of the device took it.
             Conflict: too many commands of the device, or too many bytes of them, are waiting.
         """
+        command, taken = await self.issue_command(project_id, device_id, method, params, command_id, wait_ms=wait_ms)
+        return await self._store.commands.get(command.device_id, command.id) if taken else command
+
+    async def issue_command(
+        self,
+        project_id: str,
+        device_id: str,
+        method: str,
+        params: Any = None,
+        command_id: int | None = None,
+        *,
+        wait_ms: int = 0,
+    ) -> tuple[Command, bool]:
+        """:meth:`send_command` for a caller who waits for the reply: the command as it was issued, ``queued``, and
+        whether a connection took it."""
         device = await self._store.devices.get(project_id, device_id)
         command = await self._checked(device, method, params, command_id, wait_ms)
         online = await self._store.presence.find_session(device.number) is not None
@@ -131,14 +146,14 @@ class ControlService:
         self._bus.publish(issued(command))
         if not online:
             self._waiting.pop(command.id, None)
-            return command
+            return command, False
         try:
             # Not wait_for(), which in Python 3.11 forgets a cancellation that comes together with the news.
             async with asyncio.timeout(HANDOVER_TIMEOUT_S):
                 heard = await news
         except TimeoutError:
             if wait_ms:
-                return command
+                return command, False
             reason = await self._reason_not_taken(command)
             await self._moves.move(command.id, "failed", reason)
             raise DeviceOffline("command_failed", reason=reason) from None
@@ -147,7 +162,7 @@ class ControlService:
         if heard.state == "queued" and not wait_ms:
             await self._moves.move(command.id, "failed", heard.reason)
             raise DeviceOffline("command_failed", reason=heard.reason)
-        return await self._store.commands.get(device.id, command.id)
+        return command, True
 
     async def await_reply(self, command: Command, timeout_s: float) -> Command:
         """Waits until the command was replied.

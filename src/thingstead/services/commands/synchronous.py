@@ -69,7 +69,7 @@ class SynchronousCommandService:
         deadline_s = self._clock.monotonic_s() + timeout_s
         command_id = DEFAULT_COMMAND_ID if command_id is None else command_id
         async with self._place(device), self._turn((device.id, command_id), timeout_s):
-            command = await self._control.send_command(device.project_id, device.id, method, params, command_id)
+            command, _ = await self._control.issue_command(device.project_id, device.id, method, params, command_id)
             try:
                 return await self._control.await_reply(command, max(0.0, deadline_s - self._clock.monotonic_s()))
             except ReplyTimeout:

@@ -39,6 +39,7 @@ PROJECT_CHANNELS_LIMIT = 16  # of them, of one project
 SHARES = Shares(CHANNELS_LIMIT, PROJECT_CHANNELS_LIMIT)
 FIRST_TRY_TIMEOUT_S = 3.0
 SLOW_CHANNELS_LIMIT = 10_000  # remembered as slow, the ones that answered last
+NOTICES_PER_CLAIM = 10  # of each channel that is claimed
 WEBHOOKS_PER_SETTLE = 50  # sent before what became of them is noted; a crash sends up to so many again
 LEASE_MS = 60_000  # longer than any attempt
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 1_000, 600_000
@@ -132,11 +133,13 @@ class NotifyDispatcher:
         if self._full:
             return
         await self._delivery.look()
-        claimed = await self._store.notify.claim(self._owner, now, now + LEASE_MS, SHARES, self._projects)
-        for channel_id, project_id in claimed:
-            if channel_id in self._draining:
-                continue  # its lease ran out under an attempt that takes long: it has it back, and goes on
-            task = asyncio.create_task(self._drain(channel_id, project_id), name="notify-channel")
+        lease_until = now + LEASE_MS
+        claims = await self._store.notify.claim(
+            self._owner, now, lease_until, SHARES, self._projects, NOTICES_PER_CLAIM, self._caps, self._draining
+        )
+        for claim in claims:
+            channel_id, project_id = claim.channel.id, claim.project_id
+            task = asyncio.create_task(self._drain(claim, lease_until), name="notify-channel")
             self._draining[channel_id] = task
             self._projects[project_id] += 1
             task.add_done_callback(self._drained(channel_id, project_id))
@@ -174,32 +177,36 @@ class NotifyDispatcher:
 
         return done
 
-    async def _drain(self, channel_id: str, project_id: str) -> None:
-        """Sends the notices of a leased channel until none waits, it fails, or others want its place."""
-        notify = self._store.notify
-        failures = await notify.failures(channel_id)
+    async def _drain(self, claim: Claim, lease_until: int) -> None:
+        """Sends the notices of a leased channel until none waits, it fails, or others want its place. What became of
+        them is kept in the transaction that takes the next ones, or gives the lease back."""
+        notify, channel_id, failures = self._store.notify, claim.channel.id, claim.failures
         while True:
-            now = self._clock.now_ms()
-            if self._closing:
-                return await notify.release(self._owner, channel_id, 0, failures)
-            claim = await notify.take(self._owner, channel_id, now, now + LEASE_MS, WEBHOOKS_PER_SETTLE, self._caps)
-            if claim is None:
-                return None
-            if not claim.notices:
-                return await notify.release(self._owner, channel_id, 0, failures)
-            sent, failed = await self._send_some(claim, now + LEASE_MS, short=not failures)
+            sent, attempts, failed = await self._send_some(claim, lease_until, short=not failures)
             failures >>= min(sent, 32)  # one that fails often waits longer than one that failed once
+            now = self._clock.now_ms()
             if failed is not None:
                 failures += 2 if failed.slow else 1
                 wait_ms = min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** min(failures - 1, 20))
                 wait_ms = max(wait_ms, (failed.retry_after_s or 0) * 1000)
-                return await notify.release(self._owner, channel_id, self._clock.now_ms() + wait_ms, failures)
-            if self._full or self._projects[project_id] >= SHARES.per_project:
-                return await notify.release(self._owner, channel_id, self._clock.now_ms(), failures)
+                return await notify.release(self._owner, channel_id, now + wait_ms, failures, attempts)
+            if self._closing:
+                return await notify.release(self._owner, channel_id, 0, failures, attempts)
+            if self._full or self._projects[claim.project_id] >= SHARES.per_project:
+                return await notify.release(self._owner, channel_id, now, failures, attempts)
+            lease_until = now + LEASE_MS
+            taken = await notify.take(
+                self._owner, channel_id, now, lease_until, WEBHOOKS_PER_SETTLE, self._caps, attempts, failures
+            )
+            if taken is None or not taken.notices:
+                return None
+            claim = taken
 
-    async def _send_some(self, claim: Claim, lease_until: int, *, short: bool) -> tuple[int, SendFailed | None]:
+    async def _send_some(
+        self, claim: Claim, lease_until: int, *, short: bool
+    ) -> tuple[int, list[Attempt], SendFailed | None]:
         """Sends what was claimed, in order; stops at the first failure that is worth another try. How many were taken,
-        and the failure."""
+        what is left to be kept of the attempts, and the failure."""
         kept = claim.channel
         attempts: list[Attempt] = []
         failed: SendFailed | None = None
@@ -214,14 +221,13 @@ class NotifyDispatcher:
             if attempt.state == "sent":
                 sent += 1
                 self._note_pace(kept.id, attempt.took_ms)
-            if kept.kind != "webhook":  # people shall not read things twice: each is noted at once
-                await self._store.notify.settle(self._owner, kept.id, attempts)
-                attempts = []
             if failed is not None:
                 break
-        if attempts:
-            await self._store.notify.settle(self._owner, kept.id, attempts)
-        return sent, failed
+            if kept.kind != "webhook" and notice is not claim.notices[-1][0]:
+                # People shall not read things twice: each is noted at once, the last one by the caller.
+                await self._store.notify.settle(self._owner, kept.id, attempts)
+                attempts = []
+        return sent, attempts, failed
 
     def _note_pace(self, channel_id: str, took_ms: int) -> None:
         self._slow.pop(channel_id, None)

@@ -2,7 +2,7 @@
 
 import heapq
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from thingstead.model.alarms.alarm import AlarmLog
@@ -38,7 +38,11 @@ _NEXT_TRY = """
 SELECT max(next_try_at, lease_until) FROM notify_channels WHERE waiting AND project_id = ?
 ORDER BY max(next_try_at, lease_until) LIMIT 1
 """
-_LEASED = "SELECT id, kind, config FROM notify_channels WHERE id = ? AND lease_owner = ?"
+_LEASED = "SELECT project_id, failures, id, kind, config FROM notify_channels WHERE id = ? AND lease_owner = ?"
+_LEASE = "UPDATE notify_channels SET lease_owner = ?, lease_until = ? WHERE id = ?"
+_RELEASE = """
+UPDATE notify_channels SET lease_owner = '', lease_until = 0, next_try_at = ?, failures = ? WHERE id = ?
+"""
 _NEXT = f"""
 SELECT {NOTICES.columns("n")}, n.seq, {ALARM_LOGS.columns("m")}, d.name FROM notices n
 LEFT JOIN alarm_logs m ON m.id = n.message_id LEFT JOIN devices d ON d.id = n.device_id
@@ -87,76 +91,63 @@ class SqliteNotify(NotifyGroups):
         await self._access.write(lambda connection: connection.execute(sql, (now, lease_until)) and None)
 
     async def claim(
-        self, owner: str, now: int, lease_until: int, shares: Shares, held: Mapping[str, int]
-    ) -> list[tuple[str, str]]:
+        self,
+        owner: str,
+        now: int,
+        lease_until: int,
+        shares: Shares,
+        held: Mapping[str, int],
+        limit: int,
+        caps: Caps,
+        under_way: Container[str] = (),
+    ) -> list[Claim]:
         if self._access.one("SELECT 1 FROM notices WHERE state = 'waiting' LIMIT 1") is None:
             return []
 
-        def run(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+        def run(connection: sqlite3.Connection) -> list[Claim]:
             _expire(connection, now)
-            chosen = _choose(connection, now, shares, held)
-            connection.executemany(
-                "UPDATE notify_channels SET lease_owner = ?, lease_until = ? WHERE id = ?",
-                [(owner, lease_until, channel_id) for channel_id, _ in chosen],
-            )
-            return chosen
+            claims: list[Claim] = []
+            for channel_id in _choose(connection, now, shares, held):
+                connection.execute(_LEASE, (owner, lease_until, channel_id))
+                if channel_id in under_way:
+                    continue
+                claim = _take(connection, owner, channel_id, now, limit, caps)
+                assert claim is not None  # leased above
+                claims.append(claim)
+            return [claim for claim in claims if claim.notices]
 
         return await self._access.write(run)
 
     async def take(
-        self, owner: str, channel_id: str, now: int, lease_until: int, limit: int, caps: Caps
+        self,
+        owner: str,
+        channel_id: str,
+        now: int,
+        lease_until: int,
+        limit: int,
+        caps: Caps,
+        attempts: Sequence[Attempt] = (),
+        failures: int = 0,
     ) -> Claim | None:
         def run(connection: sqlite3.Connection) -> Claim | None:
-            channel = connection.execute(_LEASED, (channel_id, owner)).fetchone()
-            if channel is None:
+            if not _settle_all(connection, owner, channel_id, attempts):
                 return None
-            connection.execute("UPDATE notify_channels SET lease_until = ? WHERE id = ?", (lease_until, channel_id))
-            width = NOTICES.width
-            notices: list[tuple[AlarmNotice, AlarmLog | None]] = []
-            held: list[AlarmNotice] = []
-            counts = _Counts(connection, now // DAY_MS, caps)
-            for row in connection.execute(_NEXT, (channel_id, limit)).fetchall():
-                notice = NOTICES.load(row[:width])
-                message = None
-                if row[width + 1] is not None:
-                    message = ALARM_LOGS.load(row[width + 1 : -1], device_name=row[-1] or "")
-                if counts.full(notice):
-                    held.append(notice)
-                else:
-                    notices.append((notice, message))
-            for notice in held:
-                _settle(connection, Attempt(
-                    notice_id=notice.id, target="", state="held", message="over the daily cap; goes into a digest",
-                    took_ms=0, ts=now,
-                ))  # fmt: skip
-            if not notices:
-                note_waiting(connection, (channel_id,))
-            return Claim(kept_channel(*channel), notices)
+            connection.execute(_LEASE, (owner, lease_until, channel_id))
+            return _take(connection, owner, channel_id, now, limit, caps, failures)
 
         return await self._access.write(run)
 
     async def settle(self, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
-        def run(connection: sqlite3.Connection) -> bool:
-            if connection.execute(_LEASED, (channel_id, owner)).fetchone() is None:
-                return False
-            for attempt in attempts:
-                _settle(connection, attempt)
-            return True
+        return await self._access.write(lambda connection: _settle_all(connection, owner, channel_id, attempts))
 
-        return await self._access.write(run)
+    async def release(
+        self, owner: str, channel_id: str, next_try_at: int, failures: int, attempts: Sequence[Attempt] = ()
+    ) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            if _settle_all(connection, owner, channel_id, attempts):
+                connection.execute(_RELEASE, (next_try_at, failures, channel_id))
 
-    async def release(self, owner: str, channel_id: str, next_try_at: int, failures: int) -> None:
-        await self._access.write(
-            lambda connection: connection.execute(
-                "UPDATE notify_channels SET lease_owner = '', lease_until = 0, next_try_at = ?, failures = ?"
-                " WHERE id = ? AND lease_owner = ?",
-                (next_try_at, failures, channel_id, owner),
-            )
-        )
-
-    async def failures(self, channel_id: str) -> int:
-        row = self._access.one("SELECT failures FROM notify_channels WHERE id = ?", (channel_id,))
-        return int(row[0]) if row else 0
+        await self._access.write(run)
 
     async def digest(self, now: int, held_before: int, lifetime_ms: int) -> int:
         if not self._access.all(_HELD, (held_before,)):
@@ -241,8 +232,50 @@ class _Counts:
         return self._sent[key]
 
 
-def _choose(connection: sqlite3.Connection, now: int, shares: Shares, held: Mapping[str, int]) -> list[tuple[str, str]]:
-    """Channels to be leased, with their projects: each place to the project that has the fewest by then."""
+def _take(
+    connection: sqlite3.Connection, owner: str, channel_id: str, now: int, limit: int, caps: Caps, failures: int = 0
+) -> Claim | None:
+    """The next notices of a leased channel; those over a daily cap become ``held``. Where none is left, the lease is
+    given back."""
+    channel = connection.execute(_LEASED, (channel_id, owner)).fetchone()
+    if channel is None:
+        return None
+    project_id, failed, *kept = channel
+    width = NOTICES.width
+    notices: list[tuple[AlarmNotice, AlarmLog | None]] = []
+    held: list[AlarmNotice] = []
+    counts = _Counts(connection, now // DAY_MS, caps)
+    for row in connection.execute(_NEXT, (channel_id, limit)).fetchall():
+        notice = NOTICES.load(row[:width])
+        message = None
+        if row[width + 1] is not None:
+            message = ALARM_LOGS.load(row[width + 1 : -1], device_name=row[-1] or "")
+        if counts.full(notice):
+            held.append(notice)
+        else:
+            notices.append((notice, message))
+    for notice in held:
+        _settle(connection, Attempt(
+            notice_id=notice.id, target="", state="held", message="over the daily cap; goes into a digest",
+            took_ms=0, ts=now,
+        ))  # fmt: skip
+    if not notices:
+        note_waiting(connection, (channel_id,))
+        connection.execute(_RELEASE, (0, failures, channel_id))
+    return Claim(project_id, kept_channel(*kept), failed, notices)
+
+
+def _settle_all(connection: sqlite3.Connection, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
+    """Keeps what became of notices; False, with nothing kept, where the lease is not the owner's."""
+    if connection.execute(_LEASED, (channel_id, owner)).fetchone() is None:
+        return False
+    for attempt in attempts:
+        _settle(connection, attempt)
+    return True
+
+
+def _choose(connection: sqlite3.Connection, now: int, shares: Shares, held: Mapping[str, int]) -> list[str]:
+    """Channels to be leased: each place to the project that has the fewest by then."""
     free = shares.in_all - sum(held.values())
     queues: list[tuple[int, str, list[str]]] = []  # a heap by how many places the project has
     for (project_id,) in connection.execute(_PROJECTS).fetchall():
@@ -251,11 +284,11 @@ def _choose(connection: sqlite3.Connection, now: int, shares: Shares, held: Mapp
             due = [row[0] for row in connection.execute(_DUE, (project_id, now, share))]
             queues.append((held.get(project_id, 0), project_id, due[::-1]))
     heapq.heapify(queues)
-    chosen: list[tuple[str, str]] = []
+    chosen: list[str] = []
     while queues and len(chosen) < free:
         places, project_id, due = heapq.heappop(queues)
         if due:
-            chosen.append((due.pop(), project_id))
+            chosen.append(due.pop())
             heapq.heappush(queues, (places + 1, project_id, due))
     return chosen
 
