@@ -66,3 +66,13 @@ def test_packets_before_an_error_are_given_and_nothing_after_it() -> None:
     assert decoder.receive_data(b"\xc0\0\xc0\0\0\0\xc0\0") == [Pingreq(), Pingreq()]
     assert decoder.error is not None
     assert decoder.receive_data(b"\xc0\0") == []
+
+
+def test_a_decoder_tells_whether_a_packet_has_begun() -> None:
+    decoder = Decoder(10_000)
+    data = Connect(V3_1_1, "c").serialize(V3_1_1)
+    begun = [decoder.incomplete]
+    for part in (data[:5], data[5:]):
+        decoder.receive_data(part)
+        begun.append(decoder.incomplete)
+    assert begun == [False, True, False]

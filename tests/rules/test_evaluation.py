@@ -376,3 +376,21 @@ def test_a_decision_says_when_to_look_again() -> None:
     device.report(0, t=81)
     assert device.decisions[-1].due == device.monitor.due
     assert device.monitor.due == NOW + MINUTE
+
+
+def test_what_is_pending_is_looked_at_after_a_restart_too() -> None:
+    """Values that raise nothing are passed over without a look, but not while a level is pending."""
+    device = Device(rule(over(30), raise_delay_ms=MINUTE))
+    device.report(0, t=31)
+    before = device.monitor
+    states, moments = before.states, {"r1": before.moment_of(before.book.records["r1"].rule)}
+    device.monitor.take_over(before.book, states, moments)
+    assert device.report(SECOND, t=20) == []
+    assert device.wait(2 * MINUTE) == []
+
+
+def test_of_equal_timestamps_a_value_that_raises_nothing_supersedes_one_that_did() -> None:
+    device = Device(rule(over(30), raise_delay_ms=MINUTE))
+    device.report(0, t=31)
+    device.report(0, t=20)
+    assert device.wait(2 * MINUTE) == []

@@ -1,6 +1,7 @@
 """A project that has used up its quota of the day is refused by name, until the next day; others are not."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.services.conftest import NOW, Workshop
 from thingstead.errors import TooManyRequests
@@ -51,3 +52,17 @@ async def test_a_project_does_not_pay_for_another(workshop: Workshop, quota: Dai
     link = await workshop.ingest.link(await workshop.add_device())
     assert workshop.ingest.report_attributes(link, REPORT).commit is not None
     assert not quota.allows("p2", 1)
+
+
+async def test_that_a_quota_is_used_up_is_logged_once_a_day_for_each_project(
+    workshop: Workshop, quota: DailyQuota
+) -> None:
+    with capture_logs() as logs:
+        for project_id in ("p1", "p2", "p1", "p2"):
+            with pytest.raises(TooManyRequests):
+                quota.take(project_id, 10_000)
+        workshop.clock.advance(DAY_MS)
+        with pytest.raises(TooManyRequests):
+            quota.take("p1", 10_000)
+    assert [log["project_id"] for log in logs] == ["p1", "p2", "p1"]
+    assert quota.refused == 5

@@ -96,3 +96,26 @@ def test_switches_keep_both_states() -> None:
     sampled, _ = sample(columns_of(points, 70), 0, 999, 10, "minmax")
     assert (500, True) in sampled
     assert any(value is False for _, value in sampled)
+
+
+def areas(points: list[tuple[int, Any]], before: int, candidates: range, after: tuple[float, float]) -> list[float]:
+    """Of the triangles with the point before and the average after them, as Steinarsson's thesis writes it."""
+    (ax, ay), (cx, cy) = points[before], after
+    return [abs((ax - cx) * (points[at][1] - ay) - (ax - points[at][0]) * (cy - ay)) / 2 for at in candidates]
+
+
+@given(points=series_of_numbers, most=st.integers(3, 20))
+def test_lttb_chooses_a_largest_triangle_of_each_bucket(points: list[tuple[int, Any]], most: int) -> None:
+    chosen = lttb(points, most)
+    if len(points) <= most:
+        return
+    places = [points.index(point) for point in chosen]
+    inner = len(points) - 2
+    edges = [1 + inner * at // (most - 2) for at in range(most - 1)]
+    for number, (begin, end) in enumerate(pairwise(edges)):
+        following = edges[number + 2] if number + 2 < len(edges) else len(points)
+        bucket = points[end:following]
+        average = sum(ts for ts, _ in bucket) / len(bucket), sum(value for _, value in bucket) / len(bucket)
+        found = areas(points, places[number], range(begin, end), average)
+        assert begin <= places[number + 1] < end
+        assert found[places[number + 1] - begin] == pytest.approx(max(found))

@@ -2,10 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from tests.services.alarm_plant import HOT, HOUR, Plant
 from tests.services.conftest import NOW
 from thingstead.errors import NotFound, TooManyRequests
 from thingstead.model.device import Device
+from thingstead.services.alarms import dry_run as dry_run_module
 from thingstead.services.alarms.dry_run import PROJECT_RUNS_COUNT, AlarmDryRunService
 from thingstead.wire.alarm_rules import DryRun
 
@@ -35,3 +38,18 @@ async def test_a_run_that_nobody_waits_for_gives_its_turn_back(plant: Plant, dev
         run.cancel()
     await asyncio.gather(*runs, return_exceptions=True)
     assert isinstance(await dry_run.run("p1", rule.id), DryRun)
+
+
+@pytest.mark.parametrize(("devices", "complete"), [(2, True), (3, False)])
+async def test_a_run_over_more_devices_than_are_tried_at_once_says_so(
+    plant: Plant, type_id: str, monkeypatch: pytest.MonkeyPatch, devices: int, complete: bool
+) -> None:
+    monkeypatch.setattr(dry_run_module, "DEVICES", 2)
+    rule = await plant.add_rule(HOT, type=type_id)
+    for _ in range(devices):
+        device = await plant.workshop.add_device(type_id=type_id)
+        await plant.report(device, NOW + 5, t=81)
+    plant.clock.advance(HOUR)
+    service = AlarmDryRunService(plant.store, plant.clock, plant.rules)
+    ended = await service.run("p1", rule.id, start_time=NOW, end_time=NOW + HOUR)
+    assert (ended.devices, ended.raised_total, ended.complete) == (2, 2, complete)
