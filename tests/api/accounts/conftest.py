@@ -13,6 +13,9 @@ from thingstead.services.registry.projects import Credentials
 
 CONFIG = Config(account=AccountSettings(password_hash_memory_kib=8192, password_hash_passes=1))
 PASSWORD = "correct horse battery"
+ORIGIN = "http://thingstead"
+PAGE = {"X-Thingstead": "1", "Origin": ORIGIN}  # what a page of this server sends
+SESSION = "/api/v1/console/session"
 Connect = Callable[..., httpx.AsyncClient]
 
 
@@ -65,6 +68,34 @@ class Tenant:
         return answer["info"]
 
 
+class Browser:
+    """A page of this server in a browser of its own."""
+
+    def __init__(self, client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+        self.client = client
+        self.headers = headers
+
+    async def log_in(self, **body: Any) -> Any:
+        """The whole answer."""
+        given = {"account": "admin", "password": PASSWORD} | body
+        return (await self.client.post(SESSION, json=given, headers=self.headers)).json()
+
+    async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        return await self.client.request(method, f"/api/v1/{path}", json=body, headers=self.headers | headers)
+
+    async def status(self) -> int:
+        """What the session opens: 200 or 401."""
+        return (await self.ask("GET", "project")).status_code
+
+    @property
+    def secret(self) -> str:
+        [cookie] = self.client.cookies.jar
+        return str(cookie.value)
+
+
+Open = Callable[..., Browser]
+
+
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     house = House(tmp_path / "thingstead.db", CONFIG)
@@ -95,3 +126,21 @@ async def tenant(enter: Callable[[str], Awaitable[Tenant]]) -> Tenant:
 async def neighbor(enter: Callable[[str], Awaitable[Tenant]]) -> Tenant:
     """Another project on the same server."""
     return await enter("10.0.0.2")
+
+
+@pytest.fixture
+def browser(house: House, connect: Connect) -> Open:
+    """Opens a browser."""
+
+    def make(address: str = "10.0.0.1", headers: dict[str, str] | None = None) -> Browser:
+        return Browser(connect(house.serve, address), PAGE if headers is None else headers)
+
+    return make
+
+
+@pytest.fixture
+async def person(tenant: Tenant, browser: Open) -> Browser:
+    """Somebody who is logged in."""
+    opened = browser()
+    assert (await opened.log_in())["result"] is True
+    return opened

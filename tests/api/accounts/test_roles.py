@@ -10,9 +10,8 @@ import httpx
 import msgspec
 import pytest
 
-from tests.api.accounts.conftest import PASSWORD, Connect, Tenant
+from tests.api.accounts.conftest import PAGE, PASSWORD, SESSION, Connect, Tenant
 from tests.api.accounts.test_every_route import PROTECTED, example_of, query_of
-from tests.api.accounts.test_sessions import PAGE, SESSION
 from tests.api.registry.house import House
 from tests.api.test_openapi import CREDENTIALS, members, operation
 from thingstead.api.endpoint import Access, Endpoint
