@@ -81,7 +81,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[LogLevel, about("Lowest level that is logged.")] = "info"
     log_format: Annotated[LogFormat, about("Format of log lines: `console` (text) or `json`.")] = "console"
     active_window_s: Annotated[
-        int, about("A device with an uplink no older than this counts as active.", "seconds", ge=1, le=31_536_000)
+        int, about("A device is active if its last uplink is not older than this.", "seconds", ge=1, le=31_536_000)
     ] = 86_400
     sub_device_timeout_s: Annotated[
         int,

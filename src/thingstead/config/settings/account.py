@@ -18,14 +18,16 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 604_800
     session_idle_s: Annotated[
         int,
-        about("A session in a browser ends after so long without a request.", "seconds", ge=300, le=31_536_000),
+        about("Longest time without a request of a browser session.", "seconds", ge=300, le=31_536_000),
     ] = 43_200
-    session_life_s: Annotated[
-        int, about("Life of a session in a browser, however much it is used.", "seconds", ge=300, le=31_536_000)
-    ] = 604_800
+    session_life_s: Annotated[int, about("Longest life of a browser session.", "seconds", ge=300, le=31_536_000)] = (
+        604_800
+    )
     session_kept_life_s: Annotated[
         int,
-        about("Life of one that is kept logged in; it needs no requests to go on.", "seconds", ge=300, le=31_536_000),
+        about(
+            "Life of a browser session with `keep`; it does not end without requests.", "seconds", ge=300, le=31_536_000
+        ),
     ] = 2_592_000
     login_failures_max: Annotated[
         int,

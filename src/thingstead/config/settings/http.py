@@ -37,7 +37,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 10_000
     malformed_json_status: Annotated[
         Literal[404, 400],
-        about("HTTP status that answers a body which is not JSON: 404 as the reference documents it, or 400."),
+        about("HTTP status for a body that is not JSON: 404, as in the reference, or 400."),
     ] = 404
     cors_origins: Annotated[
         tuple[str, ...],
@@ -46,8 +46,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     hsts_max_age_s: Annotated[
         int,
         about(
-            "For how long browsers that opened the console over TLS are told to use nothing else for this host"
-            " (`Strict-Transport-Security`); 0 does not tell them.",
+            "`max-age` of the header `Strict-Transport-Security` of the console over TLS; 0: no header.",
             "seconds",
             ge=0,
             le=63_072_000,

@@ -14,7 +14,7 @@ class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_port: Annotated[int, about("Its TCP port.", ge=1, le=65_535)] = 587
     smtp_security: Annotated[
         Literal["starttls", "tls", "none"],
-        about("How the connection to it is encrypted: `starttls`, `tls` or `none`."),
+        about("Encryption of the connection to it: `starttls`, `tls` or `none`."),
     ] = "starttls"
     smtp_user: Annotated[str, about("User name at the SMTP server; without one the server does not log in.")] = ""
     smtp_password: Annotated[str, about("Password at the SMTP server.", secret=True)] = ""
@@ -33,7 +33,7 @@ class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         about("Notices to people per day and project; further ones go into a digest. 0: no limit.", "notices", ge=0),
     ] = 1000
-    device_daily_max: Annotated[int, about("The same of one device.", "notices", ge=0)] = 100
+    device_daily_max: Annotated[int, about("The same per device.", "notices", ge=0)] = 100
     digest_interval_s: Annotated[
         int, about("How long notices over a daily limit wait for their digest.", "seconds", ge=60, le=86_400)
     ] = 3600

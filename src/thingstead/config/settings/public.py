@@ -23,20 +23,17 @@ class PublicSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     http_address: Annotated[
         str,
-        about(
-            "Address of HTTP as others reach it, such as `https://iot.example.com`; none: the one under which the"
-            " request came."
-        ),
+        about("Public address of HTTP, such as `https://iot.example.com`; default: the address of the request."),
     ] = ""
     mqtt_address: Annotated[
         str,
         about(
-            "Address of MQTT as devices reach it, `host` or `host:port`; none: the host under which the request came,"
-            " and the port of the server."
+            "Public address of MQTT, `host` or `host:port`; default: the host of the request, and the port of "
+            "the server."
         ),
     ] = ""
-    mqtts_address: Annotated[str, about("The same of MQTT over TLS.")] = ""
-    tcp_address: Annotated[str, about("The same of raw TCP.")] = ""
+    mqtts_address: Annotated[str, about("The same for MQTT over TLS.")] = ""
+    tcp_address: Annotated[str, about("The same for raw TCP.")] = ""
 
     def of(self, kind: str) -> PublicAddress | None:
         """The address of a kind of listener; None where none is set. ValueError where one cannot be read."""

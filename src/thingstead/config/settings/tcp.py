@@ -17,7 +17,7 @@ class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_s: Annotated[
         int,
         about(
-            "A connection that received nothing for this time is closed; 0 keeps it open until the network ends it.",
+            "Idle time after which a connection is closed; 0: never.",
             "seconds",
             ge=0,
             le=604_800,
@@ -26,8 +26,8 @@ class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
     unreachable_timeout_s: Annotated[
         int,
         about(
-            "How long a device may be unreachable over TCP, as in a radio gap, before its connection is closed; 0: as"
-            " long as `tcp.idle_timeout_s`; at least a minute.",
+            "How long a device may be unreachable over TCP, as in a radio gap, before its connection is closed, "
+            "at least a minute; 0: `tcp.idle_timeout_s`.",
             "seconds",
             ge=0,
             le=604_800,
