@@ -25,9 +25,10 @@ class EventStore(Protocol):
         ...
 
     async def list_page(
-        self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS
+        self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS, method: str | None = None
     ) -> tuple[list[EventRecord], int]:
-        """One page of the events with ``start <= ts <= end`` (ms), newest first, and their number."""
+        """One page of the events with ``start <= ts <= end`` (ms), newest first, and their number; with ``method`` only
+        those of this method."""
         ...
 
 

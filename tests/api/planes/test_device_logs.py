@@ -38,6 +38,15 @@ async def test_a_span_of_time_takes_both_its_ends(api: Api, device: Plane, house
     assert refusal.fields == {"start_time"}
 
 
+async def test_events_of_one_method_are_listed_alone(api: Api, device: Plane) -> None:
+    for method in ("opened", "closed", "opened"):
+        await device.ask("POST", "event/report", {"method": method})
+    path = f"device/{device.certificate['id']}/event_logs"
+    page = await api.get(path, method="opened", page_records=1)
+    assert ([item["method"] for item in page["items"]], page["total"], page["page_total"]) == (["opened"], 2, 2)
+    assert (await api.get(path, method="turned"))["total"] == 0
+
+
 async def test_a_command_shows_how_far_it_came(api: Api, app: Plane, played: Played) -> None:
     await app.ask("POST", "command/send", {"method": "turn", "params": {"by": 3}})
     command = await played.commands.get()

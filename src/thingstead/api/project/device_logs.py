@@ -25,6 +25,7 @@ COMMON: Mapping[str, Any] = {
     "extension": True,
 }
 Instant = Annotated[float, Meta(ge=0, le=limits.INSTANT_MS)]
+METHOD_LENGTH = 64  # of an identifier
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -43,11 +44,18 @@ class LogQuery(PageQuery, frozen=True, kw_only=True):
         return start, end
 
 
+class EventQuery(LogQuery, frozen=True, kw_only=True):
+    """Which of the events are wanted."""
+
+    method: Annotated[str, Meta(max_length=METHOD_LENGTH, description="Only events of this method.")] | None = None
+
+
 async def event_logs(call: Call) -> Listed[EventItem]:
     """The newest event comes first."""
     device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
-    page = call.query.to_page()
-    events, total = await call.platform.device_logs.list_events(device, page, *call.query.span())
+    query: EventQuery = call.query
+    page, (start, end) = query.to_page(), query.span()
+    events, total = await call.platform.device_logs.list_events(device, page, start, end, query.method)
     items = [EventItem(id=event.id, method=event.method, params=event.params, ts=event.ts) for event in events]
     return listed(items, total, page)
 
@@ -95,7 +103,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/device/{device_id}/event_logs",
         summary="List a device's events",
         handler=event_logs,
-        query=LogQuery,
+        query=EventQuery,
         info=Listed[EventItem],
         **COMMON,
     ),

@@ -11,15 +11,24 @@ from thingstead.wire.device_logs import ConnectionItem, DataItem, EventItem, Rej
 T = TypeVar("T")
 
 
-def _log(device_id: str, name: str, kind: type[T], start_time: float | None, end_time: float | None) -> Listing[T]:
-    query = {"start_time": start_time, "end_time": end_time}
+def _log(
+    device_id: str,
+    name: str,
+    kind: type[T],
+    start_time: float | None,
+    end_time: float | None,
+    method: str | None = None,
+) -> Listing[T]:
+    query = {"start_time": start_time, "end_time": end_time, "method": method}
     # The type of a page is made at run time, which a type checker cannot follow.
     return Listing(Call("GET", f"/device/{segment(device_id)}/{name}", Listed[kind], query=query))  # type: ignore[valid-type]
 
 
-def events(device_id: str, *, start_time: float | None = None, end_time: float | None = None) -> Listing[EventItem]:
-    """Newest first; times in ms."""
-    return _log(device_id, "event_logs", EventItem, start_time, end_time)
+def events(
+    device_id: str, *, start_time: float | None = None, end_time: float | None = None, method: str | None = None
+) -> Listing[EventItem]:
+    """Newest first, of one method or of all; times in ms."""
+    return _log(device_id, "event_logs", EventItem, start_time, end_time, method)
 
 
 def commands(device_id: str, *, start_time: float | None = None, end_time: float | None = None) -> Listing[CommandItem]:

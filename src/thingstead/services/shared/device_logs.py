@@ -85,10 +85,10 @@ class DeviceLogService:
         return await self._store.device_logs.list_page(device.number, kind, page, start, end)
 
     async def list_events(
-        self, device: Device, page: Page, start: int = 0, end: int = INSTANT_MS
+        self, device: Device, page: Page, start: int = 0, end: int = INSTANT_MS, method: str | None = None
     ) -> tuple[list[EventRecord], int]:
-        """The same for the events that a device reported."""
-        return await self._store.events.list_page(device.id, page, start, end)
+        """The same for the events that a device reported, or for those of one method."""
+        return await self._store.events.list_page(device.id, page, start, end, method)
 
     async def list_commands(
         self, device: Device, page: Page, start: int = 0, end: int = INSTANT_MS

@@ -43,11 +43,14 @@ class SqliteEvents:
         return batch
 
     async def list_page(
-        self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS
+        self, device_id: str, page: Page, start: int = 0, end: int = INSTANT_MS, method: str | None = None
     ) -> tuple[list[EventRecord], int]:
+        where = _WANTED if method is None else f"{_WANTED} AND method = ?"
+        wanted = (device_id, start, end) if method is None else (device_id, start, end, method)
+
         def run(connection: sqlite3.Connection) -> tuple[list[EventRecord], int]:
-            order, wanted = Order(("ts", "seq"), descending=True), (device_id, start, end)
-            rows, total = read_page(connection, EVENTS.select, "events", _WANTED, wanted, order, page)
+            order = Order(("ts", "seq"), descending=True)
+            rows, total = read_page(connection, EVENTS.select, "events", where, wanted, order, page)
             return [EVENTS.load(row) for row in rows], total
 
         return await self._access.read(run)
