@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from thingstead.clock import ManualClock
 from thingstead.errors import TooManyRequests
-from thingstead.services.accounts.throttle import Throttle
+from thingstead.services.shared.rate_limit import Throttle
 
 
 @pytest.fixture

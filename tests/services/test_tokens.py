@@ -10,7 +10,6 @@ from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.config import AccountSettings
 from thingstead.errors import NotAuthenticated
-from thingstead.services.accounts import tokens
 from thingstead.services.accounts.accounts import AccountService
 from thingstead.services.accounts.passwords import Passwords
 from thingstead.services.accounts.tokens import Caller, TokenService
@@ -90,7 +89,7 @@ async def test_a_remembered_token_still_expires(setting: Setting) -> None:
 
 
 async def test_no_more_tokens_are_remembered_than_the_limit(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "VERIFIED_LIMIT", 3)
+    monkeypatch.setattr(setting.tokens._verified, "limit", 3)
     given = []
     for _ in range(8):
         setting.clock.advance(1)  # so that each token is another one

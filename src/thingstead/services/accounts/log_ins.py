@@ -6,7 +6,7 @@ guesses must wait before it is looked at, by what is guessed and by address, so 
 elsewhere.
 """
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from typing import Literal, get_args
 
 import structlog
@@ -15,8 +15,8 @@ from thingstead.clock import Clock
 from thingstead.config import AccountSettings, ApiSettings
 from thingstead.errors import TooManyRequests
 from thingstead.model.addresses import throttling_key
-from thingstead.services.accounts.throttle import Throttle
-from thingstead.services.shared.rate_limit import TokenBuckets
+from thingstead.services.shared.lru import Lru
+from thingstead.services.shared.rate_limit import Throttle, TokenBuckets
 
 log = structlog.get_logger("thingstead.log_ins")
 
@@ -51,7 +51,7 @@ class Failures:
         self.failed: Counter[Kind] = Counter(dict.fromkeys(get_args(Kind), 0))
         self.throttled: Counter[Kind] = Counter(dict.fromkeys(get_args(Kind), 0))
         self._clock = clock
-        self._runs: OrderedDict[tuple[Kind, str], _Run] = OrderedDict()
+        self._runs: Lru[tuple[Kind, str], _Run] = Lru(RUNS_LIMIT)
         self._rations = TokenBuckets(clock, LOGGED, LOG_INTERVAL_S)
 
     @property
@@ -75,10 +75,8 @@ class Failures:
         now_s = self._clock.monotonic_s()
         run = self._runs.get((kind, key))
         if run is None or now_s - run.last_s > RUN_WINDOW_S:
-            run = self._runs[kind, key] = _Run()
-            if len(self._runs) > RUNS_LIMIT:
-                self._runs.popitem(last=False)
-        self._runs.move_to_end((kind, key))
+            run = _Run()
+        self._runs.put((kind, key), run)
         run.count += 1
         run.last_s = now_s
         if run.count < RUN_LEAST or now_s - run.logged_s < RUN_LOG_INTERVAL_S:
@@ -87,25 +85,6 @@ class Failures:
         if suppressed is not None:
             run.logged_s = now_s
             log.warning("log-ins fail repeatedly", kind=kind, **about, failures=run.count, suppressed=suppressed)
-
-
-class _Known:
-    """Pairs of subject and address that succeeded once."""
-
-    def __init__(self) -> None:
-        self._pairs: OrderedDict[tuple[str, str], None] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def __contains__(self, pair: tuple[str, str]) -> bool:
-        return pair in self._pairs
-
-    def add(self, pair: tuple[str, str]) -> None:
-        self._pairs[pair] = None
-        self._pairs.move_to_end(pair)
-        if len(self._pairs) > KNOWN_LIMIT:
-            self._pairs.popitem(last=False)
 
 
 class GuessThrottle:
@@ -134,7 +113,7 @@ class GuessThrottle:
         self.kind = kind
         self.failures = failures
         self.forgives = forgives
-        self.known = _Known()
+        self.known: Lru[tuple[str, str], None] = Lru(KNOWN_LIMIT)  # subjects and addresses that succeeded once
         self.pairs = Throttle(clock, pair_max, window_s)
         self._addresses = Throttle(clock, address_max, window_s)
         self._subjects = Throttle(clock, subject_max, window_s)
@@ -179,7 +158,7 @@ class LogInAttempt:
     def succeeded(self) -> None:
         """It was right."""
         self.take_back()
-        self._guesses.known.add(self._pair)
+        self._guesses.known.put(self._pair, None)
         if self._guesses.forgives:
             self._guesses.pairs.succeeded("\0".join(self._pair))
 

@@ -9,7 +9,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections import OrderedDict
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +21,7 @@ from thingstead.model.roles import VIEWER, Role
 from thingstead.model.values.unicode_text import account_key
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.accounts.passwords import Passwords
+from thingstead.services.shared.lru import Lru
 from thingstead.storage.base import Store
 
 MAC_BYTES = 32
@@ -75,7 +75,7 @@ class TokenService:
         self._settings = settings
         self._log_ins = log_ins or LogIns(clock, settings)
         self._secret = b""
-        self._verified: OrderedDict[str, _Claims] = OrderedDict()
+        self._verified: Lru[str, _Claims] = Lru(VERIFIED_LIMIT)
         self._decode = msgspec.msgpack.Decoder(_Claims).decode
 
     @property
@@ -183,9 +183,7 @@ class TokenService:
             claims = self._decode(signed)
         except msgspec.DecodeError:  # signed by us, in the form of another release
             raise NotAuthenticated("token_invalid") from None
-        self._verified[token] = claims
-        if len(self._verified) > VERIFIED_LIMIT:
-            self._verified.popitem(last=False)
+        self._verified.put(token, claims)
         return claims
 
     async def _mac(self, signed: bytes) -> bytes:

@@ -7,7 +7,6 @@ no reports until that is done.
 
 import asyncio
 import weakref
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -24,6 +23,7 @@ from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.due_queue import DueQueue
 from thingstead.services.alarms.rule_index import RuleLibrary
 from thingstead.services.shared.commits import settled
+from thingstead.services.shared.lru import Lru
 from thingstead.storage.base import Commit, Store
 
 WATCHES_KEPT = 10_000  # devices with rules that are kept in memory although no connection holds them
@@ -52,7 +52,7 @@ class AlarmEvaluations:
         self.mistrusted: dict[str, DeviceAlarms] = {}  # to be read again
         self.trouble = asyncio.Event()  # set when something was added to ``mistrusted``
         self._watches: weakref.WeakValueDictionary[str, DeviceAlarms] = weakref.WeakValueDictionary()
-        self._kept: OrderedDict[str, DeviceAlarms] = OrderedDict()
+        self._kept: Lru[str, DeviceAlarms] = Lru(WATCHES_KEPT)
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._commit: Commit | None = None  # the newest, which _batch belongs to
         self._batch = _Batch()
@@ -208,10 +208,7 @@ class AlarmEvaluations:
             self.report(watch, report)
 
     def _keep(self, watch: DeviceAlarms) -> None:
-        self._kept[watch.device.id] = watch
-        self._kept.move_to_end(watch.device.id)
-        if len(self._kept) > WATCHES_KEPT:
-            self._kept.popitem(last=False)
+        self._kept.put(watch.device.id, watch)
 
     async def close(self) -> None:
         """Waits for what is being read."""

@@ -1,7 +1,6 @@
 """Current values and history of attributes, shown together with their definitions."""
 
 import math
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
@@ -16,6 +15,7 @@ from thingstead.model.device import Device, Page, Sent, ValueSource
 from thingstead.model.device_type import AttributeDefinition, AttrType, DataType, DeviceType
 from thingstead.model.messages import AttributesRemoved
 from thingstead.model.report import SeriesPoint, json_type
+from thingstead.services.shared.lru import Lru
 from thingstead.storage.base import Store
 from thingstead.wire.history import AttributeItem, AttributeModel, ReportedValue, SeriesItem
 
@@ -49,7 +49,7 @@ class HistoryService:
     def __init__(self, store: Store, bus: Bus) -> None:
         self._store = store
         self._bus = bus
-        self._sheets: OrderedDict[str, _Sheet] = OrderedDict()
+        self._sheets: Lru[str, _Sheet] = Lru(SHEETS_KEPT)
 
     async def current_values(self, device: Device, keys: Sequence[str] = ()) -> dict[str, Any]:
         """Plain values by identifier: those of ``keys`` that exist, in that order, or all."""
@@ -148,10 +148,7 @@ class HistoryService:
             each.identifier: _Defined(each.attr_type, each.data_type, _model(each))
             for each in device_type.functions.attributes
         }
-        self._sheets[type_id] = _Sheet(device_type, attributes)
-        self._sheets.move_to_end(type_id)
-        if len(self._sheets) > SHEETS_KEPT:
-            self._sheets.popitem(last=False)
+        self._sheets.put(type_id, _Sheet(device_type, attributes))
         return attributes
 
 

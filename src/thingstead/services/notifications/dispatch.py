@@ -11,7 +11,7 @@ for a moment only; a try after a failure, and one over a channel that is known t
 
 import asyncio
 import secrets
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -29,6 +29,7 @@ from thingstead.services.notifications.channels import target_of
 from thingstead.services.notifications.delivery import NoticeSender
 from thingstead.services.notifications.http import SendFailed
 from thingstead.services.notifications.mail import LONGEST_S
+from thingstead.services.shared.lru import Lru
 from thingstead.storage.base import Store
 from thingstead.storage.base_alarms import Caps, Claim, Shares
 
@@ -64,7 +65,7 @@ class NotifyDispatcher:
         self._digests_at = 0  # ms: none are made before
         self._draining: dict[str, asyncio.Task[None]] = {}  # by channel id
         self._projects: Counter[str] = Counter()  # how many of them each project has
-        self._slow: OrderedDict[str, None] = OrderedDict()  # channels that answer, and take more than a first try
+        self._slow: Lru[str, None] = Lru(SLOW_CHANNELS_LIMIT)  # channels that answer, and take more than a first try
         self._task: asyncio.Task[None] | None = None
         self._audit: asyncio.Task[None] | None = None
         self._subscription = bus.subscribe(AlarmChanged, lambda _: self._wake.set())
@@ -230,11 +231,10 @@ class NotifyDispatcher:
         return sent, attempts, failed
 
     def _note_pace(self, channel_id: str, took_ms: int) -> None:
-        self._slow.pop(channel_id, None)
         if took_ms > FIRST_TRY_TIMEOUT_S * 1000:
-            self._slow[channel_id] = None
-            if len(self._slow) > SLOW_CHANNELS_LIMIT:
-                self._slow.popitem(last=False)
+            self._slow.put(channel_id, None)
+        else:
+            self._slow.pop(channel_id, None)
 
     async def _attempt(
         self, kept: KeptChannel, notice: AlarmNotice, message: AlarmLog | None, most_s: float

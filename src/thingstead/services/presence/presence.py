@@ -6,7 +6,6 @@ store cannot keep is kept here and tried again.
 """
 
 import asyncio
-from collections import OrderedDict
 from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from thingstead.repeating import Repeating
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import DeviceLogService
+from thingstead.services.shared.lru import Lru
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Commit, Store
 
@@ -65,7 +65,7 @@ class PresenceService:
         self._logs = logs
         self._warnings = TokenBuckets(clock, WARNINGS, WARNING_INTERVAL_S)
         self.node = node  # the name of this server node
-        self._instants: OrderedDict[int, int] = OrderedDict()  # of the newest change, by device number
+        self._instants: Lru[int, int] = Lru(INSTANTS_KEPT)  # of the newest change, by device number
         self._unended: dict[int, _End] = {}  # sessions whose rows are there although they have ended, by device number
         self._retry = Repeating("the ends of sessions", self.end_again, RETRY_S)
         self.previous_key_log_ins = 0  # with a ProjectKey before its last rotation
@@ -171,14 +171,13 @@ class PresenceService:
     def _instant(self, device: Device, at: int) -> int:
         """The instant (ms) of a change, or of the one before it where that seems to be later: it came later all the
         same, and perhaps the clock was set back."""
-        newest = self._instants.pop(device.number, None)
+        newest = self._instants.get(device.number)
         if newest is None:
             newest = 0
             with suppress(ThingsteadError):  # a damaged page of the log keeps nobody out
                 newest = self._store.device_logs.newest_ts(device.number, "connection")
-        newest = self._instants[device.number] = max(newest, at)
-        if len(self._instants) > INSTANTS_KEPT:
-            self._instants.popitem(last=False)
+        newest = max(newest, at)
+        self._instants.put(device.number, newest)
         return newest
 
     async def find_session(self, device: Device) -> DeviceSession | None:

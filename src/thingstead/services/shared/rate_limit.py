@@ -1,10 +1,13 @@
-"""How often something may be noted that a peer can bring about at will: a few at once, then one at intervals."""
+"""Rate limits by key: how often an event that a peer can trigger is noted, how soon one who failed may try again."""
 
-from collections import OrderedDict
+import math
 from collections.abc import Hashable
 
 from thingstead.clock import Clock
+from thingstead.errors import TooManyRequests
+from thingstead.services.shared.lru import Lru
 
+FAILURES_LIMIT = 10_000  # keys whose failures are remembered; over it the one whose last attempt is oldest is forgotten
 KEYS_LIMIT = 10_000  # remembered; over it the one that was asked for least recently is forgotten
 
 
@@ -29,18 +32,16 @@ class TokenBuckets:
         self._clock = clock
         self._burst = burst
         self._interval_s = interval_s
-        self._rations: OrderedDict[Hashable, _Ration] = OrderedDict()
+        self._rations: Lru[Hashable, _Ration] = Lru(KEYS_LIMIT)
 
     def take(self, key: Hashable) -> int | None:
         """Takes one: how many were not allowed since the one before; None where this one is not."""
         now_s = self._clock.monotonic_s()
-        ration = self._rations.get(key)
+        ration = self._rations.use(key)
         if ration is None:
-            ration = self._rations[key] = _Ration(now_s, self._burst)
-            if len(self._rations) > KEYS_LIMIT:
-                self._rations.popitem(last=False)
+            ration = _Ration(now_s, self._burst)
+            self._rations.put(key, ration)
         else:
-            self._rations.move_to_end(key)
             ration.left = min(self._burst, ration.left + (now_s - ration.at_s) / self._interval_s)
             ration.at_s = now_s
         if ration.left < 1:
@@ -62,3 +63,72 @@ class TokenBuckets:
         if ration is not None:
             ration.left += 1
             ration.suppressed += suppressed + 1
+
+
+class _Attempts:
+    __slots__ = ("count", "last_s")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last_s = 0.0
+
+
+class Throttle:
+    """Counts attempts by key (an account, an address) until one succeeds.
+
+    The first ``attempts_max`` are free; after each further one the key must wait, twice as long every time, up to
+    ``window_s``. A key without an attempt for ``window_s`` starts afresh. Attempts count when they begin, so that
+    many at the same time gain nothing.
+    """
+
+    def __init__(self, clock: Clock, attempts_max: int, window_s: int, *, keys_limit: int = FAILURES_LIMIT) -> None:
+        self._clock = clock
+        self._attempts_max = attempts_max
+        self._window_s = window_s
+        self._attempts: Lru[str, _Attempts] = Lru(keys_limit)
+
+    @property
+    def remembered(self) -> int:
+        """How many keys are remembered."""
+        return len(self._attempts)
+
+    def check(self, key: str) -> None:
+        """Raises TooManyRequests where the key must wait. Counts nothing."""
+        attempts = self._attempts.get(key)
+        if attempts is None or attempts.count < self._attempts_max:
+            return
+        now_s = self._clock.monotonic_s()
+        if now_s - attempts.last_s >= self._window_s:
+            return
+        wait_s = attempts.last_s + self._pause_s(attempts.count) - now_s
+        if wait_s > 0:
+            raise TooManyRequests("too_many_failed_log_ins", retry_after_s=math.ceil(wait_s))
+
+    def admit(self, key: str) -> None:
+        """Counts an attempt; raises TooManyRequests, which is not counted, where the key must wait."""
+        self.check(key)
+        self.count(key)
+
+    def count(self, key: str) -> None:
+        """Counts an attempt, whether or not the key must wait."""
+        now_s = self._clock.monotonic_s()
+        attempts = self._attempts.get(key)
+        if attempts is None or now_s - attempts.last_s >= self._window_s:
+            attempts = _Attempts()
+        attempts.count += 1
+        attempts.last_s = now_s
+        self._attempts.put(key, attempts)
+
+    def succeeded(self, key: str) -> None:
+        """Forgets the key's attempts."""
+        self._attempts.pop(key, None)
+
+    def take_back(self, key: str) -> None:
+        """Uncounts one attempt: it succeeded, which says nothing of the others of this key."""
+        attempts = self._attempts.get(key)
+        if attempts is not None and attempts.count > 0:
+            attempts.count -= 1
+
+    def _pause_s(self, count: int) -> float:
+        beyond = count - self._attempts_max
+        return min(float(self._window_s), 2.0 ** min(beyond, 30)) if beyond >= 0 else 0.0
