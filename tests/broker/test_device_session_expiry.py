@@ -9,7 +9,6 @@ import pytest
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.devices.sessions import DeviceMqttSession, DeviceSessions
 from thingstead.broker.net.counters import Counters
-from thingstead.broker.net.deadlines import Deadlines
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.config import AccountSettings, Config, MqttSettings
@@ -22,6 +21,7 @@ from thingstead.server.composition import build_platform
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.registry.new_device import NewDevice
 from thingstead.storage.sqlite.store import SqliteStore
+from thingstead.timers import Deadlines
 
 V5 = ProtocolVersion.V5
 

@@ -8,13 +8,13 @@ import pytest
 
 from tests.api.registry.house import House
 from thingstead.broker.apps.sessions import WatchedSessions
-from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.net.tasks import Tasks
 from thingstead.broker.net.upgrade import Upgrade, upgrade_of
 from thingstead.errors import NotAuthenticated
 from thingstead.model.browser_session import BrowserSession
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.accounts.browser_sessions import Browser
+from thingstead.timers import Deadlines
 
 PASSWORD = "correct horse battery"
 MINUTE_MS = 60_000

@@ -35,7 +35,7 @@ NO_BOUND = {
     "mqtt.outbound.MAX_PACKET_ID",  # the same
     "mqtt.wire.MAX_VARIABLE_BYTE_INTEGER",  # the same
     "mqtt.message.ENCODINGS_LIMIT",  # what is beyond it is made again, each time
-    "broker.net.deadlines.CANCELLED_LIMIT",  # over it, what was cancelled is cleared away
+    "timers.OUTDATED_LIMIT",  # over it, what was cancelled is cleared away
     "broker.connection.handshake.NO_LIMIT",  # says that there is none
     "services.notifications.channels.SHOWN_LENGTH",  # of a secret, in an answer
     "storage.blocks.MAX_SCALE",  # of the format of blocks

@@ -16,7 +16,6 @@ from thingstead.broker.connection.listener_context import ListenerContext
 from thingstead.broker.connection.mqtt_connection import MqttConnection
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.clients import Clients
-from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.net.idle_timers import IdleTimers
 from thingstead.broker.net.refused_connections import RefusedConnections
 from thingstead.broker.net.tasks import TaskLimiter, Tasks
@@ -33,6 +32,7 @@ from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.refusals import Reason
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.storage.base import Store
+from thingstead.timers import Deadlines
 
 VERSIONS = (ProtocolVersion.V3_1_1, ProtocolVersion.V5, ProtocolVersion.V3_1, ProtocolVersion.V5)
 SETTINGS = MqttSettings(

@@ -143,7 +143,7 @@ class Stage:
         port, kept = self.broker.gateway.open_port, await self.broker.store.mqtt_sessions.load()
         assert (kept.sessions, kept.messages) == ((), ())
         assert (len(port.sessions), len(port.space.routes), port.sessions.durable) == (0, 0, 0)
-        assert not [each for _, _, each in self.broker.gateway.deadlines._heap if not each.cancelled]
+        assert len(self.broker.gateway.deadlines._queue) == 0
 
 
 async def run(steps: list[Step], folder: Path) -> None:

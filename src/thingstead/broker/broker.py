@@ -16,7 +16,6 @@ from thingstead.broker.devices.sessions import DeviceSessions
 from thingstead.broker.net.admission import Arrival, Arrivals
 from thingstead.broker.net.clients import Clients
 from thingstead.broker.net.counters import AppCounters, Counters
-from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.net.idle_timers import IdleTimers
 from thingstead.broker.net.listening import Listening, Port, listen
 from thingstead.broker.net.refused_connections import RefusedConnections
@@ -30,6 +29,7 @@ from thingstead.clock import Clock
 from thingstead.config import Config
 from thingstead.mqtt.budget import Budget
 from thingstead.services.platform import Platform
+from thingstead.timers import Deadlines
 
 log = structlog.get_logger("thingstead.broker")
 

@@ -2,7 +2,6 @@
 
 from typing import Protocol
 
-from thingstead.broker.net.deadlines import Deadline, Deadlines
 from thingstead.broker.net.tasks import Tasks
 from thingstead.broker.net.upgrade import Upgrade
 from thingstead.bus.base import Bus
@@ -12,6 +11,7 @@ from thingstead.model.browser_session import BrowserSession
 from thingstead.model.messages import BrowserSessionsEnded
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.accounts.browser_sessions import BrowserSessionService
+from thingstead.timers import Deadline, Deadlines
 
 LOOK_INTERVAL_S = 3600.0  # a session is looked at again in so long at the latest: the clock may have been set
 RETRY_S = 60.0  # after a read that failed

@@ -13,7 +13,6 @@ from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant, ass
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.devices.subscriptions import Grant, Subscriptions
 from thingstead.broker.net.counters import Counters
-from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.sessions.queues import Queues, Target
 from thingstead.broker.sessions.records import kept_subscription
 from thingstead.broker.sessions.session import Occupant, Options, QueueSlot, Session, Subscription
@@ -34,6 +33,7 @@ from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.shared.commits import Commit
+from thingstead.timers import Deadlines
 
 log = structlog.get_logger("thingstead.broker")
 

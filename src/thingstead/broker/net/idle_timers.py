@@ -1,17 +1,16 @@
 """Notices a peer that has been silent for too long, with one timer of the loop for any number of connections."""
 
-import asyncio
-import heapq
 from math import ceil
 from typing import Protocol
 
 import structlog
 
+from thingstead.timers import Deadline, Deadlines
+
 log = structlog.get_logger("thingstead.broker")
 
 GRACE = 1.5  # [MQTT-3.1.2-22] (3.1.1: -24) one and a half times the keep alive
 TICK_S = 0.05  # connections that are due within one tick are looked at together, at its end
-SPARE_TICKS = 500  # whose connections are gone; more are cleared away
 
 
 class IdleObserver(Protocol):
@@ -29,62 +28,48 @@ class IdleTimers:
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.now_s = self._loop.time
-        self._ticks: dict[int, set[IdleTimer]] = {}
-        self._order: list[int] = []  # a heap: every tick that has a set, and some that had one
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadlines = Deadlines()
+        self.now_s = self._deadlines.now_s
+        self._ticks: dict[int, tuple[set[IdleTimer], Deadline]] = {}
 
     def __len__(self) -> int:
         """The number of ticks that are remembered."""
-        return len(self._order)
+        return len(self._deadlines)
 
     def add(self, timer: "IdleTimer", due_s: float) -> int:
         """Has the timer ring at ``due_s`` or a tick later; returns what :meth:`remove` takes."""
         tick = ceil(due_s / TICK_S)
-        timers = self._ticks.get(tick)
-        if timers is not None:
-            timers.add(timer)
-            return tick
-        self._ticks[tick] = {timer}
-        first = self._order[0] if self._order else tick + 1
-        heapq.heappush(self._order, tick)
-        if tick < first:
-            self._set_timer()
+        known = self._ticks.get(tick)
+        if known is None:
+            self._ticks[tick] = {timer}, self._deadlines.add(tick * TICK_S, lambda: self._ring(tick))
+        else:
+            known[0].add(timer)
         return tick
 
     def remove(self, timer: "IdleTimer", tick: int) -> None:
         """Forgets a timer."""
-        timers = self._ticks.get(tick)
-        if timers is not None:
+        known = self._ticks.get(tick)
+        if known is not None:
+            timers, deadline = known
             timers.discard(timer)
             if not timers:
                 del self._ticks[tick]
-                if len(self._order) > 2 * len(self._ticks) + SPARE_TICKS:
-                    self._order = sorted(self._ticks)
+                deadline.cancel()
 
-    def _ring(self) -> None:
+    def _ring(self, tick: int) -> None:
         now_s = self.now_s()
-        while self._order and self._order[0] * TICK_S <= now_s:
-            for timer in self._ticks.pop(heapq.heappop(self._order), ()):
-                try:
-                    timer.ring(now_s)
-                except Exception:
-                    # A bug: logged here, and the other connections are looked at all the same.
-                    log.exception("an idle connection could not be closed")
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(self._order[0] * TICK_S, self._ring) if self._order else None
+        timers, _ = self._ticks.pop(tick)
+        for timer in timers:
+            try:
+                timer.ring(now_s)
+            except Exception:
+                # A bug: logged here, and the other connections are looked at all the same.
+                log.exception("a silent connection could not be ended")
 
     def close(self) -> None:
         """Nobody is looked at any more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadlines.stop()
         self._ticks.clear()
-        self._order.clear()
 
 
 class IdleTimer:

@@ -9,7 +9,6 @@ from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.handshake import SessionGrant, assigned_client_id, session_expiry_s
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.counters import Counters
-from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.open_port.open_handler import OpenHandler
 from thingstead.broker.open_port.router import MessageRouter
 from thingstead.broker.open_port.sessions import SessionRequest, Sessions
@@ -25,6 +24,7 @@ from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import MqttError, ReasonCode
 from thingstead.services.mqtt.sessions import MqttSessionService
+from thingstead.timers import Deadlines
 
 V3_1, V5 = ProtocolVersion.V3_1, ProtocolVersion.V5
 MAX_CLIENT_ID_CHARACTERS = 1_024

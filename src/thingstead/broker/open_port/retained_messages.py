@@ -6,7 +6,6 @@ from math import inf
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.delivery_parties import RetainedBacklog
 from thingstead.broker.net.counters import Counters
-from thingstead.broker.net.deadlines import Deadline, Deadlines
 from thingstead.broker.open_port.retained import RetainedMessages
 from thingstead.broker.sessions.queues import Queues, Target
 from thingstead.broker.sessions.records import read_message
@@ -19,6 +18,7 @@ from thingstead.mqtt.message import Message
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.shared.commits import Commit
+from thingstead.timers import Deadline, Deadlines
 
 V5 = ProtocolVersion.V5
 FEEDS_LIMIT = 1_000  # subscriptions of a client whose retained messages wait for it to read

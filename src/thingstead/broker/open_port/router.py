@@ -11,7 +11,6 @@ from typing import NamedTuple
 import structlog
 
 from thingstead.broker.net.counters import Counters
-from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.open_port.retained_messages import KeptRetained
 from thingstead.broker.open_port.routes import Route, Routes, SessionGroup
 from thingstead.broker.sessions.queues import Queues, Target
@@ -25,6 +24,7 @@ from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.shared.commits import Commit
+from thingstead.timers import Deadlines
 
 log = structlog.get_logger("thingstead.broker")
 

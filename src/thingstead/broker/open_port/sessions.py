@@ -6,7 +6,6 @@ import structlog
 
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.queue_bounds import QueueBounds
-from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.open_port.router import MessageRouter
 from thingstead.broker.sessions.records import kept_subscription
 from thingstead.broker.sessions.session import DelayedWill, Occupant, Session, Subscription
@@ -18,6 +17,7 @@ from thingstead.model.mqtt_session import KeptSessions, SessionRecord
 from thingstead.mqtt.reasons import MqttError, ReasonCode
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.shared.commits import Commit
+from thingstead.timers import Deadlines
 
 log = structlog.get_logger("thingstead.broker")
 

@@ -4,13 +4,13 @@ from typing import NamedTuple, Protocol
 
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.handshake import NEVER
-from thingstead.broker.net.deadlines import Deadline
 from thingstead.mqtt.inbound import Inbound
 from thingstead.mqtt.outbound import Entry, Outbound
 from thingstead.mqtt.protocol import RetainHandling
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.shared.commits import Commit
+from thingstead.timers import Deadline
 
 
 class Subscription(NamedTuple):

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from thingstead.broker.connection.queue_bounds import QueueBounds
-from thingstead.broker.net.deadlines import Deadlines
 from thingstead.broker.sessions.records import fill, read_messages, record_of
 from thingstead.broker.sessions.session import Occupant, Session
 from thingstead.clock import Clock
@@ -13,6 +12,7 @@ from thingstead.config import MqttSettings
 from thingstead.model.mqtt_session import KeptSession, KeptSessions, SessionRecord
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.shared.commits import Commit, both
+from thingstead.timers import Deadlines
 
 S = TypeVar("S", bound=Session)
 

@@ -20,11 +20,11 @@ from thingstead.model.report import Report
 from thingstead.rules.decision import Decision
 from thingstead.rules.evaluator import FAR
 from thingstead.services.alarms.device import DeviceAlarms
-from thingstead.services.alarms.due_queue import DueQueue
 from thingstead.services.alarms.rule_index import RuleLibrary
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.lru import Lru
 from thingstead.storage.base import Commit, Store
+from thingstead.timers import DueQueue
 
 WATCHES_KEPT = 10_000  # devices with rules that are kept in memory although no connection holds them
 LEFT_SOURCE = "the rule no longer watches the device"
@@ -48,7 +48,7 @@ class AlarmEvaluations:
         self._bus = bus
         self._clock = clock
         self.library = RuleLibrary()
-        self.agenda = DueQueue()
+        self.agenda: DueQueue[str, int] = DueQueue()  # devices, by ms of the server
         self.mistrusted: dict[str, DeviceAlarms] = {}  # to be read again
         self.trouble = asyncio.Event()  # set when something was added to ``mistrusted``
         self._watches: weakref.WeakValueDictionary[str, DeviceAlarms] = weakref.WeakValueDictionary()

@@ -5,8 +5,8 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingstead.broker.net.deadlines import CANCELLED_LIMIT, Deadline, Deadlines
 from thingstead.clock import ManualClock
+from thingstead.timers import OUTDATED_LIMIT, Deadline, Deadlines, DueQueue
 
 Steps = st.lists(st.tuples(st.sampled_from(("add", "cancel", "advance")), st.integers(0, 50)), max_size=200)
 
@@ -33,7 +33,7 @@ def test_what_is_due_runs_once_in_order_and_what_was_cancelled_does_not(steps: l
                 ran.clear()
                 for _, number_run in expected:
                     waiting.pop(number_run).cancel()  # too late, and without effect
-            assert len(deadlines) <= 2 * len(waiting) + CANCELLED_LIMIT + 1
+            assert len(deadlines) <= 2 * len(waiting) + OUTDATED_LIMIT + 1
         deadlines.stop()
 
     asyncio.run(run())
@@ -43,7 +43,7 @@ async def test_a_client_that_comes_and_goes_leaves_no_deadlines_behind() -> None
     deadlines = Deadlines(ManualClock())
     for _ in range(10_000):
         deadlines.add(604_800, lambda: None).cancel()
-    assert len(deadlines) <= CANCELLED_LIMIT + 1
+    assert len(deadlines) <= OUTDATED_LIMIT + 1
     deadlines.stop()
 
 
@@ -71,3 +71,28 @@ async def test_one_that_fails_keeps_no_other_from_running() -> None:
     deadlines.run_due()
     assert ran.is_set()
     deadlines.stop()
+
+
+@given(st.lists(st.tuples(st.sampled_from(("put", "cancel", "take", "hasten")), st.integers(0, 4), st.integers(0, 50))))
+def test_a_queue_gives_each_key_once_at_its_earliest_instant(steps: list[tuple[str, int, int]]) -> None:
+    queue: DueQueue[int, int] = DueQueue()
+    model: dict[int, int] = {}
+    for step, key, instant in steps:
+        if step == "put":
+            queue.put(key, instant)
+            model[key] = min(model.get(key, instant), instant)
+        elif step == "cancel":
+            queue.cancel(key)
+            model.pop(key, None)
+        elif step == "hasten":
+            queue.hasten(instant)
+            model = {each: min(due, instant) for each, due in model.items()}
+        else:
+            taken = queue.take(instant)
+            if taken is None:
+                assert all(due > instant for due in model.values())
+            else:
+                assert model[taken] == min(model.values()) <= instant
+                del model[taken]
+        assert (len(queue), queue.next_due()) == (len(model), min(model.values(), default=None))
+        assert queue.remembered <= 2 * len(model) + OUTDATED_LIMIT + 1
