@@ -34,7 +34,7 @@ def command() -> None:
 @data_dir_option
 @config_option
 def set_password(account: str, project_id: str | None, password_stdin: bool, file: Path | None, **flags: Any) -> None:
-    """Give an administrator a new password. The server must be stopped. Ends their tokens and sessions."""
+    """Change the password of an administrator. The server must be stopped. Their tokens and sessions end."""
     config = command_config(file, **flags)
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
@@ -51,7 +51,7 @@ def set_password(account: str, project_id: str | None, password_stdin: bool, fil
 @data_dir_option
 @config_option
 def set_role(account: str, role: Role, project_id: str | None, file: Path | None, **flags: Any) -> None:
-    """Give an administrator another role. The server must be stopped. Ends their tokens and sessions."""
+    """Change the role of an administrator. The server must be stopped. Their tokens and sessions end."""
     asyncio.run(_set_role(command_config(file, **flags), account, project_id, role))
     click.echo(f"The role of {account} is {role}.")
 

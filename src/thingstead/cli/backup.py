@@ -15,9 +15,9 @@ from thingstead.server.backups import back_up
 @data_dir_option
 @config_option
 def command(target: Path, file: Path | None, **flags: Any) -> None:
-    """Copy the data folder into the new folder TARGET, as it is at one instant. The server may be running.
+    """Copy the data folder to the new folder TARGET. The server may be running.
 
-    The copy is checked, and described by a manifest with its checksum, before the command ends.
+    The copy has the state at the start of the command. It is checked, and a manifest with its checksum is written.
     """
     config = command_config(file, **flags)
     with bar("Copying") as progress:

@@ -18,7 +18,7 @@ from thingstead.server.archives import check_folder
 def command(quick: bool, file: Path | None, **flags: Any) -> None:
     """Check a data folder: pages, references, checksums and totals. The server may be running.
 
-    Nothing is changed. Ends with exit code 1 where something is wrong.
+    Nothing is changed. The exit code is 1 if there are errors.
     """
     config = command_config(file, **flags)
     wrong = 0

@@ -66,7 +66,7 @@ class Commands(click.Group):
 def commands() -> None:
     """Thingstead: a self-hosted IoT application platform.
 
-    Exit codes: 0 it worked, 1 it did not, 2 the command line or the configuration is wrong.
+    Exit codes: 0 success, 1 failure, 2 the command line or the configuration is invalid.
     """
 
 

@@ -35,7 +35,7 @@ STDOUT = "-"
 @data_dir_option
 @config_option
 def command(file: Path | None, output: str, form: str | None, start: int, end: int, **options: Any) -> None:
-    """Write history into a file, a row a point, as CSV or Parquet. The server may be running.
+    """Export history to a CSV or Parquet file, one row per point. The server may be running.
 
     Columns: device_id, device_key, identifier, ts, value (as JSON); in CSV also timestamp, in Parquet number.
     """

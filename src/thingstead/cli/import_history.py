@@ -34,8 +34,8 @@ ROWS_PER_TICK = 10_000  # of the progress bar
 def command(table: Path, form: str | None, project_id: str | None, file: Path | None, **flags: Any) -> None:
     """Import points from the CSV or Parquet file TABLE into history. The server must be stopped.
 
-    Required columns: device_id or device_key, identifier, ts (ms), value (as JSON). Points that are there
-    already are kept once, so the same file may be imported again. Rows that are wrong are named, and spare the others.
+    Required columns: device_id or device_key, identifier, ts (ms), value (as JSON). Existing points are
+    stored once, so a file can be imported again. Invalid rows are refused and named; the others are imported.
     """
     config = command_config(file, **flags)
     done = asyncio.run(_import(config, table, form, project_id))

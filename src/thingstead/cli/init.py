@@ -16,10 +16,10 @@ from thingstead.server import initialize
 @config_option
 @json_option
 def command(file: Path | None, as_json: bool, **flags: Any) -> None:
-    """Make a data folder with a project, an application of type API and an administrator.
+    """Create a data folder with a project, an application of type API and an administrator.
 
-    Their credentials are printed once; of the secrets only hashes are kept. A folder that is initialized already is
-    refused and stays as it is.
+    Their credentials are printed once; secrets are stored as hashes only. A folder that is already initialized is
+    refused and not changed.
     """
     config = command_config(file, **flags)
     credentials = asyncio.run(initialize(config))

@@ -29,7 +29,7 @@ def command() -> None:
 @config_option
 @json_option
 def create(name: str, file: Path | None, as_json: bool, **flags: Any) -> None:
-    """Add a project with an application and an administrator of its own, and print their credentials once."""
+    """Create a project with an application and an administrator, and print their credentials once."""
     credentials, stopped = asyncio.run(_create(command_config(file, **flags), name))
     click.echo(credentials_json(credentials) if as_json else credentials_table(credentials))
     if stopped:
@@ -57,7 +57,7 @@ def list_projects(file: Path | None, as_json: bool, **flags: Any) -> None:
 @data_dir_option
 @config_option
 def rotate_key(project_id: str | None, grace_days: float, file: Path | None, **flags: Any) -> None:
-    """Draw a new ProjectKey and print it. The old one stays valid for the grace period."""
+    """Create a new ProjectKey and print it. The old one stays valid for the grace period."""
     project = asyncio.run(_rotate_key(command_config(file, **flags), project_id, grace_days))
     click.echo(project.project_key)
 

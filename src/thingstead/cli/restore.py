@@ -16,11 +16,11 @@ from thingstead.server.backups import restore
 @data_dir_option
 @config_option
 def command(backup: Path, keep_tokens: bool, file: Path | None, **flags: Any) -> None:
-    """Make a data folder of the backup in the folder BACKUP.
+    """Create a data folder from the backup in the folder BACKUP.
 
-    A data folder that is not empty is refused and stays as it is. What was restored is compared with the manifest of
-    the backup, byte by byte and row by row, and its schema with the one of this release, before it counts. The secret
-    that signs AccessTokens is drawn anew, so that applications and people have to log in again.
+    A data folder that is not empty is refused and not changed. The copy is compared with the manifest of the backup,
+    byte by byte and row by row, and its schema with that of this release. The secret that signs AccessTokens is
+    replaced: applications and people log in again.
     """
     config = command_config(file, **flags)
     with bar("Restoring") as progress:

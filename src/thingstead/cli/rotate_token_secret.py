@@ -15,10 +15,10 @@ from thingstead.server import open_platform
 @data_dir_option
 @config_option
 def command(file: Path | None, **flags: Any) -> None:
-    """Draw another secret that signs AccessTokens. The server must be stopped.
+    """Replace the secret that signs AccessTokens. The server must be stopped.
 
-    Every AccessToken of every project ends, and every session in a browser; applications and people log in again.
-    Devices are not concerned.
+    All AccessTokens and browser sessions of all projects become invalid; applications and people log in again. Device
+    certificates are not affected.
     """
     asyncio.run(_rotate(command_config(file, **flags)))
     click.echo("All AccessTokens issued before are invalid.")

@@ -48,12 +48,12 @@ STDIN = 0
 )
 @config_option
 def command(file: Path | None, print_credentials: bool, **flags: Any) -> None:
-    """Run the server. A data folder that is missing or empty is initialized first, and the credentials printed once:
-    to a terminal; elsewhere they go into a file in the data folder, and its path is printed.
+    """Run the server. A data folder that is missing or empty is initialized first. Its credentials are printed once to
+    a terminal; without one they are written to a file in the data folder, and its path is printed.
 
-    SIGTERM and SIGINT stop it: connections are closed, and what was accepted is on disk. A second one ends it at once,
-    which loses nothing that was acknowledged either. SIGHUP reads the certificates of ports behind TLS again;
-    where a terminal was closed it stops the server.
+    SIGTERM and SIGINT stop the server: connections are closed, and accepted data is committed. A second signal ends the
+    process at once, without loss of acknowledged data. SIGHUP reloads TLS certificates; if the terminal was closed, it
+    stops the server.
     """
     config = load_config(file, **flags)
     log.configure(config.log_level, config.log_format)

@@ -44,10 +44,10 @@ KEYS = ("app_id", "access_key", "secret_key")
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def command(url: str, credentials: IO[str] | None, as_json: bool, duration: float | None, **options: Any) -> None:
-    """Register simulated devices with a server, and let them report over MQTT.
+    """Register simulated devices with a server, and run them over MQTT.
 
-    Thermometers and pumps in turns, and gateways with electricity meters behind them. They take pushes and reply to
-    commands. Starting the same fleet again finds the devices that are there.
+    The devices are thermometers and pumps, and gateways with electricity meters. They report, accept pushes and reply
+    to commands. Starting the same fleet again uses the existing devices.
     """
     keys = _keys(credentials, options)
     host = options["mqtt_host"] or Origin.parse(url).host
