@@ -10,7 +10,7 @@ from thingstead.api import dialect
 from thingstead.api.body import Bodies, BodyTooSlow, PeerGone, Receive, Scope, Send
 from thingstead.api.device import dialect as device_dialect
 from thingstead.api.device.operation import DeviceOperation
-from thingstead.api.dialect import UNKNOWN_RESOURCE, Answer, unknown_resource
+from thingstead.api.dialect import UNKNOWN_RESOURCE, HttpAnswer, unknown_resource
 from thingstead.api.encodings import GZIPPED, gzipped, may_be_compressed, takes_gzip
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.operation import Operation
@@ -27,7 +27,7 @@ log = structlog.get_logger("thingstead.api")
 
 Headers = tuple[tuple[bytes, bytes], ...]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-Respond = Callable[[Scope, Receive, dict[str, str]], Awaitable[Answer]]
+Respond = Callable[[Scope, Receive, dict[str, str]], Awaitable[HttpAnswer]]
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 CORS_HEADERS = ("Authorization", "Content-Type", "Project-Key")
 
@@ -36,8 +36,8 @@ class EndpointRoute(NamedTuple):
     """What answers at a path and method, and what it says when it cannot."""
 
     respond: Respond
-    body_too_slow: Answer = dialect.BODY_TOO_SLOW
-    fault: Answer = dialect.FAULT
+    body_too_slow: HttpAnswer = dialect.BODY_TOO_SLOW
+    fault: HttpAnswer = dialect.FAULT
     acts: bool = False  # a GET that HEAD must not stand for
 
 
@@ -131,7 +131,7 @@ class HttpApp:
 
     async def _answer(
         self, resource: Resource[EndpointRoute] | None, parameters: dict[str, str], scope: Scope, receive: Receive
-    ) -> Answer:
+    ) -> HttpAnswer:
         if resource is None:
             return UNKNOWN_RESOURCE
         method = scope["method"]
@@ -150,13 +150,13 @@ class HttpApp:
             return route.fault
 
 
-def _allowed(resource: Resource[EndpointRoute], *, answered: bool) -> Answer:
+def _allowed(resource: Resource[EndpointRoute], *, answered: bool) -> HttpAnswer:
     """Names the methods of a path: to who asked for them, and beside the 404 to who used another."""
     read = resource.methods.get("GET")
     methods = sorted({*resource.methods, "OPTIONS", *(["HEAD"] if read is not None and not read.acts else [])})
     allow = ((b"allow", ", ".join(methods).encode()),)
     if answered:
-        return Answer(200, b"", headers=allow)
+        return HttpAnswer(200, b"", headers=allow)
     taken = " and ".join(sorted(resource.methods))
     return unknown_resource(f"this path takes {taken}")._replace(headers=allow)
 

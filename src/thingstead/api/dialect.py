@@ -24,7 +24,7 @@ EMPTY_SUCCESS = b'{"result":true,"info":{}}'
 encode = msgspec.json.Encoder().encode
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """A complete HTTP response."""
 
     status: int
@@ -93,23 +93,23 @@ ERRCODES = (
 NO_STORE = (b"cache-control", b"no-store")
 
 
-def unknown_resource(hint: str) -> Answer:
+def unknown_resource(hint: str) -> HttpAnswer:
     """HTTP 404 in the words of the reference, with what may help beside them."""
     why = reason("unknown_path")
-    return Answer(404, encode({"message": why.message, "hint": hint, "code": why.code}))
+    return HttpAnswer(404, encode({"message": why.message, "hint": hint, "code": why.code}))
 
 
 UNKNOWN_RESOURCE = unknown_resource("unknown path; /docs lists all paths")
 
 
-def success(info: Any, warnings: Sequence[FieldError] = ()) -> Answer:
+def success(info: Any, warnings: Sequence[FieldError] = ()) -> HttpAnswer:
     """HTTP 200 with ``info``; None stands for ``{}``, ``msgspec.Raw`` is put in as it is.
 
     Args:
         warnings: names in the request that the endpoint does not know, and passed over.
     """
     body = EMPTY_SUCCESS if info is None else b"".join((SUCCESS, encode(info), SUCCESS_END))
-    return Answer(200, with_warnings(body, warnings) if warnings else body)
+    return HttpAnswer(200, with_warnings(body, warnings) if warnings else body)
 
 
 def with_warnings(answer: bytes, warnings: Sequence[FieldError]) -> bytes:
@@ -118,25 +118,25 @@ def with_warnings(answer: bytes, warnings: Sequence[FieldError]) -> bytes:
     return b"".join((answer[:-1], b',"warnings":', encode(named), b"}"))
 
 
-def failure(error: ThingsteadError, *, malformed_json_status: int = 404) -> Answer:
+def failure(error: ThingsteadError, *, malformed_json_status: int = 404) -> HttpAnswer:
     """A refusal of a function: HTTP 200 with the failure envelope, but for what HTTP itself has a word for."""
     if isinstance(error, MalformedJson):
         body = encode(InvalidJson(code=error.code, args=dict(error.reason.args)))
-        return Answer(malformed_json_status, body)
+        return HttpAnswer(malformed_json_status, body)
     info = error.info if isinstance(error, Conflict) else None
     body = _envelope(error.errcode, error.reason, error.errors, info)
     if isinstance(error, TooManyRequests):
-        return Answer(429, body, headers=((b"retry-after", b"%d" % error.retry_after_s),))
+        return HttpAnswer(429, body, headers=((b"retry-after", b"%d" % error.retry_after_s),))
     if isinstance(error, TooLarge):  # what is left of the body is not read, so that the connection cannot go on
-        return Answer(413, body, headers=((b"connection", b"close"),))
+        return HttpAnswer(413, body, headers=((b"connection", b"close"),))
     if isinstance(error, Unavailable):
-        return Answer(503, body, headers=((b"retry-after", b"1"),))
-    return Answer(200, body)
+        return HttpAnswer(503, body, headers=((b"retry-after", b"1"),))
+    return HttpAnswer(200, body)
 
 
-def not_authenticated(error: ThingsteadError) -> Answer:
+def not_authenticated(error: ThingsteadError) -> HttpAnswer:
     """HTTP 401: the request carries no valid AccessToken."""
-    return Answer(401, _envelope(error.errcode, error.reason), headers=((b"www-authenticate", b"Bearer"),))
+    return HttpAnswer(401, _envelope(error.errcode, error.reason), headers=((b"www-authenticate", b"Bearer"),))
 
 
 def _envelope(errcode: int, why: Reason, errors: tuple[FieldError, ...] = (), info: Any = None) -> bytes:
@@ -151,5 +151,5 @@ def _envelope(errcode: int, why: Reason, errors: tuple[FieldError, ...] = (), in
     return encode(failure)
 
 
-BODY_TOO_SLOW = Answer(408, _envelope(408, reason("body_too_slow")), headers=((b"connection", b"close"),))
-FAULT = Answer(500, _envelope(500, reason("internal_error")))  # a bug; the log has the details
+BODY_TOO_SLOW = HttpAnswer(408, _envelope(408, reason("body_too_slow")), headers=((b"connection", b"close"),))
+FAULT = HttpAnswer(500, _envelope(500, reason("internal_error")))  # a bug; the log has the details

@@ -4,7 +4,7 @@ import asyncio
 import zlib
 
 from thingstead.api.body import HeldBody, Receive, Scope, read_body
-from thingstead.api.dialect import Answer
+from thingstead.api.dialect import HttpAnswer
 from thingstead.errors import InvalidInput, TooLarge
 from thingstead.model.http_headers import names_gzip
 
@@ -53,7 +53,7 @@ def decoded(scope: Scope, body: bytes, limit_bytes: int) -> bytes:
     return content
 
 
-def may_be_compressed(answer: Answer) -> bool:
+def may_be_compressed(answer: HttpAnswer) -> bool:
     """Whether that is worth it. What holds a credential is left as it is, since its length would tell of it."""
     if len(answer.body) < COMPRESSED_LEAST_BYTES:
         return False

@@ -15,7 +15,7 @@ from thingstead.services.accounts.tokens import NOBODY, Caller
 from thingstead.services.platform import Platform
 from thingstead.wire.common import Empty
 
-__all__ = ["Access", "Call", "Caller", "Empty", "Endpoint"]
+__all__ = ["Access", "ApiCall", "Caller", "Empty", "Endpoint"]
 
 
 class Access(enum.Enum):
@@ -32,7 +32,7 @@ class Access(enum.Enum):
 NO_ROLE = frozenset({Access.PUBLIC, Access.DEVICE, Access.PROJECT_KEY})  # nobody calls who could have one
 
 
-class Call:
+class ApiCall:
     """One request that has passed authentication and validation.
 
     ``query`` and ``body`` are instances of the types that the endpoint declares (of a raw body: the bytes), ``path``
@@ -78,7 +78,7 @@ class Call:
         self.answer_headers: list[tuple[bytes, bytes]] = []
 
 
-Handler = Callable[[Call], Coroutine[Any, Any, Any]]
+Handler = Callable[[ApiCall], Coroutine[Any, Any, Any]]
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +101,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] | None = None
     wide_integers: bool = False  # of more than 64 bits are left to the handler, which names them
     acts: bool = False  # a GET that does more than read; HEAD, which must not, is refused
-    large: Callable[[Call], bool] | None = None  # whether it may read for long; it ends when nobody waits
+    large: Callable[[ApiCall], bool] | None = None  # whether it may read for long; it ends when nobody waits
     raw: bool = False  # the handler gets the body as bytes; ``body`` says what they should be
     info: Any = Empty  # the type of ``info``; on the device's planes of the whole answer
     access: Access = Access.CALLER

@@ -4,9 +4,9 @@ from typing import Any
 
 from thingstead.api.body import Bodies, Receive, Scope, while_connected
 from thingstead.api.credentials import caller_of, remote_host
-from thingstead.api.dialect import NO_STORE, Answer, failure, not_authenticated, success
+from thingstead.api.dialect import NO_STORE, HttpAnswer, failure, not_authenticated, success
 from thingstead.api.encodings import read_decoded
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
 from thingstead.api.validation import MalformedJson, body_decoder, invalid, query_decoder
 from thingstead.config import ApiSettings
@@ -34,7 +34,7 @@ class Operation:
         self._unknown_of_query = unknown_of_query(endpoint.query)
         self._body_limit_bytes = endpoint.body_limit(settings.body_limit_bytes)
 
-    async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+    async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
         """Answers one request. The credential comes first: a stranger's body is not even read.
 
         Raises what :func:`~thingstead.api.body.read_body` raises but for TooLarge.
@@ -46,7 +46,7 @@ class Operation:
             except NotAuthenticated as exc:
                 return not_authenticated(exc)
             TENANT.set(caller.project_id)
-        call = Call(self._platform, path, caller=caller, remote_address=remote_host(scope), scope=scope)
+        call = ApiCall(self._platform, path, caller=caller, remote_address=remote_host(scope), scope=scope)
         owner, turns = caller.project_id or call.remote_address, self._bodies.turns
         if turns.is_heavy(owner):
             await turns.begin(owner)
@@ -60,7 +60,7 @@ class Operation:
             return answer._replace(headers=(NO_STORE, *call.answer_headers))
         return answer._replace(headers=tuple(call.answer_headers)) if call.answer_headers else answer
 
-    async def _call(self, call: Call, receive: Receive, warnings: list[FieldError]) -> Any:
+    async def _call(self, call: ApiCall, receive: Receive, warnings: list[FieldError]) -> Any:
         caller, scope = call.caller, call.scope
         if self.endpoint.access is Access.ADMINISTRATOR and caller.admin_id is None:
             raise Forbidden("administrator_only")
@@ -83,7 +83,7 @@ class Operation:
             call.body = self._decode(given, warnings)
             return await self._handle(call, receive, warnings)
 
-    async def _handle(self, call: Call, receive: Receive, warnings: list[FieldError]) -> Any:
+    async def _handle(self, call: ApiCall, receive: Receive, warnings: list[FieldError]) -> Any:
         if warnings and self.endpoint.extension:
             raise invalid(warnings)
         if self.endpoint.large is not None and self.endpoint.large(call):

@@ -7,7 +7,7 @@ import msgspec
 
 from thingstead.api.body import Receive, Scope
 from thingstead.api.credentials import bearer_token
-from thingstead.api.dialect import Answer, not_authenticated
+from thingstead.api.dialect import HttpAnswer, not_authenticated
 from thingstead.api.docs_page import render_page
 from thingstead.api.encodings import gzipped
 from thingstead.api.endpoint import Endpoint
@@ -19,7 +19,7 @@ from thingstead.model.addresses import is_loopback, is_own_host
 from thingstead.model.health import HealthWarning
 from thingstead.model.http_headers import value_of
 
-HEALTHY = Answer(200, b'{"status":"ok"}')
+HEALTHY = HttpAnswer(200, b'{"status":"ok"}')
 # What proxies add, each of them some of it.
 FORWARDING_HEADERS = frozenset(
     {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
@@ -39,7 +39,7 @@ class HealthPage:
         self._health = health
         self._warnings = warnings
 
-    async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+    async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
         trouble = self._health()
         warnings = self._warnings()
         if trouble is None and not warnings:
@@ -47,7 +47,7 @@ class HealthPage:
         body: dict[str, str | Sequence[HealthWarning]] = {"status": trouble or "ok"}
         if warnings:
             body["warnings"] = warnings
-        return Answer(200 if trouble is None else 503, msgspec.json.encode(body))
+        return HttpAnswer(200 if trouble is None else 503, msgspec.json.encode(body))
 
 
 class MetricsPage:
@@ -59,10 +59,10 @@ class MetricsPage:
         self._token = settings.metrics_token
         self._for_local = not settings.metrics_token and not settings.trusted_proxies
 
-    async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+    async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
         if not self._may_read(scope):
             return not_authenticated(NotAuthenticated("metrics_token_required"))
-        return Answer(200, self._metrics.render(), content_type=CONTENT_TYPE.encode())
+        return HttpAnswer(200, self._metrics.render(), content_type=CONTENT_TYPE.encode())
 
     def _may_read(self, scope: Scope) -> bool:
         try:
@@ -77,19 +77,19 @@ class DocumentPages:
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self._endpoints = endpoints
-        self._openapi: Answer | None = None
-        self._docs: Answer | None = None
+        self._openapi: HttpAnswer | None = None
+        self._docs: HttpAnswer | None = None
 
-    async def openapi(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+    async def openapi(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
         if self._openapi is None:
             body = msgspec.json.encode(openapi_document(self._endpoints))
-            self._openapi = Answer(200, body, gzip_body=await gzipped(body))
+            self._openapi = HttpAnswer(200, body, gzip_body=await gzipped(body))
         return self._openapi
 
-    async def docs(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+    async def docs(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
         if self._docs is None:
             body = render_page(openapi_document(self._endpoints)).encode()
-            page = Answer(200, body, content_type=b"text/html; charset=utf-8", headers=PAGE_HEADERS)
+            page = HttpAnswer(200, body, content_type=b"text/html; charset=utf-8", headers=PAGE_HEADERS)
             self._docs = page._replace(gzip_body=await gzipped(body))
         return self._docs
 

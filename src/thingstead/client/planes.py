@@ -47,7 +47,7 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
         return f"Fetched({self.id})"
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
+class CommandReply(msgspec.Struct, frozen=True, kw_only=True):
     """A device's reply to a command."""
 
     method: str
@@ -69,7 +69,7 @@ class _Certified(msgspec.Struct, frozen=True):
 
 
 class _Replied(msgspec.Struct, frozen=True):
-    reply: Reply
+    reply: CommandReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +257,7 @@ class AppDevice(_Blocking):
         *,
         id: int | None = None,
         timeout_s: float | None = None,
-    ) -> Reply:
+    ) -> CommandReply:
         """Sends a command and waits for the reply. Raises NotFound where the device is offline, and ReplyTimeout."""
         body = {"method": method, "params": params, "id": id, "timeout": timeout_s}
         return self._run(self._plane.command("command/sync/send", body, _Replied)).reply
@@ -296,7 +296,7 @@ class AsyncAppDevice(_Concurrent):
         *,
         id: int | None = None,
         timeout_s: float | None = None,
-    ) -> Reply:
+    ) -> CommandReply:
         """Sends a command and waits for the reply."""
         body = {"method": method, "params": params, "id": id, "timeout": timeout_s}
         return (await self._run(self._plane.command("command/sync/send", body, _Replied))).reply

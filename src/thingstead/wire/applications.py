@@ -15,7 +15,7 @@ class ApplicationInfo(msgspec.Struct, frozen=True, kw_only=True):
     role: Role = ADMIN
 
 
-class ApplicationKeys(msgspec.Struct, frozen=True, kw_only=True):
+class ApplicationCredentials(msgspec.Struct, frozen=True, kw_only=True):
     """The keys of an application. The SecretKey is shown only once."""
 
     id: str  # the AppID

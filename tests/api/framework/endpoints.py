@@ -7,7 +7,7 @@ import httpx
 import msgspec
 
 from thingstead.api.app import create_app
-from thingstead.api.endpoint import NO_ROLE, Access, Call, Endpoint
+from thingstead.api.endpoint import NO_ROLE, Access, ApiCall, Endpoint
 from thingstead.config import ApiSettings
 from thingstead.errors import (
     Conflict,
@@ -77,23 +77,23 @@ class Tokens:
         return Caller("project1", "app1", "admin1" if token == "admin" else None)
 
 
-async def echo(call: Call) -> dict[str, Any]:
+async def echo(call: ApiCall) -> dict[str, Any]:
     return {"body": call.body, "query": call.query, "path": call.path, "caller": call.caller}
 
 
-async def refuse(call: Call) -> None:
+async def refuse(call: ApiCall) -> None:
     raise REFUSALS[call.path["why"]]
 
 
-async def nothing(call: Call) -> None:
+async def nothing(call: ApiCall) -> None:
     """Does nothing."""
 
 
-async def tenant(call: Call) -> dict[str, str]:
+async def tenant(call: ApiCall) -> dict[str, str]:
     return {"tenant": TENANT.get()}
 
 
-async def raw(call: Call) -> msgspec.Raw:
+async def raw(call: ApiCall) -> msgspec.Raw:
     return msgspec.Raw(b'[1,{"a":2}]')
 
 

@@ -21,7 +21,7 @@ from tests.api.framework.endpoints import (
 )
 from thingstead.api.app import create_app
 from thingstead.api.body import DISCARD_LIMIT_BYTES
-from thingstead.api.endpoint import Call
+from thingstead.api.endpoint import ApiCall
 from thingstead.config import ApiSettings
 from thingstead.metrics import Metrics
 from thingstead.services.platform import Platform
@@ -82,7 +82,7 @@ async def test_a_peer_that_hangs_up_gets_no_answer() -> None:
 async def test_a_large_read_whose_peer_hangs_up_is_cancelled() -> None:
     begun, cancelled = asyncio.Event(), asyncio.Event()
 
-    async def read(call: Call) -> None:
+    async def read(call: ApiCall) -> None:
         begun.set()
         try:
             await asyncio.Event().wait()
@@ -165,7 +165,7 @@ async def test_a_long_answer_is_compressed_for_who_asks_for_it(
 
 
 async def test_an_answer_with_a_credential_is_not_compressed(connect: Connect) -> None:
-    async def secret(call: Call) -> dict[str, str]:
+    async def secret(call: ApiCall) -> dict[str, str]:
         return {"token": "x" * 5_000}
 
     endpoint = declare("GET", "/secret", secret, confidential=True)

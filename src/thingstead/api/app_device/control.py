@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from thingstead.api.app_device.sent import Sent
+from thingstead.api.app_device.sent import SentMessage
 from thingstead.api.app_device.synchronous import ENDPOINTS as SYNCHRONOUS
 from thingstead.api.device.dialect import Done, Kept, Values, kept
 from thingstead.api.device.uplinks import KeysQuery
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.api.project.control import AttributesBody, CommandBody
 from thingstead.api.project.custom_data import DataBody, DataQuery
 from thingstead.errors import Conflict, DeviceOffline, TooManyRequests
@@ -16,7 +16,7 @@ TAG = "Application plane"
 COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.DEVICE}
 
 
-async def push_attributes(call: Call) -> bytes:
+async def push_attributes(call: ApiCall) -> bytes:
     """Stores the values and sends them to the device if it is connected. An offline device finds them when it reads.
     A value that breaks the type's definition is left out and named in `refused`; where that is all of them, nothing is
     stored or sent."""
@@ -24,29 +24,29 @@ async def push_attributes(call: Call) -> bytes:
     return kept(await call.platform.control.push_attributes(device.project_id, device.id, dict(call.body)))
 
 
-async def update_cloud_attributes(call: Call) -> bytes:
+async def update_cloud_attributes(call: ApiCall) -> bytes:
     """Changes the values in the cloud only; the device hears nothing. What breaks the type's definition is left out and
     named, as with a push."""
     device = call.device
     return kept(await call.platform.control.update_cloud_attributes(device.project_id, device.id, dict(call.body)))
 
 
-async def read_attributes(call: Call) -> Values:
+async def read_attributes(call: ApiCall) -> Values:
     """Plain values by identifier; what is not there is left out."""
     return Values(attributes=await call.platform.history.current_values(call.device, call.query.names()))
 
 
-async def send_command(call: Call) -> Sent:
+async def send_command(call: ApiCall) -> SentMessage:
     """Answers when the device's connection has taken the command, not when the device has replied. A device that is
     offline is refused, unless `wait_ms` lets the command wait for it."""
     body: CommandBody = call.body
     command = await call.platform.control.send_command(
         call.device.project_id, call.device.id, body.method, body.params or {}, body.id, wait_ms=body.wait_ms
     )
-    return Sent(id=command.id, command_id=command.command_id, state=command.state)
+    return SentMessage(id=command.id, command_id=command.command_id, state=command.state)
 
 
-async def send_data(call: Call) -> None:
+async def send_data(call: ApiCall) -> None:
     """The device gets the message on the topic `data/<identifier>/set`, or as it is on a TCP connection. A device
     that is offline is refused."""
     await call.platform.streams.send(
@@ -97,7 +97,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Send a command to the device",
         handler=send_command,
         body=CommandBody,
-        info=Sent,
+        info=SentMessage,
         refusals=(Conflict, DeviceOffline, TooManyRequests),
         **COMMON,
     ),

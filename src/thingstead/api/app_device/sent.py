@@ -8,7 +8,7 @@ from thingstead.api.device.dialect import Done
 from thingstead.model.command import CommandState
 
 
-class Sent(Done, frozen=True, kw_only=True):
+class SentMessage(Done, frozen=True, kw_only=True):
     """It worked: which command it is, and how far it came."""
 
     id: Annotated[str, Meta(description="The platform's id of the command.")]

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.app_device.sent import Sent
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.app_device.sent import SentMessage
+from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.api.project.control import CommandId, Method, Timeout, reply_of
 from thingstead.api.validation import body_decoder
 from thingstead.errors import Conflict, DeviceOffline, InvalidInput, ReplyTimeout, TooManyRequests
@@ -24,7 +24,7 @@ class CallQuery(msgspec.Struct, frozen=True, kw_only=True):
     timeout: Timeout | None = None
 
 
-class CallBody(msgspec.Struct, frozen=True, kw_only=True):
+class AppCallBody(msgspec.Struct, frozen=True, kw_only=True):
     """The command. What is absent is taken from the query."""
 
     method: Method | None = None
@@ -33,23 +33,23 @@ class CallBody(msgspec.Struct, frozen=True, kw_only=True):
     timeout: Timeout | None = None
 
 
-class Replied(Sent, frozen=True, kw_only=True):
+class Replied(SentMessage, frozen=True, kw_only=True):
     """The device has replied."""
 
     reply: Reply
 
 
-_decode_body = body_decoder(CallBody)
+_decode_body = body_decoder(AppCallBody)
 _decode_params = body_decoder(dict[str, Any])
 
 
-async def call_device(call: Call) -> Replied:
+async def call_device(call: ApiCall) -> Replied:
     """Sends a command and waits for the device's reply. A device that is offline is refused with errcode 404, one
     that does not reply in time with errcode 408. Commands of one id wait for each other, since the id tells replies
     apart: use ids of your own for commands that shall go side by side. At most 16 callers wait for one device, more
     are answered with 429."""
     query: CallQuery = call.query
-    body: CallBody = _decode_body(call.body) if call.body else CallBody()
+    body: AppCallBody = _decode_body(call.body) if call.body else AppCallBody()
     method = body.method or query.method
     if method is None:
         raise InvalidInput.field("method", "method_required")
@@ -80,7 +80,7 @@ def _declare(method: str, summary: str, *, extension: bool) -> Endpoint:
         tag="Application plane",
         access=Access.DEVICE,
         query=CallQuery,
-        body=CallBody,
+        body=AppCallBody,
         body_optional=method == "GET",
         raw=True,  # it may be empty
         acts=True,

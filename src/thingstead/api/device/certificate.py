@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from thingstead.api.device.dialect import Done
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.errors import Forbidden, NotFound, TooManyRequests
 from thingstead.model import limits
 
@@ -42,7 +42,7 @@ class DeviceCertificate(Done, frozen=True, kw_only=True):
     device: CertifiedDevice
 
 
-async def certificate(call: Call) -> DeviceCertificate:
+async def certificate(call: ApiCall) -> DeviceCertificate:
     """Finds the device by its `device_key`. One that does not exist is created under the type of `type_key`, if that
     allows it (`auto_create`). A customer who is named gets the device, unless it is another's already. Ask at every
     start and keep nothing, since the AccessToken can be reset."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from thingstead.api.dialect import Answer
+from thingstead.api.dialect import HttpAnswer
 from thingstead.errors import (
     FieldError,
     InvalidInput,
@@ -61,25 +61,25 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     code: Annotated[str, Meta(max_length=CODE_BYTES, description="Extension: why, as docs/refusals.md says.")]
 
 
-def success(answer: Any) -> Answer:
+def success(answer: Any) -> HttpAnswer:
     """HTTP 200 with what a handler returned."""
     if answer is None:
         answer = ACCEPTED
-    return Answer(200, answer if isinstance(answer, bytes) else encode(answer))
+    return HttpAnswer(200, answer if isinstance(answer, bytes) else encode(answer))
 
 
-def failure(error: ThingsteadError) -> Answer:
+def failure(error: ThingsteadError) -> HttpAnswer:
     """The refusal of a request."""
     body = _refusal(error.errcode, error.reason)
     if isinstance(error, NotAuthenticated):
-        return Answer(401, body)
+        return HttpAnswer(401, body)
     if isinstance(error, TooManyRequests):
-        return Answer(429, body, headers=((b"retry-after", b"%d" % error.retry_after_s),))
+        return HttpAnswer(429, body, headers=((b"retry-after", b"%d" % error.retry_after_s),))
     if isinstance(error, TooLarge):  # what is left of the body is not read, so that the connection cannot go on
-        return Answer(413, body, headers=((b"connection", b"close"),))
+        return HttpAnswer(413, body, headers=((b"connection", b"close"),))
     if isinstance(error, Unavailable):
-        return Answer(503, body, headers=((b"retry-after", b"1"),))
-    return Answer(200, body)
+        return HttpAnswer(503, body, headers=((b"retry-after", b"1"),))
+    return HttpAnswer(200, body)
 
 
 def kept(refused: Sequence[FieldError]) -> bytes:
@@ -99,5 +99,5 @@ def _refusal(errcode: int, why: Reason) -> bytes:
     return encode(Refusal(errcode=errcode, message=why.message[:MESSAGE_CHARACTERS], code=why.code))
 
 
-BODY_TOO_SLOW = Answer(408, _refusal(408, reason("body_too_slow")), headers=((b"connection", b"close"),))
-FAULT = Answer(500, _refusal(500, reason("internal_error")))
+BODY_TOO_SLOW = HttpAnswer(408, _refusal(408, reason("body_too_slow")), headers=((b"connection", b"close"),))
+FAULT = HttpAnswer(500, _refusal(500, reason("internal_error")))

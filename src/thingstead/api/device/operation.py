@@ -4,9 +4,9 @@ from typing import Any
 
 from thingstead.api.body import Bodies, HeldBody, Receive, Scope
 from thingstead.api.device.dialect import failure, success
-from thingstead.api.dialect import NO_STORE, Answer, with_warnings
+from thingstead.api.dialect import NO_STORE, HttpAnswer, with_warnings
 from thingstead.api.encodings import read_decoded
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
 from thingstead.api.validation import body_decoder, invalid, query_decoder
 from thingstead.config import ApiSettings
@@ -34,14 +34,14 @@ class DeviceOperation:
         self._decode_query = None if endpoint.query is None else query_decoder(endpoint.query)
         self._body_limit_bytes = endpoint.body_limit(settings.body_limit_bytes)
 
-    async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+    async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
         """Answers one request. The certificate comes first: a stranger's body is not even read.
 
         Raises what :func:`~thingstead.api.body.read_body` raises but for TooLarge.
         """
         peer = scope.get("client")
         address = peer[0] if peer else ""
-        call = Call(self._platform, path, remote_address=address)
+        call = ApiCall(self._platform, path, remote_address=address)
         try:
             call.project_key = project_key(scope)
             if self.endpoint.access is Access.PROJECT_KEY:
@@ -68,7 +68,7 @@ class DeviceOperation:
                 self._note(call, exc)
             return failure(exc)
 
-    async def _prepare(self, call: Call, scope: Scope, receive: Receive, held: HeldBody) -> list[FieldError]:
+    async def _prepare(self, call: ApiCall, scope: Scope, receive: Receive, held: HeldBody) -> list[FieldError]:
         """Reads query and body into the call; names in them that are not known."""
         unknown: list[FieldError] = []
         if scope["query_string"] and self.endpoint.warns:
@@ -86,7 +86,7 @@ class DeviceOperation:
             raise invalid(unknown)
         return unknown
 
-    def _note(self, call: Call, error: ThingsteadError) -> None:
+    def _note(self, call: ApiCall, error: ThingsteadError) -> None:
         topic = self.endpoint.topic.format_map(call.path)
         self._platform.device_logs.rejected(call.device, topic, error.reason, error.errors, call.body or b"")
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from thingstead.api.device.dialect import Done, Kept, Values, kept, nothing_kept
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.api.fields import Identifier
 from thingstead.errors import InvalidInput, TooManyRequests
 from thingstead.model import limits
@@ -49,26 +49,26 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
 
 
-async def report_attributes(call: Call) -> bytes:
+async def report_attributes(call: ApiCall) -> bytes:
     """A flat object of any number of attributes; they need not be defined anywhere. A value that breaks the
     definition of the device's type is left out and named in `refused`; where that is all of them, the report is
     refused. The answer means that the report is on disk."""
     return await _settle(call, "attributes", call.platform.ingest.report_attributes)
 
 
-async def report_series(call: Call) -> bytes:
+async def report_series(call: ApiCall) -> bytes:
     """Values with the device's own timestamps, one object or a list of up to 10,000. They go into history; the current
     value of an attribute is always the one with the greatest timestamp."""
     return await _settle(call, "attributes/series", call.platform.ingest.report_series)
 
 
-async def report_event(call: Call) -> bytes:
+async def report_event(call: ApiCall) -> bytes:
     """Parameters of an event are not attributes and change none. One that breaks the definition of the event is left
     out and named in `refused`; where none is left, the event is refused."""
     return await _settle(call, "event/report", call.platform.ingest.report_event)
 
 
-async def report_data(call: Call) -> bytes:
+async def report_data(call: ApiCall) -> bytes:
     """The body is the message, byte for byte. Where the device's type defines the stream, the body must be of its
     format."""
     identifier = call.path["identifier"]
@@ -76,12 +76,12 @@ async def report_data(call: Call) -> bytes:
     return await _settle(call, f"data/{identifier}", lambda link, payload: streams.report(link, identifier, payload))
 
 
-async def read_attributes(call: Call) -> Values:
+async def read_attributes(call: ApiCall) -> Values:
     """Plain values, as the cloud has them; what is not there is left out."""
     return Values(attributes=await call.platform.history.current_values(call.device, call.query.names()))
 
 
-async def _settle(call: Call, topic: str, take: Callable[[DeviceContext, bytes], Outcome]) -> bytes:
+async def _settle(call: ApiCall, topic: str, take: Callable[[DeviceContext, bytes], Outcome]) -> bytes:
     """Hands the body in, and answers when it is on disk. Refused parts are noted under ``topic``."""
     ingest = call.platform.ingest
     await ingest.await_room(call.device.number)

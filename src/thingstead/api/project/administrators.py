@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.api.fields import Account, Email, Password, RoleBody, ShortListQuery, TagsMember
 from thingstead.errors import Conflict, NotFound, TooManyRequests
 from thingstead.model import limits
@@ -66,25 +66,25 @@ def _shown(administrator: Administrator) -> AdministratorInfo:
     )
 
 
-async def read_myself(call: Call) -> AdministratorInfo:
+async def read_myself(call: ApiCall) -> AdministratorInfo:
     """The administrator who logged in. Only with an AccessToken of ``admin_login``."""
     admin_id = call.caller.admin_id or ""  # present: the endpoint is for administrators
     return _shown(await call.platform.accounts.get_administrator(call.caller.project_id, admin_id))
 
 
-async def list_administrators(call: Call) -> Listed[AdministratorInfo]:
+async def list_administrators(call: ApiCall) -> Listed[AdministratorInfo]:
     """All administrators of the project, oldest first."""
     administrators = await call.platform.accounts.list_administrators(call.caller.project_id)
     query: ShortListQuery = call.query
     return query.listed([_shown(administrator) for administrator in administrators])
 
 
-async def read_administrator(call: Call) -> AdministratorInfo:
+async def read_administrator(call: ApiCall) -> AdministratorInfo:
     """One administrator."""
     return _shown(await call.platform.accounts.get_administrator(call.caller.project_id, call.path["admin_id"]))
 
 
-async def create_administrator(call: Call) -> AdministratorCreated:
+async def create_administrator(call: ApiCall) -> AdministratorCreated:
     """The account must not be taken in the project."""
     body: AdministratorBody = call.body
     administrator = await call.platform.accounts.create_administrator(
@@ -99,14 +99,14 @@ async def create_administrator(call: Call) -> AdministratorCreated:
     return AdministratorCreated(id=administrator.id, account=administrator.account)
 
 
-async def update_info(call: Call) -> None:
+async def update_info(call: ApiCall) -> None:
     """Members that are left out stay as they are."""
     body: AdministratorInfoBody = call.body
     changes = AdministratorChanges(name=body.name, email=body.email, tags=body.tags)
     await call.platform.accounts.update_administrator(call.caller.project_id, call.path["admin_id"], changes)
 
 
-async def set_password(call: Call) -> None:
+async def set_password(call: ApiCall) -> None:
     """Every AccessToken of the administrator, also the caller's own, ends at once, and so does every session in a
     browser but the one that asks."""
     caller = call.caller
@@ -115,7 +115,7 @@ async def set_password(call: Call) -> None:
     )
 
 
-async def set_own_password(call: Call) -> None:
+async def set_own_password(call: ApiCall) -> None:
     """Of the administrator who logged in, whatever the role. Wrong present passwords are throttled as log-ins are. Each
     AccessToken of the administrator ends at once, and so does every session in a browser but the one that asks."""
     caller = call.caller
@@ -130,7 +130,7 @@ async def set_own_password(call: Call) -> None:
     )
 
 
-async def set_role(call: Call) -> None:
+async def set_role(call: ApiCall) -> None:
     """The administrator's AccessTokens end at once, and so does every session in a browser but the one that asks. The
     last administrator of a project with the role `admin` keeps it."""
     caller = call.caller
@@ -139,7 +139,7 @@ async def set_role(call: Call) -> None:
     )
 
 
-async def delete_administrator(call: Call) -> None:
+async def delete_administrator(call: ApiCall) -> None:
     """The administrator's AccessTokens and sessions in browsers end at once. The last administrator of a project with
     the role `admin` cannot be removed."""
     await call.platform.accounts.delete_administrator(call.caller.project_id, call.path["admin_id"])

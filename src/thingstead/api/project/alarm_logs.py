@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import PageQuery, listed
 from thingstead.api.project.alarms import TAG, Instant
 from thingstead.errors import NotFound
@@ -58,7 +58,7 @@ def _item(log: AlarmLog) -> AlarmItem:
     )
 
 
-async def alarm_logs(call: Call) -> Listed[AlarmItem]:
+async def alarm_logs(call: ApiCall) -> Listed[AlarmItem]:
     """The newest message comes first. A message says that an alarm was raised, changed its level (both status 1), or
     cleared (status 0)."""
     page = call.query.to_page()
@@ -66,7 +66,7 @@ async def alarm_logs(call: Call) -> Listed[AlarmItem]:
     return listed([_item(log) for log in logs], total, page)
 
 
-async def device_alarm_logs(call: Call) -> Listed[AlarmItem]:
+async def device_alarm_logs(call: ApiCall) -> Listed[AlarmItem]:
     """The newest message comes first."""
     page = call.query.to_page()
     logs, total = await call.platform.alarms.list_device_logs(

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.project.alarm_rules import COMMON, SMALLEST
 from thingstead.errors import InvalidInput, NotFound, TooManyRequests
 from thingstead.model import limits
@@ -38,19 +38,19 @@ class DryRunBody(msgspec.Struct, frozen=True, kw_only=True):
     end_time: Annotated[Instant, Meta(description="ms; default: now.")] | None = None
 
 
-async def statistics(call: Call) -> RuleStatistics:
+async def statistics(call: ApiCall) -> RuleStatistics:
     """What the alarms of the rule add up to."""
     return await call.platform.alarm_rules.statistics(call.caller.project_id, call.path["rule_id"])
 
 
-async def trace(call: Call) -> RuleTrace:
+async def trace(call: ApiCall) -> RuleTrace:
     """Why the rule did, or did not, raise: the last looks at it since the server started, with the values and with what
     each condition came to, and how it stands now."""
     query: TraceQuery = call.query
     return await call.platform.alarm_trace.trace(call.caller.project_id, call.path["rule_id"], query.device)
 
 
-async def dry_run(call: Call) -> DryRun:
+async def dry_run(call: ApiCall) -> DryRun:
     """Replays a rule over stored history and answers when it would have raised and cleared. Nothing is kept and nobody
     is told. A call reads up to 200,000 points of up to 100 devices; `complete` says whether that was enough."""
     body: DryRunBody = call.body

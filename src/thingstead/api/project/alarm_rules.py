@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
@@ -98,7 +98,7 @@ def _shown(rule: AlarmRule) -> AlarmRuleInfo:
     )
 
 
-async def create_rule(call: Call) -> CreatedRule:
+async def create_rule(call: ApiCall) -> CreatedRule:
     """A rule watches a device type (`type`) or chosen devices (`devices`). It raises an alarm on a device when `raise`
     holds there, for `raise_delay_ms` and for `raise_count` values in a row, and clears it when `clear` holds and
     `raise` does not; without `clear`, when `raise` (less its deadbands) no longer holds. `levels` in place of `level`,
@@ -113,7 +113,7 @@ async def create_rule(call: Call) -> CreatedRule:
     return CreatedRule(id=rule.id, name=rule.name, warnings=await call.platform.alarm_rules.warnings(rule) or UNSET)
 
 
-async def rules(call: Call) -> Listed[AlarmRuleInfo]:
+async def rules(call: ApiCall) -> Listed[AlarmRuleInfo]:
     """The oldest first."""
     query: AlarmRulesQuery = call.query
     page = query.to_page()
@@ -124,12 +124,12 @@ async def rules(call: Call) -> Listed[AlarmRuleInfo]:
     return listed([_shown(rule) for rule in found], total, page)
 
 
-async def rule(call: Call) -> AlarmRuleInfo:
+async def rule(call: ApiCall) -> AlarmRuleInfo:
     """Secrets of channels are shown as `***`. `failing` says where its attribute is not what it compares."""
     return _shown(await call.platform.alarm_rules.get(call.caller.project_id, call.path["rule_id"]))
 
 
-async def update_rule(call: Call) -> AlarmRuleInfo:
+async def update_rule(call: ApiCall) -> AlarmRuleInfo:
     """Members that are left out stay as they are; null takes `clear`, `levels`, `schedule` or `notify` away. Where
     anything changes that decides about alarms, open alarms of the rule are cleared and its devices are judged anew."""
     changed = await call.platform.alarm_rules.update(call.caller.project_id, call.path["rule_id"], call.body)
@@ -137,12 +137,12 @@ async def update_rule(call: Call) -> AlarmRuleInfo:
     return msgspec.structs.replace(_shown(changed), warnings=warnings)
 
 
-async def delete_rule(call: Call) -> None:
+async def delete_rule(call: ApiCall) -> None:
     """Its open alarms are cleared; all its alarms stay in the lists."""
     await call.platform.alarm_rules.delete(call.caller.project_id, call.path["rule_id"])
 
 
-async def enable_for_device(call: Call) -> None:
+async def enable_for_device(call: ApiCall) -> None:
     """Switches the rule off for one of its devices, which clears its alarm there, or on again."""
     await call.platform.alarm_rules.enable_for_device(
         call.caller.project_id, call.path["rule_id"], call.path["device_id"], enabled=call.body.enabled

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
@@ -77,7 +77,7 @@ def _shown(alarm: Alarm) -> AlarmInfo:
     )
 
 
-async def _by(call: Call) -> str:
+async def _by(call: ApiCall) -> str:
     """Who does something: as the body says, else the administrator's account, else the application."""
     if call.body.by.strip():
         return str(call.body.by)
@@ -87,7 +87,7 @@ async def _by(call: Call) -> str:
     return administrator.account
 
 
-async def alarms(call: Call) -> Listed[AlarmInfo]:
+async def alarms(call: ApiCall) -> Listed[AlarmInfo]:
     """Alarms, the newest raised first. At most one is open per rule and device."""
     query: AlarmListQuery = call.query
     page = query.to_page()
@@ -104,18 +104,18 @@ async def alarms(call: Call) -> Listed[AlarmInfo]:
     return listed([_shown(alarm) for alarm in found], total, page)
 
 
-async def alarm(call: Call) -> AlarmInfo:
+async def alarm(call: ApiCall) -> AlarmInfo:
     """By its own id, or by the id of one of its messages; so it is with everything below."""
     return _shown(await call.platform.alarms.get(call.caller.project_id, call.path["alarm_id"]))
 
 
-async def acknowledge(call: Call) -> AlarmInfo:
+async def acknowledge(call: ApiCall) -> AlarmInfo:
     """A person has seen the alarm. It stays open until it clears; the first acknowledgement counts."""
     project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
     return _shown(await call.platform.alarms.acknowledge(project_id, alarm_id, await _by(call), call.body.comment))
 
 
-async def shelve(call: Call) -> AlarmInfo:
+async def shelve(call: ApiCall) -> AlarmInfo:
     """Silences the alarm's rule on its device until an instant: it goes on to raise and clear, and nobody is told. An
     alarm that is open at the end is told then."""
     body: AlarmShelveBody = call.body
@@ -127,20 +127,20 @@ async def shelve(call: Call) -> AlarmInfo:
     return _shown(shelved)
 
 
-async def unshelve(call: Call) -> AlarmInfo:
+async def unshelve(call: ApiCall) -> AlarmInfo:
     """Ends the silence at once."""
     project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
     return _shown(await call.platform.alarms.unshelve(project_id, alarm_id, await _by(call), call.body.comment))
 
 
-async def clear(call: Call) -> AlarmInfo:
+async def clear(call: ApiCall) -> AlarmInfo:
     """Clears an open alarm by hand. If its condition still holds, a new alarm is raised with the next value that says
     so (at once where only time counts), after the delays of the rule."""
     project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
     return _shown(await call.platform.alarms.clear(project_id, alarm_id, await _by(call), call.body.comment))
 
 
-async def comment(call: Call) -> AlarmInfo:
+async def comment(call: ApiCall) -> AlarmInfo:
     """Adds a comment; an alarm has up to 100."""
     project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
     return _shown(await call.platform.alarms.comment(project_id, alarm_id, await _by(call), call.body.comment))

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.api.fields import Name, RoleBody, ShortListQuery
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.project import Application
 from thingstead.model.roles import ADMIN, Role
 from thingstead.services.accounts.accounts import NewApplication
-from thingstead.wire.applications import ApplicationInfo, ApplicationKeys
+from thingstead.wire.applications import ApplicationCredentials, ApplicationInfo
 from thingstead.wire.common import Listed
 
 TAG = "Applications"
@@ -41,48 +41,48 @@ def _shown(application: Application) -> ApplicationInfo:
     )
 
 
-def _keys(new: NewApplication) -> ApplicationKeys:
+def _keys(new: NewApplication) -> ApplicationCredentials:
     application = new.application
-    return ApplicationKeys(
+    return ApplicationCredentials(
         id=application.id, name=application.name, access_key=application.access_key, secret_key=new.secret_key
     )
 
 
-async def list_applications(call: Call) -> Listed[ApplicationInfo]:
+async def list_applications(call: ApiCall) -> Listed[ApplicationInfo]:
     """Without their SecretKeys, which are not kept."""
     applications = await call.platform.accounts.list_applications(call.caller.project_id)
     query: ShortListQuery = call.query
     return query.listed([_shown(application) for application in applications])
 
 
-async def read_application(call: Call) -> ApplicationInfo:
+async def read_application(call: ApiCall) -> ApplicationInfo:
     """Without its SecretKey, which is not kept."""
     return _shown(await call.platform.accounts.get_application(call.caller.project_id, call.path["app_id"]))
 
 
-async def create_application(call: Call) -> ApplicationKeys:
+async def create_application(call: ApiCall) -> ApplicationCredentials:
     """The only answer that shows its SecretKey."""
     body: ApplicationBody = call.body
     return _keys(await call.platform.accounts.create_application(call.caller.project_id, body.name, body.role))
 
 
-async def update_info(call: Call) -> None:
+async def update_info(call: ApiCall) -> None:
     """Its name, which is for people only."""
     await call.platform.accounts.rename_application(call.caller.project_id, call.path["app_id"], call.body.name)
 
 
-async def set_role(call: Call) -> None:
+async def set_role(call: ApiCall) -> None:
     """What the application's own AccessTokens may do, from their next request on. Administrators who log in through it
     have roles of their own."""
     await call.platform.accounts.set_application_role(call.caller.project_id, call.path["app_id"], call.body.role)
 
 
-async def reset_secret(call: Call) -> ApplicationKeys:
+async def reset_secret(call: ApiCall) -> ApplicationCredentials:
     """Draws new keys. The old ones, and every AccessToken obtained through the application, end at once."""
     return _keys(await call.platform.accounts.reset_application(call.caller.project_id, call.path["app_id"]))
 
 
-async def delete_application(call: Call) -> None:
+async def delete_application(call: ApiCall) -> None:
     """Every AccessToken obtained through it ends at once. The last application of a project cannot be removed."""
     await call.platform.accounts.delete_application(call.caller.project_id, call.path["app_id"])
 
@@ -106,7 +106,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=create_application,
         role=ADMIN,
         body=ApplicationBody,
-        info=ApplicationKeys,
+        info=ApplicationCredentials,
         confidential=True,
         refusals=(Conflict,),
         **COMMON,
@@ -157,7 +157,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Reset an application's keys",
         handler=reset_secret,
         role=ADMIN,
-        info=ApplicationKeys,
+        info=ApplicationCredentials,
         confidential=True,
         refusals=(NotFound,),
         **COMMON,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import Identifier
 from thingstead.errors import Conflict, DeviceOffline, FieldError, NotFound, ReplyTimeout, TooManyRequests
 from thingstead.model import limits
@@ -85,7 +85,7 @@ def reply_of(command: Command) -> Reply:
     )
 
 
-async def push_attributes(call: Call) -> SetInfo:
+async def push_attributes(call: ApiCall) -> SetInfo:
     """Stores the values and sends them to the device if it is connected. An offline device finds them with
     `attributes/get`. A value that breaks the type's definition is left out and named in `refused`; where that is all
     of them, nothing is stored or sent, and the answer is errcode 400."""
@@ -93,7 +93,7 @@ async def push_attributes(call: Call) -> SetInfo:
     return _set_info(await control.push_attributes(call.caller.project_id, call.path["device_id"], dict(call.body)))
 
 
-async def update_cloud_attributes(call: Call) -> SetInfo:
+async def update_cloud_attributes(call: ApiCall) -> SetInfo:
     """Changes the values in the cloud only; the device hears nothing. What breaks the type's definition is left out and
     named, as with a push."""
     control = call.platform.control
@@ -111,7 +111,7 @@ def _refused(error: FieldError) -> RefusedAttribute:
     return RefusedAttribute(attribute=error.field, message=why.message, code=why.code, args=dict(why.args))
 
 
-async def send_command(call: Call) -> CommandInfo:
+async def send_command(call: ApiCall) -> CommandInfo:
     """Answers when the device's connection has taken the command, not when the device has replied. A device that is
     offline is refused, unless `wait_ms` lets the command wait for it."""
     body: CommandBody = call.body
@@ -126,7 +126,7 @@ async def send_command(call: Call) -> CommandInfo:
     return CommandInfo(**progress_members(command))
 
 
-async def call_device(call: Call) -> CalledInfo:
+async def call_device(call: ApiCall) -> CalledInfo:
     """Sends a command and waits for the device's reply. A device that is offline is refused with errcode 404, one
     that does not reply in time with errcode 408. Commands of one id wait for each other, since the id tells replies
     apart: use ids of your own for commands that shall go side by side. At most 16 callers wait for one device, more
@@ -137,7 +137,7 @@ async def call_device(call: Call) -> CalledInfo:
     return CalledInfo(**progress_members(command), reply=reply_of(command))
 
 
-async def get_command(call: Call) -> CommandDetail:
+async def get_command(call: ApiCall) -> CommandDetail:
     """How far a command came, and its reply. The id is the one that the answer to the command names; the number that
     the device sees is `command_id`."""
     command = await call.platform.control.get_command(call.caller.project_id, call.path["id"])

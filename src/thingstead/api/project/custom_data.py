@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.errors import DeviceOffline, NotFound
 from thingstead.model.roles import OPERATOR
 from thingstead.services.ingest.streams import encode_message
@@ -33,7 +33,7 @@ class DataQuery(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
 
 
-async def send_data(call: Call) -> None:
+async def send_data(call: ApiCall) -> None:
     """The device gets the message on the topic `data/<identifier>/set`, or as it is on a TCP connection. A device
     that is offline is refused."""
     device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])

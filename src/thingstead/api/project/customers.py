@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import (
     Account,
     Descr,
@@ -81,19 +81,19 @@ def _shown(customer: Customer) -> CustomerInfo:
     )
 
 
-async def list_customers(call: Call) -> Listed[CustomerInfo]:
+async def list_customers(call: ApiCall) -> Listed[CustomerInfo]:
     """All end users of the project, oldest first (`sort`)."""
     page = call.query.to_page()
     customers, total = await call.platform.customers.list_page(call.caller.project_id, page)
     return listed([_shown(customer) for customer in customers], total, page)
 
 
-async def read_customer(call: Call) -> CustomerInfo:
+async def read_customer(call: ApiCall) -> CustomerInfo:
     """One end user."""
     return _shown(await call.platform.customers.get(call.caller.project_id, call.path["customer_id"]))
 
 
-async def create_customer(call: Call) -> Created:
+async def create_customer(call: ApiCall) -> Created:
     """The account must not be taken in the project."""
     body: CustomerBody = call.body
     new = NewCustomer(
@@ -109,40 +109,40 @@ async def create_customer(call: Call) -> Created:
     return Created(id=customer.id, name=customer.name)
 
 
-async def update_info(call: Call) -> None:
+async def update_info(call: ApiCall) -> None:
     """Members that are left out stay as they are."""
     body: CustomerInfoBody = call.body
     changes = CustomerChanges(name=body.name, descr=body.descr, email=body.email, mobile=body.mobile)
     await call.platform.customers.update(call.caller.project_id, call.path["customer_id"], changes)
 
 
-async def set_password(call: Call) -> None:
+async def set_password(call: ApiCall) -> None:
     """The password with which the customer logs in."""
     body: PasswordBody = call.body
     await call.platform.customers.set_password(call.caller.project_id, call.path["customer_id"], body.password)
 
 
-async def put_tags(call: Call) -> None:
+async def put_tags(call: ApiCall) -> None:
     """Adds or replaces the tags that are given; others stay."""
     await call.platform.customers.put_tags(call.caller.project_id, call.path["customer_id"], call.body.tags)
 
 
-async def remove_tags(call: Call) -> None:
+async def remove_tags(call: ApiCall) -> None:
     """Keys that the customer does not have are passed over."""
     await call.platform.customers.remove_tags(call.caller.project_id, call.path["customer_id"], call.body.keys)
 
 
-async def delete_customer(call: Call) -> None:
+async def delete_customer(call: ApiCall) -> None:
     """Devices that are bound to the customer stay, unbound."""
     await call.platform.customers.delete(call.caller.project_id, call.path["customer_id"])
 
 
-async def bind_devices(call: Call) -> None:
+async def bind_devices(call: ApiCall) -> None:
     """All or nothing. A device that belongs to another customer moves to this one."""
     await _bind(call, bind=True)
 
 
-async def customer_devices(call: Call) -> Listed[DeviceItem]:
+async def customer_devices(call: ApiCall) -> Listed[DeviceItem]:
     """The oldest device comes first, ties in the order of ids (`sort`). The same as `GET
     /api/v1/devices?customer=<id>`, but that an unknown customer is an error."""
     project_id, page = call.caller.project_id, call.query.to_page()
@@ -151,12 +151,12 @@ async def customer_devices(call: Call) -> Listed[DeviceItem]:
     return listed([show_device(view) for view in views], total, page)
 
 
-async def unbind_devices(call: Call) -> None:
+async def unbind_devices(call: ApiCall) -> None:
     """Devices that are not this customer's are passed over."""
     await _bind(call, bind=False)
 
 
-async def _bind(call: Call, *, bind: bool) -> None:
+async def _bind(call: ApiCall, *, bind: bool) -> None:
     body: CustomerDevicesBody = call.body
     await call.platform.customers.bind_devices(
         call.caller.project_id, call.path["customer_id"], body.devices, bind=bind

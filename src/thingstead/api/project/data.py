@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import KeysBody, PageNumber
 from thingstead.errors import NotFound
 from thingstead.model import limits
@@ -44,7 +44,7 @@ class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True):
     end_time: Annotated[float, Meta(description="The latest instant, in ms; at most 30 days later.")] | None = None
 
 
-async def attributes(call: Call) -> list[AttributeItem]:
+async def attributes(call: ApiCall) -> list[AttributeItem]:
     """Attributes that the device's type defines come first, in the order of the definition, with their `model`;
     then all others by identifier, without `model`. A defined attribute that never had a value has `value` null and `ts`
     0. The current value is the one with the greatest device timestamp."""
@@ -55,7 +55,7 @@ async def attributes(call: Call) -> list[AttributeItem]:
     return items
 
 
-async def series(call: Call) -> list[SeriesItem]:
+async def series(call: ApiCall) -> list[SeriesItem]:
     """The newest point comes first. Without a time range the page counts from the newest point on."""
     query: SeriesQuery = call.query
     points: list[SeriesItem] = await call.platform.history.series(
@@ -69,7 +69,7 @@ async def series(call: Call) -> list[SeriesItem]:
     return points
 
 
-async def remove_attributes(call: Call) -> None:
+async def remove_attributes(call: ApiCall) -> None:
     """Removes the current values and the whole history. Unknown identifiers are passed over; what the type defines
     stays defined."""
     await call.platform.history.remove_attributes(call.caller.project_id, call.path["device_id"], call.body.keys)

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import Descr, KeysBody, Name, TagsBody, TagsMember
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
@@ -53,13 +53,13 @@ def _tree_item(node: GroupNode) -> GroupTreeItem:
     )
 
 
-async def device_groups_tree(call: Call) -> GroupTree:
+async def device_groups_tree(call: ApiCall) -> GroupTree:
     """Siblings stand in the order of their creation."""
     roots = await call.platform.device_groups.tree(call.caller.project_id)
     return GroupTree(items=[_tree_item(node) for node in roots])
 
 
-async def create_group(call: Call) -> Created:
+async def create_group(call: ApiCall) -> Created:
     """A tree has at most 16 levels."""
     body: NewGroupBody = call.body
     new = NewDeviceGroup(name=body.name, descr=body.descr, tags=body.tags, parent_id=body.parent or None)
@@ -67,7 +67,7 @@ async def create_group(call: Call) -> Created:
     return Created(id=group.id, name=group.name)
 
 
-async def device_group(call: Call) -> GroupDetail:
+async def device_group(call: ApiCall) -> GroupDetail:
     """Its devices are listed by `GET /api/v1/devices?group=<id>`."""
     group: DeviceGroup = await call.platform.device_groups.get(call.caller.project_id, call.path["group_id"])
     return GroupDetail(
@@ -80,12 +80,12 @@ async def device_group(call: Call) -> GroupDetail:
     )
 
 
-async def delete_group(call: Call) -> None:
+async def delete_group(call: ApiCall) -> None:
     """Its devices stay in the project. A group that still has groups below it is refused."""
     await call.platform.device_groups.delete(call.caller.project_id, call.path["group_id"])
 
 
-async def update_info(call: Call) -> None:
+async def update_info(call: ApiCall) -> None:
     """Changes only the members that are given. A new `parent` moves the group with all that is below it."""
     body: GroupInfoBody = call.body
     await call.platform.device_groups.update_info(
@@ -97,23 +97,23 @@ async def update_info(call: Call) -> None:
     )
 
 
-async def put_tags(call: Call) -> None:
+async def put_tags(call: ApiCall) -> None:
     """Adds tags and replaces those of the same key; others stay."""
     await call.platform.device_groups.put_tags(call.caller.project_id, call.path["group_id"], call.body.tags)
 
 
-async def remove_tags(call: Call) -> None:
+async def remove_tags(call: ApiCall) -> None:
     """Keys that the group does not have are passed over."""
     await call.platform.device_groups.remove_tags(call.caller.project_id, call.path["group_id"], call.body.keys)
 
 
-async def add_devices(call: Call) -> None:
+async def add_devices(call: ApiCall) -> None:
     """All of the devices, or none where one does not exist; those that are in the group already stay in it. A device
     may stand in any number of groups."""
     await call.platform.device_groups.add_devices(call.caller.project_id, call.path["group_id"], call.body.devices)
 
 
-async def remove_devices(call: Call) -> None:
+async def remove_devices(call: ApiCall) -> None:
     """Devices that are not in the group are passed over."""
     await call.platform.device_groups.remove_devices(call.caller.project_id, call.path["group_id"], call.body.devices)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import PageQuery, listed
 from thingstead.api.project.control import command_members
 from thingstead.errors import InvalidInput, NotFound
@@ -50,7 +50,7 @@ class EventQuery(LogQuery, frozen=True, kw_only=True):
     method: Annotated[str, Meta(max_length=METHOD_LENGTH, description="Only events of this method.")] | None = None
 
 
-async def event_logs(call: Call) -> Listed[EventItem]:
+async def event_logs(call: ApiCall) -> Listed[EventItem]:
     """The newest event comes first."""
     device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
     query: EventQuery = call.query
@@ -60,7 +60,7 @@ async def event_logs(call: Call) -> Listed[EventItem]:
     return listed(items, total, page)
 
 
-async def command_logs(call: Call) -> Listed[CommandItem]:
+async def command_logs(call: ApiCall) -> Listed[CommandItem]:
     """The newest command comes first. States go forward: `queued`, `sent`, `delivered` (the device has acknowledged
     it), `replied`; or `failed`, `expired`. One that was delivered stays so where its type defines no reply."""
     device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
@@ -70,23 +70,23 @@ async def command_logs(call: Call) -> Listed[CommandItem]:
     return listed(items, total, page)
 
 
-async def connection_logs(call: Call) -> Listed[ConnectionItem]:
+async def connection_logs(call: ApiCall) -> Listed[ConnectionItem]:
     """The newest change comes first; the newest 1,000 are kept."""
     return await _entries(call, "connection", ConnectionItem)
 
 
-async def rejected_logs(call: Call) -> Listed[RejectedItem]:
+async def rejected_logs(call: ApiCall) -> Listed[RejectedItem]:
     """What was refused of the device's messages, and why. The newest entry comes first; the newest 1,000 are kept. A
     device that is refused again and again gets an entry every few seconds, with the number of those in between."""
     return await _entries(call, "rejected", RejectedItem)
 
 
-async def data_logs(call: Call) -> Listed[DataItem]:
+async def data_logs(call: ApiCall) -> Listed[DataItem]:
     """Custom data up and down. The newest message comes first; the newest 1,000 are kept."""
     return await _entries(call, "data", DataItem)
 
 
-async def _entries(call: Call, kind: LogKind, item: type[T]) -> Listed[T]:
+async def _entries(call: ApiCall, kind: LogKind, item: type[T]) -> Listed[T]:
     device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
     page = call.query.to_page()
     entries, total = await call.platform.device_logs.list_page(device, kind, page, *call.query.span())

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import Descr, KeysBody, Name, TagsBody, TagsMember, WholeListQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
@@ -52,7 +52,7 @@ def _item(device_type: DeviceType) -> DeviceTypeItem:
     return msgspec.convert(device_type, DeviceTypeItem, from_attributes=True)
 
 
-async def device_types(call: Call) -> Listed[DeviceTypeItem]:
+async def device_types(call: ApiCall) -> Listed[DeviceTypeItem]:
     """The oldest comes first. Without `page`, `page_records` and `cursor` all of them; where these are more than a page
     may have in bytes, `page_records` is needed."""
     page = call.query.to_page()
@@ -60,7 +60,7 @@ async def device_types(call: Call) -> Listed[DeviceTypeItem]:
     return listed([_item(device_type) for device_type in types], total, page)
 
 
-async def create_type(call: Call) -> CreatedType:
+async def create_type(call: ApiCall) -> CreatedType:
     """The function definition is optional, and so is everything in it. Values of attributes that it defines are
     checked: `attr_type` says who may change one (`report`, `push`, `both`, `cloud`), `data_type` and `data_options`
     what it may be: number `{unit, precision, min, max}`, switch `{on, off}`, enum `{items: [{value, name}]}`; other
@@ -79,18 +79,18 @@ async def create_type(call: Call) -> CreatedType:
     return CreatedType(id=device_type.id, name=device_type.name, type_key=device_type.type_key)
 
 
-async def device_type(call: Call) -> DeviceTypeDetail:
+async def device_type(call: ApiCall) -> DeviceTypeDetail:
     """With its `type_key` and its function definition."""
     found = await call.platform.device_types.get(call.caller.project_id, call.path["type_id"])
     return msgspec.convert(found, DeviceTypeDetail, from_attributes=True)
 
 
-async def delete_type(call: Call) -> None:
+async def delete_type(call: ApiCall) -> None:
     """A type that still has devices is refused."""
     await call.platform.device_types.delete(call.caller.project_id, call.path["type_id"])
 
 
-async def update_info(call: Call) -> None:
+async def update_info(call: ApiCall) -> None:
     """Changes only the members that are given. `conn_type` cannot change while the type has devices."""
     body: TypeInfoBody = call.body
     await call.platform.device_types.update_info(
@@ -104,18 +104,18 @@ async def update_info(call: Call) -> None:
     )
 
 
-async def put_functions(call: Call) -> None:
+async def put_functions(call: ApiCall) -> None:
     """Replaces the function definition as a whole; connected devices are held to the new one at once. Values that were
     kept under the old definition stay."""
     await call.platform.device_types.put_functions(call.caller.project_id, call.path["type_id"], call.body.functions)
 
 
-async def put_tags(call: Call) -> None:
+async def put_tags(call: ApiCall) -> None:
     """Adds tags and replaces those of the same key; others stay."""
     await call.platform.device_types.put_tags(call.caller.project_id, call.path["type_id"], call.body.tags)
 
 
-async def remove_tags(call: Call) -> None:
+async def remove_tags(call: ApiCall) -> None:
     """Keys that the type does not have are passed over."""
     await call.platform.device_types.remove_tags(call.caller.project_id, call.path["type_id"], call.body.keys)
 

@@ -2,7 +2,7 @@
 
 from msgspec import UNSET
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import KeysBody, TagsBody, listed
 from thingstead.api.project.device_query import DevicesQuery, facets_shown
 from thingstead.api.project.device_shapes import (
@@ -23,18 +23,18 @@ from thingstead.wire.devices import DeviceCredential, DeviceDetail, ListedDevice
 TAG = "Devices"
 
 
-async def devices_stat(call: Call) -> DevicesStat:
+async def devices_stat(call: ApiCall) -> DevicesStat:
     """A device is online while it has a live session, and active when it has sent anything within 24 hours (a
     setting)."""
     return await call.platform.devices.stat(call.caller.project_id)
 
 
-async def devices_alarm_stat(call: Call) -> DevicesAlarmStat:
+async def devices_alarm_stat(call: ApiCall) -> DevicesAlarmStat:
     """Devices by the level of their highest open alarm."""
     return await call.platform.devices.alarm_stat(call.caller.project_id)
 
 
-async def devices(call: Call) -> ListedDevices:
+async def devices(call: ApiCall) -> ListedDevices:
     """The oldest device comes first, ties in the order of ids (`sort`). A filter that names an unknown type, group or
     customer matches no device. As extensions `attributes`, whose current values the items have, and `facets`: what is
     counted by value among the devices that match."""
@@ -53,7 +53,7 @@ async def devices(call: Call) -> ListedDevices:
     )
 
 
-async def create_device(call: Call) -> Created:
+async def create_device(call: ApiCall) -> Created:
     """With `gateway` and `sub_address` it becomes a sub-device: the gateway must be of a type whose conn_type is 3, the
     sub-device of one whose conn_type is 2."""
     body: DeviceBody = call.body
@@ -70,7 +70,7 @@ async def create_device(call: Call) -> Created:
     return Created(id=device.id, name=device.name)
 
 
-async def device(call: Call) -> DeviceDetail:
+async def device(call: ApiCall) -> DeviceDetail:
     """Everything about one device but its certificate and its values. As extensions: `groups`, in which it stands;
     `customer`, to whom it is bound; `session`, its live connection; and `certificate_conflict`, the clients that take
     its session from each other again and again, since both have its certificate."""
@@ -85,24 +85,24 @@ async def device(call: Call) -> DeviceDetail:
     return show_detail(view, groups, customer, session, rivals)
 
 
-async def delete_device(call: Call) -> None:
+async def delete_device(call: ApiCall) -> None:
     """Removes the device with its values, history and logs, and ends its live session. A gateway that still has
     sub-devices is refused."""
     await call.platform.devices.delete(call.caller.project_id, call.path["device_id"])
 
 
-async def certificate(call: Call) -> DeviceCredential:
+async def certificate(call: ApiCall) -> DeviceCredential:
     """What the device logs in with: MQTT user name `access_token`, password `project_key`."""
     return await call.platform.devices.certificate(call.caller.project_id, call.path["device_id"])
 
 
-async def reset_certificate(call: Call) -> DeviceCredential:
+async def reset_certificate(call: ApiCall) -> DeviceCredential:
     """Gives the device a new `access_token` and shows the new certificate. The old one is void at once, and the
     device's live session ends."""
     return await call.platform.devices.reset_certificate(call.caller.project_id, call.path["device_id"])
 
 
-async def update_info(call: Call) -> None:
+async def update_info(call: ApiCall) -> None:
     """Changes only the members that are given."""
     body: DeviceInfoBody = call.body
     await call.platform.devices.update_info(
@@ -114,23 +114,23 @@ async def update_info(call: Call) -> None:
     )
 
 
-async def put_tags(call: Call) -> None:
+async def put_tags(call: ApiCall) -> None:
     """Adds tags and replaces those of the same key; others stay."""
     await call.platform.devices.put_tags(call.caller.project_id, call.path["device_id"], call.body.tags)
 
 
-async def remove_tags(call: Call) -> None:
+async def remove_tags(call: ApiCall) -> None:
     """Keys that the device does not have are passed over."""
     await call.platform.devices.remove_tags(call.caller.project_id, call.path["device_id"], call.body.keys)
 
 
-async def change_type(call: Call) -> None:
+async def change_type(call: ApiCall) -> None:
     """Values that the device has reported stay. Where the way of connecting changes (conn_type), its live session
     ends."""
     await call.platform.devices.change_type(call.caller.project_id, call.path["device_id"], call.body.type or None)
 
 
-async def change_gateway(call: Call) -> None:
+async def change_gateway(call: ApiCall) -> None:
     """Puts a device behind a gateway: the gateway must be of a type whose conn_type is 3, the device of one whose
     conn_type is 2. With `null` for both it stands behind none. A gateway that is connected knows it at once."""
     body: DeviceGatewayBody = call.body

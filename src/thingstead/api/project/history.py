@@ -5,7 +5,7 @@ from typing import Annotated, Literal, cast, get_args
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.report import AggregateFunction
@@ -109,7 +109,7 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     gaps: Annotated[bool, Meta(description="Of `band`: whether to return spans without points.")] = False
 
 
-async def aggregate(call: Call) -> list[BucketItem]:
+async def aggregate(call: ApiCall) -> list[BucketItem]:
     """Buckets, oldest first: `[start_time + n × interval, start_time + (n + 1) × interval)` without those in which
     nothing counts, or the hours, days, weeks or months of a time zone, gaps included. The first and the last one have
     what lies in the range. Sums and means are exact, rounded once."""
@@ -128,7 +128,7 @@ async def aggregate(call: Call) -> list[BucketItem]:
     return buckets
 
 
-async def history(call: Call) -> list[HistoryItem]:
+async def history(call: ApiCall) -> list[HistoryItem]:
     """Several attributes at once, for charts: of each the timestamps and the values, oldest point first; all points of
     the range, or a selection that looks like them, or a band (`method`). `total` says how many there are."""
     query: HistoryQuery = call.query

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.model import limits
 from thingstead.model.roles import OPERATOR
 from thingstead.services.registry.imports import ImportRow
@@ -32,7 +32,7 @@ class ImportBody(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-async def import_devices(call: Call) -> ImportInfo:
+async def import_devices(call: ApiCall) -> ImportInfo:
     """Up to 10,000 devices in one call. A row whose `device_key` is known already creates nothing and answers with the
     id of that device, so a call can be repeated; rows without a key are created each time. Groups of a row are joined
     in both cases."""

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.errors import NotAuthenticated, TooManyRequests
 from thingstead.wire.login import AccessToken
 
@@ -29,7 +29,7 @@ class AdminLoginBody(msgspec.Struct, frozen=True, kw_only=True):
     password: Credential
 
 
-async def access_token(call: Call) -> AccessToken:
+async def access_token(call: ApiCall) -> AccessToken:
     """For servers, which can keep a secret. The token is valid for one day (a setting)."""
     body: AccessTokenBody = call.body
     token = await call.platform.tokens.log_in_application(
@@ -38,7 +38,7 @@ async def access_token(call: Call) -> AccessToken:
     return AccessToken(access_token=token)
 
 
-async def admin_login(call: Call) -> AccessToken:
+async def admin_login(call: ApiCall) -> AccessToken:
     """For people, at a page in a browser. The token is valid for seven days (a setting)."""
     body: AdminLoginBody = call.body
     token = await call.platform.tokens.log_in_administrator(

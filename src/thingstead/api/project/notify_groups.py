@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.endpoint import Call, Endpoint
+from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import Descr, Name, PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.alarms.notification import CHANNELS_COUNT, Channel, NoticeState, NotifyGroup, NotifyLog
@@ -66,43 +66,43 @@ def _form(body: NotifyGroupBody) -> GroupForm:
     return GroupForm(name=body.name, descr=body.descr, enabled=body.enabled, channels=body.channels)
 
 
-async def create_group(call: Call) -> Created:
+async def create_group(call: ApiCall) -> Created:
     """A rule tells a group by its id: `{"notify": [{"group": "<id>"}]}`. Of each channel exactly one of `webhook`,
     `email`, `dingtalk`, `wecom`, `feishu` and `telegram`."""
     group = await call.platform.notify.create(call.caller.project_id, _form(call.body))
     return Created(id=group.id, name=group.name)
 
 
-async def groups(call: Call) -> Listed[NotifyGroupInfo]:
+async def groups(call: ApiCall) -> Listed[NotifyGroupInfo]:
     """The oldest first. Secrets are shown as `***`."""
     page = call.query.to_page()
     found, total = await call.platform.notify.list_page(call.caller.project_id, page)
     return listed([_shown(group) for group in found], total, page)
 
 
-async def group(call: Call) -> NotifyGroupInfo:
+async def group(call: ApiCall) -> NotifyGroupInfo:
     """Secrets are shown as `***`."""
     return _shown(await call.platform.notify.get(call.caller.project_id, call.path["notify_group_id"]))
 
 
-async def update_group(call: Call) -> NotifyGroupInfo:
+async def update_group(call: ApiCall) -> NotifyGroupInfo:
     """Replaces the group as a whole. A secret that is given as `***` stays; notices that wait for a channel that is no
     longer there are dropped."""
     changed = await call.platform.notify.update(call.caller.project_id, call.path["notify_group_id"], _form(call.body))
     return _shown(changed)
 
 
-async def delete_group(call: Call) -> None:
+async def delete_group(call: ApiCall) -> None:
     """A group that a rule uses is refused."""
     await call.platform.notify.delete(call.caller.project_id, call.path["notify_group_id"])
 
 
-async def test_group(call: Call) -> TestedGroup:
+async def test_group(call: ApiCall) -> TestedGroup:
     """Sends a test notice over every channel; the log shows what became of each."""
     return TestedGroup(count=await call.platform.notify.test(call.caller.project_id, call.path["notify_group_id"]))
 
 
-async def notify_logs(call: Call) -> Listed[NotifyLog]:
+async def notify_logs(call: ApiCall) -> Listed[NotifyLog]:
     """Every attempt to send a notice, and every decision not to, the newest first. `state` is that of the notice after
     it: `waiting` is tried again, `sent`, `failed` (refused for good), `expired` (not sent within a day), `held` (over a
     daily cap, goes into a digest)."""

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.credentials import is_secure, request_host
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.api.fields import Descr, KeysBody, Name, TagsBody
 from thingstead.errors import Conflict
 from thingstead.model.project import Project
@@ -37,13 +37,13 @@ class RotationBody(msgspec.Struct, frozen=True, kw_only=True):
     grace_days: Annotated[float, Meta(ge=0, le=GRACE_MS / DAY_MS, description="Fractions of a day are allowed.")] = 30.0
 
 
-async def read_project(call: Call) -> ProjectInfo:
+async def read_project(call: ApiCall) -> ProjectInfo:
     """The project of the AccessToken."""
     project = await call.platform.projects.get(call.caller.project_id)
     return _project_info(project)
 
 
-async def update_project(call: Call) -> ProjectInfo:
+async def update_project(call: ApiCall) -> ProjectInfo:
     """The time zone: aggregates over days, weeks and months, and the texts of notices, follow it."""
     body: ProjectPatch = call.body
     projects = call.platform.projects
@@ -52,19 +52,19 @@ async def update_project(call: Call) -> ProjectInfo:
     return _project_info(await projects.set_timezone(call.caller.project_id, body.timezone))
 
 
-async def update_info(call: Call) -> ProjectInfo:
+async def update_info(call: ApiCall) -> ProjectInfo:
     """Name, description and time zone. Members that are left out stay as they are."""
     body: ProjectInfoBody = call.body
     changes = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
     return _project_info(await call.platform.projects.update(call.caller.project_id, changes))
 
 
-async def put_tags(call: Call) -> None:
+async def put_tags(call: ApiCall) -> None:
     """Adds or replaces tags; others stay."""
     await call.platform.projects.put_tags(call.caller.project_id, call.body.tags)
 
 
-async def remove_tags(call: Call) -> None:
+async def remove_tags(call: ApiCall) -> None:
     """Keys that are not there are passed over."""
     await call.platform.projects.remove_tags(call.caller.project_id, call.body.keys)
 
@@ -75,12 +75,12 @@ def _project_info(project: Project) -> ProjectInfo:
     )
 
 
-async def read_connection_info(call: Call) -> ConnectionInfo:
+async def read_connection_info(call: ApiCall) -> ConnectionInfo:
     """Without the ProjectViewSecret, which is not kept; a lost one is reset."""
     return _connection_info(call, await call.platform.projects.get(call.caller.project_id))
 
 
-async def rotate_project_key(call: Call) -> ConnectionInfo:
+async def rotate_project_key(call: ApiCall) -> ConnectionInfo:
     """Draws a new ProjectKey. Devices may use the old one for a grace period; 0 ends it at once. Connections that are
     open stay open. A second rotation within the grace period of the first must be without grace, and ends both."""
     body: RotationBody = call.body
@@ -89,7 +89,7 @@ async def rotate_project_key(call: Call) -> ConnectionInfo:
     return _connection_info(call, project)
 
 
-def _connection_info(call: Call, project: Project) -> ConnectionInfo:
+def _connection_info(call: ApiCall, project: Project) -> ConnectionInfo:
     now = call.platform.projects.now_ms()
     reached = call.platform.installation.addresses(request_host(call.scope), secure=is_secure(call.scope))
     in_grace = project.previous_project_key is not None and now < project.previous_key_until
@@ -102,7 +102,7 @@ def _connection_info(call: Call, project: Project) -> ConnectionInfo:
     )
 
 
-async def reset_view_secret(call: Call) -> ViewCredentials:
+async def reset_view_secret(call: ApiCall) -> ViewCredentials:
     """Draws a new ProjectViewSecret. The old one opens nothing any more."""
     view_key, view_secret = await call.platform.projects.reset_view_secret(call.caller.project_id)
     return ViewCredentials(view_key=view_key, view_secret=view_secret)

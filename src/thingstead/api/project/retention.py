@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.api.fields import Identifier, PageNumber, PageRecords
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
@@ -17,7 +17,7 @@ TAG = "Device data"
 GRACE_DAYS_MAX = 365  # that a change may be made to wait
 
 
-class RuleBody(msgspec.Struct, frozen=True, kw_only=True):
+class RetentionRuleBody(msgspec.Struct, frozen=True, kw_only=True):
     """How long the history of some attributes is kept. What is not named is not narrowed."""
 
     device_type: Annotated[str, Meta(description="Only devices of this type (id).")] | None = None
@@ -29,7 +29,7 @@ class RetentionBody(msgspec.Struct, frozen=True, kw_only=True):
     """The rules of the project. Of those that fit, the most particular counts: one for a type and an attribute, then
     one for an attribute, then one for a type, then one for neither, then the setting of the server."""
 
-    rules: Annotated[list[RuleBody], Meta(max_length=limits.RETENTION_RULES_COUNT)] = []
+    rules: Annotated[list[RetentionRuleBody], Meta(max_length=limits.RETENTION_RULES_COUNT)] = []
     max_bytes: Annotated[
         int,
         Meta(
@@ -57,14 +57,14 @@ class RetentionChangeBody(RetentionBody, frozen=True, kw_only=True):
     ] = None
 
 
-async def retention(call: Call) -> RetentionInfo:
+async def retention(call: ApiCall) -> RetentionInfo:
     """The rules, and how much history is kept: about its size on disk, and the oldest point. Points of the last hours
     are not counted yet."""
     info: RetentionInfo = await call.platform.retention.info(call.caller.project_id)
     return info
 
 
-async def put_retention(call: Call) -> RetentionChange:
+async def put_retention(call: ApiCall) -> RetentionChange:
     """Replaces all rules. Where that would drop history that is there now, or keep some for less than a day, the new
     rules wait for the grace period (`storage.retention_grace_days`, or `grace_days`); until then `GET` shows them under
     `pending`, and `DELETE /api/v1/retention/pending` takes them back. What rules in force no longer cover is dropped
@@ -79,32 +79,32 @@ async def put_retention(call: Call) -> RetentionChange:
     return change
 
 
-class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True):
+class SeriesRetentionQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which attributes are wanted, by identifier."""
 
     page: PageNumber = 1
     page_records: PageRecords | None = None
 
 
-async def preview_retention(call: Call) -> WouldDrop:
+async def preview_retention(call: ApiCall) -> WouldDrop:
     """What these rules would drop if they were in force now. Changes nothing."""
     would_drop: WouldDrop = await call.platform.retention.changes.test(call.caller.project_id, call.body.policy())
     return would_drop
 
 
-async def take_back(call: Call) -> None:
+async def take_back(call: ApiCall) -> None:
     """Forgets rules that wait; those in force stay."""
     await call.platform.retention.changes.take_back(call.caller.project_id)
 
 
-async def device_retention(call: Call) -> list[SeriesRetention]:
+async def device_retention(call: ApiCall) -> list[SeriesRetention]:
     """By attribute: for how long it is kept, how many points there are, the oldest and the newest one. Points of the
     last hours are not counted yet. Without `page_records` all attributes, of which a device has at most some
     thousands."""
     items: list[SeriesRetention] = await call.platform.retention.series_info(
         call.caller.project_id, call.path["device_id"]
     )
-    query: SeriesQuery = call.query
+    query: SeriesRetentionQuery = call.query
     records = query.page_records or max(1, len(items))
     return items[(query.page - 1) * records : query.page * records]
 
@@ -163,7 +163,7 @@ ENDPOINTS = (
         handler=device_retention,
         role=VIEWER,
         tag=TAG,
-        query=SeriesQuery,
+        query=SeriesRetentionQuery,
         info=list[SeriesRetention],
         refusals=(NotFound,),
         extension=True,

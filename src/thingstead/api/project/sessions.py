@@ -8,7 +8,7 @@ from msgspec import Meta
 from thingstead import __version__
 from thingstead.api import credentials
 from thingstead.api.dialect import NO_STORE
-from thingstead.api.endpoint import Access, Call, Endpoint
+from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.api.fields import ShortListQuery
 from thingstead.errors import Conflict, NotAuthenticated, NotFound, TooManyRequests
 from thingstead.model.browser_session import BrowserSession
@@ -88,7 +88,7 @@ class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str
 
 
-async def read_console(call: Call) -> ConsoleInfo:
+async def read_console(call: ApiCall) -> ConsoleInfo:
     """For a page before the log-in, so that it need not try a request that is refused."""
     return ConsoleInfo(
         version=__version__,
@@ -100,7 +100,7 @@ async def read_console(call: Call) -> ConsoleInfo:
     )
 
 
-async def log_in(call: Call) -> SessionInfo:
+async def log_in(call: ApiCall) -> SessionInfo:
     """The session is a cookie, which scripts cannot read. Where account and password are right in several projects and
     none is named, `info.projects` of errcode 409 has their ids and names. Needs the header `X-Thingstead: 1`, and
     `Origin` or `Sec-Fetch-Site`, neither of which may name another origin."""
@@ -122,20 +122,20 @@ async def log_in(call: Call) -> SessionInfo:
     return await _info(call, *logged_in.person)
 
 
-async def read_session(call: Call) -> SessionInfo:
+async def read_session(call: ApiCall) -> SessionInfo:
     """Who is logged in, as what and where."""
     secret = await credentials.session_secret(call.scope, call.platform)
     return await _info(call, *await call.platform.browser_sessions.authenticate(secret))
 
 
-async def log_out(call: Call) -> None:
+async def log_out(call: ApiCall) -> None:
     """Ends the session, and what it opened: the cookie is worth nothing any more."""
     caller = call.caller
     await call.platform.browser_sessions.log_out(caller.project_id, caller.admin_id or "", caller.session_id)
     call.answer_headers.append(await credentials.session_cookie(call.scope, call.platform, "", 0))
 
 
-async def list_sessions(call: Call) -> Listed[SessionItem]:
+async def list_sessions(call: ApiCall) -> Listed[SessionItem]:
     """Where the administrator is logged in with a browser, newest first."""
     caller = call.caller
     sessions = await call.platform.browser_sessions.list_sessions(caller.project_id, caller.admin_id or "")
@@ -143,13 +143,13 @@ async def list_sessions(call: Call) -> Listed[SessionItem]:
     return query.listed([_item(session, caller.session_id) for session in sessions])
 
 
-async def end_session(call: Call) -> None:
+async def end_session(call: ApiCall) -> None:
     """One of the administrator's own, here or elsewhere."""
     caller = call.caller
     await call.platform.browser_sessions.end(caller.project_id, caller.admin_id or "", call.path["session_id"])
 
 
-async def _info(call: Call, session: BrowserSession, administrator: Administrator) -> SessionInfo:
+async def _info(call: ApiCall, session: BrowserSession, administrator: Administrator) -> SessionInfo:
     project = await call.platform.projects.get(session.project_id)
     return SessionInfo(
         id=session.id,

@@ -3,7 +3,7 @@
 from thingstead.client.call import Call, members
 from thingstead.client.http import segment
 from thingstead.model.roles import Role
-from thingstead.wire.applications import ApplicationInfo, ApplicationKeys
+from thingstead.wire.applications import ApplicationCredentials, ApplicationInfo
 from thingstead.wire.common import Empty, Listed
 
 
@@ -12,8 +12,8 @@ def list_all() -> Call[Listed[ApplicationInfo]]:
     return Call("GET", "/applications", Listed[ApplicationInfo])
 
 
-def create(name: str, *, role: Role | None = None) -> Call[ApplicationKeys]:
-    return Call("POST", "/application", ApplicationKeys, members(name=name, role=role))
+def create(name: str, *, role: Role | None = None) -> Call[ApplicationCredentials]:
+    return Call("POST", "/application", ApplicationCredentials, members(name=name, role=role))
 
 
 def read(app_id: str) -> Call[ApplicationInfo]:
@@ -33,6 +33,6 @@ def set_role(app_id: str, role: Role) -> Call[Empty]:
     return Call("PUT", f"/application/{segment(app_id)}/role", Empty, {"role": role})
 
 
-def reset_secret(app_id: str) -> Call[ApplicationKeys]:
+def reset_secret(app_id: str) -> Call[ApplicationCredentials]:
     """The old keys, and the tokens obtained with them, are void at once."""
-    return Call("POST", f"/application/{segment(app_id)}/secret_reset", ApplicationKeys)
+    return Call("POST", f"/application/{segment(app_id)}/secret_reset", ApplicationCredentials)
