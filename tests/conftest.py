@@ -22,6 +22,7 @@ SEED_VARIABLE = "TEST_SEED"  # repeats a run: the order of the tests, Hypothesis
 
 # Where --quick takes no test: they last, and what they use of Python others use too.
 SLOW_ROOMS = ("bench", "conformance", "docs", "examples", "fuzz", "hostile", "mutants", "paths")
+SLOW_FILES = ("law", "laws", "model", "crash", "schemathesis")  # how their names end
 README_PROGRAMS = ("bash", "curl", "mosquitto_pub", "mosquitto_sub")
 
 
@@ -52,7 +53,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     first: dict[Path, pytest.Item] = {}
     for item in items:
-        if item.path.parent.name not in SLOW_ROOMS and not any(item.iter_markers("external")):
+        slow = item.path.parent.name in SLOW_ROOMS or item.path.stem.rpartition("_")[2] in SLOW_FILES
+        if not slow and not any(item.iter_markers("external")):
             first.setdefault(item.path, item)
     chosen = set(first.values())
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])

@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 
+from tests.command_line import CommandLine
 from thingstead.services.registry.projects import Credentials
 
 TIMEOUT_S = 30
+COMMAND_LINE = CommandLine()
 CHEAP_PASSWORDS = {
     "THINGSTEAD_ACCOUNT_PASSWORD_HASH_MEMORY_KIB": "8192",
     "THINGSTEAD_ACCOUNT_PASSWORD_HASH_PASSES": "1",
@@ -23,15 +25,7 @@ CHEAP_PASSWORDS = {
 
 def thingstead(*arguments: str | Path, stdin: str = "", **environ: str) -> "subprocess.CompletedProcess[str]":
     """Runs a command of the command line to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "thingstead", *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-        env={**os.environ, **CHEAP_PASSWORDS, **environ},
-    )
+    return COMMAND_LINE.run([*map(str, arguments)], stdin, {**os.environ, **CHEAP_PASSWORDS, **environ}, TIMEOUT_S)
 
 
 def init(data_dir: Path) -> Credentials:

@@ -378,15 +378,16 @@ def test_a_decision_says_when_to_look_again() -> None:
     assert device.monitor.due == NOW + MINUTE
 
 
-def test_what_is_pending_is_looked_at_after_a_restart_too() -> None:
-    """Values that raise nothing are passed over without a look, but not while a level is pending."""
+@pytest.mark.parametrize(("then", "raised"), [({"unread": 1}, [(2, MINUTE)]), ({"t": 20}, [])])
+def test_what_is_pending_at_a_restart_is_looked_at_though_no_value_of_it_comes(
+    then: dict[str, int], raised: list[tuple[int, int]]
+) -> None:
     device = Device(rule(over(30), raise_delay_ms=MINUTE))
     device.report(0, t=31)
-    before = device.monitor
-    states, moments = before.states, {"r1": before.moment_of(before.book.records["r1"].rule)}
-    device.monitor.take_over(before.book, states, moments)
-    assert device.report(SECOND, t=20) == []
-    assert device.wait(2 * MINUTE) == []
+    monitor = device.monitor
+    monitor.take_over(monitor.book, monitor.states, {"r1": monitor.moment_of(monitor.book.records["r1"].rule)})
+    device.report(SECOND, **then)
+    assert device.wait(2 * MINUTE) == raised
 
 
 def test_of_equal_timestamps_a_value_that_raises_nothing_supersedes_one_that_did() -> None:
