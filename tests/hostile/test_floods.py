@@ -73,6 +73,13 @@ def large_values(target: Target) -> int:
     return flood(target, lambda number: json.dumps({"a": f"{number:08d}{noise[number % 8]}"}).encode())
 
 
+def large_events(target: Target) -> int:
+    """Events of 200 kB at QoS 1."""
+    params = {f"p{number}": "x" * 50_000 for number in range(4)}
+    body = json.dumps({"method": "m", "params": params}).encode()
+    return send(target, (publish(n % PACKET_IDS + 1, body, b"event/report/1") for n in target.until_over()))
+
+
 def values_that_are_too_large(target: Target) -> int:
     text = os.urandom(93_000).hex()
     return flood(target, lambda number: json.dumps({"a": f"{number:08d}{text}"}).encode())
@@ -129,6 +136,12 @@ def check(stand: Stand, attack: Attack, identifier: str | None) -> Outcome:
 @pytest.mark.parametrize(("attack", "identifier"), [(large_values, "a"), (empty_arrays, "a"), (small_values, None)])
 def test_a_device_that_floods_costs_others_nothing(stand: Stand, attack: Attack, identifier: str | None) -> None:
     check(stand, attack, identifier)
+
+
+def test_large_events_cost_others_nothing(stand: Stand) -> None:
+    outcome = stand.withstand(large_events)
+    outcome.check()
+    assert outcome.attack[0] > 0
 
 
 def test_a_flood_without_acknowledgements_costs_others_nothing(stand: Stand) -> None:
