@@ -48,14 +48,14 @@ class Operation:
             TENANT.set(caller.project_id)
         call = ApiCall(self._platform, path, caller=caller, remote_address=remote_host(scope), scope=scope)
         owner, turns = caller.project_id or call.remote_address, self._bodies.turns
-        if turns.is_heavy(owner):
+        if turns.is_heavy(owner, scope["path"]):
             await turns.begin(owner)
         try:
             warnings: list[FieldError] = []
             answer = success(await self._call(call, receive, warnings), warnings)
         except ThingsteadError as exc:
             return failure(exc, malformed_json_status=self._settings.malformed_json_status)
-        turns.answered(owner, len(answer.body))
+        turns.answered(owner, scope["path"], len(answer.body))
         if self.endpoint.confidential:
             return answer._replace(headers=(NO_STORE, *call.answer_headers))
         return answer._replace(headers=tuple(call.answer_headers)) if call.answer_headers else answer

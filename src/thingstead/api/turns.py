@@ -4,8 +4,8 @@ import asyncio
 from collections import OrderedDict, deque
 
 TURN_BYTES = 65_536  # of a body or an answer, from which on it is worked on in its turn
-HEAVY_S = 1.0  # after a large answer to an owner, so long its requests wait for their turns
-HEAVY_COUNT = 10_000  # owners with large answers that are remembered
+HEAVY_S = 1.0  # after a large answer to an owner, so long its requests for the same wait for their turns
+HEAVY_COUNT = 10_000  # paths with large answers that are remembered
 
 
 class Turns:
@@ -15,7 +15,8 @@ class Turns:
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._begun = False  # one has begun in this turn of the loop
-        self._heavy: OrderedDict[str, float] = OrderedDict()  # until when an owner's requests wait for their turns
+        # Until when requests of an owner for a path wait for their turns.
+        self._heavy: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     async def begin(self, owner: str) -> None:
         """Returns when it is the caller's turn, which lasts until it waits for something."""
@@ -39,20 +40,20 @@ class Turns:
                 return
         self._begun = False
 
-    def answered(self, owner: str, size: int) -> None:
+    def answered(self, owner: str, path: str, size: int) -> None:
         """An owner was given an answer of this size."""
         if size >= TURN_BYTES:
-            self._heavy[owner] = asyncio.get_running_loop().time() + HEAVY_S
-            self._heavy.move_to_end(owner)
+            self._heavy[owner, path] = asyncio.get_running_loop().time() + HEAVY_S
+            self._heavy.move_to_end((owner, path))
             if len(self._heavy) > HEAVY_COUNT:
                 self._heavy.popitem(last=False)
 
-    def is_heavy(self, owner: str) -> bool:
-        """Whether an owner was given a large answer a moment ago."""
-        until_s = self._heavy.get(owner) if self._heavy else None
+    def is_heavy(self, owner: str, path: str) -> bool:
+        """Whether an owner was given a large answer from this path a moment ago."""
+        until_s = self._heavy.get((owner, path)) if self._heavy else None
         if until_s is None:
             return False
         if until_s > asyncio.get_running_loop().time():
             return True
-        del self._heavy[owner]
+        del self._heavy[owner, path]
         return False

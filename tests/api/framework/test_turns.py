@@ -53,19 +53,20 @@ async def test_who_gives_up_takes_nobodys_turn() -> None:
         await workers.turns.begin("c")
 
 
-async def test_an_owner_with_a_large_answer_waits_for_turns_for_a_while() -> None:
+async def test_who_asks_for_a_large_answer_again_waits_for_turns_and_for_nothing_else() -> None:
     turns = Turns()
-    turns.answered("modest", TURN_BYTES - 1)
-    turns.answered("greedy", TURN_BYTES)
-    assert (turns.is_heavy("modest"), turns.is_heavy("greedy")) == (False, True)
+    turns.answered("modest", "/a", TURN_BYTES - 1)
+    turns.answered("greedy", "/a", TURN_BYTES)
+    asked = [("modest", "/a"), ("greedy", "/a"), ("greedy", "/b")]
+    assert [turns.is_heavy(owner, path) for owner, path in asked] == [False, True, False]
 
 
 async def test_what_is_remembered_of_owners_is_bounded_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HEAVY_COUNT", 2)
     turns = Turns()
     for owner in ("a", "b", "c"):
-        turns.answered(owner, TURN_BYTES)
-    assert [turns.is_heavy(owner) for owner in ("a", "b", "c")] == [False, True, True]
+        turns.answered(owner, "/", TURN_BYTES)
+    assert [turns.is_heavy(owner, "/") for owner in ("a", "b", "c")] == [False, True, True]
     monkeypatch.setattr(module, "HEAVY_S", -1.0)
-    turns.answered("d", TURN_BYTES)
-    assert not turns.is_heavy("d")
+    turns.answered("d", "/", TURN_BYTES)
+    assert not turns.is_heavy("d", "/")

@@ -53,7 +53,7 @@ class DeviceOperation:
             call.device = await presence.authenticate(path[ACCESS_TOKEN], call.project_key, address)
             TENANT.set(call.device.project_id)
             turns = self._bodies.turns
-            if turns.is_heavy(call.device.project_id):
+            if turns.is_heavy(call.device.project_id, scope["path"]):
                 await turns.begin(call.device.project_id)
         except ThingsteadError as exc:
             return failure(exc)
@@ -61,7 +61,7 @@ class DeviceOperation:
             with self._bodies.held(call.device.id) as held:
                 warnings = await self._prepare(call, scope, receive, held)
                 answer = success(await self.endpoint.handler(call))
-            turns.answered(call.device.project_id, len(answer.body))
+            turns.answered(call.device.project_id, scope["path"], len(answer.body))
             return answer._replace(body=with_warnings(answer.body, warnings)) if warnings else answer
         except ThingsteadError as exc:
             if self.endpoint.topic and not isinstance(exc, Unavailable):
