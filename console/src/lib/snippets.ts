@@ -18,6 +18,34 @@ export interface SnippetTarget {
   projectKey: string
 }
 
+/** An address at which the server listens, as `GET /project/connection_info` tells it. */
+export interface PortAddress {
+  kind: "mqtt" | "mqtts" | "http" | "https" | "ws" | "wss" | "tcp" | "tcps"
+  host: string
+  port: number
+}
+
+/** What a device is configured with. Where a port is open with and without TLS, small firmware uses the latter. */
+export function targetOf(
+  endpoints: readonly PortAddress[],
+  certificate: { access_token: string; project_key: string },
+  withTcp: boolean,
+): SnippetTarget {
+  const find = (...kinds: PortAddress["kind"][]): Address | null => {
+    const found = kinds.flatMap((kind) => endpoints.find((one) => one.kind === kind) ?? [])[0]
+    return found ? { host: found.host, port: found.port, tls: found.kind.endsWith("s") } : null
+  }
+  const { hostname, port, protocol } = window.location
+  const tls = protocol === "https:"
+  return {
+    http: find("http", "https") ?? { host: hostname, port: Number(port) || (tls ? 443 : 80), tls },
+    mqtt: find("mqtt", "mqtts"),
+    tcp: withTcp ? find("tcp", "tcps") : null,
+    accessToken: certificate.access_token,
+    projectKey: certificate.project_key,
+  }
+}
+
 export type SnippetKind = "mosquitto" | "curl" | "python" | "arduino" | "micropython" | "tcp"
 
 export interface Snippet {

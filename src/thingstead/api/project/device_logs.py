@@ -25,7 +25,6 @@ COMMON: Mapping[str, Any] = {
     "extension": True,
 }
 Instant = Annotated[float, Meta(ge=0, le=limits.INSTANT_MS)]
-METHOD_LENGTH = 64  # of an identifier
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -47,7 +46,7 @@ class LogQuery(PageQuery, frozen=True, kw_only=True):
 class EventQuery(LogQuery, frozen=True, kw_only=True):
     """Which of the events are wanted."""
 
-    method: Annotated[str, Meta(max_length=METHOD_LENGTH, description="Only events of this method.")] | None = None
+    method: Annotated[str, Meta(description="Only events of this method.")] | None = None
 
 
 async def event_logs(call: ApiCall) -> Listed[EventItem]:
