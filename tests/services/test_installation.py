@@ -3,7 +3,8 @@
 import pytest
 
 from thingstead.config import PublicSettings
-from thingstead.services.shared.installation import Installation, OpenListener, PortAddress
+from thingstead.services.shared.installation import Installation, OpenListener
+from thingstead.wire.projects import PortAddress
 
 EVERY = "0.0.0.0"  # noqa: S104 - shown, not bound
 PLAIN = (OpenListener("http", EVERY, 8080), OpenListener("mqtt", EVERY, 1883), OpenListener("tcp", EVERY, 28801))
@@ -11,7 +12,7 @@ SECURE = (OpenListener("mqtts", EVERY, 8883), OpenListener("https", EVERY, 8443)
 
 
 def shown(addresses: list[PortAddress]) -> list[str]:
-    return [f"{kind}://{host}:{port}" for kind, host, port in addresses]
+    return [f"{each.kind}://{each.host}:{each.port}" for each in addresses]
 
 
 def test_the_ports_are_shown_under_the_name_by_which_the_server_was_asked() -> None:

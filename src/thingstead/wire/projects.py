@@ -13,7 +13,7 @@ class ProjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str  # whose days its days are (extension)
 
 
-class PortAddress(msgspec.Struct, frozen=True, kw_only=True):
+class PortAddress(msgspec.Struct, frozen=True):
     """Where the server is reached."""
 
     kind: str  # mqtt, mqtts, http, https, ws, wss (the path is /mqtt), tcp or tcps

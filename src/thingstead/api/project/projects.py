@@ -12,7 +12,7 @@ from thingstead.errors import Conflict
 from thingstead.model.project import Project
 from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
 from thingstead.services.registry.projects import DAY_MS, GRACE_MS
-from thingstead.wire.projects import ConnectionInfo, PortAddress, ProjectInfo, ViewCredentials
+from thingstead.wire.projects import ConnectionInfo, ProjectInfo, ViewCredentials
 
 TimeZone = Annotated[str, Meta(max_length=64, description="`+08:00`, or a name such as `Asia/Shanghai`.")]
 
@@ -98,7 +98,7 @@ def _connection_info(call: ApiCall, project: Project) -> ConnectionInfo:
         view_key=project.view_key,
         previous_project_key=project.previous_project_key if in_grace else None,
         previous_key_until=project.previous_key_until if in_grace else None,
-        endpoints=[PortAddress(kind=each.kind, host=each.host, port=each.port) for each in reached],
+        endpoints=reached,
     )
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from thingstead.config import PublicSettings
 from thingstead.model.addresses import host_and_port
+from thingstead.wire.projects import PortAddress
 
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
 WEB_SOCKET = {"http": "ws", "https": "wss"}
@@ -17,14 +18,6 @@ class OpenListener(NamedTuple):
 
     kind: str  # as in the configuration
     host: str  # on which it listens
-    port: int
-
-
-class PortAddress(NamedTuple):
-    """Where something is reached."""
-
-    kind: str  # one of ORDER
-    host: str
     port: int
 
 
