@@ -27,6 +27,7 @@ from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest
 from thingstead.server.composition import build_platform
+from thingstead.services.commands import control
 from thingstead.services.registry.device_types import NewDeviceType
 from thingstead.services.registry.new_device import NewDevice
 from thingstead.storage.sqlite.store import SqliteStore
@@ -269,3 +270,9 @@ async def state_reached(house: House, device: Device, row_id: str, state: str) -
             await reached.wait()
             reached.clear()
     subscription.cancel()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends a command hardly waits until a connection has taken it, where none will."""
+    monkeypatch.setattr(control, "HANDOVER_TIMEOUT_S", 0.2)

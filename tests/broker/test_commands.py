@@ -87,6 +87,7 @@ async def test_a_command_issued_while_pending_ones_are_read_comes_after_them_and
     assert (await live).command_id == 2
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_command_that_the_device_refuses_fails_with_its_reason_and_makes_room_for_the_next(
     house: House,
 ) -> None:
@@ -152,6 +153,7 @@ async def test_hundreds_of_commands_at_qos_0_follow_each_other_at_once(house: Ho
 
 
 @pytest.mark.parametrize("end", ["lost", "taken over", "restarted"])
+@pytest.mark.usefixtures("impatient")
 async def test_a_command_that_was_not_acknowledged_is_sent_again_to_the_next_connection(house: House, end: str) -> None:
     device = await house.device()
     peer = await house.log_in(device)
@@ -185,6 +187,7 @@ async def test_at_qos_0_a_command_is_sent_at_most_once(house: House, later_qos: 
     await again.receive_nothing()
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_device_that_sleeps_gets_its_commands_whenever_it_wakes(house: House) -> None:
     device = await house.device()
     for number in range(3):

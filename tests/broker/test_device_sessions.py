@@ -170,6 +170,7 @@ async def test_a_command_reply_at_qos_2_waits_for_both_commits(house: House) -> 
     assert (await house.store.commands.get(device.id, sent.id)).state == "replied"
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_command_under_way_when_the_connection_ends_is_sent_once_on_the_next(house: House) -> None:
     device = await house.device()
     peer, _ = await connect(house, device)

@@ -145,6 +145,7 @@ async def test_a_request_that_fails_leaves_its_turn_to_the_next(
     assert "[error    ] a request of a device failed" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_commands_that_could_not_be_read_are_sent_before_the_next_one(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

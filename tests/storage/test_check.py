@@ -1,5 +1,7 @@
 """A check finds what is wrong, and nothing where nothing is."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,16 +12,23 @@ from tests.storage.history_bench import Bench, make_blocks, pack
 from tests.storage.test_damage import spoil_page_with
 from thingstead.clock import ManualClock
 from thingstead.errors import ConfigError
+from thingstead.model.report import Report
+from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.engine.database import connect
 from thingstead.storage.sqlite.history import compaction
 from thingstead.storage.sqlite.offline.check import check
 from thingstead.storage.sqlite.store import SqliteStore
 
 
-@pytest.fixture
-async def sound(tmp_path: Path) -> AsyncIterator[Bench]:
+@pytest.fixture(scope="module")
+def sound_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two devices with points in the log, in the spool and in blocks."""
-    path = tmp_path / "history.db"
+    path = tmp_path_factory.mktemp("sound") / "history.db"
+    asyncio.run(_fill(path))
+    return path
+
+
+async def _fill(path: Path) -> None:
     store = await SqliteStore.open(path, ManualClock())
     await store.projects.create(*project_of("p"))
     await store.close()
@@ -27,11 +36,19 @@ async def sound(tmp_path: Path) -> AsyncIterator[Bench]:
     bench = await Bench(path).open()
     for number in (1, 2):
         for ts in range(2 * compaction.BLOCK_POINTS):
-            await bench.report(ts, number=number, x=ts, spoiled="t")
+            commit = bench.history.append(Report(number, ts, 5_000, {"x": ts, "spoiled": "t"}))
+        await settled(commit)
     await make_blocks(bench)
     await bench.report(10_000, x=1)
     await pack(bench)
     await bench.report(10_001, x=2)
+    await bench.close()
+
+
+@pytest.fixture
+async def sound(tmp_path: Path, sound_file: Path) -> AsyncIterator[Bench]:
+    path = Path(shutil.copy(sound_file, tmp_path))
+    bench = await Bench(path).open()
     yield bench
     await bench.close()
 
