@@ -23,26 +23,26 @@ The HTTP API of a Thingstead server. Requests and answers are JSON; instants are
 There are three planes: the Project API (`/api/v1`) for back ends and pages, the device plane (`/device/v1`) for
 devices that report by HTTP, and the application plane (`/app/device/v1`) for applications that reach one device.
 
-**Project API: AccessToken.** Get one from `POST /api/v1/access_token` (an application, valid for one day) or
-`POST /api/v1/admin_login` (an administrator, seven days) and send it as `Authorization: Bearer <AccessToken>`.
-It is not the AccessToken of a device certificate.
+**Project API: AccessToken.** Request one with `POST /api/v1/access_token` (an application, valid for one day) or
+`POST /api/v1/admin_login` (an administrator, seven days), and send it as
+`Authorization: Bearer <AccessToken>`. It is not the AccessToken of a device certificate.
 
-**Project API: answers.** A success is HTTP 200 with `{"result": true, "info": …}`. A function that fails also answers
-HTTP 200, with `{"result": false, "errcode": …, "message": …, "code": …, "args": {…}, "errors": [{"field": …,
-"message": …, "code": …, "args": {…}}]}`, where `errors` names each bad field, `code` says why, and `args` are the
-values in its text. A resource that does not exist answers 404 with `{"message": "Request invalid"}`, a body that is
-not JSON 404 with `{"result": false, "message": "Invalid JSON message", "errcode": 400, "code": …, "args": {…}}`.
+**Project API: answers.** Success is HTTP 200 with `{"result": true, "info": …}`. Failure is also HTTP 200, with
+`{"result": false, "errcode": …, "message": …, "code": …, "args": {…}, "errors": [{"field": …,
+"message": …, "code": …, "args": {…}}]}`, where `errors` lists each invalid field, `code` is the reason, and `args`
+are the values in its text. An unknown path answers 404 with `{"message": "Request invalid"}`, a body that is not JSON
+404 with `{"result": false, "message": "Invalid JSON message", "errcode": 400, "code": …, "args": {…}}`.
 
 **Planes of devices.** The credential is the device certificate: the header `Project-Key` and the AccessToken of the
-device in the path. A success is HTTP 200 with `{"result": 1}` and perhaps more members. What is wrong with the
-content of a request is HTTP 200 with `{"result": 0, "errcode": …, "message": …, "code": …}`; a wrong certificate
-answers 401, a body that is too large 413, throttling 429, and 503 means that nothing was kept.
+device in the path. Success is HTTP 200 with `{"result": 1}` and perhaps more members. An error in the content of a
+request is HTTP 200 with `{"result": 0, "errcode": …, "message": …, "code": …}`; a wrong certificate
+answers 401, a body that is too large 413, throttling 429, and 503 means that nothing was stored.
 
-**Project API: roles.** An administrator, and an application, has one of three roles. A `viewer` reads everything but
-credentials, an `operator` also works with devices (sets them up, controls them, handles their alarms), an `admin` may
-do everything. Each endpoint names the least role that it takes; a lesser one is answered with errcode 403.
+**Project API: roles.** Administrators and applications have one of three roles. A `viewer` reads everything but
+credentials, an `operator` also manages devices (creates and controls them, handles their alarms), an `admin` has
+access to everything. Each endpoint states the role that it requires; a lesser one is answered with errcode 403.
 
-**Extensions.** What is marked as an extension is not part of the original API.
+**Extensions** are marked as such; they are not part of the original API.
 """
 
 PATH_PARAMETERS = {
@@ -312,7 +312,7 @@ def _server_paths() -> Schema:
             "get": _page(
                 "Whether the server is healthy",
                 {
-                    "200": _response("It does.", status),
+                    "200": _response("The server is healthy.", status),
                     "503": _response("What prevents the server from storing data.", status),
                 },
             )
@@ -331,7 +331,7 @@ def _server_paths() -> Schema:
         },
         "/docs": {
             "get": _page(
-                "This document, to be read",
+                "This document as a page",
                 {"200": {"description": "A page.", "content": {"text/html": {"schema": text}}}},
             )
         },

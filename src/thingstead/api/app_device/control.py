@@ -17,28 +17,28 @@ COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.DEVICE}
 
 
 async def push_attributes(call: ApiCall) -> bytes:
-    """Stores the values and sends them to the device if it is connected. An offline device finds them when it reads.
-    A value that breaks the type's definition is left out and named in `refused`; where that is all of them, nothing is
-    stored or sent."""
+    """Stores the values and sends them to the device if it is connected. An offline device can read them later. A value
+    that does not match the type's definition is listed in `refused`; if all values are refused, nothing is stored or
+    sent."""
     device = call.device
     return kept(await call.platform.control.push_attributes(device.project_id, device.id, dict(call.body)))
 
 
 async def update_cloud_attributes(call: ApiCall) -> bytes:
-    """Changes the values in the cloud only; the device hears nothing. What breaks the type's definition is left out and
-    named, as with a push."""
+    """Updates the values in the cloud; nothing is sent to the device. Values that do not match the type's definition
+    are refused as for a push."""
     device = call.device
     return kept(await call.platform.control.update_cloud_attributes(device.project_id, device.id, dict(call.body)))
 
 
 async def read_attributes(call: ApiCall) -> Values:
-    """Plain values by identifier; what is not there is left out."""
+    """Plain values by identifier; attributes without a value are omitted."""
     return Values(attributes=await call.platform.history.current_values(call.device, call.query.names()))
 
 
 async def send_command(call: ApiCall) -> SentMessage:
-    """Answers when the device's connection has taken the command, not when the device has replied. A device that is
-    offline is refused, unless `wait_ms` lets the command wait for it."""
+    """Answers when the connection of the device has accepted the command, without waiting for a reply. If the device is
+    offline, the command is refused unless `wait_ms` allows it to wait."""
     body: CommandBody = call.body
     command = await call.platform.control.send_command(
         call.device.project_id, call.device.id, body.method, body.params or {}, body.id, wait_ms=body.wait_ms
@@ -47,8 +47,8 @@ async def send_command(call: ApiCall) -> SentMessage:
 
 
 async def send_data(call: ApiCall) -> None:
-    """The device gets the message on the topic `data/<identifier>/set`, or as it is on a TCP connection. A device
-    that is offline is refused."""
+    """The device gets the message on the topic `data/<identifier>/set`, or unchanged on a TCP connection. Refused if
+    the device is offline."""
     await call.platform.streams.send(
         call.device.project_id,
         call.device.id,

@@ -44,10 +44,9 @@ _decode_params = body_decoder(dict[str, Any])
 
 
 async def call_device(call: ApiCall) -> Replied:
-    """Sends a command and waits for the device's reply. A device that is offline is refused with errcode 404, one
-    that does not reply in time with errcode 408. Commands of one id wait for each other, since the id tells replies
-    apart: use ids of your own for commands that shall go side by side. At most 16 callers wait for one device, more
-    are answered with 429."""
+    """Sends a command and waits for the device's reply. Errcode 404 if the device is offline, 408 without a reply in
+    time. Commands with the same id wait for each other, because replies are matched by id: use different ids for
+    concurrent commands. At most 16 callers wait for one device, more are answered with 429."""
     query: CallQuery = call.query
     body: AppCallBody = _decode_body(call.body) if call.body else AppCallBody()
     method = body.method or query.method

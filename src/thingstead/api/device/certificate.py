@@ -43,9 +43,9 @@ class DeviceCertificate(Done, frozen=True, kw_only=True):
 
 
 async def certificate(call: ApiCall) -> DeviceCertificate:
-    """Finds the device by its `device_key`. One that does not exist is created under the type of `type_key`, if that
-    allows it (`auto_create`). A customer who is named gets the device, unless it is another's already. Ask at every
-    start and keep nothing, since the AccessToken can be reset."""
+    """Finds the device by its `device_key`. If it does not exist, it is created with the type of `type_key`, if that
+    has `auto_create`. `customer_id` binds the device to that customer, unless it is bound to another one. Request it at
+    every start and do not store it, because the AccessToken can be reset."""
     body: CertificateBody = call.body
     device, conn_type = await call.platform.registration.certificate(
         call.project_key, body.device_key, call.remote_address, body.type_key or "", body.customer_id or ""

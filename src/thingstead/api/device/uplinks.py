@@ -50,26 +50,26 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def report_attributes(call: ApiCall) -> bytes:
-    """A flat object of any number of attributes; they need not be defined anywhere. A value that breaks the
-    definition of the device's type is left out and named in `refused`; where that is all of them, the report is
-    refused. The answer means that the report is on disk."""
+    """A flat object of attributes, which need no definition. A value that does not match the definition of the device's
+    type is listed in `refused`; if all values are refused, so is the report. The answer means that the report is on
+    disk."""
     return await _settle(call, "attributes", call.platform.ingest.report_attributes)
 
 
 async def report_series(call: ApiCall) -> bytes:
-    """Values with the device's own timestamps, one object or a list of up to 10,000. They go into history; the current
-    value of an attribute is always the one with the greatest timestamp."""
+    """Values with the device's own timestamps, one object or a list of up to 10,000. They are added to the history; a
+    value becomes current only if its timestamp is greater than that of the current one."""
     return await _settle(call, "attributes/series", call.platform.ingest.report_series)
 
 
 async def report_event(call: ApiCall) -> bytes:
-    """Parameters of an event are not attributes and change none. One that breaks the definition of the event is left
-    out and named in `refused`; where none is left, the event is refused."""
+    """Parameters of an event are not attributes and change none. One that does not match the definition of the event is
+    listed in `refused`; if none remains, the event is refused."""
     return await _settle(call, "event/report", call.platform.ingest.report_event)
 
 
 async def report_data(call: ApiCall) -> bytes:
-    """The body is the message, byte for byte. Where the device's type defines the stream, the body must be of its
+    """The body is the message, byte for byte. If the device's type defines the stream, the body must match its
     format."""
     identifier = call.path["identifier"]
     streams = call.platform.streams
@@ -77,7 +77,7 @@ async def report_data(call: ApiCall) -> bytes:
 
 
 async def read_attributes(call: ApiCall) -> Values:
-    """Plain values, as the cloud has them; what is not there is left out."""
+    """Plain values by identifier; attributes without a value are omitted."""
     return Values(attributes=await call.platform.history.current_values(call.device, call.query.names()))
 
 

@@ -100,15 +100,15 @@ async def create_administrator(call: ApiCall) -> AdministratorCreated:
 
 
 async def update_info(call: ApiCall) -> None:
-    """Members that are left out stay as they are."""
+    """Absent members stay unchanged."""
     body: AdministratorInfoBody = call.body
     changes = AdministratorChanges(name=body.name, email=body.email, tags=body.tags)
     await call.platform.accounts.update_administrator(call.caller.project_id, call.path["admin_id"], changes)
 
 
 async def set_password(call: ApiCall) -> None:
-    """Every AccessToken of the administrator, also the caller's own, ends at once, and so does every session in a
-    browser but the one that asks."""
+    """Every AccessToken of the administrator, also the caller's own, becomes invalid at once, and every browser session
+    ends except that of the caller."""
     caller = call.caller
     await call.platform.accounts.set_administrator_password(
         caller.project_id, call.path["admin_id"], call.body.password, session_id=caller.session_id
@@ -117,7 +117,8 @@ async def set_password(call: ApiCall) -> None:
 
 async def set_own_password(call: ApiCall) -> None:
     """Of the administrator who logged in, whatever the role. Wrong present passwords are throttled as log-ins are. Each
-    AccessToken of the administrator ends at once, and so does every session in a browser but the one that asks."""
+    AccessToken of the administrator becomes invalid at once, and every browser session ends except that of the
+    caller."""
     caller = call.caller
     body: OwnPasswordBody = call.body
     await call.platform.accounts.change_own_password(

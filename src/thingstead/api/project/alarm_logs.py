@@ -59,8 +59,8 @@ def _item(log: AlarmLog) -> AlarmItem:
 
 
 async def alarm_logs(call: ApiCall) -> Listed[AlarmItem]:
-    """The newest message comes first. A message says that an alarm was raised, changed its level (both status 1), or
-    cleared (status 0)."""
+    """The newest message comes first. A message records that an alarm was raised, changed its level (both status 1), or
+    was cleared (status 0)."""
     page = call.query.to_page()
     logs, total = await call.platform.alarms.list_logs(call.caller.project_id, _filter(call.query), page)
     return listed([_item(log) for log in logs], total, page)

@@ -39,20 +39,21 @@ class DryRunBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def statistics(call: ApiCall) -> RuleStatistics:
-    """What the alarms of the rule add up to."""
+    """Counts of the rule's alarms, and how long they were open."""
     return await call.platform.alarm_rules.statistics(call.caller.project_id, call.path["rule_id"])
 
 
 async def trace(call: ApiCall) -> RuleTrace:
-    """Why the rule did, or did not, raise: the last looks at it since the server started, with the values and with what
-    each condition came to, and how it stands now."""
+    """The last evaluations of the rule since the server started, with the values and the result of each condition, and
+    its current state."""
     query: TraceQuery = call.query
     return await call.platform.alarm_trace.trace(call.caller.project_id, call.path["rule_id"], query.device)
 
 
 async def dry_run(call: ApiCall) -> DryRun:
-    """Replays a rule over stored history and answers when it would have raised and cleared. Nothing is kept and nobody
-    is told. A call reads up to 200,000 points of up to 100 devices; `complete` says whether that was enough."""
+    """Replays a rule over stored history and returns when it would have raised and cleared. Nothing is stored, no
+    notice is sent. A call reads up to 200,000 points of up to 100 devices; `complete` tells whether that was
+    everything."""
     body: DryRunBody = call.body
     if (body.rule is None) is (body.rule_id is None):
         raise InvalidInput.field("rule", "rule_or_rule_id")

@@ -99,16 +99,16 @@ def _shown(rule: AlarmRule) -> AlarmRuleInfo:
 
 
 async def create_rule(call: ApiCall) -> CreatedRule:
-    """A rule watches a device type (`type`) or chosen devices (`devices`). It raises an alarm on a device when `raise`
-    holds there, for `raise_delay_ms` and for `raise_count` values in a row, and clears it when `clear` holds and
-    `raise` does not; without `clear`, when `raise` (less its deadbands) no longer holds. `levels` in place of `level`,
-    `raise` and `clear` gives one alarm several levels; the highest counts.
+    """A rule watches a device type (`type`) or selected devices (`devices`). It raises an alarm on a device when
+    `raise` holds for `raise_delay_ms` and for `raise_count` consecutive values, and clears it when `clear` holds and
+    `raise` does not; without `clear`, when `raise` (with its deadbands) no longer holds. `levels` in place of `level`,
+    `raise` and `clear` gives one alarm several levels; the highest that holds is used.
 
-    A condition compares an attribute (`op`: `>`, `>=`, `<`, `<=`, `==`, `!=`, `between`, `change`), looks for a place
-    (`inside` or `outside` of a `circle` or a `polygon`), waits for silence (`no_data_ms`, of an attribute or of the
-    device) or absence (`offline_ms`), or joins others: `{"and": […]}`, `{"or": […]}`, `{"not": {…}}`. Values count by
-    their device timestamps; late data changes no alarm. A rule that is impossible is refused, naming the part;
-    `warnings` name attributes that none of its devices has ever reported."""
+    A condition compares an attribute (`op`: `>`, `>=`, `<`, `<=`, `==`, `!=`, `between`, `change`), checks a geofence
+    (`inside` or `outside` of a `circle` or a `polygon`), missing data (`no_data_ms`, of an attribute or of the device)
+    or offline time (`offline_ms`), or combines others: `{"and": […]}`, `{"or": […]}`, `{"not": {…}}`. Values are
+    evaluated by their device timestamps; late data changes no alarm. An impossible rule is refused, and the error names
+    the part; `warnings` list attributes that none of its devices has ever reported."""
     rule = await call.platform.alarm_rules.create(call.caller.project_id, call.body)
     return CreatedRule(id=rule.id, name=rule.name, warnings=await call.platform.alarm_rules.warnings(rule) or UNSET)
 
@@ -125,13 +125,14 @@ async def rules(call: ApiCall) -> Listed[AlarmRuleInfo]:
 
 
 async def rule(call: ApiCall) -> AlarmRuleInfo:
-    """Secrets of channels are shown as `***`. `failing` says where its attribute is not what it compares."""
+    """Secrets of channels are shown as `***`. `failing` lists devices that report another type than the rule
+    compares."""
     return _shown(await call.platform.alarm_rules.get(call.caller.project_id, call.path["rule_id"]))
 
 
 async def update_rule(call: ApiCall) -> AlarmRuleInfo:
-    """Members that are left out stay as they are; null takes `clear`, `levels`, `schedule` or `notify` away. Where
-    anything changes that decides about alarms, open alarms of the rule are cleared and its devices are judged anew."""
+    """Absent members stay unchanged; null removes `clear`, `levels`, `schedule` or `notify`. If the conditions of the
+    rule change, its open alarms are cleared and its devices are evaluated again."""
     changed = await call.platform.alarm_rules.update(call.caller.project_id, call.path["rule_id"], call.body)
     warnings = await call.platform.alarm_rules.warnings(changed) or UNSET
     return msgspec.structs.replace(_shown(changed), warnings=warnings)
@@ -143,7 +144,7 @@ async def delete_rule(call: ApiCall) -> None:
 
 
 async def enable_for_device(call: ApiCall) -> None:
-    """Switches the rule off for one of its devices, which clears its alarm there, or on again."""
+    """Disables the rule for one of its devices, which clears its alarm there, or enables it again."""
     await call.platform.alarm_rules.enable_for_device(
         call.caller.project_id, call.path["rule_id"], call.path["device_id"], enabled=call.body.enabled
     )

@@ -105,19 +105,20 @@ async def alarms(call: ApiCall) -> Listed[AlarmInfo]:
 
 
 async def alarm(call: ApiCall) -> AlarmInfo:
-    """By its own id, or by the id of one of its messages; so it is with everything below."""
+    """The id is that of the alarm, or of one of its messages."""
     return _shown(await call.platform.alarms.get(call.caller.project_id, call.path["alarm_id"]))
 
 
 async def acknowledge(call: ApiCall) -> AlarmInfo:
-    """A person has seen the alarm. It stays open until it clears; the first acknowledgement counts."""
+    """Records that a person has seen the alarm. It stays open until it clears. Only the first acknowledgement is
+    recorded."""
     project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
     return _shown(await call.platform.alarms.acknowledge(project_id, alarm_id, await _by(call), call.body.comment))
 
 
 async def shelve(call: ApiCall) -> AlarmInfo:
-    """Silences the alarm's rule on its device until an instant: it goes on to raise and clear, and nobody is told. An
-    alarm that is open at the end is told then."""
+    """Suppresses the notices of the alarm's rule on its device until an instant; alarms are raised and cleared as
+    usual. If an alarm is open at the end, a notice is sent then."""
     body: AlarmShelveBody = call.body
     project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
     by = await _by(call)
@@ -128,14 +129,14 @@ async def shelve(call: ApiCall) -> AlarmInfo:
 
 
 async def unshelve(call: ApiCall) -> AlarmInfo:
-    """Ends the silence at once."""
+    """Ends the shelving at once."""
     project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
     return _shown(await call.platform.alarms.unshelve(project_id, alarm_id, await _by(call), call.body.comment))
 
 
 async def clear(call: ApiCall) -> AlarmInfo:
-    """Clears an open alarm by hand. If its condition still holds, a new alarm is raised with the next value that says
-    so (at once where only time counts), after the delays of the rule."""
+    """Clears an open alarm by hand. If its condition still holds, a new alarm is raised by the next value (at once for
+    `no_data_ms` and `offline_ms`), after the delays of the rule."""
     project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
     return _shown(await call.platform.alarms.clear(project_id, alarm_id, await _by(call), call.body.comment))
 

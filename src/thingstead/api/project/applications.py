@@ -49,14 +49,14 @@ def _keys(new: NewApplication) -> ApplicationCredentials:
 
 
 async def list_applications(call: ApiCall) -> Listed[ApplicationInfo]:
-    """Without their SecretKeys, which are not kept."""
+    """Without their SecretKeys, which are stored as hashes only."""
     applications = await call.platform.accounts.list_applications(call.caller.project_id)
     query: ShortListQuery = call.query
     return query.listed([_shown(application) for application in applications])
 
 
 async def read_application(call: ApiCall) -> ApplicationInfo:
-    """Without its SecretKey, which is not kept."""
+    """Without its SecretKey, which is stored as a hash only."""
     return _shown(await call.platform.accounts.get_application(call.caller.project_id, call.path["app_id"]))
 
 
@@ -67,7 +67,7 @@ async def create_application(call: ApiCall) -> ApplicationCredentials:
 
 
 async def update_info(call: ApiCall) -> None:
-    """Its name, which is for people only."""
+    """The name is for people only."""
     await call.platform.accounts.rename_application(call.caller.project_id, call.path["app_id"], call.body.name)
 
 
@@ -78,12 +78,13 @@ async def set_role(call: ApiCall) -> None:
 
 
 async def reset_secret(call: ApiCall) -> ApplicationCredentials:
-    """Draws new keys. The old ones, and every AccessToken obtained through the application, end at once."""
+    """Creates new keys. The old ones, and every AccessToken obtained with them, become invalid at once."""
     return _keys(await call.platform.accounts.reset_application(call.caller.project_id, call.path["app_id"]))
 
 
 async def delete_application(call: ApiCall) -> None:
-    """Every AccessToken obtained through it ends at once. The last application of a project cannot be removed."""
+    """Every AccessToken obtained through it becomes invalid at once. The last application of a project cannot be
+    removed."""
     await call.platform.accounts.delete_application(call.caller.project_id, call.path["app_id"])
 
 

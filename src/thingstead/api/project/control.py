@@ -86,16 +86,16 @@ def reply_of(command: Command) -> Reply:
 
 
 async def push_attributes(call: ApiCall) -> SetInfo:
-    """Stores the values and sends them to the device if it is connected. An offline device finds them with
-    `attributes/get`. A value that breaks the type's definition is left out and named in `refused`; where that is all
-    of them, nothing is stored or sent, and the answer is errcode 400."""
+    """Stores the values and sends them to the device if it is connected. An offline device can read them with
+    `attributes/get`. A value that does not match the type's definition is listed in `refused`; if all values are
+    refused, nothing is stored or sent, and the answer is errcode 400."""
     control = call.platform.control
     return _set_info(await control.push_attributes(call.caller.project_id, call.path["device_id"], dict(call.body)))
 
 
 async def update_cloud_attributes(call: ApiCall) -> SetInfo:
-    """Changes the values in the cloud only; the device hears nothing. What breaks the type's definition is left out and
-    named, as with a push."""
+    """Updates the values in the cloud; nothing is sent to the device. Values that do not match the type's definition
+    are refused as for a push."""
     control = call.platform.control
     return _set_info(
         await control.update_cloud_attributes(call.caller.project_id, call.path["device_id"], dict(call.body))
@@ -112,8 +112,8 @@ def _refused(error: FieldError) -> RefusedAttribute:
 
 
 async def send_command(call: ApiCall) -> CommandInfo:
-    """Answers when the device's connection has taken the command, not when the device has replied. A device that is
-    offline is refused, unless `wait_ms` lets the command wait for it."""
+    """Answers when the connection of the device has accepted the command, without waiting for a reply. If the device is
+    offline, the command is refused unless `wait_ms` allows it to wait."""
     body: CommandBody = call.body
     command: Command = await call.platform.control.send_command(
         call.caller.project_id,
@@ -127,10 +127,9 @@ async def send_command(call: ApiCall) -> CommandInfo:
 
 
 async def call_device(call: ApiCall) -> CalledInfo:
-    """Sends a command and waits for the device's reply. A device that is offline is refused with errcode 404, one
-    that does not reply in time with errcode 408. Commands of one id wait for each other, since the id tells replies
-    apart: use ids of your own for commands that shall go side by side. At most 16 callers wait for one device, more
-    are answered with 429."""
+    """Sends a command and waits for the device's reply. Errcode 404 if the device is offline, 408 without a reply in
+    time. Commands with the same id wait for each other, because replies are matched by id: use different ids for
+    concurrent commands. At most 16 callers wait for one device, more are answered with 429."""
     body: CallBody = call.body
     device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
     command = await call.platform.synchronous.call(device, body.method, body.params or {}, body.id, body.timeout)
@@ -138,8 +137,8 @@ async def call_device(call: ApiCall) -> CalledInfo:
 
 
 async def get_command(call: ApiCall) -> CommandDetail:
-    """How far a command came, and its reply. The id is the one that the answer to the command names; the number that
-    the device sees is `command_id`."""
+    """The state of a command and its reply. The path has the platform's id from the answer to its sender; `command_id`
+    is the number that the device receives."""
     command = await call.platform.control.get_command(call.caller.project_id, call.path["id"])
     return CommandDetail(**command_members(command), device_id=command.device_id)
 

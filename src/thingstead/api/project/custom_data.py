@@ -34,8 +34,8 @@ class DataQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def send_data(call: ApiCall) -> None:
-    """The device gets the message on the topic `data/<identifier>/set`, or as it is on a TCP connection. A device
-    that is offline is refused."""
+    """The device gets the message on the topic `data/<identifier>/set`, or unchanged on a TCP connection. Refused if
+    the device is offline."""
     device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
     await call.platform.streams.send(
         device.project_id,

@@ -110,7 +110,7 @@ async def create_customer(call: ApiCall) -> Created:
 
 
 async def update_info(call: ApiCall) -> None:
-    """Members that are left out stay as they are."""
+    """Absent members stay unchanged."""
     body: CustomerInfoBody = call.body
     changes = CustomerChanges(name=body.name, descr=body.descr, email=body.email, mobile=body.mobile)
     await call.platform.customers.update(call.caller.project_id, call.path["customer_id"], changes)
@@ -123,12 +123,12 @@ async def set_password(call: ApiCall) -> None:
 
 
 async def put_tags(call: ApiCall) -> None:
-    """Adds or replaces the tags that are given; others stay."""
+    """Adds or replaces tags; others stay unchanged."""
     await call.platform.customers.put_tags(call.caller.project_id, call.path["customer_id"], call.body.tags)
 
 
 async def remove_tags(call: ApiCall) -> None:
-    """Keys that the customer does not have are passed over."""
+    """Unknown keys are ignored."""
     await call.platform.customers.remove_tags(call.caller.project_id, call.path["customer_id"], call.body.keys)
 
 
@@ -144,7 +144,7 @@ async def bind_devices(call: ApiCall) -> None:
 
 async def customer_devices(call: ApiCall) -> Listed[DeviceItem]:
     """The oldest device comes first, ties in the order of ids (`sort`). The same as `GET
-    /api/v1/devices?customer=<id>`, but that an unknown customer is an error."""
+    /api/v1/devices?customer=<id>`, but an unknown customer is an error."""
     project_id, page = call.caller.project_id, call.query.to_page()
     customer = await call.platform.customers.get(project_id, call.path["customer_id"])
     views, total = await call.platform.devices.list_views(project_id, DeviceFilter(customer_id=customer.id), page)
@@ -152,7 +152,7 @@ async def customer_devices(call: ApiCall) -> Listed[DeviceItem]:
 
 
 async def unbind_devices(call: ApiCall) -> None:
-    """Devices that are not this customer's are passed over."""
+    """Devices that are not bound to this customer are ignored."""
     await _bind(call, bind=False)
 
 

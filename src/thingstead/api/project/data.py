@@ -70,8 +70,8 @@ async def series(call: ApiCall) -> list[SeriesItem]:
 
 
 async def remove_attributes(call: ApiCall) -> None:
-    """Removes the current values and the whole history. Unknown identifiers are passed over; what the type defines
-    stays defined."""
+    """Removes the current values and the whole history. Unknown identifiers are ignored; definitions of the type
+    stay."""
     await call.platform.history.remove_attributes(call.caller.project_id, call.path["device_id"], call.body.keys)
 
 

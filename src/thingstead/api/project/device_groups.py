@@ -54,7 +54,7 @@ def _tree_item(node: GroupNode) -> GroupTreeItem:
 
 
 async def device_groups_tree(call: ApiCall) -> GroupTree:
-    """Siblings stand in the order of their creation."""
+    """Siblings are in the order of their creation."""
     roots = await call.platform.device_groups.tree(call.caller.project_id)
     return GroupTree(items=[_tree_item(node) for node in roots])
 
@@ -81,12 +81,12 @@ async def device_group(call: ApiCall) -> GroupDetail:
 
 
 async def delete_group(call: ApiCall) -> None:
-    """Its devices stay in the project. A group that still has groups below it is refused."""
+    """Its devices stay in the project. A group with subgroups cannot be removed."""
     await call.platform.device_groups.delete(call.caller.project_id, call.path["group_id"])
 
 
 async def update_info(call: ApiCall) -> None:
-    """Changes only the members that are given. A new `parent` moves the group with all that is below it."""
+    """Changes only the members that are given. A new `parent` moves the group with its subgroups."""
     body: GroupInfoBody = call.body
     await call.platform.device_groups.update_info(
         call.caller.project_id,
@@ -98,23 +98,23 @@ async def update_info(call: ApiCall) -> None:
 
 
 async def put_tags(call: ApiCall) -> None:
-    """Adds tags and replaces those of the same key; others stay."""
+    """Adds or replaces tags; others stay unchanged."""
     await call.platform.device_groups.put_tags(call.caller.project_id, call.path["group_id"], call.body.tags)
 
 
 async def remove_tags(call: ApiCall) -> None:
-    """Keys that the group does not have are passed over."""
+    """Unknown keys are ignored."""
     await call.platform.device_groups.remove_tags(call.caller.project_id, call.path["group_id"], call.body.keys)
 
 
 async def add_devices(call: ApiCall) -> None:
-    """All of the devices, or none where one does not exist; those that are in the group already stay in it. A device
-    may stand in any number of groups."""
+    """All or nothing: if a device does not exist, none is added. Devices in the group stay in it. A device may be in
+    any number of groups."""
     await call.platform.device_groups.add_devices(call.caller.project_id, call.path["group_id"], call.body.devices)
 
 
 async def remove_devices(call: ApiCall) -> None:
-    """Devices that are not in the group are passed over."""
+    """Devices that are not in the group are ignored."""
     await call.platform.device_groups.remove_devices(call.caller.project_id, call.path["group_id"], call.body.devices)
 
 

@@ -60,8 +60,8 @@ async def event_logs(call: ApiCall) -> Listed[EventItem]:
 
 
 async def command_logs(call: ApiCall) -> Listed[CommandItem]:
-    """The newest command comes first. States go forward: `queued`, `sent`, `delivered` (the device has acknowledged
-    it), `replied`; or `failed`, `expired`. One that was delivered stays so where its type defines no reply."""
+    """The newest command comes first. States: `queued`, `sent`, `delivered` (acknowledged by the device), `replied`; or
+    `failed`, `expired`. A delivered command without a defined reply stays `delivered`."""
     device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
     page = call.query.to_page()
     commands, total = await call.platform.device_logs.list_commands(device, page, *call.query.span())
@@ -70,18 +70,18 @@ async def command_logs(call: ApiCall) -> Listed[CommandItem]:
 
 
 async def connection_logs(call: ApiCall) -> Listed[ConnectionItem]:
-    """The newest change comes first; the newest 1,000 are kept."""
+    """The newest first; the newest 1,000 are kept."""
     return await _entries(call, "connection", ConnectionItem)
 
 
 async def rejected_logs(call: ApiCall) -> Listed[RejectedItem]:
-    """What was refused of the device's messages, and why. The newest entry comes first; the newest 1,000 are kept. A
-    device that is refused again and again gets an entry every few seconds, with the number of those in between."""
+    """Refused messages of the device, and why, the newest first; the newest 1,000 are kept. If many are refused, there
+    is an entry every few seconds, with the number of those in between."""
     return await _entries(call, "rejected", RejectedItem)
 
 
 async def data_logs(call: ApiCall) -> Listed[DataItem]:
-    """Custom data up and down. The newest message comes first; the newest 1,000 are kept."""
+    """Custom data in both directions, the newest first; the newest 1,000 are kept."""
     return await _entries(call, "data", DataItem)
 
 

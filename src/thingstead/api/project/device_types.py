@@ -53,8 +53,8 @@ def _item(device_type: DeviceType) -> DeviceTypeItem:
 
 
 async def device_types(call: ApiCall) -> Listed[DeviceTypeItem]:
-    """The oldest comes first. Without `page`, `page_records` and `cursor` all of them; where these are more than a page
-    may have in bytes, `page_records` is needed."""
+    """The oldest first. Without `page`, `page_records` and `cursor` all types are returned; if they exceed the size of
+    a page, `page_records` is required."""
     page = call.query.to_page()
     types, total = await call.platform.device_types.list_page(call.caller.project_id, page)
     return listed([_item(device_type) for device_type in types], total, page)
@@ -62,9 +62,9 @@ async def device_types(call: ApiCall) -> Listed[DeviceTypeItem]:
 
 async def create_type(call: ApiCall) -> CreatedType:
     """The function definition is optional, and so is everything in it. Values of attributes that it defines are
-    checked: `attr_type` says who may change one (`report`, `push`, `both`, `cloud`), `data_type` and `data_options`
-    what it may be: number `{unit, precision, min, max}`, switch `{on, off}`, enum `{items: [{value, name}]}`; other
-    data types have no options. Attributes that it does not define are accepted as they come."""
+    checked: `attr_type` is who may change one (`report`, `push`, `both`, `cloud`), `data_type` and `data_options` are
+    its allowed values: number `{unit, precision, min, max}`, switch `{on, off}`, enum `{items: [{value, name}]}`; other
+    data types have no options. Undefined attributes are accepted unchecked."""
     body: NewTypeBody = call.body
     new = NewDeviceType(
         name=body.name,
@@ -105,18 +105,17 @@ async def update_info(call: ApiCall) -> None:
 
 
 async def put_functions(call: ApiCall) -> None:
-    """Replaces the function definition as a whole; connected devices are held to the new one at once. Values that were
-    kept under the old definition stay."""
+    """Replaces the whole function definition; it applies to connected devices at once. Stored values stay."""
     await call.platform.device_types.put_functions(call.caller.project_id, call.path["type_id"], call.body.functions)
 
 
 async def put_tags(call: ApiCall) -> None:
-    """Adds tags and replaces those of the same key; others stay."""
+    """Adds or replaces tags; others stay unchanged."""
     await call.platform.device_types.put_tags(call.caller.project_id, call.path["type_id"], call.body.tags)
 
 
 async def remove_tags(call: ApiCall) -> None:
-    """Keys that the type does not have are passed over."""
+    """Unknown keys are ignored."""
     await call.platform.device_types.remove_tags(call.caller.project_id, call.path["type_id"], call.body.keys)
 
 

@@ -24,8 +24,8 @@ TAG = "Devices"
 
 
 async def devices_stat(call: ApiCall) -> DevicesStat:
-    """A device is online while it has a live session, and active when it has sent anything within 24 hours (a
-    setting)."""
+    """A device is online while it is connected, and active if it has sent a message within 24 hours
+    (`active_window_s`)."""
     return await call.platform.devices.stat(call.caller.project_id)
 
 
@@ -35,9 +35,9 @@ async def devices_alarm_stat(call: ApiCall) -> DevicesAlarmStat:
 
 
 async def devices(call: ApiCall) -> ListedDevices:
-    """The oldest device comes first, ties in the order of ids (`sort`). A filter that names an unknown type, group or
-    customer matches no device. As extensions `attributes`, whose current values the items have, and `facets`: what is
-    counted by value among the devices that match."""
+    """Ordered by creation, oldest first, then by id (`sort`). A filter with an unknown type, group or customer matches
+    no device. Extensions: `attributes` adds current values to the items, and `facets` counts the matching devices by
+    value."""
     query: DevicesQuery = call.query
     page, device_filter, facets = query.to_page(), query.to_filter(), query.to_facets()
     service, project_id = call.platform.devices, call.caller.project_id
@@ -54,8 +54,8 @@ async def devices(call: ApiCall) -> ListedDevices:
 
 
 async def create_device(call: ApiCall) -> Created:
-    """With `gateway` and `sub_address` it becomes a sub-device: the gateway must be of a type whose conn_type is 3, the
-    sub-device of one whose conn_type is 2."""
+    """With `gateway` and `sub_address` the device is a sub-device: the type of the gateway must have conn_type 3, the
+    type of the sub-device conn_type 2."""
     body: DeviceBody = call.body
     new = NewDevice(
         name=body.name,
@@ -71,9 +71,9 @@ async def create_device(call: ApiCall) -> Created:
 
 
 async def device(call: ApiCall) -> DeviceDetail:
-    """Everything about one device but its certificate and its values. As extensions: `groups`, in which it stands;
-    `customer`, to whom it is bound; `session`, its live connection; and `certificate_conflict`, the clients that take
-    its session from each other again and again, since both have its certificate."""
+    """A device without its certificate and its values. Extensions: its `groups`; its `customer`; `session`, its live
+    connection; and `certificate_conflict`, clients that take over its session from each other because they share its
+    certificate."""
     platform, project_id = call.platform, call.caller.project_id
     view = await platform.devices.get_view(project_id, call.path["device_id"])
     device = view.device
@@ -92,13 +92,13 @@ async def delete_device(call: ApiCall) -> None:
 
 
 async def certificate(call: ApiCall) -> DeviceCredential:
-    """What the device logs in with: MQTT user name `access_token`, password `project_key`."""
+    """The credential of the device: MQTT user name `access_token`, password `project_key`."""
     return await call.platform.devices.certificate(call.caller.project_id, call.path["device_id"])
 
 
 async def reset_certificate(call: ApiCall) -> DeviceCredential:
-    """Gives the device a new `access_token` and shows the new certificate. The old one is void at once, and the
-    device's live session ends."""
+    """Creates a new `access_token` and returns the new certificate. The old one becomes invalid at once, and the
+    connection of the device is closed."""
     return await call.platform.devices.reset_certificate(call.caller.project_id, call.path["device_id"])
 
 
@@ -115,24 +115,23 @@ async def update_info(call: ApiCall) -> None:
 
 
 async def put_tags(call: ApiCall) -> None:
-    """Adds tags and replaces those of the same key; others stay."""
+    """Adds or replaces tags; others stay unchanged."""
     await call.platform.devices.put_tags(call.caller.project_id, call.path["device_id"], call.body.tags)
 
 
 async def remove_tags(call: ApiCall) -> None:
-    """Keys that the device does not have are passed over."""
+    """Unknown keys are ignored."""
     await call.platform.devices.remove_tags(call.caller.project_id, call.path["device_id"], call.body.keys)
 
 
 async def change_type(call: ApiCall) -> None:
-    """Values that the device has reported stay. Where the way of connecting changes (conn_type), its live session
-    ends."""
+    """The values of the device stay. If conn_type changes, the connection of the device is closed."""
     await call.platform.devices.change_type(call.caller.project_id, call.path["device_id"], call.body.type or None)
 
 
 async def change_gateway(call: ApiCall) -> None:
-    """Puts a device behind a gateway: the gateway must be of a type whose conn_type is 3, the device of one whose
-    conn_type is 2. With `null` for both it stands behind none. A gateway that is connected knows it at once."""
+    """The type of the gateway must have conn_type 3, the type of the device conn_type 2. `null` for both detaches the
+    device. It takes effect at once, even if the gateway is connected."""
     body: DeviceGatewayBody = call.body
     await call.platform.devices.change_gateway(
         call.caller.project_id, call.path["device_id"], body.gateway or None, body.sub_address or None

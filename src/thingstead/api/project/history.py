@@ -110,9 +110,9 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def aggregate(call: ApiCall) -> list[BucketItem]:
-    """Buckets, oldest first: `[start_time + n × interval, start_time + (n + 1) × interval)` without those in which
-    nothing counts, or the hours, days, weeks or months of a time zone, gaps included. The first and the last one have
-    what lies in the range. Sums and means are exact, rounded once."""
+    """Buckets, oldest first: `[start_time + n × interval, start_time + (n + 1) × interval)` without empty ones, or the
+    hours, days, weeks or months of a time zone, including empty ones. The first and the last bucket contain only points
+    of the range. Sums and means are exact, rounded once."""
     query: AggregateQuery = call.query
     buckets: list[BucketItem] = await call.platform.aggregates.aggregate(
         call.caller.project_id,
@@ -129,8 +129,8 @@ async def aggregate(call: ApiCall) -> list[BucketItem]:
 
 
 async def history(call: ApiCall) -> list[HistoryItem]:
-    """Several attributes at once, for charts: of each the timestamps and the values, oldest point first; all points of
-    the range, or a selection that looks like them, or a band (`method`). `total` says how many there are."""
+    """The timestamps and values of several attributes, oldest first: all points of the range, a selection of similar
+    shape, or a band (`method`). `total` is the number of points."""
     query: HistoryQuery = call.query
     identifiers = [part.strip() for part in query.identifiers.split(",") if part.strip()]
     if query.method == "band":

@@ -30,7 +30,7 @@ class AdminLoginBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def access_token(call: ApiCall) -> AccessToken:
-    """For servers, which can keep a secret. The token is valid for one day (a setting)."""
+    """For servers, which can keep a secret. The token is valid for one day (`account.access_token_life_s`)."""
     body: AccessTokenBody = call.body
     token = await call.platform.tokens.log_in_application(
         body.app_id, body.access_key, body.secret_key, call.remote_address
@@ -39,7 +39,7 @@ async def access_token(call: ApiCall) -> AccessToken:
 
 
 async def admin_login(call: ApiCall) -> AccessToken:
-    """For people, at a page in a browser. The token is valid for seven days (a setting)."""
+    """For people in a browser. The token is valid for seven days (`account.admin_token_life_s`)."""
     body: AdminLoginBody = call.body
     token = await call.platform.tokens.log_in_administrator(
         body.app_id, body.account, body.password, call.remote_address

@@ -67,7 +67,7 @@ def _form(body: NotifyGroupBody) -> GroupForm:
 
 
 async def create_group(call: ApiCall) -> Created:
-    """A rule tells a group by its id: `{"notify": [{"group": "<id>"}]}`. Of each channel exactly one of `webhook`,
+    """A rule uses a group by its id: `{"notify": [{"group": "<id>"}]}`. Each channel has exactly one of `webhook`,
     `email`, `dingtalk`, `wecom`, `feishu` and `telegram`."""
     group = await call.platform.notify.create(call.caller.project_id, _form(call.body))
     return Created(id=group.id, name=group.name)
@@ -86,8 +86,7 @@ async def group(call: ApiCall) -> NotifyGroupInfo:
 
 
 async def update_group(call: ApiCall) -> NotifyGroupInfo:
-    """Replaces the group as a whole. A secret that is given as `***` stays; notices that wait for a channel that is no
-    longer there are dropped."""
+    """Replaces the whole group. `***` keeps a stored secret; waiting notices of removed channels are dropped."""
     changed = await call.platform.notify.update(call.caller.project_id, call.path["notify_group_id"], _form(call.body))
     return _shown(changed)
 
@@ -98,14 +97,14 @@ async def delete_group(call: ApiCall) -> None:
 
 
 async def test_group(call: ApiCall) -> TestedGroup:
-    """Sends a test notice over every channel; the log shows what became of each."""
+    """Sends a test notice over every channel; the log has the outcomes."""
     return TestedGroup(count=await call.platform.notify.test(call.caller.project_id, call.path["notify_group_id"]))
 
 
 async def notify_logs(call: ApiCall) -> Listed[NotifyLog]:
-    """Every attempt to send a notice, and every decision not to, the newest first. `state` is that of the notice after
-    it: `waiting` is tried again, `sent`, `failed` (refused for good), `expired` (not sent within a day), `held` (over a
-    daily cap, goes into a digest)."""
+    """Every attempt to send a notice, and every notice that was not attempted, the newest first. `state` is the state
+    of the notice afterwards: `waiting` (will be sent again), `sent`, `failed` (refused permanently), `expired` (not
+    sent within a day), `held` (over a daily limit, part of a digest)."""
     query: NotifyLogsQuery = call.query
     page = query.to_page()
     logs, total = await call.platform.notify.list_logs(call.caller.project_id, query.device, query.state, page)

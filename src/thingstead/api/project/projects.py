@@ -44,7 +44,7 @@ async def read_project(call: ApiCall) -> ProjectInfo:
 
 
 async def update_project(call: ApiCall) -> ProjectInfo:
-    """The time zone: aggregates over days, weeks and months, and the texts of notices, follow it."""
+    """The time zone is used by aggregates over days, weeks and months, and by notices."""
     body: ProjectPatch = call.body
     projects = call.platform.projects
     if body.timezone is None:
@@ -53,19 +53,19 @@ async def update_project(call: ApiCall) -> ProjectInfo:
 
 
 async def update_info(call: ApiCall) -> ProjectInfo:
-    """Name, description and time zone. Members that are left out stay as they are."""
+    """Name, description and time zone. Absent members stay unchanged."""
     body: ProjectInfoBody = call.body
     changes = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
     return _project_info(await call.platform.projects.update(call.caller.project_id, changes))
 
 
 async def put_tags(call: ApiCall) -> None:
-    """Adds or replaces tags; others stay."""
+    """Adds or replaces tags; others stay unchanged."""
     await call.platform.projects.put_tags(call.caller.project_id, call.body.tags)
 
 
 async def remove_tags(call: ApiCall) -> None:
-    """Keys that are not there are passed over."""
+    """Unknown keys are ignored."""
     await call.platform.projects.remove_tags(call.caller.project_id, call.body.keys)
 
 
@@ -76,13 +76,13 @@ def _project_info(project: Project) -> ProjectInfo:
 
 
 async def read_connection_info(call: ApiCall) -> ConnectionInfo:
-    """Without the ProjectViewSecret, which is not kept; a lost one is reset."""
+    """Without the ProjectViewSecret, which is stored as a hash only; reset a lost one."""
     return _connection_info(call, await call.platform.projects.get(call.caller.project_id))
 
 
 async def rotate_project_key(call: ApiCall) -> ConnectionInfo:
-    """Draws a new ProjectKey. Devices may use the old one for a grace period; 0 ends it at once. Connections that are
-    open stay open. A second rotation within the grace period of the first must be without grace, and ends both."""
+    """Creates a new ProjectKey. The old one stays valid for a grace period; 0 invalidates it at once. Open connections
+    continue. A second rotation within the grace period must have a grace period of 0, and invalidates both old keys."""
     body: RotationBody = call.body
     projects = call.platform.projects
     project = await projects.rotate_project_key(call.caller.project_id, round(body.grace_days * DAY_MS))
@@ -103,7 +103,7 @@ def _connection_info(call: ApiCall, project: Project) -> ConnectionInfo:
 
 
 async def reset_view_secret(call: ApiCall) -> ViewCredentials:
-    """Draws a new ProjectViewSecret. The old one opens nothing any more."""
+    """Creates a new ProjectViewSecret. The old one becomes invalid."""
     view_key, view_secret = await call.platform.projects.reset_view_secret(call.caller.project_id)
     return ViewCredentials(view_key=view_key, view_secret=view_secret)
 

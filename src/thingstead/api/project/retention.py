@@ -58,18 +58,17 @@ class RetentionChangeBody(RetentionBody, frozen=True, kw_only=True):
 
 
 async def retention(call: ApiCall) -> RetentionInfo:
-    """The rules, and how much history is kept: about its size on disk, and the oldest point. Points of the last hours
-    are not counted yet."""
+    """The rules, the approximate size of the history on disk, and its oldest timestamp. Points of the last hours are
+    not counted yet."""
     info: RetentionInfo = await call.platform.retention.info(call.caller.project_id)
     return info
 
 
 async def put_retention(call: ApiCall) -> RetentionChange:
-    """Replaces all rules. Where that would drop history that is there now, or keep some for less than a day, the new
-    rules wait for the grace period (`storage.retention_grace_days`, or `grace_days`); until then `GET` shows them under
-    `pending`, and `DELETE /api/v1/retention/pending` takes them back. What rules in force no longer cover is dropped
-    for good within the server's interval; a block of points that reaches into what is kept is shortened when its oldest
-    point is older than it may be by 1/32."""
+    """Replaces all rules. If they would drop existing history, or keep some for less than a day, they take effect after
+    the grace period (`storage.retention_grace_days`, or `grace_days`); until then `GET` returns them as `pending`, and
+    `DELETE /api/v1/retention/pending` withdraws them. Expired history is dropped within the server's interval; a block
+    with expired and other points is shortened when its oldest point is 1/32 of the retention time too old."""
     body: RetentionChangeBody = call.body
     if body.grace_days is not None and not 0 <= body.grace_days <= GRACE_DAYS_MAX:
         raise InvalidInput.field("grace_days", "in_range", minimum=0, maximum=GRACE_DAYS_MAX)
@@ -87,20 +86,19 @@ class SeriesRetentionQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def preview_retention(call: ApiCall) -> WouldDrop:
-    """What these rules would drop if they were in force now. Changes nothing."""
+    """Counts what these rules would drop if they were in effect now. Nothing is changed."""
     would_drop: WouldDrop = await call.platform.retention.changes.test(call.caller.project_id, call.body.policy())
     return would_drop
 
 
 async def take_back(call: ApiCall) -> None:
-    """Forgets rules that wait; those in force stay."""
+    """Withdraws pending rules; those in effect stay."""
     await call.platform.retention.changes.take_back(call.caller.project_id)
 
 
 async def device_retention(call: ApiCall) -> list[SeriesRetention]:
-    """By attribute: for how long it is kept, how many points there are, the oldest and the newest one. Points of the
-    last hours are not counted yet. Without `page_records` all attributes, of which a device has at most some
-    thousands."""
+    """By attribute: the retention time, the number of points, the oldest and the newest timestamp. Points of the last
+    hours are not counted yet. Without `page_records` all attributes are returned."""
     items: list[SeriesRetention] = await call.platform.retention.series_info(
         call.caller.project_id, call.path["device_id"]
     )

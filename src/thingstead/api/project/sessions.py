@@ -89,7 +89,7 @@ class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def read_console(call: ApiCall) -> ConsoleInfo:
-    """For a page before the log-in, so that it need not try a request that is refused."""
+    """For a page before the log-in."""
     return ConsoleInfo(
         version=__version__,
         languages=LANGUAGES,
@@ -101,9 +101,9 @@ async def read_console(call: ApiCall) -> ConsoleInfo:
 
 
 async def log_in(call: ApiCall) -> SessionInfo:
-    """The session is a cookie, which scripts cannot read. Where account and password are right in several projects and
-    none is named, `info.projects` of errcode 409 has their ids and names. Needs the header `X-Thingstead: 1`, and
-    `Origin` or `Sec-Fetch-Site`, neither of which may name another origin."""
+    """The session is a cookie, which scripts cannot read. If account and password are valid in several projects and
+    none is named, `info.projects` of errcode 409 has their ids and names. Requires the header `X-Thingstead: 1`, and
+    `Origin` or `Sec-Fetch-Site`; neither may name another origin."""
     credentials.require_own_page(call.scope)
     body: SessionBody = call.body
     headers = {name: value.decode("latin-1") for name, value in call.scope["headers"] if name == b"user-agent"}
@@ -123,20 +123,20 @@ async def log_in(call: ApiCall) -> SessionInfo:
 
 
 async def read_session(call: ApiCall) -> SessionInfo:
-    """Who is logged in, as what and where."""
+    """The administrator, the role and the project of the session."""
     secret = await credentials.session_secret(call.scope, call.platform)
     return await _info(call, *await call.platform.browser_sessions.authenticate(secret))
 
 
 async def log_out(call: ApiCall) -> None:
-    """Ends the session, and what it opened: the cookie is worth nothing any more."""
+    """Ends the session and its WebSockets; its cookie becomes invalid."""
     caller = call.caller
     await call.platform.browser_sessions.log_out(caller.project_id, caller.admin_id or "", caller.session_id)
     call.answer_headers.append(await credentials.session_cookie(call.scope, call.platform, "", 0))
 
 
 async def list_sessions(call: ApiCall) -> Listed[SessionItem]:
-    """Where the administrator is logged in with a browser, newest first."""
+    """The administrator's browser sessions, newest first."""
     caller = call.caller
     sessions = await call.platform.browser_sessions.list_sessions(caller.project_id, caller.admin_id or "")
     query: ShortListQuery = call.query
@@ -144,7 +144,7 @@ async def list_sessions(call: ApiCall) -> Listed[SessionItem]:
 
 
 async def end_session(call: ApiCall) -> None:
-    """One of the administrator's own, here or elsewhere."""
+    """Ends one of the administrator's own browser sessions."""
     caller = call.caller
     await call.platform.browser_sessions.end(caller.project_id, caller.admin_id or "", call.path["session_id"])
 
