@@ -21,7 +21,7 @@ if os.environ.get("CI") != "true":  # there Hypothesis does the same by itself
 SEED_VARIABLE = "TEST_SEED"  # repeats a run: the order of the tests, Hypothesis' examples and everything by chance
 
 # Where --quick takes no test: they last, and what they use of Python others use too.
-SLOW_ROOMS = ("bench", "conformance", "docs", "examples", "fuzz", "hostile", "mutants", "paths")
+SLOW_ROOMS = ("bench", "browser", "conformance", "docs", "examples", "fuzz", "hostile", "mutants", "paths")
 SLOW_FILES = ("law", "laws", "model", "crash", "schemathesis")  # how their names end
 README_PROGRAMS = ("bash", "curl", "mosquitto_pub", "mosquitto_sub")
 

@@ -39,7 +39,12 @@ const inside: RouteRecordRaw[] = [
     component: () => import("@/pages/DevicesPage.vue"),
     meta: { title: "devices.title" },
   },
-  { path: "devices/:id", component: () => import("@/pages/device/DevicePage.vue"), children: device },
+  {
+    path: "devices/:id",
+    component: () => import("@/pages/device/DevicePage.vue"),
+    meta: { title: "devices.title" },
+    children: device,
+  },
   {
     path: "account",
     name: "account",

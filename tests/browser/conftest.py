@@ -1,0 +1,90 @@
+"""The console in a real browser, against a server that is a process of its own with devices that report."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.browser.visit import AXE, Site, Visit
+from tests.project_api import Certificate, ProjectApi
+from tests.server_process import ServerProcess, init
+
+HOSTILE = """<img src=x onerror="alert(1)">"><script>alert(2)</script>{{7*7}}"""
+TYPE = {
+    "name": "Thermometers",
+    "attributes": [
+        {"identifier": "temperature", "name": "Temperature", "data_type": "number", "attr_type": "report"},
+        {"identifier": "fan", "name": "Fan", "data_type": "switch", "attr_type": "both"},
+    ],
+}
+
+
+def missing() -> str | None:
+    """What is not here of what these tests need."""
+    try:
+        import playwright  # noqa: F401 - an environment without it runs all other tests
+    except ImportError:
+        return "playwright"
+    return None if AXE.exists() else f"{AXE.name} (script/console test fetches it)"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    lacking = missing()
+    if lacking and os.environ.get("CI") == "true":
+        pytest.fail(f"not installed: {lacking}", pytrace=False)
+    if lacking:
+        pytest.skip(f"not installed: {lacking}")
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Site]:
+    """A server with a type, a device that has reported, one whose every text is hostile, and one that is silent."""
+    credentials = init(folder)
+    process = ServerProcess(folder).wait_until_serving()
+    try:
+        with ProjectApi(process.url, credentials) as api:
+            yield Site(process, credentials, _populated(api, process.url))
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server for the tests of a file."""
+    with opened(tmp_path_factory.mktemp("site") / "data") as site:
+        yield site
+
+
+def report(url: str, device: Certificate, values: dict[str, Any]) -> None:
+    """Reports attributes over HTTP."""
+    answer: Any = httpx.post(
+        f"{url}/device/v1/{device.access_token}/attributes",
+        json=values,
+        headers={"Project-Key": device.project_key},
+        trust_env=False,
+    ).json()
+    assert answer.get("result") is not False, answer
+
+
+def _populated(api: ProjectApi, url: str) -> dict[str, Certificate]:
+    """Devices by what they are."""
+    functions = {"functions": {"attributes": TYPE["attributes"]}}
+    type_id = api.call("POST", "/device_type", json={"name": TYPE["name"]})["id"]
+    api.call("PUT", f"/device_type/{type_id}/functions", json=functions)
+    reporting = api.create_device(name="温室 Greenhouse 1", device_type=type_id, device_key="sensor-1")
+    hostile = api.create_device(name=HOSTILE, device_key=HOSTILE[:100], descr=HOSTILE, tags={HOSTILE[:60]: HOSTILE})
+    silent = api.create_device(name="Silent", device_type=type_id)
+    report(url, reporting, {"temperature": 21.5, "fan": True})
+    report(url, hostile, {"note": HOSTILE, "object": {HOSTILE: HOSTILE}})
+    return {"reporting": reporting, "hostile": hostile, "silent": silent}
+
+
+@pytest.fixture
+async def visit(site: Site) -> AsyncIterator[Visit]:
+    """A browser, as somebody opens it."""
+    async with Visit.begin(site) as begun:
+        yield begun
