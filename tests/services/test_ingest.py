@@ -244,6 +244,7 @@ async def test_a_connection_follows_changes_of_its_type_and_of_its_device(worksh
     workshop.bus.publish(DeviceChanged(device.id))
     await workshop.ingest.links.refreshed()
     assert workshop.ingest.report_attributes(link, b'{"temperature":400}').refused == ()
+    assert link.device.type_id is None
 
 
 async def test_what_is_wrong_in_a_series_is_named_and_the_rest_is_kept(workshop: Workshop) -> None:

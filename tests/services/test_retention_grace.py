@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from tests.contract.nouns import project_of
 from tests.services.archive import Archive
 from thingstead.config import StorageSettings
 from thingstead.errors import NotFound
@@ -141,3 +142,20 @@ async def test_settings_without_grace_hold_at_once(archive: Archive) -> None:
     archive.settings = StorageSettings(retention_days=5, retention_grace_days=0)
     await archive.service.run()
     assert max(await archive.ages("ours", "t")) < 6
+
+
+async def test_rules_come_into_force_each_at_its_own_time_and_those_taken_back_never(archive: Archive) -> None:
+    store, now = archive.store.retention, archive.clock.now_ms()
+    policy = RetentionPolicy(rules=(RetentionRule(days=10),), max_bytes=5_000)
+    await archive.store.projects.create(*project_of("third"))
+    for project_id, at in (("ours", now + 1), ("theirs", now + 2), ("third", now)):
+        await store.put_pending(project_id, policy, at)
+    assert await store.drop_pending("third") is True
+    assert await store.drop_pending("third") is False
+    assert await store.apply_pending(now) == []
+    assert await store.apply_pending(now + 1) == ["ours"]
+    assert await store.policy("ours") == policy
+    assert await store.pending("ours") is None
+    assert await store.policy("theirs") == RetentionPolicy()
+    assert await store.pending("theirs") == (policy, now + 2)
+    assert await store.policy("third") == RetentionPolicy()

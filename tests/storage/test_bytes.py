@@ -116,6 +116,8 @@ async def test_bytes_that_wait_for_a_commit_hold_producers_back(bench: Bench, mo
         await settled(commit)
     assert bool(bench.history.congested) is False
     assert bench.history.appends.waiting_bytes == 0
+    heads = [bench.history.heads.get(number) for number in (1, 2)]
+    assert [(head.waiting_bytes, head.waiting_points) for head in heads] == [(0, 0), (0, 0)]
 
 
 async def test_large_states_that_are_to_be_written_count_as_pending(bench: Bench) -> None:
