@@ -1,4 +1,4 @@
-"""The JSON of the device plane: ``{"result": 1}`` and refusals (wire reference §1.3, §3.3)."""
+"""The JSON that devices get, over MQTT, TCP and HTTP: ``{"result": 1}`` and refusals (wire reference §1.3, §3.3)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,7 @@ import msgspec
 from thingstead.errors import FieldError, Forbidden, InvalidInput, ThingsteadError, TooLarge, TooManyRequests
 from thingstead.model.messages import CommandIssued
 from thingstead.mqtt.reasons import ReasonCode
+from thingstead.refusals import Reason
 
 ACCEPTED = b'{"result":1}'
 # Official firmware parses an answer into 256 to 512 bytes (wire reference §3.3), so reasons are kept short.
@@ -19,14 +20,19 @@ _encode = msgspec.json.Encoder().encode
 
 def refusal(error: ThingsteadError, address: str | None = None) -> bytes:
     """``{"result":0,"errcode":…,"message":"…","code":"…"}``, and the ``device`` where it is about a sub-device."""
-    body = _refusal(error.errcode, error.message, error.code)
-    return _encode(body if address is None else {**body, "device": address})
+    if address is None:
+        return refused_for(error.errcode, error.reason)
+    return _encode({**_refusal(error.errcode, error.reason), "device": address})
+
+
+def refused_for(errcode: int, why: Reason) -> bytes:
+    """The same for a reason that no exception stands for."""
+    return _encode(_refusal(errcode, why))
 
 
 def all_refused(refused: Sequence[FieldError]) -> bytes:
     """The refusal of a report of which nothing was kept; names the first reason."""
-    error = InvalidInput.of(refused)
-    return _encode(_refusal(error.errcode, error.message, error.code))
+    return refusal(InvalidInput.of(refused))
 
 
 def partly_refused(refused: Sequence[FieldError]) -> bytes:
@@ -35,8 +41,8 @@ def partly_refused(refused: Sequence[FieldError]) -> bytes:
     return _encode({"result": 1, **_parts(refused)})
 
 
-def _refusal(errcode: int, message: str, code: str) -> dict[str, Any]:
-    return {"result": 0, "errcode": errcode, "message": message[:MAX_MESSAGE_CHARACTERS], "code": code}
+def _refusal(errcode: int, why: Reason) -> dict[str, Any]:
+    return {"result": 0, "errcode": errcode, "message": why.message[:MAX_MESSAGE_CHARACTERS], "code": why.code}
 
 
 def _parts(refused: Sequence[FieldError]) -> dict[str, Any]:

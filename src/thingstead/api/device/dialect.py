@@ -21,14 +21,10 @@ from thingstead.errors import (
     TooManyRequests,
     Unavailable,
 )
-from thingstead.refusals import CODE_BYTES, Reason, reason
+from thingstead.model.device_answers import ACCEPTED, partly_refused, refusal, refused_for
+from thingstead.refusals import CODE_BYTES, reason
 
-ACCEPTED = b'{"result":1}'
-# Official firmware parses an answer into 256 to 512 bytes (wire reference §3.3), so reasons are kept short.
-MESSAGE_CHARACTERS = 120
-REFUSED_SHOWN = 3
-
-encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,12 +61,12 @@ def success(answer: Any) -> HttpAnswer:
     """HTTP 200 with what a handler returned."""
     if answer is None:
         answer = ACCEPTED
-    return HttpAnswer(200, answer if isinstance(answer, bytes) else encode(answer))
+    return HttpAnswer(200, answer if isinstance(answer, bytes) else _encode(answer))
 
 
 def failure(error: ThingsteadError) -> HttpAnswer:
     """The refusal of a request."""
-    body = _refusal(error.errcode, error.reason)
+    body = refusal(error)
     if isinstance(error, NotAuthenticated):
         return HttpAnswer(401, body)
     if isinstance(error, TooManyRequests):
@@ -84,10 +80,7 @@ def failure(error: ThingsteadError) -> HttpAnswer:
 
 def kept(refused: Sequence[FieldError]) -> bytes:
     """The answer to a report of which something was kept."""
-    if not refused:
-        return ACCEPTED
-    shown = [f"{error.field}: {error.message}"[:MESSAGE_CHARACTERS] for error in refused[:REFUSED_SHOWN]]
-    return encode(Kept(refused=shown, code=refused[0].reason.code))
+    return partly_refused(refused) if refused else ACCEPTED
 
 
 def nothing_kept(refused: Sequence[FieldError]) -> InvalidInput:
@@ -95,9 +88,5 @@ def nothing_kept(refused: Sequence[FieldError]) -> InvalidInput:
     return InvalidInput.of(refused)
 
 
-def _refusal(errcode: int, why: Reason) -> bytes:
-    return encode(Refusal(errcode=errcode, message=why.message[:MESSAGE_CHARACTERS], code=why.code))
-
-
-BODY_TOO_SLOW = HttpAnswer(408, _refusal(408, reason("body_too_slow")), headers=((b"connection", b"close"),))
-FAULT = HttpAnswer(500, _refusal(500, reason("internal_error")))
+BODY_TOO_SLOW = HttpAnswer(408, refused_for(408, reason("body_too_slow")), headers=((b"connection", b"close"),))
+FAULT = HttpAnswer(500, refused_for(500, reason("internal_error")))
