@@ -19,7 +19,7 @@ const chunks = [
   // What every page needs, the log-in too, in one piece. What only others need stays out of it: its budget is small.
   {
     name: "base",
-    test: /src[\\/](api|i18n)[\\/]|src[\\/]lib[\\/](action|confirm|preferences|time|toasts)\.|plugin-vue|src[\\/]router/,
+    test: /src[\\/](api|i18n)[\\/]|src[\\/]lib[\\/](action|confirm|preferences|time|toasts)\.|plugin-vue|src[\\/]router|lucide[\\/]vue[\\/]dist[\\/]esm[\\/]\w+\.mjs/,
   },
   { name: "inner", test: /src[\\/](lib|live|table)[\\/]/ },
 ]
