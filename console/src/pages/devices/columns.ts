@@ -7,12 +7,12 @@ import type { Column } from "@/table/columns"
 export const PINNED_MOST = 6
 
 const KNOWN = {
-  status: { word: "devices.status", width: "7rem" },
-  type: { word: "devices.type", width: "minmax(8rem, 1fr)" },
-  device_key: { word: "devices.deviceKey", width: "minmax(8rem, 1fr)" },
-  tags: { word: "devices.tags", width: "minmax(8rem, 1.2fr)" },
+  status: { word: "devices.status", width: "6rem" },
+  type: { word: "devices.type", width: "minmax(6rem, 1fr)" },
+  device_key: { word: "devices.deviceKey", width: "minmax(6rem, 1fr)" },
+  tags: { word: "devices.tags", width: "minmax(6rem, 1.2fr)" },
   created: { word: "devices.created", width: "11rem", sort: "create_time" },
-  last: { word: "devices.last", width: "8rem", sort: "active" },
+  last: { word: "devices.last", width: "7rem", sort: "active" },
 } as const satisfies Record<string, { word: Word; width: string; sort?: string }>
 export type ColumnName = keyof typeof KNOWN
 export const COLUMN_NAMES = Object.keys(KNOWN) as ColumnName[]
@@ -44,7 +44,7 @@ export interface ChosenColumns {
 export function useColumns(): ChosenColumns {
   const chosen = computed(kept)
   const columns = computed<Column[]>(() => [
-    { key: "name", label: t("devices.name"), width: "minmax(14rem, 2fr)", sort: "name" },
+    { key: "name", label: t("devices.name"), width: "minmax(11rem, 2fr)", sort: "name" },
     ...chosen.value.columns
       .filter((name) => name !== "created" && name !== "last")
       .map((name) => ({ key: name, label: t(KNOWN[name].word), width: KNOWN[name].width })),
@@ -57,7 +57,7 @@ export function useColumns(): ChosenColumns {
     ...(["created", "last"] as const)
       .filter((name) => chosen.value.columns.includes(name))
       .map((name) => ({ key: name, label: t(KNOWN[name].word), width: KNOWN[name].width, sort: KNOWN[name].sort })),
-    { key: "menu", label: t("devices.actions"), width: "3.5rem", hiddenLabel: true },
+    { key: "menu", label: t("devices.actions"), width: "4rem", hiddenLabel: true },
   ])
   const keep = (choice: Choice) => (preferences.pages.devices = choice)
   return {
