@@ -1,1 +1,0 @@
-import{B as e,E as t,gt as n,x as r}from"./vue-Cp7LrCQt.js";import{et as i}from"./base-CarhkfqU.js";import{t as a}from"./PageHead-DKEAZxj-.js";var o=t({__name:`DevicesPage`,setup(t){return(t,o)=>(e(),r(a,{title:n(i)(`devices.title`)},null,8,[`title`]))}});export{o as default};
