@@ -217,12 +217,12 @@ async def measure_ingest(store: SqliteStore, source: Iterator[Report], seconds: 
     """Points a second, as fast as back-pressure lets them in."""
     begun, taken = time.perf_counter(), 0
     while (passed := time.perf_counter() - begun) < seconds:
-        await relief(store)
+        await back_pressure(store)
         taken += await append_some(store, source)
     return taken / passed
 
 
-async def relief(store: SqliteStore) -> None:
+async def back_pressure(store: SqliteStore) -> None:
     """Waits while the store holds producers back."""
     if store.history.congested:
         relieved = asyncio.Event()

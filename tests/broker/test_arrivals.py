@@ -107,7 +107,7 @@ def test_kinds_of_ports_share_the_descriptors_of_the_process() -> None:
     with capture_logs() as logs:
         assert http.admit("192.0.2.2") is None
     assert [line["reason"] for line in logs] == ["descriptors"]
-    assert arrivals.turned_away.counts["descriptors"] == 1
+    assert arrivals.refused_connections.counts["descriptors"] == 1
     assert "3 connections are open" in arrivals.warnings()[0].message
     clock.advance(round(WARNING_S * 1000) + 1)
     assert arrivals.warnings() == []
@@ -141,7 +141,7 @@ async def test_a_port_goes_on_accepting_after_descriptors_ran_out(monkeypatch: p
     client.setblocking(False)
     lowest_free = client.fileno() + 1
     with descriptors(lowest_free):
-        await until(lambda: arrivals.turned_away.counts["descriptors"] > 0)
+        await until(lambda: arrivals.refused_connections.counts["descriptors"] > 0)
         assert arrivals.warnings()
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(TIMEOUT_S):

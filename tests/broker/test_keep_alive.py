@@ -14,9 +14,9 @@ LATE_S = 1.0  # of a busy machine
 class Listener:
     """Notes when it was told that its peer is silent."""
 
-    def __init__(self, silences: IdleTimers) -> None:
-        self._now_s = silences.now_s
-        self.timer = IdleTimer(silences, self)
+    def __init__(self, idle_timers: IdleTimers) -> None:
+        self._now_s = idle_timers.now_s
+        self.timer = IdleTimer(idle_timers, self)
         self.told = asyncio.Event()
         self.told_at_s = 0.0
 
@@ -35,15 +35,15 @@ class Broken(Listener):
 
 
 @pytest.fixture
-async def silences() -> AsyncIterator[IdleTimers]:
-    silences = IdleTimers()
-    yield silences
-    silences.close()
+async def idle_timers() -> AsyncIterator[IdleTimers]:
+    idle_timers = IdleTimers()
+    yield idle_timers
+    idle_timers.close()
 
 
-async def test_silence_is_told_after_its_time_and_not_before(silences: IdleTimers) -> None:
-    listeners = [Listener(silences) for _ in range(50)]
-    begun_s = silences.now_s()
+async def test_silence_is_told_after_its_time_and_not_before(idle_timers: IdleTimers) -> None:
+    listeners = [Listener(idle_timers) for _ in range(50)]
+    begun_s = idle_timers.now_s()
     for number, listener in enumerate(listeners):
         listener.timer.start(0.1 + number / 250)
     for listener in listeners:
@@ -53,18 +53,18 @@ async def test_silence_is_told_after_its_time_and_not_before(silences: IdleTimer
         assert -0.001 <= late_s <= TICK_S + LATE_S  # a loop may keep time in whole milliseconds
 
 
-async def test_who_was_heard_is_told_as_long_after_that(silences: IdleTimers) -> None:
-    listener, other = Listener(silences), Listener(silences)
+async def test_who_was_heard_is_told_as_long_after_that(idle_timers: IdleTimers) -> None:
+    listener, other = Listener(idle_timers), Listener(idle_timers)
     listener.timer.start(0.2)
     other.timer.start(0.1)
     await other.told.wait()
-    listener.timer.heard_at_s = heard_at_s = silences.now_s()
+    listener.timer.heard_at_s = heard_at_s = idle_timers.now_s()
     await listener.told.wait()
     assert listener.told_at_s - heard_at_s >= 0.2 - 0.001
 
 
-async def test_a_timer_that_was_stopped_or_that_waits_for_ever_is_silent(silences: IdleTimers) -> None:
-    stopped, endless, other = (Listener(silences) for _ in range(3))
+async def test_a_timer_that_was_stopped_or_that_waits_for_ever_is_silent(idle_timers: IdleTimers) -> None:
+    stopped, endless, other = (Listener(idle_timers) for _ in range(3))
     stopped.timer.start(0.05)
     stopped.timer.stop()
     endless.timer.start(0)
@@ -74,30 +74,32 @@ async def test_a_timer_that_was_stopped_or_that_waits_for_ever_is_silent(silence
     assert not endless.told.is_set()
 
 
-async def test_one_that_fails_keeps_no_other_from_being_told(silences: IdleTimers) -> None:
-    for listener in (listeners := [Broken(silences), Listener(silences), Broken(silences), Listener(silences)]):
+async def test_one_that_fails_keeps_no_other_from_being_told(idle_timers: IdleTimers) -> None:
+    for listener in (
+        listeners := [Broken(idle_timers), Listener(idle_timers), Broken(idle_timers), Listener(idle_timers)]
+    ):
         listener.timer.start(0.1)
     for listener in listeners:
         async with asyncio.timeout(10):
             await listener.told.wait()
 
 
-async def test_connections_that_come_and_go_leave_nothing_behind(silences: IdleTimers) -> None:
-    listener = Listener(silences)
+async def test_connections_that_come_and_go_leave_nothing_behind(idle_timers: IdleTimers) -> None:
+    listener = Listener(idle_timers)
     for seconds in range(1, 20_000):
         listener.timer.start(seconds)
         listener.timer.stop()
-    assert len(silences) <= 1_000
+    assert len(idle_timers) <= 1_000
 
 
 def test_time_is_kept_on_the_loop_of_the_server_too() -> None:
     async def told() -> float:
-        silences = IdleTimers()
-        listener = Listener(silences)
-        begun_s = silences.now_s()
+        idle_timers = IdleTimers()
+        listener = Listener(idle_timers)
+        begun_s = idle_timers.now_s()
         listener.timer.start(0.1)
         await listener.told.wait()
-        silences.close()
+        idle_timers.close()
         return listener.told_at_s - begun_s
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -61,4 +61,4 @@ async def test_a_tls_handshake_has_the_time_of_its_setting(house: House, tmp_pat
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
-    assert house.gateway.turned_away.counts["tls"] == 1
+    assert house.gateway.refused_connections.counts["tls"] == 1

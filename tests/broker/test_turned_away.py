@@ -39,22 +39,22 @@ async def closed(port: int, data: bytes = b"") -> None:
         await writer.wait_closed()
 
 
-def turned_away(house: House) -> dict[str, int]:
-    return {reason: count for reason, count in house.gateway.turned_away.counts.items() if count}
+def refused_connections(house: House) -> dict[str, int]:
+    return {reason: count for reason, count in house.gateway.refused_connections.counts.items() if count}
 
 
 async def test_connections_over_the_limit_are_counted(house: House) -> None:
     await house.log_in(await house.device())
     for _ in range(3):
         await closed(house.port)
-    assert turned_away(house) == {"limit": 3}
+    assert refused_connections(house) == {"limit": 3}
 
 
 async def test_connections_without_a_proxy_header_are_counted(house: House) -> None:
     sock = socket.create_server(("127.0.0.1", 0))
     await house.gateway.listen(Port(sock, proxied=True))
     await closed(sock.getsockname()[1], Connect(V5, "c").serialize(V5))
-    assert turned_away(house) == {"proxy_header": 1}
+    assert refused_connections(house) == {"proxy_header": 1}
 
 
 @pytest.mark.external("openssl")
@@ -68,7 +68,7 @@ async def test_connections_that_do_not_speak_tls_are_counted_and_others_are_serv
     await house.gateway.listen(Port(sock, TlsCertificate(certificate, key, None, "mqtts_port")))
     await closed(port, Connect(V5, "c").serialize(V5))
     async with asyncio.timeout(TIMEOUT_S):
-        while turned_away(house) != {"tls": 1}:  # noqa: ASYNC110 - turns of the loop, no time
+        while refused_connections(house) != {"tls": 1}:  # noqa: ASYNC110 - turns of the loop, no time
             await asyncio.sleep(0)
     context = ssl.create_default_context(cafile=str(authority.certificate))
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
@@ -83,15 +83,15 @@ async def test_connections_that_do_not_speak_tls_are_counted_and_others_are_serv
 
 def test_a_flood_is_logged_once_in_a_while() -> None:
     clock = ManualClock()
-    turned_away = RefusedConnections(clock)
+    refused_connections = RefusedConnections(clock)
     with capture_logs() as logs:
         for _ in range(1_000):
-            turned_away.note("tls", "no handshake", "192.0.2.1:1")
+            refused_connections.note("tls", "no handshake", "192.0.2.1:1")
         clock.advance(60_000)
-        turned_away.note("tls", "no handshake", "192.0.2.1:1")
+        refused_connections.note("tls", "no handshake", "192.0.2.1:1")
     assert len(logs) == LOGGED + 1
     assert logs[-1]["suppressed"] == 1_000 - LOGGED
-    assert turned_away.counts["tls"] == 1_001
+    assert refused_connections.counts["tls"] == 1_001
 
 
 @pytest.mark.external("openssl")
@@ -108,7 +108,7 @@ async def test_an_address_may_have_few_tls_handshakes_that_are_not_complete(
     half = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(2)]
     await closed(listener.port)
     async with asyncio.timeout(TIMEOUT_S):
-        while arrivals.turned_away.counts["tls"] != 1:  # noqa: ASYNC110 - turns of the loop, no time
+        while arrivals.refused_connections.counts["tls"] != 1:  # noqa: ASYNC110 - turns of the loop, no time
             await asyncio.sleep(0)
     other, writer = await asyncio.open_connection("127.0.0.1", listener.port, local_addr=("127.0.0.2", 0))
     with pytest.raises(TimeoutError):

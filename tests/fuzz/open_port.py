@@ -102,21 +102,21 @@ class World:
         self._keeper = Keeper()
         kept = MqttSessionService(cast(Store, KeeperStore(self._keeper)), clock)
         bounds = QueueBounds(SETTINGS)
-        self._silences, self._tasks, self._deadlines = IdleTimers(), Tasks(), Deadlines(clock)
+        self._idle_timers, self._tasks, self._deadlines = IdleTimers(), Tasks(), Deadlines(clock)
         self._port = OpenPort(kept, clock, SETTINGS, self._deadlines, bounds)
-        self._around = ListenerContext(
+        self._context = ListenerContext(
             settings=SETTINGS,
             bounds=bounds,
             access=self._port,
             counters=self._port.counters,
-            relief=NoRelief(),
+            back_pressure=NoRelief(),
             tasks=self._tasks,
             log_ins=TaskLimiter(self._tasks),
             ends=TaskLimiter(self._tasks),
             clients=Clients(),
             clock=clock,
-            silences=self._silences,
-            turned_away=RefusedConnections(clock),
+            idle_timers=self._idle_timers,
+            refused_connections=RefusedConnections(clock),
         )
         self._pipes: list[Pipe | None] = [None] * SLOTS
         self._clients: list[MqttConnection | None] = [None] * SLOTS
@@ -146,7 +146,7 @@ class World:
     async def _send(self, record: Record) -> None:
         pipe = self._pipes[record.slot]
         if pipe is None or pipe.closing:
-            client = self._clients[record.slot] = MqttConnection(self._around)
+            client = self._clients[record.slot] = MqttConnection(self._context)
             pipe = self._pipes[record.slot] = Pipe(client)
             self._every_pipe.append(pipe)
             client.connection_made(pipe)
@@ -188,7 +188,7 @@ class World:
                 assert len(session.inbound.received) <= SETTINGS.receive_maximum
         assert self._port.sessions.durable == sum(session.durable for session in sessions) <= SETTINGS.max_sessions
         assert len(self._port.space.routes) == sum(len(session.subscriptions) for session in sessions)
-        assert len(self._silences) <= 2 * SLOTS + 500
+        assert len(self._idle_timers) <= 2 * SLOTS + 500
         if not self._keeper.failed:
             self._check_kept(sessions)
 
@@ -224,9 +224,9 @@ class World:
         await self._settle()
         assert len(self._port.space.routes) == 0
         assert not self._keeper.queued
-        assert self._port.counters.connections == len(self._around.clients) == 0
+        assert self._port.counters.connections == len(self._context.clients) == 0
         self._deadlines.stop()
-        self._silences.close()
+        self._idle_timers.close()
         await self._tasks.close(1.0)
 
     async def _check_alive(self, slot: int, pipe: Pipe) -> None:

@@ -53,11 +53,11 @@ class House:
 
     @property
     def pipelined_bytes(self) -> int:
-        return self.listener._around.waiting.used_bytes
+        return self.listener._context.waiting.used_bytes
 
     @property
     def unread_bytes(self) -> int:
-        return self.listener._around.unread.used_bytes
+        return self.listener._context.unread.used_bytes
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ class TestAnswersThatNobodyReads:
         _, first = await self.unread(house)
         await until(lambda: house.unread_bytes)
         one = house.unread_bytes
-        house.listener._around.unread._limit_bytes = one * 3 // 2  # the next one has more than its part
+        house.listener._context.unread._limit_bytes = one * 3 // 2  # the next one has more than its part
         _, second = await self.unread(house)
         await until(lambda: len(house.protocols) == 1)
         assert house.unread_bytes == one
@@ -175,11 +175,11 @@ class TestAnswersThatNobodyReads:
 
     async def test_a_peer_that_reads_nothing_is_cut_when_others_are_idle(self, house: House) -> None:
         _reader, writer = await self.unread(house)
-        await until(lambda: house.unread_bytes and house.listener._around.idle)
-        around = house.listener._around
-        around.close_idle(float("inf"), 0.0)
+        await until(lambda: house.unread_bytes and house.listener._context.idle)
+        context = house.listener._context
+        context.close_idle(float("inf"), 0.0)
         assert len(house.protocols) == 1  # it was not asked before whether it reads
-        around.close_idle(float("inf"), 0.0)
+        context.close_idle(float("inf"), 0.0)
         await until(lambda: not house.protocols)
         writer.transport.abort()
 
@@ -214,7 +214,7 @@ class TestPipelining:
         assert house.pipelined_bytes == 0
 
     async def test_heads_that_have_begun_have_a_bound_for_all_connections(self, house: House) -> None:
-        house.listener._around.waiting._limit_bytes = 50_000
+        house.listener._context.waiting._limit_bytes = 50_000
         peers = [await house.peer() for _ in range(3)]
         for _, writer in peers:
             writer.write(b"GET /a HTTP/1.1\r\na: " + b"x" * 33_000)
@@ -230,7 +230,7 @@ class TestPipelining:
         assert house.pipelined_bytes == 0
 
     async def test_all_connections_together_have_a_bound(self, house: House) -> None:
-        house.listener._around.waiting._limit_bytes = 50_000
+        house.listener._context.waiting._limit_bytes = 50_000
         house.application.may.clear()
         peers = [await house.peer() for _ in range(3)]
         for _, writer in peers:

@@ -110,7 +110,7 @@ async def test_bytes_start_a_packing_and_hold_producers_back(bench: Bench, monke
 async def test_bytes_that_wait_for_a_commit_hold_producers_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "WAITING_BYTES", 100_000)
     commits = [bench.history.append(Report(1 + n % 2, n, n, {"a": "x" * 40_000})) for n in range(3)]
-    commits.append(bench.history.also(lambda connection: None, 10))
+    commits.append(bench.history.add_write(lambda connection: None, 10))
     assert bench.history.congested
     for commit in commits:
         await settled(commit)

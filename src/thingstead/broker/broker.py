@@ -57,9 +57,9 @@ class MqttBroker:
         self._hub = DeviceRouter(bus, clock, platform.sub_devices, self.device_sessions.push)
         self._tasks = Tasks()
         log_ins, ends = TaskLimiter(self._tasks), TaskLimiter(self._tasks)
-        self._silences = IdleTimers()
-        self.turned_away = RefusedConnections(clock)
-        self.arrivals = Arrivals(clock, self.turned_away)
+        self._idle_timers = IdleTimers()
+        self.refused_connections = RefusedConnections(clock)
+        self.arrivals = Arrivals(clock, self.refused_connections)
         self.entrance = self.arrivals.entrance("MQTT", config.mqtt.max_connections)
         self.tcp_entrance = self.arrivals.entrance("TCP", config.tcp.max_connections)
         self._clients: Clients[MqttConnection] = Clients()
@@ -86,27 +86,27 @@ class MqttBroker:
             bounds=bounds,
             access=self._access,
             counters=self.counters,
-            relief=platform.ingest.history,
+            back_pressure=platform.ingest.history,
             tasks=self._tasks,
             log_ins=log_ins,
             ends=ends,
             clients=self._clients,
             clock=clock,
-            silences=self._silences,
-            turned_away=self.turned_away,
+            idle_timers=self._idle_timers,
+            refused_connections=self.refused_connections,
         )
         self._tcp_surroundings = TcpSurroundings(
             settings=config.tcp,
             log_in=log_in,
             counters=self.tcp_counters,
-            relief=platform.ingest.history,
+            back_pressure=platform.ingest.history,
             log_ins=log_ins,
             ends=ends,
             clients=self._tcp_clients,
             heartbeats=config.tcp.heartbeat_packets,
             unread=bounds.unread,
-            silences=self._silences,
-            turned_away=self.turned_away,
+            idle_timers=self._idle_timers,
+            refused_connections=self.refused_connections,
         )
 
     async def listen(self, port: Port) -> None:
@@ -122,8 +122,8 @@ class MqttBroker:
 
     async def listen_tcp(self, port: Port) -> None:
         """Accepts devices on raw TCP on a port, which it takes over."""
-        around = self._tcp_surroundings
-        self._ports.append(await listen(port, lambda arrival: TcpClient(around, arrival), self.tcp_entrance))
+        context = self._tcp_surroundings
+        self._ports.append(await listen(port, lambda arrival: TcpClient(context, arrival), self.tcp_entrance))
 
     async def _load(self) -> None:
         """Goes on with the sessions of an earlier run, once; also with those of an open port that is closed now, since
@@ -145,8 +145,8 @@ class MqttBroker:
 
     def websocket(self, registry: Registry, arrival: Arrival) -> WebSocketConnection:
         """The server's end of a new WebSocket connection, which carries MQTT."""
-        around = self._surroundings
-        return WebSocketConnection(self.client(arrival), around.settings, registry, arrival, around.bounds.incomplete)
+        context = self._surroundings
+        return WebSocketConnection(self.client(arrival), context.settings, registry, arrival, context.bounds.incomplete)
 
     async def stop(self) -> None:
         """Closes the ports, tells every client that the server shuts down, and ends their sessions."""
@@ -163,7 +163,7 @@ class MqttBroker:
         for port in self._ports:
             await port.wait_closed()
         await self._tasks.close(STOP_TIMEOUT_S)
-        self._silences.close()
+        self._idle_timers.close()
         self.deadlines.stop()
         self.device_sessions.close()
         self._hub.close()

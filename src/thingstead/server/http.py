@@ -23,11 +23,11 @@ GRACE_S = 5  # how long requests under way may take when the server stops
 class _EmbeddedServer(uvicorn.Server):
     """A uvicorn server on our own ports, that leaves the signals alone and tells when it listens."""
 
-    def __init__(self, config: uvicorn.Config, ports: Sequence[Port], entrance: Entrance, around: HttpContext) -> None:
+    def __init__(self, config: uvicorn.Config, ports: Sequence[Port], entrance: Entrance, context: HttpContext) -> None:
         super().__init__(config)
         self._ports = ports
         self._entrance = entrance
-        self._around = around
+        self._context = context
         self.listening = asyncio.Event()
 
     @contextlib.contextmanager
@@ -42,11 +42,11 @@ class _EmbeddedServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second by uvicorn."""
         now_s = asyncio.get_running_loop().time()
-        self._around.close_idle(now_s - self._around.keep_alive_s, now_s)
+        self._context.close_idle(now_s - self._context.keep_alive_s, now_s)
         return await super().on_tick(counter)
 
     def _make(self, arrival: Arrival) -> BoundedProtocol:
-        return BoundedProtocol(self.config, self.server_state, self._around, arrival)
+        return BoundedProtocol(self.config, self.server_state, self._context, arrival)
 
 
 class HttpListener:
@@ -70,7 +70,7 @@ class HttpListener:
         self._ports = ports
         proxies = TrustedProxies(settings.trusted_proxies)
         arrivals = arrivals or Arrivals(SystemClock())
-        self._around = HttpContext(
+        self._context = HttpContext(
             settings.head_timeout_s,
             make_websocket,
             proxies,
@@ -92,16 +92,16 @@ class HttpListener:
             ),
             ports,
             self.entrance,
-            self._around,
+            self._context,
         )
         self._serving: asyncio.Task[None] | None = None
         self.port: int = ports[0].sock.getsockname()[1]  # the first one
 
     def _close_idle(self) -> bool:
         """Closes the connection over which nothing was asked for the longest."""
-        if not self._around.idle:
+        if not self._context.idle:
             return False
-        connection, _ = self._around.idle.popitem(last=False)
+        connection, _ = self._context.idle.popitem(last=False)
         connection.transport.abort()
         return True
 

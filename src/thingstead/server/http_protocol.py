@@ -62,13 +62,13 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     def __init__(
-        self, config: uvicorn.Config, server_state: ServerState, around: HttpContext, arrival: Arrival
+        self, config: uvicorn.Config, server_state: ServerState, context: HttpContext, arrival: Arrival
     ) -> None:
         super().__init__(config, server_state, {})
-        self._around = around
+        self._context = context
         self._arrival = arrival
-        self._waiting = Part(around.waiting)  # what is not parsed
-        self._unread = Part(around.unread)  # of its answers
+        self._waiting = Part(context.waiting)  # what is not parsed
+        self._unread = Part(context.unread)  # of its answers
 
     flow: "_Flow"
     _unparsed = b""  # a head that is not complete, or what is pipelined
@@ -92,13 +92,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self.flow = _Flow(transport)
         if self._arrival.peer is not None:
             self.client = self._arrival.peer
-        self._close_after(self._around.head_timeout_s)
+        self._close_after(self._context.head_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
         self._keep(b"")
         self._unread.hold(0)
-        self._around.idle.pop(self, None)
+        self._context.idle.pop(self, None)
         self._arrival.ended()
         super().connection_lost(exc)
         if self.cycle is not None:
@@ -130,7 +130,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if not self.flow.write_paused:
-            self._around.idle.pop(self, None)
+            self._context.idle.pop(self, None)
         if self._unparsed:
             data = self._unparsed + data
         elif self._in_head and data.endswith(_HEAD_END) and data.count(_HEAD_END) == 1 and not self._busy:
@@ -211,7 +211,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """RFC 9110, 7.8: an upgrade that is not made is ignored. The parser would take what follows for something else
         than HTTP, and so lose the body of a request that only offers ``h2c`` or TLS."""
         offered = [name.strip().lower() for name in _UPGRADE.findall(head)]
-        if offered == [b"websocket"] and self._around.make_websocket is not None:
+        if offered == [b"websocket"] and self._context.make_websocket is not None:
             return head
         return _UPGRADE.sub(b"", head)
 
@@ -257,7 +257,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._cancel_deadline()
         self._arrival.asked()
-        if self._around.proxies:
+        if self._context.proxies:
             self._believe_proxy()
             self.app = self.config.loaded_app if self._welcome else too_many_connections
         self._body_left = None
@@ -296,7 +296,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._arrival.proved()
         self._forget_answered()
         if self.flow.write_paused and not self.pipeline:
-            self._around.idle[self] = self.loop.time()
+            self._context.idle[self] = self.loop.time()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -305,24 +305,24 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._unparsed:
             self.loop.call_soon(self._go_on)
         elif self._message_complete:
-            self._around.idle[self] = self.loop.time()
+            self._context.idle[self] = self.loop.time()
         if not self._message_complete:
             self._close_after(DRAIN_TIMEOUT_S)
 
     def _should_upgrade(self) -> bool:
-        return self._around.make_websocket is not None and self._welcome and self._get_upgrade() == b"websocket"
+        return self._context.make_websocket is not None and self._welcome and self._get_upgrade() == b"websocket"
 
     def handle_websocket_upgrade(self) -> None:
         """Hands the connection over, with its request."""
-        assert self._around.make_websocket is not None  # _should_upgrade
+        assert self._context.make_websocket is not None  # _should_upgrade
         self._cancel_deadline()
         self.connections.discard(self)
         request = [b"%s %s HTTP/1.1\r\n" % (self.scope["method"].encode(), self.url)]
         request += [b"%s: %s\r\n" % header for header in self.scope["headers"]]
-        if self._around.proxies:
+        if self._context.proxies:
             self._arrival.peer = cast(Peer | None, self.scope["client"])
         self._arrival.upgrade = upgrade_of(self.scope["headers"], secure=self.scope["scheme"] == "https")
-        self._websocket = self._around.make_websocket(cast(Registry, self.connections), self._arrival)
+        self._websocket = self._context.make_websocket(cast(Registry, self.connections), self._arrival)
         self._websocket.connection_made(self.transport)
         self.transport.set_protocol(self._websocket)
         self._websocket.data_received(b"".join([*request, b"\r\n"]))
@@ -337,9 +337,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _believe_proxy(self) -> None:
         """The request is from whom a trusted proxy says, if one brought it."""
-        if self.client is None or not self._around.proxies.trusts(self.client[0]):
+        if self.client is None or not self._context.proxies.trusts(self.client[0]):
             return
-        client = self._around.proxies.client(self.client, self.headers)
+        client = self._context.proxies.client(self.client, self.headers)
         self.scope["client"] = Peer(client.host, client.port)
         self._welcome = self._arrival.counts_for(client.host)
         if client.secure is not None:
@@ -349,7 +349,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         if self._deadline is None:
-            self._close_after(self._around.head_timeout_s)
+            self._close_after(self._context.head_timeout_s)
 
     def _close_after(self, seconds: float) -> None:
         self._cancel_deadline()

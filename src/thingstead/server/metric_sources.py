@@ -88,7 +88,7 @@ def _read_mqtt_server(metrics: Metrics, gateway: MqttBroker) -> None:
     devices, port = gateway.device_sessions, gateway.open_port
     metrics.read(
         "thingstead_connections_turned_away_total",
-        lambda: {(reason,): count for reason, count in gateway.turned_away.counts.items()},
+        lambda: {(reason,): count for reason, count in gateway.refused_connections.counts.items()},
     )
     metrics.read("thingstead_device_sessions", lambda: len(devices))
     metrics.read("thingstead_device_queue_messages", lambda: devices.queued)

@@ -32,7 +32,7 @@ EXACT_BELOW = 2**53  # products of scaling stay exact
 
 UNSIGNED = " BH I   Q"  # codes of struct by width
 SIGNED = " bh i   q"
-ConnectionHandler = tuple[int, bytes]
+Plane = tuple[int, bytes]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -110,12 +110,12 @@ def _differences(column: Sequence[int]) -> list[int]:
     return list(map(sub, column[1:], column))
 
 
-def _plane(column: Sequence[int], width: int, codes: str) -> ConnectionHandler:
+def _plane(column: Sequence[int], width: int, codes: str) -> Plane:
     raw = struct.pack(f"<{len(column)}{codes[width]}", *column)
     return width, raw if width == 1 else b"".join([raw[byte::width] for byte in range(width)])
 
 
-def _from_plane(plane: ConnectionHandler, codes: str) -> tuple[int, ...]:
+def _from_plane(plane: Plane, codes: str) -> tuple[int, ...]:
     width, data = plane
     count = len(data) // width
     if width > 1:
@@ -131,7 +131,7 @@ def _width(highest: int) -> int:
     return 1 if highest < 1 << 8 else 2 if highest < 1 << 16 else 4 if highest < 1 << 32 else 8
 
 
-def _pack_steps(steps: list[int]) -> tuple[int, ConnectionHandler]:
+def _pack_steps(steps: list[int]) -> tuple[int, Plane]:
     if not steps:
         return 0, (1, b"")
     beat, highest = min(steps), max(steps)
@@ -141,14 +141,14 @@ def _pack_steps(steps: list[int]) -> tuple[int, ConnectionHandler]:
     return beat, _plane(list(map(sub, steps, repeat(beat))), width, UNSIGNED)
 
 
-def _pack_differences(column: Sequence[int]) -> ConnectionHandler:
+def _pack_differences(column: Sequence[int]) -> Plane:
     differences = _differences(column)
     if not differences:
         return 1, b""
     return _plane(differences, _width(2 * max(max(differences), -1 - min(differences))), SIGNED)
 
 
-def _pack_values(values: Sequence[Any]) -> tuple[int, int, int, ConnectionHandler | Sequence[Any]]:
+def _pack_values(values: Sequence[Any]) -> tuple[int, int, int, Plane | Sequence[Any]]:
     kinds = set(map(type, values))
     if kinds == {int}:
         if max(values) < EXACT_BELOW and min(values) > -EXACT_BELOW:

@@ -60,7 +60,7 @@ class AppAccess:
         self._hub = hub
         self._counters = counters
         self._settings = settings
-        self._planes: set[AppHandler] = set()
+        self._handlers: set[AppHandler] = set()
         self._budget = Budget(settings.queues_max_bytes, buffers)
         self._filters: Counter[str] = Counter()  # topic filters of all applications, by project
         self._revoked = bus.subscribe(SubscribersRevoked, self._revoke)
@@ -85,12 +85,12 @@ class AppAccess:
             self._settings.queue_max_bytes,
             self._budget,
         )
-        plane = AppHandler(connection, project, subscriber, self._hub, self._settings.max_subscriptions, self)
-        self._planes.add(plane)
+        handler = AppHandler(connection, project, subscriber, self._hub, self._settings.max_subscriptions, self)
+        self._handlers.add(handler)
         self._counters.subscribers += 1
         if session is not None:
-            self._sessions.watch(plane, session)
-        return plane
+            self._sessions.watch(handler, session)
+        return handler
 
     async def _of_session(self, view_key: str, upgrade: Upgrade) -> tuple[Project, BrowserSession]:
         project = await self._subscriptions.project_of(view_key)
@@ -112,12 +112,12 @@ class AppAccess:
         if not self._filters[project_id]:
             del self._filters[project_id]
 
-    def left(self, plane: "AppHandler") -> None:
+    def left(self, handler: "AppHandler") -> None:
         """An admitted application is gone."""
-        if plane in self._planes:
-            self._planes.discard(plane)
+        if handler in self._handlers:
+            self._handlers.discard(handler)
             self._counters.subscribers -= 1
-            self._sessions.left(plane)
+            self._sessions.left(handler)
 
     def close(self) -> None:
         """Hears the bus no more."""
@@ -125,8 +125,8 @@ class AppAccess:
         self._sessions.close()
 
     def _revoke(self, message: SubscribersRevoked) -> None:
-        for plane in [plane for plane in self._planes if plane.project_id == message.project_id]:
-            plane.connection.close(ReasonCode.ADMINISTRATIVE_ACTION, message.reason)
+        for handler in [handler for handler in self._handlers if handler.project_id == message.project_id]:
+            handler.connection.close(ReasonCode.ADMINISTRATIVE_ACTION, message.reason)
 
 
 class AppHandler(HandlerBase):

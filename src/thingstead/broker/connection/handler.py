@@ -89,7 +89,7 @@ class ConnectionHandler(Protocol):
 
 
 class HandlerBase:
-    """What a plane does whose session ends with its connection."""
+    """What a handler does whose session ends with its connection."""
 
     __slots__ = ("inbound",)
 

@@ -25,11 +25,11 @@ class ListenerContext:
     bounds: QueueBounds
     access: AccessControl
     counters: Counters
-    relief: BackPressure
+    back_pressure: BackPressure
     tasks: Tasks
     log_ins: TaskLimiter
     ends: TaskLimiter
     clients: "Clients[MqttConnection]"
     clock: Clock
-    silences: IdleTimers
-    turned_away: RefusedConnections
+    idle_timers: IdleTimers
+    refused_connections: RefusedConnections

@@ -39,18 +39,18 @@ class MqttConnection(Stream):
     """A connection over any transport that asyncio knows, or that looks like one.
 
     The life of it: *waiting* for CONNECT; *admitting*, while a task logs it in and nothing is read; *admitted*, with a
-    plane; *closing*. Messages take the short way: everything that was received is parsed and handed to the plane at
+    handler; *closing*. Messages take the short way: everything that was received is parsed and handed to the handler at
     once, without a coroutine; acknowledgements leave when their commits end, many in one write.
     """
 
     __slots__ = (
-        "_around",
         "_connect",
+        "_context",
         "_decoder",
+        "_handler",
         "_incomplete",
         "_jobs",
         "_packet_timer",
-        "_plane",
         "_read_bytes",
         "_terms",
         "_timer",
@@ -60,39 +60,39 @@ class MqttConnection(Stream):
         "delivery",
     )
 
-    _plane: ConnectionHandler
+    _handler: ConnectionHandler
     _terms: handshake.ConnectionLimits
     delivery: Delivery
 
-    def __init__(self, around: ListenerContext, arrival: Arrival | None = None) -> None:
-        super().__init__(around.settings.send_buffer_max_bytes, arrival, around.bounds.unread)
-        self._around = around
-        self._waiting_max = min(around.settings.receive_maximum, WAITING_MAX)
+    def __init__(self, context: ListenerContext, arrival: Arrival | None = None) -> None:
+        super().__init__(context.settings.send_buffer_max_bytes, arrival, context.bounds.unread)
+        self._context = context
+        self._waiting_max = min(context.settings.receive_maximum, WAITING_MAX)
         self._decoder = Decoder(
-            around.settings.max_packet_size_bytes, max_connect_size_bytes=around.settings.max_connect_size_bytes
+            context.settings.max_packet_size_bytes, max_connect_size_bytes=context.settings.max_connect_size_bytes
         )
-        self._incomplete = Part(around.bounds.incomplete)  # of the packet that has begun
-        self._timer = IdleTimer(around.silences, self)
+        self._incomplete = Part(context.bounds.incomplete)  # of the packet that has begun
+        self._timer = IdleTimer(context.idle_timers, self)
         self._packet_timer: IdleTimer | None = None  # made for the first packet that comes in pieces
         self._connect: Connect | None = None  # while it is admitted
         self._uplink: Uplink | None = None  # None until admitted
         self._jobs: JobQueue | None = None
         self._read_bytes = 0  # by the client, when the timer of the keep alive last rang
-        self.counters = around.counters
+        self.counters = context.counters
 
     # What the transport calls
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.counters.connections += 1
-        self._around.clients.add(self)
-        if len(self._around.clients) > self._around.settings.max_connections:
+        self._context.clients.add(self)
+        if len(self._context.clients) > self._context.settings.max_connections:
             self.counters.connections_refused += 1
-            self._around.turned_away.note("limit", "too many MQTT connections are open", self.remote_address)
+            self._context.refused_connections.note("limit", "too many MQTT connections are open", self.remote_address)
             self.abort()
         else:
             self.counters.connections_accepted += 1
-            self._timer.start(self._around.settings.connect_timeout_s)
+            self._timer.start(self._context.settings.connect_timeout_s)
 
     def received(self, data: bytes) -> None:
         if self.closing:
@@ -122,9 +122,9 @@ class MqttConnection(Stream):
         if self._uplink is None or self.closing:
             return
         if self._packet_timer is None:
-            self._packet_timer = IdleTimer(self._around.silences, self)
+            self._packet_timer = IdleTimer(self._context.idle_timers, self)
         if not self._packet_timer.running:
-            self._packet_timer.start(self._around.settings.packet_timeout_s)
+            self._packet_timer.start(self._context.settings.packet_timeout_s)
         elif begun:
             self._packet_timer.heard_at_s = self._loop.time()
 
@@ -139,14 +139,14 @@ class MqttConnection(Stream):
         self._stop_timers()
         self._incomplete.hold(0)
         self._decoder.discard()
-        self._around.clients.discard(self)
+        self._context.clients.discard(self)
         self.counters.connections -= 1
         if self._jobs is not None:
             self._jobs.discard()
         if self._uplink is not None:
             self._uplink.end()
             self.delivery.end(self.reason)
-            self._around.ends.take(self._ended)
+            self._context.ends.take(self._ended)
 
     def resumed(self) -> None:
         self._timer.heard_at_s = self._loop.time()
@@ -182,7 +182,7 @@ class MqttConnection(Stream):
         self.counters.protocol_errors += 1
         log.debug("a client violated the protocol", remote_address=self.remote_address, error=error.message)
         if self._uplink is None:
-            self._around.turned_away.note("protocol", error.message, self.remote_address)
+            self._context.refused_connections.note("protocol", error.message, self.remote_address)
             self._turn_away(error)
         else:
             self.close(error.reason_code, error.message)
@@ -190,11 +190,11 @@ class MqttConnection(Stream):
     def _hold_back(self) -> None:
         """Stops reading where more would only pile up."""
         self.hold_back_answers()
-        uplink, relief = self._uplink, self._around.relief
-        crowded = None if uplink is None else self._plane.crowded
-        if (crowded is not None or relief.congested) and not self.paused_for(_CONGESTED):
+        uplink, back_pressure = self._uplink, self._context.back_pressure
+        crowded = None if uplink is None else self._handler.crowded
+        if (crowded is not None or back_pressure.congested) and not self.paused_for(_CONGESTED):
             self.pause(_CONGESTED)
-            relief.when_room(lambda: self.resume(_CONGESTED), crowded)
+            back_pressure.when_room(lambda: self.resume(_CONGESTED), crowded)
         if uplink is not None and uplink.waiting > self._waiting_max:
             self.pause(_UNACKNOWLEDGED)
         if self._jobs is not None and self._jobs.crowded:
@@ -208,10 +208,10 @@ class MqttConnection(Stream):
         self._uplink.release(packet)
 
     def _on_subscribe(self, packet: Any) -> None:
-        self._grant(self._plane.subscribe(packet), lambda codes: Suback(packet.packet_id, codes))
+        self._grant(self._handler.subscribe(packet), lambda codes: Suback(packet.packet_id, codes))
 
     def _on_unsubscribe(self, packet: Any) -> None:
-        self._grant(self._plane.unsubscribe(packet), lambda codes: Unsuback(packet.packet_id, codes))
+        self._grant(self._handler.unsubscribe(packet), lambda codes: Unsuback(packet.packet_id, codes))
 
     def _grant(self, granted: Granted, acknowledge: Callable[[Sequence[ReasonCode]], Suback | Unsuback]) -> None:
         assert self._uplink is not None  # packets are handled only when it is there
@@ -232,7 +232,7 @@ class MqttConnection(Stream):
         self.write(PINGRESP)  # [MQTT-3.12.4-1]
 
     def _on_disconnect(self, packet: Any) -> None:
-        self._plane.disconnected(packet)
+        self._handler.disconnected(packet)
         # [MQTT-3.14.4-3] The server closes, if the client has not done so.
         self._end("the device disconnected")
 
@@ -249,7 +249,7 @@ class MqttConnection(Stream):
             self._connect = connect
             self.pause(_ADMITTING)
             self._timer.stop()  # the store answers or refuses; it does not keep us waiting for ever
-            self._around.log_ins.take(self._log_in)
+            self._context.log_ins.take(self._log_in)
         if self._connect is None and self._decoder.error is not None:
             raise self._decoder.error
 
@@ -260,15 +260,15 @@ class MqttConnection(Stream):
     async def _admit(self, connect: Connect) -> None:
         try:
             handshake.check(connect)
-            terms = handshake.agree(connect, self._around.settings)
+            terms = handshake.agree(connect, self._context.settings)
             self._terms = terms
-            clock_s = self._around.clock.monotonic_s
-            self.delivery = Delivery(self, self.counters, connect.version, terms, clock_s, self._around.bounds)
-            plane = await self._around.access.admit(connect, self)
+            clock_s = self._context.clock.monotonic_s
+            self.delivery = Delivery(self, self.counters, connect.version, terms, clock_s, self._context.bounds)
+            handler = await self._context.access.admit(connect, self)
             if self.closing:
-                await plane.closed(self.reason)
+                await handler.closed(self.reason)
             else:
-                self._begin(connect, plane, terms)
+                self._begin(connect, handler, terms)
         except (ThingsteadError, MqttError) as exc:
             self._turn_away(exc)
         except Exception:
@@ -277,14 +277,14 @@ class MqttConnection(Stream):
             self.abort("it failed")
 
     async def _ended(self) -> None:
-        await self._plane.closed(self.reason)
+        await self._handler.closed(self.reason)
 
-    def _begin(self, connect: Connect, plane: ConnectionHandler, terms: handshake.ConnectionLimits) -> None:
-        self._plane = plane
+    def _begin(self, connect: Connect, handler: ConnectionHandler, terms: handshake.ConnectionLimits) -> None:
+        self._handler = handler
         self._arrival.proved()
-        self._uplink = Uplink(plane, connect.version, terms, self)
+        self._uplink = Uplink(handler, connect.version, terms, self)
         self._connect = None
-        connack = handshake.accepted(connect, terms, self._around.settings, plane.accepted)
+        connack = handshake.accepted(connect, terms, self._context.settings, handler.accepted)
         if len(connack) > terms.their_max_packet_size_bytes:
             # [MQTT-3.1.2-24] Not even this may be sent.
             self._end("the client's maximum packet size leaves no room for CONNACK")
@@ -292,9 +292,9 @@ class MqttConnection(Stream):
         self.write(connack)
         silence_s = terms.keep_alive_s * GRACE
         self._timer.start(silence_s)
-        settings = self._around.settings
+        settings = self._context.settings
         give_up_after(self._transport, settings.unreachable_timeout_s or silence_s or settings.keep_alive_max_s * GRACE)
-        plane.begin()
+        handler.begin()
         self._take(self._decoder.admit())  # what came behind CONNECT
         if self._decoder.incomplete:
             self._await_rest(begun=True)
@@ -315,8 +315,8 @@ class MqttConnection(Stream):
     def run(self, job: Job, size_bytes: int = 0) -> None:
         """Runs what must wait for something, one job at a time, in order; dropped when the connection ends."""
         if self._jobs is None:
-            project_id = self._plane.project_id
-            self._jobs = JobQueue(self._around.tasks, self._job_done, lambda: self.writable, project_id)
+            project_id = self._handler.project_id
+            self._jobs = JobQueue(self._context.tasks, self._job_done, lambda: self.writable, project_id)
         self._jobs.add(job, size_bytes)
 
     def _job_done(self) -> None:

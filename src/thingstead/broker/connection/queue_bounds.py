@@ -12,7 +12,7 @@ class QueueBounds:
     """The bounds of one server's queues.
 
     Args:
-        within: what all of them are within, with those of other planes.
+        within: what all of them are within, with those of other handlers.
 
     Attributes:
         queued: of the messages at QoS 1 and 2 that wait for clients or are on their way.

@@ -31,22 +31,22 @@ class Uplink:
         "_aliases",
         "_connection",
         "_counters",
+        "_handler",
         "_inbound",
-        "_plane",
         "_terms",
         "_version",
     )
 
     def __init__(
-        self, plane: ConnectionHandler, version: ProtocolVersion, terms: ConnectionLimits, connection: Connection
+        self, handler: ConnectionHandler, version: ProtocolVersion, terms: ConnectionLimits, connection: Connection
     ) -> None:
-        self._plane = plane
+        self._handler = handler
         self._version = version
         self._terms = terms
         self._connection = connection
         self._counters = connection.counters
         self._acknowledgements = Acknowledgements(self._release, connection.not_kept)
-        self._inbound = plane.inbound
+        self._inbound = handler.inbound
         self._inbound.resume(terms.our_receive_maximum)
         self._aliases = InboundAliases(TOPIC_ALIAS_MAXIMUM)
 
@@ -66,7 +66,7 @@ class Uplink:
             self._answer(None, Pubrec(packet.packet_id).serialize(self._version), 0)
             return
         try:
-            pending, reason_code, answer, reason = self._plane.publish(packet)
+            pending, reason_code, answer, reason = self._handler.publish(packet)
         except Unavailable:
             self._inbound.refused(packet.packet_id)
             raise
@@ -80,7 +80,7 @@ class Uplink:
             self._answer(pending, acknowledgement + answer if answer else acknowledgement, 1)
         elif qos:
             if reason_code < ReasonCode.UNSPECIFIED_ERROR:
-                pending = self._plane.received(packet.packet_id, pending)
+                pending = self._handler.received(packet.packet_id, pending)
             elif self._version is V5:
                 self._inbound.refused(packet.packet_id)
             if reason and self._version is V5:
@@ -88,7 +88,7 @@ class Uplink:
             else:
                 acknowledgement = Pubrec(packet.packet_id, reason_code).serialize(self._version)
             self._answer(pending, acknowledgement + answer if answer else acknowledgement, 0)
-            self._plane.forward()
+            self._handler.forward()
         elif pending is not None or answer is not None:
             # Nothing acknowledges QoS 0, but what waits for its commit counts: it must not fill the store alone.
             self._answer(pending, answer or b"", 0)
@@ -105,18 +105,18 @@ class Uplink:
             reason_code = device_answers.reason_code(refusal) if kind is Puback else ReasonCode.SUCCESS
             return explained(kind, packet_id, reason_code, refusal.message, self._terms)
 
-        whole = self._plane.received(packet_id, pending) if kind is Pubrec else None
+        whole = self._handler.received(packet_id, pending) if kind is Pubrec else None
         self._acknowledgements.add_late(whole or pending, acknowledgement, int(kind is Puback))
         if kind is Pubrec:
-            self._plane.forward()
+            self._handler.forward()
 
     def publish_run(self, packets: Sequence[Packet]) -> int:
-        """Takes PUBLISH packets from the front, which are alike, as far as the plane takes them in one go; returns how
+        """Takes PUBLISH packets from the front, which are alike, as far as the handler takes them at once; returns how
         many. What is left is for :meth:`publish`. Raises Unavailable, and then took none."""
         run = self._alike(packets)
         if not run:
             return 0
-        count, pending, answer = self._plane.publish_run(run[0].topic, [packet.payload for packet in run])
+        count, pending, answer = self._handler.publish_run(run[0].topic, [packet.payload for packet in run])
         if pending is None:
             return 0
         self._counters.messages_received += count
@@ -148,7 +148,7 @@ class Uplink:
     def release(self, packet: Pubrel) -> None:
         """Takes a PUBREL."""
         pubcomp = self._inbound.release(packet)
-        pending = None if pubcomp.reason_code else self._plane.release(packet.packet_id)
+        pending = None if pubcomp.reason_code else self._handler.release(packet.packet_id)
         self._answer(pending, pubcomp.serialize(self._version), 0)
 
     def answer(self, pending: Commit | None, answer: bytes) -> None:

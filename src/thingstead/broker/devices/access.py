@@ -124,11 +124,11 @@ class DeviceAccess:
         """Raises NotAuthenticated, TooManyRequests, or Unavailable where the session cannot be kept."""
 
         async def make(admission: Admission) -> DeviceHandler:
-            return await self._plane(connect, connection, admission)
+            return await self._handler(connect, connection, admission)
 
         return await self._log_in.log_in(_certificate(connect), connection, "mqtt", connect.client_id, make)
 
-    async def _plane(self, connect: Connect, connection: Connection, admission: Admission) -> DeviceHandler:
+    async def _handler(self, connect: Connect, connection: Connection, admission: Admission) -> DeviceHandler:
         link, end, session_id = admission.link, admission.end, admission.session_id
         platform = self._log_in.platform
         kept = await self._occupy(connect, connection, link.device.id)

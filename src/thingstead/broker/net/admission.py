@@ -80,17 +80,17 @@ class Arrivals:
     """
 
     def __init__(
-        self, clock: Clock, turned_away: RefusedConnections | None = None, descriptors: int | None = None
+        self, clock: Clock, refused_connections: RefusedConnections | None = None, descriptors: int | None = None
     ) -> None:
         self._clock = clock
-        self.turned_away = turned_away or RefusedConnections(clock)
+        self.refused_connections = refused_connections or RefusedConnections(clock)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if descriptors is None else descriptors
         self.max_connections = max(1, limit - DESCRIPTORS_RESERVED) if limit >= 0 else 1 << 30
         self.open = 0
         self._ran_out_at_s: float | None = None
         self._failure = ""  # what kept a port from accepting
         self._failed_at_s = 0.0
-        self._rations = TokenBuckets(clock, 1, WARNING_S)
+        self._buckets = TokenBuckets(clock, 1, WARNING_S)
         self._entrances: list[Entrance] = []
 
     def entrance(
@@ -116,12 +116,12 @@ class Arrivals:
     def ran_out(self, detail: str, remote_address: str = "") -> None:
         """There is no file descriptor for a connection."""
         self._ran_out_at_s = self._clock.monotonic_s()
-        self.turned_away.note("descriptors", detail, remote_address)
+        self.refused_connections.note("descriptors", detail, remote_address)
 
     def failed(self, detail: str) -> None:
         """A port cannot accept connections, for a reason that is none of theirs."""
         self._failure, self._failed_at_s = detail, self._clock.monotonic_s()
-        if self._rations.take("failed") is not None:
+        if self._buckets.take("failed") is not None:
             log.error("a port accepts no connections", detail=detail)
 
     def warnings(self) -> list[HealthWarning]:
@@ -204,7 +204,7 @@ class Entrance:
     def refuse(self, reason: Reason, detail: str, remote_address: str | None) -> None:
         """Counts a connection that is not let in, and logs it once in a while."""
         self.refused += 1
-        self._arrivals.turned_away.note(reason, detail, remote_address or "")
+        self._arrivals.refused_connections.note(reason, detail, remote_address or "")
 
     def failed(self, detail: str) -> None:
         """No connection can be accepted now."""

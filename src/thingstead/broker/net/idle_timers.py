@@ -78,10 +78,10 @@ class IdleTimer:
     Hearing a peer costs one assignment; the timer looks at it when it rings, and sets itself again.
     """
 
-    __slots__ = ("_listener", "_silences", "_tick", "heard_at_s", "patience_s")
+    __slots__ = ("_idle_timers", "_listener", "_tick", "heard_at_s", "patience_s")
 
-    def __init__(self, silences: IdleTimers, listener: IdleObserver) -> None:
-        self._silences = silences
+    def __init__(self, idle_timers: IdleTimers, listener: IdleObserver) -> None:
+        self._idle_timers = idle_timers
         self._listener = listener
         self._tick = 0  # 0: it does not run
         self.patience_s = 0.0
@@ -95,20 +95,20 @@ class IdleTimer:
         """Begins to wait, from now; 0 waits for ever."""
         self.stop()
         self.patience_s = patience_s
-        self.heard_at_s = self._silences.now_s()
+        self.heard_at_s = self._idle_timers.now_s()
         if patience_s:
-            self._tick = self._silences.add(self, self.heard_at_s + patience_s)
+            self._tick = self._idle_timers.add(self, self.heard_at_s + patience_s)
 
     def stop(self) -> None:
         if self._tick:
-            self._silences.remove(self, self._tick)
+            self._idle_timers.remove(self, self._tick)
             self._tick = 0
 
     def ring(self, now_s: float) -> None:
         """Its tick has come."""
         due_s = self.heard_at_s + self.patience_s
         if due_s > now_s:
-            self._tick = self._silences.add(self, due_s)
+            self._tick = self._idle_timers.add(self, due_s)
         else:
             self._tick = 0
             self._listener.late(self)

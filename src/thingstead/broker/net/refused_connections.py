@@ -25,12 +25,12 @@ class RefusedConnections:
 
     def __init__(self, clock: Clock) -> None:
         self.counts: dict[Reason, int] = dict.fromkeys(get_args(Reason), 0)
-        self._rations = TokenBuckets(clock, LOGGED, LOG_INTERVAL_S)
+        self._buckets = TokenBuckets(clock, LOGGED, LOG_INTERVAL_S)
 
     def note(self, reason: Reason, detail: str, remote_address: str = "") -> None:
         """One more; ``detail`` is for people."""
         self.counts[reason] += 1
-        suppressed = self._rations.take(reason)
+        suppressed = self._buckets.take(reason)
         if suppressed is not None:
             log.warning(
                 "a connection was refused",

@@ -60,22 +60,22 @@ class OpenPort:
             raise MqttError(ReasonCode.MALFORMED_PACKET, "the user name has control characters")
         client_id = _client_id(connect)
         expiry_s = session_expiry_s(connect, self._settings)
-        plane = OpenHandler(
+        handler = OpenHandler(
             connection,
             self.sessions,
             self.space,
             self._settings.max_subscriptions,
         )
         claim = SessionRequest(client_id, connect.clean_start, expiry_s, _will(connect))
-        session, present, pending = self.sessions.begin(claim, plane)
-        plane.occupy(session, SessionGrant(present, expiry_s, "" if connect.client_id else client_id))
+        session, present, pending = self.sessions.begin(claim, handler)
+        handler.occupy(session, SessionGrant(present, expiry_s, "" if connect.client_id else client_id))
         if pending is not None:
             try:
                 await require_kept(pending)
             except BaseException:
-                self.sessions.refuse(session, plane, present=present)
+                self.sessions.refuse(session, handler, present=present)
                 raise
-        return plane
+        return handler
 
 
 def _client_id(connect: Connect) -> str:

@@ -44,13 +44,13 @@ class TcpSurroundings:
     settings: TcpSettings
     log_in: DeviceLogIn
     counters: Counters
-    relief: BackPressure
+    back_pressure: BackPressure
     log_ins: TaskLimiter
     ends: TaskLimiter
     clients: "Clients[TcpClient]"
     heartbeats: frozenset[bytes]  # packets that are no data
-    silences: IdleTimers
-    turned_away: RefusedConnections
+    idle_timers: IdleTimers
+    refused_connections: RefusedConnections
     unread: Budget
 
 
@@ -62,7 +62,7 @@ class TcpClient(Stream):
 
     __slots__ = (
         "_admission",
-        "_around",
+        "_context",
         "_early",
         "_line_end_due",
         "_registered",
@@ -71,10 +71,10 @@ class TcpClient(Stream):
         "_unkept",
     )
 
-    def __init__(self, around: TcpSurroundings, arrival: Arrival | None = None) -> None:
-        super().__init__(SEND_BUFFER_MAX_BYTES, arrival, around.unread)
-        self._around = around
-        self._timer = IdleTimer(around.silences, self)
+    def __init__(self, context: TcpSurroundings, arrival: Arrival | None = None) -> None:
+        super().__init__(SEND_BUFFER_MAX_BYTES, arrival, context.unread)
+        self._context = context
+        self._timer = IdleTimer(context.idle_timers, self)
         self._registration: Registration | None = Registration()  # None once it is complete
         self._registered = b""  # the registration packet
         self._line_end_due = False  # the end of its line may follow as a packet of its own
@@ -86,16 +86,16 @@ class TcpClient(Stream):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        around = self._around
-        around.counters.connections += 1
-        around.clients.add(self)
-        if len(around.clients) > around.settings.max_connections:
-            around.counters.connections_refused += 1
-            around.turned_away.note("limit", "too many connections on raw TCP are open", self.remote_address)
+        context = self._context
+        context.counters.connections += 1
+        context.clients.add(self)
+        if len(context.clients) > context.settings.max_connections:
+            context.counters.connections_refused += 1
+            context.refused_connections.note("limit", "too many connections on raw TCP are open", self.remote_address)
             self.abort()
         else:
-            around.counters.connections_accepted += 1
-            self._timer.start(around.settings.registration_timeout_s)
+            context.counters.connections_accepted += 1
+            self._timer.start(context.settings.registration_timeout_s)
 
     def received(self, data: bytes) -> None:
         if self.closing:
@@ -109,7 +109,7 @@ class TcpClient(Stream):
             elif registered := self._registration.receive_data(data):
                 self._begin(registered)
         except NotRegistered as exc:
-            self._around.turned_away.note("protocol", str(exc), self.remote_address)
+            self._context.refused_connections.note("protocol", str(exc), self.remote_address)
             self._turn_away(str(exc))
         except Exception:
             # A bug: logged here, and it costs this connection only.
@@ -119,11 +119,11 @@ class TcpClient(Stream):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._timer.stop()
-        self._around.clients.discard(self)
-        self._around.counters.connections -= 1
+        self._context.clients.discard(self)
+        self._context.counters.connections -= 1
         self._early.clear()
         if self._admission is not None:
-            self._around.ends.take(self._ended)
+            self._context.ends.take(self._ended)
 
     def resumed(self) -> None:
         self._timer.heard_at_s = self._loop.time()
@@ -139,7 +139,7 @@ class TcpClient(Stream):
         if registered.rest:
             self._early.append(registered.rest)
         certificate = LogInCredential(registered.access_token, registered.project_key)
-        self._around.log_ins.take(lambda: self._log_in(certificate))
+        self._context.log_ins.take(lambda: self._log_in(certificate))
 
     async def _log_in(self, certificate: LogInCredential) -> None:
         if not self.closing:  # else gone while it waited for its turn
@@ -147,7 +147,7 @@ class TcpClient(Stream):
 
     async def _admit(self, certificate: LogInCredential) -> None:
         try:
-            downlink = await self._around.log_in.log_in(certificate, self, "tcp", "", self._make, check=self._check)
+            downlink = await self._context.log_in.log_in(certificate, self, "tcp", "", self._make, check=self._check)
             if self.closing:
                 await downlink.admission.end(self.reason)
             else:
@@ -165,16 +165,16 @@ class TcpClient(Stream):
 
     def _check(self, link: DeviceContext) -> None:
         if link.definition.compiled.tcp_stream is None:
-            self._around.log_in.platform.device_logs.rejected(link.device, "tcp", NO_STREAM, (), b"")
+            self._context.log_in.platform.device_logs.rejected(link.device, "tcp", NO_STREAM, (), b"")
             raise Forbidden(NO_STREAM)
 
     async def _make(self, admission: Admission) -> "TcpDownlink":
-        return TcpDownlink(self, admission, self._around)
+        return TcpDownlink(self, admission, self._context)
 
     def _admitted(self, admission: Admission) -> None:
         self._arrival.proved()
         self._admission = admission
-        settings = self._around.settings
+        settings = self._context.settings
         self._timer.start(settings.idle_timeout_s)
         give_up_after(self._transport, settings.unreachable_timeout_s or settings.idle_timeout_s)
         early, self._early = self._early, []
@@ -184,7 +184,7 @@ class TcpClient(Stream):
         self.resume(_ADMITTING)
 
     def _turn_away(self, reason: str) -> None:
-        self._around.counters.connections_refused += 1
+        self._context.counters.connections_refused += 1
         log.debug("a TCP device was not admitted", remote_address=self.remote_address, reason=reason)
         self.finish(reason)
 
@@ -192,12 +192,12 @@ class TcpClient(Stream):
 
     def _take(self, link: DeviceContext, data: bytes) -> None:
         line_end_due, self._line_end_due = self._line_end_due, False
-        if (line_end_due and data in LINE_ENDS) or data in self._around.heartbeats:
+        if (line_end_due and data in LINE_ENDS) or data in self._context.heartbeats:
             return
         if data.rstrip(b"\r\n") == self._registered:
             return  # many devices send it again to say that they are there
-        self._around.counters.messages_received += 1
-        platform, stream = self._around.log_in.platform, link.definition.compiled.tcp_stream
+        self._context.counters.messages_received += 1
+        platform, stream = self._context.log_in.platform, link.definition.compiled.tcp_stream
         if stream is None:
             self.finish(NO_STREAM.message)
             return
@@ -223,10 +223,10 @@ class TcpClient(Stream):
 
     def _hold_back(self, device_number: int) -> None:
         """Stops reading where more would only pile up, of the device or of all."""
-        relief = self._around.relief
-        if (relief.crowded(device_number) or relief.congested) and not self.paused_for(_CONGESTED):
+        back_pressure = self._context.back_pressure
+        if (back_pressure.crowded(device_number) or back_pressure.congested) and not self.paused_for(_CONGESTED):
             self.pause(_CONGESTED)
-            relief.when_room(lambda: self.resume(_CONGESTED), device_number)
+            back_pressure.when_room(lambda: self.resume(_CONGESTED), device_number)
         if self._unkept > UNKEPT_LIMIT:
             self.pause(_UNKEPT)
 
@@ -254,17 +254,17 @@ class TcpClient(Stream):
 class TcpDownlink:
     """What is sent to one device: the bytes of its stream, and nothing else."""
 
-    __slots__ = ("_around", "_client", "admission")
+    __slots__ = ("_client", "_context", "admission")
 
-    def __init__(self, client: TcpClient, admission: Admission, around: TcpSurroundings) -> None:
+    def __init__(self, client: TcpClient, admission: Admission, context: TcpSurroundings) -> None:
         self._client = client
-        self._around = around
+        self._context = context
         self.admission = admission
 
     def data(self, message: DataSent) -> None:
         """The bytes as they are."""
         if message.identifier == self.admission.link.definition.compiled.tcp_stream:
-            self._around.counters.messages_sent += 1
+            self._context.counters.messages_sent += 1
             self._client.write(message.payload)
             self._client.flush()
 
@@ -273,7 +273,7 @@ class TcpDownlink:
 
     def command(self, message: CommandIssued) -> None:
         """There are no commands on raw TCP."""
-        self._around.log_in.platform.control.command_failed(
+        self._context.log_in.platform.control.command_failed(
             message.command_row_id, "the device is connected over TCP, which does not support commands"
         )
 

@@ -52,7 +52,7 @@ class Failures:
         self.throttled: Counter[Kind] = Counter(dict.fromkeys(get_args(Kind), 0))
         self._clock = clock
         self._runs: Lru[tuple[Kind, str], _Run] = Lru(RUNS_LIMIT)
-        self._rations = TokenBuckets(clock, LOGGED, LOG_INTERVAL_S)
+        self._buckets = TokenBuckets(clock, LOGGED, LOG_INTERVAL_S)
 
     @property
     def remembered(self) -> int:
@@ -81,7 +81,7 @@ class Failures:
         run.last_s = now_s
         if run.count < RUN_LEAST or now_s - run.logged_s < RUN_LOG_INTERVAL_S:
             return
-        suppressed = self._rations.take(kind)
+        suppressed = self._buckets.take(kind)
         if suppressed is not None:
             run.logged_s = now_s
             log.warning("log-ins fail repeatedly", kind=kind, **about, failures=run.count, suppressed=suppressed)

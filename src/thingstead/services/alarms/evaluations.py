@@ -48,7 +48,7 @@ class AlarmEvaluations:
         self._bus = bus
         self._clock = clock
         self.library = RuleLibrary()
-        self.agenda: DueQueue[str, int] = DueQueue()  # devices, by ms of the server
+        self.due_queue: DueQueue[str, int] = DueQueue()  # devices, by ms of the server
         self.mistrusted: dict[str, DeviceAlarms] = {}  # to be read again
         self.trouble = asyncio.Event()  # set when something was added to ``mistrusted``
         self._watches: weakref.WeakValueDictionary[str, DeviceAlarms] = weakref.WeakValueDictionary()
@@ -120,7 +120,7 @@ class AlarmEvaluations:
         """Notes when time alone may change something on a device."""
         watch.scheduled = watch.monitor.due
         if watch.scheduled != FAR:
-            self.agenda.put(watch.device.id, watch.scheduled)
+            self.due_queue.put(watch.device.id, watch.scheduled)
 
     def clock_set_back(self, now: int, by_ms: int) -> None:
         """The server's clock was set back, and shows ``now`` (ms): every device that waits is looked at again."""
@@ -129,7 +129,7 @@ class AlarmEvaluations:
                 watch.monitor.set_back(now, by_ms)
                 watch.scheduled = FAR
                 self.schedule(watch)
-        self.agenda.hasten(now)
+        self.due_queue.hasten(now)
         self.trouble.set()
 
     def _ended(self, batch: _Batch, error: Exception | None) -> None:

@@ -40,7 +40,7 @@ class AlarmScheduler:
         self._clock = clock
         self.watches = watches
         self._library = watches.library
-        self._agenda = watches.agenda
+        self._due_queue = watches.due_queue
         self._news = AlarmNews(store, bus, clock, watches)
         self._surveys = self._news.surveys
         self._shelves_at = 0  # ms, when the ends of shelves are looked for again
@@ -56,7 +56,7 @@ class AlarmScheduler:
                 self._news.put(rule)
             after = rules[-1].id
         for due in await self._store.alarms.list_due():
-            self._agenda.put(due.device_id, due.due_at)
+            self._due_queue.put(due.device_id, due.due_at)
         failing = [record for record in self._library.records.values() if record.rule.rule.failing]
         for record in failing:
             record.unsaid = True  # whether it still is, the survey shows
@@ -93,7 +93,7 @@ class AlarmScheduler:
     def _idle_s(self) -> float:
         if self._surveys or self.watches.mistrusted:
             return SHORTEST_SLEEP_S
-        due = self._agenda.next_due()
+        due = self._due_queue.next_due()
         if due is None:
             return LONGEST_SLEEP_S
         return min(LONGEST_SLEEP_S, max(SHORTEST_SLEEP_S, (due - self._clock.now_ms()) / 1000))
@@ -127,13 +127,13 @@ class AlarmScheduler:
     async def _look_at_due(self) -> None:
         now = self._clock.now_ms()
         looked_at = 0
-        while not self._closing and (device_id := self._agenda.take(now)) is not None:
+        while not self._closing and (device_id := self._due_queue.take(now)) is not None:
             try:
                 device = await self._store.devices.find(device_id)
                 if device is not None:
                     await self._look_at(device, now)
             except ThingsteadError:
-                self._agenda.put(device_id, now)
+                self._due_queue.put(device_id, now)
                 raise
             except Exception:
                 log.exception("evaluating the alarms of a device failed", device=device_id)

@@ -93,7 +93,7 @@ class _Import:
     async def _append(self, row: Row) -> Commit:
         device = await self._device(row)
         if self._store.history.crowded(device.number):
-            await self._relief(device.number)
+            await self._back_pressure(device.number)
         if not valid_identifier(row.identifier):
             raise _Refused(f"identifier: {row.identifier!r} cannot be one")
         now = self._clock.now_ms()
@@ -133,11 +133,11 @@ class _Import:
     async def _breathe(self, commit: Commit | None) -> None:
         """Lets commits happen, and waits while too much is on its way to disk or to its place there."""
         if self._store.history.congested:
-            await self._relief()
+            await self._back_pressure()
         if commit is not None:
             await settled(commit)
 
-    async def _relief(self, device_number: int | None = None) -> None:
+    async def _back_pressure(self, device_number: int | None = None) -> None:
         relieved = asyncio.Event()
         self._store.history.when_room(relieved.set, device_number)
         await relieved.wait()

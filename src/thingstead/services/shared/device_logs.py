@@ -30,7 +30,7 @@ class DeviceLogService:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._rations = TokenBuckets(clock, BURST, INTERVAL_S)
+        self._buckets = TokenBuckets(clock, BURST, INTERVAL_S)
         self._kinds = TokenBuckets(clock, 1, KIND_INTERVAL_S)  # by device and topic, without what may be an id
         self._rare = TokenBuckets(clock, KINDS, KIND_INTERVAL_S)
         self.rejections = 0
@@ -53,14 +53,14 @@ class DeviceLogService:
         try:
             self._store.device_logs.append(device.number, "rejected", self._clock.now_ms(), body)
         except ThingsteadError:
-            self._rations.give_back(device.number, suppressed)
+            self._buckets.give_back(device.number, suppressed)
 
     def _take(self, number: int, topic: str) -> int | None:
         """How many rejections of the device had no entry since the last one; None where this one has none."""
         rare = self._kinds.take((number, *topic.split("/")[:2])) is not None
-        suppressed = self._rations.take(number)
+        suppressed = self._buckets.take(number)
         if suppressed is None and rare and self._rare.take(number) is not None:
-            return self._rations.excuse(number)
+            return self._buckets.excuse(number)
         return suppressed
 
     def data(self, device: Device, identifier: str, direction: str, payload: bytes) -> Commit:

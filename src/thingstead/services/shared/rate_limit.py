@@ -11,7 +11,7 @@ FAILURES_LIMIT = 10_000  # keys whose failures are remembered; over it the one w
 KEYS_LIMIT = 10_000  # remembered; over it the one that was asked for least recently is forgotten
 
 
-class _Ration:
+class _Bucket:
     __slots__ = ("at_s", "left", "suppressed")
 
     def __init__(self, at_s: float, burst: int) -> None:
@@ -32,37 +32,37 @@ class TokenBuckets:
         self._clock = clock
         self._burst = burst
         self._interval_s = interval_s
-        self._rations: Lru[Hashable, _Ration] = Lru(KEYS_LIMIT)
+        self._buckets: Lru[Hashable, _Bucket] = Lru(KEYS_LIMIT)
 
     def take(self, key: Hashable) -> int | None:
         """Takes one: how many were not allowed since the one before; None where this one is not."""
         now_s = self._clock.monotonic_s()
-        ration = self._rations.use(key)
-        if ration is None:
-            ration = _Ration(now_s, self._burst)
-            self._rations.put(key, ration)
+        bucket = self._buckets.use(key)
+        if bucket is None:
+            bucket = _Bucket(now_s, self._burst)
+            self._buckets.put(key, bucket)
         else:
-            ration.left = min(self._burst, ration.left + (now_s - ration.at_s) / self._interval_s)
-            ration.at_s = now_s
-        if ration.left < 1:
-            ration.suppressed += 1
+            bucket.left = min(self._burst, bucket.left + (now_s - bucket.at_s) / self._interval_s)
+            bucket.at_s = now_s
+        if bucket.left < 1:
+            bucket.suppressed += 1
             return None
-        ration.left -= 1
-        suppressed, ration.suppressed = ration.suppressed, 0
+        bucket.left -= 1
+        suppressed, bucket.suppressed = bucket.suppressed, 0
         return suppressed
 
     def excuse(self, key: Hashable) -> int:
         """What :meth:`take` did not allow is noted all the same: how many others were not since the last one."""
-        ration = self._rations[key]
-        suppressed, ration.suppressed = ration.suppressed - 1, 0
+        bucket = self._buckets[key]
+        suppressed, bucket.suppressed = bucket.suppressed - 1, 0
         return suppressed
 
     def give_back(self, key: Hashable, suppressed: int) -> None:
         """What :meth:`take` allowed could not be noted; it counts among the suppressed."""
-        ration = self._rations.get(key)
-        if ration is not None:
-            ration.left += 1
-            ration.suppressed += suppressed + 1
+        bucket = self._buckets.get(key)
+        if bucket is not None:
+            bucket.left += 1
+            bucket.suppressed += suppressed + 1
 
 
 class _Attempts:

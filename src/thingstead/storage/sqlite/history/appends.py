@@ -162,11 +162,11 @@ class Appends:
             raise Unavailable(self.refusal)
         return self.add(self._head(device_number), (device_number, ts, ts, TOUCH_CODES[kind], b""), size_bytes)
 
-    def also(self, write: Write, size_bytes: int = 0, *, behind: bool = False) -> Batch:
+    def add_write(self, write: Write, size_bytes: int = 0, *, behind: bool = False) -> Batch:
         """Puts a further write of about so many bytes into the open commit. ``behind``: nobody waits for it, so where
         the commit fails for the store's sake, it goes into the next one."""
         batch = self._opened()
-        batch.extras.append(write)
+        batch.writes.append(write)
         batch.size_bytes += size_bytes
         self.waiting_bytes += size_bytes
         if behind:
@@ -201,7 +201,7 @@ class Appends:
         if batch is None:
             batch = self._open = Batch()
             if self._behind:
-                batch.extras, batch.behind, self._behind = self._behind.copy(), self._behind, []
+                batch.writes, batch.behind, self._behind = self._behind.copy(), self._behind, []
             if self._retry is not None:
                 self._retry.cancel()
             if self._committing is None:
@@ -214,10 +214,10 @@ class Appends:
             return
         self._open, self._committing = None, batch
         self.seq = seq = self.seq + 1
-        runs, extras = batch.runs, batch.extras
+        runs, writes = batch.runs, batch.writes
 
         def insert(connection: sqlite3.Connection) -> None:
-            for extra in extras:
+            for extra in writes:
                 extra(connection)
             if runs:
                 connection.execute(INSERT_LOG, (seq, encode_entries(batch.entries())))
@@ -226,7 +226,7 @@ class Appends:
             self._committed(batch, seq, error)
 
         try:
-            self._database.submit(insert, deliver, single_statement=not extras)
+            self._database.submit(insert, deliver, single_statement=not writes)
         except ThingsteadError as exc:
             self._loop.call_soon(self._committed, batch, seq, exc)
 
@@ -258,7 +258,7 @@ class Appends:
         if len(kept) < len(writes):
             log.error("writes without a waiting caller were lost", writes=len(writes) - len(kept))
         if self._open is not None:
-            self._open.extras[:0] = kept
+            self._open.writes[:0] = kept
             self._open.behind[:0] = kept
         else:
             self._behind = kept

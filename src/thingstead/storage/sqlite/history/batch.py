@@ -32,14 +32,14 @@ class Run:
 class Batch:
     """The reports of one commit (the contract's ``Commit``)."""
 
-    __slots__ = ("_callbacks", "behind", "done", "error", "extras", "runs", "size_bytes")
+    __slots__ = ("_callbacks", "behind", "done", "error", "runs", "size_bytes", "writes")
 
     def __init__(self) -> None:
         self.done = False
         self.error: Exception | None = None
         self.runs: list[Run] = []
         self.size_bytes = 0  # of everything
-        self.extras: list[Write] = []  # further writes of the same transaction
+        self.writes: list[Write] = []  # further writes of the same transaction
         self.behind: list[Write] = []  # those of them that are made again where the commit fails: nobody waits for them
         self._callbacks: list[Callable[[Exception | None], None]] = []
 

@@ -80,7 +80,7 @@ class SqliteHistory:
         self._head = self.heads.get
         self.appends = appends = Appends(database, self.packer, self._head, self._relieve)
         self.append, self.append_run = appends.append, appends.append_run
-        self.touch, self.also = appends.touch, appends.also
+        self.touch, self.add_write = appends.touch, appends.add_write
 
     async def open(self) -> None:
         """Applies the log that the last run left, and starts packing.
@@ -289,7 +289,7 @@ class SqliteHistory:
                 pass
             head = self._head(device_number)
             batch = self.appends.add(head, (device_number, 0, 0, REMOVE_CODE, encode_values(names)))
-            batch.extras.append(rest)
+            batch.writes.append(rest)
             await settled(batch)
             head.spooled = left[-1]
 

@@ -52,7 +52,7 @@ class SqliteAlarms:
             if change.messages:
                 self._access.log_rows.note("alarm", change.device_id)
                 self._access.log_rows.note("notice", change.device_id)
-        return self._history.also(writer_of(changes))
+        return self._history.add_write(writer_of(changes))
 
     async def list_page(self, project_id: str, alarm_filter: AlarmFilter, page: Page) -> tuple[list[AlarmLog], int]:
         where, parameters = _where(project_id, alarm_filter, "a.create_time")

@@ -44,7 +44,7 @@ class SqliteDeviceLogs:
             connection.execute(_TRIM, (device_number, kind, device_number, kind, KEPT))
 
         size_bytes = 0 if kind == "data" else len(text)  # custom data counts with its uplink
-        return self._history.also(insert, size_bytes, behind=kind in NOBODY_WAITS)
+        return self._history.add_write(insert, size_bytes, behind=kind in NOBODY_WAITS)
 
     def newest_ts(self, device_number: int, kind: LogKind) -> int:
         row = self._access.one(_NEWEST, (device_number, kind))

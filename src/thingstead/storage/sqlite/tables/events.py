@@ -38,7 +38,7 @@ class SqliteEvents:
 
         size_bytes = sum(len(value) for value in row if isinstance(value, str | bytes))
         batch = self._history.touch(device_number, "event", event.ts, size_bytes)
-        batch.extras.append(insert)
+        batch.writes.append(insert)
         self._access.log_rows.note("event", event.device_id)
         return batch
 

@@ -71,7 +71,7 @@ class SqliteMqttSessions:
             connection.execute(sql, parameters)
 
         size_bytes = sum(len(value) for value in parameters if isinstance(value, str | bytes))
-        return self._history.also(run, size_bytes, behind=behind)
+        return self._history.add_write(run, size_bytes, behind=behind)
 
     def put_session(self, record: SessionRecord, *, behind: bool = False) -> Commit:
         return self._run(
@@ -111,7 +111,7 @@ class SqliteMqttSessions:
             connection.execute(_PUT_MESSAGE, (message.number, message.packet, message.expires_at))
             connection.executemany(_PUT_QUEUED, rows)
 
-        return self._history.also(insert, len(message.packet))
+        return self._history.add_write(insert, len(message.packet))
 
     def release_queued(self, session: int, seq: int) -> Commit:
         return self._run("UPDATE mqtt_queue SET released = 1 WHERE session = ? AND seq = ?", session, seq)
