@@ -89,3 +89,10 @@ def test_a_client_reads_old_return_codes_as_reason_codes() -> None:
 
 def test_a_user_property_cut_short_is_malformed(refusal: Refusal) -> None:
     assert refusal(V5, wire.packet(0x40, b"\0\x01\0\x04\x26\0\x01p")) is ReasonCode.MALFORMED_PACKET
+
+
+def test_binary_data_has_up_to_65_535_bytes() -> None:
+    longest = bytes(65_535)
+    assert wire.binary(longest) == b"\xff\xff" + longest
+    with pytest.raises(ValueError, match="65,535"):
+        wire.binary(bytes(65_536))

@@ -201,6 +201,7 @@ async def test_a_full_disk_fails_the_whole_commit_and_is_recovered_from(database
         await asyncio.sleep(0)  # the two are asked for
     assert [type(outcome) for outcome in await outcomes] == [Unavailable, Unavailable]
     assert "full" in (database.trouble() or "")
+    assert database.commits_failed == 1
     assert kept(path) == []
 
     await database.write(limit(10_000))

@@ -277,6 +277,8 @@ async def test_counters_go_up_since_the_point_before_and_begin_again_at_zero(ben
         (4000, None, None, 0),
         (5000, 0.5, 0.5 * 1000 / 2300, 1),
     ]
+    counts = await spans_of(bench, ["count", "avg"], interval=1000, start=2000, end=4999, gaps=True)
+    assert [each.values for each in counts] == [{"count": 3, "avg": 16 / 3}, *[{"count": 0, "avg": None}] * 2]
     (first, *_) = await spans_of(bench, ["delta", "rate"], interval=1000, start=0, end=999)
     assert first.values == {"delta": None, "rate": None}  # nothing to compare it with
 
