@@ -44,7 +44,7 @@ def try_all(copy: Copy, mutants: list[Mutant], options: argparse.Namespace) -> l
     results = []
     for number, mutant in enumerate(mutants, 1):
         began = time.monotonic()
-        known = tests_of.tests(mutant.path, mutant.lines)
+        known = tests_of.tests(mutant)
         tests = options.tests or choose(known, tests_of.seconds, options.budget)
         result = attempt(copy, mutant, tests, tests_of.seconds)
         results.append(result)

@@ -12,6 +12,7 @@ from coverage import CoverageData
 
 from tests.mutants.copies import ROOT, Copy
 from tests.mutants.forks import OPTIONS, run_pytest
+from tests.mutants.operators import Mutant
 from tests.mutants.recorder import Recorder, seconds_file
 
 STORE = ROOT / "build" / "mutants"
@@ -50,17 +51,13 @@ class CoverageMap:
             self._data.append(data)
             self._lines_run.update(_lines_run(file))
 
-    def tests(self, path: Path, lines: range) -> list[str]:
-        """Those that run one of the lines; of lines that run on import those that run anything of the module.
+    def tests(self, mutant: Mutant) -> list[str]:
+        """Those that run one of its lines; of what runs on import those that run anything of the module.
 
         First those that are about this module, for what they take: of the lines that they run many are its own.
         """
-        known = self._of_file(path)
-        found: set[str] = set()
-        for line in lines:
-            found |= known.get(line, set())
-        if "" in found and len(found) == 1:
-            found = set().union(*known.values())
+        known = self._of_file(mutant.path)
+        found: set[str] = set().union(*(known.get(line, ()) for line in (known if mutant.on_import else mutant.lines)))
         own = Counter(test for contexts in known.values() for test in contexts)
         return sorted(
             (test for test in found if test in self.seconds),

@@ -64,6 +64,7 @@ class Mutant:
     end: int
     replacement: str
     source: bytes = field(repr=False)  # of the module
+    on_import: bool  # it runs when the module is imported, and in no test
     id: str = ""
 
     @property
@@ -121,7 +122,9 @@ class _Finder(ast.NodeVisitor):
 
     def _add(self, operator: str, start: int, end: int, replacement: str) -> None:
         name = ".".join(self._names)
-        self.found.append(Mutant(self._path, name, operator, self._lines, start, end, replacement, self._source))
+        self.found.append(
+            Mutant(self._path, name, operator, self._lines, start, end, replacement, self._source, not self._functions)
+        )
 
     def _swap(self, kind: str, left: ast.expr, right: ast.expr, word: str, other: str) -> None:
         """Replaces the operator between two operands; parentheses may stand there too."""

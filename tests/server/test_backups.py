@@ -244,3 +244,16 @@ async def test_a_backup_that_somebody_altered_is_refused_though_it_is_sound(
     with pytest.raises(ConfigError, match="differs from the manifest"):
         await asyncio.to_thread(restore, tmp_path / "backup", tmp_path / "restored", silent)
     assert not (tmp_path / "restored" / DATABASE).exists()
+
+
+def test_a_backup_of_a_later_release_is_refused_with_both_versions(config: Config, tmp_path: Path) -> None:
+    asyncio.run(initialize(config))
+    backup = tmp_path / "backup"
+    manifest = back_up(config.data_path, backup, silent)
+    with closing(sqlite3.connect(backup / DATABASE)) as connection, connection:
+        connection.execute("PRAGMA user_version=9999")
+    changed = msgspec.structs.replace(manifest, sha256=checksum(backup / DATABASE))
+    (backup / MANIFEST).write_bytes(msgspec.json.encode(changed))
+    with pytest.raises(ConfigError, match=r"version 9999; this release knows up to \d+"):
+        restore(backup, tmp_path / "restored", silent)
+    assert not (tmp_path / "restored" / DATABASE).exists()
