@@ -75,9 +75,9 @@ def _populated(api: ProjectApi, url: str) -> dict[str, Certificate]:
     functions = {"functions": {"attributes": TYPE["attributes"]}}
     type_id = api.call("POST", "/device_type", json={"name": TYPE["name"]})["id"]
     api.call("PUT", f"/device_type/{type_id}/functions", json=functions)
-    reporting = api.create_device(name="温室 Greenhouse 1", device_type=type_id, device_key="sensor-1")
+    reporting = api.create_device(name="温室 Greenhouse 1", type=type_id, device_key="sensor-1")
     hostile = api.create_device(name=HOSTILE, device_key=HOSTILE[:100], descr=HOSTILE, tags={HOSTILE[:60]: HOSTILE})
-    silent = api.create_device(name="Silent", device_type=type_id)
+    silent = api.create_device(name="Silent", type=type_id)
     report(url, reporting, {"temperature": 21.5, "fan": True})
     report(url, hostile, {"note": HOSTILE, "object": {HOSTILE: HOSTILE}})
     return {"reporting": reporting, "hostile": hostile, "silent": silent}

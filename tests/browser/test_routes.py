@@ -6,7 +6,9 @@ A sample of the views runs each time; ``CONSOLE_VIEWS=all`` (``script/console te
 import itertools
 import os
 import re
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -44,9 +46,39 @@ async def test_pages_are_whole(visit: Visit, view: View) -> None:
     for path in paths(visit.site):
         await visit.open(page, path)
         found[path] = await complaints(page, view)
-        await picture(page, view, path.replace(visit.site.devices["reporting"].device_id, "reporting"))
+        for name, device in visit.site.devices.items():
+            path = path.replace(device.device_id, name)
+        await picture(page, view, path)
     assert {path: wrong for path, wrong in found.items() if wrong} == {}
     assert visit.faults == []
+
+
+CLOCK = re.compile(r"\b\d\d:\d\d\b")
+
+
+@pytest.mark.parametrize(("chosen", "zone"), [("browser", "America/St_Johns"), ("project", "Asia/Shanghai")])
+async def test_every_instant_is_shown_in_the_zone_that_was_chosen(visit: Visit, chosen: str, zone: str) -> None:
+    page = await visit.page(View(timezone="America/St_Johns"))
+    await visit.log_in(page)
+    await page.evaluate(
+        """async () => {
+          const headers = {"X-Thingstead": "1", "Content-Type": "application/json"}
+          await fetch("/api/v1/project", {method: "PUT", headers, body: JSON.stringify({timezone: "Asia/Shanghai"})})
+        }"""
+    )
+    await page.evaluate("zone => localStorage.setItem('thingstead.preferences', JSON.stringify({zone}))", chosen)
+    seen = 0
+    for path in paths(visit.site):
+        await visit.open(page, path)
+        told: list[list[str]] = await page.evaluate(
+            "[...document.querySelectorAll('time')].map(time => [time.dateTime, time.textContent, time.title])"
+        )
+        for instant, *texts in told:
+            expected = datetime.fromisoformat(instant).astimezone(ZoneInfo(zone)).strftime("%H:%M")
+            clocks = [clock for text in texts for clock in CLOCK.findall(text)]
+            assert [clock for clock in clocks if clock != expected] == [], (path, instant, texts)
+            seen += len(clocks)
+    assert seen > 5
 
 
 async def picture(page: object, view: View, path: str) -> None:

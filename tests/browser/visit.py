@@ -87,6 +87,7 @@ class Visit:
         page.on("pageerror", lambda error: self.faults.append(f"threw {error}"))
         page.on("console", self._wrote)
         page.on("request", self._asked)
+        page.on("response", self._answered)
         return page
 
     def _wrote(self, message: Any) -> None:
@@ -96,6 +97,18 @@ class Visit:
     def _asked(self, request: Any) -> None:
         if not request.url.startswith((self.site.url, "data:", "blob:")):
             self.faults.append(f"asked for {request.url}")
+
+    async def _answered(self, response: Any) -> None:
+        """A page that sends a name which the server does not know, or what it refuses, is wrong."""
+        path = response.url.removeprefix(self.site.url)
+        if not path.startswith("/api/v1/") or not response.ok:
+            return
+        try:
+            answer: Any = await response.json()
+        except Exception:  # noqa: BLE001 - the page is gone, and with it the answer
+            return
+        if answer.get("warnings") or answer.get("errcode") == 400:
+            self.faults.append(f"{path} was answered {json.dumps(answer)[:300]}")
 
     async def log_in(self, page: Any, path: str = "/") -> None:
         """Opens a page behind the log-in, as somebody who has to log in first."""
