@@ -12,7 +12,7 @@ ReplyTimeout           408      the device did not answer in time            --
 Conflict               409      a unique value is taken, or a state forbids  --
 TooLarge               413      over a documented size limit                 0x95
 TooManyRequests        429      throttled; ``retry_after_s`` says how long   0x96
-Unavailable            503      cannot be kept now; the peer should retry    0x88
+Unavailable            503      cannot be stored now; the peer should retry  0x88
 =====================  =======  ===========================================  =====================
 
 Three kinds of failure, three fates. *The peer's fault* (everything here but ``Unavailable`` and

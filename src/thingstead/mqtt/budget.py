@@ -4,7 +4,7 @@ PART = 8  # a queue may hold so many times what is left
 
 
 class Budget:
-    """The fuller it is, the less each queue may hold: no more than :data:`PART` times what is left of it (dynamic
+    """The fuller it is, the smaller the share of each queue: at most :data:`PART` times what is left of it (dynamic
     thresholds, as switches share out their memory). One queue alone gets nearly all, several get equal parts, and for
     one that comes later there is always some room.
 

@@ -104,7 +104,7 @@ class DeviceCommands:
         self._more = False  # others wait in the store behind those held here
         self._waiting: dict[str, CommandIssued] = {}  # by row id, first issued first
         self._waiting_bytes = 0
-        self._unheard: dict[str, None] = {}  # row ids of those whose topic the device does not listen to
+        self._unheard: dict[str, None] = {}  # row ids of those whose topic the device is not subscribed to
         self._under_way: dict[str, None] = {}  # row ids of those that were sent and not answered
         self._taken: dict[str, None] = {}  # row ids of those that were sent, oldest first
 

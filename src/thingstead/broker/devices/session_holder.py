@@ -30,7 +30,7 @@ class SessionHolder:
         return occupied
 
     def refuse(self, occupied: Occupied) -> None:
-        """It could not be kept."""
+        """It could not be stored."""
         if occupied.session is not None:
             self._sessions.refuse(occupied.session, self, present=occupied.accepted.session_present)
 

@@ -17,7 +17,7 @@ class IdleObserver(Protocol):
     """Whoever waits for a peer."""
 
     def late(self, timer: "IdleTimer") -> None:
-        """What ``timer`` waits for did not come in time."""
+        """Called when ``timer`` expires."""
         ...
 
 

@@ -107,7 +107,7 @@ class KeptRetained:
             return
         del self._uncertain[topic]
         if uncertain.failed:
-            # What could not be kept was not acknowledged: what is retained is what the store has.
+            # What could not be stored was not acknowledged: what is retained is what the store has.
             self._cancel_expiry(topic)
             self.messages.remove(topic)
             if uncertain.certain is not None:

@@ -69,7 +69,7 @@ class SessionStore(ABC, Generic[S]):
         """The connection is gone; the session waits, or ends. Nothing happens where another has it."""
 
     def refuse(self, session: S, occupant: Occupant, *, present: bool) -> None:
-        """The session could not be kept as a connection asked, which therefore is not admitted: it leaves no session
+        """The session could not be stored as a connection asked, which therefore is not admitted: it leaves no session
         behind that was not there before."""
         if session.occupant is not occupant:
             return

@@ -164,7 +164,7 @@ class AlarmRuleFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """What the alarms of a rule add up to."""
+    """Statistics of the alarms of a rule."""
 
     raised_total: int = 0
     cleared_total: int = 0

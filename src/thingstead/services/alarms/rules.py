@@ -109,7 +109,7 @@ class AlarmRuleService:
         return await never_reported(self._store, rule)
 
     async def statistics(self, project_id: str, rule_id: str) -> RuleStatistics:
-        """What the alarms of a rule add up to."""
+        """Statistics of the alarms of a rule."""
         await self.get(project_id, rule_id)
         return await self._store.alarm_rules.statistics(project_id, rule_id, self._clock.now_ms() - DAY_MS)
 

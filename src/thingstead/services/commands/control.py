@@ -80,7 +80,7 @@ class ControlService:
     async def update_cloud_attributes(
         self, project_id: str, device_id: str, attributes: dict[str, Any]
     ) -> tuple[FieldError, ...]:
-        """Changes the value in the cloud only; the device hears nothing. Else as :meth:`push_attributes`."""
+        """Updates the value in the cloud; nothing is sent to the device. Otherwise as :meth:`push_attributes`."""
         return await self._set(project_id, device_id, attributes, "cloud")
 
     async def _set(

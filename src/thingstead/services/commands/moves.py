@@ -16,7 +16,7 @@ from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.control")
 
-RETRY_S = 2.0  # until a move that could not be kept is tried again
+RETRY_S = 2.0  # until a move that could not be stored is tried again
 WARNING_INTERVAL_S = 60.0
 REPLY_LIFETIME_MS = 60_000  # how long a device may take to reply to a command that was sent, before that expires
 

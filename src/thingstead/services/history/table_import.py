@@ -54,7 +54,7 @@ class HistoryImportService:
             progress: told from time to time.
 
         Raises:
-            Unavailable: it cannot be kept now; what was kept before stays.
+            Unavailable: it cannot be stored now; what was stored before stays.
         """
         return await _Import(self._store, self._clock, project_id).run(rows, progress)
 

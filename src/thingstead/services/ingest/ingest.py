@@ -89,7 +89,7 @@ class IngestService:
 
         Raises:
             InvalidInput: it is not a JSON object, or has too many members.
-            Unavailable: it cannot be kept now.
+            Unavailable: it cannot be stored now.
         """
         return self.report_values(link, decode_object(payload))
 
@@ -152,10 +152,10 @@ class IngestService:
         By far the most reports come this way; all that can be is done for many of them at once.
 
         Returns:
-            How many from the front were kept, and their commit. The next, if there is one, is not looked at yet.
+            How many from the front were stored, and their commit. The next ones, if any, are not checked yet.
 
         Raises:
-            Unavailable: they cannot be kept now; none was.
+            Unavailable: they cannot be stored now; none was.
         """
         watch = link.watch
         if watch.stale:
@@ -195,7 +195,7 @@ class IngestService:
 
         Raises:
             InvalidInput: it is not JSON, has too many reports, or none that is well-formed.
-            Unavailable: it cannot be kept now; the beginning may have been.
+            Unavailable: it cannot be stored now; the beginning may have been.
         """
         return self.take_series(link, decode_any(payload))
 

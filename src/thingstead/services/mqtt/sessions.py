@@ -51,7 +51,7 @@ class MqttSessionService:
         return self._clock.monotonic_s() + (instant - self._clock.now_ms()) / 1000
 
     def require_room(self) -> None:
-        """Raises Unavailable where messages cannot be kept now."""
+        """Raises Unavailable if messages cannot be stored now."""
         self._store.require_room()
 
     def put_session(self, record: SessionRecord, *, behind: bool = False) -> Commit:

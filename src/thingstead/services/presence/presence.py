@@ -32,7 +32,7 @@ log = structlog.get_logger("thingstead.presence")
 CONFLICT_TAKEOVERS = 3  # within the window: two clients fight over one certificate
 CONFLICT_WINDOW_MS = 60_000
 INSTANTS_KEPT = 50_000  # devices of which the newest change is known without looking into the log
-RETRY_S = 2.0  # until the ends of sessions that could not be kept are tried again …
+RETRY_S = 2.0  # until the ends of sessions that could not be stored are tried again …
 ENDED_AT_ONCE = 200  # … of so many at the same time
 WARNINGS, WARNING_INTERVAL_S = 1, 600.0  # of one device: a fight may go on for days
 
@@ -143,7 +143,7 @@ class PresenceService:
         self._retry.start()
 
     async def end_again(self) -> None:
-        """Ends the sessions whose ends could not be kept, as far as the store can keep that now."""
+        """Stores the ends of sessions that could not be stored before, as far as the store accepts them."""
         while ends := list(islice(self._unended.values(), ENDED_AT_ONCE)):
             done = await asyncio.gather(*map(self._end, ends), return_exceptions=True)
             for error in done:

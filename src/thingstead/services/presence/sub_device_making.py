@@ -45,7 +45,7 @@ class SubDeviceMaker:
 
         Raises:
             ThingsteadError: why it is refused, which stands in the log of the gateway's rejected messages, too.
-            Unavailable: it cannot be kept now.
+            Unavailable: it cannot be stored now.
         """
         try:
             return await self._make(link, address, type_key)

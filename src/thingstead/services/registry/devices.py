@@ -157,7 +157,7 @@ class DeviceService:
         )
 
     async def reset_certificate(self, project_id: str, device_id: str) -> DeviceCredential:
-        """Gives the device a new access token. The old one opens nothing any more and its live session ends."""
+        """Gives the device a new access token. The old one becomes invalid and its connection is closed."""
         await self.get(project_id, device_id)
         await self._update_drawing(project_id, device_id, lambda: {"access_token": ids.new_access_token()})
         self._bus.publish(DeviceChanged(device_id))

@@ -25,7 +25,7 @@ class Parts:
     def part(self, name: str, **of: str) -> Iterator[None]:
         """The block is one part, ``of`` something, such as a project. Its exceptions end here."""
         key = (name, *of.values())
-        event = f"a part of {self._work} failed and will be tried again"
+        event = f"a part of {self._work} failed; retrying"
         try:
             yield
         except ThingsteadError as exc:

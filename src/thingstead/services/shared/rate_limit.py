@@ -77,7 +77,7 @@ class Throttle:
     """Counts attempts by key (an account, an address) until one succeeds.
 
     The first ``attempts_max`` are free; after each further one the key must wait, twice as long every time, up to
-    ``window_s``. A key without an attempt for ``window_s`` starts afresh. Attempts count when they begin, so that
+    ``window_s``. A key without an attempt for ``window_s`` is forgotten. Attempts count when they begin, so that
     many at the same time gain nothing.
     """
 

@@ -12,7 +12,7 @@ from thingstead.model.ids import new_id
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 
 ALARM_LOGS = Layout("alarm_logs", AlarmLog, json=("alarm_info",), absent=("device_name", "notify_logs"))
-NOTICE_LIFETIME_MS = 24 * 3600 * 1000  # a notice that could not be sent for a day is of no use any more
+NOTICE_LIFETIME_MS = 24 * 3600 * 1000  # a notice that could not be sent for a day expires
 
 _SET_LEVEL = "UPDATE alarms SET alarm_level = ? WHERE id = ? AND cleared_at IS NULL"
 _RAISE = """

@@ -38,7 +38,7 @@ DELETE FROM notices WHERE seq IN (
 
 
 def count_alarms(connection: sqlite3.Connection, condition: str, parameters: Sequence[Any]) -> None:
-    """Adds the alarms that fulfill a condition, and are about to be dropped, to what their rules add up to."""
+    """Adds the alarms that fulfill a condition, and are about to be dropped, to the statistics of their rules."""
     connection.execute(_COUNT.format(condition), parameters)
 
 
