@@ -28,6 +28,10 @@ Password = Annotated[str, Meta(min_length=limits.PASSWORD_LENGTH_LEAST, max_leng
 Email = Annotated[str, Meta(max_length=limits.EMAIL_LENGTH, description="An e-mail address; empty: none.")]
 Mobile = Annotated[str, Meta(max_length=limits.MOBILE_LENGTH, description="A phone number; empty: none.")]
 Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=limits.ID_PATTERN)]
+ExpectedVersion = Annotated[
+    int,
+    Meta(ge=1, description="Extension: the `version` that was read; where it is another one by now, errcode 409."),
+]
 PageNumber = Annotated[int, Meta(ge=1, le=limits.PAGE_NUMBER, description="Which page, from 1.")]
 PageRecords = Annotated[int, Meta(ge=1, le=limits.PAGE_RECORDS, description="Items per page.")]
 

@@ -20,3 +20,4 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
     locale: str = ""
     create_time: int  # ms
     device_count: int = 0  # devices bound; filled when read
+    version: int = 1  # counts its changes

@@ -30,6 +30,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     view_token: str  # unique in the project
     device_code: str
     create_time: int  # ms
+    version: int = 1  # counts its changes
 
 
 class AttributeValue(msgspec.Struct, frozen=True, array_like=True):
@@ -94,6 +95,7 @@ class DeviceGroup(msgspec.Struct, frozen=True, kw_only=True):
     descr: str = ""
     tags: Tags = {}
     create_time: int  # ms
+    version: int = 1  # counts its changes
 
 
 TagReading = tuple[str, str | None]  # a tag's key, and the value where one is asked for

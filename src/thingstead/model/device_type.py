@@ -93,3 +93,4 @@ class DeviceType(msgspec.Struct, frozen=True, kw_only=True):
     functions: Functions = Functions()
     create_time: int  # ms
     device_count: int = 0  # filled when read
+    version: int = 1  # counts its changes

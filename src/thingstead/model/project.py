@@ -37,6 +37,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
         given = project_key.encode("utf-8", "surrogatepass")
         return hmac.compare_digest(self.previous_project_key.encode(), given)
 
+    version: int = 1  # counts its changes
+
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
     """A project application of type API; its keys open the Project API."""
@@ -49,6 +51,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     token_epoch: int = 0  # raised by a reset; tokens of an older epoch are void
     create_time: int  # ms
     role: Role = ADMIN  # of its own tokens; administrators who log in through it have theirs
+    version: int = 1  # counts its changes
 
 
 class Administrator(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,3 +68,4 @@ class Administrator(msgspec.Struct, frozen=True, kw_only=True):
     create_time: int  # ms
     role: Role = ADMIN
     last_login_at: int = 0  # ms; 0: never
+    version: int = 1  # counts its changes

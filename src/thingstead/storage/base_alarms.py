@@ -102,9 +102,12 @@ class AlarmRuleStore(Protocol):
 
     async def count(self, project_id: str) -> int: ...
 
-    async def replace(self, rule: AlarmRule, at: int, close_reason: str | None) -> list[AlarmLog]:
-        """Puts a rule in the place of the one with its id. With a reason, what is known of the old one's evaluation is
-        forgotten and its open alarms are cleared with that reason; returns the messages of that."""
+    async def replace(
+        self, rule: AlarmRule, at: int, close_reason: str | None, version: int | None = None
+    ) -> list[AlarmLog]:
+        """Puts a rule in the place of the one with its id and this version (None: any; else Conflict). With a reason,
+        what is known of the old one's evaluation is forgotten and its open alarms are cleared with that reason; returns
+        the messages of that."""
         ...
 
     async def set_exception(
@@ -189,9 +192,9 @@ class NotifyStore(Protocol):
         """One page, oldest first, and the total."""
         ...
 
-    async def replace_group(self, group: NotifyGroup, at: int) -> None:
-        """Puts a group in the place of the one with its id. Notices that wait for a channel that goes are dropped, and
-        all of a group that is switched off."""
+    async def replace_group(self, group: NotifyGroup, at: int, version: int | None = None) -> None:
+        """Puts a group in the place of the one with its id and this version (None: any; else Conflict). Notices that
+        wait for a channel that goes are dropped, and all of a group that is switched off."""
         ...
 
     async def delete_group(self, project_id: str, group_id: str) -> None:

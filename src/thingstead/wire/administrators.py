@@ -16,6 +16,7 @@ class AdministratorInfo(msgspec.Struct, frozen=True, kw_only=True):
     role: Role = ADMIN  # (extension)
     create_time: int = 0  # ms (extension)
     last_login_at: int = 0  # ms; 0: never (extension)
+    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
 
 
 class AdministratorCreated(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ class AlarmRuleInfo(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_":
     create_time: int  # ms
     update_time: int  # ms
     warnings: list[RuleWarning] | UnsetType = UNSET  # of a change that was just made
+    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
 
 
 class CreatedRule(Created, frozen=True, kw_only=True):

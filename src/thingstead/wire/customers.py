@@ -22,3 +22,4 @@ class CustomerInfo(msgspec.Struct, frozen=True, kw_only=True):
     locale: str
     create_time: int  # ms
     count: CustomerCount
+    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read

@@ -12,6 +12,7 @@ class GroupTreeItem(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str]
     create_time: int  # ms
     children: list["GroupTreeItem"]
+    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
 
 
 class GroupTree(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,3 +30,4 @@ class GroupDetail(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str]
     create_time: int  # ms
     parent: str  # "" at the root
+    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read

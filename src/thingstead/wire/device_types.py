@@ -17,6 +17,7 @@ class DeviceTypeItem(msgspec.Struct, frozen=True, kw_only=True):
     device_count: int
     conn_protocol: str
     conn_type: str
+    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
 
 
 class DeviceTypeDetail(DeviceTypeItem, frozen=True, kw_only=True):

@@ -64,6 +64,7 @@ class DeviceItem(msgspec.Struct, frozen=True, kw_only=True):
     device_code: str
     # Extension, where attributes were asked for: by identifier, without those that have no value.
     values: dict[str, ListedValue] | UnsetType = UNSET
+    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
 
 
 class LiveSession(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ class NotifyGroupInfo(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool
     channels: list[Channel]
     create_time: int  # ms
+    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
 
 
 class TestedGroup(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ class ProjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     descr: str
     tags: dict[str, str]
     timezone: str  # whose days its days are (extension)
+    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
 
 
 class PortAddress(msgspec.Struct, frozen=True):

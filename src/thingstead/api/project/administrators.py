@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import Access, ApiCall, Endpoint
-from thingstead.api.fields import Account, Email, Password, RoleBody, ShortListQuery, TagsMember
+from thingstead.api.fields import Account, Email, ExpectedVersion, Password, RoleBody, ShortListQuery, TagsMember
 from thingstead.errors import Conflict, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.project import Administrator
@@ -38,6 +38,7 @@ class AdministratorInfoBody(msgspec.Struct, frozen=True, kw_only=True):
     name: PersonName | UnsetType = UNSET
     email: Email | UnsetType = UNSET
     tags: TagsMember | UnsetType = UNSET
+    version: ExpectedVersion | None = None
 
 
 class AdministratorPasswordBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,7 @@ class OwnPasswordBody(msgspec.Struct, frozen=True, kw_only=True):
 def _shown(administrator: Administrator) -> AdministratorInfo:
     return AdministratorInfo(
         id=administrator.id,
+        version=administrator.version,
         account=administrator.account,
         name=administrator.name,
         email=administrator.email,
@@ -103,7 +105,9 @@ async def update_info(call: ApiCall) -> None:
     """Absent members stay unchanged."""
     body: AdministratorInfoBody = call.body
     changes = AdministratorChanges(name=body.name, email=body.email, tags=body.tags)
-    await call.platform.accounts.update_administrator(call.caller.project_id, call.path["admin_id"], changes)
+    await call.platform.accounts.update_administrator(
+        call.caller.project_id, call.path["admin_id"], changes, body.version
+    )
 
 
 async def set_password(call: ApiCall) -> None:

@@ -75,6 +75,7 @@ def _shown(rule: AlarmRule) -> AlarmRuleInfo:
     body = rule.body
     return AlarmRuleInfo(
         id=rule.id,
+        version=rule.version,
         name=rule.name,
         descr=rule.descr,
         type=rule.type_id or "",

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from thingstead.api.endpoint import Access, ApiCall, Endpoint
-from thingstead.api.fields import Name, RoleBody, ShortListQuery
+from thingstead.api.fields import ExpectedVersion, Name, RoleBody, ShortListQuery
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.project import Application
 from thingstead.model.roles import ADMIN, Role
@@ -29,11 +29,13 @@ class ApplicationInfoBody(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be changed."""
 
     name: Name
+    version: ExpectedVersion | None = None
 
 
 def _shown(application: Application) -> ApplicationInfo:
     return ApplicationInfo(
         id=application.id,
+        version=application.version,
         name=application.name,
         access_key=application.access_key,
         create_time=application.create_time,
@@ -68,7 +70,9 @@ async def create_application(call: ApiCall) -> ApplicationCredentials:
 
 async def update_info(call: ApiCall) -> None:
     """The name is for people only."""
-    await call.platform.accounts.rename_application(call.caller.project_id, call.path["app_id"], call.body.name)
+    body: ApplicationInfoBody = call.body
+    accounts, project_id = call.platform.accounts, call.caller.project_id
+    await accounts.rename_application(project_id, call.path["app_id"], body.name, body.version)
 
 
 async def set_role(call: ApiCall) -> None:

@@ -10,6 +10,7 @@ from thingstead.api.fields import (
     Account,
     Descr,
     Email,
+    ExpectedVersion,
     KeysBody,
     Mobile,
     Name,
@@ -52,6 +53,7 @@ class CustomerInfoBody(msgspec.Struct, frozen=True, kw_only=True):
     descr: Descr | UnsetType = UNSET
     email: Email | UnsetType = UNSET
     mobile: Mobile | UnsetType = UNSET
+    version: ExpectedVersion | None = None
 
 
 class PasswordBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +71,7 @@ class CustomerDevicesBody(msgspec.Struct, frozen=True, kw_only=True):
 def _shown(customer: Customer) -> CustomerInfo:
     return CustomerInfo(
         id=customer.id,
+        version=customer.version,
         account=customer.account,
         name=customer.name,
         descr=customer.descr,
@@ -113,7 +116,7 @@ async def update_info(call: ApiCall) -> None:
     """Absent members stay unchanged."""
     body: CustomerInfoBody = call.body
     changes = CustomerChanges(name=body.name, descr=body.descr, email=body.email, mobile=body.mobile)
-    await call.platform.customers.update(call.caller.project_id, call.path["customer_id"], changes)
+    await call.platform.customers.update(call.caller.project_id, call.path["customer_id"], changes, body.version)
 
 
 async def set_password(call: ApiCall) -> None:

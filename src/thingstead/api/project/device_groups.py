@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import ApiCall, Endpoint
-from thingstead.api.fields import Descr, KeysBody, Name, TagsBody, TagsMember
+from thingstead.api.fields import Descr, ExpectedVersion, KeysBody, Name, TagsBody, TagsMember
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
 from thingstead.model.device import DeviceGroup
@@ -34,6 +34,7 @@ class GroupInfoBody(msgspec.Struct, frozen=True, kw_only=True):
     name: Name | UnsetType = UNSET
     descr: Descr | UnsetType = UNSET
     parent: ParentMember | UnsetType | None = UNSET
+    version: ExpectedVersion | None = None
 
 
 class DevicesBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +46,7 @@ class DevicesBody(msgspec.Struct, frozen=True, kw_only=True):
 def _tree_item(node: GroupNode) -> GroupTreeItem:
     return GroupTreeItem(
         id=node.group.id,
+        version=node.group.version,
         name=node.group.name,
         descr=node.group.descr,
         tags=node.group.tags,
@@ -72,6 +74,7 @@ async def device_group(call: ApiCall) -> GroupDetail:
     group: DeviceGroup = await call.platform.device_groups.get(call.caller.project_id, call.path["group_id"])
     return GroupDetail(
         id=group.id,
+        version=group.version,
         name=group.name,
         descr=group.descr,
         tags=group.tags,
@@ -94,6 +97,7 @@ async def update_info(call: ApiCall) -> None:
         name=body.name,
         descr=body.descr,
         parent_id=UNSET if body.parent is UNSET else body.parent or None,
+        version=body.version,
     )
 
 

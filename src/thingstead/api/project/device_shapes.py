@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from thingstead.api.fields import Descr, Name, TagsMember
+from thingstead.api.fields import Descr, ExpectedVersion, Name, TagsMember
 from thingstead.model import limits
 from thingstead.model.customer import Customer
 from thingstead.model.device import DeviceSession, DeviceView, Known, ValueSource
@@ -50,12 +50,14 @@ class DeviceInfoBody(msgspec.Struct, frozen=True, kw_only=True):
     name: Name | UnsetType = UNSET
     descr: Descr | UnsetType = UNSET
     device_key: DeviceKey | UnsetType | None = UNSET
+    version: ExpectedVersion | None = None
 
 
 class DeviceTypeBody(msgspec.Struct, frozen=True, kw_only=True):
     """The new type of a device; empty or null: none."""
 
     type: str | None
+    version: ExpectedVersion | None = None
 
 
 class DeviceGatewayBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +65,7 @@ class DeviceGatewayBody(msgspec.Struct, frozen=True, kw_only=True):
 
     gateway: Annotated[str, Meta(description="The gateway's id.")] | None
     sub_address: Annotated[str, Meta(max_length=limits.SUB_ADDRESS_LENGTH)] | None
+    version: ExpectedVersion | None = None
 
 
 def show_device(view: DeviceView) -> DeviceItem:
@@ -78,6 +81,7 @@ def show_device(view: DeviceView) -> DeviceItem:
         )
     return DeviceItem(
         id=device.id,
+        version=device.version,
         name=device.name,
         descr=device.descr,
         device_key=device.device_key or "",

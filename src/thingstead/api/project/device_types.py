@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import ApiCall, Endpoint
-from thingstead.api.fields import Descr, KeysBody, Name, TagsBody, TagsMember, WholeListQuery, listed
+from thingstead.api.fields import Descr, ExpectedVersion, KeysBody, Name, TagsBody, TagsMember, WholeListQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
 from thingstead.model.roles import ADMIN, VIEWER
@@ -40,12 +40,14 @@ class TypeInfoBody(msgspec.Struct, frozen=True, kw_only=True):
     conn_type: ConnTypeMember | UnsetType = UNSET
     conn_protocol: ConnProtocolMember | UnsetType = UNSET
     auto_create: AutoCreate | UnsetType = UNSET
+    version: ExpectedVersion | None = None
 
 
 class FunctionsBody(msgspec.Struct, frozen=True, kw_only=True):
     """The whole new definition."""
 
     functions: Functions
+    version: ExpectedVersion | None = None
 
 
 def _item(device_type: DeviceType) -> DeviceTypeItem:
@@ -101,12 +103,16 @@ async def update_info(call: ApiCall) -> None:
         conn_type=body.conn_type,
         conn_protocol=body.conn_protocol,
         auto_create=body.auto_create,
+        version=body.version,
     )
 
 
 async def put_functions(call: ApiCall) -> None:
     """Replaces the whole function definition; it applies to connected devices at once. Stored values stay."""
-    await call.platform.device_types.put_functions(call.caller.project_id, call.path["type_id"], call.body.functions)
+    body: FunctionsBody = call.body
+    await call.platform.device_types.put_functions(
+        call.caller.project_id, call.path["type_id"], body.functions, body.version
+    )
 
 
 async def put_tags(call: ApiCall) -> None:

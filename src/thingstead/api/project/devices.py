@@ -111,6 +111,7 @@ async def update_info(call: ApiCall) -> None:
         name=body.name,
         descr=body.descr,
         device_key=body.device_key,
+        version=body.version,
     )
 
 
@@ -126,7 +127,10 @@ async def remove_tags(call: ApiCall) -> None:
 
 async def change_type(call: ApiCall) -> None:
     """The values of the device stay. If conn_type changes, the connection of the device is closed."""
-    await call.platform.devices.change_type(call.caller.project_id, call.path["device_id"], call.body.type or None)
+    body: DeviceTypeBody = call.body
+    await call.platform.devices.change_type(
+        call.caller.project_id, call.path["device_id"], body.type or None, body.version
+    )
 
 
 async def change_gateway(call: ApiCall) -> None:
@@ -134,7 +138,7 @@ async def change_gateway(call: ApiCall) -> None:
     device. It takes effect at once, even if the gateway is connected."""
     body: DeviceGatewayBody = call.body
     await call.platform.devices.change_gateway(
-        call.caller.project_id, call.path["device_id"], body.gateway or None, body.sub_address or None
+        call.caller.project_id, call.path["device_id"], body.gateway or None, body.sub_address or None, body.version
     )
 
 

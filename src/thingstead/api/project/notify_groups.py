@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from thingstead.api.endpoint import ApiCall, Endpoint
-from thingstead.api.fields import Descr, Name, PageQuery, listed
+from thingstead.api.fields import Descr, ExpectedVersion, Name, PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.alarms.notification import CHANNELS_COUNT, Channel, NoticeState, NotifyGroup, NotifyLog
 from thingstead.model.roles import ADMIN, VIEWER
@@ -40,6 +40,7 @@ class NotifyGroupBody(msgspec.Struct, frozen=True, kw_only=True):
         True
     )
     channels: Annotated[tuple[Channel, ...], Meta(max_length=CHANNELS_COUNT)] = ()
+    version: ExpectedVersion | None = None
 
 
 class NotifyLogsQuery(PageQuery, frozen=True, kw_only=True):
@@ -54,6 +55,7 @@ class NotifyLogsQuery(PageQuery, frozen=True, kw_only=True):
 def _shown(group: NotifyGroup) -> NotifyGroupInfo:
     return NotifyGroupInfo(
         id=group.id,
+        version=group.version,
         name=group.name,
         descr=group.descr,
         enabled=group.enabled,
@@ -87,7 +89,9 @@ async def group(call: ApiCall) -> NotifyGroupInfo:
 
 async def update_group(call: ApiCall) -> NotifyGroupInfo:
     """Replaces the whole group. `***` keeps a stored secret; waiting notices of removed channels are dropped."""
-    changed = await call.platform.notify.update(call.caller.project_id, call.path["notify_group_id"], _form(call.body))
+    body: NotifyGroupBody = call.body
+    notify, project_id = call.platform.notify, call.caller.project_id
+    changed = await notify.update(project_id, call.path["notify_group_id"], _form(body), body.version)
     return _shown(changed)
 
 

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.credentials import is_secure, request_host
 from thingstead.api.endpoint import Access, ApiCall, Endpoint
-from thingstead.api.fields import Descr, KeysBody, Name, TagsBody
+from thingstead.api.fields import Descr, ExpectedVersion, KeysBody, Name, TagsBody
 from thingstead.errors import Conflict
 from thingstead.model.project import Project
 from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
@@ -15,6 +15,9 @@ from thingstead.services.registry.projects import DAY_MS, GRACE_MS
 from thingstead.wire.projects import ConnectionInfo, ProjectInfo, ViewCredentials
 
 TimeZone = Annotated[str, Meta(max_length=64, description="`+08:00`, or a name such as `Asia/Shanghai`.")]
+
+
+INFO_MEMBERS = ("name", "descr", "timezone")
 
 
 class ProjectPatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +32,7 @@ class ProjectInfoBody(msgspec.Struct, frozen=True, kw_only=True):
     name: Name | UnsetType = UNSET
     descr: Descr | UnsetType = UNSET
     timezone: TimeZone | UnsetType = UNSET
+    version: ExpectedVersion | None = None
 
 
 class RotationBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +59,8 @@ async def update_project(call: ApiCall) -> ProjectInfo:
 async def update_info(call: ApiCall) -> ProjectInfo:
     """Name, description and time zone. Absent members stay unchanged."""
     body: ProjectInfoBody = call.body
-    changes = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
-    return _project_info(await call.platform.projects.update(call.caller.project_id, changes))
+    changes = {name: getattr(body, name) for name in INFO_MEMBERS if getattr(body, name) is not UNSET}
+    return _project_info(await call.platform.projects.update(call.caller.project_id, changes, body.version))
 
 
 async def put_tags(call: ApiCall) -> None:
@@ -71,7 +75,12 @@ async def remove_tags(call: ApiCall) -> None:
 
 def _project_info(project: Project) -> ProjectInfo:
     return ProjectInfo(
-        id=project.id, name=project.name, descr=project.descr, tags=project.tags, timezone=project.timezone
+        id=project.id,
+        name=project.name,
+        descr=project.descr,
+        tags=project.tags,
+        timezone=project.timezone,
+        version=project.version,
     )
 
 

@@ -102,6 +102,7 @@ class NotifyGroup(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     channels: tuple[KeptChannel, ...] = ()  # in the order given
     create_time: int  # ms
+    version: int = 1  # counts its changes
 
 
 class AlarmNotice(msgspec.Struct, frozen=True, kw_only=True):

@@ -145,6 +145,7 @@ class AlarmRule(msgspec.Struct, frozen=True, kw_only=True):
     failing: str = ""  # why it cannot be evaluated on some device, as far as the store was told
     create_time: int  # ms
     update_time: int  # ms
+    version: int = 1  # counts its changes
 
 
 class RuleWarning(msgspec.Struct, frozen=True, kw_only=True):

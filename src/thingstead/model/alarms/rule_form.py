@@ -105,6 +105,15 @@ class RulePatch(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_": "ra
     cool_down_ms: Delay | UnsetType = UNSET
     schedule: Schedule | UnsetType | None = UNSET
     notify: NotifyMember | UnsetType | None = UNSET
+    version: (
+        Annotated[
+            int,
+            Meta(
+                ge=1, description="Extension: the `version` that was read; where it is another one by now, errcode 409."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 def form_of(rule: AlarmRule, notify: tuple[Channel, ...]) -> RuleForm:
@@ -133,7 +142,7 @@ def form_of(rule: AlarmRule, notify: tuple[Channel, ...]) -> RuleForm:
 
 def patched(form: RuleForm, patch: RulePatch) -> RuleForm:
     """The form with a patch put on. Stating the source or the condition in one way ends the other way."""
-    given = {name: getattr(patch, name) for name in patch.__struct_fields__ if getattr(patch, name) is not UNSET}
+    given = {name: getattr(patch, name) for name in RuleForm.__struct_fields__ if getattr(patch, name) is not UNSET}
     if given.get("devices") and "type" not in given:
         given["type"] = None
     if given.get("type") and "devices" not in given:

@@ -15,6 +15,7 @@ from thingstead.model.messages import BrowserSessionsEnded
 from thingstead.model.project import Administrator, Application, Tags
 from thingstead.model.roles import ADMIN, Role
 from thingstead.model.values.unicode_text import account_key
+from thingstead.model.versions import of_version
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.accounts.passwords import Passwords
 from thingstead.services.accounts.tokens import hash_secret
@@ -78,9 +79,9 @@ class AccountService:
         await self._accounts.create_application(application)
         return NewApplication(application, secret_key)
 
-    async def rename_application(self, project_id: str, app_id: str, name: str) -> None:
+    async def rename_application(self, project_id: str, app_id: str, name: str, version: int | None = None) -> None:
         _check_name(name)
-        await self._accounts.update_application(project_id, app_id, {"name": name})
+        await self._accounts.update_application(project_id, app_id, of_version({"name": name}, version))
 
     async def set_application_role(self, project_id: str, app_id: str, role: Role) -> None:
         """Counts for the next request of each of its tokens."""
@@ -146,13 +147,15 @@ class AccountService:
         await self._accounts.create_administrator(administrator)
         return administrator
 
-    async def update_administrator(self, project_id: str, admin_id: str, wanted: AdministratorChanges) -> None:
+    async def update_administrator(
+        self, project_id: str, admin_id: str, wanted: AdministratorChanges, version: int | None = None
+    ) -> None:
         members = msgspec.structs.asdict(wanted)
         changes = {name: value for name, value in members.items() if value is not UNSET}
         if not changes:
             raise InvalidInput.field("body", "one_member_required", members=["name", "email", "tags"])
         _check_administrator(changes, Problems())
-        await self._accounts.update_administrator(project_id, admin_id, changes)
+        await self._accounts.update_administrator(project_id, admin_id, of_version(changes, version))
 
     async def set_administrator_password(
         self, project_id: str, admin_id: str, password: str, *, session_id: str = ""

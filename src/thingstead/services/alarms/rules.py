@@ -82,10 +82,10 @@ class AlarmRuleService:
         reason = RULE_CHANGED if not same else RULE_DISABLED if before.enabled and not rule.enabled else None
         if same and rule.enabled:
             rule = msgspec.structs.replace(rule, failing=before.failing)
-        closed = await self._store.alarm_rules.replace(rule, now, reason)
+        closed = await self._store.alarm_rules.replace(rule, now, reason, patch.version or None)
         self._tell(rule)
         self._watches.tell(closed)
-        return rule
+        return await self.get(project_id, rule_id)
 
     async def delete(self, project_id: str, rule_id: str) -> None:
         """Removes a rule. Its open alarms are cleared; they stay in the lists."""

@@ -75,7 +75,7 @@ class NotifyService:
         """One page, oldest first, and how many there are."""
         return await self._store.notify.list_groups(project_id, page)
 
-    async def update(self, project_id: str, group_id: str, form: GroupForm) -> NotifyGroup:
+    async def update(self, project_id: str, group_id: str, form: GroupForm, version: int | None = None) -> NotifyGroup:
         """Puts the form in the place of what the group was. A channel that leads where one led before goes on with its
         waiting notices."""
         before = await self.get(project_id, group_id)
@@ -87,9 +87,9 @@ class NotifyService:
             enabled=form.enabled,
             channels=_kept(form, before.channels),
         )
-        await self._store.notify.replace_group(group, self._clock.now_ms())
+        await self._store.notify.replace_group(group, self._clock.now_ms(), version)
         self.dispatcher.ring()
-        return group
+        return await self.get(project_id, group_id)
 
     async def delete(self, project_id: str, group_id: str) -> None:
         """Removes a group; Conflict while a rule uses it."""

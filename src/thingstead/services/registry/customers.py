@@ -15,6 +15,7 @@ from thingstead.model.device import Device, Page
 from thingstead.model.limits import Problems
 from thingstead.model.messages import DeviceChanged
 from thingstead.model.project import Tags
+from thingstead.model.versions import of_version
 from thingstead.services.accounts.passwords import Passwords
 from thingstead.storage.base import Store
 
@@ -88,13 +89,15 @@ class CustomerService:
         await self._customers.create(customer)
         return customer
 
-    async def update(self, project_id: str, customer_id: str, wanted: CustomerChanges) -> None:
+    async def update(
+        self, project_id: str, customer_id: str, wanted: CustomerChanges, version: int | None = None
+    ) -> None:
         members = msgspec.structs.asdict(wanted)
         changes = {name: value for name, value in members.items() if value is not UNSET}
         if not changes:
             raise InvalidInput.field("body", "one_member_required", members=["name", "descr", "email", "mobile"])
         _check(changes, Problems())
-        await self._customers.update(project_id, customer_id, changes)
+        await self._customers.update(project_id, customer_id, of_version(changes, version))
 
     async def set_password(self, project_id: str, customer_id: str, password: str) -> None:
         problems = Problems()

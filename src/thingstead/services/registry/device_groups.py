@@ -12,6 +12,7 @@ from thingstead.model import ids, limits
 from thingstead.model.device import Device, DeviceGroup
 from thingstead.model.limits import Problems
 from thingstead.model.project import Tags
+from thingstead.model.versions import of_version
 from thingstead.services.registry.new_device import DRAW_ATTEMPTS
 from thingstead.storage.base import Store
 
@@ -98,6 +99,7 @@ class DeviceGroupService:
         name: str | UnsetType = UNSET,
         descr: str | UnsetType = UNSET,
         parent_id: str | UnsetType | None = UNSET,
+        version: int | None = None,
     ) -> None:
         """Changes what is given; a ``parent_id`` of None moves the group, with all below it, to the root.
 
@@ -121,7 +123,7 @@ class DeviceGroupService:
         problems.refuse()
         if not changes:
             raise InvalidInput("give_one_of", members=["name", "descr", "parent"])
-        await self._store.device_groups.update(project_id, group_id, changes)
+        await self._store.device_groups.update(project_id, group_id, of_version(changes, version))
 
     async def put_tags(self, project_id: str, group_id: str, tags: Tags) -> None:
         """Adds tags and replaces those of the same key."""

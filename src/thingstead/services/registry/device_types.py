@@ -16,6 +16,7 @@ from thingstead.model.limits import Problems
 from thingstead.model.messages import DeviceTypeChanged
 from thingstead.model.project import Tags
 from thingstead.model.values.definition import check_functions
+from thingstead.model.versions import of_version
 from thingstead.services.registry.new_device import DRAW_ATTEMPTS
 from thingstead.storage.base import Store
 
@@ -91,6 +92,7 @@ class DeviceTypeService:
         conn_type: ConnType | UnsetType = UNSET,
         conn_protocol: ConnProtocol | UnsetType = UNSET,
         auto_create: bool | UnsetType = UNSET,
+        version: int | None = None,
     ) -> None:
         """Changes what is given.
 
@@ -117,15 +119,17 @@ class DeviceTypeService:
             raise InvalidInput("give_one_of", members=", ".join(given))
         if conn_type not in (UNSET, present.conn_type) and present.device_count:
             raise Conflict.field("conn_type", "type_in_use", count=present.device_count)
-        await self._update(project_id, type_id, changes)
+        await self._update(project_id, type_id, of_version(changes, version))
 
-    async def put_functions(self, project_id: str, type_id: str, functions: Functions) -> None:
+    async def put_functions(
+        self, project_id: str, type_id: str, functions: Functions, version: int | None = None
+    ) -> None:
         """Replaces the whole function definition. Values that were kept under the old one stay."""
         problems = Problems()
         check_functions(functions, problems)
         problems.refuse()
         await self.get(project_id, type_id)
-        await self._update(project_id, type_id, {"functions": functions})
+        await self._update(project_id, type_id, of_version({"functions": functions}, version))
 
     async def _update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None:
         await self._store.device_types.update(project_id, type_id, changes)

@@ -24,6 +24,7 @@ from thingstead.model.limits import Problems
 from thingstead.model.messages import DeviceChanged, DeviceRemoved, DevicesAdded, SessionsRevoked, SubDeviceAdded
 from thingstead.model.project import Tags
 from thingstead.model.values.unicode_text import normal, trimmed_key
+from thingstead.model.versions import of_version
 from thingstead.services.registry.imports import import_devices
 from thingstead.services.registry.new_device import (
     DIRECT,
@@ -183,12 +184,16 @@ class DeviceService:
         name: str | UnsetType = UNSET,
         descr: str | UnsetType = UNSET,
         device_key: str | UnsetType | None = UNSET,
+        version: int | None = None,
     ) -> None:
         """Changes what is given. A ``device_key`` of None or ``""`` takes the key away.
 
+        Args:
+            version: the one that the device must have; None: any.
+
         Raises:
             InvalidInput: nothing is given, or a text does not fit.
-            Conflict: another device of the project has this ``device_key``.
+            Conflict: another device of the project has this ``device_key``, or the device has another version.
         """
         changes: dict[str, Any] = {}
         problems = Problems()
@@ -206,7 +211,7 @@ class DeviceService:
         device = await self.get(project_id, device_id)
         if not changes:
             raise InvalidInput("give_one_of", members=["name", "descr", "device_key"])
-        await self._store.devices.update(project_id, device.id, changes)
+        await self._store.devices.update(project_id, device.id, of_version(changes, version))
         self._bus.publish(DeviceChanged(device.id))
 
     async def put_tags(self, project_id: str, device_id: str, tags: Tags) -> None:
@@ -224,7 +229,9 @@ class DeviceService:
         await self._store.devices.merge_tags(project_id, device_id, {}, [normal(key) for key in keys])
         self._bus.publish(DeviceChanged(device_id))
 
-    async def change_type(self, project_id: str, device_id: str, type_id: str | None) -> None:
+    async def change_type(
+        self, project_id: str, device_id: str, type_id: str | None, version: int | None = None
+    ) -> None:
         """Moves a device to another type, or to none. Values it has reported stay.
 
         A change of how it connects (``conn_type``) ends its live session, which must come back as what it now is.
@@ -241,13 +248,18 @@ class DeviceService:
         problems.refuse()
         if view.conn_type == GATEWAY and conn_type != GATEWAY:
             await self._check_no_sub_devices(project_id, device_id)
-        await self._store.devices.update(project_id, device_id, {"type_id": type_id})
+        await self._store.devices.update(project_id, device_id, of_version({"type_id": type_id}, version))
         self._bus.publish(DeviceChanged(device_id))
         if (view.conn_type or DIRECT) != conn_type:
             self._bus.publish(SessionsRevoked([device_id], "type changed"))
 
     async def change_gateway(
-        self, project_id: str, device_id: str, gateway_id: str | None, sub_address: str | None
+        self,
+        project_id: str,
+        device_id: str,
+        gateway_id: str | None,
+        sub_address: str | None,
+        version: int | None = None,
     ) -> None:
         """Puts a device behind a gateway, under an address of its own, or takes it from the one that it has (both
         None). Its live session over another gateway ends.
@@ -266,7 +278,7 @@ class DeviceService:
         problems.refuse()
         if (device.gateway_id, device.sub_address) == (gateway_id, sub_address):
             return
-        changes = {"gateway_id": gateway_id, "sub_address": sub_address}
+        changes = of_version({"gateway_id": gateway_id, "sub_address": sub_address}, version)
         await self._store.devices.update(project_id, device_id, changes)
         self._bus.publish(DeviceChanged(device_id))
         self._bus.publish(SessionsRevoked([device_id], "gateway changed"))

@@ -14,6 +14,7 @@ from thingstead.model import ids
 from thingstead.model.limits import DESCR_LENGTH, Problems, check_keys, check_merged_tags
 from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Administrator, Application, Project
+from thingstead.model.versions import of_version
 from thingstead.refusals import Unusable
 from thingstead.rules.schedule import zone_named
 from thingstead.services.accounts.passwords import Passwords
@@ -112,7 +113,7 @@ class ProjectService:
         """Says whose days the days of a project are; InvalidInput where there is no such time zone."""
         return await self.update(project_id, {"timezone": timezone})
 
-    async def update(self, project_id: str, changes: Mapping[str, Any]) -> Project:
+    async def update(self, project_id: str, changes: Mapping[str, Any], version: int | None = None) -> Project:
         """Changes at least one of ``name``, ``descr`` and ``timezone``; InvalidInput where one cannot be that."""
         if not changes:
             raise InvalidInput.field("body", "one_member_required", members=["name", "descr", "timezone"])
@@ -127,7 +128,7 @@ class ProjectService:
                 zone_named(changes["timezone"])
             except Unusable as exc:
                 raise InvalidInput.field("timezone", exc.reason) from None
-        await self._store.projects.update(project_id, changes)
+        await self._store.projects.update(project_id, of_version(changes, version))
         return await self._store.projects.get(project_id)
 
     async def put_tags(self, project_id: str, tags: Mapping[str, str]) -> None:

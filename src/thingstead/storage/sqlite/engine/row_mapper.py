@@ -6,7 +6,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from thingstead.errors import NotFound
+from thingstead.errors import Conflict, NotFound
+from thingstead.model.versions import VERSION
 from thingstead.storage.sqlite.engine.errors import translated
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -38,6 +39,9 @@ class Layout(Generic[S]):
         absent: members that have no column.
         derived: further columns, and how each is made of a new struct.
         scope: the column that says which project a row belongs to.
+
+    Where the struct has a ``version``, each update counts it up, and one that names a version is refused where the row
+    has another one by then.
     """
 
     def __init__(
@@ -55,7 +59,8 @@ class Layout(Generic[S]):
         fields = [field for field in msgspec.structs.fields(struct) if field.name not in absent]
         self._struct = struct
         self._names = tuple(field.name for field in fields)
-        self._written = tuple(name for name in self._names if name not in counted)
+        self._versioned = VERSION in self._names
+        self._written = tuple(name for name in self._names if name not in {*counted, VERSION})
         self._json = frozenset(json)
         self._changeable = frozenset(self._written).difference(fixed)
         self._loaders: list[tuple[int, Callable[[Any], Any]]] = []
@@ -122,23 +127,45 @@ class Layout(Generic[S]):
 
     def check_changes(self, changes: Mapping[str, Any]) -> None:
         """Raises ValueError where an update names what it cannot change: a mistake of the program, not of its user."""
-        unknown = changes.keys() - self._changeable
+        unknown = changes.keys() - self._changeable - ({VERSION} if self._versioned else set())
         if unknown:
             raise ValueError(f"not to be changed: {', '.join(sorted(unknown))}")
 
     def update(
         self, connection: sqlite3.Connection, project_id: str, row_id: str, changes: Mapping[str, Any], missing: str
     ) -> None:
-        """Changes a row of the project; NotFound, with the code ``missing``, where there is none."""
+        """Changes a row of the project.
+
+        Args:
+            changes: members; a ``version`` among them is the one that the row must have.
+
+        Raises:
+            NotFound: with the code ``missing``, there is no such row.
+            Conflict: it has another version by now; ``info`` says which.
+        """
         self.check_changes(changes)
-        sets = ", ".join(f"{name} = ?" for name in changes) or "create_time = create_time"
-        values = [self._stored(name, value) for name, value in changes.items()]
-        cursor = connection.execute(
-            f"UPDATE {self._table} SET {sets} {self._in_project}",  # noqa: S608 - as above
-            (*values, row_id, project_id),
-        )
-        if cursor.rowcount == 0:
-            raise NotFound(missing)
+        changed = {name: value for name, value in changes.items() if name != VERSION}
+        sets = [f"{name} = ?" for name in changed] or ["create_time = create_time"]
+        where, wanted = self._in_project, [row_id, project_id]
+        if self._versioned:
+            sets.append("version = version + 1")
+            if VERSION in changes:
+                where, wanted = f"{where} AND version = ?", [*wanted, changes[VERSION]]
+        values = [self._stored(name, value) for name, value in changed.items()]
+        sql = f"UPDATE {self._table} SET {', '.join(sets)} {where}"  # noqa: S608 - as above
+        if connection.execute(sql, (*values, *wanted)).rowcount == 0:
+            raise self._not_updated(connection, project_id, row_id, missing)
+
+    def _not_updated(
+        self, connection: sqlite3.Connection, project_id: str, row_id: str, missing: str
+    ) -> NotFound | Conflict:
+        if not self._versioned:
+            return NotFound(missing)
+        sql = f"SELECT version FROM {self._table} {self._in_project}"  # noqa: S608 - as above
+        row = connection.execute(sql, (row_id, project_id)).fetchone()
+        if row is None:
+            return NotFound(missing)
+        return Conflict("version_stale", version=row[0], info={"version": row[0]})
 
     def merge_tags(
         self,

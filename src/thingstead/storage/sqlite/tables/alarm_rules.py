@@ -9,6 +9,7 @@ from thingstead.model.alarms.alarm import AlarmLog
 from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter, RuleStatistics
 from thingstead.model.device import Device, Page
 from thingstead.model.limits import require_id
+from thingstead.model.versions import of_version
 from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.alarm_changes import close_open
@@ -88,10 +89,12 @@ class SqliteAlarmRules:
         row = await self._access.read(lambda connection: connection.execute(query, parameters).fetchone())
         return int(row[0] or 0)
 
-    async def replace(self, rule: AlarmRule, at: int, close_reason: str | None) -> list[AlarmLog]:
+    async def replace(
+        self, rule: AlarmRule, at: int, close_reason: str | None, version: int | None = None
+    ) -> list[AlarmLog]:
         def run(connection: sqlite3.Connection) -> list[AlarmLog]:
             _check_source(connection, rule)
-            changes = {name: getattr(rule, name) for name in _CHANGED}
+            changes = of_version({name: getattr(rule, name) for name in _CHANGED}, version)
             ALARM_RULES.update(connection, rule.project_id, rule.id, changes, "no_such_alarm_rule")
             closed = [] if close_reason is None else _forget(connection, rule.id, at, close_reason)
             _put_parts(connection, rule, at)

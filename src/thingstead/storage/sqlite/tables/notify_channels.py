@@ -10,6 +10,7 @@ from thingstead.errors import Conflict, NotFound
 from thingstead.model.alarms.notification import Channel, KeptChannel, NotifyGroup
 from thingstead.model.device import Page
 from thingstead.model.limits import require_id
+from thingstead.model.versions import of_version
 from thingstead.storage.base_alarms import ListedChannel
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
@@ -126,9 +127,9 @@ class NotifyGroups:
         )
         return [ListedChannel(row[0], f"{row[1]}{row[2]!r}", kept_channel(*row[3:])) for row in rows]
 
-    async def replace_group(self, group: NotifyGroup, at: int) -> None:
+    async def replace_group(self, group: NotifyGroup, at: int, version: int | None = None) -> None:
         def run(connection: sqlite3.Connection) -> None:
-            changes = {"name": group.name, "descr": group.descr, "enabled": group.enabled}
+            changes = of_version({"name": group.name, "descr": group.descr, "enabled": group.enabled}, version)
             GROUPS.update(connection, group.project_id, group.id, changes, "no_such_notify_group")
             put_channels(connection, group.project_id, "group_id", group.id, group.channels, at)
             if not group.enabled:

@@ -1,0 +1,11 @@
+"""Versions of what people edit: each change counts one up, and may name the one that it is a change of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+VERSION = "version"
+
+
+def of_version(changes: Mapping[str, Any], version: int | None) -> dict[str, Any]:
+    """Changes of what has this version, and of nothing else; None: whichever it has."""
+    return dict(changes) if version is None else {**changes, VERSION: version}

@@ -1,0 +1,10 @@
+-- What people edit counts its changes, so that nobody overwrites those of another one unawares.
+ALTER TABLE projects ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE applications ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE administrators ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE device_types ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE customers ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE devices ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE device_groups ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE alarm_rules ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE notify_groups ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
