@@ -107,7 +107,7 @@ async def test_replacing_with_a_reason_clears_the_alarms_and_forgets_the_states(
     assert [(message.alarm_id, message.alarm_status) for message in closed] == [("a1", 0), ("a2", 0)]
     assert (await fleet.alarms.get("ours", "a1")).clear_reason == "the rule was changed"
     assert await fleet.alarms.states("d1") == []
-    assert await fleet.alarm_rules.get("ours", "r1") == moved
+    assert await fleet.alarm_rules.get("ours", "r1") == replace(moved, version=3)
     logs, _ = await fleet.alarms.list_page("ours", AlarmFilter(alarm_status=0), Page())
     assert logs[0].alarm_info["reason"] == "the rule was changed"
 

@@ -77,7 +77,7 @@ async def test_a_group_can_move_and_become_a_top_again(store: Store) -> None:
         await store.device_groups.create(device_group(group_id))
 
     await store.device_groups.update("ours", "b", {"parent_id": "a", "name": "moved"})
-    assert await store.device_groups.get("ours", "b") == device_group("b", parent_id="a", name="moved")
+    assert await store.device_groups.get("ours", "b") == device_group("b", parent_id="a", name="moved", version=2)
 
     await store.device_groups.update("ours", "b", {"parent_id": None})
     assert (await store.device_groups.get("ours", "b")).parent_id is None

@@ -76,14 +76,14 @@ async def test_the_administrator_who_is_logged_in(tenant: Tenant) -> None:
 
 def shown_of(info: dict[str, Any]) -> dict[str, Any]:
     """What an administrator is shown beside what the reference has."""
-    return {name: info[name] for name in ("role", "create_time", "last_login_at")}
+    return {name: info[name] for name in ("role", "create_time", "last_login_at", "version")}
 
 
 async def test_the_secret_of_an_application_is_shown_once(tenant: Tenant, second: dict[str, Any]) -> None:
     assert second.keys() == {"id", "name", "access_key", "secret_key"}
     assert await tenant.token("access_token", keys(second))
     shown = await tenant.info("GET", f"application/{second['id']}")
-    assert shown.keys() == {"id", "name", "access_key", "create_time", "role"}
+    assert shown.keys() == {"id", "name", "access_key", "create_time", "role", "version"}
     items = (await tenant.info("GET", "applications"))["items"]
     assert [item["name"] for item in items] == ["API", "panel"]
     assert all(item.keys() == shown.keys() for item in items)
@@ -245,6 +245,7 @@ async def test_the_project_of_the_token(tenant: Tenant, neighbor: Tenant) -> Non
         "descr": "",
         "tags": {},
         "timezone": "+00:00",
+        "version": 1,
     }
     assert await tenant.info("GET", "project") == info
     assert (await neighbor.info("GET", "project"))["id"] == neighbor.credentials.project_id

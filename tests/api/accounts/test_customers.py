@@ -40,6 +40,7 @@ async def test_a_customer_is_shown_as_created(tenant: Tenant, house: House) -> N
         **members,
         "locale": "",
         "create_time": house.clock.now_ms(),
+        "version": 1,
         "count": {"device_count": 0},
     }
 

@@ -15,7 +15,7 @@ from thingstead.services.shared.installation import OpenListener
 async def test_name_description_and_time_zone_are_changed_apart(tenant: Tenant, neighbor: Tenant, house: House) -> None:
     before = await tenant.info("GET", "project")
     for changes in ({"name": "Plant 7"}, {"descr": "The new one"}, {"timezone": "Asia/Shanghai"}):
-        before |= changes
+        before |= changes | {"version": before["version"] + 1}
         assert await tenant.info("PUT", "project/info", changes) == before
     assert await tenant.info("GET", "project") == before
     assert (await neighbor.info("GET", "project"))["name"] == "Thingstead"

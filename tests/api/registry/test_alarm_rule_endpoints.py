@@ -86,6 +86,7 @@ async def test_a_rule_is_shown_as_it_was_given_without_its_secrets(api: Api, hou
         "notify": [{"webhook": "http://host.example/path", "secret": "***"}],
         "failing": "",
         "create_time": now,
+        "version": 1,
         "update_time": now,
     }
     listed = await api.get("alarm_rules")
@@ -160,7 +161,8 @@ async def test_a_change_leaves_alone_what_it_does_not_name(api: Api, house: Hous
 
     changed = await api.call("PUT", f"alarm_rule/{rule_id}", {"name": "Hotter", "raise": {**HOT, "value": 90}})
     assert [warning["attribute"] for warning in changed.pop("warnings")] == ["temperature"]
-    assert changed == {**before, "name": "Hotter", "raise": {**HOT, "value": 90}, "update_time": house.clock.now_ms()}
+    new = {"name": "Hotter", "raise": {**HOT, "value": 90}, "update_time": house.clock.now_ms(), "version": 2}
+    assert changed == before | new
     assert await api.get(f"alarm_rule/{rule_id}") == changed
     kept = await house.store.alarm_rules.get(api.project_id, rule_id)
     assert kept.channels[0].channel.secret == "shared"
@@ -184,7 +186,7 @@ async def test_a_rule_read_can_be_written_back(api: Api, house: House, type_id: 
     shown = await api.get(f"alarm_rule/{rule_id}")
     written = await api.call("PUT", f"alarm_rule/{rule_id}", shown)
     assert [warning["attribute"] for warning in written.pop("warnings")] == ["temperature"]  # nobody reported it yet
-    assert written == shown
+    assert written == shown | {"version": 2}
     assert (await house.store.alarm_rules.get(api.project_id, rule_id)).channels[0].channel.secret == "shared"
 
 

@@ -32,6 +32,7 @@ async def test_a_new_device_is_answered_with_its_id_and_read_as_created(api: Api
         "device_key": "",
         "tags": {"site": "A"},
         "create_time": house.clock.now_ms(),
+        "version": 1,
         "alarm": {},
         "active": {},
         "online": False,
@@ -111,7 +112,7 @@ async def test_info_is_refused_field_by_field(api: Api) -> None:
     assert (await api.refusal("PUT", path, {"device_key": "taken"})).errcode == 409
     assert (await api.refusal("PUT", path, {"name": "", "descr": 5})).fields == {"name", "descr"}
     assert (await api.refusal("PUT", path, {})).errcode == 400
-    assert (await api.refusal("PUT", path, {"other": 1})).message == "give at least one of name, descr and device_key"
+    assert (await api.refusal("PUT", path, {"other": 1})).message == "give at least one of name, descr, device_key"
 
 
 async def test_tags_are_merged_and_removed_by_key(api: Api) -> None:

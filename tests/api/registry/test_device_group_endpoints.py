@@ -29,9 +29,25 @@ async def test_the_tree_shows_groups_below_their_parents(api: Api, stranger: Api
     house.clock.advance(1)
     below = await api.new_group(name="below", parent=top)
     now = house.clock.now_ms()
-    leaf = {"id": below, "name": "below", "descr": "", "tags": {}, "create_time": now, "children": []}
-    root = {"id": top, "name": "top", "descr": "d", "tags": {"a": "b"}, "create_time": now - 2, "children": [leaf]}
-    other = {"id": second, "name": "second", "descr": "", "tags": {}, "create_time": now - 1, "children": []}
+    leaf = {"id": below, "name": "below", "descr": "", "tags": {}, "create_time": now, "version": 1, "children": []}
+    root = {
+        "id": top,
+        "name": "top",
+        "descr": "d",
+        "tags": {"a": "b"},
+        "create_time": now - 2,
+        "version": 1,
+        "children": [leaf],
+    }
+    other = {
+        "id": second,
+        "name": "second",
+        "descr": "",
+        "tags": {},
+        "create_time": now - 1,
+        "version": 1,
+        "children": [],
+    }
     assert await api.get("device_groups_tree") == {"items": [root, other]}
     await house.reopen()
     assert await api.get("device_groups_tree") == {"items": [root, other]}
@@ -47,6 +63,7 @@ async def test_a_group_is_read_alone_with_its_parent(api: Api, house: House) -> 
         "descr": "d",
         "tags": {"a": "b"},
         "create_time": house.clock.now_ms(),
+        "version": 1,
         "parent": top,
     }
 

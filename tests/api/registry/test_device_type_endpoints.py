@@ -52,6 +52,7 @@ async def test_types_are_listed_from_the_oldest(api: Api, stranger: Api, house: 
         "descr": "d",
         "tags": {"a": "b"},
         "create_time": house.clock.now_ms() - 1,
+        "version": 1,
         "device_count": 1,
         "conn_protocol": "9",
         "conn_type": "3",
@@ -95,6 +96,7 @@ async def test_a_type_is_read_with_its_key_and_its_definition(api: Api, house: H
         "descr": "",
         "tags": {},
         "create_time": house.clock.now_ms(),
+        "version": 1,
         "device_count": 0,
         "conn_protocol": "1",
         "conn_type": "1",
@@ -147,7 +149,7 @@ async def test_settings_change_only_where_given(api: Api, house: House) -> None:
     house.heard.clear()
     change = {"name": "new", "conn_type": "2", "auto_create": True}
     assert await api.call("PUT", f"device_type/{type_id}/info", change) == {}
-    assert await api.get(f"device_type/{type_id}") == before | change
+    assert await api.get(f"device_type/{type_id}") == before | change | {"version": 2}
     assert house.heard == [DeviceTypeChanged(api.project_id, type_id)]
     assert (await api.refusal("PUT", f"device_type/{type_id}/info", {})).errcode == 400
     assert (await api.refusal("PUT", f"device_type/{type_id}/info", {"descr": "\0"})).fields == {"descr"}
