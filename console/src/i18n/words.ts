@@ -11,8 +11,10 @@ import type events from "@words/pages/events.json"
 import type health from "@words/pages/health.json"
 import type overview from "@words/pages/overview.json"
 import type reasons from "@words/pages/reasons.json"
+import type settings from "@words/pages/settings.json"
 import type shell from "@words/pages/shell.json"
 import type start from "@words/pages/start.json"
+import type subDevices from "@words/pages/subDevices.json"
 import type common from "@words/core/common.json"
 import type login from "@words/core/login.json"
 import type state from "@words/core/state.json"
@@ -33,8 +35,10 @@ interface Files {
   login: typeof login
   overview: typeof overview
   reasons: typeof reasons
+  settings: typeof settings
   shell: typeof shell
   start: typeof start
+  subDevices: typeof subDevices
   state: typeof state
   time: typeof time
 }

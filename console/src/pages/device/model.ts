@@ -136,7 +136,7 @@ export interface Alarm {
   acknowledged_at?: number
   acknowledged_by?: string
   shelved_until?: number
-  comments: { comment: string; by: string; ts: number }[]
+  comments: { text: string; by: string; ts: number }[]
   version?: number
 }
 
