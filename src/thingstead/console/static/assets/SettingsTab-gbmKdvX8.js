@@ -1,1 +1,0 @@
-import{B as e,C as t,E as n,gt as r,xt as i}from"./vue-Cp7LrCQt.js";import{tt as a}from"./base-Tok7OIfh.js";var o=n({__name:`SettingsTab`,setup(n){return(n,o)=>(e(),t(`h2`,null,i(r(a)(`device.settings`)),1))}});export{o as default};

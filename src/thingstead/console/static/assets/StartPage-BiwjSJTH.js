@@ -1,1 +1,0 @@
-import{B as e,E as t,gt as n,x as r}from"./vue-Cp7LrCQt.js";import{tt as i}from"./base-Tok7OIfh.js";import{t as a}from"./PageHead-DrlLh_i-.js";var o=t({__name:`StartPage`,setup(t){return(t,o)=>(e(),r(a,{title:n(i)(`start.title`)},null,8,[`title`]))}});export{o as default};
