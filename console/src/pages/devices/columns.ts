@@ -57,7 +57,7 @@ export function useColumns(): ChosenColumns {
     ...(["created", "last"] as const)
       .filter((name) => chosen.value.columns.includes(name))
       .map((name) => ({ key: name, label: t(KNOWN[name].word), width: KNOWN[name].width, sort: KNOWN[name].sort })),
-    { key: "menu", label: t("devices.actions"), width: "4rem", hiddenLabel: true },
+    { key: "menu", label: t("devices.actions"), width: "4.5rem", hiddenLabel: true },
   ])
   const keep = (choice: Choice) => (preferences.pages.devices = choice)
   return {
