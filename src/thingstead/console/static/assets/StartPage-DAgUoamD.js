@@ -1,1 +1,0 @@
-import{B as e,E as t,_t as n,x as r}from"./vue-D1kK29DH.js";import{tt as i}from"./base-Dar0DxL0.js";import{t as a}from"./PageHead-BeXLEGAf.js";var o=t({__name:`StartPage`,setup(t){return(t,o)=>(e(),r(a,{title:n(i)(`start.title`)},null,8,[`title`]))}});export{o as default};
