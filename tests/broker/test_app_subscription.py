@@ -58,12 +58,19 @@ async def test_attributes_are_told_whoever_changed_them(house: House, device: De
     await peer.receive(Puback)
     body = await told(app, topic)
     [value] = [value for key, value in (await house.store.history.current(device.number)).items() if key == "t"]
-    assert body == {"attributes": {"t": 1, "v": "x"}, "device": shown(device), "ts": value.ts}
+    assert body == {
+        "attributes": {"t": 1, "v": "x"},
+        "device": shown(device),
+        "ts": value.ts,
+        "source": "report",
+    }
     control: ControlService = house.platform.control
     await control.push_attributes(house.project_id, device.id, {"on": True})
-    assert (await told(app, topic))["attributes"] == {"on": True}
+    body = await told(app, topic)
+    assert (body["attributes"], body["source"]) == ({"on": True}, "push")
     await control.update_cloud_attributes(house.project_id, device.id, {"room": "7"})
-    assert (await told(app, topic))["attributes"] == {"room": "7"}
+    body = await told(app, topic)
+    assert (body["attributes"], body["source"]) == ({"room": "7"}, "cloud")
 
 
 async def test_a_report_is_told_when_it_is_on_disk(house: House, device: Device) -> None:

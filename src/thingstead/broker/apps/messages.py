@@ -54,8 +54,9 @@ def suffix(news: OneDeviceNews) -> str | None:
 
 
 def attributes(card: DeviceCard, report: Report) -> bytes:
-    """``attributes``: whatever changed them, the device, a push or the cloud."""
-    return _encode({"attributes": report.attributes, "device": card.json, "ts": report.ts})
+    """``attributes``: whatever changed them, the device, a push or the cloud, which ``source`` tells."""
+    source = report.source if report.source in ("push", "cloud") else "report"
+    return _encode({"attributes": report.attributes, "device": card.json, "ts": report.ts, "source": source})
 
 
 def message(card: DeviceCard, news: OneDeviceNews, now_ms: int) -> AppMessage:
