@@ -15,7 +15,7 @@ from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest
-from thingstead.services.commands.news import PendingCommands
+from thingstead.services.commands.states import PendingCommands
 
 
 @pytest.mark.parametrize(("qos", "version"), [(0, V3_1_1), (1, V3_1_1), (1, V5)])

@@ -169,7 +169,7 @@ async def test_commands_that_waited_go_in_order_when_the_sub_device_comes_online
 
 async def test_a_sub_device_that_is_added_later_is_known_at_once(site: Site) -> None:
     late = await site.house.device(conn_type="2", gateway_id=site.gateway.id, sub_address="late")
-    await site.house.platform.sub_devices.settled()
+    await site.house.platform.sub_devices.idle()
     await site.publish("gateway/attributes", {"late": {"t": 1}})
     assert await message(site.peer, "gateway/attributes/response") == {"result": 1}
     assert await site.house.values(late) == {"t": 1}

@@ -60,9 +60,9 @@ def attempt(notice_id: str, state: Any = "sent", ts: int = NOW) -> Attempt:
     return Attempt(notice_id=notice_id, target="host", state=state, message="200", took_ms=5, ts=ts)
 
 
-async def settle_all(store: Store, taken: Claim, channel_id: str = "w1", owner: str = "n1", ts: int = NOW) -> None:
+async def record_all(store: Store, taken: Claim, channel_id: str = "w1", owner: str = "n1", ts: int = NOW) -> None:
     attempts = [attempt(notice.id, ts=ts) for notice, _ in taken.notices]
-    assert await store.notify.settle(owner, channel_id, attempts)
+    assert await store.notify.record(owner, channel_id, attempts)
 
 
 async def test_notices_are_made_with_their_messages_and_sent_in_order(backend: Backend, fleet: Store) -> None:
@@ -77,7 +77,7 @@ async def test_notices_are_made_with_their_messages_and_sent_in_order(backend: B
     assert taken.notices[0][1] is not None
     assert taken.notices[0][1].device_name == "One"
 
-    await settle_all(store, taken)
+    await record_all(store, taken)
     assert [message.id for _, message in (await take(store)).notices if message] == messages[4:]
 
 
@@ -87,7 +87,7 @@ async def test_a_lease_keeps_others_away_until_it_ends(fleet: Store) -> None:
     first = await take(fleet)
 
     assert await claim(fleet, "n2", NOW + LEASE, NOW + 2 * LEASE) == [("w1", "ours")]  # n1 died
-    assert await fleet.notify.settle("n1", "w1", [attempt(first.notices[0][0].id)]) is False
+    assert await fleet.notify.record("n1", "w1", [attempt(first.notices[0][0].id)]) is False
     assert await fleet.notify.take("n1", "w1", NOW, NOW + LEASE, 10, UNCAPPED) is None
     assert [notice.id for notice, _ in (await take(fleet, owner="n2")).notices] == [n.id for n, _ in first.notices]
 
@@ -105,7 +105,7 @@ async def test_a_failing_channel_waits_and_keeps_its_order(fleet: Store) -> None
     messages = await flap(fleet, 1)
     await claim(fleet, "n1", NOW, NOW + LEASE)
     taken = await take(fleet)
-    await fleet.notify.settle("n1", "w1", [attempt(taken.notices[0][0].id, "waiting")])
+    await fleet.notify.record("n1", "w1", [attempt(taken.notices[0][0].id, "waiting")])
     await fleet.notify.release("n1", "w1", NOW + 500, 1)
 
     assert await fleet.notify.next_try() == NOW + 500
@@ -121,7 +121,7 @@ async def test_states_only_move_forward(fleet: Store) -> None:
     await flap(fleet, 1)
     await claim(fleet, "n1", NOW, NOW + LEASE)
     notice = (await take(fleet)).notices[0][0]
-    await fleet.notify.settle("n1", "w1", [attempt(notice.id, "failed"), attempt(notice.id, "sent")])
+    await fleet.notify.record("n1", "w1", [attempt(notice.id, "failed"), attempt(notice.id, "sent")])
     logs, total = await fleet.notify.list_logs("ours", None, None, Page())
     assert [(log.notice_id, log.state) for log in logs] == [(notice.id, "failed")]
     assert total == 1
@@ -131,7 +131,7 @@ async def test_every_attempt_is_listed_and_stands_at_its_message(fleet: Store) -
     messages = await flap(fleet, 1)
     await claim(fleet, "n1", NOW, NOW + LEASE)
     first, second = (notice.id for notice, _ in (await take(fleet)).notices)
-    await fleet.notify.settle("n1", "w1", [attempt(first, "waiting"), attempt(first, "sent", NOW + 5), attempt(second)])
+    await fleet.notify.record("n1", "w1", [attempt(first, "waiting"), attempt(first, "sent", NOW + 5), attempt(second)])
 
     logs, total = await fleet.notify.list_logs("ours", "d1", None, Page())
     assert total == 3
@@ -255,7 +255,7 @@ async def test_what_is_over_a_daily_cap_is_held_for_a_digest(fleet: Store) -> No
     await claim(fleet, "n1", NOW, NOW + LEASE)
     taken = await take(fleet, "m1", caps=caps)
     assert len(taken.notices) == 2
-    await settle_all(fleet, taken, "m1")
+    await record_all(fleet, taken, "m1")
     await flap(fleet, 1, "d2", "r2")
     assert [message.device_id for _, message in (await take(fleet, "m1", caps=caps)).notices if message] == ["d2", "d2"]
 
@@ -274,7 +274,7 @@ async def test_a_daily_cap_of_the_project_counts_all_devices_and_ends_with_the_d
     await flap(fleet, 1, "d1", "r2")
     caps = Caps(project=2, device=0)
     await claim(fleet, "n1", NOW, NOW + LEASE)
-    await settle_all(fleet, await take(fleet, "m1", caps=caps), "m1")
+    await record_all(fleet, await take(fleet, "m1", caps=caps), "m1")
     await flap(fleet, 1, "d2", "r2")
     assert (await take(fleet, "m1", caps=caps)).notices == []
     await record(fleet, alarm("next", "d2", rule_id="r2", create_time=NOW + DAY))
@@ -295,7 +295,7 @@ async def test_a_notice_is_dropped_with_its_log_when_it_is_past_its_time_and_wai
     assert taken is not None
     notice, _ = taken.notices[0]
     sent = Attempt(notice_id=notice.id, target="", state="sent", message="HTTP 200", took_ms=1, ts=NOW)
-    assert await fleet.notify.settle("me", "w1", [sent])
+    assert await fleet.notify.record("me", "w1", [sent])
 
     assert await fleet.notify.prune(notice.create_time) == 0
     assert await fleet.notify.prune(notice.create_time + 1) == 1

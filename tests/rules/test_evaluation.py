@@ -179,7 +179,7 @@ def test_late_data_of_which_no_rule_takes_notice_does_not_become_what_is_known()
     device.report(10, t=20)
     assert device.report(5, t=21) == []
     assert device.report(7, t=31) == []  # later than the one before, and still not the newest
-    device.monitor.facts.settle()
+    device.monitor.facts.catch_up()
     assert device.monitor.facts.values == {"t": 20}
     assert device.monitor.facts.newest == NOW + 10
 

@@ -12,7 +12,7 @@ from thingstead.rules.device_rules import DeviceRules, RuleRecord
 from thingstead.rules.evaluation import RuleState
 from thingstead.rules.evaluator import DeviceEvaluator
 from thingstead.rules.facts import Facts
-from thingstead.rules.gates import MIXED, Gate
+from thingstead.rules.prefilter import MIXED, Gate
 from thingstead.rules.rule import CompiledRule
 
 numbers = st.integers(0, 9)

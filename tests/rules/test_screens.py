@@ -5,8 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thingstead.rules.gates import ANY, MIXED, NUMBER, SWITCH, TEXT, Gate, merged
-from thingstead.rules.screens import Screens
+from thingstead.rules.prefilter import ANY, MIXED, NUMBER, SWITCH, TEXT, Gate, Screens, merged
 
 bounds = st.integers(-3, 3) | st.floats(-3, 3) | st.sampled_from([2**60, -(2**60), 2**53 + 1])
 bands = st.lists(st.tuples(bounds, bounds).map(sorted).map(tuple), max_size=2).map(tuple)

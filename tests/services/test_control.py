@@ -13,9 +13,9 @@ from thingstead.model import limits
 from thingstead.model.device import DeviceSession
 from thingstead.model.messages import AttributesPushed
 from thingstead.services.commands import control
-from thingstead.services.commands import moves as command_moves
+from thingstead.services.commands import states as command_moves
 from thingstead.services.commands.control import MAX_WAIT_MS, PENDING_BYTES, PENDING_COUNT
-from thingstead.services.commands.moves import REPLY_LIFETIME_MS
+from thingstead.services.commands.states import REPLY_LIFETIME_MS
 
 
 async def test_a_push_is_stored_then_announced(workshop: Workshop) -> None:
@@ -234,7 +234,7 @@ async def test_how_far_a_command_came_is_kept_when_there_is_room_again(
     with nothing_can_be_written(workshop.store.path):
         workshop.control.command_delivered(command.id)
         await until(lambda: workshop.store.figures().commits_failed >= failed + 2)
-    await workshop.control._moves.settled(command.id)
+    await workshop.control._moves.stored(command.id)
     assert (await workshop.store.commands.get(device.id, command.id)).state == "delivered"
 
 

@@ -65,4 +65,4 @@ async def test_what_a_gateway_says_of_its_sub_devices(workshop: Workshop) -> Non
     assert [event.params for event in events] == [{}]
     with pytest.raises(InvalidInput, match="method"):  # of the empty object
         service.report_event(link, packed({"device": "a", "event": []}))
-    await link.settled()
+    await link.idle()

@@ -12,8 +12,8 @@ from tests.services.lamp import LAMP, commands_of, connect
 from thingstead.errors import DeviceOffline, InvalidInput, ReplyTimeout
 from thingstead.model.device import Device, Page
 from thingstead.model.messages import CommandChanged, CommandIssued
-from thingstead.services.commands.moves import REPLY_LIFETIME_MS
 from thingstead.services.commands.replies import find_answered
+from thingstead.services.commands.states import REPLY_LIFETIME_MS
 from thingstead.services.commands.synchronous import SynchronousCommandService
 from thingstead.services.shared.commits import settled
 

@@ -12,7 +12,7 @@ from thingstead.errors import InvalidInput, NotFound
 from thingstead.model.report import Report
 from thingstead.model.retention import DAY_MS, Cutoff, RetentionRule
 from thingstead.services.history.removal import RemovalService
-from thingstead.services.history.retention import SETTLE_AFTER_MS
+from thingstead.services.history.retention import COMPACT_AFTER_MS
 from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.history import removal
 from thingstead.storage.sqlite.history import retention as sqlite_retention
@@ -151,10 +151,10 @@ async def test_points_that_wait_to_fill_a_block_are_brought_into_one_after_a_whi
     await archive.store.history.packer.pack()
     await archive.service.run()
     assert archive.query("SELECT count(*) FROM block") == [(0,)]
-    archive.clock.advance(SETTLE_AFTER_MS + 1)
+    archive.clock.advance(COMPACT_AFTER_MS + 1)
     await archive.service.run()
     assert archive.query("SELECT (SELECT count(*) FROM block), (SELECT count(*) FROM spool)") == [(1, 0)]
-    assert await archive.ages("ours", "x") == [(SETTLE_AFTER_MS + 1) / DAY_MS]
+    assert await archive.ages("ours", "x") == [(COMPACT_AFTER_MS + 1) / DAY_MS]
 
 
 async def test_the_history_of_a_removed_device_is_dropped_in_steps(

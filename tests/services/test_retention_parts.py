@@ -64,7 +64,7 @@ async def test_history_of_the_other_projects_goes_where_one_fails(
     assert service.extent.points > 0
 
 
-@pytest.mark.parametrize("broken", ["retention.apply_pending", "retention.settle", "alarms.prune", "notify.prune"])
+@pytest.mark.parametrize("broken", ["retention.apply_pending", "retention.compact", "alarms.prune", "notify.prune"])
 async def test_history_goes_whatever_else_fails(archive: Archive, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await archive.fill("ours", "x", days=40)
     await archive.put("ours", RetentionRule(days=10))

@@ -34,7 +34,7 @@ class House:
     async def settle(self, outcome: Outcome) -> Outcome:
         if outcome.commit is not None:
             await settled(outcome.commit)
-        await self.link.settled()
+        await self.link.idle()
         return outcome
 
     async def current(self, name: str) -> dict[str, Any]:
@@ -140,7 +140,7 @@ async def test_a_gateway_that_connects_again_keeps_its_sub_devices_online(house:
     assert found.gateway is house.link
     house.workshop.clock.advance(700_000)
     await service.sweep()
-    await service.settled()
+    await service.idle()
     assert house.news[2:] == [("a", False, "timeout")]
 
 
@@ -156,7 +156,7 @@ async def test_a_connection_that_takes_a_gateway_over_and_comes_to_nothing_leave
     await service.closed(house.link)
     assert ("a", False, "gateway") not in house.news
     await presence.close(gateway, "another", "the log-in failed")
-    await service.settled()
+    await service.idle()
     assert house.news[-1] == ("a", False, "gateway")
     assert service.route(house.subs["a"].id) is None
 
@@ -165,11 +165,11 @@ async def test_a_sub_device_that_is_added_or_removed_is_known_at_once(house: Hou
     service, workshop = house.workshop.sub_devices, house.workshop
     added = await workshop.add_device(gateway_id=house.link.device.id, sub_address="c")
     workshop.bus.publish(SubDeviceAdded("p1", house.link.device.id, added.id))
-    await service.settled()
+    await service.idle()
     house.subs["c"] = added
     await house.settle(service.connect(house.link, packed({"device": "c"})))
     await workshop.devices.delete("p1", added.id)
-    await service.settled()
+    await service.idle()
     with pytest.raises(InvalidInput):
         service.connect(house.link, packed({"device": "c"}))
 
@@ -181,19 +181,19 @@ async def test_a_device_is_put_behind_a_gateway_and_taken_away_again(house: Hous
     other = await service.open(other_gateway, "another session")
     house.subs["late"] = late
     await workshop.devices.change_gateway("p1", late.id, house.link.device.id, "c")
-    await service.settled()
+    await service.idle()
     await house.settle(service.connect(house.link, packed({"device": "c"})))
     await workshop.devices.change_gateway("p1", late.id, other_gateway.id, "c")
-    await service.settled()
+    await service.idle()
     with pytest.raises(InvalidInput):
         service.connect(house.link, packed({"device": "c"}))
     await house.settle(service.connect(other, packed({"device": "c"})))
-    await other.settled()
+    await other.idle()
     await workshop.devices.change_gateway("p1", late.id, None, None)
-    await service.settled()
+    await service.idle()
     with pytest.raises(InvalidInput):
         service.connect(other, packed({"device": "c"}))
-    await service.settled()
+    await service.idle()
     told = [(online, reason) for name, online, reason in house.news if name == "late"]
     assert told == [(True, "connected"), (False, "gateway changed")] * 2
 

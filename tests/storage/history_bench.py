@@ -100,7 +100,7 @@ async def make_blocks(bench: Bench) -> None:
 
 async def settle_later(bench: Bench) -> None:
     await pack(bench)
-    await bench.history.packer.compactor.settle(list(bench.history.heads._heads.values()))
+    await bench.history.packer.compactor.compact(list(bench.history.heads._heads.values()))
 
 
 async def restart(bench: Bench) -> None:

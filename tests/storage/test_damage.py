@@ -104,7 +104,7 @@ async def test_a_damaged_row_of_the_spool_is_set_aside(bench: Bench, compacting:
         await pack(bench)
     spoiled = damage(bench.path, "spool", "reports", "first_ts = 2")
     if compacting:
-        await bench.history.packer.compactor.settle(list(bench.history.heads._heads.values()))
+        await bench.history.packer.compactor.compact(list(bench.history.heads._heads.values()))
     assert await bench.points("x") == [(3, 3), (1, 1)]
     assert await quarantine(bench) == [("spool", spoiled)]
     left = bench.database.reader.execute("SELECT spooled FROM device_state WHERE device_number = 1").fetchone()

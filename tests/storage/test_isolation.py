@@ -74,7 +74,7 @@ async def test_a_device_of_which_no_blocks_can_be_made_keeps_its_reports_in_the_
 
 
 async def settle_later_all(bench: Bench) -> None:
-    await bench.history.packer.compactor.settle([bench.history.heads.get(number) for number in (1, 2)])
+    await bench.history.packer.compactor.compact([bench.history.heads.get(number) for number in (1, 2)])
 
 
 async def test_packing_that_fails_is_said_and_goes_on_by_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from thingstead.model.alarms.rule import Condition, Op
 from thingstead.rules.facts import Facts
-from thingstead.rules.gates import KINDS, MIXED, NUMBER, PLACE, Gate
 from thingstead.rules.geofence import place, within_circle, within_polygon
+from thingstead.rules.prefilter import KINDS, MIXED, NUMBER, PLACE, Gate
 
 Test = Callable[[Facts, int], bool]  # (what is known, the instant in ms)
 

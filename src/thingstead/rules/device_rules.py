@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from thingstead.rules.evaluation import RuleState, Transition
-from thingstead.rules.gates import merged
+from thingstead.rules.prefilter import Screens, merged
 from thingstead.rules.rule import CompiledRule
-from thingstead.rules.screens import Screens
 
 EVALUATIONS_KEPT = 50  # of one rule
 FAILING_KEPT = 100  # devices of one rule

@@ -50,7 +50,7 @@ class DeviceEvaluator:
     ) -> None:
         """Begins anew with these rules and their states; states of other rules, or of another shape, are left aside.
         ``moments``: where rules stood in time, as far as that is known."""
-        self.facts.settle()
+        self.facts.catch_up()
         self.book = book
         self.facts.listened = book.silences
         self.states = {
@@ -91,10 +91,10 @@ class DeviceEvaluator:
             received_at = ts
         if from_device and ts >= facts.newest and received_at < self.due and not self._awake and not book.everything:
             if not facts.passed or facts.passed.keys() != attributes.keys():
-                facts.settle()
+                facts.catch_up()
                 self._screen = book.screens.of(attributes)
             if self._screen(attributes):
-                facts.passed = attributes  # supersedes one with the same attributes, which needs not be settled then
+                facts.passed = attributes  # supersedes one with the same attributes, which needs no catching up
                 facts.passed_at = received_at
                 facts.newest = ts
                 return NOTHING
@@ -104,7 +104,7 @@ class DeviceEvaluator:
         self, ts: int, attributes: dict[str, Any], from_device: bool, received: bool, received_at: int
     ) -> list[Decision]:
         facts, times = self.facts, self.facts.times
-        facts.settle()
+        facts.catch_up()
         if received and from_device:
             self.set_back(ts)
         moved = received_at >= self.due
@@ -134,7 +134,7 @@ class DeviceEvaluator:
         for record, moment, fresh in concerned:
             self._note_kinds(record, arrived)
             facts.shift = moment.offset
-            self._settle(record, self._step(record, moment.at, fresh=fresh), moment.at, fresh, decisions)
+            self._take_over(record, self._step(record, moment.at, fresh=fresh), moment.at, fresh, decisions)
             moved = self._rouse(record, moment) or moved
         if moved or decisions:
             self._look_ahead()
@@ -181,13 +181,13 @@ class DeviceEvaluator:
         if (rule.timed or rule.hours is not None or (state is not None and is_waiting(state))) and moment.at > known.at:
             self.facts.shift = moment.offset
             stepped, _ = advance(rule, self.state_of(rule), self.facts, known.at, moment.at)
-            self._settle(record, stepped, moment.at, False, decisions)
+            self._take_over(record, stepped, moment.at, False, decisions)
         return moment.offset > known.offset
 
     def forget(self, names: Iterable[str]) -> None:
         """Values were removed: the next one of each attribute is a first one."""
         facts = self.facts
-        facts.settle()
+        facts.catch_up()
         for known in (facts.values, facts.times, facts.previous, facts.heard):
             for name in names:
                 known.pop(name, None)
@@ -200,7 +200,7 @@ class DeviceEvaluator:
             by_ms: by so much the server's own clock was set back; timestamps of the device go on where they were.
         """
         facts = self.facts
-        facts.settle()
+        facts.catch_up()
         moved = facts.set_back(at) or by_ms > 0
         for rule_id, (known, offset) in self._moments.items():
             if by_ms and offset:
@@ -238,7 +238,7 @@ class DeviceEvaluator:
     def pass_time(self, now: int) -> list[Decision]:
         """Time has passed up to ``now`` (ms of the server) with nothing arriving."""
         decisions: list[Decision] = []
-        self.facts.settle()
+        self.facts.catch_up()
         for record in (self._awake | self.book.timed).values():
             known = self.moment_of(record.rule)
             until = now + known.offset
@@ -246,7 +246,7 @@ class DeviceEvaluator:
                 continue
             self.facts.shift = known.offset
             stepped, reached = advance(record.rule, self.state_of(record.rule), self.facts, known.at, until)
-            self._settle(record, stepped, until, False, decisions)
+            self._take_over(record, stepped, until, False, decisions)
             # No further than needed: the next value may bear a timestamp from before ``until``.
             if reached > known.at:
                 self._rouse(record, Moment(reached, known.offset))
@@ -281,13 +281,13 @@ class DeviceEvaluator:
         record = self.book.records.get(rule_id)
         if record is None:
             return []
-        self.facts.settle()
+        self.facts.catch_up()
         known = self.moment_of(record.rule)
         at = max(now + known.offset, known.at)
         self.facts.shift = known.offset
         decisions: list[Decision] = []
         cleared = Step(cleared_by_hand(record.rule, self.state_of(record.rule), at), ())
-        self._settle(record, cleared, at, False, decisions)
+        self._take_over(record, cleared, at, False, decisions)
         self._judge(record, now, decisions)
         self._look_ahead()
         return decisions
@@ -298,7 +298,7 @@ class DeviceEvaluator:
         at = max(now + known.offset, known.at)
         count = len(decisions)
         self.facts.shift = known.offset
-        self._settle(record, self._step(record, at, fresh=False), at, False, decisions, before)
+        self._take_over(record, self._step(record, at, fresh=False), at, False, decisions, before)
         self._rouse(record, Moment(at, known.offset) if len(decisions) > count else known)
 
     def moment_of(self, rule: CompiledRule) -> Moment:
@@ -318,7 +318,7 @@ class DeviceEvaluator:
     def _step(self, record: RuleRecord, at: int, *, fresh: bool) -> Step:
         return step(record.rule, self.state_of(record.rule), self.facts, at, fresh=fresh)
 
-    def _settle(
+    def _take_over(
         self,
         record: RuleRecord,
         stepped: Step,

@@ -27,7 +27,7 @@ class Facts:
     """The values of a device and when they came.
 
     Between two reports nothing here changes; what time alone changes is computed by the conditions. A report of which
-    nothing came is only noted as ``passed``; :meth:`settle` brings everything else up to date.
+    nothing came is only noted as ``passed``; :meth:`catch_up` brings everything else up to date.
     """
 
     __slots__ = (
@@ -53,7 +53,7 @@ class Facts:
         self.newest = NEVER  # the greatest timestamp among the values, also that of ``passed``
         self.offset = 0  # ms: the timestamp of the device's last report that was not late, less the time of its receipt
         self.shift = 0  # ms: timestamps against the server's clock, for the rule that is being looked at
-        self.passed: dict[str, Any] = {}  # the newest report of the device, where it is not settled yet
+        self.passed: dict[str, Any] = {}  # the newest report of the device, where the values do not have it yet
         self.passed_at = 0  # when it was received
         # By the server's clock:
         self.born_at = born_at  # when the device was created: silence is counted from there
@@ -62,7 +62,7 @@ class Facts:
         self.heard: dict[str, int] = {}  # when a value of them last arrived
         self.offline_since = ALWAYS_ONLINE
 
-    def settle(self) -> None:
+    def catch_up(self) -> None:
         """Brings everything up to date with the report that passed."""
         if self.passed:
             self.values.update(self.passed)

@@ -3,7 +3,7 @@
 from thingstead.model.alarms.rule import AlarmRule, Level, attributes_of
 from thingstead.rules.conditions import Compiled, compile_condition
 from thingstead.rules.facts import Facts
-from thingstead.rules.gates import Gate, merged
+from thingstead.rules.prefilter import Gate, merged
 from thingstead.rules.schedule import OpenHours
 
 

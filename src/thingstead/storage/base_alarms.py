@@ -181,7 +181,7 @@ class NotifyStore(Protocol):
 
     A notice is made together with what it tells. It is sent by whoever holds the lease of its channel, after all
     notices of that channel that were made before it. Its state only moves forward. If a holder dies, its lease ends by
-    itself; what it had sent and not settled is then sent again, under the same id.
+    itself; what it had sent and not recorded is then sent again, under the same id.
     """
 
     async def create_group(self, group: NotifyGroup) -> None: ...
@@ -246,7 +246,7 @@ class NotifyStore(Protocol):
         attempts: Sequence[Attempt] = (),
         failures: int = 0,
     ) -> Claim | None:
-        """Keeps what became of notices, as :meth:`settle` does, and takes the next ones of the channel, the lease
+        """Keeps what became of notices, as :meth:`record` does, and takes the next ones of the channel, the lease
         prolonged. Notices over a daily cap become ``held``. Where none is left, the lease is given back.
 
         Args:
@@ -257,14 +257,14 @@ class NotifyStore(Protocol):
         """
         ...
 
-    async def settle(self, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
+    async def record(self, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
         """Keeps what became of notices, in order; False, with nothing kept, where the lease is not ours any more."""
         ...
 
     async def release(
         self, owner: str, channel_id: str, next_try_at: int, failures: int, attempts: Sequence[Attempt] = ()
     ) -> None:
-        """Keeps what became of notices, as :meth:`settle` does, and gives the lease back; the channel is not tried
+        """Keeps what became of notices, as :meth:`record` does, and gives the lease back; the channel is not tried
         again before ``next_try_at``. Does nothing where the lease is not ours any more."""
         ...
 

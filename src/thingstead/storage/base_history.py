@@ -256,7 +256,7 @@ class RetentionStore(Protocol):
         False: nothing is left of it."""
         ...
 
-    async def settle(self, before: int) -> bool:
+    async def compact(self, before: int) -> bool:
         """One step of bringing points that were packed before an instant (ms) where they stay; False: there were
         none."""
         ...

@@ -21,7 +21,7 @@ class Sender:
 
     async def send(self) -> None:
         await self.dispatcher.dispatch()
-        await self.dispatcher.settled()
+        await self.dispatcher.idle()
 
     async def die(self) -> None:
         """Ends as a killed process does: nothing is noted, no lease is given back."""

@@ -20,7 +20,7 @@ async def flap_and_stay(plant: Plant) -> Device:
         await plant.report(device, t=value)
     dispatcher = NotifyDispatcher(plant.store, plant.bus, plant.clock, NotifySettings())
     await dispatcher.dispatch()
-    await dispatcher.settled()
+    await dispatcher.idle()
     await dispatcher.close()
     return device
 

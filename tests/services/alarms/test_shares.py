@@ -76,7 +76,7 @@ async def test_a_first_try_is_short_and_a_second_one_has_its_time(
     await receiver.arrived.wait()
     plant.clock.advance(100)  # what the answer takes
     receiver.hold.set()
-    await sender.dispatcher.settled()
+    await sender.dispatcher.idle()
     assert [log.state for log in await sender.logs()] == ["sent", "sent", "waiting"]
     assert len(sender.dispatcher._slow) == 0  # the last answer was quick again
     await sender.dispatcher.close()
@@ -93,7 +93,7 @@ async def test_a_channel_that_answers_slowly_is_given_its_time(
     receiver.hold = asyncio.Event()
     await sender.dispatcher.dispatch()
     asyncio.get_running_loop().call_later(0.2, receiver.hold.set)
-    await sender.dispatcher.settled()
+    await sender.dispatcher.idle()
     assert [log.state for log in await sender.logs()] == ["sent"]
     await sender.dispatcher.close()
 

@@ -192,7 +192,7 @@ async def test_an_attempt_that_outlasts_its_lease_is_not_made_twice_by_one_sende
     plant.clock.advance(LEASE_MS)
     await sender.dispatcher.dispatch()
     receiver.hold.set()
-    await sender.dispatcher.settled()
+    await sender.dispatcher.idle()
     await sender.send()
     assert [each.json["alarm"]["alarm_status"] for each in receiver.received] == [1, 0]
 
@@ -221,7 +221,7 @@ async def test_channels_do_not_wait_for_each_other(plant: Plant, device: Device,
         await sender.dispatcher.dispatch()
         await other.arrived.wait()
         receiver.hold.set()
-        await sender.dispatcher.settled()
+        await sender.dispatcher.idle()
         await sender.dispatcher.close()
 
 

@@ -53,19 +53,19 @@ async def report_attributes(call: ApiCall) -> bytes:
     """A flat object of attributes, which need no definition. A value that does not match the definition of the device's
     type is listed in `refused`; if all values are refused, so is the report. The answer means that the report is on
     disk."""
-    return await _settle(call, "attributes", call.platform.ingest.report_attributes)
+    return await _answered(call, "attributes", call.platform.ingest.report_attributes)
 
 
 async def report_series(call: ApiCall) -> bytes:
     """Values with the device's own timestamps, one object or a list of up to 10,000. They are added to the history; a
     value becomes current only if its timestamp is greater than that of the current one."""
-    return await _settle(call, "attributes/series", call.platform.ingest.report_series)
+    return await _answered(call, "attributes/series", call.platform.ingest.report_series)
 
 
 async def report_event(call: ApiCall) -> bytes:
     """Parameters of an event are not attributes and change none. One that does not match the definition of the event is
     listed in `refused`; if none remains, the event is refused."""
-    return await _settle(call, "event/report", call.platform.ingest.report_event)
+    return await _answered(call, "event/report", call.platform.ingest.report_event)
 
 
 async def report_data(call: ApiCall) -> bytes:
@@ -73,7 +73,7 @@ async def report_data(call: ApiCall) -> bytes:
     format."""
     identifier = call.path["identifier"]
     streams = call.platform.streams
-    return await _settle(call, f"data/{identifier}", lambda link, payload: streams.report(link, identifier, payload))
+    return await _answered(call, f"data/{identifier}", lambda link, payload: streams.report(link, identifier, payload))
 
 
 async def read_attributes(call: ApiCall) -> Values:
@@ -81,7 +81,7 @@ async def read_attributes(call: ApiCall) -> Values:
     return Values(attributes=await call.platform.history.current_values(call.device, call.query.names()))
 
 
-async def _settle(call: ApiCall, topic: str, take: Callable[[DeviceContext, bytes], Outcome]) -> bytes:
+async def _answered(call: ApiCall, topic: str, take: Callable[[DeviceContext, bytes], Outcome]) -> bytes:
     """Hands the body in, and answers when it is on disk. Refused parts are noted under ``topic``."""
     ingest = call.platform.ingest
     await ingest.await_room(call.device.number)

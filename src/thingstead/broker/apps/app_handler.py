@@ -162,7 +162,9 @@ class AppHandler(HandlerBase):
 
     def subscribe(self, packet: Subscribe) -> Granted:
         [identifier] = packet.properties.get(Property.SUBSCRIPTION_IDENTIFIER, (0,))
-        return None, [self._subscribe(request.topic_filter, identifier) for request in packet.subscriptions], None
+        return Granted(
+            None, [self._subscribe(request.topic_filter, identifier) for request in packet.subscriptions], None
+        )
 
     def _subscribe(self, topic_filter: str, identifier: int) -> ReasonCode:
         first = parse_shared(topic_filter).topic_filter.split("/", 1)[0]
@@ -178,7 +180,7 @@ class AppHandler(HandlerBase):
         return ReasonCode.SUCCESS
 
     def unsubscribe(self, packet: Unsubscribe) -> Granted:
-        return None, [self._unsubscribe(topic_filter) for topic_filter in packet.topic_filters], None
+        return Granted(None, [self._unsubscribe(topic_filter) for topic_filter in packet.topic_filters], None)
 
     def _unsubscribe(self, topic_filter: str) -> ReasonCode:
         if topic_filter not in self._filters:

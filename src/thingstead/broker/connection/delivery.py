@@ -98,7 +98,7 @@ class Delivery:
         self._counters.messages_sent += 1
         if traced is not None:
             traced.sent()
-            traced.settled(ReasonCode.SUCCESS)
+            traced.answered(ReasonCode.SUCCESS)
 
     def _offer(self, publish: Publish, traced: DeliveryObserver | None) -> None:
         message = Message(publish, self._now_s())
@@ -284,15 +284,15 @@ class Delivery:
 
     def receive(self, packet: Puback | Pubrec | Pubcomp) -> None:
         """Takes the client's answer. Raises MqttError where it is out of place."""
-        reply, settled = self._outbound_now().receive(packet)
+        reply, answered = self._outbound_now().receive(packet)
         if reply is not None:
             self._reply(reply)
-        if settled is not None:
-            entry = settled.entry
+        if answered is not None:
+            entry = answered.entry
             if self._session is not None:
-                self._session.settled(entry, settled.reason_code)
+                self._session.answered(entry, answered.reason_code)
             elif entry.context is not None:
-                entry.context.settled(settled.reason_code)
+                entry.context.answered(answered.reason_code)
             self.pump()
 
     def _reply(self, pubrel: Pubrel) -> None:

@@ -16,7 +16,7 @@ class DeliveryObserver(Protocol):
         """It was written to the connection."""
         ...
 
-    def settled(self, reason_code: ReasonCode) -> None:
+    def answered(self, reason_code: ReasonCode) -> None:
         """The client answered it; at QoS 0 it was written, which is all there is to know."""
         ...
 
@@ -36,7 +36,7 @@ class DeliverySession(Protocol):
         """A message was written to the connection."""
         ...
 
-    def settled(self, entry: Entry, reason_code: ReasonCode) -> None:
+    def answered(self, entry: Entry, reason_code: ReasonCode) -> None:
         """The client answered a message for good."""
         ...
 

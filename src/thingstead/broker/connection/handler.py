@@ -1,7 +1,7 @@
 """Between a connection and the platform: what a connection may do once it is admitted."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant, changed_expiry_s
@@ -12,9 +12,14 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 from thingstead.services.shared.commits import Commit
 
-# What became of a SUBSCRIBE or UNSUBSCRIBE: the commit to wait for before it is acknowledged, one reason code for each
-# topic filter, in order, and what is to be done once it is.
-Granted = tuple[Commit | None, Sequence[ReasonCode], Callable[[], None] | None]
+
+class Granted(NamedTuple):
+    """What became of a SUBSCRIBE or UNSUBSCRIBE."""
+
+    pending: Commit | None  # to wait for before it is acknowledged
+    reason_codes: Sequence[ReasonCode]  # one for each topic filter, in order
+    then: Callable[[], None] | None = None  # to be done once it is acknowledged
+
 
 # What became of a PUBLISH: the commit to wait for before it is acknowledged (None: nothing to wait for), the reason
 # code of the acknowledgement, the encoded answer to be written behind it, and for people what was refused of it and why

@@ -35,20 +35,20 @@ class _Tracking:
         self._sent = True
         self._control.command_sent(self._row_id, self._qos)
 
-    def settled(self, reason_code: ReasonCode) -> None:
+    def answered(self, reason_code: ReasonCode) -> None:
         if reason_code >= ReasonCode.UNSPECIFIED_ERROR:
             self._control.command_refused(
                 self._row_id, f"the device refused it: {reason_code.name} (0x{reason_code:02X})"
             )
         elif self._qos:  # at QoS 0 nothing says that it arrived
             self._control.command_delivered(self._row_id)
-        self._commands.settled(self._row_id)
+        self._commands.answered(self._row_id)
 
     def dropped(self, reason: str) -> None:
         # One that was written may have arrived: it stays "sent", and is sent again, replied to, or expires.
         if not self._sent:
             self._control.command_failed(self._row_id, reason)
-        self._commands.settled(self._row_id)
+        self._commands.answered(self._row_id)
 
 
 class DeviceCommands:
@@ -148,10 +148,10 @@ class DeviceCommands:
         self._again |= self._reading  # it may be among those that are being read
         self._unheard.pop(news.command_row_id, None)
         self._let_go(news.command_row_id)
-        self.settled(news.command_row_id)
+        self.answered(news.command_row_id)
         self._connection.flush()
 
-    def settled(self, row_id: str) -> None:
+    def answered(self, row_id: str) -> None:
         """A command makes room for the next one."""
         if row_id in self._under_way:
             del self._under_way[row_id]
@@ -192,7 +192,7 @@ class DeviceCommands:
         return grant is not None and not grant.qos
 
     def _pump(self) -> None:
-        """Sends what the window allows, as fast as the device reads. What is settled by being sent comes back here, and
+        """Sends what the window allows, as fast as the device reads. What is answered by being sent comes back here and
         goes on in the loop."""
         if self._pumping:
             return

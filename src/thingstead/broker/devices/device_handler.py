@@ -255,7 +255,7 @@ class DeviceHandler(HandlerBase):
         self._subscriptions_changed()
         topic_filters = [request.topic_filter for request in packet.subscriptions]
         self._listens(topic_filters)
-        return None if self._kept is None else self._kept.subscribed(topic_filters), reason_codes, None
+        return Granted(None if self._kept is None else self._kept.subscribed(topic_filters), reason_codes, None)
 
     def _note_useless(self, packet: Subscribe, reason_codes: Sequence[ReasonCode]) -> None:
         """A subscription that nothing can ever match is granted, and noted for people who wonder at the silence."""
@@ -273,7 +273,9 @@ class DeviceHandler(HandlerBase):
     def unsubscribe(self, packet: Unsubscribe) -> Granted:
         reason_codes = self._subscriptions.unsubscribe(packet)
         self._subscriptions_changed()
-        return None if self._kept is None else self._kept.unsubscribed(packet.topic_filters), reason_codes, None
+        return Granted(
+            None if self._kept is None else self._kept.unsubscribed(packet.topic_filters), reason_codes, None
+        )
 
     def _subscriptions_changed(self) -> None:
         grant = self._subscriptions.grant("attributes/response")

@@ -58,11 +58,11 @@ class DeviceMqttSession(Session):
         if entry.context is not None and not isinstance(entry.context, QueueSlot):
             entry.context.sent()
 
-    def settled(self, entry: Entry, reason_code: ReasonCode) -> None:
+    def answered(self, entry: Entry, reason_code: ReasonCode) -> None:
         if isinstance(entry.context, QueueSlot):
-            super().settled(entry, reason_code)
+            super().answered(entry, reason_code)
         elif entry.context is not None:
-            entry.context.settled(reason_code)
+            entry.context.answered(reason_code)
 
     def dropped(self, entry: Entry, reason: str) -> None:
         if isinstance(entry.context, QueueSlot):

@@ -123,7 +123,7 @@ class OpenHandler:
             handling = request.retain_handling
             if handling is RetainHandling.AT_SUBSCRIBE or (new and handling is RetainHandling.IF_NEW):
                 retained.append(subscription)
-        return pending, reason_codes, lambda: self._send_retained(retained)
+        return Granted(pending, reason_codes, lambda: self._send_retained(retained))
 
     def _too_many(self, topic_filter: str) -> bool:
         """Whether a client may not have another filter: there are too many, or they have too many levels."""
@@ -147,7 +147,7 @@ class OpenHandler:
                 reason_codes.append(ReasonCode.SUCCESS)
             else:
                 reason_codes.append(ReasonCode.NO_SUBSCRIPTION_EXISTED)
-        return pending, reason_codes, None
+        return Granted(pending, reason_codes, None)
 
     # The end
 

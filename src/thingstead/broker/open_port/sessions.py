@@ -173,7 +173,7 @@ class Sessions(SessionStore[Session]):
             self._space.routes.unsubscribe(session, topic_filter)
         session.subscriptions.clear()
         self._grow(session, -session.levels)
-        left = [settled.entry for settled in session.outbound.clear()]
+        left = [answered.entry for answered in session.outbound.clear()]
         pending = self._forget(session)
         self._space.share_again(left, session)
         return pending

@@ -62,7 +62,7 @@ class Keeper(Protocol):
 
     def released(self, session: int, seq: int) -> Commit: ...
 
-    def settled(self, session: int, seq: int) -> Commit: ...
+    def answered(self, session: int, seq: int) -> Commit: ...
 
 
 class Session:
@@ -143,7 +143,7 @@ class Session:
     def sent(self, entry: Entry) -> None:
         """Nobody asks."""
 
-    def settled(self, entry: Entry, reason_code: ReasonCode) -> None:
+    def answered(self, entry: Entry, reason_code: ReasonCode) -> None:
         # 4.8.2: what a client refuses is discarded, and not given to another member of a shared subscription.
         self._forget(entry)
 
@@ -153,7 +153,7 @@ class Session:
     def _forget(self, entry: Entry) -> None:
         noted: QueueSlot = entry.context
         if noted.seq and self.number:
-            self._keeper.settled(self.number, noted.seq)
+            self._keeper.answered(self.number, noted.seq)
 
     def released(self, entry: Entry) -> Commit | None:
         noted: QueueSlot = entry.context

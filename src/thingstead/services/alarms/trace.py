@@ -93,7 +93,7 @@ def _evaluated(rule: CompiledRule, evaluation: Evaluation) -> TraceEntry:
 
 def _present(rule: CompiledRule, watch: DeviceAlarms) -> TraceEntry:
     facts, state = watch.monitor.facts, watch.monitor.state_of(rule)
-    facts.settle()
+    facts.catch_up()
     at, facts.shift = watch.monitor.moment_of(rule)
     values = {name: facts.values[name] for name in sorted(rule.reads) if name in facts.values}
     outcome = _outcome(rule, state, [])

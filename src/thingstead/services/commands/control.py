@@ -21,9 +21,8 @@ from thingstead.model.messages import AttributesPushed, CommandChanged
 from thingstead.model.report import Source
 from thingstead.model.values.checking import check_params, valid_identifier
 from thingstead.repeating import Repeating
-from thingstead.services.commands.moves import REPLY_LIFETIME_MS, CommandMoves
-from thingstead.services.commands.news import PendingCommand, PendingCommands, issued
 from thingstead.services.commands.replies import CommandReplies
+from thingstead.services.commands.states import REPLY_LIFETIME_MS, CommandMoves, PendingCommand, PendingCommands, issued
 from thingstead.services.ingest.ingest import IngestService, Outcome
 from thingstead.services.shared.commits import TaskCommit, settled
 from thingstead.services.shared.device_logs import DeviceLogService
@@ -236,7 +235,7 @@ class ControlService:
             moving = [command.id for command in commands if self._moves.under_way(command.id)]
             if not moving:
                 return commands
-            await self._moves.settled(*moving)
+            await self._moves.stored(*moving)
 
     def command_sent(self, row_id: str, qos: int) -> None:
         """The command was written to the device's connection. At QoS 0 it is never sent again."""

@@ -11,7 +11,7 @@ from thingstead.model import limits
 from thingstead.model.device import Device
 from thingstead.model.messages import CommandChanged
 from thingstead.refusals import reason
-from thingstead.services.commands.moves import CommandMoves
+from thingstead.services.commands.states import CommandMoves
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.rate_limit import TokenBuckets
@@ -40,7 +40,7 @@ class CommandReplies:
         row_id = await find_answered(self._store.commands, device.id, topic_id, body)
         now = self._clock.now_ms()
         if row_id is not None:
-            await self._moves.settled(row_id)
+            await self._moves.stored(row_id)
             await self._moves.move(row_id, "replied", reply=body)
         else:
             news_id = topic_id or 0 if body_id is None else body_id

@@ -21,7 +21,7 @@ from thingstead.wire.retention import RetentionChange, RetentionInfo, SeriesRete
 
 log = structlog.get_logger("thingstead.retention")
 
-SETTLE_AFTER_MS = 3_600_000  # points that wait for more of their kind are brought where they stay after so long
+COMPACT_AFTER_MS = 3_600_000  # points that wait for more of their kind are brought where they stay after so long
 NOTHING = HistoryExtent(0, 0, None)
 
 
@@ -113,7 +113,7 @@ class RetentionService:
                     log.info("pending retention rules took effect", project=project_id)
             await self._drop_alarms(now)
             with part("settling of points"):
-                while await store.settle(now - SETTLE_AFTER_MS):
+                while await store.compact(now - COMPACT_AFTER_MS):
                     pass
             points, size = await self._drop_expired(now)
         with part("free pages"):

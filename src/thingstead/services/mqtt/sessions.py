@@ -75,7 +75,7 @@ class MqttSessionService:
         """The client has received a QoS 2 message."""
         return self._store.release_queued(session, seq)
 
-    def settled(self, session: int, seq: int) -> Commit:
+    def answered(self, session: int, seq: int) -> Commit:
         """A message is done with."""
         return self._store.delete_queued(session, seq)
 

@@ -41,7 +41,7 @@ SHARES = Shares(CHANNELS_LIMIT, PROJECT_CHANNELS_LIMIT)
 FIRST_TRY_TIMEOUT_S = 3.0
 SLOW_CHANNELS_LIMIT = 10_000  # remembered as slow, the ones that answered last
 NOTICES_PER_CLAIM = 10  # of each channel that is claimed
-WEBHOOKS_PER_SETTLE = 50  # sent before what became of them is noted; a crash sends up to so many again
+WEBHOOKS_AT_ONCE = 50  # sent before what became of them is noted; a crash sends up to so many again
 LEASE_MS = 60_000  # longer than any attempt
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 1_000, 600_000
 LONGEST_SLEEP_S = 2.0
@@ -160,7 +160,7 @@ class NotifyDispatcher:
     def _full(self) -> bool:
         return len(self._draining) >= SHARES.in_all
 
-    async def settled(self) -> None:
+    async def idle(self) -> None:
         """Returns when every channel that was claimed has been sent over."""
         while self._draining:
             await asyncio.wait(list(self._draining.values()))
@@ -197,7 +197,7 @@ class NotifyDispatcher:
                 return await notify.release(self._owner, channel_id, now, failures, attempts)
             lease_until = now + LEASE_MS
             taken = await notify.take(
-                self._owner, channel_id, now, lease_until, WEBHOOKS_PER_SETTLE, self._caps, attempts, failures
+                self._owner, channel_id, now, lease_until, WEBHOOKS_AT_ONCE, self._caps, attempts, failures
             )
             if taken is None or not taken.notices:
                 return None
@@ -226,7 +226,7 @@ class NotifyDispatcher:
                 break
             if kept.kind != "webhook" and notice is not claim.notices[-1][0]:
                 # People shall not read things twice: each is noted at once, the last one by the caller.
-                await self._store.notify.settle(self._owner, kept.id, attempts)
+                await self._store.notify.record(self._owner, kept.id, attempts)
                 attempts = []
         return sent, attempts, failed
 

@@ -103,7 +103,7 @@ class SubDeviceService:
             link.taken_over = True
         else:
             self._leave_all(link)
-        await link.settled()
+        await link.idle()
 
     def _gateway_gone(self, news: PresenceChanged) -> None:
         """The connection that took over has ended, perhaps before it became one of a gateway."""
@@ -187,7 +187,7 @@ class SubDeviceService:
         names = [key for key in keys if key in found] if keys else sorted(found)
         return sub_device.address, {name: found[name].value for name in names}
 
-    async def settled(self) -> None:
+    async def idle(self) -> None:
         """Returns when every change that was announced up to now is in effect."""
         await self._presence.close()
 

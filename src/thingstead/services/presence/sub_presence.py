@@ -48,7 +48,7 @@ class GatewayLink:
         self.taken_over = False  # by another connection of the gateway
         self.reported: set[int] = set()  # numbers of those that reported since the connection looked whether it may
 
-    async def settled(self) -> None:
+    async def idle(self) -> None:
         """Returns when the changes of presence under way have ended."""
         moves = [sub_device.moves for sub_device in self.sub_devices.values() if sub_device.moves is not None]
         if moves:

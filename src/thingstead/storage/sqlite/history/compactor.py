@@ -81,7 +81,7 @@ class Compactor:
         """Drops a device that was deleted."""
         self._due.pop(number, None)
 
-    async def settle(self, heads: Iterable[Head]) -> None:
+    async def compact(self, heads: Iterable[Head]) -> None:
         """Makes blocks of all that these devices have in the spool.
 
         Raises:
@@ -99,7 +99,7 @@ class Compactor:
             await self.worker.close()
         while self._due:
             async with self.lock:
-                due = list(self._due.values())  # perhaps none any more: settle may have been quicker
+                due = list(self._due.values())  # perhaps none any more: compact may have been quicker
                 for heads in chunks(due, _weight):
                     for head in heads:  # if there is more of one, it has had its turn
                         self._due[head.number] = self._due.pop(head.number)

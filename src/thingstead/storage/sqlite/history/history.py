@@ -265,10 +265,10 @@ class SqliteHistory:
         self.quarantine.found(findings)
         return points
 
-    async def settle(self, device_numbers: Sequence[int]) -> bool:
+    async def compact(self, device_numbers: Sequence[int]) -> bool:
         """Makes blocks of what the spool holds of these devices; whether there was something to do."""
         heads = [self._head(number) for number in device_numbers if self.packer.compactor.can_settle(number)]
-        await self.packer.compactor.settle(heads)
+        await self.packer.compactor.compact(heads)
         return bool(heads)
 
     # Removing

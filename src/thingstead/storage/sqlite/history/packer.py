@@ -134,7 +134,7 @@ class Packer:
             await self._delete_log(upto)
             self.packings += 1
         if whole:
-            await self.compactor.settle(heads)
+            await self.compactor.compact(heads)
 
     @asynccontextmanager
     async def still(self) -> AsyncIterator[None]:

@@ -179,13 +179,13 @@ class SqliteRetention:
     async def drop_removed(self, number: int | None = None) -> bool:
         return await self._history.drop_removed(number)
 
-    async def settle(self, before: int) -> bool:
+    async def compact(self, before: int) -> bool:
         rows = self._access.all(
             "SELECT DISTINCT device_number FROM"
             " (SELECT device_number, spooled_at FROM spool ORDER BY id LIMIT ?) WHERE spooled_at < ?",
             (SPOOL_ROWS_PER_STEP, before),
         )
-        return await self._history.settle([number for (number,) in rows])
+        return await self._history.compact([number for (number,) in rows])
 
     async def give_back(self) -> int:
         def run(connection: sqlite3.Connection) -> int:

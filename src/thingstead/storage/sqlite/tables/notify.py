@@ -52,7 +52,7 @@ _LOG = """
 INSERT INTO notify_logs (notice_seq, project_id, device_id, target, state, message, took_ms, ts)
 SELECT seq, project_id, device_id, ?, ?, ?, ?, ? FROM notices WHERE id = ?
 """
-_SETTLE = """
+_RECORD = """
 UPDATE notices SET state = ?, attempts = attempts + ?, update_time = ? WHERE id = ? AND state = 'waiting'
 """
 _COUNT = """
@@ -130,21 +130,21 @@ class SqliteNotify(NotifyGroups):
         failures: int = 0,
     ) -> Claim | None:
         def run(connection: sqlite3.Connection) -> Claim | None:
-            if not _settle_all(connection, owner, channel_id, attempts):
+            if not _record_all(connection, owner, channel_id, attempts):
                 return None
             connection.execute(_LEASE, (owner, lease_until, channel_id))
             return _take(connection, owner, channel_id, now, limit, caps, failures)
 
         return await self._access.write(run)
 
-    async def settle(self, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
-        return await self._access.write(lambda connection: _settle_all(connection, owner, channel_id, attempts))
+    async def record(self, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
+        return await self._access.write(lambda connection: _record_all(connection, owner, channel_id, attempts))
 
     async def release(
         self, owner: str, channel_id: str, next_try_at: int, failures: int, attempts: Sequence[Attempt] = ()
     ) -> None:
         def run(connection: sqlite3.Connection) -> None:
-            if _settle_all(connection, owner, channel_id, attempts):
+            if _record_all(connection, owner, channel_id, attempts):
                 connection.execute(_RELEASE, (next_try_at, failures, channel_id))
 
         await self._access.write(run)
@@ -255,7 +255,7 @@ def _take(
         else:
             notices.append((notice, message))
     for notice in held:
-        _settle(connection, Attempt(
+        _record(connection, Attempt(
             notice_id=notice.id, target="", state="held", message="over the daily cap; goes into a digest",
             took_ms=0, ts=now,
         ))  # fmt: skip
@@ -265,12 +265,12 @@ def _take(
     return Claim(project_id, kept_channel(*kept), failed, notices)
 
 
-def _settle_all(connection: sqlite3.Connection, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
+def _record_all(connection: sqlite3.Connection, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
     """Keeps what became of notices; False, with nothing kept, where the lease is not the owner's."""
     if connection.execute(_LEASED, (channel_id, owner)).fetchone() is None:
         return False
     for attempt in attempts:
-        _settle(connection, attempt)
+        _record(connection, attempt)
     return True
 
 
@@ -293,9 +293,9 @@ def _choose(connection: sqlite3.Connection, now: int, shares: Shares, held: Mapp
     return chosen
 
 
-def _settle(connection: sqlite3.Connection, attempt: Attempt) -> None:
+def _record(connection: sqlite3.Connection, attempt: Attempt) -> None:
     tried = attempt.state in ("waiting", "sent", "failed")
-    moved = connection.execute(_SETTLE, (attempt.state, tried, attempt.ts, attempt.notice_id))
+    moved = connection.execute(_RECORD, (attempt.state, tried, attempt.ts, attempt.notice_id))
     if not moved.rowcount:
         return
     values: tuple[Any, ...] = (attempt.target, attempt.state, attempt.message, attempt.took_ms, attempt.ts)
@@ -311,7 +311,7 @@ def _expire(connection: sqlite3.Connection, now: int) -> None:
         (now, EXPIRED_AT_ONCE),
     ).fetchall()
     for notice_id, _ in expired:
-        _settle(connection, Attempt(
+        _record(connection, Attempt(
             notice_id=notice_id, target="", state="expired", message="could not be sent in time", took_ms=0, ts=now
         ))  # fmt: skip
     note_waiting(connection, {channel_id for _, channel_id in expired})

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import Unavailable
-from thingstead.model.command import CommandState
+from thingstead.model.command import Command, CommandState
+from thingstead.model.messages import CommandIssued
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Store
 
@@ -86,7 +87,7 @@ class CommandMoves:
         """Whether a move of this row is not stored yet."""
         return row_id in self._moves
 
-    async def settled(self, *row_ids: str) -> None:
+    async def stored(self, *row_ids: str) -> None:
         """Waits for the moves of these rows that were asked for before, so that a reply follows its own delivery."""
         before = [self._moves[row_id] for row_id in row_ids if row_id in self._moves]
         if before:
@@ -96,3 +97,30 @@ class CommandMoves:
         """Waits for the moves under way, of which none is tried again."""
         self._closing.set()
         await asyncio.gather(*self._moves.values(), return_exceptions=True)
+
+
+class PendingCommand(NamedTuple):
+    """A command that its device has not acknowledged."""
+
+    command: CommandIssued
+    sent: bool  # it was written to a connection, which may have ended before it arrived
+
+
+class PendingCommands(NamedTuple):
+    """The first of the commands that wait for a device, first issued first."""
+
+    commands: list[PendingCommand]
+    more: bool  # others wait behind them
+
+
+def issued(command: Command) -> CommandIssued:
+    """The bus message that announces a queued command."""
+    return CommandIssued(
+        command.device_id,
+        command.id,
+        command.command_id,
+        command.method,
+        command.params,
+        command.expire_time,
+        command.size_bytes,
+    )

@@ -1,0 +1,131 @@
+"""Prefilter: the values of a report that cannot make any rule fire, told at a glance.
+
+A *guard* of a rule is a leaf of its conditions; guards are chosen so that the rule can only hold while one of them
+does. The *gate* of an attribute lets a value pass silently when none of the guards on that attribute holds for it. A
+rule that is idle, with no guard holding, and whose attributes pass their gates silently, stays idle. One function, a
+*screen*, is made for every combination of attributes that devices report together; it asks all their gates at once.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from math import inf, nextafter
+from operator import itemgetter
+from typing import Any
+
+from thingstead.model.values.shapes import Shapes, compiled, number_bound
+
+NUMBER, TEXT, SWITCH, PLACE = "number", "text", "switch", "map_point"
+KINDS: dict[type, str] = {int: NUMBER, float: NUMBER, str: TEXT, bool: SWITCH}
+ANY = ""  # the kind of a gate that compares nothing
+MIXED = (
+    "mixed"  # the kind of a gate that nothing passes: its guards want different kinds, or cannot be told at a glance
+)
+
+Band = tuple[float, float]
+Screen = Callable[[dict[str, Any]], bool]  # whether all values of a report pass silently
+
+
+class Gate:
+    """What passes silently: numbers from ``low`` to ``high`` (both included) and outside of ``bands``; texts and
+    booleans that are not in ``loud``, and in ``only`` where there is such a set. A value of another kind than ``kind``
+    does not pass; no value at all does."""
+
+    __slots__ = ("bands", "high", "kind", "loud", "low", "only")
+
+    def __init__(
+        self,
+        kind: str = ANY,
+        *,
+        low: float = -inf,
+        high: float = inf,
+        bands: tuple[Band, ...] = (),
+        loud: frozenset[Any] = frozenset(),
+        only: frozenset[Any] | None = None,
+    ) -> None:
+        self.kind = kind
+        self.low, self.high = (low, high) if kind in (NUMBER, ANY) else (inf, -inf)
+        self.bands = bands
+        self.loud = loud
+        self.only = only
+
+    def passes(self, value: Any) -> bool:
+        """Whether a value passes silently."""
+        if value is None or self.kind == ANY:
+            return True
+        kind = type(value)
+        if KINDS.get(kind) != self.kind:
+            return False
+        if kind is float or kind is int:
+            return self.low <= value <= self.high and not any(low <= value <= high for low, high in self.bands)
+        return value not in self.loud and (self.only is None or value in self.only)
+
+
+def merged(gates: Iterable[Gate]) -> Gate:
+    """The gate that lets pass what all of these do."""
+    found = [gate for gate in gates if gate.kind != ANY]
+    kinds = {gate.kind for gate in found}
+    if len(kinds) != 1:
+        return Gate(MIXED if kinds else ANY)
+    only: frozenset[Any] | None = None
+    for gate in found:
+        if gate.only is not None:
+            only = gate.only if only is None else only & gate.only
+    return Gate(
+        found[0].kind,
+        low=max(gate.low for gate in found),
+        high=min(gate.high for gate in found),
+        bands=tuple(band for gate in found for band in gate.bands),
+        loud=frozenset[Any]().union(*(gate.loud for gate in found)),
+        only=only,
+    )
+
+
+class Screens:
+    """The screens of one book."""
+
+    def __init__(self, gates: Mapping[str, Gate]) -> None:
+        self._gates = gates
+        self._shapes = Shapes(self._make)
+        self.of = self._shapes.of
+
+    def _make(self, names: tuple[str, ...]) -> Screen:
+        return make_screen({name: self._gates[name] for name in names if name in self._gates})
+
+
+def make_screen(gates: Mapping[str, Gate]) -> Screen:
+    """A function that says whether every one of these attributes, all of them present, passes its gate."""
+    if not gates:
+        return _everything_passes
+    names: dict[str, Any] = {"get": itemgetter(*gates)}
+    tests = []
+    for number, gate in enumerate(gates.values()):
+        value = f"v{number}"
+        names[f"passes{number}"] = gate.passes
+        quick, kind = _numbers(gate), _kind(gate)
+        if quick is not None:
+            names[f"low{number}"], names[f"high{number}"] = quick
+            number_test = f"(type({value}) is float or type({value}) is int) and low{number} <= {value} <= high{number}"
+            tests.append(f"({number_test} or passes{number}({value}))")
+        elif kind is not None:
+            names[f"kind{number}"] = kind
+            tests.append(f"(type({value}) is kind{number} or passes{number}({value}))")
+        else:
+            tests.append(f"passes{number}({value})")
+    values = ", ".join(f"v{number}" for number in range(len(gates)))
+    return compiled([f"{values} = get(attributes)", f"return {' and '.join(tests)}"], names)
+
+
+def _everything_passes(attributes: dict[str, Any]) -> bool:
+    return True
+
+
+def _numbers(gate: Gate) -> tuple[float, float] | None:
+    """Numbers that pass without a further look; of bands, what lies below them all."""
+    high = min([gate.high, *(nextafter(low, -inf) for low, _ in gate.bands)])
+    return (number_bound(gate.low), number_bound(high)) if gate.low <= high else None
+
+
+def _kind(gate: Gate) -> type | None:
+    """The type of which every value passes."""
+    if gate.loud or gate.only is not None:
+        return None
+    return next((kind for kind in (str, bool) if KINDS[kind] == gate.kind), None)
