@@ -88,7 +88,7 @@ async def test_past_reports_of_sub_devices_are_kept(site: Site) -> None:
 async def test_what_names_no_sub_device_is_refused_and_the_rest_is_kept(site: Site) -> None:
     await site.publish("gateway/attributes", {"a1": {"t": 1}, "who": {"t": 2}})
     answer = await message(site.peer, "gateway/attributes/response")
-    assert answer == {"result": 1, "refused": ["who: no such sub-device"]}
+    assert answer == {"result": 1, "refused": ["who: no such sub-device"], "code": "no_such_sub_device"}
     await site.publish("gateway/event/report", {"device": "who", "event": {"method": "x"}})
     answer = await message(site.peer, "gateway/event/response")
     assert (answer["result"], answer["errcode"], answer["device"]) == (0, 400, "who")
@@ -132,7 +132,7 @@ async def test_what_is_wrong_in_an_event_of_a_sub_device_is_named_and_the_rest_i
     await site.publish("gateway/event/report", {"device": "a1", "event": event})
     refused = ["params.wide: an integer needs more than 64 bits"]
     answer = await message(site.peer, "gateway/event/response")
-    assert answer == {"result": 1, "device": "a1", "refused": refused}
+    assert answer == {"result": 1, "device": "a1", "refused": refused, "code": "wide_integer"}
     events, _ = await site.house.store.events.list_page(site.first.id, Page())
     assert [kept.params for kept in events] == [{"by": 1}]
 
