@@ -155,8 +155,14 @@ class Decoder:
             data = bytes(buffer)
             buffer.clear()
         packets: list[Packet] = []
+        begin = 0
+        if self._name:  # then nearly always there is nothing else in it
+            begin = self._take_repeated(data, 0, packets)
+            if begin == len(data):
+                self.incomplete = False
+                return packets
         try:
-            consumed = self._parse_all(data, packets)
+            consumed = self._parse_all(data, begin, packets)
         except MqttError as exc:
             self.error = exc
             self.incomplete = False
@@ -173,9 +179,9 @@ class Decoder:
         self._needed = 0
         return self.receive_data(b"")
 
-    def _parse_all(self, data: bytes, packets: list[Packet]) -> int:
-        """Appends every complete packet of ``data``; returns where the incomplete one begins."""
-        pos, available = 0, len(data)
+    def _parse_all(self, data: bytes, pos: int, packets: list[Packet]) -> int:
+        """Appends every complete packet of ``data`` from ``pos`` on; returns where the incomplete one begins."""
+        available = len(data)
         if self.version is None and data:
             _check_first_byte(data[0])
         with_properties = self.version is V5

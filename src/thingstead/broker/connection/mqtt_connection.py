@@ -189,13 +189,14 @@ class MqttConnection(Stream):
 
     def _hold_back(self) -> None:
         """Stops reading where more would only pile up."""
-        self.hold_back_answers()
+        if self._answered_bytes:
+            self.hold_back_answers()
         uplink, back_pressure = self._uplink, self._context.back_pressure
         crowded = None if uplink is None else self._handler.crowded
         if (crowded is not None or back_pressure.congested) and not self.paused_for(_CONGESTED):
             self.pause(_CONGESTED)
             back_pressure.when_room(lambda: self.resume(_CONGESTED), crowded)
-        if uplink is not None and uplink.waiting > self._waiting_max:
+        if uplink is not None and uplink.acknowledgements.waiting > self._waiting_max:
             self.pause(_UNACKNOWLEDGED)
         if self._jobs is not None and self._jobs.crowded:
             self.pause(_CROWDED)
@@ -337,7 +338,7 @@ class MqttConnection(Stream):
     def acknowledged(self) -> None:
         """A commit has ended, and the acknowledgements that waited for it were written."""
         self.flush()
-        if self._paused and self._uplink is not None and self._uplink.waiting <= self._waiting_max:
+        if self._paused and self._uplink is not None and self._uplink.acknowledgements.waiting <= self._waiting_max:
             self.resume(_UNACKNOWLEDGED)
 
     def not_kept(self, error: Exception) -> None:

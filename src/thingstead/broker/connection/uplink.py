@@ -27,7 +27,6 @@ class Uplink:
     """
 
     __slots__ = (
-        "_acknowledgements",
         "_aliases",
         "_connection",
         "_counters",
@@ -35,6 +34,7 @@ class Uplink:
         "_inbound",
         "_terms",
         "_version",
+        "acknowledgements",
     )
 
     def __init__(
@@ -45,15 +45,10 @@ class Uplink:
         self._terms = terms
         self._connection = connection
         self._counters = connection.counters
-        self._acknowledgements = Acknowledgements(self._release, connection.not_kept)
+        self.acknowledgements = Acknowledgements(self._release, connection.not_kept)
         self._inbound = handler.inbound
         self._inbound.resume(terms.our_receive_maximum)
         self._aliases = InboundAliases(TOPIC_ALIAS_MAXIMUM)
-
-    @property
-    def waiting(self) -> int:
-        """Answers that wait for a commit."""
-        return self._acknowledgements.waiting
 
     def publish(self, packet: Publish) -> None:
         """Takes a PUBLISH. Raises MqttError; Unavailable where it cannot be kept."""
@@ -106,7 +101,7 @@ class Uplink:
             return explained(kind, packet_id, reason_code, refusal.message, self._terms)
 
         whole = self._handler.received(packet_id, pending) if kind is Pubrec else None
-        self._acknowledgements.add_late(whole or pending, acknowledgement, int(kind is Puback))
+        self.acknowledgements.add_late(whole or pending, acknowledgement, int(kind is Puback))
         if kind is Pubrec:
             self._handler.forward()
 
@@ -116,15 +111,17 @@ class Uplink:
         run = self._alike(packets)
         if not run:
             return 0
-        count, pending, answer = self._handler.publish_run(run[0].topic, [packet.payload for packet in run])
+        first = run[0]
+        payloads = [first.payload] if len(run) == 1 else [packet.payload for packet in run]
+        count, pending, answer = self._handler.publish_run(first.topic, payloads)
         if pending is None:
             return 0
         self._counters.messages_received += count
-        if not run[0].qos:  # nothing acknowledges these, but they count, as in publish
-            self._acknowledgements.add_run(pending, (answer or b"") * count, count, 0)
+        if not first.qos:  # nothing acknowledges these, but they count, as in publish
+            self.acknowledgements.add_run(pending, (answer or b"") * count, count, 0)
             return count
-        self._inbound.receive_once(count)
-        self._acknowledgements.add_run(pending, _pubacks(run[:count], answer), count, count)
+        self._inbound.room -= count
+        self.acknowledgements.add_run(pending, _pubacks(run[:count], answer), count, count)
         return count
 
     def _alike(self, packets: Sequence[Packet]) -> list[Publish]:
@@ -133,13 +130,13 @@ class Uplink:
         run: list[Publish] = []
         if len(packets) == 1:  # nearly always, where there are many connections
             packet = packets[0]
-            if type(packet) is Publish and packet.qos <= 1 and not packet.properties and self._inbound.room:
+            if type(packet) is Publish and packet.qos <= 1 and not packet.properties and self._inbound.room > 0:
                 run.append(packet)
             return run
         if not packets or type(packets[0]) is not Publish or packets[0].qos > 1:
             return run
         topic, qos = packets[0].topic, packets[0].qos
-        for packet in packets[: self._inbound.room] if qos else packets:
+        for packet in packets[: max(0, self._inbound.room)] if qos else packets:
             if type(packet) is not Publish or packet.qos != qos or packet.topic != topic or packet.properties:
                 break
             run.append(packet)
@@ -156,20 +153,18 @@ class Uplink:
         self._answer(pending, answer, 0)
 
     def _answer(self, pending: Commit | None, answer: bytes, counted: int) -> None:
-        if not self._acknowledgements.add(pending, answer, counted):
-            self._write(answer, counted)
+        if not self.acknowledgements.add(pending, answer, counted):
+            self._connection.write(answer)
+            self._inbound.room += counted
 
     def _release(self, answers: bytes, counted: int) -> None:
-        self._write(answers, counted)
-        self._connection.acknowledged()
-
-    def _write(self, answers: bytes, counted: int) -> None:
         self._connection.write(answers)
-        self._inbound.acknowledged(counted)
+        self._inbound.room += counted
+        self._connection.acknowledged()
 
     def end(self) -> None:
         """The connection is over: nothing is acknowledged any more."""
-        self._acknowledgements.discard()
+        self.acknowledgements.discard()
 
 
 def _pubacks(packets: Sequence[Publish], answer: bytes | None) -> bytes:

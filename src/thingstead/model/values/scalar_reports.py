@@ -36,15 +36,16 @@ class ScalarReports:
     def read(self, payloads: Sequence[bytes]) -> list[dict[str, Any]] | None:
         """The attributes of each report, their switches in the normal form, where all reports are of that kind; None
         says nothing: they are to be read the long way. Within no value is there another."""
-        read = self._read
+        read, reports = self._read, []
         try:
-            reports = [read(payload) for payload in payloads]
+            for payload in payloads:
+                report = read(payload)
+                # An attribute that the type does not have was passed over, and one that came twice was read once. No
+                # value has a colon, so there is one for each name that came, and for nothing else.
+                if payload.count(b":") != len(report):
+                    return None
+                reports.append(report)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return None
-        # An attribute that the type does not have was passed over, and one that came twice was read once. No value has
-        # a colon, so there is one for each name that came, and for nothing else.
-        together = payloads[0] if len(payloads) == 1 else b"".join(payloads)
-        if together.count(b":") != sum(map(len, reports)):
             return None
         for switch in self._switches:
             for report in reports:

@@ -22,6 +22,7 @@ from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.errors import DamagedFile
 from thingstead.storage.sqlite.history.admission import MAX_ATTRIBUTES, size_of, state_with
 from thingstead.storage.sqlite.history.batch import Batch, Run, Write
+from thingstead.storage.sqlite.history.head_cache import HeadCache
 from thingstead.storage.sqlite.history.heads import Head
 from thingstead.storage.sqlite.history.packer import Packer
 from thingstead.storage.sqlite.history.records import (
@@ -45,16 +46,15 @@ class Appends:
     """The open batch, the one that is being committed, and what they come to.
 
     Args:
-        get_head: the head of a device, by its number.
+        heads: those that are in memory, by their numbers.
         ended: called after every commit, whatever came of it.
     """
 
-    def __init__(
-        self, database: Database, packer: Packer, get_head: Callable[[int], Head], ended: Callable[[], None]
-    ) -> None:
+    def __init__(self, database: Database, packer: Packer, heads: HeadCache, ended: Callable[[], None]) -> None:
         self._database = database
         self._packer = packer
-        self._head = get_head
+        self._head = heads.get
+        self._find = heads.find
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._open: Batch | None = None
@@ -89,7 +89,7 @@ class Appends:
         if self.refusal is not None:
             raise Unavailable(self.refusal)
         number, code = reports[0].device_number, SOURCE_CODES[reports[0].source]
-        head = self._head(number)
+        head = self._find(number) or self._head(number)
         entries: list[LogEntry] = []
         points = size = 0
         problem: InvalidInput | None = None

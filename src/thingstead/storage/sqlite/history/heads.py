@@ -143,7 +143,10 @@ class Head:
             if self._unfolded:
                 self._fold()
             self._code = code
-        self.pending += [PendingReport(seq, entry[1], entry[4], timed) for entry in entries]
+        if len(entries) == 1:
+            self.pending.append(PendingReport(seq, entries[0][1], entries[0][4], timed))
+        else:
+            self.pending += [PendingReport(seq, entry[1], entry[4], timed) for entry in entries]
         self.points += points
         self.pending_bytes += size_bytes
         self._unfolded += reports

@@ -78,7 +78,7 @@ class SqliteHistory:
         )
         self.heads = HeadCache(database, self.quarantine, self._busy, self.packer.touched, head_limit)
         self._head = self.heads.get
-        self.appends = appends = Appends(database, self.packer, self._head, self._relieve)
+        self.appends = appends = Appends(database, self.packer, self.heads, self._relieve)
         self.append, self.append_run = appends.append, appends.append_run
         self.touch, self.add_write = appends.touch, appends.add_write
 
