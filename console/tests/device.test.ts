@@ -2,7 +2,7 @@ import { expect, test } from "vitest"
 import { toCsv } from "@/lib/csv"
 import { connectionReason } from "@/lib/reasons"
 import { fromDraft, toDraft } from "@/pages/device/editing"
-import { noteOf, toCurve, type Series } from "@/pages/device/history"
+import { intervalLength, noteOf, toCurve, type Series } from "@/pages/device/history"
 import { moved } from "@/pages/device/liveAttributes"
 import type { Attribute, DataType } from "@/pages/device/model"
 import { canPush, currentText, drawnAs, valueText } from "@/pages/device/values"
@@ -90,6 +90,12 @@ test("beside a chart stands what it shows of how much", () => {
   expect(noteOf([series({ ts: [1, 2], values: [1, 2], total: 2 })])).toBe("2 points")
   expect(noteOf([series({ ts: [1, 2], values: [1, 2], total: 9 })])).toBe("2 of 9 points")
   expect(noteOf([series({ total: 20_976, bucket: 600_000 })])).toBe("20,976 points; mean and range of each 10 min")
+})
+
+test("spans of bands have a length, however they are named", () => {
+  expect(["1800000", "5s", "30m", "2h", "1d", "1w", "1mo"].map(intervalLength)).toEqual([
+    1_800_000, 5000, 1_800_000, 7_200_000, 86_400_000, 604_800_000, 2_592_000_000,
+  ])
 })
 
 test("what is no number is a gap in a curve", () => {

@@ -27,3 +27,19 @@ export function connectionReason(reason: string): string {
   const word = WORDS[reason]
   return word ? t(word) : reason
 }
+
+const COMMANDS: [RegExp, Word][] = [
+  [/^nobody took it in time$/, "reasons.notTaken"],
+  [/^the device is not subscribed to (.+)$/, "reasons.notSubscribed"],
+  [/^the device refused it: (.+)$/, "reasons.refusedCommand"],
+  [/reads too slowly|too many (bytes|messages) wait/, "reasons.tooSlow"],
+]
+
+/** Why a command failed or expired. */
+export function commandReason(reason: string): string {
+  for (const [pattern, word] of COMMANDS) {
+    const match = pattern.exec(reason)
+    if (match) return t(word, { topic: match[1] ?? "" })
+  }
+  return connectionReason(reason)
+}

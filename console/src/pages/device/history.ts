@@ -1,7 +1,7 @@
 /** The history of attributes as curves: every point where they are few, otherwise mean and band of equal spans. */
 import { computed, shallowRef, watch, type ComputedRef } from "vue"
-import { get, path } from "@/api/client"
-import { BAND_FROM, bucketFor, bucketLength, type Curve } from "@/chart/curves"
+import { get, path, type Query } from "@/api/client"
+import { BAND_FROM, type Curve } from "@/chart/curves"
 import { resolve, type Range } from "@/chart/range"
 import { t } from "@/i18n"
 import { useResource, type Resource } from "@/lib/resource"
@@ -15,11 +15,11 @@ interface Points {
   timestamps: number[]
   values: unknown[]
   total: number
-}
-interface Bucket {
-  ts: number
-  count: number
-  values: { avg: number | null; min: number | null; max: number | null }
+  /** Of a band: the length of its spans, and what stands beside the means. */
+  interval?: string
+  min?: (number | null)[]
+  max?: (number | null)[]
+  count?: number[]
 }
 
 export interface Series {
@@ -44,29 +44,20 @@ export interface History {
 
 const MOST_RAW = 4 * BAND_FROM
 
-async function readBand(
-  device: string,
-  points: Points,
-  attribute: Attribute,
-  from: number,
-  to: number,
-  signal: AbortSignal,
-): Promise<Series> {
-  const interval = bucketFor(to - from)
-  const query = { start_time: from, end_time: to, interval, fn: "avg,min,max", timezone: zone.value, gaps: true }
-  const route = path`/device/${device}/attribute/${points.identifier}/aggregate`
-  const buckets = await get<Bucket[]>(route, query, signal)
-  const half = bucketLength(interval) / 2
-  return {
-    attribute,
-    ts: buckets.map((bucket) => bucket.ts + half),
-    values: buckets.map((bucket) => bucket.values.avg),
-    min: buckets.map((bucket) => bucket.values.min),
-    max: buckets.map((bucket) => bucket.values.max),
-    count: buckets.map((bucket) => bucket.count),
-    total: points.total,
-    bucket: bucketLength(interval),
-  }
+const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: HOUR, d: DAY, w: 7 * DAY, mo: 30 * DAY }
+
+/** How long a span of a band is (ms), from `1800000`, `30m` or `1d`; of a month as it usually is. */
+export function intervalLength(interval: string): number {
+  const match = /^(\d+)(\w*)$/.exec(interval)
+  return match ? Number(match[1]) * (UNITS[match[2] ?? ""] ?? 1) : 0
+}
+
+function toSeries(attribute: Attribute, points: Points | undefined): Series {
+  if (!points) return { attribute, ts: [], values: [], total: 0 }
+  const { timestamps, values, total, interval, min, max, count } = points
+  if (interval === undefined) return { attribute, ts: timestamps, values, total }
+  const bucket = intervalLength(interval)
+  return { attribute, ts: timestamps.map((ts) => ts + bucket / 2), values, min, max, count, total, bucket }
 }
 
 async function read(
@@ -76,17 +67,25 @@ async function read(
   signal: AbortSignal,
 ): Promise<History> {
   const { from, to } = resolve(range, nowMs())
-  const identifiers = attributes.map((attribute) => attribute.identifier).join(",")
-  const query = { identifiers, start_time: from, end_time: to, points: BAND_FROM }
-  const found = await get<Points[]>(path`/device/${device}/history`, query, signal)
-  const series = attributes.map(async (attribute): Promise<Series> => {
-    const points = found.find((one) => one.identifier === attribute.identifier)
-    if (!points) return { attribute, ts: [], values: [], total: 0 }
-    if (points.total > BAND_FROM && drawnAs(attribute) === "line")
-      return readBand(device, points, attribute, from, to, signal)
-    return { attribute, ts: points.timestamps, values: points.values, total: points.total }
-  })
-  return { from, to, series: await Promise.all(series) }
+  const ask = async (lines: boolean, how: Query): Promise<Points[]> => {
+    const chosen = attributes.filter((one) => (drawnAs(one) === "line") === lines)
+    if (chosen.length === 0) return []
+    const identifiers = chosen.map((one) => one.identifier).join(",")
+    const query = { identifiers, start_time: from, end_time: to, points: BAND_FROM, ...how }
+    return get<Points[]>(path`/device/${device}/history`, query, signal)
+  }
+  const [lines, others] = await Promise.all([
+    ask(true, { method: "band", timezone: zone.value, gaps: true }),
+    ask(false, {}),
+  ])
+  const found = [...lines, ...others]
+  const series = attributes.map((attribute) =>
+    toSeries(
+      attribute,
+      found.find((one) => one.identifier === attribute.identifier),
+    ),
+  )
+  return { from, to, series }
 }
 
 /** The curve of a series of numbers. Values that are none are gaps. */
