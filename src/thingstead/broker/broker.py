@@ -1,4 +1,4 @@
-"""The gateway of one server: its ports, the connections behind them, and how they end."""
+"""The MQTT broker of one server: its ports, the connections behind them, and its shutdown."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Makes a tree of conditions ready to be asked: closures in negation normal form.
+"""Compiles a tree of conditions to closures, in negation normal form.
 
 A condition on a value that is missing or of another type is neither true nor false: it does not hold, and neither does
 its negation. So ``not`` is pushed down to the leaves, and what remains is leaves, ``and`` and ``or``.

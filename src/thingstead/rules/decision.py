@@ -1,4 +1,4 @@
-"""What a look at the rules of a device changes, and why."""
+"""Result of an evaluation: transitions, and the conditions and values that caused them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

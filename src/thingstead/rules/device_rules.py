@@ -1,4 +1,4 @@
-"""Which rules concern a device, by attribute, so that a report costs only the rules that read what it carries.
+"""Index of the rules of a device by attribute, so that a report costs only the rules that read its attributes.
 
 Most reports change nothing: every value lies where no idle rule begins to hold. Each attribute therefore has a gate
 (``gates.py``) for all rules that read it together; a report whose values pass the gates silently needs no rule to be

@@ -1,4 +1,4 @@
-"""Decides whether a rule raises, changes or clears its alarm on one device.
+"""State machine of one rule on one device: idle, pending, raised, clearing.
 
 Each level of a rule goes its own way; the alarm has the level of the highest one that is on::
 

@@ -1,4 +1,4 @@
-"""Watches one device: takes its reports and the passing of time, and says what changes.
+"""Evaluates the rules of one device for reports and for the passing of time, and returns the changes.
 
 It runs ahead of the store: what it decides is put into the open commit together with the report, and whoever drives it
 must build it anew from the store when that commit fails.

@@ -1,4 +1,4 @@
-"""What is known of one device at one instant: all that a condition may look at.
+"""Known values of one device at one instant: the input of conditions.
 
 Two clocks meet here. Values bear timestamps of the device, and what is judged by them has its instants there. Silence
 and absence are counted from what arrived, by the server's clock. ``shift`` is the one against the other, for the rule

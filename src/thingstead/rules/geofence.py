@@ -1,4 +1,4 @@
-"""Whether a place lies within a circle or a polygon on the Earth."""
+"""Whether a position lies within a circle or a polygon on the Earth."""
 
 from collections.abc import Callable, Sequence
 from math import asin, cos, radians, sin, sqrt

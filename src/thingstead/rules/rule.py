@@ -1,4 +1,4 @@
-"""A rule made ready: its conditions as closures, and what they depend on."""
+"""A compiled rule: its conditions as closures, and their dependencies."""
 
 from thingstead.model.alarms.rule import AlarmRule, Level, attributes_of
 from thingstead.rules.conditions import Compiled, compile_condition

@@ -1,4 +1,4 @@
-"""At which instants a weekly schedule is open, in a time zone with or without daylight saving."""
+"""Opening instants of a weekly schedule in a time zone, daylight saving included."""
 
 import re
 from bisect import bisect_right

@@ -1,4 +1,4 @@
-"""Reading a data folder from outside, and checking it, while a server works on it or not."""
+"""Reads and checks a data folder from outside, while a server runs or not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

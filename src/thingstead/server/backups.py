@@ -1,4 +1,4 @@
-"""Backups: a folder with a copy of the database and a manifest that says what is in it."""
+"""Backups: a folder with a copy of the database and a manifest."""
 
 import os
 import shutil

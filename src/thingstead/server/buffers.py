@@ -1,4 +1,4 @@
-"""What waits in memory for slow or greedy peers, of every kind together: bounded, even where every kind is full."""
+"""Shared budget in bytes of everything that waits for slow peers."""
 
 from thingstead.config import Config
 from thingstead.mqtt.budget import Budget

@@ -1,4 +1,4 @@
-"""The composition root: which part gets which, in which order they start, and in which they stop.
+"""The composition root: builds the parts, starts them in order, stops them in reverse.
 
 Nothing below knows how it is put together. Parts start from the store up to the ports and stop the other way round:
 first the ports stop accepting, so that what comes after has less to do; requests under way end while devices are still

@@ -1,4 +1,4 @@
-"""The data folder: what makes a folder ours, and who may use it now."""
+"""The data folder: its layout, initialization and lock."""
 
 import contextlib
 import fcntl

@@ -1,4 +1,4 @@
-"""The HTTP port: uvicorn inside our event loop, without its signal handlers, and with the bounds that it lacks."""
+"""The HTTP listener: uvicorn inside our event loop, without its signal handlers, with additional bounds."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What the connections of the HTTP port share."""
+"""State that the connections of the HTTP port share."""
 
 import asyncio
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""One HTTP connection: uvicorn's, with the bounds that it lacks, and with HTTP as its clients really speak it."""
+"""One HTTP connection: uvicorn's protocol with additional bounds, and with tolerance for real clients."""
 
 import asyncio
 import re

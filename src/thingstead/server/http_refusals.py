@@ -1,4 +1,4 @@
-"""What the HTTP port answers to requests that do not come to the application."""
+"""Answers of the HTTP port to requests that never reach the application."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The ports that the configuration asks for: bound, each with its certificate, before anything else starts."""
+"""Binds the configured listeners, each with its certificate, before anything else starts."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack

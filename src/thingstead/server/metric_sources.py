@@ -1,4 +1,4 @@
-"""Where the value of each metric is read."""
+"""The source of each metric's value."""
 
 from thingstead import __version__
 from thingstead.broker.broker import MqttBroker

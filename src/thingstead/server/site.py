@@ -1,4 +1,4 @@
-"""What the HTTP port serves: the console under ``/console/``, the API everywhere else."""
+"""Mounts the HTTP applications: the console under ``/console/``, the API everywhere else."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the edges (HTTP and MQTT) get to work with: one member a service."""
+"""The services that api and broker use, one attribute each."""
 
 from dataclasses import dataclass
 

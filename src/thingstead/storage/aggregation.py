@@ -1,4 +1,4 @@
-"""What a function makes of the points of a span of time, in one pass over columns in order of time.
+"""Aggregate functions over spans of time, in one pass over columns in order of time.
 
 A slice at a time: the loops over points are those of ``fsum``, ``min`` and ``max``. Sums are exact and rounded once, so
 that the same points give the same, however they are packed.

@@ -1,4 +1,4 @@
-"""The contract of a store: what must be durable, and what must be atomic.
+"""The contract of a store: durability and atomicity.
 
 Every coroutine that writes returns only when its change is committed to disk, and what it changed is visible to
 every later read on any node. Reads never wait for writers. Ids that do not exist *in the given project* are

@@ -1,4 +1,4 @@
-"""The contract of a store for alarms: rules, alarms and their messages, and the notices of them.
+"""The contract of a store, alarms: rules, alarms, their messages, notices.
 
 What ``base.py`` says of every part of a store holds here too.
 """

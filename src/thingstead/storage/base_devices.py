@@ -1,4 +1,4 @@
-"""The contract of what devices do beside reporting: events, commands, logs, presence."""
+"""The contract of a store, devices: events, commands, logs, presence."""
 
 from typing import Any, Protocol
 

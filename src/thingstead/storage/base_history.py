@@ -1,4 +1,4 @@
-"""The contract of current values and history."""
+"""The contract of a store, history: current values, series, retention."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol

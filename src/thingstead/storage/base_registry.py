@@ -1,4 +1,4 @@
-"""The contract of what people set up: projects, accounts, device types, groups, devices, customers."""
+"""The contract of a store, registry: projects, accounts, device types, groups, devices, customers."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol

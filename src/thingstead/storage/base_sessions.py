@@ -1,4 +1,4 @@
-"""The contract of a store, continued: MQTT sessions and retained messages."""
+"""The contract of a store, MQTT sessions and retained messages."""
 
 from collections.abc import Sequence
 from typing import Protocol

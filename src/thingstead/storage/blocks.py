@@ -1,4 +1,4 @@
-"""Blocks: a run of points of one series, packed into a few bytes a point.
+"""Block format: a run of points of one series, compressed to a few bytes a point.
 
 A block is ``crc32 (4 bytes, big-endian) | zstd(msgpack([version, first_ts, beat, steps, kind, scale, first, rest]))``.
 

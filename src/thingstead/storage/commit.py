@@ -1,4 +1,4 @@
-"""What a caller holds of a transaction that is not on disk yet, and how to wait for it."""
+"""A transaction that is not on disk yet, and how to wait for it."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Functions that look at how a value goes on from point to point: of counters, and of what holds until it changes."""
+"""Aggregate functions that depend on consecutive points: increase of counters, time-weighted values."""
 
 from collections.abc import Sequence
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Sums that are exact, whatever the order and the form of the numbers, and that cannot overflow."""
+"""Exact sums of numbers in any order; they do not overflow."""
 
 import math
 import sys

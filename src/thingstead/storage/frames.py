@@ -1,4 +1,4 @@
-"""Seals: bytes behind a checksum, so that damage is noticed before it is believed; and the same, compressed."""
+"""Frames: bytes with a checksum, plain or compressed, so that damage is detected before use."""
 
 import threading
 import zlib

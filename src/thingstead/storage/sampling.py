@@ -1,4 +1,4 @@
-"""Fewer points that look like all of them, for charts: in one pass, with as much memory as there are points asked for.
+"""Downsampling for charts: fewer points with the shape of all, in one pass, in memory proportional to the result.
 
 *Min-max* divides the range into spans of equal length and takes the lowest and the highest point of each: no peak is
 ever lost. *LTTB* (largest triangle three buckets, S. Steinarsson 2013) takes the points that shape the line most, out

@@ -1,4 +1,4 @@
-"""Points of one series as two columns: cut, merged, and each point once.
+"""Operations on a series as two columns: slice, merge, deduplicate.
 
 A point with a timestamp of its own (*timed*) is its timestamp and its value: reported again with both the same, it is
 the same point, and kept once, where it came last. One that bears the time of its receipt is always a point more.

@@ -1,4 +1,4 @@
-"""Points into spans of time, in one pass over columns in order of time."""
+"""Groups points into spans of time, in one pass over columns in order of time."""
 
 from bisect import bisect_left
 from collections.abc import Sequence

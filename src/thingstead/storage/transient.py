@@ -1,5 +1,4 @@
-"""Which failures of the system pass by themselves, so that who starts again may find that it works: a full disk, not a
-wrong path."""
+"""Which failures of the system are transient, so that a restart may succeed: a full disk, not a wrong path."""
 
 import errno
 

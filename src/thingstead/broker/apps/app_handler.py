@@ -1,4 +1,5 @@
-"""Applications over MQTT: they subscribe to their project, and publish nothing (wire reference §7)."""
+"""Handles MQTT connections of applications: they subscribe to topics of their project and publish nothing (wire
+reference §7)."""
 
 from collections import Counter
 

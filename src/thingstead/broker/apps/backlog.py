@@ -1,4 +1,4 @@
-"""News of devices that must be read from the store before applications can be told: in order, and bounded."""
+"""Bounded queue of messages whose device must be loaded from the store first; keeps their order."""
 
 import asyncio
 from collections import deque

@@ -1,4 +1,4 @@
-"""From the bus to the applications that subscribe: nothing is heard of which nobody wants to hear."""
+"""Fans messages of the bus out to subscribed applications; subscribes to the bus only while an application needs it."""
 
 from collections import Counter
 from collections.abc import Callable

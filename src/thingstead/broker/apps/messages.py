@@ -1,4 +1,4 @@
-"""What applications are told of a device: the last levels of the topic, and the body (wire reference §7, §15.10)."""
+"""Topics and bodies of messages to applications (wire reference §7, §15.10)."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Which subscriber gets which message: filters under ProjectViewKeys, and the routes of topics that were in use."""
+"""Matches messages with subscribers: topic filters under ProjectViewKeys, with a cache of routes by topic."""
 
 from thingstead.broker.apps.subscriber import AppSubscriber
 from thingstead.mqtt import wire

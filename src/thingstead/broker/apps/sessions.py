@@ -1,4 +1,4 @@
-"""Sessions in browsers that opened a subscription: it is closed when its session ends."""
+"""Closes the subscription of a browser when its session ends."""
 
 from typing import Protocol
 

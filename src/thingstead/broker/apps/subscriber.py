@@ -1,4 +1,4 @@
-"""One application that subscribes: what waits for it, and what is dropped when it reads too slowly."""
+"""Send queue of one subscribed application, with its overflow policy: the oldest message is dropped."""
 
 from collections import deque
 

@@ -1,4 +1,4 @@
-"""Answers that wait for their commits, and leave in the order of the messages they answer."""
+"""Queues acknowledgements until their commits end, and sends them in the order of the messages."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""An MQTT connection as everything that works for it, or through it, sees it."""
+"""Protocol of an MQTT connection, as handlers, sessions and routers use it."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol

@@ -1,4 +1,5 @@
-"""Messages down to one client: encoded, within its limits, at QoS 0 at once and at QoS 1 and 2 as its window allows."""
+"""Delivers messages to one client: encodes them within its limits, QoS 0 at once, QoS 1 and 2 as its in-flight window
+allows."""
 
 from collections import deque
 from collections.abc import Callable

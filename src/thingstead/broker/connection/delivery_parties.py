@@ -1,4 +1,4 @@
-"""Whoever has to do with the messages to one client: their senders, and the session that owns them."""
+"""Protocols around a delivery: observers of a message, and the session that owns it."""
 
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol

@@ -1,4 +1,4 @@
-"""Between a connection and the platform: what a connection may do once it is admitted."""
+"""Protocol between a connection and the platform: what an admitted client may do."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol

@@ -1,4 +1,4 @@
-"""CONNECT and CONNACK: what the two ends agree on, and how a client is refused."""
+"""CONNECT and CONNACK: negotiated limits, and how a client is refused."""
 
 import secrets
 from typing import Any, NamedTuple

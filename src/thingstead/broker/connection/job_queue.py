@@ -1,4 +1,4 @@
-"""What a connection must wait for: one job at a time, in order, in one task that ends when there is nothing to do."""
+"""Runs the asynchronous work of a connection one job at a time, in order, in a task that exits when idle."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

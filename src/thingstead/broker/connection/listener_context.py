@@ -1,4 +1,4 @@
-"""What the MQTT connections of a listener share."""
+"""State that all MQTT connections of a listener share."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""How much may wait for clients: for each of them, and for all of them together."""
+"""Bounds of queued messages, for each client and for all clients together."""
 
 from thingstead.config import MqttSettings
 from thingstead.mqtt.budget import Budget

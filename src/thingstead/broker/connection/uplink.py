@@ -1,4 +1,4 @@
-"""Messages up from one client: taken in at once, acknowledged in order when they are on disk."""
+"""Takes PUBLISH packets of one client at once, and acknowledges them in order after their commits."""
 
 import struct
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Log-in of devices: a connection with a device certificate becomes the session that owns the device."""
+"""Authenticates devices by certificate, and opens the session that owns the device."""
 
 import secrets
 from collections.abc import Awaitable, Callable

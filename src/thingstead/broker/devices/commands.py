@@ -1,4 +1,4 @@
-"""Commands on their way to one device over one connection: first issued, first sent, each once, a few at a time."""
+"""Sends the commands of one device over one connection: in the order of issue, each once, a few at a time."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A device's own namespace: which topic means what (wire reference §3.2), upwards and downwards."""
+"""Handles the topics of a device, in both directions (wire reference §3.2)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""A gateway's namespace: its own, and that of the sub-devices behind it (wire reference §5)."""
+"""Handles the topics of a gateway: its own, and those of its sub-devices (wire reference §5)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple

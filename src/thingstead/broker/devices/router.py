@@ -1,4 +1,4 @@
-"""Who is connected to this node, and the way of bus messages to their devices."""
+"""Registry of this node's device connections; routes messages of the bus to them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One connection's hold on the session of its device."""
+"""Holds the session of a device for one connection."""
 
 from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.delivery import Delivery

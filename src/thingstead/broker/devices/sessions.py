@@ -1,4 +1,4 @@
-"""Sessions of devices that outlive their connections (4.1), where a device asks for that.
+"""MQTT sessions of devices that outlive their connections (4.1), for devices that ask for one.
 
 A device has at most one, whatever its client identifier; one with another identifier takes its place. In it are its
 subscriptions, pushes and data at QoS 1 that it has not acknowledged, pushes that came while it was away, and the packet

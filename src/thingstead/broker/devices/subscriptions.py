@@ -1,4 +1,4 @@
-"""What one device has subscribed to, within its own namespace."""
+"""Topic filters that one device has subscribed to, within its own namespace."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache

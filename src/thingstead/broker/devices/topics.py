@@ -1,4 +1,4 @@
-"""What a device may have meant by a topic that means nothing, or a filter that nothing can match (wire reference §3.2,
+"""Explains unknown topics, and topic filters that cannot match, by the most similar known topic (wire reference §3.2,
 §5)."""
 
 from collections.abc import Iterable

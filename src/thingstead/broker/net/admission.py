@@ -1,5 +1,5 @@
-"""Which connections are let in: decided when they are accepted, by what the process, a kind of port and an address may
-hold. Those who were let in are never turned away for those who come later."""
+"""Decides at accept which connections are admitted, by limits of the process, of a kind of port and of an address. An
+admitted connection is never closed in favour of a later one."""
 
 import resource
 from collections import Counter, OrderedDict

@@ -1,5 +1,5 @@
-"""From when until when certificates are valid. OpenSSL reads them: the module ssl shows a certificate only after a
-handshake, so one is done in memory, with ourselves."""
+"""Reads the validity period of certificates with OpenSSL. The module ssl shows a certificate only after a handshake, so
+a handshake is made in memory."""
 
 import ssl
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The open connections of a gateway, logged in or not yet."""
+"""Registry of the open connections of a broker, authenticated or not."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the gateway counts, as plain ints; ``metrics`` reads them when somebody asks."""
+"""Counters of the broker, as plain ints; ``metrics`` reads them at a scrape."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Notices a peer that has been silent for too long, with one timer of the loop for any number of connections."""
+"""Idle time-outs of any number of connections with one timer of the event loop."""
 
 from math import ceil
 from typing import Protocol

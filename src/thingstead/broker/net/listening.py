@@ -1,4 +1,4 @@
-"""Ports: plain or behind TLS, and behind a load balancer that tells whom it passes on."""
+"""Listeners: plain or TLS, with or without the PROXY protocol."""
 
 import asyncio
 import errno

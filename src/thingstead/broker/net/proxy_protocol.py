@@ -1,4 +1,4 @@
-"""The PROXY protocol, versions 1 and 2: how a load balancer tells whose connection it passes on.
+"""Parses headers of the PROXY protocol, versions 1 and 2, in which a load balancer passes the address of the client.
 
 Specification: "The PROXY protocol, Versions 1 & 2", HAProxy. Sections are cited as in its text.
 """

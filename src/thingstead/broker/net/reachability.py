@@ -1,4 +1,4 @@
-"""How long TCP itself lets a peer be unreachable before it gives the connection up."""
+"""TCP keep-alive and user time-out: after how long the kernel gives an unreachable peer up."""
 
 import contextlib
 import socket

@@ -1,5 +1,5 @@
-"""Connections that were closed before anybody had logged in: counted by reason, and logged only once in a while, since
-a stranger can make any number of them."""
+"""Counts connections refused before any protocol exchange, by reason; logs a few per minute, because anyone can cause
+them."""
 
 from typing import Literal, get_args
 

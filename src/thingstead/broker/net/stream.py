@@ -1,4 +1,4 @@
-"""The byte stream of one connection: bounded in both directions, and with an end that comes once."""
+"""Byte stream of one connection, bounded in both directions; its end is signalled once."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The owner of the gateway's tasks: none is forgotten, and none fails unseen."""
+"""Owns the tasks of the broker: awaits and cancels them, logs their exceptions, limits their concurrency."""
 
 import asyncio
 from collections import deque

@@ -1,4 +1,4 @@
-"""The certificate of a port behind TLS, which can be renewed while connections go on."""
+"""TLS context of a port; its certificate can be reloaded while connections are open."""
 
 import ssl
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the HTTP request told that became a WebSocket: the sessions of the browser, and from which page it came."""
+"""What the HTTP request of a WebSocket states: session cookies, and the origin of the page."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""MQTT over WebSocket (chapter 6): one object is the protocol of the socket and the transport of the MQTT client."""
+"""MQTT over WebSocket (chapter 6). One object is the protocol of the socket and the transport of the MQTT client."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""One client's view of the open port: it publishes and subscribes wherever it likes."""
+"""Handles one client of the open port: it publishes and subscribes to any topic."""
 
 from collections.abc import Sequence
 

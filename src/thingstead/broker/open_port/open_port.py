@@ -1,4 +1,4 @@
-"""The open port: everyone is admitted, to a topic space that has nothing to do with devices. For tests and local tools.
+"""The open port: a general MQTT server without authentication, for tests and local tools, separate from devices.
 
 It is off by default, and listens on this machine only.
 """

@@ -1,4 +1,4 @@
-"""Retained messages (3.3.1.3): the newest of each topic, found by topic filter."""
+"""Index of retained messages (3.3.1.3): the newest of each topic, found by topic filter."""
 
 from collections.abc import Iterator
 

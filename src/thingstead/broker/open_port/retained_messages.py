@@ -1,4 +1,4 @@
-"""Retained messages of the open port (3.3.1.3): kept, sent to whoever subscribes, and gone when they expire."""
+"""Retained messages of the open port (3.3.1.3): stored, sent to new subscribers, expired."""
 
 from itertools import islice
 from math import inf

@@ -1,4 +1,4 @@
-"""The general topic space of the open port: every message on its way from a publisher to all who subscribed.
+"""Routes messages of the open port from publishers to the matching sessions.
 
 A message is *taken* first: retained, and put into the queue of every session that outlives its connection; all of it in
 one commit, which the acknowledgement to the publisher waits for. Then it is *forwarded* to the connections that are

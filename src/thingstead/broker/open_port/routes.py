@@ -1,4 +1,4 @@
-"""Who gets the messages of a topic of the open port: found once, and remembered until a subscription changes."""
+"""Finds the subscribers of a topic of the open port, with a cache that each change of a subscription empties."""
 
 from itertools import count
 

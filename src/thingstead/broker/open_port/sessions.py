@@ -1,4 +1,4 @@
-"""The sessions of the open port, by client identifier: how they begin, change hands, wait, and end (4.1, 3.1.2.4)."""
+"""Sessions of the open port, by client identifier: start, takeover, expiry, end (4.1, 3.1.2.4)."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What waits for clients at QoS 1 and 2: in memory, and for sessions that outlive their connections in the store, too.
+"""Queues of messages at QoS 1 and 2: in memory, and for durable sessions also in the store.
 
 What is kept for a session leaves for its client when the commit has ended, so that QoS 2 is exactly once over a crash,
 too: nobody has seen a message that the store does not know.

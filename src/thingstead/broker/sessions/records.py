@@ -1,4 +1,4 @@
-"""Sessions as the store keeps them, and back."""
+"""Converts sessions to records of the store and back."""
 
 from collections.abc import Callable, Iterable, Mapping
 from math import inf

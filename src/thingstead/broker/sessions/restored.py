@@ -1,4 +1,4 @@
-"""Brings the queues that an earlier run left within the bounds of this one."""
+"""Trims queues restored from an earlier run to the present bounds."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""One client's session (4.1): what it subscribed to, and what is on its way to and from it."""
+"""One client's MQTT session (4.1): subscriptions, in-flight messages, queue."""
 
 from typing import NamedTuple, Protocol
 

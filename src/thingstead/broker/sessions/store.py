@@ -1,4 +1,4 @@
-"""Sessions by key, connected or not: how they last, are kept, wait, and come back after a restart."""
+"""Sessions by key, connected or not: persistence, expiry, restart."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator

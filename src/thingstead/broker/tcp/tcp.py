@@ -1,4 +1,4 @@
-"""Devices on raw TCP: every packet is one uplink of the stream that their type binds to TCP (wire reference §4.2)."""
+"""Devices on raw TCP: each packet is a message of the stream that the type binds to TCP (wire reference §4.2)."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who may call the Project API: the applications and the administrators of a project."""
+"""Applications and administrators of a project: who may call the Project API."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

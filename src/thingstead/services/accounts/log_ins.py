@@ -1,4 +1,4 @@
-"""Failed log-ins: who must wait before the next one, how many there were, and what the log tells of them.
+"""Failed log-ins: throttles accounts and addresses, counts and logs runs of failures.
 
 A credential that is random (of an application, a subscriber, a device) cannot be guessed, so a right one always passes,
 and failures only slow down further wrong ones of their address. A password, or a DeviceKey, can be guessed: whoever

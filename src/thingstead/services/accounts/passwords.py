@@ -1,4 +1,4 @@
-"""Hashes of passwords: argon2id, off the event loop, a few at a time."""
+"""Password hashes (argon2id), computed off the event loop with bounded concurrency."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The AccessTokens of the Project API: who gets one, and whom it stands for.
+"""Issues and verifies AccessTokens of the Project API.
 
 A token is ``base64url(claims || HMAC-SHA256(secret, claims))`` without padding; the claims are a msgpack array.
 Nothing is stored for it. On every request the rows of its application and its administrator are looked up: they must

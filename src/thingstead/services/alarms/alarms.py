@@ -1,4 +1,4 @@
-"""Alarms as people deal with them: listed, acknowledged, shelved, cleared, commented on."""
+"""Operations of people on alarms: list, acknowledge, shelve, clear, comment."""
 
 import msgspec
 

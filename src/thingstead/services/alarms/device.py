@@ -1,4 +1,4 @@
-"""A device with its rules at work: what the store knows of it, brought into memory, and what is decided, as rows."""
+"""Alarm state of one device: loaded from the store, evaluated, and written back as rows."""
 
 from collections.abc import Collection, Iterable, Mapping
 

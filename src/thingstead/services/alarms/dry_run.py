@@ -1,4 +1,5 @@
-"""When a rule would have raised and cleared: replays it over stored history, by the functions that evaluate reports."""
+"""Replays a rule over stored history with the functions that evaluate reports, and returns when it would have raised
+and cleared."""
 
 import asyncio
 import itertools

@@ -1,4 +1,5 @@
-"""The devices under watch: evaluates their reports, and puts what changes into the commits of the reports.
+"""Registry of devices with alarm state in memory: evaluates their reports, and adds the changes to the commits of the
+reports.
 
 What is decided about a report goes into the commit of the report, so that no report can be acknowledged without its
 alarm. Memory runs ahead of the disk by the open commit; when a commit fails, the devices in it are read again, and take

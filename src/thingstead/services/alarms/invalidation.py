@@ -1,6 +1,5 @@
-"""What others change that alarms depend on: rules, devices, and who is online. Noted when it is announced, and brought
-into effect at the watched devices in a turn of the engine.
-"""
+"""Collects changes of rules, devices and presence from the bus, and applies them to the evaluated devices on the
+scheduler's next turn."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What is said of a rule that may be saved and yet will not do what was meant, now or since its type has changed."""
+"""Warnings about a rule that is valid and yet cannot work as intended, at once or after a change of its device type."""
 
 import difflib
 from collections.abc import Iterable, Mapping

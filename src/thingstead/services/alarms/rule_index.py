@@ -1,4 +1,4 @@
-"""The enabled alarm rules of all projects, compiled, and which of them concern a device."""
+"""Index of the enabled, compiled alarm rules of all projects, by device type and device."""
 
 from collections.abc import Iterable
 

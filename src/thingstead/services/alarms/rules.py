@@ -1,4 +1,4 @@
-"""Alarm rules: what makes one possible, and what becomes of its alarms when it changes."""
+"""Operations on alarm rules: validation, storage, and what a change does to open alarms."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Keeps alarms right when nothing is reported: time passes, rules change, devices change, come and go.
+"""Evaluates alarms without a report: when time passes, and when rules, devices or presence change.
 
 Every device that waits for something stands in the agenda by the instant at which its time comes, and is looked at
 then, through the same functions that evaluate reports; it is read from the store if it is not in memory.

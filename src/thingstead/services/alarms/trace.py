@@ -1,4 +1,4 @@
-"""Why a rule did, or did not, raise: its last evaluations with their values, and how it stands on a device now."""
+"""Explains a rule on a device: its last evaluations with their values, and its present state."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

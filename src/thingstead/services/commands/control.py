@@ -1,4 +1,4 @@
-"""Sends down: attributes and commands; and takes the replies in.
+"""Pushes attributes and sends commands to devices, and takes their replies.
 
 A command is a row whose states only move forward. It is stored, then announced on the bus; the node that holds the
 device's connection delivers it and tells how far it came. Whoever waits for that, on any node, hears it on the bus.

@@ -1,4 +1,4 @@
-"""Which command a reply of a device answers (wire reference §3.3)."""
+"""Matches a reply of a device with its command (wire reference §3.3)."""
 
 from typing import Any
 

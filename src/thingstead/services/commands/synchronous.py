@@ -1,4 +1,4 @@
-"""Commands whose sender waits for the reply (wire reference §6, §15.7).
+"""Sends commands and waits for the reply (wire reference §6, §15.7).
 
 Waiting costs a place in a queue and no more: no thread, no connection, no commit. Replies are told apart by the
 command's id alone, and most senders use the same one (1000), so calls of one device with one id go one after the other;

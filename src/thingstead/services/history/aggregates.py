@@ -1,4 +1,4 @@
-"""History over ranges: aggregates, and fewer points that look like all of them."""
+"""Aggregates and samples over ranges of history."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Notices when the server's clock is set back: by an operator, or by NTP after a start with a wrong clock.
+"""Logs when the server's clock is set back, by an operator or by NTP after a start with a wrong clock.
 
 What was received in the meantime bears timestamps that lie ahead. Current values come right by themselves with what is
 received next; whoever waits for an instant is told here.

@@ -1,4 +1,4 @@
-"""Writes the history of any number of devices into a table."""
+"""Exports the history of any number of devices into a table."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple

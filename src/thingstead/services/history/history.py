@@ -1,4 +1,4 @@
-"""Current values and history of attributes, shown together with their definitions."""
+"""Reads current values and history of attributes, with their definitions."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Drops events, commands, alarms and notices of devices that are past their time or beyond their number.
+"""Drops events, commands, alarms and notices beyond their age or number.
 
 A folder that an earlier release filled is spared for :data:`GRACE_DAYS`: meanwhile the log names each day what will go.
 """

@@ -1,4 +1,4 @@
-"""Drops what removed devices leave behind: history, events, commands, alarms and notices, in steps."""
+"""Deletes the history, events, commands, alarms and notices of removed devices, in steps."""
 
 import structlog
 

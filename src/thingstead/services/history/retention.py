@@ -1,5 +1,4 @@
-"""Keeps history as long as the rules say: who may change them, and the task that drops what is past its time, alarms
-and notices too."""
+"""Applies retention: validates changes of the rules, and drops what is older, alarms and notices included."""
 
 import structlog
 

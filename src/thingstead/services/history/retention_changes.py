@@ -1,5 +1,4 @@
-"""Changes of how long history is kept: what one would drop is shown beforehand, and it waits for a while in which it
-can be taken back, since what was dropped cannot."""
+"""Changes of retention: previews what a change would drop, and delays it so that it can be taken back."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,6 @@
-"""Brings points from a table into history. What devices may not report is refused here too: impossible timestamps,
-null, values that break the definition of the device's type. Doing it again adds nothing: a point that is there already
-is kept once.
-"""
+"""Imports points from a table into history. It refuses what devices may not report either: impossible timestamps, null,
+values that violate the definition of the device type. A repeated import adds nothing, because equal points are stored
+once."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""History as tables in files: one row a point, as CSV or as Parquet, written and read in pieces.
+"""Reads and writes history as tables, one row a point: CSV and Parquet, in chunks.
 
 Columns: ``device_id``, ``device_key`` (may be empty), ``identifier``, ``ts`` (ms since the epoch; in Parquet a
 timestamp in UTC), in CSV ``timestamp`` (the same, to be read), in Parquet ``number`` (the value where it is one),

@@ -1,4 +1,4 @@
-"""The instant by which data is dropped for its age: that of the server's clock, unless the clock jumped ahead.
+"""The instant used for retention: the server's clock, unless it jumped ahead.
 
 A machine whose clock is wrong by years, after a start without a battery or by a mistake, would take all history for
 past its time. What was dropped cannot be brought back, so a jump is believed only after a while.

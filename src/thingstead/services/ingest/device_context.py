@@ -1,4 +1,4 @@
-"""What connections keep of their devices, so that a message needs to look nothing up: links and type definitions."""
+"""Caches a connection's device, its type and its rules, so that a message needs no lookup."""
 
 import asyncio
 import weakref

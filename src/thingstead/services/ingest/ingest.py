@@ -1,4 +1,4 @@
-"""Takes what devices send: decodes and checks it, and puts it into the next commit.
+"""Decodes and checks what devices send, and adds it to the next commit.
 
 The hot path is synchronous: no coroutine, task or lock per message. A connection gets a :class:`DeviceContext` once and
 hands every payload in with it; the answer names the commit to wait for before anything is acknowledged.

@@ -1,4 +1,4 @@
-"""How much the devices of one project may have stored in a day, so that one tenant cannot fill the disk of all."""
+"""Daily quota of stored bytes of a project, so that one tenant cannot fill the disk."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Custom data streams: raw bytes up and down (wire reference §3.2, §6, §9.5)."""
+"""Custom data streams: raw bytes in both directions (wire reference §3.2, §6, §9.5)."""
 
 from typing import Any
 

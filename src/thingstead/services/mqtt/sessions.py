@@ -1,4 +1,4 @@
-"""MQTT sessions that outlive their connections, and retained messages: what the gateway has kept of them."""
+"""Persistence of MQTT sessions and retained messages."""
 
 from itertools import count
 

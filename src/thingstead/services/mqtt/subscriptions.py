@@ -1,4 +1,4 @@
-"""Applications that subscribe to a project (wire reference §7): their log-in, and what they are told of a device."""
+"""Application subscriptions (wire reference §7): authentication, and which devices an application sees."""
 
 import hmac
 

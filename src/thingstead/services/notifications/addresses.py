@@ -1,4 +1,4 @@
-"""Where notices may be sent to: which addresses of the network, by name of each range.
+"""Named ranges of network addresses to which notices may or may not be sent.
 
 Nothing is left to a library's notion of "global", which differs from release to release. What stands for an IPv4
 address is judged as that address, too.

@@ -1,4 +1,4 @@
-"""Which webhooks and robots nothing may be sent to, as names lead today: told with a new project, and at a start."""
+"""Lists webhooks and robots whose address is forbidden at present; logged at a start and with a new project."""
 
 import asyncio
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Channels as people write them: what makes one sound, what of it is secret, and where it leads."""
+"""Notification channels: validation, redaction of secrets, destination."""
 
 import re
 from collections.abc import Iterable, Sequence

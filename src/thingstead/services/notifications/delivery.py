@@ -1,4 +1,4 @@
-"""One notice over one channel: makes what is sent, sends it, and says what became of it."""
+"""Delivers one notice over one channel: renders, sends, and classifies the result."""
 
 from collections.abc import Callable
 from datetime import UTC, tzinfo

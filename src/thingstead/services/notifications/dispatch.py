@@ -1,4 +1,4 @@
-"""Sends notices: claims channels that have some, sends each channel's in order, keeps what became of every attempt.
+"""Dispatches notices: leases channels, sends the notices of each in order, stores the result of every attempt.
 
 A channel is leased to one sender. What was sent and not yet noted when a sender dies is sent again when its lease has
 ended, never before, and under the same id. A channel that fails waits longer from time to time; its notices wait with

@@ -1,5 +1,4 @@
-"""Posts to the addresses that people gave, through httpcore: bounded in time and in bytes received, to no address that
-the operator forbids.
+"""HTTP client of notices (httpcore): bounded in time and in received bytes, restricted to permitted addresses.
 
 Names are resolved here and connections go to the addresses that were checked, so that no second answer of the name
 server leads elsewhere. Redirects are not followed. 1xx answers are passed over [RFC 9110, 15.2]. Every byte of an

@@ -1,4 +1,4 @@
-"""Sends mail over SMTP, in a thread of a small pool of its own: the library waits where we must not."""
+"""Sends mail over SMTP in a small pool of threads, because the library blocks."""
 
 import asyncio
 import concurrent.futures

@@ -1,4 +1,4 @@
-"""The network under the HTTP client of notices: resolves names, connects to addresses that were checked, counts bytes.
+"""Network backend of the HTTP client of notices: resolves names, connects to checked addresses, counts bytes.
 
 httpcore does everything of one request in the task of its caller, so what belongs to the request is found by a context
 variable: how much may still be received, and what kind of address it leads to.

@@ -1,4 +1,4 @@
-"""Notification groups, tests of them, and the log of every attempt."""
+"""Operations on notification groups: change, test, and the log of attempts."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
-"""What each kind of HTTP channel is sent, how it is signed, and what its answer means.
+"""Request, signature and response of each kind of HTTP channel.
 
-Sources: the makers' manuals of custom group robots. DingTalk signs ``timestamp\\nsecret`` in the query, Feishu the same
+Sources: the makers' manuals of custom group robots. DingTalk signs ``timestamp\nsecret`` in the query, Feishu the same
 text as the key of an empty message in the body; both, and WeCom, answer HTTP 200 with a code of their own.
 """
 

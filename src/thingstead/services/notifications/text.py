@@ -1,4 +1,4 @@
-"""What notices say: to people in a few lines, to programs as JSON."""
+"""Texts of notices: a few lines for people, JSON for programs."""
 
 from collections.abc import Mapping
 from datetime import timedelta, tzinfo

@@ -1,4 +1,4 @@
-"""Who is online: a device is, exactly as long as the row of its live session exists.
+"""Presence: a device is online exactly as long as the row of its live session exists.
 
 The store decides which session owns a device, so the on and off news of a device alternate, and a session that was
 taken over can never end as "offline". Every change stands in the device's connection log. The end of a session that the

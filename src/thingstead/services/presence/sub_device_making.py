@@ -1,4 +1,4 @@
-"""Sub-devices that their gateway makes by announcing them, where their type lets devices create themselves."""
+"""Auto-creates sub-devices that a gateway announces, if their type permits it."""
 
 from contextlib import suppress
 

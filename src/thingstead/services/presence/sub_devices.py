@@ -1,4 +1,4 @@
-"""Gateways and their sub-devices (wire reference §5): many devices behind one connection, told apart by address."""
+"""Gateways and their sub-devices (wire reference §5): many devices on one connection, addressed by ``sub_address``."""
 
 from collections.abc import Callable
 from typing import Any

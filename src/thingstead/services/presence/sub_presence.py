@@ -1,4 +1,4 @@
-"""Who of a gateway's sub-devices is online.
+"""Presence of the sub-devices of a gateway.
 
 A sub-device is online from ``gateway/connect`` or its first message until ``gateway/disconnect``, until it was silent
 for its time-out, or until its gateway's connection ends: then with the reason ``gateway``. Its session is a row like

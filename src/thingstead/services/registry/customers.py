@@ -1,4 +1,4 @@
-"""End users of a project, and which devices are theirs."""
+"""Operations on end users of a project and the devices bound to them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Device groups: the tree of groups of a project, and which devices stand in them."""
+"""Operations on device groups: the tree of a project, and its members."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Device types: what devices of one make have in common, and their function definition."""
+"""Operations on device types and their function definitions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The registry of devices: creating, describing, typing and removing them, and their certificates."""
+"""Operations on devices: create, describe, set the type, remove; their certificates."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

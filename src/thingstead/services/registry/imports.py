@@ -1,4 +1,4 @@
-"""Many devices in one call: idempotent by ``device_key``, and one bad row spares the others."""
+"""Creates many devices in one call: idempotent by ``device_key``; a bad row does not affect the others."""
 
 import asyncio
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""A device that does not exist yet: what a caller says of it, and the ids and tokens it is given."""
+"""Builds a new device: the caller's fields, with random ids and tokens."""
 
 import msgspec
 

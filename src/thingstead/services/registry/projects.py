@@ -1,4 +1,4 @@
-"""Projects: making one, with what is needed to use it, and reading it."""
+"""Creates and reads projects."""
 
 import secrets
 import string

@@ -1,4 +1,4 @@
-"""Gives devices their certificate over the wire (wire reference §2): 一型一密, with or without auto-create."""
+"""Issues certificates to devices over the wire (wire reference §2): 一型一密, with or without auto-create."""
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock

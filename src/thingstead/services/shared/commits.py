@@ -1,4 +1,4 @@
-"""Commits, as rooms that do not know the store see them, and work that is acknowledged like one."""
+"""The ``Commit`` interface for services, and an adapter for coroutines."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

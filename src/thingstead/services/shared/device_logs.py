@@ -1,4 +1,4 @@
-"""What was refused of a device, and what went over its streams: kept a while for people who look for a fault."""
+"""Logs of refused messages and custom data of a device, for troubleshooting; bounded in number."""
 
 from collections.abc import Sequence
 from typing import Any

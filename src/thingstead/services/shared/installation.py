@@ -1,4 +1,4 @@
-"""Where the server is reached: the ports that are open, as who asks would name them."""
+"""The addresses of the open ports, as the caller would name them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

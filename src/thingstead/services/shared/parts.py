@@ -1,4 +1,4 @@
-"""Work of several parts, each done on its own: one that fails keeps none of the others from being done."""
+"""Runs independent parts of a task; a failure of one does not stop the others."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

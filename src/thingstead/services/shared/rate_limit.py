@@ -1,4 +1,4 @@
-"""Rate limits by key: how often an event that a peer can trigger is noted, how soon one who failed may try again."""
+"""Rate limits by key: token buckets for log lines that a peer can trigger, and back-off after failures."""
 
 import math
 from collections.abc import Hashable

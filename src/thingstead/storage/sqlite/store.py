@@ -1,4 +1,4 @@
-"""The store of a single node: everything in one SQLite file, which one process owns."""
+"""The store of a single node: one SQLite file, owned by one process."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the store remembers of rows that are asked for with every request."""
+"""Cache of rows that every request reads."""
 
 from typing import Generic, TypeVar
 

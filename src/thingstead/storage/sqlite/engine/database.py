@@ -1,4 +1,4 @@
-"""One SQLite file: a writer thread that commits in groups, and read connections.
+"""One SQLite file: a writer thread with group commit, and read connections.
 
 All writes go through one thread, in the order in which they were asked for. Every job that waits when the thread
 becomes free shares the next transaction, each in a savepoint of its own, so that one failing job does not fail its

@@ -1,4 +1,4 @@
-"""Watches the room on the disk, so that reports are refused before it is full, and taken again when there is room."""
+"""Watches free disk space: reports are refused before the disk is full, and accepted again when there is space."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What sqlite3 raises, as errors of ours."""
+"""Translates errors of sqlite3."""
 
 import re
 import sqlite3

@@ -1,4 +1,4 @@
-"""How the nouns of the store reach the database."""
+"""Queries that the tables share: by id, with the cache, with translated errors."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,5 @@
-"""Lanes of reads in threads: packing and small reads never wait for large ones, and no project for another's."""
+"""Read lanes: bounded queues of reads in threads. Small reads and packing never wait for large ones; projects take
+turns."""
 
 import asyncio
 import concurrent.futures

@@ -1,4 +1,4 @@
-"""Reading at one moment."""
+"""Read transaction: all statements inside see one snapshot."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How a struct lies in a table: one column a member, of the same name; JSON where a member is not a plain value."""
+"""Maps structs to rows: one column a member, of the same name; JSON for members that are not plain values."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Whether a file is ours, which version of the schema it has, and how it comes to the present one."""
+"""Checks the application id and schema version of a file, and migrates it."""
 
 import re
 import shutil

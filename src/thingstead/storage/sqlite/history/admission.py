@@ -1,4 +1,4 @@
-"""What may be appended: how large a value, a report and the state of a device may be.
+"""Size limits of an append: of a value, a report, and the state of a device.
 
 Sizes are those of MessagePack. What stands within arrays and objects counts 32 bytes more for each element:
 an array of a thousand empty arrays is a kilobyte there, and eighty in memory.

@@ -1,4 +1,4 @@
-"""What is appended to the history, and its way to the disk.
+"""Appends to history: the open commit, back-pressure, and the path to the disk.
 
 Reports between two turns of the event loop form a batch, which is one row of ``report_log`` in one transaction. While
 one batch is being committed the next one fills. When it is on disk it is applied to the heads, then its callbacks run,

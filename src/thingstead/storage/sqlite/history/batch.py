@@ -1,4 +1,4 @@
-"""The open commit: what is appended between two turns of the event loop."""
+"""The open commit: everything appended between two turns of the event loop."""
 
 import sqlite3
 from collections.abc import Callable

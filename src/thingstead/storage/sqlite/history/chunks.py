@@ -1,4 +1,4 @@
-"""Devices in groups, each as much as one transaction may take."""
+"""Splits devices into groups of at most one transaction's size."""
 
 from collections.abc import Callable, Iterator
 

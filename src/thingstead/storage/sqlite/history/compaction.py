@@ -1,4 +1,4 @@
-"""Makes blocks of what the spool holds of some devices: built from reads alone, then written in one transaction.
+"""Builds blocks from the spool of some devices: reads only, then one transaction that writes them.
 
 Blocks of a series never overlap and never share a timestamp, so late points are merged into the block that covers
 them, and a point that is there already is not added again. The rows of the spool go in the transaction that writes the

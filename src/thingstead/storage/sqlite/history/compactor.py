@@ -1,4 +1,4 @@
-"""Makes blocks of what waits in the spool: of devices with enough of it as soon as may be, of others when told.
+"""Schedules compaction of the spool: devices with full blocks at once, others on request.
 
 Step by step: what is done at once of a device has a bound, so that a step takes no longer however much waits; devices
 take turns.

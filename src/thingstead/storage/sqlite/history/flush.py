@@ -1,4 +1,4 @@
-"""Moves the pending reports of heads into the spool, together with the devices' states."""
+"""Flushes pending reports of heads into the spool, with the states of the devices."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The heads that are in memory: loaded when a device is first seen, dropped when there are too many."""
+"""Cache of heads: loaded on first use, evicted least recently used first."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence

@@ -1,4 +1,4 @@
-"""Where current values are from: what a device had reported stays known while a push or the cloud covers it."""
+"""Sources of current values: a reported value is kept while a push or a cloud attribute covers it."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Heads: what is known of a device beyond its packed state, in memory.
+"""Heads: the state of a device in memory that is not packed yet.
 
 A head holds the current values, the newest uplink by kind, and the reports since the last packing in the few bytes that
 also stand in the log. It is changed only on the event loop, and only by what is committed, so that a reader sees

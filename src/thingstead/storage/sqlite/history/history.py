@@ -1,4 +1,4 @@
-"""Current values and history in SQLite: a log row per commit, heads in memory, blocks for what is older.
+"""Current values and history in SQLite: report log, heads in memory, spool, blocks.
 
 * *Append* (``appends.py``): reports between two turns of the event loop share a commit, which is one row of the log.
 * *Pack* (``packer.py``): when enough points are pending, or after a while, the heads move them into the spool or into

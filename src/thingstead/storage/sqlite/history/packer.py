@@ -1,4 +1,4 @@
-"""Empties the log: pending reports go into the spool, and from there, when there are enough of them, into blocks.
+"""Packs the report log: pending reports into the spool, and full runs into blocks.
 
 Two tasks, so that making blocks (:mod:`.compactor`) never keeps the memory of pending reports
 from being freed.

@@ -1,4 +1,4 @@
-"""Builds blocks in a process of its own: a flood of reports and their packing then share no interpreter lock.
+"""Compaction in a separate process, so that it does not hold the interpreter lock of the server.
 
 The process is this module run as a program: it reads the same file, through a connection of its own, and answers over
 its standard streams. It lives from a flood until there is nothing to do, and ends by itself when its standard input

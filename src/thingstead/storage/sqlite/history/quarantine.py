@@ -1,4 +1,4 @@
-"""The quarantine: damaged rows of the history, set aside as they were found, so that the rest can be served."""
+"""Quarantine: damaged rows are moved aside unchanged, so that the rest can be served."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""Reads of ranges in SQLite, however long: in a thread, in one pass, each with a bound."""
+"""Reads of long ranges: in a thread, in one pass, bounded."""
 
 import sqlite3
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""Makes a device's state again from its history, where the row that held it is damaged."""
+"""Rebuilds the state of a device from its history when its state row is damaged."""
 
 import sqlite3
 from collections.abc import Iterator

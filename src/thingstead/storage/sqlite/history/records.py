@@ -1,4 +1,4 @@
-"""What the rows of the history hold, as bytes.
+"""Encodings of the rows of history.
 
 Rows of the log, of the spool and of device states are sealed: a damaged one is noticed, and raises
 :class:`~thingstead.storage.frames.Damaged`.

@@ -1,4 +1,4 @@
-"""Takes history away because somebody asked for it: an attribute's at once, a device's later, step by step."""
+"""Deletes history on request: of an attribute at once, of a device in steps."""
 
 import sqlite3
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Reads the log that the last run left, however much of it can be read, and renews one that has a damaged page."""
+"""Replays the report log at a start as far as it is readable, and replaces a log with a damaged page."""
 
 import itertools
 import sqlite3

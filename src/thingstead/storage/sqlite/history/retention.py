@@ -1,4 +1,4 @@
-"""How long history is kept in SQLite: the rules, how much there is, and dropping what is past its time.
+"""Retention in SQLite: rules, statistics, and dropping of expired blocks.
 
 Everything that is dropped is dropped in small transactions: blocks as a whole where they can be, and what they leave
 free in the file is given back in small steps (``auto_vacuum=INCREMENTAL``).

@@ -1,4 +1,4 @@
-"""Reads one series newest first: blocks, and points that are in no block yet, as one stream."""
+"""Reads one series newest first: pending points, spool and blocks as one stream."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The spool: reports of a device that left the log and are in no block yet.
+"""The spool: reports of a device that have left the log and are in no block yet.
 
 A packing finds a few reports of each device. Merging them into blocks at once would rewrite a block of every series for
 a few points; so they wait here, a row a packing, until they fill blocks.

@@ -1,4 +1,4 @@
-"""How many points and bytes of history each project has, by the hour in which their blocks end.
+"""Totals of points and bytes of history by project and hour.
 
 Kept in step with the blocks, in their transactions, so that nobody has to read all blocks to know how much there is,
 where it begins, or how much would go with everything that ends before an instant.

@@ -1,4 +1,4 @@
-"""The history of a database to be read from outside: by another process, while a server works on it or not."""
+"""Reads the history of a database from another process, while a server runs or not."""
 
 import sqlite3
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Copies a database as it is at one instant, while others write to it; and tells what is in a copy."""
+"""Copies a database as of one instant while it is written, and describes a copy."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Looks into every corner of a database: pages, references, checksums, and whether what is counted is what is there."""
+"""Checks a database: pages, references, checksums, and counts."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What a decision about alarms writes, inside a transaction that it shares with the report that brought it about.
+"""Writes alarm transitions inside the transaction of the report that caused them.
 
 Nothing here may fail because of what others did since the decision was made (the device or the rule is gone, another
 node was first): such a change has no effect, and the reports of the transaction are kept all the same.

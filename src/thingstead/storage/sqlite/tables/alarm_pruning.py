@@ -1,4 +1,4 @@
-"""Drops alarms and notices that are past their time, some hundreds in a transaction.
+"""Drops expired alarms and notices, some hundred a transaction.
 
 An alarm is past its time by when the server noticed its end, not by the timestamps of its device, whose clock may be
 years behind.

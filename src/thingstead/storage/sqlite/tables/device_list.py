@@ -1,4 +1,4 @@
-"""Devices as lists and detail pages show them: filtered, in order, counted, with their types, sessions and alarms."""
+"""Lists of devices: filtered, sorted, counted, with types, sessions and alarms."""
 
 import sqlite3
 from collections.abc import Sequence

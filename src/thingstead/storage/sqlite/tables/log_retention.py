@@ -1,4 +1,4 @@
-"""How many events, commands, alarms and notices of a device are kept, and for how long, in SQLite.
+"""Retention of events, commands, alarms and notices of a device, in SQLite.
 
 Reads find what is past its time, some devices at a time; a small transaction drops it. What was added since the last
 look is known by device, so that a look does not go over every row of a large file.

@@ -1,4 +1,4 @@
-"""Notices on their way, in SQLite."""
+"""Pending notices in SQLite."""
 
 import heapq
 import sqlite3
