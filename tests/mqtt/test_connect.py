@@ -3,7 +3,7 @@
 import pytest
 
 from thingstead.mqtt import wire
-from thingstead.mqtt.connection_packets import Connack, Connect, Will
+from thingstead.mqtt.connection_packets import Auth, Connack, Connect, Will
 from thingstead.mqtt.decoder import Decoder
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.protocol import ProtocolVersion
@@ -141,3 +141,13 @@ def test_connack_never_says_session_present_beside_a_refusal() -> None:
     assert Connack(True, ReasonCode.NOT_AUTHORIZED).serialize(V5)[2] == 0
     assert Connack(True).serialize(V5)[2] == 1
     assert Connack(True).serialize(V3_1)[2] == 0
+
+
+@pytest.mark.parametrize("reason_code", [0x00, 0x18, 0x19])
+def test_an_auth_packet_has_its_reason(reason_code: int) -> None:
+    """3.15.2.1, with and without properties."""
+    reader = wire.Reader(bytes([reason_code]), 0, 1)
+    assert Auth.parse(reader, V5) == Auth(ReasonCode(reason_code))
+    reader = wire.Reader(bytes([reason_code, 0]), 0, 2)
+    assert Auth.parse(reader, V5) == Auth(ReasonCode(reason_code))
+    assert Auth.parse(wire.Reader(b"", 0, 0), V5) == Auth()

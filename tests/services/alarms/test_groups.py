@@ -182,3 +182,17 @@ async def test_a_chat_that_cannot_be_is_refused(plant: Plant, sender: Sender, te
     with pytest.raises(InvalidInput) as refused:
         await notify_service(plant, sender).create("p1", form(Channel(telegram=telegram)))
     assert [error.field for error in refused.value.errors] == [field]
+
+
+async def test_what_a_change_or_a_test_of_a_group_brings_is_sent_at_once(
+    plant: Plant, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[None] = []
+    monkeypatch.setattr(sender.dispatcher, "ring", lambda: rung.append(None))
+    notify = notify_service(plant, sender)
+    group = await notify.create("p1", form(Channel(webhook="http://a.example/")))
+    rung.clear()
+    await notify.update("p1", group.id, form(Channel(webhook="http://b.example/")))
+    assert len(rung) == 1
+    assert await notify.test("p1", group.id) == 1
+    assert len(rung) == 2

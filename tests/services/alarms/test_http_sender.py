@@ -10,7 +10,8 @@ import pytest
 
 from tests.services.receivers import HttpReceiver, reply
 from thingstead.services.notifications.addresses import may_be_reached
-from thingstead.services.notifications.http import HttpSender, SendFailed
+from thingstead.services.notifications.http import HttpSender, SendFailed, _failure
+from thingstead.services.notifications.network import Exchange, Unresolved
 
 
 @pytest.fixture
@@ -173,3 +174,13 @@ async def test_private_addresses_are_refused_where_the_operator_says_so(receiver
 def test_addresses_that_may_be_sent_to(address: str, private: bool, public: bool) -> None:
     assert may_be_reached(address, private=True) is private
     assert may_be_reached(address, private=False) is public
+
+
+def test_a_failure_that_is_known_stays_and_a_bug_is_no_failure_of_the_receiver() -> None:
+    known = SendFailed("HTTP 500")
+    assert _failure(known, 2, inner=False) is known
+    with pytest.raises(ZeroDivisionError):
+        _failure(ZeroDivisionError(), 2, inner=False)
+    assert _failure(OSError("no route"), 2, inner=True).inner
+    assert not _failure(Unresolved("a.example"), 2, inner=False).inner
+    assert not Exchange(10).inner

@@ -9,6 +9,7 @@ from tests.services.alarms.sending import Sender
 from tests.services.receivers import HttpReceiver, reply
 from thingstead.model.alarms.notification import NotifyLog
 from thingstead.model.device import Device
+from thingstead.services.notifications.audit import _bad_names
 
 NOT_ALLOWED = "127.0.0.1 has an address that is refused (notify.private_addresses)"
 
@@ -80,3 +81,11 @@ async def test_the_bot_api_that_the_operator_chose_may_be_anywhere(
     channel = {"telegram": {"bot_token": "1:abc", "chat_id": "5"}}
     log = await told(plant, device, channel, private_addresses=False, telegram_api=receiver.url)
     assert log.state == "sent"
+
+
+@pytest.mark.parametrize(("private", "bad"), [(True, set()), (False, {"localhost"})])
+async def test_names_that_lead_to_this_machine_are_bad_where_private_addresses_are(
+    private: bool, bad: set[str]
+) -> None:
+    assert await _bad_names(["localhost"], private=private) == bad
+    assert await _bad_names([], private=private) == set()

@@ -1,8 +1,11 @@
 """Mails go out, behind TLS, and not a thousand of them."""
 
+import asyncio
+import gc
 import ssl
 from email import message_from_string
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,7 @@ from tests.services.alarm_plant import HOT, HOUR, MINUTE, Plant
 from tests.services.alarms.sending import Sender, flap, told
 from tests.services.receivers import SmtpReceiver
 from thingstead.model.device import Device
+from thingstead.services.notifications.mail import _seen
 
 
 async def test_a_mail_goes_to_all_its_addresses(plant: Plant, device: Device) -> None:
@@ -101,3 +105,19 @@ async def test_a_flapping_sensor_does_not_send_a_thousand_mails(plant: Plant, de
     assert "290 more notices since 2023-11-14 22:" in subject.replace("\n", "")
     assert len(await sender.logs("held")) == 290
     assert len(await plant.logs()) == 300
+
+
+async def test_a_mail_that_fails_after_nobody_waits_for_it_is_no_error_of_ours() -> None:
+    told: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    for cancelled in (False, True):
+        sending: asyncio.Future[str] = loop.create_future()
+        if cancelled:
+            sending.cancel()
+        else:
+            sending.set_exception(OSError("gone"))
+        _seen(sending)
+        del sending
+    gc.collect()
+    assert told == []
