@@ -54,7 +54,8 @@ class SubDeviceMaker:
         except ThingsteadError as exc:
             why = reason("sub_device_not_made", address=address[: limits.SUB_ADDRESS_LENGTH])
             errors = exc.errors or (FieldError("device", exc.reason),)
-            self._logs.rejected(link.device, "gateway/connect", why, errors, b"")
+            shown = why._replace(message=f"{why.message}: {exc.message}")
+            self._logs.rejected(link.device, "gateway/connect", shown, errors, b"")
             raise
 
     async def _make(self, link: GatewayLink, address: str, type_key: str) -> Device:
