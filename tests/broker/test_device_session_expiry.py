@@ -50,8 +50,8 @@ class Bench(NamedTuple):
         """A device connects, subscribes to pushes, and is gone."""
         connection = Connection()
         connect = Connect(V5, "c", False, properties={Property.SESSION_EXPIRY_INTERVAL: expiry_s})
-        occupied = sessions.begin(self.device_id, connect, connection)
-        session = occupied.session
+        start = sessions.begin(self.device_id, connect, connection)
+        session = start.session
         assert session is not None
         session.filters.subscribe(Subscribe(1, [SubscriptionRequest("attributes/push", 1)]))
         sessions.subscribe(session, ["attributes/push"])

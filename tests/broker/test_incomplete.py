@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.broker.conftest import TIMEOUT_S, V5, House, Peer
-from thingstead.broker.connection.job_queue import JobQueue
-from thingstead.broker.net.tasks import Tasks
+from thingstead.broker.net.tasks import JobQueue, Tasks
 from thingstead.config import MqttSettings
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.connection_packets import Disconnect

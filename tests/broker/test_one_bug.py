@@ -10,9 +10,8 @@ from tests.broker.conftest import TIMEOUT_S, House, Peer, command, message, repo
 from thingstead.broker.apps import backlog as app_backlog
 from thingstead.broker.apps import fanout as app_hub
 from thingstead.broker.apps import messages as app_messages
-from thingstead.broker.connection.job_queue import JOBS_LIMIT_BYTES, JobQueue
 from thingstead.broker.connection.mqtt_connection import MqttConnection
-from thingstead.broker.net.tasks import Tasks
+from thingstead.broker.net.tasks import JOBS_LIMIT_BYTES, JobQueue, Tasks
 from thingstead.errors import Unavailable
 from thingstead.model.device import Device
 from thingstead.mqtt.connection_packets import Connack, Connect

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from thingstead.broker.net.clients import Clients
+from thingstead.broker.net.connections import Clients
 from thingstead.broker.net.tasks import TaskLimiter, Tasks
 
 

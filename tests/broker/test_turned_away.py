@@ -13,8 +13,8 @@ from tests.broker.conftest import TIMEOUT_S, V5, House
 from tests.certificates import Authority
 from thingstead.broker.net import listening
 from thingstead.broker.net.admission import Arrivals
+from thingstead.broker.net.connections import LOGGED, RefusedConnections
 from thingstead.broker.net.listening import Port
-from thingstead.broker.net.refused_connections import LOGGED, RefusedConnections
 from thingstead.broker.net.tls import TlsCertificate
 from thingstead.clock import ManualClock
 from thingstead.config import ApiSettings, MqttSettings

@@ -15,9 +15,8 @@ from tests.fuzz.scripts import SLOTS, Action, Record, read
 from thingstead.broker.connection.listener_context import ListenerContext
 from thingstead.broker.connection.mqtt_connection import MqttConnection
 from thingstead.broker.connection.queue_bounds import QueueBounds
-from thingstead.broker.net.clients import Clients
+from thingstead.broker.net.connections import Clients, RefusedConnections
 from thingstead.broker.net.idle_timers import IdleTimers
-from thingstead.broker.net.refused_connections import RefusedConnections
 from thingstead.broker.net.tasks import TaskLimiter, Tasks
 from thingstead.broker.open_port.open_port import OpenPort
 from thingstead.broker.sessions.session import Session
@@ -187,7 +186,7 @@ class World:
             if session.with_properties:  # before 5.0 a client is not told how many it may have
                 assert len(session.inbound.received) <= SETTINGS.receive_maximum
         assert self._port.sessions.durable == sum(session.durable for session in sessions) <= SETTINGS.max_sessions
-        assert len(self._port.space.routes) == sum(len(session.subscriptions) for session in sessions)
+        assert len(self._port.router.routes) == sum(len(session.subscriptions) for session in sessions)
         assert len(self._idle_timers) <= 2 * SLOTS + 500
         if not self._keeper.failed:
             self._check_kept(sessions)
@@ -196,7 +195,7 @@ class World:
         kept, durable = self._keeper, {session.number: session for session in sessions if session.durable}
         assert kept.sessions.keys() == durable.keys()
         for number, session in durable.items():
-            assert kept.sessions[number].connected == (session.occupant is not None)
+            assert kept.sessions[number].connected == (session.holder is not None)
             assert kept.subscriptions[number] == session.subscriptions.keys()
             waiting = {
                 entry.context.seq: entry.packet_id for entry in session.outbound._entries.values() if entry.context.seq
@@ -219,10 +218,10 @@ class World:
         self._check_bounds()
         for session in self._sessions():
             assert session.durable, "a session outlives its connection"
-            assert session.occupant is None
+            assert session.holder is None
             self._port.sessions.end(session)
         await self._settle()
-        assert len(self._port.space.routes) == 0
+        assert len(self._port.router.routes) == 0
         assert not self._keeper.queued
         assert self._port.counters.connections == len(self._context.clients) == 0
         self._deadlines.stop()

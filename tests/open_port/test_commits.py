@@ -142,7 +142,7 @@ async def test_a_full_disk_refuses_what_must_be_kept_and_lets_the_rest_pass(brok
         assert (await publisher.receive(Disconnect)).reason_code is ReasonCode.SERVER_BUSY
     broker.store.history.refuse(None)
     assert rows(broker, "mqtt_retained") + rows(broker, "mqtt_queue") == 0
-    assert len(broker.gateway.open_port.space.retained.messages) == 0
+    assert len(broker.gateway.open_port.router.retained.messages) == 0
 
 
 async def test_a_pubrec_that_cannot_be_kept_is_asked_for_again(broker: Broker) -> None:
@@ -182,4 +182,4 @@ async def test_a_retained_message_that_cannot_be_kept_leaves_the_one_before(brok
     client = await broker.connect()
     await client.listen("a", qos=1)
     assert (await client.message()).payload == b"newest"
-    assert not broker.gateway.open_port.space.retained._uncertain
+    assert not broker.gateway.open_port.router.retained._uncertain

@@ -133,7 +133,7 @@ async def test_subscriptions_beyond_the_limit_are_refused_one_by_one(broker: Bro
     assert await client.listen("a/0", "b") == [ReasonCode.SUCCESS, refused]
     await client.unsubscribe("a/0")
     assert await client.listen("b") == [ReasonCode.SUCCESS]
-    assert len(broker.gateway.open_port.space.routes) == limit
+    assert len(broker.gateway.open_port.router.routes) == limit
 
 
 async def test_topics_have_a_greatest_depth(broker: Broker) -> None:

@@ -116,7 +116,7 @@ async def test_a_retained_message_expires_and_tells_how_long_it_has(broker: Brok
     await client.listen("a")
     assert (await client.message()).properties[Property.MESSAGE_EXPIRY_INTERVAL] == 6
     await broker.later(7)
-    assert len(broker.gateway.open_port.space.retained.messages) == 0
+    assert len(broker.gateway.open_port.router.retained.messages) == 0
     assert await retained(broker, "#") == []
 
 
@@ -247,7 +247,7 @@ async def test_deep_topics_count_for_the_memory_that_they_take(broker: Broker) -
     publisher = await broker.connect()
     codes = [await publisher.publish(f"{number}" + "/" * 199, b"x", 1, retain=True) for number in range(20)]
     assert ReasonCode.QUOTA_EXCEEDED in codes
-    retained = broker.gateway.open_port.space.retained.messages
+    retained = broker.gateway.open_port.router.retained.messages
     taken = retained.size_bytes
     for number in range(20):
         await publisher.publish(f"{number}" + "/" * 199, b"", 1, retain=True)

@@ -118,7 +118,7 @@ class Stage:
         """Returns when the server knows that the connection is gone."""
         session = self.broker.gateway.open_port.sessions.by_key.get(f"client-{number}")
         probe = await self.broker.connect()
-        while session is not None and session.occupant is not None:
+        while session is not None and session.holder is not None:
             await probe.receive_nothing()
         self.gone(number)
 
@@ -142,7 +142,7 @@ class Stage:
     async def expect_nothing_left(self) -> None:
         port, kept = self.broker.gateway.open_port, await self.broker.store.mqtt_sessions.load()
         assert (kept.sessions, kept.messages) == ((), ())
-        assert (len(port.sessions), len(port.space.routes), port.sessions.durable) == (0, 0, 0)
+        assert (len(port.sessions), len(port.router.routes), port.sessions.durable) == (0, 0, 0)
         assert len(self.broker.gateway.deadlines._queue) == 0
 
 

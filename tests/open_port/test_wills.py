@@ -191,7 +191,7 @@ async def eventually_away(broker: Broker, client_id: str) -> None:
     """Returns when the server knows that the client is gone."""
     probe = await broker.connect()
     session = broker.gateway.open_port.sessions.by_key[client_id]
-    while session.occupant is not None:
+    while session.holder is not None:
         await probe.receive_nothing()
     await probe.disconnect()
     await broker.settle()

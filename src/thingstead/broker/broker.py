@@ -14,11 +14,10 @@ from thingstead.broker.devices.access import DeviceAccess, DeviceLogIn
 from thingstead.broker.devices.router import DeviceRouter
 from thingstead.broker.devices.sessions import DeviceSessions
 from thingstead.broker.net.admission import Arrival, Arrivals
-from thingstead.broker.net.clients import Clients
+from thingstead.broker.net.connections import Clients, RefusedConnections
 from thingstead.broker.net.counters import AppCounters, Counters
 from thingstead.broker.net.idle_timers import IdleTimers
 from thingstead.broker.net.listening import Listening, Port, listen
-from thingstead.broker.net.refused_connections import RefusedConnections
 from thingstead.broker.net.tasks import TaskLimiter, Tasks
 from thingstead.broker.net.websocket import Registry, WebSocketConnection
 from thingstead.broker.open_port.open_port import OpenPort

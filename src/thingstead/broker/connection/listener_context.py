@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 
 from thingstead.broker.connection.handler import AccessControl, BackPressure
 from thingstead.broker.connection.queue_bounds import QueueBounds
-from thingstead.broker.net.clients import Clients
+from thingstead.broker.net.connections import Clients, RefusedConnections
 from thingstead.broker.net.counters import Counters
 from thingstead.broker.net.idle_timers import IdleTimers
-from thingstead.broker.net.refused_connections import RefusedConnections
 from thingstead.broker.net.tasks import TaskLimiter, Tasks
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings

@@ -8,13 +8,13 @@ import structlog
 from thingstead.broker.connection import handshake
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.handler import ConnectionHandler, Granted
-from thingstead.broker.connection.job_queue import Job, JobQueue
 from thingstead.broker.connection.listener_context import ListenerContext
 from thingstead.broker.connection.uplink import Uplink
 from thingstead.broker.net.admission import Arrival
 from thingstead.broker.net.idle_timers import GRACE, IdleTimer
 from thingstead.broker.net.reachability import give_up_after
 from thingstead.broker.net.stream import Stream
+from thingstead.broker.net.tasks import Job, JobQueue
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.mqtt.budget import Part
 from thingstead.mqtt.connection_packets import PINGRESP, Auth, Connect, Disconnect, Pingreq

@@ -131,7 +131,7 @@ class DeviceAccess:
     async def _handler(self, connect: Connect, connection: Connection, admission: Admission) -> DeviceHandler:
         link, end, session_id = admission.link, admission.end, admission.session_id
         platform = self._log_in.platform
-        kept = await self._occupy(connect, connection, link.device.id)
+        kept = await self._hold(connect, connection, link.device.id)
         if link.definition.conn_type != GATEWAY:
             return DeviceHandler(connection, link, platform, self._settings, end, kept)
         try:
@@ -142,17 +142,17 @@ class DeviceAccess:
             raise
         return GatewayHandler(connection, link, platform, self._settings, end, gateway, kept)
 
-    async def _occupy(self, connect: Connect, connection: Connection, device_id: str) -> SessionHolder | None:
+    async def _hold(self, connect: Connect, connection: Connection, device_id: str) -> SessionHolder | None:
         """The hold on the session that the device asks for. Raises Unavailable where it cannot be kept."""
         kept = SessionHolder(connection, self._sessions)
-        occupied = kept.begin(device_id, connect)
+        start = kept.begin(device_id, connect)
         try:
-            if occupied.pending is not None:
-                await require_kept(occupied.pending)
+            if start.pending is not None:
+                await require_kept(start.pending)
         except BaseException:
-            kept.refuse(occupied)
+            kept.refuse(start)
             raise
-        return kept if occupied.session is not None else None
+        return kept if start.session is not None else None
 
 
 def _certificate(connect: Connect) -> LogInCredential:

@@ -3,7 +3,7 @@
 from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.handshake import SessionGrant, changed_expiry_s
-from thingstead.broker.devices.sessions import DeviceMqttSession, DeviceSessions, Occupied
+from thingstead.broker.devices.sessions import DeviceMqttSession, DeviceSessions, DeviceSessionStart
 from thingstead.broker.devices.subscriptions import Grant, Subscriptions
 from thingstead.mqtt.connection_packets import Connect, Disconnect
 from thingstead.mqtt.inbound import Inbound
@@ -22,17 +22,17 @@ class SessionHolder:
         self._session: DeviceMqttSession
         self.accepted: SessionGrant
 
-    def begin(self, device_id: str, connect: Connect) -> Occupied:
+    def begin(self, device_id: str, connect: Connect) -> DeviceSessionStart:
         """Takes the session that a CONNECT asks for; where there is none, this hold is of no use."""
-        occupied = self._sessions.begin(device_id, connect, self)
-        if occupied.session is not None:
-            self._session, self.accepted = occupied.session, occupied.accepted
-        return occupied
+        start = self._sessions.begin(device_id, connect, self)
+        if start.session is not None:
+            self._session, self.accepted = start.session, start.accepted
+        return start
 
-    def refuse(self, occupied: Occupied) -> None:
+    def refuse(self, start: DeviceSessionStart) -> None:
         """It could not be stored."""
-        if occupied.session is not None:
-            self._sessions.refuse(occupied.session, self, present=occupied.accepted.session_present)
+        if start.session is not None:
+            self._sessions.refuse(start.session, self, present=start.accepted.session_present)
 
     @property
     def inbound(self) -> Inbound:
@@ -45,7 +45,7 @@ class SessionHolder:
     def deliver(self, delivery: Delivery) -> bool:
         """CONNACK was written: what waits is sent. False where another connection has the session."""
         session = self._session
-        if session.occupant is not self:
+        if session.holder is not self:
             return False
         session.delivery = delivery
         delivery.adopt(session.outbound, session)
@@ -69,12 +69,12 @@ class SessionHolder:
     def send(self, topic: str, payload: bytes, grant: Grant) -> bool:
         """Sends a message at QoS 1 that outlives the connection; False where it would not."""
         session = self._session
-        return session.durable and session.occupant is self and self._sessions.send(session, topic, payload, grant)
+        return session.durable and session.holder is self and self._sessions.send(session, topic, payload, grant)
 
     def disconnected(self, packet: Disconnect) -> None:
         """The device takes its leave, and may say how long the session lasts. Raises MqttError."""
         expiry_s = changed_expiry_s(packet, self._session.expiry_s)
-        if expiry_s is not None and self._session.occupant is self:
+        if expiry_s is not None and self._session.holder is self:
             self._sessions.set_expiry(self._session, expiry_s)
 
     def taken_over(self) -> None:

@@ -15,7 +15,7 @@ from thingstead.broker.devices.subscriptions import Grant, Subscriptions
 from thingstead.broker.net.counters import Counters
 from thingstead.broker.sessions.queues import Queues, Target
 from thingstead.broker.sessions.records import kept_subscription
-from thingstead.broker.sessions.session import Occupant, Options, QueueSlot, Session, Subscription
+from thingstead.broker.sessions.session import Holder, Options, QueueSlot, Session, Subscription
 from thingstead.broker.sessions.store import SessionStore
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
@@ -77,14 +77,14 @@ class DeviceMqttSession(Session):
         """The connection is gone, and with it what is not kept."""
         if self.delivery is not None:
             self.delivery.give_up()
-        self.occupant = self.delivery = None
+        self.holder = self.delivery = None
         for entry in self.outbound.entries():
             if not isinstance(entry.context, QueueSlot):
                 self.outbound.withdraw(entry)
                 self.dropped(entry, reason)
 
 
-class Occupied(NamedTuple):
+class DeviceSessionStart(NamedTuple):
     """The session that a connection got; None where it has only its own."""
 
     session: DeviceMqttSession | None
@@ -115,7 +115,7 @@ class DeviceSessions(SessionStore[DeviceMqttSession]):
 
     # A connection begins
 
-    def begin(self, device_id: str, connect: Connect, occupant: Occupant) -> Occupied:
+    def begin(self, device_id: str, connect: Connect, holder: Holder) -> DeviceSessionStart:
         """Gives a connection its device's session, where the device asks for one and names its client."""
         client_id = connect.client_id
         if not client_id and connect.version is ProtocolVersion.V5:
@@ -124,21 +124,21 @@ class DeviceSessions(SessionStore[DeviceMqttSession]):
         keeps = 0 < len(client_id) <= MAX_CLIENT_ID_CHARACTERS
         expiry_s = session_expiry_s(connect, self._settings) if keeps else 0
         old = self.by_key.get(device_id)
-        if old is not None and (occupied_by := old.occupant) is not None:
-            self.end_connection(old, occupied_by, "another connection of the device took over")
-            occupied_by.taken_over()
+        if old is not None and (held_by := old.holder) is not None:
+            self.end_connection(old, held_by, "another connection of the device took over")
+            held_by.taken_over()
             old = self.by_key.get(device_id)
         pending: Commit | None = None
         if old is not None and (connect.clean_start or old.client_id != client_id):
             pending = self.end(old)  # [MQTT-3.1.2-4]
             old = None
         if old is None and not expiry_s:
-            return Occupied(None, pending=pending)
+            return DeviceSessionStart(None, pending=pending)
         session = old or self._new(device_id, client_id)
         session.cancel_deadlines()
-        session.occupant = occupant
+        session.holder = holder
         pending = self.set_expiry(session, expiry_s) or pending
-        return Occupied(session, SessionGrant(old is not None, expiry_s, client_id), pending)
+        return DeviceSessionStart(session, SessionGrant(old is not None, expiry_s, client_id), pending)
 
     def _new(self, key: str, client_id: str) -> DeviceMqttSession:
         session = DeviceMqttSession(key, client_id, self._settings, self._kept, self._bounds)
@@ -185,9 +185,9 @@ class DeviceSessions(SessionStore[DeviceMqttSession]):
 
     # A connection ends
 
-    def end_connection(self, session: DeviceMqttSession, occupant: Occupant, reason: str) -> None:
+    def end_connection(self, session: DeviceMqttSession, holder: Holder, reason: str) -> None:
         """The connection is gone; the session waits, or ends. Nothing happens where another has it."""
-        if session.occupant is not occupant:
+        if session.holder is not holder:
             return
         session.leave(reason)
         if session.durable:

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import structlog
 
+from thingstead.broker.net.connections import Reason, RefusedConnections
 from thingstead.broker.net.proxy_protocol import Peer
-from thingstead.broker.net.refused_connections import Reason, RefusedConnections
 from thingstead.broker.net.upgrade import Upgrade
 from thingstead.clock import Clock
 from thingstead.model import addresses

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from thingstead.broker.net.admission import Arrival, Entrance
+from thingstead.broker.net.connections import Reason
 from thingstead.broker.net.proxy_protocol import NoHeader, Peer, read_header
-from thingstead.broker.net.refused_connections import Reason
 from thingstead.broker.net.tls import SHUTDOWN_TIMEOUT_S, HandshakeFailed, TlsCertificate
 from thingstead.errors import Conflict
 

@@ -27,9 +27,9 @@ class OpenHandler:
     __slots__ = (
         "_connection",
         "_max_subscriptions",
+        "_router",
         "_session",
         "_sessions",
-        "_space",
         "_taken",
         "accepted",
     )
@@ -38,12 +38,12 @@ class OpenHandler:
         self,
         connection: Connection,
         sessions: Sessions,
-        space: MessageRouter,
+        router: MessageRouter,
         max_subscriptions: int,
     ) -> None:
         self._connection = connection
         self._sessions = sessions
-        self._space = space
+        self._router = router
         self._max_subscriptions = max_subscriptions
         self._taken: StoredMessage | None = None  # at QoS 2, forwarded when its PUBREC was written
         self._session: Session
@@ -56,7 +56,7 @@ class OpenHandler:
         """What is published here goes into no history."""
         return None
 
-    def occupy(self, session: Session, accepted: SessionGrant) -> None:
+    def hold(self, session: Session, accepted: SessionGrant) -> None:
         """The session is this connection's."""
         self._session = session
         self.accepted = accepted
@@ -66,7 +66,7 @@ class OpenHandler:
         return self._session.inbound
 
     def begin(self) -> None:
-        if self._session.occupant is self:
+        if self._session.holder is self:
             self._sessions.deliver(self._session, self._connection.delivery)
 
     # Messages
@@ -82,13 +82,13 @@ class OpenHandler:
             # [MQTT-3.3.5-2] (3.1.1) Before 5.0 it is acknowledged all the same.
             self._connection.counters.messages_ignored += 1
             return None, ReasonCode.NOT_AUTHORIZED, None, "topics that begin with $ are reserved for the server"
-        taken = self._space.take(packet, session)
+        taken = self._router.take(packet, session)
         if taken.reason_code >= ReasonCode.UNSPECIFIED_ERROR:
             return None, taken.reason_code, None, ""
         if packet.qos == 2:
             self._taken = taken
         else:
-            self._space.forward(taken, session)
+            self._router.forward(taken, session)
         return taken.pending, taken.reason_code, None, ""
 
     def received(self, packet_id: int, pending: Commit | None) -> Commit | None:
@@ -97,7 +97,7 @@ class OpenHandler:
     def forward(self) -> None:
         taken, self._taken = self._taken, None
         if taken is not None:
-            self._space.forward(taken, self._session)
+            self._router.forward(taken, self._session)
 
     def release(self, packet_id: int) -> Commit | None:
         return self._sessions.release(self._session, packet_id)
@@ -135,8 +135,8 @@ class OpenHandler:
         )
 
     def _send_retained(self, subscriptions: list[Subscription]) -> None:
-        if self._session.occupant is self:
-            self._space.retained.send(self._session, subscriptions)
+        if self._session.holder is self:
+            self._router.retained.send(self._session, subscriptions)
 
     def unsubscribe(self, packet: Unsubscribe) -> Granted:
         reason_codes: list[ReasonCode] = []
@@ -156,7 +156,7 @@ class OpenHandler:
         expiry_s = changed_expiry_s(packet, session.expiry_s)
         if packet.reason_code is ReasonCode.SUCCESS:
             session.will = None  # [MQTT-3.14.4-3] (3.1.1: [MQTT-3.14.4-3])
-        if expiry_s is not None and session.occupant is self:
+        if expiry_s is not None and session.holder is self:
             self._sessions.set_expiry(session, expiry_s)
 
     def taken_over(self) -> None:

@@ -46,12 +46,12 @@ class OpenPort:
         self._kept = kept
         self._settings = settings
         self.counters = Counters()
-        self.space = MessageRouter(kept, clock, settings, self.counters, deadlines)
-        self.sessions = Sessions(kept, clock, settings, self.space, deadlines, bounds)
+        self.router = MessageRouter(kept, clock, settings, self.counters, deadlines)
+        self.sessions = Sessions(kept, clock, settings, self.router, deadlines, bounds)
 
     def load(self, kept: KeptSessions) -> None:
         """Goes on where an earlier run ended."""
-        self.space.retained.load(kept.retained)
+        self.router.retained.load(kept.retained)
         self.sessions.load(kept)
 
     async def admit(self, connect: Connect, connection: Connection) -> OpenHandler:
@@ -63,12 +63,12 @@ class OpenPort:
         handler = OpenHandler(
             connection,
             self.sessions,
-            self.space,
+            self.router,
             self._settings.max_subscriptions,
         )
         claim = SessionRequest(client_id, connect.clean_start, expiry_s, _will(connect))
         session, present, pending = self.sessions.begin(claim, handler)
-        handler.occupy(session, SessionGrant(present, expiry_s, "" if connect.client_id else client_id))
+        handler.hold(session, SessionGrant(present, expiry_s, "" if connect.client_id else client_id))
         if pending is not None:
             try:
                 await require_kept(pending)

@@ -8,7 +8,7 @@ from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.open_port.router import MessageRouter
 from thingstead.broker.sessions.records import kept_subscription
-from thingstead.broker.sessions.session import DelayedWill, Occupant, Session, Subscription
+from thingstead.broker.sessions.session import DelayedWill, Holder, Session, Subscription
 from thingstead.broker.sessions.store import SessionStore
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
@@ -49,18 +49,18 @@ class Sessions(SessionStore[Session]):
         kept: MqttSessionService,
         clock: Clock,
         settings: MqttSettings,
-        space: MessageRouter,
+        router: MessageRouter,
         deadlines: Deadlines,
         bounds: QueueBounds,
     ) -> None:
         super().__init__(kept, clock, settings, deadlines, bounds)
-        self._space = space
+        self._router = router
         self.levels = 0  # of all topic filters of all of them
         self.wills_published = 0
 
     # A connection begins
 
-    def begin(self, claim: SessionRequest, occupant: Occupant) -> SessionStart:
+    def begin(self, claim: SessionRequest, holder: Holder) -> SessionStart:
         """Gives a connection its session: the one of its client identifier, or a new one.
 
         Raises MqttError where there are too many.
@@ -68,10 +68,10 @@ class Sessions(SessionStore[Session]):
         old = self.by_key.get(claim.client_id)
         if claim.expiry_s and not (old and old.durable) and self.durable >= self._settings.max_sessions:
             raise MqttError(ReasonCode.QUOTA_EXCEEDED, "too many sessions are stored")
-        if old is not None and old.occupant is not None:
+        if old is not None and old.holder is not None:
             # [MQTT-3.1.4-3] The connection that has the session is told, and closed. Its will, if it is due with that
             # (3.1.3.2.2), is published before the new one is admitted.
-            taken_over = old.occupant
+            taken_over = old.holder
             self.end_connection(old, taken_over, "another connection has the client identifier")
             taken_over.taken_over()
             old = self.by_key.get(claim.client_id)
@@ -83,15 +83,15 @@ class Sessions(SessionStore[Session]):
         session = old or self._new(claim.client_id, claim.client_id)
         # [MQTT-3.1.3-9] A will that was delayed is not published when the session goes on in time.
         session.cancel_deadlines()
-        session.occupant = occupant
+        session.holder = holder
         session.will = claim.will
         return SessionStart(session, old is not None, self.set_expiry(session, claim.expiry_s) or pending)
 
-    def refuse(self, session: Session, occupant: Occupant, *, present: bool) -> None:
+    def refuse(self, session: Session, holder: Holder, *, present: bool) -> None:
         """As of any session; and the connection has no will."""
-        if session.occupant is occupant:
+        if session.holder is holder:
             session.will = None
-        super().refuse(session, occupant, present=present)
+        super().refuse(session, holder, present=present)
 
     def _new(self, key: str, client_id: str) -> Session:
         session = self.by_key[key] = Session(client_id, self._bounds.of_session(), self._kept)
@@ -101,13 +101,13 @@ class Sessions(SessionStore[Session]):
         was_durable = session.durable
         pending = super().set_expiry(session, expiry_s)
         if was_durable and not session.durable:
-            self._space.routes.session_changed(session)
+            self._router.routes.session_changed(session)
         return pending
 
     def deliver(self, session: Session, delivery: Delivery) -> None:
         """CONNACK was written: what waits is sent, and what comes is."""
         session.delivery = delivery
-        self._space.routes.session_changed(session)
+        self._router.routes.session_changed(session)
         delivery.adopt(session.outbound, session)
         delivery.pump()
 
@@ -118,14 +118,14 @@ class Sessions(SessionStore[Session]):
         if subscription.topic_filter not in session.subscriptions:
             self._grow(session, levels_of(subscription.topic_filter))
         session.subscriptions[subscription.topic_filter] = subscription
-        self._space.routes.subscribe(session, subscription)
+        self._router.routes.subscribe(session, subscription)
         return self._kept.subscribe(session.number, kept_subscription(subscription)) if session.durable else None
 
     def unsubscribe(self, session: Session, topic_filter: str) -> Commit | None:
         """Of a filter that was subscribed to."""
         del session.subscriptions[topic_filter]
         self._grow(session, -levels_of(topic_filter))
-        self._space.routes.unsubscribe(session, topic_filter)
+        self._router.routes.unsubscribe(session, topic_filter)
         return self._kept.unsubscribe(session.number, topic_filter) if session.durable else None
 
     def _grow(self, session: Session, levels: int) -> None:
@@ -134,12 +134,12 @@ class Sessions(SessionStore[Session]):
 
     # A connection ends
 
-    def end_connection(self, session: Session, occupant: Occupant, reason: str) -> None:
+    def end_connection(self, session: Session, holder: Holder, reason: str) -> None:
         """The connection is gone; the session waits, or ends. Nothing happens where another has it."""
-        if session.occupant is not occupant:
+        if session.holder is not holder:
             return
-        session.occupant = session.delivery = None
-        self._space.routes.session_changed(session)
+        session.holder = session.delivery = None
+        self._router.routes.session_changed(session)
         now_s = self._now_s()
         if not session.durable:
             self.end(session)
@@ -166,16 +166,16 @@ class Sessions(SessionStore[Session]):
         # [MQTT-3.1.2-8] A will that was delayed is published when the session ends.
         self._publish_will(session)
         session.cancel_deadlines()
-        session.occupant = session.delivery = None
+        session.holder = session.delivery = None
         if self.by_key.get(session.client_id) is session:
             del self.by_key[session.client_id]
         for topic_filter in session.subscriptions:
-            self._space.routes.unsubscribe(session, topic_filter)
+            self._router.routes.unsubscribe(session, topic_filter)
         session.subscriptions.clear()
         self._grow(session, -session.levels)
         left = [answered.entry for answered in session.outbound.clear()]
         pending = self._forget(session)
-        self._space.share_again(left, session)
+        self._router.share_again(left, session)
         return pending
 
     def _publish_will(self, session: Session) -> None:
@@ -184,7 +184,7 @@ class Sessions(SessionStore[Session]):
             return
         # [MQTT-3.1.2-10] Once published, the will is removed from the session.
         try:
-            self._space.forward(self._space.take(will.publish, session), session)
+            self._router.forward(self._router.take(will.publish, session), session)
             self.wills_published += 1
         except Unavailable as exc:
             log.warning("a will message was dropped", client_id=session.client_id, reason=exc.message)
@@ -199,7 +199,7 @@ class Sessions(SessionStore[Session]):
         for session, each in self._restore(kept, ours):
             self._grow(session, sum(map(levels_of, session.subscriptions)))
             for subscription in session.subscriptions.values():
-                self._space.routes.subscribe(session, subscription)
+                self._router.routes.subscribe(session, subscription)
             restored.append((session, each.record))
         for session, record in restored:  # now that all are there: wills may be for others
             if session.durable:

@@ -45,7 +45,7 @@ def record_of(session: Session, instant: Callable[[float], int]) -> SessionRecor
         device_id=session.device_id,
         expiry_s=session.expiry_s,
         expires_at=None if expires is None else instant(expires),
-        connected=session.occupant is not None,
+        connected=session.holder is not None,
         will=b"" if session.will is None else _packet(session.will.publish),
         will_delay_s=0 if session.will is None else session.will.delay_s,
         will_at=None if will_due is None else instant(will_due),

@@ -49,7 +49,7 @@ class DelayedWill(NamedTuple):
     delay_s: int
 
 
-class Occupant(Protocol):
+class Holder(Protocol):
     """The connection that has a session."""
 
     def taken_over(self) -> None:
@@ -83,10 +83,10 @@ class Session:
         "delivery",
         "expiry",
         "expiry_s",
+        "holder",
         "inbound",
         "levels",
         "number",
-        "occupant",
         "outbound",
         "subscriptions",
         "will",
@@ -102,7 +102,7 @@ class Session:
         self.inbound = Inbound()
         self.outbound = outbound
         self.levels = 0
-        self.occupant: Occupant | None = None
+        self.holder: Holder | None = None
         self.delivery: Delivery | None = None
         self.will: DelayedWill | None = None
         self.will_due: Deadline | None = None

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.sessions.records import fill, read_messages, record_of
-from thingstead.broker.sessions.session import Occupant, Session
+from thingstead.broker.sessions.session import Holder, Session
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 from thingstead.model.mqtt_session import KeptSession, KeptSessions, SessionRecord
@@ -65,16 +65,16 @@ class SessionStore(ABC, Generic[S]):
         """The session is over, and everything in it."""
 
     @abstractmethod
-    def end_connection(self, session: S, occupant: Occupant, reason: str) -> None:
+    def end_connection(self, session: S, holder: Holder, reason: str) -> None:
         """The connection is gone; the session waits, or ends. Nothing happens where another has it."""
 
-    def refuse(self, session: S, occupant: Occupant, *, present: bool) -> None:
+    def refuse(self, session: S, holder: Holder, *, present: bool) -> None:
         """The session could not be stored as a connection asked, which therefore is not admitted: it leaves no session
         behind that was not there before."""
-        if session.occupant is not occupant:
+        if session.holder is not holder:
             return
         if present:
-            self.end_connection(session, occupant, "the log-in failed")
+            self.end_connection(session, holder, "the log-in failed")
         else:
             self.end(session)
 

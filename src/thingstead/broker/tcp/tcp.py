@@ -9,11 +9,10 @@ from thingstead.broker.connection.handler import BackPressure
 from thingstead.broker.devices.access import Admission, DeviceLogIn, LogInCredential
 from thingstead.broker.devices.router import Downlink
 from thingstead.broker.net.admission import Arrival
-from thingstead.broker.net.clients import Clients
+from thingstead.broker.net.connections import Clients, RefusedConnections
 from thingstead.broker.net.counters import Counters
 from thingstead.broker.net.idle_timers import IdleTimer, IdleTimers
 from thingstead.broker.net.reachability import give_up_after
-from thingstead.broker.net.refused_connections import RefusedConnections
 from thingstead.broker.net.stream import Stream
 from thingstead.broker.net.tasks import TaskLimiter
 from thingstead.broker.tcp.registration import LINE_ENDS, NotRegistered, Registered, Registration

@@ -1,7 +1,9 @@
-"""Counts connections refused before any protocol exchange, by reason; logs a few per minute, because anyone can cause
-them."""
+"""The connections of a server: those that are open, and those that were refused before anybody had logged in, counted
+by reason and logged only once in a while, since a stranger can make any number of them."""
 
-from typing import Literal, get_args
+import asyncio
+from collections.abc import Iterator
+from typing import Generic, Literal, TypeVar, get_args
 
 import structlog
 
@@ -10,10 +12,45 @@ from thingstead.services.shared.rate_limit import TokenBuckets
 
 log = structlog.get_logger("thingstead.broker")
 
+C = TypeVar("C")
+
 # Too many are open; too many of its address have proved nothing; no file descriptor, no PROXY header, no TLS handshake;
 # what was sent first is no CONNECT that may be answered, or no registration.
 Reason = Literal["limit", "share", "descriptors", "proxy_header", "tls", "protocol"]
 LOGGED, LOG_INTERVAL_S = 3, 60.0  # of each reason, and then one a minute
+
+
+class Clients(Generic[C]):
+    """A set that can be waited for until it is empty."""
+
+    def __init__(self) -> None:
+        self._clients: set[C] = set()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    def __iter__(self) -> Iterator[C]:
+        """Over those of this moment."""
+        return iter(tuple(self._clients))
+
+    def add(self, client: C) -> None:
+        self._clients.add(client)
+        self._emptied.clear()
+
+    def discard(self, client: C) -> None:
+        self._clients.discard(client)
+        if not self._clients:
+            self._emptied.set()
+
+    async def wait_until_none(self, timeout_s: float) -> None:
+        """Returns when there is none, or the time is up."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._emptied.wait()
+        except TimeoutError:
+            pass
 
 
 class RefusedConnections:
