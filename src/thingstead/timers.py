@@ -44,11 +44,12 @@ class DueQueue(Generic[K, T]):
         if known is None or due < known:
             self._due[key] = due
             heapq.heappush(self._heap, (due, next(self._serial), key))
-            self._clear_away()
+            if len(self._heap) > 2 * len(self._due) + OUTDATED_LIMIT:
+                self._clear_away()
 
     def cancel(self, key: K) -> None:
         """Forgets a key: one that comes and goes all the time leaves nothing behind."""
-        if self._due.pop(key, None) is not None:
+        if self._due.pop(key, None) is not None and len(self._heap) > 2 * len(self._due) + OUTDATED_LIMIT:
             self._clear_away()
 
     def clear(self) -> None:
@@ -77,9 +78,8 @@ class DueQueue(Generic[K, T]):
         return key
 
     def _clear_away(self) -> None:
-        if len(self._heap) > 2 * len(self._due) + OUTDATED_LIMIT:
-            self._heap = [entry for entry in self._heap if self._due.get(entry[2]) == entry[0]]
-            heapq.heapify(self._heap)
+        self._heap = [(due, next(self._serial), key) for key, due in self._due.items()]
+        heapq.heapify(self._heap)
 
 
 class Deadline:
