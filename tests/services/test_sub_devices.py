@@ -245,7 +245,7 @@ async def test_a_gateway_makes_a_sub_device_where_the_type_lets_it(house: House)
     await house.settle(service.report_attributes(house.link, packed({"a": {"x": 1}})))  # a commit behind the log's
     entries, _ = await workshop.logs.list_page(house.link.device, "rejected", Page())
     assert len(entries) == 3
-    assert "auto-create is off" in entries[1].body["errors"][0]["message"]
+    assert "auto-create is off" in entries[1].body["reason"]
 
 
 async def test_a_gateway_makes_sub_devices_within_bounds(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
