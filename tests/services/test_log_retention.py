@@ -139,6 +139,7 @@ async def test_alarms_that_go_are_still_counted_by_their_rule(logs: Logs) -> Non
 async def test_a_folder_of_an_earlier_release_is_named_what_will_go_for_a_week_first(logs: Logs) -> None:
     logs.store._database._writer_connection.execute("INSERT INTO log_retention_grace VALUES (NULL)")
     await logs.event("calm", 2, 20)
+    await logs.event("busy", 1, 2)  # is kept for as long as the test lasts
     await logs.store.log_retention.put_clock(NOW, None)  # of an hour ago, not of that event
     logs.fill("notices", "busy", 50)
     retention = logs.retention(event_retention_days=10, notices_per_device_max=20)
