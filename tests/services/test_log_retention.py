@@ -128,7 +128,7 @@ async def test_commands_that_are_open_are_kept_however_old_they_are(logs: Logs) 
 async def test_alarms_that_go_are_still_counted_by_their_rule(logs: Logs) -> None:
     connection = logs.store._database._writer_connection
     connection.execute(
-        "INSERT INTO alarm_rules VALUES ('r', 'ours', 'r', '', NULL, 1, '{}', '', 0, 0)",
+        "INSERT INTO alarm_rules VALUES ('r', 'ours', 'r', '', NULL, 1, '{}', '', 0, 0, 1)",
     )
     logs.fill("alarms", "busy", 300)
     await logs.retention(alarms_per_device_max=10).run()
