@@ -99,6 +99,7 @@ async def test_a_session_in_use_is_noted_at_once_and_on_disk(backend: Backend, s
 async def test_a_session_that_ended_stays_ended_whoever_uses_it_meanwhile(store: Store) -> None:
     begun = session("s1")
     await store.browser_sessions.begin(begun)
+    assert await store.browser_sessions.find(b"s1") == begun
     await store.browser_sessions.end("ours", "ours-admin", "s1")
     assert await store.browser_sessions.find(b"s1") is None
     with pytest.raises(NotFound):
@@ -117,6 +118,7 @@ async def test_a_change_of_an_administrator_can_end_all_sessions_but_one(store: 
     await store.browser_sessions.begin(session("theirs", "theirs-admin", "theirs"))
     for session_id in ("s1", "s2", "s3"):
         await store.browser_sessions.begin(session(session_id))
+        assert await store.browser_sessions.find(session_id.encode()) is not None
     changes = {"password_hash": "another"}
     assert await store.accounts.update_administrator("ours", "ours-admin", {"name": "A"}) == []
     ended = await store.accounts.update_administrator("ours", "ours-admin", changes, ends_sessions_but="s2")
@@ -128,6 +130,7 @@ async def test_a_change_of_an_administrator_can_end_all_sessions_but_one(store: 
 async def test_the_sessions_of_an_administrator_end_with_it(store: Store) -> None:
     await store.accounts.create_administrator(administrator("other", account="other"))
     await store.browser_sessions.begin(session("s1", "other"))
+    assert await store.browser_sessions.find(b"s1") is not None
     assert await store.accounts.delete_administrator("ours", "other") == ["s1"]
     assert await store.browser_sessions.find(b"s1") is None
 
@@ -135,6 +138,7 @@ async def test_the_sessions_of_an_administrator_end_with_it(store: Store) -> Non
 async def test_all_of_them_can_end(store: Store) -> None:
     await store.browser_sessions.begin(session("s1"))
     await store.browser_sessions.begin(session("theirs", "theirs-admin", "theirs"))
+    assert None not in [await store.browser_sessions.find(each) for each in (b"s1", b"theirs")]
     await store.browser_sessions.end_all()
     assert [await store.browser_sessions.find(each) for each in (b"s1", b"theirs")] == [None, None]
     assert store.browser_sessions.count() == 0
