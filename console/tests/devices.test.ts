@@ -7,11 +7,19 @@ import {
   withFilter,
   type Filter,
   type FilterName,
+  sortOf,
 } from "@/pages/devices/filters"
 import { flatGroups, parseTags } from "@/pages/devices/form"
 import { lastReport, moved, type DeviceRow } from "@/pages/devices/list"
 
 const one = (name: FilterName, value: string, negated = false): Filter => ({ name, value, negated })
+
+describe("the order of the list", () => {
+  it("is that of the address, or the usual one where the server does not know it", () => {
+    expect(sortOf({ sort: "-name" })).toBe("-name")
+    for (const sort of ["", "owner", "name;drop", null]) expect(sortOf({ sort })).toBe("create_time")
+  })
+})
 
 describe("filters of the list", () => {
   it("come back from the address that they make", () => {

@@ -120,6 +120,13 @@ export interface State {
 }
 
 export const DEFAULT_SORT = "create_time"
+const SORT = /^-?(create_time|name|active|alarm_level)$/
+
+/** The order that an address names; one that the server does not know is passed over. */
+export function sortOf(query: LocationQuery): string {
+  const named = texts(query.sort)[0] ?? ""
+  return SORT.test(named) ? named : DEFAULT_SORT
+}
 
 export function addressOf({ filters, keyword, sort }: State): LocationQueryRaw {
   return { ...filterQuery(filters, keyword), ...(sort !== DEFAULT_SORT && { sort }) }
