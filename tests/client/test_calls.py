@@ -83,7 +83,9 @@ def test_every_member_of_a_query_and_of_a_body_can_be_given() -> None:
             wanted = names - {"group", "page", "page_records", "cursor"} - twice
             assert wanted <= call.query.keys() <= {*endpoint.query.__struct_fields__}, endpoint.path
         if isinstance(endpoint.body, type) and issubclass(endpoint.body, msgspec.Struct):
-            assert call.body.keys() == set(endpoint.body.__struct_encode_fields__), endpoint.path
+            # What is made has no version that could have been read.
+            wanted = set(endpoint.body.__struct_encode_fields__) - ({"version"} if endpoint.method == "POST" else set())
+            assert call.body.keys() == wanted, endpoint.path
 
 
 def test_what_a_call_answers_is_the_type_that_the_endpoint_answers() -> None:

@@ -41,10 +41,16 @@ def delete(admin_id: str) -> Call[Empty]:
 
 
 def update_info(
-    admin_id: str, *, name: str | None = None, email: str | None = None, tags: Mapping[str, str] | None = None
+    admin_id: str,
+    *,
+    name: str | None = None,
+    email: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    version: int | None = None,
 ) -> Call[Empty]:
     """Changes what is given; ``tags`` replaces all tags."""
-    return Call("PUT", f"/admin/{segment(admin_id)}/info", Empty, members(name=name, email=email, tags=tags))
+    body = members(name=name, email=email, tags=tags, version=version)
+    return Call("PUT", f"/admin/{segment(admin_id)}/info", Empty, body)
 
 
 def set_password(admin_id: str, password: str) -> Call[Empty]:

@@ -36,9 +36,9 @@ def read(rule_id: str) -> Call[AlarmRuleInfo]:
     return Call("GET", f"/alarm_rule/{segment(rule_id)}", AlarmRuleInfo)
 
 
-def update(rule_id: str, rule: Mapping[str, Any]) -> Call[AlarmRuleInfo]:
+def update(rule_id: str, rule: Mapping[str, Any], *, version: int | None = None) -> Call[AlarmRuleInfo]:
     """Changes the members that ``rule`` has."""
-    return Call("PUT", f"/alarm_rule/{segment(rule_id)}", AlarmRuleInfo, dict(rule))
+    return Call("PUT", f"/alarm_rule/{segment(rule_id)}", AlarmRuleInfo, {**rule, **members(version=version)})
 
 
 def delete(rule_id: str) -> Call[Empty]:

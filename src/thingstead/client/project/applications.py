@@ -24,8 +24,8 @@ def delete(app_id: str) -> Call[Empty]:
     return Call("DELETE", f"/application/{segment(app_id)}", Empty)
 
 
-def rename(app_id: str, name: str) -> Call[Empty]:
-    return Call("PUT", f"/application/{segment(app_id)}/info", Empty, {"name": name})
+def rename(app_id: str, name: str, *, version: int | None = None) -> Call[Empty]:
+    return Call("PUT", f"/application/{segment(app_id)}/info", Empty, members(name=name, version=version))
 
 
 def set_role(app_id: str, role: Role) -> Call[Empty]:

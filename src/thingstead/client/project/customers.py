@@ -48,9 +48,10 @@ def update_info(
     descr: str | None = None,
     email: str | None = None,
     mobile: str | None = None,
+    version: int | None = None,
 ) -> Call[Empty]:
     """Changes what is given."""
-    body = members(name=name, descr=descr, email=email, mobile=mobile)
+    body = members(name=name, descr=descr, email=email, mobile=mobile, version=version)
     return Call("PUT", f"/customer/{segment(customer_id)}/info", Empty, body)
 
 

@@ -28,10 +28,15 @@ def delete(group_id: str) -> Call[Empty]:
 
 
 def update_info(
-    group_id: str, *, name: str | None = None, descr: str | None = None, parent: str | None = None
+    group_id: str,
+    *,
+    name: str | None = None,
+    descr: str | None = None,
+    parent: str | None = None,
+    version: int | None = None,
 ) -> Call[Empty]:
     """Changes what is given. An empty ``parent`` moves the group to the root."""
-    body = members(name=name, descr=descr, parent=parent)
+    body = members(name=name, descr=descr, parent=parent, version=version)
     return Call("PUT", f"/device_group/{segment(group_id)}/info", Empty, body)
 
 

@@ -54,15 +54,25 @@ def update_info(
     conn_type: ConnType | None = None,
     conn_protocol: ConnProtocol | None = None,
     auto_create: bool | None = None,
+    version: int | None = None,
 ) -> Call[Empty]:
     """Changes what is given."""
-    body = members(name=name, descr=descr, conn_type=conn_type, conn_protocol=conn_protocol, auto_create=auto_create)
+    body = members(
+        name=name,
+        descr=descr,
+        conn_type=conn_type,
+        conn_protocol=conn_protocol,
+        auto_create=auto_create,
+        version=version,
+    )
     return Call("PUT", f"/device_type/{segment(type_id)}/info", Empty, body)
 
 
-def put_functions(type_id: str, functions: Functions | Mapping[str, Any]) -> Call[Empty]:
+def put_functions(type_id: str, functions: Functions | Mapping[str, Any], *, version: int | None = None) -> Call[Empty]:
     """Replaces the whole definition."""
-    return Call("PUT", f"/device_type/{segment(type_id)}/functions", Empty, {"functions": functions})
+    return Call(
+        "PUT", f"/device_type/{segment(type_id)}/functions", Empty, members(functions=functions, version=version)
+    )
 
 
 def put_tags(type_id: str, tags: Mapping[str, str]) -> Call[Empty]:

@@ -119,10 +119,15 @@ def reset_certificate(device_id: str) -> Call[DeviceCredential]:
 
 
 def update_info(
-    device_id: str, *, name: str | None = None, descr: str | None = None, device_key: str | None = None
+    device_id: str,
+    *,
+    name: str | None = None,
+    descr: str | None = None,
+    device_key: str | None = None,
+    version: int | None = None,
 ) -> Call[Empty]:
     """Changes what is given. An empty ``device_key`` takes the key away."""
-    body = members(name=name, descr=descr, device_key=device_key)
+    body = members(name=name, descr=descr, device_key=device_key, version=version)
     return Call("PUT", f"/device/{segment(device_id)}/info", Empty, body)
 
 
@@ -134,11 +139,14 @@ def remove_tags(device_id: str, keys: Sequence[str]) -> Call[Empty]:
     return Call("POST", f"/device/{segment(device_id)}/tags_remove", Empty, {"keys": keys})
 
 
-def change_type(device_id: str, type_id: str | None) -> Call[Empty]:
-    return Call("PUT", f"/device/{segment(device_id)}/type", Empty, {"type": type_id})
+def change_type(device_id: str, type_id: str | None, *, version: int | None = None) -> Call[Empty]:
+    body = {"type": type_id, **members(version=version)}
+    return Call("PUT", f"/device/{segment(device_id)}/type", Empty, body)
 
 
-def change_gateway(device_id: str, gateway: str | None, sub_address: str | None) -> Call[Empty]:
+def change_gateway(
+    device_id: str, gateway: str | None, sub_address: str | None, *, version: int | None = None
+) -> Call[Empty]:
     """Puts the device behind a gateway, or with None for both behind none."""
-    body = {"gateway": gateway, "sub_address": sub_address}
+    body = {"gateway": gateway, "sub_address": sub_address, **members(version=version)}
     return Call("PUT", f"/device/{segment(device_id)}/gateway", Empty, body)

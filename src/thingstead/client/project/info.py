@@ -17,9 +17,13 @@ def set_timezone(timezone: str) -> Call[ProjectInfo]:
     return Call("PUT", "/project", ProjectInfo, {"timezone": timezone})
 
 
-def update_info(*, name: str | None = None, descr: str | None = None, timezone: str | None = None) -> Call[ProjectInfo]:
+def update_info(
+    *, name: str | None = None, descr: str | None = None, timezone: str | None = None, version: int | None = None
+) -> Call[ProjectInfo]:
     """For administrators. Changes what is given."""
-    return Call("PUT", "/project/info", ProjectInfo, members(name=name, descr=descr, timezone=timezone))
+    return Call(
+        "PUT", "/project/info", ProjectInfo, members(name=name, descr=descr, timezone=timezone, version=version)
+    )
 
 
 def put_tags(tags: Mapping[str, str]) -> Call[Empty]:

@@ -17,9 +17,9 @@ def _log(
     kind: type[T],
     start_time: float | None,
     end_time: float | None,
-    method: str | None = None,
+    **more: str | None,
 ) -> Listing[T]:
-    query = {"start_time": start_time, "end_time": end_time, "method": method}
+    query = {"start_time": start_time, "end_time": end_time, **more}
     # The type of a page is made at run time, which a type checker cannot follow.
     return Listing(Call("GET", f"/device/{segment(device_id)}/{name}", Listed[kind], query=query))  # type: ignore[valid-type]
 
@@ -28,7 +28,7 @@ def events(
     device_id: str, *, start_time: float | None = None, end_time: float | None = None, method: str | None = None
 ) -> Listing[EventItem]:
     """Newest first, of one method or of all; times in ms."""
-    return _log(device_id, "event_logs", EventItem, start_time, end_time, method)
+    return _log(device_id, "event_logs", EventItem, start_time, end_time, method=method)
 
 
 def commands(device_id: str, *, start_time: float | None = None, end_time: float | None = None) -> Listing[CommandItem]:

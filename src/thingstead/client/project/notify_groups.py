@@ -37,9 +37,10 @@ def replace(
     descr: str | None = None,
     enabled: bool | None = None,
     channels: Sequence[Mapping[str, Any]] | None = None,
+    version: int | None = None,
 ) -> Call[NotifyGroupInfo]:
     """What is not given becomes its default."""
-    body = members(name=name, descr=descr, enabled=enabled, channels=channels)
+    body = members(name=name, descr=descr, enabled=enabled, channels=channels, version=version)
     return Call("PUT", f"/notify_group/{segment(notify_group_id)}", NotifyGroupInfo, body)
 
 
