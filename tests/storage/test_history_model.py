@@ -155,6 +155,25 @@ def test_history_equals_a_plain_list_under_any_sequence_of_steps(monkeypatch: py
     assert all(REACHED[what] >= 5 for what in WHAT_MATTERS), f"the examples did not reach what matters: {REACHED}"
 
 
+@pytest.mark.parametrize("late", [5, 10, 15, 25, 30, 31])
+async def test_a_late_point_within_a_full_block_is_merged_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    monkeypatch.setattr(compaction, "BLOCK_POINTS", 3)
+    register_devices(tmp_path / "history.db")
+    bench = await Bench(tmp_path / "history.db").open()
+    for timestamps in ((10, 20, 30), (late,)):
+        for ts in timestamps:
+            await bench.report(ts, a=ts + len(timestamps))
+        await bench.history.packer.pack(whole=True)
+    expected = sorted([(30, 33), (20, 23), (10, 13), (late, late + 1)], reverse=True)
+    assert sorted(await bench.points("a"), reverse=True) == expected
+    blocks = blocks_of(bench)["a"]
+    assert sum(points for _, _, points in blocks) == 4
+    assert all(one[1] < two[0] for one, two in pairwise(blocks)), "blocks share a timestamp"
+    await bench.close()
+
+
 distinct_reports = st.dictionaries(
     st.integers(0, 2**40),
     st.dictionaries(st.sampled_from("abc"), st.integers(0, 9) | st.sampled_from([1.5, "x", None]), min_size=1),
