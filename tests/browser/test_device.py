@@ -42,8 +42,7 @@ async def test_the_summary_says_why_a_device_sends_nothing_and_what_to_do(visit:
     await page.wait_for_selector("text=设备从未连接，也从未上报数据")
     wrong = Certificate(device.device_id, device.access_token, "wrong")
     assert await asyncio.to_thread(MqttDevice(visit.site.process.mqtt_port, wrong).connect_and_close) != 0
-    await page.reload()
-    await page.wait_for_selector("text=登录被拒绝")
+    await page.wait_for_selector("text=登录被拒绝")  # without a reload
     await page.click(".health .findings a")
     await page.wait_for_url("**/connection#refused")
     assert "AccessToken" in await page.inner_text("#refused .why")
