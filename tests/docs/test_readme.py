@@ -35,7 +35,7 @@ def test_the_index_of_the_documentation_leads_to_every_page() -> None:
 def test_the_figures_of_the_readme_are_among_those_that_were_measured() -> None:
     measured = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
     shown = re.findall(r"^\| (?!what|-)[^|]+ \| ([^|]+?) \|$", ENGLISH, re.MULTILINE)
-    assert len(shown) == 4
+    assert len(shown) >= 4
     assert [figure for figure in shown if figure.removesuffix("/s") not in measured] == []
     assert re.findall(r"\d[\d.,]* ?(?:%|MB|ms)", ENGLISH) == re.findall(r"\d[\d.,]* ?(?:%|MB|ms)", CHINESE)
 
