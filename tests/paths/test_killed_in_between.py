@@ -120,6 +120,11 @@ def lets_in(server: ServerProcess, certificate: Certificate, project_key: str) -
         return device.recv(4) == CONNACK_ACCEPTED
 
 
+def keys_of(info: dict[str, Any]) -> dict[str, Any]:
+    """All but the addresses, which are others after a restart on free ports."""
+    return {name: value for name, value in info.items() if "key" in name}
+
+
 def waiting_writes(server: ServerProcess) -> int:
     lines = httpx.get(f"{server.url}/metrics").text.splitlines()
     return next(int(float(line.split()[1])) for line in lines if line.startswith("thingstead_write_queue_length "))
@@ -154,7 +159,7 @@ def test_a_rotation_of_the_key_that_was_answered_has_happened(
     running.server.kill()
     server = start_server()
     with administrator_of(server, running.credentials) as api:
-        assert api.call("GET", "/project/connection_info") == told
+        assert keys_of(api.call("GET", "/project/connection_info")) == keys_of(told)
     assert told["project_key"] != key
     assert lets_in(server, running.certificate, told["project_key"])
     assert lets_in(server, running.certificate, key) is bool(grace_days)
