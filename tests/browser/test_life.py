@@ -43,6 +43,7 @@ async def test_nobody_is_led_to_another_site_by_the_log_in(visit: Visit) -> None
     page = await visit.page()
     for wanted in ("//example.com/", "https://example.com/", "/\\example.com"):
         await page.goto(f"{visit.site.url}/console/login?then={wanted}")
+        await page.wait_for_selector("input[name=username], #main h1")
         if await page.locator("input[name=username]").count():
             await visit.fill_log_in(page)
         await page.wait_for_selector("#main h1")
