@@ -157,6 +157,9 @@ def listens(process: "subprocess.Popen[str]", port: int) -> bool:
     while process.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return process.poll() is None
+        # Seldom, since one of many attempts connects to itself and so takes the port from the process.
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05)
     return False
 
 

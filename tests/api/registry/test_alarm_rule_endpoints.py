@@ -308,7 +308,7 @@ async def test_a_trace_names_holds_cool_downs_and_schedules(api: Api, house: Hou
     async def now(rule_id: str) -> str:
         return str((await api.get(f"alarm_rule/{rule_id}/trace", device=device_id))["now"]["outcome"])
 
-    assert (await now(scheduled)).startswith("outside the hours of the schedule; raise does not hold; looked at again")
+    assert (await now(scheduled)).startswith("outside the hours of the schedule; raise does not hold; evaluated again")
     assert f"raise holds since {start}; it takes effect at {start + 60_000}" in await now(held)
     house.clock.advance(60_000)
     await house.settle()
