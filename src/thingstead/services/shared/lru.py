@@ -11,7 +11,7 @@ class Lru(OrderedDict[K, V]):
     """At most ``limit`` entries. Only :meth:`use` and :meth:`put` are uses; a plain look is none.
 
     The methods of ``OrderedDict`` are in C and stay available: a hot path calls ``get`` and ``move_to_end`` itself,
-    which costs a sixth of what :mod:`cachetools` takes (decision 0012).
+    which costs a sixth of what :mod:`cachetools` takes (decision 0014).
     """
 
     def __init__(self, limit: int) -> None:
