@@ -21,8 +21,9 @@ class WholeAnswers:
         if self._head:
             if len(data) <= JOINED_BYTES:
                 self._transport.write(self._head + data)
-            else:
-                self._transport.writelines((self._head, data))
+            else:  # not by writelines(), which pauses nobody in early releases of Python 3.12
+                self._transport.write(self._head)
+                self._transport.write(data)
             self._head = b""
         elif self._begun or data.startswith(_INTERIM):
             self._transport.write(data)
