@@ -250,8 +250,7 @@ class WebSocketConnection(asyncio.Protocol):
                 self._frame_max_bytes
             )  # the client was admitted, or is about to be closed
             # Not by writelines(), which pauses nobody in early releases of Python 3.12.
-            self._transport.write(binary_head(len(data)))
-            self._transport.write(data)
+            self._transport.write(binary_head(len(data)) + data)
 
     def get_write_buffer_size(self) -> int:
         return self._transport.get_write_buffer_size()
