@@ -10,7 +10,7 @@ from thingstead.rules.rule import CompiledRule
 
 
 class Occurrence(NamedTuple):
-    """A transition and what it was due to."""
+    """A transition with the conditions and values that caused it."""
 
     transition: Transition
     conditions: list[Any]  # those that held, as JSON shows them

@@ -91,7 +91,7 @@ def is_waiting(state: RuleState) -> bool:
 
 
 def is_idle(state: RuleState) -> bool:
-    """Whether it is as good as none."""
+    """True if the state equals the initial one and need not be stored."""
     return state.cleared_at == NEVER and state.offline_since == NEVER and is_quiet(state)
 
 

@@ -355,8 +355,8 @@ class DeviceEvaluator:
         record.fail(self.device_id, reason)
 
     def _rouse(self, record: RuleRecord, moment: Moment) -> bool:
-        """Notes where a rule stands in time, and whether any of its values must be looked at from now on; whether the
-        latter is news."""
+        """Updates the due instant of a rule, and whether every report must evaluate it. Returns whether the latter
+        changed."""
         rule = record.rule
         self.facts.shift = moment.offset
         awake = (

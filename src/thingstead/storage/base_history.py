@@ -257,8 +257,7 @@ class RetentionStore(Protocol):
         ...
 
     async def compact(self, before: int) -> bool:
-        """One step of bringing points that were packed before an instant (ms) where they stay; False: there were
-        none."""
+        """Compacts one batch of points spooled before ``before`` (ms) into blocks. Returns False when none was left."""
         ...
 
     async def give_back(self) -> int:

@@ -24,9 +24,9 @@ log = structlog.get_logger("thingstead.broker")
 
 
 class AppFanout:
-    """Tells subscribers what happens to devices, in the order in which it happened.
+    """Sends messages of devices to subscribers, in the order in which they were published.
 
-    Whose device it was is remembered; where it must be read first, everything behind waits in a backlog.
+    Caches the owner of each device. While one is loaded, later messages wait in the backlog, so that order is kept.
 
     Args:
         listened: is told when the first subscriber of reports has come.

@@ -21,7 +21,7 @@ class DeliveryObserver(Protocol):
         ...
 
     def dropped(self, reason: str) -> None:
-        """This connection will bring no answer to it; it may never have been written."""
+        """The connection ended without an acknowledgement; the message may or may not have been sent."""
         ...
 
 

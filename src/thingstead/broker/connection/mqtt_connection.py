@@ -31,7 +31,7 @@ WAITING_MAX = 256  # messages of a client that wait for a commit, over which it 
 
 # Why a connection is not read at present, beside Stream.UNREAD.
 _ADMITTING, _CONGESTED, _CROWDED, _UNACKNOWLEDGED, _GRANTING = 2, 4, 8, 16, 32
-# With these the peer is not silent: we do not listen.
+# Reasons for which this side stopped reading: the keep-alive must not expire meanwhile.
 _OURS = _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED | _GRANTING | Stream.TURN
 
 
@@ -117,7 +117,7 @@ class MqttConnection(Stream):
             self._broken(MqttError(ReasonCode.QUOTA_EXCEEDED, "too many bytes of other packets are in memory"))
 
     def _await_rest(self, *, begun: bool) -> None:
-        """A packet that has begun must come to its end in time, however many bytes keep coming. While the client is
+        """Starts the time-out of a partially received packet; trickling bytes do not extend it. While the client is
         admitted nothing is read, and before that the time of CONNECT counts."""
         if self._uplink is None or self.closing:
             return

@@ -109,7 +109,7 @@ class DeviceCommands:
         self._taken: dict[str, None] = {}  # row ids of those that were sent, oldest first
 
     def ready(self) -> None:
-        """The device listens, or to more than before: commands in the store may have a way now."""
+        """Reads pending commands from the store and sends them; called when the device subscribes."""
         self._unheard.clear()
         self._read_soon()
 

@@ -266,7 +266,7 @@ class DeviceHandler(HandlerBase):
                     self._platform.device_logs.rejected(self._link.device, request.topic_filter, why, (), b"")
 
     def _listens(self, topic_filters: Sequence[str]) -> None:
-        """The device listens to these: what waited for that may go."""
+        """Starts sending queued commands if one of the filters covers their topic."""
         if any(reaches_under(topic_filter, "command") for topic_filter in topic_filters):
             self._commands.ready()
 

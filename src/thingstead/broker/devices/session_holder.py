@@ -23,7 +23,7 @@ class SessionHolder:
         self.accepted: SessionGrant
 
     def begin(self, device_id: str, connect: Connect) -> DeviceSessionStart:
-        """Takes the session that a CONNECT asks for; where there is none, this hold is of no use."""
+        """Opens the session that a CONNECT asks for. Returns none if it asks for none; this object is then unused."""
         start = self._sessions.begin(device_id, connect, self)
         if start.session is not None:
             self._session, self.accepted = start.session, start.accepted

@@ -48,8 +48,8 @@ class Tasks:
 
 
 class TaskLimiter:
-    """Work of one kind, some of it at once and the rest in the order in which it came: when a whole fleet connects in
-    the same moment, those who wait cost next to nothing. What waits is bounded by the connections.
+    """Limits how many tasks of one kind run concurrently; the rest wait first-in, first-out, at next to no cost. Their
+    number is bounded by that of the connections.
 
     Args:
         at_once: how many tasks there are at most.

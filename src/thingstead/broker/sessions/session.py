@@ -141,7 +141,7 @@ class Session:
         entry.context = NOT_STORED
 
     def sent(self, entry: Entry) -> None:
-        """Nobody asks."""
+        """No-op: sessions do not track the moment of sending."""
 
     def answered(self, entry: Entry, reason_code: ReasonCode) -> None:
         # 4.8.2: what a client refuses is discarded, and not given to another member of a shared subscription.

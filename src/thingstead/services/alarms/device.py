@@ -232,7 +232,7 @@ def _moments(
 
 
 def _consistent(kept: KeptState, rule: CompiledRule) -> RuleState:
-    """The state of a rule, with an alarm that is open in it exactly where one is open on disk."""
+    """Reconciles a stored rule state with the open alarm on disk; the disk wins."""
     state = idle_state(rule)
     if kept.state is not None:
         try:

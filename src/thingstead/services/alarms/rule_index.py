@@ -18,7 +18,7 @@ class RuleLibrary:
         self._exceptions: dict[str, set[str]] = {}  # rules that are switched off, by device id
         self._books: dict[str, DeviceRules] = {}  # by type id
         self.absences: set[str] = set()  # rules that ask who is online
-        self.timed_rules: dict[str, set[str]] = {}  # that time alone may bring to raise, by project
+        self.timed_rules: dict[str, set[str]] = {}  # that can raise without a report, by project
 
     def put(self, rule: AlarmRule) -> bool:
         """Adds or replaces an enabled rule; whether it must be evaluated from the beginning. What was remembered of its
@@ -88,7 +88,7 @@ class RuleLibrary:
         return list(self._by_type.get(type_id, ()))
 
     def timed(self) -> Iterable[AlarmRule]:
-        """Rules that time alone may bring to raise, on devices of which nothing is kept."""
+        """Rules that can raise without a report (missing data, schedules), for devices without stored state."""
         return [record.rule.rule for record in self.records.values() if record.rule.timed or record.rule.hours]
 
 

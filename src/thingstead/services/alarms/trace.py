@@ -129,7 +129,7 @@ def _outcome(rule: CompiledRule, state: RuleState, transitions: Iterable[tuple[i
 
 
 def _waiting(rule: CompiledRule, known: LevelState, state: RuleState) -> str:
-    """What is still wanted of a level whose condition holds."""
+    """What a pending level is still waiting for."""
     what, wanted, delay_ms = ("clear", rule.clear_count, rule.clear_delay_ms)
     if known.phase is Phase.PENDING:
         what, wanted, delay_ms = ("raise", rule.raise_count, rule.raise_delay_ms)

@@ -95,6 +95,6 @@ def _text(reason: bytes | str) -> str:
 
 
 def _seen(sending: "asyncio.Future[str]") -> None:
-    """Looks at an outcome that nobody waits for any more."""
+    """Retrieves the exception of an abandoned delivery, so that asyncio does not log it."""
     if not sending.cancelled():
         sending.exception()

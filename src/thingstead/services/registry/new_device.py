@@ -10,7 +10,7 @@ from thingstead.model.project import Tags
 from thingstead.model.values.unicode_text import normal, trimmed_key
 
 DIRECT, SUB_DEVICE, GATEWAY = "1", "2", "3"  # conn_type
-DRAW_ATTEMPTS = 5  # of random ids and tokens; one in a million draws meets a taken one
+DRAW_ATTEMPTS = 5  # retries after a collision of random ids or tokens (about one in a million)
 DRAWN = frozenset({"id", "access_token", "view_token", "device_code"})
 
 

@@ -11,7 +11,7 @@ __all__ = ["Commit", "RefusableCommit", "TaskCommit", "both", "settled"]
 
 
 class TaskCommit:
-    """A coroutine that ends in a commit, in the shape of one, for a caller that cannot await."""
+    """Adapts a coroutine that ends in a commit to the ``Commit`` interface, for synchronous callers."""
 
     def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
         self.task = asyncio.get_running_loop().create_task(work)
