@@ -1,3 +1,4 @@
+import { lastReport } from "@/lib/devices"
 import { describe, expect, it } from "vitest"
 import {
   addressOf,
@@ -10,7 +11,7 @@ import {
   sortOf,
 } from "@/pages/devices/filters"
 import { flatGroups, parseTags } from "@/pages/devices/form"
-import { lastReport, moved, type DeviceRow } from "@/pages/devices/list"
+import { moved, type DeviceRow } from "@/pages/devices/list"
 
 const one = (name: FilterName, value: string, negated = false): Filter => ({ name, value, negated })
 

@@ -1,13 +1,9 @@
 /** What the list of devices reads, and how it is moved by what comes live. */
 import { get } from "@/api/client"
+import type { Active, Facet } from "@/lib/devices"
 import type { Page } from "@/table/pagedRows"
 import { filterQuery, type FilterName, type State } from "./filters"
 
-export interface Facet {
-  value: string
-  count: number
-  name?: string
-}
 export type Facets = Partial<Record<string, Facet[]>>
 
 export interface DeviceRow {
@@ -18,7 +14,7 @@ export interface DeviceRow {
   tags: Record<string, string>
   create_time: number
   alarm: { alarm_status?: number; alarm_level?: number; ts?: number }
-  active: Partial<Record<"attributes" | "event" | "command_reply" | "data" | "connect", number>>
+  active: Active
   online: boolean
   type: string
   type_info?: { id: string; name: string; conn_type: string }
@@ -61,13 +57,6 @@ export const PANEL_FACETS: readonly FilterName[] = [
   "conn_type",
   "protocol",
 ]
-
-/** The newest of what a device sent (ms); undefined where it never sent anything. */
-export function lastReport(row: DeviceRow): number | undefined {
-  const { attributes, event, command_reply, data } = row.active
-  const times = [attributes, event, command_reply, data].filter((ms): ms is number => ms !== undefined)
-  return times.length > 0 ? Math.max(...times) : undefined
-}
 
 interface Message {
   attributes?: Record<string, unknown>

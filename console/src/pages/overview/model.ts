@@ -1,6 +1,7 @@
 /** What the overview reads: counts, open alarms, devices that fell silent, and what the server warns of. */
 import { get, path, post } from "@/api/client"
 import { Unreachable } from "@/api/errors"
+import type { Active, Facet } from "@/lib/devices"
 
 export interface DevicesStat {
   device_total: number
@@ -37,13 +38,7 @@ export interface SilentDevice {
   id: string
   name: string
   online: boolean
-  active: { attributes?: number; event?: number; command_reply?: number; data?: number; connect?: number }
-}
-
-export interface Facet {
-  value: string
-  count: number
-  name?: string
+  active: Active
 }
 
 export interface Counts {
@@ -85,13 +80,6 @@ export async function readSilent(signal: AbortSignal): Promise<Silent> {
 }
 
 export const acknowledge = (alarm: Alarm) => post(path`/alarm/${alarm.id}/acknowledge`)
-
-/** The newest of what a device sent (ms); undefined where it never sent anything. */
-export function lastReport(device: SilentDevice): number | undefined {
-  const { attributes, event, command_reply, data } = device.active
-  const times = [attributes, event, command_reply, data].filter((ms): ms is number => ms !== undefined)
-  return times.length > 0 ? Math.max(...times) : undefined
-}
 
 export interface Warning {
   code: string
