@@ -11,6 +11,7 @@ import pytest
 
 from tests.browser.conftest import HOSTILE, opened, report
 from tests.browser.visit import PHONE, Site, View, Visit
+from tests.project_api import ProjectApi
 from tests.server_process import ServerProcess
 
 pytestmark = pytest.mark.external("chromium")
@@ -134,4 +135,19 @@ async def test_hostile_texts_stay_texts_on_every_page(visit: Visit) -> None:
         assert await page.locator("img[src=x]").count() == 0
     assert HOSTILE in await page.title()
     await visit.open(page, f"/devices?keyword={HOSTILE}&tag={HOSTILE}&sort={HOSTILE}")
+    assert visit.faults == []
+
+
+async def test_the_chip_of_an_alarm_comes_and_goes_in_the_list_without_a_reload(visit: Visit) -> None:
+    device = visit.site.devices["reporting"]
+    with ProjectApi(visit.site.url, visit.site.credentials) as api:
+        rule = {"name": "hot", "devices": [device.device_id], "level": 3}
+        api.call("POST", "/alarm_rule", json={**rule, "raise": {"attribute": "temperature", "op": ">", "value": 70}})
+    page = await visit.page()
+    await visit.log_in(page, "/devices")
+    await page.wait_for_selector(".indicator.live")
+    row = page.locator("[role=row]", has=page.locator(f"a[href$='/devices/{device.device_id}/summary']"))
+    for values, shown in (({"temperature": 80}, True), ({"temperature": 20}, False)):
+        report(visit.site.url, device, values)
+        await row.locator(".level").first.wait_for(state="visible" if shown else "detached")
     assert visit.faults == []
