@@ -9,6 +9,7 @@ import pytest
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.devices.sessions import DeviceMqttSession, DeviceSessions
 from thingstead.broker.net.counters import Counters
+from thingstead.broker.sessions.context import SessionContext
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.config import AccountSettings, Config, MqttSettings
@@ -44,7 +45,8 @@ class Bench(NamedTuple):
         deadlines, settings = Deadlines(self.clock), MqttSettings()
         bounds = QueueBounds(settings)
         kept = MqttSessionService(self.store, self.clock)
-        return DeviceSessions(kept, self.bus, self.clock, settings, Counters(), deadlines, bounds), deadlines
+        context = SessionContext(kept, self.clock, settings, Counters(), deadlines, bounds)
+        return DeviceSessions(context, self.bus), deadlines
 
     def leave(self, sessions: DeviceSessions, expiry_s: int) -> DeviceMqttSession:
         """A device connects, subscribes to pushes, and is gone."""

@@ -16,9 +16,11 @@ from thingstead.broker.connection.listener_context import ListenerContext
 from thingstead.broker.connection.mqtt_connection import MqttConnection
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.net.connections import Clients, RefusedConnections
+from thingstead.broker.net.counters import Counters
 from thingstead.broker.net.idle_timers import IdleTimers
 from thingstead.broker.net.tasks import TaskLimiter, Tasks
 from thingstead.broker.open_port.open_port import OpenPort
+from thingstead.broker.sessions.context import SessionContext
 from thingstead.broker.sessions.session import Session
 from thingstead.clock import ManualClock
 from thingstead.config import MqttSettings
@@ -102,7 +104,7 @@ class World:
         kept = MqttSessionService(cast(Store, KeeperStore(self._keeper)), clock)
         bounds = QueueBounds(SETTINGS)
         self._idle_timers, self._tasks, self._deadlines = IdleTimers(), Tasks(), Deadlines(clock)
-        self._port = OpenPort(kept, clock, SETTINGS, self._deadlines, bounds)
+        self._port = OpenPort(SessionContext(kept, clock, SETTINGS, Counters(), self._deadlines, bounds))
         self._context = ListenerContext(
             settings=SETTINGS,
             bounds=bounds,

@@ -21,6 +21,7 @@ from thingstead.broker.net.listening import Listening, Port, listen
 from thingstead.broker.net.tasks import TaskLimiter, Tasks
 from thingstead.broker.net.websocket import Registry, WebSocketConnection
 from thingstead.broker.open_port.open_port import OpenPort
+from thingstead.broker.sessions.context import SessionContext
 from thingstead.broker.sessions.restored import Restored, cut
 from thingstead.broker.tcp.tcp import TcpClient, TcpSurroundings
 from thingstead.bus.base import Bus
@@ -50,9 +51,8 @@ class MqttBroker:
         self.app_counters = AppCounters()
         self.deadlines = Deadlines(clock)
         self.bounds = bounds = QueueBounds(config.mqtt, buffers)
-        self.device_sessions = DeviceSessions(
-            platform.mqtt_sessions, bus, clock, config.mqtt, self.counters, self.deadlines, bounds
-        )
+        context = SessionContext(platform.mqtt_sessions, clock, config.mqtt, self.counters, self.deadlines, bounds)
+        self.device_sessions = DeviceSessions(context, bus)
         self._hub = DeviceRouter(bus, clock, platform.sub_devices, self.device_sessions.push)
         self._tasks = Tasks()
         log_ins, ends = TaskLimiter(self._tasks), TaskLimiter(self._tasks)
@@ -76,7 +76,7 @@ class MqttBroker:
             config.app,
             buffers,
         )
-        self.open_port = OpenPort(platform.mqtt_sessions, clock, config.mqtt, self.deadlines, bounds)
+        self.open_port = OpenPort(replace(context, counters=Counters()))
         self._mqtt_sessions = platform.mqtt_sessions
         self._loaded = False
         self._ports: list[Listening] = []

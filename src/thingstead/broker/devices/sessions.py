@@ -12,13 +12,12 @@ import structlog
 from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant, assigned_client_id, session_expiry_s
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.devices.subscriptions import Grant, Subscriptions
-from thingstead.broker.net.counters import Counters
+from thingstead.broker.sessions.context import SessionContext
 from thingstead.broker.sessions.queues import Queues, Target
 from thingstead.broker.sessions.records import kept_subscription
 from thingstead.broker.sessions.session import Holder, Options, QueueSlot, Session, Subscription
 from thingstead.broker.sessions.store import SessionStore
 from thingstead.bus.base import Bus
-from thingstead.clock import Clock
 from thingstead.config import MqttSettings
 from thingstead.errors import Unavailable
 from thingstead.model import device_answers
@@ -33,7 +32,6 @@ from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.shared.commits import Commit
-from thingstead.timers import Deadlines
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -95,18 +93,9 @@ class DeviceSessionStart(NamedTuple):
 class DeviceSessions(SessionStore[DeviceMqttSession]):
     """The sessions of devices, by device."""
 
-    def __init__(
-        self,
-        kept: MqttSessionService,
-        bus: Bus,
-        clock: Clock,
-        settings: MqttSettings,
-        counters: Counters,
-        deadlines: Deadlines,
-        bounds: QueueBounds,
-    ) -> None:
-        super().__init__(kept, clock, settings, deadlines, bounds)
-        self._queues = Queues(kept, clock, counters)
+    def __init__(self, context: SessionContext, bus: Bus) -> None:
+        super().__init__(context)
+        self._queues = Queues(context)
         self._revoked = bus.subscribe(SessionsRevoked, self._revoke)
 
     def close(self) -> None:

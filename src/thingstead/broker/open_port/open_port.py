@@ -7,15 +7,12 @@ import re
 
 from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.handshake import SessionGrant, assigned_client_id, session_expiry_s
-from thingstead.broker.connection.queue_bounds import QueueBounds
-from thingstead.broker.net.counters import Counters
 from thingstead.broker.open_port.open_handler import OpenHandler
 from thingstead.broker.open_port.router import MessageRouter
 from thingstead.broker.open_port.sessions import SessionRequest, Sessions
+from thingstead.broker.sessions.context import SessionContext
 from thingstead.broker.sessions.records import require_kept
 from thingstead.broker.sessions.session import DelayedWill
-from thingstead.clock import Clock
-from thingstead.config import MqttSettings
 from thingstead.model.mqtt_session import KeptSessions
 from thingstead.mqtt.connection_packets import Connect
 from thingstead.mqtt.message import forwarded
@@ -23,8 +20,6 @@ from thingstead.mqtt.properties import Property
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import MqttError, ReasonCode
-from thingstead.services.mqtt.sessions import MqttSessionService
-from thingstead.timers import Deadlines
 
 V3_1, V5 = ProtocolVersion.V3_1, ProtocolVersion.V5
 MAX_CLIENT_ID_CHARACTERS = 1_024
@@ -35,19 +30,12 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 class OpenPort:
     """Admits everyone. Its state is what was kept; :meth:`load` comes first."""
 
-    def __init__(
-        self,
-        kept: MqttSessionService,
-        clock: Clock,
-        settings: MqttSettings,
-        deadlines: Deadlines,
-        bounds: QueueBounds,
-    ) -> None:
-        self._kept = kept
-        self._settings = settings
-        self.counters = Counters()
-        self.router = MessageRouter(kept, clock, settings, self.counters, deadlines)
-        self.sessions = Sessions(kept, clock, settings, self.router, deadlines, bounds)
+    def __init__(self, context: SessionContext) -> None:
+        self._kept = context.kept
+        self._settings = context.settings
+        self.counters = context.counters
+        self.router = MessageRouter(context)
+        self.sessions = Sessions(context, self.router)
 
     def load(self, kept: KeptSessions) -> None:
         """Goes on where an earlier run ended."""

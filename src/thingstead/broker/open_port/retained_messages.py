@@ -5,20 +5,17 @@ from math import inf
 
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.delivery_parties import RetainedBacklog
-from thingstead.broker.net.counters import Counters
 from thingstead.broker.open_port.retained import RetainedMessages
+from thingstead.broker.sessions.context import SessionContext
 from thingstead.broker.sessions.queues import Queues, Target
 from thingstead.broker.sessions.records import read_message
 from thingstead.broker.sessions.session import Options, Session, Subscription
-from thingstead.clock import Clock
-from thingstead.config import MqttSettings
 from thingstead.errors import Unavailable
 from thingstead.model.mqtt_session import RetainedMessage
 from thingstead.mqtt.message import Message
 from thingstead.mqtt.protocol import ProtocolVersion
-from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.shared.commits import Commit
-from thingstead.timers import Deadline, Deadlines
+from thingstead.timers import Deadline
 
 V5 = ProtocolVersion.V5
 FEEDS_LIMIT = 1_000  # subscriptions of a client whose retained messages wait for it to read
@@ -38,24 +35,16 @@ class _Uncertain:
 class KeptRetained:
     """The retained messages in memory and in the store."""
 
-    def __init__(
-        self,
-        kept: MqttSessionService,
-        clock: Clock,
-        queues: Queues,
-        deadlines: Deadlines,
-        counters: Counters,
-        settings: MqttSettings,
-    ) -> None:
-        self._kept = kept
-        self._now_s = clock.monotonic_s
+    def __init__(self, context: SessionContext, queues: Queues) -> None:
+        self._kept = context.kept
+        self._now_s = context.clock.monotonic_s
         self._queues = queues
-        self._deadlines = deadlines
-        self._counters = counters
+        self._deadlines = context.deadlines
+        self._counters = context.counters
         self._expiries: dict[str, Deadline] = {}  # by topic
         self._uncertain: dict[str, _Uncertain] = {}  # by topic
-        self._queue_limit = settings.queue_max_messages
-        self.messages = RetainedMessages(settings.retained_max_bytes)
+        self._queue_limit = context.settings.queue_max_messages
+        self.messages = RetainedMessages(context.settings.retained_max_bytes)
 
     def load(self, kept: tuple[RetainedMessage, ...]) -> None:
         """Takes what was kept; what expired meanwhile is removed."""

@@ -10,21 +10,17 @@ from typing import NamedTuple
 
 import structlog
 
-from thingstead.broker.net.counters import Counters
 from thingstead.broker.open_port.retained_messages import KeptRetained
 from thingstead.broker.open_port.routes import Route, Routes, SessionGroup
+from thingstead.broker.sessions.context import SessionContext
 from thingstead.broker.sessions.queues import Queues, Target
 from thingstead.broker.sessions.session import QueueSlot, Session
-from thingstead.clock import Clock
-from thingstead.config import MqttSettings
 from thingstead.errors import Unavailable
 from thingstead.mqtt.message import Message
 from thingstead.mqtt.outbound import Entry
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
-from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.shared.commits import Commit
-from thingstead.timers import Deadlines
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -42,20 +38,13 @@ class StoredMessage(NamedTuple):
 class MessageRouter:
     """Subscriptions, retained messages, and the way of a message."""
 
-    def __init__(
-        self,
-        kept: MqttSessionService,
-        clock: Clock,
-        settings: MqttSettings,
-        counters: Counters,
-        deadlines: Deadlines,
-    ) -> None:
-        self._kept = kept
-        self._now_s = clock.monotonic_s
-        self._counters = counters
+    def __init__(self, context: SessionContext) -> None:
+        self._kept = context.kept
+        self._now_s = context.clock.monotonic_s
+        self._counters = context.counters
         self.routes = Routes()
-        self.queues = Queues(kept, clock, counters)
-        self.retained = KeptRetained(kept, clock, self.queues, deadlines, counters, settings)
+        self.queues = Queues(context)
+        self.retained = KeptRetained(context, self.queues)
 
     def take(self, publish: Publish, origin: Session | None) -> StoredMessage:
         """Keeps a message where it must be kept.

@@ -5,19 +5,15 @@ from typing import NamedTuple
 import structlog
 
 from thingstead.broker.connection.delivery import Delivery
-from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.open_port.router import MessageRouter
+from thingstead.broker.sessions.context import SessionContext
 from thingstead.broker.sessions.records import kept_subscription
 from thingstead.broker.sessions.session import DelayedWill, Holder, Session, Subscription
 from thingstead.broker.sessions.store import SessionStore
-from thingstead.clock import Clock
-from thingstead.config import MqttSettings
 from thingstead.errors import Unavailable
 from thingstead.model.mqtt_session import KeptSessions, SessionRecord
 from thingstead.mqtt.reasons import MqttError, ReasonCode
-from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.shared.commits import Commit
-from thingstead.timers import Deadlines
 
 log = structlog.get_logger("thingstead.broker")
 
@@ -46,14 +42,10 @@ class Sessions(SessionStore[Session]):
 
     def __init__(
         self,
-        kept: MqttSessionService,
-        clock: Clock,
-        settings: MqttSettings,
+        context: SessionContext,
         router: MessageRouter,
-        deadlines: Deadlines,
-        bounds: QueueBounds,
     ) -> None:
-        super().__init__(kept, clock, settings, deadlines, bounds)
+        super().__init__(context)
         self._router = router
         self.levels = 0  # of all topic filters of all of them
         self.wills_published = 0

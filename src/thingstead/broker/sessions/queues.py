@@ -9,14 +9,12 @@ from typing import NamedTuple
 
 import structlog
 
-from thingstead.broker.net.counters import Counters
+from thingstead.broker.sessions.context import SessionContext
 from thingstead.broker.sessions.session import NOT_STORED, Options, QueueSlot, Session
-from thingstead.clock import Clock
 from thingstead.model.mqtt_session import KeptMessage, QueuedMessage
 from thingstead.mqtt.message import Message
 from thingstead.mqtt.outbound import Entry
 from thingstead.mqtt.protocol import ProtocolVersion
-from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.shared.commits import Commit
 from thingstead.services.shared.rate_limit import TokenBuckets
 
@@ -56,12 +54,12 @@ class _Holding:
 class Queues:
     """Puts messages into the queues of sessions. A full queue loses its oldest message: what is newest tells most."""
 
-    def __init__(self, kept: MqttSessionService, clock: Clock, counters: Counters) -> None:
-        self._kept = kept
-        self._now_s = clock.monotonic_s
-        self._counters = counters
+    def __init__(self, context: SessionContext) -> None:
+        self._kept = context.kept
+        self._now_s = context.clock.monotonic_s
+        self._counters = context.counters
         self._holding: _Holding | None = None
-        self._full = TokenBuckets(clock, FULL_LOGGED, FULL_INTERVAL_S)
+        self._full = TokenBuckets(context.clock, FULL_LOGGED, FULL_INTERVAL_S)
 
     def enqueue(self, message: Message, targets: list[Target]) -> Commit | None:
         """Queues a message for sessions that outlive their connections; the commit that keeps it, unless none has room.

@@ -4,15 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from typing import Generic, TypeVar
 
-from thingstead.broker.connection.queue_bounds import QueueBounds
+from thingstead.broker.sessions.context import SessionContext
 from thingstead.broker.sessions.records import fill, read_messages, record_of
 from thingstead.broker.sessions.session import Holder, Session
-from thingstead.clock import Clock
-from thingstead.config import MqttSettings
 from thingstead.model.mqtt_session import KeptSession, KeptSessions, SessionRecord
-from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.shared.commits import Commit, both
-from thingstead.timers import Deadlines
 
 S = TypeVar("S", bound=Session)
 
@@ -27,19 +23,12 @@ class SessionStore(ABC, Generic[S]):
         durable: of these, how many outlive their connections.
     """
 
-    def __init__(
-        self,
-        kept: MqttSessionService,
-        clock: Clock,
-        settings: MqttSettings,
-        deadlines: Deadlines,
-        bounds: QueueBounds,
-    ) -> None:
-        self._kept = kept
-        self._now_s = clock.monotonic_s
-        self._settings = settings
-        self._deadlines = deadlines
-        self._bounds = bounds
+    def __init__(self, context: SessionContext) -> None:
+        self._kept = context.kept
+        self._now_s = context.clock.monotonic_s
+        self._settings = context.settings
+        self._deadlines = context.deadlines
+        self._bounds = context.bounds
         self.by_key: dict[str, S] = {}
         self.durable = 0
 

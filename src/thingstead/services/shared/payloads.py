@@ -60,9 +60,9 @@ def check_depth(value: Any) -> None:
     for _ in range(JSON_DEPTH + 1):
         lists = [item for item in level if isinstance(item, list)]
         objects = [item for item in level if isinstance(item, dict)]
-        level = [item for each in lists for item in each] + [item for each in objects for item in each.values()]
-        if not level:
+        if not lists and not objects:
             return
+        level = [item for each in lists for item in each] + [item for each in objects for item in each.values()]
     raise InvalidInput("json_too_deep", maximum=JSON_DEPTH)
 
 
