@@ -135,11 +135,13 @@ async def test_the_sessions_of_an_administrator_end_with_it(store: Store) -> Non
     assert await store.browser_sessions.find(b"s1") is None
 
 
-async def test_all_of_them_can_end(store: Store) -> None:
+async def test_all_of_them_end_in_the_commit_that_replaces_the_secret_of_tokens(store: Store) -> None:
     await store.browser_sessions.begin(session("s1"))
     await store.browser_sessions.begin(session("theirs", "theirs-admin", "theirs"))
     assert None not in [await store.browser_sessions.find(each) for each in (b"s1", b"theirs")]
-    await store.browser_sessions.end_all()
+    secret = await store.projects.server_secret("token")
+    await store.projects.renew_token_secret()
+    assert await store.projects.server_secret("token") != secret
     assert [await store.browser_sessions.find(each) for each in (b"s1", b"theirs")] == [None, None]
     assert store.browser_sessions.count() == 0
 

@@ -97,7 +97,7 @@ async def test_a_server_secret_is_made_once_and_kept(backend: Backend, store: St
 
 async def test_a_server_secret_that_is_renewed_is_another_one_that_is_kept(backend: Backend, store: Store) -> None:
     first = await store.projects.server_secret("token")
-    await store.projects.renew_server_secret("token")
+    await store.projects.renew_token_secret()
     second = await store.projects.server_secret("token")
     assert second != first
     assert await (await backend.reopen()).projects.server_secret("token") == second

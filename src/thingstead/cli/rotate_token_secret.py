@@ -27,4 +27,3 @@ def command(file: Path | None, **flags: Any) -> None:
 async def _rotate(config: Config) -> None:
     async with open_platform(config) as platform:
         await platform.tokens.renew_secret()
-        await platform.browser_sessions.end_all()

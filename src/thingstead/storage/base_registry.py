@@ -53,8 +53,8 @@ class ProjectStore(Protocol):
         """A random secret of 32 bytes that all nodes share; made and committed when first asked for."""
         ...
 
-    async def renew_server_secret(self, name: str) -> None:
-        """Draws another secret in its place."""
+    async def renew_token_secret(self) -> None:
+        """Replaces the server secret ``token`` and ends every browser session of every project, in one transaction."""
         ...
 
 
@@ -153,10 +153,6 @@ class BrowserSessionStore(Protocol):
 
     async def end(self, project_id: str, admin_id: str, session_id: str) -> None:
         """NotFound where the administrator has no such session."""
-        ...
-
-    async def end_all(self) -> None:
-        """Every session of every project."""
         ...
 
     def count(self) -> int:

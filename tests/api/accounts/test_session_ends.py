@@ -159,7 +159,7 @@ async def test_all_projects_have_so_many_and_the_one_with_most_pays(
 
 
 async def test_a_rotation_of_the_secret_of_tokens_ends_sessions_too(person: Browser, house: House) -> None:
-    await house.platform.browser_sessions.end_all()
+    await house.platform.tokens.renew_secret()
     assert await person.status() == 401
 
 

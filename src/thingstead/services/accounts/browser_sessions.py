@@ -231,10 +231,6 @@ class BrowserSessionService:
         except NotFound:
             pass
 
-    async def end_all(self) -> None:
-        """Every session of every project."""
-        await self._store.browser_sessions.end_all()
-
     def _tell(self, session_ids: Sequence[str], reason: str) -> None:
         if session_ids:
             self._bus.publish(BrowserSessionsEnded(list(session_ids), reason))

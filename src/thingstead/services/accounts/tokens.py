@@ -130,9 +130,11 @@ class TokenService:
         return await self._issue(application, administrator)
 
     async def renew_secret(self) -> None:
-        """Draws another secret that signs tokens: every token of every project ends. Another node goes on with the old
-        one until it is restarted."""
-        await self._store.projects.renew_server_secret("token")
+        """Replaces the secret that signs tokens: every token and browser session of every project ends, in one commit.
+
+        Another node uses the old secret until it is restarted.
+        """
+        await self._store.projects.renew_token_secret()
         self._secret = b""
         self._verified.clear()
 

@@ -106,12 +106,6 @@ class SqliteBrowserSessions:
 
         await self._access.write(run, lambda ended: forget_sessions(self._access, ended))
 
-    async def end_all(self) -> None:
-        await self._access.write(
-            lambda connection: end_sessions(connection, "1", ()),
-            lambda ended: forget_sessions(self._access, ended),
-        )
-
     def count(self) -> int:
         row = self._access.one("SELECT count(*) FROM browser_sessions")
         assert row is not None, "a count has a row"

@@ -10,6 +10,7 @@ from thingstead.model.project import Administrator, Application, Project
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 from thingstead.storage.sqlite.tables.accounts import ADMINISTRATORS, APPLICATIONS
+from thingstead.storage.sqlite.tables.browser_sessions import Ended, end_sessions, forget_sessions
 
 SECRET_BYTES = 32
 
@@ -79,13 +80,15 @@ class SqliteProjects:
             secret = self._secrets[name] = await self._access.write(lambda connection: _secret(connection, name))
         return secret
 
-    async def renew_server_secret(self, name: str) -> None:
-        def run(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM server_secrets WHERE name = ?", (name,))
-            _secret(connection, name)
+    async def renew_token_secret(self) -> None:
+        def run(connection: sqlite3.Connection) -> Ended:
+            connection.execute("DELETE FROM server_secrets WHERE name = 'token'")
+            _secret(connection, "token")
+            return end_sessions(connection, "1", ())
 
-        def committed(_: None) -> None:
-            self._secrets.pop(name, None)
+        def committed(ended: Ended) -> None:
+            self._secrets.pop("token", None)
+            forget_sessions(self._access, ended)
 
         await self._access.write(run, committed)
 
