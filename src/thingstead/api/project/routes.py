@@ -3,10 +3,6 @@
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.project import (
     administrators,
-    alarm_logs,
-    alarm_rule_insight,
-    alarm_rules,
-    alarms,
     applications,
     control,
     custom_data,
@@ -19,11 +15,11 @@ from thingstead.api.project import (
     history,
     imports,
     login,
-    notify_groups,
     projects,
     retention,
     sessions,
 )
+from thingstead.api.project.alarms import alarm_logs, alarm_rule_insight, alarm_rules, alarms, notify_groups
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *login.ENDPOINTS,

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import PageQuery, listed
-from thingstead.api.project.alarms import TAG, Instant
+from thingstead.api.project.alarms.alarms import TAG, Instant
 from thingstead.errors import NotFound
 from thingstead.model.alarms.alarm import AlarmFilter, AlarmLog
 from thingstead.model.roles import VIEWER

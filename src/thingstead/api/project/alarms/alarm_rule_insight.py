@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from thingstead.api.endpoint import ApiCall, Endpoint
-from thingstead.api.project.alarm_rules import COMMON, SMALLEST
+from thingstead.api.project.alarms.alarm_rules import COMMON, SMALLEST
 from thingstead.errors import InvalidInput, NotFound, TooManyRequests
 from thingstead.model import limits
 from thingstead.model.alarms.rule import RuleStatistics

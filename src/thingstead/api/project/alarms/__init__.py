@@ -1,0 +1,1 @@
+"""Alarms: rules, alarms, their messages, and whom they tell."""
