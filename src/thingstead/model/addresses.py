@@ -7,20 +7,21 @@ from typing import NamedTuple
 Headers = Iterable[tuple[bytes, bytes]]  # names in lower case
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-HOPS_LIMIT = 32  # of a forwarding header that are followed; what lies further to the left is not believed
-IPV6_PREFIX_BITS = 64  # what one subscriber is given at least, so that an address of it is as good as any other
+HOPS_LIMIT = 32  # at most so many hops of a forwarding header are followed, from the right
+IPV6_PREFIX_BITS = 64  # the smallest network that one subscriber gets: its addresses count as one sender
 
 
 class ClientAddress(NamedTuple):
-    """Who sent a request."""
+    """The client of a request, as far as it is known."""
 
     host: str
     port: int  # 0: unknown
-    secure: bool | None  # whether it came by https; None: nobody said
+    secure: bool | None  # whether the client used https; None: unknown
 
 
 def throttling_key(host: str) -> str:
-    """What counts as one sender: an IPv4 address, the /64 of an IPv6 address; of anything else the text itself."""
+    """The key under which requests are throttled: an IPv4 address, the /64 of an IPv6 address, any other text
+    unchanged."""
     address = _address(host)
     if address is None:
         return host
@@ -30,7 +31,7 @@ def throttling_key(host: str) -> str:
 
 
 def host_of(remote_address: str) -> str:
-    """The host of ``192.0.2.1:49152``, ``[2001:db8::1]:49152``, or of either without a port."""
+    """The host part of ``192.0.2.1:49152``, ``[2001:db8::1]:49152``, or of either without a port."""
     if remote_address.startswith("["):
         return remote_address[1:].partition("]")[0]
     host, colon, _ = remote_address.rpartition(":")
@@ -38,23 +39,23 @@ def host_of(remote_address: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the address is one of this machine itself."""
+    """Whether the address is a loopback address."""
     address = _address(host)
     return address is not None and address.is_loopback
 
 
 def is_own_host(host: str) -> bool:
-    """Whether the header ``Host`` names this machine by what nobody else can have given it: ``localhost``, or an
-    address, with or without a port."""
+    """Whether the header ``Host`` names this machine in a way that DNS cannot redirect (DNS rebinding): ``localhost``
+    or an address, with or without a port."""
     name, _ = host_and_port(host.strip())
     return name.lower().rstrip(".") == "localhost" or _address(name) is not None
 
 
 class TrustedProxies:
-    """The proxies whose forwarding headers are believed.
+    """The proxies whose forwarding headers are trusted.
 
     Args:
-        networks: addresses and networks, as the setting ``http.trusted_proxies`` has them.
+        networks: addresses and networks, as in the setting ``http.trusted_proxies``.
     """
 
     def __init__(self, networks: Sequence[str] = ()) -> None:
@@ -64,16 +65,17 @@ class TrustedProxies:
         return bool(self._networks)
 
     def trusts(self, host: str) -> bool:
-        """Whether a peer at this address is such a proxy."""
+        """Whether the peer at this address is a trusted proxy."""
         address = _address(host)
         return address is not None and any(address in network for network in self._networks)
 
     def client(self, peer: tuple[str, int], headers: Headers) -> ClientAddress:
-        """Who sent a request with these headers, which came from ``peer``.
+        """The client of a request with these headers that arrived from ``peer``.
 
-        Of the hops that the headers name, the right-most one that is no trusted proxy; where all are, the left-most.
-        Where ``X-Forwarded-For`` and ``Forwarded`` (RFC 7239) name different ones, neither is believed: a proxy that
-        sets one of them may have let the other through as its client sent it.
+        The client is the right-most hop in the headers that is not a trusted proxy; if all are trusted, the left-most.
+        If ``X-Forwarded-For`` and ``Forwarded`` (RFC 7239) name different clients, both are ignored: a proxy that sets
+        one
+        of them may have forwarded the other as its client sent it.
         """
         direct = ClientAddress(peer[0], peer[1], None)
         if not self._networks or not self.trusts(peer[0]):
@@ -97,7 +99,7 @@ class TrustedProxies:
         for hop, secure in hops:
             host, port = host_and_port(hop)
             address = _address(host)
-            if address is None:  # "unknown", a name that hides one, or nonsense
+            if address is None:  # "unknown", an obfuscated name, or not an address
                 break
             client = ClientAddress(str(address), port, secure)
             if not self.trusts(client.host):
@@ -109,7 +111,7 @@ _FORWARDING = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"}
 
 
 def _hops(lines: Sequence[str] | None) -> list[str]:
-    """The elements of a header, the last one first."""
+    """The elements of a header, last one first."""
     if not lines:
         return []
     return [hop.strip() for hop in reversed(",".join(lines).rsplit(",", HOPS_LIMIT)[-HOPS_LIMIT:])]
@@ -127,7 +129,7 @@ def _is_secure(scheme: str) -> bool | None:
 
 
 def host_and_port(hop: str) -> tuple[str, int]:
-    """The host of a text as :func:`host_of` takes it, and its port; 0 where it has none."""
+    """Host, as :func:`host_of` returns it, and port of a text; port 0 if there is none."""
     host = hop if _address(hop) is not None else host_of(hop)
     port = hop.rpartition(":")[2]
     is_port = host != hop and port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65_535
@@ -135,7 +137,7 @@ def host_and_port(hop: str) -> tuple[str, int]:
 
 
 def _address(host: str) -> _Address | None:
-    """The address that a text is; an IPv4 one that stands in an IPv6 one (``::ffff:192.0.2.1``) as itself."""
+    """The parsed address, or None; an IPv4-mapped IPv6 address (``::ffff:192.0.2.1``) as IPv4."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -6,7 +6,7 @@ import msgspec
 
 CommandState = Literal["queued", "sent", "delivered", "replied", "expired", "failed"]
 
-# What may follow what. A reply implies delivery, and a sent command may be answered before its PUBACK.
+# Allowed state transitions. A reply implies delivery, and a sent command may be answered before its PUBACK.
 TRANSITIONS: dict[CommandState, frozenset[CommandState]] = {
     "queued": frozenset({"sent", "expired", "failed"}),
     "sent": frozenset({"delivered", "replied", "expired", "failed"}),
@@ -18,10 +18,10 @@ TRANSITIONS: dict[CommandState, frozenset[CommandState]] = {
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A command as issued. ``command_id`` is the ``id`` on the wire, ``id`` our own.
+    """A stored command. ``command_id`` is the ``id`` on the wire, ``id`` is internal.
 
-    It is open until it was replied to, failed or expired, or its ``expire_time`` is over. Then one that was delivered,
-    or sent at QoS 0, and whose type defines no reply, ends as what it is; every other one as ``expired``.
+    It is open until it is replied to, failed or expired, or until its ``expire_time``. At that time a command that was
+    delivered, or sent at QoS 0, and whose type defines no reply, keeps its state; any other becomes ``expired``.
     """
 
     id: str
@@ -29,20 +29,20 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     device_id: str
     method: str
     params: Any = {}
-    command_id: int  # in the topic and the body
+    command_id: int  # in topic and body
     state: CommandState = "queued"
     reason: str = ""  # why it failed or expired
     reply: Any = None  # the reply's body
     create_time: int  # ms
     expire_time: int  # ms
-    update_time: int  # ms, of the newest state
+    update_time: int  # ms, of the last change of state
     size_bytes: int = 0  # of params, as JSON
-    reply_defined: bool = False  # by the device's type
-    sent_qos: int | None = None  # at which it was sent
+    reply_defined: bool = False  # whether the device's type defines a reply
+    sent_qos: int | None = None  # the QoS of the last PUBLISH; None: not sent
 
 
 class OpenCommand(NamedTuple):
-    """What delivery must know of a command that has not ended, without what it carries."""
+    """A command that has not ended, without its params: what delivery needs."""
 
     id: str
     state: CommandState

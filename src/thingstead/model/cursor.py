@@ -15,17 +15,20 @@ _decoder = msgspec.json.Decoder(tuple[str, tuple[Key, ...]])
 
 
 class Cursor:
-    """Stands behind one item of a list, by what the list is sorted by; reading a page moves it on.
+    """A position in a sorted list, after one item; reading a page advances it.
 
     Attributes:
-        order: names the list and its order; "" before anything was read.
-        after: the sort keys of the item behind which it stands; empty at the beginning.
-        ended: the page that was read last was the last one.
+        order: name of the list and its order; "" before the first page is read.
+        after: sort keys of the item before this position; empty at the beginning.
+        ended: whether the last page was read.
     """
 
     def __init__(self, text: str = "") -> None:
-        """Where ``text``, made by :meth:`__str__`, says; "" is the beginning. InvalidInput on ``cursor`` where it is
-        none."""
+        """Parses a text that :meth:`__str__` made; "" is the beginning of the list.
+
+        Raises:
+            InvalidInput: names ``cursor``; the text is not a cursor.
+        """
         self.order = ""
         self.after: tuple[Key, ...] = ()
         self.ended = False
@@ -40,16 +43,20 @@ class Cursor:
             raise InvalidInput.field("cursor", "bad_cursor") from exc
 
     def __str__(self) -> str:
-        """An opaque text for URLs."""
+        """The cursor as an opaque text for URLs."""
         return base64.urlsafe_b64encode(msgspec.json.encode((self.order, self.after))).decode()
 
     def begin(self, order: str, keys: int) -> None:
-        """Checks that it belongs to a list in this order, with so many sort keys. InvalidInput where it does not."""
+        """Checks that the cursor belongs to a list with this order and number of sort keys.
+
+        Raises:
+            InvalidInput: it belongs to another list.
+        """
         if self.after and (self.order != order or len(self.after) != keys):
             raise InvalidInput.field("cursor", "foreign_cursor")
         self.order = order
 
     def move(self, after: tuple[Key, ...] | None) -> None:
-        """Behind another item; None: nothing follows."""
+        """Moves to the position after another item; None: the list ends here."""
         self.after = after or self.after
         self.ended = after is None

@@ -6,7 +6,7 @@ from thingstead.model.project import Tags
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True):
-    """An end user with an account of their own; ``account`` is unique in the project."""
+    """An end user with an account; ``account`` is unique in the project."""
 
     id: str
     project_id: str
@@ -20,4 +20,4 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
     locale: str = ""
     create_time: int  # ms
     device_count: int = 0  # devices bound; filled when read
-    version: int = 1  # counts its changes
+    version: int = 1  # incremented by each change

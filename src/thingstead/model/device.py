@@ -13,10 +13,10 @@ ValueSource = Literal["report", "push", "cloud"]
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered device. ``number`` is the store's own compact key, never shown and never reused."""
+    """A registered device. ``number`` is the store's compact key, never shown and never reused."""
 
     id: str
-    number: int = 0  # assigned by the store at creation
+    number: int = 0  # assigned by the store
     project_id: str
     name: str
     descr: str = ""
@@ -30,39 +30,39 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     view_token: str  # unique in the project
     device_code: str
     create_time: int  # ms
-    version: int = 1  # counts its changes
+    version: int = 1  # incremented by each change
 
 
 class AttributeValue(msgspec.Struct, frozen=True, array_like=True):
     """The current value of one attribute: the one with the greatest device timestamp."""
 
-    ts: int  # ms, device time where the device gave one
+    ts: int  # ms, device time if the device gave one
     value: Any  # any JSON value
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):
-    """That the current value of an attribute is one that was sent to the device or set in the cloud."""
+    """Marks a current value that was sent to the device or set in the cloud, not reported."""
 
     source: SentSource
-    reported: AttributeValue | None = None  # what the device had reported before
+    reported: AttributeValue | None = None  # the last value that the device reported before
 
 
 class Known(NamedTuple):
-    """The current value of one attribute, and where it is from."""
+    """The current value of one attribute, and its origin."""
 
     value: AttributeValue
-    sent: Sent | None = None  # None: the device reported it
+    sent: Sent | None = None  # None: reported by the device
 
 
 class OpenAlarm(msgspec.Struct, frozen=True, kw_only=True):
-    """The highest open alarm of a device."""
+    """The open alarm with the highest level on a device."""
 
     alarm_level: int
     ts: int  # ms, when it was raised
 
 
 class DeviceSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A live connection that owns a device. The row exists exactly as long as the session lives."""
+    """A live connection of a device. The row exists as long as the session is connected."""
 
     session_id: str
     node: str  # the server node that holds the connection
@@ -82,11 +82,11 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     online: bool
     active: dict[str, int] = {}  # newest ms timestamp by UplinkKind
     alarm: OpenAlarm | None = None
-    values: dict[str, Known] | None = None  # of the attributes that were asked for; None: none were
+    values: dict[str, Known] | None = None  # of the requested attributes; None: none were requested
 
 
 class DeviceGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A node of the tree of groups; a device may stand in any number of groups."""
+    """A node of the tree of groups; a device may be in any number of groups."""
 
     id: str
     project_id: str
@@ -95,18 +95,18 @@ class DeviceGroup(msgspec.Struct, frozen=True, kw_only=True):
     descr: str = ""
     tags: Tags = {}
     create_time: int  # ms
-    version: int = 1  # counts its changes
+    version: int = 1  # incremented by each change
 
 
-TagReading = tuple[str, str | None]  # a tag's key, and the value where one is asked for
+TagReading = tuple[str, str | None]  # a tag's key, and the value if one is required
 AlarmFilter = Literal["1", "2", "3", "any", "none"]  # the level of the highest open alarm
 
 
 class DeviceExclusion(msgspec.Struct, frozen=True, kw_only=True):
-    """Which devices a list leaves out: those that any member names."""
+    """Devices that a list leaves out: those that match any member."""
 
     type_ids: tuple[str, ...] = ()
-    group_ids: tuple[str, ...] = ()  # also those in groups below, where the filter includes these
+    group_ids: tuple[str, ...] = ()  # subgroups too, if the filter includes them
     customer_ids: tuple[str, ...] = ()
     gateway_ids: tuple[str, ...] = ()
     tags: tuple[tuple[TagReading, ...], ...] = ()
@@ -114,27 +114,27 @@ class DeviceExclusion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which devices a list shows; unset members do not narrow it."""
+    """Filter of a list of devices; unset members do not narrow it."""
 
     type_id: str | None = None
-    group_ids: tuple[str, ...] = ()  # in any of these
+    group_ids: tuple[str, ...] = ()  # in at least one of these
     include_sub_groups: bool = False
     keyword: str | None = None  # in name, descr, device_key or id, case-insensitive
     online: bool | None = None
-    tags: tuple[tuple[TagReading, ...], ...] = ()  # of each, one reading: what the text of it may mean
+    tags: tuple[tuple[TagReading, ...], ...] = ()  # for each tag its readings (key, or key and value): one must match
     customer_id: str | None = None
     gateway_id: str | None = None  # the sub-devices of this gateway
-    ids: tuple[str, ...] = ()  # one of these
+    ids: tuple[str, ...] = ()  # only these
     alarm: AlarmFilter | None = None
-    active: bool | None = None  # whether it has sent anything since ``active_since``
+    active: bool | None = None  # whether the device has sent anything since ``active_since``
     active_since: int = 0  # ms
-    conn_type: str | None = None  # of its type; a device without a type is a direct one
+    conn_type: str | None = None  # of its type; a device without a type is direct
     protocol: str | None = None  # of its live session
     excluded: DeviceExclusion = DeviceExclusion()
 
 
 class DevicesStat(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts over a project's devices (``devices_stat``)."""
+    """Counts of a project's devices (``devices_stat``)."""
 
     device_total: int
     online_device_total: int
@@ -145,7 +145,7 @@ class DevicesStat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DevicesAlarmStat(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts by the highest open alarm level (``devices_alarm_stat``)."""
+    """Counts of devices by the level of their highest open alarm (``devices_alarm_stat``)."""
 
     device_total: int
     alarm_1_total: int
@@ -162,7 +162,7 @@ FacetName = Literal[
 
 
 class FacetValue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A value that devices of a list have, and how many of them have it."""
+    """A value of a facet, and the number of devices in the list that have it."""
 
     value: str
     count: int
@@ -170,12 +170,12 @@ class FacetValue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of a list is wanted."""
+    """Which page of a list to read."""
 
     number: int = 1  # from 1
     records: int = 20
-    sort: DeviceSort = "create_time"  # of lists that know more than one order; "-" turns it round
-    cursor: Cursor | None = None  # where the page begins, in place of its number; reading moves it on
+    sort: DeviceSort = "create_time"  # for lists with several orders; "-" means descending
+    cursor: Cursor | None = None  # where the page begins, instead of ``number``; reading advances it
 
     @property
     def descending(self) -> bool:
@@ -183,7 +183,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """What it is sorted by."""
+        """The sort key without its direction."""
         return self.sort.removeprefix("-")
 
     @property

@@ -11,7 +11,7 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.refusals import Reason
 
 ACCEPTED = b'{"result":1}'
-# Official firmware parses an answer into 256 to 512 bytes (wire reference §3.3), so reasons are kept short.
+# Official firmware parses answers into a buffer of 256 to 512 bytes (wire reference §3.3), so reasons are short.
 MAX_MESSAGE_CHARACTERS = 120
 MAX_REFUSED_SHOWN = 3
 
@@ -19,25 +19,25 @@ _encode = msgspec.json.Encoder().encode
 
 
 def refusal(error: ThingsteadError, address: str | None = None) -> bytes:
-    """``{"result":0,"errcode":…,"message":"…","code":"…"}``, and the ``device`` where it is about a sub-device."""
+    """``{"result":0,"errcode":…,"message":"…","code":"…"}``, with ``device`` if it concerns a sub-device."""
     if address is None:
         return refused_for(error.errcode, error.reason)
     return _encode({**_refusal(error.errcode, error.reason), "device": address})
 
 
 def refused_for(errcode: int, why: Reason) -> bytes:
-    """The same for a reason that no exception stands for."""
+    """The same refusal, from a reason without an exception."""
     return _encode(_refusal(errcode, why))
 
 
 def all_refused(refused: Sequence[FieldError]) -> bytes:
-    """The refusal of a report of which nothing was kept; names the first reason."""
+    """The refusal of a report of which nothing was stored; contains the first reason."""
     return refusal(InvalidInput.of(refused))
 
 
 def partly_refused(refused: Sequence[FieldError]) -> bytes:
-    """The answer to a report of which something was kept. ``refused`` names the first few attributes that were not,
-    ``code`` says why the first was not."""
+    """The answer to a report that was stored in part. ``refused`` names the first few refused attributes, ``code`` is
+    the reason of the first."""
     return _encode({"result": 1, **_parts(refused)})
 
 
@@ -51,7 +51,7 @@ def _parts(refused: Sequence[FieldError]) -> dict[str, Any]:
 
 
 def attributes(values: dict[str, Any]) -> bytes:
-    """The answer to ``attributes/get``: plain values, no more, since small devices hold it whole."""
+    """The answer to ``attributes/get``: only the plain values, because small devices buffer it whole."""
     return _encode({"result": 1, "attributes": values})
 
 
@@ -61,18 +61,18 @@ def push(values: dict[str, Any]) -> bytes:
 
 
 def command(issued: CommandIssued) -> bytes:
-    """``command/send/<id>``: always with ``method``, ``params`` and ``id``; clients drop one that lacks any."""
+    """``command/send/<id>``: always with ``method``, ``params`` and ``id``; clients ignore a command that lacks one."""
     return _encode({"method": issued.method, "params": issued.params, "id": issued.command_id})
 
 
 def sub_accepted(address: str, refused: Sequence[FieldError] = ()) -> bytes:
-    """The answer to a message of one sub-device; names what of it was not kept."""
+    """The answer to a message of one sub-device, with what was refused."""
     parts = _parts(refused) if refused else {}
     return _encode({"result": 1, "device": address, **parts})
 
 
 def sub_attributes(address: str, values: dict[str, Any]) -> bytes:
-    """The answer to ``gateway/attributes/get``, in both forms that clients look for (wire reference §15.33)."""
+    """The answer to ``gateway/attributes/get``, in both forms that clients expect (wire reference §15.33)."""
     answer = {"result": 1, "attributes": values}
     return _encode({"device": address, **answer, "response": answer})
 
@@ -89,7 +89,7 @@ def sub_command(address: str, issued: CommandIssued) -> bytes:
 
 
 def reason_code(error: ThingsteadError) -> ReasonCode:
-    """How a 5.0 acknowledgement names the refusal of a message."""
+    """The MQTT 5.0 reason code of a refused message."""
     if isinstance(error, TooLarge | TooManyRequests):
         return ReasonCode.QUOTA_EXCEEDED
     if isinstance(error, Forbidden):

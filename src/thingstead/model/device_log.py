@@ -8,12 +8,12 @@ LogKind = Literal["connection", "rejected", "data"]
 
 
 class DeviceLog(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry. ``body`` by kind:
+    """One entry of a device's log. ``body`` by kind:
 
     * connection: ``{online, reason, session_id, replaced, protocol, client_id, remote_address}``
-    * rejected: ``{topic, reason, code, args, errors: [{field, message, code, args}], payload, suppressed}``, of entries
-      of earlier releases without code and args; ``payload`` is its beginning, ``suppressed`` how many more were refused
-      since the entry before without an entry of their own
+    * rejected: ``{topic, reason, code, args, errors: [{field, message, code, args}], payload, suppressed}`` (entries of
+      earlier releases have no code and args); ``payload`` is truncated, ``suppressed`` counts the refusals since the
+      previous entry that got no entry
     * data: ``{identifier, direction: up|down, size_bytes, payload}``; ``payload`` as text, or ``hex:…``
     """
 

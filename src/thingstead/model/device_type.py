@@ -61,7 +61,7 @@ class CommandDefinition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamDefinition(msgspec.Struct, frozen=True, kw_only=True):
-    """A custom data stream; at most one of a type is bound to TCP."""
+    """A custom data stream; at most one per type is bound to TCP."""
 
     identifier: str
     name: str = ""
@@ -70,7 +70,7 @@ class StreamDefinition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Functions(msgspec.Struct, frozen=True, kw_only=True):
-    """The function definition (功能定义) of a type. Everything in it is optional."""
+    """The function definition (功能定义) of a type. All parts are optional."""
 
     attributes: tuple[AttributeDefinition, ...] = ()
     events: tuple[EventDefinition, ...] = ()
@@ -79,18 +79,18 @@ class Functions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceType(msgspec.Struct, frozen=True, kw_only=True):
-    """What devices of one make have in common."""
+    """A device type: the definition that its devices share."""
 
     id: str
     project_id: str
     name: str
     descr: str = ""
     tags: Tags = {}
-    type_key: str  # lets a device create itself, where auto_create is on
+    type_key: str  # used by devices that auto-create themselves, if auto_create is on
     conn_type: ConnType = "1"
     conn_protocol: ConnProtocol = "1"
     auto_create: bool = False
     functions: Functions = Functions()
     create_time: int  # ms
     device_count: int = 0  # filled when read
-    version: int = 1  # counts its changes
+    version: int = 1  # incremented by each change

@@ -4,7 +4,7 @@ import msgspec
 
 
 class HealthWarning(msgspec.Struct, frozen=True):
-    """Something that somebody should look at although everything that is acknowledged is kept.
+    """A condition that an operator should check; no acknowledged data is lost.
 
     ``code`` is stable and documented (docs/operating.md); ``message`` is for people.
     """

@@ -10,7 +10,8 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def names_gzip(accepted: bytes) -> bool:
-    """RFC 9110, 12.5.3: ``Accept-Encoding`` names gzip, or everything, and not with a weight of zero."""
+    """Whether ``Accept-Encoding`` accepts gzip: named, or matched by ``*``, with a weight above zero (RFC 9110,
+    12.5.3)."""
     weights: dict[bytes, bytes] = {}
     for part in accepted.lower().split(b","):
         coding, _, parameters = part.partition(b";")
@@ -20,7 +21,7 @@ def names_gzip(accepted: bytes) -> bool:
 
 
 def value_of(headers: Headers, name: bytes) -> bytes | None:
-    """The value of a header that stands there once; of several, the last."""
+    """The value of a header; of several, the last."""
     found = None
     for each, value in headers:
         if each == name:
@@ -29,8 +30,8 @@ def value_of(headers: Headers, name: bytes) -> bytes | None:
 
 
 def cookie_of(headers: Headers, name: str) -> str:
-    """The value of a cookie (RFC 6265, 4.2); empty where it did not come along, or came more than once: it was set by
-    whoever owns another path or a wider domain then, and nobody knows which one is ours."""
+    """The value of a cookie (RFC 6265, 4.2); empty if it is absent or occurs more than once: then another path or a
+    wider domain set one too, and ours cannot be determined."""
     wanted = name.encode()
     values = [
         value.strip()
@@ -43,12 +44,12 @@ def cookie_of(headers: Headers, name: str) -> str:
 
 
 def is_own_origin(origin: str, host: str, *, secure: bool) -> bool:
-    """Whether a page of this origin was served by this server.
+    """Whether this server served the page of an origin.
 
     Args:
         origin: the header ``Origin``, such as ``https://iot.example:8443``.
         host: the header ``Host`` of the same request.
-        secure: the request came over TLS, as far as the server knows: what ends TLS in front of it may not have said.
+        secure: the server knows that the request came over TLS; False if a TLS proxy in front did not say so.
     """
     match = _ORIGIN.fullmatch(origin.lower())
     if match is None or not host or (secure and match[1] != "https"):
@@ -58,13 +59,13 @@ def is_own_origin(origin: str, host: str, *, secure: bool) -> bool:
 
 
 def comes_from_here(headers: Headers, *, changes: bool, secure: bool) -> bool:
-    """Whether a request was sent by a page of this server, or by no page at all.
+    """Whether a request was sent by a page of this server, or by a client that is not a browser page.
 
-    What ``Sec-Fetch-Site`` and ``Origin`` say counts where they were sent. A browser sends neither with a GET of its
-    own page over plain HTTP, and at least one of them with everything that changes something.
+    ``Sec-Fetch-Site`` and ``Origin`` decide if they are present. A browser sends neither with a same-origin GET over
+    plain HTTP, and at least one of them with every request that changes something.
 
     Args:
-        changes: at least one of the two must say so.
+        changes: whether at least one of the two headers must be present.
     """
     given = list(headers)
     site, origin = value_of(given, b"sec-fetch-site"), value_of(given, b"origin")

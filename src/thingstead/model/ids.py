@@ -5,12 +5,13 @@ import string
 
 
 class Alphabet:
-    """Draws random texts, every character with the same chance."""
+    """Generates random texts with a uniform distribution of characters."""
 
     def __init__(self, characters: str) -> None:
         count = len(characters)
         self.characters = characters
-        # A byte stands for a character by its remainder; those above the last whole multiple would favor the first.
+        # A byte maps to a character by its remainder; bytes above the last whole multiple would favor the first
+        # characters.
         self._characters_of_bytes = bytes(ord(characters[byte % count]) for byte in range(256))
         self._unfair_bytes = bytes(range(256 - 256 % count, 256))
 
@@ -29,7 +30,7 @@ MIXED = Alphabet(string.ascii_letters + string.digits)
 
 
 def new_id() -> str:
-    """A public id of any noun: 8 characters ``[a-z0-9]``. Uniqueness is the store's to enforce."""
+    """A public id of an object: 8 characters ``[a-z0-9]``. The store enforces uniqueness."""
     return LOWER.draw(8)
 
 
@@ -69,5 +70,5 @@ def new_access_key() -> str:
 
 
 def new_secret() -> str:
-    """A secret shown once: 40 characters ``[A-Za-z0-9]`` (238 random bits)."""
+    """A secret that is shown only once: 40 characters ``[A-Za-z0-9]`` (238 random bits)."""
     return MIXED.draw(40)

@@ -36,9 +36,9 @@ PAGE_NUMBER = 1_000_000
 PAGE_RECORDS = 100
 CURSOR_LENGTH = 1_024
 PAGE_RECORDS_DEFAULT = 20
-PAGE_BYTES = 16_777_216  # of the records of a page, as they are kept; one record alone may be larger
+PAGE_BYTES = 16_777_216  # of the stored records of one page; a single record may be larger
 SERIES_PAGE_RECORDS = 500
-SERIES_SPAN_MS = 30 * 24 * 3600 * 1000  # the widest range of one history query, itself allowed
+SERIES_SPAN_MS = 30 * 24 * 3600 * 1000  # the longest range of one history query, inclusive
 RANGE_POINTS = 5_000_000  # read for one aggregate or chart
 BUCKETS_COUNT = 10_000  # of one aggregate
 IDENTIFIERS_COUNT = 20  # attributes of one chart
@@ -51,29 +51,29 @@ INSTANT_MS = 253_402_300_799_999  # the last millisecond of the year 9999
 
 COMMAND_ID = 2**53  # the greatest number that every client can count to
 COMMAND_PARAMS_BYTES = 255 * 1024  # as JSON: with its topic and envelope a command is a packet of 256 KiB at most
-OPEN_COMMANDS_COUNT = 1_000  # of one device that wait, or were sent and may still be replied to
-OPEN_COMMANDS_BYTES = 16 * 1024 * 1024  # params of these
+OPEN_COMMANDS_COUNT = 1_000  # of one device, that are queued, or were sent and may still be replied to
+OPEN_COMMANDS_BYTES = 16 * 1024 * 1024  # params of the open commands of one device
 
-JSON_DEPTH = 64  # of nested arrays and objects, in a body of the API and in a message of a device
-CREDENTIAL_BODY_BYTES = 8_192  # of a request that nobody has proved anything for: log-ins, certificates
+JSON_DEPTH = 64  # levels of nested arrays and objects, in API bodies and device messages
+CREDENTIAL_BODY_BYTES = 8_192  # of a request before authentication: log-ins, certificates
 KEYS_COUNT = 1_000  # attributes or tags named in one request
 GROUP_FILTER_COUNT = 100  # groups named in one list query
-LISTED_ATTRIBUTES_COUNT = 10  # whose values a list of devices has
+LISTED_ATTRIBUTES_COUNT = 10  # attributes whose values a list of devices includes
 FACETS_COUNT = 10  # of one list of devices
-DEVICES_PER_REQUEST = 1_000  # devices put into or taken out of a group in one request
+DEVICES_PER_REQUEST = 1_000  # devices added to or removed from a group in one request
 IMPORT_ROWS = 10_000
 GROUPS_PER_IMPORT_ROW = 20
 GROUPS_COUNT = 10_000  # in a project
 GROUP_DEPTH = 16  # levels of the tree
 TYPES_COUNT = 10_000  # in a project
 TYPE_BYTES = 262_144  # of the definition of a type, as JSON
-RULE_BYTES = 65_536  # of what an alarm rule decides by, as JSON
+RULE_BYTES = 65_536  # of the body of an alarm rule, as JSON
 RULES_OF_SOURCE_BYTES = 262_144  # of all alarm rules of a device type, or that name a device
 APPLICATIONS_COUNT = 100  # in a project
 ADMINISTRATORS_COUNT = 100  # in a project
 ADMINISTRATOR_SESSIONS_COUNT = 20  # of one administrator in browsers …
-BROWSER_SESSIONS_COUNT = 10_000  # … and of all projects
-USER_AGENT_LENGTH = 256  # of a browser, as it is shown in the list of sessions
+BROWSER_SESSIONS_COUNT = 10_000  # … and in all projects
+USER_AGENT_LENGTH = 256  # of a browser, as stored for the list of sessions
 
 ATTRIBUTES_COUNT = 500  # in a definition
 EVENTS_COUNT = 200
@@ -87,9 +87,9 @@ PRECISION = 10
 
 
 VALUE_BYTES = 65_536  # of one value, as MessagePack
-REPORT_BYTES = 262_144  # of one report; also an imported or a pushed one
+REPORT_BYTES = 262_144  # of one report, import or push
 DEVICE_STATE_BYTES = 1_048_576  # of the current values of a device together
-ELEMENT_BYTES = 32  # that each element within arrays and objects counts beside its own, for what it takes in memory
+ELEMENT_BYTES = 32  # added to the size of each element in arrays and objects, for its overhead in memory
 
 
 _TAG_KEY_CODES = {
@@ -101,19 +101,22 @@ _TAG_KEY_CODES = {
 
 
 def is_id(text: str) -> bool:
-    """Whether this could be an id or an identifier: 1 to 64 characters ``[A-Za-z0-9_-]``."""
+    """Whether the text is a valid id or identifier: 1 to 64 characters ``[A-Za-z0-9_-]``."""
     return _ID.match(text) is not None
 
 
 def require_id(text: str, missing: str) -> None:
-    """Raises NotFound with the code ``missing`` where nothing can have this id. Of the stores: no other text reaches
-    the database as an id."""
+    """Refuses texts that cannot be an id, so that no other text reaches the database as one.
+
+    Raises:
+        NotFound: the text is not a valid id; its code is ``missing``.
+    """
     if _ID.match(text) is None:
         raise NotFound(missing)
 
 
 def text_problem(value: str, max_length: int, min_length: int = 0) -> Reason | None:
-    """What is wrong with a text, or None."""
+    """Why a text is not valid, or None."""
     if len(value) > max_length:
         return reason("too_long", maximum=max_length)
     if len(value) < min_length or (min_length and not value.strip()):
@@ -126,24 +129,23 @@ def text_problem(value: str, max_length: int, min_length: int = 0) -> Reason | N
 
 
 class Problems:
-    """Gathers bad fields; :meth:`refuse` raises them together."""
+    """Collects the problems of a request; :meth:`refuse` raises them together."""
 
     def __init__(self) -> None:
         self.errors: list[FieldError] = []
 
     def add(self, field: str, why: str | Reason, /, **args: Arg) -> None:
-        """Names a bad field, with a reason, or the code of one and what its text names."""
+        """Adds a problem of a field: a reason, or its code and args."""
         self.errors.append(FieldError.of(field, why, **args))
 
     def text(self, field: str, value: str, max_length: int, min_length: int = 0) -> None:
-        """A text of ``min_length`` to ``max_length`` characters without NUL and lone surrogates."""
+        """Checks a text: ``min_length`` to ``max_length`` characters, no NUL and no lone surrogates."""
         problem = text_problem(value, max_length, min_length)
         if problem is not None:
             self.add(field, problem)
 
     def key(self, field: str, value: str, max_length: int, min_length: int = 0) -> None:
-        """A text that devices and programs name something by: no characters that nobody sees, so that two that look the
-        same are the same."""
+        """Checks a key: a text without invisible characters, so that keys that look the same are the same."""
         invisible = invisible_character(value)
         if invisible is not None:
             self.add(field, "invisible_character", character=invisible)
@@ -161,7 +163,7 @@ class Problems:
             self.add(field, "not_identifier")
 
     def tags(self, value: Mapping[str, str], field: str = "tags") -> None:
-        """Keys and values of tags, and how many there are."""
+        """Checks the keys and values of tags, and their number."""
         if len(value) > TAGS_COUNT:
             self.add(field, "too_many_entries", maximum=TAGS_COUNT)
             return
@@ -173,7 +175,7 @@ class Problems:
             self.text(f"{field}.{key}", text, TAG_VALUE_LENGTH)
 
     def account(self, value: str, field: str = "account") -> None:
-        """What a person logs in with."""
+        """Checks the account name of a log-in."""
         value = normal(value)
         if invisible_character(value) is not None or len(value) > ACCOUNT_LENGTH or not _ACCOUNT.match(value):
             self.add(field, "bad_account", maximum=ACCOUNT_LENGTH)
@@ -183,13 +185,13 @@ class Problems:
             self.add(field, "bad_password_length", minimum=PASSWORD_LENGTH_LEAST, maximum=PASSWORD_LENGTH)
 
     def email(self, value: str, field: str = "email") -> None:
-        """An e-mail address, or nothing."""
+        """Checks an e-mail address; empty is allowed."""
         self.text(field, value, EMAIL_LENGTH)
         if value and not _EMAIL.match(value):
             self.add(field, "bad_email")
 
     def mobile(self, value: str, field: str = "mobile") -> None:
-        """A phone number as people write it, or nothing."""
+        """Checks a phone number as people write it; empty is allowed."""
         if len(value) > MOBILE_LENGTH or (value and not _MOBILE.match(value)):
             self.add(field, "bad_mobile", maximum=MOBILE_LENGTH)
 
@@ -200,13 +202,13 @@ class Problems:
             self.add(field, "empty")
 
     def refuse(self) -> None:
-        """Raises InvalidInput that names every bad field, if there is one."""
+        """Raises InvalidInput with every problem, if there is one."""
         if self.errors:
             raise InvalidInput.of(self.errors, counted=True)
 
 
 def check_merged_tags(present: Mapping[str, str], put: Mapping[str, str]) -> None:
-    """Raises InvalidInput where tags to be put are wrong, or too many together with those present."""
+    """Raises InvalidInput if new tags are invalid, or are too many together with the present ones."""
     problems = Problems()
     problems.tags(put)
     if not problems.errors and len(present.keys() | put.keys()) > TAGS_COUNT:
@@ -215,12 +217,12 @@ def check_merged_tags(present: Mapping[str, str], put: Mapping[str, str]) -> Non
 
 
 def check_keys(keys: Sequence[str], field: str = "keys") -> None:
-    """Raises InvalidInput where a list of keys to be removed is empty or far too long."""
+    """Raises InvalidInput if a list of keys to remove is empty or too long."""
     problems = Problems()
     problems.count(field, keys, KEYS_COUNT, least=1)
     problems.refuse()
 
 
 def page_too_large(fitting: int) -> InvalidInput:
-    """What refuses a page by number whose first ``fitting`` records alone have at most PAGE_BYTES."""
+    """The refusal of a page by number of which only the first ``fitting`` records fit in PAGE_BYTES."""
     return InvalidInput.field("page_records", "page_too_large", fitting=fitting, maximum=PAGE_BYTES)

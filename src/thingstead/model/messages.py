@@ -8,24 +8,24 @@ from thingstead.model.report import Report
 
 
 class BusMessage(msgspec.Struct, frozen=True, tag=True):
-    """The root of all bus messages."""
+    """Base class of all bus messages."""
 
 
 class ReportsCommitted(BusMessage, frozen=True):
-    """These reports are on disk, in this order."""
+    """These reports were committed, in this order."""
 
     reports: list[Report]
 
 
 class AttributesPushed(BusMessage, frozen=True):
-    """Attributes to be sent down to a device (``attributes/push``)."""
+    """Attributes must be sent to a device (``attributes/push``)."""
 
     device_id: str
     attributes: dict[str, Any]
 
 
 class CommandIssued(BusMessage, frozen=True):
-    """A command row stands in state ``queued`` and waits for its device."""
+    """A command was stored as ``queued`` and waits for its device."""
 
     device_id: str
     command_row_id: str
@@ -37,8 +37,8 @@ class CommandIssued(BusMessage, frozen=True):
 
 
 class CommandChanged(BusMessage, frozen=True):
-    """A command row went forward, or (state ``queued``) no connection could take it; ``reply`` is set when it was
-    replied."""
+    """The state of a command changed, or (state ``queued``) no connection could send it; ``reply`` is set if it was
+    replied to."""
 
     device_id: str
     command_row_id: str
@@ -50,7 +50,7 @@ class CommandChanged(BusMessage, frozen=True):
 
 
 class EventReported(BusMessage, frozen=True):
-    """An event is on disk."""
+    """An event was committed."""
 
     device_id: str
     event_id: str
@@ -60,7 +60,7 @@ class EventReported(BusMessage, frozen=True):
 
 
 class DataReported(BusMessage, frozen=True):
-    """Custom data of a stream came up and was noted."""
+    """Custom data of a stream was received and logged."""
 
     device_id: str
     identifier: str
@@ -69,7 +69,7 @@ class DataReported(BusMessage, frozen=True):
 
 
 class DataSent(BusMessage, frozen=True):
-    """Custom data is to go down to a device over its live connection."""
+    """Custom data must be sent to a device over its live connection."""
 
     device_id: str
     identifier: str
@@ -90,35 +90,35 @@ class PresenceChanged(BusMessage, frozen=True):
     device_id: str
     online: bool
     session_id: str
-    replaced: str | None  # the session that this one took over
+    replaced: str | None  # the session that was taken over
     reason: str
     ts: int
 
 
 class SessionsRevoked(BusMessage, frozen=True):
-    """Live sessions of these devices must end (removed, certificate reset)."""
+    """Live sessions of these devices must end (device removed, certificate reset)."""
 
     device_ids: list[str]
     reason: str
 
 
 class SubscribersRevoked(BusMessage, frozen=True):
-    """Applications that are subscribed to this project must log in again (a new secret)."""
+    """Application subscribers of this project must log in again (the secret was replaced)."""
 
     project_id: str
     reason: str
 
 
 class BrowserSessionsEnded(BusMessage, frozen=True):
-    """These sessions of administrators in browsers have ended, or their role is another one: what they opened must
-    close, and may be opened again by those that go on."""
+    """These browser sessions of administrators ended or changed their role: connections opened with them must close;
+    sessions that still exist may open new ones."""
 
     session_ids: list[str]
     reason: str
 
 
 class DevicesAdded(BusMessage, frozen=True):
-    """Devices were created; what is watched of every device of their types begins with them."""
+    """Devices were created; rules that watch every device of their types now watch them."""
 
     project_id: str
     device_ids: list[str]
@@ -132,26 +132,26 @@ class AttributesRemoved(BusMessage, frozen=True):
 
 
 class DeviceChanged(BusMessage, frozen=True):
-    """A device's row changed; whoever remembers it must read it again."""
+    """The row of a device changed; cached copies are stale."""
 
     device_id: str
 
 
 class DeviceRemoved(BusMessage, frozen=True):
-    """A device was removed; what is kept of it is to be dropped."""
+    """A device was removed; drop its cached state."""
 
     device_id: str
 
 
 class DeviceTypeChanged(BusMessage, frozen=True):
-    """A device type's definition changed; whoever compiled it must read it again."""
+    """The definition of a device type changed; compiled copies are stale."""
 
     project_id: str
     type_id: str
 
 
 class AlarmChanged(BusMessage, frozen=True):
-    """An alarm was raised or cleared and is on disk."""
+    """An alarm was raised or cleared, and the change was committed."""
 
     device_id: str
     alarm_id: str
@@ -163,7 +163,7 @@ class AlarmChanged(BusMessage, frozen=True):
 
 
 class AlarmRuleChanged(BusMessage, frozen=True):
-    """An alarm rule was made, changed or removed; whoever compiled it must read it again."""
+    """An alarm rule was created, changed or removed; compiled copies are stale."""
 
     project_id: str
     rule_id: str

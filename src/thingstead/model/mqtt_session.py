@@ -4,22 +4,22 @@ import msgspec
 
 
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A session without its contents. ``device_id`` is empty for a client of the open port."""
+    """A session without subscriptions and queue. ``device_id`` is empty for a client of the open port."""
 
-    number: int  # unique, never used again
+    number: int  # unique, never reused
     client_id: str
     device_id: str = ""
     expiry_s: int  # 0xFFFFFFFF: never
-    expires_at: int | None = None  # ms; None while it has a connection, and where it never expires
+    expires_at: int | None = None  # ms; None while it has a connection, and if it never expires
     connected: bool = True
-    will: bytes = b""  # a PUBLISH of MQTT 5.0; empty: there is none
+    will: bytes = b""  # a PUBLISH of MQTT 5.0; empty: no will
     will_delay_s: int = 0
-    will_at: int | None = None  # ms; when it must be published; None while there is a connection
+    will_at: int | None = None  # ms; when the will must be published; None while it has a connection
     sent_seq: int = 0  # of the newest message that was sent on an earlier connection
 
 
 class KeptSubscription(msgspec.Struct, frozen=True):
-    """A topic filter with its options, as a SUBSCRIBE carries them."""
+    """A stored subscription: topic filter and options of a SUBSCRIBE."""
 
     topic_filter: str
     options: int
@@ -27,7 +27,7 @@ class KeptSubscription(msgspec.Struct, frozen=True):
 
 
 class KeptMessage(msgspec.Struct, frozen=True):
-    """An application message, which may wait for many."""
+    """An application message, shared by the queues that hold it."""
 
     number: int
     packet: bytes  # a PUBLISH of MQTT 5.0
@@ -35,17 +35,17 @@ class KeptMessage(msgspec.Struct, frozen=True):
 
 
 class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that waits for one session, or is in flight to it."""
+    """A message that is queued for, or in flight to, one session."""
 
     session: int
-    seq: int  # grows with every message of the server
-    message: int  # the number of a KeptMessage
+    seq: int  # increases with every message of the server
+    message: int  # the number of its KeptMessage
     packet_id: int
     qos: int
     retain: bool = False
     identifiers: tuple[int, ...] = ()
-    share: str = ""  # the shared subscription that it came by
-    released: bool = False  # QoS 2: the client has received it
+    share: str = ""  # the shared subscription that matched; empty: none
+    released: bool = False  # QoS 2: PUBREC was received
 
 
 class RetainedMessage(msgspec.Struct, frozen=True):
@@ -57,8 +57,8 @@ class RetainedMessage(msgspec.Struct, frozen=True):
 
 
 class KeptSession(msgspec.Struct, frozen=True):
-    """A session with everything in it: subscriptions by filter, the queue in order, and the packet identifiers of QoS 2
-    messages from the client that it has not released."""
+    """A stored session: subscriptions by filter, the queue in order, and the packet identifiers of received QoS 2
+    messages that the client has not released."""
 
     record: SessionRecord
     subscriptions: tuple[KeptSubscription, ...]
@@ -67,7 +67,7 @@ class KeptSession(msgspec.Struct, frozen=True):
 
 
 class KeptSessions(msgspec.Struct, frozen=True):
-    """Everything that is kept."""
+    """All stored sessions and messages."""
 
     sessions: tuple[KeptSession, ...]
     messages: tuple[KeptMessage, ...]

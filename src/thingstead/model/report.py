@@ -6,8 +6,8 @@ import msgspec
 
 from thingstead.model.device_type import DataType
 
-# From the device, as it is now; pushed to it; set in the cloud only; past points that were brought in; from the device,
-# with timestamps of its own. The first three are received: their timestamp is the time of receipt.
+# From the device without a timestamp; pushed to it; set in the cloud only; imported history; from the device with its
+# own timestamps. The first three are timestamped at receipt.
 Source = Literal["report", "push", "cloud", "import", "series"]
 RECEIVED: frozenset[Source] = frozenset({"report", "push", "cloud"})
 AggregateFunction = Literal["avg", "min", "max", "sum", "count", "first", "last", "p50", "p95", "delta", "rate", "twa"]
@@ -16,20 +16,20 @@ BAND_FUNCTIONS: tuple[AggregateFunction, ...] = ("count", "min", "avg", "max")
 
 
 class Report(msgspec.Struct, gc=False, array_like=True):
-    """Attribute values of one device at one device timestamp, already checked against its type.
+    """Attribute values of one device at one timestamp, already checked against its type.
 
-    Not frozen, since one is made for every message; nothing may change it once it is appended.
+    Not frozen, since one is created for every message; must not be changed after it is appended.
     """
 
     device_number: int
-    ts: int  # ms, device time where the device gave one, else when it was received
+    ts: int  # ms, device time if the device gave one, else received_at
     received_at: int  # ms, server time
     attributes: dict[str, Any]
     source: Source = "series"
 
 
 class EventRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as reported: ``method`` and ``params`` as on the wire."""
+    """A stored event: ``method`` and ``params`` as on the wire."""
 
     id: str
     device_id: str
@@ -46,37 +46,37 @@ class SeriesPoint(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Bucket(msgspec.Struct, frozen=True, array_like=True):
-    """A span of time, and what the points in it come to."""
+    """A span of time, and an aggregate of the points in it."""
 
     start: int  # ms
     value: Any
-    count: int  # points that counted
+    count: int  # points that were aggregated
 
 
 class SpanBucket(msgspec.Struct, frozen=True, array_like=True):
-    """A span of time, and what several functions make of the points in it."""
+    """A span of time, and several aggregates of the points in it."""
 
     start: int  # ms
-    end: int  # ms; not a part of it
-    values: dict[AggregateFunction, Any]  # None where there is nothing of which a function could make something
-    count: int  # points that counted for the first function
+    end: int  # ms, exclusive
+    values: dict[AggregateFunction, Any]  # None if a function has no result
+    count: int  # points that the first function aggregated
 
 
 class Band(msgspec.Struct, frozen=True, array_like=True):
-    """An attribute in a range: all of its points, or spans of time with what the points of each come to."""
+    """An attribute in a range: all its points, or spans of time with the aggregates of each."""
 
     identifier: str
-    points: list[tuple[int, Any]]  # ts and value, by time; empty where there are spans
+    points: list[tuple[int, Any]]  # ts and value, by time; empty if there are spans
     spans: list[SpanBucket]  # with count, min, avg and max
     count: int  # points in the range
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True):
-    """Some points of an attribute that stand for all in a range."""
+    """Downsampled points of an attribute in a range."""
 
     identifier: str
     points: list[tuple[int, Any]]  # ts and value, by time
-    count: int  # how many there are in the range
+    count: int  # of all points in the range
 
 
 def json_type(value: Any) -> DataType:

@@ -6,11 +6,11 @@ import msgspec
 
 DAY_MS = 24 * 3600 * 1000
 
-LogKind = Literal["event", "command", "alarm", "notice"]  # what is kept of a device beside its history
+LogKind = Literal["event", "command", "alarm", "notice"]  # logs of a device, beside its history
 
 
 class RetentionRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How long the history of some attributes of a project is kept. What is not named is not narrowed."""
+    """How long the history of some attributes of a project is kept. Unset members match everything."""
 
     device_type: str | None = None  # id
     identifier: str | None = None
@@ -18,13 +18,14 @@ class RetentionRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of a project. The most particular one that fits counts: type and identifier, identifier, type, none."""
+    """The rules of a project. The most specific match applies, in this order: type and identifier, identifier, type,
+    neither."""
 
     rules: tuple[RetentionRule, ...] = ()
-    max_bytes: int = 0  # of history, over which the oldest is dropped; 0: no bound
+    max_bytes: int = 0  # of history; the oldest is dropped above it; 0: no limit
 
     def rule_for(self, type_id: str | None, identifier: str) -> RetentionRule | None:
-        """The rule that counts for an attribute of a device of this type, or None."""
+        """The rule that applies to an attribute of a device of this type, or None."""
         fitting = [
             rule for rule in self.rules if rule.device_type in (None, type_id) and rule.identifier in (None, identifier)
         ]
@@ -36,26 +37,26 @@ def _particularity(rule: RetentionRule) -> tuple[bool, bool]:
 
 
 class Defaults(NamedTuple):
-    """What the server keeps where a project has no rule of its own; 0: for ever, or no bound."""
+    """Retention of the server for projects without own rules; 0: for ever, or no limit."""
 
     days: float
     max_bytes: int  # of all projects
 
     def keeps_less_than(self, other: "Defaults") -> bool:
-        """Whether something that the other keeps may be dropped."""
+        """Whether this drops something that ``other`` keeps."""
         return any(own and (not theirs or own < theirs) for own, theirs in zip(self, other, strict=True))
 
 
 class HistoryExtent(NamedTuple):
-    """How much history is in blocks, where it stays; newer points join them within hours."""
+    """How much history is stored in blocks; newer points join within hours."""
 
     points: int
-    size_bytes: int  # about what they take on disk
-    oldest_ts: int | None  # ms; of a project rounded down to the hour; None where there is none
+    size_bytes: int  # approximate size on disk
+    oldest_ts: int | None  # ms; of a project rounded down to the hour; None: no history
 
 
 class SeriesExtent(NamedTuple):
-    """The same of one attribute of a device."""
+    """How much history of one attribute of a device is stored in blocks."""
 
     identifier: str
     points: int
@@ -73,35 +74,35 @@ class StoredDevice(NamedTuple):
 
 
 class Cutoff(NamedTuple):
-    """What of a series is past its time."""
+    """Which part of a series is expired."""
 
-    drop_before: int  # ms; what ends before it goes as a whole
-    keep_from: int  # ms; what reaches beyond both it and the next is shortened to begin here
-    shorten_before: int  # ms; at most ``keep_from``: shortening for a few points costs more than they do
+    drop_before: int  # ms; blocks that end before this are dropped whole
+    keep_from: int  # ms; a block that begins before ``shorten_before`` and ends after this is shortened to begin here
+    shorten_before: int  # ms; at most ``keep_from``: rewriting a block for a few points is not worth it
 
 
 class Dropped(NamedTuple):
-    """What one step of dropping dropped, and where the next one goes on."""
+    """What one step of dropping removed, and where the next step continues."""
 
     points: int
     size_bytes: int
-    go_on_after: int | None  # number of a device; None at the end
+    go_on_after: int | None  # number of a device; None: done
 
 
 class Counted(NamedTuple):
-    """What one step of counting what would be dropped counted, and where the next one goes on."""
+    """What one step of counting expired points found, and where the next step continues."""
 
     points: int
     size_bytes: int
-    devices: int  # that would lose something
-    go_on_after: int | None  # number of a device; None at the end
+    devices: int  # that would lose points
+    go_on_after: int | None  # number of a device; None: done
 
 
 class LogsDue(NamedTuple):
-    """How many rows of a log are past their time; a row may count in both."""
+    """Number of rows of a log that are to be dropped; a row may count in both."""
 
     old: int
-    excess: int  # beyond the number that is kept of one device
+    excess: int  # above the maximum number kept per device
 
 
 KEEP = Cutoff(0, 0, 0)

@@ -5,11 +5,11 @@ from typing import Literal, get_args
 Role = Literal["viewer", "operator", "admin"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
-VIEWER: Role = "viewer"  # reads everything but credentials
-OPERATOR: Role = "operator"  # and works with devices: sets them up, controls them, handles their alarms
-ADMIN: Role = "admin"  # and everything else: removes, defines types and rules, manages people, keys and the project
+VIEWER: Role = "viewer"  # reads everything except credentials
+OPERATOR: Role = "operator"  # additionally sets up and controls devices and handles their alarms
+ADMIN: Role = "admin"  # additionally removes, defines types and rules, manages people, keys and the project
 
 
 def allows(held: Role, needed: Role) -> bool:
-    """Whether who has the one role may do what needs the other."""
+    """Whether a role includes the permissions of another."""
     return ROLES.index(held) >= ROLES.index(needed)

@@ -10,28 +10,28 @@ from thingstead.refusals import Unusable
 Unit = Literal["m", "h", "d", "w", "mo"]
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-UNIT_MS: dict[Unit, int] = {"m": 60_000, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS, "mo": 28 * DAY_MS}  # or a bit more
+UNIT_MS: dict[Unit, int] = {"m": 60_000, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS, "mo": 28 * DAY_MS}  # at least
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_MONDAY = date(1970, 1, 5).toordinal()
-CALENDAR_END_MS = 220_000_000_000_000  # in the year 8941; what lies around it can still be told
+CALENDAR_END_MS = 220_000_000_000_000  # in the year 8941; dates near it are still representable
 _INTERVAL = re.compile(r"([1-9]\d{0,2})(mo|[mhdw])")
 
 
-# What bands are divided by where nobody says: lengths in ms, then intervals of the calendar.
+# Steps for dividing a range when none is given: lengths in ms, then calendar intervals.
 LADDER_MS = (1_000, 2_000, 5_000, 10_000, 15_000, 30_000)
 LADDER = ("1m", "2m", "5m", "10m", "15m", "30m", "1h", "2h", "3h", "6h", "12h", "1d", "2d", "1w", "1mo", "3mo", "12mo")
 
 
 class Spans(Protocol):
-    """A division of time into spans that follow each other."""
+    """A division of time into consecutive spans."""
 
     def around(self, ts: int) -> tuple[int, int]:
-        """The span that an instant (ms) lies in: where it begins, and where the next one does."""
+        """The span that contains an instant (ms): its begin, and the begin of the next one."""
         ...
 
 
 class FixedSpans:
-    """Spans of ``interval`` ms, of which one begins at ``start``."""
+    """Spans of ``interval`` ms, aligned to ``start``."""
 
     def __init__(self, start: int, interval: int) -> None:
         self._start = start
@@ -43,22 +43,22 @@ class FixedSpans:
 
 
 class Interval(NamedTuple):
-    """So many units of the calendar."""
+    """A number of calendar units."""
 
     number: int
     unit: Unit
 
     @property
     def least_ms(self) -> int:
-        """The length of one, or a bit less: the clocks may be set, and months are not of one length."""
+        """A lower bound of its length: days may be shorter when clocks change, and months differ in length."""
         return self.number * UNIT_MS[self.unit]
 
 
 def read_interval(text: str) -> Interval:
-    """``15m``, ``1h``, ``1d``, ``1w``, ``1mo`` and their multiples.
+    """Parses ``15m``, ``1h``, ``1d``, ``1w``, ``1mo`` and their multiples.
 
     Raises:
-        Unusable: it is none, or minutes or hours that do not divide a day.
+        Unusable: the text is not an interval, or is minutes or hours that do not divide a day.
     """
     match = _INTERVAL.fullmatch(text)
     if match is None:
@@ -67,10 +67,10 @@ def read_interval(text: str) -> Interval:
 
 
 def interval_of(length_ms: int) -> Interval:
-    """The interval of the calendar that a length in ms stands for: whole days, or what divides a day.
+    """The calendar interval of a length in ms: whole days, or a divisor of a day.
 
     Raises:
-        Unusable: it is none of these.
+        Unusable: the length is neither.
     """
     if length_ms % DAY_MS == 0:
         return Interval(length_ms // DAY_MS, "d")
@@ -80,18 +80,22 @@ def interval_of(length_ms: int) -> Interval:
 
 
 def divided(interval: Interval) -> Interval:
-    """The interval; Unusable where it is minutes or hours that do not divide a day."""
+    """Returns the interval unchanged.
+
+    Raises:
+        Unusable: it is minutes or hours that do not divide a day.
+    """
     if interval.unit in ("m", "h") and DAY_MS % interval.least_ms:
         raise Unusable("interval_not_dividing")
     return interval
 
 
 class CalendarSpans:
-    """Spans of a time zone's calendar.
+    """Spans of a calendar in a time zone.
 
-    Days begin at midnight, weeks on Monday, months on their first day; several of them are counted from 1 January 1970
-    (weeks from the first Monday after it), so that they are the same whatever range is read. Hours and minutes are
-    counted from midnight as time passes: a day of 25 hours has 25 spans of one hour.
+    Days begin at midnight, weeks on Monday, months on the first; multiples are counted from 1 January 1970 (weeks from
+    the first Monday after it), so that they do not depend on the range that is read. Hours and minutes are counted in
+    elapsed time from midnight: a day of 25 hours has 25 spans of one hour.
     """
 
     def __init__(self, interval: Interval, zone: tzinfo) -> None:
@@ -118,14 +122,14 @@ class CalendarSpans:
 
 @lru_cache(maxsize=1024)
 def _midnight(day: int, zone: tzinfo) -> int:
-    """The instant at which a day begins; where the clocks pass midnight over, the one at which they do."""
+    """The instant at which a day begins; if clocks skip midnight, the instant of that change."""
     begin = datetime.combine(date.fromordinal(day), datetime.min.time(), zone)
     return (begin.astimezone(UTC) - EPOCH) // timedelta(milliseconds=1)
 
 
 def ladder_step(length_ms: int, most: int) -> str:
-    """The shortest step of the ladder that divides a range of so many ms into about ``most`` spans, or fewer: a number
-    of ms, or an interval of the calendar."""
+    """The shortest step that divides a range of ``length_ms`` into at most about ``most`` spans: a number of ms, or a
+    calendar interval."""
     for step_ms in LADDER_MS:
         if length_ms <= most * step_ms:
             return str(step_ms)

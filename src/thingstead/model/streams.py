@@ -13,10 +13,10 @@ _decode = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def format_problem(stream_format: str, payload: bytes) -> Reason | None:
-    """What is wrong with a payload of this format, or None."""
+    """Why a payload does not match the format, or None."""
     if stream_format == "json":
         try:
-            payload.decode("utf-8")  # which Raw does not look at
+            payload.decode("utf-8")  # Raw reads the text unchecked, hence decoded here
             _decode(payload)
         except RecursionError:
             return reason("stream_too_deep")

@@ -2,4 +2,4 @@
 
 from contextvars import ContextVar
 
-TENANT: ContextVar[str] = ContextVar("TENANT", default="")  # a project's id; empty: the server's own work, or sessions
+TENANT: ContextVar[str] = ContextVar("TENANT", default="")  # id of a project; empty: the server, or MQTT sessions

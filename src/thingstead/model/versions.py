@@ -7,5 +7,5 @@ VERSION = "version"
 
 
 def of_version(changes: Mapping[str, Any], version: int | None) -> dict[str, Any]:
-    """Changes of what has this version, and of nothing else; None: whichever it has."""
+    """Adds the condition that the stored object still has this version; None: no condition."""
     return dict(changes) if version is None else {**changes, VERSION: version}

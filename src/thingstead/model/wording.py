@@ -27,7 +27,7 @@ _WHAT = {
 
 
 def json_problem(payload: bytes | memoryview, error: Exception) -> Reason:
-    """Why bytes are no JSON; ``error`` is what msgspec raised of them.
+    """Why bytes are not valid JSON; ``error`` is the exception of msgspec.
 
     >>> json_problem(b"{a:1}", msgspec.DecodeError("JSON is malformed: object keys must be strings (byte 1)")).message
     'invalid JSON: expected a quoted name at byte 1'
@@ -69,11 +69,11 @@ def _is_gbk(payload: bytes) -> bool:
 
 
 def member_problem(message: str, kind: Any = None) -> Reason:
-    """:func:`~thingstead.wording.member_problem`, which knows the pattern of our ids."""
+    """:func:`~thingstead.wording.member_problem`, with the pattern of ids replaced by words."""
     return wording.member_problem(message, kind, _PATTERNS)
 
 
 def not_known(name: str, known: Iterable[str]) -> Reason:
-    """That a name is not known, and which one may have been meant."""
+    """The reason for an unknown name, with the known name that is most similar."""
     near = nearest(name, known)
     return reason("not_known_near", near=near) if near else reason("not_known")

@@ -7,12 +7,12 @@ import msgspec
 
 
 class Phase(enum.StrEnum):
-    """Where an alarm stands on one device."""
+    """The state of an alarm on one device."""
 
     IDLE = "idle"  # the raise condition does not hold
-    PENDING = "pending"  # it holds; a delay, a count or a cool-down is not over, or the next value is awaited
+    PENDING = "pending"  # the condition holds; waiting for a delay, a count, the end of a cool-down, or the next value
     RAISED = "raised"  # the alarm is open
-    CLEARING = "clearing"  # it is open; the clear condition holds, and its delay or count is not over
+    CLEARING = "clearing"  # the alarm is open; the clear condition holds, waiting for its delay or count
 
 
 RAISED, CLEARED = 1, 0  # alarm_status (wire reference §15.12)
@@ -21,7 +21,7 @@ RAISED, CLEARED = 1, 0  # alarm_status (wire reference §15.12)
 class AlarmLog(msgspec.Struct, frozen=True, kw_only=True):
     """One alarm message: an alarm was raised (status 1), changed its level (status 1) or cleared (status 0)."""
 
-    id: str  # the message that raises an alarm has the alarm's own id
+    id: str  # the message of a raise has the id of its alarm
     alarm_id: str
     project_id: str
     device_id: str
@@ -31,12 +31,12 @@ class AlarmLog(msgspec.Struct, frozen=True, kw_only=True):
     alarm_level: int  # 1 普通, 2 严重, 3 紧急
     alarm_info: dict[str, Any] = {}  # {rule_id, rule_name, conditions, attributes}, and reason where a person cleared
     notify_logs: tuple[dict[str, Any], ...] = ()  # filled when read
-    ts: int  # ms, when it happened, by the device's timestamps
-    create_time: int  # ms, when the server noticed
+    ts: int  # ms, when it happened, by the timestamps of the device
+    create_time: int  # ms, when the server detected it
 
 
 class AlarmComment(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person said about an alarm."""
+    """A comment of a person on an alarm."""
 
     by: str
     text: str
@@ -44,7 +44,7 @@ class AlarmComment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """An alarm from its raising on. At most one is open per rule and device."""
+    """An alarm, open or cleared. At most one is open per rule and device."""
 
     id: str
     project_id: str
@@ -52,18 +52,18 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     device_name: str = ""  # filled when read
     rule_id: str
     rule_name: str
-    alarm_level: int  # the present one; of a cleared alarm the last
+    alarm_level: int  # the current level; of a cleared alarm the last one
     raised_at: int  # ms
     cleared_at: int | None = None  # ms; None: open
     clear_reason: str = ""
     acknowledged_at: int | None = None  # ms
     acknowledged_by: str = ""
     comments: tuple[AlarmComment, ...] = ()  # oldest first
-    shelved_until: int | None = None  # ms; filled when read: until then its rule and device are silent
+    shelved_until: int | None = None  # ms; filled when read: no notices for this rule and device until then
 
 
 class AlarmFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which alarms or messages a list shows; unset members do not narrow it."""
+    """Filter of a list of alarms or messages; unset members do not narrow it."""
 
     device_id: str | None = None
     rule_id: str | None = None
@@ -75,21 +75,21 @@ class AlarmFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlarmChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look at a rule and a device changes, all in one transaction."""
+    """The changes of one evaluation of a rule on a device, written in one transaction."""
 
     project_id: str
     device_id: str
     rule_id: str
-    state: bytes | None  # where the rule stands now; None: idle
-    due_at: int | None = None  # ms, by the server's clock: when time alone may change that
+    state: bytes | None  # the serialized state of the rule; None: idle
+    due_at: int | None = None  # ms, server clock: when the state may change without a report
     messages: tuple[AlarmLog, ...] = ()  # in order
 
 
 class KeptState(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a rule on a device: where it stands, and its open alarm."""
+    """The stored state of a rule on a device, and its open alarm."""
 
     rule_id: str
     state: bytes | None  # None: idle
-    alarm_id: str | None  # of the open alarm
+    alarm_id: str | None  # of the open alarm; None: no alarm is open
     alarm_level: int = 0
-    due_at: int | None = None  # when time alone may change it, by the server's clock
+    due_at: int | None = None  # ms, server clock: when the state may change without a report

@@ -9,7 +9,7 @@ ChannelKind = Literal["webhook", "email", "dingtalk", "wecom", "feishu", "telegr
 NoticeKind = Literal["alarm", "unshelved", "digest", "test"]
 NoticeState = Literal["waiting", "sent", "failed", "expired", "dropped", "held", "digested"]
 
-HIDDEN = "***"  # stands for a secret that is kept and not shown
+HIDDEN = "***"  # replaces a stored secret in answers
 URL_LENGTH = 2_000
 SECRET_LENGTH = 256
 ADDRESSES_COUNT = 50  # of one channel
@@ -26,14 +26,15 @@ Address = Annotated[str, Meta(min_length=3, max_length=254)]
 
 
 class Telegram(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A chat and the bot that writes to it."""
+    """A Telegram chat and the bot that writes to it."""
 
     bot_token: Annotated[str, Meta(min_length=1, max_length=SECRET_LENGTH, description="Shown as `***`.")]
     chat_id: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Exactly one of `group`, `webhook`, `email`, `dingtalk`, `wecom`, `feishu`, `telegram`, and what goes with it."""
+    """Exactly one of `group`, `webhook`, `email`, `dingtalk`, `wecom`, `feishu`, `telegram`, with the members that
+    belong to it."""
 
     group: Annotated[str, Meta(description="A notification group's id; in a rule only.")] | None = None
     webhook: Annotated[Url, Meta(description="An http or https address.")] | None = None
@@ -85,7 +86,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
 
 
 class KeptChannel(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel with the id under which its notices wait."""
+    """A stored channel with its id, under which notices are queued."""
 
     id: str
     kind: ChannelKind
@@ -93,7 +94,7 @@ class KeptChannel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotifyGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Channels under a name, to be used by any number of rules."""
+    """A named list of channels that any number of rules can use."""
 
     id: str
     project_id: str
@@ -102,21 +103,21 @@ class NotifyGroup(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     channels: tuple[KeptChannel, ...] = ()  # in the order given
     create_time: int  # ms
-    version: int = 1  # counts its changes
+    version: int = 1  # incremented by each change
 
 
 class AlarmNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to be told over one channel."""
+    """A notice to be sent over one channel."""
 
     id: str
     project_id: str
     device_id: str | None
     rule_id: str
-    message_id: str  # of the alarm message; "" of a digest or a test
+    message_id: str  # of the alarm message; empty for a digest or a test
     channel_id: str
     channel_kind: ChannelKind
     kind: NoticeKind
-    body: dict[str, Any] = {}  # what a digest or a test says
+    body: dict[str, Any] = {}  # the content of a digest or a test
     state: NoticeState = "waiting"
     attempts: int = 0
     create_time: int  # ms
@@ -125,18 +126,18 @@ class AlarmNotice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of trying to send a notice, or of deciding not to try."""
+    """The outcome of an attempt to send a notice, or of the decision not to send it."""
 
     notice_id: str
-    target: str  # where to, without secrets
-    state: NoticeState  # of the notice from now on: waiting where it is tried again
+    target: str  # the destination, without secrets
+    state: NoticeState  # the new state of the notice; ``waiting`` if there will be another attempt
     message: str
     took_ms: int
     ts: int  # ms
 
 
 class NotifyLog(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt as it is listed."""
+    """An attempt as a list shows it."""
 
     notice_id: str
     kind: NoticeKind

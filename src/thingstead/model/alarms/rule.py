@@ -14,12 +14,12 @@ DELAY_MS = 30 * 24 * 3600 * 1000  # the longest delay, silence and cool-down
 COUNT = 1_000  # the greatest consecutive count
 CONDITIONS_COUNT = 100  # nodes of the conditions of one rule, all levels together
 CONDITION_DEPTH = 8
-DEVICES_COUNT = 1_000  # chosen in one rule
+DEVICES_COUNT = 1_000  # that one rule names
 NOTIFY_COUNT = 20  # channels and groups of one rule
 HOURS_COUNT = 50  # entries of a schedule
 POLYGON_POINTS = 200
 RULES_COUNT = 10_000  # in a project
-RADIUS_M = 20_000_000.0  # half the way around the Earth
+RADIUS_M = 20_000_000.0  # half of the circumference of the Earth
 
 Delay = Annotated[int, Meta(ge=0, le=DELAY_MS)]
 Count = Annotated[int, Meta(ge=1, le=COUNT)]
@@ -30,18 +30,18 @@ class _RulePart(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True,
     rename={"and_": "and", "or_": "or", "not_": "not", "raise_": "raise", "from_": "from"},
 ):  # fmt: skip
-    """A part of a rule: a member that is not known is a mistake, since leaving it aside would change the rule."""
+    """A part of a rule. Unknown members are refused, because ignoring one would change the meaning of the rule."""
 
 
 class MapPoint(_RulePart, frozen=True, kw_only=True):
-    """A place: degrees north and east."""
+    """A position in degrees north and east."""
 
     lat: Annotated[float, Meta(ge=-90, le=90)]
     lng: Annotated[float, Meta(ge=-180, le=180)]
 
 
 class Circle(_RulePart, frozen=True, kw_only=True):
-    """All places within a distance."""
+    """The area within a distance of a position."""
 
     center: MapPoint
     radius_m: Annotated[float, Meta(gt=0, le=RADIUS_M)]
@@ -92,15 +92,15 @@ class Condition(_RulePart, frozen=True, kw_only=True):
 
 
 class Level(_RulePart, frozen=True, kw_only=True):
-    """What raises an alarm to a level, and what takes it back."""
+    """The conditions that raise an alarm to a level and clear it."""
 
     level: AlarmLevel
     raise_: Condition
-    clear: Condition | None = None  # None: when raise_, less its deadbands, no longer holds
+    clear: Condition | None = None  # None: clears when raise_, less its deadbands, no longer holds
 
 
 class Hours(_RulePart, frozen=True, kw_only=True):
-    """Hours of some days of the week. Where `to` is not after `from`, they end on the next day."""
+    """Hours of some days of the week. If `to` is not after `from`, they end on the next day."""
 
     days: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=7)], ...], Meta(description="1 Monday to 7 Sunday; empty: every day.")
@@ -110,14 +110,14 @@ class Hours(_RulePart, frozen=True, kw_only=True):
 
 
 class Schedule(_RulePart, frozen=True, kw_only=True):
-    """When a rule may raise. An alarm that is open clears at any hour."""
+    """When a rule may raise alarms. An open alarm clears at any hour."""
 
     timezone: Annotated[str, Meta(max_length=64, description="`+08:00`, or a name such as `Asia/Shanghai`.")] = "+00:00"
     hours: tuple[Hours, ...]
 
 
 class RuleBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What decides: everything of a rule that evaluation depends on."""
+    """Everything that the evaluation of a rule depends on."""
 
     levels: tuple[Level, ...]
     raise_delay_ms: Delay = 0
@@ -129,7 +129,7 @@ class RuleBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlarmRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule as it is kept. Its source is a device type or chosen devices, never both."""
+    """A stored rule. Its source is either a device type or selected devices."""
 
     id: str
     project_id: str
@@ -138,28 +138,28 @@ class AlarmRule(msgspec.Struct, frozen=True, kw_only=True):
     type_id: str | None = None
     device_ids: tuple[str, ...] = ()
     enabled: bool = True
-    disabled_devices: tuple[str, ...] = ()  # devices of the source for which it is switched off
+    disabled_devices: tuple[str, ...] = ()  # devices of the source on which the rule is disabled
     body: RuleBody
-    channels: tuple[KeptChannel, ...] = ()  # of its own, in the order given
-    group_ids: tuple[str, ...] = ()  # notification groups that it tells, in the order given
-    failing: str = ""  # why it cannot be evaluated on some device, as far as the store was told
+    channels: tuple[KeptChannel, ...] = ()  # the rule's own channels, in the order given
+    group_ids: tuple[str, ...] = ()  # notification groups that get its notices, in the order given
+    failing: str = ""  # the last stored reason why it cannot be evaluated on some device; empty: none
     create_time: int  # ms
     update_time: int  # ms
-    version: int = 1  # counts its changes
+    version: int = 1  # incremented by each change
 
 
 class RuleWarning(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule was saved, and an attribute that it reads is perhaps not what was meant."""
+    """A warning about an attribute that a saved rule reads, such as one that no device reports."""
 
     attribute: str
     message: str
 
 
 class AlarmRuleFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rules a list shows; unset members do not narrow it."""
+    """Filter of a list of rules; unset members do not narrow it."""
 
     type_id: str | None = None
-    device_id: str | None = None  # rules that watch this device, also by its type
+    device_id: str | None = None  # rules whose source includes this device, also by its type
     enabled: bool | None = None
     failing: bool | None = None
 
@@ -170,15 +170,15 @@ class RuleStatistics(msgspec.Struct, frozen=True, kw_only=True):
     raised_total: int = 0
     cleared_total: int = 0
     open_total: int = 0
-    acknowledged_total: int = 0  # of the open ones
+    acknowledged_total: int = 0  # of the open alarms
     raised_last_day: int = 0
     last_raised_at: int | None = None  # ms
     last_cleared_at: int | None = None  # ms
-    mean_open_ms: int | None = None  # of those that were cleared
+    mean_open_ms: int | None = None  # of the cleared alarms
 
 
 def walk(condition: Condition) -> "list[Condition]":
-    """A condition and everything below it, parents first."""
+    """A condition and all its descendants, parents first."""
     found = [condition]
     for each in found:
         found.extend(each.and_ or ())
@@ -189,7 +189,7 @@ def walk(condition: Condition) -> "list[Condition]":
 
 
 def leaves(body: RuleBody) -> list[Condition]:
-    """Every condition of a rule that is not made of others."""
+    """Every leaf condition of a rule."""
     return [
         each
         for level in body.levels
@@ -201,10 +201,10 @@ def leaves(body: RuleBody) -> list[Condition]:
 
 
 def attributes_of(body: RuleBody) -> frozenset[str]:
-    """The identifiers of the attributes that a rule reads."""
+    """The identifiers of all attributes that a rule reads."""
     return frozenset(leaf.attribute for leaf in leaves(body) if leaf.attribute is not None)
 
 
 def plain(part: msgspec.Struct) -> Any:
-    """A part of a rule as JSON shows it."""
+    """A part of a rule as plain JSON values."""
     return msgspec.to_builtins(part)

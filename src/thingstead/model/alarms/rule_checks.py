@@ -24,7 +24,7 @@ Definitions = Sequence[Mapping[str, AttributeDefinition]]  # one mapping a devic
 
 ORDERED = frozenset({">", ">=", "<", "<="})
 PLACES = frozenset({"inside", "outside"})
-# What may be asked of an attribute of each data type; of the others only whether it changed.
+# Operators allowed for each data type; all other types allow only `change`.
 _OPS_OF: dict[DataType, frozenset[str]] = {
     "number": ORDERED | {"==", "!=", "between", "change"},
     "text": frozenset({"==", "!=", "change"}),
@@ -32,7 +32,7 @@ _OPS_OF: dict[DataType, frozenset[str]] = {
     "switch": frozenset({"==", "!=", "change"}),
     "map_point": PLACES | {"change"},
 }
-_VALUES_OF: dict[DataType, tuple[tuple[type, ...], str]] = {  # types, and the code of what is none of them
+_VALUES_OF: dict[DataType, tuple[tuple[type, ...], str]] = {  # allowed Python types, and the refusal code for any other
     "number": ((int, float), "number_for_type"),
     "text": ((str,), "text_for_type"),
     "enum": ((str,), "text_for_type"),
@@ -41,10 +41,10 @@ _VALUES_OF: dict[DataType, tuple[tuple[type, ...], str]] = {  # types, and the c
 
 
 def check_body(body: RuleBody, definitions: Definitions, problems: Problems, *, flat: bool) -> None:
-    """Adds every problem of what a rule decides on to ``problems``.
+    """Adds every problem of a rule's body to ``problems``.
 
     Args:
-        definitions: of the attributes of each device type that the rule watches, by identifier.
+        definitions: the attributes of each device type in the rule's source, by identifier.
         flat: whether its only level was given as ``raise`` and ``clear`` of the rule itself.
     """
     nodes = 0
@@ -67,7 +67,7 @@ def check_body(body: RuleBody, definitions: Definitions, problems: Problems, *, 
 
 
 def _check_pair(raises: Condition, clear: Condition, path: str, problems: Problems) -> None:
-    """``raise`` and ``clear`` of one level together."""
+    """Checks ``raise`` and ``clear`` of one level against each other."""
     for part, where in _parts(raises, f"{path}raise"):
         if part.deadband is not None:
             problems.add(f"{where}.deadband", "deadband_beside_clear")
@@ -89,7 +89,7 @@ def _check_schedule(body: RuleBody, problems: Problems) -> None:
 
 
 class _Checks:
-    """Walks through the conditions of one level."""
+    """Checks the conditions of one level."""
 
     def __init__(self, definitions: Definitions, problems: Problems) -> None:
         self._definitions = definitions
@@ -97,7 +97,7 @@ class _Checks:
         self.nodes = 0
 
     def tree(self, condition: Condition, path: str, depth: int = 1, *, positive: bool = True) -> None:
-        """A condition and all below it. ``positive``: it stands under an even number of ``not``."""
+        """Checks a condition and its descendants. ``positive``: it is under an even number of ``not``."""
         self.nodes += 1
         kinds = [name for name, present in _kinds(condition).items() if present]
         if depth > CONDITION_DEPTH:
@@ -126,7 +126,7 @@ class _Checks:
             self._contradictions(parts, f"{path}.and")
 
     def _contradictions(self, parts: Iterable[Condition], path: str) -> None:
-        """Numbers or texts of one attribute that exclude each other."""
+        """Refuses comparisons of one attribute that exclude each other."""
         ranges: dict[str, Range] = {}
         texts: dict[str, Any] = {}
         for index, part in enumerate(parts):
@@ -142,7 +142,7 @@ class _Checks:
                 return
 
     def _strangers(self, condition: Condition, kind: str, path: str) -> None:
-        """Members that mean nothing where they stand."""
+        """Refuses members that do not belong to this kind of condition."""
         for name, value in (("value", condition.value), ("deadband", condition.deadband)):
             if value is not None and kind != "op":
                 self._problems.add(f"{path}.{name}", "goes_with_op")
@@ -224,7 +224,7 @@ class _Checks:
             self._problems.add(f"{path}.deadband", "deadband_over_radius")
 
     def _against(self, condition: Condition, defined: AttributeDefinition, path: str, positive: bool) -> None:
-        """A comparison against the definition of its attribute."""
+        """Checks a comparison against the definition of its attribute."""
         kind, name = defined.data_type, defined.identifier
         if condition.op not in _OPS_OF.get(kind, frozenset({"change"})):
             self._problems.add(f"{path}.op", "op_not_for_type", attribute=name, data_type=kind)
@@ -240,7 +240,7 @@ class _Checks:
             self._reachable(condition, defined, path)
 
     def _reachable(self, condition: Condition, defined: AttributeDefinition, path: str) -> None:
-        """Whether a value that the definition admits can make a comparison hold."""
+        """Refuses a comparison that no value allowed by the definition can satisfy."""
         if defined.data_type == "enum" and condition.op == "==":
             items = [item.get("value") for item in defined.data_options.get("items", ())]
             if items and condition.value not in items:
@@ -255,7 +255,7 @@ class _Checks:
 
 
 def _kinds(condition: Condition) -> dict[str, bool]:
-    """Which kinds of condition it claims to be."""
+    """The kinds of condition whose members are present."""
     silent = condition.no_data_ms is not None
     names_an_attribute = condition.attribute is not None and not silent
     nested = condition.and_ is not None or condition.or_ is not None or condition.not_ is not None

@@ -65,11 +65,11 @@ class RuleForm(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_": "rai
 
     @property
     def flat(self) -> bool:
-        """Whether it states one level as members of its own."""
+        """Whether its only level is given as members of the rule itself."""
         return not self.levels
 
     def body(self) -> RuleBody:
-        """What evaluation depends on. ``raise`` or ``levels`` must be there."""
+        """The part of the rule that is evaluated. Requires ``raise`` or ``levels``."""
         if self.levels:
             levels = tuple(sorted(self.levels, key=lambda level: level.level))
         else:
@@ -87,7 +87,7 @@ class RuleForm(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_": "rai
 
 
 class RulePatch(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_": "raise"}):
-    """What is to be changed of a rule; members that are left out stay as they are, null stands for none."""
+    """Changes of a rule; members that are left out stay unchanged, null removes a value."""
 
     name: Name | UnsetType = UNSET
     descr: Descr | UnsetType = UNSET
@@ -117,7 +117,7 @@ class RulePatch(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_": "ra
 
 
 def form_of(rule: AlarmRule, notify: tuple[Channel, ...]) -> RuleForm:
-    """A rule in the form in which it can be written again."""
+    """The form that creates an equal rule."""
     body = rule.body
     members: dict[str, Any] = {
         name: getattr(body, name)
@@ -141,7 +141,7 @@ def form_of(rule: AlarmRule, notify: tuple[Channel, ...]) -> RuleForm:
 
 
 def patched(form: RuleForm, patch: RulePatch) -> RuleForm:
-    """The form with a patch put on. Stating the source or the condition in one way ends the other way."""
+    """The form with a patch applied. A source or condition given in one form replaces the other form."""
     given = {name: getattr(patch, name) for name in RuleForm.__struct_fields__ if getattr(patch, name) is not UNSET}
     if given.get("devices") and "type" not in given:
         given["type"] = None

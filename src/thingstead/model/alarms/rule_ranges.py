@@ -7,7 +7,7 @@ from thingstead.model.alarms.rule import Condition
 
 
 class Range(NamedTuple):
-    """Numbers between two bounds; the bounds belong to it unless they are open."""
+    """A range of numbers; a bound is included unless it is open."""
 
     low: float
     low_open: bool
@@ -15,7 +15,7 @@ class Range(NamedTuple):
     high_open: bool
 
     def meets(self, other: "Range") -> "Range":
-        """The numbers that belong to both."""
+        """The intersection of two ranges."""
         low = max((self.low, self.low_open), (other.low, other.low_open))
         high = min((self.high, not self.high_open), (other.high, not other.high_open))
         return Range(*low, high[0], not high[1])
@@ -29,7 +29,8 @@ EVERYTHING = Range(-inf, False, inf, False)
 
 
 def range_of(condition: Condition) -> Range | None:
-    """The numbers for which a comparison holds; None where it is none of numbers, or they are no range."""
+    """The range of numbers for which a comparison holds; None if it does not compare numbers or is not a single
+    range."""
     value: Any = condition.value
     if condition.op == "between" and isinstance(value, tuple) and len(value) == 2:
         return Range(value[0], False, value[1], False)
@@ -45,5 +46,5 @@ def range_of(condition: Condition) -> Range | None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number; true and false are none."""
+    """Whether the value is a number; booleans are not."""
     return type(value) is int or type(value) is float

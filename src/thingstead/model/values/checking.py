@@ -17,11 +17,11 @@ from thingstead.model.values.scalar_reports import ScalarReports, scalar_reports
 from thingstead.model.values.shapes import Shapes
 from thingstead.refusals import Arg, Reason, because, reason
 
-Check = Callable[[Any], Any]  # returns the value to keep; raises Refused
+Check = Callable[[Any], Any]  # returns the value to store; raises InvalidValue
 NUMBERS: frozenset[type] = frozenset({int, float})
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
-NUMBER_MIN = -(2**63)  # the integers that every store and the wire's msgpack can hold
+NUMBER_MIN = -(2**63)  # the integers that the stores and MessagePack can represent
 NUMBER_MAX = 2**64 - 1
 
 # Which classes of attribute a source may change (wire reference §9.2).
@@ -29,7 +29,7 @@ WRITABLE: dict[Source, frozenset[str]] = {
     "report": frozenset({"report", "both"}),
     "push": frozenset({"push", "both"}),
     "cloud": frozenset({"cloud", "push", "both"}),
-    "import": frozenset({"report", "push", "cloud", "both"}),  # whoever it came from at its time
+    "import": frozenset({"report", "push", "cloud", "both"}),  # whatever their source was
 }
 REFUSED_CLASS: dict[Source, str] = {
     "report": "not_reported",
@@ -39,7 +39,7 @@ REFUSED_CLASS: dict[Source, str] = {
 
 
 class InvalidValue(Exception):
-    """Why a value breaks its definition."""
+    """The reason why a value does not match its definition."""
 
     def __init__(self, why: str | Reason, /, **args: Arg) -> None:
         self.reason = because(why, args)
@@ -48,18 +48,19 @@ class InvalidValue(Exception):
 
 @lru_cache(maxsize=8192)
 def valid_identifier(identifier: str) -> bool:
-    """Whether this may name an attribute, event, command or stream: 1 to 64 letters, digits, ``_`` and ``-``."""
+    """Whether the text is a valid identifier of an attribute, event, command or stream: 1 to 64 letters, digits, ``_``,
+    ``-``."""
     return IDENTIFIER.fullmatch(identifier) is not None
 
 
 def number_bounds(options: dict[str, Any]) -> tuple[float, float]:
-    """``min`` and ``max``; infinite where there is none."""
+    """``min`` and ``max``; infinite if not given."""
     low, high = options.get("min"), options.get("max")
     return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def number_check(options: dict[str, Any]) -> Check:
-    """Any JSON number within ``min`` and ``max``, both inclusive."""
+    """Accepts any JSON number within ``min`` and ``max``, inclusive."""
     low, high = number_bounds(options)
 
     def check(value: Any) -> Any:
@@ -84,7 +85,7 @@ SWITCH_WORDS = {"ON": True, "OFF": False}
 
 
 def _switch(value: Any) -> bool:
-    """A boolean; 1, 0, "ON" and "OFF" are understood and kept as booleans."""
+    """Accepts a boolean; 1, 0, "ON" and "OFF" are converted to booleans."""
     if value is True or value is False:
         return value
     if type(value) is int and value in (0, 1):
@@ -97,7 +98,7 @@ def _switch(value: Any) -> bool:
 
 
 def enum_check(options: dict[str, Any]) -> Check:
-    """One of the texts in ``items``; any text where the definition lists none."""
+    """Accepts one of the texts in ``items``; any text if the definition lists none."""
     allowed = frozenset(item["value"] for item in options.get("items", ()))
 
     def check(value: Any) -> Any:
@@ -140,7 +141,7 @@ def _map_point(value: Any) -> Any:
 
 
 def value_check(data_type: str, options: dict[str, Any]) -> Check:
-    """The check of one data type with its options."""
+    """The check of a data type with its options."""
     if data_type == "number":
         return number_check(options)
     if data_type == "enum":
@@ -173,7 +174,7 @@ def _check_of(source: Source, attribute: AttributeDefinition) -> Check:
 
 
 class _SourceChecks:
-    """The checks of what comes from one source."""
+    """The checks of all attributes for one source."""
 
     __slots__ = ("_attributes", "_checks", "_source", "quick")
 
@@ -200,7 +201,7 @@ class _SourceChecks:
             check = self._checks.get(identifier)
             try:
                 if check is not None:
-                    attributes[identifier] = check(value)  # no change of size: safe while iterating
+                    attributes[identifier] = check(value)  # same key, same size: safe while iterating
                 elif not valid_identifier(identifier):
                     raise InvalidValue("bad_attribute_name")
                 elif value is None:
@@ -214,11 +215,11 @@ class _SourceChecks:
 
 
 class CompiledFunctions:
-    """A function definition made ready for the hot path: one check per attribute and source."""
+    """A function definition compiled for the hot path: one check per attribute and source."""
 
     def __init__(self, functions: Functions) -> None:
         self._checks = {source: _SourceChecks(source, functions.attributes) for source in WRITABLE}
-        # The function that tells of a report with these attributes, as :func:`quick_check` makes it.
+        # Returns the function for a report with these attributes, as :func:`quick_check` makes it.
         self.quick_report_check = self._checks["report"].quick.of
         self.events = {event.identifier: event for event in functions.events}
         self.commands = {command.identifier: command for command in functions.commands}
@@ -228,20 +229,23 @@ class CompiledFunctions:
 
     @cached_property
     def scalar_reports(self) -> ScalarReports | None:
-        """Reads reports of devices in one go, where the type allows for that. Made when the first one comes."""
+        """Parses batches of reports, if the type allows it; None otherwise. Compiled on first use."""
         return scalar_reports([each for each in self._attributes if each.attr_type in WRITABLE["report"]])
 
     def check(self, attributes: dict[str, Any], source: Source) -> tuple[FieldError, ...]:
-        """Takes out of ``attributes`` what may not be kept, puts normal forms in (``"ON"`` becomes true), and returns
-        a refusal for each member taken out, in their order."""
+        """Removes invalid values from ``attributes`` and normalizes the others in place (``"ON"`` becomes true).
+
+        Returns:
+            One refusal for each removed member, in their order.
+        """
         return self._checks[source].check(attributes)
 
 
-UNDEFINED = CompiledFunctions(Functions())  # of a device without a type: everything is accepted
+UNDEFINED = CompiledFunctions(Functions())  # for a device without a type: accepts everything
 
 
 def check_params(parameters: Iterable[Any], params: Any) -> tuple[FieldError, ...]:
-    """Checks the defined parameters of an event or command that are present (wire reference §9.4: strictly typed)."""
+    """Checks the defined parameters of an event or command that are present; types are strict (wire reference §9.4)."""
     if not isinstance(params, dict):
         return (FieldError.of("params", "must_be_object"),)
     refused = []

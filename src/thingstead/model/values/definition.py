@@ -37,7 +37,7 @@ class _Typed(_Named, Protocol):
 
 
 def check_functions(functions: Functions, problems: Problems, field: str = "functions") -> None:
-    """Adds every problem of a definition to ``problems``."""
+    """Adds every problem of a function definition to ``problems``."""
     known = len(problems.errors)
     if len(msgspec.json.encode(functions)) > limits.TYPE_BYTES:
         problems.add(field, "json_too_large", maximum=limits.TYPE_BYTES)
@@ -46,7 +46,7 @@ def check_functions(functions: Functions, problems: Problems, field: str = "func
     problems.count(f"{field}.commands", functions.commands, limits.COMMANDS_COUNT)
     problems.count(f"{field}.streams", functions.streams, limits.STREAMS_COUNT)
     if len(problems.errors) > known:
-        return  # a definition that is far too large is not walked through
+        return  # do not iterate over a definition that is far too large
     _check_typed(functions.attributes, problems, f"{field}.attributes")
     _check_named(functions.events, problems, f"{field}.events")
     for index, event in enumerate(functions.events):
@@ -57,12 +57,12 @@ def check_functions(functions: Functions, problems: Problems, field: str = "func
         _check_parameters(command.reply_params, problems, f"{field}.commands[{index}].reply_params")
     _check_named(functions.streams, problems, f"{field}.streams")
     tcp_streams = [index for index, stream in enumerate(functions.streams) if stream.tcp]
-    for index in tcp_streams[1:]:  # wire reference §4.2: only one stream of a type is bound to TCP
+    for index in tcp_streams[1:]:  # wire reference §4.2: at most one stream of a type is bound to TCP
         problems.add(f"{field}.streams[{index}].tcp", "tcp_bound_already", index=tcp_streams[0])
 
 
 def _check_named(entries: Sequence[_Named], problems: Problems, field: str) -> None:
-    """Identifiers are well formed and unique; names are texts (an empty one stands for the identifier)."""
+    """Checks that identifiers are valid and unique, and names are texts (an empty name shows the identifier)."""
     first_at: dict[str, int] = {}
     for index, entry in enumerate(entries):
         problems.identifier(f"{field}[{index}].identifier", entry.identifier)

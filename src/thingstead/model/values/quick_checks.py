@@ -11,16 +11,16 @@ from typing import Any
 from thingstead.model.values.shapes import compiled, number_bound
 
 QuickCheck = Callable[[dict[str, Any]], bool]
-Names = dict[str, Any]  # what the lines refer to
+Names = dict[str, Any]  # variables of the generated code
 
 
 def quick_check(definitions: Mapping[str, tuple[str, dict[str, Any]]], *, others: bool = False) -> QuickCheck:
-    """A function that says whether every one of these attributes, all of them present, may be kept as it is; it puts
-    the normal form of a switch in. False says nothing: the report is to be checked the long way.
+    """Compiles a function that returns True if all of these attributes are present and valid; it normalizes switches in
+    place. False means only that the full check must decide.
 
     Args:
-        definitions: by identifier, ``data_type`` and ``data_options``.
-        others: there are attributes beside these, of which any value is kept but null.
+        definitions: ``data_type`` and ``data_options`` by identifier.
+        others: there are undefined attributes too, which may have any value except null.
     """
     if not definitions:
         return without_null
@@ -37,12 +37,12 @@ def quick_check(definitions: Mapping[str, tuple[str, dict[str, Any]]], *, others
 
 
 def without_null(attributes: dict[str, Any]) -> bool:
-    """For combinations of which every value is kept but null."""
+    """Quick check of attributes that may have any value except null."""
     return None not in attributes.values()
 
 
 def never(attributes: dict[str, Any]) -> bool:
-    """For combinations that always take the long way."""
+    """Quick check of attributes that always need the full check."""
     return False
 
 

@@ -12,36 +12,39 @@ import msgspec
 
 from thingstead.model.device_type import AttributeDefinition
 
-EXACT = 2**53  # integers up to here are the same as a float
-SCALARS_COUNT = 64  # attributes, and items of an enumeration: to make the reader of more takes too long
+EXACT = 2**53  # integers up to here are exact as a float
+SCALARS_COUNT = 64  # attributes, and items of an enumeration; compiling a parser for more takes too long
 
 Read = Callable[[bytes], dict[str, Any]]
 
 
 class ScalarReports:
-    """Reads the reports of one type.
+    """Parses batches of reports of one type.
 
     Args:
-        types: what each attribute may hold, by identifier.
-        switches: those that are switches.
+        types: the type annotation of each attribute, by identifier.
+        switches: identifiers of switches.
     """
 
     __slots__ = ("_read", "_switches")
 
     def __init__(self, types: dict[str, Any], switches: Sequence[str]) -> None:
-        typed_dict: Any = TypedDict  # mypy knows those alone that stand in the source
+        typed_dict: Any = TypedDict  # mypy supports only literal definitions
         self._read: Read = msgspec.json.Decoder(typed_dict("Report", types, total=False)).decode
         self._switches = switches
 
     def read(self, payloads: Sequence[bytes]) -> list[dict[str, Any]] | None:
-        """The attributes of each report, their switches in the normal form, where all reports are of that kind; None
-        says nothing: they are to be read the long way. Within no value is there another."""
+        """Parses reports that contain only these attributes with scalar values.
+
+        Returns:
+            The attributes of each report, switches normalized; None if any report needs the full parser.
+        """
         read, reports = self._read, []
         try:
             for payload in payloads:
                 report = read(payload)
-                # An attribute that the type does not have was passed over, and one that came twice was read once. No
-                # value has a colon, so there is one for each name that came, and for nothing else.
+                # An undefined attribute was ignored, and a repeated one was parsed once. Values contain no colons, so
+                # there is one colon for each name in the payload.
                 if payload.count(b":") != len(report):
                     return None
                 reports.append(report)
@@ -55,8 +58,8 @@ class ScalarReports:
 
 
 def scalar_reports(attributes: Iterable[AttributeDefinition]) -> ScalarReports | None:
-    """The reader for a type with these attributes, which devices may report; None where one of them may hold something
-    else, or there are none."""
+    """Compiles the parser for a type whose devices may report these attributes; None if an attribute is not scalar, or
+    there are none."""
     types: dict[str, Any] = {}
     switches = []
     for attribute in attributes:

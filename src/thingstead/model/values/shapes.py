@@ -10,11 +10,11 @@ from typing import Any, Generic, TypeVar
 
 F = TypeVar("F", bound=Callable[[dict[str, Any]], bool])
 
-SHAPES_KEPT = 256  # combinations of attributes, of one maker
+SHAPES_KEPT = 256  # combinations of attributes that one cache holds
 
 
 class Shapes(Generic[F]):
-    """The functions that ``make`` made, by the attributes in their order."""
+    """Caches the functions that ``make`` compiles, by the ordered names of the attributes."""
 
     __slots__ = ("_made", "_make")
 
@@ -23,7 +23,7 @@ class Shapes(Generic[F]):
         self._made: dict[tuple[str, ...], F] = {}
 
     def of(self, attributes: dict[str, Any]) -> F:
-        """The function for reports with the same attributes as this one."""
+        """The function for reports with the same attributes as this one; compiled on first use."""
         shape = tuple(attributes)
         function = self._made.get(shape)
         if function is None:
@@ -34,8 +34,8 @@ class Shapes(Generic[F]):
 
 
 def compiled(lines: list[str], names: Mapping[str, Any]) -> Callable[[dict[str, Any]], bool]:
-    """The function of ``attributes`` whose body these lines are, which refer to the values of ``names``."""
-    defaults = ", ".join(f"{name}={name}" for name in names)  # found faster than globals
+    """Compiles a function of ``attributes`` from lines of source; ``names`` are the objects that the lines use."""
+    defaults = ", ".join(f"{name}={name}" for name in names)  # locals are looked up faster than globals
     source = f"def function(attributes, {defaults}):\n" + "".join(f"    {line}\n" for line in lines)
     scope = dict(names)
     exec(source, scope)  # noqa: S102 - made of numbers and words of the callers alone
@@ -44,5 +44,5 @@ def compiled(lines: list[str], names: Mapping[str, Any]) -> Callable[[dict[str, 
 
 
 def number_bound(bound: float) -> float:
-    """The same number, as a float: comparing a float with a float is several times as fast as with an int."""
+    """The number as a float: comparing two floats is several times as fast as a float and an int."""
     return float(bound) if abs(bound) < 2**53 else bound
