@@ -123,3 +123,25 @@ async def test_a_customer_of_another_project_is_out_of_reach(shop: Store) -> Non
             await call
 
     assert await shop.customers.get("theirs", "c") == foreign
+
+
+async def test_customers_are_found_by_any_of_their_texts_as_these_are_now(backend: Backend, store: Store) -> None:
+    await store.customers.create(customer("a", name="Änne", account="anne", mobile="+86 139"))
+    await store.customers.create(customer("b", name="张伟", descr="Anne's neighbour"))
+    await store.customers.create(customer("c", "theirs", name="Anne"))
+
+    async def found(keyword: str, page: Page = Page()) -> tuple[list[str], int]:  # noqa: B008 - frozen
+        items, total = await store.customers.list_page("ours", page, keyword)
+        return [item.id for item in items], total
+
+    assert await found("ANNE") == (["a", "b"], 2)
+    assert await found("anne", Page(records=1, number=2)) == (["b"], 2)
+    assert await found("张") == (["b"], 1)
+    assert await found("139") == (["a"], 1)
+    await store.customers.update("ours", "b", {"descr": "moved"})
+    await store.customers.update("ours", "a", {"mobile": "+86 200"})
+    store = await backend.reopen()
+    assert await found("anne") == (["a"], 1)
+    assert await found("139") == ([], 0)
+    assert await found("200") == (["a"], 1)
+    assert await found("%") == ([], 0)

@@ -153,3 +153,18 @@ async def test_devices_of_types_that_let_them_create_themselves_are_counted(stor
         for number in range(2):
             await store.devices.create(device(f"{type_id}{number}", project_id, type_id=type_id))
     assert await store.device_types.count_self_created("ours") == 2
+
+
+async def test_types_are_found_by_their_texts_as_these_are_now_and_listed_by_name(store: Store) -> None:
+    for type_id, name in (("a", "Pump"), ("b", "Boiler"), ("c", "pump, large")):
+        await store.device_types.create(device_type(type_id, name=name))
+
+    async def found(keyword: str | None, page: Page = Page()) -> list[str]:  # noqa: B008 - frozen
+        return [item.id for item in (await store.device_types.list_page("ours", page, keyword))[0]]
+
+    assert await found("PUMP") == ["a", "c"]
+    assert await found(None, Page(sort="name")) == ["b", "a", "c"]
+    assert await found("pump", Page(sort="-name")) == ["c", "a"]
+    await store.device_types.update("ours", "a", {"name": "Valve"})
+    await store.device_types.update("ours", "b", {"descr": "of the pump house"})
+    assert await found("pump") == ["b", "c"]

@@ -62,12 +62,15 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
         return Page(number=self.page, records=self.page_records, cursor=cursor)
 
 
+SortMember = Annotated[
+    Sort, Meta(description="Extension: `create_time` or `name`, ties by id; a leading `-` reverses the order.")
+]
+
+
 class SortedPageQuery(PageQuery, frozen=True, kw_only=True):
     """The same of a list that knows more than one order."""
 
-    sort: Annotated[
-        Sort, Meta(description="Extension: `create_time` or `name`, ties by id; a leading `-` reverses the order.")
-    ] = "create_time"
+    sort: SortMember = "create_time"
 
     def to_page(self) -> Page:
         return msgspec.structs.replace(super().to_page(), sort=self.sort)

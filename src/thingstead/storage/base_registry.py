@@ -173,8 +173,9 @@ class DeviceTypeStore(Protocol):
 
     async def find_by_type_key(self, project_id: str, type_key: str) -> DeviceType | None: ...
 
-    async def list_page(self, project_id: str, page: Page) -> tuple[list[DeviceType], int]:
-        """One page, oldest first, without their definitions, and how many there are in all."""
+    async def list_page(self, project_id: str, page: Page, keyword: str | None = None) -> tuple[list[DeviceType], int]:
+        """One page, in its order, without their definitions, of those that have ``keyword`` in a text; and how many
+        these are in all."""
         ...
 
     async def count(self, project_id: str) -> int: ...
@@ -203,6 +204,11 @@ class DeviceGroupStore(Protocol):
 
     async def list_all(self, project_id: str) -> list[DeviceGroup]:
         """All groups of the project, oldest first; the tree is in ``parent_id``."""
+        ...
+
+    async def count_members(self, project_id: str) -> dict[str, tuple[int, int]]:
+        """Of each group that has any, by id: the number of its devices, and that of the devices in it or in a group
+        below, each counted once."""
         ...
 
     async def count(self, project_id: str) -> int: ...
@@ -322,8 +328,8 @@ class CustomerStore(Protocol):
 
     async def get(self, project_id: str, customer_id: str) -> Customer: ...
 
-    async def list_page(self, project_id: str, page: Page) -> tuple[list[Customer], int]:
-        """One page, oldest first, and the total."""
+    async def list_page(self, project_id: str, page: Page, keyword: str | None = None) -> tuple[list[Customer], int]:
+        """One page, in its order, of those that have ``keyword`` in a text; and how many these are in all."""
         ...
 
     async def update(self, project_id: str, customer_id: str, changes: Mapping[str, Any]) -> None: ...

@@ -1,6 +1,7 @@
 """Device groups and their tree."""
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class GroupTreeItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,6 +14,9 @@ class GroupTreeItem(msgspec.Struct, frozen=True, kw_only=True):
     create_time: int  # ms
     children: list["GroupTreeItem"]
     version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
+    # Extension, where counts were asked for: devices in it; devices in it or in a group below, each counted once.
+    device_count: int | UnsetType = UNSET
+    device_count_below: int | UnsetType = UNSET
 
 
 class GroupTree(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,7 +29,15 @@ async def test_the_tree_shows_groups_below_their_parents(api: Api, stranger: Api
     house.clock.advance(1)
     below = await api.new_group(name="below", parent=top)
     now = house.clock.now_ms()
-    leaf = {"id": below, "name": "below", "descr": "", "tags": {}, "create_time": now, "version": 1, "children": []}
+    leaf = {
+        "id": below,
+        "name": "below",
+        "descr": "",
+        "tags": {},
+        "create_time": now,
+        "version": 1,
+        "children": [],
+    }
     root = {
         "id": top,
         "name": "top",
@@ -51,6 +59,30 @@ async def test_the_tree_shows_groups_below_their_parents(api: Api, stranger: Api
     assert await api.get("device_groups_tree") == {"items": [root, other]}
     await house.reopen()
     assert await api.get("device_groups_tree") == {"items": [root, other]}
+
+
+async def test_the_tree_counts_each_device_once_above_its_groups(api: Api, stranger: Api) -> None:
+    top = await api.new_group(name="top")
+    left, right = [await api.new_group(name=name, parent=top) for name in ("left", "right")]
+    leaf = await api.new_group(name="leaf", parent=left)
+    apart = await api.new_group(name="apart")
+    theirs = await stranger.new_group(name="theirs")
+    await stranger.call("POST", f"device_group/{theirs}/devices", {"devices": [await stranger.new_device()]})
+    one, two, three = [await api.new_device() for _ in range(3)]
+    for group, devices in ((leaf, [one, two]), (right, [two]), (top, [two]), (apart, [two, three])):
+        await api.call("POST", f"device_group/{group}/devices", {"devices": devices})
+
+    counts: dict[str, tuple[int, int]] = {}
+
+    def walk(items: list[dict[str, Any]]) -> None:
+        for item in items:
+            counts[item["name"]] = (item["device_count"], item["device_count_below"])
+            walk(item["children"])
+
+    walk((await api.get("device_groups_tree", counts=1))["items"])
+    assert counts == {"top": (1, 2), "left": (0, 2), "right": (1, 1), "leaf": (2, 2), "apart": (2, 2)}
+    listed = await api.get("devices", group=top, include_sub_groups=1)
+    assert listed["total"] == counts["top"][1]
 
 
 async def test_a_group_is_read_alone_with_its_parent(api: Api, house: House) -> None:

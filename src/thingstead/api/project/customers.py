@@ -34,6 +34,21 @@ from thingstead.wire.devices import DeviceItem
 TAG = "Customers"
 
 
+class CustomersQuery(SortedPageQuery, frozen=True, kw_only=True):
+    """Which customers are wanted."""
+
+    keyword: (
+        Annotated[
+            str,
+            Meta(
+                max_length=limits.KEYWORD_LENGTH,
+                description="Extension: part of the name, account, id, email, mobile or descr, in any case.",
+            ),
+        ]
+        | None
+    ) = None
+
+
 class CustomerBody(msgspec.Struct, frozen=True, kw_only=True):
     """A customer to be created."""
 
@@ -87,7 +102,7 @@ def _shown(customer: Customer) -> CustomerInfo:
 async def list_customers(call: ApiCall) -> Listed[CustomerInfo]:
     """All end users of the project, oldest first (`sort`)."""
     page = call.query.to_page()
-    customers, total = await call.platform.customers.list_page(call.caller.project_id, page)
+    customers, total = await call.platform.customers.list_page(call.caller.project_id, page, call.query.keyword)
     return listed([_shown(customer) for customer in customers], total, page)
 
 
@@ -174,7 +189,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=list_customers,
         role=VIEWER,
         tag=TAG,
-        query=SortedPageQuery,
+        query=CustomersQuery,
         info=Listed[CustomerInfo],
     ),
     Endpoint(

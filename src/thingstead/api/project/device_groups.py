@@ -1,5 +1,6 @@
 """Device groups (设备组): their tree, and which devices stand in them."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -16,6 +17,7 @@ from thingstead.wire.common import Created
 from thingstead.wire.device_groups import GroupDetail, GroupTree, GroupTreeItem
 
 TAG = "Device groups"
+Counts = Mapping[str, tuple[int, int]]
 ParentMember = Annotated[str, Meta(description="The id of the parent group; empty or null: the root.")]
 
 
@@ -43,7 +45,16 @@ class DevicesBody(msgspec.Struct, frozen=True, kw_only=True):
     devices: Annotated[list[str], Meta(min_length=1, max_length=limits.DEVICES_PER_REQUEST)]
 
 
-def _tree_item(node: GroupNode) -> GroupTreeItem:
+class TreeQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What the tree says of groups."""
+
+    counts: Annotated[
+        bool, Meta(description="Extension: 1: the items have `device_count` and `device_count_below`.")
+    ] = False
+
+
+def _tree_item(node: GroupNode, counts: Counts | None) -> GroupTreeItem:
+    own, below = (UNSET, UNSET) if counts is None else counts.get(node.group.id, (0, 0))
     return GroupTreeItem(
         id=node.group.id,
         version=node.group.version,
@@ -51,14 +62,19 @@ def _tree_item(node: GroupNode) -> GroupTreeItem:
         descr=node.group.descr,
         tags=node.group.tags,
         create_time=node.group.create_time,
-        children=[_tree_item(child) for child in node.children],
+        children=[_tree_item(child, counts) for child in node.children],
+        device_count=own,
+        device_count_below=below,
     )
 
 
 async def device_groups_tree(call: ApiCall) -> GroupTree:
-    """Siblings are in the order of their creation."""
-    roots = await call.platform.device_groups.tree(call.caller.project_id)
-    return GroupTree(items=[_tree_item(node) for node in roots])
+    """Siblings are in the order of their creation. With `counts=1` a group has the number of its devices, and that of
+    the devices in it or in a group below, each counted once (`GET /api/v1/devices?group=<id>&include_sub_groups=1`)."""
+    groups, project_id = call.platform.device_groups, call.caller.project_id
+    roots = await groups.tree(project_id)
+    counts = await groups.count_members(project_id) if call.query.counts else None
+    return GroupTree(items=[_tree_item(node, counts) for node in roots])
 
 
 async def create_group(call: ApiCall) -> Created:
@@ -130,6 +146,7 @@ ENDPOINTS = (
         handler=device_groups_tree,
         role=VIEWER,
         tag=TAG,
+        query=TreeQuery,
         info=GroupTree,
     ),
     Endpoint(

@@ -6,8 +6,20 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.api.endpoint import ApiCall, Endpoint
-from thingstead.api.fields import Descr, ExpectedVersion, KeysBody, Name, TagsBody, TagsMember, WholeListQuery, listed
+from thingstead.api.fields import (
+    Descr,
+    ExpectedVersion,
+    KeysBody,
+    Name,
+    SortMember,
+    TagsBody,
+    TagsMember,
+    WholeListQuery,
+    listed,
+)
 from thingstead.errors import Conflict, NotFound
+from thingstead.model import limits
+from thingstead.model.device import Page
 from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
 from thingstead.model.roles import ADMIN, VIEWER
 from thingstead.services.registry.device_types import NewDeviceType
@@ -18,6 +30,24 @@ TAG = "Device types"
 ConnTypeMember = Annotated[ConnType, Meta(description="1 direct device, 2 sub-device, 3 gateway.")]
 ConnProtocolMember = Annotated[ConnProtocol, Meta(description="1 standard, 2 Modbus RTU, 9 other.")]
 AutoCreate = Annotated[bool, Meta(description="Auto-create: whether a device is created on request with the type_key.")]
+
+
+class TypesQuery(WholeListQuery, frozen=True, kw_only=True):
+    """Which device types are wanted."""
+
+    keyword: (
+        Annotated[
+            str,
+            Meta(
+                max_length=limits.KEYWORD_LENGTH, description="Extension: part of the name, id or descr, in any case."
+            ),
+        ]
+        | None
+    ) = None
+    sort: SortMember = "create_time"
+
+    def to_page(self) -> Page:
+        return msgspec.structs.replace(super().to_page(), sort=self.sort)
 
 
 class NewTypeBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,10 +85,10 @@ def _item(device_type: DeviceType) -> DeviceTypeItem:
 
 
 async def device_types(call: ApiCall) -> Listed[DeviceTypeItem]:
-    """The oldest first. Without `page`, `page_records` and `cursor` all types are returned; if they exceed the size of
-    a page, `page_records` is required."""
+    """The oldest first (`sort`). Without `page`, `page_records` and `cursor` all types are returned; if they exceed the
+    size of a page, `page_records` is required."""
     page = call.query.to_page()
-    types, total = await call.platform.device_types.list_page(call.caller.project_id, page)
+    types, total = await call.platform.device_types.list_page(call.caller.project_id, page, call.query.keyword)
     return listed([_item(device_type) for device_type in types], total, page)
 
 
@@ -133,7 +163,7 @@ ENDPOINTS = (
         handler=device_types,
         role=VIEWER,
         tag=TAG,
-        query=WholeListQuery,
+        query=TypesQuery,
         info=Listed[DeviceTypeItem],
     ),
     Endpoint(

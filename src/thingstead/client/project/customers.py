@@ -9,9 +9,10 @@ from thingstead.wire.customers import CustomerInfo
 from thingstead.wire.devices import DeviceItem
 
 
-def list_all(*, sort: str | None = None) -> Listing[CustomerInfo]:
-    """Oldest first, or by ``sort``: ``create_time`` or ``name``, with ``-`` in front the other way."""
-    return Listing(Call("GET", "/customers", Listed[CustomerInfo], query={"sort": sort}))
+def list_all(*, keyword: str | None = None, sort: str | None = None) -> Listing[CustomerInfo]:
+    """Oldest first, or by ``sort``: ``create_time`` or ``name``, with ``-`` in front the other way. ``keyword``: part
+    of a text of theirs."""
+    return Listing(Call("GET", "/customers", Listed[CustomerInfo], query={"keyword": keyword, "sort": sort}))
 
 
 def list_devices(customer_id: str, *, sort: str | None = None) -> Listing[DeviceItem]:

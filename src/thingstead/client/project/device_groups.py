@@ -8,8 +8,9 @@ from thingstead.wire.common import Created, Empty
 from thingstead.wire.device_groups import GroupDetail, GroupTree
 
 
-def tree() -> Call[GroupTree]:
-    return Call("GET", "/device_groups_tree", GroupTree)
+def tree(*, counts: bool | None = None) -> Call[GroupTree]:
+    """``counts``: with the numbers of devices."""
+    return Call("GET", "/device_groups_tree", GroupTree, query={"counts": counts})
 
 
 def create(

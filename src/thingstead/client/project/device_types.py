@@ -10,9 +10,10 @@ from thingstead.wire.common import Empty, Listed
 from thingstead.wire.device_types import CreatedType, DeviceTypeDetail, DeviceTypeItem
 
 
-def list_all() -> Call[Listed[DeviceTypeItem]]:
-    """All of them in one page, oldest first."""
-    return Call("GET", "/device_types", Listed[DeviceTypeItem])
+def list_all(*, keyword: str | None = None, sort: str | None = None) -> Call[Listed[DeviceTypeItem]]:
+    """All of them in one page, oldest first, or by ``sort``: ``create_time`` or ``name``, with ``-`` in front the other
+    way. ``keyword``: part of a text of theirs."""
+    return Call("GET", "/device_types", Listed[DeviceTypeItem], query={"keyword": keyword, "sort": sort})
 
 
 def create(

@@ -51,9 +51,9 @@ class CustomerService:
         self._clock = clock
         self._passwords = passwords
 
-    async def list_page(self, project_id: str, page: Page) -> tuple[list[Customer], int]:
-        """One page, oldest first, and the total."""
-        return await self._customers.list_page(project_id, page)
+    async def list_page(self, project_id: str, page: Page, keyword: str | None = None) -> tuple[list[Customer], int]:
+        """One page, and the total, of those that have ``keyword`` in a text."""
+        return await self._customers.list_page(project_id, page, keyword)
 
     async def get(self, project_id: str, customer_id: str) -> Customer:
         return await self._customers.get(project_id, customer_id)

@@ -52,6 +52,11 @@ class DeviceGroupService:
             (roots if parent is None else parent.children).append(node)
         return roots
 
+    async def count_members(self, project_id: str) -> dict[str, tuple[int, int]]:
+        """Of each group that has any, by id: the number of its devices, and that of the devices in it or in a group
+        below, each counted once."""
+        return await self._store.device_groups.count_members(project_id)
+
     async def get(self, project_id: str, group_id: str) -> DeviceGroup:
         return await self._store.device_groups.get(project_id, group_id)
 

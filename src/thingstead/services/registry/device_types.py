@@ -43,9 +43,9 @@ class DeviceTypeService:
         self._bus = bus
         self._clock = clock
 
-    async def list_page(self, project_id: str, page: Page) -> tuple[list[DeviceType], int]:
-        """One page, oldest first, without their definitions, and how many there are in all."""
-        return await self._store.device_types.list_page(project_id, page)
+    async def list_page(self, project_id: str, page: Page, keyword: str | None = None) -> tuple[list[DeviceType], int]:
+        """One page, without their definitions, and the total, of those that have ``keyword`` in a text."""
+        return await self._store.device_types.list_page(project_id, page, keyword)
 
     async def get(self, project_id: str, type_id: str) -> DeviceType:
         return await self._store.device_types.get(project_id, type_id)

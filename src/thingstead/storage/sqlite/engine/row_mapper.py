@@ -70,6 +70,7 @@ class Layout(Generic[S]):
             elif field.type is bool:
                 self._loaders.append((index, bool))
         self._derived = tuple((derived or {}).values())
+        self._derive = f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in derived or ())} WHERE id = ?"  # noqa: S608 - as below
         columns = ", ".join((*self._written, *(derived or {})))
         marks = ", ".join("?" * (len(self._written) + len(self._derived)))
         self._table = table
@@ -155,6 +156,11 @@ class Layout(Generic[S]):
         sql = f"UPDATE {self._table} SET {', '.join(sets)} {where}"  # noqa: S608 - as above
         if connection.execute(sql, (*values, *wanted)).rowcount == 0:
             raise self._not_updated(connection, project_id, row_id, missing)
+
+    def derive(self, connection: sqlite3.Connection, project_id: str, row_id: str) -> None:
+        """Writes anew what is derived from the members of a row of the project that was changed."""
+        value = self.load(connection.execute(self.select_one, (row_id, project_id)).fetchone())
+        connection.execute(self._derive, (*(derive(value) for derive in self._derived), row_id))
 
     def _not_updated(
         self, connection: sqlite3.Connection, project_id: str, row_id: str, missing: str

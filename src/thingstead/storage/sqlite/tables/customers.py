@@ -7,18 +7,25 @@ from typing import Any
 from thingstead.errors import NotFound
 from thingstead.model.customer import Customer
 from thingstead.model.device import Page
-from thingstead.model.values.unicode_text import account_key
+from thingstead.model.values.unicode_text import account_key, search_form
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 from thingstead.storage.sqlite.tables.accounts import check_account_is_free
-from thingstead.storage.sqlite.tables.paging import Order, read_page
+from thingstead.storage.sqlite.tables.paging import Order, in_project, read_page
+
+
+def search_text(customer: Customer) -> str:
+    """What a keyword is looked for in: a line for each text."""
+    texts = (customer.name, customer.account, customer.id, customer.email, customer.mobile, customer.descr)
+    return search_form("\n".join(texts))
+
 
 CUSTOMERS = Layout(
     "customers",
     Customer,
     json=("tags",),
     counted=("device_count",),
-    derived={"account_key": lambda customer: account_key(customer.account)},
+    derived={"account_key": lambda customer: account_key(customer.account), "search_text": search_text},
 )
 DEVICES_PER_STEP = 500  # unbound in one transaction, where a customer goes
 
@@ -47,18 +54,22 @@ class SqliteCustomers:
             raise NotFound("no_such_customer")
         return CUSTOMERS.load(row)
 
-    async def list_page(self, project_id: str, page: Page) -> tuple[list[Customer], int]:
+    async def list_page(self, project_id: str, page: Page, keyword: str | None = None) -> tuple[list[Customer], int]:
+        where, parameters = in_project(project_id, keyword)
+
         def run(connection: sqlite3.Connection) -> tuple[list[Customer], int]:
-            where, order = "project_id = ?", Order(("name" if page.by_name else "create_time", "id"), page.descending)
-            rows, total = read_page(connection, CUSTOMERS.select, "customers", where, (project_id,), order, page)
+            order = Order(("name" if page.by_name else "create_time", "id"), page.descending)
+            rows, total = read_page(connection, CUSTOMERS.select, "customers", where, parameters, order, page)
             return [CUSTOMERS.load(row) for row in rows], total
 
         return await self._access.read(run)
 
     async def update(self, project_id: str, customer_id: str, changes: Mapping[str, Any]) -> None:
-        await self._access.write(
-            lambda connection: CUSTOMERS.update(connection, project_id, customer_id, changes, "no_such_customer")
-        )
+        def run(connection: sqlite3.Connection) -> None:
+            CUSTOMERS.update(connection, project_id, customer_id, changes, "no_such_customer")
+            CUSTOMERS.derive(connection, project_id, customer_id)
+
+        await self._access.write(run)
 
     async def merge_tags(
         self, project_id: str, customer_id: str, put: Mapping[str, str], remove: Sequence[str]

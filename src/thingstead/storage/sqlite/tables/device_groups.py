@@ -1,6 +1,7 @@
 """Device groups and their members in SQLite."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,16 @@ SELECT max(level) FROM below
 _OF_DEVICE = """
 SELECT id, name FROM device_groups WHERE id IN (SELECT group_id FROM device_group_members WHERE device_number = ?)
 ORDER BY create_time, id
+"""
+
+_PARENTS = "SELECT id, parent_id FROM device_groups WHERE project_id = ?"
+
+# The groups of a device, and how many devices are in just these.
+_COUNT_MEMBERS = """
+SELECT groups, count(*) FROM (
+    SELECT group_concat(g.id) AS groups FROM device_groups g
+    JOIN device_group_members m ON m.group_id = g.id WHERE g.project_id = ? GROUP BY m.device_number
+) GROUP BY groups
 """
 
 _ADD_MEMBERS = """
@@ -91,6 +102,25 @@ class SqliteDeviceGroups:
             return [DEVICE_GROUPS.load(row) for row in connection.execute(sql, (project_id,))]
 
         sql = f"{DEVICE_GROUPS.select} WHERE project_id = ? ORDER BY create_time, id"
+        return await self._access.read(run)
+
+    async def count_members(self, project_id: str) -> dict[str, tuple[int, int]]:
+        def run(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+            parents = dict(connection.execute(_PARENTS, (project_id,)).fetchall())
+            own: Counter[str] = Counter()
+            below: Counter[str] = Counter()
+            for group_ids, count in connection.execute(_COUNT_MEMBERS, (project_id,)):
+                above: set[str] = set()
+                for each in group_ids.split(","):
+                    own[each] += count
+                    group_id = each
+                    while group_id and group_id not in above:
+                        above.add(group_id)
+                        group_id = parents[group_id]
+                for group_id in above:
+                    below[group_id] += count
+            return {group_id: (own[group_id], count) for group_id, count in below.items()}
+
         return await self._access.read(run)
 
     async def count(self, project_id: str) -> int:

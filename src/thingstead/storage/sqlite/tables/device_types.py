@@ -8,11 +8,24 @@ from thingstead.errors import Conflict, NotFound
 from thingstead.model.device import Page
 from thingstead.model.device_type import DeviceType
 from thingstead.model.limits import require_id
+from thingstead.model.values.unicode_text import search_form
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
-from thingstead.storage.sqlite.tables.paging import Order, read_page
+from thingstead.storage.sqlite.tables.paging import Order, in_project, read_page
 
-DEVICE_TYPES = Layout("device_types", DeviceType, json=("tags", "functions"), counted=("device_count",))
+
+def search_text(device_type: DeviceType) -> str:
+    """What a keyword is looked for in: a line for each text."""
+    return search_form(f"{device_type.name}\n{device_type.id}\n{device_type.descr}")
+
+
+DEVICE_TYPES = Layout(
+    "device_types",
+    DeviceType,
+    json=("tags", "functions"),
+    counted=("device_count",),
+    derived={"search_text": search_text},
+)
 _LISTED = DEVICE_TYPES.select.replace("functions", "'{}'")  # definitions may be large, and no list shows them
 
 
@@ -47,10 +60,12 @@ class SqliteDeviceTypes:
         [(count,)] = self._access.all(sql, (project_id,))
         return int(count)
 
-    async def list_page(self, project_id: str, page: Page) -> tuple[list[DeviceType], int]:
+    async def list_page(self, project_id: str, page: Page, keyword: str | None = None) -> tuple[list[DeviceType], int]:
+        where, parameters = in_project(project_id, keyword)
+
         def run(connection: sqlite3.Connection) -> tuple[list[DeviceType], int]:
-            order, where = Order(("create_time", "id")), "project_id = ?"
-            rows, total = read_page(connection, _LISTED, "device_types", where, (project_id,), order, page)
+            order = Order(("name" if page.by_name else "create_time", "id"), page.descending)
+            rows, total = read_page(connection, _LISTED, "device_types", where, parameters, order, page)
             return [DEVICE_TYPES.load(row) for row in rows], total
 
         return await self._access.read(run)
@@ -64,10 +79,11 @@ class SqliteDeviceTypes:
         return dict(self._access.all(sql, (project_id, to_json(list(type_ids)))))
 
     async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None:
-        await self._access.write(
-            lambda connection: DEVICE_TYPES.update(connection, project_id, type_id, changes, "no_such_device_type"),
-            lambda _: self._access.caches.device_types.drop(type_id),
-        )
+        def run(connection: sqlite3.Connection) -> None:
+            DEVICE_TYPES.update(connection, project_id, type_id, changes, "no_such_device_type")
+            DEVICE_TYPES.derive(connection, project_id, type_id)
+
+        await self._access.write(run, lambda _: self._access.caches.device_types.drop(type_id))
 
     async def merge_tags(self, project_id: str, type_id: str, put: Mapping[str, str], remove: Sequence[str]) -> None:
         await self._access.write(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from thingstead.model import limits
 from thingstead.model.device import Page
+from thingstead.model.values.unicode_text import search_form
 from thingstead.storage.sqlite.engine.queries import Row
 
 
@@ -34,6 +35,17 @@ class Order(NamedTuple):
     @property
     def _name(self) -> str:
         return ("-" if self.descending else "") + ",".join(self.columns)
+
+
+def in_project(project_id: str, keyword: str | None) -> tuple[str, tuple[Any, ...]]:
+    """The condition of a list of a project, and its parameters.
+
+    Args:
+        keyword: what the ``search_text`` of its items must contain.
+    """
+    if keyword is None:
+        return "project_id = ?", (project_id,)
+    return "project_id = ? AND instr(search_text, ?) > 0", (project_id, search_form(keyword))
 
 
 def fetch(found: sqlite3.Cursor, page: Page) -> tuple[list[Row], bool]:
