@@ -68,7 +68,7 @@ def test_nested_settings_are_tables_in_the_file_and_joined_names_in_variables(tm
         ("[[listeners]]\nkind = 'mqtt'\nprt = 1", "listeners[0] ({file}): has prt, which is not known"),
         ("[[listeners]]\nkind = 'tcp'\nport = 8080", "http_port and listeners[0] are both 8080"),
         ("[[listeners]]\nkind = 'mqtts'\nport = 1", "listeners[0]: TLS needs a certificate and its key"),
-        ("[[listeners]]\nkind = 'tcp'\nport = 1\nkey = 'x'", "listeners[0]: key is for ports behind TLS"),
+        ("[[listeners]]\nkind = 'tcp'\nport = 1\nkey = 'x'", "listeners[0]: key requires TLS"),
         (
             "[[listeners]]\nkind = 'mqttx'\nport = 1",
             "listeners[0].kind ({file}): must be one of mqtt, mqtts, http, https, tcp, tcps, open, got",

@@ -12,27 +12,27 @@ class BusSubscription(Protocol):
     """A running subscription."""
 
     def cancel(self) -> None:
-        """Ends it; calling twice does no harm."""
+        """Ends the subscription; safe to call twice."""
         ...
 
 
 class Bus(Protocol):
-    """Delivers messages to every subscriber of their class, on every node.
+    """Publishes messages to all subscribers of their class, on every node.
 
-    Delivery is at most once and may lose; whoever missed a message reads the store. Messages of one publisher
-    reach one subscriber in the order of publishing.
+    Delivery is at most once: messages may be lost, and a subscriber that missed one reads the store. Messages of one
+    publisher reach a subscriber in the order of publishing.
     """
 
     def publish(self, message: BusMessage) -> None:
-        """Hands a message to the subscribers. Never blocks and never raises for a subscriber's failure."""
+        """Delivers a message to the subscribers. Never blocks, and never raises because of a subscriber."""
         ...
 
     def subscribe(self, kind: type[M], receive: Callable[[M], None]) -> BusSubscription:
-        """Calls ``receive``, on the event loop, for every message of exactly this class. It must not block."""
+        """Calls ``receive`` on the event loop for every message of exactly this class. ``receive`` must not block."""
         ...
 
     def listens(self, kind: type[BusMessage]) -> bool:
-        """Whether anyone subscribes to this class; lets a publisher skip making a message for nobody."""
+        """Whether this class has a subscriber; lets a publisher skip creating a message that nobody receives."""
         ...
 
     async def close(self) -> None:

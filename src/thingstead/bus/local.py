@@ -24,11 +24,11 @@ class _LocalSubscription:
 
 
 class LocalBus:
-    """Calls subscribers in order of subscription, before :meth:`publish` returns.
+    """Calls subscribers in the order of subscription, before :meth:`publish` returns.
 
     Args:
-        round_trip: encode and decode every message, so that one which a network bus could not carry fails
-            here too. Tests switch it on.
+        round_trip: encode and decode every message, so that a message that a network bus could not carry fails here
+            too. Used by tests.
     """
 
     def __init__(self, *, round_trip: bool = False) -> None:

@@ -7,25 +7,25 @@ from msgspec import Meta
 
 
 class Listener(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One port, as a table ``[[listeners]]`` describes it. ``mqtts``, ``https`` and ``tcps`` are behind TLS."""
+    """One port, as a table ``[[listeners]]`` configures it. ``mqtts``, ``https`` and ``tcps`` use TLS."""
 
     kind: Literal["mqtt", "mqtts", "http", "https", "tcp", "tcps", "open"]
-    port: Annotated[int, Meta(ge=0, le=65_535)]  # 0: a free one
-    host: str = ""  # "": the setting host
-    certificate: str = ""  # file; "": the setting tls_certificate, and so on
+    port: Annotated[int, Meta(ge=0, le=65_535)]  # 0: picks a free port
+    host: str = ""  # "": the setting ``host``
+    certificate: str = ""  # file; "": the setting ``tls_certificate``; likewise below
     key: str = ""
     client_ca: str = ""
     proxy_protocol: bool = False  # every connection begins with a PROXY header
 
     @property
     def secure(self) -> bool:
-        """Whether it is behind TLS."""
+        """Whether it uses TLS."""
         return self.kind.endswith("s")
 
 
 class ListenerSpec(NamedTuple):
-    """A port to be opened, with everything that its setting leaves to others filled in."""
+    """A port to open, with all defaults applied."""
 
-    setting: str  # which asks for it, for messages
+    setting: str  # name of the setting that configures it, for messages
     listener: Listener
-    optional: bool = False  # where the port is taken, it stays closed
+    optional: bool = False  # if the port is in use, continue without it

@@ -14,12 +14,12 @@ from thingstead.config.tree import PREFIX, SETTINGS, Config, check_doors
 from thingstead.errors import ConfigError
 from thingstead.wording import member_problem
 
-CONFIG_VARIABLE = "THINGSTEAD_CONFIG"  # names the TOML file, as the flag --config does
+CONFIG_VARIABLE = "THINGSTEAD_CONFIG"  # path of the TOML file, like the flag --config
 _BY_VARIABLE = {setting.variable: setting.name for setting in SETTINGS.values()}
 
 
 class Given(NamedTuple):
-    """A value that someone gave to a setting, and where: for messages."""
+    """A configured value of a setting, with its origin for messages."""
 
     name: str
     value: Any
@@ -29,15 +29,15 @@ class Given(NamedTuple):
 def load(
     file: Path | None = None, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None
 ) -> Config:
-    """The configuration from a TOML file, environment variables and flags; the later wins.
+    """Loads the configuration from a TOML file, environment variables and flags; later ones take precedence.
 
     Args:
-        file: the TOML file; None reads none. One that does not exist is an error.
-        environ: variables; those that start with ``THINGSTEAD_`` are read, and must be known.
-        flags: values by setting name (``http_port``); None values are passed over.
+        file: the TOML file; None: no file. A missing file is an error.
+        environ: variables; those that begin with ``THINGSTEAD_`` must be known settings.
+        flags: values by setting name (``http_port``); None values are ignored.
 
     Raises:
-        ConfigError: naming the setting, where it was set, and what is wrong.
+        ConfigError: names the setting, its origin, and the problem.
     """
     given: list[Given] = []
     if file is not None:
@@ -61,7 +61,7 @@ def load(
 
 
 def _check_public(config: Config) -> None:
-    """Raises ConfigError where a public address cannot be read."""
+    """Raises ConfigError if a public address is invalid."""
     for kind in ("http", "mqtt", "mqtts", "tcp"):
         try:
             _ = config.public.http() if kind == "http" else config.public.of(kind)
@@ -70,7 +70,7 @@ def _check_public(config: Config) -> None:
 
 
 def dump(config: Config) -> dict[str, Any]:
-    """Every setting by its dotted name, for people: secrets are shown as ``***`` where they are set."""
+    """Every setting by its dotted name, for display: secrets that are set appear as ``***``."""
     values: dict[str, Any] = {}
     for setting in SETTINGS.values():
         value: Any = config
@@ -117,7 +117,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
 
 
 def _from_text(name: str, text: str) -> Any:
-    """What a variable says: of a setting with many values they are separated by commas, tables are JSON."""
+    """Parses the text of a variable: lists are separated by commas, tables are JSON."""
     kind = get_args(SETTINGS[name].kind)[0]
     if get_origin(kind) is not tuple:
         return text
@@ -126,11 +126,11 @@ def _from_text(name: str, text: str) -> Any:
     try:
         return msgspec.json.decode(text) if text.strip() else []
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return text  # and is refused as what it is
+        return text  # refused later by its type
 
 
 def _checked(given: Given) -> Any:
-    """The value in its type. Text is read as a number or a boolean only where it came from a variable or flag."""
+    """Converts the value to its type. Text is parsed as a number or boolean only if it came from a variable or flag."""
     kind = SETTINGS[given.name].kind
     strict = not given.origin.startswith((PREFIX, "--"))
     try:
@@ -144,7 +144,7 @@ def _checked(given: Given) -> Any:
 
 
 def _problem(kind: Any, message: str, part: str) -> str:
-    """What a setting, or a part of one, must be; ``message`` is what msgspec says of it."""
+    """What a setting, or a part of one, must be; ``message`` is the error of msgspec."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin is tuple:
         member = part.rpartition(".")[2]

@@ -4,15 +4,15 @@ import difflib
 import re
 from collections.abc import Iterable
 
-CUTOFF = 0.6  # how alike two names are that may have been mixed up; 1: the same
-NAME_CHARACTERS = 64  # of an unknown name that is longer nobody says what was meant
+CUTOFF = 0.6  # least similarity of a suggested name; 1: equal
+NAME_CHARACTERS = 64  # longest unknown name for which there is a suggestion
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``device_type``, or an empty text where nothing known comes near: names that are alike (also
-    ``deviceType``), else one of which the name is a part (``type``)."""
+    """The known name that is most similar (``device_type`` for ``deviceType``), otherwise one that contains the name
+    (``type``); empty if there is none."""
     if len(name) > NAME_CHARACTERS:
         return ""
     by_shape = {_shape(each): each for each in known}

@@ -28,13 +28,13 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]
 
 
-TCP_PORT = 28_801  # of devices, as the public service has it (wire reference §1.1)
+TCP_PORT = 28_801  # of raw TCP, as in the public service (wire reference §1.1)
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be set."""
+    """The configuration: every setting with its value."""
 
     data_dir: Annotated[str, about("The data folder.", min_length=1)] = "./thingstead-data"
     host: Annotated[
@@ -107,7 +107,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def doors(self) -> list[ListenerSpec]:
-        """Every port to be opened, those of the plain settings first."""
+        """Every port to open: first the ports with settings of their own, then ``listeners``."""
         doors = [
             ListenerSpec("http_port", self._filled(Listener(kind="http", port=self.http_port))),
             ListenerSpec("mqtt_port", self._filled(Listener(kind="mqtt", port=self.mqtt_port))),
@@ -147,7 +147,7 @@ class Setting(NamedTuple):
     name: str  # dotted
     kind: Any  # its annotated type
     default: Any
-    unit: str  # "" where it has none
+    unit: str  # "" if it has none
     description: str
     secret: bool
 
@@ -175,7 +175,7 @@ SETTINGS: dict[str, Setting] = {setting.name: setting for setting in _settings_o
 
 
 def check_doors(config: Config) -> None:
-    """Raises ConfigError where ports collide, or a port behind TLS lacks what it needs."""
+    """Raises ConfigError if ports collide, or a port lacks what it needs or has what it cannot use."""
     taken: dict[tuple[str, int], str] = {}
     for setting, listener, optional in config.doors:
         here = (listener.host, listener.port)
@@ -186,9 +186,9 @@ def check_doors(config: Config) -> None:
         if listener.secure and not (listener.certificate and listener.key):
             raise ConfigError(f"{setting}: TLS needs a certificate and its key (tls_certificate, tls_key)")
         if listener.kind == "open" and not _is_loopback(listener.host):
-            raise ConfigError(f"{setting}: an open port admits everyone, and must be on a loopback address")
+            raise ConfigError(f"{setting}: an open port needs no credential, so it must be on a loopback address")
         if given and not listener.secure:
-            raise ConfigError(f"{setting}: {given[0]} is for ports behind TLS, which {listener.kind} is not")
+            raise ConfigError(f"{setting}: {given[0]} requires TLS, and {listener.kind} is without TLS")
 
 
 def _is_loopback(host: str) -> bool:

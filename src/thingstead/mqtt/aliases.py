@@ -7,7 +7,7 @@ from thingstead.mqtt.reasons import MqttError, ReasonCode, protocol_error
 
 
 class InboundAliases:
-    """What the peer's aliases mean. ``maximum`` is the Topic Alias Maximum that it was told."""
+    """Topic aliases that the peer has set. ``maximum`` is the Topic Alias Maximum that was sent to the peer."""
 
     __slots__ = ("_maximum", "_names")
 
@@ -16,7 +16,11 @@ class InboundAliases:
         self._names: dict[int, str] = {}
 
     def resolve(self, publish: Publish) -> None:
-        """Puts the topic name into a PUBLISH that has an alias, and learns the alias of one that has both."""
+        """Sets the topic name of a PUBLISH that has only an alias; stores the alias of one that has both.
+
+        Raises:
+            MqttError: the alias is invalid or was never set.
+        """
         alias = publish.properties.get(Property.TOPIC_ALIAS)
         if alias is None:
             return
@@ -33,7 +37,7 @@ class InboundAliases:
 
 
 class OutboundAliases:
-    """Gives aliases to topic names, first come, first served, up to the peer's maximum."""
+    """Assigns aliases to topic names, in the order of first use, up to the peer's maximum."""
 
     __slots__ = ("_aliases", "_maximum")
 
@@ -42,8 +46,8 @@ class OutboundAliases:
         self._aliases: dict[str, TopicAlias] = {}
 
     def next(self, topic: str) -> TopicAlias | None:
-        """The alias with which the topic's next message must be sent, if any. To be called in the order of sending:
-        the peer knows the alias once that message is on its way."""
+        """The alias with which the next message of this topic must be sent, if any. Call it in the order of sending:
+        the peer knows the alias once that message is sent."""
         alias = self._aliases.get(topic)
         if alias is not None:
             return alias
@@ -54,5 +58,5 @@ class OutboundAliases:
         return TopicAlias(number, known=False)
 
     def forget(self, topic: str) -> None:
-        """The message that would have taught the newest alias was not sent."""
+        """Drops the newest alias, because the message that introduces it was not sent."""
         self._aliases.pop(topic, None)

@@ -50,7 +50,7 @@ class Connect:
     version: ProtocolVersion = V3_1_1
     client_id: str = ""
     clean_start: bool = True
-    keep_alive: int = 0  # seconds; 0 turns it off
+    keep_alive: int = 0  # seconds; 0: off
     user_name: str | None = None
     password: bytes | None = None
     will: Will | None = None
@@ -58,7 +58,7 @@ class Connect:
 
     @classmethod
     def parse(cls, reader: wire.Reader, version: ProtocolVersion) -> "Connect":
-        """Reads what follows the protocol version; see :func:`parse_protocol`."""
+        """Parses what follows the protocol version; see :func:`parse_protocol`."""
         flags = reader.u8()
         _check_connect_flags(flags, version)
         connect = cls(version, clean_start=bool(flags & _CLEAN_START), keep_alive=reader.u16())
@@ -69,7 +69,7 @@ class Connect:
         connect.client_id = reader.utf8()
         if flags & _WILL:
             connect.will = _parse_will(reader, flags, version)
-        # 3.1, chapter 3.1: the remaining length goes before the flags; the user name and the password may be missing.
+        # 3.1, chapter 3.1: the remaining length takes precedence over the flags; user name and password may be missing.
         lenient = version is V3_1
         if flags & _USER_NAME and not (lenient and reader.exhausted):
             connect.user_name = reader.utf8()
@@ -79,7 +79,7 @@ class Connect:
         return connect
 
     def serialize(self, version: ProtocolVersion) -> bytes:
-        """``version`` is what the other packets are told, too; here it must be the packet's own."""
+        """``version`` must be the version of this packet; the parameter exists because all packets have it."""
         will, flags, payload = self.will, 0, wire.utf8(self.client_id)
         if self.clean_start:
             flags |= _CLEAN_START
@@ -101,10 +101,10 @@ class Connect:
 
 
 def parse_protocol(reader: wire.Reader) -> ProtocolVersion:
-    """Reads the protocol name and version at the beginning of a CONNECT (3.1.2.1, 3.1.2.2)."""
+    """Parses the protocol name and version at the beginning of a CONNECT (3.1.2.1, 3.1.2.2)."""
     name = reader.utf8()
     if name not in PROTOCOL_NAMES.values():
-        # 3.1.1 [MQTT-3.1.4-1] Closed without CONNACK; 5.0 [MQTT-3.1.2-1] leaves it open.
+        # 3.1.1 [MQTT-3.1.4-1] Closed without CONNACK; optional in 5.0 [MQTT-3.1.2-1].
         raise malformed("not an MQTT protocol name")
     level = reader.u8()
     for version, wanted_name in PROTOCOL_NAMES.items():
@@ -144,7 +144,7 @@ def _parse_will(reader: wire.Reader, flags: int, version: ProtocolVersion) -> Wi
 
 
 def read_reason_code(reader: wire.Reader, allowed: frozenset[ReasonCode]) -> ReasonCode:
-    """A reason code out of those which the packet may carry."""
+    """Parses a reason code, which must be one of ``allowed``."""
     value = reader.u8()
     for reason_code in allowed:
         if reason_code == value:
@@ -154,7 +154,7 @@ def read_reason_code(reader: wire.Reader, allowed: frozenset[ReasonCode]) -> Rea
 
 @dataclass(slots=True)
 class Connack:
-    """3.2. Parsed from 3.x, ``reason_code`` is the 5.0 code with the same meaning."""
+    """3.2. If parsed from 3.x, ``reason_code`` is the corresponding 5.0 code."""
 
     packet_type: ClassVar = PacketType.CONNACK
 
@@ -181,7 +181,7 @@ class Connack:
         return cls(bool(flags), reason_code, properties)
 
     def serialize(self, version: ProtocolVersion) -> bytes:
-        # [MQTT-3.2.2-6] (3.1.1: -4) Session present is zero beside a refusal. 3.1 has no such flag.
+        # [MQTT-3.2.2-6] (3.1.1: -4) Session present is zero with a refusal. 3.1 has no such flag.
         present = self.session_present and version is not V3_1 and self.reason_code < 0x80
         if version is not V5:
             return bytes((0x20, 2, present, connect_return_code(self.reason_code)))

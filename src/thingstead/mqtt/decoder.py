@@ -70,29 +70,29 @@ _PARSERS: dict[PacketType, Callable[[wire.Reader, ProtocolVersion], Packet]] = {
     PacketType.AUTH: Auth.parse,
 }
 
-# [MQTT-2.1.3-1] (3.1.1: [MQTT-2.2.2-1], -2) Flags that are fixed: 2 for these, 0 for the others but PUBLISH.
+# [MQTT-2.1.3-1] (3.1.1: [MQTT-2.2.2-1], -2) Fixed flags: 2 for these, 0 for all others except PUBLISH.
 _FLAGS_2 = frozenset({PacketType.PUBREL, PacketType.SUBSCRIBE, PacketType.UNSUBSCRIBE})
 
-REPEATED_CHARACTERS = 64  # of a topic name, up to which a decoder remembers it
+REPEATED_CHARACTERS = 64  # longest topic name that a decoder caches
 
 
 class Decoder:
-    """Turns what one peer sends into packets.
+    """Parses the byte stream of one peer into packets.
 
-    Each call of :meth:`receive_data` gives the packets that are now complete. When the peer breaks the protocol,
-    ``error`` is set and everything after that point is ignored; packets before it are still given, so that the
-    outcome does not depend on how the bytes were cut. Nothing is raised for any input.
+    Each call of :meth:`receive_data` returns the packets that are now complete. After a protocol violation, ``error``
+    is set and all later bytes are ignored; the packets before it are still returned, so that the result does not
+    depend on how the stream was split. No input raises an exception.
 
-    ``version`` is None for the end that waits for a CONNECT (the server), which sets it; a client gives it.
+    A server passes no ``version``: the CONNECT sets it. A client passes the version.
 
     Memory is bounded by ``max_packet_size_bytes``: a longer packet is an error as soon as its length is known.
 
     Args:
-        max_connect_size_bytes: of the CONNECT, behind which nothing is looked at before :meth:`admit`, so that a
-            stranger costs little; None: as of any packet, and nothing waits.
+        max_connect_size_bytes: limit of the CONNECT; bytes after it are not parsed before :meth:`admit`, so that an
+            unauthenticated peer costs little. None: ``max_packet_size_bytes`` applies, and :meth:`admit` is not needed.
 
     Attributes:
-        incomplete: whether the beginning of a packet waits for its rest.
+        incomplete: whether a packet has been received in part.
     """
 
     __slots__ = (
@@ -120,30 +120,30 @@ class Decoder:
     ) -> None:
         self._max_packet_size_bytes = max_packet_size_bytes
         self._limit = max_packet_size_bytes if max_connect_size_bytes is None else max_connect_size_bytes
-        self._waits = max_connect_size_bytes is not None  # for the peer to be admitted
-        self._held = False  # the CONNECT was given, and the peer is not admitted yet
+        self._waits = max_connect_size_bytes is not None  # whether parsing stops after the CONNECT until admit()
+        self._held = False  # the CONNECT was returned, and admit() was not yet called
         self._from_client = version is None
         self._peer_sends = FROM_CLIENT if version is None else FROM_SERVER
-        self._buffer = bytearray()  # the beginning of a packet that is not complete
-        self._needed = 0  # how long the buffer must be before looking at it again is worth it
-        self._name = b""  # the topic name of the last PUBLISH as it was encoded; empty: there was none
-        self._topic = ""  # the same, decoded
+        self._buffer = bytearray()  # the received part of an incomplete packet
+        self._needed = 0  # parse again only when the buffer has so many bytes
+        self._name = b""  # encoded topic name of the last PUBLISH; empty: none yet
+        self._topic = ""  # the same name, decoded
         self.version = version
         self.incomplete = False
         self.error: MqttError | None = None
 
     @property
     def buffered_bytes(self) -> int:
-        """Of the packet that has begun."""
+        """Bytes of the incomplete packet."""
         return len(self._buffer)
 
     def discard(self) -> None:
-        """Forgets the packet that has begun: nothing more will come."""
+        """Drops the incomplete packet; call it when no more data will arrive."""
         self._buffer = bytearray()
         self.incomplete = False
 
     def receive_data(self, data: bytes) -> list[Packet]:
-        """Takes the next bytes; returns the packets that they complete, in order."""
+        """Adds received bytes; returns the packets that they complete, in order."""
         if self.error is not None:
             return []
         if self.incomplete or self._held:
@@ -156,7 +156,7 @@ class Decoder:
             buffer.clear()
         packets: list[Packet] = []
         begin = 0
-        if self._name:  # then nearly always there is nothing else in it
+        if self._name:  # the data then usually contains only PUBLISH packets of this topic
             begin = self._take_repeated(data, 0, packets)
             if begin == len(data):
                 self.incomplete = False
@@ -173,19 +173,20 @@ class Decoder:
         return packets
 
     def admit(self) -> list[Packet]:
-        """The peer is admitted; returns the packets that came behind its CONNECT."""
+        """Call when the peer is authenticated; returns the packets received after its CONNECT."""
         self._held = False
         self._limit = self._max_packet_size_bytes
         self._needed = 0
         return self.receive_data(b"")
 
     def _parse_all(self, data: bytes, pos: int, packets: list[Packet]) -> int:
-        """Appends every complete packet of ``data`` from ``pos`` on; returns where the incomplete one begins."""
+        """Appends every complete packet of ``data`` from ``pos`` on to ``packets``; returns the position of the
+        incomplete one."""
         available = len(data)
         if self.version is None and data:
             _check_first_byte(data[0])
         with_properties = self.version is V5
-        repeats = not with_properties and self.version is not None  # whether the short way may be taken
+        repeats = not with_properties and self.version is not None  # whether the fast path may be used
         name, limit = self._name, self._limit
         while available - pos >= 2:
             first_byte = data[pos]
@@ -231,9 +232,9 @@ class Decoder:
         return pos
 
     def _take_repeated(self, data: bytes, pos: int, packets: list[Packet]) -> int:
-        """Appends the PUBLISH packets from ``pos`` on, as far as they are complete and sound, have QoS 1 and no other
-        flag, and the topic of the one before: most devices publish to one topic again and again, whose name needs not
-        be read then. Only before 5.0. Returns where the next packet begins."""
+        """Fast path: appends consecutive PUBLISH packets from ``pos`` on that are complete and valid, have QoS 1, no
+        other flag, and the topic of the PUBLISH before them. Most devices publish to one topic, whose name need not be
+        decoded again. Only before 5.0. Returns the position of the first packet that is left."""
         name, topic, limit, available = self._name, self._topic, self._limit, len(data)
         name_bytes, append = len(name), packets.append
         while available - pos > 2 and data[pos] == 0x32:
@@ -254,7 +255,8 @@ class Decoder:
         return pos
 
     def _long_length(self, data: bytes, pos: int, available: int) -> tuple[int, int]:
-        """A remaining length of two to four bytes (2.1.4) and where the body starts; 0, 0 when bytes are missing."""
+        """Parses a remaining length of two to four bytes (2.1.4). Returns it and the position of the body; 0, 0 if
+        bytes are missing."""
         length = data[pos + 1] & 0x7F
         for count in (2, 3, 4):
             at = pos + count
@@ -265,7 +267,7 @@ class Decoder:
             length |= (byte & 0x7F) << 7 * (count - 1)
             if byte < 0x80:
                 if byte == 0 and self.version is V5:
-                    # [MQTT-1.5.5-1] The minimum number of bytes. 3.1.1 does not ask for it.
+                    # [MQTT-1.5.5-1] The minimum number of bytes. Not required by 3.1.1.
                     raise malformed("the remaining length is longer than it needs to be")
                 return length, at + 1
         raise malformed("the remaining length has more than four bytes")
@@ -279,7 +281,7 @@ class Decoder:
         self._check_flags(packet_type, first_byte & 0x0F)
         if packet_type not in self._peer_sends:
             raise protocol_error(f"the peer may not send {packet_type.name}")
-        assert self.version is not None  # [MQTT-3.1.0-1] _check_first_byte lets nothing but CONNECT come first
+        assert self.version is not None  # [MQTT-3.1.0-1] _check_first_byte accepts only CONNECT as first packet
         packet = _PARSERS[packet_type](reader, self.version)
         if type(packet) is Disconnect:
             self._check_disconnect(packet)
@@ -290,16 +292,17 @@ class Decoder:
             # [MQTT-3.1.0-2] A second CONNECT is a protocol error.
             raise protocol_error("a second CONNECT")
         version = parse_protocol(reader)
-        self.version = version  # now, so that a refusal of the rest is answered in the peer's own version
+        self.version = version  # set before the rest is parsed, so that a refusal uses the peer's version
         if first_byte & 0x0F and version is not V3_1:
-            # [MQTT-2.1.3-1] The flags are reserved. 3.1, chapter 3.1: they are not used.
+            # [MQTT-2.1.3-1] The flags are reserved. 3.1, chapter 3.1: they are ignored.
             raise malformed("CONNECT has flags in its fixed header")
         connect = Connect.parse(reader, version)
         self._held = self._waits
         return connect
 
     def _peek_version(self, data: bytes, start: int, available: int) -> None:
-        """Of a CONNECT that is too large, as far as it has come, so that it is refused in the peer's own version."""
+        """Parses the version of a CONNECT that is too large, if it has arrived, so that the refusal uses the peer's
+        version."""
         if self.version is None:
             with contextlib.suppress(MqttError):
                 self.version = parse_protocol(wire.Reader(data, start, available))
@@ -307,7 +310,7 @@ class Decoder:
     def _check_flags(self, packet_type: PacketType, flags: int) -> None:
         wanted = 2 if packet_type in _FLAGS_2 else 0
         if self.version is V3_1:
-            flags &= ~8  # 3.1, 2.1: DUP may be set on whatever is sent with QoS 1
+            flags &= ~8  # 3.1, 2.1: DUP may be set on any packet that is sent with QoS 1
         if flags != wanted:
             raise malformed(f"{packet_type.name} has wrong flags in its fixed header")
 
@@ -319,13 +322,14 @@ class Decoder:
 
 
 def _check_first_byte(first_byte: int) -> None:
-    """Before a CONNECT, one byte tells a stranger (HTTP, TLS) from a client; no need to wait for a whole packet."""
+    """The first byte of a stream distinguishes MQTT from other protocols (HTTP, TLS) before a whole packet has
+    arrived."""
     if first_byte >> 4 != PacketType.CONNECT:
         # [MQTT-3.1.0-1] The first packet of a client is a CONNECT.
         raise protocol_error("the first packet is not a CONNECT")
 
 
 def _check_type(first_byte: int) -> None:
-    """Known from the first byte; no need to wait for the rest."""
+    """Refuses invalid packet types by the first byte, before the rest has arrived."""
     if first_byte < 0x10:
         raise malformed("packet type 0 is reserved")

@@ -9,15 +9,15 @@ from thingstead.mqtt.protocol import PacketType
 from thingstead.mqtt.publish_packets import Publish
 
 DUP = 0x08
-ENCODINGS_LIMIT = 64  # ways in which one message is remembered
-OVERHEAD_BYTES = 200  # about what a message takes beside its topic name and payload
+ENCODINGS_LIMIT = 64  # cached encodings of one message
+OVERHEAD_BYTES = 200  # approximate memory of a message beside topic name and payload
 
-# With what subscription identifiers a message is sent; None: to a client before 5.0, without properties.
+# Subscription identifiers to send with a message; None: the client's version is before 5.0, no properties.
 Identifiers = tuple[int, ...] | None
 
 
 class Encoded(NamedTuple):
-    """A PUBLISH without its packet identifier, which stands between the two where there is one."""
+    """A PUBLISH without its packet identifier, which goes between the two parts if QoS is above 0."""
 
     head: bytes
     tail: bytes
@@ -32,21 +32,21 @@ class Encoded(NamedTuple):
 
 
 class TopicAlias(NamedTuple):
-    """A number that stands for the topic name on one connection (3.3.2.3.4)."""
+    """A number that replaces the topic name on one connection (3.3.2.3.4)."""
 
     number: int
-    known: bool  # the peer knows it already, so that the name is left out
+    known: bool  # the peer already knows it, so the name is left out
 
 
 class Message:
-    """What was published, apart from how one publisher sent it and one subscriber gets it.
+    """A published application message, independent of how it was received and is sent. Caches its encodings.
 
     Args:
-        publish: with its whole topic name.
-        now_s: when it was received, on a clock that never jumps.
+        publish: the received PUBLISH, with its topic name resolved.
+        now_s: the time of receipt, on a monotonic clock.
 
     Attributes:
-        serial: of a retained message: it grows with each of them.
+        serial: for retained messages: increases with each of them.
     """
 
     __slots__ = ("_encodings", "_name", "expires_at_s", "payload", "properties", "qos", "retain", "serial", "topic")
@@ -65,14 +65,14 @@ class Message:
 
     @property
     def size_bytes(self) -> int:
-        """About the memory it takes."""
+        """Approximate memory that it uses."""
         return len(self._name) + len(self.payload) + OVERHEAD_BYTES
 
     def encode(
         self, qos: int, retain: bool, identifiers: Identifiers, now_s: float, alias: TopicAlias | None = None
     ) -> Encoded:
-        """The PUBLISH for one way of sending it. At QoS 0 ``head`` is all of it."""
-        # [MQTT-3.3.2-6] The interval that is sent is what was received minus the time that it has waited.
+        """Encodes the PUBLISH for one kind of subscriber. At QoS 0 ``head`` is the whole packet."""
+        # [MQTT-3.3.2-6] The interval sent is the received one minus the time that the message has waited.
         left_s = None if self.expires_at_s == inf else max(0, ceil(self.expires_at_s - now_s))
         key = (qos, retain, identifiers, left_s, alias)
         encoded = self._encodings.get(key)
@@ -103,7 +103,7 @@ class Message:
         return Encoded(head + tail, b"", len(head) + len(tail))
 
     def copy(self) -> "Message":
-        """The same message, which remembers encodings of its own."""
+        """The same message with a cache of its own."""
         copy = Message.__new__(Message)
         for name in ("topic", "payload", "qos", "retain", "properties", "expires_at_s", "_name"):
             setattr(copy, name, getattr(self, name))
@@ -112,15 +112,15 @@ class Message:
         return copy
 
     def forget_encodings(self) -> None:
-        """Gives their memory back; they are made again when they are needed."""
+        """Empties the cache of encodings; they are made again on demand."""
         self._encodings.clear()
 
     def to_publish(self) -> Publish:
-        """What a store keeps of it: a PUBLISH with a packet identifier that means nothing."""
+        """The PUBLISH to store; its packet identifier is a placeholder."""
         return Publish(self.topic, self.payload, self.qos, 1 if self.qos else 0, self.retain, False, self.properties)
 
 
 def forwarded(properties: Properties) -> Properties:
-    """Without what was for the server alone: the topic alias, and the will's delay."""
+    """The properties to forward: without topic alias and will delay, which concern the server alone."""
     own = (Property.TOPIC_ALIAS, Property.WILL_DELAY_INTERVAL)
     return {prop: value for prop, value in properties.items() if prop not in own}

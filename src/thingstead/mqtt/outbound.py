@@ -28,15 +28,15 @@ _NO_LIMIT = 1 << 62
 
 
 class State(Enum):
-    """Where a message stands."""
+    """State of a message in flight."""
 
-    PUBLISHED = auto()  # QoS 1: waits for PUBACK
-    UNRECEIVED = auto()  # QoS 2: waits for PUBREC
-    RELEASED = auto()  # QoS 2: PUBREL sent, waits for PUBCOMP
+    PUBLISHED = auto()  # QoS 1: PUBACK expected
+    UNRECEIVED = auto()  # QoS 2: PUBREC expected
+    RELEASED = auto()  # QoS 2: PUBREL sent, PUBCOMP expected
 
 
 _DONE = None
-# Everything that is not here is a protocol error. A PUBREC may come again after a reconnect (4.4).
+# All valid transitions; anything else is a protocol error. A PUBREC may be repeated after a reconnect (4.4).
 TRANSITIONS: dict[tuple[State, PacketType], State | None] = {
     (State.PUBLISHED, PacketType.PUBACK): _DONE,
     (State.UNRECEIVED, PacketType.PUBREC): State.RELEASED,
@@ -46,18 +46,18 @@ TRANSITIONS: dict[tuple[State, PacketType], State | None] = {
 
 
 class Entry:
-    """A message on its way to the peer.
+    """A message that is queued or in flight.
 
     Attributes:
-        message: what is sent; a Publish, or whatever the caller knows how to encode.
-        context: the caller's own.
-        retain: the flag with which it is sent.
-        identifiers: the subscription identifiers with which it is sent.
-        held: it is not sent before the caller says so, nor is what stands behind it.
-        sent: it was written to a connection, this one or an earlier one.
-        counted: it takes room in the window of this connection.
-        expires_at_s: when it is no longer worth sending, on the caller's clock.
-        size_bytes: about the memory it takes.
+        message: a Publish, or any object that the caller can encode.
+        context: an object of the caller.
+        retain: the RETAIN flag to send.
+        identifiers: the subscription identifiers to send.
+        held: not to be sent, nor any message after it, until the caller clears the flag.
+        sent: it was sent on this or an earlier connection.
+        counted: it counts against the Receive Maximum of this connection.
+        expires_at_s: when it expires, on the caller's clock.
+        size_bytes: approximate memory that it uses.
     """
 
     __slots__ = (
@@ -91,7 +91,7 @@ class Entry:
 
 
 class Settled(NamedTuple):
-    """The peer has answered for good: success, or the failure that it named (5.0)."""
+    """A message whose exchange is complete: with success, or with the failure code of the peer (5.0)."""
 
     entry: Entry
     reason_code: ReasonCode
@@ -102,14 +102,14 @@ class Settled(NamedTuple):
 
 
 class Sending(NamedTuple):
-    """Something to send now: the message, or its PUBREL. ``first`` is False when it was sent before."""
+    """A message to send now, or its PUBREL. ``first`` is False if it was sent before."""
 
     entry: Entry
     first: bool
 
     @property
     def released(self) -> bool:
-        """Whether the PUBREL is what must be sent."""
+        """Whether to send the PUBREL."""
         return self.entry.state is State.RELEASED
 
     @property
@@ -118,7 +118,7 @@ class Sending(NamedTuple):
 
     @property
     def packet(self) -> Publish | Pubrel:
-        """The packet, of a message that is a Publish."""
+        """The packet, if the message is a Publish."""
         entry = self.entry
         if entry.state is State.RELEASED:
             return Pubrel(entry.packet_id)
@@ -129,15 +129,15 @@ class Sending(NamedTuple):
 
 
 class Outbound:
-    """Messages to one peer. It lives as long as the session; :meth:`resume` begins each connection.
+    """Queue and QoS state of messages to one peer. One object per session; :meth:`resume` starts each connection.
 
     Args:
-        queue_limit: how many messages may wait behind those in flight. More are refused.
-        max_bytes: of all that wait or are in flight. More are refused.
-        budget: of the queues of all peers; None: they share none.
+        queue_limit: most messages queued behind those in flight. More are refused.
+        max_bytes: limit of all messages queued or in flight. More are refused.
+        budget: byte limit shared with the queues of other peers; None: not shared.
 
     Attributes:
-        size_bytes: of all that wait or are in flight.
+        size_bytes: of all messages queued or in flight.
     """
 
     __slots__ = (
@@ -160,9 +160,9 @@ class Outbound:
         self._budget = budget
         self.size_bytes = 0
         self._window_bytes = _NO_LIMIT
-        self._in_flight_bytes = 0  # of what takes room in the window of this connection
-        self._entries: dict[int, Entry] = {}  # all, by packet identifier, in the order in which they were offered
-        self._queue: deque[Entry] = deque()  # of these, what was never sent
+        self._in_flight_bytes = 0  # of messages that count against the window of this connection
+        self._entries: dict[int, Entry] = {}  # all messages, by packet identifier, in the order of offer()
+        self._queue: deque[Entry] = deque()  # messages that were never sent
         self._resend: deque[Entry] = deque()  # in flight, but not yet sent on this connection
         self._last_packet_id = 0
         self._quota = MAX_PACKET_ID
@@ -177,28 +177,28 @@ class Outbound:
 
     @property
     def full(self) -> bool:
-        """Whether the next message would be refused, however small."""
+        """Whether the queue has reached its limit of messages, so that any message is refused."""
         return len(self._queue) >= self._queue_limit or len(self._entries) >= MAX_PACKET_ID
 
     def has_room(self, size_bytes: int) -> bool:
-        """Whether a message of this size would be taken."""
+        """Whether a message of this size would be accepted."""
         held_bytes = self.size_bytes
         if self.full or held_bytes + size_bytes > self._max_bytes:
             return False
         return self._budget is None or self._budget.room(held_bytes, size_bytes)
 
     def fits(self, size_bytes: int) -> bool:
-        """Whether a message of this size would be taken if nothing waited here."""
+        """Whether a message of this size would be accepted by an empty queue."""
         if size_bytes > self._max_bytes:
             return False
         return self._budget is None or self._budget.room(0, size_bytes, freed_bytes=self.size_bytes)
 
     def resume(self, receive_maximum: int = MAX_PACKET_ID, window_bytes: int = _NO_LIMIT) -> None:
-        """A connection begins. What is in flight will be sent again, before anything new [MQTT-4.4.0-1].
+        """Starts a connection. Messages in flight are sent again, before new ones [MQTT-4.4.0-1].
 
         Args:
-            receive_maximum: messages that may be in flight.
-            window_bytes: the same in bytes of topic names and payloads; one message may be larger.
+            receive_maximum: most messages in flight.
+            window_bytes: most bytes of topic names and payloads in flight; a single message may be larger.
         """
         self._quota = receive_maximum
         self._window_bytes = window_bytes
@@ -208,11 +208,14 @@ class Outbound:
             entry.counted = False
 
     def offer(self, message: Any, context: Any = None, *, qos: int = 0, size_bytes: int = 0) -> Entry | None:
-        """Queues a message at QoS 1 or 2; None, and nothing happens, where there is no room.
+        """Queues a message at QoS 1 or 2.
 
         Args:
-            qos: 0 stands for the message's own.
-            size_bytes: about the memory it takes.
+            qos: 0: the QoS of the message.
+            size_bytes: approximate memory that it uses.
+
+        Returns:
+            None if there is no room; nothing is changed then.
         """
         if not self.has_room(size_bytes):
             return None
@@ -229,7 +232,7 @@ class Outbound:
             self._budget.moved(before_bytes, self.size_bytes)
 
     def restore(self, entry: Entry) -> None:
-        """Puts back what was kept of an earlier life of the session, oldest first."""
+        """Appends a message of a stored session; call in order, oldest first."""
         self._entries[entry.packet_id] = entry
         self._grow(entry.size_bytes)
         self._last_packet_id = entry.packet_id
@@ -237,11 +240,11 @@ class Outbound:
             self._queue.append(entry)
 
     def find(self, packet_id: int) -> Entry | None:
-        """The message that has this packet identifier."""
+        """The message with this packet identifier."""
         return self._entries.get(packet_id)
 
     def __len__(self) -> int:
-        """Messages that wait or are in flight."""
+        """Number of messages queued or in flight."""
         return len(self._entries)
 
     def entries(self) -> list[Entry]:
@@ -249,11 +252,11 @@ class Outbound:
         return list(self._entries.values())
 
     def oldest_queued(self) -> Entry | None:
-        """The message that has waited longest of those that were never sent."""
+        """The oldest message that was never sent."""
         return self._queue[0] if self._queue else None
 
     def withdraw(self, entry: Entry) -> bool:
-        """Forgets a message; False when it is not there any more."""
+        """Removes a message; False if it is not in the queue."""
         if self._entries.get(entry.packet_id) is not entry:
             return False
         del self._entries[entry.packet_id]
@@ -268,8 +271,8 @@ class Outbound:
         return True
 
     def sendings(self, limit: int = MAX_PACKET_ID, limit_bytes: int = _NO_LIMIT) -> list[Sending]:
-        """What may be sent now, in order, at most ``limit``, and no further one once they have ``limit_bytes``. The
-        caller sends it: each is given once per connection."""
+        """The messages to send now, in order: at most ``limit``, and none after their sum has reached ``limit_bytes``.
+        Each is returned once per connection; the caller must send it."""
         result: list[Sending] = []
         left_bytes = limit_bytes
         while self._resend and len(result) < limit and left_bytes > 0:
@@ -289,7 +292,7 @@ class Outbound:
         return result
 
     def _take_quota(self, entry: Entry) -> bool:
-        # [MQTT-3.3.4-7] [MQTT-4.9.0-2] Not more than receive maximum unanswered PUBLISH packets.
+        # [MQTT-3.3.4-7] [MQTT-4.9.0-2] At most Receive Maximum unacknowledged PUBLISH packets.
         if self._quota <= 0:
             return False
         in_flight_bytes = self._in_flight_bytes + _packet_bytes(entry)
@@ -301,8 +304,8 @@ class Outbound:
         return True
 
     def _give_quota(self, entry: Entry) -> None:
-        # [MQTT-4.9.0-1] The send quota grows by one, never over the receive maximum: not for what an earlier
-        # connection sent (4.9 names the PUBREL that is sent again).
+        # [MQTT-4.9.0-1] The send quota is incremented, but never above the Receive Maximum: not for messages sent on an
+        # earlier connection (4.9 mentions the repeated PUBREL).
         if entry.counted:
             self._quota += 1
             self._in_flight_bytes -= _packet_bytes(entry)
@@ -317,16 +320,19 @@ class Outbound:
                 return packet_id
 
     def receive(self, packet: Puback | Pubrec | Pubcomp) -> tuple[Pubrel | None, Settled | None]:
-        """Takes an answer: what must be sent back, and the message that is now settled, if any.
+        """Handles an acknowledgement. One for an unknown packet identifier is a leftover of an earlier connection.
 
-        Raises MqttError when the answer does not belong to the message's QoS or state. Answers to what is not in
-        flight are taken as left over from an earlier connection.
+        Returns:
+            The PUBREL to send, if any, and the message that is now complete, if any.
+
+        Raises:
+            MqttError: the acknowledgement does not match the QoS or state of the message.
         """
         packet_id, reason_code = packet.packet_id, packet.reason_code
         entry = self._entries.get(packet_id)
         if entry is None or not entry.sent:
             if type(packet) is Pubrec and reason_code < 0x80:
-                # 3.6.2.1: a PUBREL tells that the identifier is not known.
+                # 3.6.2.1: a PUBREL says that the packet identifier is unknown.
                 return Pubrel(packet_id, ReasonCode.PACKET_IDENTIFIER_NOT_FOUND), None
             return None, None
         try:
@@ -342,7 +348,7 @@ class Outbound:
         return None, Settled(entry, reason_code)
 
     def clear(self) -> list[Settled]:
-        """The session ends: forgets everything; what had not been answered, oldest first."""
+        """Ends the session: removes all messages; returns those that were not acknowledged, oldest first."""
         left = [Settled(entry, ReasonCode.UNSPECIFIED_ERROR) for entry in self._entries.values()]
         self._entries.clear()
         self._grow(-self.size_bytes)
@@ -352,5 +358,5 @@ class Outbound:
 
 
 def _packet_bytes(entry: Entry) -> int:
-    """About what its packet has."""
+    """Approximate size of its packet."""
     return max(0, entry.size_bytes - OVERHEAD_BYTES)

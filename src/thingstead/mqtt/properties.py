@@ -10,7 +10,7 @@ from thingstead.mqtt.reasons import MqttError, ReasonCode, malformed, protocol_e
 
 
 class Property(IntEnum):
-    """Identifiers (table 2-4). The value's Python type: int, str, bytes; USER_PROPERTY a tuple of pairs of str;
+    """Property identifiers (table 2-4). Values are int, str or bytes; USER_PROPERTY is a tuple of pairs of str,
     SUBSCRIPTION_IDENTIFIER a tuple of int."""
 
     PAYLOAD_FORMAT_INDICATOR = 0x01
@@ -41,14 +41,14 @@ class Property(IntEnum):
     SUBSCRIPTION_IDENTIFIER_AVAILABLE = 0x29
     SHARED_SUBSCRIPTION_AVAILABLE = 0x2A
 
-    __hash__ = int.__hash__  # Enum's own hashes the name, in Python
+    __hash__ = int.__hash__  # the hash of Enum is computed from the name, in Python: slow
 
 
 Properties = Mapping[Property, Any]
 
 
 class _NoProperties(dict[Property, Any]):
-    """Empty, and hashable as the default of a dataclass's field must be."""
+    """An empty dict that is hashable, as the default of a dataclass field must be."""
 
     __slots__ = ()
     __hash__ = object.__hash__  # type: ignore[assignment]  # dict declares that it has none
@@ -59,9 +59,9 @@ class _NoProperties(dict[Property, Any]):
 
 NO_PROPERTIES: Properties = _NoProperties()
 
-USER_PROPERTIES_LIMIT = 256  # of one packet of a client, or of one will
+USER_PROPERTIES_LIMIT = 256  # in one packet of a client, or in one will
 
-WILL = "will"  # the will's properties (3.1.3.2) form a set of their own beside those of the packet types
+WILL = "will"  # place of the properties of a will (3.1.3.2), beside the packet types
 Place = PacketType | str
 
 
@@ -85,8 +85,8 @@ _PAIR = _Kind(
 class _Rule(NamedTuple):
     kind: _Kind
     places: frozenset[Place]
-    check: Callable[[Any], bool] | None = None  # what a value must satisfy beyond its type
-    refusal: ReasonCode = ReasonCode.PROTOCOL_ERROR  # when it does not
+    check: Callable[[Any], bool] | None = None  # restriction of the value beyond its type
+    refusal: ReasonCode = ReasonCode.PROTOCOL_ERROR  # if the check fails
 
 
 def _flag(value: int) -> bool:
@@ -145,7 +145,7 @@ RULES: dict[Property, _Rule] = {
 
 
 def allowed_properties(place: Place) -> frozenset[Property]:
-    """The properties that may stand in a packet type, or in the will."""
+    """The properties that are allowed in a packet type, or in the will."""
     return frozenset(prop for prop, rule in RULES.items() if place in rule.places)
 
 
@@ -155,9 +155,10 @@ def _repeats(prop: Property, place: Place) -> bool:
 
 
 def parse_properties(reader: wire.Reader, place: Place) -> Properties:
-    """Reads a property length and the properties after it (2.2.2), in time that grows with their bytes.
+    """Parses a property length and the properties after it (2.2.2), in time linear in their bytes.
 
-    What may not stand there is refused before what follows it is read. Raises MqttError.
+    Raises:
+        MqttError: a property is invalid, repeated or not allowed here; raised before later properties are parsed.
     """
     length = reader.variable_byte_integer()
     if not length:
@@ -186,7 +187,7 @@ def parse_properties(reader: wire.Reader, place: Place) -> Properties:
 
 
 def _check_repeated(prop: Property, place: Place, count: int) -> None:
-    """One more of a client's properties that others may repeat. Raises MqttError."""
+    """Counts a repeatable property of a client's packet. Raises MqttError above the limit."""
     if place is PacketType.PUBLISH and prop is Property.SUBSCRIPTION_IDENTIFIER:
         # [MQTT-3.3.4-6] A client does not send subscription identifiers.
         raise protocol_error("PUBLISH from a client has a subscription identifier")
@@ -209,7 +210,7 @@ def _rule_of(identifier: int, place: Place) -> tuple[_Rule, Property]:
 
 
 def serialize_properties(properties: Properties, place: Place) -> bytes:
-    """Property length and properties. ValueError for one that may not stand there: that is the caller's bug."""
+    """Serializes property length and properties. ValueError for a property that is not allowed: a bug of the caller."""
     if not properties:
         return b"\0"
     encoded = bytearray()

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ProtocolVersion(IntEnum):
-    """Protocol levels, as CONNECT carries them (3.1.2.2)."""
+    """Protocol level in CONNECT (3.1.2.2)."""
 
     V3_1 = 3
     V3_1_1 = 4
@@ -19,7 +19,7 @@ PROTOCOL_NAMES = {
 
 
 class PacketType(IntEnum):
-    """Control packet types (2.1.2). 0 is forbidden; 15 is AUTH from 5.0 on and forbidden before."""
+    """Control packet types (2.1.2). 0 is forbidden; 15 is AUTH since 5.0 and forbidden before."""
 
     CONNECT = 1
     CONNACK = 2
@@ -38,7 +38,7 @@ class PacketType(IntEnum):
     AUTH = 15
 
 
-# What a client sends and what a server sends (table 2.1).
+# Packet types that a client may send, and those that a server may send (table 2.1).
 FROM_CLIENT = frozenset(PacketType) - {
     PacketType.CONNACK,
     PacketType.SUBACK,
@@ -54,7 +54,7 @@ FROM_SERVER = frozenset(PacketType) - {
 
 
 class RetainHandling(IntEnum):
-    """When retained messages are sent at a subscription (3.8.3.1)."""
+    """When a subscription gets retained messages (3.8.3.1)."""
 
     AT_SUBSCRIBE = 0
     IF_NEW = 1

@@ -26,17 +26,17 @@ from thingstead.mqtt.topics import check_topic_name
 
 V5 = ProtocolVersion.V5
 
-# Topic names seen before, already decoded and checked. Devices use few names, so nearly every PUBLISH finds its own
-# here; when strangers fill it, it starts over.
+# Cache of decoded and checked topic names. Devices use few names, so nearly every PUBLISH hits it; it is emptied when
+# it is full.
 _names: dict[bytes, str] = {}
 _NAMES_LIMIT = 4096
 _NAME_BYTES_LIMIT = 128
 
 
 class Publish(msgspec.Struct, gc=False):
-    """3.3. ``packet_id`` is 0 at QoS 0. ``topic`` is empty where a topic alias stands for it.
+    """3.3. ``packet_id`` is 0 at QoS 0. ``topic`` is empty if only a topic alias was sent.
 
-    A Struct, since one is made for every message: that costs a quarter of what a data class does.
+    A Struct, since one is created for every message: at a quarter of the cost of a data class.
     """
 
     packet_type: ClassVar = PacketType.PUBLISH
@@ -61,7 +61,7 @@ class Publish(msgspec.Struct, gc=False):
 def parse_publish(
     data: bytes, first_byte: int, start: int, end: int, *, with_properties: bool, from_client: bool = False
 ) -> Publish:
-    """Reads the body ``data[start:end]`` of a PUBLISH. ``with_properties``: the version is 5.0."""
+    """Parses the body ``data[start:end]`` of a PUBLISH. ``with_properties``: the version is 5.0."""
     qos = first_byte >> 1 & 3
     if qos == 3:
         # [MQTT-3.3.1-4] Not both QoS bits.
@@ -115,7 +115,7 @@ def _topic_name(encoded: bytes, may_be_empty: bool) -> str:
 
 @dataclass(slots=True)
 class _Acknowledgement:
-    """What the four have in common: packet identifier, reason code, properties (3.4 to 3.7)."""
+    """Base of the four acknowledgements: packet identifier, reason code, properties (3.4 to 3.7)."""
 
     first_byte: ClassVar[int]
     packet_type: ClassVar[PacketType]
@@ -175,9 +175,9 @@ A = TypeVar("A", bound=_Acknowledgement)
 
 
 def parse_acknowledgement(kind: type[A], reader: wire.Reader, version: ProtocolVersion) -> A:
-    """Reads the body of one of the four."""
+    """Parses the body of one of the four acknowledgements."""
     packet = kind(reader.packet_id())
-    # 3.4.2.1, 3.4.2.2.1 and their like: reason code and properties may be left out from the end.
+    # 3.4.2.1, 3.4.2.2.1 and similar: reason code and properties may be omitted from the end.
     if version is V5 and not reader.exhausted:
         packet.reason_code = read_reason_code(reader, kind.reason_codes)
         if not reader.exhausted:
@@ -187,7 +187,7 @@ def parse_acknowledgement(kind: type[A], reader: wire.Reader, version: ProtocolV
 
 
 def parse_short_puback(data: bytes, start: int) -> Puback:
-    """Reads the usual PUBACK, whose body is nothing but its packet identifier."""
+    """Fast path: parses a PUBACK whose body is only its packet identifier."""
     packet_id = data[start] << 8 | data[start + 1]
     if not packet_id:
         # [MQTT-2.2.1-3] (3.1.1: [MQTT-2.3.1-1]) A packet identifier is not zero.

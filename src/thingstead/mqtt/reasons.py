@@ -55,9 +55,10 @@ class ReasonCode(IntEnum):
 
 
 class MqttError(Exception):
-    """The peer broke the protocol; the connection must end.
+    """The peer violated the protocol; the connection must end.
 
-    ``reason_code`` is what a 5.0 CONNACK or DISCONNECT says about it [MQTT-4.13.1-1]; 3.x just closes [MQTT-4.8.0-1].
+    ``reason_code`` is sent in a 5.0 CONNACK or DISCONNECT [MQTT-4.13.1-1]; a 3.x connection is just closed
+    [MQTT-4.8.0-1].
     """
 
     def __init__(self, reason_code: ReasonCode, message: str) -> None:
@@ -67,17 +68,17 @@ class MqttError(Exception):
 
 
 def malformed(message: str) -> MqttError:
-    """The bytes cannot be read as the specification says (1.2, "Malformed Packet")."""
+    """The packet cannot be parsed according to the specification (1.2, "Malformed Packet")."""
     return MqttError(ReasonCode.MALFORMED_PACKET, message)
 
 
 def protocol_error(message: str) -> MqttError:
-    """The packet can be read, but is not allowed (1.2, "Protocol Error")."""
+    """The packet can be parsed, but is not allowed (1.2, "Protocol Error")."""
     return MqttError(ReasonCode.PROTOCOL_ERROR, message)
 
 
 def connect_return_code(reason_code: ReasonCode) -> int:
-    """The CONNACK return code of 3.x (3.1.1, table 3.1) nearest to a 5.0 reason code."""
+    """The CONNACK return code of 3.x (3.1.1, table 3.1) that is closest to a 5.0 reason code."""
     return _CONNECT_RETURN_CODES.get(reason_code, 0 if reason_code < 0x80 else 3)
 
 
@@ -91,7 +92,7 @@ _CONNECT_RETURN_CODES = {
 }
 
 _R = ReasonCode
-# Which reason codes each packet may carry (the tables of chapter 3).
+# Allowed reason codes of each packet (the tables of chapter 3).
 CONNACK_REASON_CODES = frozenset(
     {
         _R.SUCCESS,
@@ -118,7 +119,7 @@ CONNACK_REASON_CODES = frozenset(
         _R.CONNECTION_RATE_EXCEEDED,
     }
 )
-PUBACK_REASON_CODES = frozenset(  # PUBREC has the same
+PUBACK_REASON_CODES = frozenset(  # also for PUBREC
     {
         _R.SUCCESS,
         _R.NO_MATCHING_SUBSCRIBERS,
@@ -131,7 +132,7 @@ PUBACK_REASON_CODES = frozenset(  # PUBREC has the same
         _R.PAYLOAD_FORMAT_INVALID,
     }
 )
-PUBREL_REASON_CODES = frozenset({_R.SUCCESS, _R.PACKET_IDENTIFIER_NOT_FOUND})  # PUBCOMP has the same
+PUBREL_REASON_CODES = frozenset({_R.SUCCESS, _R.PACKET_IDENTIFIER_NOT_FOUND})  # also for PUBCOMP
 SUBACK_REASON_CODES = frozenset(
     {
         _R.SUCCESS,

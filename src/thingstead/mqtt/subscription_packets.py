@@ -20,7 +20,7 @@ from thingstead.mqtt.topics import SHARE_PREFIX, check_topic_filter
 
 V5 = ProtocolVersion.V5
 
-FILTERS_LIMIT = 10_000  # of one packet of a client; as many take some ten milliseconds
+FILTERS_LIMIT = 10_000  # in one packet of a client; parsing so many takes about ten milliseconds
 
 _NO_LOCAL, _RETAIN_AS_PUBLISHED, _RETAIN_HANDLING, _RESERVED = 0x04, 0x08, 0x30, 0xC0
 
@@ -190,7 +190,7 @@ class Unsuback:
 
 
 def _too_many_filters(packet: str) -> MqttError:
-    """The refusal of a packet with more filters than anybody needs."""
+    """The error for a packet with more than FILTERS_LIMIT topic filters."""
     return MqttError(ReasonCode.QUOTA_EXCEEDED, f"{packet} has more than {FILTERS_LIMIT} topic filters")
 
 

@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 from thingstead.mqtt.reasons import MqttError, ReasonCode, malformed
 
-MAX_LEVELS = 200  # more topic levels than anyone needs; a bound on what one subscription costs
+MAX_LEVELS = 200  # of a topic; bounds the cost of a subscription
 SHARE_PREFIX = "$share/"
 
-# 1.5.4: a receiver may treat control characters and non-characters as malformed. In topics we do.
+# 1.5.4: a receiver may treat control characters and non-characters as malformed; topics do here.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 
 
 def check_topic_name(name: str) -> None:
-    """A name that a message may be published to. Raises MqttError."""
+    """Checks a topic name that is published to. Raises MqttError."""
     # [MQTT-4.7.3-1] At least one character.
     if not name:
         raise malformed("the topic name is empty")
@@ -24,7 +24,7 @@ def check_topic_name(name: str) -> None:
 
 
 def check_topic_filter(topic_filter: str) -> None:
-    """A filter that may be subscribed to, shared or not. Raises MqttError."""
+    """Checks a topic filter of a subscription, shared or not. Raises MqttError."""
     # [MQTT-4.7.3-1] At least one character.
     if not topic_filter:
         raise malformed("a topic filter is empty")
@@ -61,7 +61,7 @@ class SharedFilter(NamedTuple):
 
 
 def parse_shared(topic_filter: str) -> SharedFilter:
-    """Takes a subscription's filter apart (4.8.2). Raises MqttError."""
+    """Splits a subscription's filter into share name and topic filter (4.8.2). Raises MqttError."""
     if not topic_filter.startswith(SHARE_PREFIX):
         return SharedFilter("", topic_filter)
     share_name, slash, inner = topic_filter[len(SHARE_PREFIX) :].partition("/")
@@ -75,7 +75,7 @@ def parse_shared(topic_filter: str) -> SharedFilter:
 
 
 def matches(topic_filter: str, name: str) -> bool:
-    """Whether a (not shared) filter matches a topic name (4.7). For many filters use the topic tree."""
+    """Whether a filter (not shared) matches a topic name (4.7). For many filters use the topic tree."""
     if topic_filter == name:
         return True
     # [MQTT-4.7.2-1] Filters that start with a wildcard do not match names that start with '$'.

@@ -23,21 +23,21 @@ class _Node(Generic[K, V]):
 
 
 class Matches(Generic[K, V]):
-    """Who gets a message. A subscriber with several matching filters stands once for each of them."""
+    """Subscribers of a topic name. A subscriber with several matching filters occurs once for each."""
 
     __slots__ = ("groups", "subscribers")
 
     def __init__(self) -> None:
         self.subscribers: list[tuple[K, V]] = []
-        # Each of these is one shared subscription, of which one member gets the message (4.8.2).
+        # One dict per shared subscription; one member of each gets the message (4.8.2).
         self.groups: list[dict[K, V]] = []
 
 
 class TopicTree(Generic[K, V]):
-    """Subscriptions by topic filter. ``K`` identifies the subscriber, ``V`` is what it subscribed with.
+    """Subscriptions by topic filter. ``K`` identifies the subscriber, ``V`` holds its options.
 
-    Each level of a filter is a node; ``+`` and ``#`` are children like any other. Filters must have been checked
-    (``check_topic_filter``). Shared subscriptions are kept beside the others, by share name.
+    Each level of a filter is a node; ``+`` and ``#`` are children like any other. Filters must be checked before
+    (``check_topic_filter``). Shared subscriptions are stored separately, by share name.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class TopicTree(Generic[K, V]):
         return self._count
 
     def subscribe(self, topic_filter: str, subscriber: K, value: V) -> bool:
-        """Adds a subscription, or replaces the same one [MQTT-3.8.4-3]; True when it is new."""
+        """Adds a subscription, or replaces the equal one [MQTT-3.8.4-3]; True if it is new."""
         share_name, inner = parse_shared(topic_filter)
         node = self._root
         for level in inner.split("/"):
@@ -73,7 +73,7 @@ class TopicTree(Generic[K, V]):
         return new
 
     def unsubscribe(self, topic_filter: str, subscriber: K) -> bool:
-        """Removes the subscription with exactly this filter [MQTT-3.10.4-1]; False when there was none."""
+        """Removes the subscription with exactly this filter [MQTT-3.10.4-1]; False if there was none."""
         share_name, inner = parse_shared(topic_filter)
         path: list[tuple[_Node[K, V], str]] = []
         node = self._root
@@ -104,7 +104,7 @@ class TopicTree(Generic[K, V]):
                 parent.children = None
 
     def match(self, topic_name: str) -> Matches[K, V]:
-        """Everyone whose filter matches (4.7)."""
+        """All subscriptions whose filter matches a topic name (4.7)."""
         found: Matches[K, V] = Matches()
         nodes = [self._root]
         # [MQTT-4.7.2-1] A wildcard in the first level does not match a name that starts with '$'.

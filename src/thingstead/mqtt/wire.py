@@ -6,10 +6,10 @@ MAX_VARIABLE_BYTE_INTEGER = 268_435_455
 
 
 class Reader:
-    """Reads one packet's body. Every read past its end raises MqttError (malformed).
+    """Parses the body of one packet. Every read beyond its end raises MqttError (malformed).
 
     Args:
-        from_client: a client sent it, which may send less than a server may.
+        from_client: the sender is a client, for which some packets have stricter rules.
     """
 
     __slots__ = ("_data", "_end", "_pos", "from_client")
@@ -26,7 +26,7 @@ class Reader:
 
     @property
     def position(self) -> int:
-        """Where in the data the next read begins."""
+        """Position of the next read in the data."""
         return self._pos
 
     def _take(self, length: int) -> bytes:
@@ -74,7 +74,7 @@ class Reader:
         return packet_id
 
     def sub_reader(self, length: int) -> "Reader":
-        """A reader of the next ``length`` bytes, which this one passes over."""
+        """A reader of the next ``length`` bytes, which this reader skips."""
         start = self._pos
         if start + length > self._end:
             raise malformed("a length leads past the end of the packet")
@@ -82,7 +82,7 @@ class Reader:
         return Reader(self._data, start, start + length, from_client=self.from_client)
 
     def finish(self) -> None:
-        """The body has been read: nothing may be left."""
+        """Checks that the whole body was parsed."""
         if self._pos != self._end:
             raise malformed("the packet is longer than its fields")
 
@@ -91,7 +91,7 @@ def decode_utf8(data: bytes) -> str:
     """A UTF-8 encoded string (1.5.4)."""
     try:
         # [MQTT-1.5.4-1] No encodings of surrogates: Python's strict decoder refuses them.
-        # [MQTT-1.5.4-3] A leading U+FEFF stays what it is: "utf-8" does not strip it.
+        # [MQTT-1.5.4-3] A leading U+FEFF is kept: "utf-8" does not strip it.
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise malformed("a string is not valid UTF-8") from None

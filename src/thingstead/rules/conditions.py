@@ -13,28 +13,28 @@ from thingstead.rules.facts import Facts
 from thingstead.rules.geofence import place, within_circle, within_polygon
 from thingstead.rules.prefilter import KINDS, MIXED, NUMBER, PLACE, Gate
 
-Test = Callable[[Facts, int], bool]  # (what is known, the instant in ms)
+Test = Callable[[Facts, int], bool]  # (facts, instant in ms) → whether the condition holds
 
 _OPPOSITE: dict[Op, Op] = {
     ">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "==", "inside": "outside", "outside": "inside",
 }  # fmt: skip
-# How much a leaf costs as a guard: how often it has to be looked at although nothing comes of it.
+# Cost of a leaf as a guard: how often the rule is evaluated because of it without a result.
 CHEAP, MODERATE, DEAR, USELESS = 1, 2, 10, 1_000
 
 
 class Leaf(NamedTuple):
-    """A condition that is not made of others, in the sense in which it stands in the tree."""
+    """A condition without parts, possibly negated, compiled."""
 
     condition: Condition
     negated: bool
     test: Test
-    kind: str = ""  # what its attribute must be; "" where anything will do
+    kind: str = ""  # the kind of value that it compares; "" if any
     gate: Gate = Gate()
     cost: int = CHEAP
 
 
 class Compiled(NamedTuple):
-    """A tree of conditions, made ready. It can only hold while one of its guards does."""
+    """A compiled tree of conditions. It can hold only while at least one guard holds."""
 
     test: Test
     leaves: tuple[Leaf, ...]
@@ -42,16 +42,16 @@ class Compiled(NamedTuple):
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, in the words of ``Leaf.kind``; "" for what no comparison knows."""
+    """The kind of a value, as in ``Leaf.kind``; "" for a value that no comparison supports."""
     return KINDS.get(type(value)) or (PLACE if place(value) is not None else "")
 
 
 def compile_condition(condition: Condition, *, negate: bool = False, relaxed: bool = False) -> Compiled:
-    """Makes a condition, or its negation, ready.
+    """Compiles a condition, or its negation.
 
     Args:
-        relaxed: as the negation of what raises, which is what clears where a rule says nothing else. Deadbands make it
-            harder to come true, and a value that is missing does not keep an alarm open; one of another type does.
+        relaxed: compile as the default clear condition (the negation of ``raise``): deadbands make it harder to meet,
+            and a missing value satisfies it; a value of another type does not.
     """
     if condition.not_ is not None:
         return compile_condition(condition.not_, negate=not negate, relaxed=relaxed)
@@ -104,7 +104,7 @@ def _leaf(condition: Condition, negate: bool, relaxed: bool) -> Leaf:
     name, op, value = condition.attribute or "", condition.op, condition.value
     if condition.no_data_ms is not None:
         test = _no_data(condition.attribute, condition.no_data_ms, negate)
-        # A value that arrives ends silence: it can make the negation hold, and nothing else.
+        # A value ends a silence, so it can satisfy only the negated condition.
         gate, cost = (Gate(MIXED), USELESS) if negate else (Gate(), CHEAP)
         return Leaf(condition, negate, test, gate=gate, cost=cost)
     if condition.offline_ms is not None:
@@ -116,16 +116,16 @@ def _leaf(condition: Condition, negate: bool, relaxed: bool) -> Leaf:
     if op in ("inside", "outside"):
         return Leaf(condition, negate, _geofence(condition, negate, slack), PLACE, Gate(MIXED), DEAR)
     if op == "between":
-        assert isinstance(value, tuple), "the checks of a rule see to it"
+        assert isinstance(value, tuple), "model/alarms/rule_checks.py requires it"
         return _between(condition, value[0] - slack, value[1] + slack, negate)
-    assert op is not None, "the checks of a rule see to it"
+    assert op is not None, "model/alarms/rule_checks.py requires it"
     return _comparison(condition, op, negate, slack)
 
 
 def _comparison(condition: Condition, op: Op, negate: bool, slack: float) -> Leaf:
     name, value = condition.attribute or "", condition.value
     if slack and op in (">", ">="):
-        value = value - slack  # type: ignore[operator]  # a number: the checks of a rule see to it
+        value = value - slack  # type: ignore[operator]  # a number, required by the checks of a rule
     elif slack and op in ("<", "<="):
         value = value + slack  # type: ignore[operator]
     if negate:
@@ -136,7 +136,8 @@ def _comparison(condition: Condition, op: Op, negate: bool, slack: float) -> Lea
 
 
 def _gate(op: Op, value: Any, kind: str) -> Gate:
-    """Values for which a comparison does not hold: all of them, or fewer where a bound is no float."""
+    """The prefilter of a comparison: values that do not satisfy it; fewer if the bound is not representable as a
+    float."""
     if kind != NUMBER:
         alone = frozenset({value})
         return Gate(kind, loud=alone) if op == "==" else Gate(kind, only=alone)
@@ -149,7 +150,7 @@ def _gate(op: Op, value: Any, kind: str) -> Gate:
             "==": lambda: Gate(kind, bands=((value, value),)),
             "!=": lambda: Gate(kind, low=value, high=value),
         }[op]()
-    except OverflowError:  # an integer beyond every float
+    except OverflowError:  # an integer that no float can represent
         return Gate(MIXED)
 
 
@@ -219,7 +220,8 @@ def _between(condition: Condition, low: float, high: float, negate: bool) -> Lea
 
 
 def _change(name: str, least: Any, negate: bool) -> Test:
-    """The newest value differs from the one before. A first value is no change, and neither does it stand still."""
+    """Whether the newest value differs from the previous one. With a first value neither this nor its negation
+    holds."""
 
     def test(facts: Facts, at: int) -> bool:
         if name not in facts.previous:
@@ -238,7 +240,7 @@ def _geofence(condition: Condition, negate: bool, slack: float) -> Test:
     name = condition.attribute or ""
     inside = (condition.op == "inside") is not negate
     if condition.circle is not None:
-        # A deadband keeps an alarm open: one for being inside reaches further, one for being outside less far.
+        # A deadband keeps an alarm open: it enlarges the circle for "inside" and shrinks it for "outside".
         within = within_circle(condition.circle, slack if condition.op == "inside" else -slack)
     else:
         within = within_polygon(condition.polygon or ())

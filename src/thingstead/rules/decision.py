@@ -13,16 +13,16 @@ class Occurrence(NamedTuple):
     """A transition with the conditions and values that caused it."""
 
     transition: Transition
-    conditions: list[Any]  # those that held, as JSON shows them
-    attributes: dict[str, Any]  # the values that the rule reads
+    conditions: list[Any]  # the conditions that held, as JSON values
+    attributes: dict[str, Any]  # values of the attributes that the rule reads
 
 
 class Decision(NamedTuple):
-    """What one look at a rule changes, all of it in one transaction."""
+    """The result of one evaluation of a rule, to be stored in one transaction."""
 
     rule: CompiledRule
-    state: RuleState | None  # None: idle, nothing need be kept
-    due: int | None  # ms of the server: when to look again without a report
+    state: RuleState | None  # None: idle, not stored
+    due: int | None  # ms, server clock: when to evaluate again without a report; None: never
     occurrences: tuple[Occurrence, ...]
 
 
@@ -30,7 +30,7 @@ NOTHING: Sequence[Decision] = ()
 
 
 def occurrence_of(rule: CompiledRule, transition: Transition, facts: Facts) -> Occurrence:
-    """A transition with what it was due to, as far as ``facts`` tell."""
+    """Describes a transition by the conditions that hold in ``facts`` and the values that the rule reads."""
     wanted = transition.level or transition.before
     level = next(level for level in rule.levels if level.level == wanted)
     leaves = level.raise_leaves if transition.level else level.clear_leaves

@@ -13,16 +13,16 @@ from thingstead.rules.evaluation import RuleState, Transition
 from thingstead.rules.prefilter import Screens, merged
 from thingstead.rules.rule import CompiledRule
 
-EVALUATIONS_KEPT = 50  # of one rule
-FAILING_KEPT = 100  # devices of one rule
+EVALUATIONS_KEPT = 50  # kept per rule, for its trace
+FAILING_KEPT = 100  # failing devices kept per rule
 
 
 class Evaluation(NamedTuple):
-    """One look at a rule, for whoever asks why it did (not) raise."""
+    """One evaluation of a rule on a device, as the trace shows it."""
 
     device_id: str
     at: int  # ms
-    fresh: bool  # a value had arrived; else time had passed
+    fresh: bool  # whether a new value was evaluated; False: only time passed
     values: Mapping[str, Any]  # of the attributes that the rule reads
     before: RuleState
     after: RuleState
@@ -30,7 +30,7 @@ class Evaluation(NamedTuple):
 
 
 class RuleRecord:
-    """A rule with what is remembered of its evaluations, over all devices, since it was compiled."""
+    """A compiled rule with the record of its evaluations on all devices since it was compiled."""
 
     __slots__ = ("evaluated", "evaluations", "failing", "impossible", "rule", "unsaid")
 
@@ -38,12 +38,12 @@ class RuleRecord:
         self.rule = rule
         self.evaluated = 0
         self.evaluations: deque[Evaluation] = deque(maxlen=EVALUATIONS_KEPT)
-        self.failing: dict[str, str] = {}  # why it cannot be evaluated, by device id
-        self.impossible = ""  # why it would be refused if it were saved now
-        self.unsaid = False  # whether either changed since it was last told to the store
+        self.failing: dict[str, str] = {}  # by device id: why the rule cannot be evaluated there
+        self.impossible = ""  # why the rule would be refused if it were saved now
+        self.unsaid = False  # whether either changed since it was last stored
 
     def fail(self, device_id: str, reason: str) -> None:
-        """Notes that a device's value cannot be compared; the empty reason that it can again."""
+        """Sets why the rule cannot be evaluated on a device; an empty reason removes it."""
         if self.failing.get(device_id, "") == reason:
             return
         if reason and (device_id in self.failing or len(self.failing) < FAILING_KEPT):
@@ -54,7 +54,8 @@ class RuleRecord:
 
 
 class DeviceRules:
-    """The rules of a device type, or of a device that has others than its type. Shared by the devices it is for."""
+    """The compiled rules of a device type, or of a device with rules of its own. Shared by all devices to which it
+    applies."""
 
     def __init__(self, records: Iterable[RuleRecord] = ()) -> None:
         self.records = {record.rule.id: record for record in records}

@@ -24,20 +24,20 @@ from thingstead.model.alarms.alarm import Phase
 from thingstead.rules.facts import NEVER, Facts
 from thingstead.rules.rule import CompiledLevel, CompiledRule
 
-STEPS_PER_ADVANCE = 1_000  # instants visited on the way; of a longer way only the end is looked at
+STEPS_PER_ADVANCE = 1_000  # most instants that one call evaluates; beyond that only the last instant is evaluated
 
 
 class LevelState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Where one level stands."""
+    """The state of one level."""
 
     on: bool = False
-    holds: bool = False  # what may change it holds: the raise condition while off, the clear condition while on
-    since: int = 0  # ms, when that began
-    count: int = 0  # consecutive values for which it held; 0 after a manual clear: the next value counts anew
+    holds: bool = False  # the condition that would change ``on`` holds: raise if it is off, clear if it is on
+    since: int = 0  # ms: since when ``holds`` is True
+    count: int = 0  # consecutive values for which it held; 0 after a manual clear: the next value counts first
 
     @property
     def phase(self) -> Phase:
-        """The two booleans by name."""
+        """The phase that the two booleans stand for."""
         if self.on:
             return Phase.CLEARING if self.holds else Phase.RAISED
         return Phase.PENDING if self.holds else Phase.IDLE
@@ -47,30 +47,30 @@ OFF = LevelState()
 
 
 class RuleState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Where a rule stands on one device."""
+    """The state of a rule on one device."""
 
     levels: tuple[LevelState, ...]
-    cleared_at: int = NEVER  # ms, when its alarm last cleared; kept only where a cool-down counts from it
-    offline_since: int = NEVER  # ms of the server; ALWAYS_ONLINE with a session, NEVER where it is not watched
+    cleared_at: int = NEVER  # ms: when its alarm last cleared; NEVER if the rule has no cool-down
+    offline_since: int = NEVER  # ms, server clock; ALWAYS_ONLINE: has a session; NEVER: the rule does not depend on it
 
 
 class Transition(NamedTuple):
-    """The alarm of a rule and device changed."""
+    """A change of the alarm of a rule and device."""
 
-    before: int  # level; 0: there was no alarm
-    level: int  # 0: it cleared
+    before: int  # level; 0: no alarm was open
+    level: int  # 0: cleared
     at: int  # ms
 
 
 class Step(NamedTuple):
-    """What an evaluation came to."""
+    """The result of an evaluation."""
 
     state: RuleState
     transitions: tuple[Transition, ...]
 
 
 def idle_state(rule: CompiledRule) -> RuleState:
-    """The state of a rule that has seen nothing yet."""
+    """The initial state of a rule."""
     return RuleState((OFF,) * len(rule.levels))
 
 
@@ -80,7 +80,7 @@ def is_quiet(state: RuleState) -> bool:
 
 
 def phase_of(state: RuleState) -> Phase:
-    """The phase of the alarm: that of its levels which are on, RAISED before CLEARING; else PENDING before IDLE."""
+    """The phase of the alarm. If levels are on: RAISED before CLEARING; otherwise PENDING before IDLE."""
     phases = {level.phase for level in state.levels}
     return next((each for each in (Phase.RAISED, Phase.CLEARING, Phase.PENDING) if each in phases), Phase.IDLE)
 
@@ -96,28 +96,28 @@ def is_idle(state: RuleState) -> bool:
 
 
 def cleared_by_hand(rule: CompiledRule, state: RuleState, at: int) -> RuleState:
-    """After a person has cleared the alarm: the next value that arrives is judged as if it were the first one."""
+    """The state after a person cleared the alarm: the next value is evaluated as if it were the first."""
     levels = (LevelState(False, True, at, 0),) * len(rule.levels)
     return RuleState(levels, at if rule.cool_down_ms else NEVER, state.offline_since)
 
 
 def set_back(state: RuleState, at: int) -> RuleState:
-    """The same, where nothing can have begun after ``at``."""
+    """The state with all instants limited to ``at``, because the clock was set back."""
     levels = tuple(LevelState(level.on, level.holds, min(level.since, at), level.count) for level in state.levels)
     return RuleState(levels, min(state.cleared_at, at), min(state.offline_since, at))
 
 
 def level_of(rule: CompiledRule, state: RuleState) -> int:
-    """The level of the alarm; 0: there is none."""
+    """The level of the alarm; 0: no alarm is open."""
     return max((level.level for level, known in zip(rule.levels, state.levels, strict=True) if known.on), default=0)
 
 
 def step(rule: CompiledRule, state: RuleState, facts: Facts, at: int, *, fresh: bool) -> Step:
-    """Evaluates at one instant.
+    """Evaluates a rule at one instant.
 
     Args:
-        facts: as they are at ``at``.
-        fresh: whether a value of the rule has just arrived, and so counts.
+        facts: the facts at ``at``.
+        fresh: whether a value that the rule reads has just arrived; only then counts are incremented.
     """
     before = level_of(rule, state)
     may_raise = rule.hours is None or rule.hours.contains(at)
@@ -158,7 +158,7 @@ def _raising(
 def _clearing(
     rule: CompiledRule, level: CompiledLevel, known: LevelState, facts: Facts, at: int, fresh: bool
 ) -> LevelState:
-    # Where both conditions hold, the alarm stays: else it would clear and raise in turns.
+    # If both conditions hold, the alarm stays raised: otherwise it would alternate.
     if not level.clears(facts, at) or level.raises(facts, at):
         return LevelState(on=True)
     clearing = _held(known, at, fresh, rule.clear_count, anew=True)
@@ -167,14 +167,15 @@ def _clearing(
 
 
 def _held(known: LevelState, at: int, fresh: bool, most: int, *, anew: bool) -> LevelState:
-    """The condition holds at ``at``. A value counts, and so does the first instant at which it holds without one."""
+    """The state after the condition holds at ``at``. The count increases with a value, and with the first instant at
+    which the condition holds without one."""
     count = known.count + 1 if fresh else known.count or (1 if anew or not known.holds else 0)
     since = known.since if known.holds and known.count else at
     return LevelState(False, True, since, min(count, most))
 
 
 def _raise_due(rule: CompiledRule, pending: LevelState, cleared_at: int) -> int | None:
-    """When a pending level goes on if nothing new arrives."""
+    """When a pending level raises without a further value; None: it needs one."""
     if not pending.holds or pending.count < rule.raise_count:
         return None
     over = cleared_at + rule.cool_down_ms if cleared_at != NEVER else NEVER
@@ -188,7 +189,7 @@ def _clear_due(rule: CompiledRule, clearing: LevelState) -> int | None:
 
 
 def next_due(rule: CompiledRule, state: RuleState, facts: Facts, at: int) -> int | None:
-    """The first instant after ``at`` at which something may change although nothing arrives; None: never."""
+    """The first instant after ``at`` at which the state may change without a report; None: never."""
     cleared_at = NEVER if any(known.on for known in state.levels) else state.cleared_at
     found: list[int | None] = [
         _clear_due(rule, known) if known.on else _raise_due(rule, known, cleared_at) for known in state.levels
@@ -206,8 +207,11 @@ def next_due(rule: CompiledRule, state: RuleState, facts: Facts, at: int) -> int
 
 
 def advance(rule: CompiledRule, state: RuleState, facts: Facts, at: int, until: int) -> tuple[Step, int]:
-    """Lets time pass from ``at`` to ``until`` (included) with nothing arriving. The outcome, and the last instant that
-    was visited; ``at`` where none had to be."""
+    """Evaluates a rule at every due instant from ``at`` to ``until`` (inclusive), without new values.
+
+    Returns:
+        The result, and the last instant that was evaluated; ``at`` if none was due.
+    """
     transitions: list[Transition] = []
     for _ in range(STEPS_PER_ADVANCE):
         due = next_due(rule, state, facts, at)

@@ -26,16 +26,16 @@ from thingstead.rules.evaluation import (
 from thingstead.rules.facts import NEVER, NO_MOMENTS, Facts, Moment
 from thingstead.rules.rule import CompiledRule
 
-FAR = 2**63  # later than every instant
+FAR = 2**63  # after every instant
 
 
 class DeviceEvaluator:
-    """The rules of one device at work.
+    """Evaluates the rules of one device.
 
-    Each rule is judged in the order of the timestamps of what it reads, whatever else the device reports meanwhile: a
-    backlog of one attribute is judged at the instants of its readings also where another attribute is newer. A value
-    is late for a rule that reads several attributes where one of those is newer; it is judged at the instant of that
-    one, from when on all of them are known.
+    Each rule is evaluated in the order of timestamps of the attributes that it reads; other attributes do not matter. A
+    backlog of one attribute is therefore evaluated at its own timestamps even if another attribute is newer. If a rule
+    reads several attributes and one has a newer value, an older value of another is evaluated at that newer instant,
+    the first at which all are known.
     """
 
     __slots__ = ("__weakref__", "_awake", "_moments", "_screen", "book", "device_id", "due", "facts", "states")
@@ -48,8 +48,12 @@ class DeviceEvaluator:
     def take_over(
         self, book: DeviceRules, states: dict[str, RuleState], moments: Mapping[str, Moment] = NO_MOMENTS
     ) -> None:
-        """Begins anew with these rules and their states; states of other rules, or of another shape, are left aside.
-        ``moments``: where rules stood in time, as far as that is known."""
+        """Starts again with these rules and states. States of other rules, or with another number of levels, are
+        dropped.
+
+        Args:
+            moments: the newest evaluated instant of each rule, as far as it is known.
+        """
         self.facts.catch_up()
         self.book = book
         self.facts.listened = book.silences
@@ -58,15 +62,15 @@ class DeviceEvaluator:
             for rule_id, state in states.items()
             if rule_id in book.records and len(state.levels) == len(book.records[rule_id].rule.levels)
         }
-        # Of rules that are awake or timed: of others no instant but that of the next value counts.
+        # Only for rules that are awake or timed; all others depend only on the instant of the next value.
         self._moments: dict[str, Moment] = {
             rule_id: moment for rule_id, moment in moments.items() if rule_id in book.records
         }
-        # Rules that any of their values may change: not quiet, failing, or with a guard that holds.
+        # Rules that any value may change: not quiet, failing, or with a guard that holds.
         self._awake: dict[str, RuleRecord] = {}
         for record in book.records.values():
             self._rouse(record, self.moment_of(record.rule))
-        self.due = NEVER  # a lower bound, ms of the server, of when time alone may change something
+        self.due = NEVER  # ms, server clock: no state changes without a report before this
         if not book:
             self.due = FAR
 
@@ -79,12 +83,14 @@ class DeviceEvaluator:
         received: bool = False,
         received_at: int | None = None,
     ) -> Sequence[Decision]:
-        """Values arrived with the timestamp ``ts``. A value older than the one that is known of its attribute is left
-        aside, unless ``ts`` is the time of its receipt (``received``): then a clock was wrong. On the path of every
-        report.
+        """Evaluates a report with the timestamp ``ts``; on the hot path of every report. A value older than the current
+        one of its attribute is ignored, unless ``ts`` is the time of receipt (``received``): then a clock was wrong.
 
         Args:
-            received_at: ms of the server; ``ts`` where it is not given.
+            received_at: ms, server clock; default: ``ts``.
+
+        Returns:
+            The decisions to store, in order.
         """
         facts, book = self.facts, self.book
         if received_at is None:
@@ -94,7 +100,7 @@ class DeviceEvaluator:
                 facts.catch_up()
                 self._screen = book.screens.of(attributes)
             if self._screen(attributes):
-                facts.passed = attributes  # supersedes one with the same attributes, which needs no catching up
+                facts.passed = attributes  # replaces one with the same attributes, which is never applied
                 facts.passed_at = received_at
                 facts.newest = ts
                 return NOTHING
@@ -114,11 +120,11 @@ class DeviceEvaluator:
             for name, value in attributes.items()
             if received
             or (known := times.get(name, NEVER)) < ts
-            or (known == ts and facts.values[name] != value)  # else: resent
+            or (known == ts and facts.values[name] != value)  # otherwise repeated
         }
         ends_silence = from_device and received_at > facts.data_at
         heard = facts.listened & attributes.keys() if facts.listened else facts.listened
-        # Nothing that waits lies ahead of it by now.
+        # The newest instant: no pending level is later.
         present = Moment(ts, ts - received_at) if received and from_device else None
         concerned = []
         for record in self._concerned(arrived, heard, ends_silence).values():
@@ -141,7 +147,7 @@ class DeviceEvaluator:
         return decisions
 
     def _take(self, ts: int, arrived: dict[str, Any], from_device: bool, received: bool, received_at: int) -> None:
-        """Values become the known ones."""
+        """Stores arrived values as the current ones."""
         facts, times = self.facts, self.facts.times
         for name in self.book.changes & arrived.keys() & facts.values.keys():
             facts.previous[name] = facts.values[name]
@@ -156,7 +162,8 @@ class DeviceEvaluator:
     def _next_moment(
         self, rule: CompiledRule, ts: int | None, arrived: dict[str, Any], received: bool, received_at: int
     ) -> Moment:
-        """When a rule is judged that a report concerns. ``ts``: of a value that it reads; None: only silence ends."""
+        """The instant at which a report is evaluated for a rule. ``ts``: timestamp of a value that the rule reads;
+        None: the report only ends a silence."""
         known = self.moment_of(rule)
         if ts is None:
             at = received_at + known.offset
@@ -167,17 +174,17 @@ class DeviceEvaluator:
             at = max((times.get(name, NEVER) for name in rule.reads if name not in arrived), default=NEVER)
             at = max(ts, at)
         if rule.id in self._moments and not is_quiet(self.state_of(rule)):
-            at = max(at, known.at)  # what is pending or open does not go back in time
+            at = max(at, known.at)  # a pending level or an open alarm does not go back in time
         return Moment(at, known.offset if ts is None else at - received_at)
 
     def _advance(self, record: RuleRecord, moment: Moment, decisions: list[Decision]) -> bool:
-        """Lets the time of a rule pass up to a moment; whether its due may be another one."""
+        """Advances a rule to a moment. Returns whether its due instant may have changed."""
         rule = record.rule
         known = self._moments.get(rule.id)
         if known is None:
             return False
         state = self.states.get(rule.id)
-        # Of other rules time alone changes nothing but delays that have begun.
+        # Without a report, other rules change only through delays that have begun.
         if (rule.timed or rule.hours is not None or (state is not None and is_waiting(state))) and moment.at > known.at:
             self.facts.shift = moment.offset
             stepped, _ = advance(rule, self.state_of(rule), self.facts, known.at, moment.at)
@@ -185,7 +192,7 @@ class DeviceEvaluator:
         return moment.offset > known.offset
 
     def forget(self, names: Iterable[str]) -> None:
-        """Values were removed: the next one of each attribute is a first one."""
+        """Removes the values of attributes: the next value of each counts as its first."""
         facts = self.facts
         facts.catch_up()
         for known in (facts.values, facts.times, facts.previous, facts.heard):
@@ -194,10 +201,10 @@ class DeviceEvaluator:
         facts.newest = max(facts.times.values(), default=NEVER)
 
     def set_back(self, at: int, by_ms: int = 0) -> None:
-        """The clock shows ``at``: what seems to have been later has only just been. What waits goes on from there.
+        """Limits all instants to ``at``, because the clock now shows ``at``. Delays continue from there.
 
         Args:
-            by_ms: by so much the server's own clock was set back; timestamps of the device go on where they were.
+            by_ms: how far the server's own clock was set back; timestamps of the device are not affected.
         """
         facts = self.facts
         facts.catch_up()
@@ -216,7 +223,7 @@ class DeviceEvaluator:
             self._look_ahead()
 
     def _concerned(self, arrived: dict[str, Any], heard: frozenset[str], ends_silence: bool) -> dict[str, RuleRecord]:
-        """The rules that these values may change; ``heard``: attributes whose silence is watched."""
+        """The rules that these values may change; ``heard``: arrived attributes whose silence is watched."""
         found: dict[str, RuleRecord] = {}
         for name, value in arrived.items():
             for record in self.book.readers.get(name, ()):
@@ -236,7 +243,7 @@ class DeviceEvaluator:
         return found
 
     def pass_time(self, now: int) -> list[Decision]:
-        """Time has passed up to ``now`` (ms of the server) with nothing arriving."""
+        """Evaluates due rules up to ``now`` (ms, server clock), without new values."""
         decisions: list[Decision] = []
         self.facts.catch_up()
         for record in (self._awake | self.book.timed).values():
@@ -247,14 +254,14 @@ class DeviceEvaluator:
             self.facts.shift = known.offset
             stepped, reached = advance(record.rule, self.state_of(record.rule), self.facts, known.at, until)
             self._take_over(record, stepped, until, False, decisions)
-            # No further than needed: the next value may bear a timestamp from before ``until``.
+            # Not further than necessary: the timestamp of the next value may be before ``until``.
             if reached > known.at:
                 self._rouse(record, Moment(reached, known.offset))
         self._look_ahead()
         return decisions
 
     def look(self, now: int) -> list[Decision]:
-        """Evaluates every rule with the values that are known, as for a rule that has just been made."""
+        """Evaluates every rule with the current values; call it after a rule was created."""
         decisions = self.pass_time(now)
         for record in self.book.records.values():
             self._note_kinds(record, {})
@@ -263,7 +270,8 @@ class DeviceEvaluator:
         return decisions
 
     def presence(self, offline_since: int, now: int) -> list[Decision]:
-        """The device came online (``ALWAYS_ONLINE``), or went offline at ``offline_since`` (ms of the server)."""
+        """Handles that the device came online (``ALWAYS_ONLINE``), or went offline at ``offline_since`` (ms, server
+        clock)."""
         decisions = self.pass_time(now)
         self.facts.offline_since = offline_since
         for record in self.book.timed.values():
@@ -276,8 +284,8 @@ class DeviceEvaluator:
         return decisions
 
     def clear_by_hand(self, rule_id: str, now: int) -> list[Decision]:
-        """A person has cleared the alarm of a rule. What time alone brings about is judged at once, everything else
-        with the next value that arrives."""
+        """Handles that a person cleared the alarm of a rule: conditions on time are evaluated at once, all others with
+        the next value."""
         record = self.book.records.get(rule_id)
         if record is None:
             return []
@@ -293,7 +301,7 @@ class DeviceEvaluator:
         return decisions
 
     def _judge(self, record: RuleRecord, now: int, decisions: list[Decision], before: RuleState | None = None) -> None:
-        """Evaluates a rule although nothing arrived."""
+        """Evaluates a rule without a new value."""
         known = self.moment_of(record.rule)
         at = max(now + known.offset, known.at)
         count = len(decisions)
@@ -302,17 +310,17 @@ class DeviceEvaluator:
         self._rouse(record, Moment(at, known.offset) if len(decisions) > count else known)
 
     def moment_of(self, rule: CompiledRule) -> Moment:
-        """Where a rule stands in time."""
+        """The newest evaluated instant of a rule."""
         known = self._moments.get(rule.id)
         if known is not None:
             return known
         facts = self.facts
         at = max((facts.times.get(name, NEVER) for name in rule.reads), default=NEVER)
-        # Where a point lies ahead, time has not passed up to it.
+        # If a timestamp is in the future, time has not yet reached it.
         return Moment(min(at, facts.data_at + facts.offset), facts.offset)
 
     def state_of(self, rule: CompiledRule) -> RuleState:
-        """Where a rule stands."""
+        """The state of a rule."""
         return self.states.get(rule.id) or idle_state(rule)
 
     def _step(self, record: RuleRecord, at: int, *, fresh: bool) -> Step:
@@ -327,7 +335,7 @@ class DeviceEvaluator:
         decisions: list[Decision],
         before: RuleState | None = None,
     ) -> None:
-        """Takes over what an evaluation came to, and adds to ``decisions`` what must be kept of it."""
+        """Stores the result of an evaluation, and appends a decision if the state changed."""
         rule, state = record.rule, stepped.state
         before = before or self.state_of(record.rule)
         if fresh or state != before:
@@ -346,7 +354,7 @@ class DeviceEvaluator:
         decisions.append(Decision(rule, None if is_idle(state) else state, due, occurrences))
 
     def _note_kinds(self, record: RuleRecord, arrived: dict[str, Any]) -> None:
-        """Marks the rule as failing on this device while a value is of a kind that it cannot compare."""
+        """Marks the rule as failing on this device while a value has a kind that it cannot compare."""
         reason = ""
         for name, kind in record.rule.kinds.items():
             value = arrived.get(name, self.facts.values.get(name))
@@ -355,8 +363,7 @@ class DeviceEvaluator:
         record.fail(self.device_id, reason)
 
     def _rouse(self, record: RuleRecord, moment: Moment) -> bool:
-        """Updates the due instant of a rule, and whether every report must evaluate it. Returns whether the latter
-        changed."""
+        """Updates whether every report must evaluate a rule, and its moment. Returns whether the former changed."""
         rule = record.rule
         self.facts.shift = moment.offset
         awake = (

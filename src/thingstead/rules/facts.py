@@ -9,25 +9,25 @@ is live.
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-NEVER = -1  # stands for an instant that has not been
-ALWAYS_ONLINE = 0  # of offline_since: the device has a live session
+NEVER = -1  # an instant that does not exist
+ALWAYS_ONLINE = 0  # value of offline_since: the device has a live session
 
 
 class Moment(NamedTuple):
-    """Where a rule stands in time."""
+    """How far a rule has been evaluated."""
 
-    at: int  # ms of the device: the newest instant at which it was looked at
-    offset: int  # ms: timestamps of what it reads against the server's clock
+    at: int  # ms, device time: the newest evaluated instant
+    offset: int  # ms: device timestamps minus server clock
 
 
 NO_MOMENTS: Mapping[str, Moment] = {}
 
 
 class Facts:
-    """The values of a device and when they came.
+    """The current values of a device and when they arrived.
 
-    Between two reports nothing here changes; what time alone changes is computed by the conditions. A report of which
-    nothing came is only noted as ``passed``; :meth:`catch_up` brings everything else up to date.
+    Nothing here changes between two reports; conditions compute what depends on time. A report that cannot change any
+    rule is only stored as ``passed``; :meth:`catch_up` applies it.
     """
 
     __slots__ = (
@@ -48,22 +48,22 @@ class Facts:
 
     def __init__(self, born_at: int = 0) -> None:
         self.values: dict[str, Any] = {}  # current value by identifier
-        self.times: dict[str, int] = {}  # its timestamp, ms of the device
-        self.previous: dict[str, Any] = {}  # the value before it, of attributes whose change is watched
-        self.newest = NEVER  # the greatest timestamp among the values, also that of ``passed``
-        self.offset = 0  # ms: the timestamp of the device's last report that was not late, less the time of its receipt
-        self.shift = 0  # ms: timestamps against the server's clock, for the rule that is being looked at
-        self.passed: dict[str, Any] = {}  # the newest report of the device, where the values do not have it yet
+        self.times: dict[str, int] = {}  # timestamps of these values, ms of the device
+        self.previous: dict[str, Any] = {}  # the previous value of attributes whose change is watched
+        self.newest = NEVER  # the greatest timestamp among the values, ``passed`` included
+        self.offset = 0  # ms: timestamp of the newest report of the device minus its time of receipt
+        self.shift = 0  # ms: device timestamps minus server clock, for the rule that is being evaluated
+        self.passed: dict[str, Any] = {}  # the newest report of the device, if not yet applied to the values
         self.passed_at = 0  # when it was received
-        # By the server's clock:
-        self.born_at = born_at  # when the device was created: silence is counted from there
-        self.data_at = born_at  # when anything last arrived from the device
+        # By the server clock:
+        self.born_at = born_at  # when the device was created: silences are counted from there
+        self.data_at = born_at  # when the device last sent anything
         self.listened: frozenset[str] = frozenset()  # attributes whose silence is watched
-        self.heard: dict[str, int] = {}  # when a value of them last arrived
+        self.heard: dict[str, int] = {}  # when a value of these last arrived
         self.offline_since = ALWAYS_ONLINE
 
     def catch_up(self) -> None:
-        """Brings everything up to date with the report that passed."""
+        """Applies the report that is stored as ``passed``."""
         if self.passed:
             self.values.update(self.passed)
             self.times.update(dict.fromkeys(self.passed, self.newest))
@@ -74,13 +74,13 @@ class Facts:
             self.passed = {}
 
     def hear(self, names: Iterable[str], received_at: int) -> None:
-        """Values of attributes whose silence is watched arrived, whatever their timestamps."""
+        """Records the arrival of attributes whose silence is watched, independent of timestamps."""
         for name in names:
             if self.heard.get(name, self.born_at) < received_at:
                 self.heard[name] = received_at
 
     def set_back(self, at: int) -> bool:
-        """Nothing arrived later than at this instant of the server; whether that is news."""
+        """Limits all arrivals to this instant of the server clock. Returns whether any changed."""
         if self.data_at <= at and self.offline_since <= at:
             return False
         self.data_at = min(self.data_at, at)
@@ -89,9 +89,10 @@ class Facts:
         return True
 
     def silent_since(self, name: str | None) -> int:
-        """When an attribute, or the device, was last heard of: ms of the device, for the rule being looked at."""
+        """When an attribute, or anything of the device, last arrived: ms of device time, for the rule being
+        evaluated."""
         return (self.data_at if name is None else self.heard.get(name, self.born_at)) + self.shift
 
     def absent_since(self) -> int | None:
-        """When the device went offline, likewise; None while it is online."""
+        """When the device went offline: ms of device time, for the rule being evaluated; None: it is online."""
         return None if self.offline_since == ALWAYS_ONLINE else self.offline_since + self.shift

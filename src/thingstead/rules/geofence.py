@@ -6,13 +6,13 @@ from typing import Any
 
 from thingstead.model.alarms.rule import Circle, MapPoint
 
-EARTH_RADIUS_M = 6_371_008.8  # mean radius; the Earth's flattening makes distances wrong by up to 0.5 %
+EARTH_RADIUS_M = 6_371_008.8  # mean radius; ignoring the flattening of the Earth changes distances by up to 0.5 %
 
 Within = Callable[[float, float], bool]  # (lat, lng) in degrees
 
 
 def within_circle(circle: Circle, deadband_m: float = 0.0) -> Within:
-    """Places no further from the center than the radius and the deadband, along the great circle."""
+    """Matches positions within the radius plus the deadband of the center, by great-circle distance."""
     lat, lng = radians(circle.center.lat), radians(circle.center.lng)
     reach_m = max(0.0, circle.radius_m + deadband_m)
     cos_lat = cos(lat)
@@ -28,9 +28,9 @@ def within_circle(circle: Circle, deadband_m: float = 0.0) -> Within:
 
 
 def within_polygon(points: Sequence[MapPoint]) -> Within:
-    """Places from which a ray to the north crosses the border an odd number of times.
+    """Matches positions inside a polygon (even-odd rule).
 
-    Borders are straight in degrees, as maps draw them. The polygon must not cross the 180th meridian.
+    Edges are straight in degrees, as maps draw them. The polygon must not cross the 180th meridian.
     """
     ends = [(point.lat, point.lng) for point in points]
     edges = list(zip(ends, ends[1:] + ends[:1], strict=True))
@@ -38,7 +38,7 @@ def within_polygon(points: Sequence[MapPoint]) -> Within:
     def within(lat: float, lng: float) -> bool:
         inside = False
         for (lat_a, lng_a), (lat_b, lng_b) in edges:
-            # The half-open comparison counts a corner for one of its two edges.
+            # The half-open comparison counts a corner for only one of its two edges.
             if (lng_a > lng) != (lng_b > lng) and lat < (lat_b - lat_a) * (lng - lng_a) / (lng_b - lng_a) + lat_a:
                 inside = not inside
         return inside
@@ -47,7 +47,7 @@ def within_polygon(points: Sequence[MapPoint]) -> Within:
 
 
 def place(value: Any) -> tuple[float, float] | None:
-    """The (lat, lng) of a ``map_point`` value; None where it is none."""
+    """The (lat, lng) of a ``map_point`` value; None for any other value."""
     if type(value) is not dict:
         return None
     lat, lng = value.get("lat"), value.get("lng")

@@ -15,19 +15,17 @@ from thingstead.model.values.shapes import Shapes, compiled, number_bound
 
 NUMBER, TEXT, SWITCH, PLACE = "number", "text", "switch", "map_point"
 KINDS: dict[type, str] = {int: NUMBER, float: NUMBER, str: TEXT, bool: SWITCH}
-ANY = ""  # the kind of a gate that compares nothing
-MIXED = (
-    "mixed"  # the kind of a gate that nothing passes: its guards want different kinds, or cannot be told at a glance
-)
+ANY = ""  # kind of a gate without a comparison: everything passes
+MIXED = "mixed"  # kind of a gate that nothing passes: its guards compare different kinds, or cannot be prefiltered
 
 Band = tuple[float, float]
-Screen = Callable[[dict[str, Any]], bool]  # whether all values of a report pass silently
+Screen = Callable[[dict[str, Any]], bool]  # whether every value of a report passes its gate
 
 
 class Gate:
-    """What passes silently: numbers from ``low`` to ``high`` (both included) and outside of ``bands``; texts and
-    booleans that are not in ``loud``, and in ``only`` where there is such a set. A value of another kind than ``kind``
-    does not pass; no value at all does."""
+    """The values of an attribute that cannot make any rule hold: numbers from ``low`` to ``high`` (inclusive) outside
+    of ``bands``; texts and booleans that are not in ``loud``, and are in ``only`` if it is given. A value of another
+    kind than ``kind`` does not pass; a missing value does."""
 
     __slots__ = ("bands", "high", "kind", "loud", "low", "only")
 
@@ -48,7 +46,7 @@ class Gate:
         self.only = only
 
     def passes(self, value: Any) -> bool:
-        """Whether a value passes silently."""
+        """Whether a value cannot make any rule hold."""
         if value is None or self.kind == ANY:
             return True
         kind = type(value)
@@ -60,7 +58,7 @@ class Gate:
 
 
 def merged(gates: Iterable[Gate]) -> Gate:
-    """The gate that lets pass what all of these do."""
+    """The intersection of gates: passes what all of them pass."""
     found = [gate for gate in gates if gate.kind != ANY]
     kinds = {gate.kind for gate in found}
     if len(kinds) != 1:
@@ -80,7 +78,7 @@ def merged(gates: Iterable[Gate]) -> Gate:
 
 
 class Screens:
-    """The screens of one book."""
+    """Cache of the screens of a :class:`DeviceRules`, one for each combination of attributes."""
 
     def __init__(self, gates: Mapping[str, Gate]) -> None:
         self._gates = gates
@@ -92,7 +90,7 @@ class Screens:
 
 
 def make_screen(gates: Mapping[str, Gate]) -> Screen:
-    """A function that says whether every one of these attributes, all of them present, passes its gate."""
+    """Compiles a function that returns whether all of these attributes, which must be present, pass their gates."""
     if not gates:
         return _everything_passes
     names: dict[str, Any] = {"get": itemgetter(*gates)}
@@ -119,13 +117,13 @@ def _everything_passes(attributes: dict[str, Any]) -> bool:
 
 
 def _numbers(gate: Gate) -> tuple[float, float] | None:
-    """Numbers that pass without a further look; of bands, what lies below them all."""
+    """Range of numbers that certainly pass; with bands, only the numbers below all of them."""
     high = min([gate.high, *(nextafter(low, -inf) for low, _ in gate.bands)])
     return (number_bound(gate.low), number_bound(high)) if gate.low <= high else None
 
 
 def _kind(gate: Gate) -> type | None:
-    """The type of which every value passes."""
+    """The type of which every value passes, if there is one."""
     if gate.loud or gate.only is not None:
         return None
     return next((kind for kind in (str, bool) if KINDS[kind] == gate.kind), None)

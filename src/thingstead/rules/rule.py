@@ -8,7 +8,7 @@ from thingstead.rules.schedule import OpenHours
 
 
 class CompiledLevel:
-    """One level of a rule."""
+    """A compiled level of a rule."""
 
     __slots__ = ("clear_leaves", "clears", "guards", "level", "raise_leaves", "raises", "timed")
 
@@ -25,11 +25,11 @@ class CompiledLevel:
         self.raise_leaves = raises.leaves
         self.guards = raises.guards
         self.clear_leaves = clears.leaves
-        self.timed = _timed(raises)  # may begin to hold although nothing was reported
+        self.timed = _timed(raises)  # may begin to hold without a report
 
 
 class CompiledRule:
-    """A rule, ready to be evaluated. Made once for each state of the rule's row."""
+    """A rule compiled for evaluation. Immutable: a changed rule is compiled again."""
 
     def __init__(self, rule: AlarmRule) -> None:
         body = rule.body
@@ -56,20 +56,20 @@ class CompiledRule:
         )
         self.absences = tuple({leaf.condition.offline_ms for leaf in leaves if leaf.condition.offline_ms})
         self.timed = bool(self.silences or self.absences)
-        # Any report ends a silence of the device, and so may raise a rule that waits for "not silent".
+        # Any report ends a silence of the device, so it may raise a rule that waits for "not silent".
         self.reads_everything = any(
             leaf.negated and leaf.condition.no_data_ms and not leaf.condition.attribute for leaf in self.guards
         )
         self.gates = {name: self._gate(name) for name in self.reads}
 
     def _gate(self, name: str) -> Gate:
-        """Which values of an attribute leave the rule asleep. A value of the wrong kind is never one of them."""
+        """The values of an attribute that cannot make the rule hold. A value of the wrong kind never passes."""
         kind = self.kinds.get(name)
         gates = [leaf.gate for leaf in self.guards if leaf.condition.attribute == name]
         return merged([*gates, Gate(kind)] if kind is not None else gates)
 
     def awake(self, facts: Facts, at: int) -> bool:
-        """Whether a guard holds, so that any value of the rule may make it hold."""
+        """Whether a guard holds, so that any value may make the rule hold."""
         return any(guard.test(facts, at) for guard in self.guards)
 
 

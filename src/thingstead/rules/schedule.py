@@ -12,26 +12,34 @@ DAY = 24 * 60  # minutes
 WEEK = 7 * DAY
 MINUTE_MS = 60_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LOOK_AHEAD_DAYS = 9  # more than a week, whatever a time zone does to its days
-_NOT_IANA = frozenset({"factory", "localtime", "posix", "posixrules", "right"})  # beside the names, in the same folder
+LOOK_AHEAD_DAYS = 9  # more than a week, even if a time zone skips or repeats days
+_NOT_IANA = frozenset({"factory", "localtime", "posix", "posixrules", "right"})  # other files in the folder
 _OFFSET = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)\Z")
 
 
 def zone(name: str) -> tzinfo:
-    """The time zone of a UTC offset (``+08:00``) or an IANA name (``Asia/Shanghai``); Unusable for any other text."""
+    """The time zone of a UTC offset (``+08:00``) or an IANA name (``Asia/Shanghai``).
+
+    Raises:
+        Unusable: the text is neither.
+    """
     match = _OFFSET.match(name)
     if match is not None:
         minutes = int(match[2]) * 60 + int(match[3])
         return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:  # OSError: a folder of the database
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:  # OSError: the name is a folder of the database
         raise Unusable("no_such_time_zone", name=repr(name)) from exc
 
 
 def zone_named(name: str) -> tzinfo:
-    """:func:`zone` for a name that somebody gives. What stands beside the IANA names on this machine, its own zone or
-    those with leap seconds, would mean something else on another one. Unusable, as there."""
+    """:func:`zone` for a name from outside. Refuses other files of the time zone database, such as the local zone or
+    those with leap seconds, because they differ between machines.
+
+    Raises:
+        Unusable: the text is neither an offset nor an IANA name.
+    """
     if name.partition("/")[0].lower() in _NOT_IANA:
         raise Unusable("no_such_time_zone", name=repr(name))
     return zone(name)
@@ -44,7 +52,7 @@ def minutes_of(time_of_day: str) -> int:
 
 
 def _spans(hours: Hours) -> list[tuple[int, int]]:
-    """Minutes of the week, from Monday 00:00, as half-open spans; none of them passes the end of the week."""
+    """A schedule entry as half-open spans in minutes since Monday 00:00, split at the end of the week."""
     begin, end = minutes_of(hours.from_), minutes_of(hours.to)
     if end <= begin:
         end += DAY
@@ -58,7 +66,7 @@ def _spans(hours: Hours) -> list[tuple[int, int]]:
 
 
 class OpenHours:
-    """A schedule made ready to be asked."""
+    """A compiled schedule."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._zone = zone(schedule.timezone)
@@ -70,20 +78,20 @@ class OpenHours:
                 self._edges += [low, high]
 
     def contains(self, instant: int) -> bool:
-        """Whether it is open at an instant."""
+        """Whether the schedule is open at an instant."""
         local = self._local(instant)
         return bisect_right(self._edges, local.weekday() * DAY + local.hour * 60 + local.minute) % 2 == 1
 
     def next_edge(self, instant: int) -> int | None:
-        """The first instant after this one at which :meth:`contains` changes; None: it never does."""
+        """The first instant after this one at which :meth:`contains` changes; None: never."""
         if self._edges == [0, WEEK] or not self._edges:
             return None
         now = self.contains(instant)
         return next((edge for edge in self._candidates(instant) if self.contains(edge) is not now), None)
 
     def _candidates(self, instant: int) -> list[int]:
-        """Every instant of the next days at which it may open or close, in order: where the local clock reaches an
-        edge, and where it jumps."""
+        """All instants of the next days at which the schedule may open or close, sorted: where local time reaches an
+        edge, and where clocks change."""
         midnight = self._local(instant).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
         found: set[int] = set()
         for ahead in range(LOOK_AHEAD_DAYS):
@@ -97,7 +105,7 @@ class OpenHours:
         return sorted(edge for edge in found if edge > instant)
 
     def _jumps(self, low: int, high: int) -> list[int]:
-        """When the offset of the zone changes between two instants, found by halving; once in some days at most."""
+        """When the UTC offset of the zone changes between two instants, by bisection; finds one change at most."""
         if self._offset(low) == self._offset(high):
             return []
         before = self._offset(low)

@@ -6,5 +6,5 @@ from msgspec import Meta
 
 
 def about(description: str, unit: str = "", *, secret: bool = False, **limits: Any) -> Meta:
-    """What the documentation tells of a setting, and the limits of its values."""
+    """Description of a setting for the documentation, and limits of its values."""
     return Meta(description=description, extra={"unit": unit, "secret": secret}, **limits)

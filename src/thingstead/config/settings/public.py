@@ -11,15 +11,15 @@ HTTP_PORTS = {"http": 80, "https": 443}
 
 
 class PublicAddress(NamedTuple):
-    """An address as others reach it."""
+    """A public address of the server."""
 
     host: str
-    port: int | None = None  # None: the one on which the server listens
+    port: int | None = None  # None: the port of the listener
     scheme: str = ""
 
 
 class PublicSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Under which addresses devices and people reach the server, as the console and the API show them."""
+    """Public addresses of the server for devices and people, as the console and the API show them."""
 
     http_address: Annotated[
         str,
@@ -36,12 +36,12 @@ class PublicSettings(msgspec.Struct, frozen=True, kw_only=True):
     tcp_address: Annotated[str, about("The same for raw TCP.")] = ""
 
     def of(self, kind: str) -> PublicAddress | None:
-        """The address of a kind of listener; None where none is set. ValueError where one cannot be read."""
+        """The address for a kind of listener; None: not set. Raises ValueError if it is invalid."""
         text = {"mqtt": self.mqtt_address, "mqtts": self.mqtts_address, "tcp": self.tcp_address}.get(kind, "")
         return _host_and_port(f"//{text}") if text else None
 
     def http(self) -> PublicAddress | None:
-        """The address of HTTP, with its port; None where none is set. ValueError where one cannot be read."""
+        """The address of HTTP, with its port; None: not set. Raises ValueError if it is invalid."""
         if not self.http_address:
             return None
         address = _host_and_port(self.http_address)
@@ -54,5 +54,5 @@ def _host_and_port(text: str) -> PublicAddress:
     parts = urlsplit(text)
     rest = parts.path.rstrip("/") or parts.query or parts.fragment or parts.username or parts.password
     if not parts.hostname or rest or any(character.isspace() for character in text):
-        raise ValueError(f"{text.removeprefix('//')} must be a host, and perhaps a port")
-    return PublicAddress(parts.hostname, parts.port, parts.scheme)  # raises ValueError for a port that is none
+        raise ValueError(f"{text.removeprefix('//')} must be a host, optionally with a port")
+    return PublicAddress(parts.hostname, parts.port, parts.scheme)  # raises ValueError for an invalid port

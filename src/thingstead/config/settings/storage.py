@@ -8,7 +8,7 @@ from thingstead.config.settings.declaring import about
 
 
 class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept on disk."""
+    """Storage on disk."""
 
     low_disk_bytes: Annotated[
         int,

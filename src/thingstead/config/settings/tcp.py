@@ -46,5 +46,5 @@ class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def heartbeat_packets(self) -> frozenset[bytes]:
-        """The bytes of ``heartbeats``. ValueError where one is not hexadecimal."""
+        """The bytes of ``heartbeats``. Raises ValueError if one is not hexadecimal."""
         return frozenset(bytes.fromhex(t[4:]) if t.startswith("hex:") else t.encode() for t in self.heartbeats)
