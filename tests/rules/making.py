@@ -51,7 +51,7 @@ class Device:
         self.decisions: list[Decision] = []
         facts = Facts(NOW + born_at)
         facts.newest = NOW - 1
-        self.monitor = DeviceEvaluator("d1", DeviceRules(RuleRecord(each) for each in rules), facts, {})
+        self.evaluator = DeviceEvaluator("d1", DeviceRules(RuleRecord(each) for each in rules), facts, {})
 
     def _take(self, decisions: Sequence[Decision]) -> list[tuple[int, int]]:
         self.decisions += decisions
@@ -65,23 +65,23 @@ class Device:
 
     def report(self, at: int, **values: Any) -> list[tuple[int, int]]:
         """What a report at ``at`` brings about: (level, when)."""
-        return self._take(self.monitor.report(NOW + at, values))
+        return self._take(self.evaluator.report(NOW + at, values))
 
     def hand_in(self, at: int, received_at: int, **values: Any) -> list[tuple[int, int]]:
         """The same of a report with a timestamp of its own that is received later."""
-        return self._take(self.monitor.report(NOW + at, values, received_at=NOW + received_at))
+        return self._take(self.evaluator.report(NOW + at, values, received_at=NOW + received_at))
 
     def wait(self, until: int) -> list[tuple[int, int]]:
-        return self._take(self.monitor.pass_time(NOW + until))
+        return self._take(self.evaluator.pass_time(NOW + until))
 
     def look(self, at: int) -> list[tuple[int, int]]:
-        return self._take(self.monitor.look(NOW + at))
+        return self._take(self.evaluator.look(NOW + at))
 
     def offline(self, at: int) -> list[tuple[int, int]]:
-        return self._take(self.monitor.presence(NOW + at, NOW + at))
+        return self._take(self.evaluator.presence(NOW + at, NOW + at))
 
     def online(self, at: int) -> list[tuple[int, int]]:
-        return self._take(self.monitor.presence(0, NOW + at))
+        return self._take(self.evaluator.presence(0, NOW + at))
 
     def clear(self, at: int, rule_id: str = "r1") -> list[tuple[int, int]]:
-        return self._take(self.monitor.clear_by_hand(rule_id, NOW + at))
+        return self._take(self.evaluator.clear_by_hand(rule_id, NOW + at))

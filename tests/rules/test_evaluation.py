@@ -22,7 +22,7 @@ def test_an_alarm_goes_through_its_phases() -> None:
     device = Device(slow)
 
     def phase() -> Phase:
-        return phase_of(device.monitor.state_of(slow))
+        return phase_of(device.evaluator.state_of(slow))
 
     seen = [phase()]
     for at, value in ((0, 81), (SECOND, 80), (2 * SECOND, 81)):
@@ -42,9 +42,9 @@ def test_an_alarm_that_a_person_cleared_is_pending_until_the_next_value() -> Non
     device = Device(hot)
     device.report(0, t=81)
     device.clear(1)
-    assert phase_of(device.monitor.state_of(hot)) is Phase.PENDING
+    assert phase_of(device.evaluator.state_of(hot)) is Phase.PENDING
     device.report(2, t=70)
-    assert phase_of(device.monitor.state_of(hot)) is Phase.IDLE
+    assert phase_of(device.evaluator.state_of(hot)) is Phase.IDLE
 
 
 def test_the_phase_of_an_alarm_with_levels_is_that_of_the_one_which_is_furthest() -> None:
@@ -52,7 +52,7 @@ def test_the_phase_of_an_alarm_with_levels_is_that_of_the_one_which_is_furthest(
     device = Device(two)
     device.report(0, t=91)
     device.report(1, t=85)
-    state = device.monitor.state_of(two)
+    state = device.evaluator.state_of(two)
     assert sorted(level.phase for level in state.levels) == [Phase.CLEARING, Phase.RAISED]
     assert phase_of(state) is Phase.RAISED
 
@@ -179,9 +179,9 @@ def test_late_data_of_which_no_rule_takes_notice_does_not_become_what_is_known()
     device.report(10, t=20)
     assert device.report(5, t=21) == []
     assert device.report(7, t=31) == []  # later than the one before, and still not the newest
-    device.monitor.facts.catch_up()
-    assert device.monitor.facts.values == {"t": 20}
-    assert device.monitor.facts.newest == NOW + 10
+    device.evaluator.facts.catch_up()
+    assert device.evaluator.facts.values == {"t": 20}
+    assert device.evaluator.facts.newest == NOW + 10
 
 
 def test_a_value_that_is_new_for_its_attribute_counts_though_another_attribute_is_newer() -> None:
@@ -200,9 +200,9 @@ def test_a_delay_ends_sooner_by_the_servers_clock_when_a_backlog_catches_up() ->
     device = Device(rule(over(80), raise_delay_ms=MINUTE))
     device.report(HOUR, other=1)
     assert device.hand_in(0, HOUR, t=81) == []
-    assert device.monitor.due == NOW + HOUR + MINUTE
+    assert device.evaluator.due == NOW + HOUR + MINUTE
     assert device.hand_in(30 * SECOND, HOUR + 1, t=82) == []
-    assert device.monitor.due == NOW + HOUR + 1 + 30 * SECOND
+    assert device.evaluator.due == NOW + HOUR + 1 + 30 * SECOND
     assert device.wait(HOUR + 30 * SECOND) == []
     assert device.wait(HOUR + 31 * SECOND) == [(2, MINUTE)]
 
@@ -332,7 +332,7 @@ def test_a_schedule_limits_raising_and_not_clearing() -> None:
     device.report(-1, t=70)
     assert device.report(0, t=81) == []
     opens = 9 * HOUR + 46 * MINUTE + 40 * SECOND
-    assert device.monitor.due == NOW + opens
+    assert device.evaluator.due == NOW + opens
     assert device.wait(opens - 1) == []
     assert device.wait(opens + 2 * HOUR) == [(2, opens)]
     assert device.report(opens + 3 * HOUR, t=70) == [(0, opens + 3 * HOUR)]
@@ -351,7 +351,7 @@ def test_a_hold_does_not_go_on_outside_the_hours() -> None:
 def test_a_value_of_another_type_makes_the_rule_fail_and_changes_nothing() -> None:
     device = Device(rule(over(80)))
     device.report(1, t=81)
-    record = device.monitor.book.records["r1"]
+    record = device.evaluator.rules.records["r1"]
     assert device.report(2, t="hot") == []
     assert record.failing == {"d1": "t is compared as number, and the device reports text"}
     assert device.report(3, t=82) == []
@@ -374,8 +374,8 @@ def test_an_occurrence_tells_which_conditions_held_and_with_which_values() -> No
 def test_a_decision_says_when_to_look_again() -> None:
     device = Device(rule(over(80), raise_delay_ms=MINUTE))
     device.report(0, t=81)
-    assert device.decisions[-1].due == device.monitor.due
-    assert device.monitor.due == NOW + MINUTE
+    assert device.decisions[-1].due == device.evaluator.due
+    assert device.evaluator.due == NOW + MINUTE
 
 
 @pytest.mark.parametrize(("then", "raised"), [({"unread": 1}, [(2, MINUTE)]), ({"t": 20}, [])])
@@ -384,8 +384,10 @@ def test_what_is_pending_at_a_restart_is_looked_at_though_no_value_of_it_comes(
 ) -> None:
     device = Device(rule(over(30), raise_delay_ms=MINUTE))
     device.report(0, t=31)
-    monitor = device.monitor
-    monitor.take_over(monitor.book, monitor.states, {"r1": monitor.moment_of(monitor.book.records["r1"].rule)})
+    evaluator = device.evaluator
+    evaluator.take_over(
+        evaluator.rules, evaluator.states, {"r1": evaluator.moment_of(evaluator.rules.records["r1"].rule)}
+    )
     device.report(SECOND, **then)
     assert device.wait(2 * MINUTE) == raised
 

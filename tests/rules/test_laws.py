@@ -93,19 +93,19 @@ class Run:
         self.rules = rules
         facts = Facts(NOW)
         facts.newest = NOW - 1
-        self.monitor = DeviceEvaluator("d1", DeviceRules(RuleRecord(each) for each in rules), facts, {})
+        self.evaluator = DeviceEvaluator("d1", DeviceRules(RuleRecord(each) for each in rules), facts, {})
         self.told: list[Told] = []
         self.levels: dict[str, int] = {}
-        self.take(self.monitor.look(NOW))
+        self.take(self.evaluator.look(NOW))
 
     def restart(self) -> None:
         """As after a restart: states come from what was kept, compiled rules and memory are new."""
-        kept = {name: msgspec.msgpack.encode(state) for name, state in self.monitor.states.items()}
+        kept = {name: msgspec.msgpack.encode(state) for name, state in self.evaluator.states.items()}
         states = {name: msgspec.msgpack.decode(state, type=RuleState) for name, state in kept.items()}
-        book = DeviceRules(RuleRecord(CompiledRule(each.rule)) for each in self.rules)
-        moments = {each.id: self.monitor.moment_of(each) for each in self.rules}
-        self.monitor = DeviceEvaluator("d1", book, self.monitor.facts, {})
-        self.monitor.take_over(book, states, moments)
+        rules = DeviceRules(RuleRecord(CompiledRule(each.rule)) for each in self.rules)
+        moments = {each.id: self.evaluator.moment_of(each) for each in self.rules}
+        self.evaluator = DeviceEvaluator("d1", rules, self.evaluator.facts, {})
+        self.evaluator.take_over(rules, states, moments)
 
     def take(self, decisions: Sequence[Any]) -> None:
         for decision in decisions:
@@ -118,20 +118,20 @@ class Run:
 
     def do(self, at: int, late: bool, what: Any) -> None:
         if what == "online":
-            self.take(self.monitor.presence(0, at))
+            self.take(self.evaluator.presence(0, at))
         elif what == "offline":
-            self.take(self.monitor.presence(at, at))
+            self.take(self.evaluator.presence(at, at))
         else:
-            known = self.monitor.facts.values.keys()
+            known = self.evaluator.facts.values.keys()
             attributes = {name: value for name, value in what.items() if not late or name in known}
-            self.take(self.monitor.report(NOW - 1 if late else at, attributes, received_at=at))
+            self.take(self.evaluator.report(NOW - 1 if late else at, attributes, received_at=at))
 
     def wait(self, until: int) -> None:
-        self.take(self.monitor.pass_time(until))
+        self.take(self.evaluator.pass_time(until))
 
     def outcome(self) -> tuple[list[Told], dict[str, RuleState]]:
         """By rule: rules are independent of each other, and so is the order of what they tell."""
-        return sorted(self.told, key=lambda told: told[0]), self.monitor.states
+        return sorted(self.told, key=lambda told: told[0]), self.evaluator.states
 
 
 def compiled(bodies: list[dict[str, Any]]) -> list[CompiledRule]:

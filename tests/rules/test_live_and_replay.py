@@ -53,7 +53,7 @@ class Watch:
 
     def __init__(self, rules: list[CompiledRule]) -> None:
         self.told: dict[str, list[tuple[int, int]]] = {each.id: [] for each in rules}
-        self.monitor = DeviceEvaluator("d1", DeviceRules(RuleRecord(each) for each in rules), Facts(NOW), {})
+        self.evaluator = DeviceEvaluator("d1", DeviceRules(RuleRecord(each) for each in rules), Facts(NOW), {})
 
     def take(self, decisions: Any) -> None:
         decision: Decision
@@ -70,25 +70,25 @@ def live(rules: list[CompiledRule], history: tuple[list[Reading], ...], arrivals
     watch = Watch(rules)
     queues = [list(each) for each in history]
     now = NOW + 6 * HOUR
-    watch.take(watch.monitor.report(now, {"live": 1}, received=True))
+    watch.take(watch.evaluator.report(now, {"live": 1}, received=True))
     rest = [(number, len(queue), SECOND) for number, queue in enumerate(queues)]
     for number, (stream, count, wait) in enumerate([*arrivals, *rest]):
         now += wait
         handed_in, queues[stream] = queues[stream][:count], queues[stream][count:]
         for at, values in handed_in:
-            watch.take(watch.monitor.report(NOW + at, dict(values), received_at=now))
+            watch.take(watch.evaluator.report(NOW + at, dict(values), received_at=now))
         if number % 3 == 0:
-            watch.take(watch.monitor.report(now, {"live": number}, received=True))
-        watch.take(watch.monitor.pass_time(now))
-    watch.take(watch.monitor.pass_time(now + 20 * HOUR))
+            watch.take(watch.evaluator.report(now, {"live": number}, received=True))
+        watch.take(watch.evaluator.pass_time(now))
+    watch.take(watch.evaluator.pass_time(now + 20 * HOUR))
     return watch
 
 
 def replayed(rules: list[CompiledRule], history: tuple[list[Reading], ...]) -> Watch:
     watch = Watch(rules)
     for at, values in sorted(chain.from_iterable(history), key=lambda reading: reading[0]):
-        watch.take(watch.monitor.report(NOW + at, dict(values)))
-    watch.take(watch.monitor.pass_time(NOW + 26 * HOUR))
+        watch.take(watch.evaluator.report(NOW + at, dict(values)))
+    watch.take(watch.evaluator.pass_time(NOW + 26 * HOUR))
     return watch
 
 

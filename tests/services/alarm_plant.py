@@ -40,7 +40,7 @@ class Plant:
         self.bus = self.workshop.bus
         self.bus.subscribe(AlarmChanged, self.heard.append)
         self.engine = self.workshop.alarm_engine
-        self.rules = AlarmRuleService(store, self.bus, self.clock, self.workshop.watches)
+        self.rules = AlarmRuleService(store, self.bus, self.clock, self.workshop.evaluations)
         self.alarms = AlarmService(store, self.clock, self.engine)
         if await store.projects.list_all():
             await store.presence.clear_node("node1")

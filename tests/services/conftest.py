@@ -36,9 +36,9 @@ class Workshop:
         self.store = store
         self.bus = bus
         self.clock = clock
-        self.watches = AlarmEvaluations(store, bus, clock)
-        self.alarm_engine = AlarmScheduler(store, bus, clock, self.watches)
-        self.ingest = IngestService(store, bus, clock, self.watches)
+        self.evaluations = AlarmEvaluations(store, bus, clock)
+        self.alarm_engine = AlarmScheduler(store, bus, clock, self.evaluations)
+        self.ingest = IngestService(store, bus, clock, self.evaluations)
         self.logs = DeviceLogService(store, clock)
         self.control = ControlService(store, bus, clock, self.ingest, self.logs)
         self.presence = PresenceService(store, bus, clock, self.logs, "node1")

@@ -38,15 +38,15 @@ class DeviceEvaluator:
     the first at which all are known.
     """
 
-    __slots__ = ("__weakref__", "_awake", "_moments", "_screen", "book", "device_id", "due", "facts", "states")
+    __slots__ = ("__weakref__", "_awake", "_moments", "_screen", "device_id", "due", "facts", "rules", "states")
 
-    def __init__(self, device_id: str, book: DeviceRules, facts: Facts, states: dict[str, RuleState]) -> None:
+    def __init__(self, device_id: str, rules: DeviceRules, facts: Facts, states: dict[str, RuleState]) -> None:
         self.device_id = device_id
         self.facts = facts
-        self.take_over(book, states)
+        self.take_over(rules, states)
 
     def take_over(
-        self, book: DeviceRules, states: dict[str, RuleState], moments: Mapping[str, Moment] = NO_MOMENTS
+        self, rules: DeviceRules, states: dict[str, RuleState], moments: Mapping[str, Moment] = NO_MOMENTS
     ) -> None:
         """Starts again with these rules and states. States of other rules, or with another number of levels, are
         dropped.
@@ -55,23 +55,23 @@ class DeviceEvaluator:
             moments: the newest evaluated instant of each rule, as far as it is known.
         """
         self.facts.catch_up()
-        self.book = book
-        self.facts.listened = book.silences
+        self.rules = rules
+        self.facts.listened = rules.silences
         self.states = {
             rule_id: state
             for rule_id, state in states.items()
-            if rule_id in book.records and len(state.levels) == len(book.records[rule_id].rule.levels)
+            if rule_id in rules.records and len(state.levels) == len(rules.records[rule_id].rule.levels)
         }
         # Only for rules that are awake or timed; all others depend only on the instant of the next value.
         self._moments: dict[str, Moment] = {
-            rule_id: moment for rule_id, moment in moments.items() if rule_id in book.records
+            rule_id: moment for rule_id, moment in moments.items() if rule_id in rules.records
         }
         # Rules that any value may change: not quiet, failing, or with a guard that holds.
         self._awake: dict[str, RuleRecord] = {}
-        for record in book.records.values():
+        for record in rules.records.values():
             self._rouse(record, self.moment_of(record.rule))
         self.due = NEVER  # ms, server clock: no state changes without a report before this
-        if not book:
+        if not rules:
             self.due = FAR
 
     def report(
@@ -92,13 +92,13 @@ class DeviceEvaluator:
         Returns:
             The decisions to store, in order.
         """
-        facts, book = self.facts, self.book
+        facts, rules = self.facts, self.rules
         if received_at is None:
             received_at = ts
-        if from_device and ts >= facts.newest and received_at < self.due and not self._awake and not book.everything:
+        if from_device and ts >= facts.newest and received_at < self.due and not self._awake and not rules.everything:
             if not facts.passed or facts.passed.keys() != attributes.keys():
                 facts.catch_up()
-                self._screen = book.screens.of(attributes)
+                self._screen = rules.screens.of(attributes)
             if self._screen(attributes):
                 facts.passed = attributes  # replaces one with the same attributes, which is never applied
                 facts.passed_at = received_at
@@ -149,7 +149,7 @@ class DeviceEvaluator:
     def _take(self, ts: int, arrived: dict[str, Any], from_device: bool, received: bool, received_at: int) -> None:
         """Stores arrived values as the current ones."""
         facts, times = self.facts, self.facts.times
-        for name in self.book.changes & arrived.keys() & facts.values.keys():
+        for name in self.rules.changes & arrived.keys() & facts.values.keys():
             facts.previous[name] = facts.values[name]
         facts.values.update(arrived)
         times.update(dict.fromkeys(arrived, ts))
@@ -226,15 +226,15 @@ class DeviceEvaluator:
         """The rules that these values may change; ``heard``: arrived attributes whose silence is watched."""
         found: dict[str, RuleRecord] = {}
         for name, value in arrived.items():
-            for record in self.book.readers.get(name, ()):
+            for record in self.rules.readers.get(name, ()):
                 if record.rule.id in self._awake or not record.rule.gates[name].passes(value):
                     found[record.rule.id] = record
         for name in heard - arrived.keys():
-            for record in self.book.readers[name]:
+            for record in self.rules.readers[name]:
                 if any(name == silent for silent, _ in record.rule.silences):
                     found[record.rule.id] = record
         if ends_silence:
-            found.update((record.rule.id, record) for record in self.book.everything)
+            found.update((record.rule.id, record) for record in self.rules.everything)
             found.update(
                 (rule_id, record)
                 for rule_id, record in self._awake.items()
@@ -246,7 +246,7 @@ class DeviceEvaluator:
         """Evaluates due rules up to ``now`` (ms, server clock), without new values."""
         decisions: list[Decision] = []
         self.facts.catch_up()
-        for record in (self._awake | self.book.timed).values():
+        for record in (self._awake | self.rules.timed).values():
             known = self.moment_of(record.rule)
             until = now + known.offset
             if until <= known.at:
@@ -263,7 +263,7 @@ class DeviceEvaluator:
     def look(self, now: int) -> list[Decision]:
         """Evaluates every rule with the current values; call it after a rule was created."""
         decisions = self.pass_time(now)
-        for record in self.book.records.values():
+        for record in self.rules.records.values():
             self._note_kinds(record, {})
             self._judge(record, now, decisions)
         self._look_ahead()
@@ -274,7 +274,7 @@ class DeviceEvaluator:
         clock)."""
         decisions = self.pass_time(now)
         self.facts.offline_since = offline_since
-        for record in self.book.timed.values():
+        for record in self.rules.timed.values():
             if not record.rule.absences:
                 continue
             known = self.state_of(record.rule)
@@ -286,7 +286,7 @@ class DeviceEvaluator:
     def clear_by_hand(self, rule_id: str, now: int) -> list[Decision]:
         """Handles that a person cleared the alarm of a rule: conditions on time are evaluated at once, all others with
         the next value."""
-        record = self.book.records.get(rule_id)
+        record = self.rules.records.get(rule_id)
         if record is None:
             return []
         self.facts.catch_up()
@@ -382,7 +382,7 @@ class DeviceEvaluator:
         return True
 
     def _look_ahead(self) -> None:
-        self.due = min(self._dues((self._awake | self.book.timed).values()), default=FAR)
+        self.due = min(self._dues((self._awake | self.rules.timed).values()), default=FAR)
 
     def _dues(self, records: Iterable[RuleRecord]) -> Iterable[int]:
         for record in records:

@@ -82,12 +82,12 @@ def build_platform(
     account = config.account
     passwords = Passwords(memory_kib=account.password_hash_memory_kib, passes=account.password_hash_passes)
     devices = DeviceService(store, bus, clock, active_within_ms=config.active_window_s * 1000)
-    watches = AlarmEvaluations(store, bus, clock)
+    evaluations = AlarmEvaluations(store, bus, clock)
     dispatcher = NotifyDispatcher(store, bus, clock, config.notify)
-    engine = AlarmScheduler(store, bus, clock, watches)
-    rules = AlarmRuleService(store, bus, clock, watches)
+    engine = AlarmScheduler(store, bus, clock, evaluations)
+    rules = AlarmRuleService(store, bus, clock, evaluations)
     daily = config.storage.project_daily_max_bytes
-    ingest = IngestService(store, bus, clock, watches, DailyQuota(clock, daily) if daily else None)
+    ingest = IngestService(store, bus, clock, evaluations, DailyQuota(clock, daily) if daily else None)
     logs = DeviceLogService(store, clock)
     control = ControlService(store, bus, clock, ingest, logs)
     log_ins = LogIns(clock, account, config.http)
@@ -107,12 +107,12 @@ def build_platform(
         retention=RetentionService(store, clock, config.storage),
         history_import=HistoryImportService(store, clock),
         ingest=ingest,
-        clock_watch=ClockWatch(clock, watches.clock_set_back, dispatcher.clock_set_back, control.clock_set_back),
+        clock_watch=ClockWatch(clock, evaluations.clock_set_back, dispatcher.clock_set_back, control.clock_set_back),
         control=control,
         presence=presence,
         alarms=AlarmService(store, clock, engine),
         alarm_rules=rules,
-        alarm_trace=AlarmTraceService(store, rules, watches),
+        alarm_trace=AlarmTraceService(store, rules, evaluations),
         alarm_dry_run=AlarmDryRunService(store, clock, rules),
         notify=NotifyService(store, clock, config.notify, dispatcher),
         device_logs=logs,

@@ -67,13 +67,13 @@ def read_metric_sources(metrics: Metrics, store: Store, platform: Platform, gate
 
 def _read_alarms(metrics: Metrics, platform: Platform) -> None:
     retention = platform.retention
-    watches, dispatcher = platform.alarms.engine.watches, platform.notify.dispatcher
-    metrics.read("thingstead_alarm_rules", lambda: len(watches.library.records))
+    evaluations, dispatcher = platform.alarms.engine.evaluations, platform.notify.dispatcher
+    metrics.read("thingstead_alarm_rules", lambda: len(evaluations.rule_index.records))
     metrics.read(
-        "thingstead_alarm_rules_failing", lambda: sum(bool(r.failing) for r in watches.library.records.values())
+        "thingstead_alarm_rules_failing", lambda: sum(bool(r.failing) for r in evaluations.rule_index.records.values())
     )
-    metrics.read("thingstead_alarms_raised_total", lambda: watches.raised)
-    metrics.read("thingstead_alarms_cleared_total", lambda: watches.cleared)
+    metrics.read("thingstead_alarms_raised_total", lambda: evaluations.raised)
+    metrics.read("thingstead_alarms_cleared_total", lambda: evaluations.cleared)
     metrics.read("thingstead_alarms_dropped_total", lambda: retention.alarms_dropped)
     metrics.read("thingstead_notices_sent_total", lambda: dispatcher.sent)
     metrics.read("thingstead_notices_failed_total", lambda: dispatcher.failed)

@@ -53,7 +53,7 @@ async def test_alarms_do_not_wait_for_a_clock_that_was_set_back(plant: Plant, de
     await plant.report(timed, NOW - 8 * HOUR, t=95)  # its own clock is right
     await plant.wait(30 * SECOND)
     plant.clock.advance(-8 * HOUR)
-    plant.engine.watches.clock_set_back(plant.clock.now_ms(), 8 * HOUR)
+    plant.engine.evaluations.clock_set_back(plant.clock.now_ms(), 8 * HOUR)
     await plant.settle()
     assert await plant.told() == []
     await plant.wait(MINUTE)
@@ -69,7 +69,7 @@ async def test_alarms_do_not_wait_for_what_an_earlier_run_saw(plant: Plant, devi
     await plant.close()
     plant.clock.advance(-8 * HOUR)
     await plant.open()
-    plant.engine.watches.clock_set_back(plant.clock.now_ms(), 8 * HOUR)
+    plant.engine.evaluations.clock_set_back(plant.clock.now_ms(), 8 * HOUR)
     await plant.settle()
     assert await plant.told() == []
     await plant.wait(10 * MINUTE)

@@ -116,8 +116,8 @@ async def test_a_fault_with_one_device_keeps_no_other_waiting(
     devices = [await plant.workshop.add_device(type_id=type_id) for _ in range(3)]
     for device in devices:
         await plant.report(device, t=1)
-    broken = plant.workshop.watches.find(devices[1].id)
+    broken = plant.workshop.evaluations.find(devices[1].id)
     assert broken is not None
-    monkeypatch.setattr(broken.monitor.facts, "data_at", None)
+    monkeypatch.setattr(broken.evaluator.facts, "data_at", None)
     await plant.wait(MINUTE)
     assert {alarm.device_id for alarm in await plant.open_alarms()} == {devices[0].id, devices[2].id}

@@ -18,7 +18,7 @@ async def test_a_new_rule_is_judged_by_the_present_values_of_all_its_devices(
         await plant.report(each, t=90)
     await plant.add_rule(HOT, type=type_id)
     assert {log.device_id for log in await plant.logs()} == {device.id, idle.id}
-    assert link.watch.armed
+    assert link.device_alarms.armed
 
 
 async def test_a_changed_rule_clears_its_alarms_and_judges_anew(plant: Plant, device: Device, type_id: str) -> None:
@@ -85,7 +85,7 @@ async def test_a_device_of_another_type_leaves_the_rules_of_the_first(
     await plant.settle()
     assert await plant.open_alarms() == []
     assert (await plant.logs())[0].alarm_info["reason"] == "the rule no longer watches the device"
-    assert link is None or not link.watch.armed
+    assert link is None or not link.device_alarms.armed
 
 
 async def test_a_type_that_is_removed_takes_its_rules_along(plant: Plant) -> None:
@@ -98,7 +98,7 @@ async def test_a_type_that_is_removed_takes_its_rules_along(plant: Plant) -> Non
     await types.delete("p1", type_id)
     await plant.settle()
     assert await plant.told() == [(1, 2), (0, 2)]
-    assert rule.id not in plant.engine.watches.library.records
+    assert rule.id not in plant.engine.evaluations.rule_index.records
     with pytest.raises(NotFound):
         await plant.rules.get("p1", rule.id)
 

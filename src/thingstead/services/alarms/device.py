@@ -51,21 +51,21 @@ class DeviceAlarms:
         self.scheduled = FAR  # ms of the server: when it will be looked at without a report
 
     @property
-    def monitor(self) -> DeviceEvaluator:
+    def evaluator(self) -> DeviceEvaluator:
         """Its rules at work."""
         if self._monitor is None:
             self._monitor = DeviceEvaluator(self.device.id, NO_RULES, Facts(self.device.create_time), {})
         return self._monitor
 
-    def retarget(self, book: DeviceRules, reset: Collection[str], reason: str, now: int) -> list[AlarmChange]:
+    def retarget(self, rules: DeviceRules, reset: Collection[str], reason: str, now: int) -> list[AlarmChange]:
         """Takes over the rules that concern the device now. Alarms of others, and of those to begin anew with, are
         cleared with the reason."""
-        before = self.monitor.book.records
-        ended = [rule_id for rule_id in before if rule_id not in book.records or rule_id in reset]
+        before = self.evaluator.rules.records
+        ended = [rule_id for rule_id in before if rule_id not in rules.records or rule_id in reset]
         changes = []
         for rule_id in ended:
             rule = before[rule_id].rule
-            state = self.monitor.states.pop(rule_id, None)
+            state = self.evaluator.states.pop(rule_id, None)
             level = level_of(rule, state) if state is not None else 0
             message = self.close_message(rule_id, rule.name, level or 1, reason, now)
             if state is not None or message is not None:
@@ -78,8 +78,8 @@ class DeviceAlarms:
                         messages=() if message is None else (message,),
                     )
                 )
-        self.monitor.take_over(book, self.monitor.states)
-        self.armed = bool(book)
+        self.evaluator.take_over(rules, self.evaluator.states)
+        self.armed = bool(rules)
         self.scheduled = FAR
         return changes
 
@@ -151,50 +151,50 @@ class DeviceAlarms:
 
     def _offset_of(self, rule_id: str) -> int:
         """The clock of what a rule reads against the server's, ms."""
-        record = self.monitor.book.records.get(rule_id)
-        return self.monitor.facts.offset if record is None else self.monitor.moment_of(record.rule).offset
+        record = self.evaluator.rules.records.get(rule_id)
+        return self.evaluator.facts.offset if record is None else self.evaluator.moment_of(record.rule).offset
 
-    async def load(self, store: Store, book: DeviceRules) -> list[str]:
+    async def load(self, store: Store, rules: DeviceRules) -> list[str]:
         """Begins with what is on disk. Returns the rules of which something is kept although they do not concern the
         device any more. What follows from the time that has passed is for :meth:`catch_up`."""
         facts = Facts(self.device.create_time)
-        newest_uplink = await self._load_values(store, facts, book)
+        newest_uplink = await self._load_values(store, facts, rules)
         kept = await store.alarms.states(self.device.id)
         self.alarm_ids = {each.rule_id: each.alarm_id for each in kept if each.alarm_id is not None}
         states = {
-            each.rule_id: _consistent(each, book.records[each.rule_id].rule)
+            each.rule_id: _consistent(each, rules.records[each.rule_id].rule)
             for each in kept
-            if each.rule_id in book.records
+            if each.rule_id in rules.records
         }
-        if book.absences:
+        if rules.absences:
             known = max((state.offline_since for state in states.values()), default=NEVER)
             facts.offline_since = known if known != NEVER else newest_uplink
-        self.monitor.facts = facts
+        self.evaluator.facts = facts
         due = {each.rule_id: each.due_at for each in kept if each.due_at is not None}
-        self.monitor.take_over(book, states, _moments(book, states, facts, due))
-        self.armed = bool(book)
+        self.evaluator.take_over(rules, states, _moments(rules, states, facts, due))
+        self.armed = bool(rules)
         self.scheduled = FAR
-        return [each.rule_id for each in kept if each.rule_id not in book.records]
+        return [each.rule_id for each in kept if each.rule_id not in rules.records]
 
     def catch_up(self, now: int) -> list[Decision]:
         """What follows from the present values, and from the time that has passed since they came."""
-        ahead = self.monitor.facts.data_at - now
+        ahead = self.evaluator.facts.data_at - now
         if ahead > 0:  # it was heard of when the server's clock showed more
-            self.monitor.set_back(now, ahead)
-        decisions = self.monitor.look(now)
-        if self.monitor.book.absences:
-            since = ALWAYS_ONLINE if self.online else self.monitor.facts.offline_since or now
-            decisions += self.monitor.presence(since, now)
+            self.evaluator.set_back(now, ahead)
+        decisions = self.evaluator.look(now)
+        if self.evaluator.rules.absences:
+            since = ALWAYS_ONLINE if self.online else self.evaluator.facts.offline_since or now
+            decisions += self.evaluator.presence(since, now)
         return decisions
 
-    async def _load_values(self, store: Store, facts: Facts, book: DeviceRules) -> int:
+    async def _load_values(self, store: Store, facts: Facts, rules: DeviceRules) -> int:
         """Values and times into ``facts``; returns when the device was last heard, by the server's clock."""
         current = await store.history.current(self.device.number)
         for identifier, kept in current.items():
             facts.values[identifier] = kept.value
             facts.times[identifier] = kept.ts
         facts.newest = max(facts.times.values(), default=NEVER)
-        for identifier in book.changes & current.keys():
+        for identifier in rules.changes & current.keys():
             points = await store.history.series(
                 self.device.number, identifier, 0, current[identifier].ts, offset=0, limit=PREVIOUS_POINTS
             )
@@ -208,20 +208,20 @@ class DeviceAlarms:
             facts.offset = min(0, facts.newest - reported_at)
             facts.data_at = reported_at
             # When a single attribute was heard of is not kept: as its timestamp says, by the device's clock.
-            for name in book.silences & facts.times.keys():
+            for name in rules.silences & facts.times.keys():
                 facts.heard[name] = min(facts.times[name] - facts.offset, reported_at)
         self.online = view.online
         return max(view.active.values(), default=self.device.create_time)
 
 
 def _moments(
-    book: DeviceRules, states: Mapping[str, RuleState], facts: Facts, due: Mapping[str, int]
+    rules: DeviceRules, states: Mapping[str, RuleState], facts: Facts, due: Mapping[str, int]
 ) -> dict[str, Moment]:
     """Where rules with a delay stood in time: that it ends at one instant by the device's timestamps and at another one
     by the server's clock tells how far they lie apart."""
     found = {}
     for rule_id, due_at in due.items():
-        record, state = book.records.get(rule_id), states.get(rule_id)
+        record, state = rules.records.get(rule_id), states.get(rule_id)
         if record is None or state is None or record.rule.timed:
             continue
         at = max(level.since for level in state.levels)

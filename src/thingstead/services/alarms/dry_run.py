@@ -153,15 +153,15 @@ class _Replay:
         facts.newest = max(facts.times.values(), default=NEVER)
         facts.data_at = max(facts.data_at, facts.newest)
         facts.heard = dict(facts.times)
-        monitor = DeviceEvaluator(device.id, DeviceRules([RuleRecord(rule)]), facts, {})
-        self._take(device, monitor.look(max(0, self._start)))
+        evaluator = DeviceEvaluator(device.id, DeviceRules([RuleRecord(rule)]), facts, {})
+        self._take(device, evaluator.look(max(0, self._start)))
         for number, ts in enumerate(sorted(reports), 1):
             for attributes in reports[ts]:
-                self._take(device, monitor.report(ts, attributes))
+                self._take(device, evaluator.report(ts, attributes))
             if number % REPORTS_PER_TURN == 0:
                 await asyncio.sleep(0)
-        self._take(device, monitor.pass_time(self._end))
-        self.phases[phase_of(monitor.state_of(rule))] += 1
+        self._take(device, evaluator.pass_time(self._end))
+        self.phases[phase_of(evaluator.state_of(rule))] += 1
 
     async def _read(self, device: Device, name: str, facts: Facts, reports: Reports, *, previous: bool) -> None:
         """The points of an attribute in the range, and its value at the beginning."""

@@ -31,14 +31,14 @@ log = structlog.get_logger("thingstead.alarms")
 RULE_CHANGED = "the rule was changed"
 
 
-class AlarmNews:
+class AlarmInvalidation:
     """Changes that are not in effect yet."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmEvaluations) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, evaluations: AlarmEvaluations) -> None:
         self._store = store
         self._clock = clock
-        self._watches = watches
-        self._library = watches.library
+        self._evaluations = evaluations
+        self._rule_index = evaluations.rule_index
         self.surveys: deque[AlarmRule] = deque()  # rules whose devices must all be looked at
         self.impossible: dict[str, str] = {}  # rules that cannot be evaluated: why, until the store was told
         self._presence: dict[str, PresenceChanged] = {}  # by device id: the newest news
@@ -72,33 +72,33 @@ class AlarmNews:
 
     def _heard_rule(self, news: AlarmRuleChanged) -> None:
         self._rules[news.rule_id] = news.project_id
-        self._watches.trouble.set()
+        self._evaluations.trouble.set()
 
     def _heard_device(self, news: DeviceChanged) -> None:
         self._devices[news.device_id] = news.device_id
-        self._watches.trouble.set()
+        self._evaluations.trouble.set()
 
     def _heard_type(self, news: DeviceTypeChanged) -> None:
         self._types[news.type_id] = news.project_id
-        self._watches.trouble.set()
+        self._evaluations.trouble.set()
 
     def _heard_added(self, news: DevicesAdded) -> None:
-        if news.project_id in self._library.timed_rules:  # others begin with the first value
+        if news.project_id in self._rule_index.timed_rules:  # others begin with the first value
             self._added.update((device_id, device_id) for device_id in news.device_ids)
-            self._watches.trouble.set()
+            self._evaluations.trouble.set()
 
     def _heard_removed(self, news: AttributesRemoved) -> None:
         """Values are forgotten at once, so that no report is judged beside them; what follows is decided in a turn."""
-        watch = self._watches.find(news.device_id)
-        if watch is not None and watch.armed:
-            watch.monitor.forget(news.identifiers)
+        device_alarms = self._evaluations.find(news.device_id)
+        if device_alarms is not None and device_alarms.armed:
+            device_alarms.evaluator.forget(news.identifiers)
             self._removed[news.device_id] = news.device_id
-            self._watches.trouble.set()
+            self._evaluations.trouble.set()
 
     def _heard_presence(self, news: PresenceChanged) -> None:
-        if self._library.absences:
+        if self._rule_index.absences:
             self._presence[news.device_id] = news
-            self._watches.trouble.set()
+            self._evaluations.trouble.set()
 
     async def _refresh_rule(self, project_id: str, rule_id: str) -> None:
         try:
@@ -109,14 +109,14 @@ class AlarmNews:
         if rule is not None and rule.enabled:
             reset = self.put(rule)
         else:
-            self._library.drop(rule_id)
-        for watch in self._watches.live():
-            book = self._library.book_of(watch.device)
-            concerned = rule_id in book.records
-            if concerned and not watch.armed:
-                await self._watches.read(watch)
-            elif watch.armed and (concerned or rule_id in watch.monitor.book.records):
-                await self._retarget(watch.device, (rule_id,) if reset else (), RULE_CHANGED)
+            self._rule_index.drop(rule_id)
+        for device_alarms in self._evaluations.live():
+            rules = self._rule_index.rules_of(device_alarms.device)
+            concerned = rule_id in rules.records
+            if concerned and not device_alarms.armed:
+                await self._evaluations.read(device_alarms)
+            elif device_alarms.armed and (concerned or rule_id in device_alarms.evaluator.rules.records):
+                await self._retarget(device_alarms.device, (rule_id,) if reset else (), RULE_CHANGED)
         if rule is not None and rule.enabled:
             self.surveys.append(rule)
 
@@ -124,7 +124,7 @@ class AlarmNews:
         """Takes a rule into the library; whether it must be evaluated from the beginning. One that cannot be evaluated
         on this machine is shown as failing."""
         try:
-            return self._library.put(rule)
+            return self._rule_index.put(rule)
         except ValueError as exc:
             log.error(
                 "an alarm rule cannot be evaluated on this server",
@@ -133,38 +133,40 @@ class AlarmNews:
                 error=str(exc),
             )
             self.impossible[rule.id] = f"cannot be evaluated on this server: {exc}"
-            self._watches.trouble.set()
+            self._evaluations.trouble.set()
             return True
 
     async def _refresh_device(self, device_id: str) -> None:
         device = await self._store.devices.find(device_id)
-        watch = self._watches.find(device_id)
+        device_alarms = self._evaluations.find(device_id)
         if device is None:
-            self._watches.forget(device_id)
-        elif watch is None:
-            rules = self._library.book_of(device).records
+            self._evaluations.forget(device_id)
+        elif device_alarms is None:
+            rules = self._rule_index.rules_of(device).records
             left = [kept.rule_id for kept in await self._store.alarms.states(device_id) if kept.rule_id not in rules]
             if left:
                 now = self._clock.now_ms()
-                self._watches.tell(await self._store.alarm_rules.leave_source(device_id, left, now, LEFT_SOURCE))
-            await self._watches.watch(device)
+                self._evaluations.publish_cleared(
+                    await self._store.alarm_rules.leave_source(device_id, left, now, LEFT_SOURCE)
+                )
+            await self._evaluations.device_alarms(device)
         else:
-            watch.device = device
-            if watch.armed:
+            device_alarms.device = device
+            if device_alarms.armed:
                 await self._retarget(device, (), LEFT_SOURCE)
-            elif self._library.book_of(device):
-                await self._watches.read(watch)
+            elif self._rule_index.rules_of(device):
+                await self._evaluations.read(device_alarms)
 
     async def _begin(self, device_id: str) -> None:
         """Has a new device in memory once, so that its silence and absence count from its creation."""
         device = await self._store.devices.find(device_id)
         if device is not None:
-            await self._watches.watch(device, keep=False)
+            await self._evaluations.device_alarms(device, keep=False)
 
     async def _read_again(self, device_id: str) -> None:
-        watch = self._watches.find(device_id)
-        if watch is not None and watch.armed:
-            await self._watches.read(watch)
+        device_alarms = self._evaluations.find(device_id)
+        if device_alarms is not None and device_alarms.armed:
+            await self._evaluations.read(device_alarms)
 
     async def _refresh_type(self, project_id: str, type_id: str) -> None:
         """A type that was removed took its rules along; it had no devices any more. One that defines something else may
@@ -172,10 +174,10 @@ class AlarmNews:
         try:
             await self._store.device_types.get(project_id, type_id)
         except NotFound:
-            for rule_id in self._library.rules_of_type(type_id):
-                self._library.drop(rule_id)
+            for rule_id in self._rule_index.rules_of_type(type_id):
+                self._rule_index.drop(rule_id)
             return
-        for record in list(self._library.records.values()):
+        for record in list(self._rule_index.records.values()):
             rule = record.rule.rule
             if rule.project_id != project_id or type_id not in await types_of(self._store, rule):
                 continue
@@ -189,30 +191,30 @@ class AlarmNews:
 
     async def _retarget(self, device: Device, reset: tuple[str, ...], reason: str) -> None:
         """Gives a device in memory the rules that concern it now; ``reset``: rules to begin anew with."""
-        watch = await self._watches.watch(device)
-        book = self._library.book_of(device)
-        if book.absences and not watch.monitor.book.absences:
-            watch.online = await self._store.presence.find_session(device.number) is not None
-        if watch.stale or (book.records == watch.monitor.book.records and not reset):
+        device_alarms = await self._evaluations.device_alarms(device)
+        rules = self._rule_index.rules_of(device)
+        if rules.absences and not device_alarms.evaluator.rules.absences:
+            device_alarms.online = await self._store.presence.find_session(device.number) is not None
+        if device_alarms.stale or (rules.records == device_alarms.evaluator.rules.records and not reset):
             return
         now = self._clock.now_ms()
-        changes = watch.retarget(book, reset, reason, now)
-        changes += watch.changes(watch.catch_up(now), now)
+        changes = device_alarms.retarget(rules, reset, reason, now)
+        changes += device_alarms.changes(device_alarms.catch_up(now), now)
         if changes:
-            self._watches.append(watch, changes)
+            self._evaluations.append(device_alarms, changes)
         else:
-            self._watches.schedule(watch)
+            self._evaluations.schedule(device_alarms)
 
     async def _note_presence(self, device_id: str, news: PresenceChanged) -> None:
         device = await self._store.devices.find(device_id)
         if device is None:
             return
-        watch = await self._watches.watch(device)
-        if watch.armed and watch.monitor.book.absences and not watch.stale:
+        device_alarms = await self._evaluations.device_alarms(device)
+        if device_alarms.armed and device_alarms.evaluator.rules.absences and not device_alarms.stale:
             now = self._clock.now_ms()
-            watch.online = news.online
+            device_alarms.online = news.online
             since = ALWAYS_ONLINE if news.online else min(news.ts, now)
-            self._watches.decide(watch, watch.monitor.presence(since, now), now)
+            self._evaluations.decide(device_alarms, device_alarms.evaluator.presence(since, now), now)
 
 
 async def handle_each(

@@ -8,15 +8,15 @@ from thingstead.rules.device_rules import NO_RULES, DeviceRules, RuleRecord
 from thingstead.rules.rule import CompiledRule
 
 
-class RuleLibrary:
-    """Rules by their source. Devices of one type share a book, unless they have rules or exceptions of their own."""
+class RuleIndex:
+    """Rules by their source. Devices of one type share a rules, unless they have rules or exceptions of their own."""
 
     def __init__(self) -> None:
         self.records: dict[str, RuleRecord] = {}  # by rule id
         self._by_type: dict[str, dict[str, RuleRecord]] = {}
         self._by_device: dict[str, dict[str, RuleRecord]] = {}
         self._exceptions: dict[str, set[str]] = {}  # rules that are switched off, by device id
-        self._books: dict[str, DeviceRules] = {}  # by type id
+        self._rules_by_type: dict[str, DeviceRules] = {}  # by type id
         self.absences: set[str] = set()  # rules that ask who is online
         self.timed_rules: dict[str, set[str]] = {}  # that can raise without a report, by project
 
@@ -38,7 +38,7 @@ class RuleLibrary:
             self.timed_rules.setdefault(rule.project_id, set()).add(rule.id)
         if rule.type_id is not None:
             self._by_type.setdefault(rule.type_id, {})[rule.id] = record
-            self._books.pop(rule.type_id, None)
+            self._rules_by_type.pop(rule.type_id, None)
         for device_id in rule.device_ids:
             self._by_device.setdefault(device_id, {})[rule.id] = record
         for device_id in rule.disabled_devices:
@@ -58,7 +58,7 @@ class RuleLibrary:
             self.timed_rules.pop(rule.project_id, None)
         if rule.type_id is not None:
             _take_out(self._by_type, rule.type_id, rule_id)
-            self._books.pop(rule.type_id, None)
+            self._rules_by_type.pop(rule.type_id, None)
         for device_id in rule.device_ids:
             _take_out(self._by_device, device_id, rule_id)
         for device_id in rule.disabled_devices:
@@ -67,7 +67,7 @@ class RuleLibrary:
             if not off:
                 self._exceptions.pop(device_id, None)
 
-    def book_of(self, device: Device) -> DeviceRules:
+    def rules_of(self, device: Device) -> DeviceRules:
         """The rules that concern a device."""
         of_type = self._by_type.get(device.type_id or "", {})
         own = self._by_device.get(device.id)
@@ -78,10 +78,10 @@ class RuleLibrary:
         if not of_type:
             return NO_RULES
         type_id = device.type_id or ""
-        book = self._books.get(type_id)
-        if book is None:
-            book = self._books[type_id] = DeviceRules(of_type.values())
-        return book
+        shared = self._rules_by_type.get(type_id)
+        if shared is None:
+            shared = self._rules_by_type[type_id] = DeviceRules(of_type.values())
+        return shared
 
     def rules_of_type(self, type_id: str) -> list[str]:
         """The ids of the rules whose source is a device type."""

@@ -34,11 +34,11 @@ DAY_MS = 24 * 3600 * 1000
 class AlarmRuleService:
     """The verbs of alarm rules. A change is on disk when its coroutine returns, and in effect a moment later."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmEvaluations) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, evaluations: AlarmEvaluations) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
-        self._watches = watches
+        self._evaluations = evaluations
 
     async def create(self, project_id: str, form: RuleForm) -> AlarmRule:
         """Adds a rule. It is evaluated with the present values of all its devices, in the background.
@@ -84,7 +84,7 @@ class AlarmRuleService:
             rule = msgspec.structs.replace(rule, failing=before.failing)
         closed = await self._store.alarm_rules.replace(rule, now, reason, patch.version or None)
         self._tell(rule)
-        self._watches.tell(closed)
+        self._evaluations.publish_cleared(closed)
         return await self.get(project_id, rule_id)
 
     async def delete(self, project_id: str, rule_id: str) -> None:
@@ -92,7 +92,7 @@ class AlarmRuleService:
         rule = await self.get(project_id, rule_id)
         closed = await self._store.alarm_rules.delete(project_id, rule_id, self._clock.now_ms(), RULE_REMOVED)
         self._tell(rule)
-        self._watches.tell(closed)
+        self._evaluations.publish_cleared(closed)
 
     async def enable_for_device(self, project_id: str, rule_id: str, device_id: str, *, enabled: bool) -> None:
         """Switches a rule off for one device of its source, which clears its alarm there, or on again."""
@@ -102,7 +102,7 @@ class AlarmRuleService:
         now = self._clock.now_ms()
         closed = await self._store.alarm_rules.set_exception(project_id, rule_id, device_id, now, reason)
         self._tell(rule)
-        self._watches.tell(closed)
+        self._evaluations.publish_cleared(closed)
 
     async def warnings(self, rule: AlarmRule) -> list[RuleWarning]:
         """What is said to whoever has saved a rule."""

@@ -17,7 +17,7 @@ from thingstead.model.alarms.rule import AlarmRule
 from thingstead.model.device import Device
 from thingstead.rules.evaluator import FAR
 from thingstead.services.alarms.evaluations import AlarmEvaluations, check_ready
-from thingstead.services.alarms.invalidation import AlarmNews, handle_each
+from thingstead.services.alarms.invalidation import AlarmInvalidation, handle_each
 from thingstead.services.alarms.rule_advice import what_is_impossible
 from thingstead.services.shared.commits import settled
 from thingstead.storage.base import Store
@@ -35,16 +35,16 @@ SHELVES_EVERY_MS = 1_000
 class AlarmScheduler:
     """The rules of every project at work. Until :meth:`start` there are none."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, watches: AlarmEvaluations) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, evaluations: AlarmEvaluations) -> None:
         self._store = store
         self._clock = clock
-        self.watches = watches
-        self._library = watches.library
-        self._due_queue = watches.due_queue
-        self._news = AlarmNews(store, bus, clock, watches)
-        self._surveys = self._news.surveys
+        self.evaluations = evaluations
+        self._rule_index = evaluations.rule_index
+        self._due_queue = evaluations.due_queue
+        self._invalidation = AlarmInvalidation(store, bus, clock, evaluations)
+        self._surveys = self._invalidation.surveys
         self._shelves_at = 0  # ms, when the ends of shelves are looked for again
-        self._wake = watches.trouble
+        self._wake = evaluations.trouble
         self._closing = False
         self._task: asyncio.Task[None] | None = None
 
@@ -53,27 +53,27 @@ class AlarmScheduler:
         after = ""
         while rules := await self._store.alarm_rules.list_enabled(after, RULES_PER_READ):
             for rule in rules:
-                self._news.put(rule)
+                self._invalidation.put(rule)
             after = rules[-1].id
         for due in await self._store.alarms.list_due():
             self._due_queue.put(due.device_id, due.due_at)
-        failing = [record for record in self._library.records.values() if record.rule.rule.failing]
+        failing = [record for record in self._rule_index.records.values() if record.rule.rule.failing]
         for record in failing:
             record.unsaid = True  # whether it still is, the survey shows
             record.impossible = await what_is_impossible(self._store, record.rule.rule)
-        first = {rule.id: rule for rule in [*self._library.timed(), *(record.rule.rule for record in failing)]}
+        first = {rule.id: rule for rule in [*self._rule_index.timed(), *(record.rule.rule for record in failing)]}
         self._surveys.extend(first.values())
         if run:
             self._task = asyncio.create_task(self._run(), name="alarms")
 
     async def close(self) -> None:
         """Ends the looking. What waits for its time is on disk."""
-        self._news.close()
+        self._invalidation.close()
         self._closing = True
         self._wake.set()
         if self._task is not None:
             await self._task
-        await self.watches.close()
+        await self.evaluations.close()
 
     async def _run(self) -> None:
         while not self._closing:
@@ -91,7 +91,7 @@ class AlarmScheduler:
             self._wake.clear()
 
     def _idle_s(self) -> float:
-        if self._surveys or self.watches.mistrusted:
+        if self._surveys or self.evaluations.mistrusted:
             return SHORTEST_SLEEP_S
         due = self._due_queue.next_due()
         if due is None:
@@ -102,7 +102,7 @@ class AlarmScheduler:
         """Does all that is due by now. What fails stays due."""
         failure: Exception | None = None
         for step in (
-            self._news.take_effect,
+            self._invalidation.take_effect,
             self._look_at_due,
             self._read_mistrusted,
             self._survey_all,
@@ -117,7 +117,9 @@ class AlarmScheduler:
             raise failure
 
     async def _read_mistrusted(self) -> None:
-        await handle_each(self.watches.mistrusted, lambda _, watch: self.watches.read(watch), again=True)
+        await handle_each(
+            self.evaluations.mistrusted, lambda _, device_alarms: self.evaluations.read(device_alarms), again=True
+        )
 
     async def _survey_all(self) -> None:
         while self._surveys and not self._closing:
@@ -142,10 +144,10 @@ class AlarmScheduler:
                 await asyncio.sleep(0)
 
     async def _look_at(self, device: Device, now: int) -> None:
-        watch = await self.watches.watch(device, keep=False)
-        if watch.armed and not watch.stale:
-            watch.scheduled = FAR
-            self.watches.decide(watch, watch.monitor.pass_time(now), now)
+        device_alarms = await self.evaluations.device_alarms(device, keep=False)
+        if device_alarms.armed and not device_alarms.stale:
+            device_alarms.scheduled = FAR
+            self.evaluations.decide(device_alarms, device_alarms.evaluator.pass_time(now), now)
 
     async def _survey(self, rule: AlarmRule) -> None:
         """Has every device of a rule in memory once: what follows from its present values is decided then."""
@@ -153,7 +155,7 @@ class AlarmScheduler:
         while devices := await self._store.alarm_rules.devices_of(rule, after, DEVICES_PER_READ):
             for number, device in enumerate(devices):
                 try:
-                    await self.watches.watch(device, keep=False)
+                    await self.evaluations.device_alarms(device, keep=False)
                 except ThingsteadError:
                     raise
                 except Exception:
@@ -171,8 +173,8 @@ class AlarmScheduler:
             await self._store.alarms.end_shelves(now)
 
     async def _say_failing(self) -> None:
-        await handle_each(self._news.impossible, self._store.alarm_rules.note_failing)
-        for record in list(self._library.records.values()):
+        await handle_each(self._invalidation.impossible, self._store.alarm_rules.note_failing)
+        for record in list(self._rule_index.records.values()):
             if record.unsaid:
                 device_id, reason = next(iter(record.failing.items()), ("", ""))
                 more = f" (and on {len(record.failing) - 1} more devices)" if len(record.failing) > 1 else ""
@@ -187,11 +189,11 @@ class AlarmScheduler:
     async def clear_by_hand(self, alarm: Alarm, reason: str) -> None:
         """Clears an alarm because a person says so; returns when that is on disk."""
         device = await self._store.devices.get(alarm.project_id, alarm.device_id)
-        watch = await self.watches.watch(device)
-        check_ready(watch)
+        device_alarms = await self.evaluations.device_alarms(device)
+        check_ready(device_alarms)
         now = self._clock.now_ms()
-        watch.alarm_ids[alarm.rule_id] = alarm.id
-        message = watch.close_message(alarm.rule_id, alarm.rule_name, alarm.alarm_level, reason, now)
+        device_alarms.alarm_ids[alarm.rule_id] = alarm.id
+        message = device_alarms.close_message(alarm.rule_id, alarm.rule_name, alarm.alarm_level, reason, now)
         cleared = AlarmChange(
             project_id=alarm.project_id,
             device_id=alarm.device_id,
@@ -199,5 +201,5 @@ class AlarmScheduler:
             state=None,
             messages=() if message is None else (message,),
         )
-        decisions = watch.monitor.clear_by_hand(alarm.rule_id, now)
-        await settled(self.watches.append(watch, [cleared, *watch.changes(decisions, now)]))
+        decisions = device_alarms.evaluator.clear_by_hand(alarm.rule_id, now)
+        await settled(self.evaluations.append(device_alarms, [cleared, *device_alarms.changes(decisions, now)]))

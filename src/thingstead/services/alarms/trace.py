@@ -26,15 +26,15 @@ QUIET = "raise does not hold"
 class AlarmTraceService:
     """Explains rules."""
 
-    def __init__(self, store: Store, rules: AlarmRuleService, watches: AlarmEvaluations) -> None:
+    def __init__(self, store: Store, rules: AlarmRuleService, evaluations: AlarmEvaluations) -> None:
         self._store = store
         self._rules = rules
-        self._watches = watches
+        self._evaluations = evaluations
 
     async def trace(self, project_id: str, rule_id: str, device_id: str | None = None) -> RuleTrace:
         """The last looks, of one device or of all; NotFound where the project has no such rule or device."""
         rule = await self._rules.get(project_id, rule_id)
-        record = self._watches.library.records.get(rule_id)
+        record = self._evaluations.rule_index.records.get(rule_id)
         if device_id is not None:
             await self._store.devices.get(project_id, device_id)
         if record is None:
@@ -42,8 +42,8 @@ class AlarmTraceService:
         looks = [_evaluated(record.rule, each) for each in record.evaluations if device_id in (None, each.device_id)]
         shown_id = device_id or (looks[-1].device if looks else await self._first_device(rule))
         device = None if shown_id is None else await self._store.devices.find(shown_id)
-        watch = None if device is None else await self._watches.watch(device)
-        watched = watch is not None and rule_id in watch.monitor.book.records
+        device_alarms = None if device is None else await self._evaluations.device_alarms(device)
+        watched = device_alarms is not None and rule_id in device_alarms.evaluator.rules.records
         if device is not None and watched:
             looked = {(look.device, look.ts) for look in looks}
             values = await self._history(device, record.rule)
@@ -53,7 +53,7 @@ class AlarmTraceService:
             watched=watched,
             failing=next(iter(record.failing.values()), rule.failing),
             evaluated=record.evaluated,
-            now=_present(record.rule, watch) if watch is not None and watched else None,
+            now=_present(record.rule, device_alarms) if device_alarms is not None and watched else None,
             items=sorted(looks, key=lambda look: look.ts, reverse=True)[:ENTRIES],
         )
 
@@ -91,10 +91,10 @@ def _evaluated(rule: CompiledRule, evaluation: Evaluation) -> TraceEntry:
     )
 
 
-def _present(rule: CompiledRule, watch: DeviceAlarms) -> TraceEntry:
-    facts, state = watch.monitor.facts, watch.monitor.state_of(rule)
+def _present(rule: CompiledRule, device_alarms: DeviceAlarms) -> TraceEntry:
+    facts, state = device_alarms.evaluator.facts, device_alarms.evaluator.state_of(rule)
     facts.catch_up()
-    at, facts.shift = watch.monitor.moment_of(rule)
+    at, facts.shift = device_alarms.evaluator.moment_of(rule)
     values = {name: facts.values[name] for name in sorted(rule.reads) if name in facts.values}
     outcome = _outcome(rule, state, [])
     if rule.hours is not None and not rule.hours.contains(at):
@@ -105,7 +105,7 @@ def _present(rule: CompiledRule, watch: DeviceAlarms) -> TraceEntry:
     conditions = [_traced(leaf, facts, at) for level in rule.levels for leaf in level.raise_leaves]
     return TraceEntry(
         ts=max(0, at),
-        device=watch.device.id,
+        device=device_alarms.device.id,
         level=level_of(rule, state),
         phase=phase_of(state),
         outcome=outcome,

@@ -39,20 +39,20 @@ WITHOUT_TYPE = TypeDefinition(UNDEFINED)
 class DeviceContext:
     """What a connection keeps of its device. Follows changes of the device's row, of its type and of its rules."""
 
-    __slots__ = ("__weakref__", "definition", "device", "watch")
+    __slots__ = ("__weakref__", "definition", "device", "device_alarms")
 
-    def __init__(self, device: Device, definition: TypeDefinition, watch: DeviceAlarms) -> None:
+    def __init__(self, device: Device, definition: TypeDefinition, device_alarms: DeviceAlarms) -> None:
         self.device = device
         self.definition = definition
-        self.watch = watch
+        self.device_alarms = device_alarms
 
 
 class DeviceContexts:
     """The links that somebody holds, and the newest of the others; kept up with what changes."""
 
-    def __init__(self, store: Store, bus: Bus, watches: AlarmEvaluations) -> None:
+    def __init__(self, store: Store, bus: Bus, evaluations: AlarmEvaluations) -> None:
         self._store = store
-        self._watches = watches
+        self._evaluations = evaluations
         self._links: weakref.WeakValueDictionary[str, DeviceContext] = weakref.WeakValueDictionary()
         self._types: weakref.WeakValueDictionary[str, TypeDefinition] = weakref.WeakValueDictionary()
         self._recent_links: deque[DeviceContext] = deque(maxlen=RECENT_LINKS)
@@ -68,10 +68,10 @@ class DeviceContexts:
         link = self._links.get(device.id)
         if link is None or link.device is not device:
             definition = await self._definition_of(device)
-            watch = await self._watches.watch(device)
+            device_alarms = await self._evaluations.device_alarms(device)
             link = self._links.get(device.id)
             if link is None:
-                link = self._links[device.id] = DeviceContext(device, definition, watch)
+                link = self._links[device.id] = DeviceContext(device, definition, device_alarms)
                 self._recent_links.append(link)
             else:
                 link.device, link.definition = device, definition

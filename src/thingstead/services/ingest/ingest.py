@@ -49,15 +49,15 @@ class IngestService:
     """Reports and events from any plane into the store, and the news of them onto the bus."""
 
     def __init__(
-        self, store: Store, bus: Bus, clock: Clock, watches: AlarmEvaluations, quota: DailyQuota | None = None
+        self, store: Store, bus: Bus, clock: Clock, evaluations: AlarmEvaluations, quota: DailyQuota | None = None
     ) -> None:
         self._store = store
         self.history = store.history  # says when those who report must be held back
-        self._watches = watches
+        self._evaluations = evaluations
         self.quota = quota
         self._bus = bus
         self._now_ms = clock.now_ms
-        self.links = DeviceContexts(store, bus, watches)
+        self.links = DeviceContexts(store, bus, evaluations)
         self.link = self.links.link
         self._told: Commit | None = None  # the open commit whose reports will be told
         self._untold: list[Report] | None = None
@@ -139,11 +139,11 @@ class IngestService:
         Raises:
             InvalidInput, Unavailable: it cannot be kept, or not now.
         """
-        watch = link.watch
-        if watch.stale:
-            check_ready(watch)
+        device_alarms = link.device_alarms
+        if device_alarms.stale:
+            check_ready(device_alarms)
         commit = self._store.history.append(report)
-        self._kept(watch, commit, (report,))
+        self._kept(device_alarms, commit, (report,))
         return commit
 
     def report_run(self, link: DeviceContext, payloads: Sequence[bytes]) -> tuple[int, Commit | None]:
@@ -157,9 +157,9 @@ class IngestService:
         Raises:
             Unavailable: they cannot be stored now; none was.
         """
-        watch = link.watch
-        if watch.stale:
-            check_ready(watch)
+        device_alarms = link.device_alarms
+        if device_alarms.stale:
+            check_ready(device_alarms)
         compiled = link.definition.compiled
         scalars = compiled.scalar_reports
         read = None if scalars is None else scalars.read(payloads)
@@ -170,7 +170,7 @@ class IngestService:
         reports = [Report(number, now, now, attributes, "report") for attributes in found]
         count, commit = self._store.history.append_run(reports, flat=flat)
         if commit is not None:
-            self._kept(watch, commit, reports if count == len(reports) else reports[:count])
+            self._kept(device_alarms, commit, reports if count == len(reports) else reports[:count])
             self.reports_accepted += count
             if self.quota is not None:
                 self.quota.take(link.device.project_id, sum(map(len, payloads[:count])))
@@ -180,15 +180,15 @@ class IngestService:
         """Whether the quota has room for all of these; else each is looked at by itself."""
         return self.quota is None or self.quota.allows(link.device.project_id, sum(map(len, payloads)))
 
-    def _kept(self, watch: DeviceAlarms, commit: Commit, reports: Sequence[Report]) -> None:
+    def _kept(self, device_alarms: DeviceAlarms, commit: Commit, reports: Sequence[Report]) -> None:
         """Reports were put into a commit."""
         if commit is not self._told:
             self._begin_commit(commit)
         if self._untold is not None:
             self._untold += reports
-        if watch.armed:
+        if device_alarms.armed:
             for report in reports:
-                self._watches.report(watch, report)
+                self._evaluations.report(device_alarms, report)
 
     def report_series(self, link: DeviceContext, payload: bytes) -> Outcome:
         """Past attributes with device timestamps (wire reference §15.1).
@@ -258,7 +258,7 @@ class IngestService:
         """The first report of a commit: when that is on disk, and before anyone is acknowledged, its reports are put on
         the bus."""
         self._told = commit
-        self._watches.follow(commit)
+        self._evaluations.follow(commit)
         self._untold = self._begin_telling(commit)
 
     def listened(self) -> None:
