@@ -23,7 +23,7 @@ from thingstead.broker.net.websocket import Registry, WebSocketConnection
 from thingstead.broker.open_port.open_port import OpenPort
 from thingstead.broker.sessions.context import SessionContext
 from thingstead.broker.sessions.restored import Restored, cut
-from thingstead.broker.tcp.tcp import TcpClient, TcpSurroundings
+from thingstead.broker.tcp.tcp import TcpClient, TcpListenerContext
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.config import Config
@@ -33,14 +33,14 @@ from thingstead.timers import Deadlines
 
 log = structlog.get_logger("thingstead.broker")
 
-STOP_TIMEOUT_S = 5.0  # for clients to read their last packets, and for their sessions to end
+STOP_TIMEOUT_S = 5.0  # for clients to read their last packets and for their sessions to end
 
 
 class MqttBroker:
-    """Devices and subscribers over MQTT, devices over raw TCP. :meth:`stop` ends everything that it listens on.
+    """Accepts devices and subscribers over MQTT, and devices over raw TCP. :meth:`stop` closes all its ports.
 
     Args:
-        buffers: what everything that waits for clients is within.
+        buffers: budget of all send and receive buffers of clients.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class MqttBroker:
             idle_timers=self._idle_timers,
             refused_connections=self.refused_connections,
         )
-        self._tcp_surroundings = TcpSurroundings(
+        self._tcp_surroundings = TcpListenerContext(
             settings=config.tcp,
             log_in=log_in,
             counters=self.tcp_counters,
@@ -109,24 +109,24 @@ class MqttBroker:
         )
 
     async def listen(self, port: Port) -> None:
-        """Accepts MQTT on a port, which it takes over."""
+        """Accepts MQTT connections on a port, and takes ownership of its socket."""
         await self._load()
         self._ports.append(await listen(port, self.client, self.entrance))
 
     async def listen_open(self, port: Port) -> None:
-        """Accepts everyone on a port, which it takes over; see :class:`~.open_port.OpenPort`."""
+        """Accepts everyone on a port, and takes ownership of its socket; see :class:`~.open_port.OpenPort`."""
         await self._load()
         surroundings = replace(self._surroundings, access=self.open_port, counters=self.open_port.counters)
         self._ports.append(await listen(port, lambda arrival: MqttConnection(surroundings, arrival), self.entrance))
 
     async def listen_tcp(self, port: Port) -> None:
-        """Accepts devices on raw TCP on a port, which it takes over."""
+        """Accepts devices on raw TCP, and takes ownership of the socket."""
         context = self._tcp_surroundings
         self._ports.append(await listen(port, lambda arrival: TcpClient(context, arrival), self.tcp_entrance))
 
     async def _load(self) -> None:
-        """Goes on with the sessions of an earlier run, once; also with those of an open port that is closed now, since
-        they expire all the same."""
+        """Loads the sessions of an earlier run, once. Sessions of an open port that is closed now are loaded too,
+        because they expire all the same."""
         if not self._loaded:
             self._loaded = True
             kept = await self._mqtt_sessions.load()
@@ -139,16 +139,16 @@ class MqttBroker:
             )
 
     def client(self, arrival: Arrival | None = None) -> MqttConnection:
-        """The server's end of a new MQTT connection."""
+        """Makes the server's end of a new MQTT connection."""
         return MqttConnection(self._surroundings, arrival)
 
     def websocket(self, registry: Registry, arrival: Arrival) -> WebSocketConnection:
-        """The server's end of a new WebSocket connection, which carries MQTT."""
+        """Makes the server's end of a new WebSocket connection that carries MQTT."""
         context = self._surroundings
         return WebSocketConnection(self.client(arrival), context.settings, registry, arrival, context.bounds.incomplete)
 
     async def stop(self) -> None:
-        """Closes the ports, tells every client that the server shuts down, and ends their sessions."""
+        """Closes the ports, tells every client that the server is shutting down, and ends their sessions."""
         for port in self._ports:
             port.close()
         for clients in (self._clients, self._tcp_clients):

@@ -36,13 +36,16 @@ from thingstead.mqtt.topics import parse_shared
 from thingstead.services.mqtt.subscriptions import SubscriptionService
 
 MAX_SECRET_BYTES = 256
-FILTER_LEVELS = 8  # of a topic filter that is taken, its share name included; topics have four
+FILTER_LEVELS = 8  # levels of an accepted topic filter, share name included; topics have four
 
 
 class AppAccess:
-    """Admits applications: user name = ProjectViewKey, password = ProjectViewSecret; without a password pages of this
-    server in a browser that has a session of the project. All others are for ``devices``: their AccessTokens are longer
-    than a ProjectViewKey."""
+    """Admits application subscribers over MQTT.
+
+    User name is the ProjectViewKey, password the ProjectViewSecret. A WebSocket from a page of this server may leave
+    out the password if the browser has a session of the project. Any other user name goes to ``devices``: their
+    AccessTokens are longer than a ProjectViewKey.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,13 @@ class AppAccess:
         self._revoked = bus.subscribe(SubscribersRevoked, self._revoke)
 
     async def admit(self, connect: Connect, connection: Connection) -> ConnectionHandler:
-        """Raises NotAuthenticated, TooManyRequests or Unavailable where the client is not admitted."""
+        """Logs an application in.
+
+        Raises:
+            NotAuthenticated: the credentials are wrong or the browser session is not valid.
+            TooManyRequests: too many failed log-ins.
+            Unavailable: the store cannot be read now.
+        """
         view_key = connect.user_name or ""
         if len(view_key) != VIEW_KEY_CHARACTERS:
             return await self._devices.admit(connect, connection)
@@ -77,7 +86,7 @@ class AppAccess:
         else:
             secret = (connect.password or b"")[:MAX_SECRET_BYTES].decode("utf-8", "replace")
             project = await self._subscriptions.authenticate(view_key, secret, host_of(connection.remote_address))
-        # Nothing is waited for from here on: a session that ends after this is heard of.
+        # No await from here on, so that a session that ends later is noticed.
         subscriber = AppSubscriber(
             connection,
             self._counters,
@@ -101,27 +110,27 @@ class AppAccess:
         return project, session
 
     def take_filter(self, project_id: str) -> bool:
-        """One more topic filter of a project's applications; False where they have too many."""
+        """Counts one more topic filter of a project. Returns False if the project has reached its limit."""
         if self._filters[project_id] >= self._settings.project_max_subscriptions:
             return False
         self._filters[project_id] += 1
         return True
 
     def give_filters(self, project_id: str, count: int) -> None:
-        """So many less."""
+        """Releases ``count`` topic filters of a project."""
         self._filters[project_id] -= count
         if not self._filters[project_id]:
             del self._filters[project_id]
 
     def left(self, handler: "AppHandler") -> None:
-        """An admitted application is gone."""
+        """Counts an admitted application as disconnected."""
         if handler in self._handlers:
             self._handlers.discard(handler)
             self._counters.subscribers -= 1
             self._sessions.left(handler)
 
     def close(self) -> None:
-        """Hears the bus no more."""
+        """Cancels the bus subscriptions."""
         self._revoked.cancel()
         self._sessions.close()
 
@@ -131,7 +140,7 @@ class AppAccess:
 
 
 class AppHandler(HandlerBase):
-    """The view of one application: the messages of its own project's devices, at QoS 0."""
+    """Handler of one application: sends it the messages of its own project's devices at QoS 0."""
 
     def __init__(
         self,
@@ -157,7 +166,7 @@ class AppHandler(HandlerBase):
         return self._project_id
 
     def publish(self, packet: Publish) -> Receipt:
-        # [MQTT-3.3.5-2] (3.1.1) What is not authorized is acknowledged, and goes nowhere; 5.0 has a code for it.
+        # [MQTT-3.3.5-2] (3.1.1) An unauthorized PUBLISH is acknowledged and dropped; 5.0 has a reason code for it.
         self.connection.counters.messages_ignored += 1
         return None, ReasonCode.NOT_AUTHORIZED, None, "applications only subscribe"
 

@@ -15,21 +15,21 @@ from thingstead.model.report import Report
 
 log = structlog.get_logger("thingstead.broker")
 
-BACKLOG_LIMIT = 100_000  # news that wait; over it the oldest are dropped
-BACKLOG_LIMIT_BYTES = 32 << 20  # the same
-TURN_MESSAGES = 200  # after which others have their turn, while a backlog is told
+BACKLOG_LIMIT = 100_000  # waiting messages; over it the oldest are dropped
+BACKLOG_LIMIT_BYTES = 32 << 20  # the same in bytes
+TURN_MESSAGES = 200  # sent from the backlog before control returns to the event loop
 
 News = Report | OneDeviceNews
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class AppBacklog:
-    """News behind one whose device is being read.
+    """Queue of bus messages behind one whose device is being read from the store; keeps their order.
 
     Args:
-        tell: tells applications; False where the device must be read first.
-        read: reads the device of such news; False where it is gone.
-        drain: writes what was told.
+        tell: sends a message to its subscribers; returns False if the device must be read first.
+        read: reads the device of a message; returns False if the device no longer exists.
+        drain: writes what ``tell`` queued.
     """
 
     def __init__(
@@ -45,17 +45,17 @@ class AppBacklog:
         self._drain = drain
         self._counters = counters
         self._tasks = tasks
-        self._waiting: deque[tuple[News, int]] = deque()  # with their bytes
+        self._waiting: deque[tuple[News, int]] = deque()  # message and its size in bytes
         self._bytes = 0
         self._working = False
 
     def __bool__(self) -> bool:
-        """Whether anything waits: what comes must wait behind it."""
+        """Whether messages are queued; a new message must then be queued behind them."""
         return bool(self._waiting)
 
     def add(self, news: News) -> None:
-        """What is new waits behind what is there. Over the bounds the oldest is dropped, but for the first one, which
-        is being read for."""
+        """Queues a message. Over the limits the oldest is dropped, except for the first one, whose device is being
+        read."""
         size = len(_encode(news))
         self._waiting.append((news, size))
         self._bytes += size
@@ -68,7 +68,7 @@ class AppBacklog:
             self._tasks.spawn(self._work())
 
     def clear(self) -> None:
-        """Nobody is told any more."""
+        """Drops all queued messages."""
         self._waiting.clear()
         self._bytes = 0
 
@@ -97,7 +97,7 @@ class AppBacklog:
             # A bug: logged here, and it costs this message only.
             log.exception("a message for subscribers failed")
             self._counters.news_dropped += 1
-        if self._waiting and self._waiting[0] is first:  # else it was cleared meanwhile
+        if self._waiting and self._waiting[0] is first:  # otherwise clear() was called meanwhile
             self._waiting.popleft()
             self._bytes -= size
 

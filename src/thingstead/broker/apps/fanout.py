@@ -26,10 +26,11 @@ log = structlog.get_logger("thingstead.broker")
 class AppFanout:
     """Sends messages of devices to subscribers, in the order in which they were published.
 
-    Caches the owner of each device. While one is loaded, later messages wait in the backlog, so that order is kept.
+    Caches the project and DeviceViewToken of each device. While they are loaded, later messages wait in the backlog, so
+    that order is kept.
 
     Args:
-        listened: is told when the first subscriber of reports has come.
+        listened: called when the first subscriber of reports has subscribed.
     """
 
     def __init__(
@@ -49,13 +50,13 @@ class AppFanout:
         self._routes = AppRoutes()
         self._heard: dict[type[BusMessage], BusSubscription] = {}
         self._wanted: Counter[type[BusMessage]] = Counter()  # filters that may match messages of a kind
-        self._begun: list[AppSubscriber] = []  # to be drained at the end of this turn
+        self._begun: list[AppSubscriber] = []  # to be drained at the end of this turn of the event loop
         self._backlog = AppBacklog(self._tell, self._read, self._drain, counters, tasks)
 
     # Subscriptions
 
     def subscribe(self, topic_filter: str, subscriber: AppSubscriber, identifier: int, *, new: bool) -> None:
-        """A filter, or a ``new`` identifier for one that was subscribed to already."""
+        """Adds a subscription (``new``), or changes the identifier of an existing one."""
         self._routes.subscribe(topic_filter, subscriber, identifier)
         if new:
             self._counters.subscriptions += 1
@@ -65,7 +66,7 @@ class AppFanout:
                     self._listen(kind)
 
     def unsubscribe(self, topic_filter: str, subscriber: AppSubscriber) -> None:
-        """A filter that was subscribed to."""
+        """Removes an existing subscription."""
         self._routes.unsubscribe(topic_filter, subscriber)
         self._counters.subscriptions -= 1
         for kind in _kinds(topic_filter):
@@ -81,13 +82,13 @@ class AppFanout:
             self._heard[kind] = self._bus.subscribe(cast(type[OneDeviceNews], kind), self._hear)
 
     def close(self) -> None:
-        """Hears the bus no more."""
+        """Cancels the bus subscriptions and drops the backlog."""
         for subscription in self._heard.values():
             subscription.cancel()
         self._heard.clear()
         self._backlog.clear()
 
-    # News
+    # Messages from the bus
 
     def _hear_reports(self, news: ReportsCommitted) -> None:
         for report in news.reports:
@@ -109,7 +110,7 @@ class AppFanout:
             self._counters.news_dropped += 1
 
     def _tell(self, news: News) -> bool:
-        """False where the device must be read first."""
+        """Sends a message to its subscribers. Returns False if the device must be read first."""
         return self._tell_report(news) if isinstance(news, Report) else self._tell_one(news)
 
     def _tell_report(self, report: Report) -> bool:
@@ -137,13 +138,13 @@ class AppFanout:
             subscriber.drain()
 
     async def _read(self, news: News) -> bool:
-        """Reads the device of news; False where it is gone."""
+        """Reads the device of a message. Returns False if the device no longer exists."""
         device = news.device_number if isinstance(news, Report) else news.device_id
         return await self._cards.read_card(device) is not None
 
 
 def _kinds(topic_filter: str) -> list[type[BusMessage]]:
-    """What a filter ``<ProjectViewKey>/…`` may match, by its third level."""
+    """Kinds of bus messages that a filter ``<ProjectViewKey>/…`` may match, by its third level."""
     levels = parse_shared(topic_filter).topic_filter.split("/", 3)
     if levels[1:2] == ["#"] or levels[2:3] in (["#"], ["+"]):
         return list(KINDS.values())

@@ -19,7 +19,7 @@ from thingstead.services.mqtt.subscriptions import DeviceCard
 
 _encode = msgspec.json.Encoder().encode
 
-# The third level of a topic, and where its messages come from.
+# Third level of a topic, and the bus message that it carries.
 KINDS: dict[str, type[BusMessage]] = {
     "attributes": ReportsCommitted,
     "event": EventReported,
@@ -34,14 +34,14 @@ OneDeviceNews = EventReported | CommandChanged | DataReported | AlarmChanged | P
 
 
 class AppMessage(NamedTuple):
-    """A message of one device."""
+    """Payload and properties of a message about one device."""
 
     payload: bytes
-    properties: Properties = NO_PROPERTIES  # for subscribers of MQTT 5.0
+    properties: Properties = NO_PROPERTIES  # sent to subscribers that use MQTT 5.0
 
 
 def suffix(news: OneDeviceNews) -> str | None:
-    """What follows ``<ProjectViewKey>/<DeviceViewToken>/``; None where the news is none to applications."""
+    """Topic levels after ``<ProjectViewKey>/<DeviceViewToken>/``; None if applications do not get this message."""
     if isinstance(news, DataReported):
         return f"data/{news.identifier}"
     if isinstance(news, EventReported):
@@ -54,15 +54,15 @@ def suffix(news: OneDeviceNews) -> str | None:
 
 
 def attributes(card: DeviceCard, report: Report) -> bytes:
-    """``attributes``: whatever changed them, the device, a push or the cloud, which ``source`` tells."""
+    """Payload of ``attributes``. Reports, pushes and cloud changes all use it; ``source`` says which one it was."""
     source = report.source if report.source in ("push", "cloud") else "report"
     return _encode({"attributes": report.attributes, "device": card.json, "ts": report.ts, "source": source})
 
 
 def message(card: DeviceCard, news: OneDeviceNews, now_ms: int) -> AppMessage:
-    """Payload and properties of news that have a :func:`suffix`."""
+    """Payload and properties of a message that has a :func:`suffix`."""
     if isinstance(news, DataReported):
-        # The bytes as the device sent them; in MQTT 5.0 what JSON says elsewhere stands beside them.
+        # Custom data keeps the device's bytes; the members that JSON has elsewhere are properties of MQTT 5.0.
         pairs = (("device_id", card.device_id), ("ts", str(news.ts)))
         return AppMessage(news.payload, {Property.USER_PROPERTY: pairs})
     if isinstance(news, EventReported):

@@ -6,15 +6,15 @@ from thingstead.mqtt.properties import Properties, Property, serialize_propertie
 from thingstead.mqtt.protocol import PacketType
 from thingstead.mqtt.tree import TopicTree
 
-ROUTES_LIMIT = 100_000  # topics whose subscribers are remembered …
-MEMBERS_LIMIT = 1_000_000  # … and subscribers of all of them
+ROUTES_LIMIT = 100_000  # topics whose subscribers are cached …
+MEMBERS_LIMIT = 1_000_000  # … and cached subscribers of all these topics
 
-# How a message is encoded: for MQTT before 5.0 (None), or with these subscription identifiers.
+# How a message is encoded: for MQTT before 5.0 (None), or for 5.0 with these subscription identifiers.
 Encoding = tuple[int, ...] | None
 
 
 class AppRoute:
-    """Who gets the messages of one topic: those who subscribed alone, by encoding, and groups that share."""
+    """Subscribers of one topic: single ones by encoding, and groups of a shared subscription."""
 
     __slots__ = ("_head", "groups", "shared", "turn")
 
@@ -22,14 +22,14 @@ class AppRoute:
         self._head = wire.utf8(topic)
         self.groups: list[tuple[Encoding, list[AppSubscriber]]] = []
         self.shared: list[list[tuple[AppSubscriber, Encoding]]] = []
-        self.turn = 0  # whose of a shared subscription it is (4.8.2)
+        self.turn = 0  # round-robin counter of shared subscriptions (4.8.2)
 
     @property
     def empty(self) -> bool:
         return not (self.groups or self.shared)
 
     def encode(self, encoding: Encoding, payload: bytes, properties: Properties) -> bytes:
-        """A PUBLISH at QoS 0."""
+        """Encodes a PUBLISH at QoS 0."""
         if encoding is None:
             return wire.packet(0x30, self._head + payload)
         if encoding:
@@ -39,15 +39,15 @@ class AppRoute:
 
 
 class AppRoutes:
-    """The topic tree of all subscribers. Each message is encoded once for each way in which it is read."""
+    """Topic tree of all subscribers. A message is encoded once for each encoding that its subscribers need."""
 
     def __init__(self) -> None:
-        self._tree: TopicTree[AppSubscriber, int] = TopicTree()  # with the subscription identifier, or 0
+        self._tree: TopicTree[AppSubscriber, int] = TopicTree()  # value: subscription identifier; 0: none
         self._routes: dict[str, AppRoute] = {}
-        self._members = 0  # of these
+        self._members = 0  # subscribers in all cached routes
 
     def __len__(self) -> int:
-        """The number of subscriptions."""
+        """Number of subscriptions."""
         return len(self._tree)
 
     def subscribe(self, topic_filter: str, subscriber: AppSubscriber, identifier: int) -> None:
@@ -63,7 +63,7 @@ class AppRoutes:
         self._members = 0
 
     def route(self, topic: str) -> AppRoute:
-        """Who gets a message on this topic."""
+        """Subscribers that get a message on this topic."""
         route = self._routes.get(topic)
         if route is None:
             if len(self._routes) >= ROUTES_LIMIT or self._members >= MEMBERS_LIMIT:
@@ -74,7 +74,7 @@ class AppRoutes:
     def _find(self, topic: str) -> AppRoute:
         found = self._tree.match(topic)
         self._members += len(found.subscribers) + sum(map(len, found.groups))
-        # [MQTT-3.3.4-2] [MQTT-3.3.4-3] A subscriber whose filters overlap gets one copy, with all their identifiers.
+        # [MQTT-3.3.4-2] [MQTT-3.3.4-3] A subscriber with overlapping filters gets one copy, with all their identifiers.
         identifiers: dict[AppSubscriber, list[int]] = {}
         for subscriber, identifier in found.subscribers:
             identifiers.setdefault(subscriber, []).append(identifier)
@@ -92,7 +92,7 @@ def _encoding(subscriber: AppSubscriber, identifiers: list[int]) -> Encoding:
 
 
 def deliver(route: AppRoute, payload: bytes, properties: Properties, begun: list[AppSubscriber]) -> None:
-    """Offers a message to all who get it; those who must be drained are put into ``begun``."""
+    """Offers a message to all subscribers of a route; appends those that must be drained to ``begun``."""
     for encoding, subscribers in route.groups:
         data = route.encode(encoding, payload, properties)
         begun.extend(subscriber for subscriber in subscribers if subscriber.offer(data))

@@ -13,18 +13,18 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.accounts.browser_sessions import BrowserSessionService
 from thingstead.timers import Deadline, Deadlines
 
-LOOK_INTERVAL_S = 3600.0  # a session is looked at again in so long at the latest: the clock may have been set
-RETRY_S = 60.0  # after a read that failed
+LOOK_INTERVAL_S = 3600.0  # longest time between two checks of a session: the clock may have been set
+RETRY_S = 60.0  # after a failed read
 
 
 class Closable(Protocol):
-    """What ends with a session."""
+    """A connection that is closed when its session ends."""
 
     def close(self, reason_code: ReasonCode, reason: str) -> None: ...
 
 
 class Opened(Protocol):
-    """What a session opened."""
+    """A handler whose connection was opened with a session."""
 
     @property
     def connection(self) -> Closable: ...
@@ -39,7 +39,7 @@ class _Watch:
 
 
 class WatchedSessions:
-    """Admits pages of this server by the session of their browser, and closes what they opened when it ends."""
+    """Admits pages of this server by the browser's session, and closes their connections when that session ends."""
 
     def __init__(
         self, sessions: BrowserSessionService, bus: Bus, deadlines: Deadlines, clock: Clock, tasks: Tasks
@@ -52,7 +52,11 @@ class WatchedSessions:
         self._ended = bus.subscribe(BrowserSessionsEnded, self._end)
 
     async def admit(self, upgrade: Upgrade) -> BrowserSession:
-        """The session of a browser; NotAuthenticated where it is not valid, or the page another server's."""
+        """Returns the session of a browser.
+
+        Raises:
+            NotAuthenticated: the session is not valid, or the page is not from this server.
+        """
         if not upgrade.from_own_page:
             raise NotAuthenticated("foreign_origin")
         name = await self._sessions.cookie_name(secure=upgrade.secure)
@@ -60,18 +64,18 @@ class WatchedSessions:
         return session
 
     def watch(self, opened: Opened, session: BrowserSession) -> None:
-        """Closes it when the session ends, unless :meth:`left` is told before."""
+        """Closes a connection when the session ends, unless :meth:`left` is called before."""
         watch = self._watched[opened] = _Watch(session)
         self._look_in(0.0, opened, watch)
 
     def left(self, opened: Opened) -> None:
-        """It is closed. Does nothing where it was not watched."""
+        """Stops watching a closed connection. Does nothing if it was not watched."""
         watch = self._watched.pop(opened, None)
         if watch is not None and watch.deadline is not None:
             watch.deadline.cancel()
 
     def close(self) -> None:
-        """Hears the bus no more."""
+        """Cancels the bus subscriptions and the timers."""
         self._ended.cancel()
 
     def _end(self, message: BrowserSessionsEnded) -> None:

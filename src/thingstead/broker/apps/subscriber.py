@@ -7,16 +7,17 @@ from thingstead.broker.net.counters import AppCounters
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.protocol import ProtocolVersion
 
-WRITE_BYTES = 65_536  # handed to the connection at a time
+WRITE_BYTES = 65_536  # passed to the connection at a time
 
 
 class AppSubscriber:
-    """A bounded queue in front of a connection. Nobody ever waits for it: over the bound the oldest are dropped.
+    """Bounded queue in front of a connection. It never blocks its producer: over the bound the oldest messages are
+    dropped.
 
     Args:
-        max_packet_size_bytes: of what the client takes; larger messages are dropped [MQTT-3.1.2-25].
-        queue_max_bytes: of what may wait.
-        budget: of what may wait for all who read slowly.
+        max_packet_size_bytes: largest packet that the client accepts; larger messages are dropped [MQTT-3.1.2-25].
+        queue_max_bytes: bound of this queue.
+        budget: bound of the queues of all slow subscribers together.
     """
 
     __slots__ = (
@@ -41,7 +42,7 @@ class AppSubscriber:
         budget: Budget,
     ) -> None:
         self._budget = budget
-        self._shared_bytes = 0  # of what waits, as the budget knows it
+        self._shared_bytes = 0  # size of the queue as last told to the budget
         self._connection = connection
         self._counters = counters
         self._max_packet_size_bytes = max_packet_size_bytes
@@ -52,7 +53,7 @@ class AppSubscriber:
         connection.when_writable(self.drain)
 
     def offer(self, data: bytes) -> bool:
-        """Takes an encoded message; True where it is the first that waits, so that :meth:`drain` must follow."""
+        """Queues an encoded message. Returns True if the queue was empty, so that :meth:`drain` must follow."""
         size = len(data)
         if size > self._max_packet_size_bytes:
             self._counters.messages_dropped += 1
@@ -69,14 +70,14 @@ class AppSubscriber:
         return len(queue) == 1
 
     def _share(self) -> None:
-        """Tells the budget what waits, once it is worth it."""
+        """Updates the budget; a queue counts only while it is larger than WRITE_BYTES."""
         waiting = self._bytes if self._bytes > WRITE_BYTES else 0
         if waiting != self._shared_bytes:
             self._budget.moved(self._shared_bytes, waiting)
             self._shared_bytes = waiting
 
     def drain(self) -> None:
-        """Writes what the peer can take."""
+        """Writes as many messages as the peer can take."""
         queue, connection = self._queue, self._connection
         while queue and connection.writable:
             if self._bytes <= WRITE_BYTES:
@@ -101,7 +102,7 @@ class AppSubscriber:
         return batch
 
     def end(self) -> None:
-        """The connection is gone."""
+        """Drops the queue after the connection has closed."""
         self._queue.clear()
         self._bytes = 0
         self._share()

@@ -6,30 +6,31 @@ from thingstead.services.shared.commits import Commit
 
 
 class _Group:
-    """Answers in a row that wait for the same commit."""
+    """Consecutive answers that wait for the same commit."""
 
     __slots__ = ("answers", "count", "counted", "late", "pending")
 
     def __init__(self, pending: Commit) -> None:
         self.pending = pending
-        self.answers: list[bytes] = []  # each of one message or of several in a row
-        self.count = 0  # messages that are answered
+        self.answers: list[bytes] = []  # each for one message or for several consecutive ones
+        self.count = 0  # messages that these answer
         self.counted = 0
-        self.late: Callable[[], bytes] | None = None  # makes the first answer, once ``pending`` has ended
+        self.late: Callable[[], bytes] | None = None  # makes the first answer once ``pending`` has ended
 
 
 class Acknowledgements:
-    """The answers of one connection.
+    """Queue of the answers of one connection that wait for commits.
 
-    [MQTT-4.6.0-2] PUBACK packets leave in the order of the PUBLISH packets they answer; so an answer that waits for
-    nothing waits behind those that do. One callback is registered for each commit, not for each message.
+    [MQTT-4.6.0-2] PUBACK packets are sent in the order of the PUBLISH packets, so an answer that needs no commit still
+    waits behind those that do. One callback is registered for each commit, not for each message.
 
     Args:
-        release: is given the bytes of answers whose turn has come, in order, and how many of them acknowledge QoS 1.
-        failed: is told once that a commit failed; nothing is released any more.
+        release: called with the bytes of answers to be sent, in order, and how many of them acknowledge QoS 1.
+        failed: called once when a commit has failed; no answer is released after that.
 
     Attributes:
-        waiting: answers that have not been released.
+
+    waiting: answers that have not been released.
     """
 
     __slots__ = ("_failed", "_groups", "_release", "waiting")
@@ -37,13 +38,14 @@ class Acknowledgements:
     def __init__(self, release: Callable[[bytes, int], None], failed: Callable[[Exception], None]) -> None:
         self._release = release
         self._failed: Callable[[Exception], None] | None = failed
-        self._groups: list[_Group] = []  # nearly always one or two
+        self._groups: list[_Group] = []  # usually one or two
         self.waiting = 0
 
     def add(self, pending: Commit | None, answer: bytes, counted: int) -> bool:
-        """Takes an answer to be released after ``pending``; ``counted`` is 1 where it acknowledges QoS 1.
+        """Queues an answer until ``pending`` has ended; ``counted`` is 1 if it acknowledges QoS 1.
 
-        False: there is nothing to wait for, the answer was not taken and is the caller's to write now.
+        Returns:
+            False if there is nothing to wait for: the answer was not queued, and the caller must write it.
         """
         groups = self._groups
         if groups and (pending is None or pending is groups[-1].pending):
@@ -61,7 +63,7 @@ class Acknowledgements:
         return True
 
     def add_late(self, pending: Commit, answer: Callable[[], bytes], counted: int) -> None:
-        """Takes an answer that is made when ``pending``, which no other message waits for, is done."""
+        """Queues an answer that is made when ``pending`` has ended. No other message may wait for ``pending``."""
         group = self._begin(pending)
         group.late = answer
         group.count = 1
@@ -71,8 +73,8 @@ class Acknowledgements:
             self._ended(pending.error)
 
     def add_run(self, pending: Commit, answers: bytes, count: int, counted: int) -> None:
-        """Takes the bytes of so many answers, to be released after ``pending``; ``counted`` of them acknowledge QoS
-        1."""
+        """Queues ``count`` answers as one piece of bytes until ``pending`` has ended; ``counted`` of them acknowledge
+        QoS 1."""
         groups = self._groups
         group = groups[-1] if groups and groups[-1].pending is pending else self._begin(pending)
         group.answers.append(answers)
@@ -97,7 +99,7 @@ class Acknowledgements:
             group = groups.pop(0)
             error = group.pending.error
             if error is not None:
-                break  # which ends the connection: nothing is counted any more
+                break  # ``failed`` ends the connection: the count no longer matters
             self.waiting -= group.count
             if group.late is not None:
                 answers.append(group.late())
@@ -115,6 +117,6 @@ class Acknowledgements:
             failed(error)
 
     def discard(self) -> None:
-        """The connection is over: nothing will be released."""
+        """Drops all answers; called when the connection has ended."""
         self._groups.clear()
         self.waiting = 0

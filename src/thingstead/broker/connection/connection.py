@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Connection(Protocol):
-    """One client's connection. All of it is called on the event loop.
+    """One client's connection. All methods are called on the event loop.
 
     Attributes:
-        delivery: the downward half; there is one once the client's CONNECT was read.
+        delivery: the downlink half; set once the client's CONNECT was read.
     """
 
     delivery: "Delivery"
@@ -26,61 +26,63 @@ class Connection(Protocol):
 
     @property
     def upgrade(self) -> Upgrade | None:
-        """Of a WebSocket from a browser that has a session."""
+        """The HTTP upgrade of a WebSocket from a browser that has a session; None for all others."""
         ...
 
     # Writing
 
     def write(self, data: bytes) -> None:
-        """Takes an encoded packet; it leaves with the next :meth:`flush`."""
+        """Adds an encoded packet to the send buffer; it is sent with the next :meth:`flush`."""
         ...
 
     def write_soon(self, data: bytes) -> None:
-        """Takes an encoded packet; it leaves at the end of this turn of the loop at the latest."""
+        """Adds an encoded packet to the send buffer; it is sent at the end of this turn of the event loop at the
+        latest."""
         ...
 
     def flush(self) -> None:
-        """Writes what was delivered outside of a call from the connection."""
+        """Sends what was written outside of a call from the connection."""
         ...
 
     @property
     def writable(self) -> bool:
-        """Whether the peer reads what it is sent: little waits for it."""
+        """Whether the peer reads: little is waiting in the send buffer."""
         ...
 
     @property
     def behind(self) -> bool:
-        """Whether so much waits to be read that what may be lost is."""
+        """Whether so much waits in the send buffer that messages at QoS 0 are dropped."""
         ...
 
     def when_writable(self, callback: Callable[[], None]) -> None:
-        """Calls back whenever it reads again after it did not."""
+        """Calls back each time the peer reads again after it had stopped."""
         ...
 
-    # Working
+    # Jobs
 
     def run(self, job: Callable[[], Awaitable[None]], size_bytes: int = 0) -> None:
-        """Runs what must wait for something, one job at a time, in order; dropped when the connection ends.
+        """Runs an asynchronous job after the earlier ones of this connection. Jobs are dropped when the connection
+        ends.
 
         Args:
-            size_bytes: of the request that the job holds.
+            size_bytes: size of the request that the job keeps in memory.
         """
         ...
 
     def soon(self, callback: Callable[[], None]) -> None:
-        """Calls back when others have had their turn."""
+        """Calls back after other connections had their turn."""
         ...
 
     def acknowledged(self) -> None:
-        """A commit has ended, and the acknowledgements that waited for it were written."""
+        """Called when a commit has ended and the acknowledgements that waited for it were written."""
         ...
 
-    # Ending
+    # End
 
     def not_kept(self, error: Exception) -> None:
-        """What the client sent cannot be kept: the connection ends, and nothing of it is acknowledged."""
+        """Ends the connection because a message cannot be stored; the message is not acknowledged."""
         ...
 
     def close(self, reason_code: ReasonCode, reason: str) -> None:
-        """Ends the connection (5.0: with a DISCONNECT). Calling again does nothing."""
+        """Closes the connection (5.0: with a DISCONNECT). Further calls do nothing."""
         ...

@@ -23,19 +23,19 @@ from thingstead.mqtt.reasons import ReasonCode
 
 log = structlog.get_logger("thingstead.broker")
 
-# Messages written at a time, before it is looked at whether the peer still reads, and bytes.
+# Messages and bytes that are written before checking whether the peer still reads.
 BATCH, BATCH_BYTES = 100, 65_536
-FED_AT_ONCE = 1_000  # retained messages that are looked at for one client, before others have their turn
+FED_AT_ONCE = 1_000  # retained messages that are checked for one client before others have their turn
 TOO_LARGE = "it is larger than the client's maximum packet size"
 
 
 class Delivery:
-    """The downward half of a connection.
+    """Downlink half of a connection.
 
     Args:
-        connection: whose downward half this is.
-        terms: what the client said in CONNECT that it can take.
-        now_s: the clock of messages that expire.
+        connection: the connection that the messages are written to.
+        terms: limits of the client from its CONNECT.
+        now_s: clock for the message expiry.
     """
 
     __slots__ = (
@@ -72,16 +72,16 @@ class Delivery:
         aliases = terms.their_topic_alias_maximum
         self._aliases = OutboundAliases(aliases) if aliases else None
         self._now_s = now_s
-        self._outbound: Outbound | None = None  # made for the first message above QoS 0: most clients see none
+        self._outbound: Outbound | None = None  # made for the first message above QoS 0: most clients get none
         self._session: DeliverySession | None = None
-        self._feed: deque[RetainedBacklog] | None = None  # as above
+        self._feed: deque[RetainedBacklog] | None = None  # made when first needed
 
     @property
     def keeps_up(self) -> bool:
         """Whether the client reads what it is sent."""
         return self._connection.writable
 
-    # One message for one client
+    # A message to one client
 
     def send(self, publish: Publish, traced: DeliveryObserver | None = None) -> None:
         """Sends a message now or when its turn comes, or drops it."""
@@ -111,7 +111,7 @@ class Delivery:
             self.pump()
 
     def encode(self, topic: str, payload: bytes, properties: Properties) -> bytes | None:
-        """An encoded message at QoS 0, for the caller to write; None where it is too large for the client."""
+        """Encodes a message at QoS 0, for the caller to write. Returns None if it is larger than the client accepts."""
         data = Publish(topic, payload, properties=properties).serialize(self.version)
         if len(data) > self._max_size_bytes:
             self._counters.messages_dropped += 1
@@ -123,13 +123,13 @@ class Delivery:
         if traced is not None:
             traced.dropped(reason)
 
-    # One message for many clients
+    # A message to many clients
 
     def put(self, message: Message, data: bytes, retain: bool, identifiers: tuple[int, ...]) -> None:
-        """Writes a message at QoS 0, unless the client is too far behind.
+        """Writes a message at QoS 0, or drops it if the client is too far behind.
 
         Args:
-            data: its encoding, which others get, too.
+            data: the encoded message, shared with other clients.
         """
         connection = self._connection
         if connection.behind:
@@ -146,27 +146,27 @@ class Delivery:
 
     @property
     def feeds(self) -> int:
-        """Subscriptions whose retained messages have not all been sent."""
+        """Number of subscriptions whose retained messages have not all been sent."""
         return len(self._feed or ())
 
     def feed(self, feed: RetainedBacklog) -> None:
-        """Sends messages as the client reads them, behind what is queued."""
+        """Sends retained messages behind the queued ones, as fast as the client reads."""
         if self._feed is None:
             self._feed = deque()
         self._feed.append(feed)
         self.pump()
 
-    # The window
+    # In-flight window
 
     def adopt(self, outbound: Outbound, session: DeliverySession | None) -> None:
-        """The session's messages are sent on this connection from the next :meth:`pump` on."""
+        """Takes over the queue of a session; the next :meth:`pump` sends from it."""
         self._outbound = outbound
         self._session = session
         outbound.resume(self._receive_maximum, self._bounds.in_flight_max_bytes)
         self._connection.when_writable(self.pump)
 
     def give_up(self) -> None:
-        """The session's messages are not this connection's any more."""
+        """Releases the queue of the session: another connection has it now."""
         self._outbound = self._session = None
 
     def _outbound_now(self) -> Outbound:
@@ -176,8 +176,8 @@ class Delivery:
         return self._outbound
 
     def pump(self) -> None:
-        """Writes what the window allows, as long as the client reads. Raises nothing: who tells many clients of a
-        message reaches the others, too."""
+        """Writes as many queued messages as the window allows and the client reads. Raises nothing, so that a message
+        for many clients reaches all others."""
         if self._outbound is None and not self._feed:
             return
         try:
@@ -206,7 +206,8 @@ class Delivery:
                 return
 
     def _take_fed(self, feeds: deque[RetainedBacklog]) -> int:
-        """How many messages were looked at: those up to the first that needs the window, or a batch."""
+        """Queues retained messages up to the first that does not fit into the window, or one batch. Returns how many
+        were checked."""
         written_bytes = 0
         for looked_at in range(1, BATCH + 1):
             retained = next(feeds[0].messages, None)
@@ -219,10 +220,10 @@ class Delivery:
                 continue
             _, granted, identifiers = feeds[0]
             qos, retain = min(retained.qos, granted), True
-            message = retained.copy()  # its encodings are this client's, and go with it
+            message = retained.copy()  # cached encodings are for this client and are freed with the copy
             if qos:
                 entry = self._outbound_now().offer(message, qos=qos, size_bytes=message.size_bytes)
-                if entry is None:  # all queues together are full
+                if entry is None:  # the budget of all queues is used up
                     self._counters.messages_dropped += 1
                     continue
                 entry.retain, entry.identifiers = retain, identifiers
@@ -248,14 +249,14 @@ class Delivery:
             self._connection.write_soon(Pubrel(entry.packet_id).serialize(self.version))
             return
         if sending.first and entry.expires_at_s < inf and entry.expires_at_s < self._now_s():
-            # [MQTT-3.3.2-5] What expired before it was sent is deleted.
+            # [MQTT-3.3.2-5] A message that expired before it was sent is deleted.
             self._forget(entry, "it has expired")
             return
         encoded = self._encode(entry.message, entry.qos, entry.retain, entry.identifiers)
         if encoded is None:
             self._forget(entry, TOO_LARGE)
             return
-        # [MQTT-3.3.1-1] DUP on re-delivery.
+        # [MQTT-3.3.1-1] DUP is set on re-delivery.
         self._connection.write_soon(encoded.with_packet_id(entry.packet_id, dup=not sending.first))
         self._counters.messages_sent += 1
         if self._session is not None:
@@ -264,11 +265,11 @@ class Delivery:
             entry.context.sent()
 
     def _encode(self, message: Message, qos: int, retain: bool, identifiers: tuple[int, ...]) -> Encoded | None:
-        """None where it is too large for the client."""
+        """Encodes a message. Returns None if it is larger than the client accepts."""
         given = identifiers if self.with_properties else None
         alias = None if self._aliases is None else self._aliases.next(message.topic)
         encoded = message.encode(qos, retain, given, self._now_s(), alias)
-        # [MQTT-3.1.2-24] [MQTT-3.1.2-25] Never larger than the client's maximum packet size; as if it were sent.
+        # [MQTT-3.1.2-24] [MQTT-3.1.2-25] Larger than the client's maximum packet size: dropped as if it had been sent.
         if encoded.size > self._max_size_bytes:
             if self._aliases is not None and alias is not None and not alias.known:
                 self._aliases.forget(message.topic)
@@ -284,7 +285,7 @@ class Delivery:
             entry.context.dropped(reason)
 
     def receive(self, packet: Puback | Pubrec | Pubcomp) -> None:
-        """Takes the client's answer. Raises MqttError where it is out of place."""
+        """Handles a PUBACK, PUBREC or PUBCOMP. Raises MqttError if no message waits for it."""
         reply, answered = self._outbound_now().receive(packet)
         if reply is not None:
             self._reply(reply)
@@ -309,12 +310,12 @@ class Delivery:
         if error is None:
             self._connection.write_soon(data)
         else:
-            # As if the PUBREC had not come: the client still has the identifier, and is asked again.
+            # Handled as if no PUBREC had arrived: the client still holds the identifier and gets the PUBLISH again.
             entry.state = State.UNRECEIVED
             self._connection.not_kept(error)
 
     def end(self, reason: str) -> None:
-        """The connection is gone. What belongs to a session stays there."""
+        """Drops what is queued after the connection has closed; messages of a session stay in the session."""
         self._feed = None
         if self._outbound is None or self._session is not None:
             return

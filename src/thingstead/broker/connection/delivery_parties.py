@@ -10,14 +10,14 @@ from thingstead.services.shared.commits import Commit
 
 
 class DeliveryObserver(Protocol):
-    """Whoever wants to know how far a message came."""
+    """Callbacks that report how far one message was delivered."""
 
     def sent(self) -> None:
-        """It was written to the connection."""
+        """The message was written to the connection."""
         ...
 
     def answered(self, reason_code: ReasonCode) -> None:
-        """The client answered it; at QoS 0 it was written, which is all there is to know."""
+        """The client acknowledged the message; at QoS 0: the message was written."""
         ...
 
     def dropped(self, reason: str) -> None:
@@ -26,10 +26,10 @@ class DeliveryObserver(Protocol):
 
 
 class DeliverySession(Protocol):
-    """The session that a connection's messages belong to, where it outlives the connection."""
+    """Session that owns the messages of a connection and outlives it."""
 
     def offered(self, entry: Entry) -> None:
-        """A message that was fed is put into the window."""
+        """A retained message was put into the in-flight window."""
         ...
 
     def sent(self, entry: Entry) -> None:
@@ -37,21 +37,21 @@ class DeliverySession(Protocol):
         ...
 
     def answered(self, entry: Entry, reason_code: ReasonCode) -> None:
-        """The client answered a message for good."""
+        """The client acknowledged a message (PUBACK or PUBCOMP, or a PUBREC with an error)."""
         ...
 
     def released(self, entry: Entry) -> Commit | None:
-        """The client has received a QoS 2 message; what its PUBREL waits for."""
+        """The client sent PUBREC for a QoS 2 message. Returns the commit that PUBREL must wait for."""
         ...
 
     def dropped(self, entry: Entry, reason: str) -> None:
-        """A message is forgotten."""
+        """A message was removed without delivery."""
         ...
 
 
 class RetainedBacklog(NamedTuple):
-    """Retained messages for a new subscription, which wait outside of the queue until the client reads."""
+    """Retained messages for a new subscription. They wait outside of the queue until the client reads."""
 
     messages: Iterator[Message]
-    qos: int  # of the subscription
+    qos: int  # granted to the subscription
     identifiers: tuple[int, ...]

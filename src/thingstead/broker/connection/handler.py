@@ -14,34 +14,35 @@ from thingstead.services.shared.commits import Commit
 
 
 class Granted(NamedTuple):
-    """What became of a SUBSCRIBE or UNSUBSCRIBE."""
+    """Result of a SUBSCRIBE or UNSUBSCRIBE."""
 
-    pending: Commit | None  # to wait for before it is acknowledged
+    pending: Commit | None  # to wait for before SUBACK or UNSUBACK is sent
     reason_codes: Sequence[ReasonCode]  # one for each topic filter, in order
-    then: Callable[[], None] | None = None  # to be done once it is acknowledged
+    then: Callable[[], None] | None = None  # called once the acknowledgement was sent
 
 
-# What became of a PUBLISH: the commit to wait for before it is acknowledged (None: nothing to wait for), the reason
-# code of the acknowledgement, the encoded answer to be written behind it, and for people what was refused of it and why
-# (empty: nothing). A plain tuple: one is made a message.
+# Result of a PUBLISH: the commit to wait for before it is acknowledged (None: nothing to wait for), the reason
+# code of the acknowledgement, the encoded answer to be written behind it, and a text that says what was refused and why
+# (empty: nothing). A plain tuple, because one is made for each message.
 Receipt = tuple[Commit | None, ReasonCode, bytes | None, str]
 
-# What became of PUBLISH packets at QoS 0, or at QoS 1, that came in one go: how many from the front were taken with
-# success, the commit to wait for before they are acknowledged (None: none was taken), and the encoded answer to be
+# Result of consecutive PUBLISH packets at QoS 0 or at QoS 1: how many from the front were accepted with
+# success, the commit to wait for before they are acknowledged (None: none was accepted), and the encoded answer to be
 # written behind each acknowledgement.
 Run = tuple[int, Commit | None, bytes | None]
 
 
 class ConnectionHandler(Protocol):
-    """One admitted connection's view of the platform. Called on the event loop; nothing here may block."""
+    """Handles the packets of one admitted connection. Called on the event loop; no method may block."""
 
     def publish(self, packet: Publish) -> Receipt:
-        """Takes a message. Raises Unavailable where it cannot be kept: the connection then ends, unacknowledged."""
+        """Handles a PUBLISH. Raises Unavailable if the message cannot be stored; the connection then ends without an
+        acknowledgement."""
         ...
 
     def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
-        """Takes messages of one topic from the front of what came in one go; the rest come to :meth:`publish`. Raises
-        Unavailable as that does, and then took none."""
+        """Handles consecutive messages on one topic, as many from the front as possible; the caller passes the rest to
+        :meth:`publish`. If it raises Unavailable, as that does, no message was accepted."""
         ...
 
     def subscribe(self, packet: Subscribe) -> Granted: ...
@@ -49,12 +50,12 @@ class ConnectionHandler(Protocol):
     def unsubscribe(self, packet: Unsubscribe) -> Granted: ...
 
     async def closed(self, reason: str) -> None:
-        """The connection is gone."""
+        """Called once when the connection has ended."""
         ...
 
     @property
     def accepted(self) -> SessionGrant:
-        """The session that was begun or goes on, as CONNACK tells."""
+        """The session that was started or resumed, for the CONNACK."""
         ...
 
     @property
@@ -63,38 +64,38 @@ class ConnectionHandler(Protocol):
         ...
 
     def begin(self) -> None:
-        """CONNACK was written: what waits in the session may be sent."""
+        """Called when CONNACK was written: queued messages may be sent."""
         ...
 
     def forward(self) -> None:
-        """The PUBREC of the last PUBLISH at QoS 2 was written, or waits for its commit."""
+        """Called when the PUBREC of the last PUBLISH at QoS 2 was written or waits for its commit."""
         ...
 
     def received(self, packet_id: int, pending: Commit | None) -> Commit | None:
-        """A QoS 2 message was taken, when ``pending`` is done; what its PUBREC waits for."""
+        """Records a QoS 2 message that is stored by ``pending``. Returns the commit that PUBREC must wait for."""
         ...
 
     def release(self, packet_id: int) -> Commit | None:
-        """A QoS 2 message was released; the commit to wait for before its PUBCOMP is sent."""
+        """Handles a PUBREL. Returns the commit that PUBCOMP must wait for."""
         ...
 
     def disconnected(self, packet: Disconnect) -> None:
-        """The client takes its leave; the connection ends after this. Raises MqttError."""
+        """Handles a DISCONNECT; the connection ends after this call. Raises MqttError."""
         ...
 
     @property
     def project_id(self) -> str:
-        """On whose behalf the client is served; empty: on nobody's."""
+        """Project of the client; empty if it has none."""
         ...
 
     @property
     def crowded(self) -> int | None:
-        """The number of a device for which the client reported more than its share; None: there is none."""
+        """Number of a device with more unstored reports than its share; None: no device has."""
         ...
 
 
 class HandlerBase:
-    """What a handler does whose session ends with its connection."""
+    """Default methods for a handler whose session ends with its connection."""
 
     __slots__ = ("inbound",)
 
@@ -111,18 +112,18 @@ class HandlerBase:
 
     @property
     def crowded(self) -> int | None:
-        """What is published here goes into no history."""
+        """None: what is published here is not stored in the history."""
         return None
 
     def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
-        """One after another."""
+        """Handles no message: all go through :meth:`publish`, one by one."""
         return 0, None, None
 
     def begin(self) -> None:
-        """Nothing waits."""
+        """No-op: no messages are queued."""
 
     def forward(self) -> None:
-        """Messages go where they belong when they are published."""
+        """No-op: messages are forwarded when they are published."""
 
     def received(self, packet_id: int, pending: Commit | None) -> Commit | None:
         return pending
@@ -131,23 +132,26 @@ class HandlerBase:
         return None
 
     def disconnected(self, packet: Disconnect) -> None:
-        """There is no will, and no session to outlive the connection. Raises MqttError."""
+        """Checks a DISCONNECT; there is no will and no session that outlives the connection. Raises MqttError."""
         changed_expiry_s(packet, 0)
 
 
 class AccessControl(Protocol):
-    """Who may connect to a listener, and as what."""
+    """Decides who may connect to a listener, and returns the handler of the connection."""
 
     async def admit(self, connect: Connect, connection: Connection) -> ConnectionHandler:
-        """Raises NotAuthenticated, Forbidden or Unavailable where the client is not admitted.
+        """Logs a client in. If it raises, no state of the connection remains.
 
-        Where it raises, nothing of the connection stays behind.
+        Raises:
+            NotAuthenticated: the credentials are wrong.
+            Forbidden: the client may not connect here.
+            Unavailable: the session cannot be stored now.
         """
         ...
 
 
 class BackPressure(Protocol):
-    """Who says when those who report must be held back: the history."""
+    """Tells when producers of history must stop reading from their peers."""
 
     @property
     def congested(self) -> bool: ...

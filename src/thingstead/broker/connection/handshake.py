@@ -13,72 +13,72 @@ from thingstead.mqtt.publish_packets import Puback, Pubrec
 from thingstead.mqtt.reasons import CONNACK_REASON_CODES, MqttError, ReasonCode, protocol_error
 
 V5 = ProtocolVersion.V5
-NO_LIMIT = 268_435_460  # bytes: the largest packet there can be (2.1.4)
-TOPIC_ALIAS_MAXIMUM = 10  # topic names that one end may abbreviate: about as many as a device knows
-REASON_CHARACTERS = 512  # of the reason string of an acknowledgement
-NEVER = 0xFFFF_FFFF  # a session expiry interval that never ends (3.1.2.11.2)
+NO_LIMIT = 268_435_460  # bytes: the largest possible packet (2.1.4)
+TOPIC_ALIAS_MAXIMUM = 10  # topic aliases in each direction: about as many topics as a device uses
+REASON_CHARACTERS = 512  # of a reason string
+NEVER = 0xFFFF_FFFF  # session expiry interval of a session that does not expire (3.1.2.11.2)
 
 
 class ConnectionLimits(NamedTuple):
-    """What a connection was agreed on."""
+    """Limits that CONNECT and CONNACK agreed on."""
 
     keep_alive_s: int  # 0: none
-    our_receive_maximum: int  # unanswered messages that the client may have with us
-    their_receive_maximum: int  # and we with the client
+    our_receive_maximum: int  # unacknowledged messages that the client may send
+    their_receive_maximum: int  # unacknowledged messages that the server may send
     their_max_packet_size_bytes: int
     their_topic_alias_maximum: int
     explains: bool = False  # acknowledgements may carry a reason string [MQTT-3.1.2-29]
 
 
 class SessionGrant(NamedTuple):
-    """What a session was begun as."""
+    """Facts about the session for CONNACK."""
 
-    session_present: bool = False  # there was one to go on with
-    session_expiry_s: int = 0  # how long it outlives its connection; NEVER: for ever
-    client_id: str = ""  # that it was given, where it had none
+    session_present: bool = False  # an existing session was resumed
+    session_expiry_s: int = 0  # how long the session outlives its connection; NEVER: for ever
+    client_id: str = ""  # assigned by the server if the client sent none
 
 
 NO_SESSION = SessionGrant()
 
 
 def check(connect: Connect) -> None:
-    """What can be told of a CONNECT before anybody is asked. Raises MqttError."""
+    """Checks a CONNECT as far as that is possible without the store. Raises MqttError."""
     if Property.AUTHENTICATION_METHOD in connect.properties:
         # [MQTT-4.12.0-1] A method that is not supported is refused with 0x8C; none is supported.
         raise MqttError(ReasonCode.BAD_AUTHENTICATION_METHOD, "no authentication method is supported")
 
 
 def agree(connect: Connect, settings: MqttSettings) -> ConnectionLimits:
-    """The terms of a CONNECT. Before 5.0 there is no way to tell the client of ours; it keeps to what it said."""
+    """Limits of a connection. Before 5.0 CONNACK cannot carry the server's limits; only those of the client apply."""
     if connect.version is not V5:
         return ConnectionLimits(connect.keep_alive, MAX_PACKET_ID, settings.in_flight_max, NO_LIMIT, 0)
     return ConnectionLimits(
-        # [MQTT-3.1.2-21] The server's keep alive counts where it sends one.
+        # [MQTT-3.1.2-21] If the server sends a keep alive, it replaces the client's.
         min(connect.keep_alive or settings.keep_alive_max_s, settings.keep_alive_max_s),
         settings.receive_maximum,
         min(connect.properties.get(Property.RECEIVE_MAXIMUM, MAX_PACKET_ID), settings.in_flight_max),
         connect.properties.get(Property.MAXIMUM_PACKET_SIZE, NO_LIMIT),
-        # [MQTT-3.1.2-26] [MQTT-3.1.2-27] Not more aliases than the client can take.
+        # [MQTT-3.1.2-26] [MQTT-3.1.2-27] Not more aliases than the client accepts.
         min(connect.properties.get(Property.TOPIC_ALIAS_MAXIMUM, 0), TOPIC_ALIAS_MAXIMUM),
         bool(connect.properties.get(Property.REQUEST_PROBLEM_INFORMATION, 1)),
     )
 
 
 def changed_expiry_s(packet: Disconnect, expiry_s: int) -> int | None:
-    """The session expiry (s) that a DISCONNECT sets; None: it sets none. Raises MqttError.
+    """Session expiry (s) that a DISCONNECT sets; None if it sets none. Raises MqttError.
 
     Args:
-        expiry_s: that of the session so far.
+        expiry_s: present session expiry.
     """
     changed_s: int | None = packet.properties.get(Property.SESSION_EXPIRY_INTERVAL)
     if changed_s and not expiry_s:
-        # 3.14.2.2.2: a session that ends with its connection cannot be made to wait.
+        # 3.14.2.2.2: a session with expiry 0 cannot be given another expiry by DISCONNECT.
         raise protocol_error("DISCONNECT sets a session expiry interval, which CONNECT had not")
     return changed_s
 
 
 def session_expiry_s(connect: Connect, settings: MqttSettings) -> int:
-    """How long the session that a CONNECT asks for outlives its connection; 0: not at all."""
+    """Seconds for which the session that a CONNECT asks for outlives its connection; 0: it ends with it."""
     if connect.version is V5:
         wanted_s = connect.properties.get(Property.SESSION_EXPIRY_INTERVAL, 0)
     else:
@@ -87,7 +87,7 @@ def session_expiry_s(connect: Connect, settings: MqttSettings) -> int:
 
 
 def accepted(connect: Connect, terms: ConnectionLimits, settings: MqttSettings, session: SessionGrant) -> bytes:
-    """The CONNACK that admits a client."""
+    """Encodes the CONNACK that admits a client."""
     if connect.version is not V5:
         return Connack(session.session_present).serialize(connect.version)
     properties: dict[Property, Any] = {
@@ -101,18 +101,18 @@ def accepted(connect: Connect, terms: ConnectionLimits, settings: MqttSettings, 
         # [MQTT-3.1.3-7] [MQTT-3.2.2-16] A client without an identifier is given one.
         properties[Property.ASSIGNED_CLIENT_IDENTIFIER] = session.client_id or assigned_client_id()
     if connect.properties.get(Property.SESSION_EXPIRY_INTERVAL, 0) != session.session_expiry_s:
-        # 3.2.2.3.2: the interval in use, where it is not the one that the client asked for.
+        # 3.2.2.3.2: the interval in use, if it differs from the one that the client asked for.
         properties[Property.SESSION_EXPIRY_INTERVAL] = session.session_expiry_s
     return Connack(session.session_present, properties=properties).serialize(V5)
 
 
 def assigned_client_id() -> str:
-    """For a client without an identifier: one that no other has [MQTT-3.1.3-6]."""
+    """Unique client identifier for a client that sent none [MQTT-3.1.3-6]."""
     return secrets.token_hex(8)
 
 
 def refusal(error: ThingsteadError | MqttError) -> ReasonCode:
-    """The reason code of a CONNACK that turns a client away."""
+    """Reason code of a CONNACK that refuses a client."""
     if isinstance(error, MqttError):
         return error.reason_code
     if isinstance(error, NotAuthenticated | NotFound):  # NotFound: removed during the log-in
@@ -124,7 +124,7 @@ def refusal(error: ThingsteadError | MqttError) -> ReasonCode:
     return ReasonCode.SERVER_UNAVAILABLE
 
 
-# 3.1.1 answers these before it closes; everything else that is wrong with a CONNECT only closes [MQTT-3.1.4-1].
+# 3.1.1 answers these before the connection closes; any other faulty CONNECT only closes it [MQTT-3.1.4-1].
 _ANSWERED_BEFORE_5_0 = frozenset(
     {
         ReasonCode.UNSUPPORTED_PROTOCOL_VERSION,
@@ -138,7 +138,7 @@ _ANSWERED_BEFORE_5_0 = frozenset(
 
 
 def refused(version: ProtocolVersion | None, reason_code: ReasonCode, reason: str) -> bytes:
-    """The bytes that answer a refused CONNECT; ``version`` is None where not even that could be read."""
+    """Encodes the answer to a refused CONNECT; ``version`` is None if not even that could be read."""
     if version is not V5:
         if reason_code not in _ANSWERED_BEFORE_5_0:
             return b""
@@ -151,7 +151,7 @@ def refused(version: ProtocolVersion | None, reason_code: ReasonCode, reason: st
 def explained(
     kind: type[Puback] | type[Pubrec], packet_id: int, reason_code: ReasonCode, reason: str, terms: ConnectionLimits
 ) -> bytes:
-    """A PUBACK or PUBREC of 5.0, with the reason where the client can take it [MQTT-3.4.2-2, MQTT-3.5.2-2]."""
+    """Encodes a PUBACK or PUBREC of 5.0, with the reason if the client accepts it [MQTT-3.4.2-2, MQTT-3.5.2-2]."""
     if reason and terms.explains:
         text = "".join(character if character.isprintable() else "\ufffd" for character in reason[:REASON_CHARACTERS])
         packet = kind(packet_id, reason_code, {Property.REASON_STRING: text}).serialize(V5)
@@ -161,7 +161,7 @@ def explained(
 
 
 def goodbye(reason_code: ReasonCode, reason: str, terms: ConnectionLimits) -> bytes:
-    """The DISCONNECT of a server, which 5.0 alone has; the reason where the client can take it [MQTT-3.14.2-3]."""
+    """Encodes the DISCONNECT of a server (5.0 only), with the reason if the client accepts it [MQTT-3.14.2-3]."""
     explained = Disconnect(reason_code, {Property.REASON_STRING: reason}).serialize(V5)
     if len(explained) <= terms.their_max_packet_size_bytes:
         return explained

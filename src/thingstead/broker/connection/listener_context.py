@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ListenerContext:
-    """Settings, bounds, and whoever a connection turns to."""
+    """What the connections of a listener share: settings, bounds, counters and services."""
 
     settings: MqttSettings
     bounds: QueueBounds

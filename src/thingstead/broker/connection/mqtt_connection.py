@@ -27,20 +27,20 @@ from thingstead.mqtt.subscription_packets import Suback, Subscribe, Unsuback, Un
 log = structlog.get_logger("thingstead.broker")
 
 V5 = ProtocolVersion.V5
-WAITING_MAX = 256  # messages of a client that wait for a commit, over which it is not read: its share of the commit
+WAITING_MAX = 256  # messages of a client that wait for a commit; over it the client is not read
 
-# Why a connection is not read at present, beside Stream.UNREAD.
+# Reasons for not reading a connection, beside Stream.UNREAD.
 _ADMITTING, _CONGESTED, _CROWDED, _UNACKNOWLEDGED, _GRANTING = 2, 4, 8, 16, 32
-# Reasons for which this side stopped reading: the keep-alive must not expire meanwhile.
+# Reasons for which the server stopped reading: the keep alive must not expire meanwhile.
 _OURS = _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED | _GRANTING | Stream.TURN
 
 
 class MqttConnection(Stream):
-    """A connection over any transport that asyncio knows, or that looks like one.
+    """MQTT connection over an asyncio transport, or anything with the same interface.
 
-    The life of it: *waiting* for CONNECT; *admitting*, while a task logs it in and nothing is read; *admitted*, with a
-    handler; *closing*. Messages take the short way: everything that was received is parsed and handed to the handler at
-    once, without a coroutine; acknowledgements leave when their commits end, many in one write.
+    Its states: *waiting* for CONNECT; *admitting*, while a task logs the client in and nothing is read; *admitted*,
+    with a handler; *closing*. Whatever was received is parsed and passed to the handler at once, without a coroutine.
+    Acknowledgements are sent when their commits end, many in one write.
     """
 
     __slots__ = (
@@ -71,16 +71,16 @@ class MqttConnection(Stream):
         self._decoder = Decoder(
             context.settings.max_packet_size_bytes, max_connect_size_bytes=context.settings.max_connect_size_bytes
         )
-        self._incomplete = Part(context.bounds.incomplete)  # of the packet that has begun
+        self._incomplete = Part(context.bounds.incomplete)  # bytes of a partially received packet
         self._timer = IdleTimer(context.idle_timers, self)
-        self._packet_timer: IdleTimer | None = None  # made for the first packet that comes in pieces
-        self._connect: Connect | None = None  # while it is admitted
+        self._packet_timer: IdleTimer | None = None  # made for the first packet that arrives in pieces
+        self._connect: Connect | None = None  # set while the client is admitted
         self._uplink: Uplink | None = None  # None until admitted
         self._jobs: JobQueue | None = None
-        self._read_bytes = 0  # by the client, when the timer of the keep alive last rang
+        self._read_bytes = 0  # bytes the client had read when the keep-alive timer last expired
         self.counters = context.counters
 
-    # What the transport calls
+    # Called by the transport
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -97,7 +97,7 @@ class MqttConnection(Stream):
     def received(self, data: bytes) -> None:
         if self.closing:
             return
-        if self._uplink is not None:  # before that, the time runs from the beginning of the connection
+        if self._uplink is not None:  # until then the CONNECT time-out runs
             self._timer.heard_at_s = self._loop.time()
         try:
             begun = not self._decoder.incomplete
@@ -117,8 +117,8 @@ class MqttConnection(Stream):
             self._broken(MqttError(ReasonCode.QUOTA_EXCEEDED, "too many bytes of other packets are in memory"))
 
     def _await_rest(self, *, begun: bool) -> None:
-        """Starts the time-out of a partially received packet; trickling bytes do not extend it. While the client is
-        admitted nothing is read, and before that the time of CONNECT counts."""
+        """Starts the time-out of a partially received packet; trickling bytes do not extend it. Does nothing before the
+        client is admitted: the CONNECT time-out applies until then."""
         if self._uplink is None or self.closing:
             return
         if self._packet_timer is None:
@@ -205,7 +205,7 @@ class MqttConnection(Stream):
         self.delivery.receive(packet)
 
     def _on_pubrel(self, packet: Any) -> None:
-        assert self._uplink is not None  # packets are handled only when it is there
+        assert self._uplink is not None  # packets are handled only after admission
         self._uplink.release(packet)
 
     def _on_subscribe(self, packet: Any) -> None:
@@ -215,11 +215,11 @@ class MqttConnection(Stream):
         self._grant(self._handler.unsubscribe(packet), lambda codes: Unsuback(packet.packet_id, codes))
 
     def _grant(self, granted: Granted, acknowledge: Callable[[Sequence[ReasonCode]], Suback | Unsuback]) -> None:
-        assert self._uplink is not None  # packets are handled only when it is there
+        assert self._uplink is not None  # packets are handled only after admission
         pending, reason_codes, then = granted
         self._uplink.answer(pending, acknowledge(reason_codes).serialize(self._version))
         if pending is not None and not pending.done:
-            # One packet may bring a thousand changes to be written: no more of them before these are.
+            # One packet may contain a thousand changes: the next is read when these are stored.
             self.pause(_GRANTING)
             pending.on_done(lambda _: self.resume(_GRANTING))
         if then is None:
@@ -234,11 +234,11 @@ class MqttConnection(Stream):
 
     def _on_disconnect(self, packet: Any) -> None:
         self._handler.disconnected(packet)
-        # [MQTT-3.14.4-3] The server closes, if the client has not done so.
+        # [MQTT-3.14.4-3] The server closes the connection if the client has not done so.
         self._end("the device disconnected")
 
     def _on_auth(self, packet: Any) -> None:
-        # [MQTT-4.12.0-6] No AUTH where CONNECT named no authentication method; none is supported.
+        # [MQTT-4.12.0-6] AUTH is an error if CONNECT named no authentication method; none is supported.
         raise protocol_error("AUTH without an authentication method")
 
     # Admission
@@ -246,16 +246,16 @@ class MqttConnection(Stream):
     def _take_before_admission(self, packets: list[Packet]) -> None:
         if self._connect is None and packets:
             connect = packets[0]
-            assert isinstance(connect, Connect)  # [MQTT-3.1.0-1] the decoder sees to it
+            assert isinstance(connect, Connect)  # [MQTT-3.1.0-1] the decoder guarantees it
             self._connect = connect
             self.pause(_ADMITTING)
-            self._timer.stop()  # the store answers or refuses; it does not keep us waiting for ever
+            self._timer.stop()  # reads of the store have time-outs of their own
             self._context.log_ins.take(self._log_in)
         if self._connect is None and self._decoder.error is not None:
             raise self._decoder.error
 
     async def _log_in(self) -> None:
-        if self._connect is not None and not self.closing:  # else gone while it waited for its turn
+        if self._connect is not None and not self.closing:  # otherwise it closed while the log-in was queued
             await self._admit(self._connect)
 
     async def _admit(self, connect: Connect) -> None:
@@ -273,7 +273,7 @@ class MqttConnection(Stream):
         except (ThingsteadError, MqttError) as exc:
             self._turn_away(exc)
         except Exception:
-            # A bug, as in received.
+            # A bug: logged here, and it costs this connection only.
             log.exception("a log-in failed", remote_address=self.remote_address)
             self.abort("it failed")
 
@@ -287,7 +287,7 @@ class MqttConnection(Stream):
         self._connect = None
         connack = handshake.accepted(connect, terms, self._context.settings, handler.accepted)
         if len(connack) > terms.their_max_packet_size_bytes:
-            # [MQTT-3.1.2-24] Not even this may be sent.
+            # [MQTT-3.1.2-24] Not even CONNACK may be larger.
             self._end("the client's maximum packet size leaves no room for CONNACK")
             return
         self.write(connack)
@@ -296,7 +296,7 @@ class MqttConnection(Stream):
         settings = self._context.settings
         give_up_after(self._transport, settings.unreachable_timeout_s or silence_s or settings.keep_alive_max_s * GRACE)
         handler.begin()
-        self._take(self._decoder.admit())  # what came behind CONNECT
+        self._take(self._decoder.admit())  # packets received behind CONNECT
         if self._decoder.incomplete:
             self._await_rest(begun=True)
         self.resume(_ADMITTING)
@@ -314,7 +314,8 @@ class MqttConnection(Stream):
         return self._decoder.version or ProtocolVersion.V3_1_1
 
     def run(self, job: Job, size_bytes: int = 0) -> None:
-        """Runs what must wait for something, one job at a time, in order; dropped when the connection ends."""
+        """Runs an asynchronous job after the earlier ones of this connection. Jobs are dropped when the connection
+        ends."""
         if self._jobs is None:
             project_id = self._handler.project_id
             self._jobs = JobQueue(self._context.tasks, self._job_done, lambda: self.writable, project_id)
@@ -325,7 +326,7 @@ class MqttConnection(Stream):
         if self._jobs is None:
             return
         if self._jobs.crowded and not self.writable:
-            self.pause(Stream.UNREAD)  # it is not that we do not listen: the peer does not read
+            self.pause(Stream.UNREAD)  # the peer does not read, so the keep alive goes on
             self.resume(_CROWDED)
         elif not self._jobs.crowded:
             self.resume(_CROWDED)
@@ -336,20 +337,21 @@ class MqttConnection(Stream):
             self._jobs.go_on()
 
     def acknowledged(self) -> None:
-        """A commit has ended, and the acknowledgements that waited for it were written."""
+        """Called when a commit has ended and the acknowledgements that waited for it were written."""
         self.flush()
         if self._paused and self._uplink is not None and self._uplink.acknowledgements.waiting <= self._waiting_max:
             self.resume(_UNACKNOWLEDGED)
 
     def not_kept(self, error: Exception) -> None:
-        """A message cannot be kept: it is not acknowledged, and the client must come again."""
+        """Ends the connection because a message cannot be stored; it is not acknowledged, and the client must
+        reconnect."""
         if not isinstance(error, Unavailable):
             log.error("a message failed", remote_address=self.remote_address, exc_info=error)
         self.close(ReasonCode.SERVER_BUSY, "the message cannot be stored now")
 
     def overflowed(self) -> None:
         self.counters.messages_dropped += 1
-        super().overflowed()  # a DISCONNECT would not be read either
+        super().overflowed()  # without DISCONNECT, which the client would not read either
 
     def late(self, timer: IdleTimer) -> None:
         """Nothing was heard for too long, or a packet has not come to its end."""
@@ -363,12 +365,12 @@ class MqttConnection(Stream):
             self.close(ReasonCode.KEEP_ALIVE_TIMEOUT, "no packet arrived within one and a half times the keep alive")
 
     def _reads_slowly(self) -> bool:
-        """Whether nothing is heard since the client is not read, while it goes on reading what waits for it."""
+        """Whether reading is paused because the client does not read, but it has read something since the last call."""
         before_bytes, self._read_bytes = self._read_bytes, self.read_bytes
         return self.paused_for(self.UNREAD) and self._read_bytes > before_bytes
 
     def close(self, reason_code: ReasonCode, reason: str) -> None:
-        """Ends the connection (5.0: with a DISCONNECT [MQTT-4.13.1-1]). Calling again does nothing."""
+        """Closes the connection (5.0: with a DISCONNECT [MQTT-4.13.1-1]). Further calls do nothing."""
         if not self.closing and self._uplink is not None and self._version is V5:
             self.write(handshake.goodbye(reason_code, reason, self._terms))
         self._end(reason)

@@ -4,21 +4,25 @@ from thingstead.config import MqttSettings
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.outbound import Outbound
 
-QUEUE_LIMIT = 1_000  # messages at QoS 1 and 2 that may wait for a device without a session that outlives its connection
-INCOMPLETE_LIMIT_BYTES = 64 << 20  # of packets and frames that have begun; twice the largest packet, where that is more
+QUEUE_LIMIT = 1_000  # queued messages at QoS 1 and 2 for a device whose session ends with its connection
+INCOMPLETE_LIMIT_BYTES = 64 << 20  # of partially received packets and frames; at least twice the largest packet
 
 
 class QueueBounds:
-    """The bounds of one server's queues.
+    """Bounds of the queues and buffers of one server.
 
     Args:
-        within: what all of them are within, with those of other handlers.
+        within: parent budget, shared with other parts of the server.
 
     Attributes:
-        queued: of the messages at QoS 1 and 2 that wait for clients or are on their way.
-        in_flight_max_bytes: of messages that are on their way to one client.
-        incomplete: of packets that have begun, of all clients, and of frames of WebSockets.
-        unread: of the bytes that were written to clients, and that they have not read.
+
+    queued: budget of the messages at QoS 1 and 2 that are queued or in flight.
+
+    in_flight_max_bytes: bound of the messages in flight to one client.
+
+    incomplete: budget of partially received packets of all clients, and of WebSocket frames.
+
+    unread: budget of the bytes that were written to clients and that they have not read.
     """
 
     def __init__(self, settings: MqttSettings, within: Budget | None = None) -> None:
@@ -30,9 +34,9 @@ class QueueBounds:
         self.unread = Budget(settings.send_buffers_max_bytes, within)
 
     def of_session(self) -> Outbound:
-        """The messages of a session that may outlive its connection."""
+        """Makes the queue of a session that may outlive its connection."""
         return Outbound(self._max_messages, self._max_bytes, self.queued)
 
     def of_connection(self) -> Outbound:
-        """Those of a session that ends with its connection."""
+        """Makes the queue of a session that ends with its connection."""
         return Outbound(QUEUE_LIMIT, self._max_bytes, self.queued)

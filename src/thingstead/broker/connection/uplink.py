@@ -17,13 +17,14 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.shared.commits import Commit, RefusableCommit
 
 V5 = ProtocolVersion.V5
-_PUBACK = 0x4002_0000  # a PUBACK that says no more than its packet identifier is four bytes: this number plus it
+_PUBACK = 0x4002_0000  # a PUBACK without a reason code has four bytes: this number plus the packet identifier
 
 
 class Uplink:
-    """The upward half of a connection.
+    """Uplink half of a connection.
 
-    Commit by commit, ``connection`` is told to write what was released, or that a message cannot be kept.
+    After each commit it calls ``connection`` to write the released acknowledgements, or to end because a message cannot
+    be stored.
     """
 
     __slots__ = (
@@ -51,13 +52,13 @@ class Uplink:
         self._aliases = InboundAliases(TOPIC_ALIAS_MAXIMUM)
 
     def publish(self, packet: Publish) -> None:
-        """Takes a PUBLISH. Raises MqttError; Unavailable where it cannot be kept."""
+        """Handles a PUBLISH. Raises MqttError; Unavailable if the message cannot be stored."""
         self._counters.messages_received += 1
         if packet.properties:
             self._aliases.resolve(packet)
         qos = packet.qos
         if qos and not self._inbound.receive(packet):
-            # [MQTT-4.3.3-10] A repetition is answered, not taken again; behind the first, thus after its commit.
+            # [MQTT-4.3.3-10] A repeated PUBLISH is acknowledged but not handled again; PUBREC waits for the commit.
             self._answer(None, Pubrec(packet.packet_id).serialize(self._version), 0)
             return
         try:
@@ -85,12 +86,12 @@ class Uplink:
             self._answer(pending, acknowledgement + answer if answer else acknowledgement, 0)
             self._handler.forward()
         elif pending is not None or answer is not None:
-            # Nothing acknowledges QoS 0, but what waits for its commit counts: it must not fill the store alone.
+            # QoS 0 is not acknowledged, but counts until its commit has ended, so that it cannot fill the store.
             self._answer(pending, answer or b"", 0)
 
     def _answer_late(self, pending: RefusableCommit, packet: Publish) -> None:
-        """Acknowledges a message of which only its commit says whether it is refused. At QoS 2 the message is received
-        all the same, and the reason alone is told."""
+        """Acknowledges a message that only its commit can refuse. At QoS 2 the message counts as received even then;
+        only the reason is sent."""
         packet_id, kind = packet.packet_id, Puback if packet.qos == 1 else Pubrec
 
         def acknowledgement() -> bytes:
@@ -106,8 +107,14 @@ class Uplink:
             self._handler.forward()
 
     def publish_run(self, packets: Sequence[Packet]) -> int:
-        """Takes PUBLISH packets from the front, which are alike, as far as the handler takes them at once; returns how
-        many. What is left is for :meth:`publish`. Raises Unavailable, and then took none."""
+        """Handles consecutive PUBLISH packets that are alike, from the front.
+
+        Returns:
+            How many were handled; the caller passes the rest to :meth:`publish`.
+
+        Raises:
+            Unavailable: they cannot be stored now; none was handled.
+        """
         run = self._alike(packets)
         if not run:
             return 0
@@ -117,7 +124,7 @@ class Uplink:
         if pending is None:
             return 0
         self._counters.messages_received += count
-        if not first.qos:  # nothing acknowledges these, but they count, as in publish
+        if not first.qos:  # not acknowledged, but counted, as in publish
             self.acknowledgements.add_run(pending, (answer or b"") * count, count, 0)
             return count
         self._inbound.room -= count
@@ -125,10 +132,9 @@ class Uplink:
         return count
 
     def _alike(self, packets: Sequence[Packet]) -> list[Publish]:
-        """The PUBLISH packets at the front that have one topic, one QoS, 0 or 1, and no properties, and are not too
-        many."""
+        """PUBLISH packets at the front with the same topic and QoS (0 or 1) and without properties, up to a limit."""
         run: list[Publish] = []
-        if len(packets) == 1:  # nearly always, where there are many connections
+        if len(packets) == 1:  # the usual case if there are many connections
             packet = packets[0]
             if type(packet) is Publish and packet.qos <= 1 and not packet.properties and self._inbound.room > 0:
                 run.append(packet)
@@ -143,13 +149,13 @@ class Uplink:
         return run
 
     def release(self, packet: Pubrel) -> None:
-        """Takes a PUBREL."""
+        """Handles a PUBREL."""
         pubcomp = self._inbound.release(packet)
         pending = None if pubcomp.reason_code else self._handler.release(packet.packet_id)
         self._answer(pending, pubcomp.serialize(self._version), 0)
 
     def answer(self, pending: Commit | None, answer: bytes) -> None:
-        """Writes an answer behind those before it, once ``pending`` is done."""
+        """Sends an answer behind the earlier ones, once ``pending`` has ended."""
         self._answer(pending, answer, 0)
 
     def _answer(self, pending: Commit | None, answer: bytes, counted: int) -> None:
@@ -163,12 +169,12 @@ class Uplink:
         self._connection.acknowledged()
 
     def end(self) -> None:
-        """The connection is over: nothing is acknowledged any more."""
+        """Drops all pending acknowledgements; called when the connection has ended."""
         self.acknowledgements.discard()
 
 
 def _pubacks(packets: Sequence[Publish], answer: bytes | None) -> bytes:
-    """The acknowledgements of these, each with the same answer behind it."""
+    """Encodes the PUBACKs of these packets, each followed by the same answer."""
     if answer:
         return b"".join([(_PUBACK | packet.packet_id).to_bytes(4, "big") + answer for packet in packets])
     if len(packets) == 1:

@@ -22,20 +22,20 @@ from thingstead.services.platform import Platform
 from thingstead.services.registry.new_device import GATEWAY
 
 MAX_CREDENTIAL_CHARACTERS = 256
-CLIENT_ID_CHARACTERS = 256  # kept with a session and shown to people; a client may send 65,535
+CLIENT_ID_CHARACTERS = 256  # stored with a session and shown to people; a client may send 65,535
 
 D = TypeVar("D", bound=Downlink)
 
 
 class LogInCredential(NamedTuple):
-    """What a device logs in with."""
+    """Credentials of a device."""
 
     access_token: str
     project_key: str
 
 
 class Admission:
-    """A device's session that has begun."""
+    """Device session that has been started, with what is needed to end it."""
 
     __slots__ = ("_log_in", "_session", "link")
 
@@ -49,12 +49,12 @@ class Admission:
         return self._session.session_id
 
     async def end(self, reason: str) -> None:
-        """Ends it; is told why, once."""
+        """Ends the session once, with a reason; further calls do nothing."""
         await self._log_in.end(self._session, self.link.device, reason)
 
 
 class DeviceLogIn:
-    """Logs devices in, on whatever protocol."""
+    """Logs devices in over any protocol."""
 
     def __init__(self, platform: Platform, hub: DeviceRouter, clock: Clock) -> None:
         self.platform = platform
@@ -70,14 +70,19 @@ class DeviceLogIn:
         make: Callable[[Admission], Awaitable[D]],
         check: Callable[[DeviceContext], None] = lambda _: None,
     ) -> D:
-        """Makes the connection the device's session, and gives what ``make`` makes of it. Where anything raises,
-        nothing stays behind.
+        """Starts the device's session on a connection, and returns what ``make`` makes of it. If anything raises, no
+        session remains.
 
         Args:
-            check: raises where the device may not connect in this way; nothing has begun then.
+            check: raises if the device may not connect in this way; called before the session is started.
 
         Raises:
-            NotAuthenticated, TooManyRequests, or Unavailable where the session cannot be kept.
+
+        NotAuthenticated: the credentials are wrong.
+
+        TooManyRequests: too many failed log-ins.
+
+        Unavailable: the session cannot be stored now.
         """
         platform = self.platform
         device = await platform.presence.authenticate(*certificate, host_of(connection.remote_address))
@@ -96,14 +101,14 @@ class DeviceLogIn:
             )
             await platform.presence.open(device, begun)
             made = await make(Admission(link, session, self))
-        except BaseException:  # the row may be there all the same
+        except BaseException:  # the row may have been written all the same
             await self.end(session, device, "the log-in failed")
             raise
         session.downlink = made
         return made
 
     async def end(self, session: DeviceConnection, device: Device, reason: str) -> None:
-        """Ends a session, whether or not it came to own the device."""
+        """Ends a session, whether or not it has taken over the device."""
         self._hub.remove(session)
         await self.platform.presence.close(device, session.session_id, reason)
 
@@ -111,8 +116,8 @@ class DeviceLogIn:
 class DeviceAccess:
     """Admits devices over MQTT: user name = AccessToken, password = ProjectKey (wire reference §3.1).
 
-    The client identifier says nothing about who it is, and the will is not published. A session outlives its connection
-    where the device asks for that.
+    The client identifier is not used for authentication, and the will is not published. A session outlives its
+    connection if the device asks for that.
     """
 
     def __init__(self, log_in: DeviceLogIn, sessions: DeviceSessions, settings: MqttSettings) -> None:
@@ -121,7 +126,13 @@ class DeviceAccess:
         self._settings = settings
 
     async def admit(self, connect: Connect, connection: Connection) -> DeviceHandler:
-        """Raises NotAuthenticated, TooManyRequests, or Unavailable where the session cannot be kept."""
+        """Logs a device in.
+
+        Raises:
+            NotAuthenticated: the credentials are wrong.
+            TooManyRequests: too many failed log-ins.
+            Unavailable: the session cannot be stored now.
+        """
 
         async def make(admission: Admission) -> DeviceHandler:
             return await self._handler(connect, connection, admission)
@@ -143,7 +154,8 @@ class DeviceAccess:
         return GatewayHandler(connection, link, platform, self._settings, end, gateway, kept)
 
     async def _hold(self, connect: Connect, connection: Connection, device_id: str) -> SessionHolder | None:
-        """The hold on the session that the device asks for. Raises Unavailable where it cannot be kept."""
+        """Holder of the session that the device asks for; None if it asks for none. Raises Unavailable if it cannot be
+        stored."""
         kept = SessionHolder(connection, self._sessions)
         start = kept.begin(device_id, connect)
         try:
@@ -156,7 +168,7 @@ class DeviceAccess:
 
 
 def _certificate(connect: Connect) -> LogInCredential:
-    """What is longer than the limit is nobody's, and so is what is left of it."""
+    """Credentials of a CONNECT; longer ones than the limit are cut and match no device."""
     access_token, password = connect.user_name or "", connect.password or b""
     return LogInCredential(
         access_token[:MAX_CREDENTIAL_CHARACTERS], password[:MAX_CREDENTIAL_CHARACTERS].decode("utf-8", "replace")

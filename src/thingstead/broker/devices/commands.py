@@ -11,16 +11,16 @@ from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.commands.control import ControlService
 
-QOS = 1  # of a command, where the device subscribed with at least that
-REMEMBERED = 2 * limits.OPEN_COMMANDS_COUNT  # row ids of commands that were sent, or are not sent here
-BATCH_BYTES = 65_536  # params that are sent before the device is looked at: does it read?
-WAITING_COUNT, WAITING_BYTES = 64, 1 << 20  # commands held in memory, and their params; others wait in the store
+QOS = 1  # of a command, if the device subscribed with at least that
+REMEMBERED = 2 * limits.OPEN_COMMANDS_COUNT  # row ids of commands that are not sent (again) on this connection
+BATCH_BYTES = 65_536  # params that are sent before checking whether the device reads
+WAITING_COUNT, WAITING_BYTES = 64, 1 << 20  # commands held in memory, and their params; the others stay in the store
 
-Envelope = Callable[[CommandIssued], tuple[str, bytes]]  # the topic and the payload that carry a command
+Envelope = Callable[[CommandIssued], tuple[str, bytes]]  # makes topic and payload of a command
 
 
 class _Tracking:
-    """Tells how far one command came."""
+    """Records how far one command was delivered."""
 
     __slots__ = ("_commands", "_control", "_qos", "_row_id", "_sent")
 
@@ -40,27 +40,27 @@ class _Tracking:
             self._control.command_refused(
                 self._row_id, f"the device refused it: {reason_code.name} (0x{reason_code:02X})"
             )
-        elif self._qos:  # at QoS 0 nothing says that it arrived
+        elif self._qos:  # QoS 0 has no acknowledgement
             self._control.command_delivered(self._row_id)
         self._commands.answered(self._row_id)
 
     def dropped(self, reason: str) -> None:
-        # One that was written may have arrived: it stays "sent", and is sent again, replied to, or expires.
+        # A command that was written may have arrived: it stays "sent" until it is sent again, gets a reply, or expires.
         if not self._sent:
             self._control.command_failed(self._row_id, reason)
         self._commands.answered(self._row_id)
 
 
 class DeviceCommands:
-    """The commands of one device on one connection.
+    """Sends the commands of one device on one connection.
 
-    At QoS 1 the next one waits until the one before was acknowledged, replied to, or is over; at QoS 0 it follows at
-    once. A command may be heard twice, on the bus and among those in the store; its row id removes the double. While
-    those in the store are read, what comes on the bus waits and is read with them, so that none overtakes another.
-    Only the first few are held in memory; those behind them are read when these have been sent.
+    At QoS 1 the next command is sent when the one before has been acknowledged, got a reply or has ended; at QoS 0 it
+    is sent at once. A command may arrive twice, over the bus and from the store; its row id identifies the duplicate.
+    During a read of the store, commands from the bus are left to the next read, so that their order is kept. Only the
+    first few are held in memory; the others are read when these have been sent.
 
     Args:
-        window: how many may be on their way at once.
+        window: how many commands may be in flight.
     """
 
     __slots__ = (
@@ -101,12 +101,12 @@ class DeviceCommands:
         self._again = False
         self._pumping = False
         self._held_back = False  # the device does not read what it was sent
-        self._more = False  # others wait in the store behind those held here
+        self._more = False  # the store has further commands behind those held here
         self._waiting: dict[str, CommandIssued] = {}  # by row id, first issued first
         self._waiting_bytes = 0
-        self._unheard: dict[str, None] = {}  # row ids of those whose topic the device is not subscribed to
-        self._under_way: dict[str, None] = {}  # row ids of those that were sent and not answered
-        self._taken: dict[str, None] = {}  # row ids of those that were sent, oldest first
+        self._unheard: dict[str, None] = {}  # row ids of commands whose topic the device is not subscribed to
+        self._under_way: dict[str, None] = {}  # row ids of commands in flight
+        self._taken: dict[str, None] = {}  # row ids of commands that were sent, oldest first
 
     def ready(self) -> None:
         """Reads pending commands from the store and sends them; called when the device subscribes."""
@@ -120,13 +120,13 @@ class DeviceCommands:
             self._connection.run(self._read)
 
     def issued(self, command: CommandIssued) -> None:
-        """A command was issued just now."""
+        """Handles a new command from the bus."""
         if self._reading:
             self._again = True
         elif self._more or len(self._waiting) >= WAITING_COUNT or self._waiting_bytes >= WAITING_BYTES:
             self._more = True
             if not self._waiting and not self._under_way:
-                self._read_soon()  # those in the store could not be read before
+                self._read_soon()  # the last read of the store failed
         elif command.command_row_id not in self._taken:
             self._hold(command)
             self._pump()
@@ -144,15 +144,15 @@ class DeviceCommands:
         return command
 
     def changed(self, news: CommandChanged) -> None:
-        """A command was replied to, or is over."""
-        self._again |= self._reading  # it may be among those that are being read
+        """Removes a command that got a reply or has ended."""
+        self._again |= self._reading  # the running read may return it
         self._unheard.pop(news.command_row_id, None)
         self._let_go(news.command_row_id)
         self.answered(news.command_row_id)
         self._connection.flush()
 
     def answered(self, row_id: str) -> None:
-        """A command makes room for the next one."""
+        """Takes a command out of the window, and sends the next one."""
         if row_id in self._under_way:
             del self._under_way[row_id]
             self._pump()
@@ -180,20 +180,20 @@ class DeviceCommands:
         self._pump()
 
     def _remember(self, row_id: str) -> None:
-        """It is not sent again on this connection."""
+        """Notes that a command is not sent again on this connection."""
         self._taken[row_id] = None
         if len(self._taken) > REMEMBERED:
             del self._taken[next(iter(self._taken))]
 
     def _listens_at_most_once(self, command: CommandIssued) -> bool:
-        """At QoS 0 what was sent is not sent again."""
+        """Whether the device subscribed at QoS 0, so that a sent command is not sent again."""
         topic, _ = self._envelope(command)
         grant = self._subscriptions.grant(topic)
         return grant is not None and not grant.qos
 
     def _pump(self) -> None:
-        """Sends what the window allows, as fast as the device reads. What is answered by being sent comes back here and
-        goes on in the loop."""
+        """Sends what the window allows and the device reads. At QoS 0 :meth:`answered` is called within :meth:`_send`;
+        the loop then goes on."""
         if self._pumping:
             return
         self._pumping = True
@@ -208,7 +208,7 @@ class DeviceCommands:
                     self._send(command)
                     written_bytes += command.size_bytes
                 if written_bytes > BATCH_BYTES:
-                    self._connection.flush()  # which tells whether the device reads
+                    self._connection.flush()  # updates ``writable``
                     written_bytes = 0
         finally:
             self._pumping = False
@@ -221,7 +221,7 @@ class DeviceCommands:
             self._connection.run(self._go_on)
 
     async def _go_on(self) -> None:
-        """The device reads again: jobs of a connection are done only then."""
+        """Continues sending: jobs of a connection run only when the device reads."""
         self._held_back = False
         self._pump()
 

@@ -31,13 +31,13 @@ from thingstead.services.presence.sub_presence import SubDeviceState
 from thingstead.services.shared.commits import Commit
 from thingstead.services.shared.device_logs import PARTS_REFUSED, parts_refused
 
-MAX_ID_CHARACTERS = 32  # of the <id> that a requester chooses; a longer one is no topic of ours
+MAX_ID_CHARACTERS = 32  # of the <id> that a requester chooses; a topic with a longer one is unknown
 MAX_IDENTIFIER_CHARACTERS = 64  # of a data stream
 _SUCCESS = ReasonCode.SUCCESS
 
 
 class _Wanted(msgspec.Struct):
-    """The payload of ``attributes/get/<id>``; no keys means all."""
+    """Payload of ``attributes/get/<id>``; without keys all attributes are wanted."""
 
     keys: list[str] | None = None
 
@@ -46,11 +46,11 @@ _decode_wanted = msgspec.json.Decoder(_Wanted).decode
 
 
 class DeviceHandler(HandlerBase):
-    """The device's view: it publishes what is its own, and receives what is for it alone (wire reference §15.31).
+    """Handler of a device: it publishes its own data, and receives only what is sent to it (wire reference §15.31).
 
     Args:
-        end: ends the device's session; is told why, once.
-        kept: the hold on a session that outlives this connection, where the device asked for one.
+        end: ends the device's session; called once, with the reason.
+        kept: holder of a session that outlives this connection, if the device asked for one.
     """
 
     is_gateway = False
@@ -87,11 +87,11 @@ class DeviceHandler(HandlerBase):
         self._subscriptions = Subscriptions(settings.max_device_subscriptions)
         if kept is not None:
             self.inbound, self._subscriptions = kept.inbound, kept.filters
-        self._accepted: bytes | None = None  # the encoded answer to a report that is kept as a whole
+        self._accepted: bytes | None = None  # the encoded answer to a report that is stored completely
         self._commands = self.commands_of(link.device.id, _command_message)
 
     def commands_of(self, device_id: str, envelope: Envelope) -> DeviceCommands:
-        """The commands of this device, or of one behind it."""
+        """Makes the sender of commands for this device, or for a sub-device."""
         window = self._settings.command_window
         return DeviceCommands(
             self._connection, self._subscriptions, self._platform.control, device_id, envelope, window
@@ -126,7 +126,7 @@ class DeviceHandler(HandlerBase):
             self._kept.end(reason)
         await self._end(reason)
 
-    # Up
+    # Uplink
 
     def publish(self, packet: Publish) -> Receipt:
         topic = packet.topic
@@ -161,7 +161,7 @@ class DeviceHandler(HandlerBase):
         return count, commit, self._accepted
 
     def _ignored(self, packet: Publish) -> Receipt:
-        """Wire reference §14.7: whatever else a device publishes is tolerated."""
+        """Acknowledges and counts a message on an unknown topic (wire reference §14.7)."""
         self._connection.counters.messages_ignored += 1
         why = explain_topic(packet.topic, gateway=self.is_gateway)
         self._log_rejected(packet, why, ())
@@ -231,13 +231,13 @@ class DeviceHandler(HandlerBase):
         )
 
     def _log_rejected(self, packet: Publish, why: Reason, errors: Sequence[FieldError]) -> None:
-        """For people who look for a fault in the device."""
+        """Adds an entry to the device's log of rejected messages."""
         self._platform.device_logs.rejected(self._link.device, packet.topic, why, errors, packet.payload)
 
     def _answer(self, topic: str | None, payload: bytes) -> bytes | None:
-        """An answer as bytes to write; None where there is no topic for it, or the device is not subscribed to it.
+        """Encodes an answer; None if there is no topic for it or the device is not subscribed to it.
 
-        Answers go at QoS 0: they are about a message whose acknowledgement travels with them on one connection.
+        Answers are sent at QoS 0: the acknowledgement of the message they answer travels on the same connection.
         """
         grant = None if topic is None else self._subscriptions.grant(topic)
         if topic is None or grant is None:
@@ -247,7 +247,7 @@ class DeviceHandler(HandlerBase):
             self._connection.counters.messages_sent += 1
         return encoded
 
-    # Down
+    # Downlink
 
     def subscribe(self, packet: Subscribe) -> Granted:
         reason_codes = self._subscriptions.subscribe(packet)
@@ -258,7 +258,7 @@ class DeviceHandler(HandlerBase):
         return Granted(None if self._kept is None else self._kept.subscribed(topic_filters), reason_codes, None)
 
     def _note_useless(self, packet: Subscribe, reason_codes: Sequence[ReasonCode]) -> None:
-        """A subscription that nothing can ever match is granted, and noted for people who wonder at the silence."""
+        """Logs a granted subscription that no topic can match, to explain why nothing is received."""
         for request, reason_code in zip(packet.subscriptions, reason_codes, strict=True):
             if reason_code < ReasonCode.UNSPECIFIED_ERROR:
                 why = explain_filter(request.topic_filter, gateway=self.is_gateway)
@@ -284,15 +284,15 @@ class DeviceHandler(HandlerBase):
         )
 
     def push(self, message: AttributesPushed) -> None:
-        """``attributes/push``. For a device that does not listen it is not kept: the value is there to be read."""
+        """Sends ``attributes/push``. If the device is not subscribed, the push is dropped: it can read the values."""
         self.send("attributes/push", device_answers.push(message.attributes))
 
     def data(self, message: DataSent) -> None:
-        """``data/<identifier>/set``: the bytes as they are."""
+        """Sends ``data/<identifier>/set`` with the bytes unchanged."""
         self.send(f"data/{message.identifier}/set", message.payload)
 
     def send(self, topic: str, payload: bytes) -> None:
-        """Sends to the device what it listens to, now or when its window allows."""
+        """Sends a message to the device if it is subscribed, now or when its window allows."""
         grant = self._subscriptions.grant(topic)
         if grant is None:
             return
@@ -303,18 +303,18 @@ class DeviceHandler(HandlerBase):
         self._connection.flush()
 
     def command(self, message: CommandIssued) -> None:
-        """``command/send/<id>``."""
+        """Sends ``command/send/<id>``."""
         self._commands.issued(message)
 
     def command_changed(self, message: CommandChanged) -> None:
-        """Makes room for the next command."""
+        """Removes a command that has ended, and sends the next one."""
         self._commands.changed(message)
 
     def ready(self) -> None:
-        """The device came online; what waits for it is sent when it subscribes."""
+        """No-op: queued commands are sent when the device subscribes."""
 
     def below(self, sub_device: SubDeviceState) -> Downlink | None:
-        """Only a gateway has sub-devices."""
+        """None: only a gateway has sub-devices."""
         return None
 
 
@@ -323,11 +323,12 @@ def _command_message(command: CommandIssued) -> tuple[str, bytes]:
 
 
 class _Route(NamedTuple):
-    """What a topic means: who takes the payload, and where the answer goes (followed by the request's id)."""
+    """Meaning of a topic: the function that handles the payload, and the topic of the answer (followed by the request's
+    id)."""
 
     take: Callable[[DeviceHandler, str, bytes], Outcome | None]
-    answer_topic: str | None  # None: there is none
-    max_characters: int = MAX_ID_CHARACTERS  # of the last level, where it is a name
+    answer_topic: str | None  # None: no answer
+    max_characters: int = MAX_ID_CHARACTERS  # of the last level, if it is an id or identifier
 
 
 _TOPICS = {

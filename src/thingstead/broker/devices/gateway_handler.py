@@ -25,7 +25,7 @@ from thingstead.services.shared.device_logs import PARTS_REFUSED, parts_refused
 
 
 class _SubDeviceMessage(msgspec.Struct):
-    """What every message about one sub-device has in common."""
+    """Members that all messages about one sub-device have."""
 
     device: str | None = None
 
@@ -34,7 +34,7 @@ _decode_named = msgspec.json.Decoder(_SubDeviceMessage).decode
 
 
 class GatewayHandler(DeviceHandler):
-    """The view of a device whose type is a gateway. The id of a request travels in its body, not in the topic."""
+    """Handler of a gateway. The id of a request is in its body, not in the topic."""
 
     is_gateway = True
     __slots__ = ("_below", "_gateway")
@@ -51,9 +51,9 @@ class GatewayHandler(DeviceHandler):
     ) -> None:
         super().__init__(connection, link, platform, settings, end, kept)
         self._gateway = gateway
-        self._below: dict[str, SubDownlink] = {}  # by address; made when something is sent
+        self._below: dict[str, SubDownlink] = {}  # by sub-device address; made when first needed
 
-    # Up
+    # Uplink
 
     @property
     def crowded(self) -> int | None:
@@ -72,7 +72,7 @@ class GatewayHandler(DeviceHandler):
         except Unavailable:
             raise
         except ThingsteadError as exc:
-            self._refused(exc, packet, None)  # notes it
+            self._refused(exc, packet, None)  # logs it
             answer = device_answers.refusal(exc, _address(packet.payload))
             return None, device_answers.reason_code(exc), self._answer(route.answer_topic, answer), exc.message
         if outcome is None:
@@ -110,7 +110,7 @@ class GatewayHandler(DeviceHandler):
                 address, values = await self._platform.sub_devices.attributes(self._gateway, packet.payload)
                 body = device_answers.sub_attributes(address, values)
             except ThingsteadError as exc:
-                self._refused(exc, packet, None)  # notes it
+                self._refused(exc, packet, None)  # logs it
                 body = device_answers.refusal(exc, _address(packet.payload))
             encoded = self._answer("gateway/attributes/get/response", body)
             if encoded is not None:
@@ -125,7 +125,7 @@ class GatewayHandler(DeviceHandler):
         finally:
             await super().closed(reason)
 
-    # Down
+    # Downlink
 
     def _listens(self, topic_filters: Sequence[str]) -> None:
         super()._listens(topic_filters)
@@ -142,7 +142,7 @@ class GatewayHandler(DeviceHandler):
 
 
 class SubDownlink:
-    """What is sent to one sub-device: over its gateway's connection, with its address in the body."""
+    """Downlink to one sub-device: messages go over its gateway's connection, with its address in the body."""
 
     __slots__ = ("_commands", "_gateway", "sub_device")
 
@@ -156,13 +156,14 @@ class SubDownlink:
         )
 
     def push(self, message: AttributesPushed) -> None:
-        """``gateway/attributes/push``."""
+        """Sends ``gateway/attributes/push``."""
         self._gateway.send(
             "gateway/attributes/push", device_answers.sub_push(self.sub_device.address, message.attributes)
         )
 
     def command(self, message: CommandIssued) -> None:
-        """``gateway/command/send``. For a sub-device that is offline it stays in the store until :meth:`ready`."""
+        """Sends ``gateway/command/send``. While the sub-device is offline, the command stays in the store until
+        :meth:`ready`."""
         if self.sub_device.online:
             self._commands.issued(message)
 
@@ -170,7 +171,7 @@ class SubDownlink:
         self._commands.changed(message)
 
     def data(self, message: DataSent) -> None:
-        """The wire has no topic for it, and :meth:`StreamService.send` refuses it."""
+        """No-op: the wire has no topic for it, and :meth:`StreamService.send` refuses it."""
 
     def ready(self) -> None:
         self._commands.ready()
@@ -180,20 +181,20 @@ class SubDownlink:
 
 
 def _address(payload: bytes) -> str | None:
-    """The sub-device that a refused message names, as far as it can be read."""
+    """Sub-device address in a refused message; None if it cannot be read."""
     try:
         return _decode_named(payload).device
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-# What became of a message (None: the answer comes later), and the sub-device that the answer names.
+# Result of a message (None: the answer is sent later), and the sub-device that the answer names.
 _Taken = tuple[Outcome | None, str | None]
 
 
 class _GatewayRoute(NamedTuple):
     take: Callable[[GatewayHandler, Publish], _Taken]
-    answer_topic: str | None  # None: there is none
+    answer_topic: str | None  # None: no answer
 
 
 _TOPICS = {

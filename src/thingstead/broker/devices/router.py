@@ -25,29 +25,29 @@ from thingstead.services.shared.rate_limit import TokenBuckets
 
 log = structlog.get_logger("thingstead.broker")
 
-TAKEOVERS_LOGGED, TAKEOVER_INTERVAL_S = 3, 60.0  # of one device, and then one a minute
-ENDED = frozenset(("replied", "expired", "failed"))  # states after which a command is no longer on its way
+TAKEOVERS_LOGGED, TAKEOVER_INTERVAL_S = 3, 60.0  # log lines for one device, then one each minute
+ENDED = frozenset(("replied", "expired", "failed"))  # states in which a command is not in flight any more
 
 
 class Downlink(Protocol):
-    """A device that can be sent something."""
+    """Sends messages to one device."""
 
     def push(self, message: AttributesPushed) -> None: ...
 
     def command(self, message: CommandIssued) -> None: ...
 
     def command_changed(self, message: CommandChanged) -> None:
-        """A command of the device was replied to, or is over."""
+        """A command of the device got a reply or has ended."""
         ...
 
     def data(self, message: DataSent) -> None: ...
 
     def ready(self) -> None:
-        """A sub-device came online: what waits for it may go."""
+        """A sub-device came online: its queued commands may be sent."""
         ...
 
     def below(self, sub_device: SubDeviceState) -> "Downlink | None":
-        """The way to a sub-device, where this is its gateway."""
+        """Downlink to a sub-device of this gateway; None if this device is not a gateway."""
         ...
 
 
@@ -58,18 +58,18 @@ class DeviceConnection:
     session_id: str
     device_id: str
     connection: Connection | Stream
-    downlink: Downlink | None = None  # once the session owns its device
+    downlink: Downlink | None = None  # set once the session has taken over its device
 
 
 class DeviceRouter:
-    """The sessions of this node.
+    """Device sessions of this node.
 
-    A session is here from the moment in which its device is known, before it owns the device, so that neither a
-    takeover nor a revocation can pass it by. What is sent to a device goes to the newest session that owns it, and
-    what is sent to a sub-device to the session of its gateway.
+    A session is added as soon as its device is known, before it takes over the device, so that neither a takeover nor a
+    revocation can miss it. Messages to a device go to the newest session that has taken over the device; messages to a
+    sub-device go to the session of its gateway.
 
     Args:
-        away: is given pushes to devices that are not connected.
+        away: called with pushes to devices that are not connected.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class DeviceRouter:
         self._sub_devices = sub_devices
         self._takeovers = TokenBuckets(clock, TAKEOVERS_LOGGED, TAKEOVER_INTERVAL_S)
         self._by_id: dict[str, DeviceConnection] = {}
-        self._by_device: dict[str, list[DeviceConnection]] = {}  # oldest first; nearly always one
+        self._by_device: dict[str, list[DeviceConnection]] = {}  # oldest first; usually one
         self._subscriptions = [
             bus.subscribe(AttributesPushed, self._push),
             bus.subscribe(CommandIssued, self._command),
@@ -98,7 +98,7 @@ class DeviceRouter:
         self._by_device.setdefault(session.device_id, []).append(session)
 
     def remove(self, session: DeviceConnection) -> None:
-        """Calling again does nothing."""
+        """Removes a session. Further calls do nothing."""
         if self._by_id.pop(session.session_id, None) is not None:
             sessions = self._by_device[session.device_id]
             sessions.remove(session)
@@ -106,7 +106,7 @@ class DeviceRouter:
                 del self._by_device[session.device_id]
 
     def close(self) -> None:
-        """Hears the bus no more."""
+        """Cancels the bus subscriptions."""
         for subscription in self._subscriptions:
             subscription.cancel()
 
@@ -117,7 +117,7 @@ class DeviceRouter:
         return self._below(device_id)
 
     def _below(self, device_id: str) -> Downlink | None:
-        """The way to a sub-device through its gateway."""
+        """Downlink to a sub-device through its gateway."""
         sub_device = self._sub_devices.route(device_id)
         if sub_device is None:
             return None
@@ -154,7 +154,7 @@ class DeviceRouter:
         if replaced is None:
             return
         self._log_takeover(message, replaced)
-        # [MQTT-3.1.4-3] The older connection is told 0x8E and closed.
+        # [MQTT-3.1.4-3] The older connection gets DISCONNECT 0x8E and is closed.
         replaced.connection.close(ReasonCode.SESSION_TAKEN_OVER, "another connection of the device took over")
 
     def _log_takeover(self, message: PresenceChanged, replaced: DeviceConnection) -> None:

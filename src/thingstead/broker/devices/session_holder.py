@@ -12,7 +12,7 @@ from thingstead.services.shared.commits import Commit
 
 
 class SessionHolder:
-    """What a device's connection does with a session that may outlive it."""
+    """A connection's hold on a device session that may outlive it."""
 
     __slots__ = ("_connection", "_session", "_sessions", "accepted")
 
@@ -30,7 +30,7 @@ class SessionHolder:
         return start
 
     def refuse(self, start: DeviceSessionStart) -> None:
-        """It could not be stored."""
+        """Gives up a session that could not be stored."""
         if start.session is not None:
             self._sessions.refuse(start.session, self, present=start.accepted.session_present)
 
@@ -43,7 +43,8 @@ class SessionHolder:
         return self._session.filters
 
     def deliver(self, delivery: Delivery) -> bool:
-        """CONNACK was written: what waits is sent. False where another connection has the session."""
+        """Starts sending queued messages; called when CONNACK was written. Returns False if another connection has
+        taken over."""
         session = self._session
         if session.holder is not self:
             return False
@@ -53,34 +54,34 @@ class SessionHolder:
         return True
 
     def subscribed(self, topic_filters: list[str]) -> Commit | None:
-        """The device has subscribed; the commit that keeps it."""
+        """Stores new subscriptions. Returns the commit to wait for; None if the session is not stored."""
         return self._sessions.subscribe(self._session, topic_filters)
 
     def unsubscribed(self, topic_filters: list[str]) -> Commit | None:
         return self._sessions.unsubscribe(self._session, topic_filters)
 
     def received(self, packet_id: int, pending: Commit | None) -> Commit | None:
-        """A QoS 2 message was taken, when ``pending`` is done; what its PUBREC waits for."""
+        """Records a QoS 2 message that is stored by ``pending``. Returns the commit that PUBREC must wait for."""
         return self._sessions.received(self._session, packet_id, pending)
 
     def release(self, packet_id: int) -> Commit | None:
         return self._sessions.release(self._session, packet_id)
 
     def send(self, topic: str, payload: bytes, grant: Grant) -> bool:
-        """Sends a message at QoS 1 that outlives the connection; False where it would not."""
+        """Queues a message at QoS 1 in the session. Returns False if the message would not outlive the connection."""
         session = self._session
         return session.durable and session.holder is self and self._sessions.send(session, topic, payload, grant)
 
     def disconnected(self, packet: Disconnect) -> None:
-        """The device takes its leave, and may say how long the session lasts. Raises MqttError."""
+        """Handles a DISCONNECT, which may change the session expiry. Raises MqttError."""
         expiry_s = changed_expiry_s(packet, self._session.expiry_s)
         if expiry_s is not None and self._session.holder is self:
             self._sessions.set_expiry(self._session, expiry_s)
 
     def taken_over(self) -> None:
-        """Another connection has the session."""
+        """Closes the connection: another one has taken over the session."""
         self._connection.close(ReasonCode.SESSION_TAKEN_OVER, "another connection of the device took over")
 
     def end(self, reason: str) -> None:
-        """The connection is gone."""
+        """Releases the session after the connection has ended."""
         self._sessions.end_connection(self._session, self, reason)

@@ -35,13 +35,13 @@ from thingstead.services.shared.commits import Commit
 
 log = structlog.get_logger("thingstead.broker")
 
-MAX_CLIENT_ID_CHARACTERS = 1_024  # of a session that is kept; one with a longer identifier ends with its connection
-PUSH_QOS = 1  # of a push and of data, where the device subscribed with at least that
+MAX_CLIENT_ID_CHARACTERS = 1_024  # of a stored session; with a longer identifier it ends with its connection
+PUSH_QOS = 1  # of a push and of data, if the device subscribed with at least that
 
 
 class DeviceMqttSession(Session):
-    """A device's session. What it notes beside a message is a Waiting where the message is kept, and for a command
-    whoever wants to know how far it came (:class:`~thingstead.broker.connection.delivery_parties.DeliveryObserver`)."""
+    """MQTT session of a device. The note beside a queued message is a QueueSlot if the message is stored, and for a
+    command the observer of its delivery (:class:`~thingstead.broker.connection.delivery_parties.DeliveryObserver`)."""
 
     __slots__ = ("device_id", "filters")
 
@@ -72,7 +72,7 @@ class DeviceMqttSession(Session):
         return super().released(entry) if isinstance(entry.context, QueueSlot) else None
 
     def leave(self, reason: str) -> None:
-        """The connection is gone, and with it what is not kept."""
+        """Drops the messages that are not stored; called when the connection has ended."""
         if self.delivery is not None:
             self.delivery.give_up()
         self.holder = self.delivery = None
@@ -83,15 +83,15 @@ class DeviceMqttSession(Session):
 
 
 class DeviceSessionStart(NamedTuple):
-    """The session that a connection got; None where it has only its own."""
+    """Session that a connection got; None if its session ends with it."""
 
     session: DeviceMqttSession | None
     accepted: SessionGrant = NO_SESSION
-    pending: Commit | None = None  # the commit that keeps it, or removes the one before
+    pending: Commit | None = None  # the commit that stores it, or removes the older session
 
 
 class DeviceSessions(SessionStore[DeviceMqttSession]):
-    """The sessions of devices, by device."""
+    """MQTT sessions of devices, by device."""
 
     def __init__(self, context: SessionContext, bus: Bus) -> None:
         super().__init__(context)
@@ -99,17 +99,17 @@ class DeviceSessions(SessionStore[DeviceMqttSession]):
         self._revoked = bus.subscribe(SessionsRevoked, self._revoke)
 
     def close(self) -> None:
-        """Hears the bus no more."""
+        """Cancels the bus subscriptions."""
         self._revoked.cancel()
 
-    # A connection begins
+    # Connect
 
     def begin(self, device_id: str, connect: Connect, holder: Holder) -> DeviceSessionStart:
-        """Gives a connection its device's session, where the device asks for one and names its client."""
+        """Starts or resumes the device's session, if the device asks for one and sent a client identifier."""
         client_id = connect.client_id
         if not client_id and connect.version is ProtocolVersion.V5:
             client_id = assigned_client_id()
-        # Before 5.0 a client without an identifier cannot come back to its session.
+        # Before 5.0 a client without an identifier cannot resume its session.
         keeps = 0 < len(client_id) <= MAX_CLIENT_ID_CHARACTERS
         expiry_s = session_expiry_s(connect, self._settings) if keeps else 0
         old = self.by_key.get(device_id)
@@ -134,10 +134,10 @@ class DeviceSessions(SessionStore[DeviceMqttSession]):
         self.by_key[key] = session
         return session
 
-    # It changes
+    # Change
 
     def subscribe(self, session: DeviceMqttSession, topic_filters: list[str]) -> Commit | None:
-        """Keeps subscriptions as they stand in its filters now; the commit that does it."""
+        """Stores subscriptions with their present options. Returns the commit; None if the session is not stored."""
         pending: Commit | None = None
         for topic_filter in topic_filters if session.durable else ():
             found = session.filters.get(topic_filter)
@@ -147,14 +147,14 @@ class DeviceSessions(SessionStore[DeviceMqttSession]):
         return pending
 
     def unsubscribe(self, session: DeviceMqttSession, topic_filters: list[str]) -> Commit | None:
-        """Forgets subscriptions; the commit that does it."""
+        """Removes subscriptions. Returns the commit; None if the session is not stored."""
         pending: Commit | None = None
         for topic_filter in topic_filters if session.durable else ():
             pending = self._kept.unsubscribe(session.number, topic_filter)
         return pending
 
     def send(self, session: DeviceMqttSession, topic: str, payload: bytes, grant: Grant) -> bool:
-        """Queues a message for the device, whether it is connected or not; False where it cannot be kept."""
+        """Queues a message for the device, connected or not. Returns False if it cannot be stored."""
         message = Message(Publish(topic, payload, PUSH_QOS), self._now_s())
         identifiers = grant.properties.get(Property.SUBSCRIPTION_IDENTIFIER, ())
         try:
@@ -164,7 +164,7 @@ class DeviceSessions(SessionStore[DeviceMqttSession]):
         return True
 
     def push(self, message: AttributesPushed) -> None:
-        """``attributes/push`` for a device that is away."""
+        """Queues ``attributes/push`` for a device that is not connected."""
         session = self.by_key.get(message.device_id)
         grant = None if session is None else session.filters.grant("attributes/push")
         if session is None or not session.durable or grant is None or not grant.qos:
@@ -172,10 +172,11 @@ class DeviceSessions(SessionStore[DeviceMqttSession]):
         if not self.send(session, "attributes/push", device_answers.push(message.attributes), grant):
             log.warning("a push to an offline device is not queued", device=message.device_id)
 
-    # A connection ends
+    # Disconnect
 
     def end_connection(self, session: DeviceMqttSession, holder: Holder, reason: str) -> None:
-        """The connection is gone; the session waits, or ends. Nothing happens where another has it."""
+        """Releases the session after its connection has ended: its expiry starts, or it ends. Does nothing if another
+        connection has taken over."""
         if session.holder is not holder:
             return
         session.leave(reason)
@@ -186,7 +187,7 @@ class DeviceSessions(SessionStore[DeviceMqttSession]):
             self.end(session)
 
     def end(self, session: DeviceMqttSession) -> Commit | None:
-        """The session is over, and everything in it; the commit that removes it."""
+        """Ends the session and drops its messages. Returns the commit that removes it; None if it was not stored."""
         session.cancel_deadlines()
         session.leave("the session is over")
         if self.by_key.get(session.device_id) is session:
@@ -200,14 +201,14 @@ class DeviceSessions(SessionStore[DeviceMqttSession]):
             if session is not None:
                 self.end(session)
 
-    # The server begins
+    # Start of the server
 
     def load(self, kept: KeptSessions) -> None:
-        """Takes the sessions that were kept. One whose connection died with the server begins to wait now."""
+        """Loads stored sessions. The expiry of a session whose connection ended with the server starts now."""
         now_s = self._now_s()
         ours = ((each.record.device_id, each) for each in kept.sessions if each.record.device_id)
         for session, restored in self._restore(kept, ours):
             for subscription in session.subscriptions.values():
                 session.filters.restore(subscription.topic_filter, subscription.qos, subscription.identifier)
-            session.subscriptions.clear()  # the filters have them
+            session.subscriptions.clear()  # ``filters`` holds them
             self._await_expiry(session, self._since_s(restored.record, now_s))

@@ -9,45 +9,45 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 from thingstead.mqtt.topics import matches, parse_shared
 
-FILTER_CHARACTERS = 256  # of a topic filter that is taken; no topic of ours is half as long
-_REMEMBERED = 64  # topics whose lookup is remembered
+FILTER_CHARACTERS = 256  # of an accepted topic filter; no topic of the wire is half as long
+_REMEMBERED = 64  # topics whose lookup is cached
 
 
 class Grant(NamedTuple):
-    """How a message on a topic reaches the device."""
+    """QoS and properties with which a message on a topic is sent to the device."""
 
     qos: int
     properties: Properties  # the identifiers of all matching subscriptions [MQTT-3.3.4-3]
 
 
 def reaches_under(topic_filter: str, root: str) -> bool:
-    """Whether a filter may match a topic whose first level is ``root``."""
+    """Whether a filter may match a topic with the first level ``root``."""
     return parse_shared(topic_filter).topic_filter.split("/", 1)[0] in (root, "+", "#")
 
 
 class Filter(NamedTuple):
-    """What a filter was subscribed with."""
+    """Options of a subscription."""
 
-    qos: int  # the greatest at which a message is sent
+    qos: int  # maximum QoS
     identifier: int  # 0: none
 
 
-_filter = lru_cache(maxsize=1_000)(Filter)  # nearly all devices subscribe with one of a few
+_filter = lru_cache(maxsize=1_000)(Filter)  # most devices use the same few
 
 
 @lru_cache(maxsize=1_000)
 def _shared(topic_filter: str) -> str:
-    """The same text for all equal ones. (sys.intern would do, but CPython 3.12 keeps what it was given for ever.)"""
+    """One shared object for equal texts. (Not sys.intern: CPython 3.12 never frees what it was given.)"""
     return topic_filter
 
 
 class Subscriptions:
-    """Filters by text, each with the QoS that was granted and its subscription identifier (0: none).
+    """Topic filters of a device, each with the QoS that was granted and its subscription identifier (0: none).
 
-    A share name is passed over: a device is the only member of its namespace.
+    A share name is ignored: a device is the only member of its namespace.
 
     Args:
-        limit: how many there may be; the wire knows about twenty topics.
+        limit: maximum number of filters; the wire has about twenty topics.
     """
 
     __slots__ = ("_filters", "_found", "_limit")
@@ -58,7 +58,11 @@ class Subscriptions:
         self._found: dict[str, Grant | None] = {}
 
     def subscribe(self, packet: Subscribe) -> list[ReasonCode]:
-        """One reason code for each filter: the QoS granted [MQTT-3.9.3-1], or that there are too many."""
+        """Adds the filters of a SUBSCRIBE.
+
+        Returns:
+            One reason code for each filter, in order: the granted QoS [MQTT-3.9.3-1], or that there are too many.
+        """
         [identifier] = packet.properties.get(Property.SUBSCRIPTION_IDENTIFIER, (0,))
         self._found.clear()
         reason_codes = []
@@ -66,28 +70,28 @@ class Subscriptions:
             if len(request.topic_filter) > FILTER_CHARACTERS:
                 reason_codes.append(ReasonCode.TOPIC_FILTER_INVALID)
                 continue
-            # [MQTT-3.8.4-3] The same filter again replaces its subscription.
+            # [MQTT-3.8.4-3] A SUBSCRIBE with the same filter replaces the subscription.
             if request.topic_filter not in self._filters and len(self._filters) >= self._limit:
                 reason_codes.append(ReasonCode.QUOTA_EXCEEDED)
                 continue
-            # Thousands of devices subscribe to the same filters: each text is kept once.
+            # Thousands of devices subscribe to the same filters: each text is stored once.
             self._filters[_shared(request.topic_filter)] = _filter(request.qos, identifier)
             reason_codes.append(ReasonCode(request.qos))
         return reason_codes
 
     def restore(self, topic_filter: str, qos: int, identifier: int) -> None:
-        """Puts back what was kept of an earlier life of the session."""
+        """Adds a subscription of a stored session."""
         self._filters[_shared(topic_filter)] = _filter(qos, identifier)
 
     def get(self, topic_filter: str) -> Filter | None:
         return self._filters.get(topic_filter)
 
     def __iter__(self) -> Iterator[str]:
-        """The filters."""
+        """Iterates over the topic filters."""
         return iter(self._filters)
 
     def unsubscribe(self, packet: Unsubscribe) -> list[ReasonCode]:
-        """One reason code for each filter [MQTT-3.11.3-1]."""
+        """Removes filters. Returns one reason code for each, in order [MQTT-3.11.3-1]."""
         self._found.clear()
         return [
             ReasonCode.SUCCESS if self._filters.pop(topic_filter, None) else ReasonCode.NO_SUBSCRIPTION_EXISTED
@@ -95,8 +99,8 @@ class Subscriptions:
         ]
 
     def grant(self, topic: str) -> Grant | None:
-        """How ``topic`` is subscribed to, or None. Where filters overlap, once, with their greatest QoS
-        [MQTT-3.3.4-2]."""
+        """Options for a message on ``topic``; None if no filter matches. Overlapping filters: one copy, at their
+        greatest QoS [MQTT-3.3.4-2]."""
         if topic in self._found:
             return self._found[topic]
         found = [

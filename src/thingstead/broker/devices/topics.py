@@ -44,7 +44,7 @@ ANSWERS_GATEWAY = {
     "gateway/event/report": "gateway/event/response",
 }
 NO_GATEWAY = reason("device_is_no_gateway")
-_CHARACTERS = 64  # of a topic that is compared with ours, none of which is half as long
+_CHARACTERS = 64  # of a topic that is compared with the known ones, none of which is half as long
 _CLOSENESS = 0.75
 
 
@@ -61,7 +61,7 @@ def explain_topic(topic: str, *, gateway: bool) -> Reason:
 
 @lru_cache(maxsize=1_000)  # nearly all devices subscribe with the same filters, which have 256 characters at most
 def explain_filter(topic_filter: str, *, gateway: bool) -> Reason | None:
-    """Why nothing will ever come for a subscription to ``topic_filter``; None where something may."""
+    """Why no message will ever match ``topic_filter``; None if one may."""
     topic_filter = parse_shared(topic_filter).topic_filter
     known = DOWN + DOWN_GATEWAY if gateway else DOWN
     if any(may_match(topic_filter, pattern) for pattern in known):
@@ -73,7 +73,7 @@ def explain_filter(topic_filter: str, *, gateway: bool) -> Reason | None:
 
 
 def may_match(topic_filter: str, pattern: str) -> bool:
-    """Whether there is a topic name that both match; ``pattern`` has no ``#``."""
+    """Whether any topic name matches both; ``pattern`` has no ``#``."""
     wanted, levels = topic_filter.split("/"), pattern.split("/")
     if wanted[-1] == "#":
         del wanted[-1]
@@ -86,13 +86,13 @@ def may_match(topic_filter: str, pattern: str) -> bool:
 
 
 def _nearest_to(topic: str, known: Iterable[str]) -> str:
-    """The known topic that is nearest, if one is near: without regard to case, outer slashes and a missing id."""
+    """The most similar known topic, ignoring case, outer slashes and a missing id; empty if none is similar."""
     if len(topic) > _CHARACTERS:
         return ""
     return _nearest(topic.strip("/").lower(), tuple(known))
 
 
-@lru_cache(maxsize=1_000)  # a device that errs does so again and again
+@lru_cache(maxsize=1_000)  # a device repeats its mistakes
 def _nearest(bare: str, known: tuple[str, ...]) -> str:
     by_bare: dict[str, str] = {}
     for each in known:

@@ -19,64 +19,66 @@ from thingstead.services.shared.rate_limit import TokenBuckets
 
 log = structlog.get_logger("thingstead.broker")
 
-DESCRIPTORS_RESERVED = 128  # not for connections: files of the store, its workers, what the server itself connects to
-# An address may hold this part of the connections that prove nothing, and so many in any case.
+DESCRIPTORS_RESERVED = 128  # not for incoming connections: files and workers of the store, outgoing connections
+# One address may hold this share of the connections without authentication, and at least so many.
 UNPROVEN_SHARE, UNPROVEN_COUNT_LEAST = 8, 32
-WARNING_S = 300.0  # how long /healthz says that file descriptors ran out, or that nothing could be accepted
+WARNING_S = 300.0  # how long /healthz warns that file descriptors ran out or that accept() failed
 
 throttling_key = lru_cache(4_096)(addresses.throttling_key)
-MakeRoom = Callable[[], bool]  # closes a connection that nobody needs now; False where there is none
+MakeRoom = Callable[[], bool]  # closes an idle connection; returns False if there is none
 
 
 class Arrival:
-    """One connection, from its accept to its end. It proves something by a request that was answered, by a log-in or by
-    a registration; until then it counts in the share of its address, and may be closed for one that comes later.
+    """One connection, from its accept to its end. It is authenticated by an answered request, a log-in or a
+    registration; until then it counts in the share of its address, and may be closed to make room for a newer one.
 
     Attributes:
-        peer: where it comes from, where a load balancer tells; None asks the socket.
-        close: closes it; None while nobody could.
-        upgrade: of a WebSocket from a browser that has a session.
+        peer: remote address if a load balancer sent it; None: ask the socket.
+        close: closes the connection; None until the transport is known.
+        upgrade: HTTP upgrade of a WebSocket from a browser that has a session.
     """
 
     __slots__ = ("_entrance", "close", "key", "peer", "upgrade")
 
     def __init__(self, entrance: "Entrance | None" = None, peer: Peer | None = None) -> None:
-        self._entrance = entrance  # None once it ended
-        self.key: str | None = None  # of the address that it counts for, while it does
+        self._entrance = entrance  # None once the connection has ended
+        self.key: str | None = None  # of the address in whose share it counts; None: in none
         self.peer = peer
         self.close: Callable[[], object] | None = None
         self.upgrade: Upgrade | None = None
 
     def counts_for(self, host: str) -> bool:
-        """From now on it counts for this address; False where that has its share already."""
+        """Counts the connection in the share of an address. Returns False if that share is used up."""
         return self._entrance is None or self._entrance.attribute(self, throttling_key(host))
 
     def asked(self) -> None:
-        """It waits for an answer: it is not closed for others any more."""
+        """Notes that a request is being answered: the connection is not closed to make room any more."""
         if self._entrance is not None:
             self._entrance.fresh.pop(self, None)
 
     def proved(self) -> None:
-        """It is somebody: it counts for no address any more, and is not closed for others."""
+        """Notes that the connection is authenticated: it leaves the share of its address, and is not closed to make
+        room."""
         if self.key is not None and self._entrance is not None:
             self._entrance.release(self)
             self._entrance.fresh.pop(self, None)
 
     def ended(self) -> None:
-        """It is closed. Calling again does nothing."""
+        """Notes that the connection has closed. Further calls do nothing."""
         if self._entrance is not None:
             self._entrance.end(self)
             self._entrance = None
 
 
 class Arrivals:
-    """The connections of all ports of a server.
+    """Connections of all ports of a server.
 
     Args:
-        descriptors: file descriptors that the process may have; None asks the system.
+        descriptors: file descriptors that the process may have; None: ask the system.
 
     Attributes:
-        open: connections now.
+
+    open: number of open connections.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class Arrivals:
         self.max_connections = max(1, limit - DESCRIPTORS_RESERVED) if limit >= 0 else 1 << 30
         self.open = 0
         self._ran_out_at_s: float | None = None
-        self._failure = ""  # what kept a port from accepting
+        self._failure = ""  # why accept() failed last
         self._failed_at_s = 0.0
         self._buckets = TokenBuckets(clock, 1, WARNING_S)
         self._entrances: list[Entrance] = []
@@ -96,13 +98,13 @@ class Arrivals:
     def entrance(
         self, what: str, max_connections: int, proxies: TrustedProxies | None = None, make_room: MakeRoom | None = None
     ) -> "Entrance":
-        """For one kind of port.
+        """Makes the admission of one kind of port.
 
         Args:
-            what: names its connections, for people.
-            max_connections: of this kind.
-            proxies: peers that speak for others, and count for no address themselves.
-            make_room: gives up a connection of this kind for one that comes.
+            what: name of its connections, for messages.
+            max_connections: limit of this kind.
+            proxies: trusted peers that forward connections of others; they are in no share themselves.
+            make_room: closes an idle connection of this kind for a new one.
         """
         most = min(max_connections, self.max_connections)
         entrance = Entrance(self, what, most, proxies or TrustedProxies(), make_room)
@@ -110,22 +112,22 @@ class Arrivals:
         return entrance
 
     def make_room(self) -> bool:
-        """Gives up a connection of any kind that nobody needs now."""
+        """Closes an idle connection of any kind. Returns False if there is none."""
         return any(entrance.make_room() for entrance in self._entrances)
 
     def ran_out(self, detail: str, remote_address: str = "") -> None:
-        """There is no file descriptor for a connection."""
+        """Notes that a connection was refused for want of a file descriptor."""
         self._ran_out_at_s = self._clock.monotonic_s()
         self.refused_connections.note("descriptors", detail, remote_address)
 
     def failed(self, detail: str) -> None:
-        """A port cannot accept connections, for a reason that is none of theirs."""
+        """Notes that accept() failed for a reason that lies in the system."""
         self._failure, self._failed_at_s = detail, self._clock.monotonic_s()
         if self._buckets.take("failed") is not None:
             log.error("a port accepts no connections", detail=detail)
 
     def warnings(self) -> list[HealthWarning]:
-        """What somebody should look at."""
+        """Warnings for ``/healthz``."""
         now_s = self._clock.monotonic_s()
         warnings = []
         if self._failure and now_s - self._failed_at_s <= WARNING_S:
@@ -137,12 +139,12 @@ class Arrivals:
 
 
 class Entrance:
-    """The connections of one kind of port.
+    """Admission and count of the connections of one kind of port.
 
     Attributes:
-        open: connections now.
-        refused: since the server started.
-        fresh: connections that have not asked for anything yet, the oldest first.
+        open: number of open connections.
+        refused: connections refused since the server started.
+        fresh: connections without a request so far, oldest first.
     """
 
     def __init__(
@@ -165,10 +167,14 @@ class Entrance:
         self.refused = 0
 
     def admit(self, host: str | None) -> Arrival | None:
-        """Lets a connection in, or says no.
+        """Admits a connection.
 
         Args:
-            host: its address; None where only its first bytes will tell whom it is from.
+            host: its address; None if only its PROXY header will tell.
+
+        Returns:
+
+        None if the connection is refused.
         """
         arrivals = self._arrivals
         arrival = Arrival(self)
@@ -190,8 +196,8 @@ class Entrance:
         return arrival
 
     def make_room(self) -> bool:
-        """Gives up the oldest connection that has asked for nothing yet, since whoever comes to ask does so at once; or
-        the one that is idle the longest."""
+        """Closes the oldest connection without a request, because clients send one at once; otherwise the one that has
+        been idle longest. Returns False if there is none."""
         for arrival in self.fresh:
             if arrival.close is not None:
                 del self.fresh[arrival]
@@ -202,21 +208,21 @@ class Entrance:
         return self._close_idle is not None and self._close_idle()
 
     def refuse(self, reason: Reason, detail: str, remote_address: str | None) -> None:
-        """Counts a connection that is not let in, and logs it once in a while."""
+        """Counts a refused connection, and logs it within the rate limit."""
         self.refused += 1
         self._arrivals.refused_connections.note(reason, detail, remote_address or "")
 
     def failed(self, detail: str) -> None:
-        """No connection can be accepted now."""
+        """Notes that accept() failed."""
         self._arrivals.failed(detail)
 
     def ran_out(self, detail: str) -> None:
-        """The system has no file descriptor for the next connection."""
+        """Notes that the system has no file descriptor for the next connection, and closes an idle one."""
         self._arrivals.make_room()
         self._arrivals.ran_out(detail)
 
     def attribute(self, arrival: Arrival, key: str) -> bool:
-        """Counts an arrival for an address, or says that its share is used up."""
+        """Moves an arrival into the share of an address. Returns False if that share is used up."""
         if arrival.key == key:
             return True
         if self._unproven[key] >= self.share:
@@ -229,7 +235,7 @@ class Entrance:
         return True
 
     def release(self, arrival: Arrival) -> None:
-        """Counts an arrival for no address any more."""
+        """Removes an arrival from the share of its address."""
         key, arrival.key = arrival.key, None
         if key is not None:
             self._unproven[key] -= 1
@@ -237,7 +243,7 @@ class Entrance:
                 del self._unproven[key]
 
     def end(self, arrival: Arrival) -> None:
-        """It is closed."""
+        """Removes a closed connection from all counts."""
         self.release(arrival)
         self.fresh.pop(arrival, None)
         self.open -= 1

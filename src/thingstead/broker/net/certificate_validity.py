@@ -5,19 +5,19 @@ import ssl
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the module ssl has no name for
-_ROUNDS = 10  # of messages, more than any handshake has
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, for which the module ssl has no name
+_ROUNDS = 10  # round trips, more than any handshake has
 
 
 class Validity(NamedTuple):
-    """Of one certificate; the dates in the words of OpenSSL."""
+    """Validity of one certificate; dates in the format of OpenSSL."""
 
-    name: str  # its subject's common name
+    name: str  # common name of its subject
     since: str
     until: str
 
     def problem(self, now_ms: int) -> str | None:
-        """What is wrong with it at this instant."""
+        """Why the certificate is not valid at an instant (ms); None if it is."""
         if now_ms > ssl.cert_time_to_seconds(self.until) * 1000:
             return f"the certificate of {self.name} expired at {self.until}"
         if now_ms < ssl.cert_time_to_seconds(self.since) * 1000:
@@ -26,7 +26,8 @@ class Validity(NamedTuple):
 
 
 def of_server(certificate: Path, key: Path) -> Validity | None:
-    """Of the first certificate of a chain; None where a client would refuse it for another reason than its dates."""
+    """Validity of the first certificate of a chain; None if a client would refuse it for another reason than its
+    dates."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key, password=lambda: b"")
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -45,16 +46,16 @@ def of_server(certificate: Path, key: Path) -> Validity | None:
 
 
 def _advance(side: ssl.SSLObject) -> bool:
-    """Whether a handshake is complete, as far as this side can tell."""
+    """Continues a handshake. Returns whether it is complete on this side."""
     try:
         side.do_handshake()
-    except ssl.SSLError:  # it waits for the other side, or refuses what that sent
+    except ssl.SSLError:  # it waits for the other side, or refuses its message
         return False
     return True
 
 
 def of_authorities(context: ssl.SSLContext) -> list[Validity]:
-    """Of the authorities that a context trusts."""
+    """Validity of the authorities that a context trusts."""
     return [_validity(found) for found in context.get_ca_certs()]
 
 

@@ -14,14 +14,14 @@ log = structlog.get_logger("thingstead.broker")
 
 C = TypeVar("C")
 
-# Too many are open; too many of its address have proved nothing; no file descriptor, no PROXY header, no TLS handshake;
-# what was sent first is no CONNECT that may be answered, or no registration.
+# Too many are open; too many of its address are not authenticated; no file descriptor, PROXY header, TLS handshake;
+# the first packet is not a CONNECT that may be answered, or not a registration.
 Reason = Literal["limit", "share", "descriptors", "proxy_header", "tls", "protocol"]
-LOGGED, LOG_INTERVAL_S = 3, 60.0  # of each reason, and then one a minute
+LOGGED, LOG_INTERVAL_S = 3, 60.0  # log lines for each reason, then one each minute
 
 
 class Clients(Generic[C]):
-    """A set that can be waited for until it is empty."""
+    """Set of connections, with a wait until it is empty."""
 
     def __init__(self) -> None:
         self._clients: set[C] = set()
@@ -32,7 +32,7 @@ class Clients(Generic[C]):
         return len(self._clients)
 
     def __iter__(self) -> Iterator[C]:
-        """Over those of this moment."""
+        """Iterates over a copy."""
         return iter(tuple(self._clients))
 
     def add(self, client: C) -> None:
@@ -45,7 +45,7 @@ class Clients(Generic[C]):
             self._emptied.set()
 
     async def wait_until_none(self, timeout_s: float) -> None:
-        """Returns when there is none, or the time is up."""
+        """Returns when the set is empty or the time is up."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._emptied.wait()
@@ -54,10 +54,10 @@ class Clients(Generic[C]):
 
 
 class RefusedConnections:
-    """The count of one server.
+    """Refused connections of one server.
 
     Attributes:
-        counts: since the server started, by reason.
+        counts: number since the server started, by reason.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -65,7 +65,7 @@ class RefusedConnections:
         self._buckets = TokenBuckets(clock, LOGGED, LOG_INTERVAL_S)
 
     def note(self, reason: Reason, detail: str, remote_address: str = "") -> None:
-        """One more; ``detail`` is for people."""
+        """Counts a refused connection, and logs it with ``detail`` within the rate limit."""
         self.counts[reason] += 1
         suppressed = self._buckets.take(reason)
         if suppressed is not None:

@@ -10,11 +10,11 @@ from thingstead.timers import Deadline, Deadlines
 log = structlog.get_logger("thingstead.broker")
 
 GRACE = 1.5  # [MQTT-3.1.2-22] (3.1.1: -24) one and a half times the keep alive
-TICK_S = 0.05  # connections that are due within one tick are looked at together, at its end
+TICK_S = 0.05  # timers that are due within one tick expire together, at its end
 
 
 class IdleObserver(Protocol):
-    """Whoever waits for a peer."""
+    """Object that is called when a peer was silent for too long."""
 
     def late(self, timer: "IdleTimer") -> None:
         """Called when ``timer`` expires."""
@@ -22,9 +22,10 @@ class IdleObserver(Protocol):
 
 
 class IdleTimers:
-    """Who is to be looked at when. To be made on the event loop; :meth:`close` ends it.
+    """Idle timers of all connections. Must be made on the event loop; :meth:`close` ends it.
 
-    A connection stands in the set of its tick; a hundred thousand of them cost no more timers than one.
+    Timers are grouped by tick, so that a hundred thousand connections need no more callbacks of the event loop than
+    one.
     """
 
     def __init__(self) -> None:
@@ -33,11 +34,11 @@ class IdleTimers:
         self._ticks: dict[int, tuple[set[IdleTimer], Deadline]] = {}
 
     def __len__(self) -> int:
-        """The number of ticks that are remembered."""
+        """Number of ticks with timers."""
         return len(self._deadlines)
 
     def add(self, timer: "IdleTimer", due_s: float) -> int:
-        """Has the timer ring at ``due_s`` or a tick later; returns what :meth:`remove` takes."""
+        """Sets a timer to expire at ``due_s`` or one tick later. Returns the tick, for :meth:`remove`."""
         tick = ceil(due_s / TICK_S)
         known = self._ticks.get(tick)
         if known is None:
@@ -47,7 +48,7 @@ class IdleTimers:
         return tick
 
     def remove(self, timer: "IdleTimer", tick: int) -> None:
-        """Forgets a timer."""
+        """Cancels a timer."""
         known = self._ticks.get(tick)
         if known is not None:
             timers, deadline = known
@@ -63,19 +64,20 @@ class IdleTimers:
             try:
                 timer.ring(now_s)
             except Exception:
-                # A bug: logged here, and the other connections are looked at all the same.
+                # A bug: logged here; the other timers expire all the same.
                 log.exception("a silent connection could not be ended")
 
     def close(self) -> None:
-        """Nobody is looked at any more."""
+        """Cancels all timers."""
         self._deadlines.stop()
         self._ticks.clear()
 
 
 class IdleTimer:
-    """Tells ``listener`` when ``heard_at_s`` is older than ``patience_s``.
+    """Calls ``listener`` when ``heard_at_s`` is older than ``patience_s``.
 
-    Hearing a peer costs one assignment; the timer looks at it when it rings, and sets itself again.
+    Receiving from a peer costs one assignment to ``heard_at_s``; the timer compares it when it expires, and restarts if
+    needed.
     """
 
     __slots__ = ("_idle_timers", "_listener", "_tick", "heard_at_s", "patience_s")
@@ -83,7 +85,7 @@ class IdleTimer:
     def __init__(self, idle_timers: IdleTimers, listener: IdleObserver) -> None:
         self._idle_timers = idle_timers
         self._listener = listener
-        self._tick = 0  # 0: it does not run
+        self._tick = 0  # 0: not running
         self.patience_s = 0.0
         self.heard_at_s = 0.0
 
@@ -92,7 +94,7 @@ class IdleTimer:
         return bool(self._tick)
 
     def start(self, patience_s: float) -> None:
-        """Begins to wait, from now; 0 waits for ever."""
+        """Starts the timer; a patience of 0 never expires."""
         self.stop()
         self.patience_s = patience_s
         self.heard_at_s = self._idle_timers.now_s()
@@ -105,7 +107,7 @@ class IdleTimer:
             self._tick = 0
 
     def ring(self, now_s: float) -> None:
-        """Its tick has come."""
+        """Called when the tick is over: restarts the timer or calls the listener."""
         due_s = self.heard_at_s + self.patience_s
         if due_s > now_s:
             self._tick = self._idle_timers.add(self, due_s)

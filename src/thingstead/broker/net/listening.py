@@ -13,15 +13,15 @@ from thingstead.broker.net.proxy_protocol import NoHeader, Peer, read_header
 from thingstead.broker.net.tls import SHUTDOWN_TIMEOUT_S, HandshakeFailed, TlsCertificate
 from thingstead.errors import Conflict
 
-BACKLOG = 4_096  # connections that wait to be accepted: a whole fleet may come back at once
+BACKLOG = 4_096  # connections that wait to be accepted: a whole fleet may reconnect at once
 HEADER_TIMEOUT_S = 5.0  # for a PROXY header to arrive
-OPENING_LIMIT = 4_096  # connections whose header has not arrived, or that are not secured yet; one more is not accepted
-ACCEPT_RETRY_S = 1.0  # after the system had no more file descriptors
+OPENING_LIMIT = 4_096  # connections before the end of PROXY header and TLS handshake; over it none is accepted
+ACCEPT_RETRY_S = 1.0  # after accept() failed, such as for want of file descriptors
 
-ACCEPT_COUNT = 64  # connections of one port that are accepted before others have their turn
-HANDSHAKES_COUNT = OPENING_LIMIT // 8  # of one address that are not complete; one more is closed
-ALERT_TIMEOUT_S = 2.0  # for the peer to read why its handshake failed, and to close
-ALERT_DRAIN_READS = 16  # of 4 KiB that it still sends meanwhile
+ACCEPT_COUNT = 64  # connections accepted on one port before others have their turn
+HANDSHAKES_COUNT = OPENING_LIMIT // 8  # incomplete handshakes of one address; one more is closed
+ALERT_TIMEOUT_S = 2.0  # for the peer to read the alert and to close
+ALERT_DRAIN_READS = 16  # reads of 4 KiB that are discarded meanwhile
 _GONE = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.EINTR, errno.ENETDOWN, errno.EHOSTUNREACH})
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -32,33 +32,33 @@ class Listening(Protocol):
     """An open port."""
 
     def close(self) -> None:
-        """Accepts nothing more; connections go on."""
+        """Stops accepting; open connections stay."""
         ...
 
     async def wait_closed(self) -> None: ...
 
 
 class Port(NamedTuple):
-    """A bound socket, and how its connections begin."""
+    """A bound socket, and what its connections begin with."""
 
     sock: socket.socket
     certificate: TlsCertificate | None = None  # for a port behind TLS
-    proxied: bool = False  # every connection begins with a PROXY header, and is closed where it does not
-    handshake_timeout_s: float = 30  # for a new connection, until it is secured
+    proxied: bool = False  # connections must begin with a PROXY header
+    handshake_timeout_s: float = 30  # for the TLS handshake of a new connection
 
 
 async def listen(port: Port, make: MakeProtocol, entrance: Entrance) -> Listening:
-    """Accepts connections on a port, which it takes over.
+    """Accepts connections on a port, and takes ownership of its socket.
 
     Args:
-        make: the protocol of a connection; it tells the arrival of what it proved, and of its end.
-        entrance: says which are let in.
+        make: makes the protocol of a connection, which reports authentication and end to its arrival.
+        entrance: decides which connections are admitted.
     """
     return ListeningPort(port, make, entrance)
 
 
 class ListeningPort:
-    """A port whose connections may begin with a PROXY header, with TLS, or with one behind the other."""
+    """A port whose connections may begin with a PROXY header, TLS, or both."""
 
     def __init__(self, port: Port, make: MakeProtocol, entrance: Entrance) -> None:
         self._loop = asyncio.get_running_loop()
@@ -79,7 +79,7 @@ class ListeningPort:
     def _listen(self) -> None:
         try:
             self._socket.listen(BACKLOG)
-        except OSError as exc:  # two programs may have bound it at the same time: the first that listens has it
+        except OSError as exc:  # two programs may bind it at the same time: the first that listens gets it
             raise Conflict(
                 "not_done", detail=f"cannot listen on port {self._socket.getsockname()[1]}: {exc.strerror}"
             ) from exc
@@ -108,7 +108,7 @@ class ListeningPort:
             self._loop.remove_reader(self._socket)
 
     def _accept(self) -> None:
-        """Takes those that wait. Where the system has no descriptors for more, they wait on for a while."""
+        """Accepts waiting connections. If the system has no file descriptors, they wait for the retry."""
         for _ in range(ACCEPT_COUNT):
             try:
                 connection, address = self._socket.accept()
@@ -116,12 +116,12 @@ class ListeningPort:
                 return
             except OSError as exc:
                 if exc.errno in _GONE:
-                    continue  # it ended before it was accepted
+                    continue  # the peer closed it before the accept
                 self._rest(exc)
                 return
             self._take(connection, address)
             if len(self._opening) >= OPENING_LIMIT:
-                # Those that wait are held by the system meanwhile; none of them takes longer than the time-outs.
+                # Waiting connections stay in the system's backlog; the time-outs bound how long.
                 self._accept_no_more()
                 return
 
@@ -185,7 +185,7 @@ class ListeningPort:
         if key is not None:
             self._handshakes[key] += 1
         try:
-            # The event loop closes its descriptor with the handshake; the second one is for the alert.
+            # The event loop closes its descriptor when the handshake fails; the duplicate is for the alert.
             with connection.dup() as spare:
                 try:
                     await self._loop.connect_accepted_socket(
@@ -205,8 +205,8 @@ class ListeningPort:
                     del self._handshakes[key]
 
     async def _send_alert(self, connection: socket.socket, alert: bytes) -> None:
-        """Tells the peer why, and passes over what it still sends: a connection that is closed with unread bytes takes
-        back what was written last."""
+        """Sends a TLS alert, and discards what the peer still sends: closing with unread bytes would reset the
+        connection and lose the alert."""
         try:
             async with asyncio.timeout(ALERT_TIMEOUT_S):
                 await self._loop.sock_sendall(connection, alert)
@@ -214,10 +214,10 @@ class ListeningPort:
                 for _ in range(ALERT_DRAIN_READS):
                     if not await self._loop.sock_recv(connection, 4_096):
                         return
-        except OSError:  # TimeoutError is one: it goes without the alert
+        except OSError:  # TimeoutError is one: the alert is lost
             return
 
 
 def _text(peer: Peer) -> str:
-    """For people."""
+    """A peer's address for log lines."""
     return f"[{peer.host}]:{peer.port}" if ":" in peer.host else f"{peer.host}:{peer.port}"

@@ -12,28 +12,28 @@ SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"  # section 2.2
 V1_LIMIT_BYTES = 107  # section 2.1: the longest line, with its CRLF
 LEAST_BYTES = 15  # "PROXY UNKNOWN\r\n" is the shortest header of either version
 V2_HEAD_BYTES = 16
-V2_LIMIT_BYTES = 4_096  # of what follows its head: addresses, and a few extensions that are passed over
+V2_LIMIT_BYTES = 4_096  # after the fixed head: addresses, and extensions, which are ignored
 
 _LOCAL, _PROXY = 0x20, 0x21  # section 2.2: version 2 and the command
 _ADDRESS_BYTES = {0x11: 4, 0x21: 16}  # TCP over IPv4 and over IPv6: the length of one address
 
 
 class Peer(NamedTuple):
-    """Where a connection comes from."""
+    """Remote address of a connection."""
 
     host: str
     port: int
 
 
 class NoHeader(Exception):
-    """The connection does not begin with a PROXY header that can be used."""
+    """The connection does not begin with a usable PROXY header."""
 
 
 async def read_header(connection: socket.socket) -> Peer | None:
-    """Reads the header and not a byte more; None where the balancer speaks for itself, or knows no address.
+    """Reads the header and not a byte more. Returns None if the balancer speaks for itself or sends no address.
 
     Raises:
-        NoHeader: there is none, or it is too long.
+        NoHeader: the header is missing, malformed or too long.
     """
     beginning = await _exactly(connection, LEAST_BYTES)
     if beginning.startswith(SIGNATURE):
@@ -46,7 +46,7 @@ async def read_header(connection: socket.socket) -> Peer | None:
         raise NoHeader("the connection does not begin with a PROXY header")
     line = beginning
     while not line.endswith(b"\n"):
-        # Byte by byte: what follows the line belongs to somebody else, perhaps to TLS.
+        # Byte by byte: what follows the line belongs to the next protocol, such as TLS.
         if len(line) == V1_LIMIT_BYTES:
             raise NoHeader("the PROXY line is too long")
         line += await _exactly(connection, 1)
@@ -54,7 +54,8 @@ async def read_header(connection: socket.socket) -> Peer | None:
 
 
 def parse_v1(line: bytes) -> Peer | None:
-    """Section 2.1: ``PROXY TCP4 192.0.2.1 198.51.100.1 56324 443`` and CRLF, or ``PROXY UNKNOWN …``."""
+    """Parses a header of section 2.1: ``PROXY TCP4 192.0.2.1 198.51.100.1 56324 443`` and CRLF, or ``PROXY UNKNOWN
+    …``."""
     if not line.endswith(b"\r\n"):
         raise NoHeader("the PROXY line does not end with CRLF")
     try:
@@ -76,14 +77,14 @@ def parse_v1(line: bytes) -> Peer | None:
 
 
 def parse_v2(head: bytes, rest: bytes) -> Peer | None:
-    """Section 2.2: sixteen bytes, then the addresses and what may follow them."""
+    """Parses a header of section 2.2: sixteen bytes, then the addresses and extensions."""
     if head[12] == _LOCAL:
-        return None  # the balancer itself, looking whether we are alive
+        return None  # a health check of the balancer itself
     if head[12] != _PROXY:
         raise NoHeader("the PROXY header has an unknown version or command")
     size = _ADDRESS_BYTES.get(head[13])
     if size is None:
-        return None  # section 2.2: of other families the addresses are passed over
+        return None  # section 2.2: addresses of other families are ignored
     if len(rest) < 2 * size + 4:
         raise NoHeader("the PROXY header is shorter than its addresses")
     port = int.from_bytes(rest[2 * size : 2 * size + 2], "big")

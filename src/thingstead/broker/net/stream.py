@@ -13,22 +13,22 @@ from thingstead.mqtt.reasons import ReasonCode
 
 log = structlog.get_logger("thingstead.broker")
 
-CLOSE_TIMEOUT_S = 5.0  # how long a peer may take to read what was written before its connection is cut
-TURN_BYTES = 32_768  # taken from a connection before others have their turn
-ANSWERS_MAX_BYTES = 262_144  # that wait for a peer who does not read them, over which it is not read
-FLUSH_BYTES = 65_536  # collected from outside, before they are written in the middle of a turn
+CLOSE_TIMEOUT_S = 5.0  # for a peer to read what was written, before its connection is aborted
+TURN_BYTES = 32_768  # handled from a connection before others have their turn
+ANSWERS_MAX_BYTES = 262_144  # unread answers of a peer; over it the peer is not read
+FLUSH_BYTES = 65_536  # collected by write_soon; over it they are written before the turn ends
 
 
 class Stream(asyncio.Protocol):
-    """Writes in one go what was collected, stops reading for any of several reasons, and closes in order.
+    """Connection that collects its writes, pauses reading for several reasons, and closes in order.
 
-    Reading does not depend on writing: a peer on a slow link is heard while much waits for it. Only one that lets
-    answers to what it sends pile up, more than :data:`ANSWERS_MAX_BYTES`, is not read until it has read.
+    Reading does not depend on writing: a peer on a slow link is read while much waits for it. Only a peer with more
+    than :data:`ANSWERS_MAX_BYTES` of unread answers to its own requests is not read until it has read.
 
     Args:
-        send_buffer_max_bytes: what may wait to be read by the peer; over it, :meth:`overflowed` is called.
-        arrival: where the connection comes from; it is told of the end.
-        unread: of all connections; over it, those with more than their part of it overflow.
+        send_buffer_max_bytes: bytes that the peer may leave unread; over it, :meth:`overflowed` is called.
+        arrival: the accepted connection; told when it ends.
+        unread: budget of all connections; over it, those with more than their part overflow.
     """
 
     __slots__ = (
@@ -50,29 +50,29 @@ class Stream(asyncio.Protocol):
         "reason",
     )
 
-    TURN = 1 << 10  # it has had its turn
-    UNREAD = 1  # the peer does not read our answers; reasons are bits, others have more of them
+    TURN = 1 << 10  # others have their turn
+    UNREAD = 1  # the peer does not read its answers; reasons are bits, subclasses add more
 
     _transport: asyncio.Transport
 
     def __init__(
         self, send_buffer_max_bytes: int, arrival: Arrival | None = None, unread: Budget | None = None
     ) -> None:
-        self._unread = Part(unread)  # written, and not read by the peer
-        self._blocked = False  # much waits to be read by the peer
-        self._answered_bytes = 0  # written as answers since then
-        self._written_bytes = 0  # in all
+        self._unread = Part(unread)  # written bytes that the peer has not read
+        self._blocked = False  # the transport's buffer is full
+        self._answered_bytes = 0  # answers written since the transport's buffer is full
+        self._written_bytes = 0  # in total
         self._loop = asyncio.get_running_loop()
         self._send_buffer_max_bytes = send_buffer_max_bytes
         self._out: list[bytes] = []
-        self._out_bytes = 0  # of these, what was taken by write_soon
+        self._out_bytes = 0  # part of these from write_soon
         self._paused = 0
         self._arrival = arrival or Arrival()
-        self._rest = b""  # received, and left for the next turns
+        self._rest = b""  # received bytes, left for the next turns
         self._cutter: asyncio.TimerHandle | None = None
         self._writable_again: Callable[[], None] | None = None
         self.closing = False
-        self.reason = "the connection was lost"  # why it ended, unless somebody ended it
+        self.reason = "the connection was lost"  # replaced if this side closes it
 
     def connection_made(self, transport: Any) -> None:
         self._transport: asyncio.Transport = transport
@@ -88,7 +88,7 @@ class Stream(asyncio.Protocol):
             self._cutter.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self._rest:  # it came although reading was stopped
+        if self._rest:  # received although reading is paused
             self._rest += data
         elif len(data) <= TURN_BYTES:
             self.received(data)
@@ -96,12 +96,12 @@ class Stream(asyncio.Protocol):
             self._take_turn(data)
 
     def received(self, data: bytes) -> None:
-        """Takes what came, at most :data:`TURN_BYTES`."""
+        """Handles received bytes, at most :data:`TURN_BYTES`."""
         raise NotImplementedError
 
     def _take_turn(self, data: bytes) -> None:
-        """A peer that sends as fast as it can has as much read at once as takes some ten milliseconds to handle; those
-        who send little are not to wait for it behind every other one of its kind."""
+        """Handles the first part of many bytes, and leaves the rest for the next turn: a fast sender fills its buffer
+        with some ten milliseconds of work, and slow senders shall not wait for all of it."""
         self._rest = data[TURN_BYTES:]
         self.received(data[:TURN_BYTES])
         self.pause(self.TURN)
@@ -109,7 +109,7 @@ class Stream(asyncio.Protocol):
 
     def _next_turn(self) -> None:
         if self.closing or not self._rest or self._paused != self.TURN:
-            return  # where something else holds it back, the end of that goes on with it
+            return  # if reading is paused for another reason, its resume() continues
         rest, self._rest = self._rest, b""
         if len(rest) > TURN_BYTES:
             self._take_turn(rest)
@@ -130,16 +130,16 @@ class Stream(asyncio.Protocol):
 
     @property
     def writable(self) -> bool:
-        """Whether the peer reads what it is sent: little waits for it."""
+        """Whether the peer reads: little is waiting in the send buffer."""
         return not self.closing and not self._blocked
 
     def when_writable(self, callback: Callable[[], None]) -> None:
-        """Calls back whenever it reads again after it did not."""
+        """Calls back each time the peer reads again after it had stopped."""
         self._writable_again = callback
 
     @property
     def remote_address(self) -> str:
-        """For people: ``192.0.2.1:49152``, ``[2001:db8::1]:49152``; without a port that nobody knows."""
+        """Address for log lines: ``192.0.2.1:49152``, ``[2001:db8::1]:49152``; without the port if it is not known."""
         peer = self._arrival.peer or self._transport.get_extra_info("peername")
         if not isinstance(peer, tuple):
             return ""
@@ -149,17 +149,17 @@ class Stream(asyncio.Protocol):
 
     @property
     def upgrade(self) -> Upgrade | None:
-        """Of a WebSocket from a browser that has a session."""
+        """HTTP upgrade of a WebSocket from a browser that has a session."""
         return self._arrival.upgrade
 
     def pause(self, reason: int) -> None:
-        """Reads nothing more until every reason is gone."""
+        """Adds a reason not to read; reading is paused until every reason is removed."""
         if not self._paused and not self._transport.is_closing():
             self._transport.pause_reading()
         self._paused |= reason
 
     def resume(self, reason: int) -> None:
-        """A reason is gone, if it was one."""
+        """Removes a reason, and resumes reading if it was the last one."""
         if self._paused & reason:
             self._paused &= ~reason
             if not self._paused and not self._transport.is_closing():
@@ -169,19 +169,20 @@ class Stream(asyncio.Protocol):
                 self._loop.call_soon(self._next_turn)
 
     def resumed(self) -> None:
-        """Reading goes on."""
+        """Called when reading resumes."""
 
     def paused_for(self, reasons: int) -> bool:
         return bool(self._paused & reasons)
 
     def write(self, data: bytes) -> None:
-        """Takes bytes that answer the peer; they leave with the next :meth:`flush`."""
+        """Adds bytes that answer the peer to the send buffer; they are sent with the next :meth:`flush`."""
         self._out.append(data)
         if self._blocked:
             self._answered_bytes += len(data)
 
     def write_soon(self, data: bytes) -> None:
-        """Takes bytes that come from outside of this connection; they leave when the loop's turn ends, or sooner."""
+        """Adds bytes from outside of this connection to the send buffer; they are sent at the end of this turn of the
+        event loop at the latest."""
         out = self._out
         if not out:
             self._loop.call_soon(self.flush)
@@ -193,12 +194,12 @@ class Stream(asyncio.Protocol):
             self._out_bytes = 0
 
     def soon(self, callback: Callable[[], None]) -> None:
-        """Calls back when others have had their turn."""
+        """Calls back after other connections had their turn."""
         self._loop.call_soon(callback)
 
     @property
     def behind(self) -> bool:
-        """Whether so much waits to be read that what may be lost is: more than half of what may wait."""
+        """Whether more than half of the send buffer waits, so that messages at QoS 0 are dropped."""
         if not self._blocked:
             return False
         size = self._transport.get_write_buffer_size()
@@ -206,16 +207,16 @@ class Stream(asyncio.Protocol):
 
     @property
     def read_bytes(self) -> int:
-        """What the peer has taken of what was written, as far as it is known here."""
+        """Bytes that the transport has passed to the system so far."""
         return self._written_bytes - self._transport.get_write_buffer_size()
 
     def hold_back_answers(self) -> None:
-        """Reads nothing more from a peer that lets answers to what it sends pile up."""
+        """Pauses reading from a peer that does not read its answers."""
         if self._answered_bytes > ANSWERS_MAX_BYTES:
             self.pause(self.UNREAD)
 
     def flush(self) -> None:
-        """Writes what was collected."""
+        """Sends the collected bytes."""
         if self.closing:
             self._out.clear()
         elif self._out and self._write_out():
@@ -230,7 +231,7 @@ class Stream(asyncio.Protocol):
             self._written_bytes += len(data)
             self._transport.write(data)
         except Exception:
-            # A bug: logged here, and it costs this connection only, not those who are sent the same.
+            # A bug: logged here, and it costs this connection only, not others that get the same message.
             log.exception("a connection failed", remote_address=self.remote_address)
             self.abort("it failed")
             return False
@@ -239,19 +240,19 @@ class Stream(asyncio.Protocol):
         return True
 
     def overflowed(self) -> None:
-        """The peer lets too much wait."""
+        """Called when the peer leaves too much unread: aborts the connection."""
         self.abort("the peer does not read")
 
     def close(self, reason_code: ReasonCode, reason: str) -> None:
-        """Ends the connection, and tells the peer why where its protocol can. Calling again does nothing."""
+        """Closes the connection, and sends the reason if the protocol can carry it. Further calls do nothing."""
         self.end(reason)
 
     def shut_down(self) -> None:
-        """The server ends."""
+        """Closes the connection because the server is shutting down."""
         self.close(ReasonCode.SERVER_SHUTTING_DOWN, "the server is shutting down")
 
     def end(self, reason: str) -> None:
-        """Writes what was collected, then closes. Calling again does nothing."""
+        """Sends the collected bytes, then closes. Further calls do nothing."""
         if self.closing:
             return
         self.closing = True
@@ -261,7 +262,7 @@ class Stream(asyncio.Protocol):
             self._cutter = self._loop.call_later(CLOSE_TIMEOUT_S, self._transport.abort)
 
     def abort(self, reason: str | None = None) -> None:
-        """Cuts the connection at once, whatever waits to be read."""
+        """Aborts the connection at once; unread bytes are lost."""
         if not self.closing and reason is not None:
             self.reason = reason
         self.closing = True

@@ -12,16 +12,16 @@ from thingstead.model.tenant import TENANT
 
 log = structlog.get_logger("thingstead.broker")
 
-JOBS_LIMIT = 32  # jobs that wait; over it the connection is not read until they are done
-JOBS_LIMIT_BYTES = 65_536  # the same, of what they were asked
+JOBS_LIMIT = 32  # waiting jobs; over it the connection is not read until they are done
+JOBS_LIMIT_BYTES = 65_536  # the same for the requests that they hold
 JOB_TIMEOUT_S = 30.0
-TURNS_AT_ONCE = 1_000  # enough to fill a commit; each one under way holds some kilobytes
+TURNS_AT_ONCE = 1_000  # concurrent tasks: enough to fill a commit; each takes some kilobytes
 
 Job = Callable[[], Awaitable[None]]
 
 
 class Tasks:
-    """Tasks that end by themselves. :meth:`close` waits for them, and cancels what takes too long."""
+    """Background tasks. :meth:`close` waits for them, and cancels those that take too long."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -37,7 +37,7 @@ class Tasks:
             log.error("a background task failed", exc_info=error)
 
     async def close(self, timeout_s: float) -> None:
-        """Waits for every task, those that others begin meanwhile included."""
+        """Waits for every task, including those that others start meanwhile."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         while self._tasks and (left_s := deadline - loop.time()) > 0:
@@ -48,11 +48,11 @@ class Tasks:
 
 
 class TaskLimiter:
-    """Limits how many tasks of one kind run concurrently; the rest wait first-in, first-out, at next to no cost. Their
-    number is bounded by that of the connections.
+    """Limits how many tasks of one kind run concurrently. The others wait first-in, first-out; their number is bounded
+    by that of the connections.
 
     Args:
-        at_once: how many tasks there are at most.
+        at_once: maximum number of concurrent tasks.
     """
 
     def __init__(self, tasks: Tasks, at_once: int = TURNS_AT_ONCE) -> None:
@@ -61,7 +61,7 @@ class TaskLimiter:
         self._waiting: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
 
     def take(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Runs ``work`` as a task when its turn comes."""
+        """Runs ``work`` as a task as soon as the limit allows."""
         if self._free:
             self._free -= 1
             self._tasks.spawn(self._run(work))
@@ -79,13 +79,13 @@ class TaskLimiter:
 
 
 class JobQueue:
-    """The jobs of one connection. Their number is bounded by what one receive can ask for, since ``crowded`` stops
-    the reading.
+    """Jobs of one connection, run one at a time. Their number is bounded by what one read can ask for, because
+    ``crowded`` pauses reading.
 
     Args:
-        done: is called after each job.
-        writable: whether the peer reads its answers; while it does not, no further job is done.
-        project_id: on whose behalf they run.
+        done: called after each job.
+        writable: whether the peer reads its answers; otherwise no further job is started.
+        project_id: project of the client, for fair sharing of reads.
     """
 
     __slots__ = ("_bytes", "_done", "_project_id", "_tasks", "_waiting", "_working", "_writable")
@@ -97,10 +97,10 @@ class JobQueue:
         self._tasks = tasks
         self._done = done
         self._writable = writable
-        self._bytes = 0  # of the requests that wait
+        self._bytes = 0  # size of the waiting requests
         self._waiting: list[
             tuple[Job, int]
-        ] = []  # few, and empty nearly always: an empty deque takes ten times as much memory
+        ] = []  # short and usually empty: an empty deque takes ten times as much memory
         self._working = False
 
     @property
@@ -108,14 +108,14 @@ class JobQueue:
         return len(self._waiting) > JOBS_LIMIT or self._bytes > JOBS_LIMIT_BYTES
 
     def add(self, job: Job, size_bytes: int = 0) -> None:
-        """Takes a job; ``size_bytes`` of the request that it holds."""
+        """Adds a job; ``size_bytes`` is the size of the request that it holds."""
         self._waiting.append((job, size_bytes))
         self._bytes += size_bytes
         if self._writable():
             self.go_on()
 
     def go_on(self) -> None:
-        """The peer reads."""
+        """Continues with the jobs; called when the peer reads again."""
         if self._waiting and not self._working:
             self._working = True
             self._tasks.spawn(self._work())
@@ -137,11 +137,11 @@ class JobQueue:
                 self._done()
                 if not self._writable():
                     return  # until the peer has read
-                await asyncio.sleep(0)  # a job may not have waited for anything: others have their turn
+                await asyncio.sleep(0)  # a job may contain no real await: others have their turn
         finally:
             self._working = False
 
     def discard(self) -> None:
-        """The connection is over."""
+        """Drops all jobs; called when the connection has ended."""
         self._waiting.clear()
         self._bytes = 0

@@ -7,12 +7,12 @@ from typing import Any
 from thingstead.broker.net.certificate_validity import Validity, of_authorities, of_server
 from thingstead.errors import ConfigError
 
-SHUTDOWN_TIMEOUT_S = 5.0  # for the peer's goodbye
+SHUTDOWN_TIMEOUT_S = 5.0  # for the peer's close_notify
 _AGAIN = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLSyscallError)
 
 
 class HandshakeFailed(ssl.SSLError):
-    """A handshake that failed, and the alert that the peer must get (RFC 8446 6.2, RFC 5246 7.2.2)."""
+    """A TLS handshake failed; has the alert for the peer (RFC 8446 6.2, RFC 5246 7.2.2)."""
 
     def __init__(self, error: ssl.SSLError, alert: bytes) -> None:
         super().__init__(*error.args)
@@ -20,8 +20,8 @@ class HandshakeFailed(ssl.SSLError):
 
 
 class _TlsObject(ssl.SSLObject):
-    """Where a handshake fails, event loops close the connection without writing what OpenSSL has for the peer. So that
-    goes along with the error."""
+    """TLS object that attaches OpenSSL's alert to the error of a failed handshake: event loops close the connection
+    without sending it."""
 
     outgoing: ssl.MemoryBIO
 
@@ -35,7 +35,7 @@ class _TlsObject(ssl.SSLObject):
 
 
 class _Context(ssl.SSLContext):
-    """Makes :class:`_TlsObject` objects."""
+    """TLS context that makes :class:`_TlsObject` objects."""
 
     sslobject_class = _TlsObject
 
@@ -47,21 +47,23 @@ class _Context(ssl.SSLContext):
 
 
 class TlsCertificate:
-    """A certificate chain with its key, and the authorities of clients where they must show one.
+    """Certificate chain with its key, and the client authorities if client certificates are required.
 
-    New connections get what :meth:`reload` read last, those that are open keep what they have. Each reading makes a
-    context of its own, and with it new keys of session tickets and an empty cache: no session is resumed that was made
-    under the files before (RFC 8446 4.6.1: the ticket stands for the authentication of its first handshake).
+    New connections use what :meth:`reload` read last; open connections keep theirs. Each reload makes a new context
+    with new session ticket keys and an empty cache, so no TLS session from before can be resumed (RFC 8446 4.6.1: the
+    ticket stands for the authentication of its first handshake).
 
     Args:
-        client_ca: authorities, of one of which a client must show a certificate; None asks for none.
-        setting: names the port in messages.
+        client_ca: authorities that must have signed a client's certificate; None: no client certificate is required.
+        setting: name of the port in messages.
 
     Attributes:
-        context: of new connections.
 
-    Raises:
-        ConfigError: a file cannot be read, or they do not fit together.
+    context: TLS context for new connections.
+
+    ~Raises:
+
+    ConfigError: a file cannot be read, or certificate and key do not match.
     """
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None, setting: str) -> None:
@@ -70,11 +72,11 @@ class TlsCertificate:
         self.reload()
 
     def reload(self) -> None:
-        """Reads the files again. Raises ConfigError and keeps what there is where they cannot be used."""
+        """Reads the files again. Raises ConfigError, and keeps the present certificate, if they cannot be used."""
         self.context, self._validities = self._read()
 
     def problems(self, now_ms: int) -> list[str]:
-        """Which of the certificates that were read last are expired, or not valid yet."""
+        """Messages about certificates that have expired or are not valid yet, as of the last reload."""
         found = [(file, validity.problem(now_ms)) for file, validity in self._validities]
         return [f"{self._setting}: {file}: {problem}" for file, problem in found if problem is not None]
 
@@ -86,7 +88,7 @@ class TlsCertificate:
             if file is not None and not file.is_file():
                 raise ConfigError(f"{self._setting}: {file} is not a file")
         try:
-            # Without a password, since the default would ask for one on the terminal.
+            # With an empty password, because the default would ask for one on the terminal.
             context.load_cert_chain(certificate, key, password=lambda: b"")
             own = of_server(certificate, key)
         except (OSError, ValueError) as exc:

@@ -11,15 +11,15 @@ _NAME = re.compile(rf"(?:__Host-)?{COOKIE}[0-9a-f]+")
 
 
 class Upgrade(NamedTuple):
-    """Of a browser that has sessions, perhaps of other servers on this host."""
+    """HTTP upgrade request of a browser that has sessions, perhaps with other servers on this host."""
 
-    secrets: Mapping[str, str]  # by the name of the cookie
-    secure: bool  # it came over TLS
-    from_own_page: bool  # Origin is this server's
+    secrets: Mapping[str, str]  # by cookie name
+    secure: bool  # received over TLS
+    from_own_page: bool  # Origin is this server
 
 
 def upgrade_of(headers: Iterable[tuple[bytes, bytes]], *, secure: bool) -> Upgrade | None:
-    """None where the request has no session."""
+    """Parses the headers of an upgrade request. Returns None if it has no session cookie."""
     headers = list(headers)
     cookies = b";".join(value for name, value in headers if name == b"cookie").decode("latin-1")
     if COOKIE not in cookies:

@@ -22,13 +22,13 @@ from thingstead.mqtt.budget import Budget, Part
 
 PATH = "/mqtt"
 # [MQTT-6.0.0-3] [MQTT-6.0.0-4] The client offers "mqtt", and the server selects it; clients of MQTT 3.1 offer
-# "mqttv3.1". One that offers neither expects something else here, and is refused with 400.
+# "mqttv3.1". A client that offers other subprotocols only is refused with 400.
 SUBPROTOCOLS = (Subprotocol("mqtt"), Subprotocol("mqttv3.1"))
-FRAME_LEAST_LIMIT_BYTES = 1 << 20  # of a frame; one may hold many packets
-STRANGER_FRAME_LIMIT_BYTES = 65_536  # of a frame, before the client was answered: what of it has come is held
-PIECE_BYTES = 2_048  # given to the parser at a time: some hundred of the smallest frames
-TURN_FRAMES = 256  # taken from a connection before others have their turn; a frame costs some ten microseconds
-PONG_ROOM_BYTES = 65_536  # of what waits to be read, over which pings are not answered
+FRAME_LEAST_LIMIT_BYTES = 1 << 20  # least maximum of a frame; a frame may contain many packets
+STRANGER_FRAME_LIMIT_BYTES = 65_536  # of a frame before admission, because a partial frame is held in memory
+PIECE_BYTES = 2_048  # passed to the parser at a time: some hundred of the smallest frames
+TURN_FRAMES = 256  # frames handled before others have their turn; each costs some ten microseconds
+PONG_ROOM_BYTES = 65_536  # unread bytes; over it pings are not answered
 BINARY = 0x80 | Opcode.BINARY  # final
 PONG = 0x80 | Opcode.PONG
 DATA = (Opcode.BINARY, Opcode.CONT)
@@ -40,7 +40,7 @@ websockets_log = logging.getLogger("websockets.server")
 
 
 class Registry(Protocol):
-    """Who wants to know of every open connection."""
+    """Set of all open connections."""
 
     def add(self, connection: "WebSocketConnection", /) -> None: ...
 
@@ -50,15 +50,16 @@ class Registry(Protocol):
 class WebSocketConnection(asyncio.Protocol):
     """A WebSocket that carries MQTT.
 
-    [MQTT-6.0.0-2] What stands in its frames is one stream of bytes to the client: packets may begin and end anywhere.
-    Frames are taken in turns, as bytes of TCP are; while the client is not read, none is looked at, so that the end of
-    the connection does not overtake what came before it.
+    [MQTT-6.0.0-2] The payloads of its frames are one stream of bytes: packets may begin and end anywhere. Frames are
+    handled in turns, like bytes over TCP. While reading from the client is paused, no frame is handled, so that the
+    close does not overtake earlier data.
 
     Args:
-        client: gets the stream, once the handshake is done.
-        settings: frames may be as long as packets, or :data:`FRAME_LEAST_LIMIT_BYTES`.
-        arrival: where the connection comes from; it is told of the end.
-        incomplete: of the frames of all connections; over it, those with more than their part of it are cut.
+        client: MQTT connection that gets the stream once the WebSocket handshake is done.
+        settings: the maximum frame is the maximum packet, at least :data:`FRAME_LEAST_LIMIT_BYTES`.
+        arrival: the accepted connection; told when it ends.
+        incomplete: budget of partially received frames of all connections; over it, those with more than their part are
+            closed.
     """
 
     __slots__ = (
@@ -104,17 +105,17 @@ class WebSocketConnection(asyncio.Protocol):
             logger=websockets_log,
         )
         self._incomplete = Part(incomplete)
-        self._parsing_bytes = 0  # of a frame that has begun
-        self._open = False  # from the handshake to the close frame, whose ever it is
-        self._attached = False  # the client was told of the connection
-        self._rest = b""  # what came, of which the parser has had the first …
-        self._at = 0  # … so many bytes
-        self._events: deque[Event] = deque()  # parsed, and not taken yet
-        self._turning = False  # it has had its turn, and the next one is due
-        self._held = False  # the client is not read
+        self._parsing_bytes = 0  # size of a partially received frame
+        self._open = False  # True from the handshake to the first close frame of either side
+        self._attached = False  # connection_made of the client was called
+        self._rest = b""  # received bytes, of which the parser has got the first …
+        self._at = 0  # … ``_at`` bytes
+        self._events: deque[Event] = deque()  # parsed, not handled yet
+        self._turning = False  # the next turn is scheduled
+        self._held = False  # reading from the client is paused
         self._reading = True
 
-    # What the socket calls
+    # Called by the socket's transport
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -132,7 +133,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._events.clear()
         self._incomplete.hold(0)
         self._protocol.reader.discard()
-        self._protocol.parser.close()  # else it and the protocol hold each other until somebody looks for such garbage
+        self._protocol.parser.close()  # breaks a reference cycle
         self._registry.discard(self)
         self._arrival.ended()
         if self._attached:
@@ -167,7 +168,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._regulate()
 
     def _take_some(self) -> bool:
-        """Takes what came, up to a turn; True where more of it is left that may be taken."""
+        """Handles received bytes, up to one turn. Returns True if more can be handled."""
         frames = size = 0
         while not self._held and (self._events or self._at < len(self._rest)):
             if frames >= TURN_FRAMES or size >= TURN_BYTES:
@@ -181,7 +182,7 @@ class WebSocketConnection(asyncio.Protocol):
         return False
 
     def _parse(self) -> int:
-        """Gives a piece to the parser; how many bytes it has."""
+        """Passes a piece to the parser. Returns its size in bytes."""
         piece = self._rest[self._at : self._at + PIECE_BYTES]
         self._at += len(piece)
         if self._at == len(self._rest):
@@ -194,7 +195,7 @@ class WebSocketConnection(asyncio.Protocol):
         return len(piece)
 
     def _take(self) -> int:
-        """Takes the first event, or the data of all frames at the front; how many they were."""
+        """Handles the first event, or the data of all frames at the front. Returns how many events these were."""
         events = self._events
         data = list[bytes]()
         while events and isinstance(frame := events[0], Frame) and frame.opcode in DATA:
@@ -208,7 +209,7 @@ class WebSocketConnection(asyncio.Protocol):
         if isinstance(event, Request):
             self._answer(event)
         elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
-            # [MQTT-6.0.0-1] MQTT comes in binary frames; a connection with another kind is closed.
+            # [MQTT-6.0.0-1] MQTT is carried in binary frames; other data frames close the connection.
             self._open = False
             self._protocol.fail(UNSUPPORTED_DATA, "MQTT is carried in binary frames")
         return 1
@@ -222,17 +223,17 @@ class WebSocketConnection(asyncio.Protocol):
             self._client.connection_made(self)
 
     def _send(self) -> None:
-        """Writes what the protocol has to say: the handshake, pongs, close frames."""
+        """Writes pending output of the WebSocket protocol: the handshake, pongs, close frames."""
         for data in self._protocol.data_to_send():
             if not data:
                 self._open = False
                 self._transport.close()
             elif data[0] != PONG or self._transport.get_write_buffer_size() <= PONG_ROOM_BYTES:
-                # RFC 6455, 5.5.3: not every ping needs an answer of its own.
+                # RFC 6455, 5.5.3: not every ping needs a pong of its own.
                 self._transport.write(data)
 
     def _regulate(self) -> None:
-        """Reads from the socket, or does not."""
+        """Pauses or resumes reading from the socket."""
         reading = not (self._held or self._turning)
         if reading != self._reading and not self._transport.is_closing():
             self._reading = reading
@@ -241,15 +242,13 @@ class WebSocketConnection(asyncio.Protocol):
             else:
                 self._transport.pause_reading()
 
-    # What the client calls: its transport
+    # Called by the MQTT connection, whose transport this is
 
     def write(self, data: bytes) -> None:
-        """One binary frame. After the end of the connection it is lost, as with any transport."""
+        """Writes one binary frame. After the end of the connection the bytes are lost, as with any transport."""
         if self._open and data:
-            self._protocol.max_fragment_size = (
-                self._frame_max_bytes
-            )  # the client was admitted, or is about to be closed
-            # Not by writelines(), which pauses nobody in early releases of Python 3.12.
+            self._protocol.max_fragment_size = self._frame_max_bytes  # the client is admitted or is about to be closed
+            # Not writelines(): it never pauses writing in early releases of Python 3.12.
             self._transport.write(binary_head(len(data)) + data)
 
     def get_write_buffer_size(self) -> int:
@@ -270,10 +269,10 @@ class WebSocketConnection(asyncio.Protocol):
         return not self._open or self._transport.is_closing()
 
     def close(self) -> None:
-        """Says goodbye; the peer's answer closes the connection, or whoever does not want to wait for it any longer."""
+        """Sends a close frame. The connection ends with the peer's close frame or the caller's time-out."""
         if self._open:
             self._open = False
-            if self._protocol.state is State.OPEN:  # else the peer has said goodbye, which was answered
+            if self._protocol.state is State.OPEN:  # otherwise the peer's close frame was answered already
                 self._protocol.send_close(NORMAL_CLOSURE)
             self._events.clear()
             self._send()
@@ -288,10 +287,10 @@ class WebSocketConnection(asyncio.Protocol):
             return self._arrival.peer
         return self._transport.get_extra_info(name, default)
 
-    # What the HTTP server calls
+    # Called by the HTTP server
 
     def shutdown(self) -> None:
-        """The server ends."""
+        """Closes the connection because the server is shutting down."""
         if self._attached:
             self._client.shut_down()
         else:
@@ -299,7 +298,7 @@ class WebSocketConnection(asyncio.Protocol):
 
 
 def _select_if_offered(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """A client that offers no subprotocol is admitted without one; one that offers others expects something else."""
+    """Accepts a client that offers no subprotocol; refuses one that only offers others than MQTT."""
     for subprotocol in SUBPROTOCOLS:
         if subprotocol in offered:
             return subprotocol
@@ -309,7 +308,7 @@ def _select_if_offered(protocol: ServerProtocol, offered: Sequence[Subprotocol])
 
 
 def binary_head(length: int) -> bytes:
-    """The head of an unmasked final binary frame (RFC 6455, 5.2)."""
+    """Encodes the head of an unmasked final binary frame (RFC 6455, 5.2)."""
     if length < 126:
         return bytes((BINARY, length))
     if length < 65_536:

@@ -17,12 +17,12 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, SubscriptionRequest, Unsubscribe
 from thingstead.services.shared.commits import Commit
 
-LEVELS_LIMIT = 1_000_000  # of the topic filters of all clients
-LEVELS_OF_A_SUBSCRIPTION = 20  # on average, where a client has as many as it may have
+LEVELS_LIMIT = 1_000_000  # levels of the topic filters of all clients
+LEVELS_OF_A_SUBSCRIPTION = 20  # average over a client's maximum number of subscriptions
 
 
 class OpenHandler:
-    """A connection that has a session."""
+    """Handler of a connection to the open port."""
 
     __slots__ = (
         "_connection",
@@ -45,7 +45,7 @@ class OpenHandler:
         self._sessions = sessions
         self._router = router
         self._max_subscriptions = max_subscriptions
-        self._taken: StoredMessage | None = None  # at QoS 2, forwarded when its PUBREC was written
+        self._taken: StoredMessage | None = None  # a QoS 2 message, forwarded when its PUBREC was written
         self._session: Session
         self.accepted: SessionGrant
 
@@ -53,11 +53,11 @@ class OpenHandler:
 
     @property
     def crowded(self) -> int | None:
-        """What is published here goes into no history."""
+        """None: what is published here is not stored in the history."""
         return None
 
     def hold(self, session: Session, accepted: SessionGrant) -> None:
-        """The session is this connection's."""
+        """Sets the session of this connection."""
         self._session = session
         self.accepted = accepted
 
@@ -72,7 +72,7 @@ class OpenHandler:
     # Messages
 
     def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
-        """One after another."""
+        """Handles no message: all go through :meth:`publish`, one by one."""
         return 0, None, None
 
     def publish(self, packet: Publish) -> Receipt:
@@ -111,7 +111,7 @@ class OpenHandler:
         retained: list[Subscription] = []
         for request in packet.subscriptions:
             subscriptions = self._session.subscriptions
-            # [MQTT-3.8.4-3] The same filter again replaces its subscription.
+            # [MQTT-3.8.4-3] A SUBSCRIBE with the same filter replaces the subscription.
             new = request.topic_filter not in subscriptions
             if new and self._too_many(request.topic_filter):
                 reason_codes.append(ReasonCode.QUOTA_EXCEEDED)
@@ -126,7 +126,7 @@ class OpenHandler:
         return Granted(pending, reason_codes, lambda: self._send_retained(retained))
 
     def _too_many(self, topic_filter: str) -> bool:
-        """Whether a client may not have another filter: there are too many, or they have too many levels."""
+        """Whether another filter would exceed the limit of filters or of their levels."""
         session, limit = self._session, self._max_subscriptions
         return (
             len(session.subscriptions) >= limit
@@ -149,7 +149,7 @@ class OpenHandler:
                 reason_codes.append(ReasonCode.NO_SUBSCRIPTION_EXISTED)
         return Granted(pending, reason_codes, None)
 
-    # The end
+    # End
 
     def disconnected(self, packet: Disconnect) -> None:
         session = self._session

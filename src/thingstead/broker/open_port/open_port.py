@@ -23,12 +23,12 @@ from thingstead.mqtt.reasons import MqttError, ReasonCode
 
 V3_1, V5 = ProtocolVersion.V3_1, ProtocolVersion.V5
 MAX_CLIENT_ID_CHARACTERS = 1_024
-# 1.5.4: what a server may treat as malformed. Here it would only spoil logs.
+# 1.5.4: a server may treat these as malformed. They are refused because they would garble logs.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class OpenPort:
-    """Admits everyone. Its state is what was kept; :meth:`load` comes first."""
+    """Admits everyone to the open port. :meth:`load` must be called first."""
 
     def __init__(self, context: SessionContext) -> None:
         self._kept = context.kept
@@ -38,12 +38,17 @@ class OpenPort:
         self.sessions = Sessions(context, self.router)
 
     def load(self, kept: KeptSessions) -> None:
-        """Goes on where an earlier run ended."""
+        """Loads sessions and retained messages of an earlier run."""
         self.router.retained.load(kept.retained)
         self.sessions.load(kept)
 
     async def admit(self, connect: Connect, connection: Connection) -> OpenHandler:
-        """Raises MqttError, or Unavailable where the session cannot be kept."""
+        """Starts or resumes the client's session.
+
+        Raises:
+            MqttError: the CONNECT is not valid here.
+            Unavailable: the session cannot be stored now.
+        """
         if _CONTROL.search(connect.user_name or ""):
             raise MqttError(ReasonCode.MALFORMED_PACKET, "the user name has control characters")
         client_id = _client_id(connect)
@@ -67,15 +72,15 @@ class OpenPort:
 
 
 def _client_id(connect: Connect) -> str:
-    """The client's identifier, or a new one. Raises MqttError."""
+    """The client identifier, or a new one if there is none. Raises MqttError."""
     client_id = connect.client_id
     if client_id:
         if len(client_id) > MAX_CLIENT_ID_CHARACTERS or _CONTROL.search(client_id):
             raise MqttError(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, "the client identifier is too long, or not a text")
         return client_id
     if connect.version is V3_1 or (connect.version is not V5 and not connect.clean_start):
-        # 3.1.1 [MQTT-3.1.3-7] [MQTT-3.1.3-8] Without an identifier there is no session to come back to; 3.1 (3.1,
-        # "Client Identifier") has between 1 and 23 characters.
+        # 3.1.1 [MQTT-3.1.3-7] [MQTT-3.1.3-8] A session without a client identifier cannot be resumed; 3.1 (3.1,
+        # "Client Identifier") requires 1 to 23 characters.
         raise MqttError(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, "a client identifier is required")
     return assigned_client_id()
 
@@ -85,7 +90,7 @@ def _will(connect: Connect) -> DelayedWill | None:
     if will is None:
         return None
     if will.topic.startswith("$"):
-        # 4.7.2, as for any message.
+        # 4.7.2, as for any PUBLISH.
         raise MqttError(ReasonCode.TOPIC_NAME_INVALID, "a will may not go to a topic that begins with '$'")
     delay_s = will.properties.get(Property.WILL_DELAY_INTERVAL, 0)
     publish = Publish(will.topic, will.payload, will.qos, 0, will.retain, False, forwarded(will.properties))

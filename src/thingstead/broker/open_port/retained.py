@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from thingstead.mqtt.message import Message
 from thingstead.mqtt.topics import SharedFilter, parse_shared
 
-NODE_BYTES = 350  # about what a level of a topic name takes
+NODE_BYTES = 350  # approximate memory of one level of a topic name
 
 
 class _TopicNode:
@@ -17,10 +17,10 @@ class _TopicNode:
 
 
 class RetainedMessages:
-    """A tree of topic names. Finding costs what the filter's levels and what it finds cost.
+    """Retained messages in a tree of topic names. A search costs time by the filter's levels and the number of matches.
 
     Args:
-        max_bytes: of all of them.
+        max_bytes: bound of all of them.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -38,7 +38,7 @@ class RetainedMessages:
         return self._bytes
 
     def fits(self, message: Message) -> bool:
-        """Whether there is room for a message, in place of the one of its topic."""
+        """Whether there is room for a message, which would replace the one of the same topic."""
         node, old, missing = self._root, None, 0
         for level in message.topic.split("/"):
             child = None if missing else node.children.get(level)
@@ -58,7 +58,7 @@ class RetainedMessages:
         return None if node is None else node.message
 
     def put(self, message: Message) -> None:
-        """[MQTT-3.3.1-5] In place of the one before."""
+        """Stores a message and replaces the one of the same topic [MQTT-3.3.1-5]."""
         node = self._root
         for level in message.topic.split("/"):
             child = node.children.get(level)
@@ -79,7 +79,7 @@ class RetainedMessages:
         self._bytes -= message.size_bytes
 
     def remove(self, topic: str) -> bool:
-        """False where there was none."""
+        """Removes the message of a topic. Returns False if there was none."""
         path = [self._root]
         levels = topic.split("/")
         for level in levels:
@@ -101,10 +101,10 @@ class RetainedMessages:
         return True
 
     def match(self, topic_filter: str) -> Iterator[Message]:
-        """Those whose topic matches a filter; none for a shared subscription (4.8.2).
+        """Messages whose topic matches a filter; none for a shared subscription (4.8.2).
 
-        They are looked for as they are asked for, so that nobody is kept waiting by a filter that matches very many.
-        What is retained, replaced or removed meanwhile is passed over.
+        The search is lazy, so that a filter with very many matches blocks nobody. Messages that are stored, replaced or
+        removed during the iteration are skipped.
         """
         shared: SharedFilter = parse_shared(topic_filter)
         if shared.share_name:
@@ -118,7 +118,7 @@ def _walk(root: _TopicNode, levels: list[str]) -> Iterator[Message]:
     for depth, level in enumerate(levels):
         if level == "#":
             for node in nodes:
-                # 4.7.1.2: '#' also matches its parent level. [MQTT-4.7.2-1] But not '$' in the first one.
+                # 4.7.1.2: '#' also matches its parent level; [MQTT-4.7.2-1] not a first level that begins with '$'.
                 if depth and node.message is not None:
                     yield node.message
                 children = node.children
@@ -134,7 +134,7 @@ def _walk(root: _TopicNode, levels: list[str]) -> Iterator[Message]:
 
 
 def _below(root: _TopicNode) -> Iterator[Message]:
-    """Everything at and below a node; without recursion, however deep the topics are."""
+    """Messages at and below a node. Not recursive, because topics may be deep."""
     nodes = [root]
     while nodes:
         node = nodes.pop()

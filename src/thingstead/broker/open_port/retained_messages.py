@@ -18,22 +18,22 @@ from thingstead.services.shared.commits import Commit
 from thingstead.timers import Deadline
 
 V5 = ProtocolVersion.V5
-FEEDS_LIMIT = 1_000  # subscriptions of a client whose retained messages wait for it to read
+FEEDS_LIMIT = 1_000  # subscriptions of a client with retained messages that have not been sent
 
 
 class _Uncertain:
-    """A topic whose retained message changes, as long as that is not on disk."""
+    """A topic whose change of the retained message is not on disk yet."""
 
     __slots__ = ("certain", "failed", "waiting")
 
     def __init__(self, certain: Message | None) -> None:
-        self.certain = certain  # what the store has
-        self.waiting = 0  # commits
-        self.failed = False  # the newest of those that have ended
+        self.certain = certain  # the message on disk
+        self.waiting = 0  # pending commits
+        self.failed = False  # whether the newest ended commit failed
 
 
 class KeptRetained:
-    """The retained messages in memory and in the store."""
+    """Retained messages in memory and in the store."""
 
     def __init__(self, context: SessionContext, queues: Queues) -> None:
         self._kept = context.kept
@@ -47,7 +47,7 @@ class KeptRetained:
         self.messages = RetainedMessages(context.settings.retained_max_bytes)
 
     def load(self, kept: tuple[RetainedMessage, ...]) -> None:
-        """Takes what was kept; what expired meanwhile is removed."""
+        """Loads stored messages; those that have expired are removed."""
         now_s = self._now_s()
         for each in kept:
             message = read_message(each.packet, each.expires_at, now_s, self._kept.reading_s)
@@ -57,17 +57,21 @@ class KeptRetained:
                 self._put(message)
 
     def fits(self, message: Message) -> bool:
-        """Whether there is room for it."""
+        """Whether there is room for a message."""
         return not message.payload or self.messages.fits(message)
 
     def retain(self, message: Message) -> Commit | None:
-        """Keeps a message in place of the one of its topic; the commit that does it, if there is anything to do.
+        """Stores a message and replaces the one of the same topic.
+
+        Returns:
+            The commit that stores it; None if nothing changes.
 
         Raises:
-            Unavailable: it cannot be kept; nothing was done.
+
+        Unavailable: it cannot be stored now; nothing was changed.
         """
         if not message.payload:
-            # [MQTT-3.3.1-6] [MQTT-3.3.1-7] An empty one removes the one before, and is not retained itself.
+            # [MQTT-3.3.1-6] [MQTT-3.3.1-7] An empty message removes the older one, and is not retained itself.
             before = self.messages.get(message.topic)
             removed = self._remove(message.topic)
             if removed is not None:
@@ -96,7 +100,7 @@ class KeptRetained:
             return
         del self._uncertain[topic]
         if uncertain.failed:
-            # What could not be stored was not acknowledged: what is retained is what the store has.
+            # A failed commit was not acknowledged: memory goes back to the message on disk.
             self._cancel_expiry(topic)
             self.messages.remove(topic)
             if uncertain.certain is not None:
@@ -124,36 +128,37 @@ class KeptRetained:
             expiry.cancel()
 
     def send(self, session: Session, subscriptions: list[Subscription]) -> None:
-        """[MQTT-3.3.1-9] Sends what is retained to a session that has just subscribed, with the retain flag set.
+        """Sends retained messages to a session that has just subscribed, with the retain flag set [MQTT-3.3.1-9].
 
-        What its queue has room for is kept for it as any message is; the rest follows as the client reads, as long as
-        it stays.
+        Messages that fit into the session's queue are queued like any other; the rest is sent as the client reads,
+        while it stays connected.
         """
-        left = self._queue_limit  # messages that are looked at for the queue, of all subscriptions
+        left = self._queue_limit  # messages that are checked for the queue, over all subscriptions
         for subscription in subscriptions:
             if session.delivery is not None:
                 left -= self._send(session, session.delivery, subscription, left)
 
     def _send(self, session: Session, delivery: Delivery, subscription: Subscription, limit: int) -> int:
-        """How many messages were looked at for the queue, at most ``limit``."""
+        """Sends retained messages for one subscription. Returns how many were checked for the queue, at most
+        ``limit``."""
         identifiers = (subscription.identifier,) if subscription.identifier else ()
         messages, looked_at = self.messages.match(subscription.topic_filter), 0
         if session.durable and subscription.qos:
             queued, looked_at = self._queue(session, subscription, identifiers, limit)
             if queued:
-                # A walk of its own, so that no message is held for as long as the client does not read.
+                # A second search, so that no message is kept in memory while the client does not read.
                 messages = (message for message in messages if message.serial not in queued)
         if delivery.feeds < FEEDS_LIMIT:
             delivery.feed(RetainedBacklog(messages, subscription.qos, identifiers))
         else:
-            # It asks again and again for what it does not read.
+            # The client subscribes again and again without reading.
             self._counters.messages_dropped += 1
         return looked_at
 
     def _queue(
         self, session: Session, subscription: Subscription, identifiers: tuple[int, ...], limit: int
     ) -> tuple[set[int], int]:
-        """Puts into the queue what there is room for; the serials of these, and how many messages were looked at."""
+        """Queues messages while there is room. Returns the serials of the queued ones, and how many were checked."""
         target = Target(session, Options(subscription.qos, True, identifiers))
         now_s, looked_at = self._now_s(), 0
         queued: set[int] = set()

@@ -26,17 +26,17 @@ log = structlog.get_logger("thingstead.broker")
 
 
 class StoredMessage(NamedTuple):
-    """A message that was taken and must be forwarded."""
+    """A message that was stored and must be forwarded."""
 
     message: Message
     route: Route
-    chosen: list[Target]  # one of each shared subscription
-    pending: Commit | None  # the commit that keeps it, if anything is kept
+    chosen: list[Target]  # one member of each shared subscription
+    pending: Commit | None  # the commit that stores it; None: nothing is stored
     reason_code: ReasonCode
 
 
 class MessageRouter:
-    """Subscriptions, retained messages, and the way of a message."""
+    """Routes messages: subscriptions, retained messages and queues."""
 
     def __init__(self, context: SessionContext) -> None:
         self._kept = context.kept
@@ -47,10 +47,10 @@ class MessageRouter:
         self.retained = KeptRetained(context, self.queues)
 
     def take(self, publish: Publish, origin: Session | None) -> StoredMessage:
-        """Keeps a message where it must be kept.
+        """Stores a message for durable sessions and as retained message.
 
         Raises:
-            Unavailable: it cannot be; nothing was done.
+            Unavailable: it cannot be stored now; nothing was changed.
         """
         message = Message(publish, self._now_s())
         if publish.retain and not self.retained.fits(message):
@@ -69,7 +69,7 @@ class MessageRouter:
         return StoredMessage(message, route, chosen, pending, reason_code)
 
     def forward(self, taken: StoredMessage, origin: Session | None) -> None:
-        """Gives a message to the connections that are there."""
+        """Sends a message to the connected subscribers."""
         message = taken.message
         for group in taken.route.groups_for(origin):
             if min(message.qos, group.options.qos):
@@ -78,7 +78,7 @@ class MessageRouter:
                 self._put_all(message, group)
         for target in taken.chosen:
             self._forward_shared(message, target)
-        message.forget_encodings()  # it may wait long for some
+        message.forget_encodings()  # it may stay in queues for long
 
     def _put_all(self, message: Message, group: SessionGroup) -> None:
         options = group.options
@@ -111,10 +111,10 @@ class MessageRouter:
             session.delivery.put(message, data, options.retain, options.identifiers)
 
     def share_again(self, entries: list[Entry], former: Session) -> None:
-        """4.8.2: what a client left unanswered of shared subscriptions, when its session ended, is for another one."""
+        """Gives the unacknowledged messages of an ended session's shared subscriptions to other members (4.8.2)."""
         for entry in entries:
             share = entry.context.share
-            # [MQTT-4.8.2-5] Not at QoS 2, where the client may have received it.
+            # [MQTT-4.8.2-5] Not at QoS 2: the client may have received it.
             if not share or (entry.qos == 2 and entry.sent):
                 continue
             message: Message = entry.message
@@ -134,7 +134,7 @@ class MessageRouter:
 
 
 def _durable(message: Message, route: Route, chosen: list[Target], origin: Session | None) -> list[Target]:
-    """The sessions that outlive their connections and get the message at QoS 1 or 2."""
+    """Durable sessions that get the message at QoS 1 or 2."""
     targets = [
         Target(session, group.options)
         for group in route.groups_for(origin)

@@ -5,12 +5,12 @@ from itertools import count
 from thingstead.broker.sessions.session import Options, Session, Subscription
 from thingstead.mqtt.tree import TopicTree
 
-ROUTES_LIMIT = 10_000  # topics whose subscribers are remembered …
-MEMBERS_LIMIT = 1_000_000  # … and subscribers of all of them
+ROUTES_LIMIT = 10_000  # topics whose subscribers are cached …
+MEMBERS_LIMIT = 1_000_000  # … and cached subscribers of all these topics
 
 
 class SessionGroup:
-    """Sessions that get a copy of a message in the same encoding."""
+    """Sessions that get a message in the same encoding."""
 
     __slots__ = ("durable", "options", "sessions", "transient", "with_properties")
 
@@ -18,15 +18,15 @@ class SessionGroup:
         self.options = options
         self.with_properties = with_properties
         self.sessions: list[Session] = []
-        self.transient: list[Session] = []  # of these, those that end with their connections
-        self.durable: list[Session] = []  # and those that do not
+        self.transient: list[Session] = []  # sessions that end with their connections
+        self.durable: list[Session] = []  # sessions that outlive their connections
 
     def add(self, session: Session) -> None:
         self.sessions.append(session)
         (self.durable if session.durable else self.transient).append(session)
 
     def without(self, session: Session) -> "SessionGroup":
-        """The same without one of them."""
+        """A copy of the group without one session."""
         if session not in self.sessions:
             return self
         rest = SessionGroup(self.options, self.with_properties)
@@ -42,13 +42,17 @@ class Share:
     __slots__ = ("_members", "_turn", "topic_filter")
 
     def __init__(self, topic_filter: str, members: list[tuple[Session, Options]], turn: int) -> None:
-        self.topic_filter = topic_filter  # with its share name
+        self.topic_filter = topic_filter  # including the share name
         self._members = members
         self._turn = turn
 
     def choose(self, qos: int, besides: Session | None = None) -> tuple[Session, Options] | None:
-        """Whose turn it is: a member that is connected and reads; else one that is connected; else, at QoS 1 and 2, one
-        that will come back. None where there is nobody."""
+        """The next member in turn.
+
+        Returns:
+            A member that is connected and reads; else one that is connected; else, at QoS 1 and 2, one with a durable
+                session. None if there is no such member.
+        """
         members = self._members
         self._turn += 1
         best: tuple[Session, Options] | None = None
@@ -68,11 +72,11 @@ class Share:
 
 
 class Route:
-    """Who gets the messages of one topic that are retained, or of those that are not.
+    """Subscribers of one topic, either for messages with the retain flag or for those without.
 
     Attributes:
-        own: how a session gets what its own client published, where a subscription with No Local matches; such a
-            session is to be passed over among ``groups`` then.
+        own: for a session with a matching No Local subscription: the copies of its own client's messages, in place of
+            those by ``groups``.
     """
 
     __slots__ = ("groups", "own", "shares")
@@ -83,7 +87,7 @@ class Route:
         self.shares: list[Share] = []
 
     def groups_for(self, origin: Session | None) -> list[SessionGroup]:
-        """Who gets a message of this session's client."""
+        """Groups that get a message published by the client of this session."""
         own = None if origin is None or not self.own else self.own.get(origin)
         if own is None:
             return self.groups
@@ -92,19 +96,19 @@ class Route:
 
 
 class Routes:
-    """The topic tree of all sessions."""
+    """Topic tree of all sessions."""
 
     def __init__(self) -> None:
         self._tree: TopicTree[Session, Subscription] = TopicTree()
         self._routes: tuple[dict[str, Route], ...] = (
             {},
             {},
-        )  # of messages that are not retained, and of those that are
-        self._members = 0  # of these
-        self._turns = count()  # where the turns of a share begin: routes are forgotten often, and nobody is favored
+        )  # for messages without and with the retain flag
+        self._members = 0  # subscribers in all cached routes
+        self._turns = count()  # first turn of a share: varies, because cached routes are rebuilt often
 
     def __len__(self) -> int:
-        """The number of subscriptions."""
+        """Number of subscriptions."""
         return len(self._tree)
 
     def subscribe(self, session: Session, subscription: Subscription) -> None:
@@ -116,7 +120,7 @@ class Routes:
         self._forget()
 
     def session_changed(self, session: Session) -> None:
-        """It has a connection, or has none any more."""
+        """Drops cached routes of a session that got or lost its connection."""
         if session.subscriptions:
             self._forget()
 
@@ -126,7 +130,7 @@ class Routes:
         self._members = 0
 
     def route(self, topic: str, retain: bool) -> Route:
-        """Who gets a message on this topic that is to be retained, or is not."""
+        """Subscribers of a message on this topic; ``retain`` is its retain flag."""
         routes = self._routes[retain]
         route = routes.get(topic)
         if route is None:
@@ -151,7 +155,7 @@ class Routes:
                     group = groups[key] = SessionGroup(*key)
                 group.add(session)
             if any(subscription.no_local for subscription in several):
-                # [MQTT-3.8.3-3] Not to the client that published it: by this subscription, not by the others.
+                # [MQTT-3.8.3-3] No Local excludes this subscription for the publishing client, not its other ones.
                 others = [subscription for subscription in several if not subscription.no_local]
                 route.own[session] = [_alone(session, options) for options in combine(others, retain)]
         route.groups = list(groups.values())
@@ -169,11 +173,12 @@ def _alone(session: Session, options: Options) -> SessionGroup:
 
 
 def combine(subscriptions: list[Subscription], retain: bool) -> list[Options]:
-    """The copies that a session gets of a message that several of its subscriptions match, ``retain`` as published.
+    """Copies of a message for a session with several matching subscriptions; ``retain`` is the retain flag as
+    published.
 
-    [MQTT-3.3.4-2] [MQTT-3.3.4-3] One, at their greatest QoS and with all their identifiers. Where the message is to be
-    retained and they want different flags of it (Retain As Published), one with each flag: every option belongs to its
-    own subscription [MQTT-3.3.1-12] [MQTT-3.3.1-13] [MQTT-3.3.4-5].
+    [MQTT-3.3.4-2] [MQTT-3.3.4-3] One copy, at the greatest QoS and with all identifiers. If the message has the retain
+    flag and the subscriptions differ in Retain As Published, one copy with and one without the flag: each option
+    applies to its own subscription [MQTT-3.3.1-12] [MQTT-3.3.1-13] [MQTT-3.3.4-5].
     """
     copies = []
     for flag in (True, False) if retain else (False,):

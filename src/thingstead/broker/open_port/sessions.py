@@ -17,11 +17,11 @@ from thingstead.services.shared.commits import Commit
 
 log = structlog.get_logger("thingstead.broker")
 
-LEVEL_CHARACTERS = 16  # of a topic filter that count as a level
+LEVEL_CHARACTERS = 16  # characters of a topic filter that count like a level
 
 
 class SessionRequest(NamedTuple):
-    """What a connection asks for when it begins."""
+    """Session that a connection asks for in its CONNECT."""
 
     client_id: str
     clean_start: bool
@@ -30,15 +30,15 @@ class SessionRequest(NamedTuple):
 
 
 class SessionStart(NamedTuple):
-    """The session that it got."""
+    """Session that a connection got."""
 
     session: Session
-    present: bool  # it was there before [MQTT-3.2.2-2] [MQTT-3.2.2-3]
-    pending: Commit | None  # the commit that keeps it
+    present: bool  # an existing session was resumed [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+    pending: Commit | None  # the commit that stores it
 
 
 class Sessions(SessionStore[Session]):
-    """The sessions of the open port, by client identifier."""
+    """Sessions of the open port, by client identifier."""
 
     def __init__(
         self,
@@ -47,40 +47,37 @@ class Sessions(SessionStore[Session]):
     ) -> None:
         super().__init__(context)
         self._router = router
-        self.levels = 0  # of all topic filters of all of them
+        self.levels = 0  # levels of all topic filters of all sessions
         self.wills_published = 0
 
-    # A connection begins
+    # Connect
 
     def begin(self, claim: SessionRequest, holder: Holder) -> SessionStart:
-        """Gives a connection its session: the one of its client identifier, or a new one.
-
-        Raises MqttError where there are too many.
-        """
+        """Resumes the session of the client identifier, or starts a new one. Raises MqttError if there are too many."""
         old = self.by_key.get(claim.client_id)
         if claim.expiry_s and not (old and old.durable) and self.durable >= self._settings.max_sessions:
             raise MqttError(ReasonCode.QUOTA_EXCEEDED, "too many sessions are stored")
         if old is not None and old.holder is not None:
-            # [MQTT-3.1.4-3] The connection that has the session is told, and closed. Its will, if it is due with that
-            # (3.1.3.2.2), is published before the new one is admitted.
+            # [MQTT-3.1.4-3] The connection that has the session gets a DISCONNECT and is closed. If its will is due
+            # by that (3.1.3.2.2), it is published before the new connection is admitted.
             taken_over = old.holder
             self.end_connection(old, taken_over, "another connection has the client identifier")
             taken_over.taken_over()
             old = self.by_key.get(claim.client_id)
         pending: Commit | None = None
         if old is not None and claim.clean_start:
-            # [MQTT-3.1.2-4] Clean Start discards the session, which publishes a will that was delayed.
+            # [MQTT-3.1.2-4] Clean Start discards the session; its delayed will is published.
             pending = self.end(old)
             old = None
         session = old or self._new(claim.client_id, claim.client_id)
-        # [MQTT-3.1.3-9] A will that was delayed is not published when the session goes on in time.
+        # [MQTT-3.1.3-9] A delayed will is not published if the session is resumed in time.
         session.cancel_deadlines()
         session.holder = holder
         session.will = claim.will
         return SessionStart(session, old is not None, self.set_expiry(session, claim.expiry_s) or pending)
 
     def refuse(self, session: Session, holder: Holder, *, present: bool) -> None:
-        """As of any session; and the connection has no will."""
+        """As for any session; the will of the connection is dropped."""
         if session.holder is holder:
             session.will = None
         super().refuse(session, holder, present=present)
@@ -97,16 +94,17 @@ class Sessions(SessionStore[Session]):
         return pending
 
     def deliver(self, session: Session, delivery: Delivery) -> None:
-        """CONNACK was written: what waits is sent, and what comes is."""
+        """Starts sending queued and new messages; called when CONNACK was written."""
         session.delivery = delivery
         self._router.routes.session_changed(session)
         delivery.adopt(session.outbound, session)
         delivery.pump()
 
-    # It changes
+    # Change
 
     def subscribe(self, session: Session, subscription: Subscription) -> Commit | None:
-        """A new subscription, or other options for one."""
+        """Adds a subscription, or changes the options of an existing one. Returns the commit; None if the session is
+        not stored."""
         if subscription.topic_filter not in session.subscriptions:
             self._grow(session, levels_of(subscription.topic_filter))
         session.subscriptions[subscription.topic_filter] = subscription
@@ -114,7 +112,7 @@ class Sessions(SessionStore[Session]):
         return self._kept.subscribe(session.number, kept_subscription(subscription)) if session.durable else None
 
     def unsubscribe(self, session: Session, topic_filter: str) -> Commit | None:
-        """Of a filter that was subscribed to."""
+        """Removes an existing subscription. Returns the commit; None if the session is not stored."""
         del session.subscriptions[topic_filter]
         self._grow(session, -levels_of(topic_filter))
         self._router.routes.unsubscribe(session, topic_filter)
@@ -124,10 +122,11 @@ class Sessions(SessionStore[Session]):
         session.levels += levels
         self.levels += levels
 
-    # A connection ends
+    # Disconnect
 
     def end_connection(self, session: Session, holder: Holder, reason: str) -> None:
-        """The connection is gone; the session waits, or ends. Nothing happens where another has it."""
+        """Releases the session after its connection has ended: its expiry starts, or it ends. Does nothing if another
+        connection has taken over."""
         if session.holder is not holder:
             return
         session.holder = session.delivery = None
@@ -140,7 +139,7 @@ class Sessions(SessionStore[Session]):
         self._keep(session, behind=True)
 
     def wait(self, session: Session, since_s: float, will_due_s: float | None) -> None:
-        """Sets the deadlines of a session without a connection."""
+        """Sets the deadlines of expiry and will of a session without a connection."""
         self._await_expiry(session, since_s)
         if session.will is None or will_due_s is None:
             return
@@ -154,8 +153,8 @@ class Sessions(SessionStore[Session]):
         self._keep(session, behind=True)
 
     def end(self, session: Session) -> Commit | None:
-        """The session is over, and everything in it."""
-        # [MQTT-3.1.2-8] A will that was delayed is published when the session ends.
+        """Ends the session and drops its messages. Returns the commit that removes it; None if it was not stored."""
+        # [MQTT-3.1.2-8] A delayed will is published when the session ends.
         self._publish_will(session)
         session.cancel_deadlines()
         session.holder = session.delivery = None
@@ -181,10 +180,10 @@ class Sessions(SessionStore[Session]):
         except Unavailable as exc:
             log.warning("a will message was dropped", client_id=session.client_id, reason=exc.message)
 
-    # The server begins
+    # Start of the server
 
     def load(self, kept: KeptSessions) -> None:
-        """Takes the sessions that were kept. One whose connection died with the server begins to wait now."""
+        """Loads stored sessions. The expiry of a session whose connection ended with the server starts now."""
         now_s = self._now_s()
         ours = ((each.record.client_id, each) for each in kept.sessions if not each.record.device_id)
         restored: list[tuple[Session, SessionRecord]] = []
@@ -193,7 +192,7 @@ class Sessions(SessionStore[Session]):
             for subscription in session.subscriptions.values():
                 self._router.routes.subscribe(session, subscription)
             restored.append((session, each.record))
-        for session, record in restored:  # now that all are there: wills may be for others
+        for session, record in restored:  # after all are loaded, because wills may go to other sessions
             if session.durable:
                 self._wait_again(session, record, now_s)
 
@@ -207,5 +206,6 @@ class Sessions(SessionStore[Session]):
 
 
 def levels_of(topic_filter: str) -> int:
-    """How many levels a topic filter has, or as many as its length is worth: what it costs in the topic tree."""
+    """Levels of a topic filter, at least its length / :data:`LEVEL_CHARACTERS`: an estimate of its memory in the topic
+    tree."""
     return max(topic_filter.count("/") + 1, len(topic_filter) // LEVEL_CHARACTERS)

@@ -21,19 +21,19 @@ from thingstead.services.shared.rate_limit import TokenBuckets
 log = structlog.get_logger("thingstead.broker")
 
 V5 = ProtocolVersion.V5
-FULL_LOGGED, FULL_INTERVAL_S = 1, 300.0  # of each client, and then one in five minutes
+FULL_LOGGED, FULL_INTERVAL_S = 1, 300.0  # log lines for each client, then one every five minutes
 
 
 class Target(NamedTuple):
-    """A session that gets a message, and how."""
+    """A session that gets a message, with the options."""
 
     session: Session
     options: Options
-    share: str = ""  # the shared subscription that it came by; empty: none
+    share: str = ""  # filter of the shared subscription; empty: not shared
 
 
 class _Holding:
-    """What waits for one commit: messages that may be sent then, or are forgotten where it fails."""
+    """Messages that wait for one commit; they may then be sent, or are dropped if it fails."""
 
     def __init__(self, commit: Commit) -> None:
         self.commit = commit
@@ -52,7 +52,8 @@ class _Holding:
 
 
 class Queues:
-    """Puts messages into the queues of sessions. A full queue loses its oldest message: what is newest tells most."""
+    """Adds messages to the queues of sessions. A full queue drops its oldest message, because the newest is worth
+    most."""
 
     def __init__(self, context: SessionContext) -> None:
         self._kept = context.kept
@@ -62,10 +63,14 @@ class Queues:
         self._full = TokenBuckets(context.clock, FULL_LOGGED, FULL_INTERVAL_S)
 
     def enqueue(self, message: Message, targets: list[Target]) -> Commit | None:
-        """Queues a message for sessions that outlive their connections; the commit that keeps it, unless none has room.
+        """Queues a message for durable sessions.
+
+        Returns:
+            The commit that stores it; None if no queue has room.
 
         Raises:
-            Unavailable: it cannot be kept; nothing was done.
+
+        Unavailable: it cannot be stored now; nothing was changed.
         """
         self._kept.require_room()
         number = self._kept.next_number()
@@ -89,10 +94,10 @@ class Queues:
         return commit
 
     def offer(self, message: Message, target: Target, waiting: QueueSlot = NOT_STORED) -> Entry | None:
-        """Queues a message for one session, in memory; None where there is no room even without what waits."""
+        """Queues a message for one session, in memory. Returns None if it does not fit even into an empty queue."""
         session, options = target.session, target.options
         if not session.outbound.fits(message.size_bytes):
-            # None of those that wait would make room for it.
+            # Dropping older messages would not make enough room.
             self._counters.messages_dropped += 1
             self._log_full(session)
             return None
@@ -106,7 +111,7 @@ class Queues:
             session.dropped(oldest, "too many messages wait for the client")
         qos = min(message.qos, options.qos)
         entry = session.outbound.offer(message, waiting, qos=qos, size_bytes=message.size_bytes)
-        assert entry is not None  # there is room
+        assert entry is not None  # room was made above
         entry.retain = options.retain
         entry.identifiers = options.identifiers
         entry.expires_at_s = message.expires_at_s
@@ -122,7 +127,7 @@ class Queues:
             )
 
     def instant(self, message: Message) -> int | None:
-        """The instant (ms) at which a message expires."""
+        """Instant (ms) at which a message expires; None: never."""
         return None if message.expires_at_s == inf else self._kept.instant(message.expires_at_s)
 
 

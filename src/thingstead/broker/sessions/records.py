@@ -24,7 +24,7 @@ _NO_LOCAL, _RETAIN_AS_PUBLISHED = 0x04, 0x08
 
 
 async def require_kept(commit: Commit) -> None:
-    """Waits until a session is on disk. Raises Unavailable where it cannot be kept."""
+    """Waits until a session is on disk. Raises Unavailable if it cannot be stored."""
     try:
         await settled(commit)
     except Exception as exc:
@@ -32,10 +32,10 @@ async def require_kept(commit: Commit) -> None:
 
 
 def record_of(session: Session, instant: Callable[[float], int]) -> SessionRecord:
-    """The state of a session without what it holds.
+    """The stored state of a session, without its messages and subscriptions.
 
     Args:
-        instant: the instant (ms) of a reading of the clock that never jumps.
+        instant: converts a reading of the monotonic clock (s) into an instant (ms).
     """
     expires = None if session.expiry is None else session.expiry.due_s
     will_due = None if session.will_due is None else session.will_due.due_s
@@ -54,13 +54,13 @@ def record_of(session: Session, instant: Callable[[float], int]) -> SessionRecor
 
 
 def _packet(publish: Publish) -> bytes:
-    packet_id = 1 if publish.qos else 0  # it means nothing
+    packet_id = 1 if publish.qos else 0  # a placeholder; it is never read
     whole = Publish(publish.topic, publish.payload, publish.qos, packet_id, publish.retain, False, publish.properties)
     return whole.serialize(V5)
 
 
 def read_publish(packet: bytes) -> Publish | None:
-    """A PUBLISH that was kept; None where it cannot be read."""
+    """Decodes a stored PUBLISH. Returns None if it is damaged."""
     decoder = Decoder(ANY_SIZE, V5)
     packets = decoder.receive_data(packet)
     if len(packets) == 1 and isinstance(packets[0], Publish):
@@ -72,7 +72,7 @@ def read_publish(packet: bytes) -> Publish | None:
 def read_message(
     packet: bytes, expires_at: int | None, now_s: float, reading_s: Callable[[int], float]
 ) -> Message | None:
-    """A message that was kept, with the time that it has left."""
+    """Decodes a stored message, with its remaining time until expiry. Returns None if it is damaged."""
     publish = read_publish(packet)
     if publish is None:
         return None
@@ -84,7 +84,7 @@ def read_message(
 def read_messages(
     kept: Iterable[KeptMessage], sessions: Iterable[KeptSession], now_s: float, reading_s: Callable[[int], float]
 ) -> dict[int, Message]:
-    """Messages that wait for these sessions, by number."""
+    """Decodes the messages that are queued for these sessions, by number."""
     wanted = {queued.message for session in sessions for queued in session.queue}
     found = (
         (each.number, read_message(each.packet, each.expires_at, now_s, reading_s))
@@ -95,7 +95,7 @@ def read_messages(
 
 
 def fill(session: Session, kept: KeptSession, messages: Mapping[int, Message]) -> None:
-    """Puts into a new session what was kept of it."""
+    """Restores the stored state of a session."""
     record = kept.record
     session.number = record.number
     session.expiry_s = record.expiry_s
@@ -106,7 +106,7 @@ def fill(session: Session, kept: KeptSession, messages: Mapping[int, Message]) -
     for queued in kept.queue:
         message = messages.get(queued.message)
         if message is not None:
-            # When the server died with the connection, everything may have been sent on it.
+            # If the server ended with the connection open, any of its messages may have been sent.
             entry = _entry(queued, message, sent=record.connected or queued.seq <= record.sent_seq)
             session.outbound.restore(entry)
 
@@ -135,7 +135,7 @@ def _subscription(kept: KeptSubscription) -> Subscription:
 
 
 def kept_subscription(subscription: Subscription) -> KeptSubscription:
-    """A subscription as the store keeps it."""
+    """The stored form of a subscription."""
     options = (
         subscription.qos
         | (_NO_LOCAL if subscription.no_local else 0)

@@ -13,15 +13,15 @@ log = structlog.get_logger("thingstead.broker")
 
 
 class Restored(NamedTuple):
-    """Sessions that were restored, and where what they lose is counted."""
+    """Restored sessions, and the counters of their dropped messages."""
 
     sessions: Iterable[Session]
     counters: Counters
 
 
 def cut(budget: Budget, *restored: Restored) -> None:
-    """Where the queues hold more than their budget, which an operator has made smaller: the oldest messages that were
-    never sent are dropped, of whichever session, until there is room for new ones."""
+    """Drops the oldest messages that were never sent, of any session, until the queues fit into their budget. That is
+    needed after an operator has reduced it."""
     if budget.excess_bytes <= 0:
         return
     waiting = [

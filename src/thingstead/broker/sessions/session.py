@@ -14,7 +14,7 @@ from thingstead.timers import Deadline
 
 
 class Subscription(NamedTuple):
-    """A topic filter with its options (3.8.3.1) and its subscription identifier (0: none)."""
+    """Topic filter with its options (3.8.3.1) and its subscription identifier (0: none)."""
 
     topic_filter: str
     qos: int
@@ -25,40 +25,40 @@ class Subscription(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How a session gets one copy of a message: subscriptions taken together that send it with the same flag."""
+    """Options of one copy of a message, combined from the matching subscriptions with the same retain flag."""
 
-    qos: int  # the greatest of these subscriptions
-    retain: bool  # the flag with which it is sent
+    qos: int  # greatest QoS of these subscriptions
+    retain: bool  # retain flag of the copy
     identifiers: tuple[int, ...]  # of these subscriptions
 
 
 class QueueSlot(NamedTuple):
-    """What a session notes beside a message that it keeps, or that came by a shared subscription."""
+    """Note beside a queued message that is stored or came by a shared subscription."""
 
-    seq: int  # 0: it is not kept
-    share: str  # the shared subscription; empty: none
+    seq: int  # number in the store; 0: not stored
+    share: str  # filter of the shared subscription; empty: not shared
 
 
 NOT_STORED = QueueSlot(0, "")
 
 
 class DelayedWill(NamedTuple):
-    """A will message, and how long after the end of the connection it is published (3.1.3.2.2)."""
+    """Will message, and the delay (s) after the end of the connection at which it is published (3.1.3.2.2)."""
 
     publish: Publish
     delay_s: int
 
 
 class Holder(Protocol):
-    """The connection that has a session."""
+    """Connection that has a session."""
 
     def taken_over(self) -> None:
-        """Another connection has it now."""
+        """Called when another connection takes over the session."""
         ...
 
 
 class Keeper(Protocol):
-    """Where sessions that outlive their connections are kept."""
+    """Store of the messages of durable sessions."""
 
     def released(self, session: int, seq: int) -> Commit: ...
 
@@ -66,16 +66,16 @@ class Keeper(Protocol):
 
 
 class Session:
-    """A session, with or without a connection. It is the owner of the messages that its connection delivers.
+    """MQTT session, with or without a connection; it owns the messages that its connection delivers.
 
     Attributes:
-        number: by which it is kept; 0 for one that ends with its connection.
-        occupant: the connection that has it, from CONNECT on.
-        delivery: that connection's downward half, once its CONNACK was written.
-        levels: of all topic filters together.
+        number: key in the store; 0 for a session that ends with its connection.
+        occupant: connection that has it, from CONNECT on.
+        delivery: downlink half of that connection, once its CONNACK was written.
+        levels: of all its topic filters together.
     """
 
-    device_id = ""  # whose it is; empty: it is one of the open port
+    device_id = ""  # empty: a session of the open port
 
     __slots__ = (
         "_keeper",
@@ -110,32 +110,32 @@ class Session:
 
     @property
     def durable(self) -> bool:
-        """Whether it outlives its connection, and the server."""
+        """Whether it outlives its connection and a restart of the server."""
         return self.number != 0
 
     @property
     def with_properties(self) -> bool:
-        """Whether its client speaks 5.0."""
+        """Whether its client uses MQTT 5.0."""
         return self.delivery is not None and self.delivery.with_properties
 
     @property
     def sent_seq(self) -> int:
-        """Of the newest message that was sent and not answered."""
+        """Number of the newest message that was sent and not acknowledged."""
         in_flight = (entry.context for entry in self.outbound.entries() if entry.sent)
         return max((noted.seq for noted in in_flight if isinstance(noted, QueueSlot)), default=0)
 
     def cancel_deadlines(self) -> None:
-        """It has a connection again, or ends."""
+        """Cancels expiry and delayed will; called when the session gets a connection or ends."""
         for deadline in (self.will_due, self.expiry):
             if deadline is not None:
                 deadline.cancel()
         self.will_due = self.expiry = None
 
     def expires_at_s(self, from_s: float) -> float | None:
-        """When it ends, if its connection ended at ``from_s``; None: never."""
+        """When the session expires if its connection ended at ``from_s``; None: never."""
         return None if self.expiry_s == NEVER else from_s + self.expiry_s
 
-    # The owner of what is delivered
+    # Owner of the delivered messages (DeliverySession)
 
     def offered(self, entry: Entry) -> None:
         entry.context = NOT_STORED
@@ -144,7 +144,7 @@ class Session:
         """No-op: sessions do not track the moment of sending."""
 
     def answered(self, entry: Entry, reason_code: ReasonCode) -> None:
-        # 4.8.2: what a client refuses is discarded, and not given to another member of a shared subscription.
+        # 4.8.2: a message that a client refuses is discarded, not given to another member of the share.
         self._forget(entry)
 
     def dropped(self, entry: Entry, reason: str) -> None:
@@ -158,6 +158,6 @@ class Session:
     def released(self, entry: Entry) -> Commit | None:
         noted: QueueSlot = entry.context
         if noted.seq and self.number:
-            # [MQTT-4.3.3-4] Once PUBREL was sent the message must not be sent again: not after a crash either.
+            # [MQTT-4.3.3-4] Once PUBREL was sent the message must not be sent again, even after a crash.
             return self._keeper.released(self.number, noted.seq)
         return None

@@ -9,7 +9,7 @@ LINE_ENDS = (b"\r\n", b"\n")
 
 
 class NotRegistered(Exception):
-    """What was sent is no registration packet."""
+    """The first packet is not a registration packet."""
 
 
 class Registered(NamedTuple):
@@ -17,16 +17,16 @@ class Registered(NamedTuple):
 
     project_key: str
     access_token: str
-    packet: bytes  # without a line end
-    ended: bool  # a line end came with it
-    rest: bytes  # what came behind it
+    packet: bytes  # without the line end
+    ended: bool  # a line end was received with it
+    rest: bytes  # bytes received behind it
 
 
 class Registration:
-    """Gathers the packet, which may arrive in pieces.
+    """Collects the registration packet, which may arrive in pieces.
 
-    It is complete with the last character of the AccessToken, whose length is fixed, or with a line end, which many
-    devices send after it and which belongs to it.
+    It is complete with the last character of the AccessToken, whose length is fixed, or with the line end that many
+    devices send behind it.
     """
 
     __slots__ = ("_received",)
@@ -35,7 +35,8 @@ class Registration:
         self._received = b""
 
     def receive_data(self, data: bytes) -> Registered | None:
-        """The packet, once it is complete. Raises NotRegistered where it can no longer become one."""
+        """Returns the packet once it is complete; None before. Raises NotRegistered if it cannot become one any
+        more."""
         received = self._received = self._received + data
         project_key, separator, token = received.partition(b"&")
         if len(project_key) > PROJECT_KEY_MAX_BYTES or not project_key.isascii() or b"\n" in project_key:

@@ -27,18 +27,18 @@ from thingstead.services.presence.sub_presence import SubDeviceState
 
 log = structlog.get_logger("thingstead.broker")
 
-SEND_BUFFER_MAX_BYTES = 1 << 20  # what may wait to be read by a device; over it the connection is cut
-UNKEPT_LIMIT = 64  # packets of one device that wait for their commit; over it the connection is not read
+SEND_BUFFER_MAX_BYTES = 1 << 20  # bytes that a device leaves unread; over it the connection is aborted
+UNKEPT_LIMIT = 64  # packets of a connection that wait for their commit; over it the connection is not read
 NO_STREAM = reason("no_tcp_stream")
 
-# Why a connection is not read at present, beside Stream.UNREAD.
+# Reasons for not reading a connection, beside Stream.UNREAD.
 _ADMITTING, _CONGESTED, _UNKEPT = 2, 4, 8
 _OURS = _ADMITTING | _CONGESTED | _UNKEPT | Stream.TURN
 
 
 @dataclass(frozen=True, slots=True)
-class TcpSurroundings:
-    """What the connections of the TCP ports share."""
+class TcpListenerContext:
+    """What the connections of the TCP ports share: settings, counters and services."""
 
     settings: TcpSettings
     log_in: DeviceLogIn
@@ -47,16 +47,16 @@ class TcpSurroundings:
     log_ins: TaskLimiter
     ends: TaskLimiter
     clients: "Clients[TcpClient]"
-    heartbeats: frozenset[bytes]  # packets that are no data
+    heartbeats: frozenset[bytes]  # packets that are ignored
     idle_timers: IdleTimers
     refused_connections: RefusedConnections
     unread: Budget
 
 
 class TcpClient(Stream):
-    """One connection: *waiting* for the registration packet, *admitting*, *admitted* with a link, *closing*.
+    """Connection of a device over raw TCP: *waiting* for the registration packet, *admitting*, *admitted*, *closing*.
 
-    There is no answer to the registration, and none to any packet. A packet is what one read of the socket brings.
+    Neither the registration nor any other packet is answered. The bytes of one read of the socket are one packet.
     """
 
     __slots__ = (
@@ -70,18 +70,18 @@ class TcpClient(Stream):
         "_unkept",
     )
 
-    def __init__(self, context: TcpSurroundings, arrival: Arrival | None = None) -> None:
+    def __init__(self, context: TcpListenerContext, arrival: Arrival | None = None) -> None:
         super().__init__(SEND_BUFFER_MAX_BYTES, arrival, context.unread)
         self._context = context
         self._timer = IdleTimer(context.idle_timers, self)
         self._registration: Registration | None = Registration()  # None once it is complete
         self._registered = b""  # the registration packet
-        self._line_end_due = False  # the end of its line may follow as a packet of its own
+        self._line_end_due = False  # the line end may arrive as a packet of its own
         self._admission: Admission | None = None  # None until admitted
-        self._early: list[bytes] = []  # packets that came while it is admitted
+        self._early: list[bytes] = []  # packets received during the log-in
         self._unkept = 0
 
-    # What the transport calls
+    # Called by the transport
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -133,7 +133,7 @@ class TcpClient(Stream):
         self._registration = None
         self._registered = registered.packet
         self._line_end_due = not registered.ended and not registered.rest
-        self._timer.stop()  # the store answers or refuses; it does not keep us waiting for ever
+        self._timer.stop()  # reads of the store have time-outs of their own
         self.pause(_ADMITTING)
         if registered.rest:
             self._early.append(registered.rest)
@@ -141,7 +141,7 @@ class TcpClient(Stream):
         self._context.log_ins.take(lambda: self._log_in(certificate))
 
     async def _log_in(self, certificate: LogInCredential) -> None:
-        if not self.closing:  # else gone while it waited for its turn
+        if not self.closing:  # otherwise it closed while the log-in was queued
             await self._admit(certificate)
 
     async def _admit(self, certificate: LogInCredential) -> None:
@@ -154,7 +154,7 @@ class TcpClient(Stream):
         except ThingsteadError as exc:
             self._turn_away(exc.message)
         except Exception:
-            # A bug, as in received.
+            # A bug: logged here, and it costs this connection only.
             log.exception("a log-in failed", remote_address=self.remote_address)
             self.abort("it failed")
 
@@ -194,7 +194,7 @@ class TcpClient(Stream):
         if (line_end_due and data in LINE_ENDS) or data in self._context.heartbeats:
             return
         if data.rstrip(b"\r\n") == self._registered:
-            return  # many devices send it again to say that they are there
+            return  # many devices repeat it as a heartbeat
         self._context.counters.messages_received += 1
         platform, stream = self._context.log_in.platform, link.definition.compiled.tcp_stream
         if stream is None:
@@ -229,7 +229,7 @@ class TcpClient(Stream):
         if self._unkept > UNKEPT_LIMIT:
             self.pause(_UNKEPT)
 
-    # The end
+    # End
 
     def late(self, timer: IdleTimer) -> None:
         """Nothing was heard for too long."""
@@ -241,46 +241,46 @@ class TcpClient(Stream):
             self.finish("no packet arrived within the idle time-out")
 
     def close(self, reason_code: ReasonCode, reason: str) -> None:
-        """Ends the connection; there is no way to tell the device why."""
+        """Closes the connection; the protocol has no way to send a reason."""
         self.finish(reason)
 
     def finish(self, reason: str) -> None:
-        """Writes what was collected, then closes. Calling again does nothing."""
+        """Sends the collected bytes, then closes. Further calls do nothing."""
         self._timer.stop()
         self.end(reason)
 
 
 class TcpDownlink:
-    """What is sent to one device: the bytes of its stream, and nothing else."""
+    """Downlink to one device over raw TCP: the bytes of its stream, and nothing else."""
 
     __slots__ = ("_client", "_context", "admission")
 
-    def __init__(self, client: TcpClient, admission: Admission, context: TcpSurroundings) -> None:
+    def __init__(self, client: TcpClient, admission: Admission, context: TcpListenerContext) -> None:
         self._client = client
         self._context = context
         self.admission = admission
 
     def data(self, message: DataSent) -> None:
-        """The bytes as they are."""
+        """Sends the bytes unchanged."""
         if message.identifier == self.admission.link.definition.compiled.tcp_stream:
             self._context.counters.messages_sent += 1
             self._client.write(message.payload)
             self._client.flush()
 
     def push(self, message: AttributesPushed) -> None:
-        """There are no attributes on raw TCP; rules may send data instead."""
+        """No-op: raw TCP has no attributes; rules may send data instead."""
 
     def command(self, message: CommandIssued) -> None:
-        """There are no commands on raw TCP."""
+        """Fails the command: raw TCP has no commands."""
         self._context.log_in.platform.control.command_failed(
             message.command_row_id, "the device is connected over TCP, which does not support commands"
         )
 
     def command_changed(self, message: CommandChanged) -> None:
-        """Nothing waits for it."""
+        """No-op: no commands are queued."""
 
     def ready(self) -> None:
-        """Nothing waits for it."""
+        """No-op: nothing is queued."""
 
     def below(self, sub_device: SubDeviceState) -> Downlink | None:
         return None
