@@ -35,7 +35,9 @@ class MqttDevice:
         version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv311,
         transport: Literal["tcp", "websockets"] = "tcp",
         tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
+        self._host = host
         self._port = port
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2, protocol=version, transport=transport, reconnect_on_failure=False
@@ -69,7 +71,7 @@ class MqttDevice:
 
     def connect(self) -> int:
         """The reason code of CONNACK."""
-        self._client.connect("127.0.0.1", self._port, keepalive=30)
+        self._client.connect(self._host, self._port, keepalive=30)
         self._client.loop_start()
         assert self._connected.wait(TIMEOUT_S), "no CONNACK"
         return self.connack

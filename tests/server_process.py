@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from thingstead.services.registry.projects import Credentials
 
 TIMEOUT_S = 30
 COMMAND_LINE = CommandLine()
+PROGRAM = (sys.executable, "-m", "thingstead")
 CHEAP_PASSWORDS = {
     "THINGSTEAD_ACCOUNT_PASSWORD_HASH_MEMORY_KIB": "8192",
     "THINGSTEAD_ACCOUNT_PASSWORD_HASH_PASSES": "1",
@@ -38,11 +39,13 @@ def init(data_dir: Path) -> Credentials:
 class ServerProcess:
     """``thingstead serve`` on free ports of 127.0.0.1, logging JSON."""
 
-    def __init__(self, data_dir: Path, *flags: str, stdin: Any = None, **environ: str) -> None:
+    def __init__(
+        self, data_dir: Path, *flags: str, stdin: Any = None, program: Sequence[str] = PROGRAM, **environ: str
+    ) -> None:
         self.data_dir = data_dir
         ports = ("--host", "127.0.0.1", "--http-port", "0", "--mqtt-port", "0", "--tcp-port", "0")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "thingstead", "serve", "--data-dir", str(data_dir), *ports, *flags],
+            [*program, "serve", "--data-dir", str(data_dir), *ports, *flags],
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

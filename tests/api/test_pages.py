@@ -15,37 +15,44 @@ from thingstead.api.routes import ENDPOINTS
 from thingstead.config import ApiSettings
 from thingstead.metrics import Metrics
 from thingstead.model.health import HealthWarning
+from thingstead.refusals import Reason, reason
 from thingstead.services.platform import Platform
 
 Connect = Callable[..., httpx.AsyncClient]
 NO_PLATFORM = cast(Platform, None)  # pages need no service
+FULL = reason("disk_nearly_full", free=3, least=64)
 HERE = {"Host": "localhost:8080"}
 
 
-def app(settings: ApiSettings | None = None, trouble: str | None = None, warnings: Sequence[HealthWarning] = ()) -> Any:
+def app(
+    settings: ApiSettings | None = None, trouble: Reason | None = None, warnings: Sequence[HealthWarning] = ()
+) -> Any:
     return create_app(NO_PLATFORM, settings or ApiSettings(), lambda: trouble, Metrics(), warnings=lambda: warnings)
 
 
-async def test_a_server_that_works_is_healthy(connect: Connect) -> None:
-    response = await connect(app()).get("/healthz")
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_a_server_that_works_is_healthy(connect: Connect, path: str) -> None:
+    response = await connect(app()).get(path)
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-async def test_a_server_in_trouble_says_what_is_wrong(connect: Connect) -> None:
-    response = await connect(app(trouble="the disk is full")).get("/healthz")
-    assert (response.status_code, response.json()) == (503, {"status": "the disk is full"})
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_a_server_in_trouble_says_what_is_wrong(connect: Connect, path: str) -> None:
+    response = await connect(app(trouble=FULL)).get(path)
+    assert (response.status_code, response.json()) == (503, {"status": FULL.message, "code": "disk_nearly_full"})
 
 
 @pytest.mark.parametrize(
-    ("trouble", "status", "code"), [(None, "ok", 200), ("the disk is full", "the disk is full", 503)]
+    ("trouble", "said", "status"),
+    [(None, {"status": "ok"}, 200), (FULL, {"status": FULL.message, "code": "disk_nearly_full"}, 503)],
 )
 async def test_what_somebody_should_look_at_stands_beside_the_status(
-    connect: Connect, trouble: str | None, status: str, code: int
+    connect: Connect, trouble: Reason | None, said: dict[str, str], status: int
 ) -> None:
     warning = HealthWarning("rows_set_aside", "2 rows are damaged")
     response = await connect(app(trouble=trouble, warnings=[warning])).get("/healthz")
-    said = {"status": status, "warnings": [{"code": "rows_set_aside", "message": "2 rows are damaged"}]}
-    assert (response.status_code, response.json()) == (code, said)
+    warnings = [{"code": "rows_set_aside", "message": "2 rows are damaged"}]
+    assert (response.status_code, response.json()) == (status, {**said, "warnings": warnings})
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])

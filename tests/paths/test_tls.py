@@ -147,6 +147,17 @@ def test_a_certificate_that_cannot_be_used_leaves_the_one_before(
     server.process.send_signal(signal.SIGHUP)
     eventually(lambda: len(server.logged("a TLS certificate could not be reloaded; the loaded one stays in use")) == 3)
     assert served_name(server, "mqtts_port", authority) == "first"
+    assert _warnings(server) == ["certificate_not_reloaded"]
+    renewed = authority.sign("second")
+    shutil.copy(renewed.certificate, files.certificate)
+    shutil.copy(renewed.key, files.key)
+    server.process.send_signal(signal.SIGHUP)
+    eventually(lambda: _warnings(server) == [])
+
+
+def _warnings(server: ServerProcess) -> list[str]:
+    health = httpx.get(f"{server.url}/healthz").json()
+    return [warning["code"] for warning in health.get("warnings", [])]
 
 
 def test_the_address_behind_a_load_balancer_is_known_before_tls_begins(running: Running, authority: Authority) -> None:

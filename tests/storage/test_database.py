@@ -180,7 +180,7 @@ async def test_a_file_locked_by_another_process_makes_writes_fail_until_it_is_fr
     async with locked_by_another_process(path):
         with pytest.raises(Unavailable):
             await asyncio.wait_for(database.write(put(2)), 10)
-        assert "locked" in (database.trouble() or "")
+        assert "locked" in str(database.trouble())
         assert database.reader.execute("SELECT n FROM t").fetchall() == [(1,)]
 
     await database.write(put(3))
@@ -200,7 +200,7 @@ async def test_a_full_disk_fails_the_whole_commit_and_is_recovered_from(database
         outcomes = asyncio.gather(database.write(put(1)), database.write(fill), return_exceptions=True)
         await asyncio.sleep(0)  # the two are asked for
     assert [type(outcome) for outcome in await outcomes] == [Unavailable, Unavailable]
-    assert "full" in (database.trouble() or "")
+    assert "full" in str(database.trouble())
     assert database.commits_failed == 1
     assert kept(path) == []
 

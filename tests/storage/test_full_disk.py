@@ -88,7 +88,7 @@ async def test_a_full_database_acknowledges_nothing_more_says_so_and_recovers(ho
     await house.report(1)
     await no_page_more(house, 20)
     await fill(house)
-    assert "full" in (house.store.trouble() or "")
+    assert "full" in str(house.store.trouble())
     assert await house.kept() == house.acknowledged
     with pytest.raises(Unavailable):
         await house.report(20_000, size=20_000)
@@ -220,7 +220,7 @@ def wal_bytes(house: House) -> int:
 
 async def test_the_store_says_that_the_disk_is_low(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "a.db", ManualClock(), StorageSettings(low_disk_bytes=2**60))
-    assert "reports are refused below" in (store.trouble() or "")
+    assert "reports are refused below" in str(store.trouble())
     assert store.figures().disk_free_bytes > 0
     await store.close()
 

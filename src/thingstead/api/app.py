@@ -21,6 +21,7 @@ from thingstead.config import ApiSettings
 from thingstead.metrics import HttpRequests, Metrics
 from thingstead.model.health import HealthWarning
 from thingstead.mqtt.budget import Budget
+from thingstead.refusals import Reason
 from thingstead.services.platform import Platform
 
 log = structlog.get_logger("thingstead.api")
@@ -44,7 +45,7 @@ class EndpointRoute(NamedTuple):
 def create_app(
     platform: Platform,
     settings: ApiSettings,
-    health: Callable[[], str | None],
+    health: Callable[[], Reason | None],
     metrics: Metrics | None = None,
     endpoints: Sequence[Endpoint] = ENDPOINTS,
     warnings: Callable[[], Sequence[HealthWarning]] = tuple,
@@ -56,7 +57,7 @@ def create_app(
     Args:
         platform: the services that answer.
         settings: what the operator chose.
-        health: says what is wrong with the server, None while nothing is.
+        health: why data cannot be stored now; None: it can.
         metrics: what ``/metrics`` shows; requests are counted into it. Where none is given it shows these alone.
         warnings: says what somebody should look at although the server works.
         requests: counts what was answered.
@@ -69,7 +70,8 @@ def create_app(
         router.add(endpoint.method, endpoint.path, _route(endpoint, platform, settings, bodies))
     metrics = metrics or Metrics()
     documents = DocumentPages(endpoints)
-    router.add("GET", "/healthz", EndpointRoute(HealthPage(health, warnings)))
+    for path in ("/healthz", "/readyz"):
+        router.add("GET", path, EndpointRoute(HealthPage(health, warnings)))
     router.add("GET", "/metrics", EndpointRoute(MetricsPage(metrics, settings)))
     router.add("GET", "/openapi.json", EndpointRoute(documents.openapi))
     router.add("GET", "/docs", EndpointRoute(documents.docs))

@@ -305,18 +305,15 @@ def _shared_responses() -> Schema:
 def _server_paths() -> Schema:
     text: Schema = {"type": "string"}
     warning = {"type": "object", "properties": {"code": text, "message": text}, "required": ["code", "message"]}
-    members = {"status": text, "warnings": {"type": "array", "items": warning}}
+    members = {"status": text, "code": text, "warnings": {"type": "array", "items": warning}}
     status: Schema = {"type": "object", "properties": members, "required": ["status"]}
+    answers = {
+        "200": _response("Every port is open, and data can be stored.", status),
+        "503": _response("Why data cannot be stored; `code` is stable.", status),
+    }
     return {
-        "/healthz": {
-            "get": _page(
-                "Whether the server is healthy",
-                {
-                    "200": _response("The server is healthy.", status),
-                    "503": _response("What prevents the server from storing data.", status),
-                },
-            )
-        },
+        "/healthz": {"get": _page("Whether the server is healthy", answers)},
+        "/readyz": {"get": _page("Whether the server can be sent requests", answers)},
         "/metrics": {
             "get": _page(
                 "Metrics for Prometheus",

@@ -18,6 +18,7 @@ from thingstead.metrics import CONTENT_TYPE, Metrics
 from thingstead.model.addresses import is_loopback, is_own_host
 from thingstead.model.health import HealthWarning
 from thingstead.model.http_headers import value_of
+from thingstead.refusals import Reason
 
 HEALTHY = HttpAnswer(200, b'{"status":"ok"}')
 # What proxies add, each of them some of it.
@@ -32,10 +33,10 @@ PAGE_HEADERS = (
 
 
 class HealthPage:
-    """``/healthz``: 200 while the server can keep what it is given, else 503 with what is wrong. Beside either stands
-    what somebody should look at."""
+    """``/healthz`` and ``/readyz``: 200 while every port is open and data can be stored, else 503 with the reason and
+    its code. ``warnings`` list what an operator should check."""
 
-    def __init__(self, health: Callable[[], str | None], warnings: Callable[[], Sequence[HealthWarning]]) -> None:
+    def __init__(self, health: Callable[[], Reason | None], warnings: Callable[[], Sequence[HealthWarning]]) -> None:
         self._health = health
         self._warnings = warnings
 
@@ -44,7 +45,9 @@ class HealthPage:
         warnings = self._warnings()
         if trouble is None and not warnings:
             return HEALTHY
-        body: dict[str, str | Sequence[HealthWarning]] = {"status": trouble or "ok"}
+        body: dict[str, str | Sequence[HealthWarning]] = {"status": trouble.message if trouble else "ok"}
+        if trouble is not None:
+            body["code"] = trouble.code
         if warnings:
             body["warnings"] = warnings
         return HttpAnswer(200 if trouble is None else 503, msgspec.json.encode(body))

@@ -15,6 +15,7 @@ import uvloop
 
 from thingstead import log
 from thingstead.cli.options import config_option, data_dir_option, load_config, setting_option
+from thingstead.cli.service_manager import ServiceManager
 from thingstead.cli.texts import console_address, credentials_json, kept_in, welcome
 from thingstead.config import Config
 from thingstead.server import Server, open_server
@@ -69,7 +70,8 @@ async def _serve(config: Config, print_credentials: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _signalled, number, stop)
 
-    loop.add_signal_handler(signal.SIGHUP, _hung_up, None, stop, in_terminal)
+    manager = ServiceManager()
+    loop.add_signal_handler(signal.SIGHUP, _hung_up, None, stop, in_terminal, manager)
 
     written: list[Path] = []
 
@@ -91,8 +93,12 @@ async def _serve(config: Config, print_credentials: bool) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        loop.add_signal_handler(signal.SIGHUP, _hung_up, server, stop, in_terminal)
-        await server.run_until(stop)
+        loop.add_signal_handler(signal.SIGHUP, _hung_up, server, stop, in_terminal, manager)
+        manager.ready(f"Console: {address}")
+        try:
+            await server.run_until(stop)
+        finally:
+            await manager.stopping()
 
 
 def _signalled(number: signal.Signals, stop: asyncio.Event) -> None:
@@ -103,12 +109,14 @@ def _signalled(number: signal.Signals, stop: asyncio.Event) -> None:
     stop.set()
 
 
-def _hung_up(server: Server | None, stop: asyncio.Event, in_terminal: bool) -> None:
+def _hung_up(server: Server | None, stop: asyncio.Event, in_terminal: bool, manager: ServiceManager) -> None:
     """SIGHUP: somebody asks for the certificates to be read again, or the terminal was closed."""
     if in_terminal and not os.isatty(STDIN):
         _signalled(signal.SIGHUP, stop)
     elif server is not None:  # one that starts reads them now
+        manager.reloading()
         server.reload_certificates()
+        manager.reloaded()
 
 
 def _raise_file_limit() -> None:

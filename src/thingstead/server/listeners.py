@@ -43,6 +43,7 @@ class Listeners:
     def __init__(self, config: Config, clock: Clock) -> None:
         self._clock = clock
         self._bound: list[BoundListener] = []
+        self._not_reloaded: dict[str, str] = {}  # reason by setting; until a reload succeeds
         with ExitStack() as stack:
             for door in config.doors:
                 certificate = _certificate(door)
@@ -87,23 +88,28 @@ class Listeners:
         if not self._certificates():
             log.info("no port uses TLS: there is no certificate to reload")
         for bound, certificate in self._certificates():
+            self._not_reloaded.pop(bound.door.setting, None)
             try:
                 certificate.reload()
             except ConfigError as exc:
+                self._not_reloaded[bound.door.setting] = exc.message
                 log.error("a TLS certificate could not be reloaded; the loaded one stays in use", reason=exc.message)
             else:
                 log.info("TLS certificate reloaded", setting=bound.door.setting, port=bound.number)
         self._log_problems()
 
     def warnings(self) -> list[HealthWarning]:
-        """Which certificates are expired, or not valid yet."""
+        """Which certificates are expired or not valid yet, and which the last reload could not read."""
         now_ms = self._clock.now_ms()
         problems = [problem for _, certificate in self._certificates() for problem in certificate.problems(now_ms)]
-        return [HealthWarning("certificate_not_valid", problem) for problem in problems]
+        return [HealthWarning("certificate_not_valid", problem) for problem in problems] + [
+            HealthWarning("certificate_not_reloaded", reason) for reason in dict.fromkeys(self._not_reloaded.values())
+        ]
 
     def _log_problems(self) -> None:
         for warning in self.warnings():
-            log.warning("a TLS certificate is not valid", reason=warning.message)
+            if warning.code == "certificate_not_valid":
+                log.warning("a TLS certificate is not valid", reason=warning.message)
 
     def _certificates(self) -> Sequence[tuple[BoundListener, TlsCertificate]]:
         return [(bound, bound.port.certificate) for bound in self._bound if bound.port.certificate is not None]

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from thingstead.metrics import Histogram
 from thingstead.model.health import HealthWarning
+from thingstead.refusals import Reason
 from thingstead.storage.base_alarms import AlarmRuleStore, AlarmStore, NotifyStore
 from thingstead.storage.base_devices import (
     CommandStore,
@@ -130,8 +131,8 @@ class Store(Protocol):
         """For ``/metrics``."""
         ...
 
-    def trouble(self) -> str | None:
-        """None while everything can be kept; else what is wrong, for ``/healthz`` and people."""
+    def trouble(self) -> Reason | None:
+        """Why data cannot be stored now, for ``/healthz`` and ``/readyz``; None: it can."""
         ...
 
     def warnings(self) -> list[HealthWarning]:

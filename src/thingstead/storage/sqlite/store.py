@@ -9,6 +9,7 @@ import structlog
 from thingstead.clock import Clock
 from thingstead.config import StorageSettings
 from thingstead.model.health import HealthWarning
+from thingstead.refusals import Reason
 from thingstead.storage.base import StoreStats
 from thingstead.storage.sqlite.engine.database import BUSY_TIMEOUT_MS, Database
 from thingstead.storage.sqlite.engine.disk import DiskWatch
@@ -115,8 +116,8 @@ class SqliteStore:
             packings_failed=self.history.packer.failures,
         )
 
-    def trouble(self) -> str | None:
-        return self._database.trouble() or (self.disk.refusal.message if self.disk.refusal else None)
+    def trouble(self) -> Reason | None:
+        return self._database.trouble() or self.disk.refusal
 
     def warnings(self) -> list[HealthWarning]:
         warnings = []

@@ -133,9 +133,9 @@ class Database:
         """The file."""
         return self._path
 
-    def trouble(self) -> str | None:
-        """What keeps the last commit from succeeding, or None."""
-        return None if self._trouble is None else self._trouble.message
+    def trouble(self) -> Reason | None:
+        """Why the last commit failed; None: it succeeded."""
+        return self._trouble
 
     @property
     def writes_waiting(self) -> int:
