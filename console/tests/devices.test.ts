@@ -10,7 +10,8 @@ import {
   type FilterName,
   sortOf,
 } from "@/pages/devices/filters"
-import { flatGroups, parseTags } from "@/pages/devices/form"
+import { flatGroups } from "@/lib/groups"
+import { parseTags } from "@/pages/devices/form"
 import { moved, type DeviceRow } from "@/pages/devices/list"
 
 const one = (name: FilterName, value: string, negated = false): Filter => ({ name, value, negated })

@@ -10,6 +10,7 @@ import type devices from "@words/pages/devices.json"
 import type events from "@words/pages/events.json"
 import type health from "@words/pages/health.json"
 import type overview from "@words/pages/overview.json"
+import type picker from "@words/pages/picker.json"
 import type reasons from "@words/pages/reasons.json"
 import type settings from "@words/pages/settings.json"
 import type shell from "@words/pages/shell.json"
@@ -34,6 +35,7 @@ interface Files {
   health: typeof health
   login: typeof login
   overview: typeof overview
+  picker: typeof picker
   reasons: typeof reasons
   settings: typeof settings
   shell: typeof shell
