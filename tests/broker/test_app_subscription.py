@@ -102,10 +102,11 @@ async def test_every_kind_of_message_is_told_in_its_order(house: House, device: 
     peer.send(report(3, b'{"method":"otaFinished","params":{"ok":1}}', topic="command/reply/1000"))
     body = await told(app, f"{prefix}/command/reply")
     assert body["reply"] == {"method": "otaFinished", "params": {"ok": 1}, "id": 1000}
-    for status in (1, 0):
-        house.bus.publish(AlarmChanged(device.id, "a1", "r1", status, 2, {"rule_name": "hot"}, 1_700_000_000_000))
+    for status, action, by in ((1, "raise", ""), (1, "acknowledge", "alice"), (0, "clear", "")):
+        house.bus.publish(AlarmChanged(device.id, "a1", "r1", status, 2, {"rule_name": "hot"}, 17, action, by))
         body = await told(app, f"{prefix}/alarm")
-        assert (body["alerting"], body["alarm_level"], body["ts"]) == (status == 1, 2, 1_700_000_000_000)
+        assert (body["action"], body.get("by", "")) == (action, by)
+        assert (body["alerting"], body["alarm_level"], body["ts"]) == (status == 1, 2, 17)
         assert body["alarm_info"] == {"rule_name": "hot"}
     peer.abort()
     assert (await told(app, f"{prefix}/online"))["online"] is False

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from typing import Any
 
-from thingstead.model.alarms.alarm import AlarmChange, AlarmLog
+from thingstead.model.alarms.alarm import AlarmAction, AlarmChange, AlarmLog, AlarmOutcome, AlarmVerb
 from thingstead.model.alarms.notification import Channel, KeptChannel, NotifyGroup
 from thingstead.model.alarms.rule import AlarmRule, Condition, Level, RuleBody
 from thingstead.model.command import Command
@@ -104,6 +104,12 @@ async def ended(commit: Commit) -> Exception | None:
     future: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
     commit.on_done(future.set_result)
     return await future
+
+
+async def act(store: Store, verb: AlarmVerb, alarm_id: str = "a1", by: str = "alice", **more: Any) -> AlarmOutcome:
+    """What a person does to an alarm at NOW."""
+    action = AlarmAction(**{"verb": verb, "by": by, "at": NOW, **more})
+    return (await store.alarms.act("ours", [alarm_id], action))[0]
 
 
 def alarm_rule(rule_id: str, project_id: str = "ours", **more: Any) -> AlarmRule:

@@ -6,11 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from tests.contract.conftest import Backend
-from tests.contract.nouns import NOW, alarm, alarm_rule, channel, device, device_type, notify_group, record
-from thingstead.errors import Conflict, InvalidInput, NotFound
+from tests.contract.nouns import NOW, act, alarm, alarm_rule, channel, device, device_type, notify_group, record
+from thingstead.errors import InvalidInput, NotFound
 from thingstead.model.alarms.alarm import AlarmFilter, KeptState
 from thingstead.model.alarms.rule import AlarmRuleFilter, RuleStatistics
 from thingstead.model.device import Page
+from thingstead.refusals import reason
 from thingstead.storage.base import Store
 
 
@@ -115,7 +116,7 @@ async def test_replacing_with_a_reason_clears_the_alarms_and_forgets_the_states(
 async def test_a_removed_rule_leaves_its_alarms_cleared(fleet: Store) -> None:
     await fleet.alarm_rules.create(alarm_rule("r1", type_id="t1", channels=(channel("c1"),)))
     await record(fleet, alarm("a1", "d1", rule_id="r1"), state=b"on")
-    await fleet.alarms.shelve("ours", "a1", NOW + 1, "alice")
+    await act(fleet, "shelve", until=NOW + 1)
 
     closed = await fleet.alarm_rules.delete("ours", "r1", NOW, "the rule was removed")
 
@@ -123,8 +124,7 @@ async def test_a_removed_rule_leaves_its_alarms_cleared(fleet: Store) -> None:
     assert (await fleet.alarms.get("ours", "a1")).clear_reason == "the rule was removed"
     assert await fleet.alarms.states("d1") == []
     assert await listed(fleet) == []
-    with pytest.raises(Conflict):
-        await fleet.alarms.shelve("ours", "a1", NOW + 1, "alice")
+    assert (await act(fleet, "shelve", until=NOW + 1)).refusal == reason("alarm_rule_removed")
 
 
 async def test_a_rule_is_switched_off_and_on_for_a_device(fleet: Store) -> None:
@@ -176,7 +176,7 @@ async def test_statistics_add_up_the_alarms_of_a_rule(fleet: Store) -> None:
     await record(fleet, alarm("a1", "d1", rule_id="r1"))
     await record(fleet, alarm("a2", "d1", rule_id="r1", alarm_id="a1", alarm_status=0, create_time=NOW + 10))
     await record(fleet, alarm("a3", "d1", rule_id="r1", create_time=NOW + 20))
-    await fleet.alarms.acknowledge("ours", "a3", NOW + 21, "alice")
+    await act(fleet, "acknowledge", "a3", at=NOW + 21)
     assert await fleet.alarm_rules.statistics("ours", "r1", NOW + 5) == RuleStatistics(
         raised_total=2,
         cleared_total=1,

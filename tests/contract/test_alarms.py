@@ -6,14 +6,16 @@ import pytest
 from msgspec.structs import replace
 
 from tests.contract.conftest import Backend
-from tests.contract.nouns import NOW, alarm, alarm_rule, device, ended, record
-from thingstead.errors import Conflict, NotFound
-from thingstead.model.alarms.alarm import AlarmChange, AlarmComment, AlarmFilter, KeptState
+from tests.contract.nouns import NOW, act, alarm, alarm_rule, device, ended, record
+from thingstead.errors import NotFound
+from thingstead.model.alarms.alarm import AlarmAction, AlarmChange, AlarmFilter, AlarmOutcome, KeptState, LevelTotals
 from thingstead.model.device import OpenAlarm, Page
 from thingstead.model.report import Report
+from thingstead.refusals import reason
 from thingstead.storage.base import Store
 from thingstead.storage.base_alarms import DueDevice
-from thingstead.storage.sqlite.tables import alarm_pruning
+from thingstead.storage.sqlite.tables.alarms import alarm_actions, alarm_pruning
+from thingstead.storage.sqlite.tables.alarms.alarms import HOUR_MS
 
 
 @pytest.fixture
@@ -134,10 +136,9 @@ async def test_a_state_of_a_rule_or_device_that_is_gone_is_passed_over(fleet: St
 async def test_alarms_are_acknowledged_once_and_commented(backend: Backend, fleet: Store) -> None:
     await record(fleet, alarm("a1", "d1"))
 
-    assert await fleet.alarms.acknowledge("ours", "a1", NOW + 1, "alice")
-    assert not await fleet.alarms.acknowledge("ours", "a1", NOW + 2, "bob")
-    await fleet.alarms.comment("ours", "a1", AlarmComment(by="alice", text="on my way", ts=NOW + 1))
-    await fleet.alarms.comment("ours", "a1", AlarmComment(by="bob", text="thanks", ts=NOW + 2))
+    assert (await act(fleet, "acknowledge", at=NOW + 1, comment="on my way")).changed
+    assert not (await act(fleet, "acknowledge", by="bob", at=NOW + 2)).changed
+    await act(fleet, "comment", by="bob", at=NOW + 2, comment="thanks")
 
     kept = await (await backend.reopen()).alarms.get("ours", "a1")
     assert (kept.acknowledged_at, kept.acknowledged_by) == (NOW + 1, "alice")
@@ -149,35 +150,95 @@ async def test_an_alarm_of_another_project_does_not_exist(fleet: Store) -> None:
     alarms = fleet.alarms
     for call in (
         alarms.get("theirs", "a1"),
-        alarms.acknowledge("theirs", "a1", NOW, "eve"),
-        alarms.comment("theirs", "a1", AlarmComment(by="eve", text="", ts=NOW)),
-        alarms.shelve("theirs", "a1", NOW + 1, "eve"),
-        alarms.unshelve("theirs", "a1", NOW),
         alarms.get("ours", "nosuch"),
     ):
         with pytest.raises(NotFound):
             await call
+    for verb in ("acknowledge", "comment", "shelve", "unshelve"):
+        action = AlarmAction(verb=verb, by="eve", at=NOW, until=NOW + 1)
+        assert await alarms.act("theirs", ["a1"], action) == [AlarmOutcome("a1", refusal=reason("no_such_alarm"))]
 
 
 async def test_comments_are_bounded(fleet: Store) -> None:
     await record(fleet, alarm("a1", "d1"))
     for number in range(100):
-        await fleet.alarms.comment("ours", "a1", AlarmComment(by="a", text=str(number), ts=NOW))
-    with pytest.raises(Conflict):
-        await fleet.alarms.comment("ours", "a1", AlarmComment(by="a", text="one more", ts=NOW))
+        await act(fleet, "comment", comment=str(number))
+    for verb in ("comment", "acknowledge"):
+        refused = await act(fleet, verb, comment="one more")
+        assert (refused.changed, refused.refusal) == (False, reason("too_many_comments", maximum=100))
+    assert (await fleet.alarms.get("ours", "a1")).acknowledged_at is None
+
+
+async def test_many_alarms_are_acknowledged_in_one_go_and_each_by_itself(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1", rule_id="r1"))
+    await record(fleet, alarm("a2", "d1", rule_id="r2"))
+    await act(fleet, "acknowledge", "a2", by="bob")
+
+    action = AlarmAction(verb="acknowledge", by="alice", at=NOW + 5)
+    outcomes = await fleet.alarms.act("ours", ["nosuch", "a2", "a1"], action)
+
+    assert [(each.id, each.changed, each.refusal) for each in outcomes] == [
+        ("nosuch", False, reason("no_such_alarm")),
+        ("a2", False, None),
+        ("a1", True, None),
+    ]
+    assert (await fleet.alarms.get("ours", "a2")).acknowledged_by == "bob"
+
+
+async def test_a_shelf_of_many_is_never_shortened(fleet: Store) -> None:
+    await record(fleet, alarm("a1", "d1", rule_id="r1"))
+    assert (await act(fleet, "shelve", until=NOW + 10)).changed
+    assert not (await act(fleet, "shelve", until=NOW + 5)).changed
+    shorter = AlarmAction(verb="shelve", by="alice", at=NOW, until=NOW + 5)
+    await fleet.alarms.act("ours", ["a1"], shorter, again=True)
+    assert (await fleet.alarms.get("ours", "a1")).shelved_until == NOW + 5
+
+
+async def test_what_needs_attention_is_open_or_not_acknowledged(fleet: Store) -> None:
+    for number in range(1, 5):
+        await record(fleet, alarm(f"a{number}", "d1", rule_id=f"r{number}", alarm_level=1 + number % 3))
+    for name in ("a1", "a2"):
+        await act(fleet, "acknowledge", name)
+    for name in ("a2", "a3"):
+        await record(fleet, alarm(f"c{name}", "d1", rule_id=f"r{name[1]}", alarm_id=name, alarm_status=0))
+
+    async def found(**narrowing: Any) -> list[str]:
+        listed, total = await fleet.alarms.list_alarms("ours", AlarmFilter(**narrowing), Page())
+        assert await fleet.alarms.list_ids("ours", AlarmFilter(**narrowing), 10) == ([one.id for one in listed], total)
+        return [one.id for one in listed]
+
+    assert await found(attention=True) == ["a4", "a3", "a1"]
+    assert await found(attention=False) == ["a2"]
+    acknowledge = AlarmAction(verb="acknowledge", by="x", at=NOW)
+    assert await found(undone=acknowledge) == ["a4", "a3"]
+    assert await found(undone=replace(acknowledge, verb="clear")) == ["a4", "a1"]
+    assert await found(undone=replace(acknowledge, verb="shelve", until=NOW + 1)) == ["a2", "a1"]  # r3, r4: no rules
+    stat = await fleet.alarms.stat("ours", NOW - HOUR_MS, 2)
+    assert stat.open == LevelTotals(total=2, alarm_2_total=2)
+    assert stat.unacknowledged == LevelTotals(total=2, alarm_1_total=1, alarm_2_total=1)
+    assert (stat.attention_total, [hour.total for hour in stat.raised]) == (3, [0, 4])
+    assert (await fleet.alarms.stat("theirs", NOW - HOUR_MS, 2)).attention_total == 0
+
+
+async def test_the_first_view_of_alarms_and_its_counts_read_an_index_of_what_needs_attention(fleet: Store) -> None:
+    statement, parameters = alarm_actions.where_of_alarms("ours", AlarmFilter(attention=True))
+    plan = fleet.alarms._access.all(  # type: ignore[attr-defined]
+        f"EXPLAIN QUERY PLAN SELECT count(*) FROM alarms a WHERE {statement}", parameters
+    )
+    assert "alarms_attention" in plan[0][-1]
 
 
 async def test_a_shelf_ends_by_itself_or_by_hand(fleet: Store) -> None:
     await record(fleet, alarm("a1", "d1", rule_id="r1"))
-    await fleet.alarms.shelve("ours", "a1", NOW + 10, "alice")
+    await act(fleet, "shelve", until=NOW + 10)
     assert (await fleet.alarms.get("ours", "a1")).shelved_until == NOW + 10
 
     assert await fleet.alarms.end_shelves(NOW + 9) == 0
     assert await fleet.alarms.end_shelves(NOW + 10) == 1
     assert (await fleet.alarms.get("ours", "a1")).shelved_until is None
 
-    await fleet.alarms.shelve("ours", "a1", NOW + 20, "alice")
-    await fleet.alarms.unshelve("ours", "a1", NOW + 11)
+    await act(fleet, "shelve", until=NOW + 20)
+    await act(fleet, "unshelve", at=NOW + 11)
     assert (await fleet.alarms.get("ours", "a1")).shelved_until is None
 
 
@@ -204,7 +265,7 @@ async def test_alarms_are_listed_by_what_they_are(fleet: Store) -> None:
     await record(fleet, alarm("a2", "d2", alarm_level=3, create_time=NOW + 10))
     await record(fleet, alarm("a3", "d1", alarm_id="a1", alarm_status=0, create_time=NOW + 20))
     await record(fleet, alarm("a4", "d1", alarm_level=1, create_time=NOW + 30))
-    await fleet.alarms.acknowledge("ours", "a2", NOW, "alice")
+    await act(fleet, "acknowledge", "a2", at=NOW)
 
     async def alarms(**narrowing: Any) -> list[str]:
         found, total = await fleet.alarms.list_alarms("ours", AlarmFilter(**narrowing), Page())
@@ -242,7 +303,7 @@ async def test_an_alarm_is_dropped_when_its_end_is_past_its_time(backend: Backen
 
 async def test_of_an_open_alarm_the_first_and_the_newest_message_are_never_dropped(fleet: Store) -> None:
     await record(fleet, *(alarm(f"a{n}", "d1", alarm_id="a1", alarm_level=1 + n % 3) for n in range(1, 6)))
-    await fleet.alarms.acknowledge("ours", "a1", NOW, "alice")
+    await act(fleet, "acknowledge", "a1", at=NOW)
 
     assert await fleet.alarms.prune("ours", NOW + 1) == 3
     assert await ids(fleet) == ["a5", "a1"]

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.contract.conftest import Backend
-from tests.contract.nouns import NOW, alarm, alarm_rule, channel, device, notify_group, record
+from tests.contract.nouns import NOW, act, alarm, alarm_rule, channel, device, notify_group, record
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.alarms.alarm import AlarmFilter
 from thingstead.model.alarms.notification import Attempt, Channel, KeptChannel, NotifyGroup
@@ -161,7 +161,7 @@ async def test_a_notice_expires_when_its_time_is_over(fleet: Store) -> None:
 
 async def test_a_shelved_rule_tells_nothing_and_an_alarm_open_at_the_end_is_told(fleet: Store) -> None:
     await record(fleet, alarm("a1", "d1", rule_id="r1"))
-    await fleet.alarms.shelve("ours", "a1", NOW + 10, "alice")
+    await act(fleet, "shelve", until=NOW + 10)
     await record(fleet, alarm("a2", "d1", rule_id="r1", alarm_id="a1", alarm_level=3, create_time=NOW + 5))
     await record(fleet, alarm("b1", "d2", rule_id="r1", create_time=NOW + 5))
     await fleet.alarms.end_shelves(NOW + 10)

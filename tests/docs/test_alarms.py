@@ -124,6 +124,9 @@ def test_the_server_takes_every_body_of_the_guide(installation: "Installation", 
     assert changed == {**shown, "version": shown["version"] + 1}
     for text in code_blocks(guide, "json"):
         body = json.loads(text.replace("<type id>", type_id).replace("<device id>", device.id))
+        if "filter" in body:
+            assert api.call("POST", "/alarms_acknowledge", body)["remaining"] == 0
+            continue
         if "rule" in body:
             assert api.call("POST", "/alarm_rule_test", body)["complete"] is True
         elif "channels" not in body:

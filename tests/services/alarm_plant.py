@@ -11,7 +11,7 @@ import msgspec
 from tests.services.conftest import NOW, Workshop
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
-from thingstead.model.alarms.alarm import Alarm, AlarmFilter, AlarmLog
+from thingstead.model.alarms.alarm import Alarm, AlarmFilter, AlarmLog, AlarmVerb
 from thingstead.model.alarms.rule import AlarmRule
 from thingstead.model.alarms.rule_form import RuleForm, RulePatch
 from thingstead.model.device import Device, DeviceSession, OpenAlarm, Page
@@ -41,7 +41,7 @@ class Plant:
         self.bus.subscribe(AlarmChanged, self.heard.append)
         self.engine = self.workshop.alarm_engine
         self.rules = AlarmRuleService(store, self.bus, self.clock, self.workshop.evaluations)
-        self.alarms = AlarmService(store, self.clock, self.engine)
+        self.alarms = AlarmService(store, self.bus, self.clock, self.engine)
         if await store.projects.list_all():
             await store.presence.clear_node("node1")
         await self.engine.start(run=False)
@@ -74,6 +74,10 @@ class Plant:
         changed = await self.rules.update("p1", rule.id, patch)
         await self.settle()
         return changed
+
+    async def act(self, verb: AlarmVerb, alarm_id: str, by: str, comment: str = "", **when: int) -> Alarm:
+        """What a person does to an alarm; of ``shelve`` with ``until`` or ``for_ms``."""
+        return await self.alarms.act("p1", alarm_id, self.alarms.action(verb, by, comment, **when))
 
     async def settle(self) -> None:
         """Does all that is due, and waits until it is on disk."""

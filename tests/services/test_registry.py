@@ -214,7 +214,7 @@ async def test_definitions_of_many_types_are_not_kept_for_ever(
 
 async def test_alarms_of_a_device_are_read_with_its_id(workshop: Workshop) -> None:
     device = await workshop.add_device()
-    alarms = AlarmService(workshop.store, workshop.clock, workshop.alarm_engine)
+    alarms = AlarmService(workshop.store, workshop.bus, workshop.clock, workshop.alarm_engine)
     assert await alarms.list_device_logs("p1", device.id, AlarmFilter(), ALL) == ([], 0)
     for name in ("nosuch00", "\0"):
         with pytest.raises(NotFound):

@@ -151,7 +151,7 @@ class DeviceTypeChanged(BusMessage, frozen=True):
 
 
 class AlarmChanged(BusMessage, frozen=True):
-    """An alarm was raised or cleared, and the change was committed."""
+    """An alarm was raised or cleared, or a person acted on it, and the change was committed."""
 
     device_id: str
     alarm_id: str
@@ -160,6 +160,8 @@ class AlarmChanged(BusMessage, frozen=True):
     alarm_level: int
     alarm_info: dict[str, Any]
     ts: int
+    action: str  # raise, level, clear, acknowledge, shelve, unshelve, comment
+    by: str = ""  # the person
 
 
 class AlarmRuleChanged(BusMessage, frozen=True):

@@ -110,7 +110,7 @@ def build_platform(
         clock_watch=ClockWatch(clock, evaluations.clock_set_back, dispatcher.clock_set_back, control.clock_set_back),
         control=control,
         presence=presence,
-        alarms=AlarmService(store, clock, engine),
+        alarms=AlarmService(store, bus, clock, engine),
         alarm_rules=rules,
         alarm_trace=AlarmTraceService(store, rules, evaluations),
         alarm_dry_run=AlarmDryRunService(store, clock, rules),

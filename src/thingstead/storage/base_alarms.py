@@ -6,9 +6,18 @@ What ``base.py`` says of every part of a store holds here too.
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from thingstead.model.alarms.alarm import Alarm, AlarmChange, AlarmComment, AlarmFilter, AlarmLog, KeptState
+from thingstead.model.alarms.alarm import (
+    Alarm,
+    AlarmAction,
+    AlarmChange,
+    AlarmFilter,
+    AlarmLog,
+    AlarmOutcome,
+    AlarmsStat,
+    KeptState,
+)
 from thingstead.model.alarms.notification import AlarmNotice, Attempt, KeptChannel, NotifyGroup, NotifyLog
-from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter, RuleStatistics
+from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter, RuleCounts, RuleStatistics
 from thingstead.model.device import Device, Page
 from thingstead.storage.commit import Commit
 
@@ -43,24 +52,28 @@ class AlarmStore(Protocol):
         """One page of alarms, newest raised first, and the total. ``alarm_status`` 1: open, 0: cleared."""
         ...
 
+    async def list_ids(self, project_id: str, alarm_filter: AlarmFilter, limit: int) -> tuple[list[str], int]:
+        """The ids of the first ones of such a list, and the total."""
+        ...
+
+    async def stat(self, project_id: str, since: int, hours: int) -> AlarmsStat:
+        """Counts of the project's alarms, and of those raised in each of the hours from ``since`` (ms) on."""
+        ...
+
     async def get(self, project_id: str, alarm_id: str) -> Alarm:
         """By the alarm's own id, or by that of one of its messages."""
         ...
 
-    async def acknowledge(self, project_id: str, alarm_id: str, at: int, by: str) -> bool:
-        """False where it was acknowledged already; the first one stays. Conflict where it is cleared and gone."""
-        ...
+    async def act(
+        self, project_id: str, alarm_ids: Sequence[str], action: AlarmAction, *, again: bool = False
+    ) -> list[AlarmOutcome]:
+        """Acknowledges, shelves, unshelves or comments alarms, in one transaction; what became of each, in order, with
+        the alarm as it was before. One that is refused stops no other: there is no such alarm, its rule was removed, it
+        has as many comments as it may. Who acknowledged first stays; an alarm that is shelved for longer stays so.
 
-    async def comment(self, project_id: str, alarm_id: str, comment: AlarmComment) -> None:
-        """Appends a comment. Conflict where the alarm has as many as it may."""
-        ...
-
-    async def shelve(self, project_id: str, alarm_id: str, until: int, by: str) -> None:
-        """Silences the alarm's rule on its device until then; nothing else changes."""
-        ...
-
-    async def unshelve(self, project_id: str, alarm_id: str, at: int) -> None:
-        """Ends that at once, as :meth:`end_shelves` does."""
+        Args:
+            again: a shelf may be set anew, be it to an earlier end, and ended where there is none.
+        """
         ...
 
     async def end_shelves(self, at: int) -> int:
@@ -138,6 +151,10 @@ class AlarmRuleStore(Protocol):
 
     async def statistics(self, project_id: str, rule_id: str, since: int) -> RuleStatistics:
         """``raised_last_day`` counts from ``since`` (ms) on."""
+        ...
+
+    async def counts(self, rule_ids: Sequence[str], since: int) -> dict[str, RuleCounts]:
+        """What a list says of the alarms of rules; the last day begins at ``since`` (ms)."""
         ...
 
     async def note_failing(self, rule_id: str, reason: str) -> None:

@@ -36,6 +36,8 @@ class AlarmRuleInfo(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_":
     create_time: int  # ms
     update_time: int  # ms
     warnings: list[RuleWarning] | UnsetType = UNSET  # of a change that was just made
+    open_total: int | UnsetType = UNSET  # open alarms, where a list was asked for `statistics`
+    raised_last_day: int | UnsetType = UNSET  # alarms raised within 24 hours, likewise
     version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
 
 
@@ -64,6 +66,7 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     raised_total: int
     cleared_total: int
     open_total: int  # still open at the end
+    open_ms: int  # how long alarms were open within the range, all devices together
     phases: dict[Phase, int]  # devices that were replayed, by the phase of the rule at the end
     devices: int  # that were replayed
     points: int  # that were read

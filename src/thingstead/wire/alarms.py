@@ -1,6 +1,6 @@
 """Alarms and alarm messages."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -47,3 +47,28 @@ class AlarmInfo(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_by: str | UnsetType = UNSET
     shelved_until: int | UnsetType = UNSET  # ms
     comments: list[AlarmComment]
+    alarm_info: dict[str, Any]  # of the message that raised it: its conditions, and the values of their attributes
+
+
+AlarmResult = Literal["done", "unchanged", "refused"]
+
+
+class AlarmResultItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one alarm."""
+
+    id: str
+    result: AlarmResult
+    code: str | UnsetType = UNSET  # of the refusal
+    args: dict[str, Any] | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+
+
+class AlarmResults(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an action on many alarms."""
+
+    done: int
+    unchanged: int  # were so already
+    refused: int
+    remaining: int  # that another call with the same filter would change
+    until: int | UnsetType = UNSET  # ms, of a shelving: for further calls with the same filter
+    items: list[AlarmResultItem]  # of those that were unchanged by a filter there are none

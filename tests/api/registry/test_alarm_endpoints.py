@@ -166,3 +166,119 @@ async def test_alarms_are_listed(api: Api, stranger: Api, house: House) -> None:
     assert (await stranger.get("alarms"))["total"] == 0
     for path in ("acknowledge", "clear", "unshelve"):
         assert (await stranger.refusal("POST", f"alarm/{alarm_id}/{path}", {})).errcode == 404
+
+
+# Many alarms
+
+
+async def two_alarms(house: House, api: Api) -> tuple[str, str, str]:
+    """The ids of a device and of its two open alarms, the newest first."""
+    device_id = await api.new_device(name="boiler 7")
+    for name, attribute in (("Too hot", "t"), ("Too wet", "h")):
+        rule = {"name": name, "devices": [device_id], "raise": {"attribute": attribute, "op": ">", "value": 80}}
+        await api.call("POST", "alarm_rule", rule)
+    await house.settle()
+    await house.send(api.project_id, device_id, t=81)
+    house.clock.advance(1)
+    await house.send(api.project_id, device_id, h=90)
+    second, first = (item["id"] for item in (await api.get("alarms"))["items"])
+    return device_id, second, first
+
+
+async def test_an_alarm_shows_the_values_that_raised_it_and_its_messages(api: Api, house: House) -> None:
+    _, alarm_id = await alarmed(house, api)
+    await house.send(api.project_id, (await api.get(f"alarm/{alarm_id}"))["device_id"], t=2)
+    shown = await api.get(f"alarm/{alarm_id}")
+    assert shown["alarm_info"]["attributes"] == {"t": 81}
+    assert [item["alarm_status"] for item in (await api.get("alarm_logs", alarm=alarm_id))["items"]] == [0, 1]
+    assert (await api.get("alarm_logs", alarm="nosuch00"))["total"] == 0
+
+
+async def test_alarms_are_found_by_what_their_devices_and_rules_are_called(
+    api: Api, house: House, stranger: Api
+) -> None:
+    device_id, second, first = await two_alarms(house, api)
+    type_id = (await api.call("POST", "device_type", {"name": "Boiler"}))["id"]
+    group_id = (await api.call("POST", "device_group", {"name": "Hall"}))["id"]
+    await api.call("POST", f"device_group/{group_id}/devices", {"devices": [device_id]})
+
+    async def found(caller: Api = api, **query: Any) -> list[str]:
+        return [item["id"] for item in (await caller.get("alarms", **query))["items"]]
+
+    assert await found(keyword="BOILER 7") == [second, first]
+    assert await found(keyword="wet") == [second]
+    assert await found(keyword="nowhere") == []
+    assert await found(group=group_id) == [second, first]
+    assert await found(type=type_id) == []
+    assert await found(stranger, keyword="wet") == []
+    await api.call("POST", f"alarm/{second}/clear", {})
+    now = house.clock.now_ms()
+    assert await found(cleared_start=now, cleared_end=now) == [second]
+    assert await found(cleared_start=now + 1) == []
+    assert await found(attention=1) == [second, first]
+    await api.call("POST", f"alarm/{second}/acknowledge", {})
+    assert await found(attention=1) == [first]
+    assert await found(attention=0) == [second]
+    stat = await api.get("alarms_stat")
+    assert (stat["open"]["total"], stat["unacknowledged"]["alarm_1_total"], stat["attention_total"]) == (1, 1, 1)
+    assert [hour["total"] for hour in stat["raised"]][-1:] == [2]
+    assert (len(stat["raised"]), stat["raised"][-1]["ts"]) == (24, now // 3_600_000 * 3_600_000)
+    assert (await stranger.get("alarms_stat"))["attention_total"] == 0
+
+
+async def test_many_alarms_are_changed_each_by_itself(api: Api, house: House, stranger: Api) -> None:
+    _, second, first = await two_alarms(house, api)
+    await api.call("POST", f"alarm/{first}/acknowledge", {})
+    many = await api.call("POST", "alarms_acknowledge", {"ids": [first, second, "nosuch00"], "comment": "seen"})
+    assert [(item["id"], item["result"]) for item in many["items"]] == [
+        (first, "unchanged"),
+        (second, "done"),
+        ("nosuch00", "refused"),
+    ]
+    assert many["items"][2]["code"] == "no_such_alarm"
+    assert (many["done"], many["unchanged"], many["refused"], many["remaining"]) == (1, 1, 1, 0)
+    assert [comment["text"] for comment in (await api.get(f"alarm/{second}"))["comments"]] == ["seen"]
+    other = await stranger.call("POST", "alarms_clear", {"ids": [first]})
+    assert other["items"][0]["code"] == "no_such_alarm"
+    for body, field in (
+        ({}, "ids"),
+        ({"ids": [first], "filter": {}}, "ids"),
+        ({"ids": []}, "ids"),
+        ({"filter": {"colour": 1}}, "filter"),
+        ({"ids": ["a"] * 1001}, "ids"),
+    ):
+        assert {each.split(".")[0] for each in (await api.refusal("POST", "alarms_clear", body)).fields} == {field}
+
+
+async def test_a_filter_changes_only_so_many_and_tells_how_many_are_left(
+    api: Api, house: House, stranger: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thingstead.services.alarms.alarms.ALARMS_PER_CALL", 1)
+    _, second, first = await two_alarms(house, api)
+    assert (await stranger.call("POST", "alarms_clear", {"filter": {}}))["done"] == 0
+    shelved = await api.call("POST", "alarms_shelve", {"filter": {"status": 1}, "for_ms": 60_000})
+    assert (shelved["items"], shelved["remaining"]) == ([{"id": second, "result": "done"}], 1)
+    again = {"filter": {"status": 1}, "until": shelved["until"]}
+    house.clock.advance(5)
+    rest = await api.call("POST", "alarms_shelve", again)
+    assert (rest["items"][0]["id"], rest["unchanged"], rest["remaining"]) == (first, 1, 0)
+    assert await api.call("POST", "alarms_shelve", again) == {
+        "done": 0,
+        "unchanged": 2,
+        "refused": 0,
+        "remaining": 0,
+        "items": [],
+        "until": shelved["until"],
+    }
+    assert (await api.call("POST", "alarms_unshelve", {"ids": [second]}))["done"] == 1
+    cleared = await api.call("POST", "alarms_clear", {"filter": {}, "by": "alice", "comment": "all well"})
+    assert (cleared["done"], cleared["remaining"]) == (1, 1)
+    shown = await api.get(f"alarm/{second}")
+    assert (shown["clear_reason"], shown["comments"][0]["text"]) == ("cleared by alice", "all well")
+
+
+async def test_rules_tell_how_many_alarms_they_have(api: Api, house: House) -> None:
+    await two_alarms(house, api)
+    (hot,) = (await api.get("alarm_rules", keyword="HOT", statistics=1))["items"]
+    assert (hot["name"], hot["open_total"], hot["raised_last_day"]) == ("Too hot", 1, 1)
+    assert "open_total" not in (await api.get("alarm_rules"))["items"][0]

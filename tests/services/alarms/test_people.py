@@ -13,27 +13,27 @@ async def test_an_alarm_is_acknowledged_once_and_commented_on(plant: Plant, devi
     await plant.report(device, t=85)
     (alarm,) = await plant.open_alarms()
     plant.clock.advance(5)
-    acknowledged = await plant.alarms.acknowledge("p1", alarm.id, "alice", "on my way")
+    acknowledged = await plant.act("acknowledge", alarm.id, "alice", "on my way")
     assert (acknowledged.acknowledged_by, acknowledged.acknowledged_at) == ("alice", NOW + 5)
     with pytest.raises(Conflict):
-        await plant.alarms.acknowledge("p1", alarm.id, "bob")
-    commented = await plant.alarms.comment("p1", alarm.id, "bob", "thanks")
+        await plant.act("acknowledge", alarm.id, "bob")
+    commented = await plant.act("comment", alarm.id, "bob", "thanks")
     assert [(each.by, each.text) for each in commented.comments] == [("alice", "on my way"), ("bob", "thanks")]
     with pytest.raises(InvalidInput):
-        await plant.alarms.comment("p1", alarm.id, "bob", " ")
+        await plant.act("comment", alarm.id, "bob", " ")
     with pytest.raises(NotFound):
-        await plant.alarms.comment("p1", "nosuch", "bob", "hello")
+        await plant.act("comment", "nosuch", "bob", "hello")
 
 
 async def test_after_a_manual_clear_the_next_value_raises_again(plant: Plant, device: Device, type_id: str) -> None:
     await plant.add_rule(HOT, type=type_id)
     await plant.report(device, t=85)
     (alarm,) = await plant.open_alarms()
-    cleared = await plant.alarms.clear("p1", alarm.id, "alice", "a test")
+    cleared = await plant.act("clear", alarm.id, "alice", "a test")
     assert (cleared.cleared_at, cleared.clear_reason) == (NOW, "cleared by alice")
     assert await plant.shown(device) is None
     with pytest.raises(Conflict):
-        await plant.alarms.clear("p1", alarm.id, "alice")
+        await plant.act("clear", alarm.id, "alice")
     await plant.wait(HOUR)
     assert await plant.open_alarms() == []
     await plant.restart()
@@ -42,14 +42,14 @@ async def test_after_a_manual_clear_the_next_value_raises_again(plant: Plant, de
     await plant.report(device, t=84)
     (again,) = await plant.open_alarms()
     assert again.id != alarm.id
-    assert [news.alarm_status for news in plant.heard] == [1, 0, 1]
+    assert [(news.action, news.by) for news in plant.heard] == [("raise", ""), ("clear", "alice"), ("raise", "")]
 
 
 async def test_a_silence_that_goes_on_raises_again_at_once(plant: Plant, device: Device, type_id: str) -> None:
     await plant.add_rule({"no_data_ms": MINUTE}, type=type_id)
     await plant.wait(2 * MINUTE)
     (alarm,) = await plant.open_alarms()
-    await plant.alarms.clear("p1", alarm.id, "alice")
+    await plant.act("clear", alarm.id, "alice")
     assert await plant.told() == [(1, 2), (0, 2), (1, 2)]
 
 
@@ -59,9 +59,9 @@ async def test_a_shelf_needs_an_end_in_the_future(plant: Plant, device: Device, 
     (alarm,) = await plant.open_alarms()
     for until in (NOW, NOW + 367 * 24 * HOUR):
         with pytest.raises(InvalidInput):
-            await plant.alarms.shelve("p1", alarm.id, "alice", until=until)
-    assert (await plant.alarms.shelve("p1", alarm.id, "alice", for_ms=MINUTE)).shelved_until == NOW + MINUTE
+            await plant.act("shelve", alarm.id, "alice", until=until)
+    assert (await plant.act("shelve", alarm.id, "alice", for_ms=MINUTE)).shelved_until == NOW + MINUTE
     await plant.wait(MINUTE)
     assert (await plant.alarms.get("p1", alarm.id)).shelved_until is None
-    await plant.alarms.shelve("p1", alarm.id, "alice", until=NOW + HOUR)
-    assert (await plant.alarms.unshelve("p1", alarm.id, "alice")).shelved_until is None
+    await plant.act("shelve", alarm.id, "alice", until=NOW + HOUR)
+    assert (await plant.act("unshelve", alarm.id, "alice")).shelved_until is None

@@ -240,7 +240,7 @@ async def test_a_shelved_alarm_tells_nobody_until_the_end(
     await plant.add_rule(HOT, devices=[device.id], notify=[{"webhook": receiver.url}])
     await flap(plant, device, 1)
     alarm_id = (await plant.logs())[0].alarm_id
-    await plant.alarms.shelve("p1", alarm_id, "alice", for_ms=MINUTE)
+    await plant.act("shelve", alarm_id, "alice", for_ms=MINUTE)
     await flap(plant, device, 2)
     await plant.report(device, plant.clock.now_ms() + 1, t=85)
     await sender.send()

@@ -19,7 +19,14 @@ from thingstead.api.project import (
     retention,
     sessions,
 )
-from thingstead.api.project.alarms import alarm_logs, alarm_rule_insight, alarm_rules, alarms, notify_groups
+from thingstead.api.project.alarms import (
+    alarm_logs,
+    alarm_rule_insight,
+    alarm_rules,
+    alarms,
+    many_alarms,
+    notify_groups,
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *login.ENDPOINTS,
@@ -35,6 +42,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *custom_data.ENDPOINTS,
     *alarm_logs.ENDPOINTS,
     *alarms.ENDPOINTS,
+    *many_alarms.ENDPOINTS,
     *alarm_rules.ENDPOINTS,
     *alarm_rule_insight.ENDPOINTS,
     *notify_groups.ENDPOINTS,

@@ -68,13 +68,16 @@ def message(card: DeviceCard, news: OneDeviceNews, now_ms: int) -> AppMessage:
     if isinstance(news, EventReported):
         return _json({"event": {"method": news.method, "params": news.params}}, card, news.ts)
     if isinstance(news, AlarmChanged):
-        body = {
+        body: dict[str, Any] = {
+            "action": news.action,
             "alerting": news.alarm_status == 1,
             "alarm_level": news.alarm_level,
             "alarm_info": news.alarm_info,
             "alarm_id": news.alarm_id,
             "rule_id": news.rule_id,
         }
+        if news.by:
+            body["by"] = news.by
         return _json(body, card, news.ts)
     if isinstance(news, PresenceChanged):
         return _json({"online": news.online, "reason": news.reason}, card, news.ts)

@@ -26,9 +26,18 @@ def list_rules(
     device: str | None = None,
     enabled: bool | None = None,
     failing: bool | None = None,
+    keyword: str | None = None,
+    statistics: bool | None = None,
 ) -> Listing[AlarmRuleInfo]:
     """Oldest first; filters that are given must all match."""
-    query = {"type": type, "device": device, "enabled": enabled, "failing": failing}
+    query = {
+        "type": type,
+        "device": device,
+        "enabled": enabled,
+        "failing": failing,
+        "keyword": keyword,
+        "statistics": statistics,
+    }
     return Listing(Call("GET", "/alarm_rules", Listed[AlarmRuleInfo], query=query))
 
 

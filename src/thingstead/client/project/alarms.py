@@ -1,10 +1,12 @@
 """Alarms and their messages."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from thingstead.client.call import Call, Listing, members
 from thingstead.client.http import segment
-from thingstead.wire.alarms import AlarmInfo, AlarmItem
+from thingstead.model.alarms.alarm import AlarmsStat
+from thingstead.wire.alarms import AlarmInfo, AlarmItem, AlarmResults
 from thingstead.wire.common import Listed
 
 
@@ -16,9 +18,11 @@ def of_project(
     start: int | None = None,
     end: int | None = None,
     rule: str | None = None,
+    alarm: str | None = None,
 ) -> Listing[AlarmItem]:
     """Newest first; filters that are given must all match."""
-    query = {"device": device, "level": level, "status": status, "start": start, "end": end, "rule": rule}
+    query = {"device": device, "level": level, "status": status, "start": start, "end": end}
+    query |= {"rule": rule, "alarm": alarm}
     return Listing(Call("GET", "/alarm_logs", Listed[AlarmItem], query=query))
 
 
@@ -40,23 +44,40 @@ def list_alarms(
     *,
     level: int | None = None,
     status: int | None = None,
+    attention: bool | None = None,
     acknowledged: bool | None = None,
     device: str | None = None,
     rule: str | None = None,
+    type: str | None = None,
+    group: str | None = None,
+    keyword: str | None = None,
     start: int | None = None,
     end: int | None = None,
+    cleared_start: int | None = None,
+    cleared_end: int | None = None,
 ) -> Listing[AlarmInfo]:
     """Newest raised first; filters that are given must all match."""
     query = {
         "level": level,
         "status": status,
+        "attention": attention,
         "acknowledged": acknowledged,
         "device": device,
         "rule": rule,
+        "type": type,
+        "group": group,
+        "keyword": keyword,
         "start": start,
         "end": end,
+        "cleared_start": cleared_start,
+        "cleared_end": cleared_end,
     }
     return Listing(Call("GET", "/alarms", Listed[AlarmInfo], query=query))
+
+
+def stat() -> Call[AlarmsStat]:
+    """Open and unacknowledged alarms by level, and those raised by hour of the last day."""
+    return Call("GET", "/alarms_stat", AlarmsStat)
 
 
 def read(alarm_id: str) -> Call[AlarmInfo]:
@@ -91,6 +112,54 @@ def shelve(
 
 def unshelve(alarm_id: str, *, by: str | None = None, comment: str | None = None) -> Call[AlarmInfo]:
     return _act(alarm_id, "unshelve", by=by, comment=comment)
+
+
+def acknowledge_many(
+    *,
+    ids: Sequence[str] | None = None,
+    filter: Mapping[str, Any] | None = None,
+    by: str | None = None,
+    comment: str | None = None,
+) -> Call[AlarmResults]:
+    """Up to 1,000 alarms: those of ``ids``, or of what ``GET /alarms`` lists with ``filter``."""
+    return _act_on_many("acknowledge", ids=ids, filter=filter, by=by, comment=comment)
+
+
+def clear_many(
+    *,
+    ids: Sequence[str] | None = None,
+    filter: Mapping[str, Any] | None = None,
+    by: str | None = None,
+    comment: str | None = None,
+) -> Call[AlarmResults]:
+    return _act_on_many("clear", ids=ids, filter=filter, by=by, comment=comment)
+
+
+def shelve_many(
+    *,
+    ids: Sequence[str] | None = None,
+    filter: Mapping[str, Any] | None = None,
+    until: int | None = None,
+    for_ms: int | None = None,
+    by: str | None = None,
+    comment: str | None = None,
+) -> Call[AlarmResults]:
+    """Silences notices of each until an instant (ms), or for a time."""
+    return _act_on_many("shelve", ids=ids, filter=filter, until=until, for_ms=for_ms, by=by, comment=comment)
+
+
+def unshelve_many(
+    *,
+    ids: Sequence[str] | None = None,
+    filter: Mapping[str, Any] | None = None,
+    by: str | None = None,
+    comment: str | None = None,
+) -> Call[AlarmResults]:
+    return _act_on_many("unshelve", ids=ids, filter=filter, by=by, comment=comment)
+
+
+def _act_on_many(verb: str, **given: Any) -> Call[AlarmResults]:
+    return Call("POST", f"/alarms_{verb}", AlarmResults, members(**given))
 
 
 def _act(alarm_id: str, verb: str, **given: Any) -> Call[AlarmInfo]:

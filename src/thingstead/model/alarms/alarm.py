@@ -1,9 +1,11 @@
 """An alarm, the messages of its life, and what one evaluation changes."""
 
 import enum
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import msgspec
+
+from thingstead.refusals import Reason
 
 
 class Phase(enum.StrEnum):
@@ -60,11 +62,35 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_by: str = ""
     comments: tuple[AlarmComment, ...] = ()  # oldest first
     shelved_until: int | None = None  # ms; filled when read: no notices for this rule and device until then
+    alarm_info: dict[str, Any] = {}  # filled when read: of the message that raised it
+
+
+AlarmVerb = Literal["acknowledge", "shelve", "unshelve", "clear", "comment"]
+
+
+class AlarmAction(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person does to alarms."""
+
+    verb: AlarmVerb
+    by: str
+    at: int  # ms
+    until: int | None = None  # ms; of ``shelve``
+    comment: str = ""  # kept with each alarm that is changed
+
+
+class AlarmOutcome(NamedTuple):
+    """What became of an action on one alarm."""
+
+    id: str  # as it was named
+    alarm: Alarm | None = None  # as it is now; None: there is none
+    changed: bool = False
+    refusal: Reason | None = None
 
 
 class AlarmFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Filter of a list of alarms or messages; unset members do not narrow it."""
 
+    alarm_id: str | None = None  # of messages only
     device_id: str | None = None
     rule_id: str | None = None
     alarm_level: int | None = None
@@ -72,6 +98,39 @@ class AlarmFilter(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged: bool | None = None  # of alarms only
     start_time: int | None = None  # ms, inclusive
     end_time: int | None = None  # ms, inclusive
+    # Of alarms only:
+    type_id: str | None = None  # of the device
+    group_id: str | None = None  # that holds the device
+    keyword: str | None = None  # part of the name of the rule, or of what devices are found by
+    attention: bool | None = None  # open, or not acknowledged
+    cleared_start: int | None = None  # ms, inclusive
+    cleared_end: int | None = None  # ms, inclusive
+    undone: AlarmAction | None = None  # those that this would change
+
+
+class LevelTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of alarms by level."""
+
+    total: int = 0
+    alarm_1_total: int = 0
+    alarm_2_total: int = 0
+    alarm_3_total: int = 0
+
+
+class HourTotal(msgspec.Struct, frozen=True, kw_only=True):
+    """How many alarms were raised in one hour."""
+
+    ts: int  # ms, where the hour begins
+    total: int
+
+
+class AlarmsStat(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of the alarms of a project."""
+
+    open: LevelTotals
+    unacknowledged: LevelTotals  # open or cleared
+    attention_total: int  # open or unacknowledged
+    raised: tuple[HourTotal, ...]  # by hour, oldest first; the last is the present one
 
 
 class AlarmChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """An alarm rule: which devices it watches, on what condition, for how long, at which hours, and whom it tells."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -162,6 +162,14 @@ class AlarmRuleFilter(msgspec.Struct, frozen=True, kw_only=True):
     device_id: str | None = None  # rules whose source includes this device, also by its type
     enabled: bool | None = None
     failing: bool | None = None
+    keyword: str | None = None  # part of the name, in any case
+
+
+class RuleCounts(NamedTuple):
+    """What a list says of the alarms of a rule."""
+
+    open_total: int = 0
+    raised_last_day: int = 0
 
 
 class RuleStatistics(msgspec.Struct, frozen=True, kw_only=True):

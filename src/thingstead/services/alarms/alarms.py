@@ -1,22 +1,51 @@
-"""Operations of people on alarms: list, acknowledge, shelve, clear, comment."""
+"""Operations of people on alarms: list, acknowledge, shelve, clear, comment, one by one and many at once."""
+
+import asyncio
+from collections.abc import Sequence
 
 import msgspec
 
+from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, InvalidInput
-from thingstead.model.alarms.alarm import Alarm, AlarmComment, AlarmFilter, AlarmLog
+from thingstead.errors import Conflict, InvalidInput, NotFound, ThingsteadError
+from thingstead.model.alarms.alarm import (
+    RAISED,
+    Alarm,
+    AlarmAction,
+    AlarmFilter,
+    AlarmLog,
+    AlarmOutcome,
+    AlarmsStat,
+    AlarmVerb,
+)
 from thingstead.model.device import Page
+from thingstead.model.messages import AlarmChanged
+from thingstead.services.alarms.evaluations import CLEARED_BY
 from thingstead.services.alarms.scheduler import AlarmScheduler
 from thingstead.storage.base import Store
 
 SHELF_MS = 366 * 24 * 3600 * 1000  # the longest silence
+HOURS = 24  # of the statistics
+HOUR_MS = 3600 * 1000
+ALARMS_PER_CALL = 1_000  # that one call changes
+CLEARED_PER_TURN = 50  # at the same time
+NEWS_PER_TURN = 100
+
+
+class ManyOutcomes(msgspec.Struct, frozen=True):
+    """What became of an action on many alarms."""
+
+    outcomes: list[AlarmOutcome]
+    unchanged: int  # were so already, those without an outcome included
+    remaining: int  # that a call with the same filter would change
 
 
 class AlarmService:
     """The verbs of alarms. An alarm is named by its id, or by that of one of its messages."""
 
-    def __init__(self, store: Store, clock: Clock, engine: AlarmScheduler) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, engine: AlarmScheduler) -> None:
         self._store = store
+        self._bus = bus
         self._clock = clock
         self.engine = engine
 
@@ -35,78 +64,118 @@ class AlarmService:
         """One page of a project's alarms, newest raised first, and how many match."""
         return await self._store.alarms.list_alarms(project_id, alarm_filter, page)
 
+    async def stat(self, project_id: str) -> AlarmsStat:
+        """Counts of the project's alarms, and how many were raised in each of the last hours (UTC)."""
+        last = self._clock.now_ms() // HOUR_MS * HOUR_MS
+        return await self._store.alarms.stat(project_id, last - (HOURS - 1) * HOUR_MS, HOURS)
+
     async def get(self, project_id: str, alarm_id: str) -> Alarm:
         return await self._store.alarms.get(project_id, alarm_id)
 
-    async def acknowledge(self, project_id: str, alarm_id: str, by: str, comment: str = "") -> Alarm:
-        """Notes that a person has seen an alarm, open or cleared. Who acknowledged first stays.
+    def action(
+        self, verb: AlarmVerb, by: str, comment: str = "", *, until: int | None = None, for_ms: int | None = None
+    ) -> AlarmAction:
+        """What a person does now; ``until`` (ms) or ``for_ms`` of ``shelve``.
 
         Raises:
-            NotFound: no such alarm.
-            Conflict: it was acknowledged already.
+            InvalidInput: the instant is past, or more than a year ahead; there is no comment.
         """
-        alarm = await self.get(project_id, alarm_id)
         now = self._clock.now_ms()
-        if not await self._store.alarms.acknowledge(project_id, alarm.id, now, by):
-            raise Conflict("alarm_acknowledged_already")
-        return await self._commented(alarm, by, comment)
-
-    async def comment(self, project_id: str, alarm_id: str, by: str, text: str) -> Alarm:
-        """Adds what a person has to say."""
-        if not text.strip():
+        if verb == "comment" and not comment.strip():
             raise InvalidInput.field("comment", "empty")
-        return await self._commented(await self.get(project_id, alarm_id), by, text)
+        if verb == "shelve":
+            if (until is None) is (for_ms is None):
+                raise InvalidInput.field("until", "until_or_for_ms")
+            until = now + (for_ms or 0) if until is None else until
+            if not now < until <= now + SHELF_MS:
+                raise InvalidInput.field("until", "until_out_of_range")
+        return AlarmAction(verb=verb, by=by, at=now, until=until, comment=comment.strip() and comment)
 
-    async def shelve(
-        self,
-        project_id: str,
-        alarm_id: str,
-        by: str,
-        *,
-        until: int | None = None,
-        for_ms: int | None = None,
-        comment: str = "",
-    ) -> Alarm:
-        """Silences the alarm's rule on its device, until an instant (ms) or for some time: it goes on to raise and
-        clear, and nobody is told. An alarm that is open at the end is told then.
-
-        Raises:
-            NotFound: no such alarm.
-            InvalidInput: the instant is past, or more than a year ahead.
-            Conflict: the rule was removed.
-        """
-        alarm = await self.get(project_id, alarm_id)
-        now = self._clock.now_ms()
-        if (until is None) is (for_ms is None):
-            raise InvalidInput.field("until", "until_or_for_ms")
-        until = now + (for_ms or 0) if until is None else until
-        if not now < until <= now + SHELF_MS:
-            raise InvalidInput.field("until", "until_out_of_range")
-        await self._store.alarms.shelve(project_id, alarm.id, until, by)
-        return await self._commented(alarm, by, comment)
-
-    async def unshelve(self, project_id: str, alarm_id: str, by: str, comment: str = "") -> Alarm:
-        """Ends a silence at once."""
-        alarm = await self.get(project_id, alarm_id)
-        await self._store.alarms.unshelve(project_id, alarm.id, self._clock.now_ms())
-        return await self._commented(alarm, by, comment)
-
-    async def clear(self, project_id: str, alarm_id: str, by: str, comment: str = "") -> Alarm:
-        """Clears an open alarm by hand. If its condition still holds, a new alarm is raised with the next value that
-        says so (at once where only time counts), after the delays of the rule.
+    async def act(self, project_id: str, alarm_id: str, action: AlarmAction) -> Alarm:
+        """Acknowledges an alarm, open or cleared (who did first stays); silences its rule on its device until an
+        instant, while it goes on to raise and clear (an alarm that is open at the end is told then), or ends that;
+        comments it; or clears an open one by hand. If its condition still holds, a new alarm is raised with the next
+        value that says so (at once where only time counts), after the delays of the rule.
 
         Raises:
             NotFound: no such alarm.
-            Conflict: it is cleared already.
+            Conflict: it was acknowledged or cleared already, its rule was removed, or it has as many comments as it
+                may.
         """
         alarm = await self.get(project_id, alarm_id)
+        if action.verb == "clear":
+            outcome = await self._clear(alarm.id, alarm, action)
+        else:
+            outcome = (await self._store.alarms.act(project_id, [alarm.id], action, again=True))[0]
+            await self._tell([outcome], action)
+        if outcome.refusal is not None:
+            raise (NotFound if outcome.alarm is None else Conflict)(outcome.refusal)
+        if not outcome.changed:
+            code = "alarm_cleared_already" if action.verb == "clear" else "alarm_acknowledged_already"
+            raise Conflict(code)
+        return await self.get(project_id, alarm.id)
+
+    async def act_on_ids(self, project_id: str, alarm_ids: Sequence[str], action: AlarmAction) -> ManyOutcomes:
+        """The same for up to ALARMS_PER_CALL alarms, each by itself: one that is refused stops no other."""
+        names = list(dict.fromkeys(alarm_ids))
+        if action.verb == "clear":
+            outcomes = await self._clear_many(project_id, names, action)
+        else:
+            outcomes = await self._store.alarms.act(project_id, names, action)
+            await self._tell(outcomes, action)
+        unchanged = sum(not outcome.changed and outcome.refusal is None for outcome in outcomes)
+        return ManyOutcomes(outcomes, unchanged, 0)
+
+    async def act_on_filter(self, project_id: str, alarm_filter: AlarmFilter, action: AlarmAction) -> ManyOutcomes:
+        """The same for the newest ALARMS_PER_CALL alarms of a filter that are not so yet; ``remaining`` says how many
+        are left for further calls."""
+        undone = msgspec.structs.replace(alarm_filter, undone=action)
+        _, matching = await self.list_alarms(project_id, alarm_filter, Page(records=1))
+        ids, wanted = await self._store.alarms.list_ids(project_id, undone, ALARMS_PER_CALL)
+        many = await self.act_on_ids(project_id, ids, action)
+        unchanged = max(0, matching - wanted) + many.unchanged
+        return ManyOutcomes(many.outcomes, unchanged, max(0, wanted - len(ids)))
+
+    async def _clear_many(self, project_id: str, names: Sequence[str], action: AlarmAction) -> list[AlarmOutcome]:
+        async def clear(name: str) -> AlarmOutcome:
+            try:
+                return await self._clear(name, await self.get(project_id, name), action)
+            except ThingsteadError as exc:
+                return AlarmOutcome(name, refusal=exc.reason)
+
+        outcomes: list[AlarmOutcome] = []
+        for begin in range(0, len(names), CLEARED_PER_TURN):
+            outcomes += await asyncio.gather(*map(clear, names[begin : begin + CLEARED_PER_TURN]))
+        return outcomes
+
+    async def _clear(self, name: str, alarm: Alarm, action: AlarmAction) -> AlarmOutcome:
         if alarm.cleared_at is not None:
-            raise Conflict("alarm_cleared_already")
-        await self.engine.clear_by_hand(alarm, f"cleared by {by}")
-        return await self._commented(alarm, by, comment)
+            return AlarmOutcome(name, alarm)
+        await self.engine.clear_by_hand(alarm, CLEARED_BY + action.by)
+        if action.comment:
+            comment = msgspec.structs.replace(action, verb="comment")
+            refusal = (await self._store.alarms.act(alarm.project_id, [alarm.id], comment))[0].refusal
+            if refusal is not None:
+                return AlarmOutcome(name, alarm, changed=True, refusal=refusal)
+        return AlarmOutcome(name, alarm, changed=True)
 
-    async def _commented(self, alarm: Alarm, by: str, text: str) -> Alarm:
-        if text.strip():
-            comment = AlarmComment(by=by, text=text, ts=self._clock.now_ms())
-            await self._store.alarms.comment(alarm.project_id, alarm.id, comment)
-        return await self._store.alarms.get(alarm.project_id, alarm.id)
+    async def _tell(self, outcomes: Sequence[AlarmOutcome], action: AlarmAction) -> None:
+        told = [outcome.alarm for outcome in outcomes if outcome.changed and outcome.alarm is not None]
+        for number, alarm in enumerate(told, 1):
+            info = {"rule_id": alarm.rule_id, "rule_name": alarm.rule_name}
+            more = {"until": action.until, "comment": action.comment}
+            self._bus.publish(
+                AlarmChanged(
+                    alarm.device_id,
+                    alarm.id,
+                    alarm.rule_id,
+                    RAISED if alarm.cleared_at is None else 0,
+                    alarm.alarm_level,
+                    info | {key: value for key, value in more.items() if value},
+                    action.at,
+                    action.verb,
+                    action.by,
+                )
+            )
+            if number % NEWS_PER_TURN == 0:
+                await asyncio.sleep(0)

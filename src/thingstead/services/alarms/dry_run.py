@@ -91,6 +91,7 @@ class AlarmDryRunService:
             raised_total=replay.raised,
             cleared_total=replay.cleared,
             open_total=replay.raised - replay.cleared,
+            open_ms=replay.open_ms,
             phases=dict(replay.phases),
             devices=len(devices),
             points=replay.points,
@@ -137,9 +138,10 @@ class _Replay:
         self._rule = rule
         self._start = start
         self._end = end
+        self._open_since: int | None = None  # of the device that is replayed
         self.items: list[DryRunItem] = []
         self.phases: Counter[Phase] = Counter()  # of the rule at the end, by device
-        self.points = self.raised = self.cleared = 0
+        self.points = self.raised = self.cleared = self.open_ms = 0
 
     async def device(self, device: Device) -> None:
         rule = CompiledRule(self._rule)
@@ -161,6 +163,7 @@ class _Replay:
             if number % REPORTS_PER_TURN == 0:
                 await asyncio.sleep(0)
         self._take(device, evaluator.pass_time(self._end))
+        self._close(self._end)
         self.phases[phase_of(evaluator.state_of(rule))] += 1
 
     async def _read(self, device: Device, name: str, facts: Facts, reports: Reports, *, previous: bool) -> None:
@@ -196,6 +199,10 @@ class _Replay:
             for transition, conditions, attributes in decision.occurrences:
                 self.raised += transition.before == 0
                 self.cleared += transition.level == 0
+                if transition.before == 0:
+                    self._open_since = max(self._start, transition.at)
+                elif transition.level == 0:
+                    self._close(transition.at)
                 if len(self.items) <= ITEMS:
                     self.items.append(
                         DryRunItem(
@@ -208,3 +215,9 @@ class _Replay:
                             conditions=conditions,
                         )
                     )
+
+    def _close(self, at: int) -> None:
+        """Counts how long the alarm of the device was open."""
+        if self._open_since is not None:
+            self.open_ms += max(0, at - self._open_since)
+            self._open_since = None

@@ -14,7 +14,7 @@ from functools import partial
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import ThingsteadError, Unavailable
-from thingstead.model.alarms.alarm import AlarmChange, AlarmLog
+from thingstead.model.alarms.alarm import RAISED, AlarmChange, AlarmLog
 from thingstead.model.device import Device
 from thingstead.model.messages import AlarmChanged
 from thingstead.model.report import Report
@@ -29,6 +29,7 @@ from thingstead.timers import DueQueue
 
 DEVICES_KEPT = 10_000  # devices with rules that are kept in memory although no connection holds them
 LEFT_SOURCE = "the rule no longer watches the device"
+CLEARED_BY = "cleared by "  # in front of the person, in the reason of an alarm that was cleared by hand
 
 
 class _Batch:
@@ -221,6 +222,11 @@ class AlarmEvaluations:
             await asyncio.wait(list(self._reading.values()))
 
 
+def cleared_by(reason: str) -> str:
+    """The person who cleared an alarm, as its reason says; empty: nobody."""
+    return reason.removeprefix(CLEARED_BY) if reason.startswith(CLEARED_BY) else ""
+
+
 def check_ready(device_alarms: DeviceAlarms) -> None:
     """Raises Unavailable while what is in memory is not what is on disk."""
     if device_alarms.stale:
@@ -229,6 +235,8 @@ def check_ready(device_alarms: DeviceAlarms) -> None:
 
 def alarm_changed(message: AlarmLog) -> AlarmChanged:
     """What the bus is told of a message."""
+    raised = "raise" if message.id == message.alarm_id else "level"
+    action = raised if message.alarm_status == RAISED else "clear"
     return AlarmChanged(
         message.device_id,
         message.alarm_id,
@@ -237,6 +245,8 @@ def alarm_changed(message: AlarmLog) -> AlarmChanged:
         message.alarm_level,
         message.alarm_info,
         message.ts,
+        action,
+        cleared_by(str(message.alarm_info.get("reason", ""))),
     )
 
 

@@ -10,7 +10,14 @@ from thingstead.clock import Clock
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import ids, limits
 from thingstead.model.alarms.notification import Channel, KeptChannel
-from thingstead.model.alarms.rule import RULES_COUNT, AlarmRule, AlarmRuleFilter, RuleStatistics, RuleWarning
+from thingstead.model.alarms.rule import (
+    RULES_COUNT,
+    AlarmRule,
+    AlarmRuleFilter,
+    RuleCounts,
+    RuleStatistics,
+    RuleWarning,
+)
 from thingstead.model.alarms.rule_checks import check_body
 from thingstead.model.alarms.rule_form import RuleForm, RulePatch, form_of, patched
 from thingstead.model.device import Device, Page
@@ -112,6 +119,10 @@ class AlarmRuleService:
         """Statistics of the alarms of a rule."""
         await self.get(project_id, rule_id)
         return await self._store.alarm_rules.statistics(project_id, rule_id, self._clock.now_ms() - DAY_MS)
+
+    async def counts(self, rule_ids: Sequence[str]) -> dict[str, RuleCounts]:
+        """Of rules of a page: how many alarms are open, and how many were raised in the last day."""
+        return await self._store.alarm_rules.counts(rule_ids, self._clock.now_ms() - DAY_MS)
 
     async def check(self, project_id: str, form: RuleForm) -> None:
         """Raises InvalidInput that names every part of a rule that is impossible or does not exist."""

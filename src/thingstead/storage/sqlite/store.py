@@ -19,8 +19,8 @@ from thingstead.storage.sqlite.history.history import SqliteHistory
 from thingstead.storage.sqlite.history.ranges import SqliteRanges
 from thingstead.storage.sqlite.history.retention import SqliteRetention
 from thingstead.storage.sqlite.tables.accounts import SqliteAccounts
-from thingstead.storage.sqlite.tables.alarm_rules import SqliteAlarmRules
-from thingstead.storage.sqlite.tables.alarms import SqliteAlarms
+from thingstead.storage.sqlite.tables.alarms.alarm_rules import SqliteAlarmRules
+from thingstead.storage.sqlite.tables.alarms.alarms import SqliteAlarms
 from thingstead.storage.sqlite.tables.browser_sessions import SqliteBrowserSessions
 from thingstead.storage.sqlite.tables.commands import SqliteCommands
 from thingstead.storage.sqlite.tables.customers import SqliteCustomers

@@ -30,11 +30,13 @@ class AlarmsQuery(DeviceAlarmsQuery, frozen=True, kw_only=True):
     """The same for a whole project."""
 
     device: Annotated[str, Meta(description="Extension: only of this device (id).")] | None = None
+    alarm: Annotated[str, Meta(description="Extension: only of this alarm (id).")] | None = None
 
 
 def _filter(query: DeviceAlarmsQuery) -> AlarmFilter:
     return AlarmFilter(
         device_id=query.device if isinstance(query, AlarmsQuery) else None,
+        alarm_id=query.alarm if isinstance(query, AlarmsQuery) else None,
         rule_id=query.rule,
         alarm_level=query.level,
         alarm_status=query.status,

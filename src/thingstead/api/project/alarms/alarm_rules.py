@@ -62,6 +62,10 @@ class AlarmRulesQuery(PageQuery, frozen=True, kw_only=True):
     device: Annotated[str, Meta(description="Only those that watch this device (id), also by its type.")] | None = None
     enabled: Annotated[bool, Meta(description="1 only enabled, 0 only disabled.")] | None = None
     failing: Annotated[bool, Meta(description="1 only failing, 0 only others.")] | None = None
+    keyword: (
+        Annotated[str, Meta(max_length=limits.KEYWORD_LENGTH, description="Part of the name, in any case.")] | None
+    ) = None
+    statistics: Annotated[bool, Meta(description="1: items have `open_total` and `raised_last_day`.")] = False
 
 
 class EnabledBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,10 +123,14 @@ async def rules(call: ApiCall) -> Listed[AlarmRuleInfo]:
     query: AlarmRulesQuery = call.query
     page = query.to_page()
     rule_filter = AlarmRuleFilter(
-        type_id=query.type, device_id=query.device, enabled=query.enabled, failing=query.failing
+        type_id=query.type, device_id=query.device, enabled=query.enabled, failing=query.failing, keyword=query.keyword
     )
     found, total = await call.platform.alarm_rules.list_page(call.caller.project_id, rule_filter, page)
-    return listed([_shown(rule) for rule in found], total, page)
+    items = [_shown(rule) for rule in found]
+    if query.statistics:
+        counts = await call.platform.alarm_rules.counts([rule.id for rule in found])
+        items = [msgspec.structs.replace(item, **counts[item.id]._asdict()) for item in items]
+    return listed(items, total, page)
 
 
 async def rule(call: ApiCall) -> AlarmRuleInfo:

@@ -10,7 +10,7 @@ from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
-from thingstead.model.alarms.alarm import Alarm, AlarmFilter
+from thingstead.model.alarms.alarm import Alarm, AlarmFilter, AlarmsStat, AlarmVerb
 from thingstead.model.roles import OPERATOR, VIEWER
 from thingstead.wire.alarms import AlarmDevice, AlarmInfo
 from thingstead.wire.common import Listed
@@ -20,21 +20,100 @@ COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}
 COMMENT_LENGTH = 1_000
 Instant = Annotated[int, Meta(ge=0, le=limits.INSTANT_MS)]
 Comment = Annotated[str, Meta(max_length=COMMENT_LENGTH, description="Kept with the alarm.")]
-By = Annotated[str, Meta(max_length=limits.NAME_LENGTH, description="Name of the person; default: the caller.")]
+By = Annotated[
+    str,
+    Meta(
+        max_length=limits.NAME_LENGTH,
+        description="Name of the person, where an application calls; an administrator who is logged in is named by the"
+        " account.",
+    ),
+]
+# What narrows a list of alarms
+OfLevel = Annotated[Literal[1, 2, 3], Meta(description="Only of this level.")] | None
+OfStatus = Annotated[Literal[0, 1], Meta(description="1 only open, 0 only cleared.")] | None
+Attention = (
+    Annotated[bool, Meta(description="1 only those that are open or not acknowledged, 0 only the others.")] | None
+)
+Acknowledged = Annotated[bool, Meta(description="1 only acknowledged, 0 only others.")] | None
+OfDevice = Annotated[str, Meta(description="Only of this device (id).")] | None
+OfRule = Annotated[str, Meta(description="Only of this alarm rule (id).")] | None
+OfType = Annotated[str, Meta(description="Only of devices of this device type (id).")] | None
+OfGroup = Annotated[str, Meta(description="Only of devices in this group (id).")] | None
+Keyword = (
+    Annotated[
+        str,
+        Meta(
+            max_length=limits.KEYWORD_LENGTH,
+            description="Part of the name of the rule, or of the name, descr, device_key or id of the device, in any"
+            " case.",
+        ),
+    ]
+    | None
+)
+RaisedFrom = Annotated[Instant, Meta(description="Raised at this ms or later.")] | None
+RaisedTo = Annotated[Instant, Meta(description="Raised at this ms or earlier.")] | None
+ClearedFrom = Annotated[Instant, Meta(description="Cleared at this ms or later.")] | None
+ClearedTo = Annotated[Instant, Meta(description="Cleared at this ms or earlier.")] | None
 
 
 class AlarmListQuery(PageQuery, frozen=True, kw_only=True):
     """Which alarms are wanted. Filters that are given must all match."""
 
-    level: Annotated[Literal[1, 2, 3], Meta(description="Only of this level.")] | None = None
-    status: Annotated[Literal[0, 1], Meta(description="1 only open, 0 only cleared.")] | None = None
-    acknowledged: Annotated[bool, Meta(description="1 only acknowledged, 0 only others.")] | None = None
-    device: Annotated[str, Meta(description="Only of this device (id).")] | None = None
-    rule: Annotated[str, Meta(description="Only of this alarm rule (id).")] | None = None
-    start_time: Annotated[Instant, Meta(description="Raised at this ms or later.")] | None = None
-    end_time: Annotated[Instant, Meta(description="Raised at this ms or earlier.")] | None = None
+    level: OfLevel = None
+    status: OfStatus = None
+    attention: Attention = None
+    acknowledged: Acknowledged = None
+    device: OfDevice = None
+    rule: OfRule = None
+    type: OfType = None
+    group: OfGroup = None
+    keyword: Keyword = None
+    start_time: RaisedFrom = None
+    end_time: RaisedTo = None
     start: Annotated[Instant, Meta(description="Another name of start_time.")] | None = None
     end: Annotated[Instant, Meta(description="Another name of end_time.")] | None = None
+    cleared_start: ClearedFrom = None
+    cleared_end: ClearedTo = None
+
+
+class AlarmSelection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The alarms that `GET /alarms` lists with the same filters."""
+
+    level: OfLevel = None
+    status: OfStatus = None
+    attention: Attention = None
+    acknowledged: Acknowledged = None
+    device: OfDevice = None
+    rule: OfRule = None
+    type: OfType = None
+    group: OfGroup = None
+    keyword: Keyword = None
+    start_time: RaisedFrom = None
+    end_time: RaisedTo = None
+    cleared_start: ClearedFrom = None
+    cleared_end: ClearedTo = None
+
+
+def filter_of(given: AlarmListQuery | AlarmSelection) -> AlarmFilter:
+    """The alarms that are meant."""
+    start, end = given.start_time, given.end_time
+    if isinstance(given, AlarmListQuery):
+        start, end = given.start if start is None else start, given.end if end is None else end
+    return AlarmFilter(
+        device_id=given.device,
+        rule_id=given.rule,
+        alarm_level=given.level,
+        alarm_status=given.status,
+        acknowledged=given.acknowledged,
+        attention=given.attention,
+        type_id=given.type,
+        group_id=given.group,
+        keyword=given.keyword,
+        start_time=start,
+        end_time=end,
+        cleared_start=given.cleared_start,
+        cleared_end=given.cleared_end,
+    )
 
 
 class AlarmActionBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,34 +153,29 @@ def _shown(alarm: Alarm) -> AlarmInfo:
         acknowledged_by=alarm.acknowledged_by or UNSET,
         shelved_until=UNSET if alarm.shelved_until is None else alarm.shelved_until,
         comments=list(alarm.comments),
+        alarm_info=alarm.alarm_info,
     )
 
 
-async def _by(call: ApiCall) -> str:
-    """Who does something: as the body says, else the administrator's account, else the application."""
-    if call.body.by.strip():
-        return str(call.body.by)
-    if call.caller.admin_id is None:
-        return f"application {call.caller.app_id}"
-    administrator = await call.platform.accounts.get_administrator(call.caller.project_id, call.caller.admin_id)
-    return administrator.account
+async def person(call: ApiCall) -> str:
+    """Who does something: the administrator's account; of an application as its body says, else its id."""
+    if call.caller.admin_id is not None:
+        administrator = await call.platform.accounts.get_administrator(call.caller.project_id, call.caller.admin_id)
+        return administrator.account
+    return str(call.body.by) if call.body.by.strip() else f"application {call.caller.app_id}"
 
 
 async def alarms(call: ApiCall) -> Listed[AlarmInfo]:
     """Alarms, the newest raised first. At most one is open per rule and device."""
-    query: AlarmListQuery = call.query
-    page = query.to_page()
-    alarm_filter = AlarmFilter(
-        device_id=query.device,
-        rule_id=query.rule,
-        alarm_level=query.level,
-        alarm_status=query.status,
-        acknowledged=query.acknowledged,
-        start_time=query.start if query.start_time is None else query.start_time,
-        end_time=query.end if query.end_time is None else query.end_time,
-    )
-    found, total = await call.platform.alarms.list_alarms(call.caller.project_id, alarm_filter, page)
+    page = call.query.to_page()
+    found, total = await call.platform.alarms.list_alarms(call.caller.project_id, filter_of(call.query), page)
     return listed([_shown(alarm) for alarm in found], total, page)
+
+
+async def alarms_stat(call: ApiCall) -> AlarmsStat:
+    """Open and unacknowledged alarms by level, how many need attention (open or unacknowledged), and how many were
+    raised in each hour (UTC) of the last day."""
+    return await call.platform.alarms.stat(call.caller.project_id)
 
 
 async def alarm(call: ApiCall) -> AlarmInfo:
@@ -109,42 +183,40 @@ async def alarm(call: ApiCall) -> AlarmInfo:
     return _shown(await call.platform.alarms.get(call.caller.project_id, call.path["alarm_id"]))
 
 
+async def _act(call: ApiCall, verb: AlarmVerb) -> AlarmInfo:
+    body: AlarmActionBody = call.body
+    when = {"until": body.until, "for_ms": body.for_ms} if isinstance(body, AlarmShelveBody) else {}
+    alarms = call.platform.alarms
+    action = alarms.action(verb, await person(call), body.comment, **when)
+    return _shown(await alarms.act(call.caller.project_id, call.path["alarm_id"], action))
+
+
 async def acknowledge(call: ApiCall) -> AlarmInfo:
     """Records that a person has seen the alarm. It stays open until it clears. Only the first acknowledgement is
     recorded."""
-    project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
-    return _shown(await call.platform.alarms.acknowledge(project_id, alarm_id, await _by(call), call.body.comment))
+    return await _act(call, "acknowledge")
 
 
 async def shelve(call: ApiCall) -> AlarmInfo:
     """Suppresses the notices of the alarm's rule on its device until an instant; alarms are raised and cleared as
     usual. If an alarm is open at the end, a notice is sent then."""
-    body: AlarmShelveBody = call.body
-    project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
-    by = await _by(call)
-    shelved = await call.platform.alarms.shelve(
-        project_id, alarm_id, by, until=body.until, for_ms=body.for_ms, comment=body.comment
-    )
-    return _shown(shelved)
+    return await _act(call, "shelve")
 
 
 async def unshelve(call: ApiCall) -> AlarmInfo:
     """Ends the shelving at once."""
-    project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
-    return _shown(await call.platform.alarms.unshelve(project_id, alarm_id, await _by(call), call.body.comment))
+    return await _act(call, "unshelve")
 
 
 async def clear(call: ApiCall) -> AlarmInfo:
     """Clears an open alarm by hand. If its condition still holds, a new alarm is raised by the next value (at once for
     `no_data_ms` and `offline_ms`), after the delays of the rule."""
-    project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
-    return _shown(await call.platform.alarms.clear(project_id, alarm_id, await _by(call), call.body.comment))
+    return await _act(call, "clear")
 
 
 async def comment(call: ApiCall) -> AlarmInfo:
     """Adds a comment; an alarm has up to 100."""
-    project_id, alarm_id = call.caller.project_id, call.path["alarm_id"]
-    return _shown(await call.platform.alarms.comment(project_id, alarm_id, await _by(call), call.body.comment))
+    return await _act(call, "comment")
 
 
 def _action(name: str, summary: str, handler: Any, body: type[msgspec.Struct] = AlarmActionBody) -> Endpoint:
@@ -171,6 +243,15 @@ ENDPOINTS = (
         role=VIEWER,
         query=AlarmListQuery,
         info=Listed[AlarmInfo],
+        **COMMON,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/alarms_stat",
+        summary="Count alarms",
+        handler=alarms_stat,
+        role=VIEWER,
+        info=AlarmsStat,
         **COMMON,
     ),
     Endpoint(

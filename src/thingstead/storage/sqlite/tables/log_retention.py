@@ -11,7 +11,7 @@ from typing import NamedTuple
 from thingstead.model.retention import LogKind, LogsDue
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import to_json
-from thingstead.storage.sqlite.tables.alarm_pruning import count_alarms
+from thingstead.storage.sqlite.tables.alarms.alarm_pruning import count_alarms
 
 ROWS_PER_STEP = 250  # dropped in one transaction
 DEVICES_PER_STEP = 200  # looked at in one read

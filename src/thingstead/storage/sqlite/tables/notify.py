@@ -11,8 +11,8 @@ from thingstead.model.device import Page
 from thingstead.model.ids import new_id
 from thingstead.storage.base_alarms import Caps, Claim, Shares
 from thingstead.storage.sqlite.engine.row_mapper import Layout
-from thingstead.storage.sqlite.tables.alarm_changes import ALARM_LOGS
-from thingstead.storage.sqlite.tables.alarm_pruning import prune_notices
+from thingstead.storage.sqlite.tables.alarms.alarm_changes import ALARM_LOGS
+from thingstead.storage.sqlite.tables.alarms.alarm_pruning import prune_notices
 from thingstead.storage.sqlite.tables.notify_channels import NotifyGroups, kept_channel, note_waiting
 from thingstead.storage.sqlite.tables.paging import Order, read_page
 

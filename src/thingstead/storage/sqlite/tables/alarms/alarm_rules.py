@@ -6,13 +6,13 @@ from typing import Any
 
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model.alarms.alarm import AlarmLog
-from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter, RuleStatistics
+from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter, RuleCounts, RuleStatistics
 from thingstead.model.device import Device, Page
 from thingstead.model.limits import require_id
 from thingstead.model.versions import of_version
 from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
-from thingstead.storage.sqlite.tables.alarm_changes import close_open
+from thingstead.storage.sqlite.tables.alarms.alarm_changes import close_open
 from thingstead.storage.sqlite.tables.device_list import DEVICES
 from thingstead.storage.sqlite.tables.notify_channels import put_channels, read_channels
 from thingstead.storage.sqlite.tables.paging import Order, read_page
@@ -25,6 +25,11 @@ _STATISTICS = """
 SELECT count(*), count(cleared_at), total(cleared_at IS NULL AND acknowledged_at NOTNULL), total(raised_at >= ?2),
     max(raised_at), max(cleared_at), total(cleared_at - raised_at)
 FROM alarms WHERE rule_id = ?1
+"""
+_COUNTS = """
+SELECT value, (SELECT count(*) FROM alarms WHERE rule_id = value AND cleared_at IS NULL),
+    (SELECT count(*) FROM alarms WHERE rule_id = value AND raised_at >= ?2)
+FROM json_each(?1)
 """
 _PRUNED = "SELECT alarms, last_raised_at, last_cleared_at, open_ms FROM alarm_totals WHERE rule_id = ?"
 _WATCHES = """
@@ -168,6 +173,12 @@ class SqliteAlarmRules:
 
         return await self._access.read(run)
 
+    async def counts(self, rule_ids: Sequence[str], since: int) -> dict[str, RuleCounts]:
+        rows = await self._access.read(
+            lambda connection: connection.execute(_COUNTS, (to_json(list(rule_ids)), since)).fetchall()
+        )
+        return {rule_id: RuleCounts(opened, lately) for rule_id, opened, lately in rows}
+
     async def note_failing(self, rule_id: str, reason: str) -> None:
         await self._access.write(
             lambda connection: connection.execute("UPDATE alarm_rules SET failing = ? WHERE id = ?", (reason, rule_id))
@@ -275,4 +286,6 @@ def _where(project_id: str, rule_filter: AlarmRuleFilter) -> tuple[str, list[Any
         where += " AND r.enabled" if rule_filter.enabled else " AND NOT r.enabled"
     if rule_filter.failing is not None:
         where += " AND r.failing <> ''" if rule_filter.failing else " AND r.failing = ''"
+    if rule_filter.keyword is not None:
+        where, parameters = f"{where} AND instr(lower(r.name), ?) > 0", [*parameters, rule_filter.keyword.lower()]
     return where, parameters

@@ -1,31 +1,51 @@
 """Alarms, their messages and the states of rules in SQLite."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
-from thingstead.errors import Conflict, NotFound
-from thingstead.model.alarms.alarm import RAISED, Alarm, AlarmChange, AlarmComment, AlarmFilter, AlarmLog, KeptState
+from thingstead.errors import NotFound
+from thingstead.model.alarms.alarm import (
+    Alarm,
+    AlarmAction,
+    AlarmChange,
+    AlarmFilter,
+    AlarmLog,
+    AlarmOutcome,
+    AlarmsStat,
+    HourTotal,
+    KeptState,
+    LevelTotals,
+)
 from thingstead.model.device import Page
 from thingstead.model.limits import require_id
+from thingstead.refusals import reason
 from thingstead.storage.base_alarms import DueDevice
 from thingstead.storage.commit import Commit
 from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.history.history import SqliteHistory
-from thingstead.storage.sqlite.tables.alarm_changes import ALARM_LOGS, add_notices, writer_of
-from thingstead.storage.sqlite.tables.alarm_pruning import prune_alarms
+from thingstead.storage.sqlite.tables.alarms.alarm_actions import (
+    refusal_of,
+    take_action,
+    where_of_alarms,
+    where_of_messages,
+)
+from thingstead.storage.sqlite.tables.alarms.alarm_changes import ALARM_LOGS, add_notices, writer_of
+from thingstead.storage.sqlite.tables.alarms.alarm_pruning import prune_alarms
 from thingstead.storage.sqlite.tables.paging import Order, read_page
 
 T = TypeVar("T")
-COMMENTS_COUNT = 100  # of one alarm
+HOUR_MS = 3600 * 1000
+NEWEST_RAISED = Order(("a.raised_at", "a.seq"), descending=True)
 
-ALARMS = Layout("alarms", Alarm, json=("comments",), absent=("device_name", "shelved_until"))
+ALARMS = Layout("alarms", Alarm, json=("comments",), absent=("device_name", "shelved_until", "alarm_info"))
 _ALARMS = f"""
-SELECT {ALARMS.columns("a")}, d.name, s.shelved_until
+SELECT {ALARMS.columns("a")}, l.alarm_info, d.name, s.shelved_until
 FROM alarms a JOIN devices d ON d.id = a.device_id
+LEFT JOIN alarm_logs l ON l.id = a.id
 LEFT JOIN alarm_shelves s ON s.device_id = a.device_id AND s.rule_id = a.rule_id
 """  # noqa: S608 - names of our own members
 _GET = f"""
@@ -37,6 +57,15 @@ SELECT n.message_id, n.channel_kind, l.target, l.state, l.message, l.ts
 FROM notices n JOIN notify_logs l ON l.notice_seq = n.seq
 WHERE n.message_id IN (SELECT value FROM json_each(?)) ORDER BY l.seq
 """
+_BY_LEVEL = """
+SELECT alarm_level, total(cleared_at IS NULL), total(acknowledged_at IS NULL), count(*) FROM alarms a
+WHERE a.project_id = ? AND (a.cleared_at IS NULL OR a.acknowledged_at IS NULL) AND {there} GROUP BY alarm_level
+"""
+_BY_HOUR = """
+SELECT (a.raised_at - ?2) / ?3, count(*) FROM alarms a
+WHERE a.project_id = ?1 AND a.raised_at >= ?2 AND a.raised_at < ?2 + ?3 * ?4 AND {there} GROUP BY 1
+"""
+_THERE = "a.device_id NOT IN (SELECT device_id FROM removed_devices)"
 _NEWEST_MESSAGE = f"{ALARM_LOGS.select} WHERE alarm_id = ? ORDER BY seq DESC LIMIT 1"
 
 
@@ -55,9 +84,7 @@ class SqliteAlarms:
         return self._history.add_write(writer_of(changes))
 
     async def list_page(self, project_id: str, alarm_filter: AlarmFilter, page: Page) -> tuple[list[AlarmLog], int]:
-        where, parameters = _where(project_id, alarm_filter, "a.create_time")
-        if alarm_filter.alarm_status is not None:
-            where, parameters = f"{where} AND a.alarm_status = ?", [*parameters, alarm_filter.alarm_status]
+        where, parameters = where_of_messages(project_id, alarm_filter)
 
         def run(connection: sqlite3.Connection) -> tuple[list[AlarmLog], int]:
             order = Order(("a.create_time", "a.seq"), descending=True)
@@ -70,16 +97,35 @@ class SqliteAlarms:
         return await self._access.read(run)
 
     async def list_alarms(self, project_id: str, alarm_filter: AlarmFilter, page: Page) -> tuple[list[Alarm], int]:
-        where, parameters = _where(project_id, alarm_filter, "a.raised_at")
-        if alarm_filter.alarm_status is not None:
-            where += " AND a.cleared_at IS NULL" if alarm_filter.alarm_status == RAISED else " AND a.cleared_at NOTNULL"
-        if alarm_filter.acknowledged is not None:
-            where += " AND a.acknowledged_at " + ("NOTNULL" if alarm_filter.acknowledged else "IS NULL")
+        where, parameters = where_of_alarms(project_id, alarm_filter)
 
         def run(connection: sqlite3.Connection) -> tuple[list[Alarm], int]:
-            order = Order(("a.raised_at", "a.seq"), descending=True)
-            rows, total = read_page(connection, _ALARMS, "alarms a", where, parameters, order, page)
+            rows, total = read_page(connection, _ALARMS, "alarms a", where, parameters, NEWEST_RAISED, page)
             return [_alarm(row) for row in rows], total
+
+        return await self._access.read(run)
+
+    async def list_ids(self, project_id: str, alarm_filter: AlarmFilter, limit: int) -> tuple[list[str], int]:
+        where, parameters = where_of_alarms(project_id, alarm_filter)
+
+        def run(connection: sqlite3.Connection) -> tuple[list[str], int]:
+            sql = f"SELECT a.id FROM alarms a WHERE {where} ORDER BY {NEWEST_RAISED} LIMIT ?"  # noqa: S608 - as above
+            found = [row[0] for row in connection.execute(sql, (*parameters, limit))]
+            count = connection.execute(f"SELECT count(*) FROM alarms a WHERE {where}", parameters)  # noqa: S608 - as above
+            return found, count.fetchone()[0]
+
+        return await self._access.read(run)
+
+    async def stat(self, project_id: str, since: int, hours: int) -> AlarmsStat:
+        def run(connection: sqlite3.Connection) -> AlarmsStat:
+            levels = connection.execute(_BY_LEVEL.format(there=_THERE), (project_id,)).fetchall()
+            raised = dict(connection.execute(_BY_HOUR.format(there=_THERE), (project_id, since, HOUR_MS, hours)))
+            return AlarmsStat(
+                open=_totals({level: int(count) for level, count, _, _ in levels}),
+                unacknowledged=_totals({level: int(count) for level, _, count, _ in levels}),
+                attention_total=sum(count for _, _, _, count in levels),
+                raised=tuple(HourTotal(ts=since + hour * HOUR_MS, total=raised.get(hour, 0)) for hour in range(hours)),
+            )
 
         return await self._access.read(run)
 
@@ -90,43 +136,23 @@ class SqliteAlarms:
             raise NotFound("no_such_alarm")
         return _alarm(row)
 
-    async def acknowledge(self, project_id: str, alarm_id: str, at: int, by: str) -> bool:
-        def run(connection: sqlite3.Connection, alarm: Alarm) -> bool:
-            if alarm.acknowledged_at is not None:
-                return False
-            sql = "UPDATE alarms SET acknowledged_at = ?, acknowledged_by = ? WHERE id = ?"
-            connection.execute(sql, (at, by, alarm.id))
-            return True
+    async def act(
+        self, project_id: str, alarm_ids: Sequence[str], action: AlarmAction, *, again: bool = False
+    ) -> list[AlarmOutcome]:
+        def act(connection: sqlite3.Connection, alarm_id: str) -> AlarmOutcome:
+            row = connection.execute(_GET, (alarm_id, project_id)).fetchone()
+            if row is None:
+                return AlarmOutcome(alarm_id, refusal=reason("no_such_alarm"))
+            alarm = _alarm(row)
+            refusal = refusal_of(connection, alarm, action)
+            if refusal is not None:
+                return AlarmOutcome(alarm_id, alarm, refusal=refusal)
+            changed = take_action(connection, alarm, action, again=again)
+            if changed and action.verb == "unshelve":
+                _end_shelf(connection, alarm.device_id, alarm.rule_id, action.at)
+            return AlarmOutcome(alarm_id, alarm, changed=changed)
 
-        return await self._on_alarm(project_id, alarm_id, run)
-
-    async def comment(self, project_id: str, alarm_id: str, comment: AlarmComment) -> None:
-        def run(connection: sqlite3.Connection, alarm: Alarm) -> None:
-            if len(alarm.comments) >= COMMENTS_COUNT:
-                raise Conflict("too_many_comments", maximum=COMMENTS_COUNT)
-            comments = to_json([*alarm.comments, comment])
-            connection.execute("UPDATE alarms SET comments = ? WHERE id = ?", (comments, alarm.id))
-
-        await self._on_alarm(project_id, alarm_id, run)
-
-    async def shelve(self, project_id: str, alarm_id: str, until: int, by: str) -> None:
-        def run(connection: sqlite3.Connection, alarm: Alarm) -> None:
-            shelved = connection.execute(
-                "INSERT OR REPLACE INTO alarm_shelves (device_id, rule_id, shelved_until, shelved_by)"
-                " SELECT ?, id, ?, ? FROM alarm_rules WHERE id = ?",
-                (alarm.device_id, until, by, alarm.rule_id),
-            )
-            if shelved.rowcount == 0:
-                raise Conflict("alarm_rule_removed")
-
-        await self._on_alarm(project_id, alarm_id, run)
-
-    async def unshelve(self, project_id: str, alarm_id: str, at: int) -> None:
-        def run(connection: sqlite3.Connection, alarm: Alarm) -> None:
-            if alarm.shelved_until is not None:
-                _end_shelf(connection, alarm.device_id, alarm.rule_id, at)
-
-        await self._on_alarm(project_id, alarm_id, run)
+        return await self._access.write(lambda connection: [act(connection, alarm_id) for alarm_id in alarm_ids])
 
     async def end_shelves(self, at: int) -> int:
         ended = "SELECT device_id, rule_id FROM alarm_shelves WHERE shelved_until <= ? LIMIT 1000"
@@ -169,18 +195,15 @@ class SqliteAlarms:
     async def prune(self, project_id: str, before: int) -> int:
         return await self._access.write(lambda connection: prune_alarms(connection, project_id, before))
 
-    async def _on_alarm(self, project_id: str, alarm_id: str, run: Callable[[sqlite3.Connection, Alarm], T]) -> T:
-        def with_alarm(connection: sqlite3.Connection) -> T:
-            row = connection.execute(_GET, (alarm_id, project_id)).fetchone()
-            if row is None:
-                raise NotFound("no_such_alarm")
-            return run(connection, _alarm(row))
-
-        return await self._access.write(with_alarm)
-
 
 def _alarm(row: Row) -> Alarm:
-    return ALARMS.load(row[:-2], device_name=row[-2], shelved_until=row[-1])
+    info = msgspec.json.decode(row[-3]) if row[-3] else {}
+    return ALARMS.load(row[:-3], alarm_info=info, device_name=row[-2], shelved_until=row[-1])
+
+
+def _totals(by_level: dict[int, int]) -> LevelTotals:
+    members = {f"alarm_{level}_total": by_level.get(level, 0) for level in (1, 2, 3)}
+    return LevelTotals(total=sum(members.values()), **members)
 
 
 def _notify_logs(connection: sqlite3.Connection, message_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
@@ -200,19 +223,3 @@ def _end_shelf(connection: sqlite3.Connection, device_id: str, rule_id: str, at:
     if opened is not None:
         message = ALARM_LOGS.load(connection.execute(_NEWEST_MESSAGE, opened).fetchone())
         add_notices(connection, msgspec.structs.replace(message, create_time=at), "unshelved")
-
-
-def _where(project_id: str, alarm_filter: AlarmFilter, time: str) -> tuple[str, list[Any]]:
-    conditions = ["a.project_id = ?", "a.device_id NOT IN (SELECT device_id FROM removed_devices)"]
-    parameters: list[Any] = [project_id]
-    for condition, value in (
-        ("a.device_id = ?", alarm_filter.device_id),
-        ("a.rule_id = ?", alarm_filter.rule_id),
-        ("a.alarm_level = ?", alarm_filter.alarm_level),
-        (f"{time} >= ?", alarm_filter.start_time),
-        (f"{time} <= ?", alarm_filter.end_time),
-    ):
-        if value is not None:
-            conditions.append(condition)
-            parameters.append(value)
-    return " AND ".join(conditions), parameters

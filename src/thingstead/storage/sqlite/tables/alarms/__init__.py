@@ -1,0 +1,1 @@
+"""The tables of alarms: rules, alarms with their messages, and what people do to them."""
