@@ -127,7 +127,7 @@ async def test_many_that_open_and_leave_leave_nothing_behind(watching: Watching)
 async def test_a_cookie_of_plain_http_does_not_count_over_tls(watching: Watching) -> None:
     _, secret = await watching.log_in()
     name = await watching.sessions.cookie_name(secure=False)
-    assert (await watching.watched.admit(Upgrade({name: secret}, secure=False, from_own_page=True))).admin_id
+    assert (await watching.watched.admit(Upgrade({name: secret}, secure=False, from_own_page=True))).session.admin_id
     for upgrade in (
         Upgrade({name: secret}, secure=True, from_own_page=True),
         Upgrade({f"__Host-{name}": secret}, secure=False, from_own_page=True),

@@ -238,3 +238,20 @@ async def test_a_subscription_that_ended_is_not_remembered(page: Page, server: S
         page.credentials.project_id, logged_in.person.administrator.id, logged_in.person.session.id
     )
     await page.subscribed()
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+async def test_an_operator_listens_to_all_messages_of_a_device_and_a_viewer_does_not(page: Page, role: str) -> None:
+    body = {"account": "other", "password": "correct horse battery", "role": role}
+    await page.call("POST", "admin", body)
+    await page.call("DELETE", "console/session")
+    page.client.cookies.clear()
+    await page.call("POST", "console/session", {"account": "other", "password": "correct horse battery"})
+    device = await page.server.platform.devices.create(page.credentials.project_id, NewDevice(name="pump"))
+    websocket = await page.websocket()
+    assert await page.connect(websocket) == 0
+    topic = f"{page.credentials.view_key}/{device.view_token}/trace"
+    await page.send(websocket, Subscribe(1, [SubscriptionRequest(topic)]))
+    suback = await page.receive(websocket)
+    assert isinstance(suback, Suback)
+    assert list(suback.reason_codes) == [ReasonCode.NOT_AUTHORIZED if role == "viewer" else ReasonCode.SUCCESS]

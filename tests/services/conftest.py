@@ -23,6 +23,7 @@ from thingstead.services.presence.sub_devices import SubDeviceService
 from thingstead.services.registry.devices import DeviceService
 from thingstead.services.registry.registration import RegistrationService
 from thingstead.services.shared.device_logs import DeviceLogService
+from thingstead.services.shared.message_trace import MessageTrace
 from thingstead.storage.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000
@@ -39,7 +40,7 @@ class Workshop:
         self.evaluations = AlarmEvaluations(store, bus, clock)
         self.alarm_engine = AlarmScheduler(store, bus, clock, self.evaluations)
         self.ingest = IngestService(store, bus, clock, self.evaluations)
-        self.logs = DeviceLogService(store, clock)
+        self.logs = DeviceLogService(store, clock, MessageTrace(bus, clock))
         self.control = ControlService(store, bus, clock, self.ingest, self.logs)
         self.presence = PresenceService(store, bus, clock, self.logs, "node1")
         self.streams = StreamService(store, bus, clock, self.ingest, self.logs)

@@ -5,7 +5,8 @@ from thingstead.errors import FieldError
 from thingstead.model.device import DeviceSession, Page
 from thingstead.refusals import reason
 from thingstead.services.shared.commits import settled
-from thingstead.services.shared.device_logs import BURST, EXCERPT_BYTES, INTERVAL_S, KINDS, PARTS_REFUSED, excerpt
+from thingstead.services.shared.device_logs import BURST, INTERVAL_S, KINDS, PARTS_REFUSED
+from thingstead.services.shared.excerpts import EXCERPT_BYTES, excerpt
 
 UNKNOWN_TOPIC = reason("unknown_topic")
 

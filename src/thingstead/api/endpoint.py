@@ -38,7 +38,8 @@ class ApiCall:
     ``query`` and ``body`` are instances of the types that the endpoint declares (of a raw body: the bytes), ``path``
     holds the path parameters (1 to 128 printable characters each). ``device`` is the one whose certificate came with
     the request; only the device's planes have it. ``scope`` is the request as ASGI has it, for who must look at its
-    headers, and what is put into ``answer_headers`` goes into those of a success.
+    headers, and what is put into ``answer_headers`` goes into those of a success. ``traced``: the trace
+    of the device was told what became of the body.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class ApiCall:
         "query",
         "remote_address",
         "scope",
+        "traced",
     )
     device: Device
 
@@ -75,6 +77,7 @@ class ApiCall:
         self.remote_address = remote_address
         self.project_key = project_key
         self.scope: Scope = {"headers": ()} if scope is None else scope
+        self.traced = False
         self.answer_headers: list[tuple[bytes, bytes]] = []
 
 

@@ -53,7 +53,9 @@ class MqttBroker:
         self.bounds = bounds = QueueBounds(config.mqtt, buffers)
         context = SessionContext(platform.mqtt_sessions, clock, config.mqtt, self.counters, self.deadlines, bounds)
         self.device_sessions = DeviceSessions(context, bus)
-        self._hub = DeviceRouter(bus, clock, platform.sub_devices, self.device_sessions.push)
+        self._hub = DeviceRouter(
+            bus, clock, platform.sub_devices, platform.device_logs.trace, self.device_sessions.push
+        )
         self._tasks = Tasks()
         log_ins, ends = TaskLimiter(self._tasks), TaskLimiter(self._tasks)
         self._idle_timers = IdleTimers()
@@ -74,6 +76,7 @@ class MqttBroker:
             bus,
             self.app_counters,
             config.app,
+            platform.device_logs.trace,
             buffers,
         )
         self.open_port = OpenPort(replace(context, counters=Counters()))

@@ -1,6 +1,6 @@
 """What travels on the bus: a doorbell that may lose. Every message can be encoded as msgpack."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -164,6 +164,25 @@ class AlarmChanged(BusMessage, frozen=True):
     by: str = ""  # the person
 
 
+class MessageTraced(BusMessage, frozen=True):
+    """A message of a device that somebody listens to, up or down, and what became of it."""
+
+    device_id: str
+    direction: Literal["up", "down"]
+    plane: str  # mqtt, http, tcp, gateway; empty where the device is not connected
+    topic: str
+    payload: str  # its beginning
+    encoding: Literal["text", "hex"]
+    cut: bool  # the payload goes on
+    size_bytes: int  # of the whole payload
+    qos: int | None
+    outcome: str
+    errors: list[dict[str, Any]]  # {"field", "message", "code", "args"}; of no field with an empty one
+    took_us: int
+    suppressed: int  # messages before it that were not told, since there were too many
+    ts: int  # ms
+
+
 class AlarmRuleChanged(BusMessage, frozen=True):
     """An alarm rule was created, changed or removed; compiled copies are stale."""
 
@@ -191,4 +210,5 @@ AnyMessage = (
     | DeviceTypeChanged
     | AlarmChanged
     | AlarmRuleChanged
+    | MessageTraced
 )

@@ -66,6 +66,7 @@ from thingstead.services.registry.projects import Credentials, ProjectService
 from thingstead.services.registry.registration import RegistrationService
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.installation import Installation, OpenListener
+from thingstead.services.shared.message_trace import MessageTrace
 from thingstead.storage.base import Store
 from thingstead.storage.sqlite.store import SqliteStore
 
@@ -88,7 +89,7 @@ def build_platform(
     rules = AlarmRuleService(store, bus, clock, evaluations)
     daily = config.storage.project_daily_max_bytes
     ingest = IngestService(store, bus, clock, evaluations, DailyQuota(clock, daily) if daily else None)
-    logs = DeviceLogService(store, clock)
+    logs = DeviceLogService(store, clock, MessageTrace(bus, clock))
     control = ControlService(store, bus, clock, ingest, logs)
     log_ins = LogIns(clock, account, config.http)
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.api.planes.plane import OK, Plane
 from tests.api.registry.house import Api, House
+from thingstead.model.messages import MessageTraced
 from thingstead.services.ingest import ingest
 from thingstead.services.shared.commits import settled
 
@@ -200,3 +201,33 @@ async def test_a_report_that_finds_no_room_in_time_is_503(
     assert response.headers["retry-after"] == "1"
     house.store.history.waiting_limit = 1
     assert await device.ask("POST", "attributes", {"level": 1}) == OK
+
+
+async def test_requests_and_answers_are_told_to_who_listens_to_the_device(house: House, device: Plane) -> None:
+    heard: list[MessageTraced] = []
+    house.bus.subscribe(MessageTraced, heard.append)
+    found = await house.store.devices.find(device.certificate["id"])
+    assert found is not None
+    house.platform.device_logs.trace.listen(found.project_id, found.view_token)
+    await device.ask("POST", "attributes", {"level": 5})
+    await device.ask("POST", "attributes", {"level": 50, "note": "x"})
+    await device.refused("POST", "attributes", {"level": 50})
+    await device.send("POST", "attributes", content=b"{")
+    await device.ask("GET", "attributes")
+    up = [
+        (told.topic, told.outcome, [error["code"] for error in told.errors])
+        for told in heard
+        if told.direction == "up" and told.plane == "http"
+    ]
+    assert up[:3] == [
+        ("attributes", "accepted", []),
+        ("attributes", "partly", ["above_maximum"]),
+        ("attributes", "refused", ["above_maximum"]),
+    ]
+    assert [(topic, outcome) for topic, outcome, _ in up[3:]] == [
+        ("attributes", "refused"),
+        ("attributes/get", "accepted"),
+    ]
+    down = [told for told in heard if told.direction == "down"]
+    assert [told.topic for told in down] == ["attributes/response"] * 4 + ["attributes/get/response"]
+    assert down[0].payload == '{"result":1}'

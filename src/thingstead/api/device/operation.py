@@ -13,9 +13,11 @@ from thingstead.config import ApiSettings
 from thingstead.errors import FieldError, NotAuthenticated, ThingsteadError, Unavailable
 from thingstead.model.tenant import TENANT
 from thingstead.services.platform import Platform
+from thingstead.services.shared.message_trace import Traced
 
 ACCESS_TOKEN = "access_token"  # noqa: S105 - the name of a path parameter
 KEY_LENGTH_LIMIT = 256
+READING = "attributes/get"  # what MQTT calls a request that reads
 
 
 class DeviceOperation:
@@ -50,7 +52,7 @@ class DeviceOperation:
                     answer = success(await self.endpoint.handler(call))
                 return answer._replace(headers=(NO_STORE,)) if self.endpoint.confidential else answer
             presence = self._platform.presence
-            call.device = await presence.authenticate(path[ACCESS_TOKEN], call.project_key, address)
+            call.device = await presence.authenticate(path[ACCESS_TOKEN], call.project_key, address, "http")
             TENANT.set(call.device.project_id)
             turns = self._bodies.turns
             if turns.is_heavy(call.device.project_id, scope["path"]):
@@ -62,11 +64,14 @@ class DeviceOperation:
                 warnings = await self._prepare(call, scope, receive, held)
                 answer = success(await self.endpoint.handler(call))
             turns.answered(call.device.project_id, scope["path"], len(answer.body))
+            self._trace(call, answer, None)
             return answer._replace(body=with_warnings(answer.body, warnings)) if warnings else answer
         except ThingsteadError as exc:
             if self.endpoint.topic and not isinstance(exc, Unavailable):
                 self._note(call, exc)
-            return failure(exc)
+            answer = failure(exc)
+            self._trace(call, answer, exc)
+            return answer
 
     async def _prepare(self, call: ApiCall, scope: Scope, receive: Receive, held: HeldBody) -> list[FieldError]:
         """Reads query and body into the call; names in them that are not known."""
@@ -85,6 +90,22 @@ class DeviceOperation:
         if unknown and self.endpoint.extension:
             raise invalid(unknown)
         return unknown
+
+    def _trace(self, call: ApiCall, answer: HttpAnswer, error: ThingsteadError | None) -> None:
+        """Tells those who listen to the device of the request, unless the handler did, and of the answer."""
+        trace = self._platform.device_logs.trace
+        if not trace.wants(call.device):
+            return
+        topic = self.endpoint.topic.format_map(call.path) or READING
+        if not call.traced:
+            traced = Traced(trace, call.device, "up", "http", topic, call.body or b"", None)
+            if error is None:
+                traced.taken((), kept=True)
+            elif isinstance(error, Unavailable):
+                traced.failed(error)
+            else:
+                traced.refused(error.reason, error.errors)
+        trace.down(call.device, "http", f"{topic}/response", answer.body, "delivered")
 
     def _note(self, call: ApiCall, error: ThingsteadError) -> None:
         topic = self.endpoint.topic.format_map(call.path)

@@ -85,7 +85,14 @@ async def _answered(call: ApiCall, topic: str, take: Callable[[DeviceContext, by
     """Hands the body in, and answers when it is on disk. Refused parts are noted under ``topic``."""
     ingest = call.platform.ingest
     await ingest.await_room(call.device.number)
-    outcome = take(await ingest.link(call.device), call.body)
+    link, trace = await ingest.link(call.device), call.platform.device_logs.trace
+    if trace.wants(call.device):
+        call.traced = True
+        outcome = trace.up(
+            call.device, "http", topic, call.body, None, lambda: take(link, call.body), lambda outcome: outcome
+        )
+    else:
+        outcome = take(link, call.body)
     refused = outcome.refused
     if outcome.commit is None and refused:
         raise nothing_kept(refused)

@@ -3,7 +3,7 @@ reference §7)."""
 
 from collections import Counter
 
-from thingstead.broker.apps.fanout import AppFanout
+from thingstead.broker.apps.fanout import AppFanout, traced_token
 from thingstead.broker.apps.sessions import WatchedSessions
 from thingstead.broker.apps.subscriber import AppSubscriber
 from thingstead.broker.connection.connection import Connection
@@ -26,6 +26,7 @@ from thingstead.model.browser_session import BrowserSession
 from thingstead.model.ids import VIEW_KEY_CHARACTERS
 from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Project
+from thingstead.model.roles import ADMIN, OPERATOR, allows
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.connection_packets import Connect
 from thingstead.mqtt.properties import Property
@@ -33,7 +34,9 @@ from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 from thingstead.mqtt.topics import parse_shared
+from thingstead.services.accounts.browser_sessions import Person
 from thingstead.services.mqtt.subscriptions import SubscriptionService
+from thingstead.services.shared.message_trace import MessageTrace
 
 MAX_SECRET_BYTES = 256
 FILTER_LEVELS = 8  # levels of an accepted topic filter, share name included; topics have four
@@ -56,6 +59,7 @@ class AppAccess:
         bus: Bus,
         counters: AppCounters,
         settings: AppSettings,
+        trace: MessageTrace,
         buffers: Budget | None = None,
     ) -> None:
         self._devices = devices
@@ -64,6 +68,7 @@ class AppAccess:
         self._hub = hub
         self._counters = counters
         self._settings = settings
+        self.trace = trace
         self._handlers: set[AppHandler] = set()
         self._budget = Budget(settings.queues_max_bytes, buffers)
         self._filters: Counter[str] = Counter()  # topic filters of all applications, by project
@@ -81,8 +86,10 @@ class AppAccess:
         if len(view_key) != VIEW_KEY_CHARACTERS:
             return await self._devices.admit(connect, connection)
         session: BrowserSession | None = None
+        role = ADMIN
         if not connect.password and connection.upgrade is not None:
-            project, session = await self._of_session(view_key, connection.upgrade)
+            project, (session, administrator) = await self._of_session(view_key, connection.upgrade)
+            role = administrator.role
         else:
             secret = (connect.password or b"")[:MAX_SECRET_BYTES].decode("utf-8", "replace")
             project = await self._subscriptions.authenticate(view_key, secret, host_of(connection.remote_address))
@@ -96,18 +103,19 @@ class AppAccess:
             self._budget,
         )
         handler = AppHandler(connection, project, subscriber, self._hub, self._settings.max_subscriptions, self)
+        handler.may_trace = allows(role, OPERATOR)
         self._handlers.add(handler)
         self._counters.subscribers += 1
         if session is not None:
             self._sessions.watch(handler, session)
         return handler
 
-    async def _of_session(self, view_key: str, upgrade: Upgrade) -> tuple[Project, BrowserSession]:
+    async def _of_session(self, view_key: str, upgrade: Upgrade) -> tuple[Project, Person]:
         project = await self._subscriptions.project_of(view_key)
-        session = await self._sessions.admit(upgrade)
-        if project is None or session.project_id != project.id:
+        person = await self._sessions.admit(upgrade)
+        if project is None or person.session.project_id != project.id:
             raise NotAuthenticated("session_of_other_project")
-        return project, session
+        return project, person
 
     def take_filter(self, project_id: str) -> bool:
         """Counts one more topic filter of a project. Returns False if the project has reached its limit."""
@@ -160,6 +168,7 @@ class AppHandler(HandlerBase):
         self._max_subscriptions = max_subscriptions
         self._access = access
         self._filters: set[str] = set()
+        self.may_trace = False  # listen to all that a device sends and is sent
 
     @property
     def project_id(self) -> str:
@@ -182,11 +191,18 @@ class AppHandler(HandlerBase):
             return ReasonCode.NOT_AUTHORIZED
         if len(topic_filter) > FILTER_CHARACTERS or topic_filter.count("/") >= FILTER_LEVELS:
             return ReasonCode.TOPIC_FILTER_INVALID
+        traced = traced_token(topic_filter)
+        if traced is not None and not self.may_trace:
+            return ReasonCode.NOT_AUTHORIZED
+        if traced in ("+", "#"):  # of one device alone: nobody reads the messages of a whole project as they come
+            return ReasonCode.WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
         new = topic_filter not in self._filters
         if new and (len(self._filters) >= self._max_subscriptions or not self._access.take_filter(self.project_id)):
             return ReasonCode.QUOTA_EXCEEDED
         self._filters.add(topic_filter)
         self._hub.subscribe(topic_filter, self._subscriber, identifier, new=new)
+        if traced is not None and new:
+            self._access.trace.listen(self.project_id, traced)
         return ReasonCode.SUCCESS
 
     def unsubscribe(self, packet: Unsubscribe) -> Granted:
@@ -197,12 +213,18 @@ class AppHandler(HandlerBase):
             return ReasonCode.NO_SUBSCRIPTION_EXISTED
         self._filters.discard(topic_filter)
         self._access.give_filters(self.project_id, 1)
-        self._hub.unsubscribe(topic_filter, self._subscriber)
+        self._leave(topic_filter)
         return ReasonCode.SUCCESS
+
+    def _leave(self, topic_filter: str) -> None:
+        self._hub.unsubscribe(topic_filter, self._subscriber)
+        traced = traced_token(topic_filter)
+        if traced is not None:
+            self._access.trace.leave(self.project_id, traced)
 
     async def closed(self, reason: str) -> None:
         for topic_filter in self._filters:
-            self._hub.unsubscribe(topic_filter, self._subscriber)
+            self._leave(topic_filter)
         self._access.give_filters(self.project_id, len(self._filters))
         self._filters.clear()
         self._subscriber.end()

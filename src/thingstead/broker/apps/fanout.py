@@ -7,14 +7,14 @@ from typing import cast
 import structlog
 
 from thingstead.broker.apps.backlog import AppBacklog, News
-from thingstead.broker.apps.messages import ATTRIBUTES, KINDS, OneDeviceNews, attributes, message, suffix
+from thingstead.broker.apps.messages import ATTRIBUTES, KINDS, TRACE, OneDeviceNews, attributes, message, suffixes
 from thingstead.broker.apps.routes import AppRoutes, deliver
 from thingstead.broker.apps.subscriber import AppSubscriber
 from thingstead.broker.net.counters import AppCounters
 from thingstead.broker.net.tasks import Tasks
 from thingstead.bus.base import Bus, BusSubscription
 from thingstead.clock import Clock
-from thingstead.model.messages import BusMessage, ReportsCommitted
+from thingstead.model.messages import BusMessage, MessageTraced, ReportsCommitted
 from thingstead.model.report import Report
 from thingstead.mqtt.properties import NO_PROPERTIES
 from thingstead.mqtt.topics import parse_shared
@@ -48,6 +48,7 @@ class AppFanout:
         self._counters = counters
         self._listened = listened
         self._routes = AppRoutes()
+        self._trace_routes = AppRoutes()  # of filters that name the trace of a device
         self._heard: dict[type[BusMessage], BusSubscription] = {}
         self._wanted: Counter[type[BusMessage]] = Counter()  # filters that may match messages of a kind
         self._begun: list[AppSubscriber] = []  # to be drained at the end of this turn of the event loop
@@ -57,7 +58,7 @@ class AppFanout:
 
     def subscribe(self, topic_filter: str, subscriber: AppSubscriber, identifier: int, *, new: bool) -> None:
         """Adds a subscription (``new``), or changes the identifier of an existing one."""
-        self._routes.subscribe(topic_filter, subscriber, identifier)
+        self._routes_of(topic_filter).subscribe(topic_filter, subscriber, identifier)
         if new:
             self._counters.subscriptions += 1
             for kind in _kinds(topic_filter):
@@ -67,12 +68,15 @@ class AppFanout:
 
     def unsubscribe(self, topic_filter: str, subscriber: AppSubscriber) -> None:
         """Removes an existing subscription."""
-        self._routes.unsubscribe(topic_filter, subscriber)
+        self._routes_of(topic_filter).unsubscribe(topic_filter, subscriber)
         self._counters.subscriptions -= 1
         for kind in _kinds(topic_filter):
             self._wanted[kind] -= 1
             if not self._wanted[kind]:
                 self._heard.pop(kind).cancel()
+
+    def _routes_of(self, topic_filter: str) -> AppRoutes:
+        return self._trace_routes if traced_token(topic_filter) is not None else self._routes
 
     def _listen(self, kind: type[BusMessage]) -> None:
         if kind is ReportsCommitted:
@@ -96,7 +100,7 @@ class AppFanout:
         self._drain()
 
     def _hear(self, news: OneDeviceNews) -> None:
-        if news.device_id and suffix(news) is not None:
+        if news.device_id and suffixes(news):
             self._hear_one(news)
             self._drain()
 
@@ -123,13 +127,15 @@ class AppFanout:
         return True
 
     def _tell_one(self, news: OneDeviceNews) -> bool:
-        card, levels = self._cards.card_by_id(news.device_id), suffix(news)
-        if card is None or levels is None:
-            return levels is None
-        route = self._routes.route(card.prefix + levels)
-        if not route.empty:
-            told = message(card, news, self._clock.now_ms())
-            deliver(route, told.payload, told.properties, self._begun)
+        card = self._cards.card_by_id(news.device_id)
+        if card is None:
+            return False
+        routes = self._trace_routes if isinstance(news, MessageTraced) else self._routes
+        for levels in suffixes(news):
+            route = routes.route(card.prefix + levels)
+            if not route.empty:
+                told = message(card, news, levels, self._clock.now_ms())
+                deliver(route, told.payload, told.properties, self._begun)
         return True
 
     def _drain(self) -> None:
@@ -143,10 +149,17 @@ class AppFanout:
         return await self._cards.read_card(device) is not None
 
 
+def traced_token(topic_filter: str) -> str | None:
+    """The second level of ``<ProjectViewKey>/<DeviceViewToken>/trace``; None of another filter."""
+    levels = parse_shared(topic_filter).topic_filter.split("/")
+    return levels[1] if levels[2:3] == [TRACE] else None
+
+
 def _kinds(topic_filter: str) -> list[type[BusMessage]]:
     """Kinds of bus messages that a filter ``<ProjectViewKey>/…`` may match, by its third level."""
     levels = parse_shared(topic_filter).topic_filter.split("/", 3)
     if levels[1:2] == ["#"] or levels[2:3] in (["#"], ["+"]):
-        return list(KINDS.values())
-    kind = KINDS.get(levels[2]) if len(levels) > 2 else None
-    return [] if kind is None else [kind]
+        return [kind for kinds in KINDS.values() for kind in kinds]
+    if levels[2:3] == [TRACE]:
+        return [MessageTraced]
+    return list(KINDS.get(levels[2], ())) if len(levels) > 2 else []

@@ -8,8 +8,10 @@ from thingstead.model.messages import (
     AlarmChanged,
     BusMessage,
     CommandChanged,
+    CommandIssued,
     DataReported,
     EventReported,
+    MessageTraced,
     PresenceChanged,
     ReportsCommitted,
 )
@@ -19,18 +21,25 @@ from thingstead.services.mqtt.subscriptions import DeviceCard
 
 _encode = msgspec.json.Encoder().encode
 
-# Third level of a topic, and the bus message that it carries.
-KINDS: dict[str, type[BusMessage]] = {
-    "attributes": ReportsCommitted,
-    "event": EventReported,
-    "command": CommandChanged,
-    "data": DataReported,
-    "alarm": AlarmChanged,
-    "online": PresenceChanged,
+# Third level of a topic, and the bus messages that it carries.
+KINDS: dict[str, tuple[type[BusMessage], ...]] = {
+    "attributes": (ReportsCommitted,),
+    "event": (EventReported,),
+    "command": (CommandIssued, CommandChanged),
+    "data": (DataReported,),
+    "alarm": (AlarmChanged,),
+    "online": (PresenceChanged,),
 }
 ATTRIBUTES = "attributes"
+TRACE = "trace"  # matched by no wildcard: only who names a device gets it
 
-OneDeviceNews = EventReported | CommandChanged | DataReported | AlarmChanged | PresenceChanged
+OneDeviceNews = (
+    EventReported | CommandIssued | CommandChanged | DataReported | AlarmChanged | PresenceChanged | MessageTraced
+)
+
+
+# What a message of the trace tells, beside its device and its instant.
+_TRACED = tuple(name for name in MessageTraced.__struct_fields__ if name not in ("device_id", "ts"))
 
 
 class AppMessage(NamedTuple):
@@ -40,17 +49,22 @@ class AppMessage(NamedTuple):
     properties: Properties = NO_PROPERTIES  # sent to subscribers that use MQTT 5.0
 
 
-def suffix(news: OneDeviceNews) -> str | None:
-    """Topic levels after ``<ProjectViewKey>/<DeviceViewToken>/``; None if applications do not get this message."""
+def suffixes(news: OneDeviceNews) -> tuple[str, ...]:
+    """Topic levels after ``<ProjectViewKey>/<DeviceViewToken>/`` of each message that applications get of these news."""
     if isinstance(news, DataReported):
-        return f"data/{news.identifier}"
+        return (f"data/{news.identifier}",)
     if isinstance(news, EventReported):
-        return "event/report"
+        return ("event/report",)
     if isinstance(news, AlarmChanged):
-        return "alarm"
+        return ("alarm",)
     if isinstance(news, PresenceChanged):
-        return None if news.replaced else "online"  # a takeover changes nothing
-    return "command/reply" if news.state == "replied" else None
+        return () if news.replaced else ("online",)  # a takeover changes nothing
+    if isinstance(news, CommandIssued):
+        return ("command",)
+    if isinstance(news, MessageTraced):
+        return (TRACE,)
+    changed = ("command",) if news.command_row_id else ()  # else a reply that answers none
+    return (*changed, "command/reply") if news.state == "replied" else changed
 
 
 def attributes(card: DeviceCard, report: Report) -> bytes:
@@ -59,8 +73,8 @@ def attributes(card: DeviceCard, report: Report) -> bytes:
     return _encode({"attributes": report.attributes, "device": card.json, "ts": report.ts, "source": source})
 
 
-def message(card: DeviceCard, news: OneDeviceNews, now_ms: int) -> AppMessage:
-    """Payload and properties of a message that has a :func:`suffix`."""
+def message(card: DeviceCard, news: OneDeviceNews, levels: str, now_ms: int) -> AppMessage:
+    """Payload and properties of a message on the topic that ends with ``levels``, one of its :func:`suffixes`."""
     if isinstance(news, DataReported):
         # Custom data keeps the device's bytes; the members that JSON has elsewhere are properties of MQTT 5.0.
         pairs = (("device_id", card.device_id), ("ts", str(news.ts)))
@@ -81,10 +95,27 @@ def message(card: DeviceCard, news: OneDeviceNews, now_ms: int) -> AppMessage:
         return _json(body, card, news.ts)
     if isinstance(news, PresenceChanged):
         return _json({"online": news.online, "reason": news.reason}, card, news.ts)
+    if isinstance(news, MessageTraced):
+        return _json({name: getattr(news, name) for name in _TRACED}, card, news.ts)
+    if levels == "command":
+        return _json({"command": _command(news)}, card, now_ms)
+    assert isinstance(news, CommandChanged)  # only its changes have replies
     reply = {"method": news.method, "params": {}, "id": news.command_id}
     if isinstance(news.reply, dict):
         reply |= {key: value for key, value in news.reply.items() if key in ("method", "params")}
     return _json({"reply": reply}, card, now_ms)
+
+
+def _command(news: CommandIssued | CommandChanged) -> dict[str, Any]:
+    """How far a command came."""
+    state, why = ("queued", "") if isinstance(news, CommandIssued) else (news.state, news.reason)
+    return {
+        "id": news.command_row_id,
+        "method": news.method,
+        "command_id": news.command_id,
+        "state": state,
+        "reason": why,
+    }
 
 
 def _json(body: dict[str, Any], card: DeviceCard, ts: int) -> AppMessage:

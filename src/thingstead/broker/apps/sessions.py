@@ -10,7 +10,7 @@ from thingstead.errors import NotAuthenticated, ThingsteadError
 from thingstead.model.browser_session import BrowserSession
 from thingstead.model.messages import BrowserSessionsEnded
 from thingstead.mqtt.reasons import ReasonCode
-from thingstead.services.accounts.browser_sessions import BrowserSessionService
+from thingstead.services.accounts.browser_sessions import BrowserSessionService, Person
 from thingstead.timers import Deadline, Deadlines
 
 LOOK_INTERVAL_S = 3600.0  # longest time between two checks of a session: the clock may have been set
@@ -51,8 +51,8 @@ class WatchedSessions:
         self._watched: dict[Opened, _Watch] = {}
         self._ended = bus.subscribe(BrowserSessionsEnded, self._end)
 
-    async def admit(self, upgrade: Upgrade) -> BrowserSession:
-        """Returns the session of a browser.
+    async def admit(self, upgrade: Upgrade) -> Person:
+        """Returns who has the session of a browser.
 
         Raises:
             NotAuthenticated: the session is not valid, or the page is not from this server.
@@ -60,8 +60,7 @@ class WatchedSessions:
         if not upgrade.from_own_page:
             raise NotAuthenticated("foreign_origin")
         name = await self._sessions.cookie_name(secure=upgrade.secure)
-        session, _ = await self._sessions.authenticate(upgrade.secrets.get(name, ""))
-        return session
+        return await self._sessions.authenticate(upgrade.secrets.get(name, ""))
 
     def watch(self, opened: Opened, session: BrowserSession) -> None:
         """Closes a connection when the session ends, unless :meth:`left` is called before."""

@@ -20,6 +20,7 @@ from thingstead.mqtt.connection_packets import Connect
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.platform import Platform
 from thingstead.services.registry.new_device import GATEWAY
+from thingstead.services.shared.message_trace import Plane
 
 MAX_CREDENTIAL_CHARACTERS = 256
 CLIENT_ID_CHARACTERS = 256  # stored with a session and shown to people; a client may send 65,535
@@ -65,7 +66,7 @@ class DeviceLogIn:
         self,
         certificate: LogInCredential,
         connection: Connection | Stream,
-        protocol: str,
+        protocol: Plane,
         client_id: str,
         make: Callable[[Admission], Awaitable[D]],
         check: Callable[[DeviceContext], None] = lambda _: None,
@@ -85,7 +86,7 @@ class DeviceLogIn:
         Unavailable: the session cannot be stored now.
         """
         platform = self.platform
-        device = await platform.presence.authenticate(*certificate, host_of(connection.remote_address))
+        device = await platform.presence.authenticate(*certificate, host_of(connection.remote_address), protocol)
         session = DeviceConnection(secrets.token_hex(8), device.id, connection)
         self._hub.add(session)
         try:

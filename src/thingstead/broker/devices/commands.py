@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.delivery_parties import DeliveryObserver
 from thingstead.broker.devices.subscriptions import Subscriptions
+from thingstead.broker.devices.traced_delivery import TracedDelivery
 from thingstead.errors import ThingsteadError
 from thingstead.model import limits
 from thingstead.model.messages import CommandChanged, CommandIssued
@@ -16,6 +18,8 @@ REMEMBERED = 2 * limits.OPEN_COMMANDS_COUNT  # row ids of commands that are not 
 BATCH_BYTES = 65_536  # params that are sent before checking whether the device reads
 WAITING_COUNT, WAITING_BYTES = 64, 1 << 20  # commands held in memory, and their params; the others stay in the store
 
+# Observes the message of a command if its device is traced; else None.
+Tracer = Callable[[Publish, DeliveryObserver | None], TracedDelivery | None]
 Envelope = Callable[[CommandIssued], tuple[str, bytes]]  # makes topic and payload of a command
 
 
@@ -75,6 +79,7 @@ class DeviceCommands:
         "_reading",
         "_subscriptions",
         "_taken",
+        "_tracer",
         "_under_way",
         "_unheard",
         "_waiting",
@@ -90,6 +95,7 @@ class DeviceCommands:
         device_id: str,
         envelope: Envelope,
         window: int,
+        tracer: Tracer,
     ) -> None:
         self._connection = connection
         self._subscriptions = subscriptions
@@ -97,6 +103,7 @@ class DeviceCommands:
         self._device_id = device_id
         self._envelope = envelope
         self._window = window
+        self._tracer = tracer
         self._reading = False
         self._again = False
         self._pumping = False
@@ -231,10 +238,13 @@ class DeviceCommands:
         grant = self._subscriptions.grant(topic)
         if grant is None:
             self._unheard[row_id] = None
+            traced = self._tracer(Publish(topic, payload, 0), None)
+            if traced is not None:
+                traced.not_subscribed(topic)
             self._control.command_failed(row_id, f"the device is not subscribed to {topic}")
             return
         self._remember(row_id)
         self._under_way[row_id] = None
-        qos = min(grant.qos, QOS)
-        tracking = _Tracking(self, self._control, row_id, qos)
-        self._connection.delivery.send(Publish(topic, payload, qos, properties=grant.properties), tracking)
+        publish = Publish(topic, payload, min(grant.qos, QOS), properties=grant.properties)
+        tracking = _Tracking(self, self._control, row_id, publish.qos)
+        self._connection.delivery.send(publish, self._tracer(publish, tracking) or tracking)

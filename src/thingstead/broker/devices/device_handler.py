@@ -9,6 +9,7 @@ from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.handler import Granted, HandlerBase, Receipt, Run
 from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant
 from thingstead.broker.devices.commands import DeviceCommands, Envelope
+from thingstead.broker.devices.connection_trace import ConnectionTrace
 from thingstead.broker.devices.router import Downlink
 from thingstead.broker.devices.session_holder import SessionHolder
 from thingstead.broker.devices.sessions import PUSH_QOS
@@ -65,6 +66,8 @@ class DeviceHandler(HandlerBase):
         "_platform",
         "_settings",
         "_subscriptions",
+        "_trace",
+        "_traces",
     )
 
     def __init__(
@@ -83,18 +86,25 @@ class DeviceHandler(HandlerBase):
         self._link = link
         self._platform = platform
         self._ingest = platform.ingest
+        self._traces = platform.device_logs.trace  # of all devices: asked first, once a message
+        self._trace = ConnectionTrace(self._traces, link)
         self._end = end
         self._subscriptions = Subscriptions(settings.max_device_subscriptions)
         if kept is not None:
             self.inbound, self._subscriptions = kept.inbound, kept.filters
         self._accepted: bytes | None = None  # the encoded answer to a report that is stored completely
-        self._commands = self.commands_of(link.device.id, _command_message)
+        self._commands = self.commands_of(link, _command_message)
 
-    def commands_of(self, device_id: str, envelope: Envelope) -> DeviceCommands:
+    def commands_of(self, link: DeviceContext, envelope: Envelope) -> DeviceCommands:
         """Makes the sender of commands for this device, or for a sub-device."""
-        window = self._settings.command_window
         return DeviceCommands(
-            self._connection, self._subscriptions, self._platform.control, device_id, envelope, window
+            self._connection,
+            self._subscriptions,
+            self._platform.control,
+            link.device.id,
+            envelope,
+            self._settings.command_window,
+            lambda publish, observer: self._trace.down(publish, link, observer),
         )
 
     @property
@@ -139,7 +149,10 @@ class DeviceHandler(HandlerBase):
                 return self._ignored(packet)
         answer_topic = None if route.answer_topic is None else route.answer_topic + request_id
         try:
-            taken = route.take(self, request_id, packet.payload)
+            if self._traces.active and self._trace.wanted:
+                taken = self._trace.take(packet, lambda: route.take(self, request_id, packet.payload), lambda it: it)
+            else:
+                taken = route.take(self, request_id, packet.payload)
         except Unavailable:
             raise
         except ThingsteadError as exc:
@@ -153,7 +166,7 @@ class DeviceHandler(HandlerBase):
         return None if self._kept is None else self._kept.release(packet_id)
 
     def publish_run(self, topic: str, payloads: Sequence[bytes]) -> Run:
-        if topic != "attributes":
+        if topic != "attributes" or (self._traces.active and self._trace.wanted):
             return 0, None, None
         count, commit = self._ingest.report_run(self._link, payloads)
         if self._accepted is not None:
@@ -165,6 +178,8 @@ class DeviceHandler(HandlerBase):
         self._connection.counters.messages_ignored += 1
         why = explain_topic(packet.topic, gateway=self.is_gateway)
         self._log_rejected(packet, why, ())
+        if self._trace.wanted:
+            self._trace.up(packet.topic, packet.payload, packet.qos).refused(why, ())
         if why is NO_GATEWAY and packet.topic in UP_GATEWAY:
             answer = self._answer(ANSWERS_GATEWAY.get(packet.topic), device_answers.refusal(Forbidden(why)))
             return None, ReasonCode.NOT_AUTHORIZED, answer, why.message
@@ -208,14 +223,14 @@ class DeviceHandler(HandlerBase):
 
     def _receipt(self, outcome: Outcome, packet: Publish, answer_topic: str | None) -> Receipt:
         if not outcome.refused:
-            return outcome.commit, _SUCCESS, self._answer(answer_topic, device_answers.ACCEPTED), ""
+            return outcome.commit, _SUCCESS, self._answer(answer_topic, device_answers.ACCEPTED, outcome.commit), ""
         reason = parts_refused(outcome.refused)
         self._log_rejected(packet, PARTS_REFUSED, outcome.refused)
         if outcome.commit is not None:
             return (
                 outcome.commit,
                 _SUCCESS,
-                self._answer(answer_topic, device_answers.partly_refused(outcome.refused)),
+                self._answer(answer_topic, device_answers.partly_refused(outcome.refused), outcome.commit),
                 reason,
             )
         body = device_answers.all_refused(outcome.refused)
@@ -234,8 +249,8 @@ class DeviceHandler(HandlerBase):
         """Adds an entry to the device's log of rejected messages."""
         self._platform.device_logs.rejected(self._link.device, packet.topic, why, errors, packet.payload)
 
-    def _answer(self, topic: str | None, payload: bytes) -> bytes | None:
-        """Encodes an answer; None if there is no topic for it or the device is not subscribed to it.
+    def _answer(self, topic: str | None, payload: bytes, after: Commit | None = None) -> bytes | None:
+        """Encodes an answer, to be written after a commit; None if there is no topic for it or the device is not subscribed to it.
 
         Answers are sent at QoS 0: the acknowledgement of the message they answer travels on the same connection.
         """
@@ -245,6 +260,8 @@ class DeviceHandler(HandlerBase):
         encoded = self._connection.delivery.encode(topic, payload, grant.properties)
         if encoded is not None:
             self._connection.counters.messages_sent += 1
+            if self._trace.wanted:
+                self._trace.answer(topic, payload, after)
         return encoded
 
     # Downlink
@@ -252,6 +269,8 @@ class DeviceHandler(HandlerBase):
     def subscribe(self, packet: Subscribe) -> Granted:
         reason_codes = self._subscriptions.subscribe(packet)
         self._note_useless(packet, reason_codes)
+        if self._trace.wanted:
+            self._trace.filters(packet, reason_codes, gateway=self.is_gateway)
         self._subscriptions_changed()
         topic_filters = [request.topic_filter for request in packet.subscriptions]
         self._listens(topic_filters)
@@ -291,15 +310,26 @@ class DeviceHandler(HandlerBase):
         """Sends ``data/<identifier>/set`` with the bytes unchanged."""
         self.send(f"data/{message.identifier}/set", message.payload)
 
-    def send(self, topic: str, payload: bytes) -> None:
-        """Sends a message to the device if it is subscribed, now or when its window allows."""
+    def send(self, topic: str, payload: bytes, below: DeviceContext | None = None) -> None:
+        """Sends a message to the device if it is subscribed, now or when its window allows.
+
+        Args:
+            below: the sub-device that the message is for.
+        """
         grant = self._subscriptions.grant(topic)
+        qos = 0 if grant is None else min(grant.qos, PUSH_QOS)
+        publish = Publish(topic, payload, qos)
+        traced = self._trace.down(publish, below or self._link)
         if grant is None:
+            if traced is not None:
+                traced.not_subscribed(topic)
             return
-        qos = min(grant.qos, PUSH_QOS)
         if qos and self._kept is not None and self._kept.send(topic, payload, grant):
+            if traced is not None:
+                traced.queued()
             return
-        self._connection.delivery.send(Publish(topic, payload, qos, properties=grant.properties))
+        publish.properties = grant.properties
+        self._connection.delivery.send(publish, traced)
         self._connection.flush()
 
     def command(self, message: CommandIssued) -> None:

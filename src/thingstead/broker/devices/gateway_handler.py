@@ -68,7 +68,10 @@ class GatewayHandler(DeviceHandler):
         if route is None:
             return super().publish(packet)
         try:
-            outcome, address = route.take(self, packet)
+            if self._trace.wanted:
+                outcome, address = self._trace.take(packet, lambda: route.take(self, packet), lambda taken: taken[0])
+            else:
+                outcome, address = route.take(self, packet)
         except Unavailable:
             raise
         except ThingsteadError as exc:
@@ -84,7 +87,7 @@ class GatewayHandler(DeviceHandler):
             reason = parts_refused(outcome.refused)
             self._log_rejected(packet, PARTS_REFUSED, outcome.refused)
         body = device_answers.sub_accepted(address, outcome.refused)
-        return outcome.commit, ReasonCode.SUCCESS, self._answer(route.answer_topic, body), reason
+        return outcome.commit, ReasonCode.SUCCESS, self._answer(route.answer_topic, body, outcome.commit), reason
 
     def _connect(self, packet: Publish) -> "_Taken":
         return self._platform.sub_devices.connect(self._gateway, packet.payload), None
@@ -151,14 +154,16 @@ class SubDownlink:
         self._gateway = gateway
         self.sub_device = sub_device
         self._commands = gateway.commands_of(
-            sub_device.link.device.id,
+            sub_device.link,
             lambda command: ("gateway/command/send", device_answers.sub_command(address, command)),
         )
 
     def push(self, message: AttributesPushed) -> None:
         """Sends ``gateway/attributes/push``."""
         self._gateway.send(
-            "gateway/attributes/push", device_answers.sub_push(self.sub_device.address, message.attributes)
+            "gateway/attributes/push",
+            device_answers.sub_push(self.sub_device.address, message.attributes),
+            self.sub_device.link,
         )
 
     def command(self, message: CommandIssued) -> None:

@@ -10,6 +10,7 @@ from thingstead.broker.connection.connection import Connection
 from thingstead.broker.net.stream import Stream
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
+from thingstead.model import device_answers
 from thingstead.model.messages import (
     AttributesPushed,
     CommandChanged,
@@ -21,6 +22,7 @@ from thingstead.model.messages import (
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.services.presence.sub_devices import SubDeviceService
 from thingstead.services.presence.sub_presence import SubDeviceState
+from thingstead.services.shared.message_trace import MessageTrace, TraceOutcome
 from thingstead.services.shared.rate_limit import TokenBuckets
 
 log = structlog.get_logger("thingstead.broker")
@@ -69,7 +71,8 @@ class DeviceRouter:
     sub-device go to the session of its gateway.
 
     Args:
-        away: called with pushes to devices that are not connected.
+        trace: told of messages to devices that are not connected.
+        away: called with pushes to devices that are not connected; returns whether the push was queued.
     """
 
     def __init__(
@@ -77,9 +80,11 @@ class DeviceRouter:
         bus: Bus,
         clock: Clock,
         sub_devices: SubDeviceService,
-        away: Callable[[AttributesPushed], None] = lambda _: None,
+        trace: MessageTrace,
+        away: Callable[[AttributesPushed], bool] = lambda _: False,
     ) -> None:
         self._away = away
+        self._trace = trace
         self._sub_devices = sub_devices
         self._takeovers = TokenBuckets(clock, TAKEOVERS_LOGGED, TAKEOVER_INTERVAL_S)
         self._by_id: dict[str, DeviceConnection] = {}
@@ -128,13 +133,20 @@ class DeviceRouter:
         downlink = self._downlink(message.device_id)
         if downlink is not None:
             downlink.push(message)
-        else:
-            self._away(message)
+            return
+        kept = self._away(message)
+        if self._trace.active:
+            payload = device_answers.push(message.attributes)
+            outcome: TraceOutcome = "queued" if kept else "no_session"
+            self._trace.no_session(message.device_id, "attributes/push", payload, outcome)
 
     def _command(self, message: CommandIssued) -> None:
         downlink = self._downlink(message.device_id)
         if downlink is not None:
             downlink.command(message)
+        elif self._trace.active:
+            topic = f"command/send/{message.command_id}"
+            self._trace.no_session(message.device_id, topic, device_answers.command(message))
 
     def _command_changed(self, message: CommandChanged) -> None:
         if message.state in ENDED:
@@ -146,6 +158,8 @@ class DeviceRouter:
         downlink = self._downlink(message.device_id)
         if downlink is not None:
             downlink.data(message)
+        elif self._trace.active:
+            self._trace.no_session(message.device_id, f"data/{message.identifier}/set", message.payload)
 
     def _presence_changed(self, message: PresenceChanged) -> None:
         if message.online and (below := self._below(message.device_id)) is not None:

@@ -163,14 +163,16 @@ class DeviceSessions(SessionStore[DeviceMqttSession]):
             return False
         return True
 
-    def push(self, message: AttributesPushed) -> None:
-        """Queues ``attributes/push`` for a device that is not connected."""
+    def push(self, message: AttributesPushed) -> bool:
+        """Queues ``attributes/push`` for a device that is not connected; returns False if it was not queued."""
         session = self.by_key.get(message.device_id)
         grant = None if session is None else session.filters.grant("attributes/push")
         if session is None or not session.durable or grant is None or not grant.qos:
-            return
-        if not self.send(session, "attributes/push", device_answers.push(message.attributes), grant):
+            return False
+        queued = self.send(session, "attributes/push", device_answers.push(message.attributes), grant)
+        if not queued:
             log.warning("a push to an offline device is not queued", device=message.device_id)
+        return queued
 
     # Disconnect
 

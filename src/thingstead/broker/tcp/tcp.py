@@ -18,18 +18,22 @@ from thingstead.broker.net.tasks import TaskLimiter
 from thingstead.broker.tcp.registration import LINE_ENDS, NotRegistered, Registered, Registration
 from thingstead.config import TcpSettings
 from thingstead.errors import Forbidden, InvalidInput, ThingsteadError, Unavailable
+from thingstead.model import device_answers
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.reasons import ReasonCode
-from thingstead.refusals import reason
+from thingstead.refusals import Reason, reason
 from thingstead.services.ingest.device_context import DeviceContext
+from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.presence.sub_presence import SubDeviceState
+from thingstead.services.shared.message_trace import Traced, TraceOutcome
 
 log = structlog.get_logger("thingstead.broker")
 
 SEND_BUFFER_MAX_BYTES = 1 << 20  # bytes that a device leaves unread; over it the connection is aborted
 UNKEPT_LIMIT = 64  # packets of a connection that wait for their commit; over it the connection is not read
 NO_STREAM = reason("no_tcp_stream")
+NOT_OVER_TCP = reason("not_over_tcp")
 
 # Reasons for not reading a connection, beside Stream.UNREAD.
 _ADMITTING, _CONGESTED, _UNKEPT = 2, 4, 8
@@ -164,7 +168,10 @@ class TcpClient(Stream):
 
     def _check(self, link: DeviceContext) -> None:
         if link.definition.compiled.tcp_stream is None:
-            self._context.log_in.platform.device_logs.rejected(link.device, "tcp", NO_STREAM, (), b"")
+            logs = self._context.log_in.platform.device_logs
+            logs.rejected(link.device, "tcp", NO_STREAM, (), b"")
+            if logs.trace.wants(link.device):
+                Traced(logs.trace, link.device, "up", "tcp", "log-in", b"", None).refused(NO_STREAM, ())
             raise Forbidden(NO_STREAM)
 
     async def _make(self, admission: Admission) -> "TcpDownlink":
@@ -201,7 +208,7 @@ class TcpClient(Stream):
             self.finish(NO_STREAM.message)
             return
         try:
-            outcome = platform.streams.report(link, stream, data)
+            outcome = self._report(link, stream, data)
         except InvalidInput as exc:
             platform.device_logs.rejected(link.device, f"data/{stream}", exc.reason, exc.errors, data)
             return
@@ -212,6 +219,21 @@ class TcpClient(Stream):
             self._unkept += 1
             outcome.commit.on_done(self._kept)
         self._hold_back(link.device.number)
+
+    def _report(self, link: DeviceContext, stream: str, data: bytes) -> Outcome:
+        platform = self._context.log_in.platform
+        trace = platform.device_logs.trace
+        if not trace.wants(link.device):
+            return platform.streams.report(link, stream, data)
+        return trace.up(
+            link.device,
+            "tcp",
+            f"data/{stream}",
+            data,
+            None,
+            lambda: platform.streams.report(link, stream, data),
+            lambda outcome: outcome,
+        )
 
     def _kept(self, error: Exception | None) -> None:
         self._unkept -= 1
@@ -266,12 +288,19 @@ class TcpDownlink:
             self._context.counters.messages_sent += 1
             self._client.write(message.payload)
             self._client.flush()
+            self._trace(f"data/{message.identifier}/set", message.payload, "delivered")
+
+    def _trace(self, topic: str, payload: bytes, outcome: TraceOutcome, why: Reason | None = None) -> None:
+        trace = self._context.log_in.platform.device_logs.trace
+        trace.down(self.admission.link.device, "tcp", topic, payload, outcome, why)
 
     def push(self, message: AttributesPushed) -> None:
         """No-op: raw TCP has no attributes; rules may send data instead."""
+        self._trace("attributes/push", device_answers.push(message.attributes), "dropped", NOT_OVER_TCP)
 
     def command(self, message: CommandIssued) -> None:
         """Fails the command: raw TCP has no commands."""
+        self._trace(f"command/send/{message.command_id}", device_answers.command(message), "dropped", NOT_OVER_TCP)
         self._context.log_in.platform.control.command_failed(
             message.command_row_id, "the device is connected over TCP, which does not support commands"
         )

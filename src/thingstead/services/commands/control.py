@@ -13,7 +13,7 @@ import msgspec
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import DeviceOffline, FieldError, InvalidInput, ReplyTimeout
-from thingstead.model import limits
+from thingstead.model import device_answers, limits
 from thingstead.model.command import Command, OpenCommand
 from thingstead.model.device import Device
 from thingstead.model.ids import new_id
@@ -45,6 +45,7 @@ class ControlService:
         self._bus = bus
         self._clock = clock
         self._ingest = ingest
+        self._trace = logs.trace
         self._waiting: dict[str, asyncio.Future[CommandChanged]] = {}  # by row id: the next news of it
         self._moves = CommandMoves(store, bus, clock)
         self._replies = CommandReplies(store, bus, clock, self._moves, logs)
@@ -139,6 +140,9 @@ class ControlService:
         command = await self._checked(device, method, params, command_id, wait_ms)
         online = await self._store.presence.find_session(device.number) is not None
         if not online and not wait_ms:
+            if self._trace.wants(device):
+                topic, payload = f"command/send/{command.command_id}", device_answers.command(issued(command))
+                self._trace.no_session(device.id, topic, payload)
             raise DeviceOffline("device_offline")
         await self._store.commands.create(command)
         news = self._next_news(command.id)

@@ -74,6 +74,8 @@ class StreamService:
         device = await self._store.devices.get(project_id, device_id)
         session = await self._store.presence.find_session(device.number)
         if session is None or (push_mode is not None and session.protocol != push_mode):
+            if self._logs.trace.wants(device):
+                self._logs.trace.no_session(device.id, f"data/{identifier}/set", payload)
             if session is None:
                 raise DeviceOffline("device_offline")
             raise DeviceOffline("device_not_on", push_mode=push_mode or "")

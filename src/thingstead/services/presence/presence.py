@@ -24,6 +24,7 @@ from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.lru import Lru
+from thingstead.services.shared.message_trace import Plane, Traced
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Commit, Store
 
@@ -80,7 +81,9 @@ class PresenceService:
                 self._tell_end(device, session_id, "the server was restarted", self._clock.now_ms())
         return len(left)
 
-    async def authenticate(self, access_token: str, project_key: str, remote_host: str) -> Device:
+    async def authenticate(
+        self, access_token: str, project_key: str, remote_host: str, plane: Plane = "mqtt"
+    ) -> Device:
         """The device whose certificate this is (wire reference §3.1). Many devices may share an address, and one of
         them may have lost its certificate: a right one always passes, and only wrong ones are throttled.
 
@@ -97,6 +100,8 @@ class PresenceService:
                 return device
             why = reason("wrong_project_key", address=remote_host)
             self._logs.rejected(device, "log-in", why, (), b"")
+            if self._logs.trace.wants(device):
+                Traced(self._logs.trace, device, "up", plane, "log-in", b"", None).refused(why, ())
         self._log_ins.devices.failed(remote_host, "" if device is None else device.id)
         raise NotAuthenticated("certificate_invalid")
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.config import ApiSettings
@@ -52,6 +54,7 @@ class SubDeviceService:
         self._control = control
         self._presence = SubDevicePresence(presence, clock)
         self._maker = SubDeviceMaker(store, clock, devices, logs, api or ApiSettings())
+        self._trace = logs.trace
         self._timeout_s = timeout_s
         self._gateways: dict[str, GatewayLink] = {}  # by the gateway's device id
         self._by_device: dict[str, SubDeviceState] = {}  # by the sub-device's id
@@ -141,30 +144,43 @@ class SubDeviceService:
         address, type_key = body.get("device"), body.get("type_key") or body.get("product")
         if isinstance(address, str) and isinstance(type_key, str) and address not in link.sub_devices:
             return Outcome(RefusableCommit(self._connect_made(link, address, type_key)), ())
-        return Outcome(self._presence.heard(self._named(link, body)), ())
+        return self._traced(
+            self._named(link, body),
+            "gateway/connect",
+            body,
+            lambda sub_device, _: Outcome(self._presence.heard(sub_device), ()),
+        )
 
     def disconnect(self, link: GatewayLink, payload: bytes) -> Outcome:
         """``gateway/disconnect`` with ``{"device": address}``."""
-        sub_device = self._named(link, decode_object(payload))
+        body = decode_object(payload)
+        return self._traced(self._named(link, body), "gateway/disconnect", body, self._leave)
+
+    def _leave(self, sub_device: SubDeviceState, _: Any) -> Outcome:
         self._presence.leave(sub_device, "disconnected")
         return Outcome(TaskCommit(after(sub_device.moves)), ())
 
     def report_attributes(self, link: GatewayLink, payload: bytes) -> Outcome:
         """``gateway/attributes`` with ``{address: {attributes}, …}``."""
-        return self._each(link, decode_object(payload), self._report_values)
+        return self._each(link, decode_object(payload), "gateway/attributes", self._report_values)
 
     def report_series(self, link: GatewayLink, payload: bytes) -> Outcome:
         """``gateway/attributes/series`` with ``{address: [{"ts", "attributes"}, …], …}`` (wire reference §15.1)."""
         body = decode_object(payload)
         if sum(len(items) for items in body.values() if isinstance(items, list)) > MAX_SERIES_REPORTS:
             raise InvalidInput("series_too_long", maximum=MAX_SERIES_REPORTS)
-        return self._each(link, body, self._report_series)
+        return self._each(link, body, "gateway/attributes/series", self._report_series)
 
     def report_event(self, link: GatewayLink, payload: bytes) -> tuple[Outcome, str]:
         """``gateway/event/report`` with ``{"device", "event": {"method", "params", "id"}}``; the address too."""
         body = decode_object(payload)
         sub_device = self._named(link, body)
-        outcome = self._ingest.take_event(sub_device.link, _member(body, "event"))
+        outcome = self._traced(
+            sub_device,
+            "gateway/event/report",
+            body,
+            lambda sub_device, body: self._ingest.take_event(sub_device.link, _member(body, "event")),
+        )
         self._presence.heard(sub_device)
         return outcome, sub_device.address
 
@@ -175,7 +191,13 @@ class SubDeviceService:
         sub_device = self._named(link, body)
         reply = next((body[name] for name in ("command", "reply") if isinstance(body.get(name), dict)), body)
         self._presence.heard(sub_device)
-        return self._control.take_reply(sub_device.link.device, None, reply), sub_device.address
+        taken = self._traced(
+            sub_device,
+            "gateway/command/reply",
+            reply,
+            lambda sub_device, reply: self._control.take_reply(sub_device.link.device, None, reply),
+        )
+        return taken, sub_device.address
 
     async def attributes(self, link: GatewayLink, payload: bytes) -> tuple[str, dict[str, Any]]:
         """``gateway/attributes/get`` with ``{"device", "get": {"keys"}}``: the address, and the current values; all of
@@ -198,7 +220,9 @@ class SubDeviceService:
         await self._sweeper.close()
         await self._presence.close()
 
-    def _each(self, link: GatewayLink, body: dict[str, Any], take: Callable[[SubDeviceState, Any], Outcome]) -> Outcome:
+    def _each(
+        self, link: GatewayLink, body: dict[str, Any], topic: str, take: Callable[[SubDeviceState, Any], Outcome]
+    ) -> Outcome:
         commit: Commit | None = None
         refused: list[FieldError] = []
         for address, content in body.items():
@@ -207,7 +231,10 @@ class SubDeviceService:
                 refused.append(FieldError.of(address[:128], "no_such_sub_device"))
                 continue
             try:
-                outcome = take(sub_device, content)
+                if self._trace.active and self._trace.wants(sub_device.link.device):
+                    outcome = self._traced(sub_device, topic, content, take)
+                else:
+                    outcome = take(sub_device, content)
             except InvalidInput as exc:
                 named = [FieldError(_within(address, error.field), error.reason) for error in exc.errors]
                 refused.extend(named or [FieldError(address[:128], exc.reason)])
@@ -217,6 +244,18 @@ class SubDeviceService:
             refused.extend(FieldError(_within(address, error.field), error.reason) for error in outcome.refused)
             self._presence.heard(sub_device)
         return Outcome(commit, tuple(refused))
+
+    def _traced(
+        self, sub_device: SubDeviceState, topic: str, content: Any, take: Callable[[SubDeviceState, Any], Outcome]
+    ) -> Outcome:
+        """Hands what a sub-device sent to ``take``, and tells those who listen to the sub-device."""
+        device = sub_device.link.device
+        if not self._trace.wants(device):
+            return take(sub_device, content)
+        payload = msgspec.json.encode(content)  # before it is taken over
+        return self._trace.up(
+            device, "gateway", topic, payload, None, lambda: take(sub_device, content), lambda outcome: outcome
+        )
 
     def _report_values(self, sub_device: SubDeviceState, content: Any) -> Outcome:
         content = as_object(content)

@@ -11,12 +11,18 @@ from thingstead.model.device_log import DeviceLog, LogKind
 from thingstead.model.limits import INSTANT_MS
 from thingstead.model.report import EventRecord
 from thingstead.refusals import Reason, reason
+from thingstead.services.shared.excerpts import (
+    ERRORS_NOTED,
+    REASON_CHARACTERS,
+    excerpt,
+    noted_field,
+    shortened_args,
+)
+from thingstead.services.shared.message_trace import MessageTrace
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Commit, Store
 
 PARTS_REFUSED = reason("values_refused")  # the reason of an entry about parts of a message; its errors name them
-REASON_CHARACTERS, ARG_CHARACTERS, ERRORS_NOTED = 512, 256, 20  # in an entry
-EXCERPT_BYTES = 1_024  # of a payload, in an entry
 BURST = 10  # rejections of one device that get an entry at once …
 INTERVAL_S = 6.0  # … and how long it takes until it may have one more; the others are counted
 KIND_INTERVAL_S = 60.0  # beyond that, topics that had no entry for so long have one …
@@ -25,9 +31,14 @@ KINDS = 10  # … so many of one device at once, and then one in such an interva
 
 class DeviceLogService:
     """Writes and reads device logs. Rejections of one device are rationed, so that a babbling one fills no disk; one
-    topic that is refused all the time does not hide the others."""
+    topic that is refused all the time does not hide the others.
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    Attributes:
+        trace: tells the same, and what was not refused, to those who listen to a device.
+    """
+
+    def __init__(self, store: Store, clock: Clock, trace: MessageTrace) -> None:
+        self.trace = trace
         self._store = store
         self._clock = clock
         self._buckets = TokenBuckets(clock, BURST, INTERVAL_S)
@@ -46,7 +57,7 @@ class DeviceLogService:
             "reason": why.message[:REASON_CHARACTERS],
             "code": why.code,
             "args": shortened_args(why),
-            "errors": [_noted(error) for error in errors[:ERRORS_NOTED]],
+            "errors": [noted_field(error) for error in errors[:ERRORS_NOTED]],
             "payload": excerpt(payload),
             "suppressed": suppressed,
         }
@@ -102,26 +113,3 @@ def parts_refused(errors: Sequence[FieldError]) -> str:
     return f"{PARTS_REFUSED.message}: " + "; ".join(
         f"{error.field}: {error.message}" for error in errors[:ERRORS_NOTED]
     )
-
-
-def _noted(error: FieldError) -> dict[str, Any]:
-    why = error.reason
-    return {"field": error.field, "message": why.message, "code": why.code, "args": shortened_args(why)}
-
-
-def shortened_args(why: Reason) -> dict[str, Any]:
-    """What the text of a reason names, each text cut."""
-    return {name: arg[:ARG_CHARACTERS] if isinstance(arg, str) else arg for name, arg in why.args.items()}
-
-
-def excerpt(payload: bytes) -> str:
-    """The beginning of a payload for people: as text where it is printable, else ``hex:`` and its bytes."""
-    beginning = bytes(payload[:EXCERPT_BYTES])
-    try:
-        text = beginning.decode("utf-8")
-    except UnicodeDecodeError as exc:
-        cut = len(payload) > EXCERPT_BYTES and exc.start > EXCERPT_BYTES - 4  # in the middle of a character
-        text = beginning[: exc.start].decode("utf-8") if cut else "\0"
-    if all(character.isprintable() or character in "\r\n\t" for character in text):
-        return text
-    return "hex:" + beginning.hex()

@@ -1,0 +1,37 @@
+"""Refusals and payloads as they are shown to people: bounded in length."""
+
+from typing import Any
+
+from thingstead.errors import FieldError
+from thingstead.refusals import Reason
+
+REASON_CHARACTERS, ARG_CHARACTERS, ERRORS_NOTED = 512, 256, 20  # of a refusal
+EXCERPT_BYTES = 1_024  # of a payload
+
+
+def noted_field(error: FieldError) -> dict[str, Any]:
+    """``{"field", "message", "code", "args"}``."""
+    return {"field": error.field, **noted_reason(error.reason)}
+
+
+def noted_reason(why: Reason) -> dict[str, Any]:
+    """``{"message", "code", "args"}``."""
+    return {"message": why.message[:REASON_CHARACTERS], "code": why.code, "args": shortened_args(why)}
+
+
+def shortened_args(why: Reason) -> dict[str, Any]:
+    """What the text of a reason names, each text cut."""
+    return {name: arg[:ARG_CHARACTERS] if isinstance(arg, str) else arg for name, arg in why.args.items()}
+
+
+def excerpt(payload: bytes) -> str:
+    """The beginning of a payload for people: as text where it is printable, else ``hex:`` and its bytes."""
+    beginning = bytes(payload[:EXCERPT_BYTES])
+    try:
+        text = beginning.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        cut = len(payload) > EXCERPT_BYTES and exc.start > EXCERPT_BYTES - 4  # in the middle of a character
+        text = beginning[: exc.start].decode("utf-8") if cut else "\0"
+    if all(character.isprintable() or character in "\r\n\t" for character in text):
+        return text
+    return "hex:" + beginning.hex()
