@@ -1,5 +1,6 @@
 """The trace of a device: every message of it both ways with its outcome, for who may listen and as long as they do."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -12,7 +13,7 @@ from thingstead.errors import DeviceOffline, NotAuthenticated
 from thingstead.model.device import Device
 from thingstead.model.device_type import AttributeDefinition, Functions
 from thingstead.model.messages import MessageTraced
-from thingstead.mqtt.connection_packets import Connack, Connect
+from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Unsuback, Unsubscribe
@@ -269,7 +270,7 @@ async def test_more_messages_than_anybody_reads_are_counted_in_place_of_told(hou
     assert BURST <= len(heard) < 2 * BURST
     told = len(heard)
     while len(heard) < told + 1:
-        await house.platform.history.current_values(device)
+        await asyncio.sleep(0)
         trace.down(device, "mqtt", "attributes/push", b"{}", "delivered")
     assert heard[-1].suppressed > 0
 
@@ -308,10 +309,10 @@ async def test_nothing_is_told_of_others_and_nothing_once_the_last_has_left(hous
     traced.app.send(Unsubscribe(2, [traced.topic]))
     await traced.app.receive(Unsuback)
     assert house.platform.device_logs.trace.wants(device)
-    second.app.abort()
-    await house.platform.control.push_attributes(house.project_id, other.id, {"t": 1})
-    while house.platform.device_logs.trace.active:
-        await house.platform.history.current_values(device)
+    second.app.send(Disconnect())
+    await second.app.receive_close()
+    assert not house.platform.device_logs.trace.active
+    await house.platform.control.push_attributes(house.project_id, device.id, {"t": 1})
     assert heard == []
 
 

@@ -50,7 +50,7 @@ class AppMessage(NamedTuple):
 
 
 def suffixes(news: OneDeviceNews) -> tuple[str, ...]:
-    """Topic levels after ``<ProjectViewKey>/<DeviceViewToken>/`` of each message that applications get of these news."""
+    """Topic levels after ``<ProjectViewKey>/<DeviceViewToken>/`` of the messages that applications get of it."""
     if isinstance(news, DataReported):
         return (f"data/{news.identifier}",)
     if isinstance(news, EventReported):

@@ -250,7 +250,8 @@ class DeviceHandler(HandlerBase):
         self._platform.device_logs.rejected(self._link.device, packet.topic, why, errors, packet.payload)
 
     def _answer(self, topic: str | None, payload: bytes, after: Commit | None = None) -> bytes | None:
-        """Encodes an answer, to be written after a commit; None if there is no topic for it or the device is not subscribed to it.
+        """Encodes an answer, to be written after a commit; None if there is no topic for it or the device is not
+        subscribed to it.
 
         Answers are sent at QoS 0: the acknowledgement of the message they answer travels on the same connection.
         """
