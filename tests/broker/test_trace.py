@@ -99,7 +99,7 @@ async def test_a_report_is_told_with_its_outcome_once_it_is_on_disk_and_its_answ
 @pytest.mark.parametrize(
     ("topic", "payload", "code"),
     [
-        ("atributes", b"{}", "unknown_topic_near"),
+        ("attributes/serial", b"{}", "unknown_topic_near"),
         ("attributes", b"{", "json_breaks_off"),
         ("gateway/attributes", b"{}", "device_is_no_gateway"),
         ("event/report/1", b"{}", "bad_method"),
