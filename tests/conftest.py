@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.server_process import ServerProcess, StartServer
+from tests.project_api import ProjectApi
+from tests.running import Running
+from tests.server_process import ServerProcess, StartServer, init
 from thingstead.config import AccountSettings, Config
 from thingstead.server import Server, open_server
 
@@ -111,3 +113,12 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     yield start
     for process in started:
         process.kill()
+
+
+@pytest.fixture
+def running(tmp_path: Path, start_server: StartServer) -> Iterator[Running]:
+    """A server of its own process with a project and a device, and a caller of its API."""
+    credentials = init(tmp_path / "data")
+    server = start_server()
+    with ProjectApi(server.url, credentials) as api:
+        yield Running(server, credentials, api, api.create_device())

@@ -14,7 +14,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+REQUEST_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 COMMIT_BOUNDS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+
+
+PLANES = {"api": "api", "device": "device", "app": "app"}  # of HTTP, by the first part of a path; others: page
 
 
 class MetricInfo(NamedTuple):
@@ -30,6 +34,8 @@ CATALOG: dict[str, MetricInfo] = {
     metric.name: metric
     for metric in (
         MetricInfo("thingstead_build_info", "gauge", "1; the version is in the label.", ("version",)),
+        MetricInfo("thingstead_devices", "gauge", "Registered devices of all projects."),
+        MetricInfo("thingstead_devices_online", "gauge", "Devices with a live session."),
         MetricInfo("thingstead_mqtt_connections", "gauge", "Open MQTT connections, authenticated or not."),
         MetricInfo("thingstead_mqtt_connections_accepted_total", "counter", "MQTT connections accepted."),
         MetricInfo(
@@ -148,6 +154,31 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo("thingstead_commit_seconds", "histogram", "Duration of a transaction, including its fsync."),
         MetricInfo("thingstead_write_queue_length", "gauge", "Writes waiting for a transaction."),
         MetricInfo("thingstead_http_requests_total", "counter", "HTTP requests.", ("method", "route", "status")),
+        MetricInfo(
+            "thingstead_http_request_seconds",
+            "histogram",
+            "Duration of HTTP requests, from the head of the request to the answer.",
+            ("plane",),
+        ),
+        MetricInfo("thingstead_api_refusals_total", "counter", "Refusals of the Project API.", ("code",)),
+        MetricInfo(
+            "thingstead_messages_refused_total",
+            "counter",
+            "Messages of devices that were refused, or parts of them, by MQTT, HTTP and TCP.",
+            ("code",),
+        ),
+        MetricInfo(
+            "thingstead_buffers_bytes",
+            "gauge",
+            "Memory of what waits for clients, or has begun and is not complete.",
+            ("kind",),
+        ),
+        MetricInfo(
+            "thingstead_certificate_not_after_timestamp_seconds",
+            "gauge",
+            "When the first certificate of a TLS port expires.",
+            ("port",),
+        ),
         MetricInfo("thingstead_browser_sessions", "gauge", "Sessions of administrators in browsers."),
         MetricInfo("thingstead_log_ins_failed_total", "counter", "Log-ins with a wrong credential.", ("kind",)),
         MetricInfo(
@@ -160,22 +191,6 @@ CATALOG: dict[str, MetricInfo] = {
         ),
     )
 }
-
-
-class HttpRequests:
-    """Counts the HTTP requests that were answered, by method, path template and status."""
-
-    METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"})  # others are one
-
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str, int]] = Counter()
-
-    @property
-    def counts(self) -> Mapping[tuple[str, str, str], int]:
-        return {(method, route, str(status)): count for (method, route, status), count in self._counts.items()}
-
-    def count(self, method: str, route: str, status: int) -> None:
-        self._counts[method if method in self.METHODS else "other", route, status] += 1
 
 
 class Histogram:
@@ -202,7 +217,38 @@ class Histogram:
         return pairs
 
 
-Reading = float | Mapping[Any, float] | Histogram  # with labels: a value by the tuple of the labels' values
+class HttpRequests:
+    """Counts the HTTP requests that were answered, by method, path template and status; how long those of each plane
+    took; and the refusals of the Project API by code."""
+
+    METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"})  # others are one
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str, int]] = Counter()
+        self.durations = {(plane,): Histogram(REQUEST_BOUNDS_S) for plane in (*PLANES.values(), "page")}
+        self.refusals: Counter[str] = Counter()  # by code
+
+    @property
+    def counts(self) -> Mapping[tuple[str, str, str], int]:
+        return {(method, route, str(status)): count for (method, route, status), count in self._counts.items()}
+
+    def count(self, method: str, route: str, status: int, took_s: float, code: str = "") -> None:
+        """Counts one answer.
+
+        Args:
+            route: the path template.
+            took_s: from the head of the request to the answer.
+            code: of a refusal.
+        """
+        self._counts[method if method in self.METHODS else "other", route, status] += 1
+        plane = PLANES.get(route.split("/", 2)[1], "page") if "/" in route else "page"
+        self.durations[plane,].observe(took_s)
+        if code:
+            self.refusals[code] += 1
+
+
+# With labels: a value by the tuple of the labels' values.
+Reading = float | Mapping[Any, float] | Histogram | Mapping[Any, Histogram]
 
 
 class Metrics(Collector):
@@ -235,13 +281,14 @@ class Metrics(Collector):
 
 
 def _family(info: MetricInfo, value: Reading) -> Metric:
-    if isinstance(value, Histogram):
-        return HistogramMetricFamily(info.name, info.description, value.cumulative(), value.total)
+    samples: Mapping[Any, Any] = value if isinstance(value, Mapping) else {(): value}
+    if info.kind == "histogram":
+        buckets = HistogramMetricFamily(info.name, info.description, labels=info.labels)
+        for labels, histogram in sorted(samples.items()):
+            buckets.add_metric(labels, histogram.cumulative(), histogram.total)
+        return buckets
     kind = CounterMetricFamily if info.kind == "counter" else GaugeMetricFamily
     family = kind(info.name, info.description, labels=info.labels)
-    if isinstance(value, Mapping):
-        for labels, number in sorted(value.items()):
-            family.add_metric(labels, number)
-    else:
-        family.add_metric((), value)
+    for labels, number in sorted(samples.items()):
+        family.add_metric(labels, number)
     return family

@@ -5,6 +5,7 @@ import pytest
 from tests.open_port.conftest import Broker
 from thingstead.config import MqttSettings
 from thingstead.metrics import Metrics
+from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.connection_packets import Will
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.server.metric_sources import read_metric_sources
@@ -13,7 +14,7 @@ from thingstead.server.metric_sources import read_metric_sources
 def figures(broker: Broker) -> dict[str, float]:
     """The figures of the open port, without the beginning of their names."""
     metrics = Metrics()
-    read_metric_sources(metrics, broker.store, broker.platform, broker.gateway)
+    read_metric_sources(metrics, broker.store, broker.platform, broker.gateway, Budget(1), dict)
     lines = (line.split(" ") for line in metrics.render().decode().splitlines() if line.startswith("thingstead_open_"))
     return {name.removeprefix("thingstead_open_"): float(value) for name, value in lines}
 

@@ -1,5 +1,6 @@
 """The ASGI application: finds what a request names, answers it, and is the one place where a bug in it is logged."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from thingstead.refusals import Reason
 from thingstead.services.platform import Platform
 
 log = structlog.get_logger("thingstead.api")
+access_log = structlog.get_logger("thingstead.access")
 
 Headers = tuple[tuple[bytes, bytes], ...]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -77,7 +79,9 @@ def create_app(
     router.add("GET", "/docs", EndpointRoute(documents.docs))
     counted = requests or HttpRequests()
     metrics.read("thingstead_http_requests_total", lambda: counted.counts)
-    app: AsgiApp = HttpApp(router, counted)
+    metrics.read("thingstead_http_request_seconds", lambda: counted.durations)
+    metrics.read("thingstead_api_refusals_total", lambda: {(code,): n for code, n in counted.refusals.items()})
+    app: AsgiApp = HttpApp(router, counted, access_log=settings.access_log)
     if settings.cors_origins:
         cors: Any = CORSMiddleware(
             app,
@@ -100,9 +104,10 @@ def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies
 class HttpApp:
     """Answers from a router; speaks plain ASGI."""
 
-    def __init__(self, router: Router[EndpointRoute], requests: HttpRequests) -> None:
+    def __init__(self, router: Router[EndpointRoute], requests: HttpRequests, *, access_log: bool = False) -> None:
         self._router = router
         self._requests = requests
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -113,6 +118,7 @@ class HttpApp:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun_s = time.perf_counter()
         method = scope["method"]
         resource, parameters = self._router.find(scope["path"])
         try:
@@ -124,12 +130,25 @@ class HttpApp:
         if may_be_compressed(answer) and takes_gzip(scope):
             body, encoding = answer.gzip_body or await gzipped(body), GZIPPED
         template = resource.path if resource is not None else "unknown"
-        self._requests.count(method, template, answer.status)
         headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(body))]
         headers += answer.headers
         headers += encoding
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+        took_s = time.perf_counter() - begun_s
+        self._requests.count(method, template, answer.status, took_s, answer.code)
+        if self._access_log:
+            client = scope.get("client")
+            access_log.info(
+                "http request",
+                method=method,
+                route=template,  # not the path, which may hold a device's AccessToken
+                status=answer.status,
+                took_ms=round(took_s * 1000, 1),
+                size_bytes=len(body),
+                remote_address=client[0] if client else "",
+                **({"code": answer.code} if answer.code else {}),
+            )
 
     async def _answer(
         self, resource: Resource[EndpointRoute] | None, parameters: dict[str, str], scope: Scope, receive: Receive

@@ -32,6 +32,7 @@ class HttpAnswer(NamedTuple):
     content_type: bytes = JSON_TYPE
     headers: tuple[tuple[bytes, bytes], ...] = ()
     gzip_body: bytes = b""  # the same with gzip, where it is kept
+    code: str = ""  # of a refusal, for the metrics
 
 
 class NamedError(msgspec.Struct, frozen=True):
@@ -122,21 +123,22 @@ def failure(error: ThingsteadError, *, malformed_json_status: int = 404) -> Http
     """A refusal of a function: HTTP 200 with the failure envelope, but for what HTTP itself has a word for."""
     if isinstance(error, MalformedJson):
         body = encode(InvalidJson(code=error.code, args=dict(error.reason.args)))
-        return HttpAnswer(malformed_json_status, body)
+        return HttpAnswer(malformed_json_status, body, code=error.code)
     info = error.info if isinstance(error, Conflict) else None
     body = _envelope(error.errcode, error.reason, error.errors, info)
     if isinstance(error, TooManyRequests):
-        return HttpAnswer(429, body, headers=((b"retry-after", b"%d" % error.retry_after_s),))
+        return HttpAnswer(429, body, headers=((b"retry-after", b"%d" % error.retry_after_s),), code=error.code)
     if isinstance(error, TooLarge):  # what is left of the body is not read, so that the connection cannot go on
-        return HttpAnswer(413, body, headers=((b"connection", b"close"),))
+        return HttpAnswer(413, body, headers=((b"connection", b"close"),), code=error.code)
     if isinstance(error, Unavailable):
-        return HttpAnswer(503, body, headers=((b"retry-after", b"1"),))
-    return HttpAnswer(200, body)
+        return HttpAnswer(503, body, headers=((b"retry-after", b"1"),), code=error.code)
+    return HttpAnswer(200, body, code=error.code)
 
 
 def not_authenticated(error: ThingsteadError) -> HttpAnswer:
     """HTTP 401: the request carries no valid AccessToken."""
-    return HttpAnswer(401, _envelope(error.errcode, error.reason), headers=((b"www-authenticate", b"Bearer"),))
+    headers = ((b"www-authenticate", b"Bearer"),)
+    return HttpAnswer(401, _envelope(error.errcode, error.reason), headers=headers, code=error.code)
 
 
 def _envelope(errcode: int, why: Reason, errors: tuple[FieldError, ...] = (), info: Any = None) -> bytes:

@@ -1,6 +1,7 @@
 """Serves the console under ``/console/``: files with their caching, one page for all of its routes, strict headers."""
 
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 
@@ -65,9 +66,9 @@ class ConsolePages:
         return path.startswith(PREFIX) and path[len(PREFIX) : len(PREFIX) + 1] in ("", "/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun_s = time.perf_counter()
         answer = await self._answer(scope)
         method = scope["method"]
-        self._requests.count(method, "/" if scope["path"] == "/" else ROUTE, answer.status)
         headers = [*answer.headers, *self._headers]
         if scope.get("scheme") == "https":
             headers += self._over_tls
@@ -75,6 +76,8 @@ class ConsolePages:
             headers.append((b"content-length", b"%d" % len(answer.body)))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+        route = "/" if scope["path"] == "/" else ROUTE
+        self._requests.count(method, route, answer.status, time.perf_counter() - begun_s)
 
     async def _answer(self, scope: Scope) -> _Answer:
         if scope["path"] in ("/", PREFIX):

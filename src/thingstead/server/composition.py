@@ -294,7 +294,7 @@ async def open_server(
         for port in doors.of("tcp", "tcps"):
             await gateway.listen_tcp(port)
         metrics = Metrics()
-        read_metric_sources(metrics, store, platform, gateway)
+        read_metric_sources(metrics, store, platform, gateway, buffers, doors.certificate_expiries)
 
         # Last of all: GET /healthz answers when everything else is there.
         def warnings() -> list[HealthWarning]:

@@ -106,6 +106,11 @@ class Listeners:
             HealthWarning("certificate_not_reloaded", reason) for reason in dict.fromkeys(self._not_reloaded.values())
         ]
 
+    def certificate_expiries(self) -> dict[str, int]:
+        """When the first certificate of each TLS port expires: seconds UTC by the setting of the port."""
+        until = {bound.door.setting: certificate.until_s for bound, certificate in self._certificates()}
+        return {setting: until_s for setting, until_s in until.items() if until_s is not None}
+
     def _log_problems(self) -> None:
         for warning in self.warnings():
             if warning.code == "certificate_not_valid":

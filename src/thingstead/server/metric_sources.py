@@ -1,14 +1,36 @@
 """The source of each metric's value."""
 
+from collections.abc import Callable, Mapping
+
 from thingstead import __version__
 from thingstead.broker.broker import MqttBroker
+from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.metrics import Metrics
+from thingstead.mqtt.budget import Budget
 from thingstead.services.platform import Platform
 from thingstead.storage.base import Store
 
 
-def read_metric_sources(metrics: Metrics, store: Store, platform: Platform, gateway: MqttBroker) -> None:
-    """Connects the metrics of the catalog with the parts that count."""
+def read_metric_sources(
+    metrics: Metrics,
+    store: Store,
+    platform: Platform,
+    gateway: MqttBroker,
+    buffers: Budget,
+    certificate_expiries: Callable[[], Mapping[str, int]],
+) -> None:
+    """Connects the metrics of the catalog with the parts that count.
+
+    Args:
+        buffers: what the buffers of all kinds are within.
+        certificate_expiries: seconds UTC by the setting of each TLS port.
+    """
+    _read_devices(metrics, store, platform)
+    _read_buffers(metrics, gateway.bounds, buffers)
+    metrics.read(
+        "thingstead_certificate_not_after_timestamp_seconds",
+        lambda: {(setting,): until_s for setting, until_s in certificate_expiries().items()},
+    )
     ingest, mqtt, tcp = platform.ingest, gateway.counters, gateway.tcp_counters
     metrics.read("thingstead_build_info", lambda: {(__version__,): 1})
     metrics.read("thingstead_mqtt_connections", lambda: mqtt.connections)
@@ -63,6 +85,18 @@ def read_metric_sources(metrics: Metrics, store: Store, platform: Platform, gate
     metrics.read("thingstead_commits_failed_total", lambda: store.figures().commits_failed)
     metrics.read("thingstead_commit_seconds", lambda: store.figures().commit_seconds)
     metrics.read("thingstead_write_queue_length", lambda: store.figures().writes_waiting)
+
+
+def _read_devices(metrics: Metrics, store: Store, platform: Platform) -> None:
+    metrics.read("thingstead_devices", lambda: store.devices.count_all())
+    metrics.read("thingstead_devices_online", lambda: store.presence.count_all())
+    refused = platform.device_logs.codes
+    metrics.read("thingstead_messages_refused_total", lambda: {(code,): n for code, n in refused.items()})
+
+
+def _read_buffers(metrics: Metrics, bounds: QueueBounds, buffers: Budget) -> None:
+    kinds = {"queued": bounds.queued, "incomplete": bounds.incomplete, "unread": bounds.unread, "all": buffers}
+    metrics.read("thingstead_buffers_bytes", lambda: {(kind,): kept.used_bytes for kind, kept in kinds.items()})
 
 
 def _read_alarms(metrics: Metrics, platform: Platform) -> None:

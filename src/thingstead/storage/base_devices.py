@@ -112,6 +112,10 @@ class DeviceLogStore(Protocol):
 class PresenceStore(Protocol):
     """Which device has a live session, and where."""
 
+    def count_all(self) -> int:
+        """How many devices of all projects have a live session."""
+        ...
+
     async def open_session(self, device_number: int, session: DeviceSession) -> DeviceSession | None:
         """Makes this the device's session; returns the one that it replaces. Touches ``connect``."""
         ...

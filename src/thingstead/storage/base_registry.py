@@ -261,6 +261,10 @@ class DeviceStore(Protocol):
         Conflict or InvalidInput that :meth:`create` would raise."""
         ...
 
+    def count_all(self) -> int:
+        """How many devices all projects have."""
+        ...
+
     async def get(self, project_id: str, device_id: str) -> Device: ...
 
     async def find_by_access_token(self, access_token: str) -> Device | None:

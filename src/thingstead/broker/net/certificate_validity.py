@@ -16,9 +16,14 @@ class Validity(NamedTuple):
     since: str
     until: str
 
+    @property
+    def until_s(self) -> int:
+        """When it expires: seconds UTC."""
+        return ssl.cert_time_to_seconds(self.until)
+
     def problem(self, now_ms: int) -> str | None:
         """Why the certificate is not valid at an instant (ms); None if it is."""
-        if now_ms > ssl.cert_time_to_seconds(self.until) * 1000:
+        if now_ms > self.until_s * 1000:
             return f"the certificate of {self.name} expired at {self.until}"
         if now_ms < ssl.cert_time_to_seconds(self.since) * 1000:
             return f"the certificate of {self.name} is not valid before {self.since}"

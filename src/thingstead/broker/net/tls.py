@@ -80,6 +80,11 @@ class TlsCertificate:
         found = [(file, validity.problem(now_ms)) for file, validity in self._validities]
         return [f"{self._setting}: {file}: {problem}" for file, problem in found if problem is not None]
 
+    @property
+    def until_s(self) -> int | None:
+        """When the first of its certificates, client authorities included, expires: seconds UTC; None: unknown."""
+        return min((validity.until_s for _, validity in self._validities), default=None)
+
     def _read(self) -> tuple[ssl.SSLContext, list[tuple[Path, Validity]]]:
         certificate, key, client_ca = self._files
         context = _Context(ssl.PROTOCOL_TLS_SERVER)

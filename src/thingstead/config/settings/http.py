@@ -52,6 +52,10 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
             le=63_072_000,
         ),
     ] = 0
+    access_log: Annotated[
+        bool,
+        about("Whether every HTTP request of the API and the device API is logged, by its route without credentials."),
+    ] = False
     trusted_proxies: Annotated[
         tuple[str, ...],
         about(

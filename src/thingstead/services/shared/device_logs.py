@@ -1,5 +1,6 @@
 """Logs of refused messages and custom data of a device, for troubleshooting; bounded in number."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,10 +46,12 @@ class DeviceLogService:
         self._kinds = TokenBuckets(clock, 1, KIND_INTERVAL_S)  # by device and topic, without what may be an id
         self._rare = TokenBuckets(clock, KINDS, KIND_INTERVAL_S)
         self.rejections = 0
+        self.codes: Counter[str] = Counter()  # of all that was refused
 
     def rejected(self, device: Device, topic: str, why: Reason, errors: Sequence[FieldError], payload: bytes) -> None:
         """Notes that a message of a device, or a part of it, was refused. Never raises for a full store."""
         self.rejections += 1
+        self.codes.update([error.reason.code for error in errors] or [why.code])
         suppressed = self._take(device.number, topic)
         if suppressed is None:
             return

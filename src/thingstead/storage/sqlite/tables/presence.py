@@ -23,6 +23,11 @@ class SqlitePresence:
         self._access = access
         self._history = history
 
+    def count_all(self) -> int:
+        row = self._access.one("SELECT count(*) FROM sessions")
+        assert row is not None, "a count has a row"
+        return int(row[0])
+
     async def open_session(self, device_number: int, session: DeviceSession) -> DeviceSession | None:
         def run(connection: sqlite3.Connection) -> DeviceSession | None:
             replaced = connection.execute(_FIND, (device_number,)).fetchone()
