@@ -17,35 +17,35 @@ from thingstead.storage.blocks import ANY, EXACT_BELOW, Column
 from thingstead.storage.exact_sums import ExactSum, as_number
 
 Held = tuple[int, Any] | None  # a point: ts (ms) and value
-DIFFERENT_VALUES = 500_000  # of one span, of which a percentile is taken
+DIFFERENT_VALUES = 500_000  # maximum number of distinct values in a span for a percentile
 NUMBERS = {int, float}
 
 
 class Scope(NamedTuple):
-    """What is known of a span beside its points."""
+    """What an accumulator knows of a span beside its points."""
 
     begin: int  # ms
-    end: int  # ms; not a part of it
-    before: Held  # the newest number before it
+    end: int  # ms, exclusive
+    before: Held  # the newest number before the span
 
 
 class Accumulator(ABC):
-    """The points of one span, as far as they were seen. ``take`` is given runs in order of time."""
+    """Computes one function over the points of one span. ``take`` gets them in order of time."""
 
-    numeric = True  # whether only numbers count
+    numeric = True  # whether only points with numbers count
 
     @classmethod
     def within(cls, scope: Scope) -> "Accumulator":
-        """A new one for a span."""
+        """Makes an accumulator for a span."""
         return cls()
 
     @abstractmethod
     def take(self, column: Column, begin: int, end: int) -> None:
-        """Takes the points of a column from ``begin`` up to, but not including, ``end``; at least one."""
+        """Adds the points of a column from index ``begin`` up to, but not including, ``end``; at least one."""
 
     @abstractmethod
     def value(self) -> Any:
-        """The value of what was taken."""
+        """The result for the points so far."""
 
 
 class _Count(Accumulator):
@@ -91,7 +91,7 @@ class _Last(Accumulator):
 
 
 class _Sum(Accumulator):
-    """Exact whatever the order and the form of the points, and rounded once."""
+    """Exact sum, independent of the order and form of the points, rounded once."""
 
     def __init__(self) -> None:
         self._total = ExactSum()
@@ -143,16 +143,16 @@ class _Max(Accumulator):
 
 
 class _Percentile(Accumulator):
-    """With linear interpolation between the closest ranks, as SQL's ``percentile_cont``.
+    """Percentile with linear interpolation between the closest ranks, as SQL's ``percentile_cont``.
 
-    Sensors send the same values again and again, so that counting these takes far less memory than keeping them all;
-    of more than :data:`DIFFERENT_VALUES` no percentile is taken.
+    Counts equal values, which takes far less memory than keeping all of them, because sensors repeat values. Over
+    :data:`DIFFERENT_VALUES` distinct values the percentile is refused.
     """
 
     share: float
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[Any, int], Counter[Any]] = {}  # by kind and divisor of the numbers
+        self._counts: dict[tuple[Any, int], Counter[Any]] = {}  # by block kind and divisor of the numbers
 
     def take(self, column: Column, begin: int, end: int) -> None:
         meaning = column.kind, column.divisor
@@ -170,7 +170,7 @@ class _Percentile(Accumulator):
         else:
             kind, divisor, counts = ANY, 1, self._as_values()
         numbers = sorted(counts)
-        ends = list(accumulate(map(counts.__getitem__, numbers)))  # how many points there are up to each of them
+        ends = list(accumulate(map(counts.__getitem__, numbers)))  # cumulative number of points
         value = Column([], kind, divisor, []).value
         rank = (ends[-1] - 1) * self.share
         below = int(rank)
@@ -216,7 +216,7 @@ ACCUMULATORS: dict[AggregateFunction, type[Accumulator]] = {
 
 
 def numbers_of(column: Column, numbers: set[type] = NUMBERS) -> Column:
-    """The points of a column whose value is a number; the column itself where all are."""
+    """Points of a column whose value is a number. Returns the same column if all are."""
     if column.kind != ANY or set(map(type, column.content)) <= numbers:
         return column
     kept = [index for index, value in enumerate(column.content) if type(value) in numbers]

@@ -69,24 +69,24 @@ __all__ = [
 
 
 class StoreStats(NamedTuple):
-    """What a store counts, since it was opened."""
+    """Counters of a store since it was opened, and present sizes."""
 
     points: int  # written to history
-    commit_seconds: Histogram  # how long transactions took
+    commit_seconds: Histogram  # duration of transactions
     commits_failed: int
     writes_waiting: int
-    points_repeated: int  # that were reported again with the same timestamp and value, and are kept once
-    rows_quarantined: int  # damaged rows that were set aside, also by earlier runs
+    points_repeated: int  # reported again with the same timestamp and value, stored once
+    rows_quarantined: int  # damaged rows that were moved to the quarantine, earlier runs included
     disk_free_bytes: int
-    damage_met: int  # reads and writes that failed since a page of the file is damaged
+    damage_met: int  # reads and writes that failed because a page of the file is damaged
     points_pending: int  # on disk in the log, and in memory
-    points_due: int  # of devices that wait for their turn to be made into blocks
-    devices_held_back: int  # whose producers wait since more of them waits than is their share
-    packings_failed: int  # attempts to pack reports that failed, and are made again
+    points_due: int  # in the spool, of devices with enough points for full blocks
+    devices_held_back: int  # devices over their share of pending reports, whose producers wait
+    packings_failed: int  # failed attempts to pack reports; each is retried
 
 
 class Store(Protocol):
-    """All of it. One per process; open until :meth:`close`."""
+    """All stores of one database. One instance per process, open until :meth:`close`."""
 
     @property
     def projects(self) -> ProjectStore: ...
@@ -128,7 +128,7 @@ class Store(Protocol):
     def mqtt_sessions(self) -> MqttSessionStore: ...
 
     def figures(self) -> StoreStats:
-        """For ``/metrics``."""
+        """Statistics for ``/metrics``."""
         ...
 
     def trouble(self) -> Reason | None:
@@ -136,9 +136,9 @@ class Store(Protocol):
         ...
 
     def warnings(self) -> list[HealthWarning]:
-        """What somebody should look at although everything is served and kept; for ``/healthz`` and people."""
+        """Warnings for ``/healthz``: conditions that an operator should look at although requests are served."""
         ...
 
     async def close(self) -> None:
-        """Commits what was accepted, then closes."""
+        """Commits accepted writes, then closes the database."""
         ...

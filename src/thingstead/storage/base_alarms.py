@@ -23,33 +23,33 @@ from thingstead.storage.commit import Commit
 
 
 class DueDevice(NamedTuple):
-    """A device on which time alone may change an alarm."""
+    """Device on which an alarm may change with time alone."""
 
     project_id: str
     device_id: str
-    due_at: int  # ms, by the server's clock
+    due_at: int  # ms, server clock
 
 
 class AlarmStore(Protocol):
-    """Alarms, their messages, and where each rule stands on each device."""
+    """Alarms, their messages, and the state of each rule on each device."""
 
     def append(self, changes: Sequence[AlarmChange]) -> Commit:
-        """Puts changes into the open commit, without waiting: with what was appended to history in the same turn of the
-        event loop it is one transaction.
+        """Adds changes to the open commit, without waiting: together with reports appended in the same turn of the
+        event loop they are one transaction.
 
-        Of the messages of a change one with status 1 raises the alarm ``alarm_id``, or sets its level if it is open;
-        one with status 0 clears it. A message that has no effect is not kept: another alarm of the rule and device is
-        open already, the alarm has been cleared, or the device is gone. With each message that is kept the notices to
-        the channels of its rule are made, but for rules that are shelved on the device.
+        A message with status 1 raises the alarm ``alarm_id``, or sets its level if it is open; one with status 0 clears
+        it. A message without effect is not stored: another alarm of the rule and device is open, the alarm is cleared
+        already, or the device no longer exists. Each stored message adds notices to the channels of its rule, unless
+        the rule is shelved on the device.
         """
         ...
 
     async def list_page(self, project_id: str, alarm_filter: AlarmFilter, page: Page) -> tuple[list[AlarmLog], int]:
-        """One page of messages, newest first, with what was told of each, and the total."""
+        """One page of alarm messages, newest first, with the notices about each, and the total."""
         ...
 
     async def list_alarms(self, project_id: str, alarm_filter: AlarmFilter, page: Page) -> tuple[list[Alarm], int]:
-        """One page of alarms, newest raised first, and the total. ``alarm_status`` 1: open, 0: cleared."""
+        """One page of alarms, newest ``raised_at`` first, and the total. ``alarm_status`` 1: open, 0: cleared."""
         ...
 
     async def list_ids(self, project_id: str, alarm_filter: AlarmFilter, limit: int) -> tuple[list[str], int]:
@@ -61,7 +61,7 @@ class AlarmStore(Protocol):
         ...
 
     async def get(self, project_id: str, alarm_id: str) -> Alarm:
-        """By the alarm's own id, or by that of one of its messages."""
+        """An alarm by its own id or by that of one of its messages. Raises NotFound."""
         ...
 
     async def act(
@@ -77,22 +77,25 @@ class AlarmStore(Protocol):
         ...
 
     async def end_shelves(self, at: int) -> int:
-        """Ends the silence of every shelf whose time is over; makes a notice of each of their alarms that is open. How
-        many there were."""
+        """Ends every shelving that is over at ``at`` (ms), and adds a notice for each open alarm among them. Returns
+        how many ended."""
         ...
 
     async def states(self, device_id: str) -> list[KeptState]:
-        """Where rules stand on a device: those that are not idle, or have an open alarm. Small and fast."""
+        """States of rules on a device: those that are not idle or have an open alarm. A small, fast read."""
         ...
 
     async def list_due(self) -> list[DueDevice]:
-        """Every device on which time alone may change an alarm, with the earliest instant of each."""
+        """Devices on which an alarm may change with time alone, with the earliest instant of each."""
         ...
 
     async def prune(self, project_id: str, before: int) -> int:
-        """Drops some alarms whose end was noticed before ``before`` (ms), with their messages, and messages of open
-        alarms from before that, but for the first and the newest of each. How many; 0: none is left. The statistics of
-        rules go on counting what was dropped."""
+        """Deletes some alarms whose clear was recorded before ``before`` (ms), with their messages, and older messages
+        of open alarms except the first and the newest of each. The statistics of rules still count them.
+
+        Returns:
+            How many; 0: none is left.
+        """
         ...
 
 
@@ -100,17 +103,17 @@ class AlarmRuleStore(Protocol):
     """Alarm rules with their devices, exceptions and channels."""
 
     async def create(self, rule: AlarmRule) -> None:
-        """InvalidInput on ``type``, ``devices`` or ``notify`` for what does not exist in the project."""
+        """Adds a rule. Raises InvalidInput on ``type``, ``devices`` or ``notify`` if the project has no such object."""
         ...
 
     async def get(self, project_id: str, rule_id: str) -> AlarmRule: ...
 
     async def list_page(self, project_id: str, rule_filter: AlarmRuleFilter, page: Page) -> tuple[list[AlarmRule], int]:
-        """One page, oldest first, and the total."""
+        """One page of rules, oldest first, and the total."""
         ...
 
     async def list_enabled(self, after: str, limit: int) -> list[AlarmRule]:
-        """Enabled rules of every project, by id, from after the one with this id on."""
+        """Enabled rules of every project, by id, after the rule with the id ``after``."""
         ...
 
     async def count(self, project_id: str) -> int: ...
@@ -118,39 +121,55 @@ class AlarmRuleStore(Protocol):
     async def replace(
         self, rule: AlarmRule, at: int, close_reason: str | None, version: int | None = None
     ) -> list[AlarmLog]:
-        """Puts a rule in the place of the one with its id and this version (None: any; else Conflict). With a reason,
-        what is known of the old one's evaluation is forgotten and its open alarms are cleared with that reason; returns
-        the messages of that."""
+        """Replaces the rule with the same id.
+
+        Args:
+            close_reason: if given, the evaluation state of the old rule is deleted, and its open alarms are cleared
+                with this reason.
+            version: version that the old rule must have; None: any.
+
+        Returns:
+
+        The messages of the cleared alarms.
+
+        ~Raises:
+
+        NotFound: no such rule in the project.
+
+        Conflict: the rule has another version.
+        """
         ...
 
     async def set_exception(
         self, project_id: str, rule_id: str, device_id: str, at: int, close_reason: str | None
     ) -> list[AlarmLog]:
-        """Switches a rule off for a device of the project, clearing its open alarm with the reason; with None on."""
+        """Switches a rule off for a device and clears its open alarm with ``close_reason``; if that is None, switches
+        it on again. Returns the messages of cleared alarms."""
         ...
 
     async def delete(self, project_id: str, rule_id: str, at: int, close_reason: str) -> list[AlarmLog]:
-        """Removes a rule; its open alarms are cleared with that reason, its alarms stay. Notices that wait for channels
-        of its own are dropped."""
+        """Deletes a rule and clears its open alarms with ``close_reason``; its alarms stay. Notices that wait for the
+        rule's own channels are dropped. Returns the messages of the cleared alarms."""
         ...
 
     async def source_bytes(
         self, project_id: str, type_id: str | None, device_ids: Sequence[str], but: str | None
     ) -> int:
-        """How many bytes the bodies of all rules of a type have, or of those that name a device, of the device that has
-        the most; ``but`` for one rule."""
+        """Size in bytes of all rules of a type, or of all rules that name a device: the largest sum over
+        ``device_ids``. The rule ``but`` is left out."""
         ...
 
     async def leave_source(self, device_id: str, rule_ids: Sequence[str], at: int, close_reason: str) -> list[AlarmLog]:
-        """Clears open alarms of a device that these rules no longer watch, and forgets their state there."""
+        """Clears open alarms of a device under rules whose source it has left, and deletes their state there. Returns
+        the messages."""
         ...
 
     async def devices_of(self, rule: AlarmRule, after: Device | None, limit: int) -> list[Device]:
-        """Devices of the rule's source, oldest first, from after that one on."""
+        """Devices of the rule's source, oldest first, after ``after``."""
         ...
 
     async def statistics(self, project_id: str, rule_id: str, since: int) -> RuleStatistics:
-        """``raised_last_day`` counts from ``since`` (ms) on."""
+        """Statistics of a rule; ``raised_last_day`` counts from ``since`` (ms) on."""
         ...
 
     async def counts(self, rule_ids: Sequence[str], since: int) -> dict[str, RuleCounts]:
@@ -158,28 +177,28 @@ class AlarmRuleStore(Protocol):
         ...
 
     async def note_failing(self, rule_id: str, reason: str) -> None:
-        """Notes why a rule cannot be evaluated; the empty text that it can."""
+        """Stores why a rule cannot be evaluated; the empty text: it can."""
         ...
 
 
 class Claim(NamedTuple):
-    """A channel whose notices are ours to send until the lease ends, and the notices to send now, in order."""
+    """Leased channel, and the notices to be sent over it now, in order."""
 
     project_id: str
     channel: KeptChannel
-    failures: int  # how often in a row the channel failed, as was told when its lease was given back
-    notices: list[tuple[AlarmNotice, AlarmLog | None]]  # with the alarm message, where it is about one
+    failures: int  # consecutive failures of the channel, as stored when its lease was last released
+    notices: list[tuple[AlarmNotice, AlarmLog | None]]  # with the alarm message, if the notice is about one
 
 
 class Caps(NamedTuple):
-    """How many notices to people go out on a day (UTC); what is over goes into a digest. 0: no cap."""
+    """Maximum number of notices to people on a day (UTC); those over it go into a digest. 0: no cap."""
 
     project: int
     device: int
 
 
 class ListedChannel(NamedTuple):
-    """A channel and whose it is."""
+    """Channel and its owner."""
 
     project_id: str
     owner: str  # "alarm rule 'name'" or "notification group 'name'"
@@ -187,18 +206,18 @@ class ListedChannel(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """How many channels may be leased at the same time."""
+    """Maximum number of channels that may be leased at the same time."""
 
     in_all: int
     per_project: int
 
 
 class NotifyStore(Protocol):
-    """Notification groups, and notices on their way.
+    """Notification groups, and notices until they are sent.
 
-    A notice is made together with what it tells. It is sent by whoever holds the lease of its channel, after all
-    notices of that channel that were made before it. Its state only moves forward. If a holder dies, its lease ends by
-    itself; what it had sent and not recorded is then sent again, under the same id.
+    A notice is added in the same commit as what it reports. The holder of a channel's lease sends the notices of that
+    channel in order. The state of a notice only moves forward. If a holder crashes, its lease expires; notices that it
+    had sent but not recorded are then sent again, with the same id.
     """
 
     async def create_group(self, group: NotifyGroup) -> None: ...
@@ -206,28 +225,28 @@ class NotifyStore(Protocol):
     async def get_group(self, project_id: str, group_id: str) -> NotifyGroup: ...
 
     async def list_groups(self, project_id: str, page: Page) -> tuple[list[NotifyGroup], int]:
-        """One page, oldest first, and the total."""
+        """One page of groups, oldest first, and the total."""
         ...
 
     async def replace_group(self, group: NotifyGroup, at: int, version: int | None = None) -> None:
-        """Puts a group in the place of the one with its id and this version (None: any; else Conflict). Notices that
-        wait for a channel that goes are dropped, and all of a group that is switched off."""
+        """Replaces the group with the same id and this version (None: any). Drops notices that wait for a removed
+        channel, and all of a group that is disabled. Raises NotFound; Conflict if the version differs."""
         ...
 
     async def delete_group(self, project_id: str, group_id: str) -> None:
-        """Refuses, with Conflict, a group that a rule uses."""
+        """Deletes a group. Raises Conflict if a rule uses it."""
         ...
 
     async def list_channels(self, after: str, limit: int) -> list[ListedChannel]:
-        """Channels of every project by id, from after that one on."""
+        """Channels of every project by id, after the id ``after``."""
         ...
 
     async def add(self, notice: AlarmNotice) -> None:
-        """Adds a notice that no alarm brought about."""
+        """Adds a notice that is not about an alarm message."""
         ...
 
     async def clock_set_back(self, now: int, lease_until: int) -> None:
-        """Lets no channel wait longer than up to ``now`` (ms), and no lease last longer than up to ``lease_until``."""
+        """Limits waits of channels to ``now`` (ms), and leases to ``lease_until``, after the clock was set back."""
         ...
 
     async def claim(
@@ -241,14 +260,16 @@ class NotifyStore(Protocol):
         caps: Caps,
         under_way: Container[str] = (),
     ) -> list[Claim]:
-        """Takes the lease of channels that have notices waiting, are not leased to anyone, and may be tried again,
-        those that wait longest first, with the first ``limit`` notices of each, as :meth:`take` would. Each place goes
-        to the project that has the fewest; ``held`` says how many each has already. Notices whose time is over become
+        """Leases channels with waiting notices that are not leased and may be tried now, longest waiting first.
+
+        Each free place goes to the project with the fewest channels leased. Notices that have expired become
         ``expired``.
 
         Args:
-            under_way: channels that are being sent over, whose lease ran out under an attempt that takes long: they
-                get it back, and nothing of them is claimed.
+            held: number of channels that each project has leased already.
+            limit: notices for each channel, as in :meth:`take`.
+            under_way: channels with a running attempt whose lease has expired: the lease is renewed, and no notices are
+                returned.
         """
         ...
 
@@ -263,40 +284,42 @@ class NotifyStore(Protocol):
         attempts: Sequence[Attempt] = (),
         failures: int = 0,
     ) -> Claim | None:
-        """Keeps what became of notices, as :meth:`record` does, and takes the next ones of the channel, the lease
-        prolonged. Notices over a daily cap become ``held``. Where none is left, the lease is given back.
+        """Records results of attempts, as :meth:`record` does, renews the lease, and returns the next notices. Notices
+        over a daily cap become ``held``. If no notice is left, the lease is released.
 
         Args:
-            failures: to be kept where the lease is given back.
+            failures: number of failures to store if the lease is released.
 
         Returns:
-            None, with nothing kept, where the channel is gone or the lease is not ours any more.
+
+        None, with nothing recorded, if the channel no longer exists or the lease is not the owner's.
         """
         ...
 
     async def record(self, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
-        """Keeps what became of notices, in order; False, with nothing kept, where the lease is not ours any more."""
+        """Records results of attempts, in order. Returns False, with nothing recorded, if the lease is not the
+        owner's."""
         ...
 
     async def release(
         self, owner: str, channel_id: str, next_try_at: int, failures: int, attempts: Sequence[Attempt] = ()
     ) -> None:
-        """Keeps what became of notices, as :meth:`record` does, and gives the lease back; the channel is not tried
-        again before ``next_try_at``. Does nothing where the lease is not ours any more."""
+        """Records results of attempts, as :meth:`record` does, and releases the lease; the channel is not tried again
+        before ``next_try_at`` (ms). Does nothing if the lease is not the owner's."""
         ...
 
     async def digest(self, now: int, held_before: int, lifetime_ms: int) -> int:
-        """Makes one notice of all that is held for a channel, for each channel where some of it is held since before
-        ``held_before``; how many."""
+        """Makes one notice of all held notices of each channel that has had one since before ``held_before`` (ms).
+        Returns the number of channels."""
         ...
 
     async def next_try(self) -> int | None:
-        """The earliest instant (ms) at which a channel with waiting notices may be claimed; None: nothing waits."""
+        """The earliest instant (ms) at which a channel with waiting notices may be claimed; None: no notice waits."""
         ...
 
     async def prune(self, before: int) -> int:
-        """Drops some notices that were made before ``before`` (ms) and wait no longer, with the log of their attempts.
-        How many; 0: none is left."""
+        """Deletes some notices that were added before ``before`` (ms) and are not waiting, with their attempts. Returns
+        how many; 0: none is left."""
         ...
 
     async def list_logs(

@@ -37,55 +37,69 @@ from thingstead.storage.commit import Commit
 
 
 class HistoryStore(Protocol):
-    """Current values and history of attributes, and the newest uplink per kind."""
+    """Current values and history of attributes, and the newest uplink of each kind."""
 
     def append(self, report: Report) -> Commit:
-        """Puts a report into the open commit, without waiting. Reports appended between two turns of the event
-        loop share a commit. Once it is done, every read shows it. Raises Unavailable when nothing can be kept.
+        """Adds a report to the open commit, without waiting. Reports appended between two turns of the event loop share
+        a commit. Once it is done, every read returns them.
 
-        A value that was received (``RECEIVED`` sources) becomes the current one of its attribute. One with a timestamp
-        of its own does so unless the ``ts`` of the current one is greater.
+        A received value (``RECEIVED`` sources) becomes the current value of its attribute. A value with its own
+        timestamp does so unless the ``ts`` of the current value is greater.
+
+        Raises:
+            InvalidInput: the report or a value is too large, or the device has too many attributes.
+            Unavailable: nothing can be stored now.
         """
         ...
 
     def append_run(self, reports: Sequence[Report], *, flat: bool = False) -> tuple[int, Commit | None]:
-        """:meth:`append` for reports of one device and one source, of which there is at least one: as many from the
-        front as can be kept. Returns how many, and their commit; 0, None where :meth:`append` raises InvalidInput for
-        the first. ``flat``: the caller knows that no value is an array or an object. Raises Unavailable when nothing
-        can be kept."""
+        """Same as :meth:`append` for one or more reports of one device and one source: as many from the front as are
+        valid.
+
+        Args:
+            flat: the caller guarantees that no value is an array or object.
+
+        Returns:
+
+        How many were appended, and their commit; 0 and None if :meth:`append` would raise InvalidInput for the first.
+
+        ~Raises:
+
+        Unavailable: nothing can be stored now.
+        """
         ...
 
     def touch(self, device_number: int, kind: UplinkKind, ts: int, size_bytes: int = 0) -> Commit:
-        """Notes an uplink of a kind that leaves nothing else in history. So much of it goes elsewhere in the same
-        commit, and counts for the device until then."""
+        """Records the time of an uplink that is not a report. ``size_bytes`` of other data are written with it in the
+        same commit, and count for the device until then."""
         ...
 
     @property
     def congested(self) -> bool:
-        """Whether so much waits for a commit that a producer should stop reading from its peer."""
+        """Whether so much waits for a commit that producers should stop reading from their peers."""
         ...
 
     def crowded(self, device_number: int) -> bool:
-        """Whether so much of one device waits, for a commit or on its way to where it stays, that its producers should
-        stop reading from their peers; those of others need not."""
+        """Whether so much of one device waits for a commit or for packing that its producers should stop reading; those
+        of other devices need not."""
         ...
 
     def when_room(self, callback: Callable[[], None], device_number: int | None = None) -> None:
-        """Calls back once, on the event loop, when the store is no longer congested, and of the device, if one is
-        named, no more than its share waits."""
+        """Calls back once, on the event loop, when the store is not congested any more and the named device, if any, is
+        back within its share."""
         ...
 
     async def newest_uplink(self) -> int:
-        """When the newest uplink of all devices was received (ms); 0: there is none."""
+        """Receipt (ms) of the newest uplink of all devices; 0: there is none."""
         ...
 
     async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
-        """The current value by identifier. Not to be changed by the caller."""
+        """Current values by identifier. Callers must not change the mapping."""
         ...
 
     async def sent(self, device_number: int) -> Mapping[str, Sent]:
-        """Of which attributes the current value was pushed to the device or set in the cloud, and what the device had
-        reported before. Not to be changed by the caller."""
+        """Attributes whose current value was pushed to the device or set in the cloud, with the value that the device
+        had reported before. Callers must not change the mapping."""
         ...
 
     async def series(
@@ -95,14 +109,14 @@ class HistoryStore(Protocol):
         ...
 
     async def remove_attributes(self, device_number: int, identifiers: Sequence[str]) -> None:
-        """Removes current values and history. Unknown identifiers are passed over."""
+        """Removes current values and history of attributes. Unknown identifiers are ignored."""
         ...
 
 
 class RangeStore(Protocol):
-    """History over ranges of any length. Reads in one pass, and sees each point that is committed once.
+    """History over ranges of any length. Each read is one pass that returns every committed point once.
 
-    A range is ``start <= ts <= end`` (ms). One that holds more than ``points_limit`` points is InvalidInput on
+    A range is ``start <= ts <= end`` (ms). A range with more than ``points_limit`` points raises InvalidInput on
     ``end_time``.
     """
 
@@ -117,8 +131,8 @@ class RangeStore(Protocol):
         function: AggregateFunction,
         points_limit: int,
     ) -> list[Bucket]:
-        """Buckets of ``interval`` ms from ``start`` on, by time; without those in which nothing counts. ``count``,
-        ``first`` and ``last`` count every point, the others those whose value is a number."""
+        """Buckets of ``interval`` ms from ``start`` on, in order of time, without empty ones. ``count``, ``first`` and
+        ``last`` use every point, the other functions only points with numbers."""
         ...
 
     async def spans(
@@ -134,12 +148,12 @@ class RangeStore(Protocol):
         until: int,
         points_limit: int,
     ) -> list[SpanBucket]:
-        """Several functions in one pass, over spans of any kind, by time; the first and the last span are those of
+        """Several functions in one pass over spans of any kind, in order of time. The first and the last span contain
         ``start`` and ``end``.
 
         Args:
-            gaps: also the spans in which nothing counts.
-            until: the instant (ms) up to which the newest value holds.
+            gaps: also return spans without points.
+            until: instant (ms) up to which the newest value holds.
         """
         ...
 
@@ -154,7 +168,7 @@ class RangeStore(Protocol):
         method: SampleMethod,
         points_limit: int,
     ) -> list[Sample]:
-        """For each identifier at most ``points`` points (at least 2): all, where there are no more."""
+        """For each identifier at most ``points`` points (at least 2); all points if there are no more."""
         ...
 
     async def bands(
@@ -169,49 +183,50 @@ class RangeStore(Protocol):
         gaps: bool,
         points_limit: int,
     ) -> list[Band]:
-        """For each identifier its points, where there are no more than ``raw_limit``; else spans with what
-        ``BAND_FUNCTIONS`` make of each. ``gaps``: also spans in which there is nothing."""
+        """For each identifier its points if there are at most ``raw_limit``; otherwise spans with the
+        ``BAND_FUNCTIONS`` of each. ``gaps``: also return spans without points."""
         ...
 
     async def values_at(self, device_number: int, at: int) -> Mapping[str, AttributeValue]:
-        """The values as they were at an instant: of each attribute the newest point at or before it."""
+        """Values at an instant (ms): the newest point of each attribute at or before it."""
         ...
 
 
 class RetentionStore(Protocol):
-    """How long history is kept, how much there is, and dropping what is past its time.
+    """Retention policies, sizes of history, and deletion of expired history.
 
-    What drops does so in steps, each short enough to hold nobody up; the caller repeats them until there is nothing
-    left to do. Of the newest points, those that are in no block yet, nothing is dropped or counted.
+    Deletion works in steps that are each short enough not to delay others; the caller repeats them until nothing is
+    left. Points that are in no block yet are neither counted nor deleted.
     """
 
     async def policy(self, project_id: str) -> RetentionPolicy:
-        """The project's rules; without rules where none were put."""
+        """Retention policy of a project; a policy without rules if none was stored."""
         ...
 
     async def put_policy(self, project_id: str, policy: RetentionPolicy) -> None:
-        """Replaces the project's rules, and forgets such as wait."""
+        """Replaces the project's policy, and deletes a pending one."""
         ...
 
     async def pending(self, project_id: str) -> tuple[RetentionPolicy, int] | None:
-        """The rules that wait, and the instant (ms) at which they replace the others."""
+        """Pending policy, and the instant (ms) at which it takes effect; None if there is none."""
         ...
 
     async def put_pending(self, project_id: str, policy: RetentionPolicy, at: int) -> None:
-        """Lets rules wait until an instant (ms), in the place of such as wait already."""
+        """Stores a policy that takes effect at an instant (ms), and replaces a pending one."""
         ...
 
     async def drop_pending(self, project_id: str) -> bool:
-        """Forgets the rules that wait; whether there were any."""
+        """Deletes the pending policy. Returns whether there was one."""
         ...
 
     async def apply_pending(self, now: int) -> list[str]:
-        """Puts rules in force whose instant has come; the ids of their projects."""
+        """Puts pending policies into effect whose instant is not after ``now`` (ms). Returns the ids of their
+        projects."""
         ...
 
     async def defaults(self) -> tuple[Defaults, Defaults, int | None] | None:
-        """The defaults in force; those that wait, and the instant (ms) at which they are in force, or None where none
-        wait. None where none were ever put."""
+        """Defaults in effect; pending defaults, and the instant (ms) at which they take effect, or None if none are
+        pending. None if no defaults were ever stored."""
         ...
 
     async def put_defaults(self, defaults: Defaults, pending: Defaults, at: int | None) -> None: ...
@@ -219,20 +234,21 @@ class RetentionStore(Protocol):
     async def count_expired(
         self, project_id: str, after: int, cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]
     ) -> Counted:
-        """One step over the project's devices, as :meth:`drop_expired` takes it; counts whole blocks, drops nothing."""
+        """One step over the project's devices with the arguments of :meth:`drop_expired`; counts whole blocks and
+        deletes nothing."""
         ...
 
     async def extent(self, project_id: str | None = None) -> HistoryExtent:
-        """How much history a project has, or all of them."""
+        """Size of the history of a project, or of all projects."""
         ...
 
     async def series_extents(self, device_number: int) -> list[SeriesExtent]:
-        """How much of each attribute of a device there is, by identifier."""
+        """Size of the history of each attribute of a device, by identifier."""
         ...
 
     async def size_cutoff(self, max_bytes: int, project_id: str | None = None) -> int:
-        """The earliest instant (ms, a whole hour) so that what does not end before it takes at most ``max_bytes``; 0
-        where all of it does."""
+        """The earliest instant (ms, a whole hour) such that history ending at or after it takes at most ``max_bytes``;
+        0 if all of it fits."""
         ...
 
     async def drop_expired(
@@ -242,18 +258,20 @@ class RetentionStore(Protocol):
         project_id: str | None = None,
     ) -> Dropped:
         """One step over the devices of a project, or of all, with a number greater than ``after`` (0 at first).
-        ``cutoffs`` gives for a device what is past its time of each attribute, or None where nothing is; it is called
-        in another thread."""
+
+        Args:
+            cutoffs: called in another thread; returns for a device the cutoff of each attribute, or None if nothing has
+                expired.
+        """
         ...
 
     async def next_removed(self, after: int) -> int | None:
-        """Of the devices that were removed and of which something is left, the first with a number greater than
-        ``after``."""
+        """Number of the first removed device after ``after`` with data left; None if there is none."""
         ...
 
     async def drop_removed(self, number: int | None = None) -> bool:
-        """One step over the history, events, commands, alarms and notices of a device that was removed, or of any;
-        False: nothing is left of it."""
+        """One step of deleting history, events, commands, alarms and notices of a removed device, or of any. Returns
+        False if nothing is left."""
         ...
 
     async def compact(self, before: int) -> bool:
@@ -261,14 +279,13 @@ class RetentionStore(Protocol):
         ...
 
     async def give_back(self) -> int:
-        """One step of giving the disk back what was dropped; bytes, 0: there is nothing to give."""
+        """One step of returning free pages to the disk. Returns bytes; 0: nothing to return."""
         ...
 
 
 class LogRetentionStore(Protocol):
-    """How many events, commands, alarms and notices of a device are kept, and for how long. Commands that are open,
-    alarms that are open and notices that wait are never dropped, and do not count. Drops in steps, as
-    :class:`RetentionStore` does."""
+    """Deletion of events, commands, alarms and notices by age and by number for each device. Open commands, open alarms
+    and waiting notices are never deleted and not counted. Works in steps, as :class:`RetentionStore` does."""
 
     @property
     def rows_added(self) -> int:
@@ -276,54 +293,63 @@ class LogRetentionStore(Protocol):
         ...
 
     async def hold_until(self, at: int) -> int:
-        """The instant (ms) until which nothing may be dropped, since an earlier release that kept everything filled
-        this store: ``at`` when asked for the first time. 0 where a store was made by a release that drops."""
+        """Instant (ms) until which nothing may be deleted because an earlier release, which deleted nothing, filled
+        this store: ``at`` on the first call. 0 if the store was made by a release that deletes."""
         ...
 
     async def clock(self) -> tuple[int, int | None] | None:
-        """What :meth:`put_clock` kept last."""
+        """The values last stored by :meth:`put_clock`; None if there are none."""
         ...
 
     async def put_clock(self, seen: int, doubted: int | None) -> None:
-        """Keeps the last reading of the server's clock (ms) that was believed, and that of a jump which is not."""
+        """Stores the last trusted reading of the server clock (ms), and a later reading that is not trusted yet because
+        it jumped."""
         ...
 
     async def due(self, kind: LogKind, before: int, most: int) -> LogsDue:
-        """How many rows would be dropped: those before an instant (ms), and of each device those beyond its newest
-        ``most``; 0 stands for no bound. Goes over all rows."""
+        """Number of rows that would be deleted: those before an instant (ms), and those beyond the newest ``most`` of
+        each device; 0: no bound. Reads all rows."""
         ...
 
     async def drop_old(self, kind: LogKind, before: int, after: str) -> tuple[int, str | None]:
-        """One step over devices with an id greater than ``after`` ('' at first): drops rows before an instant (ms).
-        Returns how many, and the device to go on after; None at the end."""
+        """One step over devices with an id greater than ``after`` ('' at first): deletes rows before an instant (ms).
+
+        Returns:
+            How many, and the device id for the next step; None at the end.
+        """
         ...
 
     async def drop_excess(self, kind: LogKind, most: int) -> int | None:
-        """One step over devices that got rows since they were last looked at, and once over all: drops what each has
-        beyond its newest ``most`` rows. Returns how many; None where no device is left to look at."""
+        """One step over devices with new rows since the last check (after the start: over all devices): deletes rows
+        beyond the newest ``most`` of each.
+
+        Returns:
+            How many; None if no device is left to check.
+        """
         ...
 
 
 class Archive(Protocol):
-    """History to be read from outside, by a process that is not the server, while one may be writing.
+    """Read access to history for a process other than the server, which may be writing meanwhile.
 
-    Reads what was committed when it was opened, and perhaps some of what came later. Blocks the caller's thread.
+    Returns everything committed when the archive was opened, and possibly later data. Blocks the caller's thread.
     """
 
-    damaged_rows: int  # passed over so far
+    damaged_rows: int  # damaged rows skipped so far
 
     def devices(
         self, project_id: str | None = None, type_id: str | None = None, device_ids: Sequence[str] = ()
     ) -> list[Device]:
-        """Devices of a project, or of all; of a type; or those with these ids."""
+        """Devices of a project, of a type, or with these ids; without arguments all."""
         ...
 
     def identifiers(self, device_number: int) -> list[str]:
-        """The attributes that have points, in order."""
+        """Attributes that have points, sorted."""
         ...
 
     def points(
         self, device_number: int, identifier: str, start: int = 0, end: int = INSTANT_MS
     ) -> Iterator[tuple[list[int], list[Any]]]:
-        """Points with ``start <= ts <= end`` (ms), each once, by time: runs of timestamps and of their values."""
+        """Points with ``start <= ts <= end`` (ms), each once, in order of time: runs of timestamps and of their
+        values."""
         ...

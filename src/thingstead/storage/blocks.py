@@ -27,10 +27,10 @@ from thingstead.storage.frames import Damaged, packed, unpacked
 VERSION = 1
 ANY, FLOATS, INTEGERS, NUMBERS = range(4)
 MAX_SCALE = 4
-PROBED = 16  # values that tell the scale to try first
-EXACT_BELOW = 2**53  # products of scaling stay exact
+PROBED = 16  # number of values that determine the first scale to try
+EXACT_BELOW = 2**53  # products below this are exact
 
-UNSIGNED = " BH I   Q"  # codes of struct by width
+UNSIGNED = " BH I   Q"  # codes of module struct by width in bytes
 SIGNED = " bh i   q"
 Plane = tuple[int, bytes]
 
@@ -39,15 +39,15 @@ _decode = msgspec.msgpack.Decoder().decode
 
 
 class Column(NamedTuple):
-    """The content of a block, numbers not yet divided."""
+    """Content of a block; numbers are not divided yet."""
 
     timestamps: list[int]  # ms, ascending
     kind: int
     divisor: int
-    content: list[Any]  # ANY: the values; else whole numbers, to be divided by ``divisor``
+    content: list[Any]  # ANY: the values; otherwise integers to be divided by ``divisor``
 
     def value(self, content: Any) -> Any:
-        """What an element of ``content`` stands for."""
+        """The value of an element of ``content``."""
         if self.kind in (ANY, INTEGERS):
             return content
         if self.kind == FLOATS or content % self.divisor:
@@ -55,7 +55,7 @@ class Column(NamedTuple):
         return content // self.divisor
 
     def values(self) -> list[Any]:
-        """All of them."""
+        """All values."""
         if self.kind in (ANY, INTEGERS):
             return self.content
         divisor = self.divisor
@@ -65,7 +65,7 @@ class Column(NamedTuple):
 
 
 def encode_block(timestamps: Sequence[int], values: Sequence[Any]) -> bytes:
-    """Packs points, given as two columns of equal length, at least one long, timestamps ascending (ms)."""
+    """Encodes points as a block: two columns of equal, non-zero length, timestamps ascending (ms)."""
     kind, scale, first, rest = _pack_values(values)
     beat, steps = _pack_steps(_differences(timestamps))
     content = _encode((VERSION, timestamps[0], beat, steps, kind, scale, first, rest))
@@ -73,7 +73,7 @@ def encode_block(timestamps: Sequence[int], values: Sequence[Any]) -> bytes:
 
 
 def decode_block(data: bytes) -> tuple[list[int], list[Any]]:
-    """Timestamps and values, as they were given to :func:`encode_block`.
+    """Decodes a block into the timestamps and values that :func:`encode_block` got.
 
     Raises:
         Damaged: the checksum or the content is wrong.
@@ -83,7 +83,7 @@ def decode_block(data: bytes) -> tuple[list[int], list[Any]]:
 
 
 def decode_column(data: bytes) -> Column:
-    """The same, with numbers as they stand in the block.
+    """Decodes a block, without dividing its numbers.
 
     Raises:
         Damaged: the checksum or the content is wrong.
@@ -127,7 +127,7 @@ def _from_plane(plane: Plane, codes: str) -> tuple[int, ...]:
 
 
 def _width(highest: int) -> int:
-    """Bytes that unsigned numbers up to this one need."""
+    """Bytes needed for unsigned numbers up to ``highest``."""
     return 1 if highest < 1 << 8 else 2 if highest < 1 << 16 else 4 if highest < 1 << 32 else 8
 
 
@@ -156,7 +156,7 @@ def _pack_values(values: Sequence[Any]) -> tuple[int, int, int, Plane | Sequence
     elif kinds == {float}:
         scaled = _scaled(values)
         if scaled is not None and 0 in scaled[1] and any(not value and math.copysign(1, value) < 0 for value in values):
-            scaled = None  # -0.0 would come back as 0.0
+            scaled = None  # -0.0 would be decoded as 0.0
         if scaled is not None:
             return FLOATS, scaled[0], scaled[1][0], _pack_differences(scaled[1])
     elif kinds == {int, float} and all((type(value) is int) == (value == int(value)) for value in values):
@@ -167,7 +167,7 @@ def _pack_values(values: Sequence[Any]) -> tuple[int, int, int, Plane | Sequence
 
 
 def _scaled(values: Sequence[Any]) -> tuple[int, list[int]] | None:
-    """The smallest decimal scale at which every value is a whole number and comes back exactly."""
+    """The smallest decimal scale at which every value is an integer that is decoded exactly; None if there is none."""
     if not min(values) * 10**MAX_SCALE > -EXACT_BELOW or not max(values) * 10**MAX_SCALE < EXACT_BELOW:
         return None
     scale = 0

@@ -6,27 +6,27 @@ from typing import Protocol
 
 
 class Commit(Protocol):
-    """The commit that something appended will be part of. Many reports share one."""
+    """The commit that an appended write will be part of. Many writes share one."""
 
     @property
     def done(self) -> bool:
-        """Whether it has ended: on disk when ``error`` is None."""
+        """Whether it has ended; if ``error`` is None, it is on disk."""
         ...
 
     @property
     def error(self) -> Exception | None:
-        """Why it failed, once done."""
+        """Why it failed, once it is done."""
         ...
 
     def on_done(self, callback: Callable[[Exception | None], None]) -> None:
-        """Calls back on the event loop once the commit is on disk (None) or has failed (Unavailable). Callbacks of
-        one commit run in the order in which they were added, and commits end in the order in which they began."""
+        """Calls back on the event loop once the commit is on disk (None) or has failed (Unavailable). Callbacks of one
+        commit run in the order in which they were added; commits end in the order in which they began."""
         ...
 
 
 async def ended(commit: Commit) -> Exception | None:
-    """Waits until a commit is on disk (None) or has failed; returns why. Cancelling the caller does not touch the
-    commit."""
+    """Waits until a commit has ended. Returns None if it is on disk, otherwise the error. Cancelling the caller does
+    not affect the commit."""
     if not commit.done:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         commit.on_done(lambda _: None if future.done() else future.set_result(None))
@@ -35,7 +35,7 @@ async def ended(commit: Commit) -> Exception | None:
 
 
 async def settled(commit: Commit) -> None:
-    """Waits until a commit is on disk. Raises what made it fail."""
+    """Waits until a commit is on disk. Raises the error if it failed."""
     error = await ended(commit)
     if error is not None:
         raise error
@@ -64,7 +64,7 @@ class _Both:
 
 
 def both(first: Commit | None, second: Commit | None) -> Commit | None:
-    """The commit of what depends on two commits; nearly always they are one. None where there is neither."""
+    """A commit that is done when both commits are; usually they are the same. None if both are None."""
     if first is None or first is second:
         return second
     return first if second is None else _Both(first, second)

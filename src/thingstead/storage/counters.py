@@ -14,14 +14,14 @@ from thingstead.storage.exact_sums import ExactSum, as_number
 
 
 class _Increase(Accumulator):
-    """By how much a counter went up since the point before the span, or since the first in it where there is none.
+    """Increase of a counter since the point before the span, or since the first point in it if there is none before.
 
-    A value that is lower than the one before is a counter that began again at 0.
+    A value lower than its predecessor means that the counter restarted at 0.
     """
 
     def __init__(self, scope: Scope) -> None:
         self._first = self._last = scope.before
-        self._restarts = ExactSum()  # what the counter had reached, each time
+        self._restarts = ExactSum()  # values of the counter before each restart
         self._steps = 0
 
     @classmethod
@@ -41,7 +41,7 @@ class _Increase(Accumulator):
         self._last = column.timestamps[end - 1], values[-1]
 
     def increase(self) -> Fraction | None:
-        """Exact; None of one point that has none before it."""
+        """Exact increase; None if there is only one point and none before it."""
         if not self._steps or self._first is None or self._last is None:
             return None
         return Fraction(self._last[1]) - Fraction(self._first[1]) + Fraction(*self._restarts.ratio())
@@ -57,7 +57,7 @@ class _Delta(_Increase):
 
 
 class _Rate(_Increase):
-    """A second."""
+    """Increase per second."""
 
     def value(self) -> float | None:
         increase = self.increase()
@@ -67,12 +67,12 @@ class _Rate(_Increase):
 
 
 class _TimeWeightedAverage(Accumulator):
-    """The average over time of a value that holds until the next one comes."""
+    """Average over time of a value that holds until the next point."""
 
     def __init__(self, scope: Scope) -> None:
         self._end = scope.end
         before = scope.before
-        self._since = None if before is None else scope.begin  # when the first value begins to hold in the span
+        self._since = None if before is None else scope.begin  # since when the present value holds in the span
         self._at = scope.begin
         self._held: Any = None if before is None else before[1]
         self._area = ExactSum()

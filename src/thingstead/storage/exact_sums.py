@@ -11,24 +11,24 @@ from operator import truediv
 from thingstead.storage.blocks import EXACT_BELOW, FLOATS, INTEGERS, Column
 
 LARGEST = sys.float_info.max
-INTEGERS_FROM, INTEGERS_BELOW = -(2**63), 2**64  # that JSON writers and the store can hold
-WAITING = 4_000  # floats of a sum, from which on they are made fewer
+INTEGERS_FROM, INTEGERS_BELOW = -(2**63), 2**64  # range of JSON writers and of the store
+WAITING = 4_000  # floats of a sum that are kept before they are combined
 
 Ratio = tuple[int, int]  # a rational number: numerator and denominator, not reduced
 
 
 class ExactSum:
-    """A sum: of integers, of floats, and of what is too large for these.
+    """Exact sum of integers and floats of any size.
 
     Attributes:
-        whole: whether all of it was integers.
+        whole: whether all numbers were integers.
     """
 
     __slots__ = ("_beyond", "_floats", "_integers", "whole")
 
     def __init__(self) -> None:
         self._integers = 0
-        self._floats: list[float] = []  # whose exact sum is that of all floats
+        self._floats: list[float] = []  # their exact sum is that of all added floats
         self._beyond = Fraction(0)
         self.whole = True
 
@@ -51,7 +51,7 @@ class ExactSum:
             self._add_floats(floats)
 
     def add_exact(self, number: Fraction) -> None:
-        """Adds what no float may hold; its denominator is a power of two."""
+        """Adds a number beyond the range of floats; its denominator must be a power of two."""
         self.whole = False
         self._beyond += number
 
@@ -62,7 +62,7 @@ class ExactSum:
             self._make_fewer()
 
     def _make_fewer(self) -> None:
-        """A few floats in place of all: the rounded sum, what it leaves, and so on."""
+        """Replaces the floats by a few with the same exact sum: the rounded sum, the remainder, and so on."""
         floats = self._floats
         try:
             parts, left = [], floats.copy()
@@ -75,22 +75,22 @@ class ExactSum:
         self._floats = parts
 
     def rounded(self) -> int | float:
-        """The sum as a number."""
+        """The sum, rounded to an integer or float."""
         if not self._integers and not self._beyond and not self.whole:
             with suppress(OverflowError):
                 return math.fsum(self._floats)
         return as_number(self.ratio(), whole=self.whole)
 
     def mean(self, count: int) -> int | float:
-        """The sum divided by a number; exact to twice the digits of a float, then rounded. A large integer where it is
-        one and all are."""
+        """The sum divided by ``count``; exact to twice the digits of a float, then rounded. A large integer if the
+        result is one and all numbers were integers."""
         numerator, denominator = self._nearly() or self.ratio()
         denominator *= count
         large = abs(numerator) >= EXACT_BELOW * denominator
         return as_number((numerator, denominator), whole=large and self.whole)
 
     def _nearly(self) -> Ratio | None:
-        """The sum of floats alone, as the nearest float and what it leaves: half the work of :meth:`ratio`."""
+        """The sum of floats alone as the nearest float and the remainder: half the work of :meth:`ratio`."""
         if self.whole or self._integers or self._beyond:
             return None
         try:
@@ -102,21 +102,21 @@ class ExactSum:
         return (above * (scale // below) + more, scale) if scale > below else (above + more * (below // scale), below)
 
     def ratio(self) -> Ratio:
-        """The sum."""
+        """The exact sum."""
         if not self._floats and not self._beyond:
             return self._integers, 1
         self._make_fewer()
         ratios = [part.as_integer_ratio() for part in self._floats]
         if self._beyond or not ratios:
             ratios.append(self._beyond.as_integer_ratio())
-        denominator = max(below for _, below in ratios)  # powers of two, all of them
+        denominator = max(below for _, below in ratios)  # all are powers of two
         return self._integers * denominator + sum(
             above * (denominator // below) for above, below in ratios
         ), denominator
 
 
 def as_number(ratio: Ratio, *, whole: bool = False) -> int | float:
-    """An exact value as JSON has it: the nearest float, never infinite; ``whole``: an integer, where one of 64 bits."""
+    """Converts an exact value for JSON: the nearest finite float; with ``whole`` an integer if it fits into 64 bits."""
     numerator, denominator = ratio
     if whole and numerator % denominator == 0:
         number = numerator // denominator

@@ -8,7 +8,7 @@ _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql\Z")
 
 
 class Migration(NamedTuple):
-    """One file: its number, which is the version of the schema once it is applied, and its statements."""
+    """One migration file: its number, which is the schema version after it, and its statements."""
 
     version: int
     file_name: str
@@ -16,7 +16,8 @@ class Migration(NamedTuple):
 
 
 def load_migrations(package: str) -> list[Migration]:
-    """The migrations in the folder ``sql`` of a package, in order. Their numbers run from 1 without a gap."""
+    """Migrations in the folder ``sql`` of a package, in order. Raises ValueError if they are not numbered from 1
+    without gaps."""
     found = []
     for entry in (files(package) / "sql").iterdir():
         match = _FILE_NAME.match(entry.name)

@@ -14,17 +14,17 @@ from thingstead.model.report import SampleMethod
 from thingstead.storage.aggregation import NUMBERS
 from thingstead.storage.blocks import ANY, Column
 
-PRESELECTED = 4  # points that min-max leaves for each that LTTB is asked for
+PRESELECTED = 4  # points that min-max selects for each point that LTTB returns
 COMPARABLE: set[type] = NUMBERS | {bool}
 
 Point = tuple[int, Any]
 
 
 def sample(columns: Iterable[Column], start: int, end: int, most: int, method: SampleMethod) -> tuple[list[Point], int]:
-    """At most ``most`` points (at least 2) of columns in order of time, and how many there were.
+    """Selects at most ``most`` points (at least 2) of columns in order of time. Returns them, and how many there were.
 
     Args:
-        start, end: between them, both inclusive, lie all points.
+        start, end: instants (ms) between which, both inclusive, all points lie.
     """
     everything: list[Point] | None = []
     spans = MinMax(start, end, most if method == "minmax" else PRESELECTED * most)
@@ -43,17 +43,18 @@ def sample(columns: Iterable[Column], start: int, end: int, most: int, method: S
 
 
 class MinMax:
-    """The lowest and the highest point of each span. Where values cannot be compared: the first and the last one."""
+    """Selects the lowest and the highest point of each span. If values cannot be compared: the first and the last
+    point."""
 
     def __init__(self, start: int, end: int, most: int) -> None:
         self._start = start
         self._width = -(-(end - start + 1) // max(1, most // 2))
-        self._at = -1  # the number of the open span
-        self._chosen: list[Point] = []  # of the open span: one or two points, by time
+        self._at = -1  # number of the open span
+        self._chosen: list[Point] = []  # one or two points of the open span, in order of time
         self._points: list[Point] = []
 
     def add(self, column: Column) -> None:
-        """Takes the next column."""
+        """Adds the next column."""
         timestamps, start, width = column.timestamps, self._start, self._width
         comparable = column.kind != ANY or set(map(type, column.content)) <= COMPARABLE
         begin, points = 0, len(timestamps)
@@ -69,20 +70,20 @@ class MinMax:
             begin = end
 
     def points(self) -> list[Point]:
-        """What was chosen, by time."""
+        """The selected points, in order of time."""
         self._points += self._chosen
         self._chosen = []
         return self._points
 
 
 def _extremes(run: list[Any]) -> tuple[int, int]:
-    """Where the lowest and the highest element stand, in order."""
+    """Indexes of the lowest and the highest element, in ascending order."""
     low, high = run.index(min(run)), run.index(max(run))
     return (low, high) if low < high else (high, low)
 
 
 def _joined(before: list[Point], after: list[Point]) -> list[Point]:
-    """One or two points of both."""
+    """Selects one or two points from two selections of the same span."""
     points = before + after
     if len(points) <= 2:
         return points
@@ -93,12 +94,13 @@ def _joined(before: list[Point], after: list[Point]) -> list[Point]:
 
 
 def lttb(points: list[Point], most: int) -> list[Point]:
-    """At most ``most`` of the points. The first and the last one stay; values that are no numbers count as 0."""
+    """Largest-Triangle-Three-Buckets: at most ``most`` of the points. Keeps the first and the last one; values that are
+    not numbers count as 0."""
     if len(points) <= most or most < 3:
         return points[:1] + points[-1:] if most < len(points) else points
     numbers = [value if type(value) in COMPARABLE else 0 for _, value in points]
     inner = len(points) - 2
-    edges = [1 + inner * at // (most - 2) for at in range(most - 1)]  # of the buckets between the first and last point
+    edges = [1 + inner * at // (most - 2) for at in range(most - 1)]  # bounds of the inner buckets
     chosen = [0]
     for (begin, end), following in zip(pairwise(edges), [*edges[2:], len(points)], strict=True):
         average_ts = sum(ts for ts, _ in points[end:following]) / (following - end)

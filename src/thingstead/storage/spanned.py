@@ -14,16 +14,16 @@ FUNCTIONS: dict[AggregateFunction, type[Accumulator]] = {**ACCUMULATORS, **COUNT
 
 
 class SpanValues(NamedTuple):
-    """What the functions of a track make of a span."""
+    """Results of the functions of a track for one span."""
 
     end: int
     values: dict[AggregateFunction, Any]
-    points: int  # that counted
+    points: int  # number of points used
     held: Held
 
 
 class _Track:
-    """The functions that count the same points, in one walk over them."""
+    """Functions that use the same points, computed in one pass."""
 
     def __init__(
         self, functions: Sequence[AggregateFunction], spans: Spans, start: int, until: int, held: Held
@@ -33,9 +33,9 @@ class _Track:
         self._start, self._until = start, until
         self._held = held  # the newest point so far
         self._open: dict[AggregateFunction, Accumulator] = {}
-        self._begin = self._end = -1  # of the open span
-        self._count = 0  # points in it
-        self.spans: dict[int, SpanValues] = {}  # by where each begins
+        self._begin = self._end = -1  # bounds of the open span
+        self._count = 0  # points in the open span
+        self.spans: dict[int, SpanValues] = {}  # by begin of the span
 
     def add(self, column: Column) -> None:
         timestamps = column.timestamps
@@ -61,11 +61,11 @@ class _Track:
 
 
 class Aggregation:
-    """Spans of time over columns that are given in order of time, with what some functions make of each, in one pass.
+    """Computes functions over spans of time in one pass over columns in order of time.
 
     Args:
         start: the first instant.
-        until: the instant up to which a value holds that has no successor.
+        until: instant up to which the last value holds.
         before: the newest number before ``start``.
     """
 
@@ -82,16 +82,15 @@ class Aggregation:
         self._tracks = [track for track, wanted in ((self._numbers, numeric), (self._all, others)) if wanted]
 
     def add(self, column: Column) -> None:
-        """Takes the next column; it begins at or after ``start``."""
+        """Adds the next column; its points are at or after ``start``."""
         for track in self._tracks:
             track.add(numbers_of(column) if track is self._numbers else column)
 
     def buckets(self, *, gaps_to: int | None = None) -> list[SpanBucket]:
-        """Those in which something counts, by time; with ``gaps_to`` also those up to this instant in which nothing
-        does."""
+        """Spans with points, in order of time; with ``gaps_to`` also empty spans up to that instant."""
         for track in self._tracks:
             track.close()
-        if gaps_to is None and len(self._tracks) == 1:  # nearly always, and all is there
+        if gaps_to is None and len(self._tracks) == 1:  # the usual case: no merge of tracks
             spans = self._tracks[0].spans.items()
             return [SpanBucket(begin, span.end, span.values, span.points) for begin, span in spans]
         if gaps_to is None:
@@ -121,7 +120,7 @@ class Aggregation:
 
 
 def nothing_of(function: AggregateFunction, begin: int, until: int, held: Held) -> Any:
-    """What a function makes of a span without a point that counts."""
+    """Result of a function for a span without points."""
     if function == "count":
         return 0
     if function == "twa" and held is not None and begin < until:

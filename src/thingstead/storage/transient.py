@@ -20,5 +20,5 @@ _ERRNOS = frozenset(
 
 
 def is_transient(exc: OSError) -> bool:
-    """Whether it is such a failure."""
+    """Whether an OSError is such a failure."""
     return exc.errno in _ERRNOS

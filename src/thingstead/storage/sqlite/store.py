@@ -74,14 +74,16 @@ class SqliteStore:
         *,
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
     ) -> "SqliteStore":
-        """Opens the file, made or brought to the newest schema where needed.
+        """Opens the file; creates it or migrates its schema if needed.
 
         Args:
-            busy_timeout_ms: how long a write waits for another program that has locked the file.
+            busy_timeout_ms: how long a write waits for another process that has locked the file.
 
         Raises:
-            ConfigError: it cannot be opened, is not a database of ours, or was written by a newer release.
-            Unavailable: it cannot be opened now: the disk is full or fails, or a page that is needed is damaged.
+
+        ConfigError: the file cannot be opened, is not a database of Thingstead, or was written by a newer release.
+
+        Unavailable: the file cannot be opened now: the disk is full or fails, or a needed page is damaged.
         """
         begun_s = clock.monotonic_s()
         await asyncio.to_thread(prepare, path)
@@ -97,7 +99,7 @@ class SqliteStore:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """Path of the file."""
         return self._database.path
 
     def figures(self) -> StoreStats:

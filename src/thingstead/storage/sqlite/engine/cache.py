@@ -15,7 +15,7 @@ OTHERS_LIMIT = 1_000
 
 
 class Cache(Generic[K, V]):
-    """A bounded mapping; when it is full the entry that was put first goes."""
+    """Bounded mapping; when it is full, the entry that was added first is dropped."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -36,15 +36,15 @@ class Cache(Generic[K, V]):
 
 
 class Caches:
-    """Rows by their ids, never older than the last commit that anybody was told of.
+    """Cached rows by id, never older than the last commit that any caller was told of.
 
-    Who wins: the database. One process owns the file, and all its writes pass the writer thread. The outcome of a
-    write first drops the rows that it changed from here and then lets its awaiter go on, in one step of the event
-    loop. A missing row is read and put here in one step of the event loop too, so no older row can be put after it
-    was dropped. Only rows that exist are kept: asking for what does not exist fills nothing.
+    The database is authoritative. One process owns the file, and the writer thread makes all writes. When a write has
+    ended, the changed rows are dropped from the cache before its caller continues, in one step of the event loop. A
+    missing row is also read and cached in one step of the event loop, so no older row can be cached after the drop.
+    Only existing rows are cached: reads of unknown ids fill nothing.
 
-    A device is kept once, by its id. The way to it from its AccessToken and its number is a hint, which holds only
-    where the device it leads to still has that token or number.
+    A device is cached once, by id. The indexes by AccessToken and by number are hints; they count only if the device
+    still has that token or number.
     """
 
     def __init__(self) -> None:

@@ -40,16 +40,16 @@ T = TypeVar("T")
 log = structlog.get_logger("thingstead.storage")
 
 READ_THREADS, PACKING_THREADS, LARGE_READ_THREADS = 3, 1, 2
-READ_QUEUE_LIMIT = 1_000  # reads that wait for a thread; over it a read is refused as Unavailable
-WRITE_QUEUE_LIMIT = 50_000  # jobs that wait for the writer; over it a write is refused as Unavailable
+READ_QUEUE_LIMIT = 1_000  # reads that wait for a thread; over it a read raises Unavailable
+WRITE_QUEUE_LIMIT = 50_000  # jobs that wait for the writer; over it a write raises Unavailable
 JOBS_PER_COMMIT = 2_000
 BUSY_TIMEOUT_MS = 5_000
-ROOM_BYTES = 1 << 20  # on the disk, without which trouble is not over although a commit succeeds
-WAL_BYTES = 64 << 20  # kept of the -wal file, which grows while somebody reads for long
+ROOM_BYTES = 1 << 20  # free disk space needed to end trouble, even if a commit succeeds
+WAL_BYTES = 64 << 20  # to which the -wal file is truncated; it grows during long reads
 
 
 class _Job:
-    """A write and where its outcome goes. ``deliver`` runs on the event loop, with the result or the error."""
+    """A write, and the callback for its outcome. ``deliver`` runs on the event loop, with the result or the error."""
 
     __slots__ = ("deliver", "error", "result", "run", "single_statement")
 
@@ -60,14 +60,14 @@ class _Job:
         single_statement: bool,
     ) -> None:
         self.run = run
-        self.single_statement = single_statement  # is a transaction by itself
+        self.single_statement = single_statement  # it needs no BEGIN and COMMIT
         self.deliver = deliver
         self.result: Any = None
         self.error: Exception | None = None
 
 
 def connect(path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
-    """A connection in autocommit mode (transactions are ours to begin): WAL, synchronous=FULL, foreign keys."""
+    """Opens a connection in autocommit mode (the caller begins transactions): WAL, synchronous=FULL, foreign keys."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
         uri=True,
@@ -87,18 +87,18 @@ def _set_up(connection: sqlite3.Connection, busy_timeout_ms: int, *, read_only: 
     connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
     if not read_only:
         connection.execute("PRAGMA page_size=8192")
-        # Of a new file: what is deleted can leave it in small steps.
+        # Has an effect on a new file only: free pages can be returned to the disk in small steps.
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
-        # A long reader lets the -wal file grow: not for ever.
+        # The -wal file grows during long reads; it is truncated afterwards.
         connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
     connection.execute("PRAGMA cache_size=-8192")
 
 
 class Database:
-    """The file and its threads. Made on the event loop; :meth:`close` must be awaited."""
+    """The database file and its threads. Must be made on the event loop; :meth:`close` must be awaited."""
 
     def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, clock: Clock | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -116,9 +116,9 @@ class Database:
         self.commits_failed = 0
         self._closing = False
         self._trouble: Reason | None = None
-        self.damage: str | None = None  # what the last one said that met a damaged page of the file
-        self.damage_met = 0  # how often one was met
-        self.on_commit: Callable[[], None] | None = None  # called on the event loop after each; must not raise
+        self.damage: str | None = None  # message of the last statement that met a damaged page of the file
+        self.damage_met = 0  # number of statements that met one
+        self.on_commit: Callable[[], None] | None = None  # called on the event loop after each commit; must not raise
         self._small = Lane("thingstead-read", READ_THREADS, self._connect_reader)
         self._packing = Lane("thingstead-pack", PACKING_THREADS, self._connect_reader)
         self._large = Lane("thingstead-large", LARGE_READ_THREADS, self._connect_reader)
@@ -130,7 +130,7 @@ class Database:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """Path of the file."""
         return self._path
 
     def trouble(self) -> Reason | None:
@@ -139,20 +139,20 @@ class Database:
 
     @property
     def writes_waiting(self) -> int:
-        """How many writes wait for the writer thread, or for their outcome to be delivered."""
+        """Number of writes that wait for the writer thread or for the delivery of their outcome."""
         return self._waiting
 
     async def write(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs ``run`` in the writer thread inside a transaction; returns when that is committed.
+        """Runs ``run`` in the writer thread inside a transaction; returns its result once that is committed.
 
         Raises:
-            Unavailable: it could not be committed, or too many writes wait, or the store is closing.
-            ThingsteadError: whatever ``run`` raised of that tree; its savepoint was rolled back.
+            Unavailable: it could not be committed, too many writes wait, or the store is closing.
+            ThingsteadError: ``run`` raised it; its savepoint was rolled back.
         """
         future: asyncio.Future[T] = self._loop.create_future()
 
         def deliver(result: T, error: Exception | None) -> None:
-            if future.done():  # the awaiter was cancelled; the change is kept all the same
+            if future.done():  # the caller was cancelled; the change is committed all the same
                 return
             if error is None:
                 future.set_result(result)
@@ -163,10 +163,10 @@ class Database:
         return await future
 
     async def probe(self) -> None:
-        """Writes something that changes nothing, so that :meth:`trouble` tells whether writing works again.
+        """Rewrites an existing value, so that :meth:`trouble` shows whether writing works again.
 
         Raises:
-            Unavailable: it does not.
+            Unavailable: writing fails.
         """
 
         def rewrite(connection: sqlite3.Connection) -> None:
@@ -184,8 +184,9 @@ class Database:
     ) -> None:
         """Like :meth:`write`, without waiting: ``deliver(result, error)`` is called on the event loop.
 
-        A job of a single statement, alone in its commit, runs without BEGIN and COMMIT of its own: the thread then
-        gives up and takes back the interpreter lock once instead of three times.
+        Args:
+            single_statement: if the job is alone in its commit, it runs without BEGIN and COMMIT: the thread then
+                releases the interpreter lock once instead of three times.
         """
         if self._closing:
             raise Unavailable("store_closing")
@@ -195,11 +196,10 @@ class Database:
         self._jobs.put(_Job(run, deliver, single_statement))
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs a read that takes some milliseconds in a thread, on a connection of that thread's own. Projects take
-        turns, as with large ones.
+        """Runs a read of some milliseconds in a thread, on that thread's own connection. Projects take turns.
 
         Raises:
-            Unavailable: too many wait, of the project or of all.
+            Unavailable: too many reads wait, of the project or in total.
         """
         if self._reads_waiting >= READ_QUEUE_LIMIT:
             raise Unavailable("too_many_reads")
@@ -212,15 +212,15 @@ class Database:
             self._reads_waiting -= 1
 
     async def read_for_packing(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs a read of the store's own work, which waits for no one else's."""
+        """Runs a read for packing, in a lane of its own."""
         return await asyncio.wrap_future(self._packing.submit(lambda connection: self._noting(run, connection)))
 
     async def read_large(self, device_number: int, prepare: Prepare[T]) -> T:
-        """Runs a read that may take long: one of a project at a time, as
-        :meth:`SharedReads.read` says. It ends when its caller is cancelled.
+        """Runs a read that may take long, one at a time for each project (:meth:`SharedReads.read`). It is interrupted
+        when its caller is cancelled.
 
         Raises:
-            Unavailable: too many of the project wait.
+            Unavailable: too many reads of the project wait.
         """
 
         def prepare_noting() -> Run[T]:
@@ -234,7 +234,7 @@ class Database:
         return connect(self._path, read_only=True)
 
     def _noting(self, run: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
-        """Remembers what the read meets of a damaged file."""
+        """Runs a read, and notes if it meets a damaged page of the file."""
         try:
             return run(connection)
         except sqlite3.DatabaseError as exc:
@@ -256,7 +256,7 @@ class Database:
             raise
 
     def translated(self, exc: Exception) -> ThingsteadError:
-        """The error of ours that says what a driver's error means. Damage of the file is remembered."""
+        """The ThingsteadError for a driver's error. Damage of the file is noted."""
         error = translated(exc)
         if isinstance(error, DamagedFile):
             self._met(error)
@@ -267,13 +267,13 @@ class Database:
         self.damage_met += 1
 
     async def close(self) -> None:
-        """Commits what waits, then ends the threads and closes the file."""
+        """Commits waiting writes, then ends the threads and closes the file."""
         if self._closing:
             return
         self._closing = True
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
-        await asyncio.sleep(0)  # outcomes of the last commit are on the loop's queue
+        await asyncio.sleep(0)  # delivers the outcomes of the last commit
         self._small_reads.close()
         self._large_reads.close()
         for lane in (self._small, self._packing, self._large):
@@ -281,11 +281,11 @@ class Database:
         self.reader.close()
         try:
             self._writer_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as exc:  # a full or failing disk; nothing is lost, the next start finds the -wal file
+        except sqlite3.Error as exc:  # a full or failing disk; no loss: the next start reads the -wal file
             log.warning("the write-ahead log could not be removed", error=str(exc))
         self._writer_connection.close()
 
-    # The writer thread. It never dies before it is told to: whatever a job raises goes to the job's caller.
+    # The writer thread. It ends only in close(): whatever a job raises is delivered to the job's caller.
 
     def _write_loop(self) -> None:
         running = True
@@ -309,7 +309,7 @@ class Database:
             self.commit_seconds.observe(self._monotonic_s() - begun_s)
             try:
                 self._loop.call_soon_threadsafe(self._deliver, jobs)
-            except RuntimeError:  # the loop is closed; nobody waits any more
+            except RuntimeError:  # the loop is closed; no caller waits
                 return
 
     def _commit(self, jobs: collections.deque[_Job]) -> None:
@@ -329,7 +329,7 @@ class Database:
                 connection.execute("COMMIT")
             self._succeeded()
         except Exception as exc:
-            # Not errors of SQLite alone: whatever is raised here, the thread goes on.
+            # Not only errors of SQLite: the thread continues after any error.
             self.commits_failed += 1
             self._trouble = reason("database_unwritable", detail=str(exc))
             bug = None if isinstance(exc, sqlite3.Error) else exc
@@ -346,7 +346,7 @@ class Database:
     def _succeeded(self) -> None:
         if self._trouble is None:
             return
-        with suppress(OSError):  # on a full disk a small commit may find room in what the -wal file has already
+        with suppress(OSError):  # on a full disk a small commit may still fit into the existing -wal file
             if shutil.disk_usage(self._path.parent).free >= ROOM_BYTES:
                 self._trouble = None
 
@@ -357,8 +357,8 @@ class Database:
             job.result = job.run(connection)
         except sqlite3.OperationalError as exc:
             if getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
-                raise  # a full or failing disk: the whole transaction is void
-            job.error = exc  # wrong SQL: a bug of this job alone
+                raise  # a full or failing disk: the whole transaction fails
+            job.error = exc  # invalid SQL: a bug in this job only
         except ThingsteadError as exc:
             if isinstance(exc, DamagedFile):
                 self._met(exc)

@@ -16,22 +16,22 @@ from thingstead.storage.sqlite.engine.database import ROOM_BYTES, Database
 log = structlog.get_logger("thingstead.storage")
 
 CHECK_INTERVAL_S = 5.0
-COMMIT_CHECK_INTERVAL_S = 0.05  # between two looks that commits bring about: what a fast disk writes meanwhile is small
-HYSTERESIS = 1.05  # reports are taken again when there is so much more room than what they are refused under
+COMMIT_CHECK_INTERVAL_S = 0.05  # least time between two checks after commits: even a fast disk writes little meanwhile
+HYSTERESIS = 1.05  # reports are accepted again at this multiple of the space under which they are refused
 MIB = 1 << 20
 
 
 def free_bytes(path: Path) -> int:
-    """Room for this user on the disk of a file."""
+    """Free disk space for this user on the file system of a path."""
     return shutil.disk_usage(path.parent).free
 
 
 def require_room(path: Path) -> None:
-    """Writes a file beside another one, which is gone afterwards. A commit alone would tell too little: a small one
-    finds room in what the log of the database has taken already.
+    """Writes and deletes a file beside another one, to check for free space. A small commit alone would not show it: it
+    may fit into the existing -wal file.
 
     Raises:
-        OSError: there is no room.
+        OSError: there is no free space.
     """
     with tempfile.TemporaryFile(dir=path.parent) as probe:
         probe.write(bytes(ROOM_BYTES))
@@ -40,12 +40,13 @@ def require_room(path: Path) -> None:
 
 
 class DiskWatch:
-    """Looks at the disk regularly, and after commits, so that what is written between two looks cannot fill it.
+    """Checks the free disk space regularly and after commits, so that the writes between two checks cannot fill the
+    disk.
 
     Args:
-        refuse: called with the reason when reports must be refused, and with None when they may be taken again.
-        low_bytes: room under which reports are refused; 0 never.
-        free: tells the room.
+        refuse: called with the reason when reports must be refused, and with None when they can be accepted again.
+        low_bytes: free space under which reports are refused; 0: never.
+        free: returns the free space in bytes.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class DiskWatch:
         self._low_bytes = low_bytes
         self._free = free
         self._loop = asyncio.get_running_loop()
-        self._look_at_s = 0.0  # when a commit brings about the next look
+        self._look_at_s = 0.0  # a commit after this time triggers the next check
         self._task: asyncio.Task[None] | None = None
         self.free_bytes = free(database.path)
         self.refusal: Reason | None = None
@@ -84,10 +85,10 @@ class DiskWatch:
             except OSError as exc:
                 log.error("the free disk space cannot be read", error=str(exc))
             except Exception:
-                log.exception("checking the disk failed")  # the commit is on disk: its callers are told all the same
+                log.exception("checking the disk failed")  # the commit is on disk, so its callers must still be told
 
     def look(self) -> None:
-        """Looks once."""
+        """Checks the disk once."""
         self._look_at_s = self._loop.time() + COMMIT_CHECK_INTERVAL_S
         self.free_bytes = self._free(self._database.path)
         if self.refusal is None and self.free_bytes < self._low_bytes:

@@ -6,26 +6,26 @@ import sqlite3
 from thingstead.errors import Conflict, InvalidInput, ThingsteadError, Unavailable
 
 _FAILED_COLUMN = re.compile(r"(?:constraint failed:|value in \w+ column) (?:.*\.)?(\w+)\Z")
-# Columns whose field has another name where people meet it.
+# Columns whose field has another name in the API.
 _FIELDS = {"type_id": "type", "customer_id": "customer", "gateway_id": "gateway", "parent_id": "parent"}
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
 
 
 class DamagedFile(Unavailable):
-    """A page of the file is not what it should be; what needs it cannot be read or written, other things can."""
+    """A page of the file is damaged: reads and writes that need it fail, others succeed."""
 
 
 def is_damage(exc: Exception) -> bool:
-    """Whether a driver's error means that."""
+    """Whether a driver's error is about a damaged file."""
     return isinstance(exc, sqlite3.DatabaseError) and getattr(exc, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
 def translated(exc: Exception) -> ThingsteadError:
-    """The error of ours that says what a driver's error means.
+    """The ThingsteadError for a driver's error.
 
-    A taken unique value is Conflict, any other broken constraint and what SQLite cannot hold (integers over 64 bits,
-    lone surrogates) InvalidInput, and everything else Unavailable.
+    A unique value that exists becomes Conflict; any other violated constraint, and values that SQLite cannot store
+    (integers over 64 bits, lone surrogates), become InvalidInput; everything else becomes Unavailable.
     """
     if isinstance(exc, OverflowError):
         return InvalidInput("integer_too_wide_to_keep")

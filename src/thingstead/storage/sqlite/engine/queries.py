@@ -15,21 +15,21 @@ Row = tuple[Any, ...]
 
 
 class LogRows:
-    """Rows that were added to the logs of devices since the store was opened: how many, and of which devices since
-    somebody last looked."""
+    """Rows added to the logs of devices since the store was opened: their number, and the devices since the last
+    check."""
 
     def __init__(self) -> None:
         self.added = 0
         self.devices: dict[LogKind, set[str]] = {"event": set(), "command": set(), "alarm": set(), "notice": set()}
 
     def note(self, kind: LogKind, device_id: str) -> None:
-        """A row is added for a device."""
+        """Counts a new row of a device."""
         self.added += 1
         self.devices[kind].add(device_id)
 
 
 class Queries:
-    """The database and the caches that go with it, as the nouns of the store share them."""
+    """The database with its caches, shared by all tables of the store."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -37,7 +37,7 @@ class Queries:
         self.log_rows = LogRows()
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
-        """The first row of a small indexed read, on the event loop."""
+        """First row of a small indexed read, on the event loop; None if there is none."""
         try:
             row: Row | None = self.database.reader.execute(sql, parameters).fetchone()
         except DRIVER_ERRORS as exc:
@@ -45,25 +45,25 @@ class Queries:
         return row
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Every row of a small indexed read, on the event loop."""
+        """All rows of a small indexed read, on the event loop."""
         try:
             return self.database.reader.execute(sql, parameters).fetchall()
         except DRIVER_ERRORS as exc:
             raise self.database.translated(exc) from exc
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs a read that may take long in a thread; all its statements see the same commit."""
+        """Runs a read that may take long in a thread; all its statements see the same snapshot."""
         try:
             return await self.database.read(lambda connection: _in_snapshot(connection, run))
         except DRIVER_ERRORS as exc:
             raise self.database.translated(exc) from exc
 
     async def write(self, run: Callable[[sqlite3.Connection], T], committed: Callable[[T], None] | None = None) -> T:
-        """Runs ``run`` in the writer thread; returns when it is on disk.
+        """Runs ``run`` in the writer thread; returns its result once that is on disk.
 
         Args:
-            committed: called on the event loop with the result, before anybody is told of it: the place to drop
-                rows from the caches. Called even when the awaiter is gone by then.
+            committed: called on the event loop with the result before the caller continues, to drop rows from the
+                caches. Also called if the caller was cancelled.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
@@ -89,7 +89,7 @@ def _translating(connection: sqlite3.Connection, run: Callable[[sqlite3.Connecti
     try:
         return run(connection)
     except sqlite3.OperationalError:
-        raise  # the writer judges whether it concerns this job alone
+        raise  # the writer decides whether it concerns only this job
     except DRIVER_ERRORS as exc:
         raise translated(exc) from exc
 

@@ -14,23 +14,23 @@ from thingstead.errors import Unavailable
 
 T = TypeVar("T")
 Connect = Callable[[], sqlite3.Connection]
-GoOn = Callable[[], None]  # raises Abandoned where nobody waits for the read any more
+GoOn = Callable[[], None]  # raises Abandoned if the caller of the read was cancelled
 Run = Callable[[sqlite3.Connection, GoOn], T]
 Prepare = Callable[[], Run[T]]
 
-LARGE_READS_PER_PROJECT = 1  # at a time
-STEPS_COUNT = 100_000  # of SQLite's machine, before it looks whether anybody waits
-LARGE_READS_WAITING_COUNT = 30  # of one project; one more is refused as Unavailable
-SMALL_READS_PER_PROJECT = 2  # at a time: lists, pages of logs, single rows
-SMALL_READS_WAITING_COUNT = 500  # of one project; one more is refused as Unavailable
+LARGE_READS_PER_PROJECT = 1  # concurrent reads
+STEPS_COUNT = 100_000  # instructions of SQLite's virtual machine between two checks for cancellation
+LARGE_READS_WAITING_COUNT = 30  # for each project; one more raises Unavailable
+SMALL_READS_PER_PROJECT = 2  # concurrent reads: lists, pages of logs, single rows
+SMALL_READS_WAITING_COUNT = 500  # for each project; one more raises Unavailable
 
 
 class Abandoned(Exception):
-    """Nobody waits for what is being read."""
+    """The caller of a read was cancelled."""
 
 
 class Lane:
-    """Threads for one kind of reads, each with a connection of its own."""
+    """Thread pool for one kind of reads; each thread has its own connection."""
 
     def __init__(self, name: str, threads: int, connect: Connect) -> None:
         self.threads = threads
@@ -40,7 +40,7 @@ class Lane:
         self._executor = concurrent.futures.ThreadPoolExecutor(threads, name)
 
     def submit(self, run: Callable[[sqlite3.Connection], T]) -> "concurrent.futures.Future[T]":
-        """Runs it in a thread. One that is cancelled before it began is never run."""
+        """Runs a read in a thread. If it is cancelled before it has begun, it never runs."""
         return self._executor.submit(self._run, run)
 
     def _run(self, run: Callable[[sqlite3.Connection], T]) -> T:
@@ -51,14 +51,14 @@ class Lane:
         return run(connection)
 
     def close(self) -> None:
-        """Returns when what was submitted has ended."""
+        """Returns when all submitted reads have ended."""
         self._executor.shutdown()
         for connection in self._connections:
             connection.close()
 
 
 class _Read:
-    """A read from when it is asked for until it has ended, or nobody waits for it."""
+    """A read from its request until it has ended or its caller was cancelled."""
 
     def __init__(self, project: Hashable, prepare: "Prepare[Any]", future: "asyncio.Future[Any]") -> None:
         self.project = project
@@ -67,7 +67,7 @@ class _Read:
         self.abandoned = False
 
     def run(self, run: "Run[Any]", connection: sqlite3.Connection) -> Any:
-        """In a thread. Raises Abandoned, or what SQLite says of an interruption, soon after nobody waits any more."""
+        """Runs in a thread. Raises Abandoned, or SQLite's interruption error, soon after the caller was cancelled."""
         self._go_on()
         connection.set_progress_handler(lambda: self.abandoned, STEPS_COUNT)
         try:
@@ -81,12 +81,12 @@ class _Read:
 
 
 class SharedReads:
-    """Reads in a lane that projects share. They take turns, and each has a few at a time; one whose caller is gone is
-    dropped where it waits, and interrupted where it runs.
+    """Fair scheduling of reads in a lane: projects take turns, and each has a limited number of concurrent reads. A
+    read whose caller was cancelled is dropped from the queue or interrupted.
 
     Args:
-        running_limit: of one project at a time.
-        waiting_limit: of one project; one more is refused.
+        running_limit: concurrent reads of one project.
+        waiting_limit: waiting reads of one project; one more is refused.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class SharedReads:
         self._running_limit = running_limit
         self._waiting_limit = waiting_limit
         self._free = lane.threads
-        self._waiting: OrderedDict[Hashable, deque[_Read]] = OrderedDict()  # the next project first
+        self._waiting: OrderedDict[Hashable, deque[_Read]] = OrderedDict()  # next project first
         self._running: dict[_Read, None] = {}
         self._running_of: Counter[Hashable] = Counter()
 
@@ -108,11 +108,12 @@ class SharedReads:
         """Runs a read when it is its turn.
 
         Args:
-            prepare: called on the event loop when it is; returns what is run in a thread, and calls the function that
-                it is given every few thousand points.
+            prepare: called on the event loop at that time; returns the function that runs in a thread. That function
+                must call the given ``GoOn`` every few thousand points.
 
         Raises:
-            Unavailable: too many of the project wait already, or the store is closing.
+
+        Unavailable: too many reads of the project wait, or the store is closing.
         """
         waiting = self._waiting.setdefault(project, deque())
         if len(waiting) >= self._waiting_limit:
@@ -129,7 +130,7 @@ class SharedReads:
         return result
 
     def close(self) -> None:
-        """Refuses what waits and interrupts what runs."""
+        """Refuses waiting reads and interrupts running ones."""
         for waiting in self._waiting.values():
             for read in waiting:
                 if not read.future.done():
@@ -161,7 +162,7 @@ class SharedReads:
         )
 
     def _tell(self, read: _Read, outcome: "concurrent.futures.Future[Any]") -> None:
-        with suppress(RuntimeError):  # the loop is closed; nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed; no caller waits
             self._loop.call_soon_threadsafe(self._ended, read, outcome)
 
     def _ended(self, read: _Read, outcome: "concurrent.futures.Future[Any]") -> None:

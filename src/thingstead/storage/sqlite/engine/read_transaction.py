@@ -9,7 +9,7 @@ from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, translated
 
 @contextmanager
 def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    """One transaction, so that everything that is read in it is of one moment. Errors of the driver become ours."""
+    """Read transaction: all statements inside see one snapshot. Errors of the driver are translated."""
     try:
         connection.execute("BEGIN")
         try:

@@ -16,12 +16,12 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def to_json(value: Any) -> str:
-    """JSON text. Raises OverflowError and UnicodeEncodeError for what JSON cannot hold."""
+    """Encodes as JSON text. Raises OverflowError or UnicodeEncodeError for values that JSON cannot represent."""
     return _ENCODER.encode(value).decode()
 
 
 def _check(stored: Any) -> None:
-    """Raises what sqlite3 would raise for a plain value that it cannot hold."""
+    """Raises the error that sqlite3 would raise for a value that it cannot store."""
     if isinstance(stored, int):
         stored.to_bytes(8, "big", signed=True)
     elif isinstance(stored, str) and not stored.isascii():
@@ -29,19 +29,19 @@ def _check(stored: Any) -> None:
 
 
 class Layout(Generic[S]):
-    """The SQL of one struct.
+    """Maps one struct to a table, and makes its SQL.
 
     Args:
-        table: where the struct lies.
-        json: members kept as JSON text.
+        table: name of the table.
+        json: members stored as JSON text.
         fixed: members that an update cannot change.
-        counted: members that the database itself keeps; read, never written.
+        counted: members that triggers of the database maintain; read, never written.
         absent: members that have no column.
-        derived: further columns, and how each is made of a new struct.
-        scope: the column that says which project a row belongs to.
+        derived: further columns, with the function that computes each from a new struct.
+        scope: column with the id of the row's project.
 
-    Where the struct has a ``version``, each update counts it up, and one that names a version is refused where the row
-    has another one by then.
+    If the struct has a ``version``, each update increments it; an update that names a version is refused if the row has
+    another one.
     """
 
     def __init__(
@@ -83,26 +83,26 @@ class Layout(Generic[S]):
 
     @property
     def width(self) -> int:
-        """How many columns :attr:`select` has."""
+        """Number of columns of :attr:`select`."""
         return len(self._names)
 
     def columns(self, alias: str) -> str:
-        """The columns of :attr:`select`, for a statement that names the table ``alias``."""
+        """Columns of :attr:`select` for a statement in which the table has the alias ``alias``."""
         return ", ".join(f"{alias}.{name}" for name in self._names)
 
     def load(self, row: Sequence[Any], **absent: Any) -> S:
-        """The struct of a row of :attr:`select`, and of what has no column."""
+        """Makes the struct from a row of :attr:`select` and the members without a column."""
         values = list(row)
         for index, load in self._loaders:
             values[index] = load(values[index])
         return self._struct(**dict(zip(self._names, values, strict=True)), **absent)
 
     def row(self, value: S) -> list[Any]:
-        """The parameters of :attr:`insert`.
+        """Parameters of :attr:`insert`.
 
         Raises:
-            InvalidInput: something in it is no JSON value, no valid text, or an integer over 64 bits.
-                Raised here, and not by the writer, so that it can be known before a commit is shared.
+            InvalidInput: a member is not valid JSON, not valid text, or an integer over 64 bits. Raised here and not in
+                the writer thread, so that the caller knows before it shares a commit.
         """
         try:
             stored = [self._stored(name, getattr(value, name)) for name in self._written]
@@ -114,20 +114,21 @@ class Layout(Generic[S]):
         return stored
 
     def add(self, connection: sqlite3.Connection, value: S) -> int:
-        """Puts a new row; its number, where the table has one."""
+        """Inserts a row. Returns its number, if the table has one."""
         return connection.execute(self.insert, self.row(value)).lastrowid or 0
 
     def exists(self, connection: sqlite3.Connection, project_id: str, row_id: str) -> bool:
-        """Whether there is such a row in the project."""
+        """Whether the project has a row with this id."""
         return connection.execute(self._select_id, (row_id, project_id)).fetchone() is not None
 
     def delete(self, connection: sqlite3.Connection, project_id: str, row_id: str, missing: str) -> None:
-        """Removes a row of the project; NotFound, with the code ``missing``, where there is none."""
+        """Deletes a row of the project. Raises NotFound with the code ``missing`` if there is none."""
         if connection.execute(self._delete, (row_id, project_id)).rowcount == 0:
             raise NotFound(missing)
 
     def check_changes(self, changes: Mapping[str, Any]) -> None:
-        """Raises ValueError where an update names what it cannot change: a mistake of the program, not of its user."""
+        """Raises ValueError if an update names a member that it cannot change: a bug in the caller, not an error of the
+        user."""
         unknown = changes.keys() - self._changeable - ({VERSION} if self._versioned else set())
         if unknown:
             raise ValueError(f"not to be changed: {', '.join(sorted(unknown))}")
@@ -138,11 +139,13 @@ class Layout(Generic[S]):
         """Changes a row of the project.
 
         Args:
-            changes: members; a ``version`` among them is the one that the row must have.
+            changes: members and their new values; a ``version`` is the one that the row must have.
 
         Raises:
-            NotFound: with the code ``missing``, there is no such row.
-            Conflict: it has another version by now; ``info`` says which.
+
+        NotFound: there is no such row; it has the code ``missing``.
+
+        Conflict: the row has another version; ``info`` says which.
         """
         self.check_changes(changes)
         changed = {name: value for name, value in changes.items() if name != VERSION}
@@ -182,7 +185,8 @@ class Layout(Generic[S]):
         remove: Sequence[str],
         missing: str,
     ) -> None:
-        """Removes, then puts, tags of a row of the project; NotFound with the code ``missing`` where there is none."""
+        """Removes, then puts tags of a row of the project. Raises NotFound with the code ``missing`` if there is
+        none."""
         row = connection.execute(
             f"SELECT tags FROM {self._table} {self._in_project}",  # noqa: S608 - as above
             (row_id, project_id),

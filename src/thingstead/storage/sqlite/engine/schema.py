@@ -16,7 +16,7 @@ from thingstead.storage.sqlite.engine.database import connect
 from thingstead.storage.transient import is_transient
 
 APPLICATION_ID = 0x54484E47  # "THNG", in the header of the file
-LEAST_FREE_BYTES = 1 << 20  # of a disk that is not full
+LEAST_FREE_BYTES = 1 << 20  # with less free space a disk counts as full
 _TRANSIENT = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}
 )
@@ -29,13 +29,13 @@ log = structlog.get_logger("thingstead.storage")
 
 
 def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
-    """Makes the file where there is none, and brings its schema to the newest version.
+    """Creates the file if there is none, and migrates its schema to the newest version.
 
-    Each migration is one transaction, so that an interrupted one leaves the version before it.
+    Each migration is one transaction: an interrupted one leaves the version before it.
 
     Raises:
-        ConfigError: it cannot be opened, is not a database of ours, or was written by a newer release.
-        Unavailable: it cannot be opened now: the disk is full, or somebody else has locked it.
+        ConfigError: the file cannot be opened, is not a database of Thingstead, or was written by a newer release.
+        Unavailable: the file cannot be opened now: the disk is full, or another process has locked it.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise ConfigError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is required")
@@ -43,7 +43,7 @@ def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
         migrations = load_migrations("thingstead.storage.sqlite")
     newest = migrations[-1].version
     try:
-        if path.exists():  # looked at first, so that what is not ours is left as it is
+        if path.exists():  # checked first, so that a file of another program is left unchanged
             with closing(connect(path, read_only=True)) as connection:
                 _check(connection, path, newest)
         with closing(connect(path)) as connection:
@@ -51,7 +51,7 @@ def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
             before = _pragma(connection, "user_version")
             for migration in migrations[before:]:
                 _apply(connection, migration)
-                if before:  # nobody needs to know how a new file came about
+                if before:  # not logged for a new file
                     log.info("database migrated", file=migration.file_name, version=migration.version)
     except (sqlite3.Error, OSError) as exc:
         kind = Unavailable if _is_transient(exc, path) else ConfigError
@@ -59,11 +59,11 @@ def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
 
 
 def _is_transient(exc: Exception, path: Path) -> bool:
-    """Whether trying again may help: a full or failing disk, a file that somebody else has locked."""
+    """Whether a retry may succeed: a full or failing disk, or a file locked by another process."""
     if isinstance(exc, OSError):
         return is_transient(exc)
     code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-    # What SQLite says of a file that it cannot make is the same on a full disk as in a folder that is closed to it.
+    # SQLite's error for a file that it cannot create is the same on a full disk and in a folder without permission.
     if code == sqlite3.SQLITE_CANTOPEN and path.parent.is_dir():
         return shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES
     return code in _TRANSIENT
@@ -80,10 +80,10 @@ def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
 
 
 def require_newest(connection: sqlite3.Connection, path: Path) -> None:
-    """For those that only read.
+    """Checks the schema version for programs that only read.
 
     Raises:
-        ConfigError: the file is not a database of ours, or its schema is not the one of this release.
+        ConfigError: the file is not a database of Thingstead, or its schema is not that of this release.
     """
     if _pragma(connection, "application_id") != APPLICATION_ID:
         raise ConfigError(f"{path} is not a database of Thingstead")
@@ -94,8 +94,8 @@ def require_newest(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def deviations(connection: sqlite3.Connection) -> list[str]:
-    """What of the schema is not as the migrations make it at the version of the database: what is missing or differs,
-    and triggers and views that are not ours, since they would run inside our statements."""
+    """Differences of the schema from that of the migrations up to its version: missing or altered objects, and foreign
+    triggers and views, since these would run inside our statements."""
     version = _pragma(connection, "user_version")
     with closing(sqlite3.connect(":memory:")) as made:
         _add_functions(made)
@@ -109,13 +109,13 @@ def deviations(connection: sqlite3.Connection) -> list[str]:
 
 
 def _statements(connection: sqlite3.Connection) -> dict[str, str]:
-    """The statements of a schema by kind and name, without what makes no difference."""
+    """Normalized SQL statements of a schema by kind and name."""
     rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     return {f"{kind} {name}": _SPACES.sub(" ", _COMMENTS.sub("", sql)).replace('"', "") for kind, name, sql in rows}
 
 
 def _add_functions(connection: sqlite3.Connection) -> None:
-    """What migrations call."""
+    """Registers the SQL functions that migrations call."""
     for function in (normal, trimmed_key, search_form, account_key):
         connection.create_function(function.__name__, 1, function, deterministic=True)
 

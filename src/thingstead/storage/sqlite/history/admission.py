@@ -14,14 +14,14 @@ from thingstead.refusals import reason
 from thingstead.storage.sqlite.history.heads import Head
 from thingstead.storage.sqlite.history.records import encode_values, nested_bytes
 
-MAX_ATTRIBUTES = 2_000  # of one device: a device that makes up identifiers cannot fill memory
+MAX_ATTRIBUTES = 2_000  # of one device, so that a device that invents identifiers cannot fill memory
 
 
 def size_of(attributes: Mapping[str, Any], body: bytes) -> int:
-    """The size of a report, ``body`` being its values as they are kept.
+    """Size of a report in bytes; ``body`` has its encoded values.
 
     Raises:
-        InvalidInput: it is too large, or a value is; that one is named.
+        InvalidInput: the report is too large, or a value is; the error names that one.
     """
     if len(body) > VALUE_BYTES:
         sizes = {identifier: len(encode_values(value)) for identifier, value in attributes.items()}
@@ -36,10 +36,10 @@ def size_of(attributes: Mapping[str, Any], body: bytes) -> int:
 
 
 def state_with(head: Head, reports: Iterable[Report], *, measured: bool) -> tuple[int, int]:
-    """How many attributes a device will have with these reports, and how many bytes its values, where that is measured.
+    """Number of attributes of a device after these reports, and the size of its values in bytes if ``measured``.
 
     Raises:
-        InvalidInput: these are too many.
+        InvalidInput: either exceeds its limit.
     """
     state = {identifier: known.value for identifier, known in head.current.items()}
     for report in reports:

@@ -36,18 +36,18 @@ from thingstead.storage.sqlite.history.records import (
 
 log = structlog.get_logger("thingstead.history")
 
-REFUSED_KINDS = ("event", "data")  # uplinks that are refused where reports are; the others need next to no room
-WRITES_BEHIND_LIMIT = 20_000  # that failed and wait; of more, the oldest are lost
-RETRY_S = 5.0  # until what failed is tried again, where nothing else is committed
+REFUSED_KINDS = ("event", "data")  # uplinks that are refused when reports are; the others need almost no disk space
+WRITES_BEHIND_LIMIT = 20_000  # failed writes that wait for a retry; over it the oldest are lost
+RETRY_S = 5.0  # until failed writes are retried, if there is no other commit before
 INSERT_LOG = "INSERT INTO report_log (seq, entries) VALUES (?, ?)"
 
 
 class Appends:
-    """The open batch, the one that is being committed, and what they come to.
+    """The open batch, the batch that is being committed, and the application of committed batches.
 
     Args:
-        heads: those that are in memory, by their numbers.
-        ended: called after every commit, whatever came of it.
+        heads: heads in memory, by device number.
+        ended: called after every commit, successful or not.
     """
 
     def __init__(self, database: Database, packer: Packer, heads: HeadCache, ended: Callable[[], None]) -> None:
@@ -58,26 +58,26 @@ class Appends:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._open: Batch | None = None
-        self._behind: list[Write] = []  # that failed, and wait for the next batch
-        self._retry: asyncio.TimerHandle | None = None  # makes one where nothing else does
+        self._behind: list[Write] = []  # failed writes that wait for the next batch
+        self._retry: asyncio.TimerHandle | None = None  # opens a batch for them if nothing else does
         self._committing: Batch | None = None
-        self.seq = 0  # the newest log row that was begun
-        self.refusal: Reason | None = None  # why nothing is appended now
+        self.seq = 0  # seq of the newest log row
+        self.refusal: Reason | None = None  # why appends are refused; None: they are accepted
         self.waiting = 0  # reports not yet on disk
-        self.waiting_bytes = 0  # of these, and of what else waits for a commit
+        self.waiting_bytes = 0  # of these and of other waiting writes
         self.commits = 0
         self.points_committed = 0
         self.reports_committed = 0
 
     def append(self, report: Report) -> Batch:
-        """See :class:`~thingstead.storage.base.HistoryStore`, as for the next two."""
+        """See :meth:`~thingstead.storage.base.HistoryStore.append`."""
         _, batch, problem = self._append((report,), flat=False)
         if batch is None:
-            assert problem is not None  # it says why not
+            assert problem is not None  # set if nothing was appended
             try:
                 raise problem
             finally:
-                del problem  # it knows this frame, and thereby the report: they shall go when nobody needs them
+                del problem  # breaks a reference cycle through this frame, which would keep the report in memory
         return batch
 
     def append_run(self, reports: Sequence[Report], *, flat: bool = False) -> tuple[int, Batch | None]:
@@ -85,7 +85,8 @@ class Appends:
         return count, batch
 
     def _append(self, reports: Sequence[Report], *, flat: bool) -> tuple[int, Batch | None, InvalidInput | None]:
-        """How many from the front are appended, and what is wrong with the next, where that is said."""
+        """Appends reports from the front. Returns how many, their batch, and the error of the first invalid one, if
+        known."""
         if self.refusal is not None:
             raise Unavailable(self.refusal)
         number, code = reports[0].device_number, SOURCE_CODES[reports[0].source]
@@ -104,7 +105,7 @@ class Appends:
                 points += len(attributes)
                 size += len(body)
             names_bound, state_bound = head.names_bound + points, head.state_bound + size
-            # Nearly always one look at all of them is enough to see that there is room.
+            # Usually one check of all of them is enough.
             roomy = size <= VALUE_BYTES and names_bound <= MAX_ATTRIBUTES and state_bound <= DEVICE_STATE_BYTES
         except OverflowError:
             roomy = False
@@ -123,8 +124,8 @@ class Appends:
         return len(entries), batch, problem
 
     def _admit(self, head: Head, reports: Sequence[Report]) -> tuple[list[bytes], int, int, InvalidInput | None]:
-        """Looks at reports one by one. The encoded values of those from the front for which there is room, their points
-        and their size, and what is wrong with the next."""
+        """Checks reports one by one. Returns the encoded values of those from the front that fit, the number of their
+        points, their size, and the error of the next one."""
         bodies: list[bytes] = []
         points = size = 0
         names_room, state_room = MAX_ATTRIBUTES - head.names_bound, DEVICE_STATE_BYTES - head.state_bound
@@ -135,7 +136,7 @@ class Appends:
                 with_points = points + len(report.attributes)
                 with_size = size + size_of(report.attributes, body)
                 if with_points > names_room or with_size > state_room:
-                    # These are bounds. Is it too much indeed, with what waits for a commit?
+                    # names_room and state_room are lower bounds: compute exact values, with waiting reports.
                     coming = itertools.chain(self._waiting_of(head), reports[:upto])
                     names, state = state_with(head, coming, measured=with_size > state_room)
                     names_room = MAX_ATTRIBUTES - names + with_points
@@ -144,7 +145,7 @@ class Appends:
                 points, size = with_points, with_size
                 bodies.append(body)
         except InvalidInput as exc:
-            problem = exc.with_traceback(None)  # which knows this frame
+            problem = exc.with_traceback(None)  # the traceback refers to this frame
         except OverflowError:
             problem = InvalidInput("wide_integer")
         head.names_bound = MAX_ATTRIBUTES - names_room + points
@@ -152,7 +153,7 @@ class Appends:
         return bodies, points, size, problem
 
     def _waiting_of(self, head: Head) -> Iterator[Report]:
-        """The reports of a device that wait for a commit, in order."""
+        """Reports of a device that wait for a commit, in order."""
         for batch in (self._committing, self._open):
             if batch is not None:
                 yield from (report for run in batch.runs if run.head is head for report in run.reports)
@@ -163,8 +164,8 @@ class Appends:
         return self.add(self._head(device_number), (device_number, ts, ts, TOUCH_CODES[kind], b""), size_bytes)
 
     def add_write(self, write: Write, size_bytes: int = 0, *, behind: bool = False) -> Batch:
-        """Puts a further write of about so many bytes into the open commit. ``behind``: nobody waits for it, so where
-        the commit fails for the store's sake, it goes into the next one."""
+        """Adds another write of about ``size_bytes`` to the open commit. ``behind``: no caller waits for it; if the
+        commit fails because of the store, it is retried in the next one."""
         batch = self._opened()
         batch.writes.append(write)
         batch.size_bytes += size_bytes
@@ -174,7 +175,7 @@ class Appends:
         return batch
 
     def add(self, head: Head, entry: LogEntry, size_bytes: int = 0) -> Batch:
-        """Appends an entry that is no report; so many bytes of the device wait with it."""
+        """Adds an entry that is not a report; ``size_bytes`` of other data of the device wait with it."""
         batch = self._open or self._opened()
         self._extend_run(batch, head, entry[3], [entry], 0, size_bytes)
         return batch
@@ -235,7 +236,7 @@ class Appends:
         if batch.behind and isinstance(error, Unavailable) and not isinstance(error, DamagedFile):
             self._make_again(batch.behind)
         if self._open is not None:
-            self._commit()  # first of all, so that the writer works while this batch is applied
+            self._commit()  # first, so that the writer thread works while this batch is applied
         self.waiting_bytes -= batch.size_bytes
         for run in batch.runs:
             self.waiting -= len(run.entries)
@@ -245,7 +246,7 @@ class Appends:
             try:
                 self._apply(batch, seq)
             except Exception:
-                # On disk, and not in memory: nobody may take it for kept. Whoever waits is told, and others go on.
+                # On disk but not in memory: the callers get the error, and the next batches continue.
                 log.exception("a commit could not be applied")
                 error = Unavailable("commit_not_applied")
         self._packer.applied_seq = seq
@@ -253,7 +254,7 @@ class Appends:
         self._ended()
 
     def _make_again(self, writes: list[Write]) -> None:
-        """Puts writes that failed in front of those that came after them, and sees to it that they have a commit."""
+        """Puts failed writes before later ones, and schedules a commit for them."""
         kept = writes[-WRITES_BEHIND_LIMIT:]
         if len(kept) < len(writes):
             log.error("writes without a waiting caller were lost", writes=len(writes) - len(kept))
@@ -286,12 +287,12 @@ class Appends:
         self._packer.added(points, size)
 
     def busy(self) -> set[int]:
-        """Devices that wait for a commit."""
+        """Devices with reports that wait for a commit."""
         batches = [batch for batch in (self._open, self._committing) if batch]
         return {run.head.number for batch in batches for run in batch.runs}
 
     async def close(self) -> None:
-        """Commits what was appended."""
+        """Commits all appended reports."""
         while (batch := self._committing or self._open) is not None:
             await ended(batch)
         if self._retry is not None:

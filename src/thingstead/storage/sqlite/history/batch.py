@@ -16,7 +16,7 @@ Write = Callable[[sqlite3.Connection], None]
 
 
 class Run:
-    """Entries of one device and one code, appended one after another."""
+    """Consecutive entries of one device with one code."""
 
     __slots__ = ("code", "entries", "head", "points", "reports", "size_bytes")
 
@@ -24,13 +24,13 @@ class Run:
         self.head = head
         self.code = code
         self.entries: list[LogEntry] = []
-        self.reports: list[Report] = []  # of the entries, where they are reports
+        self.reports: list[Report] = []  # the reports of these entries, if they are reports
         self.points = 0
         self.size_bytes = 0
 
 
 class Batch:
-    """The reports of one commit (the contract's ``Commit``)."""
+    """Reports of one commit (implements ``Commit``)."""
 
     __slots__ = ("_callbacks", "behind", "done", "error", "runs", "size_bytes", "writes")
 
@@ -38,13 +38,13 @@ class Batch:
         self.done = False
         self.error: Exception | None = None
         self.runs: list[Run] = []
-        self.size_bytes = 0  # of everything
-        self.writes: list[Write] = []  # further writes of the same transaction
-        self.behind: list[Write] = []  # those of them that are made again where the commit fails: nobody waits for them
+        self.size_bytes = 0  # entries and writes
+        self.writes: list[Write] = []  # other writes of the same transaction
+        self.behind: list[Write] = []  # those of them that are retried if the commit fails
         self._callbacks: list[Callable[[Exception | None], None]] = []
 
     def entries(self) -> list[LogEntry]:
-        """In the order in which they were appended."""
+        """Entries in the order in which they were appended."""
         return [entry for run in self.runs for entry in run.entries]
 
     def on_done(self, callback: Callable[[Exception | None], None]) -> None:

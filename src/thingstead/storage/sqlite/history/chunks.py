@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 
 from thingstead.storage.sqlite.history.heads import Head
 
-HEAD_WEIGHT = 0.001  # what a head costs beside what it holds
+HEAD_WEIGHT = 0.001  # fixed cost of a head
 
 
 def chunks(heads: list[Head], weight: Callable[[Head], float]) -> Iterator[list[Head]]:
-    """Heads in groups of a weight of about 1. Looked at when the group's turn comes, as heads still grow."""
+    """Groups heads by a total weight of about 1. The weights are read when a group is made, because heads still
+    grow."""
     chunk: list[Head] = []
     total = 0.0
     for head in heads:

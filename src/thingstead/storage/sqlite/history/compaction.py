@@ -18,18 +18,18 @@ from thingstead.storage.sqlite.history.quarantine import UnreadableRow, set_asid
 from thingstead.storage.sqlite.history.spool import read_spool
 from thingstead.storage.sqlite.history.totals import Piece, count, projects_of
 
-BLOCK_POINTS = 400  # a full block; a late merge may make one of up to twice that before it is split
-MILLISECOND_COUNT = 10_000  # different values of an attribute in one millisecond
-BLOCK_BYTES = 262_144  # of texts, arrays and objects in a block; more only where they share a timestamp
-COMPACTION_POINTS = 50_000  # of a device, made into blocks at once
-COMPACTION_BYTES = 8_388_608  # the same, with what counts for elements of arrays and objects
+BLOCK_POINTS = 400  # of a full block; late points may grow a block to twice that before it is split
+MILLISECOND_COUNT = 10_000  # distinct values of an attribute in one millisecond
+BLOCK_BYTES = 262_144  # of texts, arrays and objects in a block; more only if they share a timestamp
+COMPACTION_POINTS = 50_000  # points of a device that are compacted at once
+COMPACTION_BYTES = 8_388_608  # the same in bytes, including the overhead of arrays and objects
 
 
 NUMERIC = frozenset((int, float, bool, type(None)))
 
 
 class BlockRow(NamedTuple):
-    """A row of the table of blocks."""
+    """Row of the table of blocks."""
 
     device_number: int
     identifier: str
@@ -44,36 +44,36 @@ class BlockRow(NamedTuple):
 
 
 class CompactedRows(NamedTuple):
-    """Rows of the spool that became blocks."""
+    """Rows of the spool that were compacted into blocks."""
 
     device_number: int
-    last_id: int  # these and all earlier ones of the device
+    last_id: int  # id of the newest of these rows
     points: int
     size_bytes: int
-    more: bool  # the device had further rows
+    more: bool  # the device has further rows
 
 
 class Compacted(NamedTuple):
-    """What a transaction has to write for some devices."""
+    """Changes to be written for some devices."""
 
     taken: list[CompactedRows]
-    replaced: list[Piece]  # blocks that their successors replace
+    replaced: list[Piece]  # blocks that are replaced by new ones
     blocks: list[BlockRow]
     findings: list[UnreadableRow]  # damaged rows
-    repeats: list[int]  # points that were there already, series by series
-    failures: list[tuple[int, str]]  # devices of which no blocks can be made, and why
-    crowded_out: list[tuple[int, int]]  # devices with too many values of one millisecond, and how many were left out
+    repeats: list[int]  # number of repeated points, by series
+    failures: list[tuple[int, str]]  # devices that cannot be compacted, and why
+    crowded_out: list[tuple[int, int]]  # devices with too many values in one millisecond, and how many were dropped
 
 
 def build(connection: sqlite3.Connection, numbers: Sequence[int]) -> Compacted:
-    """Makes the rows for some devices. Only reads; nobody else may change blocks until the result is written."""
+    """Compacts the spool of some devices in memory. Only reads; blocks must not change until the result is written."""
     everything = Compacted([], [], [], [], [], [], [])
     for number in numbers:
         one = Compacted([], [], [], [], [], [], [])
         try:
             _compact(connection, one, number)
         except (sqlite3.OperationalError, MemoryError):
-            raise  # the file cannot be read now; damage is none of these
+            raise  # the file cannot be read now; damage raises other errors
         except Exception as exc:  # noqa: BLE001 - a damaged page, or a bug: it shall not keep the others waiting
             one = Compacted([], [], [], [], [], [(number, f"{type(exc).__name__}: {exc}")], [])
         for rows, more in zip(everything, one, strict=True):
@@ -94,12 +94,12 @@ def _compact(connection: sqlite3.Connection, compacted: Compacted, number: int) 
 
 
 def _columns(timestamps: list[int], rows: list[dict[str, Any]], flags: list[bool]) -> dict[str, Series]:
-    """Reports as one series an attribute."""
+    """Splits reports into one series for each attribute."""
     if not rows:
         return {}
     timestamps, rows, timed = in_order(timestamps, rows, flags if any(flags) else None)
     names = rows[0].keys()
-    if all(row.keys() == names for row in rows):  # what most devices do, and twice as fast
+    if all(row.keys() == names for row in rows):  # the usual case, and twice as fast
         return {name: Series(timestamps, [row[name] for row in rows], timed) for name in names}
     columns: dict[str, Series] = {}
     for ts, row, one in zip(timestamps, rows, timed or repeat(False), strict=timed is not None):
@@ -115,7 +115,7 @@ def _columns(timestamps: list[int], rows: list[dict[str, Any]], flags: list[bool
 
 
 def write(connection: sqlite3.Connection, compacted: Compacted, now: int) -> None:
-    """Writes what :func:`build` made. Devices that were removed meanwhile are passed over."""
+    """Writes the result of :func:`build`. Devices that were removed meanwhile are skipped."""
     blocks, replaced = compacted.blocks, compacted.replaced
     numbers = {row[0] for rows in (compacted.taken, blocks, replaced) for row in rows}
     project_of = projects_of(connection, numbers)
@@ -159,8 +159,8 @@ def _add_series(
 def _covering(
     connection: sqlite3.Connection, number: int, identifier: str, ts: int
 ) -> tuple[int, int, int, bytes, int | None]:
-    """The block into which a point at ``ts`` belongs (the last that begins at or before it, else the first), and where
-    the block after it begins. The series has blocks."""
+    """The block for a point at ``ts``: the last that begins at or before it, otherwise the first; and the begin of the
+    block after it. The series must have blocks."""
     key = (number, identifier, ts)
     columns = "first_ts, last_ts, points, data FROM block WHERE device_number = ? AND identifier = ? AND first_ts"
     row = connection.execute(f"SELECT {columns} <= ? ORDER BY first_ts DESC LIMIT 1", key).fetchone()
@@ -184,13 +184,13 @@ def _merge(compacted: Compacted, piece: Piece, data: bytes, late: Series) -> Non
     both = merged(present, late)
     compacted.repeats.append(len(present.timestamps) + len(late.timestamps) - len(both.timestamps))
     if len(both.timestamps) == len(set(present.timestamps)):
-        return  # nothing new
+        return  # all points are repeats
     compacted.replaced.append(piece)
     split(compacted, number, identifier, both)
 
 
 def split(compacted: Compacted, number: int, identifier: str, series: Series) -> None:
-    """Makes blocks of at most twice ``BLOCK_POINTS``, cutting only between different timestamps."""
+    """Makes blocks of at most twice ``BLOCK_POINTS``; cuts only between different timestamps."""
     series = _of_bounded_milliseconds(compacted, number, series)
     timestamps = series.timestamps
     while timestamps:
@@ -205,8 +205,8 @@ def split(compacted: Compacted, number: int, identifier: str, series: Series) ->
 
 
 def _of_bounded_milliseconds(compacted: Compacted, number: int, series: Series) -> Series:
-    """Without the earliest of the values of one millisecond that are too many: they cannot be divided, so that each one
-    more would have all of them written again."""
+    """Drops the earliest values of a millisecond with too many: they are always in one block, which each further value
+    would rewrite."""
     timestamps = series.timestamps
     kept: list[int] = []
     begin = done = 0
@@ -226,7 +226,7 @@ def _of_bounded_milliseconds(compacted: Compacted, number: int, series: Series) 
 
 
 def _fitting(timestamps: Sequence[int], values: Sequence[Any], end: int) -> int:
-    """How many of the first ``end`` points a block has room for; at least those of one timestamp."""
+    """How many of the first ``end`` points fit into a block; at least all points of the first timestamp."""
     if NUMERIC.issuperset(map(type, values[:end])):
         return end
     size = 0

@@ -22,17 +22,17 @@ from thingstead.storage.sqlite.history.quarantine import Quarantine
 
 log = structlog.get_logger("thingstead.history")
 
-MANY_POINTS = 20_000  # due for blocks, from which on the work is given to a process of its own
-IDLE_S = 60.0  # without work for it, after which that process is ended
-SPOOL_POINTS = 50_000  # of one device; over it they become blocks although these are not full
+MANY_POINTS = 20_000  # due points from which compaction runs in a separate process
+IDLE_S = 60.0  # without work, after which that process is ended
+SPOOL_POINTS = 50_000  # of one device; over it they are compacted although blocks are not full
 SPOOL_BYTES = 4_194_304  # the same
 
 
 class Compactor:
-    """The heads with enough in the spool for blocks, and the task that makes them.
+    """Heads whose spooled points fill blocks, and the task that compacts them.
 
     Args:
-        on_done: called after every step, so that there is room again.
+        on_done: called after every step: the spool has more room.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class Compactor:
         self._on_done = on_done
         self.task = Repeating("from the spool into blocks", self._compact_due, IDLE_S)
         self._due: dict[int, Head] = {}  # the next first
-        self._failing: set[int] = set()  # devices of which blocks cannot be made, until the next start
+        self._failing: set[int] = set()  # devices whose compaction failed; not retried until the next start
         self.lock = asyncio.Lock()  # blocks have one writer at a time
-        self.due_points = 0  # in the spool, of devices that have enough for blocks
-        self.overdue_points = 0  # of these, what came when there were enough: many devices may have enough at once
-        self.points_repeated = 0  # points that were there already
+        self.due_points = 0  # spooled points of devices that have enough for full blocks
+        self.overdue_points = 0  # those among them that were spooled after there were enough
+        self.points_repeated = 0  # repeated points, which are stored once
 
     async def close(self) -> None:
         await self.task.close()
@@ -57,20 +57,20 @@ class Compactor:
 
     @property
     def busy(self) -> Collection[int]:
-        """Devices whose heads must stay."""
+        """Devices whose heads must stay in memory."""
         return self._due.keys()
 
     @property
     def failing(self) -> int:
-        """Of how many devices no blocks can be made."""
+        """Number of devices that cannot be compacted."""
         return len(self._failing)
 
     def can_settle(self, number: int) -> bool:
-        """False where no blocks can be made."""
+        """Whether the device can be compacted."""
         return number not in self._failing
 
     def spooled(self, heads: Iterable[Head]) -> None:
-        """Reports of these devices went into the spool."""
+        """Notes that reports of these devices were written to the spool."""
         for head in heads:
             if (head.spooled >= filling(head) or head.spooled_bytes >= SPOOL_BYTES) and self.can_settle(head.number):
                 self._due[head.number] = head
@@ -78,14 +78,14 @@ class Compactor:
         self._count_due()
 
     def forget(self, number: int) -> None:
-        """Drops a device that was deleted."""
+        """Drops a deleted device."""
         self._due.pop(number, None)
 
     async def compact(self, heads: Iterable[Head]) -> None:
-        """Makes blocks of all that these devices have in the spool.
+        """Compacts all spooled points of these devices.
 
         Raises:
-            Unavailable: it could not be written; it is still in the spool.
+            Unavailable: the blocks could not be written; the points are still in the spool.
         """
         async with self.lock:
             chosen = list(heads)
@@ -99,16 +99,16 @@ class Compactor:
             await self.worker.close()
         while self._due:
             async with self.lock:
-                due = list(self._due.values())  # perhaps none any more: compact may have been quicker
+                due = list(self._due.values())  # may be empty: compact() may have done the work
                 for heads in chunks(due, _weight):
-                    for head in heads:  # if there is more of one, it has had its turn
+                    for head in heads:  # a device with more points goes to the end of the queue
                         self._due[head.number] = self._due.pop(head.number)
                     await self._compact(heads)
                     break
             self._on_done()
 
     async def _compact(self, heads: list[Head]) -> list[Head]:
-        """A step for some devices; those of which there is more. Needs the lock."""
+        """One step for some devices. Returns those with more points. The caller must hold the lock."""
         before = {head.number: (head.spooled, head.spooled_bytes) for head in heads if self.can_settle(head.number)}
         numbers = list(before)
         compacted = await self.worker.build(numbers) if self.due_points >= MANY_POINTS else None
@@ -119,7 +119,7 @@ class Compactor:
         except Exception as exc:
             if isinstance(exc, MemoryError) or (isinstance(exc, Unavailable) and not isinstance(exc, DamagedFile)):
                 raise
-            if len(numbers) > 1:  # it is one of them; the others need not wait for it
+            if len(numbers) > 1:  # one device fails; the others are compacted one by one
                 return [more for head in heads for more in await self._compact([head])]
             compacted = Compacted([], [], [], [], [], [(number, str(exc)) for number in numbers], [])
         self._quarantine.note(compacted.findings)
@@ -138,11 +138,11 @@ class Compactor:
                 left.append(head)
             else:
                 self._due.pop(head.number, None)
-                if self.can_settle(head.number):  # all that was there is gone, also what was set aside
+                if self.can_settle(head.number):  # nothing is left in the spool; damaged rows are in the quarantine
                     points, size = max(points, before[head.number][0]), max(size, before[head.number][1])
             head.spooled -= points
             head.spooled_bytes = max(0, head.spooled_bytes - size)
-        self.spooled(heads)  # what came meanwhile may be enough for more
+        self.spooled(heads)  # points spooled meanwhile may fill further blocks
         return left
 
     async def _write(self, compacted: Compacted) -> None:
@@ -156,12 +156,12 @@ class Compactor:
 
 
 def filling(head: Head) -> int:
-    """So many points of a device in the spool fill blocks."""
+    """Number of spooled points of a device that fill blocks."""
     return min(SPOOL_POINTS, compaction.BLOCK_POINTS * max(1, len(head.current)))
 
 
 def _weight(head: Head) -> float:
-    """How much of a step a device takes."""
+    """Weight of a device in a step."""
     return max(
         min(1.0, head.spooled / compaction.COMPACTION_POINTS),
         min(1.0, head.spooled_bytes / compaction.COMPACTION_BYTES),

@@ -14,9 +14,9 @@ from thingstead.storage.sqlite.history.records import (
     nested_bytes,
 )
 
-SPOOL_ROW_BYTES = 524_288  # of reports in a row of the spool, before they are compressed; a single one may have more
-CHUNK_POINTS = 20_000  # packed per transaction, so that reports never wait long for one
-CHUNK_BYTES = 2_097_152  # the same, with the states of the devices
+SPOOL_ROW_BYTES = 524_288  # uncompressed reports in a row of the spool; a single report may be larger
+CHUNK_POINTS = 20_000  # points packed in one transaction, so that reports never wait long for it
+CHUNK_BYTES = 2_097_152  # the same in bytes, including the states of the devices
 INSERT_SPOOL = (
     "INSERT INTO spool (device_number, spooled_at, first_ts, last_ts, points, reports) VALUES (?, ?, ?, ?, ?, ?)"
 )
@@ -30,10 +30,10 @@ ON CONFLICT (device_number) DO UPDATE SET attributes = excluded.attributes, acti
 
 
 class Snapshot(NamedTuple):
-    """What stands in a head now, as much of it as is packed at once."""
+    """Copy of a head, with as many of its pending reports as are packed at once."""
 
     head: Head
-    seq: int  # every report up to this log row is in it or packed already
+    seq: int  # every report up to this log row is in the snapshot or was packed before
     pending: list[PendingReport]
     points: int
     size_bytes: int
@@ -44,20 +44,20 @@ class Snapshot(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What is written of a device."""
+    """Rows to be written for a device."""
 
     number: int
-    spool: list[tuple[int, int, int, int, int, bytes]]  # as INSERT_SPOOL has it
-    state: tuple[int, bytes, bytes, int, int, int, bytes | None]  # as PUT_STATE has it
+    spool: list[tuple[int, int, int, int, int, bytes]]  # parameters of INSERT_SPOOL
+    state: tuple[int, bytes, bytes, int, int, int, bytes | None]  # parameters of PUT_STATE
     state_bytes: int
-    spool_bytes: int  # of the reports, before they are compressed
+    spool_bytes: int  # uncompressed size of the reports
 
 
 def take_snapshot(head: Head, seq: int) -> Snapshot:
     """Copies a head, on the event loop; ``seq`` is the newest log row that was applied.
 
-    Where much is pending, the oldest of it: values of the state may then be newer than ``seq``, which does not matter
-    when what follows is applied again.
+    If much is pending, only the oldest reports are copied. The state may then be newer than ``seq``; that is harmless,
+    because applying the later reports again gives the same values.
     """
     pending, points, size_bytes = head.prefix(CHUNK_POINTS, CHUNK_BYTES)
     if len(pending) < len(head.pending):
@@ -67,7 +67,7 @@ def take_snapshot(head: Head, seq: int) -> Snapshot:
 
 
 def make_rows(taken: Snapshot, now: int) -> Rows:
-    """Encodes a snapshot; in a thread."""
+    """Encodes a snapshot; runs in a thread."""
     number = taken.head.number
     attributes, active = encode_state(taken.current), encode_state(taken.active)
     sent = encode_state(taken.sent) if taken.sent else None
@@ -81,7 +81,7 @@ def make_rows(taken: Snapshot, now: int) -> Rows:
 
 
 def parts(reports: list[PendingReport]) -> Iterator[list[PendingReport]]:
-    """Reports in order, cut so that a row of each is short enough to be read at once."""
+    """Splits reports, in order, into parts whose row is short enough for one read."""
     size = begin = 0
     for at, report in enumerate(reports):
         size += len(report.body)
@@ -100,7 +100,7 @@ def _spool_row(
 
 
 def write(connection: sqlite3.Connection, rows: Sequence[Rows]) -> None:
-    """Writes them. Devices that were removed meanwhile are passed over."""
+    """Writes the rows. Devices that were removed meanwhile are skipped."""
     one = "SELECT 1 FROM devices WHERE number = ?"
     alive = [row for row in rows if connection.execute(one, (row.number,)).fetchone() is not None]
     connection.executemany(INSERT_SPOOL, [spooled for row in alive for spooled in row.spool])

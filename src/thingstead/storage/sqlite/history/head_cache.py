@@ -17,16 +17,16 @@ SELECT_VALUES = "SELECT attributes, sent FROM device_state WHERE device_number =
 SELECT_ACTIVE = "SELECT active FROM device_state WHERE device_number = ?"
 
 
-HEADS_BYTES = 50_331_648  # of states that stay in memory although nothing of them is pending
+HEADS_BYTES = 50_331_648  # states kept in memory without pending reports
 
 
 class HeadCache:
-    """Heads by device number.
+    """Cache of heads by device number.
 
     Args:
-        busy: tells which heads must stay, since something is about to be done to them.
-        on_rebuilt: called with a head whose state had to be made again, so that it is written again.
-        limit: heads that stay although nothing of them is pending.
+        busy: returns the devices whose heads must stay in memory, because work on them is pending.
+        on_rebuilt: called with a head whose damaged state was rebuilt and must be written again.
+        limit: number of heads that stay without pending reports.
     """
 
     def __init__(
@@ -43,16 +43,16 @@ class HeadCache:
         self._on_rebuilt = on_rebuilt
         self._limit = limit
         self._heads: dict[int, Head] = {}
-        self._evict_at = 2 * limit  # so many heads are looked through for some that may go
+        self._evict_at = 2 * limit  # number of heads at which the next eviction runs
         self._evict_at_bytes = HEADS_BYTES
-        self.size_bytes = 0  # of their states
+        self.size_bytes = 0  # size of their states
         self.find = self._heads.get
 
     def __len__(self) -> int:
         return len(self._heads)
 
     def get(self, number: int) -> Head:
-        """The head of a device, loaded where it is not there.
+        """The head of a device; loaded if it is not in memory.
 
         Raises:
             Unavailable: the device's state cannot be read.
@@ -67,19 +67,19 @@ class HeadCache:
         return head
 
     def grown(self, size_bytes: int) -> None:
-        """The states take so many bytes more."""
+        """Notes that the states have grown by ``size_bytes``."""
         self.size_bytes += size_bytes
         if self.size_bytes > self._evict_at_bytes:
             self._evict()
 
     def forget(self, number: int) -> None:
-        """Drops the head of a device that was deleted."""
+        """Drops the head of a deleted device."""
         head = self._heads.pop(number, None)
         if head is not None:
             self.size_bytes -= head.state_bytes
 
     def active_of(self, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
-        """The newest uplink (ms) by kind, of each device; without loading heads."""
+        """Newest uplink (ms) by kind for each device; does not load heads."""
         active = {}
         for number in numbers:
             head = self._heads.get(number)
@@ -90,18 +90,18 @@ class HeadCache:
             try:
                 active[number] = decode_active(row[0]) if row else {}
             except Damaged:
-                active[number] = dict(self.get(number).active)  # which sets the row aside
+                active[number] = dict(self.get(number).active)  # get() moves the damaged row to the quarantine
         return active
 
     async def known_of(self, numbers: Sequence[int], identifiers: Sequence[str]) -> dict[int, dict[str, Known]]:
-        """The current values of these attributes, as far as they have one, of each device; without loading heads."""
+        """Current values of these attributes, if any, for each device; does not load heads."""
         absent = [number for number in numbers if number not in self._heads]
         stored = await self._database.read(lambda reader: stored_values(reader, absent, identifiers)) if absent else {}
         known: dict[int, dict[str, Known]] = {}
         for number in numbers:
             head, values = self._heads.get(number), stored.get(number, {})
             if head is None and values is None:
-                head = self.get(number)  # which sets the row aside
+                head = self.get(number)  # moves the damaged row to the quarantine
             known[number] = head.known(identifiers) if head is not None else values or {}
         return known
 
@@ -123,7 +123,7 @@ class HeadCache:
             self._on_rebuilt(head)
 
     def _evict(self) -> None:
-        """Drops the heads that were loaded first, but none that is busy, as far as there are too many or too large."""
+        """Drops heads that are not busy, those loaded first, while there are too many or they are too large."""
         busy = self._busy()
         newest = next(reversed(self._heads))
         many, much = len(self._heads) - self._limit, self.size_bytes - HEADS_BYTES // 2
@@ -133,7 +133,7 @@ class HeadCache:
             size = self._heads.pop(number).state_bytes
             self.size_bytes -= size
             many, much = many - 1, much - size
-        # Where most must stay, not again for every head to come: a look costs as much as there are.
+        # If most must stay, eviction does not run again for every new head: it costs time by the number of heads.
         self._evict_at = max(2 * self._limit, len(self._heads) + self._limit)
         self._evict_at_bytes = max(HEADS_BYTES, self.size_bytes + HEADS_BYTES // 2)
 
@@ -141,7 +141,7 @@ class HeadCache:
 def stored_values(
     reader: sqlite3.Connection, numbers: Sequence[int], identifiers: Sequence[str]
 ) -> dict[int, dict[str, Known] | None]:
-    """What the states of devices have of some attributes; None where one is damaged."""
+    """Stored current values of these attributes for each device; None for a device whose state is damaged."""
     stored: dict[int, dict[str, Known] | None] = {}
     for number in numbers:
         row = reader.execute(SELECT_VALUES, (number,)).fetchone()

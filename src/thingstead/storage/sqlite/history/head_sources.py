@@ -9,7 +9,7 @@ Current = dict[str, AttributeValue]
 
 
 def send_into(current: Current, sent: dict[str, Sent], reports: Iterable[Report], source: SentSource) -> None:
-    """Values that were pushed to the device, or set in the cloud, in their order, become the current ones."""
+    """Applies values that were pushed to the device or set in the cloud, in order, to the current values."""
     for report in reports:
         for identifier, value in report.attributes.items():
             covering = sent.get(identifier)
@@ -19,10 +19,10 @@ def send_into(current: Current, sent: dict[str, Sent], reports: Iterable[Report]
 
 
 def report_over(current: Current, sent: dict[str, Sent], reports: Iterable[Report], timed: bool) -> None:
-    """Values that the device reported, in their order, where some attributes have another one.
+    """Applies values that the device reported, in order, over values from other sources.
 
     Args:
-        timed: they bear timestamps of their own.
+        timed: the reports have timestamps of their own.
     """
     for report in reports:
         for identifier, value in report.attributes.items():

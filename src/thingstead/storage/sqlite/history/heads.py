@@ -34,19 +34,19 @@ from thingstead.storage.sqlite.history.records import (
     nested_bytes,
 )
 
-UNREAD_LIMIT = 1_000  # reports of the log that stay as they are until somebody asks for the current values
-UNREAD_BYTES = 262_144  # the same
-FOLD_AT = 8  # reports that may wait to be folded into the current values; they are larger there than in pending
+UNREAD_LIMIT = 1_000  # reports of the log that are not decoded until the current values are needed
+UNREAD_BYTES = 262_144  # the same in bytes
+FOLD_AT = 8  # reports that may wait to be folded into the current values; they are larger here than in pending
 
-DEVICE_WAITING_BYTES = 1_048_576  # of a device that wait for a commit, over which it is not read
-DEVICE_UNPACKED_POINTS = 400_000  # of a device that are in no block yet, over which it is not read
-DEVICE_UNPACKED_BYTES = 25_165_824  # the same
+DEVICE_WAITING_BYTES = 1_048_576  # of a device that wait for a commit; over it the device is not read
+DEVICE_UNPACKED_POINTS = 400_000  # of a device in no block yet; over it the device is not read
+DEVICE_UNPACKED_BYTES = 25_165_824  # the same in bytes
 
 _code_of = itemgetter(0)
 
 
 class Head:
-    """One device in memory."""
+    """State of one device in memory: current values, newest uplinks, and reports that are not packed yet."""
 
     __slots__ = (
         "_code",
@@ -75,30 +75,30 @@ class Head:
     def __init__(self, number: int) -> None:
         self.number = number
         self._current: dict[str, AttributeValue] = {}
-        self._unfolded: list[Report] = []  # that are not in _current yet, as appended; all of them timed, or none
-        self._code = 0  # of the source of these
+        self._unfolded: list[Report] = []  # reports that are not in _current yet, in order; all are timed or none is
+        self._code = 0  # source code of these
         self._unread_bytes = 0
-        # Reports before those, from the log at start, not decoded yet: code of the source, ts, values.
+        # Earlier reports from the log at the start, not decoded yet: source code, ts, values.
         self._unread: list[tuple[int, int, bytes]] = []
-        self._sent: dict[str, Sent] = {}  # of the attributes whose current value is not from the device
-        self.names_bound = 0  # there are at most so many attributes, with those that wait for a commit
-        self.state_bytes = 0  # of the current values, when they were last written or read
-        self.state_bound = 0  # they have at most so many bytes, with those that wait for a commit
+        self._sent: dict[str, Sent] = {}  # attributes whose current value is not from the device
+        self.names_bound = 0  # upper bound of the number of attributes, waiting reports included
+        self.state_bytes = 0  # size of the current values when they were last written or read
+        self.state_bound = 0  # upper bound of their size, waiting reports included
         self.waiting_points = 0  # appended, not yet on disk
         self.waiting_bytes = 0
         self.active: dict[str, int] = {}
         self.newest_uplink = 0  # ms, over all kinds
-        self.stored_uplink = 0  # the same as the state row has it
+        self.stored_uplink = 0  # the same in the stored state
         self.packed_seq = 0
         self.pending: list[PendingReport] = []
-        self.points = 0  # in pending
+        self.points = 0  # points in pending
         self.pending_bytes = 0
         self.spooled = 0  # points in the spool
-        self.spooled_bytes = 0  # the same, as far as they went there since the start
+        self.spooled_bytes = 0  # bytes written to the spool since the start
 
     @property
     def crowded(self) -> bool:
-        """Whether more of this device waits than is its share: for a commit, or on its way into blocks."""
+        """Whether more of this device than its share waits for a commit or for packing."""
         return (
             self.waiting_bytes >= DEVICE_WAITING_BYTES
             or self.points + self.spooled >= DEVICE_UNPACKED_POINTS
@@ -106,10 +106,10 @@ class Head:
         )
 
     def restore(self, attributes: bytes, active: bytes, packed_seq: int, spooled: int, sent: bytes | None) -> None:
-        """Takes over a state row.
+        """Sets the head from a stored state.
 
         Raises:
-            Damaged: it cannot be read; only the numbers were taken over.
+            Damaged: the state cannot be decoded; only the numbers were set.
         """
         self.packed_seq = packed_seq
         self.spooled = spooled
@@ -119,7 +119,7 @@ class Head:
         )
 
     def take_over(self, current: dict[str, AttributeValue], active: dict[str, int], sent: dict[str, Sent]) -> None:
-        """Makes these what is known."""
+        """Sets current values, newest uplinks and sources."""
         self._current = current
         self._sent = sent
         self.names_bound = len(current)
@@ -129,13 +129,13 @@ class Head:
     def take(
         self, seq: int, entries: Sequence[LogEntry], reports: Sequence[Report], points: int, size_bytes: int
     ) -> None:
-        """Applies committed reports of one source. A value that was received becomes the current one; one with a
-        timestamp of its own does unless that of the current one is greater.
+        """Applies committed reports of one source. A received value becomes the current value; a value with its own
+        timestamp does so unless the timestamp of the current value is greater.
 
         Args:
-            entries: the same reports, as they stand in the log.
-            points: in all of them.
-            size_bytes: of all of them.
+            entries: the same reports as entries of the log.
+            points: number of points in all reports.
+            size_bytes: size of all reports.
         """
         _, _, received_at, code, _ = entries[-1]
         timed = code >= TIMED_FROM
@@ -159,25 +159,25 @@ class Head:
 
     @property
     def current(self) -> dict[str, AttributeValue]:
-        """The current value by identifier."""
+        """Current values by identifier."""
         if self._unfolded or self._unread:
             self._fold()
         return self._current
 
     @property
     def sent(self) -> dict[str, Sent]:
-        """Of which attributes the current value is not from the device."""
+        """Attributes whose current value is not from the device."""
         if self._unfolded or self._unread:
             self._fold()
         return self._sent
 
     def known(self, identifiers: Sequence[str]) -> dict[str, Known]:
-        """The current values of these attributes, as far as they have one."""
+        """Current values of these attributes, if any."""
         current, sent = self.current, self._sent
         return {name: Known(current[name], sent.get(name)) for name in identifiers if name in current}
 
     def _fold(self) -> None:
-        """Brings the current values up to date."""
+        """Applies all outstanding reports to the current values."""
         if self._unread:
             self._read()
         if self._unfolded:
@@ -186,13 +186,14 @@ class Head:
         self.names_bound = len(self._current) + self.waiting_points
 
     def _read(self) -> None:
-        """Decodes what the log had. To start a server takes as long as to look at every report of it, so this waits."""
+        """Decodes the reports from the log. Delayed until needed, because decoding all of them would prolong the
+        start."""
         unread, self._unread, self._unread_bytes = self._unread, [], 0
         for code, group in groupby(unread, _code_of):
             self._fold_all([Report(self.number, ts, ts, decode_values(body)) for _, ts, body in group], code)
 
     def _fold_all(self, reports: list[Report], code: int) -> None:
-        """Brings the current values up to date with reports of one source, given by its code."""
+        """Applies reports of one source, given by its code, to the current values."""
         sent, timed = self._sent, code >= TIMED_FROM
         if code in SENT_CODES:
             send_into(self._current, sent, reports, SENT_CODES[code])
@@ -202,14 +203,14 @@ class Head:
             report_over(self._current, sent, reports, timed)
 
     def touch(self, kind: str, ts: int) -> None:
-        """Applies a committed uplink of ``kind``."""
+        """Records the time (ms) of a committed uplink of ``kind``."""
         if ts > self.active.get(kind, 0):
             self.active[kind] = ts
             if ts > self.newest_uplink:
                 self.newest_uplink = ts
 
     def remove(self, identifiers: set[str]) -> None:
-        """Forgets attributes, current and pending."""
+        """Removes attributes from current values and pending reports."""
         current = self.current
         for identifier in identifiers:
             current.pop(identifier, None)
@@ -218,7 +219,7 @@ class Head:
         self.pending_bytes = sum(len(report.body) for report in self.pending)
 
     def replay(self, seq: int, entry: LogEntry) -> None:
-        """Applies an entry of the log at start, unless the state row already contains it."""
+        """Applies an entry of the log at the start, unless the stored state includes it."""
         if seq <= self.packed_seq:
             return
         _, ts, received_at, code, body = entry
@@ -246,7 +247,7 @@ class Head:
         """Drops the first ``count`` pending reports, which are packed now, up to ``seq``.
 
         Returns:
-            How many points and bytes these were; none where the device was removed meanwhile.
+            Number of their points and their size in bytes; 0 if the device was removed meanwhile.
         """
         self.packed_seq = seq
         if not self.pending:
@@ -260,7 +261,7 @@ class Head:
         return points, size_bytes
 
     def prefix(self, points_limit: int, bytes_limit: int) -> tuple[list[PendingReport], int, int]:
-        """The oldest pending reports of about so many points and bytes, and how many these are. Those of one row of the
+        """The oldest pending reports, up to about these limits, with their points and bytes. Reports of one row of the
         log stay together."""
         pending = self.pending
         if self.points <= points_limit and self.pending_bytes <= bytes_limit:
@@ -276,8 +277,8 @@ class Head:
 
 
 def _fold_into(current: dict[str, AttributeValue], reports: list[Report], timed: bool) -> None:
-    """Brings current values up to date with reports that came after them, one or more. Most of them repeat the
-    attributes of the one before, so the newest is looked at first, and of the others only what it does not have."""
+    """Applies one or more later reports to the current values. Most reports have the same attributes, so the newest is
+    applied first, and earlier ones only add attributes that it lacks."""
     seen: set[str] = set()
     covers = seen.issuperset
     ts = reports[-1].ts
@@ -296,7 +297,7 @@ def _fold_into(current: dict[str, AttributeValue], reports: list[Report], timed:
         seen.update(report.attributes)
     else:
         return
-    for report in reports:  # not in order: one after another, whatever was done already
+    for report in reports:  # timestamps not in order: apply one after another, again from the first
         for identifier, value in report.attributes.items():
             _supersede(current, identifier, report.ts, value)
 
@@ -308,7 +309,7 @@ def _supersede(current: dict[str, AttributeValue], identifier: str, ts: int, val
 
 
 def without_attributes(reports: list[PendingReport], identifiers: set[str]) -> tuple[list[PendingReport], int]:
-    """The reports without some attributes, and how many points they have then. Reports that become empty go."""
+    """The reports without these attributes, and the number of their points. Reports that become empty are removed."""
     kept = []
     points = 0
     for report in reports:

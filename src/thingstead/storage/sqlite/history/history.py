@@ -33,21 +33,21 @@ from thingstead.storage.sqlite.history.spool import Unpacked, remove_attributes
 
 log = structlog.get_logger("thingstead.history")
 
-INLINE_POINTS = 1_000  # a series read up to this deep runs on the event loop, a deeper one in a thread
-OVERDUE_LIMIT = 5_000_000  # points that wait although their blocks could be full, at which producers are held back
+INLINE_POINTS = 1_000  # series reads up to this offset plus limit run on the event loop, deeper ones in a thread
+OVERDUE_LIMIT = 5_000_000  # spooled points beyond full blocks, at which producers are held back
 SMALL_POINTS, SMALL_UNPACKED = (
     10_000,
     50_000,
-)  # beyond either a read is a large one, of which a project has one at a time
-INLINE_UNPACKED = 10_000  # points of a device in no block, over which a read runs in a thread too
-INLINE_UNPACKED_BYTES = 1_048_576  # the same
-WAITING_BYTES = 8_388_608  # that wait for a commit, at which producers are held back
-FILLED_AT_START = 2  # times what may wait to be packed; so much may a log leave that was full, and it is packed later
-PENDING_BYTES = 4 * PACK_BYTES  # that wait to be packed, at which producers are held back
+)  # over either limit a read is a large one, of which a project has one at a time
+INLINE_UNPACKED = 10_000  # points of a device in no block; over it a read runs in a thread too
+INLINE_UNPACKED_BYTES = 1_048_576  # the same in bytes
+WAITING_BYTES = 8_388_608  # waiting for a commit, at which producers are held back
+FILLED_AT_START = 2  # multiple of the pending limit to which a log may be read at the start if packing fails
+PENDING_BYTES = 4 * PACK_BYTES  # waiting to be packed, at which producers are held back
 
 
 class SqliteHistory:
-    """The ``HistoryStore`` of one SQLite file. Use :meth:`open`."""
+    """``HistoryStore`` of one SQLite file. Use :meth:`open`."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class SqliteHistory:
         self._pending_limit = 4 * pack_points  # pending points at which producers are held back
         self.waiting_limit = waiting_limit  # reports that wait for a commit at which producers are held back
         self._relief: list[tuple[Callable[[], None], int | None]] = []
-        self._crowds: dict[int, list[Callable[[], None]]] = {}  # who waits for room of a device, by its number
+        self._crowds: dict[int, list[Callable[[], None]]] = {}  # callbacks that wait for room of a device, by number
         self.now_ms = now_ms = (clock or SystemClock()).now_ms
         self.quarantine = Quarantine(database, now_ms)
         self.packer = Packer(
@@ -83,10 +83,10 @@ class SqliteHistory:
         self.touch, self.add_write = appends.touch, appends.add_write
 
     async def open(self) -> None:
-        """Applies the log that the last run left, and starts packing.
+        """Applies the log of the last run, and starts packing.
 
-        In steps: however long the log is, no more is in memory at once than while the server runs; it is packed then,
-        where that is possible.
+        Reads the log in steps and packs between them, if possible, so that even a long log needs no more memory than
+        normal operation.
         """
         reader = LogReader()
         while not reader.ended:
@@ -109,11 +109,11 @@ class SqliteHistory:
             log.error("a long log cannot be packed yet, and is read into memory", error=exc.message)
 
     def _replay(self, log: Log) -> None:
-        """Applies the log to the heads."""
+        """Applies rows of the log to the heads."""
         dirty, touched = self.packer.dirty, self.packer.touched
         points = size = 0
         collecting = gc.isenabled()
-        gc.disable()  # hundreds of thousands of objects that stay: looking for garbage among them costs a quarter
+        gc.disable()  # hundreds of thousands of objects are made and stay: collections would take a quarter of the time
         try:
             for seq, entries in log.rows:
                 for entry in entries:
@@ -131,7 +131,7 @@ class SqliteHistory:
         self.packer.added(points, size)
 
     async def close(self) -> None:
-        """Commits what was appended. What is pending stays in the log for the next start."""
+        """Commits appended reports. Pending reports stay in the log for the next start."""
         await self.packer.close()
         await self.appends.close()
 
@@ -139,11 +139,11 @@ class SqliteHistory:
 
     @property
     def refusal(self) -> Reason | None:
-        """Why nothing is appended now."""
+        """Why appends are refused now; None: they are accepted."""
         return self.appends.refusal
 
     def refuse(self, reason: Reason | None) -> None:
-        """From now on nothing is appended, for this reason; None: everything is again."""
+        """Refuses appends with this reason; None: accepts them again."""
         self.appends.refusal = reason
 
     @property
@@ -159,18 +159,18 @@ class SqliteHistory:
 
     @property
     def _filled(self) -> float:
-        """What waits to be packed, as a part of what may."""
+        """Pending points and bytes as a fraction of their limits; the greater one."""
         return max(self.packer.pending_points / self._pending_limit, self.packer.pending_bytes / PENDING_BYTES)
 
     def crowded(self, device_number: int) -> bool:
         head = self.heads.find(device_number)
         if head is None or not head.crowded:
             return False
-        return self.packer.compactor.can_settle(device_number)  # else nothing would ever make room
+        return self.packer.compactor.can_settle(device_number)  # otherwise there would never be room
 
     @property
     def held_back(self) -> int:
-        """Devices for which somebody waits until there is room."""
+        """Number of devices whose producers wait for room."""
         return len(self._crowds)
 
     def when_room(self, callback: Callable[[], None], device_number: int | None = None) -> None:
@@ -192,10 +192,10 @@ class SqliteHistory:
                     self._loop.call_soon(callback)
 
     def _busy(self) -> set[int]:
-        """Devices whose heads must stay: they are dirty, or wait for a commit."""
+        """Devices whose heads must stay in memory: dirty, or waiting for a commit."""
         return self.packer.busy | self.appends.busy()
 
-    # Reading
+    # Reads
 
     async def newest_uplink(self) -> int:
         def read(connection: sqlite3.Connection) -> int:
@@ -219,16 +219,16 @@ class SqliteHistory:
         return self.heads.active_of(device_numbers)
 
     def fresh_uplinks(self) -> dict[int, int]:
-        """The newest uplink (ms) of each device, by number, of which the stored one is older."""
+        """Newest uplink (ms) by device number, for devices whose stored one is older."""
         dirty = self.packer.dirty
         return {number: head.newest_uplink for number, head in dirty.items() if head.newest_uplink > head.stored_uplink}
 
     async def known_of(self, device_numbers: Sequence[int], identifiers: Sequence[str]) -> dict[int, dict[str, Known]]:
-        """Current values of some attributes of some devices, without those that have none."""
+        """Current values of these attributes, if any, for each device."""
         return await self.heads.known_of(device_numbers, identifiers)
 
     async def count_active(self, project_id: str, since: int) -> int:
-        """How many devices of a project have an uplink at or after ``since`` (ms)."""
+        """Number of devices of a project with an uplink at or after ``since`` (ms)."""
         fresh = [
             head.number
             for head in self.packer.dirty.values()
@@ -266,16 +266,16 @@ class SqliteHistory:
         return points
 
     async def compact(self, device_numbers: Sequence[int]) -> bool:
-        """Makes blocks of what the spool holds of these devices; whether there was something to do."""
+        """Compacts the spooled points of these devices. Returns whether there were any."""
         heads = [self._head(number) for number in device_numbers if self.packer.compactor.can_settle(number)]
         await self.packer.compactor.compact(heads)
         return bool(heads)
 
-    # Removing
+    # Removal
 
     async def remove_attributes(self, device_number: int, identifiers: Sequence[str]) -> None:
         names = list(identifiers)
-        left: list[int] = []  # points of the device that are left in the spool
+        left: list[int] = []  # points of the device left in the spool
 
         def some(connection: sqlite3.Connection) -> bool:
             return remove_blocks(connection, device_number, names)
@@ -284,7 +284,7 @@ class SqliteHistory:
             some(connection)
             left.append(remove_attributes(connection, device_number, set(names)))
 
-        async with self.packer.still():  # none of their points may be on its way
+        async with self.packer.still():  # no points of these may be in transit
             while await self._database.write(some):
                 pass
             head = self._head(device_number)
@@ -295,22 +295,22 @@ class SqliteHistory:
 
     @staticmethod
     def delete_in(connection: sqlite3.Connection, device_number: int) -> None:
-        """Deletes what is kept of a device, within the transaction that deletes the device."""
+        """Deletes the history of a device within the transaction that deletes the device."""
         remove_device(connection, device_number)
 
     async def drop_removed(self, number: int | None = None) -> bool:
-        """One step over what is left of a device that was deleted, or of any; False: nothing is."""
+        """One step of deleting the data of a removed device, or of any. Returns False if nothing is left."""
         async with self.packer.compactor.lock:
             return await self._database.write(lambda connection: drop_step(connection, number))
 
     def forget(self, device_number: int) -> None:
-        """Drops what is in memory of a device that was deleted."""
+        """Drops a deleted device from memory."""
         self.heads.forget(device_number)
         self.packer.forget(device_number)
 
 
 def _count_active(connection: sqlite3.Connection, project_id: str, since: int, fresh: Sequence[int]) -> int:
-    """Devices whose uplink is stored, and those of ``fresh``, whose was not a moment ago."""
+    """Devices with a stored uplink at or after ``since``, and those of ``fresh`` whose stored uplink is older."""
     row: tuple[int] = connection.execute(
         "SELECT (SELECT count(*) FROM device_state JOIN devices ON devices.number = device_state.device_number"
         " WHERE devices.project_id = ?1 AND newest_uplink >= ?2)"

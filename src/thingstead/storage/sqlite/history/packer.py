@@ -33,14 +33,14 @@ from thingstead.storage.sqlite.history.records import encode_spooled
 
 log = structlog.get_logger("thingstead.history")
 
-PACK_BYTES = 16_777_216  # pending, with the states that are to be written beside, that start a packing
-STATE_BYTES_FREE = 4_096  # of a state: what most have is counted with the points
+PACK_BYTES = 16_777_216  # pending reports and changed states that start packing
+STATE_BYTES_FREE = 4_096  # size of a state that is not counted: most are smaller
 LOG_ROWS_PER_DELETE = 500
 LOG_BYTES_PER_DELETE = 4_194_304
 
 
 class Packer:
-    """The heads that hold something which the rows of their devices do not, and the task that packs them."""
+    """Heads with changes that are not stored in their rows, and the task that packs them."""
 
     def __init__(
         self,
@@ -56,19 +56,19 @@ class Packer:
         self._database = database
         self._quarantine = quarantine
         self._now_ms = now_ms
-        self._on_packed = on_packed  # called whenever points were packed, so that there is room again
-        self._on_grown = on_grown  # called with how many bytes more the states in memory take
-        self._pack_points = pack_points  # pending points that start a packing
+        self._on_packed = on_packed  # called whenever points were packed: there is more room
+        self._on_grown = on_grown  # called with the bytes by which states in memory have grown
+        self._pack_points = pack_points  # pending points that start packing
         self.compactor = Compactor(database, quarantine, now_ms, on_packed)
         self.task = Repeating(
             "from the log into the spool", self._pack_dirty, pack_interval_s
-        )  # at the latest after this interval
+        )  # runs at least once in this interval
         self.dirty: dict[int, Head] = {}
-        self._large: dict[int, int] = {}  # dirty heads with a large state, and how many bytes it counts
+        self._large: dict[int, int] = {}  # size of the state of dirty heads with a large one
         self.applied_seq = 0  # the newest log row that was applied to the heads
         self._packing = asyncio.Lock()
         self.pending_points = 0  # on disk, not yet packed
-        self.pending_bytes = 0  # of these, and of large states that are to be written
+        self.pending_bytes = 0  # size of these and of large states to be written
         self.points_packed = 0
         self.packings = 0
 
@@ -83,21 +83,21 @@ class Packer:
 
     @property
     def failure(self) -> str | None:
-        """Why the last attempt failed, of either task."""
+        """Why the last attempt of either task failed; None if it succeeded."""
         return self.task.failure or self.compactor.task.failure
 
     @property
     def failures(self) -> int:
-        """Attempts that failed."""
+        """Number of failed attempts."""
         return self.task.failures + self.compactor.task.failures
 
     @property
     def busy(self) -> set[int]:
-        """Devices whose heads must stay."""
+        """Devices whose heads must stay in memory."""
         return self.dirty.keys() | self.compactor.busy
 
     def touched(self, head: Head) -> None:
-        """The state row of a head is to be written."""
+        """Notes that the stored state of a head is outdated."""
         self._cleaned(head)
         self.dirty[head.number] = head
         if head.state_bytes > STATE_BYTES_FREE:
@@ -109,20 +109,21 @@ class Packer:
             self.pending_bytes -= self._large.pop(head.number, 0)
 
     def added(self, points: int, size_bytes: int) -> None:
-        """Points came into the heads (or, negative, went)."""
+        """Adds to the pending points and bytes; negative values subtract."""
         self.pending_points += points
         self.pending_bytes += size_bytes
         if self.pending_points >= self._pack_points or self.pending_bytes >= PACK_BYTES:
             self.task.want()
 
     async def pack(self, *, whole: bool = False) -> None:
-        """Packs everything that is pending now; on return it is on disk and gone from the log.
+        """Packs everything that is pending now; on return it is on disk and removed from the log.
 
         Args:
-            whole: into blocks, however few points of a series there are.
+            whole: also compact into blocks, however few points a series has.
 
         Raises:
-            Unavailable: it could not be written; everything is still in the log and in the heads.
+
+        Unavailable: it could not be written; everything is still in the log and in the heads.
         """
         async with self._packing:
             upto = self.applied_seq
@@ -138,7 +139,7 @@ class Packer:
 
     @asynccontextmanager
     async def still(self) -> AsyncIterator[None]:
-        """Nothing moves between log, spool and blocks in this block."""
+        """Context in which nothing moves between log, spool and blocks."""
         async with self._packing, self.compactor.lock:
             yield
 
@@ -156,7 +157,7 @@ class Packer:
         except Exception as exc:
             if isinstance(exc, MemoryError) or (isinstance(exc, Unavailable) and not isinstance(exc, DamagedFile)):
                 raise
-            if len(heads) > 1:  # a damaged page of the file, or what cannot be written: the others need not wait for it
+            if len(heads) > 1:  # one device fails, such as for a damaged page; the others are packed one by one
                 for head in heads:
                     await self._spool([head])
                 return
@@ -184,7 +185,7 @@ class Packer:
             self._cleaned(head)
 
     async def _give_up(self, taken: Snapshot, reason: str) -> None:
-        """Sets the pending reports of a device aside whose rows cannot be written."""
+        """Moves the pending reports of a device, whose rows cannot be written, to the quarantine."""
         number = taken.head.number
         log.error("reports of a device cannot be packed", device_number=number, reason=reason)
         findings = [
@@ -196,7 +197,7 @@ class Packer:
         self._quarantine.note(findings)
 
     async def _delete_log(self, upto: int) -> None:
-        """In steps: it takes as long as the rows are, and the pages of long ones are many."""
+        """Deletes packed rows of the log in steps, because long rows have many pages."""
 
         def delete(connection: sqlite3.Connection) -> bool:
             rows = connection.execute(
@@ -216,7 +217,7 @@ class Packer:
             pass
 
     def forget(self, number: int) -> None:
-        """Drops a device that was deleted."""
+        """Drops a deleted device."""
         self.compactor.forget(number)
         head = self.dirty.get(number)
         if head is not None:
@@ -226,7 +227,7 @@ class Packer:
 
 
 def _weight(head: Head) -> float:
-    """How much of a transaction a head takes."""
+    """Weight of a head in a transaction."""
     return max(
         min(1.0, head.points / CHUNK_POINTS),
         min(1.0, (head.pending_bytes + head.state_bytes) / CHUNK_BYTES),

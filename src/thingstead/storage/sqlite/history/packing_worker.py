@@ -26,7 +26,7 @@ log = structlog.get_logger("thingstead.history")
 ANSWER_TIMEOUT_S = 30.0
 EXIT_TIMEOUT_S = 2.0
 LENGTH_BYTES = 4
-NICENESS = 5  # taking reports goes first
+NICENESS = 5  # storing reports has priority
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_numbers = msgspec.msgpack.Decoder(list[int]).decode
@@ -34,21 +34,21 @@ _decode_compacted = msgspec.msgpack.Decoder(Compacted).decode
 
 
 class PackingWorker:
-    """The parent's side."""
+    """Handle of the compaction process, in the server."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._process: asyncio.subprocess.Process | None = None
 
     async def build(self, numbers: Sequence[int]) -> Compacted | None:
-        """:func:`~.compaction.build` in the process, which is started when first needed; None
-        where it could not be done there."""
+        """Runs :func:`~.compaction.build` in the process, which is started on first use. Returns None if the process
+        failed."""
         try:
             process = self._process or await self._start()
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 return _decode_compacted(await _ask(process, _encode(numbers)))
         except asyncio.CancelledError:
-            await self.close()  # its answer would be taken for that of the next question
+            await self.close()  # a late answer would be taken for the next one
             raise
         except (OSError, EOFError, TimeoutError, msgspec.MsgspecError) as exc:
             log.warning("the packing process failed; packing continues without it", error=repr(exc))
@@ -72,7 +72,7 @@ class PackingWorker:
     async def _start(self) -> asyncio.subprocess.Process:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-P",  # modules of the current folder are nobody's
+            "-P",  # no imports from the current folder
             "-m",
             "thingstead.storage.sqlite.history.packing_worker",
             str(self._path),
@@ -84,7 +84,7 @@ class PackingWorker:
 
 async def _ask(process: asyncio.subprocess.Process, request: bytes) -> bytes:
     assert process.stdin is not None  # it was started with pipes
-    assert process.stdout is not None  # likewise
+    assert process.stdout is not None  # the same
     process.stdin.write(len(request).to_bytes(LENGTH_BYTES, "big") + request)
     await process.stdin.drain()
     length = int.from_bytes(await process.stdout.readexactly(LENGTH_BYTES), "big")
@@ -92,8 +92,8 @@ async def _ask(process: asyncio.subprocess.Process, request: bytes) -> bytes:
 
 
 def main(path: Path) -> None:
-    """The process: answers until its standard input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends our standard input
+    """Entry point of the process: answers until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the server, which then closes standard input
     os.nice(NICENESS)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     with closing(connect(path, read_only=True)) as connection:
@@ -105,5 +105,5 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for answers
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output carries the answers
     main(Path(sys.argv[1]))

@@ -14,7 +14,7 @@ from thingstead.storage.sqlite.history.totals import projects_of, take_blocks
 
 log = structlog.get_logger("thingstead.history")
 
-WAITING_LIMIT = 1_000  # findings that wait to be set aside; further ones are found again by the next reader
+WAITING_LIMIT = 1_000  # findings that wait to be moved; further ones are found again by the next reader
 
 COUNT = "SELECT count(*) FROM quarantine"
 INSERT = "INSERT INTO quarantine (found_at, kind, device_number, identifier, detail, data) VALUES (?, ?, ?, ?, ?, ?)"
@@ -22,7 +22,7 @@ LESS_SPOOLED = (
     "UPDATE device_state SET spooled = spooled - spool.points FROM spool"
     " WHERE spool.id = ? AND spool.reports = ? AND device_state.device_number = spool.device_number"
 )
-# By table: the condition that names the row, as long as it still is what was found.
+# By table: the condition that selects the row if it is unchanged.
 CONDITIONS = {
     "report_log": "seq = ? AND entries = ?",
     "spool": "id = ? AND reports = ?",
@@ -42,9 +42,12 @@ class UnreadableRow(NamedTuple):
 
 
 def set_aside(connection: sqlite3.Connection, findings: Iterable[UnreadableRow], found_at: int) -> int:
-    """Moves rows into the quarantine; returns how many. One that is not there any more was set aside by another reader.
+    """Moves damaged rows into the quarantine. Rows that no longer exist were moved by another reader.
 
-    A row of a device's state is copied: its successor takes its place.
+    The row of a device's state is copied, and later overwritten by its successor.
+
+    Returns:
+        The number of moved rows.
     """
     moved = 0
     for finding in findings:
@@ -62,7 +65,7 @@ def set_aside(connection: sqlite3.Connection, findings: Iterable[UnreadableRow],
 
 
 def _delete(connection: sqlite3.Connection, finding: UnreadableRow) -> bool:
-    """Whether the row was still there, or is not to be deleted."""
+    """Deletes a row. Returns whether it still existed or must not be deleted."""
     condition = CONDITIONS.get(finding.table)
     if condition is None:
         return True
@@ -74,7 +77,7 @@ def _delete(connection: sqlite3.Connection, finding: UnreadableRow) -> bool:
 
 
 class Quarantine:
-    """Takes findings from readers and sets them aside, each once."""
+    """Collects damaged rows from readers, and moves each to the quarantine once."""
 
     def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
         self._database = database
@@ -84,7 +87,7 @@ class Quarantine:
         self.rows = self._count()
 
     def _count(self) -> int:
-        """The rows that were set aside before; 0 where that cannot be told since a page of them is damaged."""
+        """Number of rows moved by earlier runs; 0 if the quarantine itself is damaged."""
         try:
             (rows,) = self._database.read_now(
                 lambda reader: reader.execute("SELECT count(*) FROM quarantine").fetchone()
@@ -95,7 +98,7 @@ class Quarantine:
         return int(rows)
 
     def found(self, findings: Sequence[UnreadableRow]) -> None:
-        """To be called on the event loop. Logs what is new, and sets it aside in the background."""
+        """Logs new findings, and moves them in the background. Must be called on the event loop."""
         new = [finding for finding in findings if (finding.table, finding.key) not in self._waiting]
         new = new[: WAITING_LIMIT - len(self._waiting)]
         if not new:
@@ -117,7 +120,7 @@ class Quarantine:
             ended(None, exc)
 
     def note(self, findings: Sequence[UnreadableRow]) -> None:
-        """Logs and counts rows that somebody else has set aside."""
+        """Logs and counts rows that another process has moved."""
         _report(findings)
         self.rows += len(findings)
 

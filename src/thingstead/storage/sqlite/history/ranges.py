@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class RangeReader:
-    """One device's history, as it is in one transaction."""
+    """History of one device within one read transaction."""
 
     def __init__(
         self,
@@ -57,18 +57,18 @@ class RangeReader:
 
     @property
     def findings(self) -> list[UnreadableRow]:
-        """Damaged rows that were passed over."""
+        """Damaged rows that were skipped."""
         return self._unpacked.findings + self._damaged_blocks
 
     def columns(self, identifier: str, start: int, end: int) -> Iterator[Column]:
-        """The points of a series in ``start <= ts <= end``, each once, as columns in order of time.
+        """Points of a series with ``start <= ts <= end``, each once, as columns in order of time.
 
         Raises:
             InvalidInput: there are more than the limit.
         """
         late = without_repeats(series_of(self._unpacked.points(identifier, start, end)))
         rows = select_blocks(self._connection, self._number, identifier, start, end, newest_first=False)
-        begin = 0  # of the late points that are not given out yet
+        begin = 0  # index of the first late point that was not returned yet
         row = next(rows, None)
         while row is not None:
             following = next(rows, None)
@@ -79,7 +79,7 @@ class RangeReader:
             yield self._counted(_plain(late.part(begin)))
 
     def newest(self, identifier: str, end: int) -> SeriesPoint | None:
-        """The newest point at or before ``end``."""
+        """The newest point at or before ``end``; None if there is none."""
         self._go_on()
         blocks = BlockStream(self._connection, self._number, identifier, 0, end)
         points = newest_points(blocks, self._unpacked.newest_points(identifier, 0, end), 0, 1)
@@ -87,7 +87,7 @@ class RangeReader:
         return points[0] if points else None
 
     def extent(self, identifier: str, start: int, end: int) -> tuple[int, int]:
-        """A range within ``start`` and ``end`` that has all points of theirs, and is not much wider than these."""
+        """A range within ``start`` and ``end`` that contains all their points and is not much wider than these."""
         first, last = end, start
         for newest_first in (False, True):
             block = next(

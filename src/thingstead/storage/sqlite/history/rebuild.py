@@ -9,7 +9,7 @@ from thingstead.storage.sqlite.history.spool import EVER, Unpacked
 
 
 def identifiers_in_blocks(connection: sqlite3.Connection, number: int) -> Iterator[str]:
-    """The attributes of which a device has blocks, in order; one step into the index for each."""
+    """Attributes with blocks of a device, sorted; one index lookup for each."""
     identifier = ""
     while True:
         row = connection.execute(
@@ -23,8 +23,8 @@ def identifiers_in_blocks(connection: sqlite3.Connection, number: int) -> Iterat
 
 
 def rebuild_current(connection: sqlite3.Connection, number: int) -> dict[str, AttributeValue]:
-    """The newest point of each attribute that the blocks and the spool have: which of them was received last, where
-    others lie ahead of it, nothing tells any more."""
+    """Newest point of each attribute in the blocks and the spool. If a point has a future timestamp, the value that was
+    received last cannot be determined any more."""
     unpacked = Unpacked(connection, number, ())
     current = {}
     for identifier in unpacked.identifiers() | set(identifiers_in_blocks(connection, number)):

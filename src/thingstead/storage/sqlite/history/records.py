@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 KINDS: tuple[UplinkKind, ...] = ("attributes", "event", "command_reply", "data", "connect")
 SOURCES: tuple[Source, ...] = ("report", "push", "cloud", "import", "series")
-TIMED_FROM = 3  # of the codes of sources, the first one whose reports bear timestamps of their own
+TIMED_FROM = 3  # first source code whose reports have timestamps of their own
 SENT_CODES: dict[int, SentSource] = {1: "push", 2: "cloud"}
-FROM_DEVICE = (0, 4)  # codes of what a device reported
+FROM_DEVICE = (0, 4)  # source codes of reports from the device
 SOURCE_CODES = {source: code for code, source in enumerate(SOURCES)}
 TOUCH_CODES = {kind: 10 + code for code, kind in enumerate(KINDS)}
 REMOVE_CODE = 20
@@ -29,12 +29,12 @@ LogEntry = tuple[int, int, int, int, bytes]  # device number, ts, received_at, c
 
 
 class PendingReport(msgspec.Struct, gc=False, array_like=True):
-    """A committed report that is in no block yet. Not frozen, since one is made for each message; nobody changes it."""
+    """A committed report that is in no block yet. Not frozen, because one is made for each message; never changed."""
 
-    seq: int  # of its log row
+    seq: int  # seq of its log row
     ts: int
-    body: bytes  # its attributes, msgpack
-    timed: bool = True  # it bears a timestamp of its own; False: that of its receipt
+    body: bytes  # attributes, msgpack
+    timed: bool = True  # it has its own timestamp; False: the time of receipt
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -49,7 +49,7 @@ _decode_active = msgspec.msgpack.Decoder(dict[str, int]).decode
 
 
 def count_values(body: bytes) -> int:
-    """How many attributes a report has, from the first bytes of its msgpack map."""
+    """Number of attributes of a report, from the header of its msgpack map."""
     first = body[0]
     if first < 0x90:
         return first & 0x0F
@@ -57,18 +57,17 @@ def count_values(body: bytes) -> int:
 
 
 def is_timed(entry: LogEntry) -> bool:
-    """Whether a report in the log bears a timestamp of its own. Logs of earlier releases have one code for both kinds
-    of report."""
+    """Whether a report in the log has its own timestamp. Logs of earlier releases have one code for both kinds."""
     _, ts, received_at, code, _ = entry
     return code >= TIMED_FROM or ts != received_at
 
 
 NESTED = frozenset((list, dict))
-is_flat = NESTED.isdisjoint  # of the types of values: nothing stands within any of them
+is_flat = NESTED.isdisjoint  # called with the types of values: none is an array or object
 
 
 def nested_bytes(values: Iterable[Any]) -> int:
-    """What counts for the elements within these values."""
+    """Memory overhead of the elements of arrays and objects in these values."""
     elements = 0
     within = [value for value in values if type(value) in NESTED]
     while within:
@@ -79,7 +78,7 @@ def nested_bytes(values: Iterable[Any]) -> int:
 
 
 def encode_entries(entries: Sequence[LogEntry]) -> bytes:
-    """A row of the log: the reports of one commit."""
+    """Encodes a row of the log: the entries of one commit."""
     return sealed(_encode(entries))
 
 
@@ -88,7 +87,7 @@ def decode_entries(data: bytes) -> list[LogEntry]:
 
 
 def encode_spooled(reports: Sequence[PendingReport]) -> bytes:
-    """A row of the spool: reports of one device, in the order in which they were appended."""
+    """Encodes a row of the spool: reports of one device, in the order in which they were appended."""
     return packed(_encode(reports))
 
 
@@ -97,7 +96,7 @@ def decode_spooled(data: bytes) -> list[PendingReport]:
 
 
 def encode_state(state: dict[str, AttributeValue] | dict[str, Sent] | dict[str, int]) -> bytes:
-    """A member of a device's state."""
+    """Encodes one column of a device's state."""
     return sealed(_encode(state))
 
 

@@ -8,12 +8,13 @@ from thingstead.storage.sqlite.history.totals import projects_of, take_blocks
 
 BLOCKS_PER_DELETE = 500
 ROWS_PER_DELETE = 250
-# Messages before their alarms, which a deletion would otherwise take along in any number.
+# Messages before their alarms: a cascade would delete any number of them in one step.
 _TABLES = ("events", "commands", "alarm_logs", "alarms", "notify_logs", "notices")
 
 
 def remove_blocks(connection: sqlite3.Connection, number: int, identifiers: Sequence[str]) -> bool:
-    """Deletes some blocks of attributes; whether there may be more. Many calls, so that no transaction takes long."""
+    """Deletes some blocks of these attributes. Returns whether there may be more: the caller repeats it, so that no
+    transaction takes long."""
     condition = (
         "device_number = ?1 AND (identifier, first_ts) IN (SELECT identifier, first_ts FROM block"
         " WHERE device_number = ?1 AND identifier IN (SELECT value FROM json_each(?2)) LIMIT ?3)"
@@ -24,11 +25,11 @@ def remove_blocks(connection: sqlite3.Connection, number: int, identifiers: Sequ
 
 
 def remove_device(connection: sqlite3.Connection, number: int) -> None:
-    """Deletes a device's state, within the transaction that deletes the device, and marks what else is kept of it to be
-    dropped by :func:`drop_step`.
+    """Deletes a device's state within the transaction that deletes the device, and marks its other data for
+    :func:`drop_step`.
 
-    Nobody can reach the rest any more: numbers and ids of devices are never used again. What others would still come
-    upon, open commands and open alarms, ends here.
+    The other data are not accessible any more, because numbers and ids of devices are never reused. Open commands and
+    alarms, which reads over all devices would find, end here.
     """
     device_id = connection.execute(
         "INSERT INTO removed_devices (number, project_id, device_id)"
@@ -44,9 +45,10 @@ def remove_device(connection: sqlite3.Connection, number: int) -> None:
 
 
 def drop_step(connection: sqlite3.Connection, number: int | None = None) -> bool:
-    """Drops some of what is kept of one removed device, or of any; False: there is no such device.
+    """Deletes some data of one removed device, or of any. Returns False if there is no such device.
 
-    A step deletes at most ``BLOCKS_PER_DELETE`` blocks or ``ROWS_PER_DELETE`` rows of a table. The mark goes last.
+    A step deletes at most ``BLOCKS_PER_DELETE`` blocks or ``ROWS_PER_DELETE`` rows of one table. The mark is deleted
+    last.
     """
     sql = "SELECT number, project_id, device_id FROM removed_devices WHERE ?1 IS NULL OR number = ?1 LIMIT 1"
     row = connection.execute(sql, (number,)).fetchone()

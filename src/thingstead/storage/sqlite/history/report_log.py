@@ -15,42 +15,42 @@ from thingstead.storage.sqlite.history.records import LogEntry, decode_entries
 log = structlog.get_logger("thingstead.history")
 
 
-STEP_BYTES = 8_388_608  # of the log, read and applied at once
+STEP_BYTES = 8_388_608  # of the log that are read and applied at once
 
 
 class Log(NamedTuple):
-    """What is to be applied again, or the next of it, and where the numbers of its rows go on."""
+    """Rows of the log to be applied, and the seq from which to continue."""
 
     rows: list[tuple[int, list[LogEntry]]]  # seq and entries, in order
     findings: list[UnreadableRow]
     newest_seq: int
-    lost: int  # rows that stand in such pages, as far as that is known
+    lost: int  # rows in such pages, as far as known
 
 
 class _Damage:
-    """What was met while a log was read."""
+    """Damage that was found while reading a log."""
 
     met = False
     lost = 0
 
 
 class LogReader:
-    """Reads the log in steps, each by :meth:`read`, which may run in any thread. Rows that are damaged are left out."""
+    """Reads the log in steps. :meth:`read` may run in any thread. Damaged rows are skipped."""
 
     def __init__(self, bytes_limit: int = STEP_BYTES) -> None:
         self._bytes_limit = bytes_limit
         self._damage = _Damage()
-        self._newest: int | None = None  # the greatest number that was met
+        self._newest: int | None = None  # greatest seq so far
         self._after = -1
         self.ended = False
 
     @property
     def broken(self) -> bool:
-        """A page of it is damaged: what is appended or deleted may fail."""
+        """Whether a page of the log is damaged, so that appends or deletions may fail."""
         return self._damage.met
 
     def read(self, connection: sqlite3.Connection) -> Log:
-        """The next rows, of about so many bytes as it was made for."""
+        """The next rows, up to about ``bytes_limit`` bytes."""
         rows: list[tuple[int, list[LogEntry]]] = []
         findings: list[UnreadableRow] = []
         newest = _newest_packed(connection) if self._newest is None else self._newest
@@ -71,18 +71,18 @@ class LogReader:
 
 
 def read_log(connection: sqlite3.Connection) -> Log:
-    """All of the log."""
+    """The whole log."""
     return LogReader(bytes_limit=2**63).read(connection)
 
 
 def readable_rows(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
-    """The rows of a log that has a damaged page, as they are."""
+    """The readable rows of a log with a damaged page, undecoded."""
     return list(_rows(connection, _Damage()))
 
 
 def renew(connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes]], found_at: int) -> None:
-    """Puts a new log with these rows in the place of one that has a damaged page. The old one stays under another
-    name, since not even dropping it would work. It is not read here: a connection that met the damage cannot do it."""
+    """Replaces a log with a damaged page by a new one with these rows. The old table is renamed, because dropping it
+    would fail. The rows are a parameter, because a connection that met the damage cannot do both."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     name = next(name for name in map("report_log_damaged_{}".format, itertools.count(1)) if name not in tables)
     (create,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'report_log'").fetchone()
@@ -94,7 +94,7 @@ def renew(connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes]], fou
 
 
 def _rows(connection: sqlite3.Connection, damage: _Damage, after: int = -1) -> Iterator[tuple[int, bytes]]:
-    """Every further row of the log that the file gives back. Tells in ``damage`` what it does not."""
+    """Readable rows of the log after ``after``; notes in ``damage`` what is not readable."""
     seq = after
     try:
         for seq, data in connection.execute("SELECT seq, entries FROM report_log WHERE seq > ? ORDER BY seq", (after,)):
@@ -113,7 +113,7 @@ def _rows_one_by_one(connection: sqlite3.Connection, after: int, damage: _Damage
     except sqlite3.DatabaseError:
         damage.lost += 1  # at least
         return
-    for seq in range(after + 1, last + 1):  # numbers of rows have no great gaps: every commit takes the next one
+    for seq in range(after + 1, last + 1):  # seq has no large gaps: every commit takes the next number
         try:
             row = connection.execute("SELECT entries FROM report_log WHERE seq = ?", (seq,)).fetchone()
         except sqlite3.DatabaseError:
@@ -125,7 +125,7 @@ def _rows_one_by_one(connection: sqlite3.Connection, after: int, damage: _Damage
 
 
 def _newest_packed(connection: sqlite3.Connection) -> int:
-    """The greatest ``packed_seq``. Later reports must have greater numbers, else they would count as packed."""
+    """The greatest ``packed_seq``. Later reports must get greater numbers, otherwise they would count as packed."""
     try:
         return connection.execute("SELECT max(packed_seq) FROM device_state").fetchone()[0] or 0
     except sqlite3.DatabaseError as exc:

@@ -35,10 +35,10 @@ from thingstead.storage.sqlite.history.rebuild import identifiers_in_blocks
 from thingstead.storage.sqlite.history.totals import HOUR_MS, ROW_BYTES, Piece
 
 DEVICES_PER_STEP = 200
-BLOCKS_PER_STEP = 500  # dropped or shortened in one transaction
+BLOCKS_PER_STEP = 500  # deleted or shortened in one transaction
 SPOOL_ROWS_PER_STEP = 2_000
-PAGES_PER_STEP = 500  # given back in one transaction
-FREE_PAGES_KEPT = 256  # in the file, for what comes next; more is given back
+PAGES_PER_STEP = 500  # returned to the disk in one transaction
+FREE_PAGES_KEPT = 256  # free pages left in the file for new data
 
 _decode_rules = msgspec.json.Decoder(tuple[RetentionRule, ...]).decode
 
@@ -145,7 +145,7 @@ class SqliteRetention:
         return 0
 
     async def _hours(self, project_id: str | None) -> list[tuple[int, int, int, int]]:
-        """Hour, points, bytes, and how many blocks begin, by time."""
+        """For each hour, in order of time: hour, points, bytes, and number of blocks that begin in it."""
         sql = (
             "SELECT hour, sum(points), sum(bytes), sum(begins) FROM history_hours"
             " WHERE ?1 IS NULL OR project_id = ?1 GROUP BY hour ORDER BY hour"
@@ -202,7 +202,7 @@ class SqliteRetention:
 
 
 class _Step(NamedTuple):
-    compacted: Compacted  # what is dropped, and what takes the place of blocks that are shortened
+    compacted: Compacted  # deleted blocks, and the replacements of shortened ones
     go_on_after: int | None
 
 
@@ -212,7 +212,7 @@ def _expired(
     after: int,
     cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None],
 ) -> _Step:
-    """Finds what is past its time of some devices, up to the budget. Only reads."""
+    """Finds expired blocks of some devices, up to the step's budget. Only reads."""
     devices = _devices(connection, project_id, after)
     compacted = Compacted([], [], [], [], [], [], [])
     for device in devices:
@@ -259,7 +259,7 @@ def _count(
 
 
 def _count_series(connection: sqlite3.Connection, number: int, identifier: str, cutoff: Cutoff) -> tuple[int, int]:
-    """Points and bytes that would go; of a block that would be shortened, its share of the time."""
+    """Points and bytes that would be deleted; a block that would be shortened counts by its share of the time."""
     points, size = connection.execute(
         "SELECT coalesce(sum(points), 0), coalesce(sum(length(data)), 0) FROM block"
         " WHERE device_number = ? AND identifier = ? AND last_ts < ?",
@@ -289,7 +289,7 @@ def _expire(connection: sqlite3.Connection, compacted: Compacted, number: int, i
 def _old_blocks(
     connection: sqlite3.Connection, number: int, identifier: str, before: int
 ) -> Iterator[tuple[int, int, int, int, bytes]]:
-    """Blocks that begin before an instant, oldest first; the data only of one that reaches beyond it."""
+    """Blocks that begin before an instant (ms), oldest first; with data only if they reach beyond it."""
     rows: Iterator[tuple[int, int, int, int, bytes]] = connection.execute(
         "SELECT first_ts, last_ts, points, length(data), CASE WHEN last_ts >= ?3 THEN data END FROM block"
         " WHERE device_number = ?1 AND identifier = ?2 AND first_ts < ?3 ORDER BY first_ts LIMIT ?4",

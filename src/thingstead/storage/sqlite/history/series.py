@@ -14,7 +14,7 @@ from thingstead.storage.sqlite.history.spool import Point
 
 BlockData = tuple[int, int, int, bytes]  # first_ts, last_ts, points, data
 
-# Blocks do not overlap, so all of them in a range begin at or after the one that covers its start.
+# Blocks do not overlap, so all blocks in a range begin at or after the one that covers its start.
 IN_RANGE = (
     "SELECT first_ts, last_ts, points, data FROM block WHERE device_number = ?1 AND identifier = ?2 AND first_ts <= ?4"
     " AND last_ts >= ?3 AND first_ts >= coalesce((SELECT max(first_ts) FROM block"
@@ -25,7 +25,7 @@ IN_RANGE = (
 def select_blocks(
     connection: sqlite3.Connection, number: int, identifier: str, start: int, end: int, *, newest_first: bool
 ) -> Iterator[BlockData]:
-    """The blocks with points in ``start <= ts <= end``, in order of time or against it."""
+    """Blocks with points in ``start <= ts <= end``, in order of time or in reverse."""
     rows: Iterator[BlockData] = connection.execute(
         IN_RANGE + (" DESC" if newest_first else ""), (number, identifier, start, end)
     )
@@ -33,9 +33,9 @@ def select_blocks(
 
 
 class BlockStream:
-    """The points of a series' blocks within ``start <= ts <= end``, newest first, block by block.
+    """Points of a series' blocks with ``start <= ts <= end``, newest first, block by block.
 
-    Damaged blocks are passed over and gathered in ``findings``.
+    Damaged blocks are skipped and collected in ``findings``.
     """
 
     def __init__(self, connection: sqlite3.Connection, number: int, identifier: str, start: int, end: int) -> None:
@@ -49,12 +49,12 @@ class BlockStream:
 
     @property
     def newest_ts(self) -> int | None:
-        """The ``last_ts`` of the next block, or None at the end."""
+        """``last_ts`` of the next block; None at the end."""
         return None if self._row is None else self._row[1]
 
     def skip(self, limit: int) -> int:
-        """Passes over the next block without unpacking it, where it lies in the range as a whole and has at most
-        ``limit`` points; returns how many it had, 0 where it was not passed over."""
+        """Skips the next block without decoding it, if it is completely in the range and has at most ``limit`` points.
+        Returns the number of its points; 0 if it was not skipped."""
         if self._row is None:
             return 0
         first_ts, last_ts, points, _ = self._row
@@ -64,7 +64,7 @@ class BlockStream:
         return points
 
     def take(self) -> list[tuple[int, Any]]:
-        """The points of the next block that lie in the range, oldest first."""
+        """Points of the next block that are in the range, oldest first."""
         assert self._row is not None, "newest_ts says whether there is a block"
         first_ts, last_ts, _, data = self._row
         self._row = next(self._rows, None)
@@ -81,26 +81,26 @@ class BlockStream:
 
 
 def newest_points(blocks: BlockStream, unpacked: Iterator[Point], offset: int, limit: int) -> list[SeriesPoint]:
-    """Merges blocks with points of no block (newest first), passes over ``offset`` and returns up to ``limit``.
+    """Merges points of blocks with points in no block (newest first), skips ``offset`` and returns up to ``limit``.
 
-    Each point once. Where one that is in no block has the timestamp of one in a block, it was appended later and so
-    comes first.
+    Each point is returned once. Of equal timestamps, the points in no block come first, because they were appended
+    later.
     """
     found: list[SeriesPoint] = []
-    buffer: list[tuple[int, Any]] = []  # of the block that is being merged, oldest first
+    buffer: list[tuple[int, Any]] = []  # points of the block that is being merged, oldest first
     waiting = next(unpacked, None)
     repeats = Repeats()
     while len(found) < limit:
         newest = blocks.newest_ts
         if not buffer and newest is not None and (waiting is None or waiting[0] < newest):
-            # A block at whose timestamp we are may hold a point that was seen already, so it has to be looked into.
+            # A block with the present timestamp may contain a point that was returned already, so it must be decoded.
             skipped = blocks.skip(offset) if waiting is None and repeats.at != newest else 0
             offset -= skipped
             if not skipped:
                 buffer = blocks.take()
             continue
         if buffer and (waiting is None or waiting[0] < buffer[0][0]) and repeats.at != buffer[-1][0]:
-            # Nothing is to be merged, so the block is taken as a whole, or as much of it as is wanted.
+            # Nothing to merge: take the whole block, or as much as is needed.
             end = max(0, len(buffer) - offset)
             begin = max(0, end - (limit - len(found)))
             offset -= len(buffer) - end

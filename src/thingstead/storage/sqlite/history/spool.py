@@ -24,7 +24,7 @@ from thingstead.storage.sqlite.history.records import (
     nested_bytes,
 )
 
-Point = tuple[int, Any, bool]  # ts, value, whether it is timed
+Point = tuple[int, Any, bool]  # ts, value, timed
 
 SELECT_SPOOL = "SELECT id, points, reports FROM spool WHERE device_number = ? ORDER BY id"
 SELECT_ROWS = (
@@ -32,9 +32,9 @@ SELECT_ROWS = (
 )
 SELECT_PACKED = "SELECT packed_seq, spooled FROM device_state WHERE device_number = ?"
 
-_Next = tuple[int, int, Any, bool, Iterator[Point]]  # a point, its ts negative, after the negative order of its source
+_Next = tuple[int, int, Any, bool, Iterator[Point]]  # -ts, -order of its source, value, timed, rest of the source
 
-PENDING_ORDER = 2**63 - 1  # later than every row
+PENDING_ORDER = 2**63 - 1  # greater than the id of any row
 EVER = (0, 2**63 - 1)
 
 _ts = attrgetter("ts")
@@ -42,20 +42,20 @@ _encode_name = msgspec.msgpack.Encoder().encode
 
 
 class Spooled(NamedTuple):
-    """What the spool holds of a device, or the oldest of it, in the order in which it was appended."""
+    """Spooled reports of a device, or the oldest of them, in the order in which they were appended."""
 
-    timestamps: list[int]  # of the reports
-    values: list[dict[str, Any]]  # likewise
-    timed: list[bool]  # likewise: whether it bears a timestamp of its own
+    timestamps: list[int]  # one for each report
+    values: list[dict[str, Any]]  # one for each report
+    timed: list[bool]  # one for each report: whether it has its own timestamp
     points: int
-    size_bytes: int  # of the reports, without what counts for elements
-    last_id: int  # of the newest row; 0 where there is none
+    size_bytes: int  # size of the reports, without the overhead of nested values
+    last_id: int  # id of the newest row; 0: there is none
     more: bool  # there are further rows
     findings: list[UnreadableRow]  # rows that could not be read
 
 
 def read_spool(connection: sqlite3.Connection, number: int, points_limit: int, bytes_limit: int) -> Spooled:
-    """The oldest rows of a device, until there are so many points or bytes in them."""
+    """Reads the oldest rows of a device until a limit is reached."""
     timestamps: list[int] = []
     values: list[dict[str, Any]] = []
     timed: list[bool] = []
@@ -82,10 +82,10 @@ def read_spool(connection: sqlite3.Connection, number: int, points_limit: int, b
 
 
 class Unpacked:
-    """What of a device is in no block: the spool, and those of its pending reports that are not in it meanwhile.
+    """Points of a device that are in no block: the spool, and pending reports that were not spooled meanwhile.
 
-    To be made and used, and the blocks read, within one transaction, so that each report is seen once. Rows are read
-    when they are needed; damaged ones are passed over and gathered in ``findings``.
+    Must be made and used, and the blocks read, within one transaction, so that each report is seen once. Rows are read
+    when needed; damaged ones are skipped and collected in ``findings``.
     """
 
     def __init__(self, connection: sqlite3.Connection, number: int, pending: Sequence[PendingReport]) -> None:
@@ -98,16 +98,17 @@ class Unpacked:
         self.findings: list[UnreadableRow] = []
 
     def points(self, identifier: str, start: int, end: int) -> Iterator[Point]:
-        """Points of one attribute in ``start <= ts <= end``, in the order in which they were appended."""
+        """Points of one attribute with ``start <= ts <= end``, in the order in which they were appended."""
         for row_id, _ in sorted(self._rows_in(start, end)):
             yield from _points_of(_in_range(self._row(row_id), start, end), identifier)
         yield from _points_of(_in_range(self._pending, start, end), identifier)
 
     def newest_points(self, identifier: str, start: int, end: int) -> Iterator[Point]:
-        """The same, newest first; of equal ``ts`` the last appended first. Decodes no more than is asked for."""
+        """The same points, newest first; of equal ``ts`` the last appended first. Decodes only as much as is
+        consumed."""
         pending = _in_range(self._pending, start, end)
         rows = [(last_ts, row_id) for row_id, last_ts in self._rows_in(start, end)]
-        active: list[_Next] = []  # a heap: newest first, then the last appended
+        active: list[_Next] = []  # heap: newest first, then last appended
         _advance(active, _newest_first(pending, identifier), PENDING_ORDER)
         while active or rows:
             while rows and (not active or rows[-1][0] >= -active[0][0]):
@@ -119,7 +120,7 @@ class Unpacked:
                 _advance(active, rest, -negative_order)
 
     def identifiers(self) -> set[str]:
-        """The attributes that have points here."""
+        """Attributes with points in no block."""
         reports = self._pending + [report for row_id, _ in self._rows_in(*EVER) for report in self._row(row_id)]
         return {identifier for report in reports for identifier in decode_values(report.body)}
 
@@ -162,21 +163,21 @@ def _newest_first(reports: list[PendingReport], identifier: str) -> Iterator[Poi
 
 
 def _advance(active: list[_Next], points: Iterator[Point], order: int) -> None:
-    """Puts the next point of a source into the heap. No two entries have the same order, so values never compare."""
+    """Adds the next point of a source to the heap. Orders are unique, so values are never compared."""
     for ts, value, timed in points:
         heappush(active, (-ts, -order, value, timed, points))
         return
 
 
 def remove_attributes(connection: sqlite3.Connection, number: int, identifiers: set[str]) -> int:
-    """Takes attributes out of the spool; returns how many points of the device are left in it."""
+    """Removes attributes from the spool. Returns the number of points of the device that are left in it."""
     left = 0
     for row_id, row_points, data in connection.execute(SELECT_SPOOL, (number,)).fetchall():
         try:
             reports = decode_spooled(data)
         except Damaged:
             left += row_points
-            continue  # readers set it aside
+            continue  # damaged; readers move it to the quarantine
         kept, points = without_attributes(reports, identifiers)
         left += points
         if kept:

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 HOUR_MS = 3_600_000
-COLUMNS = "device_number, identifier, first_ts, last_ts, points, length(data)"  # of a piece
-ROW_BYTES = 24  # what a row of the table of blocks takes beside its texts
+COLUMNS = "device_number, identifier, first_ts, last_ts, points, length(data)"  # columns of a Piece
+ROW_BYTES = 24  # size of a row of the table of blocks without texts
 
 
 class Piece(NamedTuple):
-    """What a block counts for."""
+    """A block as it counts in the totals."""
 
     device_number: int
     identifier: str
@@ -32,7 +32,7 @@ class Piece(NamedTuple):
 def count(
     connection: sqlite3.Connection, project_of: dict[int, str], added: Iterable[Piece], removed: Iterable[Piece]
 ) -> None:
-    """Notes that blocks came and went. Those of devices without a project are passed over."""
+    """Updates the totals for added and removed blocks. Blocks of devices without a project are ignored."""
     changes: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0, 0])
     for sign, pieces in ((1, added), (-1, removed)):
         for piece in pieces:
@@ -56,7 +56,7 @@ def count(
 
 
 def projects_of(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, str]:
-    """The project of each of these devices that exists."""
+    """Project of each of these devices that exists."""
     found = {}
     for number in set(numbers):
         row = connection.execute("SELECT project_id FROM devices WHERE number = ?", (number,)).fetchone()
@@ -68,7 +68,7 @@ def projects_of(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[
 def take_blocks(
     connection: sqlite3.Connection, project_of: dict[int, str], condition: str, parameters: Iterable[object]
 ) -> list[Piece]:
-    """Deletes blocks; returns what they counted for. ``condition`` is a text of our own."""
+    """Deletes blocks, and returns them as they counted in the totals. ``condition`` must be a constant text."""
     rows = connection.execute(
         f"DELETE FROM block WHERE {condition} RETURNING {COLUMNS}",  # noqa: S608
         tuple(parameters),

@@ -33,9 +33,8 @@ SELECTED = (
 class SqliteArchive:
     """See :class:`~thingstead.storage.base.Archive`. A context manager.
 
-    The log is read once, when it is opened. Each series is then read in a transaction of its own, so that the
-    database never has to keep for long what it held at an earlier instant; a point that left the log meanwhile is found
-    where it is now.
+    The log is read once, when the archive is opened. Each series is then read in a transaction of its own, so that the
+    database need not keep an old snapshot for long; a point that has left the log meanwhile is found where it is then.
 
     Raises:
         ConfigError: the file cannot be opened, or its schema is not the newest one.
@@ -47,11 +46,11 @@ class SqliteArchive:
                 self._connection = stack.enter_context(closing(connect(path, read_only=True)))
                 require_newest(self._connection, path)
                 log = read_log(self._connection)
-                stack.pop_all()  # it stays open
+                stack.pop_all()  # success: the connection stays open
         except sqlite3.Error as exc:
             raise ConfigError(f"{path}: cannot be used as a database: {exc}") from exc
         self._pending = _pending_by_device(log)
-        self._damaged: set[tuple[str, tuple[Any, ...]]] = set()  # tables and keys of rows
+        self._damaged: set[tuple[str, tuple[Any, ...]]] = set()  # table and key of damaged rows
         self._lost = log.lost
         self._note(log.findings)
 
@@ -99,7 +98,7 @@ class SqliteArchive:
 
 
 def _pending_by_device(log: Log) -> dict[int, list[PendingReport]]:
-    """The reports in the log, as the heads of a server would have them after a start."""
+    """Reports in the log, as a server would have them in its heads after a start."""
     pending: dict[int, list[PendingReport]] = defaultdict(list)
     for seq, entries in log.rows:
         for entry in entries:

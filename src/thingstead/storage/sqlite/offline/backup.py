@@ -15,22 +15,22 @@ from thingstead.storage.sqlite.engine.schema import APPLICATION_ID, deviations
 PAGES_PER_STEP = 1_024
 CHUNK_BYTES = 1 << 20
 
-Progress = Callable[[int, int], None]  # done, and all there is to do
+Progress = Callable[[int, int], None]  # units done, and their total
 
 
 def copy_database(source: Path, target: Path, progress: Progress) -> None:
     """Copies a database page by page into an empty file, and makes the copy durable.
 
-    The pages are those of the instant at which it begins: the read transaction that is open meanwhile keeps what
-    others write from being seen, and SQLite from beginning again.
+    The copy is the snapshot of the instant at which it begins: a read transaction hides later writes, and keeps SQLite
+    from restarting the copy.
 
     Raises:
-        Unavailable: it cannot be read or written.
+        Unavailable: source or target cannot be read or written.
     """
     try:
         with closing(connect(source, read_only=True)) as reading, closing(sqlite3.connect(target)) as writing:
-            writing.execute("PRAGMA journal_mode=OFF")  # a copy that does not come to its end is thrown away
-            writing.execute("PRAGMA synchronous=OFF")  # synced below, as a whole
+            writing.execute("PRAGMA journal_mode=OFF")  # an incomplete copy is deleted
+            writing.execute("PRAGMA synchronous=OFF")  # synced once, below
             reading.execute("BEGIN")
             reading.execute("SELECT count(*) FROM sqlite_master").fetchone()
             reading.backup(
@@ -45,10 +45,10 @@ def copy_database(source: Path, target: Path, progress: Progress) -> None:
 
 
 def describe(path: Path) -> tuple[int, dict[str, int]]:
-    """The version of a database's schema, and how many rows its tables have.
+    """Schema version of a database, and the number of rows of each table.
 
     Raises:
-        ConfigError: it is damaged, of another program or of a newer release, or its schema is not ours.
+        ConfigError: the file is damaged, of another program or of a newer release, or its schema was altered.
     """
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
@@ -70,7 +70,7 @@ def describe(path: Path) -> tuple[int, dict[str, int]]:
 
 
 def tables(connection: sqlite3.Connection) -> list[str]:
-    """The names of the tables, in order."""
+    """Names of the tables, sorted."""
     rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
     return [name for (name,) in rows if not name.startswith("sqlite_")]
 
@@ -80,10 +80,10 @@ def _rows(connection: sqlite3.Connection, table: str) -> int:
 
 
 def copy_file(source: Path, target: Path, progress: Progress) -> str:
-    """Copies a file into another one that exists; the SHA-256 of what was copied. The copy is durable.
+    """Copies a file into an existing one, and makes the copy durable. Returns its SHA-256.
 
     Raises:
-        Unavailable: it cannot be read or written.
+        Unavailable: source or target cannot be read or written.
     """
     try:
         with source.open("rb") as reading, target.open("r+b") as writing:
@@ -103,8 +103,8 @@ def copy_file(source: Path, target: Path, progress: Progress) -> str:
 
 
 def forget_token_secret(path: Path) -> None:
-    """Lets the next start draw another secret that signs tokens, and another id of the installation, and ends every
-    session in a browser. Durable.
+    """Deletes the secret that signs tokens, the id of the installation, and all browser sessions. The next start makes
+    a new secret and id. Durable.
 
     Raises:
         Unavailable: the database cannot be written.
@@ -115,7 +115,7 @@ def forget_token_secret(path: Path) -> None:
             with connection:
                 connection.execute("DELETE FROM server_secrets WHERE name IN ('token', 'installation')")
                 tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'browser_sessions'")
-                if tables.fetchone() is not None:  # a backup of an older release has none
+                if tables.fetchone() is not None:  # a backup of an older release has no such table
                     connection.execute("DELETE FROM browser_sessions")
         sync(path)
     except (sqlite3.Error, OSError) as exc:
@@ -123,13 +123,13 @@ def forget_token_secret(path: Path) -> None:
 
 
 def checksum(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:
-    """Makes a file or the entries of a folder durable."""
+    """Makes a file or the entries of a folder durable (fsync)."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

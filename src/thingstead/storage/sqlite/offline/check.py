@@ -21,7 +21,7 @@ from thingstead.storage.sqlite.history.records import (
 )
 from thingstead.storage.sqlite.history.totals import ROW_BYTES
 
-PROBLEMS_LIMIT = 100  # of one kind that are named; more are counted
+PROBLEMS_LIMIT = 100  # problems of one kind that are listed; further ones are only counted
 
 HOURS = """
 SELECT project_id, hour, sum(points), sum(bytes), sum(begins)
@@ -37,21 +37,22 @@ KNOWN = "(SELECT number FROM devices UNION ALL SELECT number FROM removed_device
 
 
 class Finding(NamedTuple):
-    """The outcome of one part of the check."""
+    """Result of one part of the check."""
 
-    part: str  # what was looked at
-    looked_at: int  # rows, or 1
-    problems: list[str]  # none: it is sound
+    part: str  # what was checked
+    looked_at: int  # number of rows, or 1
+    problems: list[str]  # empty: no problem
 
 
 def check(path: Path, *, quick: bool = False) -> Iterator[Finding]:
-    """Checks a database as it is at one instant, part by part; a server may be working on it.
+    """Checks a database part by part, within one snapshot; a server may be writing meanwhile.
 
     Args:
-        quick: leave out what takes as long as reading everything: indexes against tables, and the content of blocks.
+        quick: skip the parts that read everything: indexes against tables, and the content of blocks.
 
     Raises:
-        ConfigError: it cannot be opened, is not a database of ours, or of another version.
+
+    ConfigError: the file cannot be opened, is not a database of Thingstead, or has another schema version.
     """
     try:
         with closing(connect(path, read_only=True)) as connection:
@@ -194,6 +195,6 @@ def _totals(connection: sqlite3.Connection) -> tuple[int, list[str]]:
 
 
 def _quarantine(connection: sqlite3.Connection) -> tuple[int, list[str]]:
-    """What is in it is no problem any more."""
+    """Counts quarantined rows; these are not reported as problems."""
     (rows,) = connection.execute("SELECT count(*) FROM quarantine").fetchone()
     return rows, []

@@ -132,7 +132,8 @@ class SqliteAccounts:
         return await self._change_administrator(admin_id, run)
 
     async def _change_administrator(self, admin_id: str, run: Callable[[sqlite3.Connection], Ended]) -> list[str]:
-        """The ids of the sessions that ended."""
+        """Runs a change, and drops the administrator and its ended sessions from the cache. Returns the ids of these
+        sessions."""
 
         def committed(ended: Ended) -> None:
             self._access.caches.administrators.drop(admin_id)
@@ -142,20 +143,20 @@ class SqliteAccounts:
 
 
 def _chosen(alike: Sequence[Administrator], account: str) -> Administrator | None:
-    """Of those of a project whose accounts look the same, the one that is meant. There are several only where they were
-    made by a release that did not mind."""
+    """The administrator that an account name means, among those of a project whose accounts look the same. Only
+    releases that did not check for this could create several."""
     exact = next((administrator for administrator in alike if administrator.account == account), None)
     return exact or (alike[0] if len(alike) == 1 else None)
 
 
 def _has_admin(connection: sqlite3.Connection, project_id: str) -> bool:
-    """Whether there is somebody who may do everything."""
+    """Whether the project has an administrator with the role ``admin``."""
     sql = "SELECT 1 FROM administrators WHERE project_id = ? AND role = ? LIMIT 1"
     return connection.execute(sql, (project_id, ADMIN)).fetchone() is not None
 
 
 def check_account_is_free(connection: sqlite3.Connection, table: str, project_id: str, account: str) -> None:
-    """Raises Conflict where an account of the project looks the same."""
+    """Raises Conflict if an account of the project looks the same."""
     row = connection.execute(
         f"SELECT 1 FROM {table} WHERE project_id = ? AND account_key = ? LIMIT 1",  # noqa: S608 - a word of ours
         (project_id, account_key(account)),

@@ -14,19 +14,19 @@ from thingstead.storage.sqlite.engine.row_mapper import Layout
 
 SESSIONS = Layout("browser_sessions", BrowserSession)
 
-# Beyond so many of an administrator, those that were seen the longest ago; the new one is there already.
+# Sessions of an administrator beyond a number, least recently used first; the new one is inserted already.
 _SURPLUS = """
 id IN (SELECT id FROM browser_sessions WHERE admin_id = ?1 AND id <> ?2
        ORDER BY last_seen_at DESC, id LIMIT -1 OFFSET ?3)
 """
-# Of the project that has the most of them, the one that was seen the longest ago.
+# The least recently used session of the project with the most sessions.
 _OF_THE_FULLEST = """
 id = (SELECT id FROM browser_sessions WHERE project_id =
           (SELECT project_id FROM browser_sessions GROUP BY project_id ORDER BY count(*) DESC, project_id LIMIT 1)
       AND id <> ? ORDER BY last_seen_at, id LIMIT 1)
 """
 
-Ended = list[tuple[str, bytes]]  # id and hash of the secret of each
+Ended = list[tuple[str, bytes]]  # id and secret hash of each ended session
 
 
 class SqliteBrowserSessions:
@@ -74,7 +74,7 @@ class SqliteBrowserSessions:
             f"{SESSIONS.select} WHERE admin_id = ? AND project_id = ? ORDER BY created_at DESC, id",
             (admin_id, project_id),
         )
-        cached = self._access.caches.browser_sessions.find  # knows of uses that are not committed yet
+        cached = self._access.caches.browser_sessions.find  # includes uses that are not committed yet
         return [cached(session.secret_hash) or session for session in map(SESSIONS.load, rows)]
 
     def touch(self, session: BrowserSession, last_seen_at: int, expires_at: int, remote_address: str) -> None:
@@ -113,7 +113,7 @@ class SqliteBrowserSessions:
 
 
 def end_sessions(connection: sqlite3.Connection, which: str, parameters: Sequence[Any]) -> Ended:
-    """Ends the sessions of a condition."""
+    """Ends the sessions that match a condition."""
     deleted = connection.execute(
         f"DELETE FROM browser_sessions WHERE {which} RETURNING id, secret_hash",  # noqa: S608 - conditions of ours
         parameters,
@@ -122,6 +122,6 @@ def end_sessions(connection: sqlite3.Connection, which: str, parameters: Sequenc
 
 
 def forget_sessions(access: Queries, ended: Ended) -> None:
-    """Drops sessions that ended from the cache."""
+    """Drops ended sessions from the cache."""
     for _, secret_hash in ended:
         access.caches.browser_sessions.drop(secret_hash)

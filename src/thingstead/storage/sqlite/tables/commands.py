@@ -14,9 +14,9 @@ from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.paging import Order, read_page
 
 COMMANDS = Layout("commands", Command, json=("params", "reply"))
-EXPIRED_BYTES = 8 * 1024 * 1024  # params of those that end in one transaction: their rows are written anew
+EXPIRED_BYTES = 8 * 1024 * 1024  # params of commands that expire in one transaction: their rows are rewritten
 _WANTED = "device_id = ? AND create_time BETWEEN ? AND ?"
-# The planner would take an index of all commands of the device, and read their rows.
+# Without INDEXED BY the planner uses an index over all commands of the device, and reads their rows.
 _OPEN = "FROM commands INDEXED BY commands_open WHERE device_id = ? AND open = 1"
 _CHANGED = "SELECT device_id, command_id, method, state, reason FROM commands WHERE id = ?"
 _ENDS_AS_IT_IS = "(NOT reply_defined AND (state = 'delivered' OR (state = 'sent' AND sent_qos = 0)))"

@@ -27,7 +27,7 @@ CUSTOMERS = Layout(
     counted=("device_count",),
     derived={"account_key": lambda customer: account_key(customer.account), "search_text": search_text},
 )
-DEVICES_PER_STEP = 500  # unbound in one transaction, where a customer goes
+DEVICES_PER_STEP = 500  # unbound in one transaction when a customer is deleted
 
 _UNBIND_SOME = """
 UPDATE devices SET customer_id = NULL

@@ -23,7 +23,7 @@ WITH RECURSIVE below (id) AS (
 SELECT id FROM below
 """  # noqa: S608 - words of this module
 
-# What may own a device: the column that says so, and how its being in the project is asked.
+# Objects that may own a device: the column, and the query whether the project has the object.
 _OWNERS = {
     "type_id": "SELECT 1 FROM device_types WHERE id = ? AND project_id = ?",
     "customer_id": "SELECT 1 FROM customers WHERE id = ? AND project_id = ?",
@@ -39,7 +39,7 @@ _ANY_OF = "IN (SELECT value FROM json_each(?))"
 
 
 class Conditions:
-    """Joined by AND, with their parameters."""
+    """SQL conditions joined by AND, with their parameters."""
 
     def __init__(self) -> None:
         self._sql: list[str] = []
@@ -59,13 +59,14 @@ class Conditions:
 def group_ids(
     connection: sqlite3.Connection, project_id: str, named: Sequence[str], *, include_sub_groups: bool
 ) -> list[str]:
-    """Those of the named groups that are in the project; with ``include_sub_groups`` also those below."""
+    """The named groups that are in the project; with ``include_sub_groups`` also their descendants."""
     sql = _GROUPS_AND_BELOW if include_sub_groups else _GROUPS
     return [row[0] for row in connection.execute(sql, (project_id, to_json(named)))]
 
 
 def add_owners(where: Conditions, connection: sqlite3.Connection, project_id: str, device_filter: DeviceFilter) -> bool:
-    """False where an owner is not in the project. The devices of one that is are too, which need not be asked."""
+    """Adds the conditions on owners. Returns False if an owner is not in the project; if it is, so are its devices,
+    which need no further condition."""
     for column, sql in _OWNERS.items():
         owner_id = getattr(device_filter, column)
         if owner_id is None:
@@ -77,7 +78,7 @@ def add_owners(where: Conditions, connection: sqlite3.Connection, project_id: st
 
 
 def add_texts(where: Conditions, device_filter: DeviceFilter) -> None:
-    """Keyword and tags."""
+    """Adds the conditions on keyword and tags."""
     if device_filter.keyword is not None:
         where.add("instr(d.search_text, ?) > 0", search_form(device_filter.keyword))
     for readings in device_filter.tags:
@@ -98,10 +99,10 @@ def add_rest(
     device_filter: DeviceFilter,
     fresh: Sequence[int],
 ) -> None:
-    """What is asked for rarely.
+    """Adds the rarely used conditions.
 
     Args:
-        fresh: numbers of the devices that are active by what only memory knows.
+        fresh: numbers of devices that are active by uplinks that are only in memory.
     """
     if device_filter.ids:
         where.add(f"d.id {_ANY_OF}", to_json(device_filter.ids))
@@ -153,14 +154,14 @@ def _add_excluded(
 
 
 def _tag_condition(readings: Sequence[TagReading]) -> tuple[str, tuple[str, ...]]:
-    """That a device has a tag in one of its readings."""
+    """Condition that a device has a tag in one of its readings."""
     conditions = [_reading_condition(key, value) for key, value in readings]
     sql = " OR ".join(condition for condition, _ in conditions)
     return f"({sql})", tuple(parameter for _, parameters in conditions for parameter in parameters)
 
 
 def _reading_condition(key: str, value: str | None) -> tuple[str, tuple[str, ...]]:
-    """The first part is quick and lets nothing pass over; the second is exact."""
+    """Two conditions: the first is fast and never too strict, the second is exact."""
     key = normal(key)
     if value is None:
         exact = "EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = ?)"

@@ -13,18 +13,18 @@ from thingstead.model.device import DeviceFilter, FacetName, FacetValue
 from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.tables.device_filter import Fresh, SelectionByOnline, select
 
-FACET_VALUES_COUNT = 100  # of one facet: those that most devices have
+FACET_VALUES_COUNT = 100  # values of one facet, most frequent first
 
 
 class _Facet(NamedTuple):
-    """Statements over ``d``, the devices of the list."""
+    """SQL of a facet over ``d``, the devices of the list."""
 
     value: str
     joined: str = ""
     name: str = "''"
     where: str = "TRUE"
-    free: Mapping[str, Any] = {}  # members of the filter that do not count for it
-    excluded: Mapping[str, Any] = {}  # the same of what the filter excludes
+    free: Mapping[str, Any] = {}  # members of the filter that the facet ignores, and their neutral values
+    excluded: Mapping[str, Any] = {}  # the same for the filter's exclusions
 
 
 _OF_TYPE = "JOIN device_types n ON n.id = d.type_id"
@@ -62,10 +62,10 @@ def facet(
     wanted: tuple[FacetName, str],
     fresh: Fresh,
 ) -> list[FacetValue]:
-    """At most FACET_VALUES_COUNT values; those that most devices have come first.
+    """Values of a facet, most frequent first; at most FACET_VALUES_COUNT.
 
     Args:
-        wanted: the facet; of ``tag`` with a key its values, without one (``""``) the keys.
+        wanted: facet name and, for ``tag``, the key whose values are wanted (``""``: the keys).
     """
     name, key = wanted
     found = _TAG_VALUES if key else _FACETS[name]
@@ -90,7 +90,7 @@ def facet(
 
 
 def _freed(device_filter: DeviceFilter, found: _Facet, key: str) -> DeviceFilter:
-    """The filter without what narrows the facet itself."""
+    """The filter without the conditions on the facet itself."""
     free = dict(found.free)
     if key:
         free["tags"] = tuple(

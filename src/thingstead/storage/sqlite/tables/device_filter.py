@@ -33,29 +33,28 @@ LEFT JOIN (SELECT CAST(key AS INTEGER) AS number, value AS ts FROM json_each(?))
 
 
 class Fresh(NamedTuple):
-    """What only memory knows yet: devices by number, with their newest uplink (ms)."""
+    """Newest uplinks (ms) by device number that are only in memory."""
 
     uplinks: Mapping[int, int] = {}
 
     def since(self, instant: int) -> list[int]:
-        """Numbers of the devices whose newest uplink is at or after an instant (ms)."""
+        """Numbers of devices whose newest uplink is at or after an instant (ms)."""
         return [number for number, ts in self.uplinks.items() if ts >= instant]
 
 
 class Selection(NamedTuple):
-    """The devices of a filter. Use :func:`select`."""
+    """Devices that match a filter, as parts of SQL. Made by :func:`select`."""
 
     number: str
     source: str
-    columns: tuple[str, str]  # of the order in which they are listed
+    columns: tuple[str, str]  # sort columns
     where: str
     parameters: tuple[Any, ...]
-    joined: str = ""  # what the order needs beside the source …
-    joined_parameters: tuple[Any, ...] = ()  # … whose parameters come first
+    joined: str = ""  # joins that the sort columns need …
+    joined_parameters: tuple[Any, ...] = ()  # … and their parameters, which come first
 
     def numbers(self, page: Page) -> tuple[str, tuple[Any, ...]]:
-        """The statement that yields the devices of one page: their numbers, and the two columns of their order; and
-        its parameters."""
+        """Statement and parameters for one page: device numbers with their two sort columns."""
         order = Order(self.columns, page.descending)
         behind, after = order.behind(page)
         first, second = self.columns
@@ -66,12 +65,12 @@ class Selection(NamedTuple):
         return sql, (*self.joined_parameters, *self.parameters, *after, page.records, page.offset)
 
     def total(self, connection: sqlite3.Connection) -> int:
-        """How many they are."""
+        """Number of matching devices."""
         return _count(connection, f"{self.source} WHERE {self.where}", self.parameters)
 
 
 class SelectionByOnline(NamedTuple):
-    """All devices of a project that are online, or offline: counted without looking at each."""
+    """All devices of a project that are online, or offline; counted without reading each."""
 
     selection: Selection
     project_id: str
@@ -99,11 +98,12 @@ def select(
     fresh: Fresh = NOTHING_FRESH,
     rows: bool = False,
 ) -> Selection | SelectionByOnline | None:
-    """None where nothing can match: a filter on what is not in the project matches nothing.
+    """Makes the selection of a filter. Returns None if nothing can match, because the filter names an object that the
+    project does not have.
 
     Args:
-        key: what they are sorted by.
-        rows: the source must have ``d``.
+        key: sort key.
+        rows: the source must contain ``d``, the table of devices.
     """
     where = Conditions()
     if not add_owners(where, connection, project_id, device_filter):
@@ -113,7 +113,7 @@ def select(
     if device_filter.group_ids:
         return _select_members(where, connection, project_id, device_filter, key, fresh, rows=rows)
     if _needs_project(device_filter):
-        # With a keyword also beside an owner: the index that holds the texts is that of the project.
+        # With a keyword also if there is an owner: the index with the texts is by project.
         where.add("d.project_id = ?", project_id)
     add_texts(where, device_filter)
     add_online(where, device_filter, "d.number")
@@ -130,7 +130,7 @@ def _needs_project(device_filter: DeviceFilter) -> bool:
 
 
 def _order(key: str, project_id: str, fresh: Fresh) -> tuple[tuple[str, str], str, tuple[Any, ...]]:
-    """The columns that devices are sorted by, what must be joined for them, and the parameters of that."""
+    """Sort columns of a key, the joins that they need, and the parameters of these."""
     if key == "alarm_level":
         return ("coalesce(a.level, 0)", "d.id"), _LEVELS, (project_id,)
     if key == "active":
@@ -168,7 +168,7 @@ def _select_members(
     columns, joined, joined_parameters = _order(key, project_id, fresh)
     if key == "create_time":
         columns = ("m.create_time", "m.device_id")
-    # The order's joins stand behind the source, whose parameters therefore come first.
+    # The source comes before the joins, so its parameters come first.
     if joined:
         source, joined, source_parameters = f"{source} {joined}", "", [*source_parameters, *joined_parameters]
     parameters = (*source_parameters, *where.parameters)

@@ -14,7 +14,7 @@ from thingstead.storage.sqlite.tables.devices import require_devices
 
 DEVICE_GROUPS = Layout("device_groups", DeviceGroup, json=("tags",))
 
-MEMBERS_PER_STEP = 2_000  # removed in one transaction, where a group goes
+MEMBERS_PER_STEP = 2_000  # removed in one transaction when a group is deleted
 
 _LIES_BELOW = """
 WITH RECURSIVE below (id) AS (

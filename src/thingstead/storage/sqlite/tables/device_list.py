@@ -27,12 +27,12 @@ from thingstead.storage.sqlite.tables.device_facets import facet
 from thingstead.storage.sqlite.tables.device_filter import NOTHING_FRESH, Fresh, select
 from thingstead.storage.sqlite.tables.paging import Order, fetch
 
-SIZED = (str, list, dict)  # values that can be large
+SIZED = (str, list, dict)  # types of values that can be large
 encode_value = msgspec.json.Encoder().encode
 
 
 def search_text(device: Device) -> str:
-    """What a keyword is looked for in: a line each for name, device_key and id, then the description."""
+    """Text in which keywords are searched: name, device_key and id, one line each, then the description."""
     return search_form(f"{device.name}\n{device.device_key or ''}\n{device.id}\n{device.descr}")
 
 
@@ -45,7 +45,7 @@ DEVICES = Layout(
     derived={"search_text": search_text},
 )
 
-# The alarm of a view is the highest open one; among equal levels the one that has been open longest.
+# The alarm of a view is the open one with the highest level, the oldest among equals.
 _COLUMNS = f"{DEVICES.columns('d')}, t.name, t.conn_type, t.conn_protocol, s.device_number, a.alarm_level, a.raised_at"
 _JOINED = """
 LEFT JOIN device_types t ON t.id = d.type_id
@@ -69,11 +69,11 @@ FROM (SELECT max(alarm_level) AS level FROM open_alarms WHERE project_id = ?1 GR
 """
 
 
-BY_PLACE = ("p.first", "p.second")  # the columns that a page is sorted by
+BY_PLACE = ("p.first", "p.second")  # sort columns of a page
 
 
 class DeviceList:
-    """Reads only. ``active`` and the count of active devices come from the history."""
+    """Reads of device lists. ``active`` and the number of active devices come from the history."""
 
     def __init__(self, access: Queries, history: SqliteHistory) -> None:
         self._access = access
@@ -101,7 +101,7 @@ class DeviceList:
             sql = f"SELECT {_COLUMNS}, p.first FROM {source} ORDER BY {order}"  # noqa: S608 - words of our modules
             found, more = fetch(connection.execute(sql, parameters), page)
             tells_total = page.cursor is None and (found or page.offset == 0)
-            if len(found) < page.records and tells_total:  # it is the last page
+            if len(found) < page.records and tells_total:  # the last page
                 return found, more, page.offset + len(found)
             return found, more, selection.total(connection)
 
@@ -124,7 +124,7 @@ class DeviceList:
         return await self._access.read(run)
 
     def _fresh(self, device_filter: DeviceFilter, page: Page) -> Fresh:
-        """What only memory knows, where it is asked for."""
+        """Uplinks that are only in memory, if the filter or the order needs them."""
         if device_filter.active is None and page.key != "active":
             return NOTHING_FRESH
         return Fresh(self._history.fresh_uplinks())

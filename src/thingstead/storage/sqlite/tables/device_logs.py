@@ -14,8 +14,8 @@ from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.history.history import SqliteHistory
 from thingstead.storage.sqlite.tables.paging import Order, read_page
 
-KEPT = 1_000  # entries per device and kind
-NOBODY_WAITS: frozenset[LogKind] = frozenset({"connection", "rejected"})  # kinds whose entries are made again
+KEPT = 1_000  # entries for each device and kind
+NOBODY_WAITS: frozenset[LogKind] = frozenset({"connection", "rejected"})  # kinds whose writes are retried
 _INSERT = """
 INSERT INTO device_logs (device_number, kind, ts, body) SELECT number, ?, ?, ? FROM devices WHERE number = ?
 """
@@ -43,7 +43,7 @@ class SqliteDeviceLogs:
             connection.execute(_INSERT, (kind, ts, text, device_number))
             connection.execute(_TRIM, (device_number, kind, device_number, kind, KEPT))
 
-        size_bytes = 0 if kind == "data" else len(text)  # custom data counts with its uplink
+        size_bytes = 0 if kind == "data" else len(text)  # custom data is counted with its uplink
         return self._history.add_write(insert, size_bytes, behind=kind in NOBODY_WAITS)
 
     def newest_ts(self, device_number: int, kind: LogKind) -> int:

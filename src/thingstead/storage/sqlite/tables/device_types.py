@@ -26,7 +26,7 @@ DEVICE_TYPES = Layout(
     counted=("device_count",),
     derived={"search_text": search_text},
 )
-_LISTED = DEVICE_TYPES.select.replace("functions", "'{}'")  # definitions may be large, and no list shows them
+_LISTED = DEVICE_TYPES.select.replace("functions", "'{}'")  # large, and not shown in lists
 
 
 class SqliteDeviceTypes:

@@ -24,11 +24,11 @@ from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.history.history import SqliteHistory
 from thingstead.storage.sqlite.tables.device_list import DEVICES, DeviceList, search_text
 
-STEPS_AT_ONCE = 20  # of dropping what a removed device leaves, before its removal is answered
+STEPS_AT_ONCE = 20  # steps of deleting a device's data before its deletion is answered
 
 
 class _Touched(NamedTuple):
-    """What the caches must forget of a device."""
+    """Cache entries of a device that must be dropped."""
 
     device_id: str
     type_ids: tuple[str | None, ...] = ()
@@ -158,7 +158,7 @@ class SqliteDevices:
 
 
 def require_devices(connection: sqlite3.Connection, project_id: str, device_ids: Sequence[str]) -> None:
-    """Raises NotFound, naming the first, where any of these is not a device of the project."""
+    """Raises NotFound, which names the first, if any of these is not a device of the project."""
     row = connection.execute(
         "SELECT value FROM json_each(?) WHERE NOT EXISTS"
         " (SELECT 1 FROM devices WHERE devices.id = json_each.value AND devices.project_id = ?) LIMIT 1",
@@ -193,7 +193,7 @@ def _add(connection: sqlite3.Connection, device: Device) -> Device:
 
 
 def _add_many(connection: sqlite3.Connection, devices: Sequence[Device]) -> list[Device | Exception]:
-    # A refused statement undoes itself alone, so the rows need no savepoints.
+    # A failed statement is rolled back by itself, so the rows need no savepoints.
     answers: list[Device | Exception] = []
     for device in devices:
         try:

@@ -13,16 +13,16 @@ from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.tables.alarms.alarm_pruning import count_alarms
 
-ROWS_PER_STEP = 250  # dropped in one transaction
-DEVICES_PER_STEP = 200  # looked at in one read
+ROWS_PER_STEP = 250  # deleted in one transaction
+DEVICES_PER_STEP = 200  # checked in one read
 
 
 class _Log(NamedTuple):
-    """One log as a table: rows of devices in the order of an instant."""
+    """A log table: rows of devices with an instant."""
 
     table: str
-    time: str  # the column
-    ended: str  # which rows may be dropped
+    time: str  # column of the instant
+    ended: str  # condition of rows that may be deleted
 
 
 _LOGS: dict[LogKind, _Log] = {
@@ -38,7 +38,7 @@ class SqliteLogRetention:
 
     def __init__(self, access: Queries) -> None:
         self._access = access
-        self._unswept: dict[LogKind, str] = dict.fromkeys(_LOGS, "")  # the last device of the first look so far
+        self._unswept: dict[LogKind, str] = dict.fromkeys(_LOGS, "")  # the last device checked by the first pass
 
     @property
     def rows_added(self) -> int:
@@ -91,7 +91,7 @@ class SqliteLogRetention:
             last = after
             for count, device_id in enumerate(_devices(connection, log, after)):
                 seqs += [seq for (seq,) in connection.execute(sql, (device_id, before, ROWS_PER_STEP - len(seqs)))]
-                if len(seqs) == ROWS_PER_STEP:  # there may be more of this device
+                if len(seqs) == ROWS_PER_STEP:  # the device may have more rows
                     return seqs, last
                 last = device_id
                 if count + 1 == DEVICES_PER_STEP:
@@ -114,7 +114,7 @@ class SqliteLogRetention:
             last = after or ""
             for count, device_id in enumerate(swept or _devices(connection, log, last)):
                 seqs += _excess(connection, log, device_id, most, ROWS_PER_STEP - len(seqs))
-                if len(seqs) == ROWS_PER_STEP:  # there may be more of this device
+                if len(seqs) == ROWS_PER_STEP:  # the device may have more rows
                     return seqs, (swept or [])[count:], last
                 last = device_id
                 if count + 1 == DEVICES_PER_STEP:
@@ -151,7 +151,7 @@ class SqliteLogRetention:
 
 
 def _devices(connection: sqlite3.Connection, log: _Log, after: str) -> Iterator[str]:
-    """The devices that have rows, by id: each found by one step through the index, not by going over its rows."""
+    """Ids of devices with rows, sorted: one index lookup for each."""
     sql = f"SELECT device_id FROM {log.table} WHERE device_id > ? ORDER BY device_id LIMIT 1"  # noqa: S608 - words of this module
     while (row := connection.execute(sql, (after,)).fetchone()) is not None:
         after = row[0]

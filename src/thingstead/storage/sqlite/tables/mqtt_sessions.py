@@ -21,7 +21,7 @@ from thingstead.storage.commit import Commit, settled
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.history.history import SqliteHistory
 
-# Rows below a session are inserted only where the session is there: it may have gone with its device.
+# Rows of a session are inserted only if the session exists: it may have been deleted with its device.
 _THERE = "WHERE EXISTS (SELECT 1 FROM mqtt_sessions WHERE number = ?1)"
 _PUT_SESSION = """
 INSERT INTO mqtt_sessions
@@ -62,7 +62,7 @@ class SqliteMqttSessions:
         self._history = history
 
     async def load(self) -> KeptSessions:
-        # In the open commit, so that what was changed before is on disk when it is read.
+        # After the open commit, so that earlier changes are read.
         await settled(self._run(_ORPHANS))
         return await self._access.read(_load)
 
@@ -139,7 +139,7 @@ class SqliteMqttSessions:
         return self._run("DELETE FROM mqtt_retained WHERE topic = ?", topic)
 
     def require_room(self) -> None:
-        # Messages are refused where reports are; what only changes or removes needs next to no room.
+        # Messages are refused when reports are; other changes and removals need almost no disk space.
         if self._history.refusal is not None:
             raise Unavailable(self._history.refusal)
 

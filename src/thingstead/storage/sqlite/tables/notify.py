@@ -17,11 +17,11 @@ from thingstead.storage.sqlite.tables.notify_channels import NotifyGroups, kept_
 from thingstead.storage.sqlite.tables.paging import Order, read_page
 
 DAY_MS = 24 * 3600 * 1000
-EXPIRED_AT_ONCE = 1_000  # notices whose time is over, in one transaction
+EXPIRED_AT_ONCE = 1_000  # notices that expire in one transaction
 DIGEST_LINES = 20  # rules and devices named in a digest
 
 NOTICES = Layout("notices", AlarmNotice, json=("body",))
-# ``waiting`` of a channel: notices may wait there. Looked for by the index of exactly these words.
+# ``waiting`` of a channel: it may have waiting notices. The text must match the condition of the partial index.
 _PROJECTS = """
 WITH RECURSIVE found (id) AS (
     SELECT min(project_id) FROM notify_channels WHERE waiting
@@ -60,7 +60,7 @@ INSERT INTO notify_counts (day, project_id, device_id, sent)
 SELECT ?, project_id, CASE ? WHEN 1 THEN device_id ELSE '' END, 1 FROM notices
 WHERE id = ? AND channel_kind <> 'webhook' AND device_id NOTNULL
 ON CONFLICT (day, project_id, device_id) DO UPDATE SET sent = sent + 1
-"""  # the caps are for what people read
+"""  # caps apply to channels that people read
 _HELD = """
 SELECT channel_id, project_id, channel_kind, min(create_time), max(create_time), count(*)
 FROM notices WHERE state = 'held' GROUP BY channel_id HAVING min(create_time) <= ?
@@ -112,7 +112,7 @@ class SqliteNotify(NotifyGroups):
                 if channel_id in under_way:
                     continue
                 claim = _take(connection, owner, channel_id, now, limit, caps)
-                assert claim is not None  # leased above
+                assert claim is not None  # the lease was taken above
                 claims.append(claim)
             return [claim for claim in claims if claim.notices]
 
@@ -204,7 +204,7 @@ class SqliteNotify(NotifyGroups):
 
 
 class _Counts:
-    """What went out to people on a day, as far as a transaction knows."""
+    """Notices sent to people on one day, as counted within a transaction."""
 
     def __init__(self, connection: sqlite3.Connection, day: int, caps: Caps) -> None:
         self._connection = connection
@@ -213,7 +213,7 @@ class _Counts:
         self._sent: dict[tuple[str, str], int] = {}
 
     def full(self, notice: AlarmNotice) -> bool:
-        """Whether a notice must not go out by itself; counts it, if it may."""
+        """Whether a notice is over a cap and must be held; otherwise counts it."""
         if notice.channel_kind == "webhook" or notice.device_id is None:
             return False
         keys = ((notice.project_id, ""), (notice.project_id, notice.device_id))
@@ -235,8 +235,8 @@ class _Counts:
 def _take(
     connection: sqlite3.Connection, owner: str, channel_id: str, now: int, limit: int, caps: Caps, failures: int = 0
 ) -> Claim | None:
-    """The next notices of a leased channel; those over a daily cap become ``held``. Where none is left, the lease is
-    given back."""
+    """The next notices of a leased channel; those over a daily cap become ``held``. If none is left, the lease is
+    released."""
     channel = connection.execute(_LEASED, (channel_id, owner)).fetchone()
     if channel is None:
         return None
@@ -266,7 +266,7 @@ def _take(
 
 
 def _record_all(connection: sqlite3.Connection, owner: str, channel_id: str, attempts: Sequence[Attempt]) -> bool:
-    """Keeps what became of notices; False, with nothing kept, where the lease is not the owner's."""
+    """Records results of attempts. Returns False, with nothing recorded, if the lease is not the owner's."""
     if connection.execute(_LEASED, (channel_id, owner)).fetchone() is None:
         return False
     for attempt in attempts:
@@ -275,9 +275,9 @@ def _record_all(connection: sqlite3.Connection, owner: str, channel_id: str, att
 
 
 def _choose(connection: sqlite3.Connection, now: int, shares: Shares, held: Mapping[str, int]) -> list[str]:
-    """Channels to be leased: each place to the project that has the fewest by then."""
+    """Channels to be leased: each place goes to the project with the fewest so far."""
     free = shares.in_all - sum(held.values())
-    queues: list[tuple[int, str, list[str]]] = []  # a heap by how many places the project has
+    queues: list[tuple[int, str, list[str]]] = []  # heap by the number of places of the project
     for (project_id,) in connection.execute(_PROJECTS).fetchall():
         share = min(free, shares.per_project - held.get(project_id, 0))
         if share > 0:

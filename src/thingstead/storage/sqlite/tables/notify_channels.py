@@ -44,8 +44,8 @@ def put_channels(
     channels: Sequence[KeptChannel],
     at: int,
 ) -> None:
-    """Puts these channels in the place of those that the owner had. One that changed is tried again at once; notices
-    that wait for one that goes are dropped."""
+    """Replaces the owner's channels. A changed channel may be tried again at once; notices that wait for a removed one
+    are dropped."""
     kept = to_json([channel.id for channel in channels])
     gone = connection.execute(
         f"DELETE FROM notify_channels WHERE {owner} = ?"  # noqa: S608 - words of this module
@@ -67,12 +67,12 @@ def _drop_notices(connection: sqlite3.Connection, channel_ids: Sequence[str], at
 
 
 def note_waiting(connection: sqlite3.Connection, channel_ids: Iterable[str]) -> None:
-    """Looks whether notices still wait for these channels."""
+    """Updates ``waiting`` of these channels: whether they have waiting notices."""
     connection.executemany(_WAITING, [(channel_id,) for channel_id in channel_ids])
 
 
 def read_channels(connection: sqlite3.Connection, owner: Owner, owner_ids: str) -> dict[str, list[KeptChannel]]:
-    """The channels of each owner in a JSON array of ids, in order."""
+    """Channels of each owner in a JSON array of ids, in order."""
     found: dict[str, list[KeptChannel]] = {}
     for owner_id, channel_id, kind, config in connection.execute(
         f"SELECT {owner}, id, kind, config FROM notify_channels"  # noqa: S608 - words of this module
@@ -88,7 +88,7 @@ def kept_channel(channel_id: str, kind: str, config: str) -> KeptChannel:
 
 
 class NotifyGroups:
-    """The part of :class:`~thingstead.storage.base_alarms.NotifyStore` that keeps groups."""
+    """The part of :class:`~thingstead.storage.base_alarms.NotifyStore` that stores groups."""
 
     def __init__(self, access: Queries) -> None:
         self._access = access

@@ -12,7 +12,7 @@ from thingstead.storage.sqlite.engine.queries import Row
 
 
 class Order(NamedTuple):
-    """What a list is sorted by: columns of which the last tells its items apart."""
+    """Sort order of a list: columns of which the last is unique."""
 
     columns: tuple[str, ...]
     descending: bool = False
@@ -21,7 +21,7 @@ class Order(NamedTuple):
         return ", ".join(f"{column} DESC" if self.descending else column for column in self.columns)
 
     def behind(self, page: Page) -> tuple[str, tuple[Any, ...]]:
-        """The condition of what a page may have, and its parameters. InvalidInput where its cursor is of another
+        """Condition and parameters for the rows of a page. Raises InvalidInput if its cursor belongs to another
         list."""
         cursor = page.cursor
         if cursor is None:
@@ -49,11 +49,11 @@ def in_project(project_id: str, keyword: str | None) -> tuple[str, tuple[Any, ..
 
 
 def fetch(found: sqlite3.Cursor, page: Page) -> tuple[list[Row], bool]:
-    """The rows of one page, and whether others may follow. A page behind a cursor ends early where the next row would
-    make it larger than PAGE_BYTES; one with a number cannot, since the next number would pass over rows.
+    """The rows of one page, and whether more may follow. A page with a cursor ends early before a row that would make
+    it larger than PAGE_BYTES; a page with a number cannot, because the next number would skip rows.
 
     Raises:
-        InvalidInput: on ``page_records``, where a page with a number would be larger.
+        InvalidInput: on ``page_records``, if a page with a number would be too large.
     """
     rows: list[Row] = []
     size_bytes = 0
@@ -82,12 +82,12 @@ def read_page(
     order: Order,
     page: Page,
 ) -> tuple[list[Row], int]:
-    """The rows of one page, and how many there are in all.
+    """The rows of one page, and the total.
 
     Args:
         select: the statement up to its condition.
-        source: the table of the order's columns, with its alias, for statements that need no other one.
-        where: the condition of the whole list; values are ``parameters``.
+        source: table of the sort columns with its alias, for statements that need no other table.
+        where: condition of the whole list; its values are ``parameters``.
     """
     behind, after = order.behind(page)
     wanted = f"WHERE ({where}) AND {behind} ORDER BY {order} LIMIT ? OFFSET ?"

@@ -12,7 +12,7 @@ from thingstead.model.ids import new_id
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 
 ALARM_LOGS = Layout("alarm_logs", AlarmLog, json=("alarm_info",), absent=("device_name", "notify_logs"))
-NOTICE_LIFETIME_MS = 24 * 3600 * 1000  # a notice that could not be sent for a day expires
+NOTICE_LIFETIME_MS = 24 * 3600 * 1000  # notices that were not sent within a day expire
 
 _SET_LEVEL = "UPDATE alarms SET alarm_level = ? WHERE id = ? AND cleared_at IS NULL"
 _RAISE = """
@@ -40,7 +40,7 @@ Channels = dict[str, list[tuple[str, str]]]  # id and kind, by rule id
 
 
 def writer_of(changes: Sequence[AlarmChange]) -> Callable[[sqlite3.Connection], None]:
-    """The write of some changes. What cannot be encoded is raised here, before the transaction is shared."""
+    """The write of these changes. Encoding errors are raised here, before the transaction is shared."""
     rows = [[ALARM_LOGS.row(message) for message in change.messages] for change in changes]
 
     def write(connection: sqlite3.Connection) -> None:
@@ -74,10 +74,10 @@ def _take_effect(connection: sqlite3.Connection, message: AlarmLog) -> bool:
 def add_notices(
     connection: sqlite3.Connection, message: AlarmLog, kind: str = "alarm", channels: Channels | None = None
 ) -> None:
-    """Makes a notice of a message for each channel of its rule, unless the rule is shelved on the device.
+    """Adds a notice of a message for each channel of its rule, unless the rule is shelved on the device.
 
     Args:
-        channels: what is known of the channels of rules within this transaction; what is not is added.
+        channels: cache of the channels of rules within this transaction; missing ones are added.
     """
     now = message.create_time
     channels = {} if channels is None else channels
@@ -95,7 +95,7 @@ def add_notices(
 def close_open(
     connection: sqlite3.Connection, condition: str, parameters: Sequence[str], at: int, reason: str
 ) -> list[AlarmLog]:
-    """Clears the open alarms that fulfill a condition over ``alarms``; the messages of that."""
+    """Clears the open alarms that match a condition over ``alarms``. Returns the messages."""
     messages = []
     for alarm_id, project_id, device_id, rule_id, rule_name, level in connection.execute(
         _OPEN + condition, parameters

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-STEP = 500  # rows looked up in one transaction; what hangs on them goes with them
+STEP = 500  # rows selected in one transaction; dependent rows are deleted with them
 
 _ENDED = """
 SELECT alarm_id FROM alarm_logs WHERE project_id = ? AND create_time < ? AND alarm_status = 0
@@ -23,7 +23,7 @@ ON CONFLICT (rule_id) DO UPDATE SET alarms = alarms + excluded.alarms, open_ms =
     last_cleared_at = max(last_cleared_at, excluded.last_cleared_at)
 """
 _DROP_ALARMS = f"DELETE FROM alarms WHERE id IN ({_ENDED})"  # noqa: S608 - words of this module
-# An alarm may be open for years and change its level all the time: its first and its newest message stay.
+# An alarm may be open for years and change its level often: its first and its newest message stay.
 _DROP_CHANGES = """
 DELETE FROM alarm_logs WHERE seq IN (
     SELECT m.seq FROM alarm_logs m JOIN alarms a ON a.id = m.alarm_id AND a.cleared_at IS NULL
@@ -38,12 +38,13 @@ DELETE FROM notices WHERE seq IN (
 
 
 def count_alarms(connection: sqlite3.Connection, condition: str, parameters: Sequence[Any]) -> None:
-    """Adds the alarms that fulfill a condition, and are about to be dropped, to the statistics of their rules."""
+    """Adds the alarms that match a condition, and are about to be deleted, to the statistics of their rules."""
     connection.execute(_COUNT.format(condition), parameters)
 
 
 def prune_alarms(connection: sqlite3.Connection, project_id: str, before: int) -> int:
-    """Drops some alarms that ended before an instant (ms), with their messages; how many rows it found."""
+    """Deletes some alarms that ended before an instant (ms), with their messages. Returns the number of selected
+    rows."""
     step = (project_id, before, STEP)
     count_alarms(connection, f"id IN ({_ENDED})", step)
     alarms = connection.execute(_DROP_ALARMS, step).rowcount
@@ -51,5 +52,5 @@ def prune_alarms(connection: sqlite3.Connection, project_id: str, before: int) -
 
 
 def prune_notices(connection: sqlite3.Connection, before: int) -> int:
-    """Drops some notices that were made before an instant (ms), with the log of their attempts; how many."""
+    """Deletes some notices that were added before an instant (ms), with their attempts. Returns how many."""
     return connection.execute(_DROP_NOTICES, (before, STEP)).rowcount

@@ -197,7 +197,7 @@ def _get(connection: sqlite3.Connection, project_id: str, rule_id: str) -> Alarm
 
 
 def _complete(connection: sqlite3.Connection, rows: list[Row]) -> list[AlarmRule]:
-    """Rules with what stands in other tables."""
+    """Rules with their members from other tables."""
     ids = to_json([row[0] for row in rows])
     devices = _by_rule(connection, "SELECT rule_id, device_id FROM alarm_rule_devices", ids, "device_id")
     exceptions = _by_rule(connection, "SELECT rule_id, device_id FROM alarm_rule_exceptions", ids, "device_id")
@@ -224,7 +224,7 @@ def _by_rule(connection: sqlite3.Connection, select: str, ids: str, order: str) 
 
 
 def _put_parts(connection: sqlite3.Connection, rule: AlarmRule, at: int) -> None:
-    """Replaces what stands in other tables."""
+    """Replaces the members that are in other tables."""
     for table, column, values in (
         ("alarm_rule_devices", "device_id", rule.device_ids),
         ("alarm_rule_exceptions", "device_id", rule.disabled_devices),

@@ -215,7 +215,7 @@ def _notify_logs(connection: sqlite3.Connection, message_ids: list[str]) -> dict
 
 
 def _end_shelf(connection: sqlite3.Connection, device_id: str, rule_id: str, at: int) -> None:
-    """Ends a silence; an alarm that is open by then is told as if it had just been raised."""
+    """Ends a shelving; if the alarm is open, notices are added as if it had just been raised."""
     connection.execute("DELETE FROM alarm_shelves WHERE device_id = ? AND rule_id = ?", (device_id, rule_id))
     opened = connection.execute(
         "SELECT id FROM alarms WHERE device_id = ? AND rule_id = ? AND cleared_at IS NULL", (device_id, rule_id)
