@@ -132,7 +132,7 @@ class Store(Protocol):
         ...
 
     def trouble(self) -> Reason | None:
-        """Why data cannot be stored now, for ``/healthz`` and ``/readyz``; None: it can."""
+        """Why data cannot be stored now, for ``/healthz`` and ``/readyz``; None if it can."""
         ...
 
     def warnings(self) -> list[HealthWarning]:

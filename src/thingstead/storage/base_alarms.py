@@ -53,11 +53,11 @@ class AlarmStore(Protocol):
         ...
 
     async def list_ids(self, project_id: str, alarm_filter: AlarmFilter, limit: int) -> tuple[list[str], int]:
-        """The ids of the first ones of such a list, and the total."""
+        """Ids of the first ``limit`` alarms of such a list, and the total."""
         ...
 
     async def stat(self, project_id: str, since: int, hours: int) -> AlarmsStat:
-        """Counts of the project's alarms, and of those raised in each of the hours from ``since`` (ms) on."""
+        """Counts of the project's alarms, and of those raised in each of ``hours`` hours from ``since`` (ms) on."""
         ...
 
     async def get(self, project_id: str, alarm_id: str) -> Alarm:
@@ -67,12 +67,17 @@ class AlarmStore(Protocol):
     async def act(
         self, project_id: str, alarm_ids: Sequence[str], action: AlarmAction, *, again: bool = False
     ) -> list[AlarmOutcome]:
-        """Acknowledges, shelves, unshelves or comments alarms, in one transaction; what became of each, in order, with
-        the alarm as it was before. One that is refused stops no other: there is no such alarm, its rule was removed, it
-        has as many comments as it may. Who acknowledged first stays; an alarm that is shelved for longer stays so.
+        """Acknowledges, shelves, unshelves or comments alarms in one transaction.
+
+        An alarm is refused if it does not exist, its rule was removed, or it has the maximum number of comments; the
+        others are changed all the same. The first acknowledgement stays; an alarm that is shelved for longer stays
+        shelved for longer.
 
         Args:
-            again: a shelf may be set anew, be it to an earlier end, and ended where there is none.
+            again: a shelving may also be replaced by an earlier end, and ended where there is none.
+
+        Returns:
+            The outcome for each alarm, in order, with the alarm as it was before.
         """
         ...
 
@@ -129,14 +134,11 @@ class AlarmRuleStore(Protocol):
             version: version that the old rule must have; None: any.
 
         Returns:
+            The messages of the cleared alarms.
 
-        The messages of the cleared alarms.
-
-        ~Raises:
-
-        NotFound: no such rule in the project.
-
-        Conflict: the rule has another version.
+        Raises:
+            NotFound: no such rule in the project.
+            Conflict: the rule has another version.
         """
         ...
 
@@ -173,7 +175,7 @@ class AlarmRuleStore(Protocol):
         ...
 
     async def counts(self, rule_ids: Sequence[str], since: int) -> dict[str, RuleCounts]:
-        """What a list says of the alarms of rules; the last day begins at ``since`` (ms)."""
+        """Counts of the alarms of rules, for lists; the last day begins at ``since`` (ms)."""
         ...
 
     async def note_failing(self, rule_id: str, reason: str) -> None:
@@ -291,8 +293,7 @@ class NotifyStore(Protocol):
             failures: number of failures to store if the lease is released.
 
         Returns:
-
-        None, with nothing recorded, if the channel no longer exists or the lease is not the owner's.
+            None, with nothing recorded, if the channel no longer exists or the lease is not the owner's.
         """
         ...
 

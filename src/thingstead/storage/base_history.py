@@ -60,12 +60,11 @@ class HistoryStore(Protocol):
             flat: the caller guarantees that no value is an array or object.
 
         Returns:
+            How many were appended, and their commit; 0 and None if :meth:`append` would raise InvalidInput for the
+                first.
 
-        How many were appended, and their commit; 0 and None if :meth:`append` would raise InvalidInput for the first.
-
-        ~Raises:
-
-        Unavailable: nothing can be stored now.
+        Raises:
+            Unavailable: nothing can be stored now.
         """
         ...
 

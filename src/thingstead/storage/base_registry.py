@@ -113,14 +113,11 @@ class AccountStore(Protocol):
                 id; None: ends none.
 
         Returns:
+            The ids of the browser sessions that ended.
 
-        The ids of the browser sessions that ended.
-
-        ~Raises:
-
-        NotFound: no such administrator in the project.
-
-        Conflict: the project would have no administrator with the role ``admin``, or the account is taken.
+        Raises:
+            NotFound: no such administrator in the project.
+            Conflict: the project would have no administrator with the role ``admin``, or the account is taken.
         """
         ...
 
@@ -135,8 +132,7 @@ class AccountStore(Protocol):
             The ids of the browser sessions that ended.
 
         Raises:
-
-        Conflict: it is the project's last one with the role ``admin``.
+            Conflict: it is the project's last one with the role ``admin``.
         """
         ...
 

@@ -29,8 +29,7 @@ class Acknowledgements:
         failed: called once when a commit has failed; no answer is released after that.
 
     Attributes:
-
-    waiting: answers that have not been released.
+        waiting: answers that have not been released.
     """
 
     __slots__ = ("_failed", "_groups", "_release", "waiting")

@@ -15,14 +15,10 @@ class QueueBounds:
         within: parent budget, shared with other parts of the server.
 
     Attributes:
-
-    queued: budget of the messages at QoS 1 and 2 that are queued or in flight.
-
-    in_flight_max_bytes: bound of the messages in flight to one client.
-
-    incomplete: budget of partially received packets of all clients, and of WebSocket frames.
-
-    unread: budget of the bytes that were written to clients and that they have not read.
+        queued: budget of the messages at QoS 1 and 2 that are queued or in flight.
+        in_flight_max_bytes: bound of the messages in flight to one client.
+        incomplete: budget of partially received packets of all clients, and of WebSocket frames.
+        unread: budget of the bytes that were written to clients and that they have not read.
     """
 
     def __init__(self, settings: MqttSettings, within: Budget | None = None) -> None:

@@ -78,12 +78,9 @@ class DeviceLogIn:
             check: raises if the device may not connect in this way; called before the session is started.
 
         Raises:
-
-        NotAuthenticated: the credentials are wrong.
-
-        TooManyRequests: too many failed log-ins.
-
-        Unavailable: the session cannot be stored now.
+            NotAuthenticated: the credentials are wrong.
+            TooManyRequests: too many failed log-ins.
+            Unavailable: the session cannot be stored now.
         """
         platform = self.platform
         device = await platform.presence.authenticate(*certificate, host_of(connection.remote_address), protocol)

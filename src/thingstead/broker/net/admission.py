@@ -77,8 +77,7 @@ class Arrivals:
         descriptors: file descriptors that the process may have; None: ask the system.
 
     Attributes:
-
-    open: number of open connections.
+        open: number of open connections.
     """
 
     def __init__(
@@ -173,8 +172,7 @@ class Entrance:
             host: its address; None if only its PROXY header will tell.
 
         Returns:
-
-        None if the connection is refused.
+            None if the connection is refused.
         """
         arrivals = self._arrivals
         arrival = Arrival(self)

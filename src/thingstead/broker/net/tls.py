@@ -58,12 +58,10 @@ class TlsCertificate:
         setting: name of the port in messages.
 
     Attributes:
+        context: TLS context for new connections.
 
-    context: TLS context for new connections.
-
-    ~Raises:
-
-    ConfigError: a file cannot be read, or certificate and key do not match.
+    Raises:
+        ConfigError: a file cannot be read, or certificate and key do not match.
     """
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None, setting: str) -> None:

@@ -67,8 +67,7 @@ class KeptRetained:
             The commit that stores it; None if nothing changes.
 
         Raises:
-
-        Unavailable: it cannot be stored now; nothing was changed.
+            Unavailable: it cannot be stored now; nothing was changed.
         """
         if not message.payload:
             # [MQTT-3.3.1-6] [MQTT-3.3.1-7] An empty message removes the older one, and is not retained itself.

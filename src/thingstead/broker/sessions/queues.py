@@ -69,8 +69,7 @@ class Queues:
             The commit that stores it; None if no queue has room.
 
         Raises:
-
-        Unavailable: it cannot be stored now; nothing was changed.
+            Unavailable: it cannot be stored now; nothing was changed.
         """
         self._kept.require_room()
         number = self._kept.next_number()

@@ -80,10 +80,8 @@ class SqliteStore:
             busy_timeout_ms: how long a write waits for another process that has locked the file.
 
         Raises:
-
-        ConfigError: the file cannot be opened, is not a database of Thingstead, or was written by a newer release.
-
-        Unavailable: the file cannot be opened now: the disk is full or fails, or a needed page is damaged.
+            ConfigError: the file cannot be opened, is not a database of Thingstead, or was written by a newer release.
+            Unavailable: the file cannot be opened now: the disk is full or fails, or a needed page is damaged.
         """
         begun_s = clock.monotonic_s()
         await asyncio.to_thread(prepare, path)

@@ -112,8 +112,7 @@ class SharedReads:
                 must call the given ``GoOn`` every few thousand points.
 
         Raises:
-
-        Unavailable: too many reads of the project wait, or the store is closing.
+            Unavailable: too many reads of the project wait, or the store is closing.
         """
         waiting = self._waiting.setdefault(project, deque())
         if len(waiting) >= self._waiting_limit:

@@ -142,10 +142,8 @@ class Layout(Generic[S]):
             changes: members and their new values; a ``version`` is the one that the row must have.
 
         Raises:
-
-        NotFound: there is no such row; it has the code ``missing``.
-
-        Conflict: the row has another version; ``info`` says which.
+            NotFound: there is no such row; it has the code ``missing``.
+            Conflict: the row has another version; ``info`` says which.
         """
         self.check_changes(changes)
         changed = {name: value for name, value in changes.items() if name != VERSION}

@@ -122,8 +122,7 @@ class Packer:
             whole: also compact into blocks, however few points a series has.
 
         Raises:
-
-        Unavailable: it could not be written; everything is still in the log and in the heads.
+            Unavailable: it could not be written; everything is still in the log and in the heads.
         """
         async with self._packing:
             upto = self.applied_seq

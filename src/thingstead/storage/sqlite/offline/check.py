@@ -51,8 +51,7 @@ def check(path: Path, *, quick: bool = False) -> Iterator[Finding]:
         quick: skip the parts that read everything: indexes against tables, and the content of blocks.
 
     Raises:
-
-    ConfigError: the file cannot be opened, is not a database of Thingstead, or has another schema version.
+        ConfigError: the file cannot be opened, is not a database of Thingstead, or has another schema version.
     """
     try:
         with closing(connect(path, read_only=True)) as connection:
