@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the rest of the code may ask about time."""
+    """Source of time for all other code."""
 
     def now_ms(self) -> int:
         """The current instant: milliseconds since the Unix epoch, UTC."""
@@ -31,7 +31,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that stands still until it is moved; for tests and simulations."""
+    """A clock that advances only when told to; for tests and simulations."""
 
     def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
         self._now_ms = now_ms

@@ -28,14 +28,14 @@ from thingstead.refusals import Arg, Reason, because
 
 
 class FieldError(NamedTuple):
-    """One bad field of an input: its path (``functions.attributes[0].identifier``) and what is wrong with it."""
+    """An invalid field of an input: its path (``functions.attributes[0].identifier``) and the reason."""
 
     field: str
     reason: Reason
 
     @classmethod
     def of(cls, field: str, why: str | Reason, /, **args: Arg) -> "FieldError":
-        """With a reason, or the code of one and what its text names."""
+        """From a reason, or from its code and args."""
         return cls(field, because(why, args))
 
     @property
@@ -43,19 +43,20 @@ class FieldError(NamedTuple):
         return self.reason.message
 
     def under(self, where: str) -> "FieldError":
-        """The same of an input that stands behind ``where``, which is put in front of the field as it is."""
+        """The same error with ``where`` prepended to the path."""
         return FieldError(where + self.field, self.reason)
 
 
 class ThingsteadError(Exception):
-    """The root. ``errcode`` is stable and documented, and so is the code of the reason; the message is for people.
+    """Base class of all errors. ``errcode`` and the code of the reason are stable and documented; the message is for
+    people.
 
     Args:
-        why: the reason, or the code of one and, as ``args``, what its text names.
+        why: the reason, or its code with ``args``.
     """
 
     errcode = 500
-    errors: tuple[FieldError, ...] = ()  # every bad field, where fields are to blame
+    errors: tuple[FieldError, ...] = ()  # every invalid field, if fields are the cause
 
     def __init__(self, why: str | Reason, /, **args: Arg) -> None:
         self.reason = because(why, args)
@@ -67,12 +68,12 @@ class ThingsteadError(Exception):
 
     @property
     def code(self) -> str:
-        """Of the reason."""
+        """Code of the reason."""
         return self.reason.code
 
 
 class FieldsRefused(ThingsteadError):
-    """Fields may be to blame; ``errors`` names each."""
+    """Base of errors about fields; ``errors`` names each, if fields are the cause."""
 
     def __init__(self, why: str | Reason, /, errors: Sequence[FieldError] = (), **args: Arg) -> None:
         super().__init__(why, **args)
@@ -80,55 +81,54 @@ class FieldsRefused(ThingsteadError):
 
     @classmethod
     def of(cls, errors: Sequence[FieldError], *, counted: bool = False) -> Self:
-        """The refusal of these fields, at least one, with the reason of the first; ``counted``: its message says how
-        many more there are."""
+        """The refusal of at least one field, with the reason of the first; ``counted``: the message says how many more
+        there are."""
         first = errors[0]
         more = f" (and {len(errors) - 1} more)" if counted and len(errors) > 1 else ""
         return cls(first.reason._replace(message=f"{first.field}: {first.message}{more}"), errors)
 
     @classmethod
     def field(cls, field: str, why: str | Reason, /, **args: Arg) -> Self:
-        """The common case of one bad field."""
+        """The refusal of one field."""
         return cls.of([FieldError.of(field, why, **args)])
 
 
 class InvalidInput(FieldsRefused):
-    """The input cannot be accepted; ``errors`` names every bad field."""
+    """The input is invalid; ``errors`` names every invalid field."""
 
     errcode = 400
 
 
 class NotAuthenticated(ThingsteadError):
-    """The credential is missing, wrong or expired. The message never says which half was wrong."""
+    """The credential is missing, wrong or expired. The message does not say which part is wrong."""
 
     errcode = 401
 
 
 class Forbidden(ThingsteadError):
-    """The caller is authenticated and not authorized."""
+    """The caller is authenticated but not authorized."""
 
     errcode = 403
 
 
 class NotFound(ThingsteadError):
-    """There is no such thing within the caller's project."""
+    """The object does not exist in the caller's project."""
 
     errcode = 404
 
 
 class DeviceOffline(NotFound):
-    """The device has no live session that could take the message."""
+    """The device has no live session that can receive the message."""
 
 
 class ReplyTimeout(ThingsteadError):
-    """The device did not answer in time."""
+    """The device did not reply in time."""
 
     errcode = 408
 
 
 class Conflict(FieldsRefused):
-    """A value that must be unique is taken, or the present state forbids the change; ``info`` is what a program needs
-    to go on."""
+    """A value is not unique, or the present state does not allow the change; ``info`` is for programs."""
 
     errcode = 409
 
@@ -140,13 +140,13 @@ class Conflict(FieldsRefused):
 
 
 class TooLarge(ThingsteadError):
-    """Over a documented size limit."""
+    """A documented size limit is exceeded."""
 
     errcode = 413
 
 
 class TooManyRequests(ThingsteadError):
-    """Throttled; worth another try after ``retry_after_s`` seconds."""
+    """Throttled; retry after ``retry_after_s`` seconds."""
 
     errcode = 429
 
@@ -156,13 +156,13 @@ class TooManyRequests(ThingsteadError):
 
 
 class Unavailable(ThingsteadError):
-    """Cannot be kept or answered now (disk full, store closing). Nothing was acknowledged."""
+    """Cannot be stored or answered now (disk full, store closing). Nothing was acknowledged."""
 
     errcode = 503
 
 
 class ConfigError(ThingsteadError):
-    """The configuration or the data folder cannot be used; the message names the setting or the file."""
+    """The configuration or the data folder is invalid; the message names the setting or the file."""
 
     def __init__(self, message: str) -> None:
         super().__init__("configuration_unusable", detail=message)

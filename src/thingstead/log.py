@@ -19,28 +19,28 @@ REDACTED = "***"
 _SECRET = re.compile(
     r"password|passwd|secret|token|authorization|cookie|credential|access_key|project_key", re.IGNORECASE
 )
-# Beside control characters those that turn the text around on a terminal.
+# Control characters, and those that change the direction of text on a terminal.
 _UNSAFE = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 _PLAIN = re.compile(rf"[^\s\"'=\\{_UNSAFE}]+")
 _CONTROL = re.compile(f"[{_UNSAFE}]")
 
-OURS = "thingstead"  # the logger above all of ours
-# Libraries write what passes through them, credentials included, at lower levels than this.
+OURS = "thingstead"  # parent of all loggers of this package
+# Below this level libraries log data that passes through them, credentials included.
 _LEAST_OF_LIBRARIES = logging.WARNING
-# Those that warn of what a peer did, once a request: a peer could fill the disk with it.
+# Loggers that warn once per request about a peer's fault, so that a peer could fill the disk.
 _CHATTY = {"uvicorn": logging.ERROR, "uvicorn.error": logging.ERROR, "websockets": logging.ERROR}
 
 EventDict = MutableMapping[str, Any]
 
 
 def configure(level: str = "info", log_format: str = "console", stream: TextIO | None = None) -> None:
-    """Sends every log line of the process to ``stream`` (standard error).
+    """Writes every log line of the process to ``stream`` (default: standard error).
 
     Args:
-        level: ``debug``, ``info``, ``warning`` or ``error``; less is not logged. Of libraries nothing below
-            ``warning`` is, whatever this says.
-        log_format: ``console`` for people, ``json`` for one JSON object a line: ``timestamp`` (ISO 8601, UTC),
-            ``level``, ``logger``, ``event``, then what belongs to the event; ``exception`` holds a traceback.
+        level: lowest level that is logged: ``debug``, ``info``, ``warning`` or ``error``. Libraries log ``warning`` and
+            above, whatever the level.
+        log_format: ``console`` for people, ``json`` for one JSON object per line: ``timestamp`` (ISO 8601, UTC),
+            ``level``, ``logger``, ``event``, then the values of the event; ``exception`` holds a traceback.
     """
     threshold: int = getattr(logging, level.upper())
     shared: list[Any] = [
@@ -82,7 +82,7 @@ def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:
 
 def _redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
     for key, value in event.items():
-        if key.startswith("_"):  # structlog's own
+        if key.startswith("_"):  # of structlog
             continue
         if _SECRET.search(key):
             event[key] = REDACTED
@@ -105,7 +105,7 @@ def _ordered(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def _render_json(_logger: Any, _method: str, event: EventDict) -> str:
-    # ASCII, so that no input of a peer can be a byte sequence that a reader of the log stumbles over.
+    # ASCII, so that input of a peer cannot produce bytes that log readers fail on.
     return json.dumps(event, default=repr, skipkeys=True)
 
 
@@ -118,7 +118,7 @@ def _render_console(_logger: Any, _method: str, event: EventDict) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value on one line: what a peer sent can never look like a line or a pair of its own."""
+    """A value on one line, escaped so that input of a peer cannot look like another line or key."""
     text = value if isinstance(value, str) else repr(value)
     if not isinstance(value, str) or _PLAIN.fullmatch(text):
         return _CONTROL.sub(_escaped, text)

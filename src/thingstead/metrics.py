@@ -199,8 +199,8 @@ class Histogram:
     __slots__ = ("bounds", "counts", "total")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self.bounds = tuple(bounds)  # ascending; a bucket holds what is no greater than its bound
-        self.counts = [0] * (len(self.bounds) + 1)  # the last is for what is over every bound
+        self.bounds = tuple(bounds)  # ascending, inclusive
+        self.counts = [0] * (len(self.bounds) + 1)  # the last bucket counts observations above all bounds
         self.total = 0.0  # sum of all observations
 
     def observe(self, value: float) -> None:
@@ -208,7 +208,7 @@ class Histogram:
         self.total += value
 
     def cumulative(self) -> list[tuple[str, float]]:
-        """Pairs of bound and count of observations up to it, ``+Inf`` last, as Prometheus wants them."""
+        """Pairs of upper bound and cumulative count, ``+Inf`` last, in the form of Prometheus."""
         pairs: list[tuple[str, float]] = []
         running = 0
         for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
@@ -218,10 +218,10 @@ class Histogram:
 
 
 class HttpRequests:
-    """Counts the HTTP requests that were answered, by method, path template and status; how long those of each plane
-    took; and the refusals of the Project API by code."""
+    """Counts answered HTTP requests by method, path template and status, their durations by plane, and the refusals of
+    the Project API by code."""
 
-    METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"})  # others are one
+    METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"})  # all others count as one
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str, int]] = Counter()
@@ -237,7 +237,7 @@ class HttpRequests:
 
         Args:
             route: the path template.
-            took_s: from the head of the request to the answer.
+            took_s: time from the request head to the answer.
             code: of a refusal.
         """
         self._counts[method if method in self.METHODS else "other", route, status] += 1
@@ -247,7 +247,7 @@ class HttpRequests:
             self.refusals[code] += 1
 
 
-# With labels: a value by the tuple of the labels' values.
+# With labels: values by tuple of label values.
 Reading = float | Mapping[Any, float] | Histogram | Mapping[Any, Histogram]
 
 
@@ -261,14 +261,14 @@ class Metrics(Collector):
         ProcessCollector(registry=self._registry)
 
     def read(self, name: str, reading: Callable[[], Reading]) -> None:
-        """Tells where the value of a metric of the catalog is read, at every scrape."""
+        """Registers the function that returns the value of a metric of the catalog; called at every scrape."""
         if name not in CATALOG:
             raise KeyError(f"{name} is not in the catalog of metrics")
         self._readings[name] = reading
 
     @property
     def names(self) -> frozenset[str]:
-        """The metrics whose value is read somewhere."""
+        """Names of the registered metrics."""
         return frozenset(self._readings)
 
     def collect(self) -> Iterable[Metric]:

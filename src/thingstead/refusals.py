@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 UNKNOWN_CODE = "unknown_refusal"
-CODE_BYTES = 32  # firmware parses an answer into 256 bytes
+CODE_BYTES = 32  # firmware parses answers into a buffer of 256 bytes
 
 Arg: TypeAlias = str | int | float | Sequence[str]
 
@@ -20,15 +20,15 @@ _NO_ARGS: Mapping[str, Arg] = MappingProxyType({})
 
 
 class Reason(NamedTuple):
-    """Why something is refused."""
+    """The reason of a refusal."""
 
     code: str  # stable, at most CODE_BYTES
     message: str  # in English, for people; may change
-    args: Mapping[str, Arg] = _NO_ARGS  # what its texts name
+    args: Mapping[str, Arg] = _NO_ARGS  # arguments of its texts
 
 
 def reason(code: str, **args: Arg) -> Reason:
-    """The reason with this code and what its text names. A text that has no code is shown as it is."""
+    """The reason with this code and arguments. A code without a text is its own message."""
     text = _ENGLISH.get(code)
     if text is None:
         return Reason(UNKNOWN_CODE, code)
@@ -36,12 +36,12 @@ def reason(code: str, **args: Arg) -> Reason:
 
 
 def because(why: str | Reason, args: Mapping[str, Arg]) -> Reason:
-    """A reason, or the one that a code and its arguments make."""
+    """Returns a reason unchanged, or makes one from a code and its arguments."""
     return why if isinstance(why, Reason) else reason(why, **args)
 
 
 class Unusable(ValueError):
-    """A text cannot be read as what it should be; says why, for the field that holds it."""
+    """A text cannot be parsed; carries the reason, for the field that contains it."""
 
     def __init__(self, why: str | Reason, /, **args: Arg) -> None:
         self.reason = because(why, args)

@@ -9,20 +9,20 @@ from thingstead.errors import ThingsteadError
 
 log = structlog.get_logger("thingstead.repeating")
 
-RETRY_S = 5.0  # after work that failed, unless the interval is shorter
+RETRY_S = 5.0  # delay after a failure, unless the interval is shorter
 
 
 class Repeating:
-    """Does the work at intervals, and whenever it is wanted. What fails is logged and tried again.
+    """Runs background work at intervals, and on request. Failures are logged and retried.
 
     Args:
-        name: what is done, for people.
-        at_start: the first run comes at once; else after one interval.
+        name: of the work, for people.
+        at_start: run first at once, not after one interval.
 
     Attributes:
-        want: has the work done now, or once more after the run that is under way.
+        want: call it to run the work now, or once more after the current run.
         failure: of the last attempt; None: it succeeded.
-        failures: attempts that failed, since the start.
+        failures: failed attempts since the start.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class Repeating:
         self.failures = 0
 
     def start(self) -> None:
-        """Begins, unless it runs already; :meth:`close` ends it."""
+        """Starts the task, if it is not running; :meth:`close` ends it."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        """Ends it; a run under way is cancelled."""
+        """Ends the task; a run in progress is cancelled."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -53,7 +53,7 @@ class Repeating:
     async def _run(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(self._interval_s):  # wait_for may swallow a cancellation
+                async with asyncio.timeout(self._interval_s):  # wait_for may lose a cancellation (Python 3.11)
                     await self._wanted.wait()
             except TimeoutError:
                 pass
@@ -63,7 +63,7 @@ class Repeating:
                 self._wanted.set()
 
     async def attempt(self) -> bool:
-        """Does the work once; False where it failed."""
+        """Runs the work once; False if it failed."""
         try:
             await self._work()
         except ThingsteadError as exc:

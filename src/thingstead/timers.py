@@ -17,17 +17,17 @@ log = structlog.get_logger("thingstead.timers")
 K = TypeVar("K")
 T = TypeVar("T", int, float)
 
-LONGEST_SLEEP_S = 3600.0  # a deadline may lie years ahead; a timer should not
-OUTDATED_LIMIT = 64  # entries that count no more and may stay in a queue, however few others there are
+LONGEST_SLEEP_S = 3600.0  # cap of one sleep: a deadline may be years ahead
+OUTDATED_LIMIT = 64  # cancelled entries that may stay in a queue, however few others there are
 
 
 class DueQueue(Generic[K, T]):
-    """Keys by the instant at which each is due, in the caller's unit; the earliest one of a key counts. Keys of one
-    instant come in the order in which they were put."""
+    """Priority queue of keys by their due instant, in the caller's unit. The earliest instant of a key counts; keys
+    with the same instant are returned in the order of insertion."""
 
     def __init__(self) -> None:
         self._due: dict[K, T] = {}
-        self._heap: list[tuple[T, int, K]] = []  # holds what is in _due, and older entries that count no more
+        self._heap: list[tuple[T, int, K]] = []  # the entries of _due, and outdated ones
         self._serial = count()
 
     def __len__(self) -> int:
@@ -35,11 +35,11 @@ class DueQueue(Generic[K, T]):
 
     @property
     def remembered(self) -> int:
-        """All that are due, and at most as many entries that count no more, or a few."""
+        """Length of the heap: all due entries, and at most as many outdated ones (or OUTDATED_LIMIT)."""
         return len(self._heap)
 
     def put(self, key: K, due: T) -> None:
-        """Notes an instant for a key, unless it is noted for an earlier one."""
+        """Schedules a key, unless it is already scheduled earlier."""
         known = self._due.get(key)
         if known is None or due < known:
             self._due[key] = due
@@ -48,28 +48,28 @@ class DueQueue(Generic[K, T]):
                 self._clear_away()
 
     def cancel(self, key: K) -> None:
-        """Forgets a key: one that comes and goes all the time leaves nothing behind."""
+        """Removes a key. Outdated entries are cleaned up, so keys that come and go use no more memory."""
         if self._due.pop(key, None) is not None and len(self._heap) > 2 * len(self._due) + OUTDATED_LIMIT:
             self._clear_away()
 
     def clear(self) -> None:
-        """Forgets all of them."""
+        """Removes all keys."""
         self._due.clear()
         self._heap.clear()
 
     def hasten(self, now: T) -> None:
-        """Has every key due by ``now`` at the latest."""
+        """Limits the due instant of every key to ``now``."""
         for key in list(self._due):
             self.put(key, now)
 
     def next_due(self) -> T | None:
-        """The earliest instant; None: nothing is noted."""
+        """The earliest due instant; None: the queue is empty."""
         while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def take(self, now: T) -> K | None:
-        """The key that is due first, taken out; None where none is due by ``now``."""
+        """Removes and returns the first key that is due by ``now``; None: none is due."""
         due = self.next_due()
         if due is None or due > now:
             return None
@@ -83,7 +83,7 @@ class DueQueue(Generic[K, T]):
 
 
 class Deadline:
-    """Something that is due at ``due_s``, unless it is cancelled."""
+    """A callback scheduled for ``due_s``, unless it is cancelled."""
 
     __slots__ = ("_owner", "due_s", "work")
 
@@ -93,20 +93,20 @@ class Deadline:
         self.work = work
 
     def cancel(self) -> None:
-        """Calling again, or after it has run, does nothing."""
+        """Cancels the callback; no effect if it was cancelled or has run."""
         self._owner.cancel(self)
-        self.work = _nothing  # what it would have worked on may go, however long the entry stays
+        self.work = _nothing  # releases the objects that the callback refers to
 
 
 def _nothing() -> None: ...
 
 
 class Deadlines:
-    """Deadlines on the clock that never jumps, in the order in which they are due. To be made on the event loop;
+    """Schedules callbacks on a monotonic clock, in the order of their due times. Create it on the event loop;
     :meth:`stop` ends it.
 
     Args:
-        clock: None: the loop's.
+        clock: None: the clock of the loop.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -117,7 +117,7 @@ class Deadlines:
         self._timer_due_s = inf
 
     def __len__(self) -> int:
-        """Those that are remembered: all that will run, and at most as many that were cancelled, or a few."""
+        """Number of entries in memory: all scheduled ones, and at most as many cancelled ones (or a few)."""
         return self._queue.remembered
 
     def add(self, due_s: float, work: Callable[[], None]) -> Deadline:
@@ -129,16 +129,16 @@ class Deadlines:
         return deadline
 
     def cancel(self, deadline: Deadline) -> None:
-        """Calling again, or after it has run, does nothing."""
+        """Cancels a callback; no effect if it was cancelled or has run."""
         self._queue.cancel(deadline)
 
     def run_due(self) -> None:
-        """Runs everything that is due."""
+        """Runs all due callbacks."""
         while (deadline := self._queue.take(self.now_s())) is not None:
             try:
                 deadline.work()
             except Exception:
-                # A bug: logged here, and it keeps nothing else from being done in time.
+                # A bug: logged here, so that other callbacks run in time.
                 log.exception("a scheduled callback failed")
         self._set_timer()
 
@@ -153,7 +153,7 @@ class Deadlines:
             self._timer = self._loop.call_later(delay_s, self.run_due)
 
     def stop(self) -> None:
-        """Nothing is run any more."""
+        """Cancels all callbacks."""
         if self._timer is not None:
             self._timer.cancel()
         self._queue.clear()

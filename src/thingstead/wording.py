@@ -9,7 +9,7 @@ from typing import Any, Literal
 from thingstead.refusals import Reason, reason
 
 NO_PATTERNS: Mapping[str, str] = {}
-# Codes by the types that a member may have, in alphabetical order of msgspec's names.
+# Codes by the alternatives of a type, in alphabetical order of msgspec's names.
 _TYPES = {
     "int": "must_be_integer",
     "float": "must_be_number",
@@ -30,15 +30,15 @@ _MATCHING = re.compile(r" matching regex ['\"](?P<pattern>.*)['\"]$")
 
 
 def member_problem(message: str, kind: Any = None, patterns: Mapping[str, str] = NO_PATTERNS) -> Reason:
-    """What a member must be.
+    """The reason for a member of the wrong type or value.
 
     >>> member_problem("Expected `int`, got `str`").message
     'must be an integer'
 
     Args:
-        message: what msgspec says of it, without its location.
-        kind: its type.
-        patterns: codes of what does not match a pattern, by pattern.
+        message: the error of msgspec, without its location.
+        kind: type of the member.
+        patterns: refusal codes by regular expression.
     """
     allowed = _literals(kind)
     if allowed:
@@ -90,7 +90,7 @@ def _bound(text: str, kind: str, patterns: Mapping[str, str]) -> Reason | None:
 
 
 def _literals(kind: Any) -> list[Any]:
-    """The values of a type that has no others, but for None."""
+    """The values of a type that consists only of literals, and perhaps None."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         return [value for value in arguments if value is not None]

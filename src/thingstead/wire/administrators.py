@@ -16,11 +16,11 @@ class AdministratorInfo(msgspec.Struct, frozen=True, kw_only=True):
     role: Role = ADMIN  # (extension)
     create_time: int = 0  # ms (extension)
     last_login_at: int = 0  # ms; 0: never (extension)
-    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
+    version: int = 0  # extension: incremented by each change, from 1; send it with a change to detect conflicts
 
 
 class AdministratorCreated(msgspec.Struct, frozen=True, kw_only=True):
-    """What was created."""
+    """The created administrator."""
 
     id: str
     account: str

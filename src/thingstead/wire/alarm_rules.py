@@ -17,14 +17,14 @@ class AlarmRuleInfo(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_":
     id: str
     name: str
     descr: str
-    type: str  # "" where it watches chosen devices
+    type: str  # "" if it watches selected devices
     devices: list[str]
     enabled: bool
-    disabled_devices: list[str]  # devices for which it is switched off
+    disabled_devices: list[str]  # devices on which it is disabled
     level: int | UnsetType = UNSET
     raise_: Condition | UnsetType = UNSET
     clear: Condition | UnsetType = UNSET
-    levels: list[Level] | UnsetType = UNSET  # in place of level, raise and clear
+    levels: list[Level] | UnsetType = UNSET  # instead of level, raise and clear
     raise_delay_ms: int
     clear_delay_ms: int
     raise_count: int
@@ -32,75 +32,75 @@ class AlarmRuleInfo(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_":
     cool_down_ms: int
     schedule: Schedule | UnsetType = UNSET
     notify: list[Channel]
-    failing: str  # why it cannot be evaluated on some device; "" where it can
+    failing: str  # why it cannot be evaluated on some device; "" if it can
     create_time: int  # ms
     update_time: int  # ms
-    warnings: list[RuleWarning] | UnsetType = UNSET  # of a change that was just made
-    open_total: int | UnsetType = UNSET  # open alarms, where a list was asked for `statistics`
+    warnings: list[RuleWarning] | UnsetType = UNSET  # only in the answer to a change
+    open_total: int | UnsetType = UNSET  # open alarms, if a list with `statistics` was requested
     raised_last_day: int | UnsetType = UNSET  # alarms raised within 24 hours, likewise
-    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
+    version: int = 0  # extension: incremented by each change, from 1; send it with a change to detect conflicts
 
 
 class CreatedRule(Created, frozen=True, kw_only=True):
-    """What was created."""
+    """The created rule."""
 
     warnings: list[RuleWarning] | UnsetType = UNSET
 
 
 class DryRunItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An alarm would have been raised, changed or cleared."""
+    """A point in time at which the rule would have raised, changed or cleared an alarm."""
 
     device_id: str
     ts: int  # ms
     alarm_status: int  # 1 raised, 0 cleared
     alarm_level: int
-    phase: Phase  # after it
+    phase: Phase  # after the change
     attributes: dict[str, Any]
     conditions: list[Any]
 
 
 class DryRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule would have done, by device and in order of time."""
+    """What a rule would have done, by device and time."""
 
     items: list[DryRunItem]
     raised_total: int
     cleared_total: int
-    open_total: int  # still open at the end
-    open_ms: int  # how long alarms were open within the range, all devices together
-    phases: dict[Phase, int]  # devices that were replayed, by the phase of the rule at the end
-    devices: int  # that were replayed
-    points: int  # that were read
-    complete: bool  # no budget was reached: nothing is left out
+    open_total: int  # alarms still open at the end
+    open_ms: int  # how long alarms were open within the range, sum of all devices
+    phases: dict[Phase, int]  # replayed devices by the phase of the rule at the end
+    devices: int  # replayed
+    points: int  # read
+    complete: bool  # no limit was reached, so nothing is missing
     notes: list[str]
 
 
 class TracedCondition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A condition of the rule at one look. `holds` is left out where it cannot be told afterwards."""
+    """A condition of the rule in one evaluation. `holds` is absent if it cannot be determined afterwards."""
 
     condition: dict[str, Any]
-    value: Any = None  # of its attribute; null: it had none
+    value: Any = None  # of its attribute; null: no value
     holds: bool | None = None
 
 
 class TraceEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at a rule on one device."""
+    """One evaluation of a rule on one device."""
 
     ts: int  # ms
     device: str  # id
-    level: int  # of the alarm after it; 0: none
-    phase: Phase | None = None  # of the alarm after it; null: not known, the values are from history
-    outcome: str  # what came of it, and what is still wanted
+    level: int  # of the alarm after the evaluation; 0: none
+    phase: Phase | None = None  # of the alarm after the evaluation; null: unknown, the values are from history
+    outcome: str  # the result, and what the rule is still waiting for
     attributes: dict[str, Any]
     conditions: list[TracedCondition]
 
 
 class RuleTrace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The last looks at a rule since the server started, and the last values in history, newest first; `now` is how it
-    stands on the device asked for, or on the one that was looked at last."""
+    """The last evaluations of a rule since the server started, and the last values in history, newest first; `now` is
+    its state on the requested device, or on the one that was evaluated last."""
 
     enabled: bool
-    watched: bool  # whether it watches the device, where one was asked for
+    watched: bool  # whether the rule watches the requested device
     failing: str
-    evaluated: int = 0  # looks since the server started; where a value is plainly within bounds none is needed
+    evaluated: int = 0  # evaluations since the server started; values that cannot change the rule are not evaluated
     now: TraceEntry | None = None
     items: list[TraceEntry] = []

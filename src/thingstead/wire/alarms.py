@@ -23,15 +23,15 @@ class AlarmItem(msgspec.Struct, frozen=True, kw_only=True):
     alarm_status: int  # 1 raised, 0 cleared
     alarm_level: int  # 1 normal (普通), 2 serious (严重), 3 urgent (紧急)
     alarm_info: dict[str, Any]
-    create_time: int  # ms, when the server noticed
+    create_time: int  # ms, when the server detected it
     notify_logs: list[dict[str, Any]]
     device: AlarmDevice
-    alarm_id: str  # extension: the alarm that this message is about
-    ts: int  # extension: ms, when it happened, by the device's timestamps
+    alarm_id: str  # extension: the alarm of this message
+    ts: int  # extension: ms, when it happened, by the timestamps of the device
 
 
 class AlarmInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """An alarm from its raising on."""
+    """An alarm, open or cleared."""
 
     id: str
     device_id: str

@@ -13,7 +13,7 @@ class ApplicationInfo(msgspec.Struct, frozen=True, kw_only=True):
     access_key: str
     create_time: int  # ms
     role: Role = ADMIN
-    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
+    version: int = 0  # extension: incremented by each change, from 1; send it with a change to detect conflicts
 
 
 class ApplicationCredentials(msgspec.Struct, frozen=True, kw_only=True):

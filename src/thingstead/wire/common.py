@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 
 class Empty(msgspec.Struct, frozen=True):
-    """The ``info`` of a call that only does something: ``{}``."""
+    """The ``info`` of a call that returns no data: ``{}``."""
 
 
 class Created(msgspec.Struct, frozen=True, kw_only=True):
-    """What was created."""
+    """The id of the created object."""
 
     id: str
     name: str
@@ -23,7 +23,7 @@ class Listed(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One page of a list."""
 
     items: list[T]
-    total: int  # items of all pages
-    page_total: int  # pages; 0 where there is no item
-    # Extension, where a cursor was asked for: that of the page after this one; empty after the last.
+    total: int  # items on all pages
+    page_total: int  # number of pages; 0 if there are no items
+    # Extension, if a cursor was requested: cursor of the next page; empty after the last.
     next_cursor: str | UnsetType = UNSET

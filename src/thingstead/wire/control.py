@@ -9,16 +9,16 @@ from thingstead.model.command import CommandState
 
 
 class RefusedAttribute(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that was left out."""
+    """A value that was refused."""
 
     attribute: str
     message: str
     code: str = ""  # stable; docs/refusals.md has its text
-    args: dict[str, Any] = {}  # what its text names
+    args: dict[str, Any] = {}  # arguments of its text
 
 
 class SetInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Empty where every value was kept."""
+    """Empty if every value was stored."""
 
     refused: Annotated[
         list[RefusedAttribute] | UnsetType, Meta(description="Extension: the refused values, and why.")
@@ -26,7 +26,7 @@ class SetInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommandInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Which command it is, and how far it came."""
+    """A command and its state."""
 
     id: Annotated[str, Meta(description="The platform's id of the command.")]
     command_id: Annotated[int, Meta(description="The number that the device receives.")]
@@ -35,7 +35,7 @@ class CommandInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the device replied."""
+    """The reply of the device."""
 
     method: str
     params: Any
@@ -43,27 +43,27 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CalledInfo(CommandInfo, frozen=True, kw_only=True):
-    """The device has replied."""
+    """A command with the reply of the device."""
 
     reply: Reply
 
 
 class CommandItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A command that was sent to the device."""
+    """A command that was issued to the device."""
 
     id: str
     method: str
     params: Any
-    command_id: int  # in the topic and the body
+    command_id: int  # in topic and body
     state: CommandState
     reason: str  # why it failed or expired
-    reply: Any = UNSET  # the reply's body; absent where there is none
+    reply: Any = UNSET  # the body of the reply; absent if there is none
     create_time: int  # ms
     expire_time: int  # ms
-    update_time: int  # ms, of the newest state
+    update_time: int  # ms, of the last change of state
 
 
 class CommandDetail(CommandItem, frozen=True, kw_only=True):
-    """A command and the device that it was sent to."""
+    """A command and its device."""
 
     device_id: str

@@ -4,7 +4,7 @@ import msgspec
 
 
 class CustomerCount(msgspec.Struct, frozen=True, kw_only=True):
-    """What a customer has."""
+    """Counts of a customer's objects."""
 
     device_count: int
 
@@ -22,4 +22,4 @@ class CustomerInfo(msgspec.Struct, frozen=True, kw_only=True):
     locale: str
     create_time: int  # ms
     count: CustomerCount
-    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
+    version: int = 0  # extension: incremented by each change, from 1; send it with a change to detect conflicts

@@ -5,7 +5,7 @@ from msgspec import UNSET, UnsetType
 
 
 class GroupTreeItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A group with all groups below it."""
+    """A group with its subgroups."""
 
     id: str
     name: str
@@ -13,14 +13,14 @@ class GroupTreeItem(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str]
     create_time: int  # ms
     children: list["GroupTreeItem"]
-    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
-    # Extension, where counts were asked for: devices in it; devices in it or in a group below, each counted once.
+    version: int = 0  # extension: incremented by each change, from 1; send it with a change to detect conflicts
+    # Extension, if counts were requested: devices in the group; devices in it or a subgroup, each counted once.
     device_count: int | UnsetType = UNSET
     device_count_below: int | UnsetType = UNSET
 
 
 class GroupTree(msgspec.Struct, frozen=True, kw_only=True):
-    """The groups at the root."""
+    """The root groups."""
 
     items: list[GroupTreeItem]
 
@@ -34,4 +34,4 @@ class GroupDetail(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str]
     create_time: int  # ms
     parent: str  # "" at the root
-    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
+    version: int = 0  # extension: incremented by each change, from 1; send it with a change to detect conflicts

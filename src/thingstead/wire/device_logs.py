@@ -22,19 +22,19 @@ class ConnectionItem(msgspec.Struct, frozen=True, kw_only=True):
     online: bool
     reason: str
     session_id: str
-    replaced: str | UnsetType = UNSET  # the session that this one took over
-    protocol: str  # empty where a session ended
+    replaced: str | UnsetType = UNSET  # the session that was taken over
+    protocol: str  # empty if the session ended
     client_id: str
     remote_address: str
 
 
 class RefusedField(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that was refused."""
+    """A part of a message that was refused."""
 
     field: str
     message: str
-    code: str = ""  # stable; docs/refusals.md has its text; empty of an entry of an earlier release
-    args: dict[str, Any] = {}  # what its text names
+    code: str = ""  # stable; docs/refusals.md has its text; empty in entries of earlier releases
+    args: dict[str, Any] = {}  # arguments of its text
 
 
 class RejectedItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,11 +43,11 @@ class RejectedItem(msgspec.Struct, frozen=True, kw_only=True):
     ts: int  # ms
     topic: str
     reason: str
-    code: str = ""  # of the reason; empty of an entry of an earlier release
+    code: str = ""  # of the reason; empty in entries of earlier releases
     args: dict[str, Any] = {}
     errors: list[RefusedField]
-    payload: str  # its beginning; as text, or `hex:` and its bytes
-    suppressed: int  # how many were refused since the entry before, without an entry of their own
+    payload: str  # truncated; as text, or `hex:` and its bytes
+    suppressed: int  # refusals since the previous entry that got no entry
 
 
 class DataItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,4 +57,4 @@ class DataItem(msgspec.Struct, frozen=True, kw_only=True):
     identifier: str
     direction: str  # up, down
     size_bytes: int
-    payload: str  # its beginning; as text, or `hex:` and its bytes
+    payload: str  # truncated; as text, or `hex:` and its bytes

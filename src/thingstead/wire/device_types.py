@@ -17,11 +17,11 @@ class DeviceTypeItem(msgspec.Struct, frozen=True, kw_only=True):
     device_count: int
     conn_protocol: str
     conn_type: str
-    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
+    version: int = 0  # extension: incremented by each change, from 1; send it with a change to detect conflicts
 
 
 class DeviceTypeDetail(DeviceTypeItem, frozen=True, kw_only=True):
-    """A device type with its definition."""
+    """A device type with its function definition."""
 
     type_key: str
     auto_create: bool
@@ -29,6 +29,6 @@ class DeviceTypeDetail(DeviceTypeItem, frozen=True, kw_only=True):
 
 
 class CreatedType(Created, frozen=True, kw_only=True):
-    """The device type that was created."""
+    """The created device type."""
 
     type_key: str

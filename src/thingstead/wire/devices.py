@@ -10,7 +10,7 @@ from thingstead.wire.common import Listed
 
 
 class ListedValue(msgspec.Struct, frozen=True, kw_only=True):
-    """The current value of an attribute, and where it is from."""
+    """The current value of an attribute, and its source."""
 
     value: Any
     ts: int  # ms
@@ -18,15 +18,15 @@ class ListedValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceAlarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The highest open alarm of a device; an empty object where there is none."""
+    """The highest open alarm of a device; an empty object if there is none."""
 
-    alarm_status: int | UnsetType = UNSET  # 1: alarming
+    alarm_status: int | UnsetType = UNSET  # 1: an alarm is open
     alarm_level: int | UnsetType = UNSET  # 1 normal (普通), 2 serious (严重), 3 urgent (紧急)
     ts: int | UnsetType = UNSET  # ms, when it was raised
 
 
 class DeviceActive(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest ms timestamp of each kind of message that the device has sent."""
+    """Timestamp (ms) of the newest message of each kind that the device sent."""
 
     attributes: int | UnsetType = UNSET
     event: int | UnsetType = UNSET
@@ -36,7 +36,7 @@ class DeviceActive(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceTypeInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The type of a device, in short."""
+    """Summary of a device's type."""
 
     id: str
     name: str
@@ -50,41 +50,41 @@ class DeviceItem(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     descr: str
-    device_key: str  # "" where it has none
+    device_key: str  # "" if it has none
     tags: dict[str, str]
     create_time: int  # ms
     alarm: DeviceAlarm
     active: DeviceActive
     online: bool  # has a live session
-    type: str  # "" where it has none
-    type_info: DeviceTypeInfo | UnsetType = UNSET  # absent where it has no type
+    type: str  # "" if it has none
+    type_info: DeviceTypeInfo | UnsetType = UNSET  # absent without a type
     gateway: str | UnsetType = UNSET  # of a sub-device: the id of its gateway
     sub_address: str | UnsetType = UNSET  # of a sub-device
     view_token: str
     device_code: str
-    # Extension, where attributes were asked for: by identifier, without those that have no value.
+    # Extension, if attributes were requested: by identifier; attributes without a value are absent.
     values: dict[str, ListedValue] | UnsetType = UNSET
-    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
+    version: int = 0  # extension: incremented by each change, from 1; send it with a change to detect conflicts
 
 
 class LiveSession(msgspec.Struct, frozen=True, kw_only=True):
-    """The device's live connection."""
+    """The live connection of the device."""
 
-    protocol: str  # mqtt, tcp; gateway: it stands behind one
+    protocol: str  # mqtt, tcp; gateway: it is behind a gateway
     client_id: str
     remote_address: str
     connected_at: int  # ms
 
 
 class RivalClient(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the clients that fight over a certificate."""
+    """One of several clients that connect alternately with the same certificate."""
 
     client_id: str
     remote_address: str
 
 
 class GroupOfDevice(msgspec.Struct, frozen=True, kw_only=True):
-    """A group in which a device stands."""
+    """A group that contains the device."""
 
     id: str
     name: str
@@ -99,16 +99,16 @@ class CustomerOfDevice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceDetail(DeviceItem, frozen=True, kw_only=True):
-    """A device, with its groups, its customer and what is known of its connection."""
+    """A device with its groups, customer and connection."""
 
     groups: list[GroupOfDevice]  # extension
-    customer: CustomerOfDevice | UnsetType = UNSET  # extension; absent where it is bound to none
+    customer: CustomerOfDevice | UnsetType = UNSET  # extension; absent if it is not bound
     session: LiveSession | UnsetType = UNSET  # absent while it is offline
-    certificate_conflict: list[RivalClient] | UnsetType = UNSET  # absent where nobody fights over its certificate
+    certificate_conflict: list[RivalClient] | UnsetType = UNSET  # absent unless several clients use its certificate
 
 
 class DeviceCredential(msgspec.Struct, frozen=True, kw_only=True):
-    """What a device logs in with (普通证书)."""
+    """The credential of a device (普通证书)."""
 
     id: str
     name: str
@@ -119,5 +119,5 @@ class DeviceCredential(msgspec.Struct, frozen=True, kw_only=True):
 class ListedDevices(Listed[DeviceItem], frozen=True, kw_only=True):
     """One page of devices."""
 
-    # Extension, where facets were asked for: of each its values, those that most devices have first, at most 100.
+    # Extension, if facets were requested: the values of each, most frequent first, at most 100.
     facets: dict[str, list[FacetValue]] | UnsetType = UNSET

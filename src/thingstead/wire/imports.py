@@ -7,17 +7,17 @@ from msgspec import UNSET, UnsetType
 
 
 class RowError(msgspec.Struct, frozen=True):
-    """What is wrong with one field of a row."""
+    """An invalid field of a row."""
 
     field: str
     message: str
     code: str = ""  # stable; docs/refusals.md has its text
-    args: dict[str, Any] = {}  # what its text names
+    args: dict[str, Any] = {}  # arguments of its text
 
 
 class RowResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a row: ``created``, ``exists`` (its ``device_key`` was there already), or ``refused``. ``errors``
-    says why it was refused, or in what the device that exists differs from the row: it is not changed."""
+    """The result of a row: ``created``, ``exists`` (a device has its ``device_key``), or ``refused``. ``errors`` says
+    why it was refused, or how the existing device, which is not changed, differs from the row."""
 
     index: int  # from 0
     result: Literal["created", "exists", "refused"]
@@ -27,7 +27,7 @@ class RowResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows were created, were there already, or were refused; and the result of each, in order."""
+    """Number of rows that were created, existed already, or were refused; and the result of each row, in order."""
 
     created: int
     exists: int

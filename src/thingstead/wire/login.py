@@ -4,6 +4,6 @@ import msgspec
 
 
 class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes into the header ``Authorization: Bearer <AccessToken>`` of other requests."""
+    """The token for the header ``Authorization: Bearer <AccessToken>``."""
 
     access_token: str

@@ -14,10 +14,10 @@ class NotifyGroupInfo(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool
     channels: list[Channel]
     create_time: int  # ms
-    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
+    version: int = 0  # extension: incremented by each change, from 1; send it with a change to detect conflicts
 
 
 class TestedGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """How many test notices are on their way."""
+    """Number of test notices that were queued."""
 
     count: int

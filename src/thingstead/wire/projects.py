@@ -10,12 +10,12 @@ class ProjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     descr: str
     tags: dict[str, str]
-    timezone: str  # whose days its days are (extension)
-    version: int = 0  # extension: counts its changes, from 1; a change may name the one that was read
+    timezone: str  # extension: time zone of its calendar days
+    version: int = 0  # extension: incremented by each change, from 1; send it with a change to detect conflicts
 
 
 class PortAddress(msgspec.Struct, frozen=True):
-    """Where the server is reached."""
+    """A public address of the server."""
 
     kind: str  # mqtt, mqtts, http, https, ws, wss (the path is /mqtt), tcp or tcps
     host: str
@@ -23,13 +23,13 @@ class PortAddress(msgspec.Struct, frozen=True):
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the devices and the subscribers of the project are configured with, without secrets."""
+    """Parameters for devices and subscribers of the project, without secrets."""
 
     project_key: str  # ProjectKey: half of every device certificate
     view_key: str  # ProjectViewKey: user name and topic prefix of the MQTT application subscription
-    previous_project_key: str | None = None  # before the last rotation, while devices may still use it
-    previous_key_until: int | None = None  # until when (ms)
-    endpoints: list[PortAddress] = []  # as whoever asks reaches them
+    previous_project_key: str | None = None  # before the last rotation, while still valid
+    previous_key_until: int | None = None  # ms: end of its validity
+    endpoints: list[PortAddress] = []  # as the caller can reach them
 
 
 class ViewCredentials(msgspec.Struct, frozen=True, kw_only=True):

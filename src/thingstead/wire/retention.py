@@ -6,7 +6,7 @@ from thingstead.model.retention import RetentionRule
 
 
 class SeriesRetention(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of one attribute of a device."""
+    """Stored history of one attribute of a device."""
 
     identifier: str
     days: float  # 0: for ever
@@ -17,23 +17,23 @@ class SeriesRetention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WouldDrop(msgspec.Struct, frozen=True, kw_only=True):
-    """What rules would drop of the history that is there now. Points of the last hours are not counted."""
+    """How much of the present history rules would drop, without the points of the last hours."""
 
     points: int
-    size_bytes: int  # about what they take on disk
+    size_bytes: int  # approximate size on disk
     devices: int
-    complete: bool  # false: there was too much to look at; it is more
+    complete: bool  # false: the limit of one request was reached, more would be dropped
 
 
 class RetentionChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of new rules."""
+    """The effect of new rules."""
 
     effective_at: int  # ms; now, or the end of the grace period
     would_drop: WouldDrop
 
 
 class PendingRetention(msgspec.Struct, frozen=True, kw_only=True):
-    """Rules that wait."""
+    """Rules that take effect later."""
 
     rules: tuple[RetentionRule, ...]
     max_bytes: int
@@ -41,12 +41,12 @@ class PendingRetention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetentionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of a project, and how much history it has."""
+    """The retention rules of a project, and the size of its history."""
 
     rules: tuple[RetentionRule, ...]
-    max_bytes: int  # of history, over which the oldest is dropped; 0: no bound
-    default_days: float  # of the server, where no rule fits; 0: for ever
-    points: int  # kept, without those of the last hours
-    size_bytes: int  # about what they take on disk
-    oldest_ts: int | None  # ms, rounded down to the hour; null: nothing is kept
-    pending: PendingRetention | None = None  # rules that replace these at an instant, unless they are taken back
+    max_bytes: int  # of history; the oldest is dropped above it; 0: no limit
+    default_days: float  # of the server, if no rule applies; 0: for ever
+    points: int  # stored, without those of the last hours
+    size_bytes: int  # approximate size on disk
+    oldest_ts: int | None  # ms, rounded down to the hour; null: no history
+    pending: PendingRetention | None = None  # rules that replace these at an instant, unless withdrawn

@@ -30,7 +30,7 @@ class DeviceAlarms:
 
     __slots__ = (
         "__weakref__",
-        "_monitor",
+        "_evaluator",
         "alarm_ids",
         "armed",
         "device",
@@ -42,7 +42,7 @@ class DeviceAlarms:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self._monitor: DeviceEvaluator | None = None  # made where a rule concerns it: most devices have none
+        self._evaluator: DeviceEvaluator | None = None  # made where a rule concerns it: most devices have none
         self.armed = False  # whether any rule concerns it
         self.held: list[Report] | None = None  # reports that wait until the device has been read
         self.stale = False  # what is in memory is not what is on disk, since a commit failed
@@ -53,9 +53,9 @@ class DeviceAlarms:
     @property
     def evaluator(self) -> DeviceEvaluator:
         """Its rules at work."""
-        if self._monitor is None:
-            self._monitor = DeviceEvaluator(self.device.id, NO_RULES, Facts(self.device.create_time), {})
-        return self._monitor
+        if self._evaluator is None:
+            self._evaluator = DeviceEvaluator(self.device.id, NO_RULES, Facts(self.device.create_time), {})
+        return self._evaluator
 
     def retarget(self, rules: DeviceRules, reset: Collection[str], reason: str, now: int) -> list[AlarmChange]:
         """Takes over the rules that concern the device now. Alarms of others, and of those to begin anew with, are
