@@ -67,8 +67,8 @@ async def test_a_command_issued_while_pending_ones_are_read_comes_after_them_and
     control, reading, go_on, issued = house.platform.control, asyncio.Event(), asyncio.Event(), asyncio.Event()
     read_pending = control.pending
 
-    async def pending(device_id: str, passing_over: Container[str]) -> PendingCommands:
-        rows = await read_pending(device_id, passing_over)
+    async def pending(device_id: str, exclude: Container[str]) -> PendingCommands:
+        rows = await read_pending(device_id, exclude)
         reading.set()
         await go_on.wait()
         return rows

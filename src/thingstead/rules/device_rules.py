@@ -32,7 +32,7 @@ class Evaluation(NamedTuple):
 class RuleRecord:
     """A compiled rule with the record of its evaluations on all devices since it was compiled."""
 
-    __slots__ = ("evaluated", "evaluations", "failing", "impossible", "rule", "unsaid")
+    __slots__ = ("evaluated", "evaluations", "failing", "impossible", "rule", "unstored")
 
     def __init__(self, rule: CompiledRule) -> None:
         self.rule = rule
@@ -40,7 +40,7 @@ class RuleRecord:
         self.evaluations: deque[Evaluation] = deque(maxlen=EVALUATIONS_KEPT)
         self.failing: dict[str, str] = {}  # by device id: why the rule cannot be evaluated there
         self.impossible = ""  # why the rule would be refused if it were saved now
-        self.unsaid = False  # whether either changed since it was last stored
+        self.unstored = False  # whether either changed since it was last stored
 
     def fail(self, device_id: str, reason: str) -> None:
         """Sets why the rule cannot be evaluated on a device; an empty reason removes it."""
@@ -50,7 +50,7 @@ class RuleRecord:
             self.failing[device_id] = reason
         elif not reason:
             del self.failing[device_id]
-        self.unsaid = True
+        self.unstored = True
 
 
 class DeviceRules:

@@ -23,22 +23,22 @@ from thingstead.storage.base import Store
 
 
 class NewApplication(NamedTuple):
-    """An application with its SecretKey, which is not kept and cannot be shown again."""
+    """An application with its SecretKey, which is not stored and cannot be shown again."""
 
     application: Application
     secret_key: str
 
 
 class AdministratorChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to change about an administrator; unset members stay as they are."""
+    """Changes of an administrator; unset members stay unchanged."""
 
     name: str | UnsetType = UNSET
     email: str | UnsetType = UNSET
-    tags: Tags | UnsetType = UNSET  # replaces them all
+    tags: Tags | UnsetType = UNSET  # replaces all tags
 
 
 class AccountService:
-    """The verbs of applications and administrators. Removing or resetting one ends its tokens at once."""
+    """Operations on applications and administrators. Removing or resetting one invalidates its tokens at once."""
 
     def __init__(
         self, store: Store, bus: Bus, clock: Clock, passwords: Passwords, log_ins: LogIns | None = None
@@ -52,7 +52,7 @@ class AccountService:
     # Applications
 
     async def list_applications(self, project_id: str) -> list[Application]:
-        """Oldest first."""
+        """All applications of a project, oldest first."""
         return await self._accounts.list_applications(project_id)
 
     async def get_application(self, project_id: str, app_id: str) -> Application:
@@ -62,7 +62,7 @@ class AccountService:
         return application
 
     async def create_application(self, project_id: str, name: str, role: Role = ADMIN) -> NewApplication:
-        """Raises Conflict where the project has APPLICATIONS_COUNT of them."""
+        """Raises Conflict if the project already has APPLICATIONS_COUNT applications."""
         _check_name(name)
         if len(await self._accounts.list_applications(project_id)) >= limits.APPLICATIONS_COUNT:
             raise Conflict("too_many_applications", maximum=limits.APPLICATIONS_COUNT)
@@ -84,11 +84,11 @@ class AccountService:
         await self._accounts.update_application(project_id, app_id, of_version({"name": name}, version))
 
     async def set_application_role(self, project_id: str, app_id: str, role: Role) -> None:
-        """Counts for the next request of each of its tokens."""
+        """Sets the role of an application; it takes effect with the next request of each token."""
         await self._accounts.update_application(project_id, app_id, {"role": role})
 
     async def reset_application(self, project_id: str, app_id: str) -> NewApplication:
-        """New keys; the old ones and all tokens of the application are void."""
+        """Replaces the keys; the old keys and all tokens of the application become invalid."""
         application = await self.get_application(project_id, app_id)
         secret_key = ids.new_secret()
         changes = {
@@ -100,13 +100,14 @@ class AccountService:
         return NewApplication(msgspec.structs.replace(application, **changes), secret_key)
 
     async def delete_application(self, project_id: str, app_id: str) -> None:
-        """Raises Conflict for the last one of a project, without which nobody could log in."""
+        """Removes an application. Raises Conflict for the last one of a project, because nobody could log in without
+        it."""
         await self._accounts.delete_application(project_id, app_id)
 
     # Administrators
 
     async def list_administrators(self, project_id: str) -> list[Administrator]:
-        """Oldest first."""
+        """All administrators of a project, oldest first."""
         return await self._accounts.list_administrators(project_id)
 
     async def get_administrator(self, project_id: str, admin_id: str) -> Administrator:
@@ -126,7 +127,8 @@ class AccountService:
         tags: Tags | None = None,
         role: Role = ADMIN,
     ) -> Administrator:
-        """Raises Conflict on a taken ``account``, or where the project has ADMINISTRATORS_COUNT of them."""
+        """Raises Conflict if ``account`` is not unique, or the project already has ADMINISTRATORS_COUNT
+        administrators."""
         problems = Problems()
         problems.account(account)
         problems.password(password)
@@ -160,7 +162,7 @@ class AccountService:
     async def set_administrator_password(
         self, project_id: str, admin_id: str, password: str, *, session_id: str = ""
     ) -> None:
-        """Also ends the administrator's tokens and sessions in browsers, but for the one of ``session_id``."""
+        """Sets a password; ends the administrator's tokens and browser sessions, except the session ``session_id``."""
         problems = Problems()
         problems.password(password)
         problems.refuse()
@@ -182,8 +184,12 @@ class AccountService:
         session_id: str = "",
         remote_address: str = "",
     ) -> None:
-        """The same by who knows the present password. Raises InvalidInput where it is not that, and TooManyRequests
-        where too many were not."""
+        """Sets the password of an administrator who states the current one; ends tokens and sessions in the same way.
+
+        Raises:
+            InvalidInput: the current password is wrong.
+            TooManyRequests: too many wrong passwords before.
+        """
         administrator = await self.get_administrator(project_id, admin_id)
         subject = f"{project_id}\0{account_key(administrator.account)}"
         attempt = self._log_ins.administrators.begin(subject, remote_address)
@@ -199,8 +205,8 @@ class AccountService:
         await self.set_administrator_password(project_id, admin_id, password, session_id=session_id)
 
     async def set_administrator_role(self, project_id: str, admin_id: str, role: Role, *, session_id: str = "") -> None:
-        """Also ends the administrator's tokens and sessions in browsers, but for the one of ``session_id``, and for
-        none where that is the role already. Raises Conflict where the last one with the role admin would lose it."""
+        """Sets a role; ends the administrator's tokens and browser sessions, except the session ``session_id``, unless
+        the role is unchanged. Raises Conflict if no administrator with the role admin would remain."""
         administrator = await self.get_administrator(project_id, admin_id)
         if administrator.role == role:
             return
@@ -209,7 +215,8 @@ class AccountService:
         self._tell([*ended, *([session_id] if session_id else [])], "the role was changed")
 
     async def delete_administrator(self, project_id: str, admin_id: str) -> None:
-        """Also ends its sessions in browsers. Raises Conflict for the last one of a project with the role admin."""
+        """Removes an administrator and ends its browser sessions. Raises Conflict for the last one with the role
+        admin."""
         ended = await self._accounts.delete_administrator(project_id, admin_id)
         self._tell(ended, "the administrator was removed")
 
@@ -218,7 +225,7 @@ class AccountService:
             self._bus.publish(BrowserSessionsEnded(session_ids, reason))
 
     def _next_epoch(self, epoch: int) -> int:
-        """Later than every epoch so far. Follows the clock, so that two resets at once do not draw the same one."""
+        """An epoch greater than every earlier one. Derived from the clock, so that two resets at once differ."""
         return max(epoch + 1, self._clock.now_ms())
 
 

@@ -23,39 +23,39 @@ from thingstead.services.accounts.log_ins import LogInAttempt, LogIns
 from thingstead.services.accounts.passwords import Passwords
 from thingstead.storage.base import Store
 
-COOKIE = "thingstead_"  # in front of the installation, in the name of the cookie
+COOKIE = "thingstead_"  # name of the cookie; the id of the installation follows
 SECRET_BYTES = 32
-SECRET_CHARACTERS = 43  # of these bytes in base64url
-INSTALLATION_CHARACTERS = 12  # of what is told of an installation's secret
+SECRET_CHARACTERS = 43  # the secret in base64url
+INSTALLATION_CHARACTERS = 12  # of the hash of the installation's secret that is in the name of the cookie
 ADDRESS_CHARACTERS = 64
-PROJECTS_TRIED_COUNT = 8  # whose administrators a log-in that names no project may mean
-SEEN_INTERVAL_MS = 60_000  # a session in use is noted once in so long
+PROJECTS_TRIED_COUNT = 8  # projects tried for a log-in that names none
+SEEN_INTERVAL_MS = 60_000  # interval at which the use of a session is recorded
 
 
 class Browser(NamedTuple):
-    """Who asks for a session."""
+    """The browser that requests a session."""
 
     remote_address: str
     user_agent: str = ""
-    secret: str = ""  # of the session that it had before
+    secret: str = ""  # of its previous session
 
 
 class Person(NamedTuple):
-    """Somebody who is logged in."""
+    """An administrator with a session."""
 
     session: BrowserSession
     administrator: Administrator
 
 
 class LoggedIn(NamedTuple):
-    """A session that has begun, with its secret, which is not kept."""
+    """A new session with its secret, which is not stored."""
 
     person: Person
     secret: str
 
 
 class BrowserSessionService:
-    """Begins, finds, lists and ends sessions."""
+    """Creates, finds, lists and ends browser sessions."""
 
     def __init__(
         self,
@@ -78,15 +78,15 @@ class BrowserSessionService:
         self._installation = ""
 
     async def cookie_name(self, *, secure: bool) -> str:
-        """What the cookie of a session is called. Servers on other ports of a host share its cookies, and have names of
-        their own; browsers take ``__Host-`` over TLS alone, and from this host alone."""
+        """The name of the session cookie. Servers on other ports of a host share its cookies, so each installation uses
+        its own name; browsers accept ``__Host-`` only over TLS and only from this host."""
         if not self._installation:
             secret = await self._store.projects.server_secret("installation")
             self._installation = hashlib.sha256(secret).hexdigest()[:INSTALLATION_CHARACTERS]
         return f"{'__Host-' if secure else ''}{COOKIE}{self._installation}"
 
     async def has_single_project(self) -> bool:
-        """Whether nobody need name a project to log in."""
+        """Whether a log-in need not name a project, because there is only one."""
         return await self._store.projects.count() == 1
 
     # Log-in
@@ -94,15 +94,15 @@ class BrowserSessionService:
     async def log_in(
         self, account: str, password: str, browser: Browser, *, project_id: str | None = None, keep: bool = False
     ) -> LoggedIn:
-        """A new session; the one that the browser had before ends.
+        """Creates a session; the browser's previous session ends.
 
         Args:
-            project_id: where it is None, every project is meant in which account and password are right; on a server
-                with more than PROJECTS_TRIED_COUNT of them, as many whose administrator logged in last.
+            project_id: None: any project in which account and password are right; if there are more than
+                PROJECTS_TRIED_COUNT, only those whose administrator logged in most recently.
 
         Raises:
-            NotAuthenticated: without saying which of the three is wrong.
-            Conflict: they are right in several projects; ``info`` names these.
+            NotAuthenticated: account, password or project is wrong; the message does not say which.
+            Conflict: they are right in several projects; ``info`` lists these.
             TooManyRequests: as with :meth:`~thingstead.services.accounts.tokens.TokenService.log_in_administrator`.
         """
         administrators = self._log_ins.administrators
@@ -112,7 +112,7 @@ class BrowserSessionService:
         right = await self._verified(candidates, password, attempt)
         if not right:
             known = next((each for each in candidates if each is not None), None)
-            # An account that does not exist is not named: people type passwords there.
+            # The text of an unknown account is not logged: people type passwords there.
             attempt.failed(f"{known.project_id}/{account}" if known else "")
             raise NotAuthenticated("login_failed")
         attempt.succeeded()
@@ -126,7 +126,8 @@ class BrowserSessionService:
         return (await self._store.projects.list_all())[0].id
 
     async def _candidates(self, account: str, project_id: str | None) -> Sequence[Administrator | None]:
-        """Whose password it may be: as many whether or not the account exists, since each costs time."""
+        """Administrators whose password to check. As many whether or not the account exists, because each check takes
+        time."""
         accounts = self._store.accounts
         if project_id is not None:
             return [await accounts.find_administrator_by_account(project_id, account)]
@@ -137,7 +138,7 @@ class BrowserSessionService:
     async def _verified(
         self, candidates: Sequence[Administrator | None], password: str, attempt: LogInAttempt
     ) -> list[Administrator]:
-        """Those whose password it is."""
+        """The administrators whose password is right."""
         right = []
         try:
             for candidate in candidates:
@@ -182,17 +183,20 @@ class BrowserSessionService:
     # Sessions that have begun
 
     async def authenticate(self, secret: str, remote_address: str = "") -> Person:
-        """Who has the session with this secret; NotAuthenticated where there is none now. It is in use by this.
+        """The administrator whose session has this secret; records the use of the session.
 
         Args:
-            remote_address: from where it is used; empty: it only listens, and is not in use by that.
+            remote_address: of the request; empty: a subscription, which does not count as use.
+
+        Raises:
+            NotAuthenticated: no session has this secret, or it has expired.
         """
         if len(secret) != SECRET_CHARACTERS:
             raise NotAuthenticated("session_invalid")
         return await self._person(_hash(secret), remote_address)
 
     async def left_s(self, session: BrowserSession) -> float:
-        """For how long a session that was found before still lasts without another request; 0: it has ended."""
+        """Seconds until a session expires without another request; 0: it has ended."""
         try:
             found, _ = await self._person(session.secret_hash)
         except NotAuthenticated:
@@ -214,18 +218,18 @@ class BrowserSessionService:
         return Person(session, administrator)
 
     async def list_sessions(self, project_id: str, admin_id: str) -> list[BrowserSession]:
-        """Those of an administrator that have not expired, newest first."""
+        """Sessions of an administrator that have not expired, newest first."""
         now = self._clock.now_ms()
         sessions = await self._store.browser_sessions.list_of_administrator(project_id, admin_id)
         return [session for session in sessions if session.expires_at > now]
 
     async def end(self, project_id: str, admin_id: str, session_id: str) -> None:
-        """Ends a session of an administrator; NotFound where there is none."""
+        """Ends a session of an administrator. Raises NotFound if there is none."""
         await self._store.browser_sessions.end(project_id, admin_id, session_id)
         self._tell([session_id], "the session was ended")
 
     async def log_out(self, project_id: str, admin_id: str, session_id: str) -> None:
-        """The same of who may have ended it elsewhere meanwhile."""
+        """Ends a session; no error if it has already ended."""
         try:
             await self.end(project_id, admin_id, session_id)
         except NotFound:
@@ -241,5 +245,5 @@ def _hash(secret: str) -> bytes:
 
 
 def _shown(user_agent: str) -> str:
-    """The name of a browser as it is shown to people: printable, and not too long."""
+    """The name of a browser for display: printable and truncated."""
     return "".join(character for character in user_agent if character.isprintable())[:USER_AGENT_LENGTH]

@@ -22,12 +22,12 @@ log = structlog.get_logger("thingstead.log_ins")
 
 Kind = Literal["application", "administrator", "subscriber", "device", "device_key"]
 
-KNOWN_LIMIT = 10_000  # pairs that succeeded and are remembered; over it the one that did so least recently is forgotten
-RUN_LEAST = 3  # failures that make a run, which is logged; fewer are typing errors
-RUNS_LIMIT = 10_000  # remembered; over it the one that failed least recently is forgotten
-RUN_WINDOW_S = 300.0  # a run ends after so long without a failure
-RUN_LOG_INTERVAL_S = 60.0  # between two lines about one run …
-LOGGED, LOG_INTERVAL_S = 20, 10.0  # … and of one kind of log-in: a few at once, then one in so long
+KNOWN_LIMIT = 10_000  # remembered pairs that succeeded; the least recently used is dropped
+RUN_LEAST = 3  # failures from which a run is logged; fewer are typing errors
+RUNS_LIMIT = 10_000  # remembered; the one with the oldest failure is dropped
+RUN_WINDOW_S = 300.0  # a run ends after this time without a failure
+RUN_LOG_INTERVAL_S = 60.0  # between two log lines about one run …
+LOGGED, LOG_INTERVAL_S = 20, 10.0  # … and about one kind of log-in: a burst, then one per interval
 
 
 class _Run:
@@ -40,11 +40,11 @@ class _Run:
 
 
 class Failures:
-    """Counts failed log-ins, and logs runs of them.
+    """Counts failed log-ins, and logs runs of failures.
 
     Attributes:
-        failed: since the server started, by kind.
-        throttled: attempts that were refused since too many had failed before, by kind.
+        failed: failures since the server started, by kind.
+        throttled: attempts that were refused because of earlier failures, by kind.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -56,14 +56,14 @@ class Failures:
 
     @property
     def remembered(self) -> int:
-        """How many runs are remembered."""
+        """Number of runs in memory."""
         return len(self._runs)
 
     def note(self, kind: Kind, remote_address: str, subject: str = "") -> None:
-        """One more.
+        """Records a failure.
 
         Args:
-            subject: what was tried, where that exists and is no secret: an account, a project.
+            subject: the account or project that was tried, if it exists; never a secret.
         """
         self.failed[kind] += 1
         address = throttling_key(remote_address)
@@ -88,14 +88,15 @@ class Failures:
 
 
 class GuessThrottle:
-    """Who may try a credential that can be guessed.
+    """Throttles attempts with a credential that can be guessed.
 
     Args:
-        pair_max: failures of one subject (an account, a project) from one address, …
-        address_max: … from one address, …
-        subject_max: … and of one subject from everywhere, within ``window_s``, before the next ones must wait. An
-            address from which the subject's credential was right before is bound by the first alone.
-        forgives: success forgets the failures of the pair; else each counts until its time is over.
+        pair_max: limit of failures of one subject (an account, a project) from one address within ``window_s``.
+        address_max: limit of failures from one address.
+        subject_max: limit of failures of one subject from all addresses. An address from which the subject has
+            succeeded
+            before is only subject to ``pair_max``.
+        forgives: whether success resets the failures of the pair; otherwise they count until the window ends.
     """
 
     def __init__(
@@ -113,13 +114,14 @@ class GuessThrottle:
         self.kind = kind
         self.failures = failures
         self.forgives = forgives
-        self.known: Lru[tuple[str, str], None] = Lru(KNOWN_LIMIT)  # subjects and addresses that succeeded once
+        self.known: Lru[tuple[str, str], None] = Lru(KNOWN_LIMIT)  # (subject, address) that have succeeded
         self.pairs = Throttle(clock, pair_max, window_s)
         self._addresses = Throttle(clock, address_max, window_s)
         self._subjects = Throttle(clock, subject_max, window_s)
 
     def begin(self, subject: str, remote_address: str) -> "LogInAttempt":
-        """An attempt, which counts as a failure until it is told otherwise; TooManyRequests where it must wait."""
+        """Starts an attempt, which counts as a failure until its result is set. Raises TooManyRequests if it is
+        throttled."""
         address = throttling_key(remote_address)
         known = (subject, address) in self.known
         counted = [(self.pairs, f"{subject}\0{address}")]
@@ -137,10 +139,10 @@ class GuessThrottle:
 
 
 class LogInAttempt:
-    """One try of a credential that can be guessed.
+    """One attempt with a credential that can be guessed.
 
     Attributes:
-        known: the subject's credential was right before from this address.
+        known: the subject has succeeded from this address before.
     """
 
     def __init__(
@@ -152,24 +154,24 @@ class LogInAttempt:
         self.known = known
 
     def failed(self, subject: str = "") -> None:
-        """It was wrong; see :meth:`Failures.note` for ``subject``."""
+        """Records that the credential was wrong; see :meth:`Failures.note` for ``subject``."""
         self._guesses.failures.note(self._guesses.kind, self._pair[1], subject)
 
     def succeeded(self) -> None:
-        """It was right."""
+        """Records that the credential was right."""
         self.take_back()
         self._guesses.known.put(self._pair, None)
         if self._guesses.forgives:
             self._guesses.pairs.succeeded("\0".join(self._pair))
 
     def take_back(self) -> None:
-        """It was not looked at."""
+        """Cancels the attempt: the credential was not checked."""
         for throttle, key in self._counted:
             throttle.take_back(key)
 
 
 class FailureThrottle:
-    """Slows down wrong credentials of a kind that cannot be guessed, by address."""
+    """Throttles addresses that send wrong credentials of a kind that cannot be guessed."""
 
     def __init__(self, clock: Clock, failures: Failures, kind: Kind, address_max: int, window_s: int) -> None:
         self._kind = kind
@@ -177,8 +179,8 @@ class FailureThrottle:
         self._addresses = Throttle(clock, address_max, window_s)
 
     def failed(self, remote_address: str, subject: str = "") -> None:
-        """One was wrong; see :meth:`Failures.note` for ``subject``. Raises TooManyRequests where the address has sent
-        too many of them."""
+        """Records a failure; see :meth:`Failures.note` for ``subject``. Raises TooManyRequests if the address has sent
+        too many."""
         self._failures.note(self._kind, remote_address, subject)
         try:
             self._addresses.admit(throttling_key(remote_address))
@@ -188,7 +190,7 @@ class FailureThrottle:
 
 
 class LogIns:
-    """The throttles of one server."""
+    """All throttles of a server."""
 
     def __init__(self, clock: Clock, account: AccountSettings | None = None, http: ApiSettings | None = None) -> None:
         account, http = account or AccountSettings(), http or ApiSettings()

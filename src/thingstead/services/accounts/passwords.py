@@ -12,12 +12,12 @@ from thingstead.errors import TooManyRequests
 T = TypeVar("T")
 
 MEMORY_KIB, PASSES = 19_456, 2  # OWASP's profile for argon2id with one lane
-AT_ONCE = 2  # hashes computed at the same time; each takes MEMORY_KIB and a core
-QUEUE_LIMIT = 64  # that wait for their turn; over it a caller is refused as TooManyRequests
+AT_ONCE = 2  # hashes computed concurrently; each takes MEMORY_KIB and a core
+QUEUE_LIMIT = 64  # callers that wait; further ones are refused with TooManyRequests
 
 
 class Passwords:
-    """Makes and checks password hashes. One per process, since it bounds how many are computed at once."""
+    """Computes and verifies password hashes. One object per process, because it bounds concurrency."""
 
     def __init__(self, *, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
@@ -30,10 +30,10 @@ class Passwords:
         return await self._in_thread(lambda: self._hasher.hash(password))
 
     async def verify(self, password_hash: str | None, password: str, *, known: bool = True) -> bool:
-        """Whether the password is the right one. None, for an account that does not exist, costs the same time.
+        """Whether the password is right. None, for an unknown account, takes the same time and is False.
 
         Args:
-            known: the caller logged in before; others leave half of the queue to those who did.
+            known: the caller has logged in before; half of the queue is reserved for such callers.
         """
         if not known and self._waiting >= QUEUE_LIMIT // 2:
             raise _too_many()

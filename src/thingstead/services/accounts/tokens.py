@@ -26,24 +26,24 @@ from thingstead.storage.base import Store
 
 MAC_BYTES = 32
 TOKEN_LENGTH_LIMIT = 512
-VERIFIED_LIMIT = 10_000  # tokens whose signature is remembered as right; over it the least recently used is dropped
+VERIFIED_LIMIT = 10_000  # cached tokens with a verified signature; the least recently used is dropped
 
 
 class Caller(NamedTuple):
     """A caller of the Project API: an application, or an administrator who logged in through one."""
 
     project_id: str
-    app_id: str  # empty for an administrator with a session in a browser
+    app_id: str  # empty for an administrator with a browser session
     admin_id: str | None = None  # None for an application's own token
     role: Role = VIEWER
-    session_id: str = ""  # of the session in a browser
+    session_id: str = ""  # of the browser session
 
 
-NOBODY = Caller("", "")  # the caller of a public endpoint
+NOBODY = Caller("", "")  # caller of a public endpoint
 
 
 class _Subject(NamedTuple):
-    """Whom a token is for."""
+    """The application or administrator that a token identifies."""
 
     project_id: str
     app_id: str
@@ -58,7 +58,7 @@ class _Claims(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TokenService:
-    """Logs applications and administrators in, and authenticates requests."""
+    """Issues tokens to applications and administrators, and authenticates requests."""
 
     def __init__(
         self,
@@ -80,16 +80,17 @@ class TokenService:
 
     @property
     def remembered(self) -> int:
-        """How many tokens are remembered as rightly signed."""
+        """Number of cached tokens."""
         return len(self._verified)
 
     async def log_in_application(self, app_id: str, access_key: str, secret_key: str, remote_address: str) -> str:
-        """A token for the three keys of an application (``access_token``).
+        """Issues a token for the three keys of an application (``access_token``).
 
         Raises:
-            NotAuthenticated: without saying which of the three is wrong.
-            TooManyRequests: they are wrong, and too many before them were, from this address. Right ones always pass:
-                they cannot be guessed, and throttling them would let anyone shut an application out.
+            NotAuthenticated: a key is wrong; the message does not say which.
+            TooManyRequests: a key is wrong, after too many failures from this address. Right keys are never throttled:
+                they
+                cannot be guessed, and throttling would let anyone lock out an application.
         """
         application = await self._store.accounts.find_application(app_id)
         known = application or _NO_APPLICATION
@@ -101,12 +102,13 @@ class TokenService:
         return await self._issue(application, None)
 
     async def log_in_administrator(self, app_id: str, account: str, password: str, remote_address: str) -> str:
-        """A token for an administrator's password (``admin_login``), through one of the project's applications.
+        """Issues a token for the password of an administrator (``admin_login``), through an application of the project.
 
         Raises:
-            NotAuthenticated: without saying which of the three is wrong.
-            TooManyRequests: too many failures of this account from this address; or, unless it logged in from here
-                before, from this address or of this account at all.
+            NotAuthenticated: application, account or password is wrong; the message does not say which.
+            TooManyRequests: too many failures of this account from this address; or, unless it logged in from this
+                address
+                before, too many failures from the address or of the account.
         """
         application = await self._store.accounts.find_application(app_id)
         subject = f"{application.project_id if application else app_id}\0{account_key(account)}"
@@ -122,7 +124,7 @@ class TokenService:
             attempt.take_back()
             raise
         if application is None or administrator is None or not right:
-            # An account that does not exist is not named: people type passwords there.
+            # The text of an unknown account is not logged: people type passwords there.
             attempt.failed(f"{administrator.project_id}/{account}" if administrator else "")
             raise NotAuthenticated("admin_login_failed")
         attempt.succeeded()
@@ -130,16 +132,14 @@ class TokenService:
         return await self._issue(application, administrator)
 
     async def renew_secret(self) -> None:
-        """Replaces the secret that signs tokens: every token and browser session of every project ends, in one commit.
-
-        Another node uses the old secret until it is restarted.
-        """
+        """Replaces the secret that signs tokens: all tokens and browser sessions of all projects become invalid, in one
+        commit. Another node uses the old secret until it restarts."""
         await self._store.projects.renew_token_secret()
         self._secret = b""
         self._verified.clear()
 
     async def authenticate(self, token: str) -> Caller:
-        """Whom a token stands for; NotAuthenticated where it is not valid now."""
+        """The caller that a token identifies. Raises NotAuthenticated if the token is invalid."""
         claims = self._verified.get(token)
         if claims is None:
             claims = await self._verify(token)
@@ -183,7 +183,7 @@ class TokenService:
             raise NotAuthenticated("token_invalid")
         try:
             claims = self._decode(signed)
-        except msgspec.DecodeError:  # signed by us, in the form of another release
+        except msgspec.DecodeError:  # signed by us, in the format of another release
             raise NotAuthenticated("token_invalid") from None
         self._verified.put(token, claims)
         return claims
@@ -195,7 +195,7 @@ class TokenService:
 
 
 def hash_secret(secret: str) -> bytes:
-    """What is kept of a random secret: its SHA-256. Enough, since it has 238 random bits and needs no slow hash."""
+    """The stored form of a random secret: its SHA-256. A slow hash is not needed, because it has 238 random bits."""
     return hashlib.sha256(secret.encode()).digest()
 
 

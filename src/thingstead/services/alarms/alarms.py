@@ -24,24 +24,24 @@ from thingstead.services.alarms.evaluations import CLEARED_BY
 from thingstead.services.alarms.scheduler import AlarmScheduler
 from thingstead.storage.base import Store
 
-SHELF_MS = 366 * 24 * 3600 * 1000  # the longest silence
-HOURS = 24  # of the statistics
+SHELF_MS = 366 * 24 * 3600 * 1000  # the longest shelving
+HOURS = 24  # in the statistics
 HOUR_MS = 3600 * 1000
-ALARMS_PER_CALL = 1_000  # that one call changes
-CLEARED_PER_TURN = 50  # at the same time
+ALARMS_PER_CALL = 1_000  # changed by one call
+CLEARED_PER_TURN = 50  # concurrently
 NEWS_PER_TURN = 100
 
 
 class ManyOutcomes(msgspec.Struct, frozen=True):
-    """What became of an action on many alarms."""
+    """The result of an action on many alarms."""
 
     outcomes: list[AlarmOutcome]
-    unchanged: int  # were so already, those without an outcome included
-    remaining: int  # that a call with the same filter would change
+    unchanged: int  # already in the requested state, including alarms without an outcome
+    remaining: int  # alarms that another call with the same filter would change
 
 
 class AlarmService:
-    """The verbs of alarms. An alarm is named by its id, or by that of one of its messages."""
+    """Operations on alarms. An alarm is identified by its id, or by the id of one of its messages."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, engine: AlarmScheduler) -> None:
         self._store = store
@@ -50,22 +50,22 @@ class AlarmService:
         self.engine = engine
 
     async def list_logs(self, project_id: str, alarm_filter: AlarmFilter, page: Page) -> tuple[list[AlarmLog], int]:
-        """One page of a project's alarm messages, newest first, and how many match."""
+        """One page of a project's alarm messages, newest first, and the number of matches."""
         return await self._store.alarms.list_page(project_id, alarm_filter, page)
 
     async def list_device_logs(
         self, project_id: str, device_id: str, alarm_filter: AlarmFilter, page: Page
     ) -> tuple[list[AlarmLog], int]:
-        """The same for one device; NotFound where the project has no such device."""
+        """One page of a device's messages, likewise. Raises NotFound for an unknown device."""
         device = await self._store.devices.get(project_id, device_id)
         return await self.list_logs(project_id, msgspec.structs.replace(alarm_filter, device_id=device.id), page)
 
     async def list_alarms(self, project_id: str, alarm_filter: AlarmFilter, page: Page) -> tuple[list[Alarm], int]:
-        """One page of a project's alarms, newest raised first, and how many match."""
+        """One page of a project's alarms, newest raised first, and the number of matches."""
         return await self._store.alarms.list_alarms(project_id, alarm_filter, page)
 
     async def stat(self, project_id: str) -> AlarmsStat:
-        """Counts of the project's alarms, and how many were raised in each of the last hours (UTC)."""
+        """Counts of a project's alarms, and of those raised in each of the last hours (UTC)."""
         last = self._clock.now_ms() // HOUR_MS * HOUR_MS
         return await self._store.alarms.stat(project_id, last - (HOURS - 1) * HOUR_MS, HOURS)
 
@@ -75,10 +75,10 @@ class AlarmService:
     def action(
         self, verb: AlarmVerb, by: str, comment: str = "", *, until: int | None = None, for_ms: int | None = None
     ) -> AlarmAction:
-        """What a person does now; ``until`` (ms) or ``for_ms`` of ``shelve``.
+        """Makes an action of a person, timestamped now. ``shelve`` needs ``until`` (ms) or ``for_ms``.
 
         Raises:
-            InvalidInput: the instant is past, or more than a year ahead; there is no comment.
+            InvalidInput: the instant is past, or more than a year ahead; or the comment is empty.
         """
         now = self._clock.now_ms()
         if verb == "comment" and not comment.strip():
@@ -92,15 +92,18 @@ class AlarmService:
         return AlarmAction(verb=verb, by=by, at=now, until=until, comment=comment.strip() and comment)
 
     async def act(self, project_id: str, alarm_id: str, action: AlarmAction) -> Alarm:
-        """Acknowledges an alarm, open or cleared (who did first stays); silences its rule on its device until an
-        instant, while it goes on to raise and clear (an alarm that is open at the end is told then), or ends that;
-        comments it; or clears an open one by hand. If its condition still holds, a new alarm is raised with the next
-        value that says so (at once where only time counts), after the delays of the rule.
+        """Applies an action to an alarm.
+
+        ``acknowledge``: open or cleared; the first acknowledgement stays. ``shelve``: no notices about its rule on its
+        device until an instant, while it continues to raise and clear; if an alarm is open at the end, its notice is
+        sent then. ``unshelve``: ends that. ``comment``: adds a comment. ``clear``: clears an open alarm manually; if
+        its condition still holds, the next value raises a new alarm (conditions on time at once), after the delays of
+        the rule.
 
         Raises:
             NotFound: no such alarm.
-            Conflict: it was acknowledged or cleared already, its rule was removed, or it has as many comments as it
-                may.
+            Conflict: it is already acknowledged or cleared, its rule was removed, or it has reached its limit of
+                comments.
         """
         alarm = await self.get(project_id, alarm_id)
         if action.verb == "clear":
@@ -116,7 +119,7 @@ class AlarmService:
         return await self.get(project_id, alarm.id)
 
     async def act_on_ids(self, project_id: str, alarm_ids: Sequence[str], action: AlarmAction) -> ManyOutcomes:
-        """The same for up to ALARMS_PER_CALL alarms, each by itself: one that is refused stops no other."""
+        """Applies an action to up to ALARMS_PER_CALL alarms independently: a refusal does not stop the others."""
         names = list(dict.fromkeys(alarm_ids))
         if action.verb == "clear":
             outcomes = await self._clear_many(project_id, names, action)
@@ -127,8 +130,8 @@ class AlarmService:
         return ManyOutcomes(outcomes, unchanged, 0)
 
     async def act_on_filter(self, project_id: str, alarm_filter: AlarmFilter, action: AlarmAction) -> ManyOutcomes:
-        """The same for the newest ALARMS_PER_CALL alarms of a filter that are not so yet; ``remaining`` says how many
-        are left for further calls."""
+        """Applies an action to the newest ALARMS_PER_CALL alarms that match a filter and are not yet in the requested
+        state; ``remaining`` is the number left for further calls."""
         undone = msgspec.structs.replace(alarm_filter, undone=action)
         _, matching = await self.list_alarms(project_id, alarm_filter, Page(records=1))
         ids, wanted = await self._store.alarms.list_ids(project_id, undone, ALARMS_PER_CALL)

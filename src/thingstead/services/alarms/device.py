@@ -19,14 +19,15 @@ from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.alarms")
 
-PREVIOUS_POINTS = 2  # of a series: the current value and the one before it
+PREVIOUS_POINTS = 2  # of a series: the current and the previous value
 
 _encode_state = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(RuleState).decode
 
 
 class DeviceAlarms:
-    """One device under watch. Everyone who reports for it shares the object."""
+    """Alarm state of one device: its evaluator and open alarms. One object per device, shared by all who report for
+    it."""
 
     __slots__ = (
         "__weakref__",
@@ -42,24 +43,24 @@ class DeviceAlarms:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self._evaluator: DeviceEvaluator | None = None  # made where a rule concerns it: most devices have none
-        self.armed = False  # whether any rule concerns it
-        self.held: list[Report] | None = None  # reports that wait until the device has been read
-        self.stale = False  # what is in memory is not what is on disk, since a commit failed
-        self.alarm_ids: dict[str, str] = {}  # of the open alarms, by rule id
-        self.online = False  # as it was when it was loaded
-        self.scheduled = FAR  # ms of the server: when it will be looked at without a report
+        self._evaluator: DeviceEvaluator | None = None  # None until a rule applies to the device
+        self.armed = False  # whether any rule applies to it
+        self.held: list[Report] | None = None  # reports received while the device is being loaded; None: not loading
+        self.stale = False  # memory is ahead of the disk, because a commit failed
+        self.alarm_ids: dict[str, str] = {}  # open alarms by rule id
+        self.online = False  # when it was loaded
+        self.scheduled = FAR  # ms, server clock: when it will be evaluated without a report
 
     @property
     def evaluator(self) -> DeviceEvaluator:
-        """Its rules at work."""
+        """The evaluator of its rules; created on first use."""
         if self._evaluator is None:
             self._evaluator = DeviceEvaluator(self.device.id, NO_RULES, Facts(self.device.create_time), {})
         return self._evaluator
 
     def retarget(self, rules: DeviceRules, reset: Collection[str], reason: str, now: int) -> list[AlarmChange]:
-        """Takes over the rules that concern the device now. Alarms of others, and of those to begin anew with, are
-        cleared with the reason."""
+        """Sets the rules that now apply to the device. Alarms of other rules, and of those in ``reset``, are cleared
+        with the reason."""
         before = self.evaluator.rules.records
         ended = [rule_id for rule_id in before if rule_id not in rules.records or rule_id in reset]
         changes = []
@@ -84,7 +85,7 @@ class DeviceAlarms:
         return changes
 
     def changes(self, decisions: Iterable[Decision], now: int) -> list[AlarmChange]:
-        """The rows of some decisions; opens and closes alarms in memory."""
+        """Converts decisions to rows; opens and closes alarms in memory."""
         return [
             AlarmChange(
                 project_id=self.device.project_id,
@@ -131,7 +132,8 @@ class DeviceAlarms:
             )
 
     def close_message(self, rule_id: str, rule_name: str, level: int, reason: str, now: int) -> AlarmLog | None:
-        """The message that clears the open alarm of a rule for a reason of ours; None where none is open."""
+        """The message that clears the open alarm of a rule for a reason other than its condition; None if none is
+        open."""
         alarm_id = self.alarm_ids.pop(rule_id, None)
         if alarm_id is None:
             return None
@@ -150,13 +152,16 @@ class DeviceAlarms:
         )
 
     def _offset_of(self, rule_id: str) -> int:
-        """The clock of what a rule reads against the server's, ms."""
+        """Device timestamps of a rule minus server clock, ms."""
         record = self.evaluator.rules.records.get(rule_id)
         return self.evaluator.facts.offset if record is None else self.evaluator.moment_of(record.rule).offset
 
     async def load(self, store: Store, rules: DeviceRules) -> list[str]:
-        """Begins with what is on disk. Returns the rules of which something is kept although they do not concern the
-        device any more. What follows from the time that has passed is for :meth:`catch_up`."""
+        """Loads values and states from the store; call :meth:`catch_up` afterwards to evaluate them.
+
+        Returns:
+            Ids of rules with stored state that no longer apply to the device.
+        """
         facts = Facts(self.device.create_time)
         newest_uplink = await self._load_values(store, facts, rules)
         kept = await store.alarms.states(self.device.id)
@@ -177,9 +182,9 @@ class DeviceAlarms:
         return [each.rule_id for each in kept if each.rule_id not in rules.records]
 
     def catch_up(self, now: int) -> list[Decision]:
-        """What follows from the present values, and from the time that has passed since they came."""
+        """Evaluates the current values, and the time that has passed since they arrived."""
         ahead = self.evaluator.facts.data_at - now
-        if ahead > 0:  # it was heard of when the server's clock showed more
+        if ahead > 0:  # the last arrival is in the future: the server clock was set back
             self.evaluator.set_back(now, ahead)
         decisions = self.evaluator.look(now)
         if self.evaluator.rules.absences:
@@ -188,7 +193,7 @@ class DeviceAlarms:
         return decisions
 
     async def _load_values(self, store: Store, facts: Facts, rules: DeviceRules) -> int:
-        """Values and times into ``facts``; returns when the device was last heard, by the server's clock."""
+        """Loads values and timestamps into ``facts``. Returns when the device last sent anything (ms, server clock)."""
         current = await store.history.current(self.device.number)
         for identifier, kept in current.items():
             facts.values[identifier] = kept.value
@@ -203,11 +208,11 @@ class DeviceAlarms:
         view = await store.devices.get_view(self.device.project_id, self.device.id)
         reported_at = view.active.get("attributes")
         if reported_at is not None:
-            # Values that were pushed, or set in the cloud, are newer than the last report. So only a clock that runs
-            # behind is known to be the device's own.
+            # Values that were pushed, or set in the cloud, are newer than the last report, so only a clock that is
+            # behind can be detected.
             facts.offset = min(0, facts.newest - reported_at)
             facts.data_at = reported_at
-            # When a single attribute was heard of is not kept: as its timestamp says, by the device's clock.
+            # Arrival times of single attributes are not stored; they are derived from timestamps.
             for name in rules.silences & facts.times.keys():
                 facts.heard[name] = min(facts.times[name] - facts.offset, reported_at)
         self.online = view.online
@@ -217,8 +222,8 @@ class DeviceAlarms:
 def _moments(
     rules: DeviceRules, states: Mapping[str, RuleState], facts: Facts, due: Mapping[str, int]
 ) -> dict[str, Moment]:
-    """Where rules with a delay stood in time: that it ends at one instant by the device's timestamps and at another one
-    by the server's clock tells how far they lie apart."""
+    """The evaluated moments of rules with a pending delay. The offset is the difference of the end of the delay in
+    device time and its stored due instant in server time."""
     found = {}
     for rule_id, due_at in due.items():
         record, state = rules.records.get(rule_id), states.get(rule_id)

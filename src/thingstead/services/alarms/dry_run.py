@@ -29,28 +29,28 @@ from thingstead.services.alarms.rules import AlarmRuleService
 from thingstead.storage.base import Store
 from thingstead.wire.alarm_rules import DryRun, DryRunItem
 
-DEVICES = 100  # replayed in one call
-POINTS = 200_000  # read in one call
+DEVICES = 100  # replayed in one request
+POINTS = 200_000  # read in one request
 POINTS_PER_READ = 10_000
-ITEMS = 1_000  # shown
-REPORTS_PER_TURN = 100  # taken in, or evaluated, before other work gets its turn
-RUNS_COUNT = 2  # at a time, of different projects: each holds its points in memory
-PROJECT_RUNS_COUNT = 5  # of one project, with those that wait
+ITEMS = 1_000  # in the answer
+REPORTS_PER_TURN = 100  # processed before other tasks run
+RUNS_COUNT = 2  # concurrently, of different projects; each holds its points in memory
+PROJECT_RUNS_COUNT = 5  # of one project, queued ones included
 DAY_MS = 24 * 3600 * 1000
-Reports = dict[int, list[dict[str, Any]]]  # by timestamp: what came with it, one after the other
+Reports = dict[int, list[dict[str, Any]]]  # by timestamp: the reports with it, in order of arrival
 NO_PRESENCE = "History does not contain presence: offline_ms never holds."
 
 
 class AlarmDryRunService:
-    """Tries rules out."""
+    """Tests rules on stored history."""
 
     def __init__(self, store: Store, clock: Clock, rules: AlarmRuleService) -> None:
         self._store = store
         self._clock = clock
         self._rules = rules
         self._places = asyncio.Semaphore(RUNS_COUNT)
-        self._turns: dict[str, asyncio.Lock] = {}  # by project; only those in use
-        self._asked: Counter[str] = Counter()  # runs by project
+        self._turns: dict[str, asyncio.Lock] = {}  # by project; only locks in use
+        self._asked: Counter[str] = Counter()  # runs by project, queued ones included
 
     async def run(
         self,
@@ -60,13 +60,13 @@ class AlarmDryRunService:
         start_time: int | None = None,
         end_time: int | None = None,
     ) -> DryRun:
-        """Replays a rule, given as a form or by its id, from ``start_time`` to ``end_time`` (ms; the last day where not
-        given), on these devices or on the first ones of its source.
+        """Replays a rule, given as a form or by its id, from ``start_time`` to ``end_time`` (ms; default: the last
+        day), on the given devices or on the first ones of its source.
 
         Raises:
-            InvalidInput: names every part of the rule, or of the range, that is impossible.
+            InvalidInput: names every invalid part of the rule or the range.
             NotFound: no such rule or device.
-            TooManyRequests: too many runs of the project wait.
+            TooManyRequests: too many runs of the project are queued.
         """
         async with self._turn(project_id):
             return await self._run(project_id, rule, device_ids, self._range(start_time, end_time))
@@ -101,7 +101,7 @@ class AlarmDryRunService:
 
     @asynccontextmanager
     async def _turn(self, project_id: str) -> AsyncIterator[None]:
-        """Runs of a project go one after the other, those of projects take turns."""
+        """Runs of one project are serialized; the number of runs of all projects is limited."""
         if self._asked[project_id] >= PROJECT_RUNS_COUNT:
             raise TooManyRequests("too_many_rules_tried", retry_after_s=1)
         self._asked[project_id] += 1
@@ -131,16 +131,16 @@ class AlarmDryRunService:
 
 
 class _Replay:
-    """One rule over a range of time, device after device."""
+    """Replays one rule over a range of time, one device after another."""
 
     def __init__(self, store: Store, rule: AlarmRule, start: int, end: int) -> None:
         self._store = store
         self._rule = rule
         self._start = start
         self._end = end
-        self._open_since: int | None = None  # of the device that is replayed
+        self._open_since: int | None = None  # of the device in progress
         self.items: list[DryRunItem] = []
-        self.phases: Counter[Phase] = Counter()  # of the rule at the end, by device
+        self.phases: Counter[Phase] = Counter()  # phase of the rule at the end, by number of devices
         self.points = self.raised = self.cleared = self.open_ms = 0
 
     async def device(self, device: Device) -> None:
@@ -167,7 +167,7 @@ class _Replay:
         self.phases[phase_of(evaluator.state_of(rule))] += 1
 
     async def _read(self, device: Device, name: str, facts: Facts, reports: Reports, *, previous: bool) -> None:
-        """The points of an attribute in the range, and its value at the beginning."""
+        """Reads the points of an attribute in the range, and its value at the begin."""
         history, number = self._store.history, device.number
         if self._start > 0:
             before = await history.series(number, name, 0, self._start - 1, offset=0, limit=2)
@@ -176,7 +176,7 @@ class _Replay:
             if previous and len(before) == 2:
                 facts.previous[name] = before[1].value
         offset = 0
-        found: list[SeriesPoint] = []  # the newest first; of equal timestamps the last that came
+        found: list[SeriesPoint] = []  # newest first; of equal timestamps only the last that arrived
         while self.points < POINTS:
             limit = min(POINTS_PER_READ, POINTS - self.points)
             points = await history.series(number, name, self._start, self._end, offset=offset, limit=limit)

@@ -27,13 +27,13 @@ from thingstead.services.shared.lru import Lru
 from thingstead.storage.base import Commit, Store
 from thingstead.timers import DueQueue
 
-DEVICES_KEPT = 10_000  # devices with rules that are kept in memory although no connection holds them
+DEVICES_KEPT = 10_000  # devices with rules in memory without a connection
 LEFT_SOURCE = "the rule no longer watches the device"
-CLEARED_BY = "cleared by "  # in front of the person, in the reason of an alarm that was cleared by hand
+CLEARED_BY = "cleared by "  # prefix of the person, in the reason of an alarm that was cleared manually
 
 
 class _Batch:
-    """What goes with one commit: devices whose memory runs ahead of the disk, and news to tell once it is there."""
+    """What belongs to one commit: devices that were changed in memory, and messages to publish after it."""
 
     __slots__ = ("devices", "news")
 
@@ -43,27 +43,29 @@ class _Batch:
 
 
 class AlarmEvaluations:
-    """Every device that is watched now. Rules come from the library, which is empty until it is filled."""
+    """Registry of the devices in memory; evaluates their reports and puts the decisions into the open commit.
+    ``rule_index`` is empty until it is filled."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self.rule_index = RuleIndex()
-        self.due_queue: DueQueue[str, int] = DueQueue()  # devices, by ms of the server
-        self.mistrusted: dict[str, DeviceAlarms] = {}  # to be read again
-        self.trouble = asyncio.Event()  # set when something was added to ``mistrusted``
+        self.due_queue: DueQueue[str, int] = DueQueue()  # device ids by ms of the server clock
+        self.to_reload: dict[str, DeviceAlarms] = {}  # devices to load again after a failed commit
+        self.wake = asyncio.Event()  # wakes the scheduler; set after something was added to ``to_reload``
         self._in_memory: weakref.WeakValueDictionary[str, DeviceAlarms] = weakref.WeakValueDictionary()
         self._kept: Lru[str, DeviceAlarms] = Lru(DEVICES_KEPT)
         self._reading: dict[str, asyncio.Task[None]] = {}
-        self._commit: Commit | None = None  # the newest, which _batch belongs to
+        self._commit: Commit | None = None  # the newest, to which _batch belongs
         self._batch = _Batch()
         self.raised = self.cleared = 0
 
     # Reports
 
     async def device_alarms(self, device: Device, *, keep: bool = True) -> DeviceAlarms:
-        """The watch of a device; the same object for all who hold one. ``keep``: it will probably be wanted again."""
+        """The alarm state of a device, loaded if necessary; the same object for all callers. ``keep``: cache it for
+        later use."""
         device_alarms = self._in_memory.get(device.id)
         if device_alarms is None:
             device_alarms = self._in_memory[device.id] = DeviceAlarms(device)
@@ -76,9 +78,8 @@ class AlarmEvaluations:
         return device_alarms
 
     def report(self, device_alarms: DeviceAlarms, report: Report) -> None:
-        """Evaluates a report in the turn in which it was appended to the commit that was followed last; what changes
-        goes into that commit. Only for watches that are armed.
-        """
+        """Evaluates a report; call it right after :meth:`follow` with the commit of the report. Decisions go into that
+        commit. Only for devices that are armed."""
         if device_alarms.held is not None:
             device_alarms.held.append(report)
             return
@@ -99,13 +100,13 @@ class AlarmEvaluations:
             self.schedule(device_alarms)
 
     def follow(self, commit: Commit) -> None:
-        """Tells what is decided in a commit once it is on disk. Called before anyone else waits for the commit."""
+        """Publishes the decisions of a commit when it has ended. Call it before others wait for the commit."""
         if commit is not self._commit:
             self._commit, self._batch = commit, _Batch()
             commit.on_done(partial(self._ended, self._batch))
 
     def append(self, device_alarms: DeviceAlarms, changes: Sequence[AlarmChange]) -> Commit:
-        """Puts changes of a device into the open commit, and notes when to look at it again."""
+        """Adds changes of a device to the open commit, and schedules its next evaluation."""
         commit = self._store.alarms.append(changes)
         self.follow(commit)
         self._batch.devices[device_alarms.device.id] = device_alarms
@@ -114,27 +115,28 @@ class AlarmEvaluations:
         return commit
 
     def decide(self, device_alarms: DeviceAlarms, decisions: Sequence[Decision], now: int) -> None:
-        """Keeps what was decided without a report."""
+        """Stores decisions that were made without a report."""
         if decisions:
             self.append(device_alarms, device_alarms.changes(decisions, now))
         else:
             self.schedule(device_alarms)
 
     def schedule(self, device_alarms: DeviceAlarms) -> None:
-        """Notes when time alone may change something on a device."""
+        """Schedules the next evaluation of a device without a report."""
         device_alarms.scheduled = device_alarms.evaluator.due
         if device_alarms.scheduled != FAR:
             self.due_queue.put(device_alarms.device.id, device_alarms.scheduled)
 
     def clock_set_back(self, now: int, by_ms: int) -> None:
-        """The server's clock was set back, and shows ``now`` (ms): every device that waits is looked at again."""
+        """Handles that the server clock was set back to ``now`` (ms): every device with a due evaluation is evaluated
+        again."""
         for device_alarms in self.live():
             if device_alarms.armed and device_alarms.held is None and not device_alarms.stale:
                 device_alarms.evaluator.set_back(now, by_ms)
                 device_alarms.scheduled = FAR
                 self.schedule(device_alarms)
         self.due_queue.hasten(now)
-        self.trouble.set()
+        self.wake.set()
 
     def _ended(self, batch: _Batch, error: Exception | None) -> None:
         if error is None:
@@ -142,11 +144,11 @@ class AlarmEvaluations:
             return
         for device_alarms in batch.devices.values():
             device_alarms.stale = True
-            self.mistrusted[device_alarms.device.id] = device_alarms
-        self.trouble.set()
+            self.to_reload[device_alarms.device.id] = device_alarms
+        self.wake.set()
 
     def publish_cleared(self, messages: Iterable[AlarmLog]) -> None:
-        """Takes note of alarms that were cleared on disk, and tells of them."""
+        """Publishes alarms that the store has cleared, and removes them from memory."""
         messages = list(messages)
         for message in messages:
             device_alarms = self._in_memory.get(message.device_id)
@@ -172,12 +174,11 @@ class AlarmEvaluations:
         return self._in_memory.get(device_id)
 
     def forget(self, device_id: str) -> None:
-        """Lets go of a device that was removed."""
+        """Removes a deleted device from the cache."""
         self._kept.pop(device_id, None)
 
     async def read(self, device_alarms: DeviceAlarms) -> None:
-        """Reads a device from the store, and decides what follows from what is known of it by now. Reports that come
-        in the meantime are evaluated afterwards."""
+        """Loads a device from the store and evaluates it. Reports that arrive meanwhile are evaluated afterwards."""
         device_id = device_alarms.device.id
         while (before := self._reading.get(device_id)) is not None:
             await asyncio.wait([before])
@@ -191,7 +192,7 @@ class AlarmEvaluations:
         device_alarms.armed = True  # so that reports are held back
         try:
             if self._commit is not None and not self._commit.done:
-                await ended(self._commit)  # reports of this device may be on their way to the disk
+                await ended(self._commit)  # it may contain reports of this device
             left = await device_alarms.load(self._store, self.rule_index.rules_of(device_alarms.device))
             device_alarms.stale = False
         finally:
@@ -207,7 +208,7 @@ class AlarmEvaluations:
         if device_alarms.evaluator.facts.data_at > now:
             self._keep(
                 device_alarms
-            )  # it was heard of by another clock: when its silence began by this one is known here alone
+            )  # arrived in the future, before the clock was set back: the begin of its silence is only in memory
         decisions = device_alarms.catch_up(now)
         self.decide(device_alarms, decisions, now)
         for report in held:
@@ -217,24 +218,24 @@ class AlarmEvaluations:
         self._kept.put(device_alarms.device.id, device_alarms)
 
     async def close(self) -> None:
-        """Waits for what is being read."""
+        """Waits for devices that are being loaded."""
         if self._reading:
             await asyncio.wait(list(self._reading.values()))
 
 
 def cleared_by(reason: str) -> str:
-    """The person who cleared an alarm, as its reason says; empty: nobody."""
+    """The person who cleared an alarm, from its reason; empty: no person."""
     return reason.removeprefix(CLEARED_BY) if reason.startswith(CLEARED_BY) else ""
 
 
 def check_ready(device_alarms: DeviceAlarms) -> None:
-    """Raises Unavailable while what is in memory is not what is on disk."""
+    """Raises Unavailable while the state in memory is not the committed one."""
     if device_alarms.stale:
         raise Unavailable("alarms_read_again")
 
 
 def alarm_changed(message: AlarmLog) -> AlarmChanged:
-    """What the bus is told of a message."""
+    """The bus message about an alarm message."""
     raised = "raise" if message.id == message.alarm_id else "level"
     action = raised if message.alarm_status == RAISED else "clear"
     return AlarmChanged(
@@ -251,7 +252,7 @@ def alarm_changed(message: AlarmLog) -> AlarmChanged:
 
 
 async def ended(commit: Commit) -> None:
-    """Returns when a commit has ended, well or not."""
+    """Waits for the end of a commit, successful or not."""
     try:
         await settled(commit)
     except ThingsteadError:

@@ -32,73 +32,74 @@ RULE_CHANGED = "the rule was changed"
 
 
 class AlarmInvalidation:
-    """Changes that are not in effect yet."""
+    """Collects changes of rules, devices and presence from the bus until :meth:`apply`."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, evaluations: AlarmEvaluations) -> None:
         self._store = store
         self._clock = clock
         self._evaluations = evaluations
         self._rule_index = evaluations.rule_index
-        self.surveys: deque[AlarmRule] = deque()  # rules whose devices must all be looked at
-        self.impossible: dict[str, str] = {}  # rules that cannot be evaluated: why, until the store was told
-        self._presence: dict[str, PresenceChanged] = {}  # by device id: the newest news
-        self._rules: dict[str, str] = {}  # changed ones: project by rule id
-        self._devices: dict[str, str] = {}  # changed ones, by id
-        self._types: dict[str, str] = {}  # changed ones: project by type id
-        self._added: dict[str, str] = {}  # devices that are new, by id
-        self._removed: dict[str, str] = {}  # devices of which attributes were removed, by id
+        self.surveys: deque[AlarmRule] = deque()  # rules whose devices must all be evaluated
+        self.impossible: dict[str, str] = {}  # why rules cannot be evaluated on this server; by rule id, until stored
+        self._presence: dict[str, PresenceChanged] = {}  # newest change by device id
+        self._rules: dict[str, str] = {}  # changed rules: project by rule id
+        self._devices: dict[str, str] = {}  # changed devices, by id
+        self._types: dict[str, str] = {}  # changed types: project by type id
+        self._added: dict[str, str] = {}  # new devices, by id
+        self._removed: dict[str, str] = {}  # devices whose attributes were removed, by id
         self._subscriptions = [
-            bus.subscribe(AlarmRuleChanged, self._heard_rule),
-            bus.subscribe(DeviceChanged, self._heard_device),
-            bus.subscribe(DeviceTypeChanged, self._heard_type),
-            bus.subscribe(DevicesAdded, self._heard_added),
-            bus.subscribe(AttributesRemoved, self._heard_removed),
-            bus.subscribe(PresenceChanged, self._heard_presence),
+            bus.subscribe(AlarmRuleChanged, self._on_rule),
+            bus.subscribe(DeviceChanged, self._on_device),
+            bus.subscribe(DeviceTypeChanged, self._on_type),
+            bus.subscribe(DevicesAdded, self._on_added),
+            bus.subscribe(AttributesRemoved, self._on_removed),
+            bus.subscribe(PresenceChanged, self._on_presence),
         ]
 
     def close(self) -> None:
-        """Hears nothing more."""
+        """Ends the subscriptions."""
         for subscription in self._subscriptions:
             subscription.cancel()
 
-    async def take_effect(self) -> None:
-        """Brings everything that was announced into effect."""
+    async def apply(self) -> None:
+        """Applies all collected changes."""
         await handle_each(self._rules, lambda rule_id, project_id: self._refresh_rule(project_id, rule_id))
         await handle_each(self._devices, lambda device_id, _: self._refresh_device(device_id))
-        await handle_each(self._added, lambda device_id, _: self._begin(device_id))
+        await handle_each(self._added, lambda device_id, _: self._load_new(device_id))
         await handle_each(self._removed, lambda device_id, _: self._read_again(device_id))
         await handle_each(self._types, lambda type_id, project_id: self._refresh_type(project_id, type_id))
-        await handle_each(self._presence, self._note_presence)
+        await handle_each(self._presence, self._apply_presence)
 
-    def _heard_rule(self, news: AlarmRuleChanged) -> None:
+    def _on_rule(self, news: AlarmRuleChanged) -> None:
         self._rules[news.rule_id] = news.project_id
-        self._evaluations.trouble.set()
+        self._evaluations.wake.set()
 
-    def _heard_device(self, news: DeviceChanged) -> None:
+    def _on_device(self, news: DeviceChanged) -> None:
         self._devices[news.device_id] = news.device_id
-        self._evaluations.trouble.set()
+        self._evaluations.wake.set()
 
-    def _heard_type(self, news: DeviceTypeChanged) -> None:
+    def _on_type(self, news: DeviceTypeChanged) -> None:
         self._types[news.type_id] = news.project_id
-        self._evaluations.trouble.set()
+        self._evaluations.wake.set()
 
-    def _heard_added(self, news: DevicesAdded) -> None:
-        if news.project_id in self._rule_index.timed_rules:  # others begin with the first value
+    def _on_added(self, news: DevicesAdded) -> None:
+        if news.project_id in self._rule_index.timed_rules:  # for others the first value suffices
             self._added.update((device_id, device_id) for device_id in news.device_ids)
-            self._evaluations.trouble.set()
+            self._evaluations.wake.set()
 
-    def _heard_removed(self, news: AttributesRemoved) -> None:
-        """Values are forgotten at once, so that no report is judged beside them; what follows is decided in a turn."""
+    def _on_removed(self, news: AttributesRemoved) -> None:
+        """Values are removed from memory at once, so that no report is evaluated with them; the device is evaluated
+        later."""
         device_alarms = self._evaluations.find(news.device_id)
         if device_alarms is not None and device_alarms.armed:
             device_alarms.evaluator.forget(news.identifiers)
             self._removed[news.device_id] = news.device_id
-            self._evaluations.trouble.set()
+            self._evaluations.wake.set()
 
-    def _heard_presence(self, news: PresenceChanged) -> None:
+    def _on_presence(self, news: PresenceChanged) -> None:
         if self._rule_index.absences:
             self._presence[news.device_id] = news
-            self._evaluations.trouble.set()
+            self._evaluations.wake.set()
 
     async def _refresh_rule(self, project_id: str, rule_id: str) -> None:
         try:
@@ -121,8 +122,8 @@ class AlarmInvalidation:
             self.surveys.append(rule)
 
     def put(self, rule: AlarmRule) -> bool:
-        """Takes a rule into the library; whether it must be evaluated from the beginning. One that cannot be evaluated
-        on this machine is shown as failing."""
+        """Adds a rule to the index. Returns whether it must be evaluated from the beginning. A rule that cannot be
+        evaluated on this server is marked as failing."""
         try:
             return self._rule_index.put(rule)
         except ValueError as exc:
@@ -133,7 +134,7 @@ class AlarmInvalidation:
                 error=str(exc),
             )
             self.impossible[rule.id] = f"cannot be evaluated on this server: {exc}"
-            self._evaluations.trouble.set()
+            self._evaluations.wake.set()
             return True
 
     async def _refresh_device(self, device_id: str) -> None:
@@ -157,8 +158,8 @@ class AlarmInvalidation:
             elif self._rule_index.rules_of(device):
                 await self._evaluations.read(device_alarms)
 
-    async def _begin(self, device_id: str) -> None:
-        """Has a new device in memory once, so that its silence and absence count from its creation."""
+    async def _load_new(self, device_id: str) -> None:
+        """Loads a new device once, so that its silence and absence are counted from its creation."""
         device = await self._store.devices.find(device_id)
         if device is not None:
             await self._evaluations.device_alarms(device, keep=False)
@@ -169,8 +170,8 @@ class AlarmInvalidation:
             await self._evaluations.read(device_alarms)
 
     async def _refresh_type(self, project_id: str, type_id: str) -> None:
-        """A type that was removed took its rules along; it had no devices any more. One that defines something else may
-        make rules impossible, or possible again."""
+        """Handles a removed or changed type. A removed type had no devices, and its rules were removed with it; a
+        changed definition may invalidate rules, or make them valid again."""
         try:
             await self._store.device_types.get(project_id, type_id)
         except NotFound:
@@ -183,14 +184,14 @@ class AlarmInvalidation:
                 continue
             impossible = await what_is_impossible(self._store, rule)
             if impossible != record.impossible:
-                record.impossible, record.unsaid = impossible, True
+                record.impossible, record.unstored = impossible, True
                 if impossible:
                     log.warning(
                         "an alarm rule can no longer be evaluated", rule=rule.id, project=project_id, reason=impossible
                     )
 
     async def _retarget(self, device: Device, reset: tuple[str, ...], reason: str) -> None:
-        """Gives a device in memory the rules that concern it now; ``reset``: rules to begin anew with."""
+        """Applies the current rules to a device in memory; ``reset``: rules that start again."""
         device_alarms = await self._evaluations.device_alarms(device)
         rules = self._rule_index.rules_of(device)
         if rules.absences and not device_alarms.evaluator.rules.absences:
@@ -205,7 +206,7 @@ class AlarmInvalidation:
         else:
             self._evaluations.schedule(device_alarms)
 
-    async def _note_presence(self, device_id: str, news: PresenceChanged) -> None:
+    async def _apply_presence(self, device_id: str, news: PresenceChanged) -> None:
         device = await self._store.devices.find(device_id)
         if device is None:
             return
@@ -220,9 +221,9 @@ class AlarmInvalidation:
 async def handle_each(
     pending: dict[str, T], handle: Callable[[str, T], Awaitable[None]], *, again: bool = False
 ) -> None:
-    """Handles what is pending, taken out one by one. What the store could not do is pending again, unless newer news
-    came; a fault of ours is logged, so that it keeps nobody else waiting, and where ``again`` says so it is pending
-    again, and raised when the others have had their turn."""
+    """Handles each entry and removes it. An entry that failed because of the store is added again, unless there is a
+    newer one. Any other exception is logged and does not stop the other entries; with ``again`` its entry is added
+    again, and it is raised at the end."""
     fault: Exception | None = None
     for key in list(pending):
         value = pending.pop(key)

@@ -11,13 +11,13 @@ from thingstead.model.device_type import AttributeDefinition
 from thingstead.model.limits import Problems
 from thingstead.storage.base import Store
 
-DEVICES_LIMIT = 50  # of a rule, whose attributes are looked at
+DEVICES_LIMIT = 50  # devices of a rule whose attributes are checked
 
 
 async def definitions_of(
     store: Store, project_id: str, type_ids: Iterable[str]
 ) -> list[Mapping[str, AttributeDefinition]]:
-    """What these types define, by identifier; a type that does not exist is passed over."""
+    """Attribute definitions of these types, by identifier; unknown types are skipped."""
     found: list[Mapping[str, AttributeDefinition]] = []
     for type_id in sorted(type_ids):
         try:
@@ -37,8 +37,7 @@ async def types_of(store: Store, rule: AlarmRule) -> set[str]:
 
 
 async def what_is_impossible(store: Store, rule: AlarmRule) -> str:
-    """Why a rule that was saved would be refused today, since the definitions of its types have changed; "" where it
-    would not."""
+    """Why a stored rule would be refused now, because a definition of its types has changed; "" if it would not."""
     problems = Problems()
     definitions = await definitions_of(store, rule.project_id, await types_of(store, rule))
     check_body(rule.body, definitions, problems, flat=form_of(rule, ()).flat)
@@ -50,7 +49,7 @@ async def what_is_impossible(store: Store, rule: AlarmRule) -> str:
 
 
 async def never_reported(store: Store, rule: AlarmRule) -> list[RuleWarning]:
-    """A warning for each attribute that a rule reads and none of its devices has ever had."""
+    """A warning for each attribute of the rule that none of its devices has ever reported."""
     wanted = set(attributes_of(rule.body))
     known: set[str] = set()
     devices = await store.alarm_rules.devices_of(rule, None, DEVICES_LIMIT + 1)

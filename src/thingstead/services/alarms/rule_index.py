@@ -9,20 +9,24 @@ from thingstead.rules.rule import CompiledRule
 
 
 class RuleIndex:
-    """Rules by their source. Devices of one type share a rules, unless they have rules or exceptions of their own."""
+    """Compiled rules by source. Devices of one type share one DeviceRules, unless rules of their own or exceptions
+    apply."""
 
     def __init__(self) -> None:
         self.records: dict[str, RuleRecord] = {}  # by rule id
         self._by_type: dict[str, dict[str, RuleRecord]] = {}
         self._by_device: dict[str, dict[str, RuleRecord]] = {}
-        self._exceptions: dict[str, set[str]] = {}  # rules that are switched off, by device id
+        self._exceptions: dict[str, set[str]] = {}  # disabled rules by device id
         self._rules_by_type: dict[str, DeviceRules] = {}  # by type id
-        self.absences: set[str] = set()  # rules that ask who is online
-        self.timed_rules: dict[str, set[str]] = {}  # that can raise without a report, by project
+        self.absences: set[str] = set()  # rules that depend on presence
+        self.timed_rules: dict[str, set[str]] = {}  # rules that can raise without a report, by project
 
     def put(self, rule: AlarmRule) -> bool:
-        """Adds or replaces an enabled rule; whether it must be evaluated from the beginning. What was remembered of its
-        evaluations goes on where nothing changed that they depend on."""
+        """Adds or replaces an enabled rule. If nothing that evaluation depends on has changed, its record is kept.
+
+        Returns:
+            Whether the rule must be evaluated from the beginning.
+        """
         known = self.records.get(rule.id)
         self.drop(rule.id)
         if known is not None and known.rule.rule.body == rule.body:
@@ -46,7 +50,7 @@ class RuleIndex:
         return anew
 
     def drop(self, rule_id: str) -> None:
-        """Removes a rule; nothing happens where there is none."""
+        """Removes a rule, if it is in the index."""
         record = self.records.pop(rule_id, None)
         if record is None:
             return
@@ -68,7 +72,7 @@ class RuleIndex:
                 self._exceptions.pop(device_id, None)
 
     def rules_of(self, device: Device) -> DeviceRules:
-        """The rules that concern a device."""
+        """The rules that apply to a device."""
         of_type = self._by_type.get(device.type_id or "", {})
         own = self._by_device.get(device.id)
         off = self._exceptions.get(device.id)

@@ -39,7 +39,7 @@ DAY_MS = 24 * 3600 * 1000
 
 
 class AlarmRuleService:
-    """The verbs of alarm rules. A change is on disk when its coroutine returns, and in effect a moment later."""
+    """Operations on alarm rules. A change is committed when its coroutine returns, and takes effect shortly after."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, evaluations: AlarmEvaluations) -> None:
         self._store = store
@@ -48,11 +48,11 @@ class AlarmRuleService:
         self._evaluations = evaluations
 
     async def create(self, project_id: str, form: RuleForm) -> AlarmRule:
-        """Adds a rule. It is evaluated with the present values of all its devices, in the background.
+        """Creates a rule. It is evaluated on the current values of all its devices in the background.
 
         Raises:
-            InvalidInput: names every part that is impossible or does not exist.
-            Conflict: the project has as many rules as it may.
+            InvalidInput: names every part that is invalid or refers to an unknown object.
+            Conflict: the project has reached its limit of rules.
         """
         await self.check(project_id, form)
         if await self._store.alarm_rules.count(project_id) >= RULES_COUNT:
@@ -68,12 +68,12 @@ class AlarmRuleService:
         return await self._store.alarm_rules.get(project_id, rule_id)
 
     async def list_page(self, project_id: str, rule_filter: AlarmRuleFilter, page: Page) -> tuple[list[AlarmRule], int]:
-        """One page, oldest first, and how many match."""
+        """One page of rules, oldest first, and the number of matches."""
         return await self._store.alarm_rules.list_page(project_id, rule_filter, page)
 
     async def update(self, project_id: str, rule_id: str, patch: RulePatch) -> AlarmRule:
-        """Changes the members that are given. Where anything changed that evaluation depends on, open alarms of the
-        rule are cleared, and every device is judged anew; a new name or other people to tell change no alarm.
+        """Changes the given members. If evaluation depends on any of them, open alarms of the rule are cleared and
+        every device is evaluated again; a new name or other channels do not affect alarms.
 
         Raises:
             NotFound, InvalidInput: as :meth:`create`.
@@ -95,14 +95,14 @@ class AlarmRuleService:
         return await self.get(project_id, rule_id)
 
     async def delete(self, project_id: str, rule_id: str) -> None:
-        """Removes a rule. Its open alarms are cleared; they stay in the lists."""
+        """Removes a rule. Its open alarms are cleared, and remain in the lists."""
         rule = await self.get(project_id, rule_id)
         closed = await self._store.alarm_rules.delete(project_id, rule_id, self._clock.now_ms(), RULE_REMOVED)
         self._tell(rule)
         self._evaluations.publish_cleared(closed)
 
     async def enable_for_device(self, project_id: str, rule_id: str, device_id: str, *, enabled: bool) -> None:
-        """Switches a rule off for one device of its source, which clears its alarm there, or on again."""
+        """Disables a rule for one device of its source, which clears its alarm there, or enables it again."""
         limits.require_id(device_id, "no_such_device")
         rule = await self.get(project_id, rule_id)
         reason = None if enabled else DISABLED_HERE
@@ -112,7 +112,7 @@ class AlarmRuleService:
         self._evaluations.publish_cleared(closed)
 
     async def warnings(self, rule: AlarmRule) -> list[RuleWarning]:
-        """What is said to whoever has saved a rule."""
+        """Warnings for the user who saved a rule."""
         return await never_reported(self._store, rule)
 
     async def statistics(self, project_id: str, rule_id: str) -> RuleStatistics:
@@ -125,7 +125,7 @@ class AlarmRuleService:
         return await self._store.alarm_rules.counts(rule_ids, self._clock.now_ms() - DAY_MS)
 
     async def check(self, project_id: str, form: RuleForm) -> None:
-        """Raises InvalidInput that names every part of a rule that is impossible or does not exist."""
+        """Raises InvalidInput with every part of a rule that is invalid or refers to an unknown object."""
         problems = Problems()
         problems.name(form.name)
         problems.descr(form.descr)
@@ -149,7 +149,7 @@ class AlarmRuleService:
         problems.refuse()
 
     async def _check_room(self, project_id: str, form: RuleForm, rule_id: str | None = None) -> None:
-        """Raises Conflict where the rules of a source would have more bytes together than every report may cost."""
+        """Raises Conflict if the rules of a source would exceed their byte limit, which bounds the cost of a report."""
         others = await self._store.alarm_rules.source_bytes(project_id, form.type or None, form.devices, rule_id)
         if others and others + len(msgspec.json.encode(form.body())) > limits.RULES_OF_SOURCE_BYTES:
             code = "rules_of_type_too_large" if form.type else "rules_of_device_too_large"
@@ -158,7 +158,7 @@ class AlarmRuleService:
     async def _definitions(
         self, project_id: str, form: RuleForm, problems: Problems
     ) -> Sequence[Mapping[str, AttributeDefinition]]:
-        """What the types of the source define."""
+        """Definitions of the types in the source."""
         if bool(form.type) is bool(form.devices):
             if form.type:
                 problems.add("type", "cannot_be_combined", other="devices")
@@ -191,10 +191,10 @@ class AlarmRuleService:
     def rule_of(
         self, project_id: str, rule_id: str, form: RuleForm, now: int, before: AlarmRule | None = None
     ) -> AlarmRule:
-        """The rule that a form which was checked describes.
+        """The rule that a checked form describes.
 
         Raises:
-            InvalidInput: a channel hides what it never showed.
+            InvalidInput: a channel contains ``***`` for a secret that is not stored.
         """
         problems = Problems()
         channels = keep_channels(form.notify, before.channels if before is not None else (), problems, "notify")
@@ -220,13 +220,13 @@ class AlarmRuleService:
 
 
 def channels_of(rule: AlarmRule, *, hidden: bool) -> tuple[Channel, ...]:
-    """Whom a rule tells, as it is written; ``hidden``: without secrets."""
+    """The channels of a rule, in the form of the API; ``hidden``: without secrets."""
     own: tuple[KeptChannel, ...] = rule.channels
     shown = tuple(hide_secrets(each.channel) if hidden else each.channel for each in own)
     return (*shown, *(Channel(group=group_id) for group_id in rule.group_ids))
 
 
 def plain_rule(rule: AlarmRule) -> dict[str, Any]:
-    """A rule as JSON shows it, without secrets."""
+    """A rule as JSON values, without secrets."""
     form: dict[str, Any] = msgspec.to_builtins(form_of(rule, channels_of(rule, hidden=True)))
     return form

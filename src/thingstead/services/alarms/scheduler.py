@@ -26,14 +26,14 @@ log = structlog.get_logger("thingstead.alarms")
 
 RULES_PER_READ = 500
 DEVICES_PER_READ = 200
-DEVICES_PER_TURN = 20  # looked at before other work gets its turn
+DEVICES_PER_TURN = 20  # evaluated before other tasks run
 LONGEST_SLEEP_S = 1.0
 SHORTEST_SLEEP_S = 0.005
 SHELVES_EVERY_MS = 1_000
 
 
 class AlarmScheduler:
-    """The rules of every project at work. Until :meth:`start` there are none."""
+    """Evaluates the rules of all projects without reports. Not active until :meth:`start`."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, evaluations: AlarmEvaluations) -> None:
         self._store = store
@@ -43,13 +43,13 @@ class AlarmScheduler:
         self._due_queue = evaluations.due_queue
         self._invalidation = AlarmInvalidation(store, bus, clock, evaluations)
         self._surveys = self._invalidation.surveys
-        self._shelves_at = 0  # ms, when the ends of shelves are looked for again
-        self._wake = evaluations.trouble
+        self._shelves_at = 0  # ms, when to check next for shelvings that end
+        self._wake = evaluations.wake
         self._closing = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, *, run: bool = True) -> None:
-        """Reads the rules, and notes what waits for its time. ``run``: also looks, by itself, when that has come."""
+        """Loads the rules and due evaluations. ``run``: also starts the task that calls :meth:`sweep`."""
         after = ""
         while rules := await self._store.alarm_rules.list_enabled(after, RULES_PER_READ):
             for rule in rules:
@@ -59,7 +59,7 @@ class AlarmScheduler:
             self._due_queue.put(due.device_id, due.due_at)
         failing = [record for record in self._rule_index.records.values() if record.rule.rule.failing]
         for record in failing:
-            record.unsaid = True  # whether it still is, the survey shows
+            record.unstored = True  # unknown until the survey
             record.impossible = await what_is_impossible(self._store, record.rule.rule)
         first = {rule.id: rule for rule in [*self._rule_index.timed(), *(record.rule.rule for record in failing)]}
         self._surveys.extend(first.values())
@@ -67,7 +67,7 @@ class AlarmScheduler:
             self._task = asyncio.create_task(self._run(), name="alarms")
 
     async def close(self) -> None:
-        """Ends the looking. What waits for its time is on disk."""
+        """Stops the task. Due evaluations are on disk."""
         self._invalidation.close()
         self._closing = True
         self._wake.set()
@@ -77,7 +77,7 @@ class AlarmScheduler:
 
     async def _run(self) -> None:
         while not self._closing:
-            idle_s = LONGEST_SLEEP_S  # where it fails
+            idle_s = LONGEST_SLEEP_S  # after a failure
             try:
                 await self.sweep()
                 idle_s = self._idle_s()
@@ -91,7 +91,7 @@ class AlarmScheduler:
             self._wake.clear()
 
     def _idle_s(self) -> float:
-        if self._surveys or self.evaluations.mistrusted:
+        if self._surveys or self.evaluations.to_reload:
             return SHORTEST_SLEEP_S
         due = self._due_queue.next_due()
         if due is None:
@@ -99,15 +99,15 @@ class AlarmScheduler:
         return min(LONGEST_SLEEP_S, max(SHORTEST_SLEEP_S, (due - self._clock.now_ms()) / 1000))
 
     async def sweep(self) -> None:
-        """Does all that is due by now. What fails stays due."""
+        """Processes everything that is due. What fails stays due."""
         failure: Exception | None = None
         for step in (
-            self._invalidation.take_effect,
-            self._look_at_due,
-            self._read_mistrusted,
+            self._invalidation.apply,
+            self._evaluate_due,
+            self._reload,
             self._survey_all,
             self._end_shelves,
-            self._say_failing,
+            self._store_failing,
         ):
             try:
                 await step()
@@ -116,9 +116,9 @@ class AlarmScheduler:
         if failure is not None:
             raise failure
 
-    async def _read_mistrusted(self) -> None:
+    async def _reload(self) -> None:
         await handle_each(
-            self.evaluations.mistrusted, lambda _, device_alarms: self.evaluations.read(device_alarms), again=True
+            self.evaluations.to_reload, lambda _, device_alarms: self.evaluations.read(device_alarms), again=True
         )
 
     async def _survey_all(self) -> None:
@@ -126,31 +126,31 @@ class AlarmScheduler:
             await self._survey(self._surveys[0])
             self._surveys.popleft()
 
-    async def _look_at_due(self) -> None:
+    async def _evaluate_due(self) -> None:
         now = self._clock.now_ms()
-        looked_at = 0
+        evaluated = 0
         while not self._closing and (device_id := self._due_queue.take(now)) is not None:
             try:
                 device = await self._store.devices.find(device_id)
                 if device is not None:
-                    await self._look_at(device, now)
+                    await self._evaluate(device, now)
             except ThingsteadError:
                 self._due_queue.put(device_id, now)
                 raise
             except Exception:
                 log.exception("evaluating the alarms of a device failed", device=device_id)
-            looked_at += 1
-            if looked_at % DEVICES_PER_TURN == 0:
+            evaluated += 1
+            if evaluated % DEVICES_PER_TURN == 0:
                 await asyncio.sleep(0)
 
-    async def _look_at(self, device: Device, now: int) -> None:
+    async def _evaluate(self, device: Device, now: int) -> None:
         device_alarms = await self.evaluations.device_alarms(device, keep=False)
         if device_alarms.armed and not device_alarms.stale:
             device_alarms.scheduled = FAR
             self.evaluations.decide(device_alarms, device_alarms.evaluator.pass_time(now), now)
 
     async def _survey(self, rule: AlarmRule) -> None:
-        """Has every device of a rule in memory once: what follows from its present values is decided then."""
+        """Evaluates every device of a rule on its current values, by loading it once."""
         after: Device | None = None
         while devices := await self._store.alarm_rules.devices_of(rule, after, DEVICES_PER_READ):
             for number, device in enumerate(devices):
@@ -172,22 +172,22 @@ class AlarmScheduler:
             self._shelves_at = now + SHELVES_EVERY_MS
             await self._store.alarms.end_shelves(now)
 
-    async def _say_failing(self) -> None:
+    async def _store_failing(self) -> None:
         await handle_each(self._invalidation.impossible, self._store.alarm_rules.note_failing)
         for record in list(self._rule_index.records.values()):
-            if record.unsaid:
+            if record.unstored:
                 device_id, reason = next(iter(record.failing.items()), ("", ""))
                 more = f" (and on {len(record.failing) - 1} more devices)" if len(record.failing) > 1 else ""
                 told = record.impossible or (f"on device {device_id}: {reason}{more}" if reason else "")
-                record.unsaid = False
+                record.unstored = False
                 try:
                     await self._store.alarm_rules.note_failing(record.rule.id, told)
                 except BaseException:
-                    record.unsaid = True  # said in the next turn
+                    record.unstored = True  # retried by the next sweep
                     raise
 
     async def clear_by_hand(self, alarm: Alarm, reason: str) -> None:
-        """Clears an alarm because a person says so; returns when that is on disk."""
+        """Clears an alarm manually; returns after the commit."""
         device = await self._store.devices.get(alarm.project_id, alarm.device_id)
         device_alarms = await self.evaluations.device_alarms(device)
         check_ready(device_alarms)

@@ -18,13 +18,13 @@ from thingstead.services.alarms.rules import AlarmRuleService
 from thingstead.storage.base import Store
 from thingstead.wire.alarm_rules import RuleTrace, TracedCondition, TraceEntry
 
-ENTRIES = 50  # shown at once
-POINTS = 20  # of history, of each attribute
+ENTRIES = 50  # in the answer
+POINTS = 20  # of history, per attribute
 QUIET = "raise does not hold"
 
 
 class AlarmTraceService:
-    """Explains rules."""
+    """Explains the evaluation of rules."""
 
     def __init__(self, store: Store, rules: AlarmRuleService, evaluations: AlarmEvaluations) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class AlarmTraceService:
         self._evaluations = evaluations
 
     async def trace(self, project_id: str, rule_id: str, device_id: str | None = None) -> RuleTrace:
-        """The last looks, of one device or of all; NotFound where the project has no such rule or device."""
+        """The last evaluations on one device, or on all. Raises NotFound for an unknown rule or device."""
         rule = await self._rules.get(project_id, rule_id)
         record = self._evaluations.rule_index.records.get(rule_id)
         if device_id is not None:
@@ -72,7 +72,7 @@ class AlarmTraceService:
 
 
 def _seen(rule: CompiledRule, device: Device, ts: int, values: dict[str, Any]) -> TraceEntry:
-    """Values that came without a look at the rule, or before the server started."""
+    """An entry for values that were not evaluated, or were evaluated before the server started."""
     conditions = _afterwards(rule, values, ts)
     holding = any(condition.holds for condition in conditions)
     outcome = "from history: a condition holds" if holding else QUIET
@@ -115,7 +115,7 @@ def _present(rule: CompiledRule, device_alarms: DeviceAlarms) -> TraceEntry:
 
 
 def _outcome(rule: CompiledRule, state: RuleState, transitions: Iterable[tuple[int, int]]) -> str:
-    """What a look came to, in words."""
+    """The result of an evaluation in words."""
     said = [
         f"raised with level {level}" if not before else f"changed to level {level}" if level else "cleared"
         for before, level in transitions
@@ -143,7 +143,7 @@ def _waiting(rule: CompiledRule, known: LevelState, state: RuleState) -> str:
 
 
 def _afterwards(rule: CompiledRule, values: Mapping[str, Any], at: int) -> list[TracedCondition]:
-    """The conditions that raise, as far as values alone tell."""
+    """The raise conditions, evaluated on the values alone."""
     facts = Facts()
     facts.values = dict(values)
     return [

@@ -29,12 +29,12 @@ from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.payloads import as_object, decode_object, leave_out_of_range
 from thingstead.storage.base import Store
 
-DEFAULT_COMMAND_ID = 1000  # firmware exists that listens only there (wire reference §15.6)
-HANDOVER_TIMEOUT_S = 5.0  # how long a caller waits until the device's connection has taken a command
+DEFAULT_COMMAND_ID = 1000  # the only id that some firmware accepts (wire reference §15.6)
+HANDOVER_TIMEOUT_S = 5.0  # how long a caller waits until the device's connection has accepted a command
 EXPIRY_INTERVAL_S = 1.0
 EXPIRED_AT_ONCE = 500  # in one transaction
-PENDING_COUNT, PENDING_BYTES = 64, 1 << 20  # commands that a connection reads at a time, and their params
-MAX_WAIT_MS = 7 * 24 * 3600 * 1000  # how long a command may wait for an offline device
+PENDING_COUNT, PENDING_BYTES = 64, 1 << 20  # commands that a connection reads at once, and limit of their params
+MAX_WAIT_MS = 7 * 24 * 3600 * 1000  # the longest time a command may wait for an offline device
 
 
 class ControlService:
@@ -46,7 +46,7 @@ class ControlService:
         self._clock = clock
         self._ingest = ingest
         self._trace = logs.trace
-        self._waiting: dict[str, asyncio.Future[CommandChanged]] = {}  # by row id: the next news of it
+        self._waiting: dict[str, asyncio.Future[CommandChanged]] = {}  # by row id, for its next change
         self._moves = CommandMoves(store, bus, clock)
         self._replies = CommandReplies(store, bus, clock, self._moves, logs)
         self._subscription = bus.subscribe(CommandChanged, self._heard)
@@ -54,7 +54,7 @@ class ControlService:
         self._expiry = Repeating("command expiry", self.expire_due, EXPIRY_INTERVAL_S)
 
     def start(self) -> None:
-        """Lets commands expire when their time is over, also those of an earlier run."""
+        """Starts the task that expires commands, including those of earlier runs."""
         self._expiry.start()
 
     # Attributes
@@ -62,16 +62,16 @@ class ControlService:
     async def push_attributes(
         self, project_id: str, device_id: str, attributes: dict[str, Any]
     ) -> tuple[FieldError, ...]:
-        """Stores the values and sends ``attributes/push`` to the device if it is connected (wire reference §15.8: a
-        push is not queued for an offline device; its value is there to be read with ``attributes/get``). Takes over
+        """Stores values and sends ``attributes/push`` to the device if it is connected. A push is not queued for an
+        offline device, which can read the values with ``attributes/get`` (wire reference §15.8). Modifies
         ``attributes``.
 
         Returns:
-            The attributes that break the type's definition, and why: they are left out.
+            The attributes that were refused because they do not match the definition of the type.
 
         Raises:
             NotFound: no such device in the project.
-            InvalidInput: nothing is left; nothing is stored or sent then.
+            InvalidInput: all attributes were refused; nothing is stored or sent.
         """
         refused = await self._set(project_id, device_id, attributes, "push")
         self._bus.publish(AttributesPushed(device_id, attributes))
@@ -80,7 +80,7 @@ class ControlService:
     async def update_cloud_attributes(
         self, project_id: str, device_id: str, attributes: dict[str, Any]
     ) -> tuple[FieldError, ...]:
-        """Updates the value in the cloud; nothing is sent to the device. Otherwise as :meth:`push_attributes`."""
+        """Stores values in the cloud; nothing is sent to the device. Otherwise as :meth:`push_attributes`."""
         return await self._set(project_id, device_id, attributes, "cloud")
 
     async def _set(
@@ -109,17 +109,20 @@ class ControlService:
         *,
         wait_ms: int = 0,
     ) -> Command:
-        """Sends a command, and returns it as far as it came: ``sent`` or further, or ``queued`` where it waits.
+        """Issues a command; waits until a connection has sent it, or for ``HANDOVER_TIMEOUT_S``.
 
         Args:
             params: an object; None means ``{}``.
             command_id: the ``id`` on the wire; None means 1000.
-            wait_ms: how long it may wait for an offline device; 0 refuses instead of waiting.
+            wait_ms: how long it may wait for an offline device; 0: refuse instead.
+
+        Returns:
+            The command with its current state: ``sent`` or later, or ``queued``.
 
         Raises:
-            NotFound, InvalidInput: as they say.
-            DeviceOffline: ``wait_ms`` is 0 and no connection of the device took it.
-            Conflict: too many commands of the device, or too many bytes of them, are waiting.
+            NotFound, InvalidInput: an argument is unknown or invalid.
+            DeviceOffline: ``wait_ms`` is 0 and no connection of the device accepted the command.
+            Conflict: too many commands of the device, or too many bytes of them, are open.
         """
         command, taken = await self.issue_command(project_id, device_id, method, params, command_id, wait_ms=wait_ms)
         return await self._store.commands.get(command.device_id, command.id) if taken else command
@@ -134,8 +137,8 @@ class ControlService:
         *,
         wait_ms: int = 0,
     ) -> tuple[Command, bool]:
-        """:meth:`send_command` for a caller who waits for the reply: the command as it was issued, ``queued``, and
-        whether a connection took it."""
+        """:meth:`send_command` for a caller that waits for the reply. Returns the issued command (``queued``), and
+        whether a connection accepted it."""
         device = await self._store.devices.get(project_id, device_id)
         command = await self._checked(device, method, params, command_id, wait_ms)
         online = await self._store.presence.find_session(device.number) is not None
@@ -151,7 +154,7 @@ class ControlService:
             self._waiting.pop(command.id, None)
             return command, False
         try:
-            # Not wait_for(), which in Python 3.11 forgets a cancellation that comes together with the news.
+            # Not wait_for(), which in Python 3.11 loses a cancellation that arrives together with the result.
             async with asyncio.timeout(HANDOVER_TIMEOUT_S):
                 heard = await news
         except TimeoutError:
@@ -168,11 +171,11 @@ class ControlService:
         return command, True
 
     async def await_reply(self, command: Command, timeout_s: float) -> Command:
-        """Waits until the command was replied.
+        """Waits for the reply to a command.
 
         Raises:
             ReplyTimeout: no reply within ``timeout_s``.
-            DeviceOffline: it failed or expired before.
+            DeviceOffline: the command failed or expired first.
         """
         deadline = self._clock.monotonic_s() + timeout_s
         while True:
@@ -203,20 +206,19 @@ class ControlService:
         return "no connection of the device accepted the command"
 
     async def get_command(self, project_id: str, row_id: str) -> Command:
-        """Raises NotFound where the project has no such command."""
+        """Raises NotFound if the project has no such command."""
         return await self._store.commands.get_of_project(project_id, row_id)
 
-    async def pending(self, device_id: str, passing_over: Container[str] = ()) -> PendingCommands:
-        """The first of the commands that the device has not acknowledged, first issued first: those that wait, and
-        those that were sent at QoS 1, perhaps over a connection that ended. Those past their time become ``expired``
-        instead.
+    async def pending(self, device_id: str, exclude: Container[str] = ()) -> PendingCommands:
+        """The oldest commands that the device has not acknowledged, in order of issue: queued ones, and those sent at
+        QoS 1, possibly over a connection that has ended. Expired ones are set to ``expired`` and left out.
 
         Args:
-            passing_over: row ids that are not asked for.
+            exclude: row ids to leave out.
         """
         pending: list[PendingCommand] = []
         size_bytes, now = 0, self._clock.now_ms()
-        for command in await self._unacknowledged(device_id, passing_over):
+        for command in await self._unacknowledged(device_id, exclude):
             if command.expire_time <= now:
                 await self._moves.move(command.id, "expired", "no connection accepted it in time")
                 continue
@@ -227,13 +229,14 @@ class ControlService:
             pending.append(PendingCommand(issued(row), command.state == "sent"))
         return PendingCommands(pending, False)
 
-    async def _unacknowledged(self, device_id: str, passing_over: Container[str]) -> list[OpenCommand]:
-        """Also those past their time. What is known here to be on its way is not taken for waiting, stored or not."""
+    async def _unacknowledged(self, device_id: str, exclude: Container[str]) -> list[OpenCommand]:
+        """Unacknowledged commands, expired ones included. Waits for state changes in progress, so that a command that
+        is being sent is not returned as queued."""
         while True:
             commands = [
                 command
                 for command in await self._store.commands.list_open(device_id)
-                if command.id not in passing_over
+                if command.id not in exclude
                 and (command.state == "queued" or (command.state == "sent" and command.sent_qos != 0))
             ]
             moving = [command.id for command in commands if self._moves.under_way(command.id)]
@@ -242,29 +245,30 @@ class ControlService:
             await self._moves.stored(*moving)
 
     def command_sent(self, row_id: str, qos: int) -> None:
-        """The command was written to the device's connection. At QoS 0 it is never sent again."""
+        """Records that the command was sent on the device's connection. At QoS 0 it is never sent again."""
         self._moves.move_later(row_id, "sent", sent_qos=qos)
 
     def command_delivered(self, row_id: str) -> None:
-        """The device acknowledged the command's PUBLISH."""
+        """Records that the device acknowledged the command's PUBLISH."""
         self._moves.move_later(row_id, "delivered")
 
     def command_refused(self, row_id: str, reason: str) -> None:
-        """The device answered the command's PUBLISH with a failure (MQTT 5.0): it will not carry it out."""
+        """Records that the device refused the command's PUBLISH with a failure (MQTT 5.0): it will not execute it."""
         self._moves.move_later(row_id, "failed", reason)
 
     def command_failed(self, row_id: str, reason: str) -> None:
-        """No connection can take the command now; ``reason`` is for people. It fails where its sender does not let
-        it wait, and else stays queued."""
+        """Announces that no connection can send the command now; ``reason`` is for people. It fails if its sender does
+        not let it wait, and otherwise stays queued."""
         self._bus.publish(CommandChanged("", row_id, 0, "", "queued", reason))
 
     async def abandon(self, row_id: str, reason: str) -> None:
-        """The command fails, unless it has ended already: what the device replies from now on is not its reply."""
+        """Sets the command to failed, unless it has ended: later replies no longer match it."""
         await self._moves.move(row_id, "failed", reason)
 
     def reply(self, device: Device, topic_id: int | None, payload: bytes) -> Outcome:
-        """A ``command/reply`` (wire reference §3.3), for the command that
-        :func:`~thingstead.services.commands.replies.find_answered` finds; one that answers none is accepted and logged.
+        """Handles a ``command/reply`` (wire reference §3.3), for the command that
+        :func:`~thingstead.services.commands.replies.find_answered` finds; a reply without a matching command is
+        accepted and logged.
 
         Raises:
             InvalidInput: the payload is not a JSON object.
@@ -272,21 +276,21 @@ class ControlService:
         return self.take_reply(device, topic_id, decode_object(payload))
 
     def take_reply(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> Outcome:
-        """:meth:`reply` with a payload that is decoded already. What of it cannot be kept is left out and named."""
+        """:meth:`reply` with a decoded payload. Members that cannot be stored are removed and returned as refused."""
         if body.get("params") == []:
-            body["params"] = {}  # as PHP writes an empty object
+            body["params"] = {}  # PHP encodes an empty object as a list
         params = body.get("params")
         refused = leave_out_of_range(params, "params.") if isinstance(params, dict) else ()
         refused += leave_out_of_range(body)
         return Outcome(TaskCommit(self._replies.take(device, topic_id, body)), refused)
 
     def clock_set_back(self, now: int, by_ms: int) -> None:
-        """The server's clock was set back: commands that were issued or sent meanwhile shall not wait for longer than
-        was promised. Done with the next :meth:`expire_due`."""
+        """Handles that the server clock was set back: expiry times of commands are limited to what was promised, by the
+        next :meth:`expire_due`."""
         self._clock_set_back = True
 
     async def expire_due(self) -> None:
-        """Ends every command whose time is over, and tells of those that became ``expired``."""
+        """Ends every command whose time is over, and publishes those that became ``expired``."""
         if self._clock_set_back:
             await self._store.commands.clock_set_back(self._clock.now_ms(), REPLY_LIFETIME_MS)
             self._clock_set_back = False
@@ -296,7 +300,7 @@ class ControlService:
                     self._bus.publish(news)
 
     async def close(self) -> None:
-        """Waits for the moves under way."""
+        """Waits for state changes in progress."""
         await self._expiry.close()
         self._subscription.cancel()
         await self._moves.close()
@@ -344,7 +348,7 @@ class ControlService:
 
 
 def _size_bytes(params: Any, errors: list[FieldError]) -> int:
-    """How large the params are as JSON; adds to ``errors`` what a command cannot carry."""
+    """The size of params as JSON; appends to ``errors`` what a command cannot contain."""
     try:
         size_bytes = len(msgspec.json.encode(params))
     except (OverflowError, UnicodeEncodeError, RecursionError):

@@ -19,12 +19,12 @@ from thingstead.storage.base import CommandStore, Store
 
 log = structlog.get_logger("thingstead.control")
 
-LATE_REPLIES = 100  # commands that a late reply may belong to
-UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S = 3, 60.0  # replies of one device that are logged, and then one a minute
+LATE_REPLIES = 100  # ended commands that a late reply may match
+UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S = 3, 60.0  # per device: a burst, then one per interval
 
 
 class CommandReplies:
-    """Takes replies in, and moves the commands that they answer."""
+    """Handles replies and updates the commands that they match."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, moves: CommandMoves, logs: DeviceLogService) -> None:
         self._store = store
@@ -35,7 +35,8 @@ class CommandReplies:
         self._unsolicited = TokenBuckets(clock, UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S)
 
     async def take(self, device: Device, topic_id: int | None, body: dict[str, Any]) -> None:
-        """Keeps the reply with its command; one that answers no open command is accepted, told and logged."""
+        """Stores a reply with its command. A reply without a matching open command is accepted, published and
+        logged."""
         body_id, method = wire_id(body.get("id")), body.get("method")
         row_id = await find_answered(self._store.commands, device.id, topic_id, body)
         now = self._clock.now_ms()
@@ -62,11 +63,11 @@ class CommandReplies:
 async def find_answered(
     commands: CommandStore, device_id: str, topic_id: int | None, body: dict[str, Any]
 ) -> str | None:
-    """The row id of the device's open command that a reply answers, or None.
+    """The row id of the device's open command that a reply matches, or None.
 
-    By the body's ``id``; where several open commands carry it (1000 is common), those of the same method go first, and
-    of these the oldest. Else by the topic's id among those of the same method: official demos reply on topic 1000
-    whatever the id was. Else the newest of the same method, unless the body's id is that of a command that has ended.
+    First by the body's ``id``: if several open commands have it (1000 is common), those with the same method, then the
+    oldest. Otherwise by the topic's id among those with the same method: official demos reply on topic 1000 whatever
+    the id was. Otherwise the newest with the same method, unless the body's id belongs to a command that has ended.
     """
     body_id, method = wire_id(body.get("id")), body.get("method")
     method = method if isinstance(method, str) else None
@@ -86,7 +87,7 @@ async def find_answered(
 
 
 def wire_id(value: Any) -> int | None:
-    """A command's ``id`` as devices send it; 1000.0, as some JSON encoders write it, is 1000."""
+    """A command's ``id`` as devices encode it; 1000.0, as some JSON encoders write it, is 1000."""
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value <= limits.COMMAND_ID else None

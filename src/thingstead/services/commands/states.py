@@ -17,13 +17,13 @@ from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.control")
 
-RETRY_S = 2.0  # until a move that could not be stored is tried again
+RETRY_S = 2.0  # delay before a state change that could not be stored is retried
 WARNING_INTERVAL_S = 60.0
-REPLY_LIFETIME_MS = 60_000  # how long a device may take to reply to a command that was sent, before that expires
+REPLY_LIFETIME_MS = 60_000  # how long a device may take to reply to a sent command before it expires
 
 
 class CommandMoves:
-    """The moves of all commands, and those that are under way."""
+    """Stores the state changes of commands, in order for each command."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
         self._store = store
@@ -31,14 +31,14 @@ class CommandMoves:
         self._clock = clock
         self._closing = asyncio.Event()
         self._warnings = TokenBuckets(clock, 1, WARNING_INTERVAL_S)
-        self._moves: dict[str, asyncio.Task[None]] = {}  # by row id: the newest move, so that moves keep their order
+        self._moves: dict[str, asyncio.Task[None]] = {}  # by row id: the last change, which the next waits for
 
     async def move(
         self, row_id: str, state: CommandState, reason: str = "", reply: Any = None, sent_qos: int | None = None
     ) -> None:
-        """Moves a command forward, and tells; nothing happens where it is too far already."""
+        """Stores a later state of a command, and publishes it; no effect if the command is already further."""
         now = self._clock.now_ms()
-        # Until it is sent it may wait as long as its sender said; from then on the time of the reply counts.
+        # Until it is sent, the time of its sender applies; from then on the time for the reply.
         expire_time = now + REPLY_LIFETIME_MS if state == "sent" else 0
         news = await self._store.commands.advance(
             row_id, state, now, reason=reason, reply=reply, expire_time=expire_time, sent_qos=sent_qos
@@ -47,8 +47,8 @@ class CommandMoves:
             self._bus.publish(news)
 
     def move_later(self, row_id: str, state: CommandState, reason: str = "", sent_qos: int | None = None) -> None:
-        """:meth:`move`, without waiting, behind the moves of the row that were asked for before. Where the store cannot
-        keep it now, it is tried again."""
+        """:meth:`move` in the background, after earlier changes of the same row. Retried while the store is
+        unavailable."""
         before = self._moves.get(row_id)
 
         async def in_turn() -> None:
@@ -63,7 +63,7 @@ class CommandMoves:
         task.add_done_callback(self._moved(row_id))
 
     async def _moved_now(self, row_id: str, state: CommandState, reason: str, sent_qos: int | None) -> bool:
-        """Whether it is done with: it is stored, or nothing is any more."""
+        """Whether the change is done: stored, or abandoned because of the shutdown."""
         try:
             await self.move(row_id, state, reason, sent_qos=sent_qos)
         except Unavailable as exc:
@@ -84,17 +84,17 @@ class CommandMoves:
         return forget
 
     def under_way(self, row_id: str) -> bool:
-        """Whether a move of this row is not stored yet."""
+        """Whether a change of this row is not stored yet."""
         return row_id in self._moves
 
     async def stored(self, *row_ids: str) -> None:
-        """Waits for the moves of these rows that were asked for before, so that a reply follows its own delivery."""
+        """Waits for earlier changes of these rows, so that a reply is stored after its delivery."""
         before = [self._moves[row_id] for row_id in row_ids if row_id in self._moves]
         if before:
             await asyncio.wait(before)
 
     async def close(self) -> None:
-        """Waits for the moves under way, of which none is tried again."""
+        """Waits for changes in progress, without retries."""
         self._closing.set()
         await asyncio.gather(*self._moves.values(), return_exceptions=True)
 
@@ -103,14 +103,14 @@ class PendingCommand(NamedTuple):
     """A command that its device has not acknowledged."""
 
     command: CommandIssued
-    sent: bool  # it was written to a connection, which may have ended before it arrived
+    sent: bool  # on a connection that may have ended before it arrived
 
 
 class PendingCommands(NamedTuple):
-    """The first of the commands that wait for a device, first issued first."""
+    """The oldest commands that wait for a device, in order of issue."""
 
     commands: list[PendingCommand]
-    more: bool  # others wait behind them
+    more: bool  # further commands wait
 
 
 def issued(command: Command) -> CommandIssued:

@@ -25,7 +25,7 @@ TIMEOUT_S, TIMEOUT_MAX_S = 10.0, 30.0
 
 
 class _Turn:
-    """Whose turn it is among the callers of one device and id: first come, first served."""
+    """Queue of the callers of one device and command id, first come, first served."""
 
     __slots__ = ("callers", "lock")
 
@@ -35,7 +35,7 @@ class _Turn:
 
 
 class SynchronousCommandService:
-    """Sends commands and waits for their replies, within bounds of time and number."""
+    """Sends commands and waits for their replies; bounds the waiting time and the number of callers."""
 
     def __init__(
         self,
@@ -49,22 +49,22 @@ class SynchronousCommandService:
         self._clock = clock
         self._waiting_per_device = waiting_per_device
         self._waiting: Counter[str] = Counter()  # callers by device id
-        self._shares = Budget(waiting_overall)  # of the callers of each project
+        self._shares = Budget(waiting_overall)  # shared by the callers of each project
         self._waiting_of: Counter[str] = Counter()  # callers by project
         self._turns: dict[tuple[str, int], _Turn] = {}  # by device id and command id; only those in use
 
     async def call(self, device: Device, method: str, params: Any, command_id: int | None, timeout_s: float) -> Command:
-        """The command, replied.
+        """Sends a command and returns it with its reply.
 
         Args:
             command_id: None means 1000.
-            timeout_s: from now on, with the time in the queue.
+            timeout_s: includes the time in the queue.
 
         Raises:
             InvalidInput: as :meth:`ControlService.send_command` says.
-            TooManyRequests: too many callers wait, for this device or for all.
-            DeviceOffline: no connection of the device took it.
-            ReplyTimeout: no reply in time, or no turn.
+            TooManyRequests: too many callers wait, for this device or in total.
+            DeviceOffline: no connection of the device accepted the command.
+            ReplyTimeout: no reply in time, or the queue was too slow.
         """
         deadline_s = self._clock.monotonic_s() + timeout_s
         command_id = DEFAULT_COMMAND_ID if command_id is None else command_id
@@ -78,13 +78,13 @@ class SynchronousCommandService:
 
     @property
     def waiting(self) -> int:
-        """How many callers wait."""
+        """Number of waiting callers."""
         return self._shares.used_bytes
 
     @asynccontextmanager
     async def _place(self, device: Device) -> AsyncIterator[None]:
-        """A place among those who wait: the fuller these are, the less of them a project may have, so that none takes
-        those of another."""
+        """Reserves a place for a caller. The fewer places are free, the smaller the limit of each project, so that one
+        project cannot use all."""
         if not self._shares.room(self._waiting_of[device.project_id], 1) or (
             self._waiting[device.id] >= self._waiting_per_device
         ):
