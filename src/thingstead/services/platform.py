@@ -36,7 +36,7 @@ from thingstead.services.shared.installation import Installation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """The services of one server. The composition root makes it."""
+    """The services of one server; built by the composition root."""
 
     projects: ProjectService
     accounts: AccountService

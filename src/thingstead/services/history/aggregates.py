@@ -27,7 +27,7 @@ INTERVAL_DIGITS = 16
 
 
 class AggregateService:
-    """Reads of ranges of any length, each with a documented bound."""
+    """Aggregated reads of ranges of any length, each with a documented limit."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -46,16 +46,20 @@ class AggregateService:
         timezone: str | None = None,
         gaps: bool | None = None,
     ) -> list[BucketItem]:
-        """Buckets by time: of ``interval`` ms from ``start_time`` on, or those of a calendar.
+        """Aggregates an attribute in buckets of time: of ``interval`` ms from ``start_time`` on, or of a calendar
+        interval.
 
         Args:
-            interval: ms, or ``1h``, ``1d``, ``1w``, ``1mo`` and their like (:func:`read_interval`).
-            timezone: whose calendar it is; None: ms are no calendar's, and otherwise the one of the project.
-            gaps: whether buckets in which nothing counts are there; None: those of a calendar are.
+            interval: ms, or ``1h``, ``1d``, ``1w``, ``1mo`` and similar (:func:`read_interval`).
+            timezone: of the calendar; None: no calendar if ``interval`` is in ms, otherwise the zone of the project.
+            gaps: whether to include empty buckets; None: only for calendar intervals.
+
+        Returns:
+            Buckets in order of time. For an attribute without a value none, or only empty ones.
 
         Raises:
-            NotFound: no such device. An attribute that never had a value has no buckets, or gaps alone.
-            InvalidInput: names what is wrong, or a range with too many buckets or points.
+            NotFound: no such device.
+            InvalidInput: names what is invalid, or the range has too many buckets or points.
         """
         start, end = checked_range(start_time, end_time)
         project = await self._store.projects.get(project_id)
@@ -101,11 +105,11 @@ class AggregateService:
         points: int,
         method: SampleMethod,
     ) -> list[HistoryItem]:
-        """For each attribute, in the order in which they are named, at most ``points`` points of the range.
+        """Downsamples attributes, each to at most ``points`` points of the range; in the order of ``identifiers``.
 
         Raises:
-            NotFound: no such device. An attribute that never had a value has no points.
-            InvalidInput: names what is wrong, or a range with too many points.
+            NotFound: no such device. An attribute without a value has no points.
+            InvalidInput: names what is invalid, or the range has too many points.
         """
         start, end = checked_range(start_time, end_time)
         named = _checked_identifiers(identifiers)
@@ -142,18 +146,19 @@ class AggregateService:
         timezone: str | None = None,
         gaps: bool = False,
     ) -> list[HistoryItem]:
-        """For each attribute, in the order in which they are named, its points where there are at most ``points``; else
-        about as many spans, each with its mean, lowest and highest value and number of points.
+        """For each attribute, in the order of ``identifiers``: its points if there are at most ``points``; otherwise
+        about that many spans, each with mean, minimum, maximum and number of points.
 
         Args:
-            interval: of the spans, as :meth:`aggregate` takes it; then there are spans however few points there are.
-                None: a step of the ladder.
-            timezone: whose calendar the spans keep to; None: that of the project.
-            gaps: whether spans in which there is nothing are there.
+            interval: length of the spans, as in :meth:`aggregate`; spans are then returned however few points there
+                are.
+                None: a standard length.
+            timezone: of the calendar; None: the zone of the project.
+            gaps: whether to include empty spans.
 
         Raises:
             NotFound: no such device.
-            InvalidInput: names what is wrong, or a range with too many points or spans.
+            InvalidInput: names what is invalid, or the range has too many points or spans.
         """
         start, end = checked_range(start_time, end_time)
         named = _checked_identifiers(identifiers)
@@ -179,7 +184,7 @@ class AggregateService:
 
 
 def _checked_identifiers(identifiers: Sequence[str]) -> list[str]:
-    """Each once."""
+    """The identifiers without duplicates."""
     named = list(dict.fromkeys(identifiers))
     if not 1 <= len(named) <= limits.IDENTIFIERS_COUNT:
         raise InvalidInput.field("identifiers", "keys_count", maximum=limits.IDENTIFIERS_COUNT)
@@ -210,8 +215,8 @@ def _band_item(band: Band, interval: str) -> HistoryItem:
 
 
 def _band_spans(start: int, interval: str, timezone: str | None, of_project: str) -> tuple[Spans, int]:
-    """Spans that do not depend on where a range begins, so that curves that are drawn anew do not flicker: of the
-    calendar, or, under a minute, from 1970 on."""
+    """Spans that do not depend on the begin of the range, so that a redrawn chart does not flicker: aligned to the
+    calendar, or, under a minute, to 1970."""
     if interval.isascii() and interval.isdecimal() and len(interval) <= INTERVAL_DIGITS:
         length = int(interval)
         if 0 < length <= limits.INSTANT_MS:
@@ -221,7 +226,7 @@ def _band_spans(start: int, interval: str, timezone: str | None, of_project: str
 
 
 def _spans(start: int, interval: str | int, timezone: str | None, of_project: str) -> tuple[Spans, int]:
-    """The division of time that is asked for, and about how long its parts are at least (ms)."""
+    """The requested division of time, and a lower bound of the length of its spans (ms)."""
     text = str(interval)
     try:
         if not text.isascii() or not text.isdecimal():
@@ -238,7 +243,7 @@ def _spans(start: int, interval: str | int, timezone: str | None, of_project: st
 
 
 def _zone(timezone: str | None, of_project: str) -> tzinfo:
-    """The time zone that somebody names, else that of the project."""
+    """The requested time zone, or the zone of the project."""
     try:
         return zone(of_project) if timezone is None else zone_named(timezone)
     except Unusable as exc:
@@ -246,13 +251,13 @@ def _zone(timezone: str | None, of_project: str) -> tzinfo:
 
 
 def checked_range(start_time: float, end_time: float) -> tuple[int, int]:
-    """The whole milliseconds within the given bounds.
+    """Converts bounds to whole milliseconds, inside the range.
 
     Raises:
-        InvalidInput: names the bound that is wrong.
+        InvalidInput: names the invalid bound.
     """
     for field, bound in (("start_time", start_time), ("end_time", end_time)):
-        if not 0 <= bound <= limits.INSTANT_MS:  # NaN is refused too
+        if not 0 <= bound <= limits.INSTANT_MS:  # also refuses NaN
             raise InvalidInput.field(field, "bad_instant", maximum=limits.INSTANT_MS)
     if start_time > end_time:
         raise InvalidInput.field("start_time", "start_after_end")

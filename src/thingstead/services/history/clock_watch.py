@@ -16,36 +16,36 @@ from thingstead.services.history.history import iso_utc
 log = structlog.get_logger("thingstead.server")
 
 LOOK_INTERVAL_S = 1.0
-TOLERANCE_MS = 1_000  # clocks that are steered do such steps, and they harm nobody
+TOLERANCE_MS = 1_000  # smaller steps come from clock synchronization and are harmless
 
 
 class ClockWatch:
-    """Looks at the clock regularly.
+    """Checks regularly whether the clock was set back.
 
     Args:
-        set_back: each is called with the present (ms), and by how much (ms) the clock was set back.
+        set_back: callbacks; called with the current instant (ms), and how far (ms) the clock was set back.
 
     Attributes:
-        steps_back: how often that was noticed.
+        steps_back: how often the clock was set back.
     """
 
     def __init__(self, clock: Clock, *set_back: Callable[[int, int], None]) -> None:
         self._clock = clock
         self._set_back = set_back
         self._reading = clock.now_ms(), clock.monotonic_s()
-        self._ahead_until = 0  # ms: what the clock had shown when it was set back
+        self._ahead_until = 0  # ms: reading of the clock before it was set back
         self._looking = Repeating("the clock", self.look, LOOK_INTERVAL_S)
         self.steps_back = 0
 
     def start(self, newest_ms: int) -> None:
-        """Begins. ``newest_ms``: the newest instant that an earlier run had read off the clock."""
+        """Starts the checks. ``newest_ms``: the newest instant that an earlier run has recorded."""
         now = self._clock.now_ms()
         if newest_ms > now + TOLERANCE_MS:
             self._noticed(now, newest_ms)
         self._looking.start()
 
     async def look(self) -> None:
-        """Looks once."""
+        """Checks the clock once."""
         self._look()
 
     def _look(self) -> None:
@@ -63,7 +63,7 @@ class ClockWatch:
             told(now, before - now)
 
     def warnings(self) -> list[HealthWarning]:
-        """For ``/healthz``: until the clock shows again what it had shown."""
+        """The warning for ``/healthz``, until the clock reaches its earlier reading."""
         self._look()
         if self._clock.now_ms() >= self._ahead_until:
             return []
@@ -73,5 +73,5 @@ class ClockWatch:
         ]
 
     async def close(self) -> None:
-        """Ends the looking."""
+        """Ends the checks."""
         await self._looking.close()

@@ -8,11 +8,11 @@ from thingstead.model.device import Device
 from thingstead.services.history.tables import TableWriter
 from thingstead.storage.base import Archive
 
-RUN_POINTS = 10_000  # handed to the writer at a time
+RUN_POINTS = 10_000  # passed to the writer in one call
 
 
 class Exported(NamedTuple):
-    """How much was written."""
+    """Number of exported items."""
 
     devices: int
     points: int
@@ -21,7 +21,7 @@ class Exported(NamedTuple):
 def select_devices(
     archive: Archive, project_id: str | None, type_id: str | None, device_ids: Sequence[str]
 ) -> list[Device]:
-    """The devices that are meant; NotFound, naming the first, where one of ``device_ids`` is none of them."""
+    """The devices to export. Raises NotFound with the first of ``device_ids`` that is not among them."""
     devices = archive.devices(project_id, type_id, device_ids)
     missing = set(device_ids) - {device.id for device in devices}
     if missing:
@@ -39,12 +39,12 @@ def export_history(
     end: int,
     progress: Callable[[Exported], None],
 ) -> Exported:
-    """Writes the points in ``start <= ts <= end`` (ms): device by device in the order given, attribute by attribute,
-    oldest first. Memory does not grow with what is written.
+    """Writes the points in ``start <= ts <= end`` (ms): devices in the given order, then attributes, oldest first.
+    Memory does not depend on the number of points.
 
     Args:
-        identifiers: only these attributes; none: all.
-        progress: told after each device.
+        identifiers: only these attributes; empty: all.
+        progress: called after each device.
     """
     points = 0
     for number, device in enumerate(devices, 1):
@@ -60,7 +60,7 @@ def export_history(
 def _runs(
     archive: Archive, number: int, identifier: str, start: int, end: int
 ) -> Iterator[tuple[list[int], list[Any]]]:
-    """Points in runs that are worth a call."""
+    """The points of a series in batches."""
     timestamps: list[int] = []
     values: list[Any] = []
     for more_timestamps, more_values in archive.points(number, identifier, start, end):

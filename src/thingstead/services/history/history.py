@@ -20,20 +20,20 @@ from thingstead.storage.base import Store
 from thingstead.wire.history import AttributeItem, AttributeModel, ReportedValue, SeriesItem
 
 SHEETS_KEPT = 1_000
-SIZED = (str, list, dict)  # values that can be large
+SIZED = (str, list, dict)  # types of values that can be large
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Defined(NamedTuple):
-    """An attribute that a type defines."""
+    """A defined attribute."""
 
     attr_type: AttrType
     data_type: DataType
-    model: AttributeModel  # as JSON already: it is in every answer, and changes with the type alone
+    model: AttributeModel  # encoded once: it is in every answer, and changes only with the type
 
 
 class _Sheet(NamedTuple):
-    """What a type defines, in the order of its definition; made once for each state of the type's row."""
+    """The defined attributes of a type, in order; cached for each version of the type."""
 
     device_type: DeviceType
     attributes: Mapping[str, _Defined]
@@ -44,7 +44,7 @@ NOTHING_DEFINED: Mapping[str, _Defined] = {}
 
 
 class HistoryService:
-    """What is known of devices' attributes."""
+    """Current values and history of devices."""
 
     def __init__(self, store: Store, bus: Bus) -> None:
         self._store = store
@@ -52,15 +52,15 @@ class HistoryService:
         self._sheets: Lru[str, _Sheet] = Lru(SHEETS_KEPT)
 
     async def current_values(self, device: Device, keys: Sequence[str] = ()) -> dict[str, Any]:
-        """Plain values by identifier: those of ``keys`` that exist, in that order, or all."""
+        """Values by identifier: those of ``keys`` that exist, in that order, or all."""
         current = await self._store.history.current(device.number)
         if not keys:
             return {identifier: kept.value for identifier, kept in current.items()}
         return {key: current[key].value for key in keys if key in current}
 
     async def list_attributes(self, project_id: str, device_id: str, at: int | None = None) -> list[AttributeItem]:
-        """The attributes of a device with their current values, or those of an instant (ms): those its type defines,
-        in the order of the definition, then the others by identifier (official clients stop at the first one without
+        """The attributes of a device with their current values, or those at an instant (ms): first the defined ones, in
+        the order of the definition, then the others by identifier (official clients stop at the first one without
         ``model``)."""
         device = await self._store.devices.get(project_id, device_id)
         defined = await self._defined(device)
@@ -96,12 +96,12 @@ class HistoryService:
         """One page of an attribute's history, newest first; of equal timestamps the last arrived first.
 
         Args:
-            start_time, end_time: ms, both inclusive, at most 30 days apart. Without both of them the page counts from
-                the newest point on.
+            start_time, end_time: ms, inclusive, at most 30 days apart. Unless both are given, the page counts from the
+                newest point.
 
         Raises:
-            NotFound: no such device. An attribute that never had a value has an empty history.
-            InvalidInput: names the bound that is wrong.
+            NotFound: no such device. An attribute without a value has an empty history.
+            InvalidInput: names the invalid bound.
         """
         start, end = _time_range(start_time, end_time)
         device = await self._store.devices.get(project_id, device_id)
@@ -123,8 +123,7 @@ class HistoryService:
         ]
 
     async def remove_attributes(self, project_id: str, device_id: str, identifiers: Sequence[str]) -> None:
-        """Removes current values and history of attributes; unknown ones are passed over. What a type defines stays
-        defined, without a value."""
+        """Removes current values and history of attributes; unknown ones are ignored. Definitions are not changed."""
         limits.check_keys(identifiers)
         device = await self._store.devices.get(project_id, device_id)
         named = [identifier for identifier in identifiers if limits.is_id(identifier)]
@@ -138,10 +137,10 @@ class HistoryService:
             return NOTHING_DEFINED
         try:
             device_type = await self._store.device_types.get(device.project_id, type_id)
-        except NotFound:  # removed since the device was read
+        except NotFound:  # removed after the device was read
             return NOTHING_DEFINED
         sheet = self._sheets.get(type_id)
-        # The row is immutable: the same object has the same definition. The store says what is current, never we.
+        # Rows are immutable: the same object has the same definition. The store decides which row is current.
         if sheet is not None and sheet.device_type is device_type:
             return sheet.attributes
         attributes = {
@@ -158,7 +157,7 @@ def iso_utc(instant: int) -> str:
 
 
 def _sourced(item: AttributeItem, sent: Mapping[str, Sent]) -> AttributeItem:
-    """The item with where its value is from."""
+    """Adds the source of the value to an item."""
     covering = sent.get(item.identifier)
     if covering is None:
         return item
@@ -178,11 +177,11 @@ def _model(definition: AttributeDefinition) -> AttributeModel:
 
 
 def _time_range(start_time: float | None, end_time: float | None) -> tuple[int, int]:
-    """The whole milliseconds within the given bounds; everything where not both are given, as the reference says."""
+    """Converts bounds to whole milliseconds; everything unless both are given (as in the reference)."""
     if start_time is None or end_time is None:
         return 0, limits.INSTANT_MS
     for field, bound in (("start_time", start_time), ("end_time", end_time)):
-        if not 0 <= bound <= limits.INSTANT_MS:  # NaN is refused too
+        if not 0 <= bound <= limits.INSTANT_MS:  # also refuses NaN
             raise InvalidInput.field(field, "bad_instant", maximum=limits.INSTANT_MS)
     if start_time > end_time:
         raise InvalidInput.field("start_time", "start_after_end")
@@ -192,7 +191,7 @@ def _time_range(start_time: float | None, end_time: float | None) -> tuple[int, 
 
 
 def _check_size(points: Sequence[SeriesPoint]) -> None:
-    """Raises InvalidInput on ``page_records`` where a page is too large. Only texts, arrays and objects can make it."""
+    """Raises InvalidInput on ``page_records`` if a page is too large. Only texts, arrays and objects can be large."""
     size_bytes = 0
     for count, point in enumerate(points):
         if type(point.value) in SIZED:

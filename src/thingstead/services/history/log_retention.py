@@ -19,19 +19,19 @@ from thingstead.storage.base import Store
 log = structlog.get_logger("thingstead.retention")
 
 GRACE_DAYS = 7
-LOOK_INTERVAL_S = 5.0  # between two looks at how many rows were added
-ROWS_BETWEEN_RUNS = 20_000  # rows added, after which what is beyond its number is dropped ahead of time
+LOOK_INTERVAL_S = 5.0  # interval of checks for added rows
+ROWS_BETWEEN_RUNS = 20_000  # added rows after which the limit of number is applied before the interval ends
 
 
 class _Bound(NamedTuple):
-    """What is kept of one kind; 0: no bound."""
+    """Retention of one kind of rows; 0: no limit."""
 
     days: int
-    most: int  # of a device
+    most: int  # per device
 
 
 class LogRetention:
-    """The task that follows the settings. :meth:`start` starts it, :meth:`close` ends it."""
+    """Task that applies the retention settings to logs. :meth:`start` starts it, :meth:`close` ends it."""
 
     def __init__(
         self, store: Store, clock: Clock, settings: StorageSettings, trusted: TrustedClock | None = None
@@ -41,7 +41,7 @@ class LogRetention:
         self._parts = Parts("the retention of logs", log)
         self._clock = clock
         self._interval_s = settings.retention_interval_s
-        # The age of alarms and notices is RetentionService's, which keeps the statistics of rules with it.
+        # RetentionService drops alarms and notices by age, because it also updates the statistics of rules.
         self._bounds: dict[LogKind, _Bound] = {
             "event": _Bound(settings.event_retention_days, settings.events_per_device_max),
             "command": _Bound(settings.command_retention_days, settings.commands_per_device_max),
@@ -50,8 +50,8 @@ class LogRetention:
         }
         look_s = min(LOOK_INTERVAL_S, self._interval_s)
         self._task = Repeating("the retention of logs", self._look, look_s, at_start=True)
-        self._run_s = -self._interval_s  # when it last ran, on the clock that never jumps
-        self._rows = self._store.rows_added  # that the runs so far have seen
+        self._run_s = -self._interval_s  # monotonic time of the last run
+        self._rows = self._store.rows_added  # value of rows_added at the last run
         self._named_at: int | None = None
         self.dropped: dict[LogKind, int] = dict.fromkeys(self._bounds, 0)
 
@@ -62,7 +62,7 @@ class LogRetention:
         await self._task.close()
 
     async def _look(self) -> None:
-        """Runs where it is time for that, or enough rows were added."""
+        """Runs if the interval has ended, or enough rows were added."""
         now_s = self._clock.monotonic_s()
         added = self._store.rows_added - self._rows
         with self._parts.part("the run"):
@@ -74,8 +74,8 @@ class LogRetention:
                 await self.run(only_excess=True)
 
     async def run(self, *, only_excess: bool = False) -> None:
-        """Drops what is past its time or beyond its number now, in steps between which everybody else has a turn; while
-        the grace of an older folder lasts, names it instead, once a day."""
+        """Drops rows that are expired or above the limit of their number, in small steps. During the grace period of a
+        folder of an earlier release it logs them instead, once a day."""
         now = await self._trusted.now_ms()
         until = await self._store.hold_until(now + GRACE_DAYS * DAY_MS)
         if now < until:

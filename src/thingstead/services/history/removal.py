@@ -10,12 +10,12 @@ from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.retention")
 
-INTERVAL_S = 60.0  # after a failure, and where nobody told of a removal
+INTERVAL_S = 60.0  # after a failure, and if a removal was not announced
 
 
 class RemovalService:
-    """One task that runs whenever a device was removed, until nothing is left. :meth:`start` starts it, :meth:`close`
-    ends it; what is left then is dropped after the next start."""
+    """Task that drops the data of removed devices, whenever one is removed. :meth:`start` starts it, :meth:`close` ends
+    it; the next start continues."""
 
     def __init__(self, store: Store, bus: Bus) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class RemovalService:
         await self._task.close()
 
     async def run(self) -> None:
-        """Drops what is left of every device that was removed, each as a part of its own."""
+        """Drops the data of every removed device; a failure with one does not stop the others."""
         with self._parts.part("finding removed devices"):
             after = 0
             while (number := await self._store.retention.next_removed(after)) is not None:

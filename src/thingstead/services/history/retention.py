@@ -20,12 +20,12 @@ from thingstead.wire.retention import RetentionChange, RetentionInfo, SeriesRete
 
 log = structlog.get_logger("thingstead.retention")
 
-COMPACT_AFTER_MS = 3_600_000  # points that wait for more of their kind are brought where they stay after so long
+COMPACT_AFTER_MS = 3_600_000  # points that wait for a full block are compacted after this time
 NOTHING = HistoryExtent(0, 0, None)
 
 
 class RetentionService:
-    """The rules, and the task that follows them. :meth:`start` starts it, :meth:`close` ends it."""
+    """Retention rules of projects, and the task that applies them. :meth:`start` starts it, :meth:`close` ends it."""
 
     def __init__(self, store: Store, clock: Clock, settings: StorageSettings) -> None:
         self._store = store
@@ -36,7 +36,7 @@ class RetentionService:
         self.logs = LogRetention(store, clock, settings, self.trusted_clock)
         self.changes = RetentionChanges(store, clock, settings)
         self._task = Repeating("retention", self.run, settings.retention_interval_s, at_start=True)
-        self.extent = NOTHING  # of all projects, as of the last run
+        self.extent = NOTHING  # of all projects, updated by each run
         self.points_dropped = 0
         self.bytes_dropped = 0
         self.alarms_dropped = self.notices_dropped = 0
@@ -45,7 +45,7 @@ class RetentionService:
     # The rules
 
     async def info(self, project_id: str) -> RetentionInfo:
-        """The rules of a project, and how much history it has."""
+        """The rules of a project, and the size of its history."""
         policy = await self._store.retention.policy(project_id)
         extent = await self._store.retention.extent(project_id)
         return RetentionInfo(
@@ -61,8 +61,8 @@ class RetentionService:
     async def put_policy(
         self, project_id: str, policy: RetentionPolicy, grace_days: float | None = None
     ) -> RetentionChange:
-        """Replaces the rules of a project, at once or after the grace period; see :meth:`RetentionChanges.put`. What
-        they no longer cover is dropped at the next run."""
+        """Replaces the rules of a project, at once or after the grace period; see :meth:`RetentionChanges.put`. The
+        next run drops what is then expired."""
         change = await self.changes.put(project_id, policy, grace_days)
         drop = change.would_drop
         log.info(
@@ -75,7 +75,7 @@ class RetentionService:
         return change
 
     async def series_info(self, project_id: str, device_id: str) -> list[SeriesRetention]:
-        """What is kept of each attribute of a device, by identifier."""
+        """The stored history of each attribute of a device, by identifier."""
         device = await self._store.devices.get(project_id, device_id)
         policy = await self._store.retention.policy(project_id)
         return [
@@ -101,8 +101,8 @@ class RetentionService:
         await self._task.close()
 
     async def run(self) -> None:
-        """Drops everything that is past its time now, gives the disk back what that leaves free, and says how much is
-        left. In steps, between which everybody else has a turn; each part is done whatever becomes of the others."""
+        """Drops all expired data, returns free pages to the file system, and updates the statistics. Works in small
+        steps; a failure of one part does not stop the others."""
         part, store = self._parts.part, self._store.retention
         points = size = given = 0
         with part("expiry by age"):
@@ -125,7 +125,7 @@ class RetentionService:
             log.info("expired history was dropped", points=points, size_bytes=size, given_back_bytes=given)
 
     async def _drop_alarms(self, now: int) -> None:
-        """Drops alarms and notices that are past their time; such as are open, or wait, never are."""
+        """Drops expired alarms and notices, except open alarms and queued notices."""
         if days := self._settings.alarm_retention_days:
             for project in await self._store.projects.list_all():
                 with self._parts.part("alarms", project=project.id):
@@ -137,7 +137,7 @@ class RetentionService:
                     self.notices_dropped += dropped
 
     async def _drop_expired(self, now: int) -> tuple[int, int]:
-        """Drops history; how many points and bytes."""
+        """Drops expired history. Returns the number of points and bytes."""
         store, defaults = self._store.retention, await self.changes.settle_defaults(now)
         everywhere = await store.size_cutoff(defaults.max_bytes) if defaults.max_bytes else 0
         points, size = self.points_dropped, self.bytes_dropped
@@ -147,7 +147,7 @@ class RetentionService:
         return self.points_dropped - points, self.bytes_dropped - size
 
     async def _drop_history(self, project_id: str, everywhere: int, now: int) -> None:
-        """Drops history of one project, also such as lies before ``everywhere`` (ms)."""
+        """Drops history of one project that is expired, or older than ``everywhere`` (ms)."""
         store = self._store.retention
         policy = await store.policy(project_id)
         bounds = [bound for bound in (policy.max_bytes, self._settings.project_history_max_bytes) if bound]

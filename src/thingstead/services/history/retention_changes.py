@@ -22,12 +22,12 @@ from thingstead.wire.retention import PendingRetention, RetentionChange, WouldDr
 
 log = structlog.get_logger("thingstead.retention")
 
-SLACK_SHARE = 32  # a block is shortened where its oldest point is older than it may be by one part in so many
-PREVIEW_TIMEOUT_S = 5.0  # of counting what would be dropped; over it the count is a least one
+SLACK_SHARE = 32  # a block is shortened only if this fraction (1/32) of the retention period is expired
+PREVIEW_TIMEOUT_S = 5.0  # of the preview; beyond it the counts are lower bounds
 
 
 class RetentionChanges:
-    """The rules of projects, and those that wait."""
+    """The retention rules of projects, in force and pending."""
 
     def __init__(self, store: Store, clock: Clock, settings: StorageSettings) -> None:
         self._store = store
@@ -37,14 +37,14 @@ class RetentionChanges:
         self._told_at: int | None = None
 
     async def put(self, project_id: str, policy: RetentionPolicy, grace_days: float | None = None) -> RetentionChange:
-        """Replaces the rules of a project: at once where nothing that is there now would be dropped, and nothing is
-        kept for less than a day; else after the grace period. Rules that waited before are replaced too.
+        """Replaces the rules of a project: at once if they drop nothing that is stored now and keep everything for at
+        least a day; otherwise after the grace period. Pending rules are replaced too.
 
         Args:
             grace_days: 0 to RETENTION_DAYS; None: the setting.
 
         Raises:
-            InvalidInput: names every bad field.
+            InvalidInput: names every invalid field.
         """
         await self._check(project_id, policy)
         would_drop = await self.preview(project_id, policy)
@@ -58,17 +58,17 @@ class RetentionChanges:
         return RetentionChange(effective_at=now + grace_ms, would_drop=would_drop)
 
     async def test(self, project_id: str, policy: RetentionPolicy) -> WouldDrop:
-        """What the rules would drop. Raises InvalidInput, naming every bad field."""
+        """What the rules would drop. Raises InvalidInput with every invalid field."""
         await self._check(project_id, policy)
         return await self.preview(project_id, policy)
 
     async def take_back(self, project_id: str) -> None:
-        """Forgets the rules that wait. Raises NotFound where there are none."""
+        """Withdraws the pending rules. Raises NotFound if there are none."""
         if not await self._store.retention.drop_pending(project_id):
             raise NotFound("no_rules_wait")
 
     async def pending(self, project_id: str) -> PendingRetention | None:
-        """The rules that wait."""
+        """The pending rules; None: none."""
         found = await self._store.retention.pending(project_id)
         if found is None:
             return None
@@ -99,8 +99,12 @@ class RetentionChanges:
         return WouldDrop(points=points, size_bytes=size, devices=devices, complete=True)
 
     async def settle_defaults(self, now: int) -> Defaults:
-        """What the server keeps by default from now on: what the settings say, but where they would drop history that
-        was kept until now, not before a grace period, of which the log tells every day."""
+        """Updates the default retention from the settings, at once, or after the grace period if that drops stored
+        history; until then a warning is logged every day.
+
+        Returns:
+            The defaults in force.
+        """
         settings, retention = self._settings, self._store.retention
         wanted = Defaults(settings.retention_days, settings.history_max_bytes)
         kept = await retention.defaults()
@@ -143,15 +147,16 @@ class RetentionChanges:
         return await self._count(list(policies), self.cutoffs(policies, now, wanted.days))
 
     def days(self, policy: RetentionPolicy, type_id: str | None, identifier: str) -> float:
-        """For how many days an attribute is kept; 0: for ever."""
+        """How many days an attribute is kept; 0: for ever."""
         rule = policy.rule_for(type_id, identifier)
         return self.defaults.days if rule is None else rule.days
 
     def cutoffs(
         self, policies: dict[str, tuple[RetentionPolicy, int]], now: int, default_days: float | None = None
     ) -> Callable[[StoredDevice], Callable[[str], Cutoff] | None]:
-        """What is past its time, by the rules of each project and the instant before which it is over its size; where
-        no rule fits, by ``default_days`` (None: those in force)."""
+        """Returns functions that tell what is expired in a series of a device, by the rules of its project and its size
+        limit. ``policies``: rules by project, with the instant before which the size limit drops. If no rule applies,
+        ``default_days`` does (None: the default in force)."""
         default = self.defaults.days if default_days is None else default_days
 
         def of_device(device: StoredDevice) -> Callable[[str], Cutoff] | None:

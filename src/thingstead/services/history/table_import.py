@@ -19,26 +19,26 @@ from thingstead.services.shared.commits import settled
 from thingstead.services.shared.payloads import check_depth, timestamp_ms
 from thingstead.storage.base import Commit, Store
 
-ROWS_PER_TURN = 1_000  # appended between two turns of the event loop
-PROBLEMS_LIMIT = 20  # named; more are counted
+ROWS_PER_TURN = 1_000  # appended before other tasks run
+PROBLEMS_LIMIT = 20  # in the answer; further ones are counted
 
 _from_json = msgspec.json.Decoder().decode
 
 
 class TableImportResult(NamedTuple):
-    """What became of the rows."""
+    """Result of an import."""
 
-    points: int  # on disk
+    points: int  # stored
     refused: int
-    problems: list[str]  # the first of the refused ones
+    problems: list[str]  # of the first refused rows
 
 
 class _Refused(Exception):
-    """Why a row is not taken."""
+    """Why a row is refused."""
 
 
 class HistoryImportService:
-    """Takes rows of the devices of one project. Current values become those with the greatest timestamp, as always."""
+    """Imports rows for the devices of one project. The current value remains the one with the greatest timestamp."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -47,19 +47,19 @@ class HistoryImportService:
     async def run(
         self, project_id: str, rows: Iterable[Row], progress: Callable[[TableImportResult], None] = lambda _: None
     ) -> TableImportResult:
-        """Puts every good row into history; on return they are on disk.
+        """Stores every valid row; the rows are committed on return.
 
         Args:
-            progress: told from time to time.
+            progress: called from time to time.
 
         Raises:
-            Unavailable: it cannot be stored now; what was stored before stays.
+            Unavailable: cannot be stored now; what was stored before is kept.
         """
         return await _Import(self._store, self._clock, project_id).run(rows, progress)
 
 
 class _Import:
-    """One table."""
+    """Import of one table."""
 
     def __init__(self, store: Store, clock: Clock, project_id: str) -> None:
         self._store = store
@@ -103,7 +103,7 @@ class _Import:
         return self._store.history.append(Report(device.number, ts, now, attributes, "import"))
 
     async def _functions(self, device: Device) -> CompiledFunctions:
-        """The definition that the values of a device must keep to."""
+        """The definition with which values of a device are checked."""
         if device.type_id is None:
             return UNDEFINED
         if device.type_id not in self._definitions:
@@ -126,11 +126,11 @@ class _Import:
             try:
                 return await found.get(self._project_id, row.device_id)
             except ThingsteadError:
-                pass  # a device of another installation may be known here by its key
+                pass  # a device from another installation may exist here under its key
         return await found.find_by_device_key(self._project_id, row.device_key) if row.device_key else None
 
     async def _breathe(self, commit: Commit | None) -> None:
-        """Lets commits happen, and waits while too much is on its way to disk or to its place there."""
+        """Lets other tasks run, and waits while the store is congested."""
         if self._store.history.congested:
             await self._back_pressure()
         if commit is not None:
@@ -143,7 +143,7 @@ class _Import:
 
 
 def _number(ts: Any) -> int | float:
-    """A timestamp as it stands in a table: a number, or its text."""
+    """A timestamp in a table: a number, or its text."""
     try:
         return int(ts)
     except (TypeError, ValueError, OverflowError):

@@ -21,18 +21,18 @@ from thingstead.services.history.history import iso_utc
 Format = Literal["csv", "parquet"]
 CSV_COLUMNS = ("device_id", "device_key", "identifier", "ts", "timestamp", "value")
 NEEDED = ("identifier", "ts", "value")
-ROW_GROUP_POINTS = 200_000  # of Parquet, gathered before they are written
-BATCH_ROWS = 20_000  # read at a time
+ROW_GROUP_POINTS = 200_000  # points buffered for one row group of Parquet
+BATCH_ROWS = 20_000  # rows read at once
 CSV_FIELD_BYTES = 1 << 20
 PARQUET_MISSING = "Parquet needs the package pyarrow: install thingstead[parquet], or choose CSV"
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a formula begins with
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a formula
 
 _to_json = msgspec.json.Encoder().encode
 
 
 class Row(NamedTuple):
-    """A point as it stands in a file, not checked yet."""
+    """An unchecked row of a file."""
 
     number: int  # of the row, from 1
     device_id: str
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 class TableWriter(ABC):
-    """Takes runs of points. A context manager; the file is complete when the block ends without an error."""
+    """Writes batches of points. A context manager; the file is complete if the block ends without an error."""
 
     @abstractmethod
     def write(self, device_id: str, device_key: str, identifier: str, timestamps: list[int], values: list[Any]) -> None:
@@ -51,7 +51,7 @@ class TableWriter(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Writes what is still in memory."""
+        """Writes what is still buffered."""
 
     def __enter__(self) -> "TableWriter":
         return self
@@ -62,8 +62,8 @@ class TableWriter(ABC):
 
 
 class CsvWriter(TableWriter):
-    """Comma-separated values (RFC 4180) with a header line. Values are JSON, and so never a formula; a text that would
-    be one stands behind an apostrophe, which :func:`read_csv` takes away again."""
+    """Comma-separated values (RFC 4180) with a header line. Values are JSON, so they are never formulas; a text that
+    would be one gets an apostrophe as prefix, which :func:`read_csv` removes."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._writer = csv.writer(stream)
@@ -76,7 +76,7 @@ class CsvWriter(TableWriter):
         )
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """No-op: nothing is buffered."""
 
 
 class ParquetWriter(TableWriter):
@@ -126,7 +126,7 @@ def read_csv(stream: IO[str]) -> Iterator[Row]:
     """The rows of a CSV file, in order.
 
     Raises:
-        InvalidInput: required columns are missing, or is no CSV.
+        InvalidInput: required columns are missing, or the file is not CSV.
     """
     csv.field_size_limit(CSV_FIELD_BYTES)
     reader = csv.DictReader(stream)
@@ -148,12 +148,12 @@ def read_csv(stream: IO[str]) -> Iterator[Row]:
 
 
 def _to_cell(text: str) -> str:
-    """A text that a spreadsheet shows and does not calculate: behind an apostrophe where it would be a formula."""
+    """A text that a spreadsheet does not evaluate: with an apostrophe as prefix if it would be a formula."""
     return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
 
 
 def _from_cell(text: str) -> str:
-    """What :func:`_to_cell` was given."""
+    """The inverse of :func:`_to_cell`."""
     return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
 
 
@@ -161,7 +161,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
     """The rows of a Parquet file, in order.
 
     Raises:
-        InvalidInput: required columns are missing, or is no Parquet file.
+        InvalidInput: required columns are missing, or the file is not Parquet.
         Unavailable: pyarrow is not installed.
     """
     arrow = _arrow()
@@ -205,7 +205,7 @@ def _check_columns(names: Any) -> None:
 
 
 def _arrow() -> Any:
-    """The package, which is optional, with its module ``parquet``."""
+    """Imports pyarrow, which is optional, with its module ``parquet``."""
     try:
         arrow = importlib.import_module("pyarrow")
         importlib.import_module("pyarrow.parquet")

@@ -16,29 +16,29 @@ from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.server")
 
-JUMP_MS = 7 * DAY_MS  # ahead of what was seen before: beyond what a server is usually switched off for
-HOLD_MS = DAY_MS  # for so long the clock must go on from there until it is believed
+JUMP_MS = 7 * DAY_MS  # a jump ahead: more than the usual downtime of a server
+HOLD_MS = DAY_MS  # how long the clock must continue after a jump before it is trusted
 
 
 class TrustedClock:
-    """Follows the clock over restarts. What it knows is on disk: the last instant that was believed, and that of a jump
-    that is not believed yet."""
+    """Checks the clock for jumps ahead, across restarts. Its state is stored: the last trusted instant, and the reading
+    after an untrusted jump."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._doubted: int | None = None  # the reading of the jump
+        self._doubted: int | None = None  # reading after an untrusted jump
         self._believed = 0
 
     async def now_ms(self) -> int:
-        """The present; while a jump ahead is not believed, the last instant that was."""
+        """The current instant; after an untrusted jump ahead, the last trusted instant."""
         async with self._lock:
             now, store = self._clock.now_ms(), self._store.log_retention
             seen, doubted = await store.clock() or (await self._store.history.newest_uplink() or now, None)
             if now - seen <= JUMP_MS or (doubted is not None and doubted + HOLD_MS <= now <= doubted + JUMP_MS):
                 doubted, seen = None, now
-            elif doubted is None or not doubted <= now <= doubted + JUMP_MS:  # a jump, or another one
+            elif doubted is None or not doubted <= now <= doubted + JUMP_MS:  # the first or another jump
                 doubted = now
                 log.warning("the clock jumped ahead; nothing is dropped by age", now=iso_utc(now), **_held(seen, now))
             await store.put_clock(seen, doubted)
@@ -46,7 +46,7 @@ class TrustedClock:
             return seen
 
     def warnings(self) -> list[HealthWarning]:
-        """For ``/healthz``: while a jump is not believed."""
+        """The warning for ``/healthz``, while a jump is not trusted."""
         now = self._clock.now_ms()
         if self._doubted is None or now - self._believed <= JUMP_MS:
             return []

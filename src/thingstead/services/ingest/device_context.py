@@ -19,12 +19,12 @@ from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.ingest")
 
-RECENT_LINKS = 1_000  # links kept although nobody holds them: of devices that report by HTTP, without a connection
-RECENT_TYPES = 1_000  # compiled definitions kept although no connection uses them
+RECENT_LINKS = 1_000  # cached contexts that no connection holds: of devices that report over HTTP
+RECENT_TYPES = 1_000  # cached definitions that no connection uses
 
 
 class TypeDefinition:
-    """The compiled definition of one device type, shared by the links of its devices and replaced when it changes."""
+    """The compiled definition of one device type; shared by its devices, and replaced when it changes."""
 
     __slots__ = ("__weakref__", "compiled", "conn_type")
 
@@ -37,7 +37,8 @@ WITHOUT_TYPE = TypeDefinition(UNDEFINED)
 
 
 class DeviceContext:
-    """What a connection keeps of its device. Follows changes of the device's row, of its type and of its rules."""
+    """The cached device, definition and alarm state of a connection; updated when the device, its type or its rules
+    change."""
 
     __slots__ = ("__weakref__", "definition", "device", "device_alarms")
 
@@ -48,7 +49,7 @@ class DeviceContext:
 
 
 class DeviceContexts:
-    """The links that somebody holds, and the newest of the others; kept up with what changes."""
+    """Registry of the contexts in use, and cache of recent ones; updated by bus messages."""
 
     def __init__(self, store: Store, bus: Bus, evaluations: AlarmEvaluations) -> None:
         self._store = store
@@ -64,7 +65,7 @@ class DeviceContexts:
         ]
 
     async def link(self, device: Device) -> DeviceContext:
-        """The link of a device; the same object for all who hold one."""
+        """The context of a device; the same object for all callers."""
         link = self._links.get(device.id)
         if link is None or link.device is not device:
             definition = await self._definition_of(device)
@@ -78,7 +79,7 @@ class DeviceContexts:
         return link
 
     async def close(self) -> None:
-        """Ends the subscriptions and the refreshes that still run."""
+        """Ends the subscriptions and running refreshes."""
         for subscription in self._subscriptions:
             subscription.cancel()
         for task in self._refreshes:
@@ -86,7 +87,7 @@ class DeviceContexts:
         await asyncio.gather(*self._refreshes, return_exceptions=True)
 
     async def refreshed(self) -> None:
-        """Returns when every change that was announced up to now is in effect."""
+        """Waits until all announced changes are applied."""
         if self._refreshes:
             await asyncio.wait(list(self._refreshes))
 
@@ -136,7 +137,7 @@ class DeviceContexts:
             return
         try:
             device_type = await self._store.device_types.get(message.project_id, message.type_id)
-        except NotFound:  # a type can only be removed when no device is left of it
+        except NotFound:  # a type is only removed after its last device
             return
         definition.compiled = CompiledFunctions(device_type.functions)
         definition.conn_type = device_type.conn_type

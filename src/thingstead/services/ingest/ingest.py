@@ -35,41 +35,42 @@ from thingstead.services.shared.payloads import (
 from thingstead.storage.base import Commit, Store
 
 MAX_ATTRIBUTES_PER_REPORT = 1_000
-ROOM_TIMEOUT_S = 10.0  # that a request waits for room
+ROOM_TIMEOUT_S = 10.0  # how long a request waits while the store is congested
 
 
 class Outcome(NamedTuple):
-    """What became of a message: acknowledge it after ``commit`` (None: nothing was kept), and what was refused."""
+    """The result of a message. Acknowledge it after ``commit`` (None: nothing was stored); ``refused`` lists what was
+    refused."""
 
     commit: Commit | None
     refused: tuple[FieldError, ...]
 
 
 class IngestService:
-    """Reports and events from any plane into the store, and the news of them onto the bus."""
+    """Validates and stores reports and events of all protocols, and publishes them on the bus after the commit."""
 
     def __init__(
         self, store: Store, bus: Bus, clock: Clock, evaluations: AlarmEvaluations, quota: DailyQuota | None = None
     ) -> None:
         self._store = store
-        self.history = store.history  # says when those who report must be held back
+        self.history = store.history  # provides back-pressure for senders
         self._evaluations = evaluations
         self.quota = quota
         self._bus = bus
         self._now_ms = clock.now_ms
         self.links = DeviceContexts(store, bus, evaluations)
         self.link = self.links.link
-        self._told: Commit | None = None  # the open commit whose reports will be told
+        self._told: Commit | None = None  # the open commit whose reports will be published
         self._untold: list[Report] | None = None
         self.reports_accepted = 0
         self.attributes_refused = 0
         self.events_accepted = 0
 
     async def await_room(self, device_number: int) -> None:
-        """Returns when there is room for a report of a device.
+        """Waits while the history of a device is congested.
 
         Raises:
-            Unavailable: there is none within :data:`ROOM_TIMEOUT_S`.
+            Unavailable: still congested after :data:`ROOM_TIMEOUT_S`.
         """
         history = self.history
         if not (history.congested or history.crowded(device_number)):
@@ -85,17 +86,17 @@ class IngestService:
             raise Unavailable("device_congested") from None
 
     def report_attributes(self, link: DeviceContext, payload: bytes) -> Outcome:
-        """One flat JSON object of attribute values, at the present instant (wire reference §3.3).
+        """Stores a report: one flat JSON object of attribute values, timestamped now (wire reference §3.3).
 
         Raises:
             InvalidInput: it is not a JSON object, or has too many members.
-            Unavailable: it cannot be stored now.
+            Unavailable: cannot be stored now.
         """
         return self.report_values(link, decode_object(payload))
 
     def report_values(self, link: DeviceContext, attributes: dict[str, Any], ts: int | None = None) -> Outcome:
-        """Attribute values at ``ts`` (ms, device time), or now. Takes over ``attributes``. What cannot be kept is left
-        out and named."""
+        """Stores attribute values with the timestamp ``ts`` (ms, device time), or now. Modifies ``attributes``. Invalid
+        values are removed and returned as refused."""
         if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
             raise InvalidInput("too_many_attributes", maximum=MAX_ATTRIBUTES_PER_REPORT)
         now = self._now_ms()
@@ -108,7 +109,7 @@ class IngestService:
         return outcome
 
     def set_values(self, link: DeviceContext, attributes: dict[str, Any], source: Source) -> Outcome:
-        """Attribute values that do not come from the device, at the present instant; else as :meth:`report_values`."""
+        """Stores attribute values that are not from the device, timestamped now; otherwise as :meth:`report_values`."""
         now = self._now_ms()
         return self._keep_valid(link, Report(link.device.number, now, now, attributes, source), source)
 
@@ -121,7 +122,7 @@ class IngestService:
             self.quota.take_value(link.device.project_id, attributes)
         try:
             commit = self.keep(link, report)
-        except InvalidInput as exc:  # values that the store cannot keep: the others are kept
+        except InvalidInput as exc:  # the store refused some values: keep the others
             named = exc.errors or tuple(out_of_range(attributes))
             if attributes.keys().isdisjoint(error.field for error in named):
                 raise
@@ -134,10 +135,10 @@ class IngestService:
         return Outcome(commit, refused)
 
     def keep(self, link: DeviceContext, report: Report) -> Commit:
-        """Puts a checked report into the open commit, together with what it changes about alarms.
+        """Adds a checked report to the open commit, with the changes of alarms that it causes.
 
         Raises:
-            InvalidInput, Unavailable: it cannot be kept, or not now.
+            InvalidInput, Unavailable: it cannot be stored, or not now.
         """
         device_alarms = link.device_alarms
         if device_alarms.stale:
@@ -147,15 +148,15 @@ class IngestService:
         return commit
 
     def report_run(self, link: DeviceContext, payloads: Sequence[bytes]) -> tuple[int, Commit | None]:
-        """:meth:`report_attributes` for what a device sent in one go, as far as every report is kept as a whole.
+        """:meth:`report_attributes` for several payloads of a device, until one needs individual handling.
 
-        By far the most reports come this way; all that can be is done for many of them at once.
+        Nearly all reports arrive here; whatever is possible is done once for many of them.
 
         Returns:
-            How many from the front were stored, and their commit. The next ones, if any, are not checked yet.
+            How many payloads from the front were stored, and their commit. The others are not checked yet.
 
         Raises:
-            Unavailable: they cannot be stored now; none was.
+            Unavailable: cannot be stored now; none was.
         """
         device_alarms = link.device_alarms
         if device_alarms.stale:
@@ -177,11 +178,11 @@ class IngestService:
         return count, commit
 
     def _allows(self, link: DeviceContext, payloads: Sequence[bytes]) -> bool:
-        """Whether the quota has room for all of these; else each is looked at by itself."""
+        """Whether the quota suffices for all payloads; otherwise they are handled one by one."""
         return self.quota is None or self.quota.allows(link.device.project_id, sum(map(len, payloads)))
 
     def _kept(self, device_alarms: DeviceAlarms, commit: Commit, reports: Sequence[Report]) -> None:
-        """Reports were put into a commit."""
+        """Publishes and evaluates reports that were added to a commit."""
         if commit is not self._told:
             self._begin_commit(commit)
         if self._untold is not None:
@@ -191,19 +192,18 @@ class IngestService:
                 self._evaluations.report(device_alarms, report)
 
     def report_series(self, link: DeviceContext, payload: bytes) -> Outcome:
-        """Past attributes with device timestamps (wire reference §15.1).
+        """Stores past attribute values with device timestamps (wire reference §15.1).
 
         Raises:
-            InvalidInput: it is not JSON, has too many reports, or none that is well-formed.
-            Unavailable: it cannot be stored now; the beginning may have been.
+            InvalidInput: it is not JSON, has too many reports, or none that is valid.
+            Unavailable: cannot be stored now; some of the reports may have been.
         """
         return self.take_series(link, decode_any(payload))
 
     def take_series(self, link: DeviceContext, body: Any) -> Outcome:
-        """:meth:`report_series` with a payload that is decoded already. Reports and attributes that cannot be kept are
-        refused one by one, by name."""
+        """:meth:`report_series` with a decoded payload. Invalid reports and attributes are refused one by one."""
         commit: Commit | None = None
-        # Oldest first: what is older than the current value is history only, and raises no alarm.
+        # Oldest first: a value older than the current one only goes to the history, and raises no alarm.
         reports, refused = read_series(body, self._now_ms())
         self.attributes_refused += len(refused)
         for ts, attributes, where in reports:
@@ -218,16 +218,18 @@ class IngestService:
         return Outcome(commit, tuple(refused))
 
     def report_event(self, link: DeviceContext, payload: bytes) -> Outcome:
-        """``{"method": …, "params": {…}}`` (wire reference §3.3); parameters are not written to attributes.
+        """Stores an event: ``{"method": …, "params": {…}}`` (wire reference §3.3). Parameters do not change attributes.
+        A parameter that does not match the definition is removed and returned as refused.
 
         Raises:
-            InvalidInput: not an object, no proper ``method``, or ``params`` is no object or none of them can be kept. A
-                parameter that breaks the type's definition is left out and named.
+            InvalidInput: the payload is not an object, ``method`` is not an identifier, ``params`` is not an object, or
+                all
+                parameters are invalid.
         """
         return self.take_event(link, decode_object(payload))
 
     def take_event(self, link: DeviceContext, body: dict[str, Any]) -> Outcome:
-        """:meth:`report_event` with a payload that is decoded already."""
+        """:meth:`report_event` with a decoded payload."""
         method = body.get("method")
         if not isinstance(method, str) or not valid_identifier(method):
             raise InvalidInput.field("method", "bad_method")
@@ -255,19 +257,19 @@ class IngestService:
         return Outcome(commit, refused)
 
     def _begin_commit(self, commit: Commit) -> None:
-        """The first report of a commit: when that is on disk, and before anyone is acknowledged, its reports are put on
-        the bus."""
+        """Call with the first report of a commit, before anyone waits for it: its reports are published after the
+        commit, and before they are acknowledged."""
         self._told = commit
         self._evaluations.follow(commit)
         self._untold = self._begin_telling(commit)
 
     def listened(self) -> None:
-        """Somebody listens to reports by now: those of the open commit that are still to come are told, too."""
+        """Call when a subscriber to reports was added: further reports of the open commit are published to it."""
         if self._told is not None and self._untold is None and not self._told.done:
             self._untold = self._begin_telling(self._told)
 
     def _begin_telling(self, commit: Commit) -> list[Report] | None:
-        """Where to put the reports of ``commit``; None where nobody listens."""
+        """The list to which the reports of ``commit`` are added for publishing; None without a subscriber."""
         if not self._bus.listens(ReportsCommitted):
             return None
         reports: list[Report] = []
@@ -275,15 +277,18 @@ class IngestService:
         return reports
 
     async def close(self) -> None:
-        """Ends what runs in the background."""
+        """Ends background work."""
         await self.links.close()
 
 
 def _read_quickly(
     payloads: Sequence[bytes], quick_check: Callable[[dict[str, Any]], QuickCheck]
 ) -> tuple[list[dict[str, Any]], bool]:
-    """The attributes of the reports from the front, as far as each is kept as a whole, and whether within their values
-    there are certainly no others."""
+    """Parses and checks reports from the front, until one needs the full check.
+
+    Returns:
+        The attributes of the valid reports, and whether none of their values is an array or object.
+    """
     together = b"".join(payloads)
     brackets = together.count(b"{") + together.count(b"[")
     shallow = brackets <= JSON_DEPTH
@@ -296,6 +301,6 @@ def _read_quickly(
             if not quick_check(attributes)(attributes):
                 break
             found.append(attributes)
-    except DECODE_ERRORS:  # the one at fault gets an answer of its own
+    except DECODE_ERRORS:  # handled individually by the caller
         pass
-    return found, brackets == len(payloads) == len(found)  # one for each object: within them there are none
+    return found, brackets == len(payloads) == len(found)  # one bracket per report: no nested values

@@ -13,7 +13,7 @@ log = structlog.get_logger("thingstead.quotas")
 
 
 class _Used(msgspec.Struct):
-    """What a project has used of a day."""
+    """Usage of a project on one day."""
 
     day: int  # since the epoch, UTC
     bytes: int = 0
@@ -21,10 +21,10 @@ class _Used(msgspec.Struct):
 
 
 class DailyQuota:
-    """Bytes of messages by project and day (UTC). Counts in memory: a restart begins anew.
+    """Limits the bytes of messages by project and day (UTC). Counts in memory: a restart resets it.
 
     Args:
-        max_bytes: of one project and day, at least 1.
+        max_bytes: per project and day, at least 1.
     """
 
     def __init__(self, clock: Clock, max_bytes: int) -> None:
@@ -34,14 +34,14 @@ class DailyQuota:
         self.refused = 0  # messages of all projects
 
     def allows(self, project_id: str, size_bytes: int) -> bool:
-        """Whether a project has so much left of today."""
+        """Whether the rest of the quota of a project suffices."""
         return self._today(project_id).bytes + size_bytes <= self._max_bytes
 
     def take(self, project_id: str, size_bytes: int) -> None:
-        """Counts a message that is about to be kept.
+        """Counts a message that is about to be stored.
 
         Raises:
-            TooManyRequests: today's quota has not so much left; ``retry_after_s`` says when the next day begins.
+            TooManyRequests: it exceeds the quota; ``retry_after_s`` is the time until the next day.
         """
         used = self._today(project_id)
         if used.bytes + size_bytes > self._max_bytes:
@@ -49,8 +49,8 @@ class DailyQuota:
         used.bytes += size_bytes
 
     def take_value(self, project_id: str, value: Any) -> None:
-        """:meth:`take` for a value that is about to be kept as JSON. What is none is refused by the store, and is not
-        counted."""
+        """:meth:`take` for a value that is about to be stored as JSON. A value that JSON cannot represent is not
+        counted: the store refuses it."""
         try:
             size_bytes = len(msgspec.json.encode(value))
         except (OverflowError, UnicodeEncodeError):

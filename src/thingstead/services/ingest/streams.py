@@ -21,7 +21,7 @@ PUSH_MODES = ("mqtt", "tcp")
 
 
 class StreamService:
-    """Takes custom data in and sends it down."""
+    """Receives and sends custom data."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, ingest: IngestService, logs: DeviceLogService) -> None:
         self._store = store
@@ -32,10 +32,10 @@ class StreamService:
         self.messages_accepted = 0
 
     def report(self, link: DeviceContext, identifier: str, payload: bytes) -> Outcome:
-        """``data/<identifier>``. Kept in the device's data log, and told on the bus once it is on disk.
+        """Handles ``data/<identifier>``: adds it to the device's data log, and publishes it after the commit.
 
         Raises:
-            InvalidInput: the identifier is none, or the payload breaks the format of a defined stream.
+            InvalidInput: the identifier is invalid, or the payload does not match the format of a defined stream.
         """
         if not valid_identifier(identifier):
             raise InvalidInput.field("identifier", "bad_identifier")
@@ -55,15 +55,14 @@ class StreamService:
     async def send(
         self, project_id: str, device_id: str, identifier: str, payload: bytes, push_mode: str | None = None
     ) -> None:
-        """Sends raw bytes down over the device's live connection: ``data/<identifier>/set``, or the bytes themselves
-        on TCP.
+        """Sends bytes over the live connection of a device: to ``data/<identifier>/set``, or the bytes alone over TCP.
 
         Args:
-            push_mode: ``mqtt`` or ``tcp``; None takes the connection that there is.
+            push_mode: ``mqtt`` or ``tcp``; None: whichever connection exists.
 
         Raises:
-            NotFound, InvalidInput: as they say.
-            DeviceOffline: there is no live connection, or not of this kind.
+            NotFound, InvalidInput: an argument is unknown or invalid.
+            DeviceOffline: there is no live connection, or not one of this kind.
         """
         if not valid_identifier(identifier):
             raise InvalidInput.field("identifier", "bad_identifier")
@@ -90,11 +89,11 @@ class StreamService:
 
 
 def encode_message(kind: str, message: Any) -> bytes:
-    """The bytes of ``{"type": kind, "msg": message}`` (wire reference §6, §15.25): ``json`` any value, ``hex`` a text
-    of hexadecimal digits, ``text`` or ``plaintext`` a text.
+    """Encodes ``{"type": kind, "msg": message}`` (wire reference §6, §15.25): ``json`` any value, ``hex`` a text of
+    hexadecimal digits, ``text`` or ``plaintext`` a text.
 
     Raises:
-        InvalidInput: the message is not of that kind.
+        InvalidInput: the message does not match the kind.
     """
     if kind == "json":
         return msgspec.json.encode(message)

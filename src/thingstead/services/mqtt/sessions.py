@@ -15,9 +15,9 @@ from thingstead.storage.base import Commit, Store
 
 
 class MqttSessionService:
-    """What the store keeps, and the bridge between its instants and the clock of connections, which never jumps.
+    """Stores MQTT sessions; converts between instants and monotonic time.
 
-    Every change joins the open commit; an acknowledgement that promises it waits for the commit that is returned.
+    Every change is added to the open commit and returns it; send an acknowledgement only after that commit.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -27,7 +27,7 @@ class MqttSessionService:
         self._numbers = count(1)
 
     async def load(self) -> KeptSessions:
-        """Everything that was kept, once, before anything changes. Numbers go on behind those that are in use."""
+        """Loads all stored sessions. Call it once, before any change; it also initializes the numbers."""
         kept = await self._store.load()
         self._sessions = count(1 + max((session.record.number for session in kept.sessions), default=0))
         seqs = (queued.seq for session in kept.sessions for queued in session.queue)
@@ -35,19 +35,19 @@ class MqttSessionService:
         return kept
 
     def next_session(self) -> int:
-        """The number of a new session."""
+        """A number for a new session."""
         return next(self._sessions)
 
     def next_number(self) -> int:
-        """The number of a message, or of its place in a queue; it grows."""
+        """A number for a message, or for its place in a queue; increases."""
         return next(self._numbers)
 
     def instant(self, at_s: float) -> int:
-        """The instant (ms) of a reading of the clock that never jumps."""
+        """Converts monotonic time to an instant (ms)."""
         return self._clock.now_ms() + round((at_s - self._clock.monotonic_s()) * 1000)
 
     def reading_s(self, instant: int) -> float:
-        """The reading of that clock at an instant (ms)."""
+        """Converts an instant (ms) to monotonic time."""
         return self._clock.monotonic_s() + (instant - self._clock.now_ms()) / 1000
 
     def require_room(self) -> None:
@@ -55,7 +55,7 @@ class MqttSessionService:
         self._store.require_room()
 
     def put_session(self, record: SessionRecord, *, behind: bool = False) -> Commit:
-        """``behind``: nobody waits for it, so it is kept later where the store cannot keep it now."""
+        """``behind``: nobody waits for it, so it is stored later if the store is unavailable."""
         return self._store.put_session(record, behind=behind)
 
     def delete_session(self, number: int) -> Commit:
@@ -68,27 +68,27 @@ class MqttSessionService:
         return self._store.delete_subscription(session, topic_filter)
 
     def enqueue(self, message: KeptMessage, queued: list[QueuedMessage]) -> Commit:
-        """Raises Unavailable where nothing can be kept."""
+        """Raises Unavailable if messages cannot be stored now."""
         return self._store.enqueue(message, queued)
 
     def released(self, session: int, seq: int) -> Commit:
-        """The client has received a QoS 2 message."""
+        """Records the PUBREC of a QoS 2 message."""
         return self._store.release_queued(session, seq)
 
     def answered(self, session: int, seq: int) -> Commit:
-        """A message is done with."""
+        """Removes a completely acknowledged message."""
         return self._store.delete_queued(session, seq)
 
     def received(self, session: int, packet_id: int) -> Commit:
-        """A QoS 2 message came from the client."""
+        """Records a QoS 2 message received from the client."""
         return self._store.put_received(session, packet_id)
 
     def forget_received(self, session: int, packet_id: int) -> Commit:
-        """The client has released it."""
+        """Removes the record after the PUBREL of the client."""
         return self._store.delete_received(session, packet_id)
 
     def retain(self, retained: RetainedMessage) -> Commit:
-        """Raises Unavailable where nothing can be kept."""
+        """Raises Unavailable if messages cannot be stored now."""
         return self._store.put_retained(retained)
 
     def forget_retained(self, topic: str) -> Commit:

@@ -14,14 +14,14 @@ from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.accounts.tokens import hash_secret
 from thingstead.storage.base import Store
 
-CARDS_LIMIT = 100_000  # devices that are remembered; over it the one that was read first is forgotten
+CARDS_LIMIT = 100_000  # cached devices; the one that was read first is dropped
 _NO_HASH = bytes(32)
 
 _encode = msgspec.json.Encoder().encode
 
 
 class DeviceCard(msgspec.Struct, frozen=True, gc=False):
-    """What subscribers are told of a device: where its messages go, and who it is."""
+    """What subscribers need of a device: its topics and its description."""
 
     device_id: str
     prefix: str  # of its topics: ``<ProjectViewKey>/<DeviceViewToken>/``
@@ -29,23 +29,23 @@ class DeviceCard(msgspec.Struct, frozen=True, gc=False):
 
 
 class SubscriptionService:
-    """Log-in of subscribers, and the cards of devices."""
+    """Log-in of application subscribers, and cache of device cards."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, log_ins: LogIns | None = None) -> None:
         self._store = store
         self._log_ins = log_ins or LogIns(clock)
         self._by_number: dict[int, DeviceCard] = {}
-        self._numbers: dict[str, int] = {}  # by device id, of those in _by_number
+        self._numbers: dict[str, int] = {}  # by device id; the cached ones
         self._changes = 0
         self._subscription = bus.subscribe(DeviceChanged, self._changed)
 
     async def authenticate(self, view_key: str, view_secret: str, remote_host: str) -> Project:
-        """The project whose ProjectViewKey and ProjectViewSecret these are.
+        """The project with this ProjectViewKey and ProjectViewSecret.
 
         Raises:
-            NotAuthenticated: without saying which half is wrong.
-            TooManyRequests: they are wrong, and too many before them were, from this address. Right ones always pass:
-                they cannot be guessed, and throttling them would let anyone shut an application out.
+            NotAuthenticated: one of them is wrong; the message does not say which.
+            TooManyRequests: one of them is wrong, after too many failures from this address. Right ones are never
+                throttled: they cannot be guessed, and throttling would let anyone lock out an application.
         """
         project = await self._store.projects.find_by_view_key(view_key)
         known = project.view_secret_hash if project is not None else _NO_HASH
@@ -56,20 +56,20 @@ class SubscriptionService:
         return project
 
     async def project_of(self, view_key: str) -> Project | None:
-        """The project with this ProjectViewKey, which is no secret."""
+        """The project with this ProjectViewKey, which is not secret."""
         return await self._store.projects.find_by_view_key(view_key)
 
     def card(self, number: int) -> DeviceCard | None:
-        """The card of a device by its number, where it is remembered."""
+        """The cached card of a device, by its number."""
         return self._by_number.get(number)
 
     def card_by_id(self, device_id: str) -> DeviceCard | None:
-        """The same by the device's id."""
+        """The cached card of a device, by its id."""
         number = self._numbers.get(device_id)
         return None if number is None else self._by_number.get(number)
 
     async def read_card(self, device: int | str) -> DeviceCard | None:
-        """Reads the card of a device by its number or its id; None where it is gone."""
+        """Loads the card of a device by its number or id; None if the device was removed."""
         store = self._store
         while True:
             changes = self._changes
@@ -79,7 +79,7 @@ class SubscriptionService:
             if found is None:
                 return None
             project = await store.projects.get(found.project_id)
-            if changes == self._changes:  # else it may have been this device that changed meanwhile
+            if changes == self._changes:  # otherwise this device may have changed meanwhile
                 return self._remember(found, project)
 
     def _remember(self, device: Device, project: Project) -> DeviceCard:
@@ -99,5 +99,5 @@ class SubscriptionService:
             self._by_number.pop(number, None)
 
     async def close(self) -> None:
-        """Hears the bus no more."""
+        """Ends the subscriptions to the bus."""
         self._subscription.cancel()

@@ -23,7 +23,7 @@ NEVER = _networks(
     "::/128",
     "fe80::/10",
     "ff00::/8",
-    # Where clouds tell machines their credentials, other than at link-local addresses.
+    # Addresses at which clouds serve credentials to machines, besides link-local ones.
     "100.100.100.200/32",  # Alibaba
     "192.0.0.192/32",  # Oracle
     "168.63.129.16/32",  # Azure
@@ -40,7 +40,8 @@ PRIVATE = _networks(
     "64:ff9b:1::/48",  # translators of the local network [RFC 8215]
     "100::/64", "2001::/23", "5f00::/16",  # discard, protocols and Teredo, segment routing
 )  # fmt: skip
-# An IPv4 address stands in their last 32 bits: compatible, mapped, translated [RFC 2765], NAT64 [RFC 6052, RFC 8215].
+# Prefixes with an IPv4 address in the last 32 bits: compatible, mapped, translated [RFC 2765], NAT64 [RFC 6052, RFC
+# 8215].
 LAST_32_BITS = _networks("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
 SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
 ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # the upper half of an interface identifier [RFC 5214]
@@ -48,9 +49,8 @@ LOOPBACK = ipaddress.IPv6Address("::1")
 
 
 def may_be_reached(address: str, *, private: bool) -> bool:
-    """Whether an IP address may be sent to: never link-local ones and others where clouds keep credentials for their
-    machines, multicast and reserved ones; those of private networks and of this machine only where ``private`` says
-    so."""
+    """Whether notices may be sent to an IP address. Refused are link-local addresses and others at which clouds serve
+    credentials, multicast and reserved ones; and, unless ``private`` is set, private networks and this machine."""
     found = list(_meanings(address))
     if any(_among(each, NEVER) for each in found):
         return False
@@ -58,7 +58,7 @@ def may_be_reached(address: str, *, private: bool) -> bool:
 
 
 def is_private(address: str) -> bool:
-    """Whether an IP address is one of a private network or of this machine."""
+    """Whether an IP address belongs to a private network or to this machine."""
     return any(_among(each, PRIVATE) for each in _meanings(address))
 
 
@@ -67,7 +67,7 @@ def _among(ip: Address, networks: tuple[Network, ...]) -> bool:
 
 
 def _meanings(address: str) -> Iterator[Address]:
-    """An address, and the IPv4 address that it stands for, where it does."""
+    """An address, and the IPv4 address that it embeds, if any."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     embedded = None
     if isinstance(ip, ipaddress.IPv6Address) and ip != LOOPBACK:

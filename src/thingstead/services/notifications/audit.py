@@ -17,25 +17,25 @@ from thingstead.storage.base import Store
 
 CHANNELS_PER_READ = 500
 NAMES_LIMIT = 500
-LOOK_UP_TIMEOUT_S = 5.0  # for all names together
+LOOK_UP_TIMEOUT_S = 5.0  # for all DNS look-ups together
 AT_ONCE = 16
-LOGGED = 50  # channels
+LOGGED = 50  # channels in one log
 
 log = structlog.get_logger("thingstead.notify")
 
 
 class StoppedChannel(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel whose address is refused."""
+    """A channel with a refused address."""
 
     project_id: str
-    owner: str  # the alarm rule or notification group, by kind and name
+    owner: str  # kind and name of the alarm rule or notification group
     kind: str
     target: str  # scheme and host
 
 
 async def stopped_channels(store: Store, settings: NotifySettings) -> list[StoppedChannel]:
-    """The channels that are stopped with as many projects as there are. A name that leads nowhere now is not among
-    them; names are looked up for some seconds at most."""
+    """The channels that are stopped by the present number of projects. Names that cannot be resolved now are not
+    included; resolving is limited to some seconds."""
     private = private_allowed(settings, await store.projects.count())
     found: list[tuple[str, StoppedChannel]] = []
     after = ""
@@ -56,7 +56,7 @@ async def stopped_channels(store: Store, settings: NotifySettings) -> list[Stopp
 
 
 async def log_stopped(store: Store, settings: NotifySettings) -> None:
-    """Names the channels that are stopped in the log."""
+    """Logs the channels that are stopped."""
     try:
         stopped = await stopped_channels(store, settings)
     except ThingsteadError as exc:
@@ -78,7 +78,7 @@ async def log_stopped(store: Store, settings: NotifySettings) -> None:
 
 
 async def _bad_names(names: Iterable[str], *, private: bool) -> set[str]:
-    """Those of which no address may be sent to."""
+    """The names with an address that is refused."""
     resolver, bad = Resolver(), set[str]()
     turns = asyncio.Semaphore(AT_ONCE)
 

@@ -21,14 +21,14 @@ from thingstead.model.limits import Problems
 
 KINDS: tuple[ChannelKind, ...] = ("webhook", "email", "dingtalk", "wecom", "feishu", "telegram")
 ROBOTS: tuple[ChannelKind, ...] = ("dingtalk", "wecom", "feishu")
-SHOWN_LENGTH = 4  # of a secret in an address
+SHOWN_LENGTH = 4  # characters of a secret in an address that are shown
 SIGNED = frozenset({"webhook", "dingtalk", "feishu"})
 _ADDRESS = re.compile(r"[^@\s<>,;:\"\\()\[\]\x00-\x20\x7f]+@[^@\s<>,;:\"\\()\[\]\x00-\x20\x7f]+\Z")
 _QUERY_VALUE = re.compile(r"(?<==)[^&]+")
 _LAST_PART = re.compile(r"(?<=/)[^/]+\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # a token [RFC 9110, 5.6.2]
 _HEADER_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?\Z")
-# What the request itself says, and what would change how it is framed or where it goes.
+# Headers that the request sets itself, and those that change its framing or destination.
 RESERVED_HEADERS = frozenset({
     "connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive",
     "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",  # codespell:ignore te
@@ -38,13 +38,13 @@ _TOKEN = re.compile(r"[A-Za-z0-9:_-]+\Z")
 
 
 def kind_of(channel: Channel) -> ChannelKind | None:
-    """Which kind it is; None where it is none or several."""
+    """The kind of a channel; None if it has none or several."""
     found = [kind for kind in KINDS if getattr(channel, kind) is not None]
     return found[0] if len(found) == 1 and channel.group is None else None
 
 
 def check_channels(channels: Sequence[Channel], problems: Problems, field: str, *, groups: bool) -> None:
-    """Adds what is wrong with channels to ``problems``. ``groups``: whether they may name groups."""
+    """Adds problems of channels to ``problems``. ``groups``: whether groups are allowed."""
     for index, channel in enumerate(channels):
         path = f"{field}[{index}]"
         if groups and channel.group is not None and channel == Channel(group=channel.group):
@@ -119,8 +119,8 @@ def _is_url(text: str) -> bool:
 def keep_channels(
     new: Iterable[Channel], before: Sequence[KeptChannel], problems: Problems, field: str
 ) -> tuple[KeptChannel, ...]:
-    """Channels with their ids. One that leads where one led before keeps its id, and what is hidden of it; one that is
-    new and hides something is added to ``problems``."""
+    """Assigns ids to channels. A channel with the same destination as a stored one gets its id and its hidden secrets;
+    a new channel with hidden secrets is added to ``problems``."""
     left = list(before)
     kept = []
     for index, channel in enumerate(new):
@@ -170,8 +170,8 @@ def _with_secrets(channel: Channel, before: Channel) -> Channel:
 
 
 def hide_secrets(channel: Channel) -> Channel:
-    """A channel as it is shown. Whoever has the address of a robot can write to its group, so of what is secret in it
-    only the end is shown, for people to tell one from another."""
+    """A channel for display. The address of a robot is a secret that allows writing to its group, so only its end is
+    shown, to tell robots apart."""
     changes: dict[str, Any] = {}
     for kind in ROBOTS:
         if (url := getattr(channel, kind)) is not None:
@@ -188,7 +188,7 @@ def hide_secrets(channel: Channel) -> Channel:
 
 
 def _hidden_address(url: str, *, in_path: bool) -> str:
-    """An address without the values of its query, or without the last part of its path."""
+    """An address with the values of its query, or the last part of its path, hidden."""
     parts = urlsplit(url)
     if in_path:
         parts = parts._replace(path=_LAST_PART.sub(_hidden, parts.path))
@@ -196,13 +196,13 @@ def _hidden_address(url: str, *, in_path: bool) -> str:
 
 
 def _hidden(found: re.Match[str]) -> str:
-    """Few enough characters are shown that nobody guesses the others."""
+    """Shows so few characters that the others cannot be guessed."""
     text = found.group()
     return HIDDEN + (text[-SHOWN_LENGTH:] if len(text) >= 4 * SHOWN_LENGTH else "")
 
 
 def target_of(channel: KeptChannel) -> str:
-    """Where a channel leads, for logs: hosts, addresses, chats; what may hold a token is left out."""
+    """The destination of a channel for logs: hosts, addresses, chats, without parts that may contain a token."""
     given = channel.channel
     if given.email is not None:
         return ", ".join(given.email)

@@ -19,7 +19,7 @@ TAKEN, NOT_TAKEN = "taken", "not accepted; the answer of a private address is no
 
 
 class NoticeSender:
-    """Sends over HTTP and SMTP. :meth:`look` says from time to time what the operator allows."""
+    """Sends notices over HTTP and SMTP. Call :meth:`look` from time to time to update which addresses are allowed."""
 
     def __init__(self, store: Store, clock: Clock, settings: NotifySettings) -> None:
         self._store = store
@@ -30,16 +30,16 @@ class NoticeSender:
         self._tenants = 1
 
     async def look(self) -> None:
-        """Takes notice of how many projects there are: with several, what answers at a private address is nothing for
-        them to see, and such addresses are closed to them unless the operator says otherwise."""
+        """Counts the projects. With several, private addresses are refused unless the operator allows them, because
+        tenants must not see what answers there."""
         self._tenants = await self._store.projects.count()
         self._http.private_addresses = private_allowed(self._settings, self._tenants)
 
     async def send(self, kept: KeptChannel, notice: AlarmNotice, message: AlarmLog | None, most_s: float) -> str:
-        """Sends one notice within ``most_s``; what the log says of it.
+        """Sends one notice within ``most_s``. Returns the text for its log.
 
         Raises:
-            SendFailed: it was not taken.
+            SendFailed: it was not accepted.
         """
         now, channel = self._clock.now_ms(), kept.channel
         text = render(notice, message, channel.language or self._settings.language, await self._zone(notice))
@@ -68,7 +68,7 @@ class NoticeSender:
         return TAKEN if hidden else said
 
     def _shown(self, failed: SendFailed) -> SendFailed:
-        """A failure at a private address as a tenant may see it."""
+        """A failure at a private address, reduced to what a tenant may see."""
         if self._tenants <= 1:
             return failed
         return SendFailed(
@@ -94,15 +94,15 @@ class NoticeSender:
         """The time zone of the notice's project."""
         try:
             return zone((await self._store.projects.get(notice.project_id)).timezone)
-        except (NotFound, ValueError):  # ValueError: this machine does not know it any more
+        except (NotFound, ValueError):  # ValueError: the time zone is unknown on this machine
             return UTC
 
     async def close(self) -> None:
-        """Lets go of connections and threads."""
+        """Closes connections and threads."""
         await self._http.close()
         self._mail.close()
 
 
 def private_allowed(settings: NotifySettings, projects: int) -> bool:
-    """Whether tenants' webhooks and robots may be at private addresses."""
+    """Whether webhooks and robots of tenants may have private addresses."""
     return projects <= 1 if settings.private_addresses == "auto" else settings.private_addresses is True

@@ -35,53 +35,53 @@ from thingstead.storage.base_alarms import Caps, Claim, Shares
 
 log = structlog.get_logger("thingstead.notify")
 
-CHANNELS_LIMIT = 64  # that are sent over at the same time
-PROJECT_CHANNELS_LIMIT = 16  # of them, of one project
+CHANNELS_LIMIT = 64  # channels in progress
+PROJECT_CHANNELS_LIMIT = 16  # of one project
 SHARES = Shares(CHANNELS_LIMIT, PROJECT_CHANNELS_LIMIT)
 FIRST_TRY_TIMEOUT_S = 3.0
-SLOW_CHANNELS_LIMIT = 10_000  # remembered as slow, the ones that answered last
-NOTICES_PER_CLAIM = 10  # of each channel that is claimed
-WEBHOOKS_AT_ONCE = 50  # sent before what became of them is noted; a crash sends up to so many again
+SLOW_CHANNELS_LIMIT = 10_000  # cached ids of slow channels; the least recently used is dropped
+NOTICES_PER_CLAIM = 10  # first notices of each claimed channel
+WEBHOOKS_AT_ONCE = 50  # sent before their results are stored; a crash may send as many again
 LEASE_MS = 60_000  # longer than any attempt
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 1_000, 600_000
 LONGEST_SLEEP_S = 2.0
 DIGEST_LIFETIME_MS = 24 * 3600 * 1000
-STOP_S = 5.0  # how long notices that are on their way may take when the server stops
+STOP_S = 5.0  # time for notices in progress when the server stops
 
 
 class NotifyDispatcher:
-    """The sender of one node."""
+    """Sends the notices of queued channels on one node."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, settings: NotifySettings) -> None:
         self._store = store
         self._clock = clock
         self._settings = settings
         self._caps = Caps(settings.project_daily_max, settings.device_daily_max)
-        self._owner = secrets.token_hex(8)  # of this process: a lease of one that died is not ours
+        self._owner = secrets.token_hex(8)  # of this process: leases of a crashed one do not match
         self._delivery = NoticeSender(store, clock, settings)
         self._clock_set_back = False
         self._wake = asyncio.Event()
         self._closing = False
-        self._digests_at = 0  # ms: none are made before
-        self._draining: dict[str, asyncio.Task[None]] = {}  # by channel id
-        self._projects: Counter[str] = Counter()  # how many of them each project has
-        self._slow: Lru[str, None] = Lru(SLOW_CHANNELS_LIMIT)  # channels that answer, and take more than a first try
+        self._digests_at = 0  # ms: no digests before
+        self._draining: dict[str, asyncio.Task[None]] = {}  # channels in progress, by id
+        self._projects: Counter[str] = Counter()  # number of channels in progress by project
+        self._slow: Lru[str, None] = Lru(SLOW_CHANNELS_LIMIT)  # answered after the time-out of a first try
         self._task: asyncio.Task[None] | None = None
         self._audit: asyncio.Task[None] | None = None
         self._subscription = bus.subscribe(AlarmChanged, lambda _: self._wake.set())
         self.sent = self.failed = 0
 
     def start(self) -> None:
-        """Begins to send."""
+        """Starts sending."""
         self._task = asyncio.create_task(self._run(), name="notify")
         self._audit = asyncio.create_task(log_stopped(self._store, self._settings), name="notify-audit")
 
     def ring(self) -> None:
-        """There may be something to send."""
+        """Wakes the dispatcher: there may be something to send."""
         self._wake.set()
 
     async def close(self) -> None:
-        """Ends sending. What waits is on disk; leases are given back."""
+        """Stops sending. Queued notices are on disk; leases are released."""
         self._subscription.cancel()
         self._closing = True
         self._wake.set()
@@ -99,7 +99,7 @@ class NotifyDispatcher:
 
     async def _run(self) -> None:
         while not self._closing:
-            idle_s = LONGEST_SLEEP_S  # where it fails
+            idle_s = LONGEST_SLEEP_S  # after a failure
             try:
                 await self.dispatch()
                 idle_s = await self._idle_s()
@@ -119,12 +119,12 @@ class NotifyDispatcher:
         return min(LONGEST_SLEEP_S, max(0.02, (due - self._clock.now_ms()) / 1000))
 
     def clock_set_back(self, now: int, by_ms: int) -> None:
-        """The server's clock was set back: no channel waits for what it had shown."""
+        """Handles that the server clock was set back: waiting times of channels are limited."""
         self._clock_set_back = True
         self._wake.set()
 
     async def dispatch(self) -> None:
-        """Begins to send over every channel that may be claimed; makes digests that are due."""
+        """Claims the channels that are due and starts sending; creates due digests."""
         now = self._clock.now_ms()
         if self._clock_set_back:
             await self._store.notify.clock_set_back(now, now + LEASE_MS)
@@ -153,7 +153,7 @@ class NotifyDispatcher:
         except ThingsteadError:
             raise
         except Exception:
-            log.exception("digests cannot be created; retrying later")  # other notices do not wait for them
+            log.exception("digests cannot be created; retrying later")  # other notices do not wait for digests
             self._digests_at = now + LONGEST_WAIT_MS
 
     @property
@@ -161,7 +161,7 @@ class NotifyDispatcher:
         return len(self._draining) >= SHARES.in_all
 
     async def idle(self) -> None:
-        """Returns when every channel that was claimed has been sent over."""
+        """Waits until all claimed channels are done."""
         while self._draining:
             await asyncio.wait(list(self._draining.values()))
 
@@ -172,19 +172,19 @@ class NotifyDispatcher:
             if not self._projects[project_id]:
                 del self._projects[project_id]
             if not task.cancelled() and (error := task.exception()) is not None:
-                # The lease ends by itself; the channel is tried again then.
+                # The lease expires, and then the channel is retried.
                 log.error("sending over a channel failed", channel=channel_id, exc_info=error)
             self._wake.set()
 
         return done
 
     async def _drain(self, claim: Claim, lease_until: int) -> None:
-        """Sends the notices of a leased channel until none waits, it fails, or others want its place. What became of
-        them is kept in the transaction that takes the next ones, or gives the lease back."""
+        """Sends the notices of a claimed channel until the queue is empty, sending fails, or other channels need its
+        place. Results are stored by the transaction that takes the next notices, or releases the lease."""
         notify, channel_id, failures = self._store.notify, claim.channel.id, claim.failures
         while True:
             sent, attempts, failed = await self._send_some(claim, lease_until, short=not failures)
-            failures >>= min(sent, 32)  # one that fails often waits longer than one that failed once
+            failures >>= min(sent, 32)  # an unreliable channel waits longer than one that failed once
             now = self._clock.now_ms()
             if failed is not None:
                 failures += 2 if failed.slow else 1
@@ -206,8 +206,11 @@ class NotifyDispatcher:
     async def _send_some(
         self, claim: Claim, lease_until: int, *, short: bool
     ) -> tuple[int, list[Attempt], SendFailed | None]:
-        """Sends what was claimed, in order; stops at the first failure that is worth another try. How many were taken,
-        what is left to be kept of the attempts, and the failure."""
+        """Sends claimed notices in order; stops at the first failure that can be retried.
+
+        Returns:
+            How many were accepted, the attempts that are not stored yet, and the failure.
+        """
         kept = claim.channel
         attempts: list[Attempt] = []
         failed: SendFailed | None = None
@@ -225,7 +228,7 @@ class NotifyDispatcher:
             if failed is not None:
                 break
             if kept.kind != "webhook" and notice is not claim.notices[-1][0]:
-                # People shall not read things twice: each is noted at once, the last one by the caller.
+                # People must not get a notice twice: each attempt is stored at once, the last one by the caller.
                 await self._store.notify.record(self._owner, kept.id, attempts)
                 attempts = []
         return sent, attempts, failed
@@ -252,7 +255,7 @@ class NotifyDispatcher:
         except ThingsteadError:
             raise  # of the store: nothing was sent
         except Exception:
-            # A fault of ours with one notice must not hold up the others of its channel for a day.
+            # A bug with one notice must not stop the others of its channel.
             log.exception("a notice cannot be created", notice=notice.id)
             said, state = "the server could not create the notice; its log has the reason", "failed"
             self.failed += 1

@@ -26,7 +26,7 @@ from thingstead.services.notifications.network import (
 
 log = structlog.get_logger("thingstead.notify")
 
-ANSWER_BYTES_LIMIT = 65_536  # of all that is received for one request
+ANSWER_BYTES_LIMIT = 65_536  # of one response, headers included
 IDLE_CONNECTIONS_LIMIT = 32
 IDLE_TIMEOUT_S = 60.0
 REASON_LENGTH = 500
@@ -34,7 +34,7 @@ NOT_ALLOWED = "has an address that is refused (notify.private_addresses)"
 
 
 class SendFailed(Exception):
-    """A notice could not be delivered. ``permanent``: it is no use to try again. ``slow``: it took all of its time."""
+    """A notice could not be delivered. ``permanent``: do not retry. ``slow``: it timed out."""
 
     def __init__(
         self,
@@ -48,25 +48,25 @@ class SendFailed(Exception):
         super().__init__(reason)
         self.reason = reason[:REASON_LENGTH]
         self.permanent = permanent
-        self.retry_after_s = retry_after_s  # as the peer asked for
+        self.retry_after_s = retry_after_s  # from the response
         self.slow = slow
-        self.inner = inner  # it tells of a private address
+        self.inner = inner  # the failure reveals a private address
 
 
 class HttpResponse(NamedTuple):
-    """What the peer answered."""
+    """A response of a peer."""
 
     status: int
     headers: dict[bytes, bytes]  # names in lower case
-    body: bytes  # as much of it as came within the bounds
-    inner: bool = False  # the peer is at a private address
+    body: bytes  # truncated at the limit
+    inner: bool = False  # the peer has a private address
 
 
 class HttpSender:
     """Sends POST requests with JSON bodies.
 
     Attributes:
-        private_addresses: whether tenants' addresses may be private ones, from the next request on.
+        private_addresses: whether addresses of tenants may be private; applies from the next request.
     """
 
     def __init__(self, *, timeout_s: float, private_addresses: bool) -> None:
@@ -86,15 +86,15 @@ class HttpSender:
         status_only: bool = False,
         trusted: bool = False,
     ) -> HttpResponse:
-        """The answer, whatever its status.
+        """Returns the response, whatever its status.
 
         Args:
-            timeout_s: less time than usual.
-            status_only: the body says nothing to the caller, who is content without it.
-            trusted: the operator, not a tenant, chose the address.
+            timeout_s: a shorter time-out.
+            status_only: the caller does not need the body.
+            trusted: the address is the operator's, not a tenant's.
 
         Raises:
-            SendFailed: there was none within the bounds, or the address is not to be used.
+            SendFailed: no response within the limits, or the address is refused.
         """
         most_s = min(self._timeout_s, timeout_s or self._timeout_s)
         pool = self._pools[trusted or self.private_addresses]
@@ -118,7 +118,7 @@ class HttpSender:
 def _pool(backend: Backend, tls: ssl.SSLContext) -> httpcore.AsyncConnectionPool:
     return httpcore.AsyncConnectionPool(
         ssl_context=tls,
-        max_connections=None,  # whoever sends bounds them; a slot that a cancelled request leaves taken stays taken
+        max_connections=None,  # bounded by the caller; a slot of a cancelled request would leak
         max_keepalive_connections=IDLE_CONNECTIONS_LIMIT,
         keepalive_expiry=IDLE_TIMEOUT_S,
         network_backend=backend,
@@ -126,13 +126,13 @@ def _pool(backend: Backend, tls: ssl.SSLContext) -> httpcore.AsyncConnectionPool
 
 
 class _Attempt:
-    """One request and what came back for it."""
+    """One request and its response."""
 
     def __init__(self, pool: httpcore.AsyncConnectionPool, request: httpcore.Request, *, status_only: bool) -> None:
         self._pool = pool
         self._request = request
         self._status_only = status_only
-        self.answer: HttpResponse | None = None  # as soon as there is a status
+        self.answer: HttpResponse | None = None  # set when the status has arrived
         self.exchange = Exchange(ANSWER_BYTES_LIMIT)
 
     async def run(self) -> None:
@@ -176,7 +176,7 @@ def _request(url: str, body: bytes, headers: dict[str, str], timeout_s: float) -
 
 
 def _failure(exc: Exception, most_s: float, *, inner: bool) -> SendFailed:
-    """What a request that failed is to the log of notices."""
+    """Converts the failure of a request to one for the log of notices."""
     if isinstance(exc, SendFailed):
         return exc
     if isinstance(exc, AddressForbidden):
@@ -198,7 +198,7 @@ def _failure(exc: Exception, most_s: float, *, inner: bool) -> SendFailed:
 
 
 def _cause(exc: BaseException) -> str:
-    """What the operating system or TLS said."""
+    """The message of the operating system or of TLS."""
     cause: BaseException | None = exc
     while cause is not None and not isinstance(cause, OSError):
         cause = cause.__cause__ or cause.__context__

@@ -13,23 +13,23 @@ from thingstead.services.history.history import EPOCH
 from thingstead.services.notifications.http import SendFailed
 from thingstead.services.notifications.text import NoticeText
 
-THREADS = 4  # mails on their way at the same time
-STEPS = 8  # of a delivery that may each take the timeout …
-LONGEST_S = 50.0  # … and how long all of them may take, so that nobody else sends the mail meanwhile
+THREADS = 4  # concurrent mails
+STEPS = 8  # steps of a delivery with a time-out each …
+LONGEST_S = 50.0  # … and limit of their sum, shorter than the lease of the channel
 
 
 class MailSender:
-    """Mails over the configured SMTP server."""
+    """Sends mails over the configured SMTP server."""
 
     def __init__(self, settings: NotifySettings) -> None:
         self._settings = settings
         self._threads: concurrent.futures.ThreadPoolExecutor | None = None
 
     async def send(self, addresses: Sequence[str], text: NoticeText, notice_id: str, now_ms: int) -> str:
-        """Sends one mail to all addresses; what the log says of it.
+        """Sends one mail to all addresses. Returns the text for the log.
 
         Raises:
-            SendFailed: the server did not take it.
+            SendFailed: the server did not accept it.
         """
         settings = self._settings
         if not settings.smtp_host:
@@ -53,12 +53,12 @@ class MailSender:
         message["To"] = ", ".join(addresses)
         message["Date"] = format_datetime(EPOCH.fromtimestamp(now_ms / 1000, EPOCH.tzinfo))
         message["Message-ID"] = f"<{notice_id}@{sender.rpartition('@')[2].rstrip('>')}>"
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence note answers it
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents automatic replies
         message.set_content(text.text)
         return message
 
     def close(self) -> None:
-        """Lets go of the threads; what is on its way ends by its time-outs."""
+        """Shuts down the threads; mails in progress end by their time-outs."""
         if self._threads is not None:
             self._threads.shutdown(wait=False)
 
@@ -75,7 +75,7 @@ def _deliver(settings: NotifySettings, message: EmailMessage) -> str:
         code, reason = next(iter(exc.recipients.values()))
         raise SendFailed(f"every recipient was refused: {code} {_text(reason)}", permanent=code >= 500) from exc
     except smtplib.SMTPResponseException as exc:
-        # [RFC 5321, 4.2.1] 5yz is permanent. A refused log-in may be put right in the configuration.
+        # [RFC 5321, 4.2.1] 5yz is permanent. A refused log-in can be corrected in the configuration.
         permanent = exc.smtp_code >= 500 and not isinstance(exc, smtplib.SMTPAuthenticationError)
         raise SendFailed(f"refused with {exc.smtp_code} {_text(exc.smtp_error)}", permanent=permanent) from exc
     except (smtplib.SMTPException, OSError) as exc:

@@ -16,17 +16,17 @@ import httpcore
 
 from thingstead.services.notifications.addresses import is_private, may_be_reached
 
-THREADS_LIMIT = 32  # names that are resolved at the same time
-ADDRESSES_LIMIT = 8  # of one name
-SHORTEST_TRY_S = 0.5  # of one address
+THREADS_LIMIT = 32  # concurrent look-ups
+ADDRESSES_LIMIT = 8  # tried of one name
+SHORTEST_TRY_S = 0.5  # time-out of one address, at least
 
 
 class Unresolved(Exception):
-    """The name server gives no address."""
+    """A name cannot be resolved."""
 
 
 class AddressForbidden(Exception):
-    """A name leads nowhere but to addresses that must not be sent to."""
+    """All addresses of a name are refused."""
 
     def __init__(self, name: str, address: str) -> None:
         super().__init__(name)
@@ -35,35 +35,35 @@ class AddressForbidden(Exception):
 
 
 class AnswerTooLong(Exception):
-    """More was received than may be."""
+    """The response exceeds the limit."""
 
 
 class Stale(Exception):
-    """A connection of an earlier request was closed while it was idle: nothing of this request was answered."""
+    """A pooled connection was closed while it was idle: the request got no response."""
 
 
 class Exchange:
-    """What is known of one request on its way."""
+    """State of one request."""
 
     __slots__ = ("inner", "left", "received")
 
     def __init__(self, most_bytes: int) -> None:
         self.left = most_bytes
         self.received = False
-        self.inner = False  # it leads to a private address
+        self.inner = False  # the peer has a private address
 
 
 EXCHANGE: ContextVar[Exchange] = ContextVar("EXCHANGE")
 
 
 class Resolver:
-    """Looks names up in threads of its own: a name server that never answers holds up nothing else of the server."""
+    """Resolves names in threads of its own, so that a slow name server blocks nothing else."""
 
     def __init__(self) -> None:
         self._threads: concurrent.futures.ThreadPoolExecutor | None = None
 
     async def addresses(self, name: str, port: int) -> list[str]:
-        """The addresses of a name, in the order in which they should be tried. Raises Unresolved."""
+        """The addresses of a name, in the order in which to try them. Raises Unresolved."""
         if self._threads is None:
             self._threads = concurrent.futures.ThreadPoolExecutor(THREADS_LIMIT, "thingstead-resolve")
         try:
@@ -82,7 +82,7 @@ def _look_up(name: str, port: int) -> list[str]:
 
 
 class Backend(httpcore.AsyncNetworkBackend):
-    """Connects to every allowed address of a name in turn, until one takes the connection."""
+    """Connects to the allowed addresses of a name in turn, until one accepts."""
 
     def __init__(self, resolver: Resolver, *, private: bool) -> None:
         self._resolver = resolver
@@ -116,13 +116,13 @@ class Backend(httpcore.AsyncNetworkBackend):
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """A connection that takes no more of an answer than its exchange allows."""
+    """A connection that limits the size of each response."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
         self._exchange = EXCHANGE.get()
         self._inner = self._exchange.inner
-        self._used = False  # by an earlier exchange
+        self._used = False  # by an earlier request
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         exchange = self._enter()
@@ -162,7 +162,7 @@ class _Stream(httpcore.AsyncNetworkStream):
     ) -> httpcore.AsyncNetworkStream:
         try:
             return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
-        except BaseException:  # also where it is cancelled: nobody else knows of the connection yet
+        except BaseException:  # also if cancelled: nobody else knows the connection yet
             await self._stream.aclose()
             raise
 

@@ -28,7 +28,7 @@ TEST_LIFETIME_MS = 10 * 60 * 1000
 
 
 class GroupForm(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller says of a notification group."""
+    """A notification group in a request."""
 
     name: str
     descr: str = ""
@@ -37,7 +37,7 @@ class GroupForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotifyService:
-    """The verbs of notification groups."""
+    """Operations on notification groups."""
 
     def __init__(self, store: Store, clock: Clock, settings: NotifySettings, dispatcher: NotifyDispatcher) -> None:
         self._store = store
@@ -46,11 +46,11 @@ class NotifyService:
         self.dispatcher = dispatcher
 
     async def create(self, project_id: str, form: GroupForm) -> NotifyGroup:
-        """Adds a group.
+        """Creates a group.
 
         Raises:
             InvalidInput: names every problem.
-            Conflict: the project has as many groups as it may.
+            Conflict: the project has reached its limit of groups.
         """
         _check(form)
         _, total = await self._store.notify.list_groups(project_id, Page(records=1))
@@ -72,12 +72,11 @@ class NotifyService:
         return await self._store.notify.get_group(project_id, group_id)
 
     async def list_page(self, project_id: str, page: Page) -> tuple[list[NotifyGroup], int]:
-        """One page, oldest first, and how many there are."""
+        """One page, oldest first, and the total."""
         return await self._store.notify.list_groups(project_id, page)
 
     async def update(self, project_id: str, group_id: str, form: GroupForm, version: int | None = None) -> NotifyGroup:
-        """Puts the form in the place of what the group was. A channel that leads where one led before goes on with its
-        waiting notices."""
+        """Replaces a group. A channel with an unchanged destination keeps its queued notices."""
         before = await self.get(project_id, group_id)
         _check(form)
         group = msgspec.structs.replace(
@@ -92,12 +91,12 @@ class NotifyService:
         return await self.get(project_id, group_id)
 
     async def delete(self, project_id: str, group_id: str) -> None:
-        """Removes a group; Conflict while a rule uses it."""
+        """Removes a group. Raises Conflict while a rule uses it."""
         await self.get(project_id, group_id)
         await self._store.notify.delete_group(project_id, group_id)
 
     async def test(self, project_id: str, group_id: str) -> int:
-        """Sends a test notice over every channel of a group; how many. What became of them is in the log."""
+        """Queues a test notice for every channel of a group. Returns their number; the results are in the log."""
         group = await self.get(project_id, group_id)
         now = self._clock.now_ms()
         for channel in group.channels:
@@ -119,13 +118,13 @@ class NotifyService:
         return len(group.channels)
 
     async def stopped_channels(self) -> list[StoppedChannel]:
-        """The channels of all projects that lead to addresses where nothing may be sent to."""
+        """The channels of all projects with a refused address."""
         return await stopped_channels(self._store, self._settings)
 
     async def list_logs(
         self, project_id: str, device_id: str | None, state: str | None, page: Page
     ) -> tuple[list[NotifyLog], int]:
-        """One page of attempts, newest first, and how many match."""
+        """One page of attempts, newest first, and the number of matches."""
         return await self._store.notify.list_logs(project_id, device_id, state, page)
 
 

@@ -19,17 +19,17 @@ from thingstead.services.notifications.text import NoticeText
 
 RETRY_STATUS = frozenset({408, 425, 429})
 RETRY_AFTER_MAX_S = 3_600
-# Codes of robots that mean "not now": rate limits, and faults of theirs. Any other code is about the message.
+# Error codes of robots that can be retried: rate limits, and server errors. All other codes are permanent.
 _TRY_AGAIN: Mapping[str, frozenset[int]] = {
     "dingtalk": frozenset({-1, 130101, 130102, 410100}),
     "wecom": frozenset({-1, 45009, 45033}),
     "feishu": frozenset({11232, 11233, 99991400}),
 }
-FEISHU_EITHER = 9499  # Feishu's code both for a malformed message and for too many of them
+FEISHU_EITHER = 9499  # used by Feishu both for a malformed message and for a rate limit
 
 
 class RobotRequest(NamedTuple):
-    """What is posted."""
+    """A request to a webhook or robot."""
 
     url: str
     body: bytes
@@ -37,8 +37,8 @@ class RobotRequest(NamedTuple):
 
 
 def webhook(channel: Channel, body: bytes, notice_id: str, now_ms: int) -> RobotRequest:
-    """JSON with the notice's id, under which a receiver can tell that it got a notice twice. The signature is the
-    HMAC-SHA256, under the shared secret, of the timestamp, a full stop and the body."""
+    """JSON with the id of the notice, by which a receiver can detect duplicates. The signature is the HMAC-SHA256, with
+    the shared secret, of timestamp, full stop and body."""
     headers = {**(channel.headers or {}), "X-Thingstead-Notice": notice_id, "X-Thingstead-Timestamp": str(now_ms)}
     if channel.bearer_token is not None:
         headers["Authorization"] = f"Bearer {channel.bearer_token}"
@@ -80,10 +80,10 @@ def telegram(channel: Channel, text: NoticeText, api: str) -> RobotRequest:
 
 
 def judge(kind: str, answer: HttpResponse) -> str:
-    """What a good answer says, for the log.
+    """The text of a successful answer for the log.
 
     Raises:
-        SendFailed: it says that the notice was not taken.
+        SendFailed: the answer says that the notice was refused.
     """
     said = f"HTTP {answer.status}"
     if answer.status in RETRY_STATUS or answer.status >= 500:
@@ -117,7 +117,7 @@ class _TelegramAnswer(msgspec.Struct):
 
 
 def _retry_after(kind: str, answer: HttpResponse) -> int | None:
-    """How long the peer asks to be left alone, in s."""
+    """The Retry-After of the answer, in s."""
     text = answer.headers.get(b"retry-after", b"")
     asked = int(text) if text.isdigit() and len(text) < 10 else None
     if asked is None and kind == "telegram":
@@ -133,8 +133,8 @@ def _json(url: str, body: Any) -> RobotRequest:
 
 
 def _plain(text: NoticeText) -> str:
-    """Without what Feishu and WeCom take for a mention (``<at user_id="all">``, ``<@all>``), since devices choose
-    a part of the text."""
+    """The text without what Feishu and WeCom interpret as a mention (``<at user_id="all">``, ``<@all>``), because
+    devices choose a part of it."""
     return _joined(text).replace("<", "\N{FULLWIDTH LESS-THAN SIGN}").replace(">", "\N{FULLWIDTH GREATER-THAN SIGN}")
 
 

@@ -12,7 +12,7 @@ from thingstead.model.device import Device
 from thingstead.model.values.unicode_text import shown
 from thingstead.services.history.history import EPOCH
 
-TEXT_LENGTH = 3_500  # every robot takes as much
+TEXT_LENGTH = 3_500  # within the limit of every robot
 VALUE_LENGTH = 200
 
 _WORDS: dict[Language, dict[str, str]] = {
@@ -32,14 +32,14 @@ _WORDS: dict[Language, dict[str, str]] = {
 
 
 class NoticeText(msgspec.Struct, frozen=True):
-    """A notice for people."""
+    """The text of a notice."""
 
     subject: str  # one line
-    text: str  # some lines, the subject not among them
+    text: str  # without the subject
 
 
 def render(notice: AlarmNotice, message: AlarmLog | None, language: Language, zone: tzinfo) -> NoticeText:
-    """A notice as people read it, with the time of day in ``zone``."""
+    """Renders a notice as text, with local times in ``zone``."""
     words = _WORDS[language]
     if message is not None:
         return _alarm(notice, message, words, zone)
@@ -81,7 +81,7 @@ def _digest(body: Mapping[str, Any], words: Mapping[str, str], zone: tzinfo) -> 
 
 
 def local_time(instant_ms: int, zone: tzinfo) -> str:
-    """An instant as a clock in ``zone`` shows it, with its offset: ``2026-01-05 13:04:05 +08:00``."""
+    """An instant in local time, with its offset: ``2026-01-05 13:04:05 +08:00``."""
     local = (EPOCH + timedelta(milliseconds=instant_ms)).astimezone(zone)
     return local.strftime("%Y-%m-%d %H:%M:%S ") + local.isoformat()[-6:]
 
@@ -95,7 +95,7 @@ def _value(value: Any) -> str:
 
 
 def webhook_body(notice: AlarmNotice, message: AlarmLog | None, device: Device | None, text: NoticeText) -> bytes:
-    """A notice as a webhook gets it: for programs, with the text that people get."""
+    """The body of a webhook: a notice as JSON, with its text."""
     body: dict[str, Any] = {
         "notice_id": notice.id,
         "kind": notice.kind,

@@ -30,16 +30,16 @@ from thingstead.storage.base import Commit, Store
 
 log = structlog.get_logger("thingstead.presence")
 
-CONFLICT_TAKEOVERS = 3  # within the window: two clients fight over one certificate
+CONFLICT_TAKEOVERS = 3  # takeovers within the window that count as a conflict of two clients over one certificate
 CONFLICT_WINDOW_MS = 60_000
-INSTANTS_KEPT = 50_000  # devices of which the newest change is known without looking into the log
-RETRY_S = 2.0  # until the ends of sessions that could not be stored are tried again …
-ENDED_AT_ONCE = 200  # … of so many at the same time
-WARNINGS, WARNING_INTERVAL_S = 1, 600.0  # of one device: a fight may go on for days
+INSTANTS_KEPT = 50_000  # devices whose newest change is cached
+RETRY_S = 2.0  # delay before ends of sessions that could not be stored are retried …
+ENDED_AT_ONCE = 200  # … so many concurrently
+WARNINGS, WARNING_INTERVAL_S = 1, 600.0  # per device: a conflict may last for days
 
 
 class _End(NamedTuple):
-    """The end of a session."""
+    """The end of a session, to be stored."""
 
     device: Device
     session_id: str
@@ -65,15 +65,15 @@ class PresenceService:
         self._clock = clock
         self._logs = logs
         self._warnings = TokenBuckets(clock, WARNINGS, WARNING_INTERVAL_S)
-        self.node = node  # the name of this server node
+        self.node = node  # name of this server node
         self._instants: Lru[int, int] = Lru(INSTANTS_KEPT)  # of the newest change, by device number
-        self._unended: dict[int, _End] = {}  # sessions whose rows are there although they have ended, by device number
+        self._unended: dict[int, _End] = {}  # ended sessions that are still stored, by device number
         self._retry = Repeating("the ends of sessions", self.end_again, RETRY_S)
-        self.previous_key_log_ins = 0  # with a ProjectKey before its last rotation
+        self.previous_key_log_ins = 0  # with the previous ProjectKey, after a rotation
 
     async def recover(self) -> int:
-        """To be called when this node starts, before anybody connects: ends the sessions that an earlier run left
-        behind, as it would have done itself; how many."""
+        """Ends the sessions that an earlier run of this node left. Call it at the start, before any device connects.
+        Returns their number."""
         left = await self._store.presence.clear_node(self.node)
         for number, session_id in left:
             device = await self._store.devices.find_by_number(number)
@@ -84,13 +84,14 @@ class PresenceService:
     async def authenticate(
         self, access_token: str, project_key: str, remote_host: str, plane: Plane = "mqtt"
     ) -> Device:
-        """The device whose certificate this is (wire reference §3.1). Many devices may share an address, and one of
-        them may have lost its certificate: a right one always passes, and only wrong ones are throttled.
+        """The device with this certificate (wire reference §3.1). Only wrong certificates are throttled: many devices
+        may share an address with one that sends a wrong one.
 
         Raises:
-            NotAuthenticated: no such certificate; never says which half was wrong. Where it was the ProjectKey, the
-                device's log says so.
-            TooManyRequests: the same, and too many before it were wrong, from this address.
+            NotAuthenticated: no such certificate; the message does not say which part is wrong. If only the ProjectKey
+                is
+                wrong, the device's log says so.
+            TooManyRequests: the certificate is wrong, after too many wrong ones from this address.
         """
         device = await self._store.devices.find_by_access_token(access_token)
         if device is not None:
@@ -106,8 +107,8 @@ class PresenceService:
         raise NotAuthenticated("certificate_invalid")
 
     async def open(self, device: Device, session: DeviceSession) -> None:
-        """Makes ``session`` the device's live session; any other one, on whichever node, must then end. On return the
-        row is on disk and :class:`PresenceChanged` was published, naming the session that was taken over."""
+        """Makes ``session`` the live session of the device; any other session, on any node, must then end. On return
+        the row is committed, and :class:`PresenceChanged` was published with the session that was taken over."""
         replaced = await self._store.presence.open_session(device.number, session)
         news = PresenceChanged(
             device_id=device.id,
@@ -124,8 +125,8 @@ class PresenceService:
             await self._warn_of_conflict(device)
 
     async def close(self, device: Device, session_id: str, reason: str) -> None:
-        """Ends a session. Nothing happens, and nothing is told, where another session owns the device by now. Where the
-        store cannot keep it now, it happens, and is told, when the store can."""
+        """Ends a session. No effect if another session owns the device by now. If the store is unavailable, the end is
+        stored and published later."""
         end = _End(device, session_id, reason, self._clock.now_ms())
         try:
             await self._end(end)
@@ -141,14 +142,14 @@ class PresenceService:
     async def _end_later(self, end: "_End", error: Unavailable) -> None:
         owner = await self._store.presence.find_session(end.device.number)
         if owner is None or owner.session_id != end.session_id:
-            return  # a session that could not begin, or another one owns the device
+            return  # the session was never stored, or another one owns the device
         if not self._unended:
             log.warning("ended sessions could not be stored; retrying", error=str(error))
         self._unended[end.device.number] = end
         self._retry.start()
 
     async def end_again(self) -> None:
-        """Stores the ends of sessions that could not be stored before, as far as the store accepts them."""
+        """Retries the ends of sessions that could not be stored."""
         while ends := list(islice(self._unended.values(), ENDED_AT_ONCE)):
             done = await asyncio.gather(*map(self._end, ends), return_exceptions=True)
             for error in done:
@@ -158,7 +159,7 @@ class PresenceService:
                     raise error
 
     async def stop(self) -> None:
-        """Ends the trying. The next start ends what is left."""
+        """Stops the retries. The next start ends the remaining sessions."""
         await self._retry.close()
 
     def _tell_end(self, device: Device, session_id: str, reason: str, at: int) -> None:
@@ -174,25 +175,25 @@ class PresenceService:
         self._bus.publish(news)
 
     def _instant(self, device: Device, at: int) -> int:
-        """The instant (ms) of a change, or of the one before it where that seems to be later: it came later all the
-        same, and perhaps the clock was set back."""
+        """The instant (ms) of a change; if the previous one seems later, because the clock was set back, the instant of
+        that."""
         newest = self._instants.get(device.number)
         if newest is None:
             newest = 0
-            with suppress(ThingsteadError):  # a damaged page of the log keeps nobody out
+            with suppress(ThingsteadError):  # a damaged page of the log must not prevent a log-in
                 newest = self._store.device_logs.newest_ts(device.number, "connection")
         newest = max(newest, at)
         self._instants.put(device.number, newest)
         return newest
 
     async def find_session(self, device: Device) -> DeviceSession | None:
-        """The device's live session."""
+        """The live session of the device, or None."""
         return await self._store.presence.find_session(device.number)
 
     async def conflict(self, device: Device) -> list[dict[str, str]]:
-        """The clients that fight over the device's certificate (``client_id`` and newest ``remote_address`` of each),
-        or nothing: at least three takeovers within a minute, as the connection log tells on every node. It is one
-        where they have the same client identifier and the same host."""
+        """The clients that use the device's certificate alternately: ``client_id`` and newest ``remote_address`` of
+        each; empty if there is no conflict. A conflict is at least three takeovers within a minute, in the connection
+        log of all nodes. Connections with the same client identifier and host are one client."""
         entries, _ = await self._logs.list_page(device, "connection", Page(records=2 * CONFLICT_TAKEOVERS))
         since = self._clock.now_ms() - CONFLICT_WINDOW_MS
         takeovers = [entry.body for entry in entries if entry.ts >= since and entry.body.get("replaced")]

@@ -24,12 +24,12 @@ from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Store
 
-SUB_DEVICES_MADE_LIMIT = 1_000  # of one gateway; with so many it makes no further ones by itself
-MADE_BURST, MADE_INTERVAL_S = 100, 1.0  # sub-devices that one gateway makes at once, and then one at intervals
+SUB_DEVICES_MADE_LIMIT = 1_000  # auto-created by one gateway
+MADE_BURST, MADE_INTERVAL_S = 100, 1.0  # rate of auto-creation by one gateway: a burst, then one per interval
 
 
 class SubDeviceMaker:
-    """Makes sub-devices, within bounds of number and rate for each gateway, and of number for each project."""
+    """Creates sub-devices that gateways announce; limits number and rate per gateway, and number per project."""
 
     def __init__(
         self, store: Store, clock: Clock, devices: DeviceService, logs: DeviceLogService, settings: ApiSettings
@@ -41,11 +41,11 @@ class SubDeviceMaker:
         self._made = TokenBuckets(clock, MADE_BURST, MADE_INTERVAL_S)
 
     async def make(self, link: GatewayLink, address: str, type_key: str) -> Device:
-        """The sub-device with this address, under the type with this TypeKey.
+        """Creates the sub-device with this address, of the type with this TypeKey.
 
         Raises:
-            ThingsteadError: why it is refused, which stands in the log of the gateway's rejected messages, too.
-            Unavailable: it cannot be stored now.
+            ThingsteadError: it is refused; the reason is also in the rejected messages of the gateway's log.
+            Unavailable: cannot be stored now.
         """
         try:
             return await self._make(link, address, type_key)
@@ -72,7 +72,7 @@ class SubDeviceMaker:
         if self._made.take(gateway.number) is None:
             raise TooManyRequests("sub_devices_too_fast", retry_after_s=int(MADE_INTERVAL_S))
         new = NewDevice(name=address, type_id=device_type.id, gateway_id=gateway.id, sub_address=address)
-        with suppress(Conflict):  # it was announced twice at once
+        with suppress(Conflict):  # announced twice concurrently
             await self._devices.create(gateway.project_id, new)
         made = await self._store.devices.find_by_sub_address(gateway.id, address)
         if made is None:

@@ -28,10 +28,10 @@ LOADED_PER_PAGE = 1_000
 
 
 class SubDeviceService:
-    """The gateway family of messages, and the presence of sub-devices.
+    """Handles the ``gateway/…`` messages, and the presence of sub-devices.
 
     Args:
-        timeout_s: a sub-device that was silent for so long is offline; 0 lets it stay online.
+        timeout_s: a sub-device is offline after this time without a message; 0: never.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class SubDeviceService:
         self._maker = SubDeviceMaker(store, clock, devices, logs, api or ApiSettings())
         self._trace = logs.trace
         self._timeout_s = timeout_s
-        self._gateways: dict[str, GatewayLink] = {}  # by the gateway's device id
-        self._by_device: dict[str, SubDeviceState] = {}  # by the sub-device's id
+        self._gateways: dict[str, GatewayLink] = {}  # by device id of the gateway
+        self._by_device: dict[str, SubDeviceState] = {}  # by device id of the sub-device
         self._sweeper = Repeating("sub-device time-outs", self.sweep, SWEEP_S)
         self._subscriptions = [
             bus.subscribe(SubDeviceAdded, self._added),
@@ -68,8 +68,8 @@ class SubDeviceService:
     # The gateway's connection
 
     async def open(self, gateway: Device, session_id: str, remote_address: str = "") -> GatewayLink:
-        """To be called when a gateway has connected; knows all its sub-devices on return. Those that are online over
-        an earlier connection of it stay online."""
+        """Call when a gateway has connected; all its sub-devices are loaded on return. Those that are online over its
+        earlier connection stay online."""
         link = GatewayLink(gateway, session_id, remote_address)
         before = self._gateways.get(gateway.id)
         self._gateways[gateway.id] = link
@@ -98,9 +98,8 @@ class SubDeviceService:
             number += 1
 
     async def closed(self, link: GatewayLink) -> None:
-        """To be called when the gateway's connection has ended, before its session does: all its sub-devices are
-        offline on return, unless another connection of the gateway has taken over: then they wait for its
-        :meth:`open`."""
+        """Call when the connection of a gateway has ended, before its session ends. On return all its sub-devices are
+        offline, unless another connection has taken over: then they wait for its :meth:`open`."""
         session = await self._store.presence.find_session(link.device.number)
         if session is not None and session.session_id != link.session_id and not link.taken_over:
             link.taken_over = True
@@ -109,7 +108,7 @@ class SubDeviceService:
         await link.idle()
 
     def _gateway_gone(self, news: PresenceChanged) -> None:
-        """The connection that took over has ended, perhaps before it became one of a gateway."""
+        """The connection that took over has ended, perhaps before it called :meth:`open`."""
         link = None if news.online else self._gateways.get(news.device_id)
         if link is not None and link.taken_over:
             self._leave_all(link)
@@ -127,19 +126,19 @@ class SubDeviceService:
         return self._by_device.get(device_id)
 
     async def _connect_made(self, link: GatewayLink, address: str, type_key: str) -> None:
-        """Makes a sub-device that its gateway has announced, and takes it online. A refusal is noted, and raised."""
+        """Creates a sub-device that its gateway has announced, and sets it online. A refusal is logged and raised."""
         made = await self._maker.make(link, address, type_key)
         await self._enter(link, made)
         opened = self._presence.heard(link.sub_devices[address])
         if opened is not None:
             await settled(opened)
 
-    # Messages up. Each names its errors by the address that they concern.
+    # Messages from gateways. Errors name the address of the sub-device.
 
     def connect(self, link: GatewayLink, payload: bytes) -> Outcome:
-        """``gateway/connect`` with ``{"device": address}``: the sub-device is online once the commit has ended. With a
-        ``type_key`` beside it (``product`` is understood, too) one that does not exist is made, unless that is refused:
-        the outcome's commit is a :class:`RefusableCommit`."""
+        """``gateway/connect`` with ``{"device": address}``: the sub-device is online after the commit. With a
+        ``type_key`` (or ``product``), an unknown sub-device is created, unless that is refused: the outcome's commit is
+        a :class:`RefusableCommit`."""
         body = decode_object(payload)
         address, type_key = body.get("device"), body.get("type_key") or body.get("product")
         if isinstance(address, str) and isinstance(type_key, str) and address not in link.sub_devices:
@@ -172,7 +171,8 @@ class SubDeviceService:
         return self._each(link, body, "gateway/attributes/series", self._report_series)
 
     def report_event(self, link: GatewayLink, payload: bytes) -> tuple[Outcome, str]:
-        """``gateway/event/report`` with ``{"device", "event": {"method", "params", "id"}}``; the address too."""
+        """``gateway/event/report`` with ``{"device", "event": {"method", "params", "id"}}``. Also returns the
+        address."""
         body = decode_object(payload)
         sub_device = self._named(link, body)
         outcome = self._traced(
@@ -185,8 +185,8 @@ class SubDeviceService:
         return outcome, sub_device.address
 
     def reply(self, link: GatewayLink, payload: bytes) -> tuple[Outcome, str]:
-        """``gateway/command/reply`` with ``{"device", "command" or "reply": {…}}`` or the members of a reply beside
-        ``device`` (wire reference §15.34); the address too."""
+        """``gateway/command/reply`` with ``{"device", "command" or "reply": {…}}``, or with the members of a reply
+        beside ``device`` (wire reference §15.34). Also returns the address."""
         body = decode_object(payload)
         sub_device = self._named(link, body)
         reply = next((body[name] for name in ("command", "reply") if isinstance(body.get(name), dict)), body)
@@ -200,8 +200,8 @@ class SubDeviceService:
         return taken, sub_device.address
 
     async def attributes(self, link: GatewayLink, payload: bytes) -> tuple[str, dict[str, Any]]:
-        """``gateway/attributes/get`` with ``{"device", "get": {"keys"}}``: the address, and the current values; all of
-        them without keys."""
+        """``gateway/attributes/get`` with ``{"device", "get": {"keys"}}``. Returns the address and the current values;
+        without keys all of them."""
         body = decode_object(payload)
         sub_device = self._named(link, body)
         keys = _wanted(body.get("get"))
@@ -210,11 +210,11 @@ class SubDeviceService:
         return sub_device.address, {name: found[name].value for name in names}
 
     async def idle(self) -> None:
-        """Returns when every change that was announced up to now is in effect."""
+        """Waits until all announced changes are applied."""
         await self._presence.close()
 
     async def close(self) -> None:
-        """Ends the sweep and waits for the changes of presence under way."""
+        """Ends the sweep; waits for changes of presence in progress."""
         for subscription in self._subscriptions:
             subscription.cancel()
         await self._sweeper.close()
@@ -277,7 +277,7 @@ class SubDeviceService:
         return sub_device
 
     async def sweep(self) -> None:
-        """Takes the sub-devices offline that were silent for longer than their time-out."""
+        """Sets sub-devices offline that have sent nothing for the time-out."""
         silent_since_s = self._clock.monotonic_s() - self._timeout_s
         for sub_device in self._by_device.values():
             if sub_device.online and sub_device.heard_s <= silent_since_s:
@@ -306,8 +306,8 @@ class SubDeviceService:
                 self._presence.run(self._leave_removed(sub_device, message.reason))
 
     async def _leave_removed(self, sub_device: SubDeviceState, reason: str) -> None:
-        """A sub-device has no certificate in use that could be revoked; it only goes when it was removed, or has
-        another gateway or address, or none, by now."""
+        """Sub-devices have no certificate that could be revoked; one only leaves if it was removed, or its gateway or
+        address has changed."""
         before = sub_device.link.device
         device = await self._store.devices.find_by_number(before.number)
         place = None if device is None else (device.gateway_id, device.sub_address)
@@ -320,7 +320,7 @@ class SubDeviceService:
 
 def _wanted(get: Any) -> list[str]:
     keys = get.get("keys") if isinstance(get, dict) else get
-    if keys in (None, []):  # PHP writes an empty object as []
+    if keys in (None, []):  # PHP encodes an empty object as []
         return []
     if not isinstance(get, dict) or not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise InvalidInput.field("get", "get_must_be_object")

@@ -24,7 +24,7 @@ log = structlog.get_logger("thingstead.gateways")
 
 
 class SubDeviceState:
-    """One sub-device behind a connected gateway."""
+    """A sub-device of a connected gateway."""
 
     __slots__ = ("address", "gateway", "heard_s", "link", "moves", "online")
 
@@ -33,12 +33,12 @@ class SubDeviceState:
         self.address = address
         self.link = link
         self.online = False
-        self.heard_s = 0.0  # monotonic, of its newest message
-        self.moves: asyncio.Task[None] | None = None  # the newest change of presence, so that they keep their order
+        self.heard_s = 0.0  # monotonic time of its newest message
+        self.moves: asyncio.Task[None] | None = None  # the last change of presence, which the next one waits for
 
 
 class GatewayLink:
-    """What a gateway's connection keeps: its sub-devices by address."""
+    """The connection of a gateway, with its sub-devices by address."""
 
     def __init__(self, device: Device, session_id: str, remote_address: str) -> None:
         self.device = device
@@ -46,17 +46,17 @@ class GatewayLink:
         self.remote_address = remote_address
         self.sub_devices: dict[str, SubDeviceState] = {}
         self.taken_over = False  # by another connection of the gateway
-        self.reported: set[int] = set()  # numbers of those that reported since the connection looked whether it may
+        self.reported: set[int] = set()  # device numbers, since the last check for congestion
 
     async def idle(self) -> None:
-        """Returns when the changes of presence under way have ended."""
+        """Waits for changes of presence in progress."""
         moves = [sub_device.moves for sub_device in self.sub_devices.values() if sub_device.moves is not None]
         if moves:
             await asyncio.wait(moves)
 
 
 class SubDevicePresence:
-    """Opens and closes the sessions of sub-devices; the changes of one sub-device keep their order."""
+    """Opens and closes the sessions of sub-devices; changes of one sub-device are applied in order."""
 
     def __init__(self, presence: PresenceService, clock: Clock) -> None:
         self._presence = presence
@@ -64,20 +64,23 @@ class SubDevicePresence:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
-        """Waits for the changes under way."""
+        """Waits for changes in progress."""
         if self._tasks:
             await asyncio.wait(list(self._tasks))
 
     def heard(self, sub_device: SubDeviceState) -> Commit | None:
-        """A message came from it: it is online once what is returned has ended (None: it was already, or its gateway
-        has another connection by now)."""
+        """Call for each message of a sub-device.
+
+        Returns:
+            A commit after which it is online; None: it already is, or its gateway has another connection.
+        """
         sub_device.heard_s = self._clock.monotonic_s()
         if sub_device.online or sub_device.gateway.taken_over:
             return None
         return TaskCommit(after(self._open(sub_device)))
 
     def take_over(self, sub_device: SubDeviceState, before: SubDeviceState) -> None:
-        """The gateway has another connection: a sub-device that was online on the one before stays so."""
+        """Moves an online sub-device to a new connection of its gateway; it stays online."""
         if before.online:
             before.online = False
             sub_device.heard_s = before.heard_s
@@ -85,7 +88,7 @@ class SubDevicePresence:
             self._open(sub_device, before)
 
     def _open(self, sub_device: SubDeviceState, before: SubDeviceState | None = None) -> asyncio.Task[None]:
-        """``before``: as which it is online yet."""
+        """``before``: its state on the earlier connection."""
         sub_device.online = True
         device, gateway = sub_device.link.device, sub_device.gateway
         session = DeviceSession(
@@ -101,7 +104,7 @@ class SubDevicePresence:
             try:
                 await self._presence.open(device, session)
             except BaseException:
-                if sub_device.moves is asyncio.current_task():  # nothing came after it
+                if sub_device.moves is asyncio.current_task():  # no later change
                     sub_device.online = False
                 if before is not None:
                     await self._presence.close(device, _session_id(before), "gateway")
@@ -110,7 +113,7 @@ class SubDevicePresence:
         return self._move(sub_device, open_session)
 
     def leave(self, sub_device: SubDeviceState, reason: str) -> None:
-        """It is offline, for a reason that people read."""
+        """Sets it offline; ``reason`` is for people."""
         if sub_device.online:
             sub_device.online = False
             device, session_id = sub_device.link.device, _session_id(sub_device)
@@ -128,7 +131,7 @@ class SubDevicePresence:
         return task
 
     def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """A task of this service: logged when it fails, waited for at the end."""
+        """Starts a task of this service: failures are logged, and :meth:`close` waits for it."""
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -145,7 +148,7 @@ def _session_id(sub_device: SubDeviceState) -> str:
 
 
 async def after(task: asyncio.Task[None] | None) -> None:
-    """Returns when ``task`` has ended; raises what made it fail."""
+    """Waits for a task; raises its exception."""
     if task is not None:
         await asyncio.wait([task])
         if not task.cancelled() and (error := task.exception()) is not None:

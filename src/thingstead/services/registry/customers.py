@@ -21,7 +21,7 @@ from thingstead.storage.base import Store
 
 
 class NewCustomer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller says of a customer who is to be created."""
+    """A customer to create."""
 
     name: str
     account: str
@@ -33,7 +33,7 @@ class NewCustomer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CustomerChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to change about a customer; unset members stay as they are."""
+    """Changes of a customer; unset members stay unchanged."""
 
     name: str | UnsetType = UNSET
     descr: str | UnsetType = UNSET
@@ -42,7 +42,7 @@ class CustomerChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CustomerService:
-    """The verbs of customers. One that does not exist in the caller's project is NotFound."""
+    """Operations on customers. Raises NotFound if the customer does not exist in the project."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, passwords: Passwords) -> None:
         self._customers = store.customers
@@ -52,23 +52,23 @@ class CustomerService:
         self._passwords = passwords
 
     async def list_page(self, project_id: str, page: Page, keyword: str | None = None) -> tuple[list[Customer], int]:
-        """One page, and the total, of those that have ``keyword`` in a text."""
+        """One page of the customers that contain ``keyword`` in a text, and the number of matches."""
         return await self._customers.list_page(project_id, page, keyword)
 
     async def get(self, project_id: str, customer_id: str) -> Customer:
         return await self._customers.get(project_id, customer_id)
 
     async def of_device(self, device: Device) -> Customer | None:
-        """To whom it is bound."""
+        """The customer to whom a device is bound."""
         if device.customer_id is None:
             return None
         try:
             return await self._customers.get(device.project_id, device.customer_id)
-        except NotFound:  # removed since the device was read
+        except NotFound:  # removed after the device was read
             return None
 
     async def create(self, project_id: str, new: NewCustomer) -> Customer:
-        """Raises Conflict on an ``account`` that is taken in the project."""
+        """Raises Conflict if ``account`` is not unique in the project."""
         problems = Problems()
         problems.account(new.account)
         problems.password(new.password)
@@ -103,28 +103,28 @@ class CustomerService:
         problems = Problems()
         problems.password(password)
         problems.refuse()
-        await self._customers.get(project_id, customer_id)  # before the hash, which is dear
+        await self._customers.get(project_id, customer_id)  # before the hash, which is expensive
         await self._customers.update(project_id, customer_id, {"password_hash": await self._passwords.hash(password)})
 
     async def put_tags(self, project_id: str, customer_id: str, tags: Tags) -> None:
-        """Adds and replaces; tags that are not named stay."""
+        """Adds tags, or replaces those with the same key; others stay."""
         customer = await self._customers.get(project_id, customer_id)
         limits.check_merged_tags(customer.tags, tags)
         await self._customers.merge_tags(project_id, customer_id, tags, ())
 
     async def remove_tags(self, project_id: str, customer_id: str, keys: Sequence[str]) -> None:
-        """Keys that the customer does not have are passed over."""
+        """Removes tags; unknown keys are ignored."""
         limits.check_keys(keys)
         await self._customers.merge_tags(project_id, customer_id, {}, keys)
 
     async def delete(self, project_id: str, customer_id: str) -> None:
-        """Devices bound to the customer stay, unbound."""
+        """Removes a customer; its devices are unbound."""
         await self._customers.delete(project_id, customer_id)
 
     async def bind_devices(self, project_id: str, customer_id: str, device_ids: Sequence[str], *, bind: bool) -> None:
-        """Binds devices to the customer, all or nothing, or unbinds those that are the customer's.
+        """Binds all devices to the customer, or unbinds those that are bound to it.
 
-        Binding moves a device from another customer.
+        A device of another customer is moved. All changes are in one transaction.
         """
         problems = Problems()
         problems.count("devices", device_ids, limits.DEVICES_PER_REQUEST, least=1)

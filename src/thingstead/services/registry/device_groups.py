@@ -18,30 +18,30 @@ from thingstead.storage.base import Store
 
 
 class NewDeviceGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller says of a group that is to be created."""
+    """A group to create."""
 
     name: str
     descr: str = ""
     tags: Tags = {}
-    parent_id: str | None = None  # None: at the root
+    parent_id: str | None = None  # None: a root group
 
 
 class GroupNode(msgspec.Struct, frozen=True, kw_only=True):
-    """A group and the groups below it, oldest first."""
+    """A group with its subgroups, oldest first."""
 
     group: DeviceGroup
     children: list["GroupNode"]
 
 
 class DeviceGroupService:
-    """The verbs of device groups. Every change is on disk when its coroutine returns."""
+    """Operations on device groups. Changes are committed on return."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def tree(self, project_id: str) -> list[GroupNode]:
-        """The groups at the root with all that is below them; siblings stand oldest first."""
+        """The tree of groups; siblings are sorted oldest first."""
         nodes = {
             group.id: GroupNode(group=group, children=[])
             for group in await self._store.device_groups.list_all(project_id)
@@ -53,23 +53,23 @@ class DeviceGroupService:
         return roots
 
     async def count_members(self, project_id: str) -> dict[str, tuple[int, int]]:
-        """Of each group that has any, by id: the number of its devices, and that of the devices in it or in a group
-        below, each counted once."""
+        """Number of devices by group id: in the group, and in it or a subgroup (each device counted once). Empty groups
+        are left out."""
         return await self._store.device_groups.count_members(project_id)
 
     async def get(self, project_id: str, group_id: str) -> DeviceGroup:
         return await self._store.device_groups.get(project_id, group_id)
 
     async def of_device(self, device: Device) -> list[tuple[str, str]]:
-        """Id and name of each group in which it stands, oldest first."""
+        """Id and name of each group of a device, oldest first."""
         return await self._store.device_groups.list_of_device(device.number)
 
     async def create(self, project_id: str, new: NewDeviceGroup) -> DeviceGroup:
-        """Adds a group.
+        """Creates a group.
 
         Raises:
-            InvalidInput: a text does not fit, the parent does not exist, or the tree would get too deep.
-            Conflict: the project has as many groups as it may.
+            InvalidInput: a text is invalid, the parent does not exist, or the tree would be too deep.
+            Conflict: the project has reached its limit of groups.
         """
         problems = Problems()
         problems.name(new.name)
@@ -106,10 +106,10 @@ class DeviceGroupService:
         parent_id: str | UnsetType | None = UNSET,
         version: int | None = None,
     ) -> None:
-        """Changes what is given; a ``parent_id`` of None moves the group, with all below it, to the root.
+        """Changes the given members; a ``parent_id`` of None makes it a root group. Its subgroups move with it.
 
         Raises:
-            InvalidInput: nothing is given, a text does not fit, or the group cannot stand there.
+            InvalidInput: nothing is given, a text is invalid, or the group cannot be moved there.
         """
         changes: dict[str, Any] = {}
         problems = Problems()
@@ -131,13 +131,13 @@ class DeviceGroupService:
         await self._store.device_groups.update(project_id, group_id, of_version(changes, version))
 
     async def put_tags(self, project_id: str, group_id: str, tags: Tags) -> None:
-        """Adds tags and replaces those of the same key."""
+        """Adds tags, or replaces those with the same key."""
         group = await self.get(project_id, group_id)
         limits.check_merged_tags(group.tags, tags)
         await self._store.device_groups.merge_tags(project_id, group_id, tags, ())
 
     async def remove_tags(self, project_id: str, group_id: str, keys: Sequence[str]) -> None:
-        """Takes tags away; unknown keys are passed over."""
+        """Removes tags; unknown keys are ignored."""
         limits.check_keys(keys)
         await self.get(project_id, group_id)
         await self._store.device_groups.merge_tags(project_id, group_id, {}, keys)
@@ -146,18 +146,18 @@ class DeviceGroupService:
         """Removes a group; its devices stay in the project.
 
         Raises:
-            Conflict: it still has groups below it.
+            Conflict: it has subgroups.
         """
         await self.get(project_id, group_id)
         await self._store.device_groups.delete(project_id, group_id)
 
     async def add_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
-        """Puts devices into a group, all or none of them; those that are in already stay in."""
+        """Adds devices to a group, in one transaction; those that are already in it stay."""
         await self._check_devices(project_id, group_id, device_ids)
         await self._store.device_groups.add_devices(project_id, group_id, device_ids)
 
     async def remove_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
-        """Takes devices out of a group; those that are not in are passed over."""
+        """Removes devices from a group; devices that are not in it are ignored."""
         await self._check_devices(project_id, group_id, device_ids)
         await self._store.device_groups.remove_devices(project_id, group_id, device_ids)
 
@@ -172,8 +172,8 @@ class DeviceGroupService:
         problems.refuse()
 
     async def _check_place(self, project_id: str, parent_id: str, height: int, problems: Problems) -> None:
-        """Whether a group with ``height`` levels, itself counted, may stand below ``parent_id``. That a group is not
-        moved below itself is the store's to refuse, since only there it is atomic."""
+        """Checks whether a group of ``height`` levels, itself included, may have the parent ``parent_id``. The store
+        checks that a group is not moved below itself, because only there the check is atomic."""
         depth = await self._store.device_groups.depth(project_id, parent_id) if limits.is_id(parent_id) else 0
         if not depth:
             problems.add("parent", "no_such_device_group")

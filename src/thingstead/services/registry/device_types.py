@@ -24,7 +24,7 @@ DRAWN = frozenset({"id", "type_key"})
 
 
 class NewDeviceType(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller says of a device type that is to be created."""
+    """A device type to create."""
 
     name: str
     descr: str = ""
@@ -36,7 +36,7 @@ class NewDeviceType(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceTypeService:
-    """The verbs of device types. Every change is on disk, and told on the bus, when its coroutine returns."""
+    """Operations on device types. Changes are committed and published on return."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
         self._store = store
@@ -44,18 +44,18 @@ class DeviceTypeService:
         self._clock = clock
 
     async def list_page(self, project_id: str, page: Page, keyword: str | None = None) -> tuple[list[DeviceType], int]:
-        """One page, without their definitions, and the total, of those that have ``keyword`` in a text."""
+        """One page of the types that contain ``keyword`` in a text, without definitions, and the number of matches."""
         return await self._store.device_types.list_page(project_id, page, keyword)
 
     async def get(self, project_id: str, type_id: str) -> DeviceType:
         return await self._store.device_types.get(project_id, type_id)
 
     async def create(self, project_id: str, new: NewDeviceType) -> DeviceType:
-        """Adds a type with an id and a TypeKey of its own.
+        """Creates a type with a new id and TypeKey.
 
         Raises:
             InvalidInput: names every problem, those of the definition by their path.
-            Conflict: the project has as many types as it may.
+            Conflict: the project has reached its limit of types.
         """
         problems = Problems()
         problems.name(new.name)
@@ -94,11 +94,11 @@ class DeviceTypeService:
         auto_create: bool | UnsetType = UNSET,
         version: int | None = None,
     ) -> None:
-        """Changes what is given.
+        """Changes the given members.
 
         Raises:
-            InvalidInput: nothing is given, or a text does not fit.
-            Conflict: ``conn_type`` would change under devices that connect in the present way.
+            InvalidInput: nothing is given, or a text is invalid.
+            Conflict: ``conn_type`` cannot be changed because of devices of the type.
         """
         given = {
             "name": name,
@@ -124,7 +124,7 @@ class DeviceTypeService:
     async def put_functions(
         self, project_id: str, type_id: str, functions: Functions, version: int | None = None
     ) -> None:
-        """Replaces the whole function definition. Values that were kept under the old one stay."""
+        """Replaces the whole function definition. Stored values stay unchanged."""
         problems = Problems()
         check_functions(functions, problems)
         problems.refuse()
@@ -136,13 +136,13 @@ class DeviceTypeService:
         self._bus.publish(DeviceTypeChanged(project_id, type_id))
 
     async def put_tags(self, project_id: str, type_id: str, tags: Tags) -> None:
-        """Adds tags and replaces those of the same key."""
+        """Adds tags, or replaces those with the same key."""
         device_type = await self.get(project_id, type_id)
         limits.check_merged_tags(device_type.tags, tags)
         await self._store.device_types.merge_tags(project_id, type_id, tags, ())
 
     async def remove_tags(self, project_id: str, type_id: str, keys: Sequence[str]) -> None:
-        """Takes tags away; unknown keys are passed over."""
+        """Removes tags; unknown keys are ignored."""
         limits.check_keys(keys)
         await self.get(project_id, type_id)
         await self._store.device_types.merge_tags(project_id, type_id, {}, keys)
@@ -151,7 +151,7 @@ class DeviceTypeService:
         """Removes a type.
 
         Raises:
-            Conflict: it still has devices.
+            Conflict: it has devices.
         """
         await self.get(project_id, type_id)
         await self._store.device_types.delete(project_id, type_id)

@@ -48,13 +48,13 @@ ACTIVE_WITHIN_MS = 24 * 3600 * 1000  # wire reference §15.16
 
 
 class DeviceService:
-    """The verbs of the registry. Every change is on disk, and told on the bus, when its coroutine returns.
+    """Operations on devices. Changes are committed and published on return.
 
-    A device, type or group that does not exist in the caller's project is NotFound where it is the object of the
-    call, and InvalidInput where a field names it.
+    If a device, type or group does not exist in the project, they raise NotFound if it is the object of the call, and
+    InvalidInput if a field refers to it.
 
     Args:
-        active_within_ms: a device is active when its newest uplink is not older than this.
+        active_within_ms: a device is active if its newest uplink is not older than this.
     """
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, *, active_within_ms: int = ACTIVE_WITHIN_MS) -> None:
@@ -64,7 +64,7 @@ class DeviceService:
         self._active_within_ms = active_within_ms
 
     async def stat(self, project_id: str) -> DevicesStat:
-        """Counts of devices, online, active and alarming."""
+        """Number of devices: total, online, active and with open alarms."""
         return await self._store.devices.stat(project_id, self._clock.now_ms() - self._active_within_ms)
 
     async def alarm_stat(self, project_id: str) -> DevicesAlarmStat:
@@ -74,8 +74,8 @@ class DeviceService:
     async def list_views(
         self, project_id: str, device_filter: DeviceFilter, page: Page, attributes: Sequence[str] = ()
     ) -> tuple[list[DeviceView], int]:
-        """One page, oldest first where it says no other order, and the number of devices that match. A filter that
-        names nothing matches none. ``attributes``: whose current values the views have."""
+        """One page, oldest first by default, and the number of matches. An empty tuple in a filter matches nothing.
+        ``attributes``: identifiers whose current values are included."""
         if device_filter.active is not None:
             device_filter = self._dated(device_filter)
         return await self._store.devices.list_views(project_id, device_filter, page, attributes)
@@ -83,12 +83,12 @@ class DeviceService:
     async def facets(
         self, project_id: str, device_filter: DeviceFilter, wanted: Sequence[tuple[FacetName, str]]
     ) -> list[list[FacetValue]]:
-        """Of each facet its values among the devices that match, but for the filter by the same thing; see
+        """For each facet its values among the matching devices, ignoring the filter on the facet itself; see
         :meth:`~thingstead.storage.base.DeviceStore.facets`."""
         return await self._store.devices.facets(project_id, self._dated(device_filter), wanted)
 
     def _dated(self, device_filter: DeviceFilter) -> DeviceFilter:
-        """The filter with the instant since when a device is active."""
+        """The filter with the instant since which a device counts as active."""
         return msgspec.structs.replace(device_filter, active_since=self._clock.now_ms() - self._active_within_ms)
 
     async def get(self, project_id: str, device_id: str) -> Device:
@@ -98,11 +98,11 @@ class DeviceService:
         return await self._store.devices.get_view(project_id, device_id)
 
     async def create(self, project_id: str, new: NewDevice) -> Device:
-        """Adds a device.
+        """Creates a device.
 
         Raises:
-            InvalidInput: a text is too long, or the type or the gateway does not exist or does not fit.
-            Conflict: the ``device_key`` is taken in the project, or the ``sub_address`` in the gateway.
+            InvalidInput: a text is invalid, or the type or gateway does not exist or does not fit.
+            Conflict: ``device_key`` is not unique in the project, or ``sub_address`` in the gateway.
         """
         problems, new = Problems(), normalized(new)
         check_new_device(new, problems)
@@ -126,7 +126,10 @@ class DeviceService:
         raise Unavailable("no_free_id")
 
     async def import_rows(self, project_id: str, rows: Sequence[Any]) -> list[RowResult]:
-        """Adds many devices, idempotent by ``device_key``; a result for each row, in order.
+        """Creates many devices, idempotent by ``device_key``.
+
+        Returns:
+            A result for each row, in order.
 
         Raises:
             InvalidInput: there are too many rows.
@@ -134,7 +137,7 @@ class DeviceService:
         return await import_devices(self._store, self._bus, self._clock, project_id, rows)
 
     async def _conn_type(self, project_id: str, type_id: str | None, problems: Problems) -> str | None:
-        """How devices of a type connect; a device without a type is a direct one (wire reference §5)."""
+        """The conn_type of a type; a device without a type is direct (wire reference §5)."""
         if type_id is None:
             return DIRECT
         try:
@@ -150,7 +153,7 @@ class DeviceService:
             return None
 
     async def certificate(self, project_id: str, device_id: str) -> DeviceCredential:
-        """The device's present certificate."""
+        """The current certificate of a device."""
         device = await self.get(project_id, device_id)
         project = await self._store.projects.get(project_id)
         return DeviceCredential(
@@ -158,7 +161,7 @@ class DeviceService:
         )
 
     async def reset_certificate(self, project_id: str, device_id: str) -> DeviceCredential:
-        """Gives the device a new access token. The old one becomes invalid and its connection is closed."""
+        """Replaces the access token of a device. The old one becomes invalid, and its connection is closed."""
         await self.get(project_id, device_id)
         await self._update_drawing(project_id, device_id, lambda: {"access_token": ids.new_access_token()})
         self._bus.publish(DeviceChanged(device_id))
@@ -186,13 +189,13 @@ class DeviceService:
         device_key: str | UnsetType | None = UNSET,
         version: int | None = None,
     ) -> None:
-        """Changes what is given. A ``device_key`` of None or ``""`` takes the key away.
+        """Changes the given members. A ``device_key`` of None or ``""`` removes the key.
 
         Args:
-            version: the one that the device must have; None: any.
+            version: the version that the device must have; None: any.
 
         Raises:
-            InvalidInput: nothing is given, or a text does not fit.
+            InvalidInput: nothing is given, or a text is invalid.
             Conflict: another device of the project has this ``device_key``, or the device has another version.
         """
         changes: dict[str, Any] = {}
@@ -215,7 +218,7 @@ class DeviceService:
         self._bus.publish(DeviceChanged(device.id))
 
     async def put_tags(self, project_id: str, device_id: str, tags: Tags) -> None:
-        """Adds tags and replaces those of the same key."""
+        """Adds tags, or replaces those with the same key."""
         device = await self.get(project_id, device_id)
         tags = normal_tags(tags)
         limits.check_merged_tags(device.tags, tags)
@@ -223,7 +226,7 @@ class DeviceService:
         self._bus.publish(DeviceChanged(device_id))
 
     async def remove_tags(self, project_id: str, device_id: str, keys: Sequence[str]) -> None:
-        """Takes tags away; unknown keys are passed over."""
+        """Removes tags; unknown keys are ignored."""
         await self.get(project_id, device_id)
         limits.check_keys(keys)
         await self._store.devices.merge_tags(project_id, device_id, {}, [normal(key) for key in keys])
@@ -232,13 +235,13 @@ class DeviceService:
     async def change_type(
         self, project_id: str, device_id: str, type_id: str | None, version: int | None = None
     ) -> None:
-        """Moves a device to another type, or to none. Values it has reported stay.
+        """Changes the type of a device, or removes it. Reported values stay.
 
-        A change of how it connects (``conn_type``) ends its live session, which must come back as what it now is.
+        If ``conn_type`` changes, the live session ends: the device must connect again in its new role.
 
         Raises:
-            InvalidInput: no such type, or a sub-device would leave the types of sub-devices.
-            Conflict: a gateway would stop being one while it has sub-devices.
+            InvalidInput: no such type, or a sub-device would get a type that is not for sub-devices.
+            Conflict: a gateway with sub-devices would no longer be a gateway.
         """
         view = await self.get_view(project_id, device_id)
         problems = Problems()
@@ -261,11 +264,11 @@ class DeviceService:
         sub_address: str | None,
         version: int | None = None,
     ) -> None:
-        """Puts a device behind a gateway, under an address of its own, or takes it from the one that it has (both
-        None). Its live session over another gateway ends.
+        """Moves a device behind a gateway, with an address there, or removes it from its gateway (both None). Its live
+        session over another gateway ends.
 
         Raises:
-            InvalidInput: only one is given, the device's type is not one of sub-devices, or there is no such gateway.
+            InvalidInput: only one is given, the type is not one of sub-devices, or there is no such gateway.
             Conflict: another device of the gateway has this address.
         """
         view = await self.get_view(project_id, device_id)
@@ -295,7 +298,7 @@ class DeviceService:
         """Removes a device with its history, and ends its live session.
 
         Raises:
-            Conflict: it is a gateway that still has sub-devices.
+            Conflict: it is a gateway with sub-devices.
         """
         await self.get(project_id, device_id)
         await self._store.devices.delete(project_id, device_id)

@@ -31,22 +31,22 @@ from thingstead.storage.base import Store
 from thingstead.wire.imports import RowError, RowResult
 
 ROWS_PER_COMMIT = 250
-ROWS_PER_TURN = 25  # looked at before others have a turn: some milliseconds, whatever is wrong with them
-ROW_LENGTH = 262_144  # bytes; more than the longest texts and tags of a device take
+ROWS_PER_TURN = 25  # processed before other tasks run: some milliseconds
+ROW_LENGTH = 262_144  # bytes; more than the longest texts and tags of a device
 
 
 class ImportRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One device to be imported."""
+    """One device to import."""
 
     name: Annotated[str, Meta(min_length=1, max_length=limits.NAME_LENGTH)]
     descr: Annotated[str, Meta(max_length=limits.DESCR_LENGTH)] = ""
-    type: str | None = None  # a device type's id
+    type: str | None = None  # id of a device type
     tags: Tags = {}
     device_key: Annotated[str, Meta(max_length=limits.DEVICE_KEY_LENGTH)] | None = None
     groups: Annotated[tuple[str, ...], Meta(max_length=limits.GROUPS_PER_IMPORT_ROW)] = ()  # ids
-    gateway: str | None = None  # a device's id; makes it a sub-device, with sub_address
+    gateway: str | None = None  # id of a device; makes it a sub-device, with sub_address
     sub_address: Annotated[str, Meta(max_length=limits.SUB_ADDRESS_LENGTH)] | None = None
-    customer: str | None = None  # a customer's id
+    customer: str | None = None  # id of a customer
 
 
 class _Checked(NamedTuple):
@@ -56,23 +56,26 @@ class _Checked(NamedTuple):
 
 
 class _Names(NamedTuple):
-    """What rows may name."""
+    """Objects to which rows may refer."""
 
     types: dict[str, str]  # conn_type by id
     groups: frozenset[str]
-    gateways: dict[str, str | None]  # of the devices that rows name as their gateway: conn_type by id
-    customers: frozenset[str]  # of those that rows name
+    gateways: dict[str, str | None]  # of the devices to which rows refer as gateway: conn_type by id
+    customers: frozenset[str]  # to which rows refer
 
 
 async def import_devices(store: Store, bus: Bus, clock: Clock, project_id: str, rows: Sequence[Any]) -> list[RowResult]:
-    """Adds what can be added and answers for each row, in order.
+    """Creates the devices of valid rows.
 
-    A row whose ``device_key`` the project knows, or that came earlier in the same call, changes nothing of that
-    device, but it joins the row's groups. So a call that broke off can be repeated, for rows that have a key. Devices
-    with a gateway are told as :class:`SubDeviceAdded`.
+    If a device with the ``device_key`` of a row exists, or a row before has the same, the device is not changed, except
+    that it joins the groups of the row. So an interrupted call can be repeated for rows with a key. Devices with a
+    gateway are published as :class:`SubDeviceAdded`.
 
     Args:
-        rows: decoded, or as JSON (``msgspec.Raw``), which is decoded a few at a time.
+        rows: decoded, or JSON (``msgspec.Raw``), which is decoded in small parts.
+
+    Returns:
+        A result for each row, in order.
     """
     if len(rows) > limits.IMPORT_ROWS:
         raise InvalidInput.field("devices", "too_many_entries", maximum=limits.IMPORT_ROWS)
@@ -86,7 +89,7 @@ async def import_devices(store: Store, bus: Bus, clock: Clock, project_id: str, 
 
 
 def _decoded(row: Any) -> Any:
-    """A row without its JSON; where that cannot be decoded, what is wrong with it."""
+    """The decoded row, or the reason why it cannot be decoded."""
     if not isinstance(row, msgspec.Raw):
         return row
     if len(memoryview(row)) > ROW_LENGTH:
@@ -124,7 +127,7 @@ def _is_text(row: Any, member: str) -> bool:
 
 
 def _group_ids(rows: Sequence[Any]) -> set[str]:
-    """The texts that stand among the groups of rows, as far as they could be ids."""
+    """The texts in ``groups`` of all rows that are possible ids."""
     named = [row.get("groups") for row in rows if isinstance(row, dict)]
     return {
         group_id
@@ -136,13 +139,13 @@ def _group_ids(rows: Sequence[Any]) -> set[str]:
 
 
 def _named(row: Any, *members: str) -> tuple[str | None, ...]:
-    """The ids that stand in these members of a row, as far as they could be ids."""
+    """The values of members of a row that are possible ids."""
     found = [row.get(member) if isinstance(row, dict) else None for member in members]
     return tuple(value if isinstance(value, str) and limits.is_id(value) else None for value in found)
 
 
 class _ImportPart:
-    """Some rows on their way into one commit."""
+    """A batch of rows that is created in one commit."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, project_id: str) -> None:
         self._store = store
@@ -154,7 +157,7 @@ class _ImportPart:
         self._members: defaultdict[str, list[str]] = defaultdict(list)  # ids of devices by group
 
     async def check(self, start: int, rows: Sequence[Any], names: _Names) -> None:
-        """Takes the rows in; those that are wrong are refused."""
+        """Checks rows; invalid ones are refused."""
         for index, row in enumerate(rows, start):
             checked = _check_row(index, row, names)
             if isinstance(checked, RowResult):
@@ -165,7 +168,7 @@ class _ImportPart:
                 await asyncio.sleep(0)
 
     async def add(self) -> list[RowResult]:
-        """Creates the devices, puts them into their groups, and returns the results in the order of the rows."""
+        """Creates the devices and adds them to their groups. Returns the results in the order of the rows."""
         attempts = DRAW_ATTEMPTS
         while self._waiting:
             if not attempts:
@@ -177,9 +180,9 @@ class _ImportPart:
         return [self._results[index] for index in sorted(self._results)]
 
     async def _create(self) -> list[_Checked]:
-        """Creates what waits; returns what must be tried again."""
+        """Creates the checked devices; returns those that must be retried."""
         now = self._clock.now_ms()
-        ascending = sorted(ids.new_id() for _ in self._waiting)  # lists show equal times by id: rows keep their order
+        ascending = sorted(ids.new_id() for _ in self._waiting)  # lists sort equal times by id: rows keep their order
         drafts = [
             draw_device(self._project_id, checked.new, now, device_id)
             for checked, device_id in zip(self._waiting, ascending, strict=True)
@@ -201,7 +204,7 @@ class _ImportPart:
         return again
 
     async def _result_of(self, checked: _Checked, answer: Device | Exception) -> RowResult | None:
-        """The result of one row; None where it must be tried again."""
+        """The result of one row; None if it must be retried."""
         index, key = checked.row_index, checked.new.device_key
         if isinstance(answer, Device):
             if answer.gateway_id is not None:
@@ -209,12 +212,12 @@ class _ImportPart:
             return RowResult(index=index, result="created", id=answer.id, device_key=key or UNSET)
         if not isinstance(answer, InvalidInput | Conflict):
             raise answer
-        if isinstance(answer, InvalidInput):  # what it names was removed since the rows were checked
+        if isinstance(answer, InvalidInput):  # an object it refers to was removed after the check
             return _refused(index, answer.errors or [FieldError("row", answer.reason)])
         existing = None if key is None else await self._store.devices.find_by_device_key(self._project_id, key)
         if existing is None:
             taken = [error for error in answer.errors if error.field == "sub_address"]
-            return _refused(index, taken) if taken else None  # None: drawn twice, or the other one was removed since
+            return _refused(index, taken) if taken else None  # None: collision of ids, or the other was removed
         return RowResult(
             index=index,
             result="exists",
@@ -270,7 +273,7 @@ def _row_error(error: FieldError) -> RowError:
 
 
 def _differences(new: NewDevice, existing: Device) -> list[RowError] | UnsetType:
-    """In what of a row's references the device that has its key differs from it."""
+    """The references of a row that differ from the existing device with its key."""
     wanted = {"gateway": new.gateway_id, "sub_address": new.sub_address, "customer": new.customer_id}
     has = {"gateway": existing.gateway_id, "sub_address": existing.sub_address, "customer": existing.customer_id}
     errors = [

@@ -15,20 +15,20 @@ DRAWN = frozenset({"id", "access_token", "view_token", "device_code"})
 
 
 class NewDevice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller says of a device that is to be created."""
+    """A device to create."""
 
     name: str
     descr: str = ""
     type_id: str | None = None
     tags: Tags = {}
     device_key: str | None = None
-    gateway_id: str | None = None  # makes it a sub-device; goes together with sub_address
+    gateway_id: str | None = None  # makes it a sub-device; requires sub_address
     sub_address: str | None = None
     customer_id: str | None = None
 
 
 def normalized(new: NewDevice) -> NewDevice:
-    """With its keys and tags in the spelling in which they are kept."""
+    """The device with keys and tags in normal form."""
     return msgspec.structs.replace(
         new,
         device_key=None if new.device_key is None else trimmed_key(new.device_key),
@@ -38,12 +38,12 @@ def normalized(new: NewDevice) -> NewDevice:
 
 
 def normal_tags(tags: Tags) -> Tags:
-    """Tags in the spelling in which they are kept."""
+    """Tags in the normal form in which they are stored."""
     return {normal(key): normal(value) for key, value in tags.items()}
 
 
 def draw_device(project_id: str, new: NewDevice, now: int, device_id: str | None = None) -> Device:
-    """A device row with fresh random tokens, and with a fresh id where none is given."""
+    """Makes a device row with random tokens, and with a random id if none is given."""
     return Device(
         id=device_id or ids.new_id(),
         project_id=project_id,
@@ -63,12 +63,12 @@ def draw_device(project_id: str, new: NewDevice, now: int, device_id: str | None
 
 
 def is_drawn_twice(error: Conflict) -> bool:
-    """Whether a random value met a taken one, so that drawing again helps."""
+    """Whether a random value was not unique, so that another draw helps."""
     return any(entry.field in DRAWN for entry in error.errors)
 
 
 def check_new_device(new: NewDevice, problems: Problems) -> None:
-    """Texts and tags of a new device; whether what it names exists is asked of the store."""
+    """Checks texts and tags of a new device; the store checks references."""
     problems.name(new.name)
     problems.descr(new.descr)
     problems.tags(new.tags)
@@ -78,7 +78,7 @@ def check_new_device(new: NewDevice, problems: Problems) -> None:
 
 
 def check_sub_address(gateway_id: str | None, sub_address: str | None, problems: Problems) -> None:
-    """Whether both are given, or none; and whether the address can be one."""
+    """Checks that both or neither are given, and that the address is valid."""
     if (gateway_id is None) != (sub_address is None):
         missing = "gateway" if gateway_id is None else "sub_address"
         problems.add(missing, "gateway_with_address")
@@ -87,8 +87,8 @@ def check_sub_address(gateway_id: str | None, sub_address: str | None, problems:
 
 
 def check_gateway(conn_type: str | None, gateway_conn_type: str | None, problems: Problems) -> None:
-    """Whether a device with this ``conn_type`` (None: its type does not exist) can stand behind a gateway with that one
-    (None: there is no such device)."""
+    """Checks that a device with this ``conn_type`` (None: unknown type) can be behind a device with
+    ``gateway_conn_type`` (None: unknown device)."""
     if conn_type not in (SUB_DEVICE, None):
         problems.add("type", "not_sub_device_type")
     if gateway_conn_type is None:

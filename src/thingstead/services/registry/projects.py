@@ -22,13 +22,13 @@ from thingstead.services.accounts.tokens import hash_secret
 from thingstead.storage.base import Store
 
 DAY_MS = 86_400_000
-GRACE_MS = 365 * DAY_MS  # the longest for which an old ProjectKey may stay valid
+GRACE_MS = 365 * DAY_MS  # the longest grace period of the previous ProjectKey
 PASSWORD_ALPHABET = string.ascii_letters + string.digits
-PASSWORD_CHARACTERS = 20  # of a password that we draw: 119 random bits
+PASSWORD_CHARACTERS = 20  # of a generated password: 119 random bits
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that opens a new project. Shown once; only hashes of the secrets are kept."""
+    """All credentials of a new project. Shown only once; of secrets only hashes are stored."""
 
     project_id: str
     project_key: str
@@ -42,7 +42,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProjectService:
-    """The verbs of projects."""
+    """Operations on projects."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, passwords: Passwords) -> None:
         self._store = store
@@ -53,10 +53,10 @@ class ProjectService:
     async def create(
         self, name: str = "Thingstead", *, admin_account: str = "admin", admin_password: str | None = None
     ) -> Credentials:
-        """A project with an application and an administrator, in one commit.
+        """Creates a project with an application and an administrator, in one commit.
 
         Args:
-            admin_password: one is drawn where none is given.
+            admin_password: None: generated.
         """
         admin_password = draw_password() if admin_password is None else admin_password
         problems = Problems()
@@ -103,18 +103,18 @@ class ProjectService:
         )
 
     def now_ms(self) -> int:
-        """The instant that decides whether an old ProjectKey is still valid."""
+        """The instant by which the previous ProjectKey is valid or not."""
         return self._clock.now_ms()
 
     async def get(self, project_id: str) -> Project:
         return await self._store.projects.get(project_id)
 
     async def set_timezone(self, project_id: str, timezone: str) -> Project:
-        """Says whose days the days of a project are; InvalidInput where there is no such time zone."""
+        """Sets the time zone of a project. Raises InvalidInput for an unknown zone."""
         return await self.update(project_id, {"timezone": timezone})
 
     async def update(self, project_id: str, changes: Mapping[str, Any], version: int | None = None) -> Project:
-        """Changes at least one of ``name``, ``descr`` and ``timezone``; InvalidInput where one cannot be that."""
+        """Changes at least one of ``name``, ``descr`` and ``timezone``. Raises InvalidInput with the invalid fields."""
         if not changes:
             raise InvalidInput.field("body", "one_member_required", members=["name", "descr", "timezone"])
         problems = Problems()
@@ -132,19 +132,22 @@ class ProjectService:
         return await self._store.projects.get(project_id)
 
     async def put_tags(self, project_id: str, tags: Mapping[str, str]) -> None:
-        """Adds and replaces; tags that are not named stay."""
+        """Adds tags, or replaces those with the same key; others stay."""
         project = await self._store.projects.get(project_id)
         check_merged_tags(project.tags, tags)
         await self._store.projects.merge_tags(project_id, tags, ())
 
     async def remove_tags(self, project_id: str, keys: Sequence[str]) -> None:
-        """Keys that the project does not have are passed over."""
+        """Removes tags; unknown keys are ignored."""
         check_keys(keys)
         await self._store.projects.merge_tags(project_id, {}, keys)
 
     async def reset_view_secret(self, project_id: str) -> tuple[str, str]:
-        """Draws a new ProjectViewSecret; the old one is void, and who subscribed with it is cut off. Returns
-        ProjectViewKey and the new secret, which is shown only once."""
+        """Replaces the ProjectViewSecret; the old one becomes invalid, and its subscribers are disconnected.
+
+        Returns:
+            ProjectViewKey and the new secret, which is shown only once.
+        """
         project = await self._store.projects.get(project_id)
         view_secret = ids.new_secret()
         await self._store.projects.update(project_id, {"view_secret_hash": hash_secret(view_secret)})
@@ -152,15 +155,16 @@ class ProjectService:
         return project.view_key, view_secret
 
     async def rotate_project_key(self, project_id: str, grace_ms: int) -> Project:
-        """Draws a new ProjectKey. Devices may use the one before for so long; connections that are open stay.
+        """Replaces the ProjectKey. The previous one stays valid for the grace period; open connections stay.
 
         Args:
             grace_ms: 0 to :data:`GRACE_MS`.
 
         Raises:
-            InvalidInput: it is more.
-            Conflict: the key before the present one is still valid, and would end at once: only a rotation without
-                grace does that.
+            InvalidInput: the grace period is too long.
+            Conflict: the key before is still in its grace period, which this rotation would end; only a rotation
+                without
+                grace may do that.
         """
         now = self._clock.now_ms()
         if not 0 <= grace_ms <= GRACE_MS:

@@ -25,7 +25,7 @@ from thingstead.storage.base import Store
 
 
 class RegistrationService:
-    """Finds or creates the device that a DeviceKey names."""
+    """Finds or auto-creates the device with a DeviceKey."""
 
     def __init__(
         self,
@@ -50,18 +50,20 @@ class RegistrationService:
     ) -> tuple[Device, str]:
         """The device with this DeviceKey, and its ``conn_type`` (``"3"`` is a gateway).
 
-        A device that does not exist is created where ``type_key`` names a type with ``auto_create``. A customer who is
-        named gets the device, unless it is another's already (wire reference §15.38).
+        An unknown device is created if ``type_key`` belongs to a type with ``auto_create``. If ``customer_id`` is
+        given, the
+        device is bound to this customer, unless it is bound to another (wire reference §15.38).
 
         Raises:
             NotAuthenticated: no such project.
-            InvalidInput: the DeviceKey is missing or too long.
-            NotFound: no such device, and no type to create one under.
-            Forbidden: the type does not let devices create themselves, or the project has as many of them as it may; or
-                the device was there already, and a certificate is given out once.
-            TooManyRequests: too many ProjectKeys from this address were wrong; or too many DeviceKeys from it, or of
-                this project, led to nothing, and this one was not looked at; or too many devices of this project create
-                themselves.
+            InvalidInput: the DeviceKey is missing or invalid.
+            NotFound: no such device, and no type to create it with.
+            Forbidden: auto-create is off for the type, or the project has reached its limit; or the device exists, and
+                its
+                certificate is given out only once.
+            TooManyRequests: too many wrong ProjectKeys or unknown DeviceKeys from this address, too many unknown
+                DeviceKeys
+                in this project, or too many auto-created devices.
         """
         project = await self._store.projects.find_by_project_key(project_key)
         if project is None or not project.accepts_key(project_key, self._clock.now_ms()):
@@ -87,7 +89,7 @@ class RegistrationService:
         return device, await self._conn_type(device)
 
     async def _find(self, project: Project, device_key: str, type_key: str) -> Device:
-        """By the key as it is, which a device of an earlier release may have, and else in the spelling of today."""
+        """Finds the device by the key as given, as earlier releases stored it, then by its normal form."""
         device = await self._store.devices.find_by_device_key(project.id, device_key)
         device_key = trimmed_key(device_key)
         device = device or await self._store.devices.find_by_device_key(project.id, device_key)
@@ -114,7 +116,7 @@ class RegistrationService:
         new = NewDevice(name=device_key[: limits.NAME_LENGTH], type_id=device_type.id, device_key=device_key)
         try:
             return await self._devices.create(project.id, new)
-        except Conflict:  # the same device asked twice at once
+        except Conflict:  # the same device requested it twice concurrently
             device = await self._store.devices.find_by_device_key(project.id, device_key)
             if device is None:
                 raise
@@ -126,7 +128,7 @@ class RegistrationService:
                 await self._store.devices.bind_customer(project.id, customer_id, [device.id], bind=True)
                 self._bus.publish(DeviceChanged(device.id))
         except (NotFound, InvalidInput):
-            return  # an unknown customer keeps no device from its certificate
+            return  # an unknown customer does not prevent the certificate
 
     async def _conn_type(self, device: Device) -> str:
         if device.type_id is None:

@@ -36,7 +36,8 @@ class TaskCommit:
 
 
 class RefusableCommit(TaskCommit):
-    """A coroutine whose refusal is known only when it ends: the peer's fault is no failure, but :attr:`refusal`."""
+    """A coroutine whose refusal is known only at its end: a refusal is not an error of the commit, but its
+    :attr:`refusal`."""
 
     @property
     def error(self) -> Exception | None:

@@ -23,16 +23,16 @@ from thingstead.services.shared.message_trace import MessageTrace
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Commit, Store
 
-PARTS_REFUSED = reason("values_refused")  # the reason of an entry about parts of a message; its errors name them
-BURST = 10  # rejections of one device that get an entry at once …
-INTERVAL_S = 6.0  # … and how long it takes until it may have one more; the others are counted
-KIND_INTERVAL_S = 60.0  # beyond that, topics that had no entry for so long have one …
-KINDS = 10  # … so many of one device at once, and then one in such an interval
+PARTS_REFUSED = reason("values_refused")  # the reason of an entry about parts of a message, which its errors list
+BURST = 10  # rejections of one device that are logged at once …
+INTERVAL_S = 6.0  # … and interval after which one more is; the others are counted
+KIND_INTERVAL_S = 60.0  # beyond that, a topic without an entry for this time gets one …
+KINDS = 10  # … with this burst per device, then one per interval
 
 
 class DeviceLogService:
-    """Writes and reads device logs. Rejections of one device are rationed, so that a babbling one fills no disk; one
-    topic that is refused all the time does not hide the others.
+    """Writes and reads device logs. Rejections are rate-limited per device, so that they cannot fill the disk; a topic
+    that is refused all the time does not hide others.
 
     Attributes:
         trace: tells the same, and what was not refused, to those who listen to a device.
@@ -43,13 +43,13 @@ class DeviceLogService:
         self._store = store
         self._clock = clock
         self._buckets = TokenBuckets(clock, BURST, INTERVAL_S)
-        self._kinds = TokenBuckets(clock, 1, KIND_INTERVAL_S)  # by device and topic, without what may be an id
+        self._kinds = TokenBuckets(clock, 1, KIND_INTERVAL_S)  # by device and topic, ids removed
         self._rare = TokenBuckets(clock, KINDS, KIND_INTERVAL_S)
         self.rejections = 0
         self.codes: Counter[str] = Counter()  # of all that was refused
 
     def rejected(self, device: Device, topic: str, why: Reason, errors: Sequence[FieldError], payload: bytes) -> None:
-        """Notes that a message of a device, or a part of it, was refused. Never raises for a full store."""
+        """Logs that a message of a device was refused, in whole or in part. Never raises if the store is full."""
         self.rejections += 1
         self.codes.update([error.reason.code for error in errors] or [why.code])
         suppressed = self._take(device.number, topic)
@@ -70,7 +70,7 @@ class DeviceLogService:
             self._buckets.give_back(device.number, suppressed)
 
     def _take(self, number: int, topic: str) -> int | None:
-        """How many rejections of the device had no entry since the last one; None where this one has none."""
+        """Number of rejections of the device since its last entry; None: no entry for this one."""
         rare = self._kinds.take((number, *topic.split("/")[:2])) is not None
         suppressed = self._buckets.take(number)
         if suppressed is None and rare and self._rare.take(number) is not None:
@@ -78,7 +78,7 @@ class DeviceLogService:
         return suppressed
 
     def data(self, device: Device, identifier: str, direction: str, payload: bytes) -> Commit:
-        """Notes custom data that came up or went down."""
+        """Logs custom data that was received or sent."""
         body = {
             "identifier": identifier,
             "direction": direction,
@@ -88,31 +88,30 @@ class DeviceLogService:
         return self._store.device_logs.append(device.number, "data", self._clock.now_ms(), body)
 
     def connection(self, device: Device, body: dict[str, Any], ts: int) -> Commit:
-        """Notes that a session began, ended or was taken over."""
+        """Logs that a session began, ended or was taken over."""
         return self._store.device_logs.append(device.number, "connection", ts, body)
 
     async def list_page(
         self, device: Device, kind: LogKind, page: Page, start: int = 0, end: int = INSTANT_MS
     ) -> tuple[list[DeviceLog], int]:
-        """One page of the entries of a device's log with ``start <= ts <= end`` (ms), newest first, and their
-        number."""
+        """One page of a device's log with ``start <= ts <= end`` (ms), newest first, and the number of entries."""
         return await self._store.device_logs.list_page(device.number, kind, page, start, end)
 
     async def list_events(
         self, device: Device, page: Page, start: int = 0, end: int = INSTANT_MS, method: str | None = None
     ) -> tuple[list[EventRecord], int]:
-        """The same for the events that a device reported, or for those of one method."""
+        """One page of the events of a device, or those with a method, newest first, and their number."""
         return await self._store.events.list_page(device.id, page, start, end, method)
 
     async def list_commands(
         self, device: Device, page: Page, start: int = 0, end: int = INSTANT_MS
     ) -> tuple[list[Command], int]:
-        """The same for the commands that were sent to a device, by their ``create_time``."""
+        """One page of the commands to a device by ``create_time``, newest first, and their number."""
         return await self._store.commands.list_page(device.id, page, start, end)
 
 
 def parts_refused(errors: Sequence[FieldError]) -> str:
-    """What of a message was not kept, and why, in one line: its reason in the log and the errors there."""
+    """Describes in one line what of a message was refused: the reason of the log entry with its errors."""
     return f"{PARTS_REFUSED.message}: " + "; ".join(
         f"{error.field}: {error.message}" for error in errors[:ERRORS_NOTED]
     )

@@ -14,10 +14,10 @@ HTTP_PORT, HTTPS_PORT = 80, 443
 
 
 class OpenListener(NamedTuple):
-    """A port that is open for everybody."""
+    """An open port."""
 
     kind: str  # as in the configuration
-    host: str  # on which it listens
+    host: str  # the address on which it listens
     port: int
 
 
@@ -25,8 +25,8 @@ class Installation:
     """The ports of one server.
 
     Args:
-        listeners: those that are open, without those that only a load balancer reaches.
-        public: what the operator says of them.
+        listeners: open ports, without those behind a load balancer.
+        public: configured public addresses.
     """
 
     def __init__(self, listeners: Sequence[OpenListener] = (), public: PublicSettings | None = None) -> None:
@@ -34,11 +34,11 @@ class Installation:
         self._public = public or PublicSettings()
 
     def addresses(self, host: str, *, secure: bool) -> list[PortAddress]:
-        """Each address once, by kind.
+        """The public addresses, without duplicates, by kind.
 
         Args:
-            host: the header ``Host`` of the request, which reached the server by that name; empty: nobody said.
-            secure: it came over TLS.
+            host: the header ``Host`` of the request; empty: unknown.
+            secure: the request came over TLS.
         """
         asked, port = host_and_port(host)
         name = asked or "localhost"
@@ -54,7 +54,7 @@ class Installation:
         return sorted(dict.fromkeys(found), key=lambda each: ORDER.index(each.kind))
 
     def _http(self, name: str, port: int, *, secure: bool, asked: bool) -> list[PortAddress]:
-        """The address that the operator names; else the one of the request, which works, and those of other ports."""
+        """The configured address; otherwise the one of the request, and those of other ports."""
         public = self._public.http()
         if public is not None:
             return [PortAddress(public.scheme, public.host, public.port or HTTP_PORT)]
@@ -64,5 +64,5 @@ class Installation:
 
 
 def _under(listener: OpenListener, name: str) -> PortAddress:
-    """A listener as it is reached under a name of the machine."""
+    """The address of a listener under a host name."""
     return PortAddress(listener.kind, name if listener.host in EVERY_ADDRESS else listener.host, listener.port)

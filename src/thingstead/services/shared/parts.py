@@ -9,11 +9,11 @@ from thingstead.errors import ThingsteadError
 
 
 class Parts:
-    """The parts of one piece of work that is done again and again.
+    """Parts of a repeated piece of work that fail independently.
 
     Args:
-        work: what is done, for the log.
-        logger: where failures go. A part that fails is logged once, until it was done again.
+        work: name of the work, for the log.
+        logger: of failures. A part that fails is logged once, until it succeeds again.
     """
 
     def __init__(self, work: str, logger: structlog.stdlib.BoundLogger) -> None:
@@ -23,7 +23,8 @@ class Parts:
 
     @contextmanager
     def part(self, name: str, **of: str) -> Iterator[None]:
-        """The block is one part, ``of`` something, such as a project. Its exceptions end here."""
+        """Runs the block as one part, with ``of`` as details (such as a project). Its exceptions are logged and
+        suppressed."""
         key = (name, *of.values())
         event = f"a part of {self._work} failed; retrying"
         try:
@@ -38,7 +39,7 @@ class Parts:
             self._failing.discard(key)
 
     def _fails(self, key: tuple[str, ...]) -> bool:
-        """Notes a failure; whether it is the first since the part was done."""
+        """Records a failure. Returns whether it is the first since the last success."""
         first = key not in self._failing
         self._failing.add(key)
         return first

@@ -13,21 +13,21 @@ from thingstead.model.wording import json_problem
 from thingstead.refusals import Reason, reason
 
 MAX_SERIES_REPORTS = 10_000  # reports in one attributes/series message
-FUTURE_TOLERANCE_MS = 24 * 3600 * 1000  # a timestamp further ahead is a wrong clock and would stay the latest for ever
+FUTURE_TOLERANCE_MS = 24 * 3600 * 1000  # further ahead a clock is wrong; it would stay the newest
 SECONDS_BELOW = 100_000_000_000  # 1e11: a smaller timestamp is in seconds (wire reference §15.1)
-_NUMBER = "Number out of range"  # what msgspec says of 1e999
+_NUMBER = "Number out of range"  # message of msgspec for 1e999
 
-# What decoding raises; msgspec raises UnicodeDecodeError for wrong UTF-8 inside of texts.
+# Exceptions of decoding; msgspec raises UnicodeDecodeError for invalid UTF-8 inside texts.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 read_object: Callable[[bytes | memoryview], dict[str, Any]]
 read_object = msgspec.json.Decoder(dict[str, Any]).decode  # raises DECODE_ERRORS
-_encode = msgspec.msgpack.Encoder().encode  # as the store keeps values
+_encode = msgspec.msgpack.Encoder().encode  # the encoding of stored values
 _any_decoder = msgspec.json.Decoder()
 
 
 def decode_object(payload: bytes) -> dict[str, Any]:
-    """A JSON object."""
+    """Decodes a JSON object. Raises InvalidInput."""
     try:
         value = read_object(payload)
     except DECODE_ERRORS as exc:
@@ -38,7 +38,7 @@ def decode_object(payload: bytes) -> dict[str, Any]:
 
 
 def decode_any(payload: bytes) -> Any:
-    """Any JSON value."""
+    """Decodes any JSON value. Raises InvalidInput."""
     try:
         value = _any_decoder.decode(payload)
     except DECODE_ERRORS as exc:
@@ -49,13 +49,13 @@ def decode_any(payload: bytes) -> Any:
 
 
 def may_be_deep(payload: bytes) -> bool:
-    """False where a payload certainly is not nested too deeply."""
+    """Whether a payload may be nested too deeply; a cheap test."""
     return len(payload) > 2 * JSON_DEPTH and payload.count(b"[") + payload.count(b"{") > JSON_DEPTH
 
 
 def check_depth(value: Any) -> None:
-    """Raises InvalidInput where a JSON value is nested too deeply. What is stored must be encoded again wherever it is
-    asked for, on whatever stack."""
+    """Raises InvalidInput if a JSON value is nested too deeply. Stored values are encoded again later, at an unknown
+    depth of the stack."""
     level = [value]
     for _ in range(JSON_DEPTH + 1):
         lists = [item for item in level if isinstance(item, list)]
@@ -75,7 +75,7 @@ def _reason(payload: bytes, exc: Exception) -> Reason:
 
 
 def as_object(value: Any) -> Any:
-    """The value, which shall be an object; an empty array as an empty object, as PHP writes one."""
+    """The value; an empty array as an empty object, because PHP encodes it so."""
     return {} if value == [] else value
 
 
@@ -84,15 +84,18 @@ class TimedReport(NamedTuple):
 
     ts: int  # ms
     attributes: dict[str, Any]
-    where: str  # names it in errors, a dot at its end; empty where there is no other
+    where: str  # prefix for errors, with a dot at its end; empty for a single report
 
 
 def read_series(body: Any, now_ms: int) -> tuple[list[TimedReport], list[FieldError]]:
-    """``attributes/series`` (wire reference §15.1): ``{"ts", "attributes"}``, an array of these, or a flat object with
-    ``ts``. The reports, oldest first, and what is wrong with the others.
+    """Parses ``attributes/series`` (wire reference §15.1): ``{"ts", "attributes"}``, an array of these, or a flat
+    object with ``ts``.
+
+    Returns:
+        The valid reports, oldest first, and the errors of the others.
 
     Raises:
-        InvalidInput: there are too many, or nothing is left.
+        InvalidInput: there are too many reports, or none is valid.
     """
     reports: list[TimedReport] = []
     refused: list[FieldError] = []
@@ -120,7 +123,7 @@ def _past_report(item: Any, now_ms: int, where: str) -> TimedReport:
 
 
 def out_of_range(attributes: dict[str, Any]) -> list[FieldError]:
-    """The values that hold an integer of more than 64 bits, and so cannot be kept."""
+    """Errors for values with an integer of more than 64 bits, which cannot be stored."""
     found = []
     for identifier, value in attributes.items():
         try:
@@ -131,7 +134,7 @@ def out_of_range(attributes: dict[str, Any]) -> list[FieldError]:
 
 
 def leave_out_of_range(members: dict[str, Any], where: str = "") -> tuple[FieldError, ...]:
-    """Takes the members that :func:`out_of_range` finds out, and names them behind ``where``."""
+    """Removes the members that :func:`out_of_range` finds. Returns their errors, with ``where`` as prefix."""
     found = out_of_range(members)
     if found:
         for name in [name for name in members if name[:64] in {error.field for error in found}]:
@@ -140,7 +143,7 @@ def leave_out_of_range(members: dict[str, Any], where: str = "") -> tuple[FieldE
 
 
 def timestamp_ms(value: Any, now_ms: int, where: str) -> int:
-    """A device timestamp as ms; seconds are recognized by their size."""
+    """Converts a device timestamp to ms; seconds are recognized by their size."""
     if type(value) is not int and type(value) is not float:
         raise InvalidInput.field(where, "not_timestamp")
     if value < 0:

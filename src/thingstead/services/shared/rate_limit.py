@@ -7,8 +7,8 @@ from thingstead.clock import Clock
 from thingstead.errors import TooManyRequests
 from thingstead.services.shared.lru import Lru
 
-FAILURES_LIMIT = 10_000  # keys whose failures are remembered; over it the one whose last attempt is oldest is forgotten
-KEYS_LIMIT = 10_000  # remembered; over it the one that was asked for least recently is forgotten
+FAILURES_LIMIT = 10_000  # keys with failures; the one whose last attempt is oldest is dropped
+KEYS_LIMIT = 10_000  # keys of token buckets; the least recently used is dropped
 
 
 class _Bucket:
@@ -21,11 +21,11 @@ class _Bucket:
 
 
 class TokenBuckets:
-    """One ration for each key, such as a device.
+    """One token bucket per key, such as a device.
 
     Args:
-        burst: how many are allowed at once …
-        interval_s: … and how long it takes until there may be one more.
+        burst: capacity of a bucket.
+        interval_s: time until a token is added.
     """
 
     def __init__(self, clock: Clock, burst: int, interval_s: float) -> None:
@@ -35,7 +35,11 @@ class TokenBuckets:
         self._buckets: Lru[Hashable, _Bucket] = Lru(KEYS_LIMIT)
 
     def take(self, key: Hashable) -> int | None:
-        """Takes one: how many were not allowed since the one before; None where this one is not."""
+        """Takes a token.
+
+        Returns:
+            The number of calls without a token since the last success; None: no token is left.
+        """
         now_s = self._clock.monotonic_s()
         bucket = self._buckets.use(key)
         if bucket is None:
@@ -52,13 +56,15 @@ class TokenBuckets:
         return suppressed
 
     def excuse(self, key: Hashable) -> int:
-        """What :meth:`take` did not allow is noted all the same: how many others were not since the last one."""
+        """Call if an event was logged although :meth:`take` returned None. Returns how many others were suppressed
+        since the last one."""
         bucket = self._buckets[key]
         suppressed, bucket.suppressed = bucket.suppressed - 1, 0
         return suppressed
 
     def give_back(self, key: Hashable, suppressed: int) -> None:
-        """What :meth:`take` allowed could not be noted; it counts among the suppressed."""
+        """Call if :meth:`take` succeeded but the event could not be logged: returns the token, and counts the event as
+        suppressed."""
         bucket = self._buckets.get(key)
         if bucket is not None:
             bucket.left += 1
@@ -78,7 +84,7 @@ class Throttle:
 
     The first ``attempts_max`` are free; after each further one the key must wait, twice as long every time, up to
     ``window_s``. A key without an attempt for ``window_s`` is forgotten. Attempts count when they begin, so that
-    many at the same time gain nothing.
+    concurrent attempts gain nothing.
     """
 
     def __init__(self, clock: Clock, attempts_max: int, window_s: int, *, keys_limit: int = FAILURES_LIMIT) -> None:
@@ -89,11 +95,11 @@ class Throttle:
 
     @property
     def remembered(self) -> int:
-        """How many keys are remembered."""
+        """Number of keys in memory."""
         return len(self._attempts)
 
     def check(self, key: str) -> None:
-        """Raises TooManyRequests where the key must wait. Counts nothing."""
+        """Raises TooManyRequests if the key must wait. Counts nothing."""
         attempts = self._attempts.get(key)
         if attempts is None or attempts.count < self._attempts_max:
             return
@@ -105,12 +111,12 @@ class Throttle:
             raise TooManyRequests("too_many_failed_log_ins", retry_after_s=math.ceil(wait_s))
 
     def admit(self, key: str) -> None:
-        """Counts an attempt; raises TooManyRequests, which is not counted, where the key must wait."""
+        """Counts an attempt. Raises TooManyRequests if the key must wait; the attempt is then not counted."""
         self.check(key)
         self.count(key)
 
     def count(self, key: str) -> None:
-        """Counts an attempt, whether or not the key must wait."""
+        """Counts an attempt, even if the key must wait."""
         now_s = self._clock.monotonic_s()
         attempts = self._attempts.get(key)
         if attempts is None or now_s - attempts.last_s >= self._window_s:
@@ -120,11 +126,11 @@ class Throttle:
         self._attempts.put(key, attempts)
 
     def succeeded(self, key: str) -> None:
-        """Forgets the key's attempts."""
+        """Resets the key."""
         self._attempts.pop(key, None)
 
     def take_back(self, key: str) -> None:
-        """Uncounts one attempt: it succeeded, which says nothing of the others of this key."""
+        """Uncounts one attempt that succeeded; the other attempts of this key still count."""
         attempts = self._attempts.get(key)
         if attempts is not None and attempts.count > 0:
             attempts.count -= 1
