@@ -74,8 +74,7 @@ class TrustedProxies:
 
         The client is the right-most hop in the headers that is not a trusted proxy; if all are trusted, the left-most.
         If ``X-Forwarded-For`` and ``Forwarded`` (RFC 7239) name different clients, both are ignored: a proxy that sets
-        one
-        of them may have forwarded the other as its client sent it.
+        one of them may have forwarded the other as its client sent it.
         """
         direct = ClientAddress(peer[0], peer[1], None)
         if not self._networks or not self.trusts(peer[0]):

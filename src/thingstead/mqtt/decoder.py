@@ -80,8 +80,8 @@ class Decoder:
     """Parses the byte stream of one peer into packets.
 
     Each call of :meth:`receive_data` returns the packets that are now complete. After a protocol violation, ``error``
-    is set and all later bytes are ignored; the packets before it are still returned, so that the result does not
-    depend on how the stream was split. No input raises an exception.
+    is set and all later bytes are ignored; the packets before it are still returned, so that the result does not depend
+    on how the stream was split. No input raises an exception.
 
     A server passes no ``version``: the CONNECT sets it. A client passes the version.
 

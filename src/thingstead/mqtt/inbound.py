@@ -12,8 +12,8 @@ class Inbound:
     """QoS state of received messages that are not yet completely acknowledged. One object per session; :meth:`resume`
     starts each connection.
 
-    A QoS 2 message is new until its packet identifier is released: repetitions are acknowledged but not delivered
-    again [MQTT-4.3.3-10].
+    A QoS 2 message is new until its packet identifier is released: repetitions are acknowledged but not delivered again
+    [MQTT-4.3.3-10].
 
     Args:
         receive_maximum: the Receive Maximum sent to the peer; 65,535 if none was sent.

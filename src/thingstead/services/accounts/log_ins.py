@@ -94,8 +94,7 @@ class GuessThrottle:
         pair_max: limit of failures of one subject (an account, a project) from one address within ``window_s``.
         address_max: limit of failures from one address.
         subject_max: limit of failures of one subject from all addresses. An address from which the subject has
-            succeeded
-            before is only subject to ``pair_max``.
+            succeeded before is only subject to ``pair_max``.
         forgives: whether success resets the failures of the pair; otherwise they count until the window ends.
     """
 

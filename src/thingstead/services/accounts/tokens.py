@@ -89,8 +89,7 @@ class TokenService:
         Raises:
             NotAuthenticated: a key is wrong; the message does not say which.
             TooManyRequests: a key is wrong, after too many failures from this address. Right keys are never throttled:
-                they
-                cannot be guessed, and throttling would let anyone lock out an application.
+                they cannot be guessed, and throttling would let anyone lock out an application.
         """
         application = await self._store.accounts.find_application(app_id)
         known = application or _NO_APPLICATION
@@ -107,8 +106,7 @@ class TokenService:
         Raises:
             NotAuthenticated: application, account or password is wrong; the message does not say which.
             TooManyRequests: too many failures of this account from this address; or, unless it logged in from this
-                address
-                before, too many failures from the address or of the account.
+                address before, too many failures from the address or of the account.
         """
         application = await self._store.accounts.find_application(app_id)
         subject = f"{application.project_id if application else app_id}\0{account_key(account)}"

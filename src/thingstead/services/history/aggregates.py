@@ -151,8 +151,7 @@ class AggregateService:
 
         Args:
             interval: length of the spans, as in :meth:`aggregate`; spans are then returned however few points there
-                are.
-                None: a standard length.
+                are. None: a standard length.
             timezone: of the calendar; None: the zone of the project.
             gaps: whether to include empty spans.
 

@@ -223,8 +223,7 @@ class IngestService:
 
         Raises:
             InvalidInput: the payload is not an object, ``method`` is not an identifier, ``params`` is not an object, or
-                all
-                parameters are invalid.
+                all parameters are invalid.
         """
         return self.take_event(link, decode_object(payload))
 

@@ -89,8 +89,7 @@ class PresenceService:
 
         Raises:
             NotAuthenticated: no such certificate; the message does not say which part is wrong. If only the ProjectKey
-                is
-                wrong, the device's log says so.
+                is wrong, the device's log says so.
             TooManyRequests: the certificate is wrong, after too many wrong ones from this address.
         """
         device = await self._store.devices.find_by_access_token(access_token)

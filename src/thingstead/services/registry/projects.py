@@ -163,8 +163,7 @@ class ProjectService:
         Raises:
             InvalidInput: the grace period is too long.
             Conflict: the key before is still in its grace period, which this rotation would end; only a rotation
-                without
-                grace may do that.
+                without grace may do that.
         """
         now = self._clock.now_ms()
         if not 0 <= grace_ms <= GRACE_MS:

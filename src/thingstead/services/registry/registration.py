@@ -51,19 +51,16 @@ class RegistrationService:
         """The device with this DeviceKey, and its ``conn_type`` (``"3"`` is a gateway).
 
         An unknown device is created if ``type_key`` belongs to a type with ``auto_create``. If ``customer_id`` is
-        given, the
-        device is bound to this customer, unless it is bound to another (wire reference §15.38).
+        given, the device is bound to this customer, unless it is bound to another (wire reference §15.38).
 
         Raises:
             NotAuthenticated: no such project.
             InvalidInput: the DeviceKey is missing or invalid.
             NotFound: no such device, and no type to create it with.
             Forbidden: auto-create is off for the type, or the project has reached its limit; or the device exists, and
-                its
-                certificate is given out only once.
+                its certificate is given out only once.
             TooManyRequests: too many wrong ProjectKeys or unknown DeviceKeys from this address, too many unknown
-                DeviceKeys
-                in this project, or too many auto-created devices.
+                DeviceKeys in this project, or too many auto-created devices.
         """
         project = await self._store.projects.find_by_project_key(project_key)
         if project is None or not project.accepts_key(project_key, self._clock.now_ms()):
