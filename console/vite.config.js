@@ -19,9 +19,11 @@ const chunks = [
   // What every page needs, the log-in too, in one piece. What only others need stays out of it: its budget is small.
   {
     name: "base",
-    test: /src[\\/](api|i18n)[\\/]|src[\\/]lib[\\/](action|confirm|preferences|time|toasts)\.|plugin-vue|src[\\/]router|lucide[\\/]vue[\\/]dist[\\/]esm[\\/]\w+\.mjs/,
+    test: /src[\\/](api|i18n)[\\/]|src[\\/]lib[\\/](action|confirm|preferences|time|toasts)\.|src[\\/]ui[\\/](Form|Modal)\w+\.vue|plugin-vue|src[\\/]router|lucide[\\/]vue[\\/]dist[\\/]esm[\\/](icons[\\/](circle-check|eye|eye-off|languages|triangle-alert|x)\.|\w+\.mjs)/,
   },
   { name: "inner", test: /src[\\/](lib|live|table)[\\/]/ },
+  // Small things that several pages show: each file more is a request more, which is dear where the server is far.
+  { name: "shared", test: /src[\\/]ui[\\/]|lucide[\\/]vue[\\/]dist[\\/]esm[\\/]icons[\\/]/, minShareCount: 2 },
 ]
 
 export default defineConfig({

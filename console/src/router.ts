@@ -95,6 +95,17 @@ router.beforeEach(async (to) => {
   return true
 })
 
+/** Fetches the page of the address with its words, while the session is still being read. */
+export function fetchAhead(): void {
+  loadWords("pages").catch(() => {})
+  const { matched } = router.resolve(window.location.pathname.slice(import.meta.env.BASE_URL.length - 1))
+  for (const { components } of matched) {
+    const page = components?.default
+    // What fails is fetched once more, and told, when the router asks for it.
+    if (typeof page === "function") (page as () => Promise<unknown>)().catch(() => {})
+  }
+}
+
 // A page could not be fetched. After a new version was installed the chunks that this tab knows are gone, and a reload
 // brings the new ones; while the server is away a reload would lose the page that is open.
 router.onError(async (error, to) => {

@@ -98,6 +98,12 @@ export class Socket {
     this.receive(0x20, 2, 0, 0)
   }
 
+  /** Acknowledges the last SUBSCRIBE. */
+  follow(): void {
+    const [, , high = 0, low = 0] = this.sent.findLast((one) => (one[0] ?? 0) >> 4 === 8) ?? []
+    this.receive(0x90, 3, high, low, 0)
+  }
+
   publish(topic: string, text: string): void {
     const name = new TextEncoder().encode(topic)
     const payload = new TextEncoder().encode(text)

@@ -37,6 +37,22 @@ describe("the live connection", () => {
     expect(liveState.value).toBe("live")
   })
 
+  it("tells who listens when the server follows a filter, and again after a return", async () => {
+    goLive("vk")
+    const followed = vi.fn()
+    scope.run(() => useTopics(["t/attributes"], () => {}, followed))
+    await nextTick()
+    Socket.last.admit()
+    expect(followed).not.toHaveBeenCalled()
+    Socket.last.follow()
+    expect(followed).toHaveBeenCalledTimes(1)
+    Socket.last.close()
+    vi.advanceTimersByTime(1000)
+    Socket.last.admit()
+    Socket.last.follow()
+    expect(followed).toHaveBeenCalledTimes(2)
+  })
+
   it("subscribes to a filter once, however many listen, and leaves it with the last of them", async () => {
     goLive("vk")
     Socket.last.admit()

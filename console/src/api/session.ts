@@ -85,12 +85,18 @@ function enter(info: SessionInfo): void {
   waiting = null
 }
 
-/** Reads what the server is and, where a session lives, who it belongs to. */
-export async function openSession(): Promise<void> {
+/** Reads whose session it is now: another tab may have logged in as somebody else, or to another project. */
+export async function renewSession(): Promise<void> {
+  enter(await call<SessionInfo>("GET", "/console/session", { bare: true }))
+}
+
+/** Reads what the server is and, where a session lives, who it belongs to; `meanwhile` runs beside the second. */
+export async function openSession(meanwhile: () => void = () => {}): Promise<void> {
   consoleInfo.value = await call<ConsoleInfo>("GET", "/console", { bare: true })
   if (!consoleInfo.value.signed_in) return
+  meanwhile()
   try {
-    enter(await call<SessionInfo>("GET", "/console/session", { bare: true }))
+    await renewSession()
   } catch (error) {
     if (!(error instanceof ApiError && error.errcode === 401)) throw error
   }
@@ -99,7 +105,18 @@ export async function openSession(): Promise<void> {
 /** Logs in. A refusal is thrown: 401 wrong, 409 with the projects to choose from, 429 to wait. */
 export async function logIn(credentials: Credentials): Promise<void> {
   enter(await call<SessionInfo>("POST", "/console/session", { body: credentials, bare: true }))
+  try {
+    localStorage.setItem(LOGGED_IN, session.value?.id ?? "")
+  } catch {
+    // Storage is switched off: other tabs notice at their next connection.
+  }
 }
+
+// All tabs of a browser share the cookie: after a log-in in one of them the others follow.
+const LOGGED_IN = "thingstead.session"
+window.addEventListener("storage", (event) => {
+  if (event.key === LOGGED_IN && session.value) renewSession().catch(() => {})
+})
 
 /** Ends the session on the server. Where that is unreachable, the error is thrown and the session stays. */
 export async function logOut(): Promise<void> {

@@ -136,7 +136,7 @@ export function plotOptions(
     ms: 1,
     tzDate: zonedDate,
     legend: { show: false },
-    padding: [12, 8, 0, 0],
+    padding: [12, 20, 0, 0], // the last label of the axis stands half beyond it
     scales,
     axes: axes(curves),
     series: [{}, ...curves.flatMap(series)],

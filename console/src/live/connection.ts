@@ -20,9 +20,12 @@ export const returns = shallowRef(0)
 interface Wish {
   filter: string
   listener: Listener
+  followed: (() => void) | undefined
 }
 const wishes = new Set<Wish>()
 const subscribed = new Set<string>()
+/** Filters of each SUBSCRIBE that the server has not acknowledged yet. */
+const asked = new Map<number, readonly string[]>()
 let socket: WebSocket | null = null
 let username: string | null = null
 let packetId = 0
@@ -54,7 +57,11 @@ function settle(): void {
   const gone = [...subscribed].filter((filter) => !wanted.has(filter))
   const added = [...wanted].filter((filter) => !subscribed.has(filter))
   if (gone.length > 0) socket?.send(mqtt.unsubscribe(nextId(), gone.map(absolute)))
-  if (added.length > 0) socket?.send(mqtt.subscribe(nextId(), added.map(absolute)))
+  if (added.length > 0) {
+    const id = nextId()
+    asked.set(id, added)
+    socket?.send(mqtt.subscribe(id, added.map(absolute)))
+  }
   for (const filter of gone) subscribed.delete(filter)
   for (const filter of added) subscribed.add(filter)
 }
@@ -74,6 +81,11 @@ function handle(packet: mqtt.Packet): void {
   if (packet.type === "publish") {
     const topic = packet.topic.slice(packet.topic.indexOf("/") + 1)
     for (const wish of wishes) if (mqtt.matches(wish.filter, topic)) wish.listener(packet.payload, topic)
+  } else if (packet.type === "suback") {
+    const filters = asked.get(packet.id) ?? []
+    asked.delete(packet.id)
+    const told = [...wishes].filter((wish) => filters.includes(wish.filter)).map((wish) => wish.followed)
+    for (const followed of new Set(told)) followed?.()
   } else if (packet.type === "connack") {
     if (packet.code !== 0) {
       liveState.value = "lost"
@@ -93,6 +105,7 @@ function lost(closed: WebSocket): void {
   socket = null
   clearInterval(beat)
   subscribed.clear()
+  asked.clear()
   if (username === null) return
   liveState.value = wasLive || pause > FIRST_PAUSE ? "lost" : "connecting"
   retry = setTimeout(open, pause * (0.75 + Math.random() / 2))
@@ -143,6 +156,7 @@ export function stopLive(): void {
   wasLive = false
   pause = FIRST_PAUSE
   subscribed.clear()
+  asked.clear()
   const open = socket
   socket = null
   if (open?.readyState === WebSocket.OPEN) open.send(mqtt.DISCONNECT)
@@ -176,8 +190,15 @@ document.addEventListener("visibilitychange", () => {
   }
 })
 
-/** Listens to topics while the running component is there. Filters are the parts after the ProjectViewKey. */
-export function useTopics(filters: MaybeRefOrGetter<readonly string[]>, listener: Listener): void {
+/**
+ * Listens to topics while the running component is there. Filters are the parts after the ProjectViewKey. `followed` is
+ * called when the server has new ones of them: what was read before is read once more, so that nothing is missed between.
+ */
+export function useTopics(
+  filters: MaybeRefOrGetter<readonly string[]>,
+  listener: Listener,
+  followed?: () => void,
+): void {
   let mine: Wish[] = []
   const drop = () => {
     for (const wish of mine) wishes.delete(wish)
@@ -187,7 +208,7 @@ export function useTopics(filters: MaybeRefOrGetter<readonly string[]>, listener
     () => [...new Set(toValue(filters))],
     (now) => {
       drop()
-      mine = now.map((filter) => ({ filter, listener }))
+      mine = now.map((filter) => ({ filter, listener, followed }))
       for (const wish of mine) wishes.add(wish)
       settleSoon()
     },

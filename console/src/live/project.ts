@@ -1,12 +1,11 @@
 /** The live connection of the project that is open. */
-import { call } from "@/api/client"
 import { ApiError } from "@/api/errors"
-import { session, waitForLogIn } from "@/api/session"
+import { renewSession, session, waitForLogIn } from "@/api/session"
 import { goLive, onRefused } from "./connection"
 
-// A connection can be refused for other reasons than the end of the session, so that is asked.
+// A connection can be refused for other reasons than the end of the session, such as another project: that is asked.
 onRefused(() => {
-  call("GET", "/console/session", { bare: true }).catch((error) => {
+  renewSession().catch((error) => {
     if (error instanceof ApiError && error.errcode === 401) void waitForLogIn()
   })
 })

@@ -58,6 +58,7 @@ export function provideDevice(): DeviceContext {
   useTopics(
     () => topics("online", "alarm"),
     () => void device.reload(),
+    () => void device.reload(),
   )
 
   const context = { id, device, type, topics, heardAt }

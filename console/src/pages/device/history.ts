@@ -119,6 +119,8 @@ export interface LiveHistory {
   /** What is drawn now: the history as read, and behind it what came live. */
   shown: ComputedRef<History | undefined>
   append(attributes: Record<string, unknown>, ts: number): void
+  /** Says that points come from now on: what came between the reading and now is read. */
+  followed(): void
 }
 
 /**
@@ -190,6 +192,9 @@ export function useHistory(
   return {
     resource,
     shown,
+    followed() {
+      if (span.value && span.value <= HOUR) void resource.reload()
+    },
     append(values, ts) {
       if (!span.value || span.value > HOUR || banded()) return
       for (const attribute of attributes()) {

@@ -52,6 +52,7 @@ export interface LiveAttributes {
 export function useAttributes(
   context: DeviceContext,
   onMessage: (attributes: Record<string, unknown>, ts: number) => void = () => {},
+  onFollowed: () => void = () => {},
 ): LiveAttributes {
   const live = new Map<string, Live[]>()
   const version = shallowRef(0)
@@ -68,6 +69,10 @@ export function useAttributes(
       }
       onMessage(message.attributes, message.ts)
       changed()
+    },
+    () => {
+      void resource.reload()
+      onFollowed()
     },
   )
   const resource = useResource(async (signal) => {

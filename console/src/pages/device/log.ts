@@ -14,6 +14,8 @@ export interface Log<T> {
   fresh: Readonly<ShallowRef<number>>
   /** Says that an entry came. An empty log shows it at once. */
   came(): void
+  /** Says that entries are told from now on: those since the reading are read. */
+  followed(): void
   renew(): Promise<void>
 }
 
@@ -50,6 +52,7 @@ export function useLog<T>(
       if (resource.value.value?.items.length === 0) void resource.reload()
       else fresh.value += 1
     },
+    followed: () => void resource.reload(),
     renew: () => resource.reload(),
   }
 }
