@@ -1,4 +1,4 @@
-"""The contract of a bus."""
+"""The interface of a bus."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar

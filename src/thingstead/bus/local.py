@@ -1,4 +1,4 @@
-"""The bus of a single node: subscribers are called at once."""
+"""The bus of a single node: subscribers are called synchronously."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -1,4 +1,4 @@
-"""The ports of a server as data."""
+"""Configuration of the ports of a server."""
 
 from typing import Annotated, Literal, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Reads a configuration from where people give it, and shows it to them."""
+"""Loads the configuration from all its sources, and shows it."""
 
 import ipaddress
 import tomllib

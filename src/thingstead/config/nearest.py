@@ -1,4 +1,4 @@
-"""Which known name somebody may have meant who wrote an unknown one."""
+"""Suggests the known name that is most similar to an unknown one."""
 
 import difflib
 import re

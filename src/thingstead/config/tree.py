@@ -1,4 +1,4 @@
-"""The whole configuration, and every setting in it by name."""
+"""The whole configuration, and a catalog of all settings by name."""
 
 import ipaddress
 from collections.abc import Iterator

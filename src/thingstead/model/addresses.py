@@ -1,4 +1,4 @@
-"""Addresses of peers: who sent an HTTP request that came through proxies, and by what an address is throttled."""
+"""Addresses of peers: the client of an HTTP request behind proxies, and the key for throttling an address."""
 
 import ipaddress
 from collections.abc import Iterable, Sequence

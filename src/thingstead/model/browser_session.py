@@ -1,4 +1,4 @@
-"""A person who is logged in at a page of this server."""
+"""The session of an administrator in a browser."""
 
 import msgspec
 

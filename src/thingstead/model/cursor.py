@@ -1,4 +1,4 @@
-"""A cursor: where a reader of a list stands, whatever is added to the list or removed from it meanwhile."""
+"""Cursors: positions in a list that stay valid while items are added or removed."""
 
 import base64
 import binascii

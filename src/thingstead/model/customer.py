@@ -1,4 +1,4 @@
-"""An end user (用户) of a project, to whom devices may be bound."""
+"""An end user (用户) of a project, to whom devices can be bound."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""A device, its group, its live session, and what is known of its state."""
+"""A device, its group, its live session and its state."""
 
 from typing import Any, Literal, NamedTuple
 

@@ -1,4 +1,4 @@
-"""The JSON that devices get, over MQTT, TCP and HTTP: ``{"result": 1}`` and refusals (wire reference §1.3, §3.3)."""
+"""JSON that is sent to devices over MQTT, TCP and HTTP: ``{"result": 1}`` and refusals (wire reference §1.3, §3.3)."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What happened to a device lately, for people who look for a fault."""
+"""Log entries of a device, for troubleshooting."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""What ``/healthz`` says beside its status."""
+"""Warnings of ``/healthz``."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""What headers of an HTTP request say: whether gzip is taken, which cookie came along, from which page it was sent."""
+"""Parses headers of HTTP requests: accepted encodings, cookies, origin of the page."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Formats of ids, keys and tokens, as real clients have seen them (wire reference §1.2)."""
+"""Formats of ids, keys and tokens, as real clients use them (wire reference §1.2)."""
 
 import secrets
 import string

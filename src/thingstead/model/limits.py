@@ -1,7 +1,7 @@
-"""How long, how many, and which characters: the documented limits of what people and devices may name and store.
+"""Documented limits of names, texts, numbers and sizes.
 
-The constants feed the declarations of the API (and so the OpenAPI document); :class:`Problems` checks values against
-them and gathers every bad field, so that a caller learns of all of them at once.
+The constants are used by the declarations of the API (and so in the OpenAPI document); :class:`Problems` checks values
+against them and collects every invalid field, so that a caller gets all problems at once.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What travels on the bus: a doorbell that may lose. Every message can be encoded as msgpack."""
+"""Messages on the bus. Delivery is not guaranteed. Every message can be encoded as msgpack."""
 
 from typing import Any, Literal
 
@@ -165,21 +165,21 @@ class AlarmChanged(BusMessage, frozen=True):
 
 
 class MessageTraced(BusMessage, frozen=True):
-    """A message of a device that somebody listens to, up or down, and what became of it."""
+    """A traced message from or to a device, with its outcome."""
 
     device_id: str
     direction: Literal["up", "down"]
-    plane: str  # mqtt, http, tcp, gateway; empty where the device is not connected
+    plane: str  # mqtt, http, tcp, gateway; empty if the device is not connected
     topic: str
-    payload: str  # its beginning
+    payload: str  # truncated
     encoding: Literal["text", "hex"]
-    cut: bool  # the payload goes on
+    cut: bool  # whether the payload is truncated
     size_bytes: int  # of the whole payload
     qos: int | None
     outcome: str
-    errors: list[dict[str, Any]]  # {"field", "message", "code", "args"}; of no field with an empty one
+    errors: list[dict[str, Any]]  # {"field", "message", "code", "args"}; field is empty if there is none
     took_us: int
-    suppressed: int  # messages before it that were not told, since there were too many
+    suppressed: int  # messages since the last one that were not published because of the rate limit
     ts: int  # ms
 
 

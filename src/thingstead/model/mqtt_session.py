@@ -1,4 +1,4 @@
-"""What is kept of MQTT sessions, so that they outlive their connections and the server (MQTT 5.0, 4.1)."""
+"""Stored state of MQTT sessions, which outlive their connections and the server (MQTT 5.0, 4.1)."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""What is appended to history, and what a series shows."""
+"""Reports, events, and the points and aggregates of history."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""How long history is kept, and how much of it there is."""
+"""Retention rules, and the size of stored history."""
 
 from typing import Literal, NamedTuple
 

@@ -1,4 +1,4 @@
-"""What a caller of the Project API may do: each role may do what the ones before it may."""
+"""Roles of callers of the Project API; each includes the permissions of the ones before it."""
 
 from typing import Literal, get_args
 

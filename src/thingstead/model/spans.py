@@ -1,4 +1,4 @@
-"""How time is divided for aggregates: spans of equal length, or hours, days, weeks and months of a time zone."""
+"""Division of time for aggregates: spans of equal length, or hours, days, weeks and months of a time zone."""
 
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo

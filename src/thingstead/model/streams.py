@@ -1,4 +1,4 @@
-"""Formats of custom data streams (wire reference §9.5). A format only validates; payloads go through unchanged."""
+"""Formats of custom data streams (wire reference §9.5). Payloads are validated, never changed."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""On whose behalf something runs: projects share what is scarce, so that none waits for another's work."""
+"""The project for which the current task works: projects share limited resources fairly."""
 
 from contextvars import ContextVar
 

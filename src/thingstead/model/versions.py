@@ -1,4 +1,4 @@
-"""Versions of what people edit: each change counts one up, and may name the one that it is a change of."""
+"""Versions for optimistic concurrency: each change increments the version, and may require the current one."""
 
 from collections.abc import Mapping
 from typing import Any

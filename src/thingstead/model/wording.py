@@ -1,4 +1,4 @@
-"""What is wrong with an input, with a code and in plain words: where JSON breaks off, and what a member must be."""
+"""Reasons for invalid input, with a code and in plain words: where JSON is invalid, and what a member must be."""
 
 import re
 from collections.abc import Iterable

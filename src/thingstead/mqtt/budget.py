@@ -1,4 +1,4 @@
-"""Bytes that many queues hold together: bounded, and shared out between them without looking at all of them."""
+"""A byte limit shared by many queues, with fair shares and constant cost."""
 
 PART = 8  # a queue may hold at most so many times the free bytes
 

@@ -1,4 +1,4 @@
-"""Bytes to packets: framing, and which packets a peer may send."""
+"""Parses bytes to packets: framing, and checks which packets a peer may send."""
 
 import contextlib
 from collections.abc import Callable

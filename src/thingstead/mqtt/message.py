@@ -1,4 +1,4 @@
-"""An application message on its way to many clients: encoded once for each way in which it is sent."""
+"""An application message to many clients: encoded once for each kind of subscriber."""
 
 from math import ceil, inf
 from typing import NamedTuple

@@ -1,15 +1,14 @@
-"""The sending half of a session: messages on their way to the peer at QoS 1 and 2 (4.3, 4.4, 4.6, 4.9).
+"""The sending half of a session: QoS 1 and 2 messages to the peer (4.3, 4.4, 4.6, 4.9).
 
-A message waits in the queue, is sent when the peer's receive maximum and the window in bytes leave room, and stays in
-flight until the peer has answered. It has its packet identifier from the beginning, so that whoever keeps a session on
-disk writes it once. The states of a message, and what answers move it:
+A message is queued, is sent when the peer's Receive Maximum and the window in bytes permit, and stays in flight until
+the exchange is complete. Its packet identifier is assigned when it is queued, so that a stored session needs only one
+write per message. States of a message, and the acknowledgements that change them:
 
     QoS 1:  PUBLISHED ──PUBACK──▶ done
     QoS 2:  UNRECEIVED ──PUBREC──▶ RELEASED ──PUBCOMP──▶ done
                  └──PUBREC with a failure──▶ done
 
-Messages leave in the order in which they were offered, also when they are sent again after a reconnect
-[MQTT-4.6.0-1] [MQTT-4.6.0-5].
+Messages are sent in the order of :meth:`Outbound.offer`, also after a reconnect [MQTT-4.6.0-1] [MQTT-4.6.0-5].
 """
 
 from collections import deque

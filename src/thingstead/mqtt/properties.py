@@ -1,4 +1,4 @@
-"""Properties of MQTT 5.0 (2.2.2): their types, where each may stand, and their bytes."""
+"""Properties of MQTT 5.0 (2.2.2): types, allowed packets, encoding."""
 
 from collections.abc import Callable, Mapping
 from enum import IntEnum

@@ -1,4 +1,4 @@
-"""The numbers of the protocol: versions, packet types, retain handling."""
+"""Constants of the protocol: versions, packet types, retain handling."""
 
 from enum import IntEnum
 

@@ -1,4 +1,4 @@
-"""The topic tree: who subscribes to what, found in steps that grow with a topic's levels, not with subscriptions."""
+"""The topic tree: finds the subscriptions of a topic name, in time that depends on its levels, not on their number."""
 
 from collections.abc import Hashable
 from typing import Generic, TypeVar

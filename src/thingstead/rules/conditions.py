@@ -1,7 +1,7 @@
 """Compiles a tree of conditions to closures, in negation normal form.
 
-A condition on a value that is missing or of another type is neither true nor false: it does not hold, and neither does
-its negation. So ``not`` is pushed down to the leaves, and what remains is leaves, ``and`` and ``or``.
+A condition on a value that is missing or of another type is neither true nor false: neither it nor its negation holds.
+So ``not`` is pushed down to the leaves, which leaves only ``and`` and ``or`` above them.
 """
 
 from collections.abc import Callable, Mapping, Sequence

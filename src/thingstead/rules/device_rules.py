@@ -1,8 +1,7 @@
 """Index of the rules of a device by attribute, so that a report costs only the rules that read its attributes.
 
-Most reports change nothing: every value lies where no idle rule begins to hold. Each attribute therefore has a gate
-(``gates.py``) for all rules that read it together; a report whose values pass the gates silently needs no rule to be
-looked at.
+Most reports change nothing: none of their values can make an idle rule hold. Each attribute therefore has a gate
+(``prefilter.py``) for all rules that read it; a report whose values all pass their gates is not evaluated.
 """
 
 from collections import deque

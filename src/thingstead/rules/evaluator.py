@@ -1,7 +1,7 @@
 """Evaluates the rules of one device for reports and for the passing of time, and returns the changes.
 
-It runs ahead of the store: what it decides is put into the open commit together with the report, and whoever drives it
-must build it anew from the store when that commit fails.
+Its state is ahead of the store: decisions are added to the open commit together with the report. If that commit fails,
+the caller must build the evaluator again from the store.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,9 +1,8 @@
 """Known values of one device at one instant: the input of conditions.
 
-Two clocks meet here. Values bear timestamps of the device, and what is judged by them has its instants there. Silence
-and absence are counted from what arrived, by the server's clock. ``shift`` is the one against the other, for the rule
-that is being looked at: every rule has its own, since a device may hand in the backlog of one attribute while another
-is live.
+There are two clocks. Values have timestamps of the device, and their conditions are evaluated in device time. Silence
+and absence are measured from arrivals, by the server clock. ``shift`` is the difference, for the rule that is being
+evaluated: it differs between rules, because a device may send the backlog of one attribute while another is live.
 """
 
 from collections.abc import Iterable, Mapping

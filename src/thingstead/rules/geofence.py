@@ -1,4 +1,4 @@
-"""Whether a position lies within a circle or a polygon on the Earth."""
+"""Tests whether a position is inside a circle or a polygon on the Earth."""
 
 from collections.abc import Callable, Sequence
 from math import asin, cos, radians, sin, sqrt

@@ -1,9 +1,9 @@
-"""Prefilter: the values of a report that cannot make any rule fire, told at a glance.
+"""Prefilter: the values of a report that cannot make any rule hold.
 
 A *guard* of a rule is a leaf of its conditions; guards are chosen so that the rule can only hold while one of them
-does. The *gate* of an attribute lets a value pass silently when none of the guards on that attribute holds for it. A
-rule that is idle, with no guard holding, and whose attributes pass their gates silently, stays idle. One function, a
-*screen*, is made for every combination of attributes that devices report together; it asks all their gates at once.
+does. A value passes the *gate* of its attribute if it satisfies none of the guards on that attribute. A rule that is
+idle, with no guard holding, and whose attributes all pass their gates, stays idle. For every combination of attributes
+that devices report together, one function, a *screen*, is compiled that checks all their gates.
 """
 
 from collections.abc import Callable, Iterable, Mapping

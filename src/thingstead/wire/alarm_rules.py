@@ -1,4 +1,4 @@
-"""Alarm rules, and what explains them: traces and dry runs."""
+"""Alarm rules, traces and dry runs."""
 
 from typing import Any
 

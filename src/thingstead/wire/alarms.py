@@ -47,14 +47,14 @@ class AlarmInfo(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_by: str | UnsetType = UNSET
     shelved_until: int | UnsetType = UNSET  # ms
     comments: list[AlarmComment]
-    alarm_info: dict[str, Any]  # of the message that raised it: its conditions, and the values of their attributes
+    alarm_info: dict[str, Any]  # of the message of the raise: its conditions, and the values of their attributes
 
 
 AlarmResult = Literal["done", "unchanged", "refused"]
 
 
 class AlarmResultItem(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one alarm."""
+    """The result for one alarm."""
 
     id: str
     result: AlarmResult
@@ -64,11 +64,11 @@ class AlarmResultItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlarmResults(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an action on many alarms."""
+    """The result of an action on many alarms."""
 
     done: int
-    unchanged: int  # were so already
+    unchanged: int  # already in the requested state
     refused: int
-    remaining: int  # that another call with the same filter would change
-    until: int | UnsetType = UNSET  # ms, of a shelving: for further calls with the same filter
-    items: list[AlarmResultItem]  # of those that were unchanged by a filter there are none
+    remaining: int  # alarms that another call with the same filter would change
+    until: int | UnsetType = UNSET  # ms, end of the shelving: repeat it in further calls with the same filter
+    items: list[AlarmResultItem]  # one per id; with a filter, unchanged alarms are left out

@@ -1,4 +1,4 @@
-"""What many calls answer."""
+"""Answers shared by many calls."""
 
 from typing import Generic, TypeVar
 

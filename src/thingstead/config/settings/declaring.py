@@ -1,4 +1,4 @@
-"""How a setting is declared: its description, unit and the limits of its values."""
+"""Declaration of a setting: description, unit and limits of its values."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An alarm, the messages of its life, and what one evaluation changes."""
+"""Alarms, alarm messages, and the changes of one evaluation."""
 
 import enum
 from typing import Any, Literal, NamedTuple
@@ -62,27 +62,27 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_by: str = ""
     comments: tuple[AlarmComment, ...] = ()  # oldest first
     shelved_until: int | None = None  # ms; filled when read: no notices for this rule and device until then
-    alarm_info: dict[str, Any] = {}  # filled when read: of the message that raised it
+    alarm_info: dict[str, Any] = {}  # filled when read: from the message of the raise
 
 
 AlarmVerb = Literal["acknowledge", "shelve", "unshelve", "clear", "comment"]
 
 
 class AlarmAction(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person does to alarms."""
+    """An action of a person on alarms."""
 
     verb: AlarmVerb
     by: str
     at: int  # ms
     until: int | None = None  # ms; of ``shelve``
-    comment: str = ""  # kept with each alarm that is changed
+    comment: str = ""  # added to each alarm that is changed
 
 
 class AlarmOutcome(NamedTuple):
-    """What became of an action on one alarm."""
+    """The result of an action on one alarm."""
 
-    id: str  # as it was named
-    alarm: Alarm | None = None  # as it is now; None: there is none
+    id: str  # as given by the caller
+    alarm: Alarm | None = None  # after the action; None: unknown alarm
     changed: bool = False
     refusal: Reason | None = None
 
@@ -90,7 +90,7 @@ class AlarmOutcome(NamedTuple):
 class AlarmFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Filter of a list of alarms or messages; unset members do not narrow it."""
 
-    alarm_id: str | None = None  # of messages only
+    alarm_id: str | None = None  # only for messages
     device_id: str | None = None
     rule_id: str | None = None
     alarm_level: int | None = None
@@ -98,14 +98,14 @@ class AlarmFilter(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged: bool | None = None  # of alarms only
     start_time: int | None = None  # ms, inclusive
     end_time: int | None = None  # ms, inclusive
-    # Of alarms only:
+    # Only for alarms:
     type_id: str | None = None  # of the device
-    group_id: str | None = None  # that holds the device
-    keyword: str | None = None  # part of the name of the rule, or of what devices are found by
-    attention: bool | None = None  # open, or not acknowledged
+    group_id: str | None = None  # of a group with the device
+    keyword: str | None = None  # part of the name of the rule, or of a text by which devices are found
+    attention: bool | None = None  # open or unacknowledged
     cleared_start: int | None = None  # ms, inclusive
     cleared_end: int | None = None  # ms, inclusive
-    undone: AlarmAction | None = None  # those that this would change
+    undone: AlarmAction | None = None  # only alarms that this action would change
 
 
 class LevelTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,9 +118,9 @@ class LevelTotals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HourTotal(msgspec.Struct, frozen=True, kw_only=True):
-    """How many alarms were raised in one hour."""
+    """Number of alarms raised in one hour."""
 
-    ts: int  # ms, where the hour begins
+    ts: int  # ms, begin of the hour
     total: int
 
 
@@ -130,7 +130,7 @@ class AlarmsStat(msgspec.Struct, frozen=True, kw_only=True):
     open: LevelTotals
     unacknowledged: LevelTotals  # open or cleared
     attention_total: int  # open or unacknowledged
-    raised: tuple[HourTotal, ...]  # by hour, oldest first; the last is the present one
+    raised: tuple[HourTotal, ...]  # by hour, oldest first; the last is the current one
 
 
 class AlarmChange(msgspec.Struct, frozen=True, kw_only=True):

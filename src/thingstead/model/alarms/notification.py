@@ -1,4 +1,4 @@
-"""Where notices of alarms go, and how far each one came."""
+"""Channels, notification groups, notices and attempts to send them."""
 
 from typing import Annotated, Any, Literal
 

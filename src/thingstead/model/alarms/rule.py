@@ -1,4 +1,4 @@
-"""An alarm rule: which devices it watches, on what condition, for how long, at which hours, and whom it tells."""
+"""An alarm rule: its devices, conditions, delays, hours and channels."""
 
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -162,11 +162,11 @@ class AlarmRuleFilter(msgspec.Struct, frozen=True, kw_only=True):
     device_id: str | None = None  # rules whose source includes this device, also by its type
     enabled: bool | None = None
     failing: bool | None = None
-    keyword: str | None = None  # part of the name, in any case
+    keyword: str | None = None  # part of the name, case-insensitive
 
 
 class RuleCounts(NamedTuple):
-    """What a list says of the alarms of a rule."""
+    """Counts of a rule's alarms for a list."""
 
     open_total: int = 0
     raised_last_day: int = 0

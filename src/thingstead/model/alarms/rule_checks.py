@@ -1,6 +1,6 @@
-"""What makes a rule possible: every part of it that could never hold, never clear or never be compared is named.
+"""Validation of alarm rules: finds parts that could never hold, never clear, or never be compared.
 
-Problems bear the path of the part, such as ``raise.and[1].value`` or ``levels[0].clear.op``.
+Problems have the path of the part, such as ``raise.and[1].value`` or ``levels[0].clear.op``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

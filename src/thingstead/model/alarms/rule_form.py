@@ -1,4 +1,4 @@
-"""An alarm rule as people write and read it. A rule of one level may state it as ``level``, ``raise`` and ``clear``."""
+"""An alarm rule in the form of the API. A rule with one level may give it as ``level``, ``raise`` and ``clear``."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""Which numbers fulfill a comparison, to tell conditions that exclude or contain each other."""
+"""Ranges of numbers that satisfy comparisons, to detect conditions that exclude or contain each other."""
 
 from math import inf
 from typing import Any, NamedTuple

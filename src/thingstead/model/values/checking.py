@@ -1,6 +1,6 @@
 """Checks attribute values against a type's function definition (wire reference §9.2, §9.3).
 
-What breaks a definition is refused with its reason; attributes that the type does not define are accepted as they are.
+A value that does not match its definition is refused with a reason; undefined attributes are accepted unchanged.
 """
 
 import math

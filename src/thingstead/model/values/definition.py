@@ -1,4 +1,4 @@
-"""What makes a function definition sound: identifiers, the options of each data type, and the one TCP stream.
+"""Validation of function definitions: identifiers, the options of each data type, and the one TCP stream.
 
 Every problem is named by its path, such as ``functions.attributes[2].data_options.min`` (wire reference §9).
 """

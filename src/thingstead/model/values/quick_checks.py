@@ -1,6 +1,6 @@
-"""Decides for a whole report at a glance whether it may be kept: one function for each combination of attributes.
+"""Quick check of whole reports: one compiled function for each combination of attributes.
 
-It knows the values that devices send nearly always. Whatever else there is takes the long way, which knows everything.
+It accepts the usual values only; for any other report the full check decides.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""Reads reports of a type whose attributes are numbers, switches and enumerations: decoded and checked in one go.
+"""Decodes and checks reports in one step, for types whose attributes are numbers, switches and enumerations.
 
-It knows the reports that devices of such a type send nearly always: attributes of the type alone, each with a value
-that may be kept as it is. Whatever else there is takes the long way, which knows everything.
+Handles the usual reports of such types: only defined attributes, each with a valid value. All other reports need the
+full parser and check.
 """
 
 import math

@@ -1,8 +1,7 @@
-"""Functions made for the combinations of attributes that devices really report together.
+"""Functions compiled for the combinations of attributes that devices report together.
 
-On the path of every report a loop over the attributes costs three times as much as a function made for just these: its
-source is generated. Nothing that anybody wrote stands in that source: names of attributes, bounds and the like are
-values that it refers to.
+On the hot path a loop over attributes costs three times as much as a function whose source was generated for them. The
+source contains no data of users: names of attributes, bounds and other values are variables of it.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""One spelling for texts that look the same: keys, tags, what is searched, and accounts (Unicode UAX #15, UTS #39)."""
+"""Normal forms of texts that look the same: keys, tags, search texts and accounts (Unicode UAX #15, UTS #39)."""
 
 import unicodedata
 

@@ -1,7 +1,7 @@
-"""Sessions of administrators in browsers: log-in with account and password alone, and what a cookie stands for.
+"""Sessions of administrators in browsers: log-in with account and password alone, and session cookies.
 
-The cookie holds a secret of 256 random bits, of which the store keeps the SHA-256. On every request the session and its
-administrator are looked up, so that an end of either counts at once, on every node.
+The cookie contains a secret of 256 random bits, of which the store has the SHA-256. Every request looks up the session
+and its administrator, so that the end of either takes effect at once, on every node.
 """
 
 import hashlib

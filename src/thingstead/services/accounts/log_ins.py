@@ -1,9 +1,8 @@
 """Failed log-ins: throttles accounts and addresses, counts and logs runs of failures.
 
-A credential that is random (of an application, a subscriber, a device) cannot be guessed, so a right one always passes,
-and failures only slow down further wrong ones of their address. A password, or a DeviceKey, can be guessed: whoever
-guesses must wait before it is looked at, by what is guessed and by address, so that nobody shuts anybody out from
-elsewhere.
+A random credential (of an application, a subscriber, a device) cannot be guessed, so a right one is always accepted,
+and failures only delay further wrong ones of their address. A password or a DeviceKey can be guessed: attempts are
+throttled before they are checked, by subject and by address, so that nobody can lock out users at other addresses.
 """
 
 from collections import Counter

@@ -1,8 +1,8 @@
 """Issues and verifies AccessTokens of the Project API.
 
-A token is ``base64url(claims || HMAC-SHA256(secret, claims))`` without padding; the claims are a msgpack array.
-Nothing is stored for it. On every request the rows of its application and its administrator are looked up: they must
-still exist, with the epoch that the token names, so that a removal or a reset ends tokens at once, on every node.
+A token is ``base64url(claims || HMAC-SHA256(secret, claims))`` without padding; the claims are a msgpack array. Tokens
+are not stored. Every request looks up the rows of the application and the administrator: they must exist, with the
+epoch in the token, so that a removal or a reset invalidates tokens at once, on every node.
 """
 
 import base64

@@ -217,7 +217,7 @@ class _Replay:
                     )
 
     def _close(self, at: int) -> None:
-        """Counts how long the alarm of the device was open."""
+        """Adds the time for which the alarm of the device was open."""
         if self._open_since is not None:
             self.open_ms += max(0, at - self._open_since)
             self._open_since = None

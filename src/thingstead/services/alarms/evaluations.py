@@ -1,9 +1,8 @@
 """Registry of devices with alarm state in memory: evaluates their reports, and adds the changes to the commits of the
 reports.
 
-What is decided about a report goes into the commit of the report, so that no report can be acknowledged without its
-alarm. Memory runs ahead of the disk by the open commit; when a commit fails, the devices in it are read again, and take
-no reports until that is done.
+The decision about a report is in the commit of the report, so no report is acknowledged without its alarm. Memory is
+ahead of the disk by the open commit; if a commit fails, its devices are loaded again, and refuse reports until then.
 """
 
 import asyncio

@@ -121,7 +121,7 @@ class AlarmRuleService:
         return await self._store.alarm_rules.statistics(project_id, rule_id, self._clock.now_ms() - DAY_MS)
 
     async def counts(self, rule_ids: Sequence[str]) -> dict[str, RuleCounts]:
-        """Of rules of a page: how many alarms are open, and how many were raised in the last day."""
+        """By rule id: the number of open alarms, and of those raised in the last day."""
         return await self._store.alarm_rules.counts(rule_ids, self._clock.now_ms() - DAY_MS)
 
     async def check(self, project_id: str, form: RuleForm) -> None:

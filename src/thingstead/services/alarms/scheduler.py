@@ -1,7 +1,7 @@
 """Evaluates alarms without a report: when time passes, and when rules, devices or presence change.
 
-Every device that waits for something stands in the agenda by the instant at which its time comes, and is looked at
-then, through the same functions that evaluate reports; it is read from the store if it is not in memory.
+A queue contains every device with a pending change by its due instant. The device is then evaluated by the functions
+that evaluate reports; it is loaded from the store if it is not in memory.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Pushes attributes and sends commands to devices, and takes their replies.
+"""Pushes attributes and sends commands to devices, and receives their replies.
 
-A command is a row whose states only move forward. It is stored, then announced on the bus; the node that holds the
-device's connection delivers it and tells how far it came. Whoever waits for that, on any node, hears it on the bus.
+A command is a row whose state only moves forward. It is stored, then announced on the bus; the node with the device's
+connection sends it and publishes its state. Callers that wait, on any node, are notified by the bus.
 """
 
 import asyncio

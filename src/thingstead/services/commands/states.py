@@ -1,4 +1,4 @@
-"""Moves commands from state to state: each move is stored, and then told."""
+"""State transitions of commands: each is stored, and then published."""
 
 import asyncio
 from collections.abc import Callable

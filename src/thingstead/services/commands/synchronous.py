@@ -1,9 +1,9 @@
 """Sends commands and waits for the reply (wire reference §6, §15.7).
 
-Waiting costs a place in a queue and no more: no thread, no connection, no commit. Replies are told apart by the
-command's id alone, and most senders use the same one (1000), so calls of one device with one id go one after the other;
-calls with ids of their own go side by side. A command that was not answered in time is closed, so that its late reply,
-or the lack of one, cannot be taken for that of the next.
+A waiting call holds only a place in a queue: no thread, connection or transaction. Replies are matched only by the id
+of the command, and most callers use the same one (1000), so calls with the same device and id are serialized; calls
+with different ids run concurrently. A command without a reply in time is ended, so that a late reply does not match the
+next one.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Logs when the server's clock is set back, by an operator or by NTP after a start with a wrong clock.
+"""Detects when the server's clock is set back, by an operator, or by NTP after a start with a wrong clock.
 
-What was received in the meantime bears timestamps that lie ahead. Current values come right by themselves with what is
-received next; whoever waits for an instant is told here.
+Data received before has timestamps in the future. Current values recover with the next report; services that wait for
+an instant are notified here.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,7 @@
-"""Drops events, commands, alarms and notices beyond their age or number.
+"""Drops events, commands, alarms and notices above their age or number.
 
-A folder that an earlier release filled is spared for :data:`GRACE_DAYS`: meanwhile the log names each day what will go.
+A folder of an earlier release has a grace period of :data:`GRACE_DAYS`, in which the log announces daily what will be
+dropped.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Applies retention: validates changes of the rules, and drops what is older, alarms and notices included."""
+"""Applies retention: validates changes of the rules, and drops expired history, alarms and notices."""
 
 import structlog
 

@@ -1,4 +1,4 @@
-"""Changes of retention: previews what a change would drop, and delays it so that it can be taken back."""
+"""Changes of retention: previews what a change would drop, and delays it so that it can be withdrawn."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,9 +1,9 @@
-"""Reads and writes history as tables, one row a point: CSV and Parquet, in chunks.
+"""Reads and writes history as tables, one row per point: CSV and Parquet, in chunks.
 
 Columns: ``device_id``, ``device_key`` (may be empty), ``identifier``, ``ts`` (ms since the epoch; in Parquet a
-timestamp in UTC), in CSV ``timestamp`` (the same, to be read), in Parquet ``number`` (the value where it is one),
-``value`` (as JSON, so that a text, a number and a boolean stay apart). A reader needs ``device_id`` or
-``device_key``, ``identifier``, ``ts`` and ``value``; further columns are passed over.
+timestamp in UTC), in CSV ``timestamp`` (the same, for people), in Parquet ``number`` (the value if it is a number),
+``value`` (as JSON, so that texts, numbers and booleans differ). Required for reading are ``device_id`` or
+``device_key``, ``identifier``, ``ts`` and ``value``; other columns are ignored.
 """
 
 import csv

@@ -1,7 +1,7 @@
 """The instant used for retention: the server's clock, unless it jumped ahead.
 
-A machine whose clock is wrong by years, after a start without a battery or by a mistake, would take all history for
-past its time. What was dropped cannot be brought back, so a jump is believed only after a while.
+If the clock is wrong by years, after a start without a battery or by a mistake, all history would be expired. Dropped
+data cannot be restored, so a jump is trusted only after a while.
 """
 
 import asyncio

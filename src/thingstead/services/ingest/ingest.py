@@ -1,7 +1,7 @@
 """Decodes and checks what devices send, and adds it to the next commit.
 
 The hot path is synchronous: no coroutine, task or lock per message. A connection gets a :class:`DeviceContext` once and
-hands every payload in with it; the answer names the commit to wait for before anything is acknowledged.
+passes it with every payload; the result contains the commit to wait for before an acknowledgement is sent.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Named ranges of network addresses to which notices may or may not be sent.
+"""Networks to which notices may or may not be sent.
 
-Nothing is left to a library's notion of "global", which differs from release to release. What stands for an IPv4
-address is judged as that address, too.
+The lists do not depend on a library's notion of "global", which differs between releases. An address that embeds an
+IPv4 address is also checked as that.
 """
 
 import ipaddress

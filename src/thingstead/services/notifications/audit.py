@@ -1,4 +1,4 @@
-"""Lists webhooks and robots whose address is forbidden at present; logged at a start and with a new project."""
+"""Lists webhooks and robots whose address is refused at present; logged at the start and with a new project."""
 
 import asyncio
 from collections.abc import Iterable

@@ -1,12 +1,12 @@
 """Dispatches notices: leases channels, sends the notices of each in order, stores the result of every attempt.
 
-A channel is leased to one sender. What was sent and not yet noted when a sender dies is sent again when its lease has
-ended, never before, and under the same id. A channel that fails waits longer from time to time; its notices wait with
-it, in order, until they are too old to be of use. One that refuses a single notice for good loses only that.
+A channel is leased to one sender. If a sender crashes, notices that were sent but not recorded are sent again after its
+lease has expired, with the same id. A channel that fails waits longer after each failure; its notices stay queued, in
+order, until they expire. A notice that is refused permanently is dropped without delaying the others.
 
-How many are sent over at the same time is shared out by project: a free place goes to the project that has the fewest,
-and none has more than its share. The first try over a channel is short, so that one that never answers holds its place
-for a moment only; a try after a failure, and one over a channel that is known to be slow and to answer, gets its time.
+The number of channels in progress is limited, and shared by projects: a free place goes to the project with the fewest,
+and each has a maximum. The first attempt over a channel has a short time-out, so that a channel that never answers
+holds its place only briefly; an attempt after a failure, or over a channel known to be slow, has the full time-out.
 """
 
 import asyncio

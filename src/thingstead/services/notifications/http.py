@@ -1,8 +1,8 @@
 """HTTP client of notices (httpcore): bounded in time and in received bytes, restricted to permitted addresses.
 
-Names are resolved here and connections go to the addresses that were checked, so that no second answer of the name
-server leads elsewhere. Redirects are not followed. 1xx answers are passed over [RFC 9110, 15.2]. Every byte of an
-answer counts: 1xx, headers, body, trailers.
+Names are resolved here, and connections are made to the checked addresses, so that a second DNS answer cannot redirect
+them. Redirects are not followed. 1xx responses are ignored [RFC 9110, 15.2]. The limit includes every byte of a
+response: 1xx, headers, body, trailers.
 """
 
 import asyncio

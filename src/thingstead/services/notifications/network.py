@@ -1,7 +1,7 @@
 """Network backend of the HTTP client of notices: resolves names, connects to checked addresses, counts bytes.
 
-httpcore does everything of one request in the task of its caller, so what belongs to the request is found by a context
-variable: how much may still be received, and what kind of address it leads to.
+httpcore processes a request in the task of its caller, so a context variable holds the state of the request: the bytes
+that may still be received, and the kind of address.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Presence: a device is online exactly as long as the row of its live session exists.
 
-The store decides which session owns a device, so the on and off news of a device alternate, and a session that was
-taken over can never end as "offline". Every change stands in the device's connection log. The end of a session that the
-store cannot keep is kept here and tried again.
+The store decides which session owns a device, so online and offline messages of a device alternate, and a session that
+was taken over never ends as "offline". Every change is in the device's connection log. If the store is unavailable, the
+end of a session is retried.
 """
 
 import asyncio

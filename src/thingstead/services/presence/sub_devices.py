@@ -248,11 +248,11 @@ class SubDeviceService:
     def _traced(
         self, sub_device: SubDeviceState, topic: str, content: Any, take: Callable[[SubDeviceState, Any], Outcome]
     ) -> Outcome:
-        """Hands what a sub-device sent to ``take``, and tells those who listen to the sub-device."""
+        """Handles a message of a sub-device with ``take``, and traces it."""
         device = sub_device.link.device
         if not self._trace.wants(device):
             return take(sub_device, content)
-        payload = msgspec.json.encode(content)  # before it is taken over
+        payload = msgspec.json.encode(content)  # encoded before ``take`` modifies it
         return self._trace.up(
             device, "gateway", topic, payload, None, lambda: take(sub_device, content), lambda outcome: outcome
         )

@@ -1,9 +1,9 @@
 """Presence of the sub-devices of a gateway.
 
-A sub-device is online from ``gateway/connect`` or its first message until ``gateway/disconnect``, until it was silent
-for its time-out, or until its gateway's connection ends: then with the reason ``gateway``. Its session is a row like
-any other, named after the gateway's session. Where another connection of the gateway takes over, it takes the sessions
-of its sub-devices over too: none of them goes offline in between.
+A sub-device is online from ``gateway/connect`` or its first message until ``gateway/disconnect``, its idle time-out, or
+the end of its gateway's connection (reason ``gateway``). Its session is a row like any other, named after the gateway's
+session. If another connection of the gateway takes over, the sessions of its sub-devices move to it without going
+offline.
 """
 
 import asyncio

@@ -46,7 +46,7 @@ class DeviceLogService:
         self._kinds = TokenBuckets(clock, 1, KIND_INTERVAL_S)  # by device and topic, ids removed
         self._rare = TokenBuckets(clock, KINDS, KIND_INTERVAL_S)
         self.rejections = 0
-        self.codes: Counter[str] = Counter()  # of all that was refused
+        self.codes: Counter[str] = Counter()  # of all refusals
 
     def rejected(self, device: Device, topic: str, why: Reason, errors: Sequence[FieldError], payload: bytes) -> None:
         """Logs that a message of a device was refused, in whole or in part. Never raises if the store is full."""

@@ -1,4 +1,4 @@
-"""Refusals and payloads as they are shown to people: bounded in length."""
+"""Refusals and payloads, truncated for display."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ EXCERPT_BYTES = 1_024  # of a payload
 
 
 def noted_field(error: FieldError) -> dict[str, Any]:
-    """``{"field", "message", "code", "args"}``."""
+    """A refusal of a field: ``{"field", "message", "code", "args"}``."""
     return {"field": error.field, **noted_reason(error.reason)}
 
 
 def noted_reason(why: Reason) -> dict[str, Any]:
-    """``{"message", "code", "args"}``."""
+    """A refusal: ``{"message", "code", "args"}``."""
     return {"message": why.message[:REASON_CHARACTERS], "code": why.code, "args": shortened_args(why)}
 
 
 def shortened_args(why: Reason) -> dict[str, Any]:
-    """What the text of a reason names, each text cut."""
+    """The arguments of a reason, truncated."""
     return {name: arg[:ARG_CHARACTERS] if isinstance(arg, str) else arg for name, arg in why.args.items()}
 
 

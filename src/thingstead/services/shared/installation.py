@@ -1,4 +1,4 @@
-"""The addresses of the open ports, as the caller would name them."""
+"""The public addresses of the open ports, as the caller can reach them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""A bounded mapping that forgets what was used least recently."""
+"""An LRU cache."""
 
 from collections import OrderedDict
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""Live trace of the messages of single devices, both ways, with their outcomes. Free while nobody listens."""
+"""Live trace of the messages of single devices with their outcomes. No cost without a subscriber."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,19 +16,19 @@ from thingstead.services.shared.excerpts import ERRORS_NOTED, noted_field, noted
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Commit
 
-Plane = Literal["mqtt", "http", "tcp", "gateway", ""]  # "": none, the device is not connected
+Plane = Literal["mqtt", "http", "tcp", "gateway", ""]  # "": the device is not connected
 TraceOutcome = Literal["accepted", "partly", "refused", "delivered", "queued", "dropped", "no_session"]
 
-PAYLOAD_BYTES = 4_096  # of a payload in the trace; more is cut
+PAYLOAD_BYTES = 4_096  # longest payload in the trace; the rest is truncated
 TOPIC_CHARACTERS = 256
-BURST, INTERVAL_S = 1_000, 1 / 500  # messages of a project that are traced at once, and then one in such an interval
+BURST, INTERVAL_S = 1_000, 1 / 500  # per project: a burst of messages, then one per interval
 NOT_CONNECTED = reason("device_offline")
 _HIDDEN = "…"
-_SECRETS = {"gateway/connect": ("type_key", "product")}  # members that are credentials, by topic
+_SECRETS = {"gateway/connect": ("type_key", "product")}  # members with credentials, by topic
 
 
 class Taken(Protocol):
-    """What became of a message that was handed in."""
+    """The result of a handled message."""
 
     @property
     def commit(self) -> Commit | None: ...
@@ -41,10 +41,10 @@ T = TypeVar("T")
 
 
 class MessageTrace:
-    """Knows which devices are listened to, and tells of their messages on the bus.
+    """Counts the subscribers of traced devices, and publishes the messages of these devices on the bus.
 
     Attributes:
-        active: whether any device is listened to: what a hot path asks first.
+        active: whether any device is traced; a hot path checks it first.
     """
 
     def __init__(self, bus: Bus, clock: Clock) -> None:
@@ -52,23 +52,23 @@ class MessageTrace:
         self._bus = bus
         self._now_ms = clock.now_ms
         self._now_s = clock.monotonic_s
-        self._listened: Counter[tuple[str, str]] = Counter()  # by project id and view token
+        self._listened: Counter[tuple[str, str]] = Counter()  # number of subscribers by project id and view token
         self._buckets = TokenBuckets(clock, BURST, INTERVAL_S)
 
     def listen(self, project_id: str, view_token: str) -> None:
-        """One more listens to a device."""
+        """Adds a subscriber of a device."""
         self._listened[project_id, view_token] += 1
         self.active = True
 
     def leave(self, project_id: str, view_token: str) -> None:
-        """One less does."""
+        """Removes a subscriber of a device."""
         self._listened[project_id, view_token] -= 1
         if not self._listened[project_id, view_token]:
             del self._listened[project_id, view_token]
         self.active = bool(self._listened)
 
     def wants(self, device: Device) -> bool:
-        """Whether anybody listens to the device."""
+        """Whether the device has a subscriber."""
         return self.active and (device.project_id, device.view_token) in self._listened
 
     # Up
@@ -83,7 +83,8 @@ class MessageTrace:
         take: Callable[[], T],
         taken_of: Callable[[T], Taken | None],
     ) -> T:
-        """Hands a message in by ``take``, and tells what became of it: of what is kept, when it is on disk."""
+        """Handles a message from a device with ``take``, and publishes its outcome: after the commit, if it was
+        stored."""
         traced = Traced(self, device, "up", plane, topic, bytes(payload), qos)
         try:
             result = take()
@@ -103,12 +104,12 @@ class MessageTrace:
     def down(
         self, device: Device, plane: Plane, topic: str, payload: bytes, outcome: TraceOutcome, why: Reason | None = None
     ) -> None:
-        """Tells of a message down whose outcome is known."""
+        """Publishes a message to a device with a known outcome."""
         if self.wants(device):
             Traced(self, device, "down", plane, topic, payload, None).end(outcome, _errors(why, ()))
 
     def answer(self, device: Device, topic: str, payload: bytes, after: Commit | None) -> None:
-        """Tells of an answer that is written once ``after`` has ended."""
+        """Publishes an answer that is sent after the commit ``after``."""
         traced = Traced(self, device, "down", "mqtt", topic, payload, 0)
         if after is None or after.done:
             traced.end("delivered", [])
@@ -116,8 +117,8 @@ class MessageTrace:
             after.on_done(lambda error: traced.end("delivered", []) if error is None else None)
 
     def no_session(self, device_id: str, topic: str, payload: bytes, outcome: TraceOutcome = "no_session") -> None:
-        """Tells of a message to a device without a connection. Asks for nobody who listens: the caller looks at
-        :attr:`active`, and the message is dropped where nobody listens to this device."""
+        """Publishes a message to a device without a connection, even without a subscriber of the device: the caller
+        checks :attr:`active`."""
         errors = _errors(NOT_CONNECTED, ())
         self._publish("", device_id, ("down", "", topic, payload, None), outcome, errors, 0, self._now_ms())
 
@@ -157,7 +158,7 @@ class MessageTrace:
 
 
 class Traced:
-    """One message under way."""
+    """A message in progress."""
 
     __slots__ = ("_began_s", "_device", "_message", "_trace", "_ts")
 
@@ -178,7 +179,7 @@ class Traced:
         self._began_s = trace._now_s()
 
     def settled(self, commit: Commit, refused: Sequence[FieldError], error: Exception | None) -> None:
-        """The commit of a message up has ended."""
+        """Handles the end of the commit of a message."""
         late = getattr(commit, "refusal", None)  # of a RefusableCommit
         if late is not None:
             self.refused(late.reason, late.errors)
@@ -188,29 +189,29 @@ class Traced:
             self.taken(refused, kept=True)
 
     def failed(self, error: Exception) -> None:
-        """It could not be stored, and is not acknowledged."""
+        """The message could not be stored, and is not acknowledged."""
         why = error.reason if isinstance(error, ThingsteadError) else reason("internal_error")
         self.end("dropped", _errors(why, ()))
 
     def refused(self, why: Reason, fields: Sequence[FieldError]) -> None:
-        """It was refused as a whole."""
+        """The whole message was refused."""
         self.end("refused", _errors(why, fields))
 
     def taken(self, refused: Sequence[FieldError], *, kept: bool) -> None:
-        """It was taken, as a whole or in part."""
+        """The message was accepted, in whole or in part."""
         outcome: TraceOutcome = "accepted" if not refused else "partly" if kept else "refused"
         self.end(outcome, _errors(None, refused))
 
     def end(self, outcome: TraceOutcome, errors: list[dict[str, Any]]) -> None:
-        """Tells of it."""
+        """Publishes the message with its outcome."""
         took_us = max(0, round((self._trace._now_s() - self._began_s) * 1_000_000))
         device = self._device
         self._trace._publish(device.project_id, device.id, self._message, outcome, errors, took_us, self._ts)
 
 
 def shown(topic: str, payload: bytes) -> tuple[str, Literal["text", "hex"], bool]:
-    """A payload for people, without the credentials in it: as text, else as hexadecimal digits; and whether it was
-    cut."""
+    """A payload for display, without credentials: as text, otherwise as hexadecimal digits. Also returns which, and
+    whether it was truncated."""
     hidden = _SECRETS.get(topic)
     if hidden is not None:
         payload = _without(hidden, payload)
@@ -219,7 +220,7 @@ def shown(topic: str, payload: bytes) -> tuple[str, Literal["text", "hex"], bool
     try:
         return beginning.decode("utf-8"), "text", cut
     except UnicodeDecodeError as exc:
-        if cut and exc.start > PAYLOAD_BYTES - 4:  # in the middle of a character
+        if cut and exc.start > PAYLOAD_BYTES - 4:  # within a character
             return beginning[: exc.start].decode("utf-8"), "text", cut
         return beginning.hex(), "hex", cut
 
@@ -228,7 +229,7 @@ def _without(hidden: Sequence[str], payload: bytes) -> bytes:
     try:
         body = msgspec.json.decode(payload, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _HIDDEN.encode()  # what cannot be read may hold one all the same
+        return _HIDDEN.encode()  # an invalid payload may contain credentials too
     return msgspec.json.encode({name: _HIDDEN if name in hidden else value for name, value in body.items()})
 
 
