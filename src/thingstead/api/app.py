@@ -36,12 +36,12 @@ CORS_HEADERS = ("Authorization", "Content-Type", "Project-Key")
 
 
 class EndpointRoute(NamedTuple):
-    """What answers at a path and method, and what it says when it cannot."""
+    """Handler of a path and method, and its error responses."""
 
     respond: Respond
     body_too_slow: HttpAnswer = dialect.BODY_TOO_SLOW
     fault: HttpAnswer = dialect.FAULT
-    acts: bool = False  # a GET that HEAD must not stand for
+    acts: bool = False  # a GET with effects, for which HEAD is refused
 
 
 def create_app(
@@ -54,17 +54,17 @@ def create_app(
     requests: HttpRequests | None = None,
     buffers: Budget | None = None,
 ) -> AsgiApp:
-    """The application for an ASGI server.
+    """Makes the ASGI application.
 
     Args:
-        platform: the services that answer.
-        settings: what the operator chose.
-        health: why data cannot be stored now; None: it can.
-        metrics: what ``/metrics`` shows; requests are counted into it. Where none is given it shows these alone.
-        warnings: says what somebody should look at although the server works.
-        requests: counts what was answered.
-        buffers: what the bodies of requests are within.
-        endpoints: what is served; the Project API and the planes of devices where not given.
+        platform: the services.
+        settings: settings of the API.
+        health: returns why data cannot be stored now; None: it can.
+        metrics: content of ``/metrics``, to which HTTP requests are added; None: these only.
+        warnings: returns the warnings of ``/healthz``.
+        requests: counter of responses.
+        buffers: parent of the budget of request bodies.
+        endpoints: endpoints to serve; default: the Project API and the device planes.
     """
     router: Router[EndpointRoute] = Router()
     bodies = Bodies(settings.body_limit_bytes, buffers)
@@ -102,7 +102,7 @@ def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies
 
 
 class HttpApp:
-    """Answers from a router; speaks plain ASGI."""
+    """ASGI application that answers from a router."""
 
     def __init__(self, router: Router[EndpointRoute], requests: HttpRequests, *, access_log: bool = False) -> None:
         self._router = router
@@ -142,7 +142,7 @@ class HttpApp:
             access_log.info(
                 "http request",
                 method=method,
-                route=template,  # not the path, which may hold a device's AccessToken
+                route=template,  # not the path, which may contain a device's AccessToken
                 status=answer.status,
                 took_ms=round(took_s * 1000, 1),
                 size_bytes=len(body),
@@ -166,13 +166,13 @@ class HttpApp:
         except PeerGone:
             raise
         except Exception:
-            # Not the path itself, which may hold a device's AccessToken.
+            # Not the path itself, which may contain a device's AccessToken.
             log.exception("a request failed", method=method, path=resource.path)
             return route.fault
 
 
 def _allowed(resource: Resource[EndpointRoute], *, answered: bool) -> HttpAnswer:
-    """Names the methods of a path: to who asked for them, and beside the 404 to who used another."""
+    """Lists the methods of a path: in the answer to OPTIONS, or beside the 404 for another method."""
     read = resource.methods.get("GET")
     methods = sorted({*resource.methods, "OPTIONS", *(["HEAD"] if read is not None and not read.acts else [])})
     allow = ((b"allow", ", ".join(methods).encode()),)
@@ -183,7 +183,7 @@ def _allowed(resource: Resource[EndpointRoute], *, answered: bool) -> HttpAnswer
 
 
 async def _live(receive: Receive, send: Send) -> None:
-    """The server's own life is managed by whoever made this application; there is nothing to start or stop here."""
+    """Answers the lifespan protocol: there is nothing to start or stop here."""
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

@@ -16,12 +16,12 @@ Send = Callable[[Message], Awaitable[None]]
 
 T = TypeVar("T")
 
-DISCARD_LIMIT_BYTES = 4 * 1024 * 1024  # read past the limit, so that the peer gets to see the refusal
-BODIES_LIMIT_BYTES = 64 << 20  # of the bodies of all requests that are not answered; twice the largest, where more
+DISCARD_LIMIT_BYTES = 4 * 1024 * 1024  # read and discarded beyond the limit, so that the peer can read the error
+BODIES_LIMIT_BYTES = 64 << 20  # bodies of all unanswered requests; at least twice the largest body
 
 
 class PeerGone(Exception):
-    """The peer hung up before the request was whole; nobody waits for an answer."""
+    """The peer closed the connection before the request was complete."""
 
 
 class BodyTooSlow(Exception):
@@ -29,8 +29,8 @@ class BodyTooSlow(Exception):
 
 
 class Bodies:
-    """What the bodies of requests hold until these are answered: a device, a project's applications or a stranger's
-    address may hold the less, the fuller it is, in equal parts."""
+    """Memory used by request bodies until the requests are answered. The fuller it is, the less each owner (a device,
+    the applications of a project, an address without credentials) may use."""
 
     def __init__(self, body_limit_bytes: int, within: Budget | None = None) -> None:
         self._budget = Budget(max(BODIES_LIMIT_BYTES, 2 * body_limit_bytes), within)
@@ -39,21 +39,21 @@ class Bodies:
 
     @property
     def held_bytes(self) -> int:
-        """Of all owners."""
+        """Bytes of all owners."""
         return self._budget.used_bytes
 
     def held(self, owner: str) -> "HeldBody":
-        """For one request of an owner."""
+        """Makes the share of one request of an owner."""
         return HeldBody(self, owner)
 
     async def turn(self, owner: str, size: int) -> None:
-        """Returns when a body of this size may be worked on. Large ones that are whole at the same time are worked on
-        one after the other, and everybody else has a turn after each."""
+        """Returns when a body of this size may be processed. Large complete bodies are processed one after the other,
+        and other work runs between them."""
         if size >= TURN_BYTES:
             await self.turns.begin(owner)
 
     def take(self, owner: str, size: int) -> None:
-        """Raises Unavailable where that is more than the owner's part."""
+        """Adds bytes of an owner. Raises Unavailable if the owner would exceed its part."""
         held = self._held_bytes.get(owner, 0)
         if not self._budget.room(held, size):
             raise Unavailable("requests_full")
@@ -68,7 +68,7 @@ class Bodies:
 
 
 class HeldBody:
-    """What the body of one request holds, until the end of a ``with`` block."""
+    """Memory used by the body of one request, until the end of a ``with`` block."""
 
     __slots__ = ("_bodies", "_owner", "_size")
 
@@ -78,7 +78,7 @@ class HeldBody:
         self._size = 0
 
     def take(self, size: int) -> None:
-        """Raises Unavailable where there is no room for so much more."""
+        """Adds bytes. Raises Unavailable if there is no room."""
         if size:
             self._bodies.take(self._owner, size)
             self._size += size
@@ -92,13 +92,13 @@ class HeldBody:
 
 
 async def read_body(receive: Receive, limit_bytes: int, timeout_s: float, held: HeldBody) -> bytes:
-    """The whole body.
+    """Reads the whole body.
 
     Raises:
-        TooLarge: it is longer than ``limit_bytes``; no more than that is ever held in memory.
-        Unavailable: there is no room for it among the others.
+        TooLarge: it is longer than ``limit_bytes``; never more than that is kept in memory.
+        Unavailable: the bodies of other requests leave no room for it.
         BodyTooSlow: it did not arrive within ``timeout_s``.
-        PeerGone: the peer hung up.
+        PeerGone: the peer closed the connection.
     """
     try:
         async with asyncio.timeout(timeout_s):
@@ -128,10 +128,10 @@ async def _read(receive: Receive, limit_bytes: int, held: HeldBody) -> bytes:
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """What ``work`` returns. It is cancelled when the peer hangs up.
+    """Returns the result of ``work``, which is cancelled if the peer closes the connection.
 
     Raises:
-        PeerGone: it did.
+        PeerGone: the peer closed the connection.
     """
     working = asyncio.ensure_future(work)
     hanging_up = asyncio.ensure_future(_hang_up(receive))

@@ -6,16 +6,16 @@ from thingstead.model.http_headers import comes_from_here, cookie_of, value_of
 from thingstead.services.accounts.tokens import Caller
 from thingstead.services.platform import Platform
 
-PAGE_HEADER = b"x-thingstead"  # which no page of another origin may send unless it was allowed to
+PAGE_HEADER = b"x-thingstead"  # a page of another origin cannot send it without permission by CORS
 READING = frozenset({"GET", "HEAD"})
 COOKIE_ATTRIBUTES = "; Path=/; HttpOnly; SameSite=Strict"
 
 
 async def caller_of(scope: Scope, platform: Platform) -> Caller:
-    """Whom a request is from. Where it has the header Authorization, that alone counts.
+    """Authenticates the caller of a request. If there is a header Authorization, cookies are ignored.
 
     Raises:
-        NotAuthenticated: it has no valid credential, or a session but was not sent by a page of this server.
+        NotAuthenticated: no valid credential, or a session whose request was not sent by a page of this server.
     """
     authorization = value_of(scope["headers"], b"authorization")
     if authorization is None:
@@ -33,7 +33,7 @@ async def _person(secret: str, scope: Scope, platform: Platform) -> Caller:
 
 
 async def signed_in(scope: Scope, platform: Platform) -> bool:
-    """Whether a request that needs no credential has a session all the same."""
+    """Whether a request to a public endpoint has a valid session."""
     secret = await session_secret(scope, platform)
     if not secret or not _is_own_page(scope):
         return False
@@ -45,14 +45,15 @@ async def signed_in(scope: Scope, platform: Platform) -> bool:
 
 
 async def session_secret(scope: Scope, platform: Platform) -> str:
-    """What the cookie of a session holds; empty where there is none."""
+    """Value of the session cookie; empty if there is none."""
     if value_of(scope["headers"], b"cookie") is None:
         return ""
     return cookie_of(scope["headers"], await platform.browser_sessions.cookie_name(secure=is_secure(scope)))
 
 
 def require_own_page(scope: Scope) -> None:
-    """Raises NotAuthenticated where a request was not sent by a page of this server, or a program that says so."""
+    """Raises NotAuthenticated if a request was not sent by a page of this server or by a program that sets the same
+    headers."""
     if not _is_own_page(scope):
         raise NotAuthenticated("session_of_own_page")
 
@@ -65,10 +66,10 @@ def _is_own_page(scope: Scope) -> bool:
 
 
 async def session_cookie(scope: Scope, platform: Platform, secret: str, max_age_s: int | None) -> tuple[bytes, bytes]:
-    """The header that gives a browser its session, or with an empty secret takes it.
+    """The header that sets the session cookie; with an empty secret it deletes the cookie.
 
     Args:
-        max_age_s: how long the browser keeps it; None: until it is closed.
+        max_age_s: lifetime in the browser; None: until the browser is closed.
     """
     secure = is_secure(scope)
     name = await platform.browser_sessions.cookie_name(secure=secure)
@@ -77,7 +78,7 @@ async def session_cookie(scope: Scope, platform: Platform, secret: str, max_age_
 
 
 def request_host(scope: Scope) -> str:
-    """The header Host: the name, and perhaps the port, under which the server was reached."""
+    """The header Host: name and, if given, port under which the client reached the server."""
     return (value_of(scope["headers"], b"host") or b"").decode("latin-1")
 
 
@@ -87,13 +88,13 @@ def is_secure(scope: Scope) -> bool:
 
 
 def remote_host(scope: Scope) -> str:
-    """The address of the peer; empty where it is unknown."""
+    """Address of the peer; empty if unknown."""
     peer = scope.get("client")
     return str(peer[0]) if peer else ""
 
 
 def bearer_token(scope: Scope) -> str:
-    """The token of the Authorization header; NotAuthenticated where there is none."""
+    """Token of the header Authorization. Raises NotAuthenticated if there is none."""
     return _token_of(value_of(scope["headers"], b"authorization"))
 
 

@@ -31,17 +31,17 @@ class HttpAnswer(NamedTuple):
     body: bytes
     content_type: bytes = JSON_TYPE
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    gzip_body: bytes = b""  # the same with gzip, where it is kept
-    code: str = ""  # of a refusal, for the metrics
+    gzip_body: bytes = b""  # the body compressed with gzip, if stored
+    code: str = ""  # code of the error, for the metrics
 
 
 class NamedError(msgspec.Struct, frozen=True):
-    """A field, or another name in a request, and what is wrong with it."""
+    """A field or another name in a request, and the error about it."""
 
     field: str
     message: str
-    code: str  # stable, at most 32 bytes; docs/refusals.md has its text
-    args: dict[str, Any]  # what its text names
+    code: str  # stable, at most 32 bytes; texts are in docs/refusals.md
+    args: dict[str, Any]  # values of the placeholders in the text
 
     @classmethod
     def of(cls, error: FieldError) -> "NamedError":
@@ -49,7 +49,7 @@ class NamedError(msgspec.Struct, frozen=True):
 
 
 class InvalidJson(msgspec.Struct, frozen=True, kw_only=True):
-    """What answers a body that is no JSON."""
+    """The answer to a body that is not JSON."""
 
     result: bool = False
     message: str = "Invalid JSON message"
@@ -64,14 +64,14 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     result: bool = False
     errcode: int
     message: str
-    code: str  # of the first of errors, where there are any
+    code: str  # of the first error in ``errors``, if there are any
     args: dict[str, Any]
     errors: list[NamedError] = []
-    info: Any | UnsetType = UNSET  # of a conflict, where a program needs to know more of it
+    info: Any | UnsetType = UNSET  # details of a conflict for programs
 
 
 class Errcode(NamedTuple):
-    """A line of the documented table of errcodes."""
+    """A row of the documented table of errcodes."""
 
     errcode: int
     http_status: str
@@ -95,7 +95,7 @@ NO_STORE = (b"cache-control", b"no-store")
 
 
 def unknown_resource(hint: str) -> HttpAnswer:
-    """HTTP 404 in the words of the reference, with what may help beside them."""
+    """HTTP 404 with the body of the reference and a hint."""
     why = reason("unknown_path")
     return HttpAnswer(404, encode({"message": why.message, "hint": hint, "code": why.code}))
 
@@ -104,23 +104,24 @@ UNKNOWN_RESOURCE = unknown_resource("unknown path; /docs lists all paths")
 
 
 def success(info: Any, warnings: Sequence[FieldError] = ()) -> HttpAnswer:
-    """HTTP 200 with ``info``; None stands for ``{}``, ``msgspec.Raw`` is put in as it is.
+    """HTTP 200 with ``info``. None stands for ``{}``; ``msgspec.Raw`` is inserted unchanged.
 
     Args:
-        warnings: names in the request that the endpoint does not know, and passed over.
+        warnings: unknown names in the request, which were ignored.
     """
     body = EMPTY_SUCCESS if info is None else b"".join((SUCCESS, encode(info), SUCCESS_END))
     return HttpAnswer(200, with_warnings(body, warnings) if warnings else body)
 
 
 def with_warnings(answer: bytes, warnings: Sequence[FieldError]) -> bytes:
-    """A JSON object with the member ``warnings``."""
+    """Adds the member ``warnings`` to an encoded JSON object."""
     named = [NamedError.of(warning) for warning in warnings]
     return b"".join((answer[:-1], b',"warnings":', encode(named), b"}"))
 
 
 def failure(error: ThingsteadError, *, malformed_json_status: int = 404) -> HttpAnswer:
-    """A refusal of a function: HTTP 200 with the failure envelope, but for what HTTP itself has a word for."""
+    """The response to a refused request: HTTP 200 with the failure envelope, or an HTTP status where HTTP has one for
+    it."""
     if isinstance(error, MalformedJson):
         body = encode(InvalidJson(code=error.code, args=dict(error.reason.args)))
         return HttpAnswer(malformed_json_status, body, code=error.code)
@@ -128,7 +129,7 @@ def failure(error: ThingsteadError, *, malformed_json_status: int = 404) -> Http
     body = _envelope(error.errcode, error.reason, error.errors, info)
     if isinstance(error, TooManyRequests):
         return HttpAnswer(429, body, headers=((b"retry-after", b"%d" % error.retry_after_s),), code=error.code)
-    if isinstance(error, TooLarge):  # what is left of the body is not read, so that the connection cannot go on
+    if isinstance(error, TooLarge):  # the rest of the body is not read, so the connection must be closed
         return HttpAnswer(413, body, headers=((b"connection", b"close"),), code=error.code)
     if isinstance(error, Unavailable):
         return HttpAnswer(503, body, headers=((b"retry-after", b"1"),), code=error.code)
@@ -136,7 +137,7 @@ def failure(error: ThingsteadError, *, malformed_json_status: int = 404) -> Http
 
 
 def not_authenticated(error: ThingsteadError) -> HttpAnswer:
-    """HTTP 401: the request carries no valid AccessToken."""
+    """HTTP 401: the request has no valid AccessToken."""
     headers = ((b"www-authenticate", b"Bearer"),)
     return HttpAnswer(401, _envelope(error.errcode, error.reason), headers=headers, code=error.code)
 
@@ -154,4 +155,4 @@ def _envelope(errcode: int, why: Reason, errors: tuple[FieldError, ...] = (), in
 
 
 BODY_TOO_SLOW = HttpAnswer(408, _envelope(408, reason("body_too_slow")), headers=((b"connection", b"close"),))
-FAULT = HttpAnswer(500, _envelope(500, reason("internal_error")))  # a bug; the log has the details
+FAULT = HttpAnswer(500, _envelope(500, reason("internal_error")))  # a bug; details are in the log

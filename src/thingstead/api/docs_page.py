@@ -12,7 +12,7 @@ from thingstead.api.examples import resolve
 Schema = Mapping[str, Any]
 
 METHOD_ORDER = ("get", "post", "put", "delete")
-CREDENTIALS = {  # of a request, by security scheme
+CREDENTIALS = {  # curl options by security scheme
     "accessToken": "-H 'Authorization: Bearer <AccessToken>'",
     "administratorToken": "-H 'Authorization: Bearer <AccessToken>'",
     "session": "-H 'X-Thingstead: 1' --cookie '<session>'",
@@ -23,7 +23,7 @@ BOLD = re.compile(r"\*\*([^*]+)\*\*")
 
 
 def render_page(document: Schema) -> str:
-    """The whole page."""
+    """Renders the whole page."""
     components = document["components"]["schemas"]
     groups = _grouped(document)
     style = files("thingstead.api").joinpath("docs_page.css").read_text("utf-8")
@@ -46,11 +46,11 @@ def render_page(document: Schema) -> str:
     )
 
 
-Operation = tuple[str, str, Schema]  # method, path, what is declared
+Operation = tuple[str, str, Schema]  # method, path, operation object
 
 
 def _grouped(document: Schema) -> dict[str, list[Operation]]:
-    """Operations by tag, in the order of the document; of one path in the order of METHOD_ORDER."""
+    """Operations by tag, in the order of the document; those of one path in METHOD_ORDER."""
     groups: dict[str, list[Operation]] = {tag["name"]: [] for tag in document["tags"]}
     for path, methods in document["paths"].items():
         for method in sorted(methods, key=METHOD_ORDER.index):
@@ -119,7 +119,7 @@ def _answer(operation: Schema, components: Schema) -> str:
     if "example" not in shown:
         return f"<h4>Answer</h4>{_markdown(answer['description'])}"
     success = shown["schema"]["oneOf"][0]
-    info = success.get("properties", {}).get("info")  # of the Project API; other planes have no such member
+    info = success.get("properties", {}).get("info")  # only the Project API has this member
     text = json.dumps(shown["example"], indent=2, ensure_ascii=False)
     title, shape = "Members of info" if info else "Members", _shape(info or success, components)
     fields = f"<details><summary>{title}</summary>{shape}</details>" if shape else ""
@@ -127,7 +127,7 @@ def _answer(operation: Schema, components: Schema) -> str:
 
 
 def _shape(schema: Schema, components: Schema) -> str:
-    """A table of the members of an object, those of nested ones by their path."""
+    """Table of the members of an object; nested members by their path."""
     rows = list(_member_rows(schema, components, ""))
     return _table(("member", "type", ""), rows) if rows else ""
 
@@ -209,7 +209,7 @@ def _path(path: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Paragraphs with code and bold words; no more of Markdown is used in descriptions."""
+    """Renders paragraphs with code and bold words; descriptions use no more of Markdown."""
     return "".join(f"<p>{_inline(paragraph)}</p>" for paragraph in re.split(r"\n\s*\n", text.strip()) if paragraph)
 
 

@@ -8,17 +8,18 @@ from thingstead.api.dialect import HttpAnswer
 from thingstead.errors import InvalidInput, TooLarge
 from thingstead.model.http_headers import names_gzip
 
-COMPRESSED_LEAST_BYTES = 1_024  # of an answer that is compressed for who asks for it
-INLINE_BYTES = 65_536  # of an answer that is compressed on the event loop; longer ones are in a thread
-LEVEL = 1  # of six times the speed of the default, for a tenth more bytes
+COMPRESSED_LEAST_BYTES = 1_024  # least size of an answer that is compressed
+INLINE_BYTES = 65_536  # answers up to this size are compressed on the event loop, longer ones in a thread
+LEVEL = 1  # six times faster than the default, a tenth more bytes
 _GZIP, _GZIP_OR_ZLIB = 31, 47  # wbits
 _ENCODINGS = {b"gzip", b"x-gzip", b"deflate"}
-# Headers of an answer that is compressed. One that is not goes without Vary: whoever keeps it may show it to everybody.
+# Headers of a compressed answer. An uncompressed one has no Vary: caches may send it to every client.
 GZIPPED = ((b"vary", b"accept-encoding"), (b"content-encoding", b"gzip"))
 
 
 async def read_decoded(scope: Scope, receive: Receive, limit_bytes: int, timeout_s: float, held: HeldBody) -> bytes:
-    """The whole body without its Content-Encoding. Raises what :func:`read_body` and :func:`decoded` raise."""
+    """Reads the whole body and decodes its Content-Encoding. Raises the errors of :func:`read_body` and
+    :func:`decoded`."""
     body = await read_body(receive, limit_bytes, timeout_s, held)
     content = decoded(scope, body, limit_bytes)
     if content is not body:
@@ -27,11 +28,11 @@ async def read_decoded(scope: Scope, receive: Receive, limit_bytes: int, timeout
 
 
 def decoded(scope: Scope, body: bytes, limit_bytes: int) -> bytes:
-    """The body without its Content-Encoding.
+    """Decodes the Content-Encoding of a body.
 
     Raises:
-        TooLarge: it is longer than ``limit_bytes`` then.
-        InvalidInput: it has an encoding that is not known, or is not what that says.
+        TooLarge: the decoded body is longer than ``limit_bytes``.
+        InvalidInput: the encoding is unknown, or the body is not valid in it.
     """
     encoding = b""
     for name, value in scope["headers"]:
@@ -54,14 +55,15 @@ def decoded(scope: Scope, body: bytes, limit_bytes: int) -> bytes:
 
 
 def may_be_compressed(answer: HttpAnswer) -> bool:
-    """Whether that is worth it. What holds a credential is left as it is, since its length would tell of it."""
+    """Whether an answer is long enough to be compressed. Answers with credentials are not, because their compressed
+    length would reveal information."""
     if len(answer.body) < COMPRESSED_LEAST_BYTES:
         return False
     return not answer.headers or all(name != b"cache-control" for name, _ in answer.headers)
 
 
 async def gzipped(body: bytes) -> bytes:
-    """The body with gzip."""
+    """Compresses a body with gzip."""
     return _gzip(body) if len(body) <= INLINE_BYTES else await asyncio.to_thread(_gzip, body)
 
 
@@ -71,7 +73,7 @@ def _gzip(body: bytes) -> bytes:
 
 
 def takes_gzip(scope: Scope) -> bool:
-    """Whether the client of a request takes answers with gzip."""
+    """Whether the client accepts gzip."""
     for name, value in scope["headers"]:
         if name == b"accept-encoding":
             return names_gzip(value)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-# What a member of this name looks like in real life.
+# Typical values by member name.
 BY_NAME: dict[str, Any] = {
     "id": "k3v9x2ma",
     "name": "Boiler 3",
@@ -64,7 +64,7 @@ BY_NAME: dict[str, Any] = {
     "connect": 1_700_000_000_000,
     "command": "c0m3a4n5",
 }
-# The same for a member of one struct, where its name alone does not tell.
+# Typical values by struct and member name, where the name is ambiguous.
 BY_MEMBER: dict[str, Any] = {
     "AccessToken.access_token": "lJGoOHQ3dzJtNWtkwM_Pl8s6Yv0x4uVn2eJq1fKd",
     "AdministratorBody.name": "Alice",
@@ -88,7 +88,7 @@ BY_MEMBER: dict[str, Any] = {
     "SeriesItem.name": "temperature",
     "SeriesItem.type": "number",
 }
-# Members that are made of many parts, which would make no sense each for itself.
+# Members with many parts that only make sense together.
 WHOLE: dict[str, Any] = {
     "AlarmItem.alarm_info": {
         "rule_id": "r8d2k5vn",
@@ -109,16 +109,16 @@ WHOLE: dict[str, Any] = {
     "NotifyGroupInfo.channels": [{"email": ["night@example.com"]}],
     "TracedCondition.condition": {"attribute": "temperature", "op": ">", "value": 80},
 }
-FREE_OBJECT = {"temperature": 21.5, "relay": True}  # of a body that is any object of attributes
+FREE_OBJECT = {"temperature": 21.5, "relay": True}  # a body that is any object of attributes
 
 
 def example(schema: Mapping[str, Any], components: Mapping[str, Any], name: str = "", struct: str = "") -> Any:
-    """A value that fits a schema.
+    """Makes a value that is valid by a schema.
 
     Args:
-        components: what ``$ref`` may name.
-        name: of the member that the value is for; many have a value of their own.
-        struct: the title of the schema that the member belongs to.
+        components: schemas that ``$ref`` may refer to.
+        name: name of the member that the value is for; many have a fixed example.
+        struct: title of the schema that the member belongs to.
     """
     target = resolve(schema, components)
     whole = WHOLE.get(f"{struct}.{name}")
@@ -131,7 +131,7 @@ def example(schema: Mapping[str, Any], components: Mapping[str, Any], name: str 
 
 
 def resolve(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema itself, following references, and leaving null aside where something else is possible."""
+    """Follows references, and removes null from alternatives."""
     while True:
         if "$ref" in schema:
             schema = components[schema["$ref"].rsplit("/", 1)[1]]
@@ -142,7 +142,7 @@ def resolve(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Mapping
 
 
 def _fits(value: Any, schema: Mapping[str, Any], components: Mapping[str, Any]) -> bool:
-    """Whether an example by name is of the kind, and within the bounds, that this member wants."""
+    """Whether a fixed example has the type of this member and is within its bounds."""
     if "enum" in schema:
         return value in schema["enum"]
     kind = schema.get("type")

@@ -35,11 +35,11 @@ ExpectedVersion = Annotated[
 PageNumber = Annotated[int, Meta(ge=1, le=limits.PAGE_NUMBER, description="Which page, from 1.")]
 PageRecords = Annotated[int, Meta(ge=1, le=limits.PAGE_RECORDS, description="Items per page.")]
 
-FIRST = "start"  # the cursor of the first page
+FIRST = "start"  # cursor of the first page
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of a list is wanted."""
+    """The page of a list."""
 
     page: PageNumber = 1
     page_records: PageRecords = limits.PAGE_RECORDS_DEFAULT
@@ -68,7 +68,7 @@ SortMember = Annotated[
 
 
 class SortedPageQuery(PageQuery, frozen=True, kw_only=True):
-    """The same of a list that knows more than one order."""
+    """The page of a list, and its order."""
 
     sort: SortMember = "create_time"
 
@@ -77,20 +77,20 @@ class SortedPageQuery(PageQuery, frozen=True, kw_only=True):
 
 
 class ShortListQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of a list is wanted that is never longer than a page; without a wish all of it."""
+    """The page of a list that fits on one page; default: the whole list."""
 
     page: PageNumber = 1
     page_records: PageRecords = limits.PAGE_RECORDS
 
     def listed(self, items: Sequence[Any]) -> "Listed[Any]":
-        """The page of the whole list."""
+        """Selects the page from the whole list."""
         begin = (self.page - 1) * self.page_records
         part = list(items[begin : begin + self.page_records])
         return Listed(items=part, total=len(items), page_total=-(-len(items) // self.page_records))
 
 
 class WholeListQuery(PageQuery, frozen=True, kw_only=True):
-    """Which part of a list is wanted that the reference knows without pages; without a wish all of it."""
+    """The page of a list that has no pages in the reference; default: the whole list."""
 
     page: PageNumber | None = None  # type: ignore[assignment]
     page_records: PageRecords | None = None  # type: ignore[assignment]
@@ -115,13 +115,13 @@ class RoleBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeysBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What to remove, by key."""
+    """Keys to remove."""
 
     keys: Annotated[list[str], Meta(min_length=1, max_length=limits.KEYS_COUNT)]
 
 
 def listed(items: Sequence[Any], total: int, page: Page) -> Listed[Any]:
-    """The page as it is shown."""
+    """Makes the answer for a page of a list."""
     cursor = page.cursor
     next_cursor: str | UnsetType = UNSET
     if cursor is not None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-FORGIVEN_NODES_COUNT = 10_000  # of a body, that are looked at for what is as good as nothing
+FORGIVEN_NODES_COUNT = 10_000  # nodes of a body that are checked for equivalents of absent members
 
 
 def alternatives(kind: Any) -> tuple[Any, ...]:
-    """The members of a union, without annotations; a plain type is its own only member."""
+    """Members of a union, without annotations; for a plain type the type itself."""
     while typing.get_origin(kind) is typing.Annotated:
         kind = typing.get_args(kind)[0]
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
@@ -23,8 +23,8 @@ def is_struct(kind: Any) -> bool:
 
 
 def forgiven(value: Any, kind: Any) -> Any:
-    """A decoded value without what is as good as nothing: ``null`` for a member that has no null is the same as no
-    member, and ``[]`` for an object is an empty one, as PHP writes it. Changes the value."""
+    """Removes equivalents of absent members from a decoded value: ``null`` for a member that cannot be null, and ``[]``
+    for an object, which is how PHP encodes an empty one. Changes the value in place."""
     return _Forgiving().apply(value, kind)
 
 

@@ -73,7 +73,7 @@ PARAMETER_NAME = re.compile(r"\{(\w+)\}")
 
 
 def openapi_document(endpoints: Sequence[Endpoint]) -> Schema:
-    """The document, as data that JSON can show."""
+    """Makes the OpenAPI document, as data for a JSON encoder."""
     kinds = [kind for endpoint in endpoints for kind in (endpoint.body, endpoint.query, endpoint.info) if kind]
     schemas, components = _schemas([*kinds, Failure, Refusal, Empty])
     by_kind = dict(zip(map(repr, kinds), schemas, strict=False))
@@ -126,7 +126,7 @@ def openapi_document(endpoints: Sequence[Endpoint]) -> Schema:
 
 
 def _schemas(kinds: list[Any]) -> tuple[list[Schema], Schema]:
-    """A schema for each kind, and the components; pages of a list get a readable name."""
+    """Schemas of these types, and the components; pages of lists get readable names."""
     made = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     text = re.sub(rb"\bListed_(\w+)_(?=\")", rb"\1Page", msgspec.json.encode(made))
     schemas, components = msgspec.json.decode(text)
@@ -228,7 +228,7 @@ class _Operation:
         return dict(sorted(responses.items()))
 
     def _answer(self) -> Schema:
-        """What HTTP 200 carries: first of all the success."""
+        """Content of HTTP 200, the success first."""
         info = self._by_kind[repr(self._endpoint.info)]
         shown = example(info, self._components)
         if self._endpoint.for_devices:
@@ -259,7 +259,7 @@ def _description(endpoint: Endpoint) -> str:
 
 
 def _outcome(endpoint: Endpoint) -> str:
-    """What HTTP 200 may carry: the success, or a refusal with one of these errcodes."""
+    """Description of HTTP 200: the success, or one of these errcodes."""
     codes = {refusal.errcode for refusal in endpoint.refusals if refusal is not TooManyRequests}
     if endpoint.body is not None or endpoint.query is not None:
         codes.add(400)
@@ -270,7 +270,7 @@ def _outcome(endpoint: Endpoint) -> str:
 
 
 def _without_null(schema: Schema) -> Schema:
-    """A query value cannot be null; it can only be left out."""
+    """Removes null from the schema of a query parameter, which can only be absent."""
     schema = dict(schema)
     options = [option for option in schema.pop("anyOf", ()) if option.get("type") != "null"]
     if len(options) == 1:

@@ -18,7 +18,7 @@ from thingstead.services.platform import Platform
 
 
 class Operation:
-    """One declared endpoint, with its decoders made."""
+    """An endpoint of the Project API, with its decoders."""
 
     def __init__(self, endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies: Bodies) -> None:
         self.endpoint = endpoint
@@ -35,9 +35,9 @@ class Operation:
         self._body_limit_bytes = endpoint.body_limit(settings.body_limit_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
-        """Answers one request. The credential comes first: a stranger's body is not even read.
+        """Answers one request. Authenticates before it reads the body.
 
-        Raises what :func:`~thingstead.api.body.read_body` raises but for TooLarge.
+        Raises the errors of :func:`~thingstead.api.body.read_body` except TooLarge.
         """
         caller = NOBODY
         if self.endpoint.access is not Access.PUBLIC:
@@ -91,8 +91,8 @@ class Operation:
         return await self.endpoint.handler(call)
 
     def _decode(self, given: bytes, warnings: list[FieldError]) -> Any:
-        """The body. Where it is refused, names that are not known are among what is wrong: they may be why."""
-        assert self._decode_body is not None  # else there is no body
+        """Decodes the body. If it is invalid, the error also lists unknown names, which may be the cause."""
+        assert self._decode_body is not None  # otherwise there is no body
         try:
             body = self._decode_body(given)
         except MalformedJson:

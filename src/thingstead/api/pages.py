@@ -21,7 +21,7 @@ from thingstead.model.http_headers import value_of
 from thingstead.refusals import Reason
 
 HEALTHY = HttpAnswer(200, b'{"status":"ok"}')
-# What proxies add, each of them some of it.
+# Headers that proxies add.
 FORWARDING_HEADERS = frozenset(
     {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
 )
@@ -33,8 +33,8 @@ PAGE_HEADERS = (
 
 
 class HealthPage:
-    """``/healthz`` and ``/readyz``: 200 while every port is open and data can be stored, else 503 with the reason and
-    its code. ``warnings`` list what an operator should check."""
+    """``/healthz`` and ``/readyz``: 200 while every port is open and data can be stored, otherwise 503 with the reason
+    and its code. ``warnings`` list what an operator should check."""
 
     def __init__(self, health: Callable[[], Reason | None], warnings: Callable[[], Sequence[HealthWarning]]) -> None:
         self._health = health
@@ -54,8 +54,8 @@ class HealthPage:
 
 
 class MetricsPage:
-    """``/metrics``: for whoever has the token of the setting; where there is none, for peers on this machine, unless a
-    proxy among them may speak for others."""
+    """``/metrics``: with the token of the setting; without such a setting, for programs on this machine, unless a proxy
+    among them may forward requests of others."""
 
     def __init__(self, metrics: Metrics, settings: ApiSettings) -> None:
         self._metrics = metrics
@@ -76,7 +76,7 @@ class MetricsPage:
 
 
 class DocumentPages:
-    """``/openapi.json`` and ``/docs``, made when first asked for."""
+    """``/openapi.json`` and ``/docs``, made on first use."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self._endpoints = endpoints
@@ -98,8 +98,8 @@ class DocumentPages:
 
 
 def is_local(scope: Scope) -> bool:
-    """Whether the peer is a program on this machine, and neither a proxy for others nor a browser that shows somebody's
-    page: a name that leads here may be anybody's (DNS rebinding), and the page with it."""
+    """Whether the peer is a program on this machine, neither a proxy nor a browser. Browsers are excluded because any
+    name can resolve to this machine (DNS rebinding)."""
     peer = scope.get("client")
     if not peer or any(name in FORWARDING_HEADERS for name, _ in scope["headers"]):
         return False

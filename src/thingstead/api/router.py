@@ -17,25 +17,25 @@ class _PathNode(Generic[T]):
 
 
 class Resource(Generic[T]):
-    """What stands at one path: a thing for each method."""
+    """The handlers of one path, by method."""
 
     __slots__ = ("methods", "names", "path")
 
     def __init__(self, path: str, names: tuple[str, ...]) -> None:
-        self.path = path  # the template
-        self.names = names  # of the path parameters, in order
+        self.path = path  # template
+        self.names = names  # names of the path parameters, in order
         self.methods: dict[str, T] = {}
 
 
 class Router(Generic[T]):
-    """Paths to resources. A literal segment wins over a parameter."""
+    """Maps paths to resources. A literal segment takes precedence over a parameter."""
 
     def __init__(self) -> None:
         self._root: _PathNode[T] = _PathNode()
         self._literal: dict[str, Resource[T]] = {}
 
     def add(self, method: str, path: str, thing: T) -> None:
-        """Adds what a path template (``/device/{device_id}``) stands for; a double is a ValueError."""
+        """Adds a handler for a path template (``/device/{device_id}``). Raises ValueError if it is declared twice."""
         node = self._root
         names = []
         for segment in path.split("/"):
@@ -54,8 +54,8 @@ class Router(Generic[T]):
             self._literal[path] = node.resource
 
     def find(self, path: str) -> tuple[Resource[T] | None, dict[str, str]]:
-        """The resource at a path, with the values of its parameters; (None, {}) where there is none. A slash at the end
-        means nothing."""
+        """The resource of a path, and the values of its parameters; (None, {}) if there is none. A trailing slash is
+        ignored."""
         literal = self._literal.get(path)
         if literal is not None:
             return literal, {}

@@ -3,23 +3,23 @@
 import asyncio
 from collections import OrderedDict, deque
 
-TURN_BYTES = 65_536  # of a body or an answer, from which on it is worked on in its turn
-HEAVY_S = 1.0  # after a large answer to an owner, so long its requests for the same wait for their turns
-HEAVY_COUNT = 10_000  # paths with large answers that are remembered
+TURN_BYTES = 65_536  # size of a body or an answer from which on it waits for its turn
+HEAVY_S = 1.0  # after a large answer, how long requests of the owner for the same path wait for turns
+HEAVY_COUNT = 10_000  # remembered paths with large answers
 
 
 class Turns:
-    """One begins in each turn of the event loop, and owners take turns among each other: whoever asks for much over
-    many connections waits for himself, and those who ask for little hardly wait."""
+    """Fair scheduling of expensive requests: one starts in each turn of the event loop, and owners take turns. An owner
+    with many concurrent requests delays mostly itself."""
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
-        self._begun = False  # one has begun in this turn of the loop
-        # Until when requests of an owner for a path wait for their turns.
+        self._begun = False  # one has started in this turn of the loop
+        # Until when requests of an owner for a path must wait for their turns.
         self._heavy: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     async def begin(self, owner: str) -> None:
-        """Returns when it is the caller's turn, which lasts until it waits for something."""
+        """Returns when it is the caller's turn, which lasts until its next await."""
         if not self._begun:
             self._begun = True
             asyncio.get_running_loop().call_soon(self._next)
@@ -33,15 +33,15 @@ class Turns:
             owner, turns = self._waiting.popitem(last=False)
             turn = turns.popleft()
             if turns:
-                self._waiting[owner] = turns  # behind all others
-            if not turn.done():  # else nobody waits for it any more
+                self._waiting[owner] = turns  # moves the owner behind all others
+            if not turn.done():  # otherwise its caller was cancelled
                 turn.set_result(None)
                 turn.get_loop().call_soon(self._next)
                 return
         self._begun = False
 
     def answered(self, owner: str, path: str, size: int) -> None:
-        """An owner was given an answer of this size."""
+        """Notes the size of an answer to an owner."""
         if size >= TURN_BYTES:
             self._heavy[owner, path] = asyncio.get_running_loop().time() + HEAVY_S
             self._heavy.move_to_end((owner, path))
@@ -49,7 +49,7 @@ class Turns:
                 self._heavy.popitem(last=False)
 
     def is_heavy(self, owner: str, path: str) -> bool:
-        """Whether an owner was given a large answer from this path a moment ago."""
+        """Whether an owner recently got a large answer from this path."""
         until_s = self._heavy.get((owner, path)) if self._heavy else None
         if until_s is None:
             return False

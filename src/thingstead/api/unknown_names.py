@@ -11,17 +11,17 @@ from thingstead.api.kinds import alternatives, is_struct
 from thingstead.api.validation import Path, parse_query, unknown
 from thingstead.errors import FieldError
 
-UNKNOWN_LIMIT = 20  # named in one answer
+UNKNOWN_LIMIT = 20  # unknown names listed in one answer
 
 
 def unknown_of_body(
     kind: Any, read_only: type[msgspec.Struct] | None = None
 ) -> Callable[[bytes], list[FieldError]] | None:
-    """A function that names members that a JSON body of this kind has and should not, at most UNKNOWN_LIMIT; nothing
-    of what is not JSON. None where a body may have any members.
+    """Makes a function that lists the unknown members of a JSON body of this type, at most UNKNOWN_LIMIT; none if the
+    body is not JSON. Returns None if any members are allowed.
 
     Args:
-        read_only: what a caller may have read, changed and sent back: its members are known, too.
+        read_only: type of the answer that a caller may have changed and sent back: its members are known, too.
     """
     shape = _shape_of(kind, {})
     if read_only is not None and shape.fields is not None:
@@ -37,20 +37,20 @@ def unknown_of_body(
         try:
             _walk(shape, decode(body), None, found)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            pass  # it is refused for that
+            pass  # the decoder refuses it
         return found
 
     return look
 
 
 def unknown_of_query(kind: type[msgspec.Struct] | None) -> Callable[[bytes], list[FieldError]]:
-    """The same of a query string; ``kind`` is None where an endpoint has no query at all."""
+    """The same for a query string; ``kind`` is None if the endpoint has no query."""
     known = [] if kind is None else [field.encode_name for field in msgspec.structs.fields(kind)]
     known_bytes = {name.encode() for name in known}
 
     def look(query_string: bytes) -> list[FieldError]:
         if all(pair.partition(b"=")[0] in known_bytes for pair in query_string.split(b"&")):
-            return []  # as nearly always, without parsing it once more
+            return []  # the usual case: no second parse
         strange = [name for name in parse_query(query_string) if name not in known]
         return [unknown(name, known, None) for name in strange[:UNKNOWN_LIMIT]]
 
@@ -58,14 +58,14 @@ def unknown_of_query(kind: type[msgspec.Struct] | None) -> Callable[[bytes], lis
 
 
 class _Shape:
-    """What is known of the members of a value, at any depth; None: they may be anything."""
+    """Known members of a value, at any depth; None: any members."""
 
     __slots__ = ("fields", "items", "values")
 
     def __init__(self) -> None:
-        self.fields: dict[str, _Shape] | None = None  # of an object
-        self.values: _Shape | None = None  # of each member of an object with free names
-        self.items: _Shape | None = None  # of each item of an array
+        self.fields: dict[str, _Shape] | None = None  # members of an object
+        self.values: _Shape | None = None  # values of an object with free names
+        self.items: _Shape | None = None  # items of an array
 
     @property
     def binds(self) -> bool:
@@ -74,7 +74,7 @@ class _Shape:
 
     @property
     def is_flat(self) -> bool:
-        """Whether only names of the whole could be unknown, so that its members need not be decoded."""
+        """Whether only names at the top level could be unknown, so that its members need not be decoded."""
         return self.fields is not None and self.items is None and not any(each.binds for each in self.fields.values())
 
 
@@ -82,7 +82,7 @@ _ANYTHING = _Shape()
 
 
 def _shape_of(kind: Any, made: dict[Any, _Shape]) -> _Shape:
-    """``made``: by Struct, since these may hold themselves."""
+    """Shape of a type. ``made`` has the shapes of Structs so far, because types may be recursive."""
     shape = _Shape()
     objects = 0
     for each in alternatives(kind):
@@ -99,7 +99,7 @@ def _shape_of(kind: Any, made: dict[Any, _Shape]) -> _Shape:
             shape.items = items if items.binds else None
         elif each in (Any, dict, msgspec.Raw):
             return _ANYTHING
-    if objects > 1:  # which of them is meant cannot be told by their names
+    if objects > 1:  # a union of objects: names do not tell which one is meant
         shape.fields = shape.values = None
     return shape
 
@@ -111,7 +111,7 @@ def _fields_of(struct: type[msgspec.Struct], made: dict[Any, _Shape]) -> dict[st
         shape.fields = {}
         for field in msgspec.structs.fields(struct):
             shape.fields[field.encode_name] = _shape_of(field.type, made)
-    assert shape.fields is not None  # as above
+    assert shape.fields is not None  # set above
     return shape.fields
 
 

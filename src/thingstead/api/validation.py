@@ -20,30 +20,33 @@ from thingstead.model.limits import JSON_DEPTH
 from thingstead.model.values.json_text import has_wide_integer, is_too_deep
 from thingstead.model.wording import json_problem, member_problem, not_known
 
-ERRORS_LIMIT = 100  # named in one answer
-NODES_LIMIT = 10_000  # of a body that is refused, that are looked at to name what is wrong with it
-VALUES_COUNT = 1_000_000  # of a body, as its commas tell
-DETAILS_BYTES = 1_048_576  # of a body; of a larger one that is refused, the first thing that is wrong is named
-PATH_KEY_CHARACTERS, PATH_CHARACTERS, MESSAGE_CHARACTERS = 64, 256, 256  # of a name in an answer; what is longer is cut
+ERRORS_LIMIT = 100  # errors listed in one answer
+NODES_LIMIT = 10_000  # nodes of a refused body that are checked to list its errors
+VALUES_COUNT = 1_000_000  # values of a body, estimated by its commas
+DETAILS_BYTES = 1_048_576  # largest body whose errors are all listed; for larger ones only the first
+PATH_KEY_CHARACTERS, PATH_CHARACTERS, MESSAGE_CHARACTERS = (
+    64,
+    256,
+    256,
+)  # longer ones are cut in answers
 QUERY_FIELDS_LIMIT = 100
 QUERY_BYTES_LIMIT = 8_192
-INTEGER_LIMIT = 2**53  # of a query: beyond it, clients in JavaScript cannot count anyway
+INTEGER_LIMIT = 2**53  # of a query: JavaScript clients cannot represent larger integers exactly
 LOCATION = re.compile(r" - at `(?:key` in `)?\$(?P<path>[^`]*)`$")
 
 
 class MalformedJson(InvalidInput):
-    """The body is not JSON at all; the Project API answers that in a way of its own."""
+    """The body is not JSON; the Project API has a special answer for it."""
 
 
 def body_decoder(kind: Any, *, wide_integers: bool = False) -> Callable[[bytes], Any]:
-    """A function that decodes a body into ``kind``.
+    """Makes a function that decodes a body into ``kind``.
+
+    It raises MalformedJson if the bytes are not one JSON text in UTF-8, and InvalidInput, with every bad field, if the
+    JSON is not of this type.
 
     Args:
-        wide_integers: integers of more than 64 bits, which nothing could store, are not refused.
-
-    Raises (the function):
-        MalformedJson: the bytes are not one JSON text in UTF-8.
-        InvalidInput: they are, but not of this kind; names every bad field.
+        wide_integers: do not refuse integers over 64 bits, which cannot be stored.
     """
     decode = msgspec.json.Decoder(kind).decode
 
@@ -68,7 +71,7 @@ def body_decoder(kind: Any, *, wide_integers: bool = False) -> Callable[[bytes],
 
 
 def query_decoder(kind: type[msgspec.Struct]) -> Callable[[bytes], Any]:
-    """A function that decodes a query string into ``kind``; it raises InvalidInput, naming every bad field."""
+    """Makes a function that decodes a query string into ``kind``; it raises InvalidInput with every bad field."""
     repeated = {field.encode_name for field in msgspec.structs.fields(kind) if _is_list(field.type)}
     bounded = [field.encode_name for field in msgspec.structs.fields(kind) if _is_number(field.type)]
     default = _default(kind)
@@ -94,12 +97,12 @@ def query_decoder(kind: type[msgspec.Struct]) -> Callable[[bytes], Any]:
 
 
 def parse_query(query_string: bytes) -> dict[str, str]:
-    """The values of a query string by name; the last one counts, empty ones are left out."""
+    """Values of a query string by name; of repeated names the last one; empty values are omitted."""
     return dict(_pairs(query_string))
 
 
 def repeated_values(query_string: bytes, name: str) -> list[str]:
-    """Each value of one name of a query string, in their order; empty ones are left out."""
+    """All values of one name in a query string, in order; empty values are omitted."""
     return [value for each, value in _pairs(query_string) if each == name]
 
 
@@ -113,7 +116,7 @@ def _pairs(query_string: bytes) -> list[tuple[str, str]]:
 
 
 def find_errors(value: Any, kind: Any, *, strict: bool = True) -> list[FieldError]:
-    """The bad fields of a decoded value, by their paths: at most ERRORS_LIMIT, among its first NODES_LIMIT nodes."""
+    """Bad fields of a decoded value, with their paths: at most ERRORS_LIMIT, among its first NODES_LIMIT nodes."""
     search = _Search(strict)
     search.look_at(value, kind, None)
     return search.found[:ERRORS_LIMIT]
@@ -122,7 +125,7 @@ def find_errors(value: Any, kind: Any, *, strict: bool = True) -> list[FieldErro
 def _default(kind: type[msgspec.Struct]) -> msgspec.Struct | None:
     try:
         return kind()
-    except TypeError:  # some member is required
+    except TypeError:  # a member is required
         return None
 
 
@@ -138,12 +141,12 @@ def _is_countable(text: str) -> bool:
     try:
         number = float(text)
     except ValueError:
-        return True  # the conversion will say what is wrong with it
+        return True  # the conversion will report the error
     return math.isfinite(number) and abs(number) <= INTEGER_LIMIT
 
 
 def _convert(body: bytes, kind: Any, error: msgspec.ValidationError) -> Any:
-    """The body, if it is of this kind but for what is as good as nothing; raises InvalidInput where it is not."""
+    """Converts a decoded body to its type after removing equivalents of absent members. Raises InvalidInput."""
     if len(body) > DETAILS_BYTES:
         raise invalid([_field_error(error, kind, None)])
     try:
@@ -164,7 +167,7 @@ def _convert(body: bytes, kind: Any, error: msgspec.ValidationError) -> Any:
 
 
 def invalid(errors: list[FieldError]) -> InvalidInput:
-    """A refusal that names these fields; at least one."""
+    """The error for these fields; at least one."""
     return InvalidInput.of(errors, counted=True)
 
 
@@ -173,7 +176,7 @@ def _too_deep() -> InvalidInput:
 
 
 def _wide_integer(body: bytes) -> InvalidInput:
-    """Names the integer beyond 64 bits that a body holds, if it stands among the first NODES_LIMIT nodes."""
+    """The error that names an integer over 64 bits in a body, among its first NODES_LIMIT nodes."""
     level: list[tuple[Path, Any]] = [(None, msgspec.json.decode(body))]
     left = NODES_LIMIT
     while level and left > 0:
@@ -190,7 +193,7 @@ def _wide_integer(body: bytes) -> InvalidInput:
 
 
 class _Search:
-    """Looks for what is wrong with a value, from the whole to its parts; what is right is not taken apart."""
+    """Finds the errors in a value, from the whole to its parts; valid parts are not searched."""
 
     def __init__(self, strict: bool) -> None:
         self.found: list[FieldError] = []
@@ -198,9 +201,9 @@ class _Search:
         self._nodes_left = NODES_LIMIT
 
     def look_at(self, value: Any, kind: Any, path: "Path") -> None:
-        """Adds what is wrong with ``value``: what is wrong with its parts, and only if these are all right itself."""
+        """Adds the errors of a value: those of its parts, or its own if all parts are valid."""
         self._nodes_left -= 1
-        if kind is msgspec.Raw:  # which any value is
+        if kind is msgspec.Raw:  # any value is valid
             return
         try:
             msgspec.convert(value, kind, strict=self._strict)
@@ -214,7 +217,7 @@ class _Search:
                 self.found.append(_field_error(exc, kind, path))
 
     def _parts(self, value: Any, kind: Any, path: "Path") -> Iterator[tuple[Any, Any, "Path"]]:
-        """What a value is made of: (part, its kind, its path). Notes required members that are missing."""
+        """Parts of a value: (part, its type, its path). Adds errors for missing required members."""
         for alternative in alternatives(kind):
             origin, arguments = typing.get_origin(alternative), typing.get_args(alternative)
             if isinstance(value, dict) and is_struct(alternative):
@@ -239,12 +242,12 @@ class _Search:
             self.found += [unknown(name, known, path) for name in strange[:ERRORS_LIMIT]]
 
 
-# Where something stands: (where its parent stands, key or index). It becomes a text only for what is refused.
+# Path of a value: (path of its parent, key or index). Converted to a text only for errors.
 Path: typing.TypeAlias = "tuple[Path, str | int] | None"
 
 
 def _text(path: "Path") -> str:
-    """``inner[2].identifier``; a long key or path is cut."""
+    """Path as a text: ``inner[2].identifier``; long keys and paths are truncated."""
     names: list[str] = []
     while path is not None:
         path, key = path
@@ -257,7 +260,7 @@ def _cut(text: str, length: int) -> str:
 
 
 def unknown(name: str, known: Iterable[str], path: "Path") -> FieldError:
-    """That a member or a name of a query is not known, and which one may have been meant."""
+    """The error for an unknown member or query name, with the name that may have been meant."""
     return FieldError(_text((path, name)), not_known(name, known))
 
 

@@ -13,10 +13,10 @@ from thingstead.storage.sqlite.offline.check import Finding, check
 
 @contextmanager
 def open_archive(data_dir: Path) -> Iterator[Archive]:
-    """The history in a data folder.
+    """Opens the history in a data folder for reading.
 
     Raises:
-        ConfigError: there is no data folder, or it is of another release.
+        ConfigError: there is no data folder, or its schema is not that of this release.
     """
     with SqliteArchive(_database(data_dir)) as archive:
         yield archive

@@ -23,28 +23,28 @@ from thingstead.storage.sqlite.offline.backup import (
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-Progress = Callable[[int, int], None]  # done, and all there is to do
+Progress = Callable[[int, int], None]  # units done, and their total
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup holds. It is written last: a backup without it is not complete."""
+    """Contents of a backup. Written last: a backup without a manifest is incomplete."""
 
     format: int
     created_at: str  # ISO 8601, UTC
     release: str
     schema_version: int
     size_bytes: int
-    sha256: str  # of the database
+    sha256: str  # of the database file
     rows: dict[str, int]  # by table
 
 
 def back_up(data_dir: Path, target: Path, progress: Progress, clock: Clock | None = None) -> Manifest:
-    """Copies a data folder, whether a server works on it or not, into a new folder, as it is at one instant.
+    """Copies the present snapshot of a data folder into a new folder; a server may be running on it.
 
     Raises:
-        Conflict: there is something at ``target`` already.
-        ConfigError: there is no data folder, or the copy turned out damaged: then what was copied is.
-        Unavailable: it cannot be read or written.
+        Conflict: ``target`` exists and is not an empty folder.
+        ConfigError: there is no data folder, or the copy is damaged, and so is the source.
+        Unavailable: a file cannot be read or written.
     """
     folder = DataFolder(data_dir)
     if not folder.initialized:
@@ -87,10 +87,10 @@ def _write_manifest(target: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(backup: Path) -> Manifest:
-    """The manifest of a backup.
+    """Reads the manifest of a backup.
 
     Raises:
-        ConfigError: there is none, or it is not one of ours: what is there is not a complete backup.
+        ConfigError: it is missing or unreadable: this is not a complete backup.
     """
     try:
         manifest = msgspec.json.decode((backup / MANIFEST).read_bytes(), type=Manifest)
@@ -104,17 +104,17 @@ def read_manifest(backup: Path) -> Manifest:
 
 
 def restore(backup: Path, data_dir: Path, progress: Progress, *, keep_tokens: bool = False) -> Manifest:
-    """Makes a data folder of a backup, and holds it against the manifest, and its schema against this release, before
-    it counts.
+    """Creates a data folder from a backup. Checks the copy against the manifest, and its schema against this release,
+    before the folder counts as initialized.
 
     Args:
-        keep_tokens: tokens that were given out stay valid; else the secret that signs them is drawn anew, since whoever
-            had the backup could sign some.
+        keep_tokens: tokens issued before stay valid; otherwise the secret that signs them is replaced, because whoever
+            has the backup could sign tokens.
 
     Raises:
         Conflict: ``data_dir`` is initialized already, or in use; nothing was changed.
-        ConfigError: the backup is damaged or incomplete, or ``data_dir`` holds something else; nothing is restored.
-        Unavailable: it cannot be read or written.
+        ConfigError: the backup is damaged or incomplete, or ``data_dir`` has other contents; nothing was restored.
+        Unavailable: a file cannot be read or written.
     """
     manifest = read_manifest(backup)
     folder = DataFolder(data_dir)

@@ -72,14 +72,14 @@ from thingstead.storage.sqlite.store import SqliteStore
 
 log = structlog.get_logger("thingstead.server")
 
-NODE = "local"  # the name of the only node of an installation with an embedded store
-STOP_TIMEOUT_S = 10  # for each part; over it the next one is stopped all the same
+NODE = "local"  # name of the only node of an installation with an embedded store
+STOP_TIMEOUT_S = 10  # for each part; the next one is stopped after that in any case
 
 
 def build_platform(
     store: Store, bus: Bus, clock: Clock, config: Config, listeners: Sequence[OpenListener] = ()
 ) -> Platform:
-    """The services over a store and a bus."""
+    """Builds the services over a store and a bus."""
     account = config.account
     passwords = Passwords(memory_kib=account.password_hash_memory_kib, passes=account.password_hash_passes)
     devices = DeviceService(store, bus, clock, active_within_ms=config.active_window_s * 1000)
@@ -150,11 +150,11 @@ async def _open_store(folder: DataFolder, clock: Clock, config: Config) -> Async
 
 
 async def initialize(config: Config, clock: Clock | None = None) -> Credentials:
-    """Makes the data folder with its first project.
+    """Creates the data folder with its first project.
 
     Raises:
         Conflict: it is initialized already, or in use; nothing was changed.
-        ConfigError: the folder cannot be used, or holds something else.
+        ConfigError: the folder cannot be used, or has other contents.
     """
     folder = DataFolder(config.data_path)
     if not folder.initialized:
@@ -166,7 +166,8 @@ async def initialize(config: Config, clock: Clock | None = None) -> Credentials:
 
 
 async def _initialize(folder: DataFolder, config: Config, clock: Clock) -> Credentials:
-    """The first project in a database that becomes the folder's own when it is complete and on disk."""
+    """Creates the first project in a temporary database, which becomes the folder's database when it is complete and on
+    disk."""
     store = await SqliteStore.open(folder.begin_database(), clock, config.storage)
     try:
         credentials: Credentials = await build_platform(store, LocalBus(), clock, config).projects.create()
@@ -178,7 +179,8 @@ async def _initialize(folder: DataFolder, config: Config, clock: Clock) -> Crede
 
 @asynccontextmanager
 async def open_platform(config: Config, clock: Clock | None = None) -> AsyncIterator[Platform]:
-    """The services over an initialized data folder, without any port: for commands while the server is stopped.
+    """Opens the services over an initialized data folder without any port: for commands that run while the server is
+    stopped.
 
     Raises:
         FolderInUse: a server is running on it.
@@ -202,9 +204,9 @@ class Server:
     """A running server.
 
     Attributes:
-        platform: its services, for programs and tests that run it in their own process.
-        credentials: of the first project, where this start initialized the data folder; else None.
-        ports: the TCP ports that are open, by the setting that asks for them.
+        platform: its services, for programs and tests that run the server in their own process.
+        credentials: of the first project if this start initialized the data folder; otherwise None.
+        ports: open TCP ports by the name of their setting.
     """
 
     def __init__(
@@ -219,14 +221,14 @@ class Server:
         self.mqtt_port = self.ports["mqtt_port"]
 
     def reload_certificates(self) -> None:
-        """Lets new connections have the certificates that the files hold now."""
+        """Reads the TLS certificates again; new connections use them."""
         self._doors.reload_certificates()
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Returns when ``stop`` is set.
 
         Raises:
-            Unavailable: a port was closed although nobody asked for it.
+            Unavailable: a port was closed unexpectedly.
         """
         stopping = asyncio.ensure_future(stop.wait())
         ended = asyncio.ensure_future(self._http.ended())
@@ -244,16 +246,16 @@ class Server:
 async def open_server(
     config: Config, clock: Clock | None = None, hand_over: Callable[[Credentials], None] = lambda _: None
 ) -> AsyncIterator[Server]:
-    """Runs a server; it is stopped cleanly at the end of the block. Inside the block every port is open.
+    """Runs a server with all ports open inside the block, and stops it at the end of the block.
 
-    A data folder that is missing or empty is initialized. If the start fails after that, it is empty again, since
+    A missing or empty data folder is initialized. If the start fails after that, the folder is emptied again, because
     nobody has seen the credentials.
 
     Args:
-        hand_over: is given the credentials of a folder that was initialized; a failure of it is one of the start.
+        hand_over: called with the credentials of a newly initialized folder; if it fails, the start fails.
 
     Raises:
-        Conflict: a port is taken, or another server works on the folder.
+        Conflict: a port is in use, or another server uses the folder.
         ConfigError: the configuration or the data folder cannot be used.
     """
     clock = clock or SystemClock()
@@ -296,7 +298,7 @@ async def open_server(
         metrics = Metrics()
         read_metric_sources(metrics, store, platform, gateway, buffers, doors.certificate_expiries)
 
-        # Last of all: GET /healthz answers when everything else is there.
+        # Last: GET /healthz answers when everything else is running.
         def warnings() -> list[HealthWarning]:
             watched = (store, platform.clock_watch, platform.retention.trusted_clock, gateway.arrivals, doors)
             return [warning for part in watched for warning in part.warnings()]
@@ -341,7 +343,7 @@ async def _close_services(platform: Platform) -> None:
 
 
 async def _within(part: str, stop: Callable[[], Awaitable[None]]) -> None:
-    """Stops one part. A part that cannot be stopped is logged, and keeps none of the others from being stopped."""
+    """Stops one part within the time-out. A failure is logged, and the other parts are stopped all the same."""
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             await stop()

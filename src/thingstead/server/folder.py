@@ -11,17 +11,17 @@ from thingstead.errors import ConfigError, Conflict, ThingsteadError, Unavailabl
 from thingstead.storage.transient import is_transient
 
 DATABASE = "thingstead.sqlite"
-UNFINISHED = "thingstead.sqlite.new"  # what an initialization that did not come to its end leaves behind
+UNFINISHED = "thingstead.sqlite.new"  # left behind by an interrupted initialization
 LOCK = "lock"
-CREDENTIALS = "credentials.json"  # of the first project, where nobody was there to read them
+CREDENTIALS = "credentials.json"  # of the first project, if there was no terminal to print them to
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 class DataFolder:
-    """A folder, readable by its owner alone, that one process at a time works with.
+    """A folder that only its owner can read and that one process at a time may use.
 
-    It is initialized exactly when it holds :data:`DATABASE`, which appears there complete: it is made under another
-    name, synced and renamed.
+    It is initialized if it contains :data:`DATABASE`. That file is created under another name, synced and renamed, so
+    that it is complete.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,10 +38,10 @@ class DataFolder:
 
     @property
     def initialized(self) -> bool:
-        """Whether there is a platform in it.
+        """Whether the folder contains a database.
 
         Raises:
-            ConfigError: it is not a folder, cannot be read, or belongs to something else.
+            ConfigError: it is not a folder, cannot be read, or has other contents.
         """
         try:
             names = {entry.name for entry in os.scandir(self.path)}
@@ -59,7 +59,7 @@ class DataFolder:
         return False
 
     def create(self) -> None:
-        """Makes the folder where it is missing and closes it to others."""
+        """Creates the folder if needed, with permissions for its owner only."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.chmod(0o700)
@@ -67,12 +67,13 @@ class DataFolder:
             raise self._unusable(exc) from exc
 
     def lock(self) -> "DataFolder":
-        """Takes the folder for this process; released at the end of a ``with`` block, or with the process.
+        """Locks the folder for this process until the end of a ``with`` block or of the process.
 
-        The folder itself is locked, and the file in it that names the owner: who deletes that file frees nothing.
+        The folder itself is locked as well as the file with the owner's pid: deleting that file does not unlock the
+        folder.
 
         Raises:
-            FolderInUse: another process has it.
+            FolderInUse: another process has locked it.
             ConfigError: the folder cannot be written.
             Unavailable: it cannot be written now.
         """
@@ -89,7 +90,7 @@ class DataFolder:
                     raise FolderInUse(message) from exc
             except OSError as exc:
                 raise self._unusable(exc) from exc
-            with contextlib.suppress(OSError):  # the number is for people; on a full disk the server starts without it
+            with contextlib.suppress(OSError):  # only informative; on a full disk the server starts without it
                 os.ftruncate(lock_file, 0)
                 os.pwrite(lock_file, b"%d\n" % os.getpid(), 0)
             stack.callback(os.ftruncate, lock_file, 0)
@@ -105,8 +106,8 @@ class DataFolder:
         self._locked.close()
 
     def begin_database(self) -> Path:
-        """An empty database file, closed to others, under the name of an unfinished one. SQLite gives the files that
-        it makes beside a database the permissions of the database."""
+        """Creates an empty temporary database file for the owner only. SQLite gives its additional files the same
+        permissions."""
         for suffix in ("", *_COMPANIONS):
             self.unfinished.with_name(UNFINISHED + suffix).unlink(missing_ok=True)
         try:
@@ -116,7 +117,7 @@ class DataFolder:
         return self.unfinished
 
     def finish_database(self) -> None:
-        """Makes the unfinished database, which must be closed, the folder's own, in one durable step."""
+        """Renames the temporary database, which must be closed, to :data:`DATABASE`, in one durable step."""
         for suffix in _COMPANIONS:
             if self.unfinished.with_name(UNFINISHED + suffix).exists():
                 raise RuntimeError("the database is still open: what it holds would be lost")
@@ -128,12 +129,12 @@ class DataFolder:
             os.close(folder)
 
     def discard_database(self) -> None:
-        """Undoes an initialization."""
+        """Deletes the database: undoes an initialization."""
         for suffix in ("", *_COMPANIONS):
             self.database.with_name(DATABASE + suffix).unlink(missing_ok=True)
 
     def write_credentials(self, text: str) -> Path:
-        """Writes :data:`CREDENTIALS`, for its owner alone, durably. Raises ConfigError where that cannot be done."""
+        """Writes :data:`CREDENTIALS` durably, readable by its owner only. Raises ConfigError if that fails."""
         path = self.path / CREDENTIALS
         try:
             path.unlink(missing_ok=True)
@@ -151,14 +152,14 @@ class DataFolder:
 
 
 def open_private(path: Path) -> TextIO:
-    """A new file to write text into, readable by its owner only. Raises FileExistsError where there is one."""
+    """Creates a text file that only its owner can read. Raises FileExistsError."""
     return os.fdopen(
         os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w", encoding="utf-8", newline=""
     )
 
 
 def _opened(stack: contextlib.ExitStack, path: Path, flags: int) -> int:
-    """A descriptor, which the stack closes."""
+    """Opens a file descriptor that the stack closes."""
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     stack.callback(os.close, descriptor)
     return descriptor
@@ -169,15 +170,15 @@ def _lock_folder(folder: int) -> None:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
-    except OSError:  # of file systems that lock files alone
+    except OSError:  # file systems that cannot lock folders
         return
 
 
 class FolderInUse(Conflict):
-    """Another process, named by its pid, works with the folder."""
+    """The folder is in use by another process, named by its pid."""
 
 
 def _may_stand_beside(name: str) -> bool:
-    """Whether a file may be in a folder that is about to become a data folder: our own, hidden ones, the configuration
-    and what a file system puts at the root of a volume."""
+    """Whether a file may exist in a folder that is about to be initialized: Thingstead's own files, hidden files, the
+    configuration, and what file systems put into the root of a volume."""
     return name.startswith((".", UNFINISHED)) or name in {LOCK, CREDENTIALS, "lost+found"} or name.endswith(".toml")

@@ -17,11 +17,11 @@ from thingstead.mqtt.budget import Budget
 from thingstead.server.http_context import PIPELINES_LIMIT_BYTES, UNREAD_LIMIT_BYTES, HttpContext, MakeWebSocket
 from thingstead.server.http_protocol import BoundedProtocol
 
-GRACE_S = 5  # how long requests under way may take when the server stops
+GRACE_S = 5  # for requests in progress when the server stops
 
 
 class _EmbeddedServer(uvicorn.Server):
-    """A uvicorn server on our own ports, that leaves the signals alone and tells when it listens."""
+    """A uvicorn server on bound sockets that leaves signals alone and reports when it listens."""
 
     def __init__(self, config: uvicorn.Config, ports: Sequence[Port], entrance: Entrance, context: HttpContext) -> None:
         super().__init__(config)
@@ -40,7 +40,7 @@ class _EmbeddedServer(uvicorn.Server):
         self.listening.set()
 
     async def on_tick(self, counter: int) -> bool:
-        """Called ten times a second by uvicorn."""
+        """Called by uvicorn ten times a second."""
         now_s = asyncio.get_running_loop().time()
         self._context.close_idle(now_s - self._context.keep_alive_s, now_s)
         return await super().on_tick(counter)
@@ -53,9 +53,9 @@ class HttpListener:
     """Serves an ASGI application on bound ports.
 
     Args:
-        make_websocket: takes over connections that become a WebSocket; without it none does.
-        arrivals: the connections of the whole server; those of this listener alone where None is given.
-        buffers: what is pipelined and what is not read are within this.
+        make_websocket: takes over connections that are upgraded to a WebSocket; None: upgrades are ignored.
+        arrivals: the connections of the whole server; None: those of this listener only.
+        buffers: parent of the budgets for pipelined requests and unread answers.
     """
 
     def __init__(
@@ -95,10 +95,10 @@ class HttpListener:
             self._context,
         )
         self._serving: asyncio.Task[None] | None = None
-        self.port: int = ports[0].sock.getsockname()[1]  # the first one
+        self.port: int = ports[0].sock.getsockname()[1]  # number of the first port
 
     def _close_idle(self) -> bool:
-        """Closes the connection over which nothing was asked for the longest."""
+        """Closes the connection that has been idle longest. Returns False if there is none."""
         if not self._context.idle:
             return False
         connection, _ = self._context.idle.popitem(last=False)
@@ -107,7 +107,7 @@ class HttpListener:
 
     @property
     def connections(self) -> int:
-        """Open connections."""
+        """Number of open connections."""
         return len(self._server.server_state.connections)
 
     @property
@@ -121,16 +121,16 @@ class HttpListener:
         await asyncio.wait([self._serving, listening], return_when=asyncio.FIRST_COMPLETED)
         if not listening.done():
             listening.cancel()
-            await self._serving  # raises what kept it from listening
+            await self._serving  # raises the error of the start
             raise RuntimeError("the HTTP server ended before it listened")
 
     async def ended(self) -> None:
-        """Returns when nothing is served any more, for whatever reason."""
+        """Returns when the server has stopped for any reason."""
         if self._serving is not None:
             await asyncio.wait([self._serving])
 
     async def stop(self) -> None:
-        """Stops accepting, lets requests under way end within :data:`GRACE_S`, closes every connection."""
+        """Stops accepting, waits up to :data:`GRACE_S` for requests in progress, then closes every connection."""
         if self._serving is None:
             for port in self._ports:
                 port.sock.close()

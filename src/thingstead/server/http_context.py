@@ -11,9 +11,9 @@ from thingstead.broker.net.websocket import Registry
 from thingstead.model.addresses import TrustedProxies
 from thingstead.mqtt.budget import Budget
 
-# Behind requests under way, and of heads that have begun, of all connections; one with more than its part is cut.
+# Pipelined requests and partial heads of all connections; a connection with more than its part is aborted.
 PIPELINES_LIMIT_BYTES = 32 << 20
-UNREAD_LIMIT_BYTES = 64 << 20  # of the answers of all connections; one with more than its part of it is cut
+UNREAD_LIMIT_BYTES = 64 << 20  # unread answers of all connections; one with more than its part is aborted
 
 MakeWebSocket = Callable[[Registry, Arrival], asyncio.Protocol]
 
@@ -33,13 +33,13 @@ class HttpContext:
     """What the connections of one listener share.
 
     Attributes:
-        head_timeout_s: within which request line and headers must be complete.
-        make_websocket: takes over a connection that becomes a WebSocket; None takes none.
-        proxies: the proxies whose forwarding headers say who sent a request.
-        keep_alive_s: how long a connection may stay open between two requests.
-        waiting: behind requests under way, and of heads that have begun.
-        unread: what was answered and is not read by the peers.
-        idle: connections between two requests and since when, the one that is so the longest first.
+        head_timeout_s: time-out for the request line and headers.
+        make_websocket: takes over a connection that is upgraded to a WebSocket; None: upgrades are ignored.
+        proxies: proxies whose forwarding headers are trusted.
+        keep_alive_s: how long a connection may be idle between two requests.
+        waiting: budget of pipelined requests and partial heads.
+        unread: budget of answers that the peers have not read.
+        idle: idle connections and since when, longest first.
     """
 
     head_timeout_s: float
@@ -51,8 +51,8 @@ class HttpContext:
     idle: OrderedDict[IdleConnection, float] = field(default_factory=OrderedDict)
 
     def close_idle(self, until_s: float, now_s: float) -> None:
-        """Closes the connections that have been idle since before then, by the loop's clock, or have read nothing of
-        their last answer."""
+        """Closes the connections that have been idle since before ``until_s`` (the loop's clock), unless the peer is
+        still reading its last answer."""
         while self.idle and next(iter(self.idle.values())) < until_s:
             connection, _ = self.idle.popitem(last=False)
             if connection.reads():

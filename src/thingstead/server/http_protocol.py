@@ -22,19 +22,19 @@ from thingstead.server.http_refusals import refusal, too_many_connections
 from thingstead.server.whole_answers import WholeAnswers
 
 HEAD_LIMIT_BYTES = 65_536  # request line and headers of one request
-HEADERS_LIMIT = 128  # of one request, and so many trailers behind its body
-FRAMING_PER_BODY_BYTE = 8  # a body in chunks of one byte has six bytes of framing for each
-DRAIN_TIMEOUT_S = 10  # how long the rest of a body may come after its request was answered
-PIPELINE_LIMIT_BYTES = 65_536  # behind the request under way, before nothing more is read
-PIECE_BYTES = 4_096  # of a body of unknown length, parsed before anybody looks whether its request is complete
+HEADERS_LIMIT = 128  # headers of one request, and trailers behind its body
+FRAMING_PER_BODY_BYTE = 8  # a body in chunks of one byte has six bytes of framing for each byte
+DRAIN_TIMEOUT_S = 10  # for the rest of a body after its request was answered
+PIPELINE_LIMIT_BYTES = 65_536  # pipelined behind the request in progress; over it the connection is not read
+PIECE_BYTES = 4_096  # of a body of unknown length, parsed between two checks whether the request is complete
 
 _HEAD_END = b"\r\n\r\n"
 _UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*([^\r]*)", re.IGNORECASE)
-_BEGINNINGS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n")  # of a request line
+_BEGINNINGS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n")  # first bytes of a request line
 
 
 class _Flow(FlowControl):
-    """Reads nothing while too much is pipelined, whatever the request under way would like to have."""
+    """Flow control that does not resume reading while too much is pipelined."""
 
     _held_back = False
 
@@ -54,11 +54,11 @@ class _Flow(FlowControl):
 class BoundedProtocol(HttpToolsProtocol):
     """One HTTP connection whose headers, trailers and chunk framing are bounded in size and time.
 
-    Heads are parsed when they are complete. What comes behind a request is not parsed before that was answered: one
-    request of a connection is under way at a time, and the bytes of the next ones are all that waits.
+    A head is parsed when it is complete. Later requests are not parsed before the one in progress was answered; only
+    their bytes are buffered.
 
     Args:
-        arrival: where it comes from; it is told what the connection proved, and of its end.
+        arrival: the accepted connection; told when it is authenticated and when it ends.
     """
 
     def __init__(
@@ -67,23 +67,23 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, {})
         self._context = context
         self._arrival = arrival
-        self._waiting = Part(context.waiting)  # what is not parsed
-        self._unread = Part(context.unread)  # of its answers
+        self._waiting = Part(context.waiting)  # unparsed bytes
+        self._unread = Part(context.unread)  # unread bytes of its answers
 
     flow: "_Flow"
-    _unparsed = b""  # a head that is not complete, or what is pipelined
-    _overhead = 0  # bytes of the current request that are not body
+    _unparsed = b""  # an incomplete head, or pipelined requests
+    _overhead = 0  # bytes of the present request besides its body
     _limit = HEAD_LIMIT_BYTES
     _trailers = 0
-    _unread_before: int | None = None  # when it was looked at last
+    _unread_before: int | None = None  # unread bytes at the last check
     _deadline: TimerHandle | None = None
     _in_head = True
     _message_complete = True
-    _body_left: int | None = None  # of the current body; None until somebody asks, and -1 where nobody knows
-    _welcome = True  # False: whoever sent the request through a proxy has too many already
+    _body_left: int | None = None  # bytes left of the present body; None: not computed yet, -1: unknown length
+    _welcome = True  # False: the client behind a proxy has too many connections
     _websocket: asyncio.Protocol | None = None
 
-    # What the transport calls
+    # Called by the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
@@ -102,7 +102,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._arrival.ended()
         super().connection_lost(exc)
         if self.cycle is not None:
-            self.cycle.body = bytearray()  # else it lasts until somebody looks for garbage
+            self.cycle.body = bytearray()  # frees the memory before the garbage collector does
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -116,13 +116,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self.loop.call_soon(self._go_on)
 
     def reads(self) -> bool:
-        """Whether some of an answer waits to be read, and the peer has read of it since it was asked before."""
+        """Whether part of an answer is unread and the peer has read since the last call."""
         before, now = self._unread_before, self.transport.get_write_buffer_size()
         self._unread_before = now or None
         return now > 0 and (before is None or now < before)
 
     def give_up(self) -> None:
-        """Nobody needs it any more."""
+        """Closes the idle connection."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
@@ -134,7 +134,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._unparsed:
             data = self._unparsed + data
         elif self._in_head and data.endswith(_HEAD_END) and data.count(_HEAD_END) == 1 and not self._busy:
-            self._parse_head(data)  # as most come: one head in one read
+            self._parse_head(data)  # the usual case: one head in one read
             return
         if self._busy:
             self._keep(data, pipelined=True)
@@ -143,12 +143,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def _busy(self) -> bool:
-        """Whether the request that came last is complete, and not answered yet or its answer not read."""
+        """Whether the last request is complete and not answered yet, or its answer not read."""
         answered = self.cycle is None or self.cycle.response_complete
         return self._message_complete and (not answered or self.flow.write_paused)
 
     def _keep(self, data: bytes, *, pipelined: bool = False) -> None:
-        """Keeps what cannot be parsed yet; it is bounded for each connection and for all."""
+        """Buffers bytes that cannot be parsed yet, within the bounds of the connection and of the server."""
         self._unparsed = data
         has_room = self._waiting.hold(len(data))
         self.flow.hold_back(pipelined and len(data) >= PIPELINE_LIMIT_BYTES)
@@ -156,8 +156,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _parse(self, data: bytes) -> None:
-        """Parses piece by piece, so that no piece holds more than one complete request, but for a few small ones behind
-        a body of unknown length."""
+        """Parses in pieces that contain at most one complete request each, except for small ones behind a body of
+        unknown length."""
         start, self._unparsed = 0, b""
         while start < len(data) and not self.transport.is_closing():
             if self._websocket is not None:
@@ -178,7 +178,8 @@ class BoundedProtocol(HttpToolsProtocol):
             start = end
 
     def _take_incomplete_head(self, head: bytes) -> None:
-        """Keeps it until it is complete. What can be none is parsed at once, to be refused."""
+        """Buffers a partial head. Bytes that cannot become a valid head are parsed at once, so that they are
+        refused."""
         self._await_head()
         if head[0] in _BEGINNINGS and b"\n\n" not in head and len(head) <= HEAD_LIMIT_BYTES:
             self._keep(head)
@@ -186,7 +187,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._parse_head(head)
 
     def _body_piece(self) -> int:
-        """How much of the current body may be parsed in one go."""
+        """How many bytes of the present body may be parsed at once."""
         if self._body_left is None:
             self._body_left = next((int(value) for name, value in self.headers if name == b"content-length"), -1)
         return self._body_left if self._body_left > 0 else PIECE_BYTES
@@ -195,7 +196,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(head) > HEAD_LIMIT_BYTES:
             self._refuse(b"431 Request Header Fields Too Large", b"the headers are longer than 64 KiB")
             return
-        if head.count(b"\n") > HEADERS_LIMIT + 2:  # with the request line, and the end
+        if head.count(b"\n") > HEADERS_LIMIT + 2:  # plus the request line and the empty line
             self._refuse(b"431 Request Header Fields Too Large", b"more than %d headers" % HEADERS_LIMIT)
             return
         lower = head.lower()
@@ -208,8 +209,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._feed(head)
 
     def _without_upgrade(self, head: bytes) -> bytes:
-        """RFC 9110, 7.8: an upgrade that is not made is ignored. The parser would take what follows for something else
-        than HTTP, and so lose the body of a request that only offers ``h2c`` or TLS."""
+        """Removes an upgrade that is not made, which must be ignored (RFC 9110, 7.8). Otherwise the parser would not
+        parse the body of a request that offers ``h2c`` or TLS."""
         offered = [name.strip().lower() for name in _UPGRADE.findall(head)]
         if offered == [b"websocket"] and self._context.make_websocket is not None:
             return head
@@ -230,13 +231,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _go_on(self) -> None:
-        """The request under way was answered: on with what was pipelined behind it."""
+        """Continues with pipelined requests after the answer."""
         if self._unparsed and not self._busy and not self.transport.is_closing():
             data = self._unparsed
             self._keep(b"")
             self._parse(data)
 
-    # What the parser calls
+    # Called by the parser
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -244,7 +245,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._trailers = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """RFC 9110, 5.5: blanks around a value do not belong to it. 6.5: trailers may be passed over."""
+        """Strips white space around a value (RFC 9110, 5.5), and ignores trailers (6.5)."""
         if not self._in_head:
             self._trailers += 1
             return
@@ -280,11 +281,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._forget_answered()
 
     def _forget_answered(self) -> None:
-        """An idle connection does not hold the request that came last, once it came as a whole and was answered."""
+        """Frees the last request of an idle connection, once it is complete and answered."""
         cycle = self.cycle
         if self._message_complete and cycle is not None and cycle.response_complete and cycle.scope is self.scope:
             self.url, self.headers = b"", []
-            self.scope = cycle.scope = {}  # type: ignore[typeddict-item]  # nobody looks into it any more
+            self.scope = cycle.scope = {}  # type: ignore[typeddict-item]  # not used any more
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         cycle.transport = self._answers  # type: ignore[assignment]  # as much of a transport as an answer needs
@@ -313,7 +314,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return self._context.make_websocket is not None and self._welcome and self._get_upgrade() == b"websocket"
 
     def handle_websocket_upgrade(self) -> None:
-        """Hands the connection over, with its request."""
+        """Passes the connection on, with its request."""
         assert self._context.make_websocket is not None  # _should_upgrade
         self._cancel_deadline()
         self.connections.discard(self)
@@ -328,7 +329,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._websocket.data_received(b"".join([*request, b"\r\n"]))
 
     def _refuse(self, status: bytes, hint: bytes) -> None:
-        """Ends the connection with an answer, unless another answer has begun."""
+        """Sends an error response, unless another response has begun, and closes the connection."""
         if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.transport.abort()
             return
@@ -336,7 +337,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _believe_proxy(self) -> None:
-        """The request is from whom a trusted proxy says, if one brought it."""
+        """Sets the client address to the one that a trusted proxy sent."""
         if self.client is None or not self._context.proxies.trusts(self.client[0]):
             return
         client = self._context.proxies.client(self.client, self.headers)

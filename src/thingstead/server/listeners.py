@@ -20,24 +20,24 @@ log = structlog.get_logger("thingstead.server")
 
 
 class BoundListener(NamedTuple):
-    """A door, and the port behind it."""
+    """A listener and its port."""
 
     door: ListenerSpec
     port: Port
 
     @property
     def number(self) -> int:
-        """The TCP port."""
+        """Number of the TCP port."""
         number: int = self.port.sock.getsockname()[1]
         return number
 
 
 class Listeners:
-    """Every port of a server. Certificates that are expired, or not valid yet, are used and logged.
+    """All ports of a server. Certificates that have expired or are not valid yet are used, and logged.
 
     Raises:
-        Conflict: a port is taken.
-        ConfigError: an address, or a certificate, cannot be used.
+        Conflict: a port is in use.
+        ConfigError: an address or a certificate cannot be used.
     """
 
     def __init__(self, config: Config, clock: Clock) -> None:
@@ -60,17 +60,17 @@ class Listeners:
         self._log_problems()
 
     def close(self) -> None:
-        """Closes the sockets, whoever has taken them over."""
+        """Closes the sockets, even those that another object has taken over."""
         for bound in self._bound:
             bound.port.sock.close()
 
     def of(self, *kinds: str) -> list[Port]:
-        """The ports of these kinds."""
+        """Ports of these kinds."""
         return [bound.port for bound in self._bound if bound.door.listener.kind in kinds]
 
     @property
     def public(self) -> list[OpenListener]:
-        """Those that are not for this machine, or a load balancer, alone."""
+        """Listeners that are open to more than this machine and a load balancer."""
         return [
             OpenListener(bound.door.listener.kind, bound.door.listener.host, bound.number)
             for bound in self._bound
@@ -79,7 +79,7 @@ class Listeners:
 
     @property
     def numbers(self) -> dict[str, int]:
-        """The TCP ports that are open, by the setting that asks for them."""
+        """Open TCP ports by the name of their setting."""
         return {bound.door.setting: bound.number for bound in self._bound}
 
     def reload_certificates(self) -> None:
@@ -99,7 +99,7 @@ class Listeners:
         self._log_problems()
 
     def warnings(self) -> list[HealthWarning]:
-        """Which certificates are expired or not valid yet, and which the last reload could not read."""
+        """Warnings about certificates that have expired or are not valid yet."""
         now_ms = self._clock.now_ms()
         problems = [problem for _, certificate in self._certificates() for problem in certificate.problems(now_ms)]
         return [HealthWarning("certificate_not_valid", problem) for problem in problems] + [
@@ -121,7 +121,7 @@ class Listeners:
 
 
 def check_certificates(config: Config, now_ms: int) -> list[str]:
-    """Reads the files of every port behind TLS; which certificates are expired, or not valid yet.
+    """Reads the files of every TLS port. Returns messages about certificates that have expired or are not valid yet.
 
     Raises:
         ConfigError: a file is missing, or cannot be used.

@@ -19,12 +19,7 @@ def read_metric_sources(
     buffers: Budget,
     certificate_expiries: Callable[[], Mapping[str, int]],
 ) -> None:
-    """Connects the metrics of the catalog with the parts that count.
-
-    Args:
-        buffers: what the buffers of all kinds are within.
-        certificate_expiries: seconds UTC by the setting of each TLS port.
-    """
+    """Connects the metrics of the catalog with the parts that count them."""
     _read_devices(metrics, store, platform)
     _read_buffers(metrics, gateway.bounds, buffers)
     metrics.read(

@@ -7,7 +7,8 @@ from thingstead.console.pages import ConsolePages
 
 
 def site(api: AsgiApp, console: ConsolePages) -> AsgiApp:
-    """Both as one ASGI application. What only the API knows of, such as pages of other origins, ends at the API."""
+    """Combines API and console into one ASGI application: HTTP requests below ``/console/`` and for ``/`` go to the
+    console, all others to the API."""
 
     async def serve(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and console.serves(scope):

@@ -6,20 +6,20 @@ import socket
 
 from thingstead.errors import ConfigError, Conflict
 
-PEER_TIMEOUT_MS = 60_000  # a peer that acknowledges nothing for so long is gone
-# The first probe after that many silent seconds, then one after each interval; so many without an answer are the end.
+PEER_TIMEOUT_MS = 60_000  # without an acknowledgement of the peer, after which the system closes the connection
+# Keep-alive probes: seconds of silence before the first, interval, and number without an answer before the close.
 PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 
 def bind(setting: str, host: str, port: int) -> socket.socket:
-    """A TCP socket bound to ``host`` and ``port`` (0: a free one), not yet listening.
+    """Binds a TCP socket to ``host`` and ``port`` (0: a free one); it does not listen yet.
 
     Args:
-        setting: the setting that gave the port, for the message.
+        setting: name of the setting of the port, for messages.
 
     Raises:
         Conflict: another program listens there.
-        ConfigError: the address does not exist here, or may not be used.
+        ConfigError: the address does not exist on this machine, or may not be used.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -30,14 +30,14 @@ def bind(setting: str, host: str, port: int) -> socket.socket:
         raise ConfigError(f"host: {host!r} is not an address to listen on: {_reason(exc)}") from exc
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # These are inherited by every connection. Probes find a peer that is gone though nothing is sent to it.
+        # Accepted connections inherit these. Probes detect a dead peer to which nothing is sent.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in PROBES.items():
             if hasattr(socket, option):
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # One whose peer stopped reading cannot stay for ever.
+            # Closes connections whose peer stopped acknowledging.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_TIMEOUT_MS)
         if family == socket.AF_INET6 and host == "::":
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)

@@ -2,26 +2,26 @@
 
 import asyncio
 
-JOINED_BYTES = 16_384  # of a body: to copy more takes longer than to send two pieces
-_INTERIM = b"HTTP/1.1 100 "  # goes at once: the peer waits for it
+JOINED_BYTES = 16_384  # largest body that is joined with its head: copying more takes longer than a second write
+_INTERIM = b"HTTP/1.1 100 "  # sent at once: the peer waits for it
 
 
 class WholeAnswers:
-    """What uvicorn writes the answers of one connection to: the head of each waits for what follows it."""
+    """Write side of one connection for uvicorn: the head of each response is delayed until its body follows."""
 
     __slots__ = ("_begun", "_head", "_transport")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._head = b""
-        self._begun = False  # the head of the present answer was written
+        self._begun = False  # the head of the present response was written
 
     def write(self, data: bytes) -> None:
-        """Takes the head of an answer, or what follows it."""
+        """Writes the head of a response or a part of its body."""
         if self._head:
             if len(data) <= JOINED_BYTES:
                 self._transport.write(self._head + data)
-            else:  # not by writelines(), which pauses nobody in early releases of Python 3.12
+            else:  # not writelines(): it never pauses writing in early releases of Python 3.12
                 self._transport.write(self._head)
                 self._transport.write(data)
             self._head = b""
@@ -31,12 +31,12 @@ class WholeAnswers:
             self._head, self._begun = data, True
 
     def ended(self) -> None:
-        """The answer is complete: what follows is the head of the next one."""
+        """Ends a response: the next write is a head."""
         self._flush()
         self._begun = False
 
     def close(self) -> None:
-        """Closes the connection behind what was written."""
+        """Closes the connection after what was written."""
         self._flush()
         self._transport.close()
 

@@ -9,7 +9,7 @@ from thingstead.model.command import CommandState
 
 
 class SentMessage(Done, frozen=True, kw_only=True):
-    """It worked: which command it is, and how far it came."""
+    """Success, with the id and state of the command."""
 
     id: Annotated[str, Meta(description="The platform's id of the command.")]
     command_id: Annotated[int, Meta(description="The number that the device receives.")]

@@ -16,7 +16,7 @@ from thingstead.wire.control import Reply
 
 
 class CallQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The command, where it does not stand in the body."""
+    """The command, if it is not in the body."""
 
     method: Method | None = None
     params: Annotated[str, Meta(description="Its parameters, a JSON object.")] | None = None
@@ -25,7 +25,7 @@ class CallQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AppCallBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The command. What is absent is taken from the query."""
+    """The command. Absent members are taken from the query."""
 
     method: Method | None = None
     params: dict[str, Any] | None = None
@@ -34,7 +34,7 @@ class AppCallBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replied(SentMessage, frozen=True, kw_only=True):
-    """The device has replied."""
+    """The device's reply."""
 
     reply: Reply
 
@@ -61,7 +61,7 @@ async def call_device(call: ApiCall) -> Replied:
 
 
 def _params(query: CallQuery) -> dict[str, Any]:
-    if query.params is None or query.params.strip() == "[]":  # as PHP writes an empty object
+    if query.params is None or query.params.strip() == "[]":  # PHP encodes an empty object as []
         return {}
     try:
         params: dict[str, Any] = _decode_params(query.params.encode(errors="surrogatepass"))
@@ -81,7 +81,7 @@ def _declare(method: str, summary: str, *, extension: bool) -> Endpoint:
         query=CallQuery,
         body=AppCallBody,
         body_optional=method == "GET",
-        raw=True,  # it may be empty
+        raw=True,  # may be empty
         acts=True,
         info=Replied,
         refusals=(Conflict, DeviceOffline, ReplyTimeout, TooManyRequests),

@@ -15,7 +15,7 @@ NAME_BYTES = 60  # official firmware parses the whole answer into 256 bytes
 
 
 class CertificateBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks."""
+    """The DeviceKey, and the credentials to create or claim the device with."""
 
     device_key: Annotated[
         str, Meta(max_length=limits.DEVICE_KEY_LENGTH, description="The owner's identifier of the hardware.")
@@ -28,7 +28,7 @@ class CertificateBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CertifiedDevice(msgspec.Struct, frozen=True, kw_only=True):
-    """A device and what it logs in with, next to the ProjectKey that it has already."""
+    """A device and its AccessToken; the caller has the ProjectKey already."""
 
     id: str
     name: Annotated[str, Meta(description="Its first 60 bytes.")]
@@ -37,7 +37,7 @@ class CertifiedDevice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceCertificate(Done, frozen=True, kw_only=True):
-    """The certificate; deliberately small."""
+    """The certificate; short, because device firmware has small buffers."""
 
     device: CertifiedDevice
 
@@ -58,7 +58,7 @@ async def certificate(call: ApiCall) -> DeviceCertificate:
 
 
 def shortened(name: str) -> str:
-    """As many whole characters as fit into NAME_BYTES of UTF-8."""
+    """Truncates a name to at most NAME_BYTES of UTF-8, at a character boundary."""
     return name.encode()[:NAME_BYTES].decode(errors="ignore")
 
 

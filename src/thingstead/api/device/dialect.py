@@ -28,13 +28,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """It worked."""
+    """Success."""
 
     result: Literal[1] = 1
 
 
 class Kept(Done, frozen=True, kw_only=True):
-    """What was reported is on disk, but for what is named as refused."""
+    """The report is on disk, except for the refused values."""
 
     refused: Annotated[list[str] | UnsetType, Meta(description="The first three refused values, and why.")] = UNSET
     code: Annotated[
@@ -49,7 +49,7 @@ class Values(Done, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """It did not work."""
+    """The request was refused."""
 
     result: Literal[0] = 0
     errcode: int
@@ -58,20 +58,20 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def success(answer: Any) -> HttpAnswer:
-    """HTTP 200 with what a handler returned."""
+    """HTTP 200 with the result of a handler."""
     if answer is None:
         answer = ACCEPTED
     return HttpAnswer(200, answer if isinstance(answer, bytes) else _encode(answer))
 
 
 def failure(error: ThingsteadError) -> HttpAnswer:
-    """The refusal of a request."""
+    """The response to a refused request."""
     body = refusal(error)
     if isinstance(error, NotAuthenticated):
         return HttpAnswer(401, body)
     if isinstance(error, TooManyRequests):
         return HttpAnswer(429, body, headers=((b"retry-after", b"%d" % error.retry_after_s),))
-    if isinstance(error, TooLarge):  # what is left of the body is not read, so that the connection cannot go on
+    if isinstance(error, TooLarge):  # the rest of the body is not read, so the connection must be closed
         return HttpAnswer(413, body, headers=((b"connection", b"close"),))
     if isinstance(error, Unavailable):
         return HttpAnswer(503, body, headers=((b"retry-after", b"1"),))
@@ -79,12 +79,12 @@ def failure(error: ThingsteadError) -> HttpAnswer:
 
 
 def kept(refused: Sequence[FieldError]) -> bytes:
-    """The answer to a report of which something was kept."""
+    """The answer to a report of which at least a part was stored."""
     return partly_refused(refused) if refused else ACCEPTED
 
 
 def nothing_kept(refused: Sequence[FieldError]) -> InvalidInput:
-    """Why a report was refused as a whole: because everything in it was."""
+    """The error for a report whose values were all refused."""
     return InvalidInput.of(refused)
 
 

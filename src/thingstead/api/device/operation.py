@@ -17,11 +17,11 @@ from thingstead.services.shared.message_trace import Traced
 
 ACCESS_TOKEN = "access_token"  # noqa: S105 - the name of a path parameter
 KEY_LENGTH_LIMIT = 256
-READING = "attributes/get"  # what MQTT calls a request that reads
+READING = "attributes/get"  # MQTT's topic for a read
 
 
 class DeviceOperation:
-    """One declared endpoint of a device's plane, with its decoders made."""
+    """An endpoint of a device plane, with its decoders."""
 
     def __init__(self, endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies: Bodies) -> None:
         self.endpoint = endpoint
@@ -37,9 +37,9 @@ class DeviceOperation:
         self._body_limit_bytes = endpoint.body_limit(settings.body_limit_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
-        """Answers one request. The certificate comes first: a stranger's body is not even read.
+        """Answers one request. Authenticates before it reads the body.
 
-        Raises what :func:`~thingstead.api.body.read_body` raises but for TooLarge.
+        Raises the errors of :func:`~thingstead.api.body.read_body` except TooLarge.
         """
         peer = scope.get("client")
         address = peer[0] if peer else ""
@@ -74,7 +74,7 @@ class DeviceOperation:
             return answer
 
     async def _prepare(self, call: ApiCall, scope: Scope, receive: Receive, held: HeldBody) -> list[FieldError]:
-        """Reads query and body into the call; names in them that are not known."""
+        """Decodes query and body into the call. Returns the unknown names in them."""
         unknown: list[FieldError] = []
         if scope["query_string"] and self.endpoint.warns:
             unknown += self._unknown_of_query(scope["query_string"])
@@ -92,7 +92,8 @@ class DeviceOperation:
         return unknown
 
     def _trace(self, call: ApiCall, answer: HttpAnswer, error: ThingsteadError | None) -> None:
-        """Tells those who listen to the device of the request, unless the handler did, and of the answer."""
+        """Publishes request and answer to subscribers of the device's trace, unless the handler has published the
+        request."""
         trace = self._platform.device_logs.trace
         if not trace.wants(call.device):
             return
@@ -113,7 +114,7 @@ class DeviceOperation:
 
 
 def project_key(scope: Scope) -> str:
-    """The header Project-Key; NotAuthenticated where there is none."""
+    """The header Project-Key. Raises NotAuthenticated if it is missing."""
     headers: Any = scope["headers"]
     for name, value in headers:
         if name == b"project-key":

@@ -23,7 +23,7 @@ AttributesBody = Annotated[dict[str, Any], Meta(min_length=1, description="Value
 
 
 class KeysQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which attributes are wanted."""
+    """The attributes to read."""
 
     keys: Annotated[str, Meta(description="Identifiers, comma-separated; none: all.")] | None = None
 
@@ -36,7 +36,7 @@ class KeysQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeriesReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Values that the device measured at an earlier instant."""
+    """Values that the device measured at an earlier time."""
 
     ts: Annotated[float, Meta(description="When, in ms; below 100,000,000,000 in s.")]
     attributes: AttributesBody
@@ -82,7 +82,7 @@ async def read_attributes(call: ApiCall) -> Values:
 
 
 async def _answered(call: ApiCall, topic: str, take: Callable[[DeviceContext, bytes], Outcome]) -> bytes:
-    """Hands the body in, and answers when it is on disk. Refused parts are noted under ``topic``."""
+    """Passes the body to ``take``, and answers when it is on disk. Refused parts are logged under ``topic``."""
     ingest = call.platform.ingest
     await ingest.await_room(call.device.number)
     link, trace = await ingest.link(call.device), call.platform.device_logs.trace

@@ -22,7 +22,7 @@ PersonName = Annotated[str, Meta(max_length=limits.NAME_LENGTH)]
 
 
 class AdministratorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """An administrator to be created."""
+    """The new administrator."""
 
     account: Account
     password: Password
@@ -33,7 +33,7 @@ class AdministratorBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdministratorInfoBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be changed; at least one member. ``tags`` replaces all tags."""
+    """The members to change; at least one. ``tags`` replaces all tags."""
 
     name: PersonName | UnsetType = UNSET
     email: Email | UnsetType = UNSET
@@ -42,13 +42,13 @@ class AdministratorInfoBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdministratorPasswordBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A new password."""
+    """The new password."""
 
     password: Password
 
 
 class OwnPasswordBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The present password, and a new one."""
+    """The present and the new password."""
 
     current_password: Annotated[str, Meta(min_length=1, max_length=limits.PASSWORD_LENGTH)]
     password: Password
@@ -69,8 +69,8 @@ def _shown(administrator: Administrator) -> AdministratorInfo:
 
 
 async def read_myself(call: ApiCall) -> AdministratorInfo:
-    """The administrator who logged in. Only with an AccessToken of ``admin_login``."""
-    admin_id = call.caller.admin_id or ""  # present: the endpoint is for administrators
+    """The administrator who is logged in. Requires an AccessToken of ``admin_login`` or a browser session."""
+    admin_id = call.caller.admin_id or ""  # always present: the endpoint is for administrators
     return _shown(await call.platform.accounts.get_administrator(call.caller.project_id, admin_id))
 
 
@@ -111,8 +111,8 @@ async def update_info(call: ApiCall) -> None:
 
 
 async def set_password(call: ApiCall) -> None:
-    """Every AccessToken of the administrator, also the caller's own, becomes invalid at once, and every browser session
-    ends except that of the caller."""
+    """Sets the password of an administrator. All AccessTokens of the administrator, including the caller's own, become
+    invalid at once, and all browser sessions end except that of the caller."""
     caller = call.caller
     await call.platform.accounts.set_administrator_password(
         caller.project_id, call.path["admin_id"], call.body.password, session_id=caller.session_id
@@ -120,9 +120,9 @@ async def set_password(call: ApiCall) -> None:
 
 
 async def set_own_password(call: ApiCall) -> None:
-    """Of the administrator who logged in, whatever the role. Wrong present passwords are throttled as log-ins are. Each
-    AccessToken of the administrator becomes invalid at once, and every browser session ends except that of the
-    caller."""
+    """Changes the password of the administrator who is logged in; any role may call it. Wrong present passwords are
+    throttled as log-ins are. All AccessTokens of the administrator become invalid at once, and all browser sessions end
+    except that of the caller."""
     caller = call.caller
     body: OwnPasswordBody = call.body
     await call.platform.accounts.change_own_password(
@@ -136,8 +136,8 @@ async def set_own_password(call: ApiCall) -> None:
 
 
 async def set_role(call: ApiCall) -> None:
-    """The administrator's AccessTokens end at once, and so does every session in a browser but the one that asks. The
-    last administrator of a project with the role `admin` keeps it."""
+    """The administrator's AccessTokens become invalid at once, and all browser sessions end except that of the caller.
+    The role of the project's last administrator with the role `admin` cannot be changed."""
     caller = call.caller
     await call.platform.accounts.set_administrator_role(
         caller.project_id, call.path["admin_id"], call.body.role, session_id=caller.session_id
@@ -145,8 +145,8 @@ async def set_role(call: ApiCall) -> None:
 
 
 async def delete_administrator(call: ApiCall) -> None:
-    """The administrator's AccessTokens and sessions in browsers end at once. The last administrator of a project with
-    the role `admin` cannot be removed."""
+    """The administrator's AccessTokens become invalid and the browser sessions end at once. The project's last
+    administrator with the role `admin` cannot be removed."""
     await call.platform.accounts.delete_administrator(call.caller.project_id, call.path["admin_id"])
 
 

@@ -19,14 +19,14 @@ COMMON: Mapping[str, Any] = {"tag": TAG, "access": Access.ADMINISTRATOR, "extens
 
 
 class ApplicationBody(msgspec.Struct, frozen=True, kw_only=True):
-    """An application."""
+    """The new application."""
 
     name: Name
     role: Role = ADMIN
 
 
 class ApplicationInfoBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be changed."""
+    """The members to change."""
 
     name: Name
     version: ExpectedVersion | None = None
@@ -51,33 +51,33 @@ def _keys(new: NewApplication) -> ApplicationCredentials:
 
 
 async def list_applications(call: ApiCall) -> Listed[ApplicationInfo]:
-    """Without their SecretKeys, which are stored as hashes only."""
+    """Applications without their SecretKeys, which are stored as hashes only."""
     applications = await call.platform.accounts.list_applications(call.caller.project_id)
     query: ShortListQuery = call.query
     return query.listed([_shown(application) for application in applications])
 
 
 async def read_application(call: ApiCall) -> ApplicationInfo:
-    """Without its SecretKey, which is stored as a hash only."""
+    """The application without its SecretKey, which is stored as a hash only."""
     return _shown(await call.platform.accounts.get_application(call.caller.project_id, call.path["app_id"]))
 
 
 async def create_application(call: ApiCall) -> ApplicationCredentials:
-    """The only answer that shows its SecretKey."""
+    """Only this answer contains the SecretKey."""
     body: ApplicationBody = call.body
     return _keys(await call.platform.accounts.create_application(call.caller.project_id, body.name, body.role))
 
 
 async def update_info(call: ApiCall) -> None:
-    """The name is for people only."""
+    """Changes the name, which is used for display only."""
     body: ApplicationInfoBody = call.body
     accounts, project_id = call.platform.accounts, call.caller.project_id
     await accounts.rename_application(project_id, call.path["app_id"], body.name, body.version)
 
 
 async def set_role(call: ApiCall) -> None:
-    """What the application's own AccessTokens may do, from their next request on. Administrators who log in through it
-    have roles of their own."""
+    """Sets the role of the application's own AccessTokens, from their next request on. Administrators who log in
+    through the application have roles of their own."""
     await call.platform.accounts.set_application_role(call.caller.project_id, call.path["app_id"], call.body.role)
 
 

@@ -40,7 +40,7 @@ Timeout = Annotated[
 
 
 class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A command."""
+    """The command."""
 
     method: Method
     params: dict[str, Any] | None = None
@@ -56,7 +56,7 @@ class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A command whose reply is waited for."""
+    """The command, and how long to wait for the reply."""
 
     method: Method
     params: dict[str, Any] | None = None
@@ -65,18 +65,18 @@ class CallBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def command_members(command: Command) -> dict[str, Any]:
-    """The members of :class:`CommandItem`."""
+    """Members of :class:`CommandItem`."""
     members = {name: getattr(command, name) for name in CommandItem.__struct_fields__}
     return members if command.state == "replied" else {**members, "reply": UNSET}
 
 
 def progress_members(command: Command) -> dict[str, Any]:
-    """The members of :class:`CommandInfo`."""
+    """Members of :class:`CommandInfo`."""
     return {"id": command.id, "command_id": command.command_id, "state": command.state, "command": command.id}
 
 
 def reply_of(command: Command) -> Reply:
-    """The reply in the form in which callers get it, whatever its device left out."""
+    """The reply with all its members, including those that the device omitted."""
     replied = command.reply if isinstance(command.reply, dict) else {}
     return Reply(
         method=str(replied.get("method") or command.method),

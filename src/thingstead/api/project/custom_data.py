@@ -12,7 +12,7 @@ from thingstead.services.ingest.streams import encode_message
 
 
 class DataBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A message."""
+    """The message."""
 
     type: Annotated[
         Literal["json", "hex", "text", "plaintext"],
@@ -21,12 +21,12 @@ class DataBody(msgspec.Struct, frozen=True, kw_only=True):
     msg: Any
 
     def payload(self) -> bytes:
-        """The bytes that the device gets."""
+        """Bytes that are sent to the device."""
         return encode_message(self.type, self.msg)
 
 
 class DataQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which way the message goes."""
+    """The connection to use."""
 
     push_mode: (
         Annotated[Literal["mqtt", "tcp"], Meta(description="Only over a connection of this kind; default: any.")] | None

@@ -35,7 +35,7 @@ TAG = "Customers"
 
 
 class CustomersQuery(SortedPageQuery, frozen=True, kw_only=True):
-    """Which customers are wanted."""
+    """Filters of the list."""
 
     keyword: (
         Annotated[
@@ -50,7 +50,7 @@ class CustomersQuery(SortedPageQuery, frozen=True, kw_only=True):
 
 
 class CustomerBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A customer to be created."""
+    """The new customer."""
 
     name: Name
     account: Account
@@ -62,7 +62,7 @@ class CustomerBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CustomerInfoBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be changed; at least one member."""
+    """The members to change; at least one."""
 
     name: Name | UnsetType = UNSET
     descr: Descr | UnsetType = UNSET
@@ -72,7 +72,7 @@ class CustomerInfoBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PasswordBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A new password."""
+    """The new password."""
 
     password: Password
 
@@ -100,7 +100,7 @@ def _shown(customer: Customer) -> CustomerInfo:
 
 
 async def list_customers(call: ApiCall) -> Listed[CustomerInfo]:
-    """All end users of the project, oldest first (`sort`)."""
+    """End users of the project, oldest first (`sort`)."""
     page = call.query.to_page()
     customers, total = await call.platform.customers.list_page(call.caller.project_id, page, call.query.keyword)
     return listed([_shown(customer) for customer in customers], total, page)
@@ -135,7 +135,7 @@ async def update_info(call: ApiCall) -> None:
 
 
 async def set_password(call: ApiCall) -> None:
-    """The password with which the customer logs in."""
+    """Sets the password with which the customer logs in."""
     body: PasswordBody = call.body
     await call.platform.customers.set_password(call.caller.project_id, call.path["customer_id"], body.password)
 
@@ -151,7 +151,7 @@ async def remove_tags(call: ApiCall) -> None:
 
 
 async def delete_customer(call: ApiCall) -> None:
-    """Devices that are bound to the customer stay, unbound."""
+    """Devices of the customer stay in the project, unbound."""
     await call.platform.customers.delete(call.caller.project_id, call.path["customer_id"])
 
 
@@ -161,8 +161,8 @@ async def bind_devices(call: ApiCall) -> None:
 
 
 async def customer_devices(call: ApiCall) -> Listed[DeviceItem]:
-    """The oldest device comes first, ties in the order of ids (`sort`). The same as `GET
-    /api/v1/devices?customer=<id>`, but an unknown customer is an error."""
+    """Oldest device first, ties by id (`sort`). Same as `GET /api/v1/devices?customer=<id>`, but an unknown customer is
+    an error."""
     project_id, page = call.caller.project_id, call.query.to_page()
     customer = await call.platform.customers.get(project_id, call.path["customer_id"])
     views, total = await call.platform.devices.list_views(project_id, DeviceFilter(customer_id=customer.id), page)

@@ -17,7 +17,7 @@ TAG = "Device data"
 
 
 class AttributesQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The instant of which the values are wanted."""
+    """The instant of the values."""
 
     at: (
         Annotated[
@@ -34,7 +34,7 @@ class AttributesQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of the history is wanted. `start_time` and `end_time` count together; one alone does not."""
+    """The time range and the page. A range needs both `start_time` and `end_time`; one alone is ignored."""
 
     page: PageNumber = 1
     page_records: Annotated[int, Meta(ge=1, le=limits.SERIES_PAGE_RECORDS, description="Points per page.")] = (
@@ -56,7 +56,7 @@ async def attributes(call: ApiCall) -> list[AttributeItem]:
 
 
 async def series(call: ApiCall) -> list[SeriesItem]:
-    """The newest point comes first. Without a time range the page counts from the newest point on."""
+    """Newest point first. Without a time range, pages count from the newest point."""
     query: SeriesQuery = call.query
     points: list[SeriesItem] = await call.platform.history.series(
         call.caller.project_id,

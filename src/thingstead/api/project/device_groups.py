@@ -22,7 +22,7 @@ ParentMember = Annotated[str, Meta(description="The id of the parent group; empt
 
 
 class NewGroupBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A group to be created."""
+    """The new group."""
 
     name: Name
     descr: Descr = ""
@@ -31,7 +31,7 @@ class NewGroupBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupInfoBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be changed; at least one member."""
+    """The members to change; at least one."""
 
     name: Name | UnsetType = UNSET
     descr: Descr | UnsetType = UNSET
@@ -46,7 +46,7 @@ class DevicesBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TreeQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What the tree says of groups."""
+    """Whether to count devices."""
 
     counts: Annotated[
         bool, Meta(description="Extension: 1: the items have `device_count` and `device_count_below`.")
@@ -69,8 +69,9 @@ def _tree_item(node: GroupNode, counts: Counts | None) -> GroupTreeItem:
 
 
 async def device_groups_tree(call: ApiCall) -> GroupTree:
-    """Siblings are in the order of their creation. With `counts=1` a group has the number of its devices, and that of
-    the devices in it or in a group below, each counted once (`GET /api/v1/devices?group=<id>&include_sub_groups=1`)."""
+    """Siblings are ordered by creation, oldest first. With `counts=1` each group has the number of its devices, and the
+    number of devices in it and its subgroups, each counted once (as `GET
+    /api/v1/devices?group=<id>&include_sub_groups=1` lists them)."""
     groups, project_id = call.platform.device_groups, call.caller.project_id
     roots = await groups.tree(project_id)
     counts = await groups.count_members(project_id) if call.query.counts else None
@@ -86,7 +87,7 @@ async def create_group(call: ApiCall) -> Created:
 
 
 async def device_group(call: ApiCall) -> GroupDetail:
-    """Its devices are listed by `GET /api/v1/devices?group=<id>`."""
+    """The devices of the group are listed by `GET /api/v1/devices?group=<id>`."""
     group: DeviceGroup = await call.platform.device_groups.get(call.caller.project_id, call.path["group_id"])
     return GroupDetail(
         id=group.id,

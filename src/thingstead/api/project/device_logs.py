@@ -29,13 +29,13 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class LogQuery(PageQuery, frozen=True, kw_only=True):
-    """Which part of a log is wanted."""
+    """The time range and the page."""
 
     start_time: Annotated[Instant, Meta(description="The earliest instant, in ms.")] | None = None
     end_time: Annotated[Instant, Meta(description="The latest instant, in ms.")] | None = None
 
     def span(self) -> tuple[int, int]:
-        """The first and the last millisecond that are wanted."""
+        """The first and the last millisecond of the range."""
         start = 0 if self.start_time is None else int(self.start_time)
         end = limits.INSTANT_MS if self.end_time is None else int(self.end_time)
         if start > end:
@@ -44,13 +44,13 @@ class LogQuery(PageQuery, frozen=True, kw_only=True):
 
 
 class EventQuery(LogQuery, frozen=True, kw_only=True):
-    """Which of the events are wanted."""
+    """The time range, the page, and the method."""
 
     method: Annotated[str, Meta(description="Only events of this method.")] | None = None
 
 
 async def event_logs(call: ApiCall) -> Listed[EventItem]:
-    """The newest event comes first."""
+    """Newest event first."""
     device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
     query: EventQuery = call.query
     page, (start, end) = query.to_page(), query.span()
@@ -60,8 +60,8 @@ async def event_logs(call: ApiCall) -> Listed[EventItem]:
 
 
 async def command_logs(call: ApiCall) -> Listed[CommandItem]:
-    """The newest command comes first. States: `queued`, `sent`, `delivered` (acknowledged by the device), `replied`; or
-    `failed`, `expired`. A delivered command without a defined reply stays `delivered`."""
+    """Newest command first. States: `queued`, `sent`, `delivered` (acknowledged by the device), `replied`; or `failed`,
+    `expired`. A delivered command without a defined reply stays `delivered`."""
     device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
     page = call.query.to_page()
     commands, total = await call.platform.device_logs.list_commands(device, page, *call.query.span())
@@ -70,18 +70,18 @@ async def command_logs(call: ApiCall) -> Listed[CommandItem]:
 
 
 async def connection_logs(call: ApiCall) -> Listed[ConnectionItem]:
-    """The newest first; the newest 1,000 are kept."""
+    """Newest entry first; the newest 1,000 are stored."""
     return await _entries(call, "connection", ConnectionItem)
 
 
 async def rejected_logs(call: ApiCall) -> Listed[RejectedItem]:
-    """Refused messages of the device, and why, the newest first; the newest 1,000 are kept. If many are refused, there
-    is an entry every few seconds, with the number of those in between."""
+    """Refused messages of the device with the reasons, newest first; the newest 1,000 are stored. If many are refused,
+    one entry is added every few seconds, with the number of those in between."""
     return await _entries(call, "rejected", RejectedItem)
 
 
 async def data_logs(call: ApiCall) -> Listed[DataItem]:
-    """Custom data in both directions, the newest first; the newest 1,000 are kept."""
+    """Custom data in both directions, newest first; the newest 1,000 are stored."""
     return await _entries(call, "data", DataItem)
 
 

@@ -22,11 +22,11 @@ from thingstead.model.values.unicode_text import normal
 
 FACET_NAMES: tuple[FacetName, ...] = get_args(FacetName)
 _SHOWN_FACETS = ", ".join(f"`{name}`" for name in FACET_NAMES)
-TAG_FACET = "tag:"  # in front of the key whose values are wanted
+TAG_FACET = "tag:"  # prefix of the tag key whose values are counted
 
 
 class DevicesQuery(PageQuery, frozen=True, kw_only=True):
-    """Which devices are wanted. Filters that are given must all match."""
+    """Filters of the list; all given filters must match."""
 
     type: Annotated[str, Meta(description="Only devices of this device type (id).")] | None = None
     group: Annotated[str, Meta(description="Only devices in this group (id).")] | None = None
@@ -117,7 +117,7 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
         return msgspec.structs.replace(super().to_page(), sort=self.sort)
 
     def to_filter(self) -> DeviceFilter:
-        """The devices that it means."""
+        """The filter of the store."""
         return DeviceFilter(
             type_id=self.type,
             group_ids=self._groups(),
@@ -143,14 +143,14 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
         )
 
     def to_attributes(self) -> tuple[str, ...]:
-        """Whose values are wanted."""
+        """Identifiers of the attributes whose current values are returned."""
         names = names_of(self.attributes)
         if len(names) > limits.LISTED_ATTRIBUTES_COUNT:
             raise InvalidInput.field("attributes", "too_many_keys", maximum=limits.LISTED_ATTRIBUTES_COUNT)
         return names
 
     def to_facets(self) -> list[tuple[FacetName, str]]:
-        """Name and, of a tag, key of each facet that is wanted."""
+        """Name and, for a tag, key of each requested facet."""
         names = names_of(self.facets)
         if len(names) > limits.FACETS_COUNT:
             raise InvalidInput.field("facets", "too_many_facets", maximum=limits.FACETS_COUNT)
@@ -173,14 +173,14 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
 
 
 def names_of(text: str | None) -> tuple[str, ...]:
-    """The names that a comma-separated list holds, without empty ones and in their order."""
+    """Non-empty names in a comma-separated list, in their order."""
     named = [name.strip() for name in (text or "").split(",")]
     return tuple(dict.fromkeys(name for name in named if name))
 
 
 def readings_of_tag(text: str) -> tuple[TagReading, ...]:
-    """What ``key`` or ``key:value`` may mean, where both may hold colons: the first colon that separates them counts
-    first."""
+    """Possible meanings of ``key`` or ``key:value``, because both may contain colons; the split at the first colon
+    comes first."""
     text = normal(text)
     colons = [index for index, character in enumerate(text[: limits.TAG_KEY_LENGTH + 1]) if character == ":"]
     readings: list[TagReading] = [(text[:index], text[index + 1 :]) for index in colons if index]
@@ -188,5 +188,5 @@ def readings_of_tag(text: str) -> tuple[TagReading, ...]:
 
 
 def facets_shown(query: DevicesQuery, found: Any) -> dict[str, list[FacetValue]]:
-    """The facets by the names under which they were asked for."""
+    """Facets by the names under which they were requested."""
     return dict(zip(names_of(query.facets), found, strict=True))

@@ -27,7 +27,7 @@ DeviceKey = Annotated[str, Meta(max_length=limits.DEVICE_KEY_LENGTH)]
 
 
 class DeviceBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A device to be created."""
+    """The new device."""
 
     name: Name
     descr: Descr = ""
@@ -45,7 +45,7 @@ class DeviceBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceInfoBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be changed; at least one member. An empty device_key takes the key away."""
+    """The members to change; at least one. An empty device_key removes the key."""
 
     name: Name | UnsetType = UNSET
     descr: Descr | UnsetType = UNSET
@@ -61,7 +61,7 @@ class DeviceTypeBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceGatewayBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Behind which gateway a device stands, and its address there; empty or null: none."""
+    """The gateway of the device and the device's address there; empty or null: none."""
 
     gateway: Annotated[str, Meta(description="The gateway's id.")] | None
     sub_address: Annotated[str, Meta(max_length=limits.SUB_ADDRESS_LENGTH)] | None
@@ -69,7 +69,7 @@ class DeviceGatewayBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def show_device(view: DeviceView) -> DeviceItem:
-    """A device as lists show it."""
+    """The device as an item of a list."""
     device, alarm = view.device, view.alarm
     type_info: DeviceTypeInfo | UnsetType = UNSET
     if device.type_id is not None and view.type_name is not None:
@@ -114,7 +114,7 @@ def show_detail(
     session: DeviceSession | None,
     rivals: Sequence[Mapping[str, str]],
 ) -> DeviceDetail:
-    """A device as its own page shows it."""
+    """The device with all details."""
     live: LiveSession | UnsetType = UNSET
     if session is not None:
         live = LiveSession(

@@ -33,7 +33,7 @@ AutoCreate = Annotated[bool, Meta(description="Auto-create: whether a device is 
 
 
 class TypesQuery(WholeListQuery, frozen=True, kw_only=True):
-    """Which device types are wanted."""
+    """Filters of the list."""
 
     keyword: (
         Annotated[
@@ -51,7 +51,7 @@ class TypesQuery(WholeListQuery, frozen=True, kw_only=True):
 
 
 class NewTypeBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A device type to be created."""
+    """The new device type."""
 
     name: Name
     descr: Descr = ""
@@ -63,7 +63,7 @@ class NewTypeBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TypeInfoBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be changed; at least one member."""
+    """The members to change; at least one."""
 
     name: Name | UnsetType = UNSET
     descr: Descr | UnsetType = UNSET
@@ -74,7 +74,7 @@ class TypeInfoBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FunctionsBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole new definition."""
+    """The whole new function definition."""
 
     functions: Functions
     version: ExpectedVersion | None = None
@@ -85,8 +85,8 @@ def _item(device_type: DeviceType) -> DeviceTypeItem:
 
 
 async def device_types(call: ApiCall) -> Listed[DeviceTypeItem]:
-    """The oldest first (`sort`). Without `page`, `page_records` and `cursor` all types are returned; if they exceed the
-    size of a page, `page_records` is required."""
+    """Oldest type first (`sort`). Without `page`, `page_records` and `cursor` all types are returned; if they exceed
+    the size of a page, `page_records` is required."""
     page = call.query.to_page()
     types, total = await call.platform.device_types.list_page(call.caller.project_id, page, call.query.keyword)
     return listed([_item(device_type) for device_type in types], total, page)
@@ -112,18 +112,18 @@ async def create_type(call: ApiCall) -> CreatedType:
 
 
 async def device_type(call: ApiCall) -> DeviceTypeDetail:
-    """With its `type_key` and its function definition."""
+    """The type with its `type_key` and function definition."""
     found = await call.platform.device_types.get(call.caller.project_id, call.path["type_id"])
     return msgspec.convert(found, DeviceTypeDetail, from_attributes=True)
 
 
 async def delete_type(call: ApiCall) -> None:
-    """A type that still has devices is refused."""
+    """Refused if the type still has devices."""
     await call.platform.device_types.delete(call.caller.project_id, call.path["type_id"])
 
 
 async def update_info(call: ApiCall) -> None:
-    """Changes only the members that are given. `conn_type` cannot change while the type has devices."""
+    """Changes the given members only. `conn_type` cannot change while the type has devices."""
     body: TypeInfoBody = call.body
     await call.platform.device_types.update_info(
         call.caller.project_id,

@@ -86,8 +86,8 @@ async def device(call: ApiCall) -> DeviceDetail:
 
 
 async def delete_device(call: ApiCall) -> None:
-    """Removes the device with its values, history and logs, and ends its live session. A gateway that still has
-    sub-devices is refused."""
+    """Removes the device with its values, history and logs, and ends its connection. Refused for a gateway that still
+    has sub-devices."""
     await call.platform.devices.delete(call.caller.project_id, call.path["device_id"])
 
 
@@ -103,7 +103,7 @@ async def reset_certificate(call: ApiCall) -> DeviceCredential:
 
 
 async def update_info(call: ApiCall) -> None:
-    """Changes only the members that are given."""
+    """Changes the given members only."""
     body: DeviceInfoBody = call.body
     await call.platform.devices.update_info(
         call.caller.project_id,

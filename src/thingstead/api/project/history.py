@@ -21,7 +21,7 @@ End = Annotated[float, Meta(description="The latest instant, in ms. The range ma
 
 
 class AggregateQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The range, how it is divided, and what is made of each part."""
+    """The range, its division into buckets, and the functions."""
 
     start_time: Start
     end_time: End
@@ -67,7 +67,7 @@ class AggregateQuery(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
 
     def functions(self) -> list[AggregateFunction]:
-        """Those that are named, each once."""
+        """The named functions, without repeats."""
         named = list(dict.fromkeys(name.strip() for name in self.fn.split(",")))
         if not all(name in FUNCTIONS for name in named):
             raise InvalidInput.field("fn", "functions_expected", allowed=", ".join(FUNCTIONS))
@@ -75,7 +75,7 @@ class AggregateQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The attributes, the range, and how many points are wanted."""
+    """The attributes, the range, and the maximum number of points."""
 
     identifiers: Annotated[str, Meta(min_length=1, description="Identifiers of attributes, comma-separated.")]
     start_time: Start

@@ -15,7 +15,7 @@ IMPORT_BODY_BYTES = 16 * 1024 * 1024
 
 
 class ImportBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Devices to be created. A row that is wrong is refused on its own."""
+    """The new devices. An invalid row is refused alone."""
 
     devices: Annotated[
         list[msgspec.Raw],
@@ -33,9 +33,9 @@ class ImportBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def import_devices(call: ApiCall) -> ImportInfo:
-    """Up to 10,000 devices in one call. A row with a known `device_key` creates nothing and returns the id of that
-    device, so a call can be repeated; rows without a key are created each time. In both cases the device is added to
-    the groups of the row."""
+    """Creates up to 10,000 devices in one call. A row with a known `device_key` creates nothing and returns the id of
+    that device, so a call can be repeated; rows without a key create a device each time. In both cases the device is
+    added to the groups of the row."""
     rows = await call.platform.devices.import_rows(call.caller.project_id, call.body.devices)
     counts = {"created": 0, "exists": 0, "refused": 0}
     for row in rows:

@@ -30,7 +30,7 @@ class AdminLoginBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def access_token(call: ApiCall) -> AccessToken:
-    """For servers, which can keep a secret. The token is valid for one day (`account.access_token_life_s`)."""
+    """For servers, which can store a secret. The token is valid for one day (`account.access_token_life_s`)."""
     body: AccessTokenBody = call.body
     token = await call.platform.tokens.log_in_application(
         body.app_id, body.access_key, body.secret_key, call.remote_address

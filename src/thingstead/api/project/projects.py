@@ -21,13 +21,13 @@ INFO_MEMBERS = ("name", "descr", "timezone")
 
 
 class ProjectPatch(msgspec.Struct, frozen=True, kw_only=True):
-    """What is changed."""
+    """The members to change."""
 
     timezone: TimeZone | None = None
 
 
 class ProjectInfoBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be changed; at least one member."""
+    """The members to change; at least one."""
 
     name: Name | UnsetType = UNSET
     descr: Descr | UnsetType = UNSET
@@ -57,7 +57,7 @@ async def update_project(call: ApiCall) -> ProjectInfo:
 
 
 async def update_info(call: ApiCall) -> ProjectInfo:
-    """Name, description and time zone. Absent members stay unchanged."""
+    """Changes name, description and time zone. Absent members stay unchanged."""
     body: ProjectInfoBody = call.body
     changes = {name: getattr(body, name) for name in INFO_MEMBERS if getattr(body, name) is not UNSET}
     return _project_info(await call.platform.projects.update(call.caller.project_id, changes, body.version))
@@ -85,7 +85,7 @@ def _project_info(project: Project) -> ProjectInfo:
 
 
 async def read_connection_info(call: ApiCall) -> ConnectionInfo:
-    """Without the ProjectViewSecret, which is stored as a hash only; reset a lost one."""
+    """The ProjectViewSecret is not included, because it is stored as a hash only; if it is lost, reset it."""
     return _connection_info(call, await call.platform.projects.get(call.caller.project_id))
 
 

@@ -14,11 +14,11 @@ from thingstead.model.roles import ADMIN, VIEWER
 from thingstead.wire.retention import RetentionChange, RetentionInfo, SeriesRetention, WouldDrop
 
 TAG = "Device data"
-GRACE_DAYS_MAX = 365  # that a change may be made to wait
+GRACE_DAYS_MAX = 365  # longest grace period of a change
 
 
 class RetentionRuleBody(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the history of some attributes is kept. What is not named is not narrowed."""
+    """How long the history of some attributes is kept. Absent members match everything."""
 
     device_type: Annotated[str, Meta(description="Only devices of this type (id).")] | None = None
     identifier: Annotated[Identifier, Meta(description="Only this attribute.")] | None = None
@@ -26,8 +26,8 @@ class RetentionRuleBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetentionBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of the project. Of those that fit, the most particular counts: one for a type and an attribute, then
-    one for an attribute, then one for a type, then one for neither, then the setting of the server."""
+    """The rules of the project. The most specific matching rule applies: one for a type and an attribute, then one for
+    an attribute, then one for a type, then one for neither, then the setting of the server."""
 
     rules: Annotated[list[RetentionRuleBody], Meta(max_length=limits.RETENTION_RULES_COUNT)] = []
     max_bytes: Annotated[
@@ -46,7 +46,7 @@ class RetentionBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetentionChangeBody(RetentionBody, frozen=True, kw_only=True):
-    """The same, and how long it waits."""
+    """The rules of the project, and their grace period."""
 
     grace_days: Annotated[
         float | None,
@@ -79,7 +79,7 @@ async def put_retention(call: ApiCall) -> RetentionChange:
 
 
 class SeriesRetentionQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which attributes are wanted, by identifier."""
+    """The page of the list, by attribute."""
 
     page: PageNumber = 1
     page_records: PageRecords | None = None
@@ -97,8 +97,8 @@ async def take_back(call: ApiCall) -> None:
 
 
 async def device_retention(call: ApiCall) -> list[SeriesRetention]:
-    """By attribute: the retention time, the number of points, the oldest and the newest timestamp. Points of the last
-    hours are not counted yet. Without `page_records` all attributes are returned."""
+    """For each attribute: the retention time, the number of points, the oldest and the newest timestamp. Points of the
+    last hours are not counted yet. Without `page_records` all attributes are returned."""
     items: list[SeriesRetention] = await call.platform.retention.series_info(
         call.caller.project_id, call.path["device_id"]
     )

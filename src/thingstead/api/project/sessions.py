@@ -23,13 +23,13 @@ Credential = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class ConsoleInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a page must know before anybody logged in."""
+    """Information for a page before the log-in."""
 
     version: str
     languages: list[str]
-    single_project: bool  # a log-in need not name a project
+    single_project: bool  # there is one project: a log-in need not name it
     secure: bool  # the request came over TLS
-    second_factor: bool  # a log-in asks for one
+    second_factor: bool  # a log-in requires one
     signed_in: bool  # the request has a session
 
 
@@ -43,7 +43,7 @@ class SessionBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PersonInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is logged in."""
+    """The administrator who is logged in."""
 
     id: str
     account: str
@@ -63,7 +63,7 @@ class SessionProject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A session, and what it opens."""
+    """The session, with its administrator and project."""
 
     id: str
     admin: PersonInfo
@@ -76,12 +76,12 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
-    """Where somebody is logged in."""
+    """A browser session of the administrator."""
 
     id: str
-    current: bool  # it is the one that asks
+    current: bool  # the session of this request
     created_at: int  # ms
-    last_seen_at: int  # ms, to the minute
+    last_seen_at: int  # ms, last request, precise to the minute
     expires_at: int  # ms
     keep: bool
     remote_address: str
@@ -89,7 +89,7 @@ class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def read_console(call: ApiCall) -> ConsoleInfo:
-    """For a page before the log-in."""
+    """Information for a page before the log-in."""
     return ConsoleInfo(
         version=__version__,
         languages=LANGUAGES,
@@ -101,9 +101,9 @@ async def read_console(call: ApiCall) -> ConsoleInfo:
 
 
 async def log_in(call: ApiCall) -> SessionInfo:
-    """The session is a cookie, which scripts cannot read. If account and password are valid in several projects and
-    none is named, `info.projects` of errcode 409 has their ids and names. Requires the header `X-Thingstead: 1`, and
-    `Origin` or `Sec-Fetch-Site`; neither may name another origin."""
+    """The session is a cookie that scripts cannot read. If account and password are valid in several projects and none
+    is named, the answer is errcode 409 with their ids and names in `info.projects`. Requires the header `X-Thingstead:
+    1`, and `Origin` or `Sec-Fetch-Site`; neither may name another origin."""
     credentials.require_own_page(call.scope)
     body: SessionBody = call.body
     headers = {name: value.decode("latin-1") for name, value in call.scope["headers"] if name == b"user-agent"}

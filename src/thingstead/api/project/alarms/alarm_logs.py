@@ -15,7 +15,7 @@ from thingstead.wire.common import Listed
 
 
 class DeviceAlarmsQuery(PageQuery, frozen=True, kw_only=True):
-    """Which alarm messages are wanted. Filters that are given must all match."""
+    """Filters of the list; all given filters must match."""
 
     level: Annotated[Literal[1, 2, 3], Meta(description="Extension: only of this level.")] | None = None
     status: Annotated[Literal[0, 1], Meta(description="Extension: 1 only raised, 0 only cleared.")] | None = None
@@ -27,7 +27,7 @@ class DeviceAlarmsQuery(PageQuery, frozen=True, kw_only=True):
 
 
 class AlarmsQuery(DeviceAlarmsQuery, frozen=True, kw_only=True):
-    """The same for a whole project."""
+    """Filters of the list; all given filters must match."""
 
     device: Annotated[str, Meta(description="Extension: only of this device (id).")] | None = None
     alarm: Annotated[str, Meta(description="Extension: only of this alarm (id).")] | None = None
@@ -61,15 +61,15 @@ def _item(log: AlarmLog) -> AlarmItem:
 
 
 async def alarm_logs(call: ApiCall) -> Listed[AlarmItem]:
-    """The newest message comes first. A message records that an alarm was raised, changed its level (both status 1), or
-    was cleared (status 0)."""
+    """Newest message first. A message records that an alarm was raised, changed its level (both status 1), or was
+    cleared (status 0)."""
     page = call.query.to_page()
     logs, total = await call.platform.alarms.list_logs(call.caller.project_id, _filter(call.query), page)
     return listed([_item(log) for log in logs], total, page)
 
 
 async def device_alarm_logs(call: ApiCall) -> Listed[AlarmItem]:
-    """The newest message comes first."""
+    """Newest message first."""
     page = call.query.to_page()
     logs, total = await call.platform.alarms.list_device_logs(
         call.caller.project_id, call.path["device_id"], _filter(call.query), page

@@ -19,13 +19,13 @@ Instant = Annotated[int, Meta(ge=0, le=limits.INSTANT_MS)]
 
 
 class TraceQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Of which device."""
+    """The device."""
 
     device: Annotated[str, Meta(description="Only evaluations of this device (id).")] | None = None
 
 
 class DryRunBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What to try: a rule that need not exist, or one that does; on which devices; over which time."""
+    """The rule to test (new or existing), the devices, and the time range."""
 
     rule: RuleForm | None = None
     rule_id: Annotated[str, Meta(description="In place of `rule`: the id of an existing rule.")] | None = None

@@ -56,7 +56,7 @@ THOROUGH: Mapping[str, Any] = {
 
 
 class AlarmRulesQuery(PageQuery, frozen=True, kw_only=True):
-    """Which rules are wanted. Filters that are given must all match."""
+    """Filters of the list; all given filters must match."""
 
     type: Annotated[str, Meta(description="Only of this device type (id).")] | None = None
     device: Annotated[str, Meta(description="Only those that watch this device (id), also by its type.")] | None = None
@@ -69,7 +69,7 @@ class AlarmRulesQuery(PageQuery, frozen=True, kw_only=True):
 
 
 class EnabledBody(msgspec.Struct, frozen=True, kw_only=True):
-    """On or off."""
+    """Whether the rule is enabled."""
 
     enabled: bool
 
@@ -119,7 +119,7 @@ async def create_rule(call: ApiCall) -> CreatedRule:
 
 
 async def rules(call: ApiCall) -> Listed[AlarmRuleInfo]:
-    """The oldest first."""
+    """Oldest rule first."""
     query: AlarmRulesQuery = call.query
     page = query.to_page()
     rule_filter = AlarmRuleFilter(
@@ -148,7 +148,7 @@ async def update_rule(call: ApiCall) -> AlarmRuleInfo:
 
 
 async def delete_rule(call: ApiCall) -> None:
-    """Its open alarms are cleared; all its alarms stay in the lists."""
+    """Clears the rule's open alarms. All its alarms stay in the lists."""
     await call.platform.alarm_rules.delete(call.caller.project_id, call.path["rule_id"])
 
 

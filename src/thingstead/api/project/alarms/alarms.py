@@ -28,7 +28,7 @@ By = Annotated[
         " account.",
     ),
 ]
-# What narrows a list of alarms
+# Filters of a list of alarms
 OfLevel = Annotated[Literal[1, 2, 3], Meta(description="Only of this level.")] | None
 OfStatus = Annotated[Literal[0, 1], Meta(description="1 only open, 0 only cleared.")] | None
 Attention = (
@@ -57,7 +57,7 @@ ClearedTo = Annotated[Instant, Meta(description="Cleared at this ms or earlier."
 
 
 class AlarmListQuery(PageQuery, frozen=True, kw_only=True):
-    """Which alarms are wanted. Filters that are given must all match."""
+    """Filters of the list; all given filters must match."""
 
     level: OfLevel = None
     status: OfStatus = None
@@ -77,7 +77,7 @@ class AlarmListQuery(PageQuery, frozen=True, kw_only=True):
 
 
 class AlarmSelection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The alarms that `GET /alarms` lists with the same filters."""
+    """Filters as of `GET /alarms`: selects the same alarms."""
 
     level: OfLevel = None
     status: OfStatus = None
@@ -95,7 +95,7 @@ class AlarmSelection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 def filter_of(given: AlarmListQuery | AlarmSelection) -> AlarmFilter:
-    """The alarms that are meant."""
+    """The filter of the store for these filters."""
     start, end = given.start_time, given.end_time
     if isinstance(given, AlarmListQuery):
         start, end = given.start if start is None else start, given.end if end is None else end
@@ -117,21 +117,21 @@ def filter_of(given: AlarmListQuery | AlarmSelection) -> AlarmFilter:
 
 
 class AlarmActionBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Who does it, and why. The body may be left out."""
+    """The person, and a comment. The body may be omitted."""
 
     by: By = ""
     comment: Comment = ""
 
 
 class AlarmCommentBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to say."""
+    """The comment."""
 
     by: By = ""
     comment: Annotated[str, Meta(min_length=1, max_length=COMMENT_LENGTH)]
 
 
 class AlarmShelveBody(AlarmActionBody, frozen=True, kw_only=True):
-    """Until when. One of `until` and `for_ms`."""
+    """The end of the shelving: one of `until` and `for_ms`."""
 
     until: Annotated[Instant, Meta(description="The end of the shelving, in ms; at most a year ahead.")] | None = None
     for_ms: Annotated[int, Meta(ge=1, description="How long to shelve, from now on.")] | None = None
@@ -158,7 +158,7 @@ def _shown(alarm: Alarm) -> AlarmInfo:
 
 
 async def person(call: ApiCall) -> str:
-    """Who does something: the administrator's account; of an application as its body says, else its id."""
+    """Name of the person: the administrator's account; for an application the name in the body, otherwise the AppID."""
     if call.caller.admin_id is not None:
         administrator = await call.platform.accounts.get_administrator(call.caller.project_id, call.caller.admin_id)
         return administrator.account
@@ -166,7 +166,7 @@ async def person(call: ApiCall) -> str:
 
 
 async def alarms(call: ApiCall) -> Listed[AlarmInfo]:
-    """Alarms, the newest raised first. At most one is open per rule and device."""
+    """Newest `raised_at` first. At most one alarm is open for each rule and device."""
     page = call.query.to_page()
     found, total = await call.platform.alarms.list_alarms(call.caller.project_id, filter_of(call.query), page)
     return listed([_shown(alarm) for alarm in found], total, page)
@@ -179,7 +179,7 @@ async def alarms_stat(call: ApiCall) -> AlarmsStat:
 
 
 async def alarm(call: ApiCall) -> AlarmInfo:
-    """The id is that of the alarm, or of one of its messages."""
+    """The path has the id of the alarm or of one of its messages."""
     return _shown(await call.platform.alarms.get(call.caller.project_id, call.path["alarm_id"]))
 
 

@@ -23,7 +23,7 @@ from thingstead.wire.alarms import AlarmResultItem, AlarmResults
 
 
 class AlarmsActionBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Which alarms, by id or by a filter; who does it, and why."""
+    """The alarms, by id or by a filter; the person, and a comment."""
 
     ids: (
         Annotated[
@@ -38,7 +38,7 @@ class AlarmsActionBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlarmsShelveBody(AlarmsActionBody, frozen=True, kw_only=True):
-    """The same, and until when: one of `until` and `for_ms`."""
+    """The alarms, and the end of the shelving: one of `until` and `for_ms`."""
 
     until: Annotated[Instant, Meta(description="The end of the shelving, in ms; at most a year ahead.")] | None = None
     for_ms: Annotated[int, Meta(ge=1, description="How long to shelve, from now on.")] | None = None
@@ -74,25 +74,25 @@ async def _act(call: ApiCall, verb: AlarmVerb) -> AlarmResults:
 
 
 async def acknowledge_many(call: ApiCall) -> AlarmResults:
-    """Acknowledges up to 1,000 alarms, named by `ids`, or the newest that `filter` means and nobody has acknowledged;
-    `remaining` tells how many are left for further calls. Each alarm is changed by itself: those acknowledged already
-    count as `unchanged`, and a refused one stops no other."""
+    """Acknowledges up to 1,000 alarms: those in `ids`, or the newest unacknowledged ones that match `filter`;
+    `remaining` is the number left for further calls. Each alarm is changed independently: alarms that are acknowledged
+    already count as `unchanged`, and a refused alarm does not affect the others."""
     return await _act(call, "acknowledge")
 
 
 async def shelve_many(call: ApiCall) -> AlarmResults:
-    """Shelves as many in the same way; those shelved for longer count as `unchanged`. Further calls with the same
-    filter state the `until` of the answer."""
+    """Shelves up to 1,000 alarms, selected as for acknowledging; alarms that are shelved for longer count as
+    `unchanged`. Further calls with the same filter must use the `until` of the answer."""
     return await _act(call, "shelve")
 
 
 async def unshelve_many(call: ApiCall) -> AlarmResults:
-    """Ends the shelving of as many in the same way."""
+    """Ends the shelving of up to 1,000 alarms, selected as for acknowledging."""
     return await _act(call, "unshelve")
 
 
 async def clear_many(call: ApiCall) -> AlarmResults:
-    """Clears as many by hand in the same way."""
+    """Clears up to 1,000 alarms by hand, selected as for acknowledging."""
     return await _act(call, "clear")
 
 

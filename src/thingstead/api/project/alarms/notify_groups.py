@@ -32,7 +32,7 @@ EXAMPLE: Mapping[str, Any] = {
 
 
 class NotifyGroupBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification group."""
+    """The notification group."""
 
     name: Name
     descr: Descr = ""
@@ -44,7 +44,7 @@ class NotifyGroupBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotifyLogsQuery(PageQuery, frozen=True, kw_only=True):
-    """Which attempts are wanted. Filters that are given must all match."""
+    """Filters of the list; all given filters must match."""
 
     device: Annotated[str, Meta(description="Only notices about this device (id).")] | None = None
     state: (
@@ -76,7 +76,7 @@ async def create_group(call: ApiCall) -> Created:
 
 
 async def groups(call: ApiCall) -> Listed[NotifyGroupInfo]:
-    """The oldest first. Secrets are shown as `***`."""
+    """Oldest group first. Secrets are shown as `***`."""
     page = call.query.to_page()
     found, total = await call.platform.notify.list_page(call.caller.project_id, page)
     return listed([_shown(group) for group in found], total, page)
@@ -96,19 +96,19 @@ async def update_group(call: ApiCall) -> NotifyGroupInfo:
 
 
 async def delete_group(call: ApiCall) -> None:
-    """A group that a rule uses is refused."""
+    """Refused if a rule uses the group."""
     await call.platform.notify.delete(call.caller.project_id, call.path["notify_group_id"])
 
 
 async def test_group(call: ApiCall) -> TestedGroup:
-    """Sends a test notice over every channel; the log has the outcomes."""
+    """Sends a test notice over every channel; `GET /api/v1/notify_logs` lists the results."""
     return TestedGroup(count=await call.platform.notify.test(call.caller.project_id, call.path["notify_group_id"]))
 
 
 async def notify_logs(call: ApiCall) -> Listed[NotifyLog]:
-    """Every attempt to send a notice, and every notice that was not attempted, the newest first. `state` is the state
-    of the notice afterwards: `waiting` (will be sent again), `sent`, `failed` (refused permanently), `expired` (not
-    sent within a day), `held` (over a daily limit, part of a digest)."""
+    """Newest attempt first, including notices that were never attempted. `state` is the state of the notice after the
+    attempt: `waiting` (will be sent again), `sent`, `failed` (refused permanently), `expired` (not sent within a day),
+    `held` (over a daily limit, part of a digest)."""
     query: NotifyLogsQuery = call.query
     page = query.to_page()
     logs, total = await call.platform.notify.list_logs(call.caller.project_id, query.device, query.state, page)
