@@ -4,6 +4,7 @@ import { Unreachable } from "@/api/errors"
 import { session } from "@/api/session"
 import { language, loadWords, t, type Word } from "@/i18n"
 import { toastFailed } from "@/lib/toasts"
+import { attention } from "@/live/attention"
 import { ref, watch } from "vue"
 
 declare module "vue-router" {
@@ -44,6 +45,12 @@ const inside: RouteRecordRaw[] = [
     component: () => import("@/pages/device/DevicePage.vue"),
     meta: { title: "devices.title" },
     children: device,
+  },
+  {
+    path: "alarms/:id?",
+    name: "alarms",
+    component: () => import("@/pages/AlarmsPage.vue"),
+    meta: { title: "alarms.title" },
   },
   {
     path: "account",
@@ -128,7 +135,8 @@ router.afterEach((to, from) => {
   if (to.path.split("/")[2] !== from.path.split("/")[2] || to.name === "unknown") pageTitle.value = ""
 })
 
-watch([router.currentRoute, pageTitle, language], ([route, own]) => {
+watch([router.currentRoute, pageTitle, language, attention], ([route, own, , count]) => {
   const title = own || (route.meta.title ? t(route.meta.title) : "")
-  document.title = title ? `${title} · Thingstead` : "Thingstead"
+  const name = title ? `${title} · Thingstead` : "Thingstead"
+  document.title = count > 0 && !route.meta.public ? `(${count}) ${name}` : name
 })

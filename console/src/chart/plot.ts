@@ -118,6 +118,61 @@ function bands(curves: readonly Curve[]): uPlot.Band[] {
   return found
 }
 
+/** A horizontal line at a value, such as the limit of an alarm rule. */
+export interface Limit {
+  value: number
+  label: string
+  unit?: string
+  kind: "raise" | "clear"
+}
+/** A stretch of time with a shade behind the curves, such as an open alarm. */
+export interface Span {
+  from: number
+  to: number
+  level: number
+}
+export interface Overlay {
+  limits: readonly Limit[]
+  spans: readonly Span[]
+}
+
+function drawSpans(plot: uPlot, spans: readonly Span[]): void {
+  const { ctx, bbox } = plot
+  ctx.save()
+  for (const { from, to, level } of spans) {
+    const left = Math.max(bbox.left, plot.valToPos(from, "x", true))
+    const right = Math.min(bbox.left + bbox.width, plot.valToPos(to, "x", true))
+    if (right < bbox.left || left > bbox.left + bbox.width) continue
+    ctx.fillStyle = `color-mix(in srgb, ${token(`level-${level}-line`)} 38%, transparent)`
+    ctx.fillRect(left, bbox.top, Math.max(2, right - left), bbox.height)
+  }
+  ctx.restore()
+}
+
+function drawLimits(plot: uPlot, limits: readonly Limit[]): void {
+  const { ctx, bbox } = plot
+  ctx.save()
+  ctx.font = `${12 * devicePixelRatio}px ${token("font")}`
+  ctx.textAlign = "right"
+  ctx.lineWidth = 1.5 * devicePixelRatio
+  for (const limit of limits) {
+    const scale = `y:${limit.unit ?? ""}`
+    if (!plot.scales[scale]) continue
+    const y = plot.valToPos(limit.value, scale, true)
+    if (y < bbox.top || y > bbox.top + bbox.height) continue
+    ctx.strokeStyle = ctx.fillStyle = token(limit.kind === "raise" ? "danger" : "online")
+    ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio])
+    ctx.beginPath()
+    ctx.moveTo(bbox.left, y)
+    ctx.lineTo(bbox.left + bbox.width, y)
+    ctx.stroke()
+    const above = limit.kind === "raise"
+    ctx.textBaseline = above ? "bottom" : "top"
+    ctx.fillText(limit.label, bbox.left + bbox.width - 4, y + (above ? -3 : 3) * devicePixelRatio)
+  }
+  ctx.restore()
+}
+
 export interface PlotEvents {
   cursor(index: number | null): void
   zoom(from: number, to: number): void
@@ -128,9 +183,21 @@ export function plotOptions(
   range: () => [number, number],
   size: { width: number; height: number },
   events: PlotEvents,
+  overlay: () => Overlay,
 ): uPlot.Options {
   const scales: uPlot.Scales = { x: { time: true, range } }
-  for (const curve of curves) scales[scaleOf(curve)] = {}
+  for (const curve of curves) {
+    const scale = scaleOf(curve)
+    scales[scale] = {
+      // Limits are seen with the curve, even where it never came near them.
+      range: (_plot, low, high) => {
+        const limits = overlay().limits.filter((limit) => `y:${limit.unit ?? ""}` === scale)
+        const values = [low, high, ...limits.map((limit) => limit.value)].filter((value) => Number.isFinite(value))
+        if (values.length === 0) return [0, 1]
+        return uPlot.rangeNum(Math.min(...values), Math.max(...values), 0.1, true)
+      },
+    }
+  }
   return {
     ...size,
     ms: 1,
@@ -148,6 +215,8 @@ export function plotOptions(
     },
     select: { show: true, left: 0, top: 0, width: 0, height: 0 },
     hooks: {
+      drawAxes: [(plot) => drawSpans(plot, overlay().spans)],
+      draw: [(plot) => drawLimits(plot, overlay().limits)],
       setCursor: [(plot) => events.cursor(plot.cursor.idx ?? null)],
       setSelect: [
         (plot) => {

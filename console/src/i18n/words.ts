@@ -9,9 +9,11 @@ import type device from "@words/pages/device.json"
 import type devices from "@words/pages/devices.json"
 import type events from "@words/pages/events.json"
 import type health from "@words/pages/health.json"
+import type notify from "@words/pages/notify.json"
 import type overview from "@words/pages/overview.json"
 import type picker from "@words/pages/picker.json"
 import type reasons from "@words/pages/reasons.json"
+import type rules from "@words/pages/rules.json"
 import type settings from "@words/pages/settings.json"
 import type shell from "@words/pages/shell.json"
 import type start from "@words/pages/start.json"
@@ -34,9 +36,11 @@ interface Files {
   events: typeof events
   health: typeof health
   login: typeof login
+  notify: typeof notify
   overview: typeof overview
   picker: typeof picker
   reasons: typeof reasons
+  rules: typeof rules
   settings: typeof settings
   shell: typeof shell
   start: typeof start

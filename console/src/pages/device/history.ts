@@ -60,7 +60,7 @@ function toSeries(attribute: Attribute, points: Points | undefined): Series {
   return { attribute, ts: timestamps.map((ts) => ts + bucket / 2), values, min, max, count, total, bucket }
 }
 
-async function read(
+export async function readHistory(
   device: string,
   attributes: readonly Attribute[],
   range: Range,
@@ -140,7 +140,7 @@ export function useHistory(
     return chosen.length === 0 ? null : JSON.stringify([device(), chosen, range(), zone.value])
   })
   const resource = useResource(async (signal) => {
-    const history = await read(device(), attributes(), range(), signal)
+    const history = await readHistory(device(), attributes(), range(), signal)
     // What came while it was read is in it, or comes behind its last point.
     for (const [identifier, points] of added) {
       const last = history.series.find((one) => one.attribute.identifier === identifier)?.ts.at(-1) ?? 0

@@ -124,21 +124,7 @@ export interface Rejected {
   suppressed: number
 }
 
-export interface Alarm {
-  id: string
-  rule_id: string
-  rule_name: string
-  alarm_status: number
-  alarm_level: number
-  raised_at: number
-  cleared_at?: number
-  clear_reason?: string
-  acknowledged_at?: number
-  acknowledged_by?: string
-  shelved_until?: number
-  comments: { text: string; by: string; ts: number }[]
-  version?: number
-}
+export type { Alarm } from "@/lib/alarms"
 
 export interface Listed<T> {
   items: T[]

@@ -1,6 +1,7 @@
 /** What the overview reads: counts, open alarms, devices that fell silent, and what the server warns of. */
 import { get, path, post } from "@/api/client"
 import { Unreachable } from "@/api/errors"
+import type { Alarm } from "@/lib/alarms"
 import type { Active, Facet } from "@/lib/devices"
 
 export interface DevicesStat {
@@ -17,17 +18,7 @@ export interface AlarmStat {
   alarm_3_total: number
 }
 
-export interface Alarm {
-  id: string
-  device_id: string
-  device: { id: string; name: string }
-  rule_id: string
-  rule_name: string
-  alarm_level: number
-  raised_at: number
-  acknowledged_at?: number
-  acknowledged_by?: string
-}
+export type { Alarm } from "@/lib/alarms"
 
 export interface Listed<T> {
   items: T[]
@@ -64,7 +55,7 @@ export async function readCounts(signal: AbortSignal): Promise<Counts> {
 }
 
 export const readOpenAlarms = (signal: AbortSignal) =>
-  get<Listed<Alarm>>("/alarms", { status: 1, page_records: OPEN_SHOWN }, signal)
+  get<Listed<Alarm>>("/alarms", { attention: true, page_records: OPEN_SHOWN }, signal)
 
 export async function readSilent(signal: AbortSignal): Promise<Silent> {
   const answer = await get<Listed<SilentDevice> & { facets?: { type?: Facet[] } }>(
