@@ -4,7 +4,6 @@ import { Unreachable } from "@/api/errors"
 import { session } from "@/api/session"
 import { language, loadWords, t, type Word } from "@/i18n"
 import { toastFailed } from "@/lib/toasts"
-import { attention } from "@/live/attention"
 import { ref, watch } from "vue"
 
 declare module "vue-router" {
@@ -135,7 +134,10 @@ router.afterEach((to, from) => {
   if (to.path.split("/")[2] !== from.path.split("/")[2] || to.name === "unknown") pageTitle.value = ""
 })
 
-watch([router.currentRoute, pageTitle, language, attention], ([route, own, , count]) => {
+/** A number in front of the title of the tab, such as that of alarms; 0: none. */
+export const titleCount = ref(0)
+
+watch([router.currentRoute, pageTitle, language, titleCount], ([route, own, , count]) => {
   const title = own || (route.meta.title ? t(route.meta.title) : "")
   const name = title ? `${title} · Thingstead` : "Thingstead"
   document.title = count > 0 && !route.meta.public ? `(${count}) ${name}` : name
