@@ -79,7 +79,11 @@ def _populated(api: ProjectApi, url: str) -> dict[str, Certificate]:
     hostile = api.create_device(name=HOSTILE, device_key=HOSTILE[:100], descr=HOSTILE, tags={HOSTILE[:60]: HOSTILE})
     silent = api.create_device(name="Silent", type=type_id)
     report(url, reporting, {"temperature": 21.5, "fan": True})
-    rule = {"name": HOSTILE, "devices": [hostile.device_id], "raise": {"attribute": "note", "op": "==", "value": HOSTILE}}
+    rule = {
+        "name": HOSTILE,
+        "devices": [hostile.device_id],
+        "raise": {"attribute": "note", "op": "==", "value": HOSTILE},
+    }
     api.call("POST", "/alarm_rule", json=rule)
     report(url, hostile, {"note": HOSTILE, "object": {HOSTILE: HOSTILE}})
     return {"reporting": reporting, "hostile": hostile, "silent": silent}
