@@ -34,6 +34,14 @@ ExpectedVersion = Annotated[
 ]
 PageNumber = Annotated[int, Meta(ge=1, le=limits.PAGE_NUMBER, description="Which page, from 1.")]
 PageRecords = Annotated[int, Meta(ge=1, le=limits.PAGE_RECORDS, description="Items per page.")]
+PageCursor = Annotated[
+    str,
+    Meta(
+        max_length=limits.CURSOR_LENGTH,
+        description="Extension, in place of `page`: `start` for the first page, then the `next_cursor` "
+        "of the previous page. Items that are added or removed meanwhile do not shift the others.",
+    ),
+]
 
 FIRST = "start"  # cursor of the first page
 
@@ -43,17 +51,7 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     page: PageNumber = 1
     page_records: PageRecords = limits.PAGE_RECORDS_DEFAULT
-    cursor: (
-        Annotated[
-            str,
-            Meta(
-                max_length=limits.CURSOR_LENGTH,
-                description="Extension, in place of `page`: `start` for the first page, then the `next_cursor` "
-                "of the previous page. Items that are added or removed meanwhile do not shift the others.",
-            ),
-        ]
-        | None
-    ) = None
+    cursor: PageCursor | None = None
 
     def to_page(self) -> Page:
         if self.cursor is not None and self.page != 1:

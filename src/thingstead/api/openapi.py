@@ -53,6 +53,8 @@ PATH_PARAMETERS = {
     "app_id": "An application's AppID.",
     "admin_id": "An administrator's id.",
     "type_id": "A device type's id.",
+    "job_id": "The id of a job over many devices.",
+    "view_id": "The id of a saved view.",
     "group_id": "A device group's id.",
     "notify_group_id": "A notification group's id.",
     "rule_id": "An alarm rule's id.",

@@ -20,11 +20,13 @@ from thingstead.client.project import (
     control,
     customers,
     data,
+    desk,
     device_groups,
     device_types,
     devices,
     info,
     logs,
+    many,
     notify_groups,
 )
 from thingstead.client.projects import AdministratorLogin, ApplicationKeys, AsyncProjectClient, ProjectClient
@@ -58,10 +60,12 @@ __all__ = [
     "control",
     "customers",
     "data",
+    "desk",
     "device_groups",
     "device_types",
     "devices",
     "info",
     "logs",
+    "many",
     "notify_groups",
 ]

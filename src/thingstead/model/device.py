@@ -119,7 +119,7 @@ class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
     type_id: str | None = None
     group_ids: tuple[str, ...] = ()  # in at least one of these
     include_sub_groups: bool = False
-    keyword: str | None = None  # in name, descr, device_key or id, case-insensitive
+    keyword: str | None = None  # in name, descr, device_key, id or device_code, case-insensitive
     online: bool | None = None
     tags: tuple[tuple[TagReading, ...], ...] = ()  # for each tag its readings (key, or key and value): one must match
     customer_id: str | None = None

@@ -42,6 +42,7 @@ from thingstead.services.alarms.scheduler import AlarmScheduler
 from thingstead.services.alarms.trace import AlarmTraceService
 from thingstead.services.commands.control import ControlService
 from thingstead.services.commands.synchronous import SynchronousCommandService
+from thingstead.services.console.desk import DeskService
 from thingstead.services.history.aggregates import AggregateService
 from thingstead.services.history.clock_watch import ClockWatch
 from thingstead.services.history.history import HistoryService
@@ -51,6 +52,7 @@ from thingstead.services.history.table_import import HistoryImportService
 from thingstead.services.ingest.ingest import IngestService
 from thingstead.services.ingest.quotas import DailyQuota
 from thingstead.services.ingest.streams import StreamService
+from thingstead.services.jobs.jobs import JobService
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.mqtt.subscriptions import SubscriptionService
 from thingstead.services.notifications.dispatch import NotifyDispatcher
@@ -122,6 +124,8 @@ def build_platform(
         synchronous=SynchronousCommandService(control, clock),
         mqtt_sessions=MqttSessionService(store, clock),
         installation=Installation(listeners, config.public),
+        jobs=JobService(store, bus, clock, devices, ingest, control),
+        desk=DeskService(store, clock),
         subscriptions=SubscriptionService(store, bus, clock, log_ins),
         sub_devices=SubDeviceService(
             store,
@@ -286,6 +290,7 @@ async def open_server(
         await platform.alarms.engine.start()
         platform.clock_watch.start(await store.history.newest_uplink())
         platform.notify.dispatcher.start()
+        platform.jobs.start()
         buffers = shared_buffers(config)
         gateway = MqttBroker(platform, bus, clock, config, buffers)
         stack.push_async_callback(_within, "mqtt", gateway.stop)
@@ -336,6 +341,7 @@ async def _close_services(platform: Platform) -> None:
     await _within("clock", platform.clock_watch.close)
     await _within("retention", platform.retention.close)
     await _within("subscriptions", platform.subscriptions.close)
+    await _within("jobs", platform.jobs.close)
     await _within("control", platform.control.close)
     await _within("ingest", platform.ingest.close)
     await _within("alarms", platform.alarms.engine.close)

@@ -12,6 +12,7 @@ from thingstead.services.alarms.rules import AlarmRuleService
 from thingstead.services.alarms.trace import AlarmTraceService
 from thingstead.services.commands.control import ControlService
 from thingstead.services.commands.synchronous import SynchronousCommandService
+from thingstead.services.console.desk import DeskService
 from thingstead.services.history.aggregates import AggregateService
 from thingstead.services.history.clock_watch import ClockWatch
 from thingstead.services.history.history import HistoryService
@@ -19,6 +20,7 @@ from thingstead.services.history.retention import RetentionService
 from thingstead.services.history.table_import import HistoryImportService
 from thingstead.services.ingest.ingest import IngestService
 from thingstead.services.ingest.streams import StreamService
+from thingstead.services.jobs.jobs import JobService
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.mqtt.subscriptions import SubscriptionService
 from thingstead.services.notifications.notify import NotifyService
@@ -68,3 +70,5 @@ class Platform:
     synchronous: SynchronousCommandService
     mqtt_sessions: MqttSessionService
     installation: Installation
+    jobs: JobService
+    desk: DeskService

@@ -29,6 +29,7 @@ from thingstead.storage.base_history import (
     RangeStore,
     RetentionStore,
 )
+from thingstead.storage.base_jobs import ConsoleStore, JobStore
 from thingstead.storage.base_registry import (
     AccountStore,
     BrowserSessionStore,
@@ -49,6 +50,7 @@ __all__ = [
     "BrowserSessionStore",
     "CommandStore",
     "Commit",
+    "ConsoleStore",
     "CustomerStore",
     "DeviceGroupStore",
     "DeviceLogStore",
@@ -56,6 +58,7 @@ __all__ = [
     "DeviceTypeStore",
     "EventStore",
     "HistoryStore",
+    "JobStore",
     "LogRetentionStore",
     "MqttSessionStore",
     "NotifyStore",
@@ -126,6 +129,10 @@ class Store(Protocol):
     def presence(self) -> PresenceStore: ...
     @property
     def mqtt_sessions(self) -> MqttSessionStore: ...
+    @property
+    def jobs(self) -> JobStore: ...
+    @property
+    def desk(self) -> ConsoleStore: ...
 
     def figures(self) -> StoreStats:
         """Statistics for ``/metrics``."""

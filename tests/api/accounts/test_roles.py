@@ -106,6 +106,12 @@ def test_viewers_read_everything_else_and_change_nothing_but_their_own() -> None
     assert [name_of(each) for each in reading if each.role != VIEWER] == []
     changing = {name_of(each) for each in ENDPOINTS if each.role == VIEWER and each.method != "GET"}
     own = {"DELETE /console/session", "DELETE /console/sessions/{session_id}", "PUT /admin/pwd"}
+    own |= {
+        "POST /device_views",
+        "PUT /device_view/{view_id}",
+        "DELETE /device_view/{view_id}",
+        "PUT /admin/preferences",
+    }
     assert changing == own
 
 

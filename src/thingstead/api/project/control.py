@@ -34,6 +34,14 @@ Method = Annotated[Identifier, Meta(description="The identifier of the command."
 CommandId = Annotated[
     int, Meta(ge=0, le=limits.COMMAND_ID, description="The `id` in the topic and the body; default: 1000.")
 ]
+WaitMs = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=WAIT_MS_MAX,
+        description="Extension: how long the command may wait for an offline device; 0: it is refused.",
+    ),
+]
 Timeout = Annotated[
     float, Meta(gt=0, le=TIMEOUT_MAX_S, description="How long to wait for the reply, in s; default: 10.")
 ]
@@ -45,14 +53,7 @@ class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
     method: Method
     params: dict[str, Any] | None = None
     id: CommandId | None = None
-    wait_ms: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=WAIT_MS_MAX,
-            description="Extension: how long the command may wait for an offline device; 0: it is refused.",
-        ),
-    ] = 0
+    wait_ms: WaitMs = 0
 
 
 class CallBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, get_args
 import msgspec
 from msgspec import Meta
 
-from thingstead.api.fields import PageQuery
+from thingstead.api.fields import PageCursor, PageNumber, PageQuery, PageRecords
 from thingstead.errors import InvalidInput
 from thingstead.model import limits
 from thingstead.model.device import (
@@ -25,8 +25,8 @@ _SHOWN_FACETS = ", ".join(f"`{name}`" for name in FACET_NAMES)
 TAG_FACET = "tag:"  # prefix of the tag key whose values are counted
 
 
-class DevicesQuery(PageQuery, frozen=True, kw_only=True):
-    """Filters of the list; all given filters must match."""
+class DeviceSelection(msgspec.Struct, frozen=True, kw_only=True):
+    """Which devices are meant. Filters that are given must all match."""
 
     type: Annotated[str, Meta(description="Only devices of this device type (id).")] | None = None
     group: Annotated[str, Meta(description="Only devices in this group (id).")] | None = None
@@ -40,7 +40,7 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
             str,
             Meta(
                 max_length=limits.KEYWORD_LENGTH,
-                description="Extension: part of the name, descr, device_key or id, in any case.",
+                description="Extension: part of the name, descr, device_key, id or device_code, in any case.",
             ),
         ]
         | None
@@ -84,6 +84,46 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
     not_alarm_level: (
         Annotated[AlarmFilter, Meta(description="Extension: not those that `alarm_level` would show.")] | None
     ) = None
+
+    def to_filter(self) -> DeviceFilter:
+        """The devices that it means."""
+        return DeviceFilter(
+            type_id=self.type,
+            group_ids=self._groups(),
+            include_sub_groups=self.include_sub_groups,
+            keyword=self.keyword,
+            online=self.online,
+            active=self.active,
+            alarm=self.alarm_level,
+            tags=tuple(readings_of_tag(text) for text in self.tag or ()),
+            gateway_id=self.gateway,
+            customer_id=self.customer,
+            conn_type=self.conn_type,
+            protocol=self.protocol,
+            ids=names_of(self.ids),
+            excluded=DeviceExclusion(
+                type_ids=names_of(self.not_type),
+                group_ids=names_of(self.not_group),
+                customer_ids=names_of(self.not_customer),
+                gateway_ids=names_of(self.not_gateway),
+                tags=tuple(readings_of_tag(text) for text in self.not_tag or ()),
+                alarm=self.not_alarm_level,
+            ),
+        )
+
+    def _groups(self) -> tuple[str, ...]:
+        groups = sorted({*names_of(self.group), *names_of(self.groups)})
+        if len(groups) > limits.GROUP_FILTER_COUNT:
+            raise InvalidInput.field("groups", "too_many_groups_named", maximum=limits.GROUP_FILTER_COUNT)
+        return tuple(groups)
+
+
+class DevicesQuery(DeviceSelection, frozen=True, kw_only=True):
+    """Which devices are wanted, and how they are listed."""
+
+    page: PageNumber = 1
+    page_records: PageRecords = limits.PAGE_RECORDS_DEFAULT
+    cursor: PageCursor | None = None
     sort: Annotated[
         DeviceSort,
         Meta(
@@ -114,33 +154,8 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
     ) = None
 
     def to_page(self) -> Page:
-        return msgspec.structs.replace(super().to_page(), sort=self.sort)
-
-    def to_filter(self) -> DeviceFilter:
-        """The filter of the store."""
-        return DeviceFilter(
-            type_id=self.type,
-            group_ids=self._groups(),
-            include_sub_groups=self.include_sub_groups,
-            keyword=self.keyword,
-            online=self.online,
-            active=self.active,
-            alarm=self.alarm_level,
-            tags=tuple(readings_of_tag(text) for text in self.tag or ()),
-            gateway_id=self.gateway,
-            customer_id=self.customer,
-            conn_type=self.conn_type,
-            protocol=self.protocol,
-            ids=names_of(self.ids),
-            excluded=DeviceExclusion(
-                type_ids=names_of(self.not_type),
-                group_ids=names_of(self.not_group),
-                customer_ids=names_of(self.not_customer),
-                gateway_ids=names_of(self.not_gateway),
-                tags=tuple(readings_of_tag(text) for text in self.not_tag or ()),
-                alarm=self.not_alarm_level,
-            ),
-        )
+        page = PageQuery(page=self.page, page_records=self.page_records, cursor=self.cursor).to_page()
+        return msgspec.structs.replace(page, sort=self.sort)
 
     def to_attributes(self) -> tuple[str, ...]:
         """Identifiers of the attributes whose current values are returned."""
@@ -164,12 +179,6 @@ class DevicesQuery(PageQuery, frozen=True, kw_only=True):
                 raise InvalidInput.field("facets", "facets_expected", allowed=[*FACET_NAMES, "tag:KEY"])
             wanted.append((known, ""))
         return wanted
-
-    def _groups(self) -> tuple[str, ...]:
-        groups = sorted({*names_of(self.group), *names_of(self.groups)})
-        if len(groups) > limits.GROUP_FILTER_COUNT:
-            raise InvalidInput.field("groups", "too_many_groups_named", maximum=limits.GROUP_FILTER_COUNT)
-        return tuple(groups)
 
 
 def names_of(text: str | None) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from thingstead.api.project.alarms import (
     many_alarms,
     notify_groups,
 )
+from thingstead.api.project.console import bulk_changes, desk, jobs
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *login.ENDPOINTS,
@@ -34,6 +35,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *projects.ENDPOINTS,
     *devices.ENDPOINTS,
     *imports.ENDPOINTS,
+    *bulk_changes.ENDPOINTS,
+    *jobs.ENDPOINTS,
     *data.ENDPOINTS,
     *device_logs.ENDPOINTS,
     *history.ENDPOINTS,
@@ -51,4 +54,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *customers.ENDPOINTS,
     *administrators.ENDPOINTS,
     *applications.ENDPOINTS,
+    *desk.ENDPOINTS,
 )

@@ -5,7 +5,7 @@ connection sends it and publishes its state. Callers that wait, on any node, are
 """
 
 import asyncio
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Any
 
 import msgspec
@@ -169,6 +169,38 @@ class ControlService:
             await self._moves.move(command.id, "failed", heard.reason)
             raise DeviceOffline("command_failed", reason=heard.reason)
         return command, True
+
+    async def draft(
+        self, device: Device, method: str, params: Any = None, command_id: int | None = None, wait_ms: int = 0
+    ) -> Command:
+        """A command as :meth:`send_command` would issue it, checked and not kept yet.
+
+        Raises:
+            InvalidInput: it does not fit the device's type, or a limit.
+        """
+        return await self._checked(device, method, params, command_id, wait_ms)
+
+    async def hand_over(self, commands: Sequence[Command], *, wait: bool) -> list[tuple[Command, DeviceOffline]]:
+        """Gives commands that were kept as ``queued`` to the connections of their devices. Not ``wait``: those that no
+        connection takes within :data:`HANDOVER_TIMEOUT_S` fail; they are returned with the reason."""
+        news = [self._next_news(command.id) for command in commands]
+        try:
+            for command in commands:
+                self._bus.publish(issued(command))
+            if wait or not news:
+                return []
+            await asyncio.wait(news, timeout=HANDOVER_TIMEOUT_S)
+        finally:
+            for command in commands:
+                self._waiting.pop(command.id, None)
+        failed: list[tuple[Command, DeviceOffline]] = []
+        for command, heard in zip(commands, news, strict=True):
+            if heard.done() and heard.result().state != "queued":
+                continue
+            reason = heard.result().reason if heard.done() else await self._reason_not_taken(command)
+            await self._moves.move(command.id, "failed", reason)
+            failed.append((command, DeviceOffline("command_failed", reason=reason)))
+        return failed
 
     async def await_reply(self, command: Command, timeout_s: float) -> Command:
         """Waits for the reply to a command.

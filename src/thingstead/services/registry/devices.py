@@ -77,7 +77,7 @@ class DeviceService:
         """One page, oldest first by default, and the number of matches. An empty tuple in a filter matches nothing.
         ``attributes``: identifiers whose current values are included."""
         if device_filter.active is not None:
-            device_filter = self._dated(device_filter)
+            device_filter = self.dated(device_filter)
         return await self._store.devices.list_views(project_id, device_filter, page, attributes)
 
     async def facets(
@@ -85,9 +85,9 @@ class DeviceService:
     ) -> list[list[FacetValue]]:
         """For each facet its values among the matching devices, ignoring the filter on the facet itself; see
         :meth:`~thingstead.storage.base.DeviceStore.facets`."""
-        return await self._store.devices.facets(project_id, self._dated(device_filter), wanted)
+        return await self._store.devices.facets(project_id, self.dated(device_filter), wanted)
 
-    def _dated(self, device_filter: DeviceFilter) -> DeviceFilter:
+    def dated(self, device_filter: DeviceFilter) -> DeviceFilter:
         """The filter with the instant since which a device counts as active."""
         return msgspec.structs.replace(device_filter, active_since=self._clock.now_ms() - self._active_within_ms)
 

@@ -11,6 +11,8 @@ from thingstead.config import StorageSettings
 from thingstead.model.health import HealthWarning
 from thingstead.refusals import Reason
 from thingstead.storage.base import StoreStats
+from thingstead.storage.sqlite.console.desk import SqliteDesk
+from thingstead.storage.sqlite.console.jobs import SqliteJobs
 from thingstead.storage.sqlite.engine.database import BUSY_TIMEOUT_MS, Database
 from thingstead.storage.sqlite.engine.disk import DiskWatch
 from thingstead.storage.sqlite.engine.queries import Queries
@@ -64,6 +66,8 @@ class SqliteStore:
         self.notify = SqliteNotify(access)
         self.presence = SqlitePresence(access, self.history)
         self.mqtt_sessions = SqliteMqttSessions(access, self.history)
+        self.jobs = SqliteJobs(access, self.history)
+        self.desk = SqliteDesk(access)
 
     @classmethod
     async def open(

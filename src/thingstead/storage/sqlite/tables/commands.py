@@ -1,9 +1,10 @@
 """Commands in SQLite."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
-from thingstead.errors import Conflict, NotFound
+from thingstead.errors import Conflict, DeviceOffline, NotFound, ThingsteadError
 from thingstead.model import limits
 from thingstead.model.command import TRANSITIONS, Command, CommandState, OpenCommand
 from thingstead.model.device import Page
@@ -33,6 +34,10 @@ _SET_BACK = """
 UPDATE commands SET expire_time = min(expire_time, ?1 + iif(create_time > ?1, expire_time - create_time, ?2))
 WHERE open = 1 AND (create_time > ?1 OR (state <> 'queued' AND update_time > ?1))
 """
+_ONLINE = """
+SELECT d.id FROM devices d JOIN sessions s ON s.device_number = d.number
+WHERE d.project_id = ? AND d.id IN (SELECT value FROM json_each(?))
+"""
 _ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
 
 
@@ -43,18 +48,7 @@ class SqliteCommands:
         self._access = access
 
     async def create(self, command: Command) -> None:
-        def run(connection: sqlite3.Connection) -> None:
-            device = connection.execute(
-                "SELECT 1 FROM devices WHERE id = ? AND project_id = ?", (command.device_id, command.project_id)
-            )
-            if device.fetchone() is None:
-                raise NotFound("no_such_device")
-            _check_room(connection, command)
-            COMMANDS.add(connection, command)
-            if command.state in _ENDED:
-                connection.execute("UPDATE commands SET open = 0 WHERE id = ?", (command.id,))
-
-        await self._access.write(run)
+        await self._access.write(lambda connection: _add(connection, command))
         self._access.log_rows.note("command", command.device_id)
 
     async def get(self, device_id: str, row_id: str) -> Command:
@@ -149,6 +143,40 @@ class SqliteCommands:
             return [COMMANDS.load(row) for row in rows], total
 
         return await self._access.read(run)
+
+
+def issue_commands(
+    connection: sqlite3.Connection, project_id: str, commands: Sequence[Command], *, wait: bool
+) -> dict[str, ThingsteadError | None]:
+    """Adds commands of a project, each by itself; why one was refused, or None, by its id.
+
+    Args:
+        wait: those to devices without a connection are added, too.
+    """
+    found = connection.execute(_ONLINE, (project_id, to_json([command.device_id for command in commands])))
+    online = {device_id for (device_id,) in found}
+    answers: dict[str, ThingsteadError | None] = {}
+    for command in commands:
+        answers[command.id] = None
+        try:
+            if not wait and command.device_id not in online:
+                raise DeviceOffline("device_offline")
+            _add(connection, command)
+        except ThingsteadError as exc:
+            answers[command.id] = exc
+    return answers
+
+
+def _add(connection: sqlite3.Connection, command: Command) -> None:
+    device = connection.execute(
+        "SELECT 1 FROM devices WHERE id = ? AND project_id = ?", (command.device_id, command.project_id)
+    )
+    if device.fetchone() is None:
+        raise NotFound("no_such_device")
+    _check_room(connection, command)
+    COMMANDS.add(connection, command)
+    if command.state in _ENDED:
+        connection.execute("UPDATE commands SET open = 0 WHERE id = ?", (command.id,))
 
 
 def _check_room(connection: sqlite3.Connection, command: Command) -> None:

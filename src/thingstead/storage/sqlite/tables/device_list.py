@@ -32,8 +32,9 @@ encode_value = msgspec.json.Encoder().encode
 
 
 def search_text(device: Device) -> str:
-    """Text in which keywords are searched: name, device_key and id, one line each, then the description."""
-    return search_form(f"{device.name}\n{device.device_key or ''}\n{device.id}\n{device.descr}")
+    """Text in which keywords are searched: name, device_key, id and device_code, one line each, then descr."""
+    key = device.device_key or ""
+    return search_form(f"{device.name}\n{key}\n{device.id}\n{device.device_code}\n{device.descr}")
 
 
 DEVICES = Layout(

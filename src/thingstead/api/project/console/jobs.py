@@ -1,0 +1,84 @@
+"""Jobs: changes of many devices that go on by themselves."""
+
+from typing import Any
+
+import msgspec
+
+from thingstead.api.endpoint import ApiCall, Endpoint
+from thingstead.api.fields import ShortListQuery
+from thingstead.api.project.console.bulk_changes import TAG
+from thingstead.errors import Conflict, NotFound
+from thingstead.model.console.bulk import BulkChange, Job
+from thingstead.model.roles import OPERATOR, VIEWER
+from thingstead.wire.bulk import JobDetail, JobInfo
+from thingstead.wire.common import Listed
+
+# What the members of a change are called in the request.
+_SHOWN = {"type_id": "type", "group_ids": "groups", "customer_id": "customer", "command_id": "id"}
+
+
+async def jobs(call: ApiCall) -> Listed[JobInfo]:
+    """The newest first: those that have not ended, and up to 100 in all for 14 days after their end."""
+    query: ShortListQuery = call.query
+    return query.listed(
+        [JobInfo(**_members(job)) for job in await call.platform.jobs.list_newest(call.caller.project_id)]
+    )
+
+
+async def job(call: ApiCall) -> JobDetail:
+    """`done` + `unchanged` + `refused` of `total` devices have had their turn; a job goes on after a restart."""
+    found, items = await call.platform.jobs.get(call.caller.project_id, call.path["job_id"])
+    return JobDetail(**_members(found), items=items)
+
+
+async def cancel_job(call: ApiCall) -> JobInfo:
+    """The devices that had their turn stay changed."""
+    return JobInfo(**_members(await call.platform.jobs.cancel(call.caller.project_id, call.path["job_id"])))
+
+
+def _members(job: Job) -> dict[str, Any]:
+    action, what = _what(job.change)
+    same = ("id", "state", "total", "done", "unchanged", "refused", "create_time", "end_time")
+    return {"action": action, "what": what, "by": job.actor, **{name: getattr(job, name) for name in same}}
+
+
+def _what(change: BulkChange) -> tuple[str, dict[str, Any]]:
+    members = msgspec.to_builtins(change)
+    return members.pop("type"), {_SHOWN.get(name, name): value for name, value in members.items()}
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/api/v1/jobs",
+        summary="List jobs",
+        handler=jobs,
+        role=VIEWER,
+        tag=TAG,
+        query=ShortListQuery,
+        info=Listed[JobInfo],
+        extension=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/job/{job_id}",
+        summary="Read a job",
+        handler=job,
+        role=VIEWER,
+        tag=TAG,
+        info=JobDetail,
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/job/{job_id}/cancel",
+        summary="Cancel a job",
+        handler=cancel_job,
+        role=OPERATOR,
+        tag=TAG,
+        info=JobInfo,
+        refusals=(NotFound, Conflict),
+        extension=True,
+    ),
+)

@@ -1,0 +1,144 @@
+"""Changes some devices, as one part of a larger whole, and tells others of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from thingstead.bus.base import Bus
+from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
+from thingstead.model.command import Command
+from thingstead.model.console.bulk import BulkAttributes, BulkChange, BulkCommand, BulkRemoval, JobPart
+from thingstead.model.messages import AttributesPushed, DeviceChanged, DeviceRemoved, SessionsRevoked
+from thingstead.services.commands.control import ControlService
+from thingstead.services.ingest.device_context import DeviceContext
+from thingstead.services.ingest.ingest import IngestService
+from thingstead.services.shared.commits import Commit, settled
+from thingstead.storage.base import Store
+from thingstead.wire.bulk import BulkItem
+
+PART_DEVICES = 250  # changed in one transaction: some milliseconds of the writer
+PART_DEVICES_SLOW = 50  # the same of what takes more of it for each: removals, commands, pushes
+
+
+def part_size(change: BulkChange) -> int:
+    """How many devices of it are one part."""
+    slow = isinstance(change, BulkRemoval | BulkCommand | BulkAttributes)
+    return PART_DEVICES_SLOW if slow else PART_DEVICES
+
+
+def refusal(device_id: str, error: ThingsteadError) -> BulkItem:
+    """That nothing was done with a device, since its change raised this."""
+    reason = error.errors[0].reason if error.errors else error.reason
+    return BulkItem(id=device_id, result="refused", code=reason.code, args=dict(reason.args), message=reason.message)
+
+
+class BulkChanges:
+    """Does what a change says with a few devices; an item for each, in their order. With a part of a job, the progress
+    of the job is in the same commit."""
+
+    def __init__(self, store: Store, bus: Bus, ingest: IngestService, control: ControlService) -> None:
+        self._store = store
+        self._bus = bus
+        self._ingest = ingest
+        self._control = control
+
+    async def apply(
+        self, project_id: str, change: BulkChange, device_ids: Sequence[str], part: JobPart | None = None
+    ) -> list[BulkItem]:
+        """Raises Unavailable where it cannot be stored now; nothing of it was."""
+        if isinstance(change, BulkCommand):
+            return await self._command(project_id, change, device_ids, part)
+        if isinstance(change, BulkAttributes):
+            return await self._push(project_id, change, device_ids, part)
+        changed = await self._store.jobs.change(project_id, change, device_ids, part)
+        done = [item.id for item in changed.items if item.result == "done"]
+        for device_id in done:
+            self._bus.publish(DeviceChanged(device_id))
+        removed = isinstance(change, BulkRemoval)
+        if changed.revoked:
+            self._bus.publish(SessionsRevoked(changed.revoked, "device removed" if removed else "type changed"))
+        for device_id in done if removed else ():
+            self._bus.publish(DeviceRemoved(device_id))
+        return changed.items
+
+    async def _command(
+        self, project_id: str, change: BulkCommand, device_ids: Sequence[str], part: JobPart | None
+    ) -> list[BulkItem]:
+        drafts: list[Command | BulkItem] = []
+        for device_id in dict.fromkeys(device_ids):
+            try:
+                device = await self._store.devices.get(project_id, device_id)
+                drafts.append(
+                    await self._control.draft(
+                        device, change.method, dict(change.params), change.command_id, change.wait_ms
+                    )
+                )
+            except Unavailable:
+                raise
+            except ThingsteadError as exc:
+                drafts.append(refusal(device_id, exc))
+        items = await self._store.jobs.issue(project_id, drafts, wait=bool(change.wait_ms), part=part)
+        by_id = {each.id: each for each in drafts if isinstance(each, Command)}
+        issued = [by_id[item.command] for item in items if isinstance(item.command, str) and item.command in by_id]
+        failed = await self._control.hand_over(issued, wait=bool(change.wait_ms))
+        amended = {command.device_id: refusal(command.device_id, error) for command, error in failed}
+        if amended and part is not None:
+            await self._store.jobs.amend(part.job_id, list(amended.values()))
+        return [amended.get(item.id, item) for item in items]
+
+    async def _push(
+        self, project_id: str, change: BulkAttributes, device_ids: Sequence[str], part: JobPart | None
+    ) -> list[BulkItem]:
+        ready = [(device_id, await self._ready(project_id, device_id)) for device_id in dict.fromkeys(device_ids)]
+        if part is not None and not await self._is_next(part):
+            return []
+        # From here to the progress nothing is awaited: all of it is one commit.
+        commit, items, pushed = self._set(change, ready)
+        if part is not None:
+            commit = self._store.jobs.progress(part, items)
+        if commit is not None:
+            await settled(commit)
+        for device_id, attributes in pushed:
+            self._bus.publish(AttributesPushed(device_id, attributes))
+        return items
+
+    async def _ready(self, project_id: str, device_id: str) -> DeviceContext | BulkItem:
+        """The context of a device that has room for a report, or why it is refused."""
+        try:
+            device = await self._store.devices.get(project_id, device_id)
+            await self._ingest.await_room(device.number)
+            return await self._ingest.link(device)
+        except Unavailable:
+            raise
+        except ThingsteadError as exc:
+            return refusal(device_id, exc)
+
+    def _set(
+        self, change: BulkAttributes, ready: Sequence[tuple[str, DeviceContext | BulkItem]]
+    ) -> tuple[Commit | None, list[BulkItem], list[tuple[str, dict[str, Any]]]]:
+        """Puts the values into the open commit: that, what came of each device, and what is to be sent to it."""
+        items: list[BulkItem] = []
+        pushed: list[tuple[str, dict[str, Any]]] = []
+        commit: Commit | None = None
+        for device_id, link in ready:
+            if isinstance(link, BulkItem):
+                items.append(link)
+                continue
+            attributes = dict(change.attributes)
+            try:
+                outcome = self._ingest.set_values(link, attributes, "push")
+                if outcome.commit is None:
+                    raise InvalidInput.of(outcome.refused)
+            except ThingsteadError as exc:
+                if isinstance(exc, Unavailable) and not pushed:
+                    raise
+                items.append(refusal(device_id, exc))
+            else:
+                commit = outcome.commit
+                pushed.append((device_id, attributes))
+                items.append(BulkItem(id=device_id, result="done"))
+        return commit, items, pushed
+
+    async def _is_next(self, part: JobPart) -> bool:
+        """Whether it is still to be done: the job may have been cancelled meanwhile."""
+        found = await self._store.jobs.next_part(part.job_id)
+        return found is not None and found.position == part.position

@@ -1,0 +1,211 @@
+"""Many devices changed by one call: up to 1,000 at once, more by a job that goes on by itself."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.errors import Conflict, InvalidInput, ThingsteadError
+from thingstead.model import ids, limits
+from thingstead.model.console.bulk import (
+    Actor,
+    BulkAttributes,
+    BulkChange,
+    BulkCustomer,
+    BulkGroups,
+    BulkGroupsRemoval,
+    BulkTags,
+    BulkTagsRemoval,
+    BulkType,
+    Job,
+    JobState,
+)
+from thingstead.model.device import DeviceFilter
+from thingstead.model.limits import Problems
+from thingstead.model.tenant import TENANT
+from thingstead.model.values.unicode_text import normal
+from thingstead.repeating import Repeating
+from thingstead.services.commands.control import ControlService
+from thingstead.services.ingest.ingest import IngestService
+from thingstead.services.jobs.changes import BulkChanges, part_size
+from thingstead.services.registry.devices import DeviceService
+from thingstead.services.registry.new_device import normal_tags
+from thingstead.storage.base import Store
+from thingstead.wire.bulk import BulkItem
+
+log = structlog.get_logger("thingstead.jobs")
+
+LOOK_INTERVAL_S = 60.0  # for jobs that nobody told of, and old ones
+PAUSE_SHARE = 1.0  # after a part it rests for as long as the part took, so that others have their turn
+PAUSE_MAX_S = 1.0
+DAY_MS = 24 * 3600 * 1000
+
+
+class DeviceChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which devices are meant: these, or those that match, which must be so many."""
+
+    device_ids: tuple[str, ...] = ()
+    device_filter: DeviceFilter | None = None
+    total: int | None = None
+
+
+class JobService:
+    """Changes of many devices. :meth:`start` goes on with the jobs that an earlier run left.
+
+    One task does the parts of all jobs, those of each project in their order; projects take turns, and after each
+    part it rests for as long as that took.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        devices: DeviceService,
+        ingest: IngestService,
+        control: ControlService,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._devices = devices
+        self._changes = BulkChanges(store, bus, ingest, control)
+        self._task = Repeating("jobs over many devices", self.run, LOOK_INTERVAL_S, at_start=True)
+
+    def start(self) -> None:
+        self._task.start()
+
+    async def close(self) -> None:
+        await self._task.close()
+
+    async def begin(
+        self, project_id: str, actor: Actor, change: BulkChange, selection: DeviceChoice
+    ) -> list[BulkItem] | Job:
+        """What came of each device where they are few, else the job that does it.
+
+        Raises:
+            InvalidInput: the change refers to an object that does not exist, or does not fit any device.
+            Conflict: the filter matches another number of devices by now, or too many jobs are open.
+        """
+        change = await self._checked(project_id, change)
+        device_ids = await self._select(project_id, selection)
+        size = part_size(change)
+        if len(device_ids) > limits.DEVICES_PER_REQUEST:
+            return await self._create(project_id, actor, change, device_ids)
+        items: list[BulkItem] = []
+        for first in range(0, len(device_ids), size):
+            items += await self._changes.apply(project_id, change, device_ids[first : first + size])
+        return items
+
+    async def _select(self, project_id: str, selection: DeviceChoice) -> list[str]:
+        if selection.device_filter is None:
+            named = dict.fromkeys(selection.device_ids)
+            # In the order in which they can be changed; those that do not exist are answered as such.
+            found = await self._store.jobs.list_ids(project_id, DeviceFilter(ids=tuple(named)), len(named))
+            return [*found, *(device_id for device_id in named if device_id not in set(found))]
+        device_filter = self._devices.dated(selection.device_filter)
+        device_ids = await self._store.jobs.list_ids(project_id, device_filter, limits.JOB_DEVICES_COUNT + 1)
+        if len(device_ids) > limits.JOB_DEVICES_COUNT:
+            raise InvalidInput.field("filter", "too_many_devices", maximum=limits.JOB_DEVICES_COUNT)
+        if len(device_ids) != selection.total:
+            raise Conflict("selection_changed", total=len(device_ids), info={"total": len(device_ids)})
+        return device_ids
+
+    async def _create(self, project_id: str, actor: Actor, change: BulkChange, device_ids: Sequence[str]) -> Job:
+        job = Job(
+            id=ids.new_id() + ids.new_id(),
+            project_id=project_id,
+            change=change,
+            actor=actor,
+            total=len(device_ids),
+            create_time=self._clock.now_ms(),
+        )
+        size = part_size(change)
+        parts = [device_ids[first : first + size] for first in range(0, len(device_ids), size)]
+        await self._store.jobs.create(job, parts, limits.JOBS_OPEN_COUNT)
+        self._task.want()
+        return job
+
+    async def _checked(self, project_id: str, change: BulkChange) -> BulkChange:
+        """The change in the spelling in which it is kept. What it names is refused here once, not for each device."""
+        problems = Problems()
+        match change:
+            case BulkTags():
+                problems.tags(change.tags)
+                change = BulkTags(normal_tags(change.tags))
+            case BulkTagsRemoval():
+                limits.check_keys(change.keys)
+                change = BulkTagsRemoval(tuple(normal(key) for key in change.keys))
+            case BulkType(type_id=str(type_id)):
+                if not limits.is_id(type_id) or not await self._store.device_types.conn_types(project_id, {type_id}):
+                    problems.add("type", "no_such_device_type")
+            case BulkGroups() | BulkGroupsRemoval():
+                named = [group_id for group_id in change.group_ids if limits.is_id(group_id)]
+                known = await self._store.device_groups.known(project_id, named)
+                for index, group_id in enumerate(change.group_ids):
+                    if group_id not in known:
+                        problems.add(f"groups[{index}]", "no_such_device_group")
+            case BulkCustomer(customer_id=str(customer_id)):
+                await self._store.customers.get(project_id, customer_id)
+            case BulkAttributes():
+                problems.count("attributes", tuple(change.attributes), limits.KEYS_COUNT, least=1)
+            case _:
+                pass
+        problems.refuse()
+        return change
+
+    # Jobs
+
+    async def list_newest(self, project_id: str) -> list[Job]:
+        return await self._store.jobs.list_newest(project_id, limits.JOBS_KEPT_COUNT)
+
+    async def get(self, project_id: str, job_id: str) -> tuple[Job, list[BulkItem]]:
+        """The job, and the first devices that it was refused."""
+        job = await self._store.jobs.get(project_id, job_id)
+        return job, await self._store.jobs.refusals(job.id)
+
+    async def cancel(self, project_id: str, job_id: str) -> Job:
+        """What is done stays done, the rest is left undone. Conflict where it has ended already."""
+        if not await self._store.jobs.end(project_id, job_id, "cancelled", self._clock.now_ms()):
+            raise Conflict("job_ended")
+        return await self._store.jobs.get(project_id, job_id)
+
+    async def run(self) -> None:
+        """Does what is to be done, until no job is open; then forgets old ones."""
+        turns: OrderedDict[str, None] = OrderedDict()
+        while open_jobs := await self._store.jobs.list_open():
+            of_project: dict[str, Job] = {}
+            for job in open_jobs:
+                of_project.setdefault(job.project_id, job)
+            for project_id in of_project:
+                turns.setdefault(project_id)
+            turn = next(project_id for project_id in turns if project_id in of_project)
+            turns.move_to_end(turn)
+            begun_s = self._clock.monotonic_s()
+            await self._do_part(of_project[turn])
+            took_s = self._clock.monotonic_s() - begun_s
+            await asyncio.sleep(min(took_s * PAUSE_SHARE, PAUSE_MAX_S))
+        before = self._clock.now_ms() - limits.JOBS_KEPT_DAYS * DAY_MS
+        await self._store.jobs.prune(before, limits.JOBS_KEPT_COUNT)
+
+    async def _do_part(self, job: Job) -> None:
+        part = await self._store.jobs.next_part(job.id)
+        if part is None:
+            await self._end(job, "done")
+            return
+        token = TENANT.set(job.project_id)
+        try:
+            await self._changes.apply(job.project_id, job.change, part.device_ids, part)
+        except ThingsteadError:
+            raise  # it cannot be stored now: tried again
+        except Exception:  # a bug: it costs this job alone
+            log.exception("a job failed", job=job.id, project=job.project_id)
+            await self._end(job, "failed")
+        finally:
+            TENANT.reset(token)
+
+    async def _end(self, job: Job, state: JobState) -> None:
+        await self._store.jobs.end(job.project_id, job.id, state, self._clock.now_ms())
