@@ -61,7 +61,7 @@ def file_limit() -> int:
 
 
 class Served(NamedTuple):
-    """What became of a fleet that connected."""
+    """The result of a fleet that connected."""
 
     seconds: float  # until the last device was served
     median_s: float

@@ -101,7 +101,7 @@ class MqttDevice:
         self.publish(topic, body).wait_for_publish(TIMEOUT_S)
 
     def next(self, topic: str) -> Any:
-        """The JSON body of the next message to this topic; others before it are passed over."""
+        """The JSON body of the next message to this topic; others before it are skipped."""
         while True:
             found, payload = self.received.get(timeout=TIMEOUT_S)
             if found == topic:

@@ -139,7 +139,7 @@ def _cpu_s(run: Result) -> float:
 
 
 class Storm(NamedTuple):
-    """What became of ten thousand alarms."""
+    """The results of ten thousand alarms."""
 
     acknowledged_s: float  # until the last device had its PUBACK
     kept: int  # alarms that are listed by then, each counted at its device

@@ -204,6 +204,7 @@ class Histogram:
         self.total = 0.0  # sum of all observations
 
     def observe(self, value: float) -> None:
+        """Adds an observation."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 

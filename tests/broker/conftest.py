@@ -38,7 +38,7 @@ V3_1_1, V5 = ProtocolVersion.V3_1_1, ProtocolVersion.V5
 
 
 class Peer:
-    """The client's end of a connection. What arrives is read in order; nothing is passed over."""
+    """The client's end of a connection. Packets are read in order; none is skipped."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, version: ProtocolVersion) -> None:
         self._reader = reader

@@ -33,7 +33,7 @@ class Commit:
 
 
 class Desk:
-    """Acknowledgements, and what became of them."""
+    """Acknowledgements and their results."""
 
     def __init__(self) -> None:
         self.released = b""

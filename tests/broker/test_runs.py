@@ -1,4 +1,4 @@
-"""Reports that came in one go are taken in one go, at QoS 0 as at QoS 1, and answered as if they had come alone."""
+"""Reports received together are stored together, at QoS 0 and QoS 1, and answered as if they were received one by one."""
 
 import pytest
 

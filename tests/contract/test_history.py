@@ -1,4 +1,4 @@
-"""What is appended in one go is kept as if it were appended one after another."""
+"""Points appended in one batch are stored as if they were appended one by one."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ async def test_a_run_keeps_what_its_reports_would_one_by_one(
         assert (count == 0) is (commit is None)
         if commit is not None:
             await ended(commit)
-        left = left[max(1, count) :]  # the one that cannot be kept is passed over
+        left = left[max(1, count) :]  # skips the one that cannot be stored
     assert await store.history.current(alone.number) == await store.history.current(together.number)
     for identifier in "abc":
         points = [

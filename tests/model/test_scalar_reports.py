@@ -1,4 +1,4 @@
-"""Reports that are read in one go are read as they are one by one; of whatever is strange, nothing is said."""
+"""Reports parsed in one step equal reports parsed one by one; unusual reports are left to the full parser."""
 
 import json
 from typing import Any

@@ -45,7 +45,7 @@ class Application:
         self._messages.put((message.topic.split("/", 2)[2], json.loads(message.payload)))
 
     def next(self, kind: str) -> Any:
-        """The body of the next message of this kind; others before it are passed over."""
+        """The body of the next message of this kind; others before it are skipped."""
         while True:
             found, body = self._messages.get(timeout=TIMEOUT_S)
             if found == kind:

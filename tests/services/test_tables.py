@@ -185,9 +185,9 @@ async def test_a_device_is_found_by_its_key_where_its_id_is_of_another_installat
     ("row", "problem"),
     [
         (("nosuch", "", "x", 1, "1"), "row 1: no such device: nosuch"),
-        (("", "", "x", 1, "1"), "row 1: no such device: none is named"),
+        (("", "", "x", 1, "1"), "row 1: no such device: no device_id or device_key"),
         (("strange", "K2", "x", 1, "1"), "row 1: no such device: strange"),
-        (("boiler", "", "a b", 1, "1"), "row 1: identifier: 'a b' cannot be one"),
+        (("boiler", "", "a b", 1, "1"), "row 1: identifier: 'a b' is not a valid identifier"),
         (("boiler", "", "x", "soon", "1"), "row 1: ts: 'soon' is not an instant in ms"),
         (("boiler", "", "x", "nan", "1"), "row 1: ts: 'nan' is not an instant in ms"),
         (("boiler", "", "x", -1, "1"), "row 1: ts: must not be before 1970"),

@@ -16,6 +16,7 @@ class Alphabet:
         self._unfair_bytes = bytes(range(256 - 256 % count, 256))
 
     def draw(self, length: int) -> str:
+        """A random text of this length."""
         text = b""
         while len(text) < length:
             text += secrets.token_bytes(length).translate(self._characters_of_bytes, self._unfair_bytes)

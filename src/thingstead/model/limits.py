@@ -162,12 +162,15 @@ class Problems:
             self.text(field, value, max_length, min_length)
 
     def name(self, value: str, field: str = "name") -> None:
+        """Checks the name of an object."""
         self.text(field, value, NAME_LENGTH, min_length=1)
 
     def descr(self, value: str, field: str = "descr") -> None:
+        """Checks a description."""
         self.text(field, value, DESCR_LENGTH)
 
     def identifier(self, field: str, value: str) -> None:
+        """Checks an id or identifier."""
         if not is_id(value):
             self.add(field, "not_identifier")
 
@@ -190,6 +193,7 @@ class Problems:
             self.add(field, "bad_account", maximum=ACCOUNT_LENGTH)
 
     def password(self, value: str, field: str = "password") -> None:
+        """Checks the length of a new password."""
         if not PASSWORD_LENGTH_LEAST <= len(value) <= PASSWORD_LENGTH:
             self.add(field, "bad_password_length", minimum=PASSWORD_LENGTH_LEAST, maximum=PASSWORD_LENGTH)
 
@@ -205,6 +209,7 @@ class Problems:
             self.add(field, "bad_mobile", maximum=MOBILE_LENGTH)
 
     def count(self, field: str, value: Sequence[Any], most: int, least: int = 0) -> None:
+        """Checks the number of entries of a list."""
         if len(value) > most:
             self.add(field, "too_many_entries", maximum=most)
         elif len(value) < least:

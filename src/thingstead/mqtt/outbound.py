@@ -168,10 +168,12 @@ class Outbound:
 
     @property
     def in_flight(self) -> int:
+        """Number of messages in flight."""
         return len(self._entries) - len(self._queue)
 
     @property
     def queued(self) -> int:
+        """Number of messages that were never sent."""
         return len(self._queue)
 
     @property

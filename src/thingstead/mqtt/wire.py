@@ -67,6 +67,7 @@ class Reader:
         return decode_utf8(self.binary())
 
     def packet_id(self) -> int:
+        """Two bytes (2.2.1), not zero."""
         packet_id = self.u16()
         if not packet_id:
             # [MQTT-2.2.1-3] (3.1.1: [MQTT-2.3.1-1]) A packet identifier is not zero.

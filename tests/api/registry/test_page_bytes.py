@@ -1,4 +1,4 @@
-"""A page is bounded in bytes: by cursor it ends early, by number it is refused, and nothing is passed over."""
+"""A page is bounded in bytes: by cursor it ends early, by number it is refused, and nothing is skipped."""
 
 import pytest
 

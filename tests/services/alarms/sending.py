@@ -45,7 +45,7 @@ async def flap(plant: Plant, device: Device, times: int) -> None:
 
 
 async def told(plant: Plant, device: Device, channel: dict[str, Any], **settings: Any) -> list[NotifyLog]:
-    """What became of one notice over one channel."""
+    """The result of one notice over one channel."""
     await plant.add_rule(HOT, devices=[device.id], notify=[channel])
     await plant.report(device, t=81)
     sender = Sender(plant, **settings)

@@ -15,7 +15,7 @@ NOT_ALLOWED = "127.0.0.1 has an address that is refused (notify.private_addresse
 
 
 async def told(plant: Plant, device: Device, channel: dict[str, Any], **settings: Any) -> NotifyLog:
-    """What became of the first notice of a rule."""
+    """The result of the first notice of a rule."""
     await plant.add_rule(HOT, devices=[device.id], notify=[channel])
     await plant.report(device, t=81)
     sender = Sender(plant, **settings)

@@ -56,6 +56,7 @@ class AccountService:
         return await self._accounts.list_applications(project_id)
 
     async def get_application(self, project_id: str, app_id: str) -> Application:
+        """Raises NotFound for an unknown application."""
         application = await self._accounts.find_application(app_id)
         if application is None or application.project_id != project_id:
             raise NotFound("no_such_application")
@@ -80,6 +81,7 @@ class AccountService:
         return NewApplication(application, secret_key)
 
     async def rename_application(self, project_id: str, app_id: str, name: str, version: int | None = None) -> None:
+        """Changes the name of an application."""
         _check_name(name)
         await self._accounts.update_application(project_id, app_id, of_version({"name": name}, version))
 
@@ -111,6 +113,7 @@ class AccountService:
         return await self._accounts.list_administrators(project_id)
 
     async def get_administrator(self, project_id: str, admin_id: str) -> Administrator:
+        """Raises NotFound for an unknown administrator."""
         administrator = await self._accounts.find_administrator(admin_id)
         if administrator is None or administrator.project_id != project_id:
             raise NotFound("no_such_administrator")
@@ -152,6 +155,7 @@ class AccountService:
     async def update_administrator(
         self, project_id: str, admin_id: str, wanted: AdministratorChanges, version: int | None = None
     ) -> None:
+        """Changes the given members. Raises InvalidInput with every invalid field."""
         members = msgspec.structs.asdict(wanted)
         changes = {name: value for name, value in members.items() if value is not UNSET}
         if not changes:

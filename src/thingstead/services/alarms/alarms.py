@@ -70,6 +70,7 @@ class AlarmService:
         return await self._store.alarms.stat(project_id, last - (HOURS - 1) * HOUR_MS, HOURS)
 
     async def get(self, project_id: str, alarm_id: str) -> Alarm:
+        """Raises NotFound for an unknown alarm."""
         return await self._store.alarms.get(project_id, alarm_id)
 
     def action(

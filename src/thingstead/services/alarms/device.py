@@ -103,7 +103,7 @@ class DeviceAlarms:
         for transition, conditions, attributes in decision.occurrences:
             message_id = new_id() + new_id()
             log.debug(
-                "an alarm changes",
+                "alarm changed",
                 rule=rule.id,
                 device=self.device.id,
                 phase=Phase.RAISED if transition.level else Phase.IDLE,

@@ -170,6 +170,7 @@ class AlarmEvaluations:
         return list(self._in_memory.values())
 
     def find(self, device_id: str) -> DeviceAlarms | None:
+        """The alarm state of a device, if it is in memory."""
         return self._in_memory.get(device_id)
 
     def forget(self, device_id: str) -> None:

@@ -65,6 +65,7 @@ class AlarmRuleService:
         return rule
 
     async def get(self, project_id: str, rule_id: str) -> AlarmRule:
+        """Raises NotFound for an unknown rule."""
         return await self._store.alarm_rules.get(project_id, rule_id)
 
     async def list_page(self, project_id: str, rule_filter: AlarmRuleFilter, page: Page) -> tuple[list[AlarmRule], int]:

@@ -94,7 +94,7 @@ class _Import:
         if self._store.history.crowded(device.number):
             await self._back_pressure(device.number)
         if not valid_identifier(row.identifier):
-            raise _Refused(f"identifier: {row.identifier!r} cannot be one")
+            raise _Refused(f"identifier: {row.identifier!r} is not a valid identifier")
         now = self._clock.now_ms()
         ts, attributes = timestamp_ms(_number(row.ts), now, "ts"), {row.identifier: _value(row.value)}
         refused = (await self._functions(device)).check(attributes, "import")
@@ -117,7 +117,7 @@ class _Import:
             self._devices[key] = await self._find(row)
         device = self._devices[key]
         if device is None:
-            raise _Refused(f"no such device: {row.device_id or row.device_key or 'none is named'}")
+            raise _Refused(f"no such device: {row.device_id or row.device_key or 'no device_id or device_key'}")
         return device
 
     async def _find(self, row: Row) -> Device | None:
@@ -161,6 +161,6 @@ def _value(text: Any) -> Any:
     try:
         value = _from_json(text)
     except (msgspec.MsgspecError, TypeError, RecursionError) as exc:
-        raise _Refused(f"value: {text!r:.60} is no JSON") from exc
+        raise _Refused(f"value: {text!r:.60} is not JSON") from exc
     check_depth(value)
     return value

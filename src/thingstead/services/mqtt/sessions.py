@@ -59,12 +59,15 @@ class MqttSessionService:
         return self._store.put_session(record, behind=behind)
 
     def delete_session(self, number: int) -> Commit:
+        """Removes a session with its subscriptions and queue."""
         return self._store.delete_session(number)
 
     def subscribe(self, session: int, subscription: KeptSubscription) -> Commit:
+        """Adds or replaces a subscription."""
         return self._store.put_subscription(session, subscription)
 
     def unsubscribe(self, session: int, topic_filter: str) -> Commit:
+        """Removes a subscription."""
         return self._store.delete_subscription(session, topic_filter)
 
     def enqueue(self, message: KeptMessage, queued: list[QueuedMessage]) -> Commit:
@@ -92,4 +95,5 @@ class MqttSessionService:
         return self._store.put_retained(retained)
 
     def forget_retained(self, topic: str) -> Commit:
+        """Removes the retained message of a topic."""
         return self._store.delete_retained(topic)

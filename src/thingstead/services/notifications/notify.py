@@ -69,6 +69,7 @@ class NotifyService:
         return group
 
     async def get(self, project_id: str, group_id: str) -> NotifyGroup:
+        """Raises NotFound for an unknown group."""
         return await self._store.notify.get_group(project_id, group_id)
 
     async def list_page(self, project_id: str, page: Page) -> tuple[list[NotifyGroup], int]:

@@ -50,6 +50,7 @@ def webhook(channel: Channel, body: bytes, notice_id: str, now_ms: int) -> Robot
 
 
 def dingtalk(channel: Channel, text: NoticeText, now_ms: int) -> RobotRequest:
+    """A text message, signed in the query if there is a secret."""
     url = channel.dingtalk or ""
     if channel.secret:
         secret = channel.secret.encode()
@@ -60,10 +61,12 @@ def dingtalk(channel: Channel, text: NoticeText, now_ms: int) -> RobotRequest:
 
 
 def wecom(channel: Channel, text: NoticeText) -> RobotRequest:
+    """A text message."""
     return _json(channel.wecom or "", {"msgtype": "text", "text": {"content": _cut(_plain(text), 2_000)}})
 
 
 def feishu(channel: Channel, text: NoticeText, now_ms: int) -> RobotRequest:
+    """A text message, signed in the body if there is a secret."""
     body: dict[str, Any] = {"msg_type": "text", "content": {"text": _plain(text)}}
     if channel.secret:
         timestamp = now_ms // 1000
@@ -74,6 +77,7 @@ def feishu(channel: Channel, text: NoticeText, now_ms: int) -> RobotRequest:
 
 
 def telegram(channel: Channel, text: NoticeText, api: str) -> RobotRequest:
+    """A text message to a chat; ``api`` is the base address of the Bot API."""
     assert channel.telegram is not None, "whoever calls has looked at the kind"
     url = f"{api.rstrip('/')}/bot{channel.telegram.bot_token}/sendMessage"
     return _json(url, {"chat_id": channel.telegram.chat_id, "text": _joined(text), "disable_web_page_preview": True})

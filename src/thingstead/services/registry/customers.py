@@ -56,6 +56,7 @@ class CustomerService:
         return await self._customers.list_page(project_id, page, keyword)
 
     async def get(self, project_id: str, customer_id: str) -> Customer:
+        """Raises NotFound for an unknown customer."""
         return await self._customers.get(project_id, customer_id)
 
     async def of_device(self, device: Device) -> Customer | None:
@@ -92,6 +93,7 @@ class CustomerService:
     async def update(
         self, project_id: str, customer_id: str, wanted: CustomerChanges, version: int | None = None
     ) -> None:
+        """Changes the given members. Raises InvalidInput with every invalid field."""
         members = msgspec.structs.asdict(wanted)
         changes = {name: value for name, value in members.items() if value is not UNSET}
         if not changes:
@@ -100,6 +102,7 @@ class CustomerService:
         await self._customers.update(project_id, customer_id, of_version(changes, version))
 
     async def set_password(self, project_id: str, customer_id: str, password: str) -> None:
+        """Replaces the password of a customer."""
         problems = Problems()
         problems.password(password)
         problems.refuse()

@@ -58,6 +58,7 @@ class DeviceGroupService:
         return await self._store.device_groups.count_members(project_id)
 
     async def get(self, project_id: str, group_id: str) -> DeviceGroup:
+        """Raises NotFound for an unknown group."""
         return await self._store.device_groups.get(project_id, group_id)
 
     async def of_device(self, device: Device) -> list[tuple[str, str]]:

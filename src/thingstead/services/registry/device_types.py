@@ -48,6 +48,7 @@ class DeviceTypeService:
         return await self._store.device_types.list_page(project_id, page, keyword)
 
     async def get(self, project_id: str, type_id: str) -> DeviceType:
+        """Raises NotFound for an unknown type."""
         return await self._store.device_types.get(project_id, type_id)
 
     async def create(self, project_id: str, new: NewDeviceType) -> DeviceType:

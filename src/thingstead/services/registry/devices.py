@@ -92,9 +92,11 @@ class DeviceService:
         return msgspec.structs.replace(device_filter, active_since=self._clock.now_ms() - self._active_within_ms)
 
     async def get(self, project_id: str, device_id: str) -> Device:
+        """Raises NotFound for an unknown device."""
         return await self._store.devices.get(project_id, device_id)
 
     async def get_view(self, project_id: str, device_id: str) -> DeviceView:
+        """A device with its type, groups, alarm and online state."""
         return await self._store.devices.get_view(project_id, device_id)
 
     async def create(self, project_id: str, new: NewDevice) -> Device:

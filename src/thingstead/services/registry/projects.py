@@ -107,6 +107,7 @@ class ProjectService:
         return self._clock.now_ms()
 
     async def get(self, project_id: str) -> Project:
+        """Raises NotFound for an unknown project."""
         return await self._store.projects.get(project_id)
 
     async def set_timezone(self, project_id: str, timezone: str) -> Project:
