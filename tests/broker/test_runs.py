@@ -1,4 +1,4 @@
-"""Reports received together are stored together, at QoS 0 and QoS 1, and answered as if they were received one by one."""
+"""Reports received together are stored together, at QoS 0 and QoS 1, and answered as if each came alone."""
 
 import pytest
 

@@ -196,8 +196,8 @@ async def test_a_device_is_found_by_its_key_where_its_id_is_of_another_installat
         (("typed", "", "power", 1, '"much"'), "row 1: power: must be a number"),
         (("typed", "", "power", 1, "101"), "row 1: power: 101 is above the maximum 100"),
         (("boiler", "", "x", None, "1"), "row 1: ts: None is not an instant in ms"),
-        (("boiler", "", "x", 1, "on"), "row 1: value: 'on' is no JSON"),
-        (("boiler", "", "x", 1, None), "row 1: value: None is no JSON"),
+        (("boiler", "", "x", 1, "on"), "row 1: value: 'on' is not JSON"),
+        (("boiler", "", "x", 1, None), "row 1: value: None is not JSON"),
         (("boiler", "", "x", 1, str(2**64)), "row 1: an integer needs more than 64 bits"),
     ],
 )
