@@ -77,7 +77,7 @@ async def _set_password(config: Config, account: str, project_id: str | None, pa
 
 
 def chosen_project(projects: Sequence[Project], project_id: str | None) -> Project:
-    """The project with that id, or the only one."""
+    """The project with this id, or the only project."""
     if project_id is None and len(projects) > 1:
         raise click.UsageError("there are several projects; name one with --project ID (thingstead project list)")
     for project in projects:

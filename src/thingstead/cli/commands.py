@@ -9,9 +9,9 @@ from thingstead import __version__
 from thingstead.errors import ConfigError, ThingsteadError
 
 FAILED = 1
-USAGE = 2  # click's own for a wrong command line; ours for a wrong configuration
+USAGE = 2  # exit code of click for a wrong command line; here also for a wrong configuration
 
-# By name: the module that has it, imported when it is called, so that --help and --version answer at once.
+# Module of each command, imported when the command is called, so that --help and --version answer at once.
 MODULES = {
     "serve": "thingstead.cli.serve",
     "init": "thingstead.cli.init",
@@ -29,13 +29,13 @@ MODULES = {
 
 
 class Refused(click.ClickException):
-    """A failure that is the user's to solve: one line on standard error, and an exit code."""
+    """A failure that the user can fix: one line on standard error, and an exit code."""
 
     exit_code = FAILED
 
 
 class WrongConfiguration(Refused):
-    """The same where trying again will not help."""
+    """A failure that a retry cannot fix."""
 
     exit_code = USAGE
 
@@ -71,5 +71,5 @@ def commands() -> None:
 
 
 def main() -> None:
-    """The entry point; does not return."""
+    """Entry point; does not return."""
     commands(prog_name="thingstead")

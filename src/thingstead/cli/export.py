@@ -63,7 +63,7 @@ def command(file: Path | None, output: str, form: str | None, start: int, end: i
 
 @contextmanager
 def _writer(output: str, form: str | None) -> Iterator[TableWriter]:
-    """A writer whose file appears under its name when it is complete, for its owner alone to read."""
+    """A writer for a file that is readable by its owner only, and gets its name when it is complete."""
     if form is None:
         form = "parquet" if output.endswith(".parquet") else "csv"
     if output == STDOUT:

@@ -18,7 +18,7 @@ from thingstead.server import FolderInUse, open_platform
 from thingstead.services.history.table_import import TableImportResult
 from thingstead.services.history.tables import Row, read_csv, read_parquet
 
-ROWS_PER_TICK = 10_000  # of the progress bar
+ROWS_PER_TICK = 10_000  # rows between two updates of the progress bar
 
 
 @click.command("import-history")

@@ -9,7 +9,8 @@ from thingstead.model.limits import INSTANT_MS
 
 
 class Instant(click.ParamType[int, str | int]):
-    """``2026-05-01``, ``2026-05-01T08:00`` (UTC where no offset is given), or ms since the epoch; ms as an int."""
+    """Instant as ``2026-05-01``, ``2026-05-01T08:00`` (UTC without an offset), or ms since the epoch. Converted to
+    ms."""
 
     name = "instant"
 

@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def config_option(command: F) -> F:
-    """``--config FILE``, given to the command as ``file``."""
+    """Adds ``--config FILE``, which the command gets as ``file``."""
     return click.option(
         "--config",
         "file",
@@ -27,7 +27,7 @@ def config_option(command: F) -> F:
 
 
 def setting_option(name: str, metavar: str) -> Callable[[F], F]:
-    """The flag of a setting at the root of the configuration, described as there. Not given: None."""
+    """Adds the flag of a setting at the root of the configuration, with the setting's description. Default: None."""
     setting = SETTINGS[name]
     return click.option(
         f"--{name.replace('_', '-')}",
@@ -38,7 +38,7 @@ def setting_option(name: str, metavar: str) -> Callable[[F], F]:
 
 
 def data_dir_option(command: F) -> F:
-    """``--data-dir D``."""
+    """Adds ``--data-dir D``."""
     return setting_option("data_dir", "D")(command)
 
 
@@ -46,16 +46,17 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 def load_config(file: Path | None, **flags: Any) -> Config:
-    """The configuration of this call.
+    """Loads the configuration of this call.
 
     Raises:
-        ConfigError: naming the setting and where it was set.
+        ConfigError: names the setting and where it was set.
     """
     return configuration.load(file, os.environ, flags)
 
 
 def command_config(file: Path | None, **flags: Any) -> Config:
-    """The same for a command that ends by itself: only warnings are logged, so that what it prints stands alone."""
+    """Loads the configuration for a command that ends by itself: only warnings are logged, so that its output is not
+    mixed with log lines."""
     config = load_config(file, **flags)
     log.configure("error" if config.log_level == "error" else "warning", config.log_format)
     return config

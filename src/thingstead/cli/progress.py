@@ -9,7 +9,7 @@ import click
 
 @contextmanager
 def bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error; the function that it gives is told what is done, and all there is to do."""
+    """Shows a progress bar on standard error. Yields a function that takes the units done and their total."""
     with click.progressbar(length=1, label=label, file=sys.stderr, width=32) as shown:
 
         def tell(done: int, total: int) -> None:

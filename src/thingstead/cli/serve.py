@@ -24,8 +24,8 @@ from thingstead.services.registry.projects import Credentials
 
 logger = structlog.get_logger("thingstead")
 
-# Objects allocated before a collection. A report leaves no cycles behind, so that looking for them after every 700
-# objects, as Python does, costs a twentieth of the rate of ingest and finds nothing.
+# Objects allocated before a garbage collection. Reports leave no reference cycles, so a collection after every 700
+# objects, the default of Python, costs a twentieth of the ingest rate and finds nothing.
 GC_THRESHOLDS = (20_000, 20, 50)
 STDIN = 0
 
@@ -89,7 +89,7 @@ async def _serve(config: Config, print_credentials: bool) -> None:
             click.echo(kept_in(written[0], server.credentials, address))
         else:
             click.echo(welcome(server.credentials, config.host, server.http_port, address))
-        # What is alive now stays alive: the garbage collector need not look at it again and again.
+        # Objects that are alive now stay alive: exclude them from garbage collections.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -110,17 +110,17 @@ def _signalled(number: signal.Signals, stop: asyncio.Event) -> None:
 
 
 def _hung_up(server: Server | None, stop: asyncio.Event, in_terminal: bool, manager: ServiceManager) -> None:
-    """SIGHUP: somebody asks for the certificates to be read again, or the terminal was closed."""
+    """Handles SIGHUP: reloads TLS certificates, or stops the server if its terminal was closed."""
     if in_terminal and not os.isatty(STDIN):
         _signalled(signal.SIGHUP, stop)
-    elif server is not None:  # one that starts reads them now
+    elif server is not None:  # during the start they are read anyway
         manager.reloading()
         server.reload_certificates()
         manager.reloaded()
 
 
 def _raise_file_limit() -> None:
-    """As many open files as the system lets this process have: every connection is one."""
+    """Raises the limit of open files to the maximum: every connection needs one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:

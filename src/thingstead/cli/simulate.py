@@ -83,7 +83,7 @@ def _keys(credentials: IO[str] | None, options: dict[str, Any]) -> ApplicationKe
 async def _simulate(
     url: str, keys: ApplicationKeys, broker: Broker, plan: Plan, duration: float | None
 ) -> dict[str, int]:
-    """Runs a fleet until its time is over, or a signal ends it; what it did."""
+    """Runs a fleet for a time or until a signal. Returns its counts."""
     async with AsyncProjectClient(url, keys) as api:
         fleet = Fleet(api, broker, plan)
         await fleet.register()

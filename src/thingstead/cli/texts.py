@@ -12,17 +12,17 @@ from thingstead.services.registry.projects import Credentials
 
 
 def credentials_json(credentials: Credentials) -> str:
-    """One JSON object on one line; its keys are the members of :class:`Credentials`."""
+    """Credentials as a JSON object on one line, with the members of :class:`Credentials`."""
     return msgspec.json.encode(credentials).decode()
 
 
 def credentials_table(credentials: Credentials) -> str:
-    """One line a member."""
+    """Credentials as a table, one line for each member."""
     return "\n".join(f"  {name:<15} {value}" for name, value in msgspec.structs.asdict(credentials).items())
 
 
 def stopped_text(stopped: Sequence[StoppedChannel]) -> str:
-    """What is said of channels to which nothing is sent any more."""
+    """Message about channels that are closed to private addresses."""
     lines = [f"  project {each.project_id}, {each.owner}: {each.kind} {each.target}" for each in stopped]
     return (
         "With several projects nothing is sent to private addresses any more unless notify.private_addresses is true."
@@ -31,12 +31,12 @@ def stopped_text(stopped: Sequence[StoppedChannel]) -> str:
 
 
 def reachable(host: str) -> str:
-    """The host under which this machine reaches a server that listens on ``host``."""
+    """Host name under which this machine can reach a server that listens on ``host``."""
     return "localhost" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
 
 
 def console_address(config: Config, http_port: int) -> str:
-    """Where the console is, as far as the server knows."""
+    """URL of the console, as far as the server knows it."""
     public = config.public.http()
     if public is not None:
         return f"{config.public.http_address.rstrip('/')}/console/"
@@ -49,8 +49,8 @@ def _server(host: str, http_port: int) -> str:
 
 
 def quick_start(credentials: Credentials, host: str, http_port: int) -> str:
-    """Shell lines that make a device, report as that device, and read the report, with curl alone. Each uses what those
-    before it set; none is a comment, which not every interactive shell understands."""
+    """Shell lines that create a device, report as that device, and read the report, using curl only. Each line uses
+    variables of earlier ones; there are no comments, because not every interactive shell understands them."""
     server = _server(host, http_port)
     api = f"{server}/api/v1"
     keys = json.dumps({key: getattr(credentials, key) for key in ("app_id", "access_key", "secret_key")})
@@ -69,17 +69,17 @@ def quick_start(credentials: Credentials, host: str, http_port: int) -> str:
 
 
 def _member(name: str) -> str:
-    """A command that prints one member of the JSON object that it reads, with nothing but what every system has."""
+    """Shell command that prints one member of a JSON object from standard input, with standard tools only."""
     return f'sed \'s/.*"{name}": *"\\([^"]*\\)".*/\\1/\''
 
 
 def console_line(credentials: Credentials, address: str) -> str:
-    """How to open the console for the first time."""
+    """Message that tells how to open the console for the first time."""
     return f"Console: {address}  account {credentials.admin_account}  password {credentials.admin_password}"
 
 
 def kept_in(path: Path, credentials: Credentials, address: str) -> str:
-    """What ``serve`` prints instead, where standard output is no terminal: it may be a log that others read."""
+    """Message of ``serve`` if standard output is not a terminal: it may be a log that others read."""
     return (
         f"Console: {address}  account {credentials.admin_account}  password: admin_password in {path.absolute()}\n"
         f"A new data folder was initialized. Its credentials are in {path.absolute()}, readable by its owner only.\n"
@@ -88,7 +88,7 @@ def kept_in(path: Path, credentials: Credentials, address: str) -> str:
 
 
 def welcome(credentials: Credentials, host: str, http_port: int, console: str) -> str:
-    """What ``serve`` prints once, after it initialized a folder."""
+    """Message that ``serve`` prints once, after it has initialized a folder."""
     lines = quick_start(credentials, host, http_port)
     return (
         "\nA new data folder was initialized. Store these credentials; they are shown only once:\n\n"

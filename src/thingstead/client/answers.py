@@ -39,7 +39,7 @@ class _Field(msgspec.Struct):
 
 
 class _Envelope(msgspec.Struct):
-    """Of every plane: ``result`` is true or 1, false or 0."""
+    """Envelope of the answers of every plane: ``result`` is true or 1, false or 0."""
 
     result: bool | int | None = None
     info: msgspec.Raw = msgspec.Raw(b"null")
@@ -48,30 +48,30 @@ class _Envelope(msgspec.Struct):
     code: str = ""
     args: dict[str, Any] = {}
     errors: list[_Field] = []
-    warnings: list[_Field] = []  # names in the request that the server does not know
+    warnings: list[_Field] = []  # unknown names in the request
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 def info_of(response: Response, kind: type[T]) -> T:
-    """The ``info`` of a success of the Project API. Raises the error that a refusal means."""
+    """The ``info`` of a successful answer of the Project API. Raises the error of a refusal."""
     return _decoded(_checked(response).info, kind)
 
 
 def answer_of(response: Response, kind: type[T]) -> T:
-    """The whole answer of a success on a plane of devices. Raises the error that a refusal means."""
+    """The whole successful answer of a device plane. Raises the error of a refusal."""
     _checked(response)
     return _decoded(response.body, kind)
 
 
 def told(message: str, code: str = "", args: Mapping[str, Any] = NO_ARGS) -> Reason:
-    """The reason that a server states; one of an earlier release states no code."""
+    """The reason that a server sent; servers of earlier releases send no code."""
     return Reason(code or UNKNOWN_CODE, message, args)
 
 
 def error(errcode: int, why: Reason, errors: tuple[FieldError, ...] = (), retry_after_s: int = 1) -> ThingsteadError:
-    """The error of the tree with this errcode."""
+    """The exception for this errcode."""
     if errcode == InvalidInput.errcode:
         return InvalidInput(why, errors)
     if errcode == Conflict.errcode:
@@ -90,7 +90,7 @@ def _checked(response: Response) -> _Envelope:
         for warning in envelope.warnings:
             log.warning("the server ignored %s, which %s", warning.field, warning.message)
         return envelope
-    # A proxy in between has no errcode; what it answers is known by its status.
+    # A proxy in between sends no errcode; only its HTTP status is known.
     message = envelope.message or f"the server answered HTTP {response.status}"
     errors = tuple(FieldError(bad.field, told(bad.message, bad.code, bad.args)) for bad in envelope.errors)
     retry_after = response.headers.get("retry-after", "")

@@ -9,27 +9,32 @@ from collections import deque
 from thingstead.client.http import BODY_BYTES, IDLE_S, SAFE_TO_REPEAT, TIMEOUT_S, Origin, Request, Response
 from thingstead.errors import Unavailable
 
-IDLE_CONNECTIONS = 16  # kept open without use
+IDLE_CONNECTIONS = 16  # unused connections that are kept open
 
 
 class BlockingTransport:
-    """Sends requests to one server. Any number of threads may use it; each request has a connection to itself.
+    """Sends requests to one server. May be shared by any number of threads; each request uses a connection of its own.
 
     Args:
-        tls: None trusts the authorities of the system.
+        tls: None: trust the system's certificate authorities.
     """
 
     def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None) -> None:
         self.origin = Origin.parse(url)
         self._timeout_s = timeout_s
         self._tls = (tls or ssl.create_default_context()) if self.origin.secure else None
-        self._idle: deque[tuple[http.client.HTTPConnection, float]] = deque()  # and since when (monotonic)
+        self._idle: deque[tuple[http.client.HTTPConnection, float]] = deque()  # with the time of last use (monotonic)
         self._lock = threading.Lock()
 
     def send(self, request: Request) -> Response:
-        """The response. Raises Unavailable where there is none.
+        """Sends a request. If the server had closed an idle connection, a request that is safe to repeat is sent once
+        more.
 
-        A request on a connection that the server had closed meanwhile is sent once more if it is safe to repeat.
+        Returns:
+            The response with its whole body.
+
+        Raises:
+            Unavailable: the server cannot be reached or does not answer.
         """
         connection = self._take()
         if connection is not None:
@@ -46,7 +51,7 @@ class BlockingTransport:
             raise Unavailable("no_answer", detail=f"{self.origin.name} does not answer: {exc}") from exc
 
     def close(self) -> None:
-        """Closes the connections that are not in use."""
+        """Closes idle connections."""
         with self._lock:
             idle, self._idle = self._idle, deque()
         for connection, _ in idle:
@@ -74,7 +79,7 @@ class BlockingTransport:
             body = answer.read(BODY_BYTES + 1)
             if len(body) > BODY_BYTES:
                 raise http.client.HTTPException(f"the response has more than {BODY_BYTES} bytes")
-            if answer.length:  # read() with a size does not say so
+            if answer.length:  # read() with a size does not report an incomplete body
                 raise http.client.IncompleteRead(body, answer.length)
         except BaseException:
             connection.close()

@@ -12,18 +12,18 @@ from thingstead.wire.common import Listed
 
 T = TypeVar("T")
 PAGE_RECORDS = 100
-START = "start"  # the cursor of the first page
+START = "start"  # cursor of the first page
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One call; its result is a ``T``."""
+    """One call of the Project API with a result of type ``T``."""
 
     method: str
     path: str  # after /api/v1
-    kind: Any  # the type of ``info``
+    kind: Any  # type of ``info``
     body: Any = None
-    query: Mapping[str, Any] = field(default_factory=dict)  # None values are left out
+    query: Mapping[str, Any] = field(default_factory=dict)  # None values are omitted
 
     def request(self, access_token: str) -> Request:
         headers = {"Accept": "application/json"}
@@ -38,22 +38,22 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """A list that comes in pages of ``T``; ``items`` of a client walks through all of them, by cursor."""
+    """A list of ``T`` in pages; ``items`` of a client iterates over all pages, by cursor."""
 
     call: Call[Listed[T]]
     page_records: int = PAGE_RECORDS
 
     def page(self, number: int) -> Call[Listed[T]]:
-        """The call of one page, from 1."""
+        """The call for one page; the first is 1."""
         query = {**self.call.query, "page": number, "page_records": self.page_records}
         return replace(self.call, query=query)
 
     def at(self, cursor: str) -> Call[Listed[T]]:
-        """The call of the page at a cursor: :data:`START`, then ``next_cursor`` of the page before."""
+        """The call for the page at a cursor: :data:`START`, then ``next_cursor`` of the previous page."""
         query = {**self.call.query, "cursor": cursor, "page_records": self.page_records}
         return replace(self.call, query=query)
 
 
 def members(**given: Any) -> dict[str, Any]:
-    """A body of those members that are given, which are those that are not None."""
+    """A request body without members that are None."""
     return {name: value for name, value in given.items() if value is not None}

@@ -9,7 +9,7 @@ import httptools
 from thingstead.client.http import BODY_BYTES, IDLE_S, SAFE_TO_REPEAT, TIMEOUT_S, Origin, Request, Response
 from thingstead.errors import Unavailable
 
-CONNECTIONS = 64  # open at once; a further request waits for one of them
+CONNECTIONS = 64  # concurrent connections; further requests wait for one
 
 
 class _Closed(Exception):
@@ -17,7 +17,7 @@ class _Closed(Exception):
 
 
 class _Connection(asyncio.Protocol):
-    """One connection. httptools calls the ``on_`` methods while bytes arrive."""
+    """One HTTP connection. httptools calls the ``on_`` methods."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -30,7 +30,7 @@ class _Connection(asyncio.Protocol):
         self.reusable = True
 
     async def exchange(self, request: Request, origin: Origin) -> Response:
-        """Sends a request; the response. Raises _Closed where the peer closed before it said anything."""
+        """Sends a request and returns the response. Raises _Closed if the peer closes before the response begins."""
         if self._transport is None or self._transport.is_closing():
             raise _Closed
         self._begun = False
@@ -60,7 +60,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
         if exc is None and self._begun and not self._headers.keys() & {"content-length", "transfer-encoding"}:
-            self.on_message_complete()  # RFC 9112, 6.3: such a body ends with the connection
+            self.on_message_complete()  # RFC 9112, 6.3: a body without a length ends with the connection
         self._fail(
             Unavailable("no_answer", detail="the connection ended within the response") if self._begun else _Closed()
         )
@@ -93,7 +93,7 @@ class AsyncTransport:
     """Sends requests to one server, from one event loop.
 
     Args:
-        tls: None trusts the authorities of the system.
+        tls: None: trust the system's certificate authorities.
     """
 
     def __init__(
@@ -111,10 +111,14 @@ class AsyncTransport:
         self._places = asyncio.Semaphore(connections)
 
     async def send(self, request: Request) -> Response:
-        """The response. Raises Unavailable where there is none within the time-out, which also counts the wait for a
-        connection.
+        """Sends a request. If the server had closed an idle connection, a request that is safe to repeat is sent once
+        more.
 
-        A request on a connection that the server had closed meanwhile is sent once more if it is safe to repeat.
+        Returns:
+            The response with its whole body.
+
+        Raises:
+            Unavailable: no response within the time-out, which includes waiting for a connection.
         """
         try:
             async with asyncio.timeout(self._timeout_s), self._places:
@@ -129,7 +133,7 @@ class AsyncTransport:
             ) from exc
 
     async def close(self) -> None:
-        """Closes the connections that are not in use."""
+        """Closes idle connections."""
         while self._idle:
             self._idle.pop().close()
 

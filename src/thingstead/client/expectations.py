@@ -17,7 +17,7 @@ from thingstead.mqtt.reasons import ReasonCode
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the server answered."""
+    """Answer of the server to a message."""
 
     result: int | bool = 1
     errcode: int = 0
@@ -33,13 +33,13 @@ _decode = msgspec.json.Decoder(Answer).decode
 
 
 class Expected:
-    """A message that waits for its acknowledgement and, where it has a topic for it, its answer."""
+    """A sent message that waits for its acknowledgement and, if it has an answer topic, its answer."""
 
     def __init__(self, answered: bool, needed: bool) -> None:
-        self._needed = needed  # the acknowledgement alone is not enough
+        self._needed = needed  # the acknowledgement alone does not suffice
         self.outcome: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.acknowledged: ReasonCode | None = None
-        self._reason = ""  # why, as the acknowledgement says
+        self._reason = ""  # reason string of the acknowledgement
         self._answer: Answer | None = None if answered else ACCEPTED
 
     def settled(self, reason_code: ReasonCode, reason: str = "") -> None:
@@ -53,7 +53,7 @@ class Expected:
             self.conclude()
 
     def conclude(self) -> None:
-        """Decides with what is known."""
+        """Completes the message with what was received so far."""
         if self.outcome.done():
             return
         answer, acknowledged = self._answer, self.acknowledged
@@ -69,17 +69,17 @@ class Expected:
 
 
 class Expectations:
-    """The messages of one session that wait, by the topic of their answer."""
+    """Messages of one session that wait for an answer, by answer topic."""
 
     def __init__(self) -> None:
         self._in_order: dict[str, deque[Expected]] = {}
 
     def expect(self, answer_topic: str | None, *, needed: bool = False) -> Expected:
-        """To be called in the order of sending.
+        """Registers a message. Must be called in the order of sending.
 
         Args:
-            answer_topic: None where there is no answer.
-            needed: the answer carries what was asked for; it is forgotten when its waiting ends.
+            answer_topic: None: the message has no answer.
+            needed: the answer contains the requested data; it is dropped if its caller stops waiting.
         """
         expected = Expected(answer_topic is not None, needed)
         if answer_topic is not None:
@@ -89,7 +89,7 @@ class Expectations:
         return expected
 
     def answered(self, topic: str, payload: bytes) -> bool:
-        """Takes an answer; whether anyone waits for one on this topic."""
+        """Handles an answer. Returns whether a message waits for one on this topic."""
         waiting = self._in_order.get(topic)
         if not waiting:
             return False
@@ -103,7 +103,8 @@ class Expectations:
         return True
 
     def withdraw(self, answer_topic: str | None, expected: Expected) -> None:
-        """It was not sent, or nobody waits for its answer any more, and none will come for others in its place."""
+        """Unregisters a message that was not sent, or whose caller stopped waiting and whose answer cannot be taken for
+        another one."""
         waiting = self._in_order.get(answer_topic or "")
         if waiting and expected in waiting:
             waiting.remove(expected)
@@ -111,7 +112,8 @@ class Expectations:
                 del self._in_order[answer_topic or ""]
 
     def lost(self) -> None:
-        """The connection ended: what is acknowledged will not be sent again, and so not be answered either."""
+        """Completes acknowledged messages after the connection has ended: they are not sent again, so no answer will
+        arrive."""
         for topic, waiting in list(self._in_order.items()):
             left = deque(expected for expected in waiting if expected.acknowledged is None)
             for expected in waiting:

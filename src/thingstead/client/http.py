@@ -5,14 +5,14 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from thingstead.errors import InvalidInput
 
-TIMEOUT_S = 35.0  # of one request; a synchronous command may take 30 s
-IDLE_S = 30.0  # how long an unused connection is kept; servers close theirs later
+TIMEOUT_S = 35.0  # for one request; a synchronous command may take 30 s
+IDLE_S = 30.0  # for which an unused connection is kept; servers close them later
 BODY_BYTES = 256 * 1024 * 1024  # largest response
 SAFE_TO_REPEAT = frozenset({"GET", "PUT", "DELETE"})
 
 
 class Request(NamedTuple):
-    """A request; ``target`` is the path with the query, after that of the base URL."""
+    """An HTTP request; ``target`` is path and query, relative to the base URL."""
 
     method: str
     target: str
@@ -21,7 +21,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A response with its whole body; header names are in lower case."""
+    """An HTTP response with its whole body; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -29,22 +29,22 @@ class Response(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where a server is."""
+    """Scheme, host, port and base path of a server."""
 
     secure: bool
     host: str
     port: int
-    path: str  # before that of every request; without a slash at the end
+    path: str  # prefix of the path of every request, without a trailing slash
 
     @property
     def name(self) -> str:
-        """For the header Host, and for people."""
+        """Host and port, for the header Host and for messages."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
 
     @classmethod
     def parse(cls, url: str) -> "Origin":
-        """Raises InvalidInput for what is no http or https URL."""
+        """Parses a base URL. Raises InvalidInput if it is not an http or https URL."""
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -57,15 +57,15 @@ class Origin(NamedTuple):
 
 
 def target(path: str, query: dict[str, Any] | None = None) -> str:
-    """A path with a query; None values are left out, booleans are 1 and 0, a list is one member for each value."""
+    """A path with a query; None values are omitted, booleans are 1 and 0, a list is one parameter for each value."""
     given = {name: _texts(value) for name, value in (query or {}).items() if value is not None}
     return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
 def segment(text: str) -> str:
-    """A path segment, whatever characters it has."""
+    """Encodes a text as a path segment."""
     quoted = quote(text, safe="")
-    # "." and ".." would be resolved on the way
+    # "." and ".." would be resolved by proxies
     return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
@@ -76,7 +76,7 @@ def _texts(value: Any) -> str | list[str]:
 
 
 def header_value(name: str, text: str) -> str:
-    """A text that may stand in a header; InvalidInput for one that may not."""
+    """Checks a text for use in a header. Raises InvalidInput if it may not be used there."""
     if not text or not text.isascii() or not text.isprintable():
         raise InvalidInput.field(name, "not_printable_ascii")
     return text

@@ -16,8 +16,8 @@ from thingstead.errors import Unavailable
 
 log = logging.getLogger("thingstead.client")
 
-TIMEOUT_S = 30.0  # of one message, with the time until the connection is back
-INBOX_LIMIT = 100  # messages for the handlers; when it is full nothing is read until there is room
+TIMEOUT_S = 30.0  # for one message, including the time to reconnect
+INBOX_LIMIT = 100  # messages that wait for the handlers; over it the connection is not read
 FILTERS = (
     "attributes/response",
     "attributes/series/response",
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class ReceivedCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """A command to the device."""
+    """A command for the device."""
 
     method: str
     params: Any = {}
@@ -48,18 +48,19 @@ encode = msgspec.json.Encoder().encode
 
 
 class MqttDevice:
-    """A device with its connection, which it keeps up by itself; use it in an ``async with`` block.
+    """A device with an MQTT connection that reconnects automatically. Use it in an ``async with`` block.
 
-    What it sends is acknowledged when it is on the server's disk; each method returns then, and raises the error that a
-    refusal means, or Unavailable after ``timeout_s``. A message that timed out may arrive all the same. One whose
-    acknowledgement was lost is sent again, so that it may be kept twice; reports with a timestamp of their own are not.
+    Methods that send return when the message is on the server's disk. They raise the error of a refusal, or Unavailable
+    after ``timeout_s``; the message may arrive after that all the same. A message whose acknowledgement was lost is
+    sent again and may be stored twice, except reports with a timestamp of their own.
 
-    Handlers run one after the other, in the order of the messages; they may be coroutines. A failing one is logged.
+    Handlers run one at a time, in the order of the messages. They may be coroutine functions. Their exceptions are
+    logged.
 
     Args:
-        push: is given what ``attributes/push`` brings.
-        command: carries a command out; what it returns is the reply's ``params``, None replies nothing.
-        data: is given identifier and bytes of custom data.
+        push: called with the attributes of ``attributes/push``.
+        command: executes a command; its result is the reply's ``params``, None: no reply.
+        data: called with identifier and bytes of custom data.
     """
 
     filters: Sequence[str] = FILTERS
@@ -106,7 +107,7 @@ class MqttDevice:
         await self.close()
 
     async def open(self) -> None:
-        """Returns when the device is connected. Raises NotAuthenticated, or Unavailable."""
+        """Connects. Raises NotAuthenticated, or Unavailable."""
         await self._session.start()
         self._handling = asyncio.create_task(self._handle_all(), name="mqtt device")
 
@@ -119,7 +120,7 @@ class MqttDevice:
 
     @property
     def connected(self) -> bool:
-        """Whether the connection is up now."""
+        """Whether the connection is up."""
         return self._session.connected.is_set()
 
     async def wait_connected(self) -> None:
@@ -127,18 +128,18 @@ class MqttDevice:
         await self._session.connected.wait()
 
     async def ended(self) -> None:
-        """Never returns but by the error for which the connection was given up: NotAuthenticated, or Conflict where
-        another client has taken over with the same certificate."""
+        """Waits until the connection is given up, and raises the reason: NotAuthenticated, or Conflict if another
+        client has taken over with the same certificate. Never returns."""
         await self._session.ended()
 
-    # Up
+    # Uplink
 
     async def report(self, attributes: Mapping[str, Any]) -> list[str]:
-        """Reports values; the reasons for those that were left out."""
+        """Reports values. Returns the reasons for refused ones."""
         return (await self.send("attributes", attributes, "attributes/response")).refused
 
     async def report_past(self, reports: Sequence[PastReport]) -> list[str]:
-        """Reports values with timestamps of their own."""
+        """Reports values with timestamps of their own. Returns the reasons for refused ones."""
         return (await self.send("attributes/series", reports, "attributes/series/response")).refused
 
     async def event(self, method: str, params: Mapping[str, Any] | None = None) -> None:
@@ -148,26 +149,26 @@ class MqttDevice:
         await self.send(f"event/report/{number}", body, f"event/response/{number}")
 
     async def data(self, identifier: str, payload: bytes) -> None:
-        """Sends custom data up."""
+        """Sends custom data to the cloud."""
         await self.send(f"data/{identifier}", payload, None)
 
     async def attributes(self, *keys: str) -> dict[str, Any]:
-        """The cloud's values: those of ``keys`` that exist, or all."""
+        """Reads current values from the cloud: existing ones of ``keys``, or all."""
         number = self.next_id()
         body = {"keys": keys} if keys else {}
         topic = f"attributes/get/response/{number}"
         return (await self.send(f"attributes/get/{number}", body, topic, needed=True)).attributes
 
     async def reply(self, command: ReceivedCommand, params: Mapping[str, Any]) -> None:
-        """Replies to a command. The handler of commands need not: what it returns is the reply."""
+        """Replies to a command later; a command handler can simply return the reply."""
         body = {"method": command.method, "params": params, "id": command.id}
         await self.send(f"command/reply/{command.id}", body, None)
 
     async def send(self, topic: str, body: Any, answer_topic: str | None, *, needed: bool = False) -> Answer:
-        """Publishes bytes, or a value as JSON; the answer, where there is a topic for it.
+        """Publishes bytes, or a value as JSON. Returns the answer, if there is a topic for it.
 
         Args:
-            needed: an acknowledgement alone, without the answer, is not enough.
+            needed: the acknowledgement without the answer does not suffice.
         """
         payload = body if isinstance(body, bytes) else encode(body)
         expected = self._expectations.expect(answer_topic, needed=needed)
@@ -177,21 +178,21 @@ class MqttDevice:
             self._expectations.withdraw(answer_topic, expected)
             raise
         try:
-            # Not wait_for(), which in Python 3.11 forgets a cancellation that comes together with the answer.
+            # Not wait_for(): in Python 3.11 it loses a cancellation that arrives together with the answer.
             async with asyncio.timeout(self._timeout_s):
                 return await expected.outcome
         except TimeoutError as exc:
             raise Unavailable("no_answer", detail=f"{topic} was not acknowledged within {self._timeout_s:g} s") from exc
 
     def next_id(self) -> int:
-        """A number that ties an answer to its request."""
+        """A number that matches an answer to its request."""
         self._request_id = self._request_id % 1_000_000 + 1
         return self._request_id
 
-    # Down
+    # Downlink
 
     def _opened(self) -> None:
-        """The connection is there, or there again."""
+        """Called after each connect and reconnect."""
 
     def _received(self, topic: str, payload: bytes) -> None:
         if not self._expectations.answered(topic, payload) and not topic.partition("/response")[1]:
@@ -207,7 +208,7 @@ class MqttDevice:
             try:
                 await self._handle(topic, payload)
             except Exception:
-                # The root of the handlers' task: one bad message, or handler, does not keep the next from its turn.
+                # A bad message or handler must not end the task: the next message is handled all the same.
                 log.exception("%s could not be handled", topic)
 
     async def _handle(self, topic: str, payload: bytes) -> None:
@@ -224,7 +225,7 @@ class MqttDevice:
 
 
 async def result_of(outcome: Awaitable[T] | T) -> T:
-    """What a handler returned, whether it is a coroutine function or a plain one."""
+    """Result of a handler, which may be a coroutine function or a plain function."""
     if inspect.isawaitable(outcome):
         result: T = await outcome
         return result

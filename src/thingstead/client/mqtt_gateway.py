@@ -42,7 +42,7 @@ _decode_command = msgspec.json.Decoder(_Command).decode
 
 
 class SubDevice:
-    """A device behind a gateway, known by its address. Its methods are those of a device."""
+    """A device behind a gateway, identified by its address. Its methods are those of a device."""
 
     def __init__(
         self, gateway: "MqttGateway", address: str, push: PushHandler | None, command: CommandHandler | None
@@ -53,14 +53,14 @@ class SubDevice:
         self.command = command
 
     async def connect(self, *, type_key: str | None = None) -> None:
-        """It is online from now on, also after the gateway has connected again.
+        """Sets the sub-device online; it is set online again after the gateway has reconnected.
 
         Args:
-            type_key: of the type under which it is made where the gateway has no such sub-device yet, and the type lets
-                devices create themselves.
+            type_key: TypeKey of the type with which it is created if the gateway has no such sub-device; the type must
+                have auto-create.
 
         Raises:
-            Forbidden: the device that is connected is no gateway.
+            Forbidden: the connected device is not a gateway.
             InvalidInput: the gateway has no such sub-device.
         """
         self._gateway.online.add(self.address)
@@ -72,16 +72,16 @@ class SubDevice:
             raise
 
     async def disconnect(self) -> None:
-        """It is offline from now on."""
+        """Sets the sub-device offline."""
         self._gateway.online.discard(self.address)
         await self._gateway.send("gateway/disconnect", {"device": self.address}, None)
 
     async def report(self, attributes: Mapping[str, Any]) -> list[str]:
-        """Reports values; the reasons for those that were left out."""
+        """Reports values. Returns the reasons for refused ones."""
         return await self._gateway.report_all({self.address: attributes})
 
     async def report_past(self, reports: Sequence[PastReport]) -> list[str]:
-        """Reports values with timestamps of their own."""
+        """Reports values with timestamps of their own. Returns the reasons for refused ones."""
         body = {self.address: reports}
         answer = await self._gateway.send("gateway/attributes/series", body, "gateway/attributes/series/response")
         return answer.refused
@@ -93,7 +93,7 @@ class SubDevice:
         await self._gateway.send("gateway/event/report", body, "gateway/event/response")
 
     async def attributes(self, *keys: str) -> dict[str, Any]:
-        """The cloud's values: those of ``keys`` that exist, or all."""
+        """Reads current values from the cloud: existing ones of ``keys``, or all."""
         body = {"device": self.address, "get": {"keys": keys} if keys else {}}
         answer = await self._gateway.send(
             "gateway/attributes/get", body, "gateway/attributes/get/response", needed=True
@@ -101,27 +101,26 @@ class SubDevice:
         return answer.attributes
 
     async def reply(self, command: ReceivedCommand, params: Mapping[str, Any]) -> None:
-        """Replies to a command. The handler of commands need not: what it returns is the reply."""
+        """Replies to a command later; a command handler can simply return the reply."""
         reply = {"method": command.method, "params": params, "id": command.id}
         await self._gateway.send("gateway/command/reply", {"device": self.address, "command": reply}, None)
 
 
 class MqttGateway(MqttDevice):
-    """A gateway with its connection. :meth:`sub_device` gives those behind it, which were registered with their
-    address. After a reconnect those that are online are announced again.
-    """
+    """A gateway with an MQTT connection. :meth:`sub_device` returns its sub-devices, which must be registered with
+    their addresses. After a reconnect the online ones are set online again."""
 
     filters = FILTERS + GATEWAY_FILTERS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._sub_devices: dict[str, SubDevice] = {}
-        self.online: set[str] = set()  # addresses of those that said that they are
+        self.online: set[str] = set()  # addresses of online sub-devices
 
     def sub_device(
         self, address: str, *, push: PushHandler | None = None, command: CommandHandler | None = None
     ) -> SubDevice:
-        """The sub-device with this address; the same object for the same address."""
+        """The sub-device with this address; repeated calls return the same object."""
         sub_device = self._sub_devices.get(address)
         if sub_device is None:
             sub_device = self._sub_devices[address] = SubDevice(self, address, push, command)
@@ -130,7 +129,7 @@ class MqttGateway(MqttDevice):
         return sub_device
 
     async def report_all(self, attributes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """Reports values of many sub-devices, by address, in one message."""
+        """Reports values of many sub-devices, by address, in one message. Returns the reasons for refused ones."""
         return (await self.send("gateway/attributes", attributes, "gateway/attributes/response")).refused
 
     def _opened(self) -> None:

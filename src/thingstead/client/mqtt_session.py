@@ -21,12 +21,12 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest
 
 V5 = ProtocolVersion.V5
-PACKET_BYTES = 1024 * 1024  # largest packet that is taken
-QUEUE_LIMIT = 10_000  # messages that wait for a connection or an acknowledgement; one more is refused
-OPEN_TIMEOUT_S = 15.0  # until a connection is subscribed
-CLOSE_TIMEOUT_S = 5.0  # for what was written to leave
-PAUSE_MIN_S, PAUSE_MAX_S = 0.25, 60.0  # between attempts to connect; doubled each time, with chance
-STABLE_S = 10.0  # a connection that lasted so long begins anew with the shortest pause
+PACKET_BYTES = 1024 * 1024  # largest accepted packet
+QUEUE_LIMIT = 10_000  # messages without an acknowledgement; one more is refused
+OPEN_TIMEOUT_S = 15.0  # for connecting and subscribing
+CLOSE_TIMEOUT_S = 5.0  # for sending what was written
+PAUSE_MIN_S, PAUSE_MAX_S = 0.25, 60.0  # between attempts to connect: exponential back-off with jitter
+STABLE_S = 10.0  # connections that lasted longer reset the back-off
 REFUSED = frozenset(
     {
         ReasonCode.BAD_USER_NAME_OR_PASSWORD,
@@ -36,13 +36,13 @@ REFUSED = frozenset(
     }
 )
 
-# Told once how a message ended (of a failure 0x80 and up), and what the server says of it.
+# Called once with the reason code of a message's acknowledgement (0x80 and up: failure) and its reason string.
 Settled = Callable[[ReasonCode, str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where an MQTT server is. ``tls``: None is plain TCP."""
+    """Address of an MQTT server. ``tls``: None: plain TCP."""
 
     host: str = "localhost"
     port: int = 1883
@@ -57,7 +57,7 @@ class _Link(asyncio.Protocol):
         self._decoder = Decoder(PACKET_BYTES, V5)
         self._transport: asyncio.Transport | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.heard = False  # something came since this was last set to False
+        self.heard = False  # bytes were received since this was last set to False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a TCP connection
         self._transport = transport
@@ -78,7 +78,7 @@ class _Link(asyncio.Protocol):
             self._transport.write(data)
 
     def hold(self, held: bool) -> None:
-        """Stops reading, or goes on."""
+        """Pauses or resumes reading."""
         if self._transport is not None and not self._transport.is_closing():
             if held:
                 self._transport.pause_reading()
@@ -95,14 +95,14 @@ class _Link(asyncio.Protocol):
 
 
 class MqttSession:
-    """Connects, and connects again. :meth:`start` before anything else, :meth:`close` at the end.
+    """MQTT client session that reconnects automatically. Call :meth:`start` first and :meth:`close` at the end.
 
     Args:
-        filters: what is subscribed to.
-        qos: at which QoS, 0 or 1.
-        message: is given topic and payload of each message, in order, from the event loop.
-        opened: is told when a connection is there, also for the first time.
-        lost: is told when a connection has ended.
+        filters: topic filters to subscribe to.
+        qos: QoS of the subscriptions, 0 or 1.
+        message: called with topic and payload of each message, in order, on the event loop.
+        opened: called after each connect, including the first.
+        lost: called after each lost connection.
     """
 
     def __init__(
@@ -135,24 +135,24 @@ class MqttSession:
         self._keep_alive_s = keep_alive_s
         self._outbound = Outbound(QUEUE_LIMIT)
         self._link: _Link | None = None
-        self._answer: asyncio.Future[Packet] | None = None  # to CONNECT, then to SUBSCRIBE
+        self._answer: asyncio.Future[Packet] | None = None  # CONNACK, then SUBACK
         self._running: asyncio.Task[None] | None = None
         self._held = False
-        self._error: ThingsteadError | None = None  # why it ended for good
+        self._error: ThingsteadError | None = None  # why the session was given up
         self.connected = asyncio.Event()
 
     async def start(self) -> None:
         """Returns when the session is connected and subscribed.
 
         Raises:
-            NotAuthenticated: the server does not let it in.
+            NotAuthenticated: the server refuses the credentials.
             Unavailable: the server cannot be reached.
         """
         await self._open()
         self._running = asyncio.create_task(self._keep_connected(), name="mqtt session")
 
     async def close(self) -> None:
-        """Disconnects. What was not acknowledged until now fails."""
+        """Disconnects. Unacknowledged messages fail."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -165,11 +165,11 @@ class MqttSession:
         self._end(Unavailable("no_answer", detail="the session was closed"))
 
     async def ended(self) -> None:
-        """Returns never but by an error: that for which the session gave up.
+        """Waits until the session is given up, and raises the reason. Never returns.
 
         Raises:
-            NotAuthenticated: the certificate is valid no more.
-            Conflict: another client with the same certificate took over the session.
+            NotAuthenticated: the certificate is not valid any more.
+            Conflict: another client with the same certificate has taken over the session.
         """
         assert self._running is not None, "start() comes first"
         await asyncio.wait([self._running])
@@ -186,12 +186,12 @@ class MqttSession:
             self._flush()
 
     def hold(self, held: bool) -> None:
-        """Stops taking messages, or goes on; the server then waits."""
+        """Pauses or resumes receiving; the server then waits."""
         self._held = held
         if self._link is not None and self.connected.is_set():
             self._link.hold(held)
 
-    # A connection
+    # Connection
 
     async def _open(self) -> None:
         try:
@@ -231,7 +231,7 @@ class MqttSession:
             link.hold(True)
 
     async def _ask(self, link: _Link, request: bytes) -> Packet:
-        """The CONNACK or SUBACK that answers ``request``."""
+        """Sends CONNECT or SUBSCRIBE, and returns the CONNACK or SUBACK."""
         self._answer = asyncio.get_running_loop().create_future()
         link.write(request)
         waited: list[asyncio.Future[Any]] = [self._answer, link.lost]
@@ -261,7 +261,7 @@ class MqttSession:
             for sending in self._outbound.sendings():
                 self._link.write(sending.packet.serialize(V5))
 
-    # A life of connections
+    # Reconnects
 
     async def _keep_connected(self) -> None:
         pause_s = PAUSE_MIN_S
@@ -284,12 +284,12 @@ class MqttSession:
                 continue
 
     async def _serve(self, link: _Link) -> None:
-        """Returns when the connection has ended; ends one that is silent in spite of a PINGREQ."""
+        """Returns when the connection has ended. Closes it if the server does not answer a PINGREQ."""
         silent = 0
         while not link.lost.done():
             link.heard = False
             link.write(Pingreq().serialize(V5))
-            # 3.1.2.10: a client sends something within the keep alive; half of it leaves time for the way.
+            # 3.1.2.10: a client sends a packet within the keep alive; half of it allows for network delays.
             await asyncio.wait([link.lost], timeout=self._keep_alive_s / 2)
             silent = 0 if link.heard or self._held else silent + 1
             if silent == 2:

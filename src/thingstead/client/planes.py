@@ -19,7 +19,7 @@ PushMode = Literal["mqtt", "tcp"]
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a device logs in with: its AccessToken and the ProjectKey."""
+    """Credentials of a device: its AccessToken and the ProjectKey."""
 
     access_token: str
     project_key: str
@@ -29,14 +29,14 @@ class Certificate:
 
 
 class PastReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Values that a device measured at an earlier instant."""
+    """Values that a device measured at an earlier time."""
 
     ts: int  # ms
     attributes: Mapping[str, Any]
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """A device's certificate as it is given out for a DeviceKey."""
+    """The certificate of a device, as answered for a DeviceKey."""
 
     id: str
     name: str
@@ -116,7 +116,7 @@ def _fetch(project_key: str, device_key: str, type_key: str, customer_id: str) -
 
 
 class _Blocking:
-    """What both clients for threads have in common."""
+    """Common base of the clients for threads."""
 
     root: str
 
@@ -131,7 +131,7 @@ class _Blocking:
         self._transport.close()
 
     def attributes(self, *keys: str) -> dict[str, Any]:
-        """Current values: those of ``keys`` that exist, or all."""
+        """Reads current values: existing ones of ``keys``, or all."""
         return self._run(self._plane.read(keys)).attributes
 
     def _run(self, ask: _Ask[T]) -> T:
@@ -139,7 +139,7 @@ class _Blocking:
 
 
 class _Concurrent:
-    """What both clients for asyncio have in common."""
+    """Common base of the clients for asyncio."""
 
     root: str
 
@@ -154,7 +154,7 @@ class _Concurrent:
         await self._transport.close()
 
     async def attributes(self, *keys: str) -> dict[str, Any]:
-        """Current values: those of ``keys`` that exist, or all."""
+        """Reads current values: existing ones of ``keys``, or all."""
         return (await self._run(self._plane.read(keys))).attributes
 
     async def _run(self, ask: _Ask[T]) -> T:
@@ -162,8 +162,8 @@ class _Concurrent:
 
 
 class HttpDevice(_Blocking):
-    """A device that reports over HTTP. Each call returns when the message is on the server's disk, and raises the error
-    that a refusal means."""
+    """A device that reports over HTTP. Methods return when the message is on the server's disk, and raise the error of
+    a refusal."""
 
     root = "/device/v1"
 
@@ -171,7 +171,8 @@ class HttpDevice(_Blocking):
     def fetch_certificate(
         url: str, project_key: str, device_key: str, *, type_key: str = "", customer_id: str = ""
     ) -> Fetched:
-        """The certificate of the device with this DeviceKey, which is created where ``type_key`` allows it."""
+        """The certificate of the device with this DeviceKey. If it does not exist, it is created with the type of
+        ``type_key``, if that has auto-create."""
         transport = BlockingTransport(url)
         try:
             ask = _fetch(project_key, device_key, type_key, customer_id)
@@ -180,11 +181,11 @@ class HttpDevice(_Blocking):
             transport.close()
 
     def report(self, attributes: Mapping[str, Any]) -> list[str]:
-        """Reports values; the reasons for those that were left out."""
+        """Reports values. Returns the reasons for refused ones."""
         return self._run(self._plane.send("POST", "attributes", attributes, _Done)).refused
 
     def report_past(self, reports: Sequence[PastReport]) -> list[str]:
-        """Reports values with timestamps of their own."""
+        """Reports values with timestamps of their own. Returns the reasons for refused ones."""
         return self._run(self._plane.send("POST", "attributes/series", reports, _Done)).refused
 
     def event(self, method: str, params: Mapping[str, Any] | None = None) -> None:
@@ -192,12 +193,12 @@ class HttpDevice(_Blocking):
         self._run(self._plane.event(method, params))
 
     def data(self, identifier: str, payload: bytes) -> None:
-        """Sends custom data up."""
+        """Sends custom data to the cloud."""
         self._run(self._plane.send("POST", f"data/{segment(identifier)}", payload, _Done))
 
 
 class AsyncHttpDevice(_Concurrent):
-    """The same for asyncio."""
+    """A device that reports over HTTP, for asyncio; see :class:`HttpDevice`."""
 
     root = "/device/v1"
 
@@ -205,7 +206,8 @@ class AsyncHttpDevice(_Concurrent):
     async def fetch_certificate(
         url: str, project_key: str, device_key: str, *, type_key: str = "", customer_id: str = ""
     ) -> Fetched:
-        """The certificate of the device with this DeviceKey, which is created where ``type_key`` allows it."""
+        """The certificate of the device with this DeviceKey. If it does not exist, it is created with the type of
+        ``type_key``, if that has auto-create."""
         transport = AsyncTransport(url)
         try:
             ask = _fetch(project_key, device_key, type_key, customer_id)
@@ -214,11 +216,11 @@ class AsyncHttpDevice(_Concurrent):
             await transport.close()
 
     async def report(self, attributes: Mapping[str, Any]) -> list[str]:
-        """Reports values; the reasons for those that were left out."""
+        """Reports values. Returns the reasons for refused ones."""
         return (await self._run(self._plane.send("POST", "attributes", attributes, _Done))).refused
 
     async def report_past(self, reports: Sequence[PastReport]) -> list[str]:
-        """Reports values with timestamps of their own."""
+        """Reports values with timestamps of their own. Returns the reasons for refused ones."""
         return (await self._run(self._plane.send("POST", "attributes/series", reports, _Done))).refused
 
     async def event(self, method: str, params: Mapping[str, Any] | None = None) -> None:
@@ -226,27 +228,27 @@ class AsyncHttpDevice(_Concurrent):
         await self._run(self._plane.event(method, params))
 
     async def data(self, identifier: str, payload: bytes) -> None:
-        """Sends custom data up."""
+        """Sends custom data to the cloud."""
         await self._run(self._plane.send("POST", f"data/{segment(identifier)}", payload, _Done))
 
 
 class AppDevice(_Blocking):
-    """An application's view of one device, with the device's certificate."""
+    """An application's access to one device, with the device's certificate."""
 
     root = "/app/device/v1"
 
     def push(self, attributes: Mapping[str, Any]) -> list[str]:
-        """Stores values, and sends them to the device if it is connected; the reasons for those that were left out."""
+        """Stores values, and sends them to the device if it is connected. Returns the reasons for refused ones."""
         return self._run(self._plane.send("POST", "attributes", attributes, _Done)).refused
 
     def update_cloud(self, attributes: Mapping[str, Any]) -> list[str]:
-        """Changes values in the cloud only; the reasons for those that were left out."""
+        """Changes values in the cloud only. Returns the reasons for refused ones."""
         return self._run(self._plane.send("PUT", "attributes", attributes, _Done)).refused
 
     def command(
         self, method: str, params: Mapping[str, Any] | None = None, *, id: int | None = None, wait_ms: int | None = None
     ) -> None:
-        """Sends a command; ``wait_ms`` lets it wait for an offline device."""
+        """Sends a command; ``wait_ms`` is how long it may wait for an offline device."""
         body = {"method": method, "params": params, "id": id, "wait_ms": wait_ms}
         self._run(self._plane.command("command/send", body, _Done))
 
@@ -258,34 +260,39 @@ class AppDevice(_Blocking):
         id: int | None = None,
         timeout_s: float | None = None,
     ) -> CommandReply:
-        """Sends a command and waits for the reply. Raises NotFound where the device is offline, and ReplyTimeout."""
+        """Sends a command and waits for the reply.
+
+        Raises:
+            NotFound: the device is offline.
+            ReplyTimeout: no reply in time.
+        """
         body = {"method": method, "params": params, "id": id, "timeout": timeout_s}
         return self._run(self._plane.command("command/sync/send", body, _Replied)).reply
 
     def data(
         self, identifier: str, message: Any, *, kind: DataKind = "json", push_mode: PushMode | None = None
     ) -> None:
-        """Sends custom data down."""
+        """Sends custom data to the device."""
         self._run(self._plane.data(identifier, message, kind, push_mode))
 
 
 class AsyncAppDevice(_Concurrent):
-    """The same for asyncio."""
+    """An application's access to one device, for asyncio; see :class:`AppDevice`."""
 
     root = "/app/device/v1"
 
     async def push(self, attributes: Mapping[str, Any]) -> list[str]:
-        """Stores values, and sends them to the device if it is connected; the reasons for those that were left out."""
+        """Stores values, and sends them to the device if it is connected. Returns the reasons for refused ones."""
         return (await self._run(self._plane.send("POST", "attributes", attributes, _Done))).refused
 
     async def update_cloud(self, attributes: Mapping[str, Any]) -> list[str]:
-        """Changes values in the cloud only; the reasons for those that were left out."""
+        """Changes values in the cloud only. Returns the reasons for refused ones."""
         return (await self._run(self._plane.send("PUT", "attributes", attributes, _Done))).refused
 
     async def command(
         self, method: str, params: Mapping[str, Any] | None = None, *, id: int | None = None, wait_ms: int | None = None
     ) -> None:
-        """Sends a command; ``wait_ms`` lets it wait for an offline device."""
+        """Sends a command; ``wait_ms`` is how long it may wait for an offline device."""
         body = {"method": method, "params": params, "id": id, "wait_ms": wait_ms}
         await self._run(self._plane.command("command/send", body, _Done))
 
@@ -297,12 +304,17 @@ class AsyncAppDevice(_Concurrent):
         id: int | None = None,
         timeout_s: float | None = None,
     ) -> CommandReply:
-        """Sends a command and waits for the reply."""
+        """Sends a command and waits for the reply.
+
+        Raises:
+            NotFound: the device is offline.
+            ReplyTimeout: no reply in time.
+        """
         body = {"method": method, "params": params, "id": id, "timeout": timeout_s}
         return (await self._run(self._plane.command("command/sync/send", body, _Replied))).reply
 
     async def data(
         self, identifier: str, message: Any, *, kind: DataKind = "json", push_mode: PushMode | None = None
     ) -> None:
-        """Sends custom data down."""
+        """Sends custom data to the device."""
         await self._run(self._plane.data(identifier, message, kind, push_mode))

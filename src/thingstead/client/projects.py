@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ApplicationKeys:
-    """The keys of an application of type API: for back ends."""
+    """Keys of an application of type API, for back ends."""
 
     app_id: str
     access_key: str
@@ -38,7 +38,7 @@ class ApplicationKeys:
 
 @dataclass(frozen=True, slots=True)
 class AdministratorLogin:
-    """An administrator's account and password, by way of an application."""
+    """Account and password of an administrator, with the application that is used to log in."""
 
     app_id: str
     account: str
@@ -56,13 +56,13 @@ Credentials = ApplicationKeys | AdministratorLogin
 
 
 class ProjectClient:
-    """A caller of the Project API for programs with threads; any number of them may share it.
+    """Client of the Project API for programs with threads; threads may share it.
 
-    Every call raises errors of :mod:`thingstead.errors` by errcode, and Unavailable where the server cannot be reached.
+    Calls raise the error of :mod:`thingstead.errors` for the errcode, and Unavailable if the server cannot be reached.
 
     Args:
-        url: ``https://things.example.com``, perhaps with a path before that of the API.
-        tls: None trusts the authorities of the system.
+        url: ``https://things.example.com``, optionally with a path prefix.
+        tls: None: trust the system's certificate authorities.
     """
 
     def __init__(
@@ -86,17 +86,17 @@ class ProjectClient:
         self._transport.close()
 
     def run(self, call: Call[T]) -> T:
-        """Carries a call out."""
+        """Sends a call and returns its result."""
         token = self._token or self._log_in("")
         try:
             return self._send(call, token)
         except NotAuthenticated:
-            # Tokens end after their time, and when the application's keys are reset.
+            # Tokens become invalid when they expire and when the application's keys are reset.
             return self._send(call, self._log_in(token))
 
     def items(self, listing: Listing[T]) -> Iterator[T]:
-        """Everything on a list, page by page. Whatever is added or removed meanwhile, nothing else is missed or comes
-        twice."""
+        """All items of a list, page by page. Items that are added or removed meanwhile cause no other item to be missed
+        or repeated."""
         cursor = START
         while cursor:
             page = self.run(listing.at(cursor))
@@ -115,7 +115,7 @@ class ProjectClient:
 
 
 class AsyncProjectClient:
-    """The same for asyncio."""
+    """Client of the Project API for asyncio; see :class:`ProjectClient`."""
 
     def __init__(
         self, url: str, credentials: Credentials, *, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None
@@ -136,7 +136,7 @@ class AsyncProjectClient:
         await self._transport.close()
 
     async def run(self, call: Call[T]) -> T:
-        """Carries a call out."""
+        """Sends a call and returns its result."""
         token = self._token or await self._log_in("")
         try:
             return await self._send(call, token)
@@ -144,8 +144,8 @@ class AsyncProjectClient:
             return await self._send(call, await self._log_in(token))
 
     async def items(self, listing: Listing[T]) -> AsyncIterator[T]:
-        """Everything on a list, page by page. Whatever is added or removed meanwhile, nothing else is missed or comes
-        twice."""
+        """All items of a list, page by page. Items that are added or removed meanwhile cause no other item to be missed
+        or repeated."""
         cursor = START
         while cursor:
             page = await self.run(listing.at(cursor))

@@ -11,7 +11,7 @@ import msgspec
 
 from thingstead.client.mqtt_session import Broker, MqttSession
 
-INBOX_LIMIT = 1_000  # notices that wait to be taken; when they are so many nothing is read until there is room
+INBOX_LIMIT = 1_000  # notices that wait to be consumed; over it the connection is not read
 GAP = "gap"
 
 
@@ -27,26 +27,26 @@ class ViewKeys:
 
 
 class Notice(NamedTuple):
-    """Something that happened. ``kind`` is the topic after the device: ``attributes``, ``event/report``,
+    """A message about a device. ``kind`` is the topic after the device: ``attributes``, ``event/report``,
     ``command/reply``, ``data/<identifier>``, ``alarm``, ``online``; or ``gap``: the connection was lost and is back,
-    and what happened in between was missed."""
+    and messages in between were missed."""
 
     kind: str
-    view_token: str  # of the device
+    view_token: str  # DeviceViewToken of the device
     payload: bytes
 
     @property
     def body(self) -> dict[str, Any]:
-        """The payload as JSON; custom data is no JSON."""
+        """The payload decoded from JSON; custom data may not be JSON."""
         return msgspec.json.decode(self.payload, type=dict[str, Any])
 
 
 class Subscriber:
-    """Notices of a project, in an ``async with`` block, by ``async for``.
+    """Messages of a project's devices, in an ``async with`` block, by ``async for``.
 
     Args:
-        kinds: what is wanted, with ``+`` and ``#`` where they may stand; all of it where not given.
-        device: the view_token of the only device that is wanted.
+        kinds: kinds of messages, optionally with ``+`` and ``#``; default: all.
+        device: DeviceViewToken of a device; default: all devices.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Subscriber:
         await self._session.close()
 
     async def __aiter__(self) -> AsyncIterator[Notice]:
-        """Every notice, in order. Raises NotAuthenticated where the secret was reset meanwhile."""
+        """All messages, in order. Raises NotAuthenticated if the secret was reset meanwhile."""
         ended = asyncio.ensure_future(self._session.ended())
         try:
             while True:

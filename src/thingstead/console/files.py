@@ -12,15 +12,15 @@ from types import MappingProxyType
 
 from thingstead.refusals import TEXTS
 
-HASHED_FOLDER = "assets/"  # of names with a hash of what is in them
-STYLE_HASHES = "style-hashes.txt"  # written by the build: a line for each inline style that a component library needs
+HASHED_FOLDER = "assets/"  # files whose names contain a hash of their content
+STYLE_HASHES = "style-hashes.txt"  # made by the build: one line for each inline style of a component library
 INDEX = "index.html"
-REFUSALS = "words/codes.{language}.json"  # not made by the build, which need not follow each new text
+REFUSALS = "words/codes.{language}.json"  # made at run time, so that a new text needs no new build
 LANGUAGES = "zh", "en"
 
 _STYLE_HASH = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
 _GZIP = 31  # wbits
-_LEVEL = 9  # made once
+_LEVEL = 9  # each file is compressed once
 _COMPRESSIBLE = "html", "js", "css", "json", "svg", "txt", "webmanifest"
 _TYPES = {
     "html": b"text/html; charset=utf-8",
@@ -41,8 +41,8 @@ class StaticFile:
     """One file.
 
     Attributes:
-        hashed: its name says what is in it, so that no browser need ask for it twice.
-        compressible: it is worth to be sent with gzip.
+        hashed: its name contains a hash of its content, so browsers may cache it for ever.
+        compressible: whether gzip makes it smaller.
     """
 
     __slots__ = ("_gzip_body", "body", "compressible", "content_type", "hashed", "tag")
@@ -57,21 +57,21 @@ class StaticFile:
         self._gzip_body: bytes | None = None
 
     async def gzip_body(self) -> bytes:
-        """The same with gzip, made when it is first asked for."""
+        """The content compressed with gzip; compressed on first use."""
         if self._gzip_body is None:
             self._gzip_body = await asyncio.to_thread(_gzip, self.body)
         return self._gzip_body
 
 
 class StaticFiles:
-    """All files of a folder, by their names below it: ``assets/index-Bx3kd91f.js``.
+    """All files of a folder, by relative path: ``assets/index-Bx3kd91f.js``.
 
     Args:
-        folder: where they are; empty where it does not exist.
-        made: further files, by their names.
+        folder: the folder; if it does not exist there are no files.
+        made: additional files by name.
 
     Attributes:
-        style_hashes: of inline styles that pages may hold, as the policy of content names them.
+        style_hashes: hashes of inline styles for the Content-Security-Policy.
     """
 
     def __init__(self, folder: Traversable, made: Mapping[str, bytes] = MappingProxyType({})) -> None:
@@ -81,18 +81,18 @@ class StaticFiles:
         self.style_hashes = tuple(line for line in lines if _STYLE_HASH.fullmatch(line))
 
     def find(self, name: str) -> StaticFile | None:
-        """The file of that name."""
+        """The file with this name; None if there is none."""
         return self._files.get(name)
 
 
 def packaged_files() -> StaticFiles:
-    """Those that the package brings along, and the texts of refusals as the pages read them."""
+    """Files of the package, and the texts of refusals in the format of the pages."""
     made = {REFUSALS.format(language=language): _refusals(language) for language in LANGUAGES}
     return StaticFiles(files("thingstead.console").joinpath("static"), made)
 
 
 def _refusals(language: str) -> bytes:
-    """``{"codes.taken": "is taken"}``, among the other words of a page."""
+    """Texts of refusals as words of the pages: ``{"codes.taken": "is taken"}``."""
     texts = {f"codes.{code}": languages[language] for code, languages in TEXTS.items()}
     return json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode()
 

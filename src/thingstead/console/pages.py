@@ -21,7 +21,7 @@ JSON_TYPE = b"application/json"
 NOT_FOUND = b'{"message":"Request invalid","hint":"the console has no such file"}'
 NOT_ALLOWED = b'{"message":"Request invalid","hint":"files of the console are read with GET"}'
 
-# As browsers send them. Every other spelling, and what leads out of the folder, is the name of nothing.
+# Paths as browsers send them. Other spellings, and paths out of the folder, match no file.
 _PATH = re.compile(rb"/console(?:/[A-Za-z0-9_~@-][A-Za-z0-9_~@.-]*)*/?")
 
 _NO_CACHE = (b"cache-control", b"no-cache")
@@ -44,9 +44,9 @@ class ConsolePages:
     """The console as an ASGI application.
 
     Args:
-        files: what is served.
-        requests: counts what was answered.
-        hsts_max_age_s: for how long browsers that came over TLS are told to come over nothing else; 0: they are not.
+        files: the files to serve.
+        requests: counter of responses.
+        hsts_max_age_s: max-age of Strict-Transport-Security for responses over TLS; 0: no such header.
     """
 
     def __init__(self, files: StaticFiles, requests: HttpRequests, hsts_max_age_s: int = 0) -> None:
@@ -59,7 +59,7 @@ class ConsolePages:
 
     @staticmethod
     def serves(scope: Scope) -> bool:
-        """Whether a request is for the console; one for ``/`` is led to it."""
+        """Whether a request is for the console, or for ``/``, which is redirected there."""
         path: str = scope["path"]
         if path == "/":
             return scope["method"] in ("GET", "HEAD")
@@ -91,7 +91,7 @@ class ConsolePages:
         return await _serve(file, scope)
 
     def _find(self, raw_path: bytes) -> StaticFile | None:
-        """The file of a path. What names no file is a route of the page, and the page looks what is there."""
+        """The file of a path. A path without a file is a route of the page, which handles unknown routes itself."""
         if _PATH.fullmatch(raw_path) is None:
             return None
         name = raw_path.decode("ascii")[len(PREFIX) + 1 :]
@@ -117,7 +117,7 @@ async def _serve(file: StaticFile, scope: Scope) -> _Answer:
 
 
 def strict_headers(style_hashes: tuple[str, ...] = ()) -> Headers:
-    """What every answer of the console says of itself: what the page may load, run and be shown in."""
+    """Security headers of every response: what the page may load and run, and where it may be embedded."""
     styles = "".join(f" '{style}'" for style in style_hashes)
     return (
         (b"content-security-policy", _POLICY.format(styles=styles).encode()),
@@ -130,5 +130,5 @@ def strict_headers(style_hashes: tuple[str, ...] = ()) -> Headers:
 
 
 def _matches(tags: bytes, tag: bytes) -> bool:
-    """RFC 9110, 13.1.2: one of the tags is this one, however weak."""
+    """Whether ``tag`` is in the list ``tags`` by weak comparison (RFC 9110, 13.1.2)."""
     return any(each.strip().removeprefix(b"W/") in (tag, b"*") for each in tags.split(b","))

@@ -15,7 +15,7 @@ def whoami() -> Call[AdministratorInfo]:
 
 
 def list_all() -> Call[Listed[AdministratorInfo]]:
-    """All of them, oldest first."""
+    """All administrators, oldest first."""
     return Call("GET", "/admins", Listed[AdministratorInfo])
 
 
@@ -48,7 +48,7 @@ def update_info(
     tags: Mapping[str, str] | None = None,
     version: int | None = None,
 ) -> Call[Empty]:
-    """Changes what is given; ``tags`` replaces all tags."""
+    """Changes the given members; ``tags`` replaces all tags."""
     body = members(name=name, email=email, tags=tags, version=version)
     return Call("PUT", f"/admin/{segment(admin_id)}/info", Empty, body)
 
@@ -58,10 +58,10 @@ def set_password(admin_id: str, password: str) -> Call[Empty]:
 
 
 def change_own_password(current_password: str, password: str) -> Call[Empty]:
-    """Of the administrator who is logged in; the tokens so far are void at once."""
+    """Changes the password of the administrator who is logged in; earlier tokens become invalid at once."""
     return Call("PUT", "/admin/pwd", Empty, {"current_password": current_password, "password": password})
 
 
 def set_role(admin_id: str, role: Role) -> Call[Empty]:
-    """The administrator's tokens are void at once."""
+    """Sets the role; the administrator's tokens become invalid at once."""
     return Call("PUT", f"/admin/{segment(admin_id)}/role", Empty, {"role": role})

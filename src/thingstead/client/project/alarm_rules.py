@@ -16,7 +16,7 @@ from thingstead.wire.common import Empty, Listed
 
 
 def create(rule: Mapping[str, Any]) -> Call[CreatedRule]:
-    """``rule``: the JSON object of ``POST /alarm_rule``."""
+    """Creates a rule; ``rule`` is the JSON object of ``POST /alarm_rule``."""
     return Call("POST", "/alarm_rule", CreatedRule, dict(rule))
 
 
@@ -29,7 +29,7 @@ def list_rules(
     keyword: str | None = None,
     statistics: bool | None = None,
 ) -> Listing[AlarmRuleInfo]:
-    """Oldest first; filters that are given must all match."""
+    """Oldest rule first; all given filters must match."""
     query = {
         "type": type,
         "device": device,
@@ -46,7 +46,7 @@ def read(rule_id: str) -> Call[AlarmRuleInfo]:
 
 
 def update(rule_id: str, rule: Mapping[str, Any], *, version: int | None = None) -> Call[AlarmRuleInfo]:
-    """Changes the members that ``rule`` has."""
+    """Changes the members that are in ``rule``."""
     return Call("PUT", f"/alarm_rule/{segment(rule_id)}", AlarmRuleInfo, {**rule, **members(version=version)})
 
 
@@ -64,7 +64,7 @@ def statistics(rule_id: str) -> Call[RuleStatistics]:
 
 
 def trace(rule_id: str, *, device: str | None = None) -> Call[RuleTrace]:
-    """Why a rule did, or did not, raise."""
+    """Last evaluations of a rule, with the reasons for their results."""
     return Call("GET", f"/alarm_rule/{segment(rule_id)}/trace", RuleTrace, query={"device": device})
 
 
@@ -77,6 +77,6 @@ def try_on_history(
     start_time: int | None = None,
     end_time: int | None = None,
 ) -> Call[DryRun]:
-    """Replays a rule, or one that exists, over stored history; nobody is told."""
+    """Replays a new or an existing rule over stored history; no notices are sent."""
     body = members(rule=rule, rule_id=rule_id, device=device, devices=devices, start_time=start_time, end_time=end_time)
     return Call("POST", "/alarm_rule_test", DryRun, body)

@@ -20,7 +20,7 @@ def of_project(
     rule: str | None = None,
     alarm: str | None = None,
 ) -> Listing[AlarmItem]:
-    """Newest first; filters that are given must all match."""
+    """Alarm messages, newest first; all given filters must match."""
     query = {"device": device, "level": level, "status": status, "start": start, "end": end}
     query |= {"rule": rule, "alarm": alarm}
     return Listing(Call("GET", "/alarm_logs", Listed[AlarmItem], query=query))
@@ -35,7 +35,7 @@ def of_device(
     end: int | None = None,
     rule: str | None = None,
 ) -> Listing[AlarmItem]:
-    """Newest first; filters that are given must all match."""
+    """Alarm messages of a device, newest first; all given filters must match."""
     query = {"rule": rule, "level": level, "status": status, "start": start, "end": end}
     return Listing(Call("GET", f"/device/{segment(device_id)}/alarm_logs", Listed[AlarmItem], query=query))
 
@@ -56,7 +56,7 @@ def list_alarms(
     cleared_start: int | None = None,
     cleared_end: int | None = None,
 ) -> Listing[AlarmInfo]:
-    """Newest raised first; filters that are given must all match."""
+    """Alarms, newest ``raised_at`` first; all given filters must match."""
     query = {
         "level": level,
         "status": status,
@@ -85,12 +85,12 @@ def read(alarm_id: str) -> Call[AlarmInfo]:
 
 
 def acknowledge(alarm_id: str, *, by: str | None = None, comment: str | None = None) -> Call[AlarmInfo]:
-    """``by``: who says so; None: the caller."""
+    """Acknowledges an alarm; ``by`` is the name of the person, default: the caller."""
     return _act(alarm_id, "acknowledge", by=by, comment=comment)
 
 
 def clear(alarm_id: str, *, by: str | None = None, comment: str | None = None) -> Call[AlarmInfo]:
-    """Clears an open alarm by hand; it comes back while its condition still holds."""
+    """Clears an open alarm by hand; a new one is raised if its condition still holds."""
     return _act(alarm_id, "clear", by=by, comment=comment)
 
 
@@ -106,7 +106,7 @@ def shelve(
     by: str | None = None,
     comment: str | None = None,
 ) -> Call[AlarmInfo]:
-    """Silences notices until an instant (ms), or for a time."""
+    """Suppresses notices until an instant (ms), or for a time (ms)."""
     return _act(alarm_id, "shelve", until=until, for_ms=for_ms, by=by, comment=comment)
 
 

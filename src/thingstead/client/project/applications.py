@@ -8,7 +8,7 @@ from thingstead.wire.common import Empty, Listed
 
 
 def list_all() -> Call[Listed[ApplicationInfo]]:
-    """All of them, oldest first."""
+    """All applications, oldest first."""
     return Call("GET", "/applications", Listed[ApplicationInfo])
 
 
@@ -29,10 +29,10 @@ def rename(app_id: str, name: str, *, version: int | None = None) -> Call[Empty]
 
 
 def set_role(app_id: str, role: Role) -> Call[Empty]:
-    """Counts for the tokens of the application at once."""
+    """Sets the role; it applies to existing tokens of the application at once."""
     return Call("PUT", f"/application/{segment(app_id)}/role", Empty, {"role": role})
 
 
 def reset_secret(app_id: str) -> Call[ApplicationCredentials]:
-    """The old keys, and the tokens obtained with them, are void at once."""
+    """Creates new keys; the old keys, and tokens obtained with them, become invalid at once."""
     return Call("POST", f"/application/{segment(app_id)}/secret_reset", ApplicationCredentials)

@@ -13,13 +13,13 @@ PushMode = Literal["mqtt", "tcp"]
 
 
 def push_attributes(device_id: str, attributes: Mapping[str, Any]) -> Call[SetInfo]:
-    """Stores the values, and sends them to the device if it is connected. What breaks the definition of its type is
-    left out; InvalidInput where that is everything."""
+    """Stores values, and sends them to the device if it is connected. Values that do not match the definition of its
+    type are refused; raises InvalidInput if all are."""
     return Call("POST", f"/control/device/{segment(device_id)}/attributes", SetInfo, attributes)
 
 
 def update_cloud_attributes(device_id: str, attributes: Mapping[str, Any]) -> Call[SetInfo]:
-    """Changes the values in the cloud only; else as :func:`push_attributes`."""
+    """Changes values in the cloud only; refuses values as :func:`push_attributes` does."""
     return Call("PUT", f"/control/device/{segment(device_id)}/attributes", SetInfo, attributes)
 
 
@@ -31,7 +31,7 @@ def send_command(
     id: int | None = None,
     wait_ms: int | None = None,
 ) -> Call[CommandInfo]:
-    """Sends a command; ``wait_ms`` lets it wait for an offline device, which is refused otherwise."""
+    """Sends a command. A command to an offline device is refused, unless ``wait_ms`` allows it to wait."""
     body = members(method=method, params=params, id=id, wait_ms=wait_ms)
     return Call("POST", f"/control/device/{segment(device_id)}/command", CommandInfo, body)
 
@@ -50,13 +50,13 @@ def call_command(
 
 
 def get_command(command: str) -> Call[CommandDetail]:
-    """A command by the ``id`` that :func:`send_command` answered."""
+    """A command by the ``id`` in the answer of :func:`send_command`."""
     return Call("GET", f"/command/{segment(command)}", CommandDetail)
 
 
 def send_data(
     device_id: str, identifier: str, message: Any, *, kind: DataKind = "json", push_mode: PushMode | None = None
 ) -> Call[Empty]:
-    """Sends custom data down."""
+    """Sends custom data to the device."""
     path = f"/control/device/{segment(device_id)}/data/{segment(identifier)}"
     return Call("POST", path, Empty, {"type": kind, "msg": message}, {"push_mode": push_mode})

@@ -10,13 +10,12 @@ from thingstead.wire.devices import DeviceItem
 
 
 def list_all(*, keyword: str | None = None, sort: str | None = None) -> Listing[CustomerInfo]:
-    """Oldest first, or by ``sort``: ``create_time`` or ``name``, with ``-`` in front the other way. ``keyword``: part
-    of a text of theirs."""
+    """Customers, oldest first, or by ``sort``: ``create_time`` or ``name``; a leading ``-`` reverses the order."""
     return Listing(Call("GET", "/customers", Listed[CustomerInfo], query={"keyword": keyword, "sort": sort}))
 
 
 def list_devices(customer_id: str, *, sort: str | None = None) -> Listing[DeviceItem]:
-    """The devices that are bound to a customer, oldest first, or by ``sort``."""
+    """Devices that are bound to a customer, oldest first, or by ``sort``."""
     return Listing(Call("GET", f"/customer/{segment(customer_id)}/devices", Listed[DeviceItem], query={"sort": sort}))
 
 
@@ -51,7 +50,7 @@ def update_info(
     mobile: str | None = None,
     version: int | None = None,
 ) -> Call[Empty]:
-    """Changes what is given."""
+    """Changes the given members."""
     body = members(name=name, descr=descr, email=email, mobile=mobile, version=version)
     return Call("PUT", f"/customer/{segment(customer_id)}/info", Empty, body)
 

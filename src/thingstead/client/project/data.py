@@ -17,7 +17,7 @@ Function = Literal["avg", "min", "max", "sum", "count", "first", "last", "p50", 
 
 
 def attributes(device_id: str, *, at: int | None = None) -> Call[list[AttributeItem]]:
-    """The attributes with their values: the current ones, or those of an instant (ms)."""
+    """Attributes with their values: the current ones, or those at an instant (ms)."""
     return Call("GET", f"/device/{segment(device_id)}/attributes", list[AttributeItem], query={"at": at})
 
 
@@ -30,7 +30,7 @@ def series(
     page: int = 1,
     page_records: int = SERIES_PAGE_RECORDS,
 ) -> Call[list[SeriesItem]]:
-    """One page of the history of an attribute, newest first. Both times (ms) or neither, at most 30 days apart."""
+    """One page of the history of an attribute, newest first. Give both times (ms) or neither; at most 30 days apart."""
     query = {"start_time": start_time, "end_time": end_time, "page": page, "page_records": page_records}
     path = f"/device/{segment(device_id)}/attribute/{segment(identifier)}/series"
     return Call("GET", path, list[SeriesItem], query=query)
@@ -47,9 +47,13 @@ def aggregate(
     timezone: str | None = None,
     gaps: bool | None = None,
 ) -> Call[list[BucketItem]]:
-    """Buckets over a range of any length, oldest first: of ``interval`` ms, or ``1h``, ``1d``, ``1w``, ``1mo`` of the
-    calendar of a time zone (the project's where none is named); one or several functions in one pass. ``gaps``: also
-    buckets in which nothing counts, which those of a calendar are without it."""
+    """Buckets over a range of any length, oldest first; one or several functions in one pass.
+
+    Args:
+        interval: ms, or ``1h``, ``1d``, ``1w``, ``1mo`` of the calendar of a time zone.
+        timezone: default: the project's.
+        gaps: whether to return empty buckets; default: only with an interval of the calendar.
+    """
     query = {
         "start_time": start_time,
         "end_time": end_time,
@@ -74,8 +78,8 @@ def history(
     timezone: str | None = None,
     gaps: bool | None = None,
 ) -> Call[list[HistoryItem]]:
-    """Several attributes over a range of any length, at most ``points`` of each; ``interval``, ``timezone`` and
-    ``gaps`` go with ``band``."""
+    """Points of several attributes over a range of any length, at most ``points`` for each; ``interval``, ``timezone``
+    and ``gaps`` are for the method ``band``."""
     query = {
         "identifiers": ",".join(identifiers),
         "start_time": start_time,
@@ -90,7 +94,7 @@ def history(
 
 
 def remove_attributes(device_id: str, keys: Sequence[str]) -> Call[Empty]:
-    """Removes values and history."""
+    """Removes current values and history of attributes."""
     return Call("POST", f"/device/{segment(device_id)}/attributes_remove", Empty, {"keys": keys})
 
 
@@ -101,18 +105,19 @@ def retention() -> Call[RetentionInfo]:
 def put_retention(
     rules: Sequence[Mapping[str, Any] | RetentionRule], *, max_bytes: int = 0, grace_days: float | None = None
 ) -> Call[RetentionChange]:
-    """Replaces all rules, after a grace period where they would drop history; None: as long as the server says."""
+    """Replaces all rules. If they would drop history, they take effect after the grace period; ``grace_days`` None: the
+    server's."""
     body = members(rules=rules, max_bytes=max_bytes, grace_days=grace_days)
     return Call("PUT", "/retention", RetentionChange, body)
 
 
 def preview_retention(rules: Sequence[Mapping[str, Any] | RetentionRule], *, max_bytes: int = 0) -> Call[WouldDrop]:
-    """What these rules would drop now."""
+    """Counts what these rules would drop now."""
     return Call("POST", "/retention_test", WouldDrop, {"rules": rules, "max_bytes": max_bytes})
 
 
 def take_back_retention() -> Call[Empty]:
-    """Forgets rules that wait."""
+    """Withdraws pending rules."""
     return Call("DELETE", "/retention/pending", Empty)
 
 

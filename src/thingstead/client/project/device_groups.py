@@ -16,7 +16,7 @@ def tree(*, counts: bool | None = None) -> Call[GroupTree]:
 def create(
     name: str, *, descr: str | None = None, tags: Mapping[str, str] | None = None, parent: str | None = None
 ) -> Call[Created]:
-    """``parent``: the id of the group above; None: the root."""
+    """Creates a group; ``parent`` is the id of the parent group, None: the root."""
     return Call("POST", "/device_group", Created, members(name=name, descr=descr, tags=tags, parent=parent))
 
 
@@ -36,7 +36,7 @@ def update_info(
     parent: str | None = None,
     version: int | None = None,
 ) -> Call[Empty]:
-    """Changes what is given. An empty ``parent`` moves the group to the root."""
+    """Changes the given members. An empty ``parent`` moves the group to the root."""
     body = members(name=name, descr=descr, parent=parent, version=version)
     return Call("PUT", f"/device_group/{segment(group_id)}/info", Empty, body)
 

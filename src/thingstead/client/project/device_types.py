@@ -11,8 +11,7 @@ from thingstead.wire.device_types import CreatedType, DeviceTypeDetail, DeviceTy
 
 
 def list_all(*, keyword: str | None = None, sort: str | None = None) -> Call[Listed[DeviceTypeItem]]:
-    """All of them in one page, oldest first, or by ``sort``: ``create_time`` or ``name``, with ``-`` in front the other
-    way. ``keyword``: part of a text of theirs."""
+    """All types in one page, oldest first."""
     return Call("GET", "/device_types", Listed[DeviceTypeItem], query={"keyword": keyword, "sort": sort})
 
 
@@ -26,7 +25,7 @@ def create(
     auto_create: bool | None = None,
     functions: Functions | Mapping[str, Any] | None = None,
 ) -> Call[CreatedType]:
-    """``conn_type``: 1 direct devices, 2 sub-devices, 3 gateways."""
+    """Creates a type; ``conn_type``: 1 direct devices, 2 sub-devices, 3 gateways."""
     body = members(
         name=name,
         descr=descr,
@@ -57,7 +56,7 @@ def update_info(
     auto_create: bool | None = None,
     version: int | None = None,
 ) -> Call[Empty]:
-    """Changes what is given."""
+    """Changes the given members."""
     body = members(
         name=name,
         descr=descr,
@@ -70,7 +69,7 @@ def update_info(
 
 
 def put_functions(type_id: str, functions: Functions | Mapping[str, Any], *, version: int | None = None) -> Call[Empty]:
-    """Replaces the whole definition."""
+    """Replaces the whole function definition."""
     return Call(
         "PUT", f"/device_type/{segment(type_id)}/functions", Empty, members(functions=functions, version=version)
     )

@@ -41,11 +41,11 @@ def search(
     attributes: Sequence[str] = (),
     facets: Sequence[str] = (),
 ) -> Listing[DeviceItem]:
-    """Devices that match all filters, the one created first in front, or by ``sort``.
+    """Devices that match all filters, oldest first, or by ``sort``.
 
     ``type``, ``groups``, ``gateway``, ``customer`` and their opposites with ``not_`` are ids; a tag is ``key`` or
-    ``key:value``. Items have the current values of ``attributes`` as ``values``. What ``facets`` count is in
-    ``ListedDevices.facets`` of the first page: ``run(search(…).page(1))``.
+    ``key:value``. ``attributes`` are the identifiers whose current values the items have as ``values``. The counts of
+    ``facets`` are in ``ListedDevices.facets`` of the first page: ``run(search(…).page(1))``.
     """
     query = {
         "type": type,
@@ -88,7 +88,7 @@ def create(
     gateway: str | None = None,
     sub_address: str | None = None,
 ) -> Call[Created]:
-    """With ``gateway`` and ``sub_address`` it becomes a sub-device."""
+    """Creates a device; with ``gateway`` and ``sub_address`` a sub-device."""
     body = members(
         name=name, descr=descr, type=type, tags=tags, device_key=device_key, gateway=gateway, sub_address=sub_address
     )
@@ -96,8 +96,8 @@ def create(
 
 
 def import_many(rows: Sequence[Mapping[str, Any]]) -> Call[ImportInfo]:
-    """Up to 10,000 devices; each row has the members of :func:`create`, and perhaps ``groups``, a list of ids, and
-    ``customer``, an id."""
+    """Creates up to 10,000 devices. Each row has the members of :func:`create`, and optionally ``groups``, a list of
+    ids, and ``customer``, an id."""
     return Call("POST", "/devices_import", ImportInfo, {"devices": rows})
 
 
@@ -114,7 +114,7 @@ def certificate(device_id: str) -> Call[DeviceCredential]:
 
 
 def reset_certificate(device_id: str) -> Call[DeviceCredential]:
-    """The old certificate is void at once."""
+    """Creates a new certificate; the old one becomes invalid at once."""
     return Call("POST", f"/device/{segment(device_id)}/certificate_reset", DeviceCredential)
 
 
@@ -126,7 +126,7 @@ def update_info(
     device_key: str | None = None,
     version: int | None = None,
 ) -> Call[Empty]:
-    """Changes what is given. An empty ``device_key`` takes the key away."""
+    """Changes the given members. An empty ``device_key`` removes the key."""
     body = members(name=name, descr=descr, device_key=device_key, version=version)
     return Call("PUT", f"/device/{segment(device_id)}/info", Empty, body)
 
@@ -147,6 +147,6 @@ def change_type(device_id: str, type_id: str | None, *, version: int | None = No
 def change_gateway(
     device_id: str, gateway: str | None, sub_address: str | None, *, version: int | None = None
 ) -> Call[Empty]:
-    """Puts the device behind a gateway, or with None for both behind none."""
+    """Attaches the device to a gateway; None for both detaches it."""
     body = {"gateway": gateway, "sub_address": sub_address, **members(version=version)}
     return Call("PUT", f"/device/{segment(device_id)}/gateway", Empty, body)

@@ -13,26 +13,26 @@ def read() -> Call[ProjectInfo]:
 
 
 def set_timezone(timezone: str) -> Call[ProjectInfo]:
-    """For administrators. ``+08:00``, or a name such as ``Asia/Shanghai``."""
+    """Sets the time zone: ``+08:00``, or a name such as ``Asia/Shanghai``. For administrators."""
     return Call("PUT", "/project", ProjectInfo, {"timezone": timezone})
 
 
 def update_info(
     *, name: str | None = None, descr: str | None = None, timezone: str | None = None, version: int | None = None
 ) -> Call[ProjectInfo]:
-    """For administrators. Changes what is given."""
+    """Changes the given members. For administrators."""
     return Call(
         "PUT", "/project/info", ProjectInfo, members(name=name, descr=descr, timezone=timezone, version=version)
     )
 
 
 def put_tags(tags: Mapping[str, str]) -> Call[Empty]:
-    """For administrators. Tags that are not named stay."""
+    """Adds or replaces tags; others stay. For administrators."""
     return Call("PUT", "/project/tags", Empty, {"tags": dict(tags)})
 
 
 def remove_tags(keys: Sequence[str]) -> Call[Empty]:
-    """For administrators."""
+    """Removes tags by key. For administrators."""
     return Call("POST", "/project/tags_remove", Empty, {"keys": list(keys)})
 
 
@@ -45,15 +45,15 @@ def devices_alarm_stat() -> Call[DevicesAlarmStat]:
 
 
 def connection_info() -> Call[ConnectionInfo]:
-    """For administrators."""
+    """ProjectKey and ProjectViewKey. For administrators."""
     return Call("GET", "/project/connection_info", ConnectionInfo)
 
 
 def rotate_project_key(*, grace_days: float = 30) -> Call[ConnectionInfo]:
-    """For administrators. ``grace_days``: for how long devices may use the old key."""
+    """Creates a new ProjectKey; ``grace_days`` is how long the old one stays valid. For administrators."""
     return Call("POST", "/project/project_key_rotate", ConnectionInfo, {"grace_days": grace_days})
 
 
 def reset_view_secret() -> Call[ViewCredentials]:
-    """For administrators. The old secret is void."""
+    """Creates a new ProjectViewSecret; the old one becomes invalid. For administrators."""
     return Call("POST", "/project/view_secret_reset", ViewCredentials)

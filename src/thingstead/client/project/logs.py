@@ -20,36 +20,36 @@ def _log(
     **more: str | None,
 ) -> Listing[T]:
     query = {"start_time": start_time, "end_time": end_time, **more}
-    # The type of a page is made at run time, which a type checker cannot follow.
+    # The type of a page is made at run time; type checkers cannot infer it.
     return Listing(Call("GET", f"/device/{segment(device_id)}/{name}", Listed[kind], query=query))  # type: ignore[valid-type]
 
 
 def events(
     device_id: str, *, start_time: float | None = None, end_time: float | None = None, method: str | None = None
 ) -> Listing[EventItem]:
-    """Newest first, of one method or of all; times in ms."""
+    """Events, newest first, of one method or of all; times in ms."""
     return _log(device_id, "event_logs", EventItem, start_time, end_time, method=method)
 
 
 def commands(device_id: str, *, start_time: float | None = None, end_time: float | None = None) -> Listing[CommandItem]:
-    """Newest first, with how far each came and its reply."""
+    """Commands with state and reply, newest first; times in ms."""
     return _log(device_id, "command_logs", CommandItem, start_time, end_time)
 
 
 def connections(
     device_id: str, *, start_time: float | None = None, end_time: float | None = None
 ) -> Listing[ConnectionItem]:
-    """Newest first."""
+    """Connections and disconnections, newest first; times in ms."""
     return _log(device_id, "connection_logs", ConnectionItem, start_time, end_time)
 
 
 def rejected(
     device_id: str, *, start_time: float | None = None, end_time: float | None = None
 ) -> Listing[RejectedItem]:
-    """Newest first."""
+    """Refused messages, newest first; times in ms."""
     return _log(device_id, "rejected_logs", RejectedItem, start_time, end_time)
 
 
 def data(device_id: str, *, start_time: float | None = None, end_time: float | None = None) -> Listing[DataItem]:
-    """Newest first."""
+    """Custom data, newest first; times in ms."""
     return _log(device_id, "data_logs", DataItem, start_time, end_time)

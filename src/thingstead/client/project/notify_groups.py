@@ -17,7 +17,7 @@ def create(
     enabled: bool | None = None,
     channels: Sequence[Mapping[str, Any]] | None = None,
 ) -> Call[Created]:
-    """``channels``: the JSON objects of ``POST /notify_group``."""
+    """Creates a group; ``channels`` are the JSON objects of ``POST /notify_group``."""
     body = members(name=name, descr=descr, enabled=enabled, channels=channels)
     return Call("POST", "/notify_group", Created, body)
 
@@ -39,7 +39,7 @@ def replace(
     channels: Sequence[Mapping[str, Any]] | None = None,
     version: int | None = None,
 ) -> Call[NotifyGroupInfo]:
-    """What is not given becomes its default."""
+    """Replaces the group; members that are not given get their defaults."""
     body = members(name=name, descr=descr, enabled=enabled, channels=channels, version=version)
     return Call("PUT", f"/notify_group/{segment(notify_group_id)}", NotifyGroupInfo, body)
 
@@ -54,5 +54,5 @@ def send_test(notify_group_id: str) -> Call[TestedGroup]:
 
 
 def logs(*, device: str | None = None, state: str | None = None) -> Listing[NotifyLog]:
-    """Attempts to notify, newest first."""
+    """Attempts to send notices, newest first."""
     return Listing(Call("GET", "/notify_logs", Listed[NotifyLog], query={"device": device, "state": state}))

@@ -22,27 +22,27 @@ from thingstead.client.simulation.signals import Meter, Model, Pump, Thermometer
 from thingstead.errors import Conflict, InvalidInput, NotAuthenticated, Unavailable
 from thingstead.model.device_type import ConnType
 
-IMPORT_ROWS = 1_000  # in one call
+IMPORT_ROWS = 1_000  # rows in one call
 REGISTERING_AT_ONCE = 32
 CONNECTING_AT_ONCE = 200
-RETRY_S = 1.0  # between attempts of a device that has never been connected
+RETRY_S = 1.0  # between attempts of a device that was never connected
 MAKES: tuple[type[Thermometer] | type[Pump], ...] = (Thermometer, Pump)
 GATEWAY_TYPE = "Simulated gateways"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How large a fleet is, and how busy."""
+    """Size of a fleet, and its report interval."""
 
     devices: int
     gateways: int = 0
-    sub_devices: int = 0  # of each gateway
+    sub_devices: int = 0  # for each gateway
     interval_s: float = 10.0  # between two reports of a device
     seed: int = 0
 
 
 class Fleet:
-    """Simulated devices of one project. :meth:`register` first, then :meth:`run`."""
+    """Simulated devices of one project. Call :meth:`register` first, then :meth:`run`."""
 
     def __init__(self, api: AsyncProjectClient, broker: Broker, plan: Plan) -> None:
         self._api = api
@@ -55,7 +55,7 @@ class Fleet:
         self.counts: Counter[str] = Counter()
 
     async def register(self) -> None:
-        """Makes what is missing in the project, and gets the certificates."""
+        """Creates missing types and devices in the project, and reads the certificates."""
         plan = self._plan
         types = [await self._type(make.type_name, make.functions, "1") for make in MAKES]
         rows = [
@@ -69,7 +69,7 @@ class Fleet:
             await self._register_gateways()
 
     async def run(self, duration_s: float | None = None) -> None:
-        """Keeps the fleet running for so long, or until it is cancelled."""
+        """Runs the fleet for a time, or until cancelled."""
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._run_device(*device)) for device in self._devices]
             tasks += [group.create_task(self._run_gateway(*gateway)) for gateway in self._gateways]
@@ -78,7 +78,7 @@ class Fleet:
                 for task in tasks:
                     task.cancel()
 
-    # Registering
+    # Registration
 
     async def _type(self, name: str, functions: dict[str, Any] | None, conn_type: ConnType) -> str:
         known = await self._api.run(device_types.list_all())
@@ -89,7 +89,7 @@ class Fleet:
         return (await self._api.run(call)).id
 
     async def _import(self, rows: Sequence[dict[str, str]]) -> list[tuple[str, Certificate]]:
-        """Id and certificate of each row's device."""
+        """Id and certificate of the device of each row."""
         ids: list[str] = []
         for start in range(0, len(rows), IMPORT_ROWS):
             imported = await self._api.run(devices.import_many(rows[start : start + IMPORT_ROWS]))
@@ -128,7 +128,7 @@ class Fleet:
     def _chance(self, name: str) -> random.Random:
         return random.Random(f"{self._plan.seed}/{name}")  # noqa: S311 - makes signals, not secrets
 
-    # Running
+    # Operation
 
     async def _run_device(self, certificate: Certificate, model: Model) -> None:
         device = MqttDevice(certificate, self._broker, push=self._pushed(model), command=self._commanded(model))
@@ -156,7 +156,8 @@ class Fleet:
         await self._live(gateway, work)
 
     async def _live(self, device: MqttDevice, work: Callable[[], Awaitable[None]]) -> None:
-        """Connects a device, now or when the server is there, and lets it work. What ends it for good is counted."""
+        """Connects a device, retrying until the server is reachable, and runs its work. A permanent failure is
+        counted."""
         await asyncio.sleep(random.uniform(0, min(self._plan.interval_s, 10.0)))  # noqa: S311 - spreads them in time
         try:
             await self._open(device)
@@ -179,7 +180,7 @@ class Fleet:
                 return
 
     async def _ticks(self) -> AsyncIterator[float]:
-        """The instants of the reports: every interval, a little early or late."""
+        """Times of the reports: every interval, with jitter."""
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         while True:

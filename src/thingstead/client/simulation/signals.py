@@ -11,37 +11,37 @@ DAY_S = 86_400.0
 
 
 class SimulatedEvent(NamedTuple):
-    """Something that a device reports as an event."""
+    """An event of a simulated device."""
 
     method: str
     params: dict[str, Any]
 
 
 class Model(Protocol):
-    """A simulated make of devices."""
+    """A simulated model of devices."""
 
     type_name: ClassVar[str]
-    functions: ClassVar[dict[str, Any]]  # the function definition of its device type
+    functions: ClassVar[dict[str, Any]]  # function definition of its device type
 
     def measure(self, now_s: float) -> dict[str, Any]:
-        """The values of the next report."""
+        """Values of the next report."""
         ...
 
     def event(self) -> SimulatedEvent | None:
-        """What happened since the last report, seldom anything."""
+        """Event since the last report; usually None."""
         ...
 
     def push(self, attributes: dict[str, Any]) -> None:
-        """Takes values that were sent to the device."""
+        """Handles values that were pushed to the device."""
         ...
 
     def run(self, method: str, params: Any) -> dict[str, Any]:
-        """Carries a command out; the parameters of its reply."""
+        """Executes a command. Returns the parameters of its reply."""
         ...
 
 
 class Wander:
-    """A value that strays from its middle and comes back (a first-order autoregressive process)."""
+    """A value that fluctuates around its mean (a first-order autoregressive process)."""
 
     def __init__(self, chance: random.Random, spread: float, *, memory_s: float = 1800.0) -> None:
         self._chance = chance
@@ -59,12 +59,12 @@ class Wander:
 
 
 def daily(now_s: float, *, peak_hour: float = 15.0) -> float:
-    """-1 at the coldest hour of the day, 1 at the warmest."""
+    """Daily cycle: -1 at the coldest hour of the day, 1 at the warmest."""
     return math.cos(2 * math.pi * (now_s / DAY_S - peak_hour / 24))
 
 
 def number(identifier: str, name: str, unit: str, low: float, high: float, attr_type: str = "report") -> dict[str, Any]:
-    """The definition of a number."""
+    """Definition of an attribute of type number."""
     options = {"unit": unit, "min": low, "max": high}
     return {
         "identifier": identifier,
@@ -76,7 +76,7 @@ def number(identifier: str, name: str, unit: str, low: float, high: float, attr_
 
 
 class Thermometer:
-    """Temperature and humidity of a room, a battery, and a window that someone opens now and then."""
+    """Temperature and humidity of a room, a battery, and a window that is opened now and then."""
 
     type_name: ClassVar[str] = "Simulated thermometers"
     functions: ClassVar[dict[str, Any]] = {
@@ -126,7 +126,7 @@ class Thermometer:
 
 
 class Pump:
-    """A pump with a relay that can be switched from afar; it warms up, uses energy, and trips once in a long while."""
+    """A pump with a relay that can be switched remotely; it warms up, uses energy, and rarely trips."""
 
     type_name: ClassVar[str] = "Simulated pumps"
     functions: ClassVar[dict[str, Any]] = {
@@ -235,7 +235,7 @@ class Meter:
         return None
 
     def push(self, attributes: dict[str, Any]) -> None:
-        """A meter takes nothing."""
+        """Ignores pushes."""
 
     def run(self, method: str, params: Any) -> dict[str, Any]:
         return {"ok": method == "read_register", "value": round(self._energy, 2)}
