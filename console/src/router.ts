@@ -52,6 +52,19 @@ const inside: RouteRecordRaw[] = [
     meta: { title: "alarms.title" },
   },
   {
+    path: "types",
+    name: "types",
+    component: () => import("@/pages/TypesPage.vue"),
+    meta: { title: "types.title" },
+  },
+  { path: "types/:id", redirect: (to) => ({ name: "type", params: { ...to.params, part: "attributes" } }) },
+  {
+    path: "types/:id/:part(attributes|events|commands|streams|settings)",
+    name: "type",
+    component: () => import("@/pages/type/TypePage.vue"),
+    meta: { title: "types.title" },
+  },
+  {
     path: "account",
     name: "account",
     component: () => import("@/pages/AccountPage.vue"),

@@ -17,7 +17,7 @@ from tests.browser.visit import DESK, PHONE, PICTURES, ROOT, Site, View, Visit, 
 pytestmark = pytest.mark.external("chromium")
 
 TABS = ("summary", "attributes", "events", "commands", "connection", "sub-devices", "alarms", "settings")
-PAGES = ("/", "/start", "/devices", "/alarms", "/account", "/licenses", "/nowhere")
+PAGES = ("/", "/start", "/devices", "/types", "/alarms", "/account", "/licenses", "/nowhere")
 SAMPLE = [View("zh", "light", DESK), View("en", "dark", PHONE)]
 ALL = [View(*members) for members in itertools.product(("zh", "en"), ("light", "dark"), (DESK, PHONE))]
 VIEWS = ALL if os.environ.get("CONSOLE_VIEWS") == "all" else SAMPLE

@@ -1,5 +1,5 @@
 /** The entries of the side bar. An entry is added with its page. */
-import { Bell, Cpu, Gauge } from "@lucide/vue"
+import { Bell, Cpu, Gauge, Shapes } from "@lucide/vue"
 import type { Component } from "vue"
 import type { Word } from "@/i18n"
 
@@ -13,7 +13,10 @@ export interface Entry {
 
 export const blocks: readonly (readonly Entry[])[] = [
   [{ to: "/", icon: Gauge, word: "overview.title", routes: ["overview", "start"] }],
-  [{ to: "/devices", icon: Cpu, word: "devices.title", routes: ["devices", "device"] }],
+  [
+    { to: "/devices", icon: Cpu, word: "devices.title", routes: ["devices", "device"] },
+    { to: "/types", icon: Shapes, word: "types.title", routes: ["types", "type"] },
+  ],
   [{ to: "/alarms", icon: Bell, word: "alarms.title", routes: ["alarms", "alarm"] }],
 ]
 

@@ -18,6 +18,7 @@ import type settings from "@words/pages/settings.json"
 import type shell from "@words/pages/shell.json"
 import type start from "@words/pages/start.json"
 import type subDevices from "@words/pages/subDevices.json"
+import type types from "@words/pages/types.json"
 import type common from "@words/core/common.json"
 import type login from "@words/core/login.json"
 import type state from "@words/core/state.json"
@@ -45,6 +46,7 @@ interface Files {
   shell: typeof shell
   start: typeof start
   subDevices: typeof subDevices
+  types: typeof types
   state: typeof state
   time: typeof time
 }

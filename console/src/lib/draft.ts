@@ -14,6 +14,11 @@ export interface Draft<T> {
   readonly dirty: ComputedRef<boolean>
   /** Whether it was found from before a reload. */
   readonly restored: Ref<boolean>
+  /**
+   * What was typed before a reload on another state of the thing: somebody has saved since. It is not taken up, since it
+   * would undo what they did; who can put both together finds it here.
+   */
+  readonly outdated: { base: T; value: T } | null
   /** Takes what the server has now; what is typed goes. */
   reset(to: T): void
 }
@@ -40,11 +45,11 @@ function stored<T>(key: string): { base: string; value: T } | null {
 export function useDraft<T>(key: string, initial: T): Draft<T> {
   const name = `${PREFIX}${session.value?.project.id ?? ""}.${session.value?.admin.id ?? ""}.${key}`
   const kept = stored<T>(name)
-  // One that was begun on another state of the thing is not taken up: it would undo what somebody else has saved.
   const taken = kept !== null && kept.base === text(initial)
   const base = ref(text(initial))
   const value = ref(structuredClone(taken ? kept.value : toRaw(initial))) as Ref<T>
   const restored = ref(taken)
+  const outdated = kept === null || taken ? null : { base: JSON.parse(kept.base) as T, value: kept.value }
   const dirty = computed(() => text(value.value) !== base.value)
   let timer: ReturnType<typeof setTimeout> | undefined
 
@@ -75,6 +80,7 @@ export function useDraft<T>(key: string, initial: T): Draft<T> {
     value,
     dirty,
     restored,
+    outdated,
     reset(to) {
       base.value = text(to)
       value.value = structuredClone(toRaw(to))

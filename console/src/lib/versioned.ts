@@ -35,6 +35,14 @@ export function useVersioned<M extends object, T extends M & { version?: number 
   /** The thing as it was when the draft began. */
   const base = shallowRef<T>(item())
   const theirs = shallowRef<T | null>(null)
+  if (draft.outdated) {
+    // What was typed before a reload, on a state that is gone.
+    theirs.value = base.value
+    base.value = { ...base.value, ...draft.outdated.base }
+    draft.reset(draft.outdated.base)
+    draft.value.value = draft.outdated.value
+    draft.restored.value = true
+  }
   const differing = (one: M, other: M) => fields.filter((field) => one[field] !== other[field])
   watch(item, (now) => {
     if (draft.dirty.value) return
