@@ -47,6 +47,8 @@ describe("a draft", () => {
     await reload()
     const draft = within(() => useDraft("device/d1", { ...READ, name: "Well" }))
     expect([draft.value.value.name, draft.restored.value]).toEqual(["Well", false])
+    // Who can put both together finds it, with the state on which it was begun.
+    expect(draft.outdated).toEqual({ base: READ, value: { ...READ, name: "Pump 7" } })
   })
 
   it("is forgotten once it is saved, and at log-out", async () => {

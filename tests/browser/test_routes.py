@@ -13,11 +13,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.browser.visit import DESK, PHONE, PICTURES, ROOT, Site, View, Visit, complaints
+from tests.project_api import ProjectApi
 
 pytestmark = pytest.mark.external("chromium")
 
 TABS = ("summary", "attributes", "events", "commands", "connection", "sub-devices", "alarms", "settings")
 PAGES = ("/", "/start", "/devices", "/types", "/alarms", "/account", "/licenses", "/nowhere")
+# Pages of one thing, beside the tabs of a device.
+DETAILS = ("device/DevicePage", "type/TypePage", "LoginPage")
+TYPE_PARTS = ("attributes", "events", "commands", "streams", "settings")
 SAMPLE = [View("zh", "light", DESK), View("en", "dark", PHONE)]
 ALL = [View(*members) for members in itertools.product(("zh", "en"), ("light", "dark"), (DESK, PHONE))]
 VIEWS = ALL if os.environ.get("CONSOLE_VIEWS") == "all" else SAMPLE
@@ -25,13 +29,21 @@ VIEWS = ALL if os.environ.get("CONSOLE_VIEWS") == "all" else SAMPLE
 
 def paths(site: Site) -> list[str]:
     devices = [f"/devices/{site.devices['reporting'].device_id}/{tab}" for tab in TABS]
-    return [*PAGES, *devices, f"/devices/{site.devices['silent'].device_id}/summary", "/devices/nobody00/summary"]
+    silent = f"/devices/{site.devices['silent'].device_id}/summary"
+    return [*PAGES, *devices, silent, "/devices/nobody00/summary", *details(site)]
+
+
+def details(site: Site) -> list[str]:
+    """The pages of the first of each kind of thing."""
+    with ProjectApi(site.url, site.credentials) as api:
+        type_id = api.call("GET", "/device_types")["items"][0]["id"]
+    return [f"/types/{type_id}/{part}" for part in TYPE_PARTS]
 
 
 def test_every_route_is_visited() -> None:
     router = (ROOT / "console" / "src" / "router.ts").read_text(encoding="utf-8")
     components = set(re.findall(r'import\("@/pages/([\w/]+)\.vue"\)', router))
-    assert len(components) == len(TABS) + len(PAGES) + 2  # the frame of the device, and the log-in
+    assert len(components) == len(TABS) + len(PAGES) + len(DETAILS)
 
 
 @pytest.mark.timeout(300)

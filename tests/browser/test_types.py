@@ -73,7 +73,9 @@ async def test_forms_json_and_order_are_one_definition(visit: Visit, api: Projec
     await page.wait_for_selector("text=must not be greater than max")
     text = await page.input_value("textarea")
     assert '"unit": "m"' in text
-    await page.fill("textarea", text.replace('"max": 1', '"max": 10').replace('"identifier": "flow"', '"identifier": "rate"'))
+    await page.fill(
+        "textarea", text.replace('"max": 1', '"max": 10').replace('"identifier": "flow"', '"identifier": "rate"')
+    )
     await page.wait_for_selector("button:text-is('rate')")
     assert await page.locator("text=must not be greater than max").count() == 0
     await page.fill("textarea", text[:-5])
