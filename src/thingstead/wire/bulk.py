@@ -14,21 +14,21 @@ BulkAction = Literal[
 
 
 class BulkItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What came of one device."""
+    """The result for one device."""
 
     id: str
     result: BulkResult
     code: str = ""  # why it was refused; docs/refusals.md has its text
-    args: dict[str, Any] = {}  # what the text names
+    args: dict[str, Any] = {}  # arguments of its text
     message: str = ""
     before: Annotated[
-        Any, Meta(description="What it replaced: the tags by key (null: there was none), the type, or the customer.")
+        Any, Meta(description="The previous values: tags by key (null: none), the type, or the customer.")
     ] = UNSET
     command: Annotated[str | UnsetType, Meta(description="The id of the command that was sent.")] = UNSET
 
 
 class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A job, without what came of its devices."""
+    """A job, without the results of its devices."""
 
     id: str
     action: BulkAction
@@ -50,11 +50,11 @@ class JobDetail(JobInfo, frozen=True, kw_only=True):
 
 
 class BulkInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What came of up to 1,000 devices; of more, the job that changes them."""
+    """The results for up to 1,000 devices, or the job that changes more."""
 
     total: int
     done: int = 0
-    unchanged: Annotated[int, Meta(description="Devices that were so already.")] = 0
+    unchanged: Annotated[int, Meta(description="Devices already in the requested state.")] = 0
     refused: int = 0
     items: list[BulkItem] = []
-    job: Annotated[str | UnsetType, Meta(description="Of more than 1,000 devices: the id of their job.")] = UNSET
+    job: Annotated[str | UnsetType, Meta(description="For more than 1,000 devices: the id of the job.")] = UNSET

@@ -1,4 +1,4 @@
-"""What the console keeps for people."""
+"""Saved views."""
 
 from typing import Annotated
 
@@ -19,6 +19,6 @@ class ViewItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ViewList(msgspec.Struct, frozen=True, kw_only=True):
-    """The views that the caller sees."""
+    """The views that the caller can see."""
 
     items: list[ViewItem]

@@ -1,4 +1,4 @@
-"""What is found in a project by a text."""
+"""Search in a project."""
 
 from typing import Annotated, Literal
 
@@ -9,15 +9,15 @@ FoundKind = Literal["device", "type", "group", "customer", "alarm_rule", "notify
 
 
 class FoundItem(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that contains the text."""
+    """An object that contains the text."""
 
     id: str
     name: str
-    detail: Annotated[str | UnsetType, Meta(description="Of a device its key, of a customer its account.")] = UNSET
+    detail: Annotated[str | UnsetType, Meta(description="The key of a device, or the account of a customer.")] = UNSET
 
 
 class FoundItems(msgspec.Struct, frozen=True, kw_only=True):
-    """The first of one kind."""
+    """The first objects of one kind."""
 
     kind: FoundKind
     total: int  # of this kind
@@ -25,6 +25,6 @@ class FoundItems(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SearchInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What contains the text; kinds without any are left out."""
+    """Objects that contain the text; kinds without matches are absent."""
 
     found: list[FoundItems]

@@ -1,4 +1,4 @@
-"""What is to be done with many devices at once, and the job that does it where they are very many."""
+"""Changes of many devices, and the jobs that apply them."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -12,37 +12,37 @@ ActorKind = Literal["admin", "application"]
 
 
 class BulkTags(msgspec.Struct, frozen=True, tag="tags"):
-    """Adds tags and replaces those of the same key."""
+    """Adds tags, or replaces those with the same key."""
 
     tags: Tags
 
 
 class BulkTagsRemoval(msgspec.Struct, frozen=True, tag="tags_remove"):
-    """Takes tags away, by key."""
+    """Removes tags by key."""
 
     keys: tuple[str, ...]
 
 
 class BulkType(msgspec.Struct, frozen=True, tag="type"):
-    """Moves devices to a device type, or to none."""
+    """Sets the device type, or removes it."""
 
     type_id: str | None
 
 
 class BulkGroups(msgspec.Struct, frozen=True, tag="groups"):
-    """Puts devices into each of these groups."""
+    """Adds devices to each of these groups."""
 
     group_ids: tuple[str, ...]
 
 
 class BulkGroupsRemoval(msgspec.Struct, frozen=True, tag="groups_remove"):
-    """Takes devices out of each of these groups."""
+    """Removes devices from each of these groups."""
 
     group_ids: tuple[str, ...]
 
 
 class BulkCustomer(msgspec.Struct, frozen=True, tag="customer"):
-    """Binds devices to a customer, or to none."""
+    """Binds devices to a customer, or unbinds them."""
 
     customer_id: str | None
 
@@ -57,7 +57,7 @@ class BulkCommand(msgspec.Struct, frozen=True, tag="command"):
     method: str
     params: dict[str, Any]
     command_id: int | None = None
-    wait_ms: int = 0  # how long it may wait for an offline device; 0: it is refused
+    wait_ms: int = 0  # ms; how long it may wait for an offline device; 0: refused
 
 
 class BulkAttributes(msgspec.Struct, frozen=True, tag="attributes"):
@@ -66,13 +66,13 @@ class BulkAttributes(msgspec.Struct, frozen=True, tag="attributes"):
     attributes: dict[str, Any]
 
 
-# What only rows of the registry decide: done by the store in one transaction.
+# Changes of rows of the registry only: applied by the store in one transaction.
 RegistryChange = BulkTags | BulkTagsRemoval | BulkType | BulkGroups | BulkGroupsRemoval | BulkCustomer | BulkRemoval
 BulkChange = RegistryChange | BulkCommand | BulkAttributes
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asked for something."""
+    """The caller who requested a change."""
 
     kind: ActorKind
     id: str
@@ -80,7 +80,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of many devices that goes on by itself. Which ones is fixed at its start."""
+    """A change of many devices in the background. Its devices are fixed when it is created."""
 
     id: str
     project_id: str
@@ -89,14 +89,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     state: JobState = "queued"
     total: int  # devices
     done: int = 0
-    unchanged: int = 0  # devices that were so already
+    unchanged: int = 0  # devices already in the requested state
     refused: int = 0
     create_time: int  # ms
-    end_time: int = 0  # ms; 0: it has not ended
+    end_time: int = 0  # ms; 0: not ended
 
 
 class JobPart(NamedTuple):
-    """Some devices of a job, whose turn is one transaction."""
+    """The devices of a job that are changed in one transaction."""
 
     job_id: str
     position: int

@@ -1,4 +1,4 @@
-"""A list of devices that somebody looks at again and again."""
+"""A saved view of the list of devices."""
 
 import msgspec
 
@@ -8,9 +8,9 @@ class SavedView(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     project_id: str
-    admin_id: str  # whose it is
+    admin_id: str  # the owner
     name: str
-    query: str  # as it stands in the address of the page
-    shared: bool = False  # everybody in the project sees it
+    query: str  # query string of the page
+    shared: bool = False  # visible to all administrators of the project
     create_time: int  # ms
-    version: int = 1  # counts its changes
+    version: int = 1  # incremented by each change

@@ -173,7 +173,7 @@ class ControlService:
     async def draft(
         self, device: Device, method: str, params: Any = None, command_id: int | None = None, wait_ms: int = 0
     ) -> Command:
-        """A command as :meth:`send_command` would issue it, checked and not kept yet.
+        """The command that :meth:`send_command` would issue, checked but not stored.
 
         Raises:
             InvalidInput: it does not fit the device's type, or a limit.
@@ -181,8 +181,8 @@ class ControlService:
         return await self._checked(device, method, params, command_id, wait_ms)
 
     async def hand_over(self, commands: Sequence[Command], *, wait: bool) -> list[tuple[Command, DeviceOffline]]:
-        """Gives commands that were kept as ``queued`` to the connections of their devices. Not ``wait``: those that no
-        connection takes within :data:`HANDOVER_TIMEOUT_S` fail; they are returned with the reason."""
+        """Announces stored ``queued`` commands to the connections of their devices. Without ``wait``, commands that no
+        connection accepts within :data:`HANDOVER_TIMEOUT_S` fail, and are returned with the reason."""
         news = [self._next_news(command.id) for command in commands]
         try:
             for command in commands:

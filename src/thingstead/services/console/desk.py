@@ -1,4 +1,4 @@
-"""Search, saved views and preferences: what the console looks up and keeps for people."""
+"""Search, saved views and preferences of the console."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from thingstead.wire.search import SearchInfo
 
 
 class DeskService:
-    """What administrators keep for themselves, and a search over the project."""
+    """Saved views and preferences of administrators, and the search in a project."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -26,11 +26,11 @@ class DeskService:
         return await self._store.desk.search(project_id, text, limit)
 
     async def list_views(self, project_id: str, admin_id: str) -> list[SavedView]:
-        """Their own and the shared ones, the oldest first."""
+        """Own and shared views, oldest first."""
         return await self._store.desk.list_views(project_id, admin_id)
 
     async def create_view(self, project_id: str, admin_id: str, name: str, query: str, *, shared: bool) -> SavedView:
-        """Raises InvalidInput where a text does not fit, Conflict where they have as many as they may."""
+        """Raises InvalidInput if a text is invalid, Conflict if the administrator has reached the limit of views."""
         _check(name, query)
         view = SavedView(
             id=ids.new_id(),
@@ -47,10 +47,10 @@ class DeskService:
     async def update_view(
         self, project_id: str, admin_id: str, view_id: str, changes: dict[str, Any], version: int | None
     ) -> None:
-        """Changes what is given of an own view.
+        """Changes the given members of an own view.
 
         Raises:
-            InvalidInput: nothing is given, or a text does not fit.
+            InvalidInput: nothing is given, or a text is invalid.
             Conflict: it has another version.
         """
         if not changes:
@@ -59,15 +59,15 @@ class DeskService:
         await self._store.desk.update_view(project_id, admin_id, view_id, of_version(changes, version))
 
     async def delete_view(self, project_id: str, admin_id: str, view_id: str, *, any_owner: bool) -> None:
-        """Removes an own view; with ``any_owner`` also a shared one of somebody else."""
+        """Removes an own view; with ``any_owner`` also a shared view of another administrator."""
         await self._store.desk.delete_view(project_id, admin_id, view_id, any_owner=any_owner)
 
     async def preferences(self, admin_id: str) -> msgspec.Raw:
-        """What was kept last; ``{}`` before."""
+        """The stored preferences; ``{}`` if there are none."""
         return msgspec.Raw(await self._store.desk.preferences(admin_id))
 
     async def keep_preferences(self, admin_id: str, preferences: dict[str, Any]) -> None:
-        """Replaces what was kept. InvalidInput where it is more than PREFERENCES_BYTES."""
+        """Replaces the preferences. Raises InvalidInput if they exceed PREFERENCES_BYTES."""
         body = msgspec.json.encode(preferences)
         if len(body) > limits.PREFERENCES_BYTES:
             raise InvalidInput("preferences_too_large", maximum=limits.PREFERENCES_BYTES)

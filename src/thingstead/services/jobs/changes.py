@@ -1,4 +1,4 @@
-"""Changes some devices, as one part of a larger whole, and tells others of it."""
+"""Applies a change to a batch of devices, and publishes it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,25 +15,24 @@ from thingstead.services.shared.commits import Commit, settled
 from thingstead.storage.base import Store
 from thingstead.wire.bulk import BulkItem
 
-PART_DEVICES = 250  # changed in one transaction: some milliseconds of the writer
-PART_DEVICES_SLOW = 50  # the same of what takes more of it for each: removals, commands, pushes
+PART_DEVICES = 250  # devices per transaction, which occupies the writer for some milliseconds
+PART_DEVICES_SLOW = 50  # the same for changes with a higher cost per device: removals, commands, pushes
 
 
 def part_size(change: BulkChange) -> int:
-    """How many devices of it are one part."""
+    """Number of devices per part."""
     slow = isinstance(change, BulkRemoval | BulkCommand | BulkAttributes)
     return PART_DEVICES_SLOW if slow else PART_DEVICES
 
 
 def refusal(device_id: str, error: ThingsteadError) -> BulkItem:
-    """That nothing was done with a device, since its change raised this."""
+    """The item of a device whose change was refused."""
     reason = error.errors[0].reason if error.errors else error.reason
     return BulkItem(id=device_id, result="refused", code=reason.code, args=dict(reason.args), message=reason.message)
 
 
 class BulkChanges:
-    """Does what a change says with a few devices; an item for each, in their order. With a part of a job, the progress
-    of the job is in the same commit."""
+    """Applies changes to batches of devices. With a part of a job, the progress of the job is in the same commit."""
 
     def __init__(self, store: Store, bus: Bus, ingest: IngestService, control: ControlService) -> None:
         self._store = store
@@ -44,7 +43,14 @@ class BulkChanges:
     async def apply(
         self, project_id: str, change: BulkChange, device_ids: Sequence[str], part: JobPart | None = None
     ) -> list[BulkItem]:
-        """Raises Unavailable where it cannot be stored now; nothing of it was."""
+        """Applies a change to devices.
+
+        Returns:
+            An item for each device, in their order.
+
+        Raises:
+            Unavailable: cannot be stored now; no device was changed.
+        """
         if isinstance(change, BulkCommand):
             return await self._command(project_id, change, device_ids, part)
         if isinstance(change, BulkAttributes):
@@ -91,7 +97,7 @@ class BulkChanges:
         ready = [(device_id, await self._ready(project_id, device_id)) for device_id in dict.fromkeys(device_ids)]
         if part is not None and not await self._is_next(part):
             return []
-        # From here to the progress nothing is awaited: all of it is one commit.
+        # No await between here and progress(): all writes are in one commit.
         commit, items, pushed = self._set(change, ready)
         if part is not None:
             commit = self._store.jobs.progress(part, items)
@@ -102,7 +108,7 @@ class BulkChanges:
         return items
 
     async def _ready(self, project_id: str, device_id: str) -> DeviceContext | BulkItem:
-        """The context of a device that has room for a report, or why it is refused."""
+        """The context of a device that is not congested, or the refusal."""
         try:
             device = await self._store.devices.get(project_id, device_id)
             await self._ingest.await_room(device.number)
@@ -115,7 +121,8 @@ class BulkChanges:
     def _set(
         self, change: BulkAttributes, ready: Sequence[tuple[str, DeviceContext | BulkItem]]
     ) -> tuple[Commit | None, list[BulkItem], list[tuple[str, dict[str, Any]]]]:
-        """Puts the values into the open commit: that, what came of each device, and what is to be sent to it."""
+        """Adds the values to the open commit. Returns the commit, the items, and the attributes to send to each
+        device."""
         items: list[BulkItem] = []
         pushed: list[tuple[str, dict[str, Any]]] = []
         commit: Commit | None = None
@@ -139,6 +146,6 @@ class BulkChanges:
         return commit, items, pushed
 
     async def _is_next(self, part: JobPart) -> bool:
-        """Whether it is still to be done: the job may have been cancelled meanwhile."""
+        """Whether the part is still to be applied: the job may have been cancelled."""
         found = await self._store.jobs.next_part(part.job_id)
         return found is not None and found.position == part.position

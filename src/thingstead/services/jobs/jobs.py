@@ -1,4 +1,4 @@
-"""Many devices changed by one call: up to 1,000 at once, more by a job that goes on by itself."""
+"""Changes many devices in one call: up to 1,000 at once, more by a job in the background."""
 
 import asyncio
 from collections import OrderedDict
@@ -39,14 +39,14 @@ from thingstead.wire.bulk import BulkItem
 
 log = structlog.get_logger("thingstead.jobs")
 
-LOOK_INTERVAL_S = 60.0  # for jobs that nobody told of, and old ones
-PAUSE_SHARE = 1.0  # after a part it rests for as long as the part took, so that others have their turn
+LOOK_INTERVAL_S = 60.0  # interval of checks for open and old jobs
+PAUSE_SHARE = 1.0  # pause after a part, relative to its duration, for other work
 PAUSE_MAX_S = 1.0
 DAY_MS = 24 * 3600 * 1000
 
 
 class DeviceChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """Which devices are meant: these, or those that match, which must be so many."""
+    """The devices of a change: ids, or a filter with the expected number of matches."""
 
     device_ids: tuple[str, ...] = ()
     device_filter: DeviceFilter | None = None
@@ -54,10 +54,10 @@ class DeviceChoice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobService:
-    """Changes of many devices. :meth:`start` goes on with the jobs that an earlier run left.
+    """Changes of many devices. :meth:`start` continues the jobs of an earlier run.
 
-    One task does the parts of all jobs, those of each project in their order; projects take turns, and after each
-    part it rests for as long as that took.
+    One task applies the parts of all jobs: jobs of one project in order, projects in turns. After each part it pauses
+    for as long as the part took.
     """
 
     def __init__(
@@ -84,11 +84,14 @@ class JobService:
     async def begin(
         self, project_id: str, actor: Actor, change: BulkChange, selection: DeviceChoice
     ) -> list[BulkItem] | Job:
-        """What came of each device where they are few, else the job that does it.
+        """Applies a change to few devices at once, or creates a job for many.
+
+        Returns:
+            An item for each device, or the job.
 
         Raises:
-            InvalidInput: the change refers to an object that does not exist, or does not fit any device.
-            Conflict: the filter matches another number of devices by now, or too many jobs are open.
+            InvalidInput: the change refers to an unknown object, or cannot be applied to any device.
+            Conflict: the filter now matches another number of devices, or too many jobs are open.
         """
         change = await self._checked(project_id, change)
         device_ids = await self._select(project_id, selection)
@@ -103,7 +106,7 @@ class JobService:
     async def _select(self, project_id: str, selection: DeviceChoice) -> list[str]:
         if selection.device_filter is None:
             named = dict.fromkeys(selection.device_ids)
-            # In the order in which they can be changed; those that do not exist are answered as such.
+            # In the order in which they can be changed; unknown ids get a refusal each.
             found = await self._store.jobs.list_ids(project_id, DeviceFilter(ids=tuple(named)), len(named))
             return [*found, *(device_id for device_id in named if device_id not in set(found))]
         device_filter = self._devices.dated(selection.device_filter)
@@ -130,7 +133,7 @@ class JobService:
         return job
 
     async def _checked(self, project_id: str, change: BulkChange) -> BulkChange:
-        """The change in the spelling in which it is kept. What it names is refused here once, not for each device."""
+        """The change in normal form. Unknown references are refused once here, not for each device."""
         problems = Problems()
         match change:
             case BulkTags():
@@ -163,18 +166,18 @@ class JobService:
         return await self._store.jobs.list_newest(project_id, limits.JOBS_KEPT_COUNT)
 
     async def get(self, project_id: str, job_id: str) -> tuple[Job, list[BulkItem]]:
-        """The job, and the first devices that it was refused."""
+        """A job, and its first refused devices."""
         job = await self._store.jobs.get(project_id, job_id)
         return job, await self._store.jobs.refusals(job.id)
 
     async def cancel(self, project_id: str, job_id: str) -> Job:
-        """What is done stays done, the rest is left undone. Conflict where it has ended already."""
+        """Cancels a job; devices that were changed stay changed. Raises Conflict if it has ended."""
         if not await self._store.jobs.end(project_id, job_id, "cancelled", self._clock.now_ms()):
             raise Conflict("job_ended")
         return await self._store.jobs.get(project_id, job_id)
 
     async def run(self) -> None:
-        """Does what is to be done, until no job is open; then forgets old ones."""
+        """Applies parts until no job is open; then removes old jobs."""
         turns: OrderedDict[str, None] = OrderedDict()
         while open_jobs := await self._store.jobs.list_open():
             of_project: dict[str, Job] = {}
@@ -200,8 +203,8 @@ class JobService:
         try:
             await self._changes.apply(job.project_id, job.change, part.device_ids, part)
         except ThingsteadError:
-            raise  # it cannot be stored now: tried again
-        except Exception:  # a bug: it costs this job alone
+            raise  # cannot be stored now: retried
+        except Exception:  # a bug: only this job fails
             log.exception("a job failed", job=job.id, project=job.project_id)
             await self._end(job, "failed")
         finally:
