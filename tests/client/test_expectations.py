@@ -23,9 +23,9 @@ async def test_an_answer_waits_for_its_acknowledgement_and_the_other_way_round()
     first, second = expectations.expect(TOPIC), expectations.expect(TOPIC)
     assert expectations.answered(TOPIC, ACCEPTED)
     assert not first.outcome.done()
-    first.settled(ReasonCode.SUCCESS)
+    first.acknowledge(ReasonCode.SUCCESS)
     assert first.outcome.result().result == 1
-    second.settled(ReasonCode.SUCCESS)
+    second.acknowledge(ReasonCode.SUCCESS)
     assert not second.outcome.done()
     assert expectations.answered(TOPIC, ACCEPTED)
     assert second.outcome.result().result == 1
@@ -34,7 +34,7 @@ async def test_an_answer_waits_for_its_acknowledgement_and_the_other_way_round()
 async def test_a_refusal_names_the_reason() -> None:
     expectations = Expectations()
     expected = expectations.expect(TOPIC)
-    expected.settled(ReasonCode.PAYLOAD_FORMAT_INVALID)
+    expected.acknowledge(ReasonCode.PAYLOAD_FORMAT_INVALID)
     expectations.answered(TOPIC, b'{"result":0,"errcode":400,"message":"level: too high"}')
     with pytest.raises(InvalidInput, match="level: too high"):
         expected.outcome.result()
@@ -47,7 +47,7 @@ async def test_an_answer_that_nobody_expects_is_for_others() -> None:
 async def test_an_answer_that_is_no_json_counts_as_one() -> None:
     expectations = Expectations()
     expected = expectations.expect(TOPIC)
-    expected.settled(ReasonCode.SUCCESS)
+    expected.acknowledge(ReasonCode.SUCCESS)
     assert expectations.answered(TOPIC, b"\xff")
     assert not refused(expected)
 
@@ -55,7 +55,7 @@ async def test_an_answer_that_is_no_json_counts_as_one() -> None:
 async def test_what_was_asked_for_does_not_come_from_an_acknowledgement() -> None:
     expectations = Expectations()
     expected = expectations.expect("attributes/get/response/1", needed=True)
-    expected.settled(ReasonCode.SUCCESS)
+    expected.acknowledge(ReasonCode.SUCCESS)
     expectations.lost()
     with pytest.raises(Unavailable):
         expected.outcome.result()
@@ -74,7 +74,7 @@ async def test_every_report_learns_its_own_outcome(rounds: list[tuple[bool, int,
         # The server takes what is not acknowledged, in order; both its words are in order, and may break off.
         batch, codes = list(unsettled), [ReasonCode.SUCCESS, ReasonCode.PAYLOAD_FORMAT_INVALID]
         for number, expected in batch[:acknowledged]:
-            expected.settled(codes[number % 2])
+            expected.acknowledge(codes[number % 2])
             unsettled.remove((number, expected))
         for number, _ in batch[: min(answered, acknowledged)]:
             body = {"result": 1, "message": str(number)} if number % 2 == 0 else {"result": 0, "errcode": 400}

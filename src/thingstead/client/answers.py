@@ -65,7 +65,7 @@ def answer_of(response: Response, kind: type[T]) -> T:
     return _decoded(response.body, kind)
 
 
-def told(message: str, code: str = "", args: Mapping[str, Any] = NO_ARGS) -> Reason:
+def server_reason(message: str, code: str = "", args: Mapping[str, Any] = NO_ARGS) -> Reason:
     """The reason that a server sent; servers of earlier releases send no code."""
     return Reason(code or UNKNOWN_CODE, message, args)
 
@@ -92,11 +92,11 @@ def _checked(response: Response) -> _Envelope:
         return envelope
     # A proxy in between sends no errcode; only its HTTP status is known.
     message = envelope.message or f"the server answered HTTP {response.status}"
-    errors = tuple(FieldError(bad.field, told(bad.message, bad.code, bad.args)) for bad in envelope.errors)
+    errors = tuple(FieldError(bad.field, server_reason(bad.message, bad.code, bad.args)) for bad in envelope.errors)
     retry_after = response.headers.get("retry-after", "")
     raise error(
         envelope.errcode or response.status,
-        told(message, envelope.code, envelope.args),
+        server_reason(message, envelope.code, envelope.args),
         errors,
         int(retry_after) if retry_after.isdecimal() else 1,
     )

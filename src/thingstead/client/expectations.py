@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from thingstead.client.answers import error, told
+from thingstead.client.answers import error, server_reason
 from thingstead.errors import Forbidden, InvalidInput, ThingsteadError, Unavailable
 from thingstead.mqtt.reasons import ReasonCode
 
@@ -42,12 +42,14 @@ class Expected:
         self._reason = ""  # reason string of the acknowledgement
         self._answer: Answer | None = None if answered else ACCEPTED
 
-    def settled(self, reason_code: ReasonCode, reason: str = "") -> None:
+    def acknowledge(self, reason_code: ReasonCode, reason: str = "") -> None:
+        """Records the PUBACK; completes the message if no answer is outstanding."""
         self.acknowledged, self._reason = reason_code, reason
         if self._answer is not None or reason_code == ReasonCode.UNSPECIFIED_ERROR:
             self.conclude()
 
     def answer(self, answer: Answer) -> None:
+        """Records the answer; completes the message if it is acknowledged."""
         self._answer = answer
         if self.acknowledged is not None:
             self.conclude()
@@ -61,7 +63,7 @@ class Expected:
             closed = Unavailable("no_answer", detail="the connection was closed before the answer arrived")
             self.outcome.set_exception(closed)
         elif answer is not None and not answer.result:
-            self.outcome.set_exception(error(answer.errcode, told(answer.message, answer.code)))
+            self.outcome.set_exception(error(answer.errcode, server_reason(answer.message, answer.code)))
         elif acknowledged is not None and acknowledged >= ReasonCode.UNSPECIFIED_ERROR:
             self.outcome.set_exception(_refusal(acknowledged, self._reason))
         else:
@@ -127,7 +129,7 @@ class Expectations:
 
 def _refusal(reason_code: ReasonCode, reason: str) -> ThingsteadError:
     if reason_code is ReasonCode.PAYLOAD_FORMAT_INVALID:
-        return InvalidInput(told(reason or "the server refused the message"))
+        return InvalidInput(server_reason(reason or "the server refused the message"))
     if reason_code is ReasonCode.NOT_AUTHORIZED:
-        return Forbidden(told(reason or "the server does not allow the message"))
-    return Unavailable(told(f"the message was not stored: {reason or reason_code.name}"))
+        return Forbidden(server_reason(reason or "the server does not allow the message"))
+    return Unavailable(server_reason(f"the message was not stored: {reason or reason_code.name}"))

@@ -173,7 +173,7 @@ class MqttDevice:
         payload = body if isinstance(body, bytes) else encode(body)
         expected = self._expectations.expect(answer_topic, needed=needed)
         try:
-            self._session.publish(topic, payload, expected.settled)
+            self._session.publish(topic, payload, expected.acknowledge)
         except BaseException:
             self._expectations.withdraw(answer_topic, expected)
             raise

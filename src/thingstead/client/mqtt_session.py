@@ -37,7 +37,7 @@ REFUSED = frozenset(
 )
 
 # Called once with the reason code of a message's acknowledgement (0x80 and up: failure) and its reason string.
-Settled = Callable[[ReasonCode, str], None]
+OnAcknowledged = Callable[[ReasonCode, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +175,16 @@ class MqttSession:
         await asyncio.wait([self._running])
         raise self._error or Unavailable("no_answer", detail="the session was closed")
 
-    def publish(self, topic: str, payload: bytes, settled: Settled) -> None:
-        """Sends a message at QoS 1, now or when the connection is back. Raises Unavailable where too many wait, or the
-        error for which the session gave up."""
+    def publish(self, topic: str, payload: bytes, on_acknowledged: OnAcknowledged) -> None:
+        """Sends a message at QoS 1, now or after a reconnect.
+
+        Raises:
+            Unavailable: too many messages wait.
+            ThingsteadError: the error for which the session was given up.
+        """
         if self._error is not None:
             raise self._error
-        if not self._outbound.offer(Publish(topic, payload, 1), settled):
+        if not self._outbound.offer(Publish(topic, payload, 1), on_acknowledged):
             raise Unavailable("no_answer", detail=f"{QUEUE_LIMIT} messages wait already")
         if self.connected.is_set():
             self._flush()
@@ -246,9 +250,9 @@ class MqttSession:
             if packet.qos and self._link is not None:
                 self._link.write(Puback(packet.packet_id).serialize(V5))
         elif isinstance(packet, Puback):
-            _, settled = self._outbound.receive(packet)
-            if settled is not None:
-                settled.context(settled.reason_code, packet.properties.get(Property.REASON_STRING, ""))
+            _, acknowledged = self._outbound.receive(packet)
+            if acknowledged is not None:
+                acknowledged.context(acknowledged.reason_code, packet.properties.get(Property.REASON_STRING, ""))
             self._flush()
         elif isinstance(packet, Connack | Suback):
             if self._answer is not None and not self._answer.done():
@@ -302,5 +306,5 @@ class MqttSession:
     def _end(self, error: ThingsteadError) -> None:
         self.connected.clear()
         self._error = self._error or error
-        for settled in self._outbound.clear():
-            settled.context(settled.reason_code, "")
+        for unacknowledged in self._outbound.clear():
+            unacknowledged.context(unacknowledged.reason_code, "")

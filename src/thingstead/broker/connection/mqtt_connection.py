@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 
 from thingstead.broker.connection import handshake
+from thingstead.broker.connection.client_connection import ClientConnection
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.handler import ConnectionHandler, Granted
 from thingstead.broker.connection.listener_context import ListenerContext
@@ -29,13 +30,11 @@ log = structlog.get_logger("thingstead.broker")
 V5 = ProtocolVersion.V5
 WAITING_MAX = 256  # messages of a client that wait for a commit; over it the client is not read
 
-# Reasons for not reading a connection, beside Stream.UNREAD.
-_ADMITTING, _CONGESTED, _CROWDED, _UNACKNOWLEDGED, _GRANTING = 2, 4, 8, 16, 32
-# Reasons for which the server stopped reading: the keep alive must not expire meanwhile.
-_OURS = _ADMITTING | _CONGESTED | _CROWDED | _UNACKNOWLEDGED | _GRANTING | Stream.TURN
+# Reasons for not reading a connection, beside those of every client.
+_CROWDED, _UNACKNOWLEDGED, _GRANTING = 8, 16, 32
 
 
-class MqttConnection(Stream):
+class MqttConnection(ClientConnection):
     """MQTT connection over an asyncio transport, or anything with the same interface.
 
     Its states: *waiting* for CONNECT; *admitting*, while a task logs the client in and nothing is read; *admitted*,
@@ -51,33 +50,32 @@ class MqttConnection(Stream):
         "_incomplete",
         "_jobs",
         "_packet_timer",
-        "_read_bytes",
         "_terms",
-        "_timer",
         "_uplink",
         "_waiting_max",
         "counters",
         "delivery",
     )
 
+    OURS = ClientConnection.OURS | _CROWDED | _UNACKNOWLEDGED | _GRANTING
+
     _handler: ConnectionHandler
     _terms: handshake.ConnectionLimits
     delivery: Delivery
 
     def __init__(self, context: ListenerContext, arrival: Arrival | None = None) -> None:
-        super().__init__(context.settings.send_buffer_max_bytes, arrival, context.bounds.unread)
-        self._context = context
-        self._waiting_max = min(context.settings.receive_maximum, WAITING_MAX)
-        self._decoder = Decoder(
-            context.settings.max_packet_size_bytes, max_connect_size_bytes=context.settings.max_connect_size_bytes
+        settings = context.settings
+        super().__init__(
+            settings.send_buffer_max_bytes, arrival, context.bounds.unread, context.back_pressure, context.idle_timers
         )
+        self._context = context
+        self._waiting_max = min(settings.receive_maximum, WAITING_MAX)
+        self._decoder = Decoder(settings.max_packet_size_bytes, max_connect_size_bytes=settings.max_connect_size_bytes)
         self._incomplete = Part(context.bounds.incomplete)  # bytes of a partially received packet
-        self._timer = IdleTimer(context.idle_timers, self)
         self._packet_timer: IdleTimer | None = None  # made for the first packet that arrives in pieces
         self._connect: Connect | None = None  # set while the client is admitted
         self._uplink: Uplink | None = None  # None until admitted
         self._jobs: JobQueue | None = None
-        self._read_bytes = 0  # bytes the client had read when the keep-alive timer last expired
         self.counters = context.counters
 
     # Called by the transport
@@ -129,7 +127,7 @@ class MqttConnection(Stream):
             self._packet_timer.heard_at_s = self._loop.time()
 
     def _rest_is_late(self, timer: IdleTimer) -> None:
-        if self._decoder.incomplete and self.paused_for(_OURS):
+        if self._decoder.incomplete and self.paused_for(self.OURS):
             timer.start(timer.patience_s)
         elif self._decoder.incomplete:
             self.close(ReasonCode.UNSPECIFIED_ERROR, "a packet did not arrive in time")
@@ -188,14 +186,11 @@ class MqttConnection(Stream):
             self.close(error.reason_code, error.message)
 
     def _hold_back(self) -> None:
-        """Stops reading where more would only pile up."""
+        """Pauses reading while answers, commits or jobs of this client pile up, or the history has no room."""
         if self._answered_bytes:
             self.hold_back_answers()
-        uplink, back_pressure = self._uplink, self._context.back_pressure
-        crowded = None if uplink is None else self._handler.crowded
-        if (crowded is not None or back_pressure.congested) and not self.paused_for(_CONGESTED):
-            self.pause(_CONGESTED)
-            back_pressure.when_room(lambda: self.resume(_CONGESTED), crowded)
+        uplink = self._uplink
+        self.pause_until_room(None if uplink is None else self._handler.crowded)
         if uplink is not None and uplink.acknowledgements.waiting > self._waiting_max:
             self.pause(_UNACKNOWLEDGED)
         if self._jobs is not None and self._jobs.crowded:
@@ -248,7 +243,7 @@ class MqttConnection(Stream):
             connect = packets[0]
             assert isinstance(connect, Connect)  # [MQTT-3.1.0-1] the decoder guarantees it
             self._connect = connect
-            self.pause(_ADMITTING)
+            self.pause(self.ADMITTING)
             self._timer.stop()  # reads of the store have time-outs of their own
             self._context.log_ins.take(self._log_in)
         if self._connect is None and self._decoder.error is not None:
@@ -299,7 +294,7 @@ class MqttConnection(Stream):
         self._take(self._decoder.admit())  # packets received behind CONNECT
         if self._decoder.incomplete:
             self._await_rest(begun=True)
-        self.resume(_ADMITTING)
+        self.resume(self.ADMITTING)
 
     def _turn_away(self, error: ThingsteadError | MqttError) -> None:
         self.counters.connections_refused += 1
@@ -353,21 +348,22 @@ class MqttConnection(Stream):
         self.counters.messages_dropped += 1
         super().overflowed()  # without DISCONNECT, which the client would not read either
 
-    def late(self, timer: IdleTimer) -> None:
-        """Nothing was heard for too long, or a packet has not come to its end."""
-        if timer is not self._timer:
-            self._rest_is_late(timer)
-        elif self._uplink is None:
-            self._end("no CONNECT arrived in time")
-        elif self.paused_for(_OURS) or self._reads_slowly():
-            self._timer.start(self._timer.patience_s)
-        else:
-            self.close(ReasonCode.KEEP_ALIVE_TIMEOUT, "no packet arrived within one and a half times the keep alive")
+    @property
+    def is_admitted(self) -> bool:
+        return self._uplink is not None
 
-    def _reads_slowly(self) -> bool:
-        """Whether reading is paused because the client does not read, but it has read something since the last call."""
-        before_bytes, self._read_bytes = self._read_bytes, self.read_bytes
-        return self.paused_for(self.UNREAD) and self._read_bytes > before_bytes
+    def late(self, timer: IdleTimer) -> None:
+        """Called when no packet arrived for too long, or a packet did not arrive completely in time."""
+        if timer is self._timer:
+            super().late(timer)
+        else:
+            self._rest_is_late(timer)
+
+    def admission_timed_out(self) -> None:
+        self._end("no CONNECT arrived in time")
+
+    def idle_timed_out(self) -> None:
+        self.close(ReasonCode.KEEP_ALIVE_TIMEOUT, "no packet arrived within one and a half times the keep alive")
 
     def close(self, reason_code: ReasonCode, reason: str) -> None:
         """Closes the connection (5.0: with a DISCONNECT [MQTT-4.13.1-1]). Further calls do nothing."""

@@ -5,15 +5,15 @@ from typing import Any
 
 import structlog
 
+from thingstead.broker.connection.client_connection import ClientConnection
 from thingstead.broker.connection.handler import BackPressure
 from thingstead.broker.devices.access import Admission, DeviceLogIn, LogInCredential
 from thingstead.broker.devices.router import Downlink
 from thingstead.broker.net.admission import Arrival
 from thingstead.broker.net.connections import Clients, RefusedConnections
 from thingstead.broker.net.counters import Counters
-from thingstead.broker.net.idle_timers import IdleTimer, IdleTimers
+from thingstead.broker.net.idle_timers import IdleTimers
 from thingstead.broker.net.reachability import give_up_after
-from thingstead.broker.net.stream import Stream
 from thingstead.broker.net.tasks import TaskLimiter
 from thingstead.broker.tcp.registration import LINE_ENDS, NotRegistered, Registered, Registration
 from thingstead.config import TcpSettings
@@ -35,9 +35,7 @@ UNKEPT_LIMIT = 64  # packets of a connection that wait for their commit; over it
 NO_STREAM = reason("no_tcp_stream")
 NOT_OVER_TCP = reason("not_over_tcp")
 
-# Reasons for not reading a connection, beside Stream.UNREAD.
-_ADMITTING, _CONGESTED, _UNKEPT = 2, 4, 8
-_OURS = _ADMITTING | _CONGESTED | _UNKEPT | Stream.TURN
+_UNKEPT = 8  # reason for not reading a connection, beside those of every client
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class TcpListenerContext:
     unread: Budget
 
 
-class TcpClient(Stream):
+class TcpClient(ClientConnection):
     """Connection of a device over raw TCP: *waiting* for the registration packet, *admitting*, *admitted*, *closing*.
 
     Neither the registration nor any other packet is answered. The bytes of one read of the socket are one packet.
@@ -70,14 +68,14 @@ class TcpClient(Stream):
         "_line_end_due",
         "_registered",
         "_registration",
-        "_timer",
         "_unkept",
     )
 
+    OURS = ClientConnection.OURS | _UNKEPT
+
     def __init__(self, context: TcpListenerContext, arrival: Arrival | None = None) -> None:
-        super().__init__(SEND_BUFFER_MAX_BYTES, arrival, context.unread)
+        super().__init__(SEND_BUFFER_MAX_BYTES, arrival, context.unread, context.back_pressure, context.idle_timers)
         self._context = context
-        self._timer = IdleTimer(context.idle_timers, self)
         self._registration: Registration | None = Registration()  # None once it is complete
         self._registered = b""  # the registration packet
         self._line_end_due = False  # the line end may arrive as a packet of its own
@@ -138,7 +136,7 @@ class TcpClient(Stream):
         self._registered = registered.packet
         self._line_end_due = not registered.ended and not registered.rest
         self._timer.stop()  # reads of the store have time-outs of their own
-        self.pause(_ADMITTING)
+        self.pause(self.ADMITTING)
         if registered.rest:
             self._early.append(registered.rest)
         certificate = LogInCredential(registered.access_token, registered.project_key)
@@ -187,7 +185,7 @@ class TcpClient(Stream):
         for data in early:
             if not self.closing:
                 self._take(admission.link, data)
-        self.resume(_ADMITTING)
+        self.resume(self.ADMITTING)
 
     def _turn_away(self, reason: str) -> None:
         self._context.counters.connections_refused += 1
@@ -243,24 +241,22 @@ class TcpClient(Stream):
             self.resume(_UNKEPT)
 
     def _hold_back(self, device_number: int) -> None:
-        """Stops reading where more would only pile up, of the device or of all."""
-        back_pressure = self._context.back_pressure
-        if (back_pressure.crowded(device_number) or back_pressure.congested) and not self.paused_for(_CONGESTED):
-            self.pause(_CONGESTED)
-            back_pressure.when_room(lambda: self.resume(_CONGESTED), device_number)
+        """Pauses reading while commits of this device pile up, or the history has no room."""
+        self.pause_until_room(device_number if self._back_pressure.crowded(device_number) else None)
         if self._unkept > UNKEPT_LIMIT:
             self.pause(_UNKEPT)
 
     # End
 
-    def late(self, timer: IdleTimer) -> None:
-        """Nothing was heard for too long."""
-        if self._admission is None:
-            self._turn_away("no registration packet arrived in time")
-        elif self.paused_for(_OURS):
-            self._timer.start(self._timer.patience_s)
-        else:
-            self.finish("no packet arrived within the idle time-out")
+    @property
+    def is_admitted(self) -> bool:
+        return self._admission is not None
+
+    def admission_timed_out(self) -> None:
+        self._turn_away("no registration packet arrived in time")
+
+    def idle_timed_out(self) -> None:
+        self.finish("no packet arrived within the idle time-out")
 
     def close(self, reason_code: ReasonCode, reason: str) -> None:
         """Closes the connection; the protocol has no way to send a reason."""
