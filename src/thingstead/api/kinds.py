@@ -19,6 +19,7 @@ def alternatives(kind: Any) -> tuple[Any, ...]:
 
 
 def is_struct(kind: Any) -> bool:
+    """Whether a type is a msgspec Struct."""
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 

@@ -26,6 +26,7 @@ class Call(Generic[T]):
     query: Mapping[str, Any] = field(default_factory=dict)  # None values are omitted
 
     def request(self, access_token: str) -> Request:
+        """The HTTP request with this AccessToken."""
         headers = {"Accept": "application/json"}
         if access_token:
             headers["Authorization"] = f"Bearer {access_token}"

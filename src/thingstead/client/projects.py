@@ -29,6 +29,7 @@ class ApplicationKeys:
     secret_key: str
 
     def log_in(self) -> Call[AccessToken]:
+        """The call that gets an AccessToken."""
         body = {"app_id": self.app_id, "access_key": self.access_key, "secret_key": self.secret_key}
         return Call("POST", "/access_token", AccessToken, body)
 
@@ -45,6 +46,7 @@ class AdministratorLogin:
     password: str
 
     def log_in(self) -> Call[AccessToken]:
+        """The call that gets an AccessToken."""
         body = {"app_id": self.app_id, "account": self.account, "password": self.password}
         return Call("POST", "/admin_login", AccessToken, body)
 

@@ -15,17 +15,17 @@ from thingstead.wire.search import SearchInfo
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """What came of devices, in their order, and what others must be told of them."""
+    """Results for devices, in order, and the messages for the bus."""
 
     items: list[BulkItem]
     revoked: list[str]  # devices that connect in another way from now on
 
 
 class JobStore(Protocol):
-    """Changes of many devices, each by itself, and jobs that make them part by part.
+    """Independent changes of many devices, and jobs that make them in parts.
 
-    What is done with a part is in one transaction with the progress of its job, so that no device of it is done twice
-    or left out whenever the process ends. A part whose job has ended by then changes nothing, and has no items.
+    The changes of a part and the progress of its job are one transaction, so that after a crash no device is changed
+    twice or left out. If the job has ended by then, the part changes nothing and returns no items.
     """
 
     async def list_ids(self, project_id: str, device_filter: DeviceFilter, limit: int) -> list[str]:
@@ -35,80 +35,80 @@ class JobStore(Protocol):
     async def change(
         self, project_id: str, change: RegistryChange, device_ids: Sequence[str], part: JobPart | None = None
     ) -> Changed:
-        """Changes the devices. One that cannot be is an item that says why."""
+        """Changes devices. A device that cannot be changed gets an item with the reason."""
         ...
 
     async def issue(
         self, project_id: str, commands: Sequence[Command | BulkItem], *, wait: bool, part: JobPart | None = None
     ) -> list[BulkItem]:
-        """Keeps the commands as ``queued``; items among them are kept as they are. Not ``wait``: those to offline
+        """Stores commands as ``queued``; given items are stored unchanged. Without ``wait``, commands to offline
         devices are refused."""
         ...
 
     def progress(self, part: JobPart, items: Sequence[BulkItem]) -> Commit:
-        """Notes what came of a part, in the commit that is open now."""
+        """Records the results of a part in the open commit."""
         ...
 
     async def amend(self, job_id: str, items: Sequence[BulkItem]) -> None:
-        """Devices that count as done were refused after all."""
+        """Records that devices counted as done were refused after all."""
         ...
 
     async def create(self, job: Job, parts: Sequence[Sequence[str]], open_most: int) -> None:
-        """Keeps a job with its devices. Conflict where the project has ``open_most`` that have not ended."""
+        """Stores a job with its devices. Raises Conflict if the project has ``open_most`` jobs that have not ended."""
         ...
 
     async def get(self, project_id: str, job_id: str) -> Job: ...
 
     async def list_newest(self, project_id: str, limit: int) -> list[Job]:
-        """The newest first."""
+        """Jobs of a project, newest first."""
         ...
 
     async def refusals(self, job_id: str) -> list[BulkItem]:
-        """The first devices that a job was refused."""
+        """The first devices that a job could not change, with the reasons."""
         ...
 
     async def list_open(self) -> list[Job]:
-        """Of every project, those that have not ended, the oldest first."""
+        """Jobs of all projects that have not ended, oldest first."""
         ...
 
     async def next_part(self, job_id: str) -> JobPart | None:
-        """What is to be done next."""
+        """The next part of a job; None if nothing is left."""
         ...
 
     async def end(self, project_id: str, job_id: str, state: str, at: int) -> bool:
-        """Ends a job; what is left of it is left undone. False where it has ended."""
+        """Ends a job; devices that are left are not changed. Returns False if it has ended already."""
         ...
 
     async def prune(self, before: int, most: int) -> None:
-        """Deletes jobs that ended before an instant (ms), and of each project those beyond the newest ``most``."""
+        """Deletes jobs that ended before an instant (ms), and those of each project beyond the newest ``most``."""
         ...
 
 
 class ConsoleStore(Protocol):
-    """Search over the nouns of a project, and what administrators keep for themselves."""
+    """Search in a project, and saved views and preferences of administrators."""
 
     async def search(self, project_id: str, text: str, limit: int) -> SearchInfo:
-        """Of each noun the first that contain the text in any case, and how many there are."""
+        """For each kind of object the first matches of a text, ignoring case, and their number."""
         ...
 
     async def create_view(self, view: SavedView, most: int) -> None:
-        """Conflict where the administrator has ``most``."""
+        """Stores a view. Raises Conflict if the administrator has ``most`` views."""
         ...
 
     async def list_views(self, project_id: str, admin_id: str) -> list[SavedView]:
-        """Those of an administrator, and the shared ones of others; the oldest first."""
+        """Views of an administrator and shared views of others, oldest first."""
         ...
 
     async def update_view(self, project_id: str, admin_id: str, view_id: str, changes: dict[str, Any]) -> None:
-        """NotFound where the administrator has no such view."""
+        """Changes a view. Raises NotFound if the administrator has no such view."""
         ...
 
     async def delete_view(self, project_id: str, admin_id: str, view_id: str, *, any_owner: bool) -> None:
-        """``any_owner``: also a shared one of another administrator."""
+        """Deletes a view; ``any_owner``: also a shared view of another administrator."""
         ...
 
     async def preferences(self, admin_id: str) -> bytes:
-        """As JSON; ``{}`` where nothing is kept."""
+        """Preferences of an administrator as JSON; ``{}`` if none are stored."""
         ...
 
     async def keep_preferences(self, admin_id: str, body: bytes) -> None: ...

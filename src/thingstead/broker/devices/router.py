@@ -99,6 +99,7 @@ class DeviceRouter:
         ]
 
     def add(self, session: DeviceConnection) -> None:
+        """Adds a session that has authenticated."""
         self._by_id[session.session_id] = session
         self._by_device.setdefault(session.device_id, []).append(session)
 

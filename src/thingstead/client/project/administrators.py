@@ -28,15 +28,18 @@ def create(
     tags: Mapping[str, str] | None = None,
     role: Role | None = None,
 ) -> Call[AdministratorCreated]:
+    """Creates an administrator; the account must be unique in the project."""
     body = members(account=account, password=password, name=name, email=email, tags=tags, role=role)
     return Call("POST", "/admin", AdministratorCreated, body)
 
 
 def read(admin_id: str) -> Call[AdministratorInfo]:
+    """One administrator."""
     return Call("GET", f"/admin/{segment(admin_id)}", AdministratorInfo)
 
 
 def delete(admin_id: str) -> Call[Empty]:
+    """Removes an administrator, whose tokens become invalid at once."""
     return Call("DELETE", f"/admin/{segment(admin_id)}", Empty)
 
 
@@ -54,6 +57,7 @@ def update_info(
 
 
 def set_password(admin_id: str, password: str) -> Call[Empty]:
+    """Sets the password of an administrator; earlier tokens become invalid at once."""
     return Call("PUT", f"/admin/{segment(admin_id)}/pwd", Empty, {"password": password})
 
 

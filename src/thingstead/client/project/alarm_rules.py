@@ -42,6 +42,7 @@ def list_rules(
 
 
 def read(rule_id: str) -> Call[AlarmRuleInfo]:
+    """One rule; secrets of channels are shown as ``***``."""
     return Call("GET", f"/alarm_rule/{segment(rule_id)}", AlarmRuleInfo)
 
 
@@ -51,15 +52,18 @@ def update(rule_id: str, rule: Mapping[str, Any], *, version: int | None = None)
 
 
 def delete(rule_id: str) -> Call[Empty]:
+    """Removes a rule and clears its open alarms."""
     return Call("DELETE", f"/alarm_rule/{segment(rule_id)}", Empty)
 
 
 def enable_for_device(rule_id: str, device_id: str, enabled: bool) -> Call[Empty]:
+    """Enables or disables a rule for one of its devices."""
     path = f"/alarm_rule/{segment(rule_id)}/device/{segment(device_id)}"
     return Call("PUT", path, Empty, {"enabled": enabled})
 
 
 def statistics(rule_id: str) -> Call[RuleStatistics]:
+    """Counts of the rule's alarms, and how long they were open."""
     return Call("GET", f"/alarm_rule/{segment(rule_id)}/statistics", RuleStatistics)
 
 

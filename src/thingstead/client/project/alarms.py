@@ -81,6 +81,7 @@ def stat() -> Call[AlarmsStat]:
 
 
 def read(alarm_id: str) -> Call[AlarmInfo]:
+    """One alarm, by its id or by that of one of its messages."""
     return Call("GET", f"/alarm/{segment(alarm_id)}", AlarmInfo)
 
 
@@ -95,6 +96,7 @@ def clear(alarm_id: str, *, by: str | None = None, comment: str | None = None) -
 
 
 def add_comment(alarm_id: str, comment: str, *, by: str | None = None) -> Call[AlarmInfo]:
+    """Adds a comment to an alarm."""
     return _act(alarm_id, "comment", by=by, comment=comment)
 
 
@@ -111,6 +113,7 @@ def shelve(
 
 
 def unshelve(alarm_id: str, *, by: str | None = None, comment: str | None = None) -> Call[AlarmInfo]:
+    """Ends the shelving of an alarm at once."""
     return _act(alarm_id, "unshelve", by=by, comment=comment)
 
 
@@ -121,7 +124,7 @@ def acknowledge_many(
     by: str | None = None,
     comment: str | None = None,
 ) -> Call[AlarmResults]:
-    """Up to 1,000 alarms: those of ``ids``, or of what ``GET /alarms`` lists with ``filter``."""
+    """Acknowledges up to 1,000 alarms: those with ``ids``, or those that ``GET /alarms`` lists with ``filter``."""
     return _act_on_many("acknowledge", ids=ids, filter=filter, by=by, comment=comment)
 
 
@@ -132,6 +135,7 @@ def clear_many(
     by: str | None = None,
     comment: str | None = None,
 ) -> Call[AlarmResults]:
+    """Clears up to 1,000 alarms by hand, selected as in :func:`acknowledge_many`."""
     return _act_on_many("clear", ids=ids, filter=filter, by=by, comment=comment)
 
 
@@ -144,7 +148,7 @@ def shelve_many(
     by: str | None = None,
     comment: str | None = None,
 ) -> Call[AlarmResults]:
-    """Silences notices of each until an instant (ms), or for a time."""
+    """Suppresses notices of up to 1,000 alarms until an instant (ms), or for a time (ms)."""
     return _act_on_many("shelve", ids=ids, filter=filter, until=until, for_ms=for_ms, by=by, comment=comment)
 
 
@@ -155,6 +159,7 @@ def unshelve_many(
     by: str | None = None,
     comment: str | None = None,
 ) -> Call[AlarmResults]:
+    """Ends the shelving of up to 1,000 alarms, selected as in :func:`acknowledge_many`."""
     return _act_on_many("unshelve", ids=ids, filter=filter, by=by, comment=comment)
 
 

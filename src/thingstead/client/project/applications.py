@@ -13,18 +13,22 @@ def list_all() -> Call[Listed[ApplicationInfo]]:
 
 
 def create(name: str, *, role: Role | None = None) -> Call[ApplicationCredentials]:
+    """Creates an application; only this answer contains its SecretKey."""
     return Call("POST", "/application", ApplicationCredentials, members(name=name, role=role))
 
 
 def read(app_id: str) -> Call[ApplicationInfo]:
+    """One application, without its SecretKey."""
     return Call("GET", f"/application/{segment(app_id)}", ApplicationInfo)
 
 
 def delete(app_id: str) -> Call[Empty]:
+    """Removes an application; tokens obtained with its keys become invalid at once."""
     return Call("DELETE", f"/application/{segment(app_id)}", Empty)
 
 
 def rename(app_id: str, name: str, *, version: int | None = None) -> Call[Empty]:
+    """Changes the name."""
     return Call("PUT", f"/application/{segment(app_id)}/info", Empty, members(name=name, version=version))
 
 

@@ -29,15 +29,18 @@ def create(
     mobile: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> Call[Created]:
+    """Creates a customer; the account must be unique in the project."""
     body = members(name=name, account=account, password=password, descr=descr, email=email, mobile=mobile, tags=tags)
     return Call("POST", "/customer", Created, body)
 
 
 def read(customer_id: str) -> Call[CustomerInfo]:
+    """One customer."""
     return Call("GET", f"/customer/{segment(customer_id)}", CustomerInfo)
 
 
 def delete(customer_id: str) -> Call[Empty]:
+    """Removes a customer; the customer's devices stay, unbound."""
     return Call("DELETE", f"/customer/{segment(customer_id)}", Empty)
 
 
@@ -56,20 +59,25 @@ def update_info(
 
 
 def set_password(customer_id: str, password: str) -> Call[Empty]:
+    """Sets the password of a customer."""
     return Call("PUT", f"/customer/{segment(customer_id)}/pwd", Empty, {"password": password})
 
 
 def put_tags(customer_id: str, tags: Mapping[str, str]) -> Call[Empty]:
+    """Adds or replaces tags; others stay."""
     return Call("PUT", f"/customer/{segment(customer_id)}/tags", Empty, {"tags": tags})
 
 
 def remove_tags(customer_id: str, keys: Sequence[str]) -> Call[Empty]:
+    """Removes tags by key."""
     return Call("POST", f"/customer/{segment(customer_id)}/tags_remove", Empty, {"keys": keys})
 
 
 def bind_devices(customer_id: str, device_ids: Sequence[str]) -> Call[Empty]:
+    """Binds devices to a customer, all or none; moves them from other customers."""
     return Call("POST", f"/customer/{segment(customer_id)}/devices", Empty, {"devices": device_ids})
 
 
 def unbind_devices(customer_id: str, device_ids: Sequence[str]) -> Call[Empty]:
+    """Unbinds devices; devices of other customers are ignored."""
     return Call("POST", f"/customer/{segment(customer_id)}/devices_remove", Empty, {"devices": device_ids})

@@ -99,6 +99,7 @@ def remove_attributes(device_id: str, keys: Sequence[str]) -> Call[Empty]:
 
 
 def retention() -> Call[RetentionInfo]:
+    """Retention rules, and the size of the history."""
     return Call("GET", "/retention", RetentionInfo)
 
 
@@ -122,4 +123,5 @@ def take_back_retention() -> Call[Empty]:
 
 
 def device_retention(device_id: str) -> Call[list[SeriesRetention]]:
+    """Retention time and size of each attribute of a device."""
     return Call("GET", f"/device/{segment(device_id)}/retention", list[SeriesRetention])

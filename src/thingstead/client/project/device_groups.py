@@ -21,10 +21,12 @@ def create(
 
 
 def read(group_id: str) -> Call[GroupDetail]:
+    """One group."""
     return Call("GET", f"/device_group/{segment(group_id)}", GroupDetail)
 
 
 def delete(group_id: str) -> Call[Empty]:
+    """Removes a group without subgroups; its devices stay."""
     return Call("DELETE", f"/device_group/{segment(group_id)}", Empty)
 
 
@@ -42,16 +44,20 @@ def update_info(
 
 
 def put_tags(group_id: str, tags: Mapping[str, str]) -> Call[Empty]:
+    """Adds or replaces tags; others stay."""
     return Call("PUT", f"/device_group/{segment(group_id)}/tags", Empty, {"tags": tags})
 
 
 def remove_tags(group_id: str, keys: Sequence[str]) -> Call[Empty]:
+    """Removes tags by key."""
     return Call("POST", f"/device_group/{segment(group_id)}/tags_remove", Empty, {"keys": keys})
 
 
 def add_devices(group_id: str, device_ids: Sequence[str]) -> Call[Empty]:
+    """Adds devices to a group, all or none."""
     return Call("POST", f"/device_group/{segment(group_id)}/devices", Empty, {"devices": device_ids})
 
 
 def remove_devices(group_id: str, device_ids: Sequence[str]) -> Call[Empty]:
+    """Removes devices from a group; devices that are not members are ignored."""
     return Call("POST", f"/device_group/{segment(group_id)}/devices_remove", Empty, {"devices": device_ids})

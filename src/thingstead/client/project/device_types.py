@@ -39,10 +39,12 @@ def create(
 
 
 def read(type_id: str) -> Call[DeviceTypeDetail]:
+    """One type with its ``type_key`` and function definition."""
     return Call("GET", f"/device_type/{segment(type_id)}", DeviceTypeDetail)
 
 
 def delete(type_id: str) -> Call[Empty]:
+    """Removes a type without devices."""
     return Call("DELETE", f"/device_type/{segment(type_id)}", Empty)
 
 
@@ -76,8 +78,10 @@ def put_functions(type_id: str, functions: Functions | Mapping[str, Any], *, ver
 
 
 def put_tags(type_id: str, tags: Mapping[str, str]) -> Call[Empty]:
+    """Adds or replaces tags; others stay."""
     return Call("PUT", f"/device_type/{segment(type_id)}/tags", Empty, {"tags": tags})
 
 
 def remove_tags(type_id: str, keys: Sequence[str]) -> Call[Empty]:
+    """Removes tags by key."""
     return Call("POST", f"/device_type/{segment(type_id)}/tags_remove", Empty, {"keys": keys})

@@ -102,14 +102,17 @@ def import_many(rows: Sequence[Mapping[str, Any]]) -> Call[ImportInfo]:
 
 
 def read(device_id: str) -> Call[DeviceDetail]:
+    """One device."""
     return Call("GET", f"/device/{segment(device_id)}", DeviceDetail)
 
 
 def delete(device_id: str) -> Call[Empty]:
+    """Removes a device with its values, history and logs."""
     return Call("DELETE", f"/device/{segment(device_id)}", Empty)
 
 
 def certificate(device_id: str) -> Call[DeviceCredential]:
+    """The certificate of a device."""
     return Call("GET", f"/device/{segment(device_id)}/certificate", DeviceCredential)
 
 
@@ -132,14 +135,17 @@ def update_info(
 
 
 def put_tags(device_id: str, tags: Mapping[str, str]) -> Call[Empty]:
+    """Adds or replaces tags; others stay."""
     return Call("PUT", f"/device/{segment(device_id)}/tags", Empty, {"tags": tags})
 
 
 def remove_tags(device_id: str, keys: Sequence[str]) -> Call[Empty]:
+    """Removes tags by key."""
     return Call("POST", f"/device/{segment(device_id)}/tags_remove", Empty, {"keys": keys})
 
 
 def change_type(device_id: str, type_id: str | None, *, version: int | None = None) -> Call[Empty]:
+    """Changes the type of a device; None: no type."""
     body = {"type": type_id, **members(version=version)}
     return Call("PUT", f"/device/{segment(device_id)}/type", Empty, body)
 

@@ -9,6 +9,7 @@ from thingstead.wire.projects import ConnectionInfo, ProjectInfo, ViewCredential
 
 
 def read() -> Call[ProjectInfo]:
+    """The project."""
     return Call("GET", "/project", ProjectInfo)
 
 
@@ -37,10 +38,12 @@ def remove_tags(keys: Sequence[str]) -> Call[Empty]:
 
 
 def devices_stat() -> Call[DevicesStat]:
+    """Numbers of devices: all, online, active."""
     return Call("GET", "/devices_stat", DevicesStat)
 
 
 def devices_alarm_stat() -> Call[DevicesAlarmStat]:
+    """Numbers of devices by the level of their highest open alarm."""
     return Call("GET", "/devices_alarm_stat", DevicesAlarmStat)
 
 

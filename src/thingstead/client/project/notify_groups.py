@@ -23,10 +23,12 @@ def create(
 
 
 def list_groups() -> Listing[NotifyGroupInfo]:
+    """Oldest group first; secrets are shown as ``***``."""
     return Listing(Call("GET", "/notify_groups", Listed[NotifyGroupInfo]))
 
 
 def read(notify_group_id: str) -> Call[NotifyGroupInfo]:
+    """One group; secrets are shown as ``***``."""
     return Call("GET", f"/notify_group/{segment(notify_group_id)}", NotifyGroupInfo)
 
 
@@ -45,6 +47,7 @@ def replace(
 
 
 def delete(notify_group_id: str) -> Call[Empty]:
+    """Removes a group that no rule uses."""
     return Call("DELETE", f"/notify_group/{segment(notify_group_id)}", Empty)
 
 

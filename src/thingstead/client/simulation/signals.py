@@ -51,6 +51,7 @@ class Wander:
         self._at_s: float | None = None
 
     def at(self, now_s: float) -> float:
+        """The value at a time (s)."""
         passed_s = self._memory_s if self._at_s is None else max(0.0, now_s - self._at_s)
         kept = math.exp(-passed_s / self._memory_s)
         self._value = kept * self._value + self._chance.gauss(0, self._spread * math.sqrt(1 - kept * kept))

@@ -83,6 +83,7 @@ def encode_entries(entries: Sequence[LogEntry]) -> bytes:
 
 
 def decode_entries(data: bytes) -> list[LogEntry]:
+    """Decodes a row of the log. Raises Damaged."""
     return _decoded(_decode_entries, unsealed(data))
 
 
@@ -92,6 +93,7 @@ def encode_spooled(reports: Sequence[PendingReport]) -> bytes:
 
 
 def decode_spooled(data: bytes) -> list[PendingReport]:
+    """Decodes a row of the spool. Raises Damaged."""
     return _decoded(_decode_reports, unpacked(data))
 
 
@@ -101,14 +103,17 @@ def encode_state(state: dict[str, AttributeValue] | dict[str, Sent] | dict[str, 
 
 
 def decode_attributes(data: bytes) -> dict[str, AttributeValue]:
+    """Decodes the current values of a state. Raises Damaged."""
     return _decoded(_decode_attributes, unsealed(data))
 
 
 def decode_sent(data: bytes | None) -> dict[str, Sent]:
+    """Decodes the sent values of a state. Raises Damaged."""
     return {} if data is None else _decoded(_decode_sent, unsealed(data))
 
 
 def decode_active(data: bytes) -> dict[str, int]:
+    """Decodes the newest uplinks of a state. Raises Damaged."""
     return _decoded(_decode_active, unsealed(data))
 
 

@@ -87,6 +87,7 @@ def add_texts(where: Conditions, device_filter: DeviceFilter) -> None:
 
 
 def add_online(where: Conditions, device_filter: DeviceFilter, number: str) -> None:
+    """Adds the condition on online; ``number`` is the column of the device number."""
     if device_filter.online is not None:
         session = f"EXISTS (SELECT 1 FROM sessions s WHERE s.device_number = {number})"  # noqa: S608
         where.add(session if device_filter.online else f"NOT {session}")
