@@ -10,15 +10,16 @@ import structlog
 
 log = structlog.get_logger("thingstead")
 
-SEND_TIMEOUT_S = 1.0  # systemd reads at once; what does not must not stop the server
+SEND_TIMEOUT_S = 1.0  # systemd reads at once; a socket that nobody reads must not block the server
 
 
 class ServiceManager:
-    """The socket that the environment names. Without one every method does nothing.
+    """Notifies the service manager over the socket in the environment. Without a socket all methods do nothing.
 
     Args:
-        environ: ``NOTIFY_SOCKET``: a path, or an abstract name that begins with ``@``. ``WATCHDOG_USEC``: after so many
-            microseconds without a message the manager ends the process; ``WATCHDOG_PID``: which process is meant.
+        environ: ``NOTIFY_SOCKET``: a path, or an abstract name that begins with ``@``. ``WATCHDOG_USEC``: microseconds
+            without a message after which the manager ends the process; ``WATCHDOG_PID``: the process that it applies
+            to.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -27,21 +28,22 @@ class ServiceManager:
         self._task: asyncio.Task[None] | None = None
 
     def ready(self, status: str) -> None:
-        """All ports are open. From here on the watchdog is fed by the event loop: one that hangs is restarted."""
+        """Reports that all ports are open. From now on the event loop sends watchdog messages, so that a blocked server
+        is restarted."""
         self._send("READY=1", f"STATUS={status}")
         if self._watchdog_s:
             self._task = asyncio.get_running_loop().create_task(self._feed())
 
     def reloading(self) -> None:
-        """A reload begins; :meth:`reloaded` ends it."""
+        """Reports that a reload begins; :meth:`reloaded` ends it."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def reloaded(self) -> None:
-        """The reload is done."""
+        """Reports that the reload has ended."""
         self._send("READY=1")
 
     async def stopping(self) -> None:
-        """The server stops; the watchdog is fed no more, since the manager has a time limit for stops."""
+        """Reports that the server is stopping, and ends the watchdog messages: the manager has a time-out for stops."""
         self._send("STOPPING=1", "STATUS=Stopping")
         if self._task is not None:
             self._task.cancel()
@@ -65,7 +67,7 @@ class ServiceManager:
 
 
 def _watchdog_s(environ: Mapping[str, str]) -> float:
-    """Seconds; 0: no watchdog, or that of another process."""
+    """Watchdog time-out in s; 0: none, or that of another process."""
     try:
         meant = int(environ.get("WATCHDOG_PID", os.getpid())) == os.getpid()
         return int(environ.get("WATCHDOG_USEC", "0")) / 1e6 if meant else 0.0

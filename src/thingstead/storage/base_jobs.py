@@ -18,7 +18,7 @@ class Changed(msgspec.Struct, frozen=True):
     """Results for devices, in order, and the messages for the bus."""
 
     items: list[BulkItem]
-    revoked: list[str]  # devices that connect in another way from now on
+    revoked: list[str]  # devices whose connections must be closed
 
 
 class JobStore(Protocol):
@@ -29,7 +29,7 @@ class JobStore(Protocol):
     """
 
     async def list_ids(self, project_id: str, device_filter: DeviceFilter, limit: int) -> list[str]:
-        """The devices that match, sub-devices first, then the oldest; at most ``limit``."""
+        """Ids of matching devices, sub-devices first, then oldest first; at most ``limit``."""
         ...
 
     async def change(

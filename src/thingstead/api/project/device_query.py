@@ -26,7 +26,7 @@ TAG_FACET = "tag:"  # prefix of the tag key whose values are counted
 
 
 class DeviceSelection(msgspec.Struct, frozen=True, kw_only=True):
-    """Which devices are meant. Filters that are given must all match."""
+    """Filters of devices; all given filters must match."""
 
     type: Annotated[str, Meta(description="Only devices of this device type (id).")] | None = None
     group: Annotated[str, Meta(description="Only devices in this group (id).")] | None = None
@@ -119,7 +119,7 @@ class DeviceSelection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DevicesQuery(DeviceSelection, frozen=True, kw_only=True):
-    """Which devices are wanted, and how they are listed."""
+    """Filters of the list; all given filters must match."""
 
     page: PageNumber = 1
     page_records: PageRecords = limits.PAGE_RECORDS_DEFAULT

@@ -194,7 +194,7 @@ class AppHandler(HandlerBase):
         traced = traced_token(topic_filter)
         if traced is not None and not self.may_trace:
             return ReasonCode.NOT_AUTHORIZED
-        if traced in ("+", "#"):  # of one device alone: nobody reads the messages of a whole project as they come
+        if traced in ("+", "#"):  # a trace must name one device: nobody can read the messages of a whole project live
             return ReasonCode.WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
         new = topic_filter not in self._filters
         if new and (len(self._filters) >= self._max_subscriptions or not self._access.take_filter(self.project_id)):

@@ -31,14 +31,14 @@ KINDS: dict[str, tuple[type[BusMessage], ...]] = {
     "online": (PresenceChanged,),
 }
 ATTRIBUTES = "attributes"
-TRACE = "trace"  # matched by no wildcard: only who names a device gets it
+TRACE = "trace"  # not matched by wildcards: a subscription must name the device
 
 OneDeviceNews = (
     EventReported | CommandIssued | CommandChanged | DataReported | AlarmChanged | PresenceChanged | MessageTraced
 )
 
 
-# What a message of the trace tells, beside its device and its instant.
+# Members of a trace message besides device and instant.
 _TRACED = tuple(name for name in MessageTraced.__struct_fields__ if name not in ("device_id", "ts"))
 
 
@@ -50,7 +50,8 @@ class AppMessage(NamedTuple):
 
 
 def suffixes(news: OneDeviceNews) -> tuple[str, ...]:
-    """Topic levels after ``<ProjectViewKey>/<DeviceViewToken>/`` of the messages that applications get of it."""
+    """Topic levels after ``<ProjectViewKey>/<DeviceViewToken>/`` of each message that applications get for a bus
+    message."""
     if isinstance(news, DataReported):
         return (f"data/{news.identifier}",)
     if isinstance(news, EventReported):
@@ -63,7 +64,7 @@ def suffixes(news: OneDeviceNews) -> tuple[str, ...]:
         return ("command",)
     if isinstance(news, MessageTraced):
         return (TRACE,)
-    changed = ("command",) if news.command_row_id else ()  # else a reply that answers none
+    changed = ("command",) if news.command_row_id else ()  # otherwise a reply without a command
     return (*changed, "command/reply") if news.state == "replied" else changed
 
 
@@ -99,7 +100,7 @@ def message(card: DeviceCard, news: OneDeviceNews, levels: str, now_ms: int) -> 
         return _json({name: getattr(news, name) for name in _TRACED}, card, news.ts)
     if levels == "command":
         return _json({"command": _command(news)}, card, now_ms)
-    assert isinstance(news, CommandChanged)  # only its changes have replies
+    assert isinstance(news, CommandChanged)  # only this message has replies
     reply = {"method": news.method, "params": {}, "id": news.command_id}
     if isinstance(news.reply, dict):
         reply |= {key: value for key, value in news.reply.items() if key in ("method", "params")}
@@ -107,7 +108,7 @@ def message(card: DeviceCard, news: OneDeviceNews, levels: str, now_ms: int) -> 
 
 
 def _command(news: CommandIssued | CommandChanged) -> dict[str, Any]:
-    """How far a command came."""
+    """State of a command."""
     state, why = ("queued", "") if isinstance(news, CommandIssued) else (news.state, news.reason)
     return {
         "id": news.command_row_id,

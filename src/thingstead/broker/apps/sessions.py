@@ -52,7 +52,7 @@ class WatchedSessions:
         self._ended = bus.subscribe(BrowserSessionsEnded, self._end)
 
     async def admit(self, upgrade: Upgrade) -> Person:
-        """Returns who has the session of a browser.
+        """Returns the administrator whose browser session the request has.
 
         Raises:
             NotAuthenticated: the session is not valid, or the page is not from this server.

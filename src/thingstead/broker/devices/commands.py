@@ -18,7 +18,7 @@ REMEMBERED = 2 * limits.OPEN_COMMANDS_COUNT  # row ids of commands that are not 
 BATCH_BYTES = 65_536  # params that are sent before checking whether the device reads
 WAITING_COUNT, WAITING_BYTES = 64, 1 << 20  # commands held in memory, and their params; the others stay in the store
 
-# Observes the message of a command if its device is traced; else None.
+# Makes the observer of a command's message; None: the device is not traced.
 Tracer = Callable[[Publish, DeliveryObserver | None], TracedDelivery | None]
 Envelope = Callable[[CommandIssued], tuple[str, bytes]]  # makes topic and payload of a command
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class ConnectionTrace:
-    """Messages of one connection, for those who listen to its device, or to one behind it."""
+    """Publishes the messages of one connection to subscribers of the trace of its device or of a sub-device."""
 
     __slots__ = ("_link", "_trace")
 
@@ -30,19 +30,19 @@ class ConnectionTrace:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody listens to the device of the connection."""
+        """Whether the trace of the connection's device has subscribers."""
         return self._trace.active and self._trace.wants(self._link.device)
 
     def up(self, topic: str, payload: bytes, qos: int | None) -> Traced:
-        """A message up that began."""
+        """Starts the trace of an uplink message."""
         return Traced(self._trace, self._link.device, "up", "mqtt", topic, payload, qos)
 
     def take(self, packet: Publish, take: Callable[[], T], taken_of: Callable[[T], Outcome | None]) -> T:
-        """Hands a message up in by ``take``."""
+        """Handles an uplink message with ``take``, and traces the outcome."""
         return self._trace.up(self._link.device, "mqtt", packet.topic, packet.payload, packet.qos, take, taken_of)
 
     def filters(self, packet: Subscribe, reason_codes: Sequence[ReasonCode], *, gateway: bool) -> None:
-        """The device subscribed."""
+        """Traces a SUBSCRIBE."""
         for request, reason_code in zip(packet.subscriptions, reason_codes, strict=True):
             traced = self.up("subscribe", request.topic_filter.encode(), request.qos)
             why = explain_filter(request.topic_filter, gateway=gateway)
@@ -52,13 +52,14 @@ class ConnectionTrace:
                 traced.taken(() if why is None else (FieldError("", why),), kept=True)
 
     def answer(self, topic: str, payload: bytes, after: Commit | None) -> None:
-        """An answer is written once ``after`` has ended."""
+        """Traces an answer once ``after`` has ended."""
         self._trace.answer(self._link.device, topic, payload, after)
 
     def down(
         self, publish: Publish, link: DeviceContext, observer: DeliveryObserver | None = None
     ) -> TracedDelivery | None:
-        """Observes a message to a device, this one or one behind it; None where nobody listens to either."""
+        """Starts the trace of a downlink message to this device or a sub-device; None if neither trace has
+        subscribers."""
         trace, own = self._trace, self._link
         if not trace.active:
             return None

@@ -14,7 +14,7 @@ Receiver = tuple[Device, Plane]
 
 
 class TracedDelivery:
-    """Observes one message, for those who listen to its receivers; passes on what it hears to ``observer``."""
+    """Traces the delivery of one message, and passes the callbacks on to ``observer``."""
 
     __slots__ = ("_observer", "_traced")
 
@@ -46,11 +46,11 @@ class TracedDelivery:
             self._observer.dropped(why)
 
     def queued(self) -> None:
-        """The session of the device has it, and sends it when it can."""
+        """The message is queued in the device's session."""
         self._end("queued", [])
 
     def not_subscribed(self, topic: str) -> None:
-        """The device listens to no such topic."""
+        """The device is not subscribed to the topic."""
         self._end("dropped", [{"field": "", **noted_reason(reason("not_subscribed", topic=topic))}])
 
     def _end(self, outcome: TraceOutcome, errors: list[dict[str, Any]]) -> None:

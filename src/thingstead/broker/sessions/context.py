@@ -12,13 +12,13 @@ from thingstead.timers import Deadlines
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """The parts that sessions, queues and retained messages of one port use.
+    """Parts that sessions, queues and retained messages of one port share.
 
     Attributes:
         kept: writes sessions, queues and retained messages to the store.
-        counters: of this port.
-        deadlines: of this server.
-        bounds: of the queues of this server.
+        counters: counters of this port.
+        deadlines: deadlines of this server.
+        bounds: bounds of this server's queues.
     """
 
     kept: MqttSessionService

@@ -33,7 +33,7 @@ def update_view(
     shared: bool | None = None,
     version: int | None = None,
 ) -> Call[Empty]:
-    """Changes what is given."""
+    """Changes the given members."""
     body = members(name=name, query=query, shared=shared, version=version)
     return Call("PUT", f"/device_view/{segment(view_id)}", Empty, body)
 
@@ -44,10 +44,10 @@ def delete_view(view_id: str) -> Call[Empty]:
 
 
 def preferences() -> Call[dict[str, Any]]:
-    """What the administrator's console keeps."""
+    """Preferences of the administrator's console."""
     return Call("GET", "/admin/preferences", dict[str, Any])
 
 
 def keep_preferences(preferences: Mapping[str, Any]) -> Call[Empty]:
-    """Replaces it."""
+    """Replaces all preferences."""
     return Call("PUT", "/admin/preferences", Empty, dict(preferences))

@@ -21,8 +21,9 @@ def _change(path: str, devices: Devices, filter: Filter, total: int | None, **wh
 def put_tags(
     tags: Mapping[str, str], *, devices: Devices = None, filter: Filter = None, total: int | None = None
 ) -> Call[BulkInfo]:
-    """Adds or replaces tags of ``devices``, or of all that ``filter`` matches, which must be ``total``; so does each
-    function here. Of more than 1,000 devices the answer has the id of the ``job`` that does it."""
+    """Adds or replaces tags of ``devices``, or of all devices that match ``filter``, whose number must be ``total``.
+    All functions of this module select devices in this way. For more than 1,000 devices the answer has the id of a
+    ``job``."""
     return _change("/devices_tags", devices, filter, total, tags=tags)
 
 
@@ -50,7 +51,7 @@ def join_groups(
 def leave_groups(
     groups: Sequence[str], *, devices: Devices = None, filter: Filter = None, total: int | None = None
 ) -> Call[BulkInfo]:
-    """Takes devices out of groups (ids)."""
+    """Removes devices from groups (ids)."""
     return _change("/devices_groups_remove", devices, filter, total, groups=groups)
 
 
@@ -76,7 +77,7 @@ def send_commands(
     filter: Filter = None,
     total: int | None = None,
 ) -> Call[BulkInfo]:
-    """Sends a command to each; ``wait_ms`` lets it wait for offline devices, which are refused otherwise."""
+    """Sends a command to each device. Offline devices are refused, unless ``wait_ms`` allows the command to wait."""
     body = members(method=method, params=params, id=id, wait_ms=wait_ms)
     return _change("/control/devices/command", devices, filter, total, **body)
 
@@ -84,20 +85,20 @@ def send_commands(
 def push_attributes(
     attributes: Mapping[str, Any], *, devices: Devices = None, filter: Filter = None, total: int | None = None
 ) -> Call[BulkInfo]:
-    """Pushes attributes to each."""
+    """Pushes attributes to each device."""
     return _change("/control/devices/attributes", devices, filter, total, attributes=attributes)
 
 
 def list_jobs(page: int = 1, page_records: int | None = None) -> Call[Listed[JobInfo]]:
-    """The jobs of the project, the newest first."""
+    """Jobs of the project, newest first."""
     return Call("GET", "/jobs", Listed[JobInfo], query={"page": page, "page_records": page_records})
 
 
 def get_job(job: str) -> Call[JobDetail]:
-    """How far a job is, and which devices it was refused."""
+    """Progress of a job, and the devices that it could not change."""
     return Call("GET", f"/job/{segment(job)}", JobDetail)
 
 
 def cancel_job(job: str) -> Call[JobInfo]:
-    """Ends a job; the devices that had their turn stay changed."""
+    """Ends a job; devices that were processed stay changed."""
     return Call("POST", f"/job/{segment(job)}/cancel", JobInfo)

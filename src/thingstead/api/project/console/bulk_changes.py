@@ -34,7 +34,7 @@ GroupIds = Annotated[list[str], Meta(min_length=1, max_length=limits.GROUPS_PER_
 
 
 class SelectionBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Which devices: `devices`, or `filter` with `total`."""
+    """The devices: `devices`, or `filter` with `total`."""
 
     devices: (
         Annotated[
@@ -52,7 +52,7 @@ class SelectionBody(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
 
     def to_choice(self) -> DeviceChoice:
-        """Raises InvalidInput unless it says exactly one thing."""
+        """The selected devices. Raises InvalidInput unless exactly one of both is given."""
         if (self.devices is None) is (self.filter is None):
             raise InvalidInput.field("devices", "devices_or_filter")
         if self.filter is None:
@@ -75,19 +75,19 @@ class ManyKeysBody(SelectionBody, frozen=True, kw_only=True):
 
 
 class ManyTypeBody(SelectionBody, frozen=True, kw_only=True):
-    """The device type that they get."""
+    """The new device type."""
 
     type: Annotated[str, Meta(description="Its id; empty or null: none.")] | None
 
 
 class ManyGroupsBody(SelectionBody, frozen=True, kw_only=True):
-    """Groups that they join, or leave."""
+    """The groups."""
 
     groups: GroupIds
 
 
 class ManyCustomerBody(SelectionBody, frozen=True, kw_only=True):
-    """The customer that they are bound to."""
+    """The customer."""
 
     customer: Annotated[str, Meta(description="Their id; empty or null: none.")] | None
 
@@ -97,7 +97,7 @@ class ManyRemoveBody(SelectionBody, frozen=True, kw_only=True):
 
 
 class ManyCommandBody(SelectionBody, frozen=True, kw_only=True):
-    """A command to each."""
+    """The command."""
 
     method: Method
     params: dict[str, Any] | None = None
@@ -106,7 +106,7 @@ class ManyCommandBody(SelectionBody, frozen=True, kw_only=True):
 
 
 class ManyAttributesBody(SelectionBody, frozen=True, kw_only=True):
-    """Attributes to push to each."""
+    """The attributes to push."""
 
     attributes: Annotated[
         dict[str, Any], Meta(min_length=1, max_length=limits.KEYS_COUNT, description="Values by identifier.")
@@ -134,7 +134,7 @@ async def join_groups(call: ApiCall) -> BulkInfo:
 
 
 async def leave_groups(call: ApiCall) -> BulkInfo:
-    """Takes each device out of each of the groups."""
+    """Removes each device from each of the groups."""
     return await _begin(call, BulkGroupsRemoval(tuple(call.body.groups)))
 
 
@@ -144,8 +144,8 @@ async def bind_customer(call: ApiCall) -> BulkInfo:
 
 
 async def remove_devices(call: ApiCall) -> BulkInfo:
-    """Removes each device with its values, history and logs; sub-devices before their gateways. A gateway that keeps
-    sub-devices is refused."""
+    """Removes each device with its values, history and logs; sub-devices before their gateways. Refused for a gateway
+    with sub-devices that are not removed."""
     return await _begin(call, BulkRemoval())
 
 
@@ -157,8 +157,8 @@ async def send_commands(call: ApiCall) -> BulkInfo:
 
 
 async def push_attributes(call: ApiCall) -> BulkInfo:
-    """Stores the values for each device, and sends them to those that are connected. Values that do not match the
-    device's type are left out; a device that none is left for is refused."""
+    """Stores the values for each device, and sends them to connected devices. Values that do not match the definition
+    of the device's type are refused; if all values are, the device is refused."""
     return await _begin(call, BulkAttributes(dict(call.body.attributes)))
 
 
@@ -174,7 +174,7 @@ async def _begin(call: ApiCall, change: BulkChange) -> BulkInfo:
 
 
 async def actor_of(call: ApiCall) -> Actor:
-    """Who calls."""
+    """The caller, as named in jobs."""
     caller, accounts = call.caller, call.platform.accounts
     if caller.admin_id is None:
         application = await accounts.get_application(caller.project_id, caller.app_id)

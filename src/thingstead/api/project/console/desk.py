@@ -24,14 +24,14 @@ Shared = Annotated[bool, Meta(description="Whether everybody in the project sees
 
 
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked for."""
+    """The text to search for."""
 
     q: Annotated[str, Meta(min_length=1, max_length=limits.KEYWORD_LENGTH, description="A part of a name, key or id.")]
     limit: Annotated[int, Meta(ge=1, le=limits.FOUND_COUNT, description="Items of each kind.")] = limits.FOUND_COUNT
 
 
 class ViewBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A view to be saved."""
+    """The new view."""
 
     name: Name
     query: ViewQuery
@@ -39,7 +39,7 @@ class ViewBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ViewChangeBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be changed; at least one member."""
+    """The members to change; at least one."""
 
     name: Name | UnsetType = UNSET
     query: ViewQuery | UnsetType = UNSET
@@ -48,14 +48,15 @@ class ViewChangeBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def search(call: ApiCall) -> SearchInfo:
-    """Devices (by name, key, id, device_code or description), device types, groups, customers (also by account), alarm
-    rules and notify groups that contain the text in any case: the first of each kind, and how many there are."""
+    """The first matches of each kind, and their number: devices (by name, key, id, device_code or description), device
+    types, groups, customers (also by account), alarm rules and notification groups that contain the text, ignoring
+    case."""
     query: SearchQuery = call.query
     return await call.platform.desk.search(call.caller.project_id, query.q, query.limit)
 
 
 async def device_views(call: ApiCall) -> ViewList:
-    """One's own and the shared ones, the oldest first."""
+    """The administrator's own views and shared views of others, oldest first."""
     admin_id = _admin(call)
     views = await call.platform.desk.list_views(call.caller.project_id, admin_id)
     return ViewList(items=[_shown(view, admin_id) for view in views])
@@ -71,7 +72,7 @@ async def create_view(call: ApiCall) -> Created:
 
 
 async def update_view(call: ApiCall) -> None:
-    """Changes only the members that are given, of a view of one's own."""
+    """Changes the given members of one of the administrator's own views."""
     body: ViewChangeBody = call.body
     given = {"name": body.name, "query": body.query, "shared": body.shared}
     changes = {name: value for name, value in given.items() if value is not UNSET}
@@ -81,24 +82,25 @@ async def update_view(call: ApiCall) -> None:
 
 
 async def delete_view(call: ApiCall) -> None:
-    """Removes a view of one's own; an admin also removes shared ones of others."""
+    """Removes one of the administrator's own views; an administrator with the role `admin` may also remove shared views
+    of others."""
     await call.platform.desk.delete_view(
         call.caller.project_id, _admin(call), call.path["view_id"], any_owner=allows(call.caller.role, ADMIN)
     )
 
 
 async def preferences(call: ApiCall) -> Any:
-    """What the administrator's own console keeps: language, theme, columns and the like."""
+    """Preferences of the administrator's console: language, theme, columns and the like."""
     return await call.platform.desk.preferences(_admin(call))
 
 
 async def keep_preferences(call: ApiCall) -> None:
-    """Replaces the whole object."""
+    """Replaces all preferences."""
     await call.platform.desk.keep_preferences(_admin(call), call.body)
 
 
 def _admin(call: ApiCall) -> str:
-    return call.caller.admin_id or ""  # present: these endpoints are for administrators
+    return call.caller.admin_id or ""  # always present: these endpoints are for administrators
 
 
 def _shown(view: SavedView, admin_id: str) -> ViewItem:

@@ -13,12 +13,12 @@ from thingstead.model.roles import OPERATOR, VIEWER
 from thingstead.wire.bulk import JobDetail, JobInfo
 from thingstead.wire.common import Listed
 
-# What the members of a change are called in the request.
+# Names of the members of a change in the request.
 _SHOWN = {"type_id": "type", "group_ids": "groups", "customer_id": "customer", "command_id": "id"}
 
 
 async def jobs(call: ApiCall) -> Listed[JobInfo]:
-    """The newest first: those that have not ended, and up to 100 in all for 14 days after their end."""
+    """Newest job first: all that have not ended, and up to 100 in all until 14 days after their end."""
     query: ShortListQuery = call.query
     return query.listed(
         [JobInfo(**_members(job)) for job in await call.platform.jobs.list_newest(call.caller.project_id)]
@@ -26,13 +26,14 @@ async def jobs(call: ApiCall) -> Listed[JobInfo]:
 
 
 async def job(call: ApiCall) -> JobDetail:
-    """`done` + `unchanged` + `refused` of `total` devices have had their turn; a job goes on after a restart."""
+    """`done` + `unchanged` + `refused` of `total` devices are processed; a job continues after a restart of the
+    server."""
     found, items = await call.platform.jobs.get(call.caller.project_id, call.path["job_id"])
     return JobDetail(**_members(found), items=items)
 
 
 async def cancel_job(call: ApiCall) -> JobInfo:
-    """The devices that had their turn stay changed."""
+    """Ends a job; devices that were processed stay changed."""
     return JobInfo(**_members(await call.platform.jobs.cancel(call.caller.project_id, call.path["job_id"])))
 
 

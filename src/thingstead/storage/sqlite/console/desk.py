@@ -17,7 +17,7 @@ VIEWS = Layout("device_views", SavedView, fixed=("id", "project_id", "admin_id",
 
 
 class _Noun(NamedTuple):
-    """Where the things of one kind lie, and what is looked at."""
+    """Table and searched columns of one kind of object."""
 
     kind: FoundKind
     table: str
@@ -33,7 +33,7 @@ _NOUNS = (
     _Noun("alarm_rule", "alarm_rules"),
     _Noun("notify_group", "notify_groups"),
 )
-# Where the text stands further in front, the thing comes further in front.
+# Objects are ordered by the position of the text.
 _FIND = """
 WITH found AS MATERIALIZED (
     SELECT id, instr({text}, ?2) AS place, create_time FROM {table} WHERE project_id = ?1 AND instr({text}, ?2) > 0

@@ -41,7 +41,7 @@ _COUNT_SUB_DEVICES = "SELECT count(*) FROM devices WHERE gateway_id = ?"
 
 
 class _Row(NamedTuple):
-    """What is looked at of a device."""
+    """Columns of a device that changes need."""
 
     id: str
     number: int
@@ -53,16 +53,16 @@ class _Row(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What came of the devices, in their order, and what others must be told."""
+    """Results for devices, in order, and the messages for the bus."""
 
     items: list[BulkItem]
-    numbers: dict[str, int]  # of the devices that were removed, by id
-    revoked: list[str]  # devices that connect in another way from now on
-    type_ids: set[str]  # whose device_count changed
+    numbers: dict[str, int]  # numbers of removed devices, by id
+    revoked: list[str]  # devices whose connections must be closed
+    type_ids: set[str]  # types whose device_count changed
 
 
 def refused(device_id: str, why: str | Reason, /, **args: Arg) -> BulkItem:
-    """That nothing was done with a device."""
+    """The item of a device that was not changed."""
     reason = because(why, args)
     return BulkItem(id=device_id, result="refused", code=reason.code, args=dict(reason.args), message=reason.message)
 
@@ -70,8 +70,7 @@ def refused(device_id: str, why: str | Reason, /, **args: Arg) -> BulkItem:
 def apply_change(
     connection: sqlite3.Connection, project_id: str, change: RegistryChange, device_ids: Sequence[str]
 ) -> Applied:
-    """Does it with each of these devices. Ids that are named twice count once; sub-devices are removed before their
-    gateways."""
+    """Changes each of these devices. Repeated ids count once; sub-devices are removed before their gateways."""
     rows = {row.id: row for row in map(_Row._make, connection.execute(_ROWS, (project_id, to_json(device_ids))))}
     applied = Applied([], {}, [], set())
     step = _step(connection, project_id, change, applied)
@@ -90,7 +89,8 @@ _Step = Callable[[_Row], BulkItem]
 
 
 def _step(connection: sqlite3.Connection, project_id: str, change: RegistryChange, applied: Applied) -> _Step:
-    """What is done with one device; where the change names what is not there, each is refused."""
+    """Makes the function that changes one device; if the change names an object that does not exist, it refuses each
+    device."""
     match change:
         case BulkTags() | BulkTagsRemoval():
             return _tags_step(connection, project_id, change)
@@ -191,5 +191,5 @@ def _removal(connection: sqlite3.Connection, project_id: str, row: _Row, applied
 
 
 def done_ids(items: Sequence[BulkItem]) -> list[str]:
-    """Devices that were changed."""
+    """Ids of changed devices."""
     return [item.id for item in items if item.result == "done"]

@@ -9,7 +9,7 @@ from thingstead.refusals import Reason, reason
 from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.tables.device_conditions import Conditions
 
-COMMENTS_COUNT = 100  # of one alarm
+COMMENTS_COUNT = 100  # comments of one alarm
 
 _SHELF_UNTIL = """
 EXISTS (
@@ -20,7 +20,7 @@ _HAS_RULE = "EXISTS (SELECT 1 FROM alarm_rules r WHERE r.id = a.rule_id)"
 _SHELVE = """
 INSERT OR REPLACE INTO alarm_shelves (device_id, rule_id, shelved_until, shelved_by) VALUES (?, ?, ?, ?)
 """
-# Word by word what the index of alarms that need attention states.
+# Must match the condition of the partial index of alarms that need attention.
 _ATTENTION = "(a.cleared_at IS NULL OR a.acknowledged_at IS NULL)"
 _OF_KEYWORD = """
 (instr(lower(a.rule_name), ?) > 0
@@ -29,7 +29,7 @@ OR a.device_id IN (SELECT id FROM devices WHERE project_id = ? AND instr(search_
 
 
 def refusal_of(connection: sqlite3.Connection, alarm: Alarm, action: AlarmAction) -> Reason | None:
-    """Why an action cannot be taken on an alarm; None: it can."""
+    """Why an action on an alarm is refused; None: it is not."""
     if action.comment and len(alarm.comments) >= COMMENTS_COUNT:
         return reason("too_many_comments", maximum=COMMENTS_COUNT)
     if action.verb == "shelve":
@@ -39,11 +39,11 @@ def refusal_of(connection: sqlite3.Connection, alarm: Alarm, action: AlarmAction
 
 
 def take_action(connection: sqlite3.Connection, alarm: Alarm, action: AlarmAction, *, again: bool) -> bool:
-    """Takes an action that is not refused; what ``unshelve`` ends is for the caller. False where the alarm is so
-    already.
+    """Takes an action that is not refused. For ``unshelve`` the caller ends the shelving. Returns False if nothing
+    changes.
 
     Args:
-        again: a shelf may be set anew, be it to an earlier end, and ended where there is none.
+        again: a shelving may also be replaced by an earlier end, and ended where there is none.
     """
     if action.verb == "acknowledge":
         if alarm.acknowledged_at is not None:
@@ -65,7 +65,7 @@ def take_action(connection: sqlite3.Connection, alarm: Alarm, action: AlarmActio
 
 
 def where_of_messages(project_id: str, alarm_filter: AlarmFilter) -> tuple[str, list[Any]]:
-    """The condition of the messages that a filter means, and its parameters."""
+    """Condition and parameters of the alarm messages that match a filter."""
     where = _where(project_id, alarm_filter, "a.create_time")
     if alarm_filter.alarm_status is not None:
         where.add("a.alarm_status = ?", alarm_filter.alarm_status)
@@ -75,7 +75,7 @@ def where_of_messages(project_id: str, alarm_filter: AlarmFilter) -> tuple[str, 
 
 
 def where_of_alarms(project_id: str, alarm_filter: AlarmFilter) -> tuple[str, list[Any]]:
-    """The condition of the alarms that a filter means, and its parameters."""
+    """Condition and parameters of the alarms that match a filter."""
     where = _where(project_id, alarm_filter, "a.raised_at")
     if alarm_filter.alarm_status is not None:
         where.add("a.cleared_at IS NULL" if alarm_filter.alarm_status == RAISED else "a.cleared_at NOTNULL")
