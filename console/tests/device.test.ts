@@ -1,6 +1,5 @@
 import { expect, test } from "vitest"
 import { toCsv } from "@/lib/csv"
-import { connectionReason } from "@/lib/reasons"
 import { fromDraft, toDraft } from "@/pages/device/editing"
 import { intervalLength, noteOf, toCurve, type Series } from "@/pages/device/history"
 import { moved } from "@/pages/device/liveAttributes"
@@ -107,10 +106,4 @@ test("a spreadsheet runs nothing of what devices send", () => {
   expect(toCsv([["=1+1", "-x", 'a "b"', -1, null, { a: 1 }, "温度, °C"]])).toBe(
     '\ufeff\'=1+1,\'-x,"a ""b""",-1,,"{""a"":1}","温度, °C"\r\n',
   )
-})
-
-test("reasons of connections are told in words, unknown ones as they stand", () => {
-  expect(connectionReason("the connection was lost")).toBe("the connection was lost")
-  expect(connectionReason("certificate reset")).toBe("the certificate was reset")
-  expect(connectionReason("something new")).toBe("something new")
 })

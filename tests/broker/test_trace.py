@@ -327,7 +327,14 @@ async def test_every_state_of_a_command_is_told_on_the_topic_command(house: Hous
     assert [(await told(app, topic))["command"]["state"] for _ in range(2)] == ["queued", "sent"]
     peer.send(Puback((await peer.receive(Publish)).packet_id))
     body = await told(app, topic)
-    shown_command = {"id": sent.id, "method": "read", "command_id": 7, "state": "delivered", "reason": ""}
+    shown_command: dict[str, Any] = {
+        "id": sent.id,
+        "method": "read",
+        "command_id": 7,
+        "state": "delivered",
+        "reason": "",
+    }
+    shown_command |= {"code": "", "args": {}}
     assert (body["command"], body["device"]) == (shown_command, shown(device) | {"name": "device", "device_key": None})
     peer.send(report(payload=b'{"params":{"v":2},"id":7}', qos=0, topic="command/reply/7"))
     assert (await told(app, topic))["command"]["state"] == "replied"

@@ -12,7 +12,6 @@ import type health from "@words/pages/health.json"
 import type notify from "@words/pages/notify.json"
 import type overview from "@words/pages/overview.json"
 import type picker from "@words/pages/picker.json"
-import type reasons from "@words/pages/reasons.json"
 import type rules from "@words/pages/rules.json"
 import type settings from "@words/pages/settings.json"
 import type shell from "@words/pages/shell.json"
@@ -40,7 +39,6 @@ interface Files {
   notify: typeof notify
   overview: typeof overview
   picker: typeof picker
-  reasons: typeof reasons
   rules: typeof rules
   settings: typeof settings
   shell: typeof shell

@@ -57,6 +57,8 @@ class CommandItem(msgspec.Struct, frozen=True, kw_only=True):
     command_id: int  # in topic and body
     state: CommandState
     reason: str  # why it failed or expired
+    code: str = ""  # of the reason, in docs/refusals.md; empty: it has none
+    args: dict[str, Any] = {}  # values in its text
     reply: Any = UNSET  # the body of the reply; absent if there is none
     create_time: int  # ms
     expire_time: int  # ms

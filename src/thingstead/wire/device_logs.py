@@ -21,6 +21,8 @@ class ConnectionItem(msgspec.Struct, frozen=True, kw_only=True):
     ts: int  # ms
     online: bool
     reason: str
+    code: str = ""  # of the reason, in docs/refusals.md; empty: it has none
+    args: dict[str, Any] = {}  # values in its text
     session_id: str
     replaced: str | UnsetType = UNSET  # the session that was taken over
     protocol: str  # empty if the session ended

@@ -96,6 +96,8 @@ export interface Command {
   command_id: number
   state: CommandState
   reason: string
+  code?: string
+  args?: Record<string, unknown>
   reply?: unknown
   create_time: number
   expire_time: number
@@ -106,6 +108,8 @@ export interface ConnectionChange {
   ts: number
   online: boolean
   reason: string
+  code?: string
+  args?: Record<string, unknown>
   session_id: string
   replaced?: string
   protocol: string

@@ -13,6 +13,7 @@ from thingstead.model import limits
 from thingstead.model.command import Command
 from thingstead.model.roles import OPERATOR, VIEWER
 from thingstead.services.commands.synchronous import TIMEOUT_MAX_S, TIMEOUT_S
+from thingstead.services.shared.recorded_reasons import recorded_reason
 from thingstead.wire.control import (
     CalledInfo,
     CommandDetail,
@@ -67,7 +68,9 @@ class CallBody(msgspec.Struct, frozen=True, kw_only=True):
 
 def command_members(command: Command) -> dict[str, Any]:
     """Members of :class:`CommandItem`."""
-    members = {name: getattr(command, name) for name in CommandItem.__struct_fields__}
+    why = recorded_reason(command.reason)
+    known = (name for name in CommandItem.__struct_fields__ if name not in ("code", "args"))
+    members = {name: getattr(command, name) for name in known} | {"code": why.code, "args": dict(why.args)}
     return members if command.state == "replied" else {**members, "reply": UNSET}
 
 

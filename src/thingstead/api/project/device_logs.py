@@ -13,6 +13,7 @@ from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.device_log import LogKind
 from thingstead.model.roles import VIEWER
+from thingstead.services.shared.recorded_reasons import recorded_reason
 from thingstead.wire.common import Listed
 from thingstead.wire.control import CommandItem
 from thingstead.wire.device_logs import ConnectionItem, DataItem, EventItem, RejectedItem
@@ -94,6 +95,9 @@ async def _entries(call: ApiCall, kind: LogKind, item: type[T]) -> Listed[T]:
 
 def _shown(ts: int, body: dict[str, Any], item: type[T]) -> T:
     members = {name: value for name, value in body.items() if value is not None}
+    if item is ConnectionItem:
+        why = recorded_reason(body["reason"])
+        members |= {"code": why.code, "args": dict(why.args)}
     return msgspec.convert({"ts": ts, **members}, item)
 
 

@@ -18,6 +18,7 @@ from thingstead.model.messages import (
 from thingstead.model.report import Report
 from thingstead.mqtt.properties import NO_PROPERTIES, Properties, Property
 from thingstead.services.mqtt.subscriptions import DeviceCard
+from thingstead.services.shared.recorded_reasons import recorded_reason
 
 _encode = msgspec.json.Encoder().encode
 
@@ -95,7 +96,7 @@ def message(card: DeviceCard, news: OneDeviceNews, levels: str, now_ms: int) -> 
             body["by"] = news.by
         return _json(body, card, news.ts)
     if isinstance(news, PresenceChanged):
-        return _json({"online": news.online, "reason": news.reason}, card, news.ts)
+        return _json({"online": news.online, **_why(news.reason)}, card, news.ts)
     if isinstance(news, MessageTraced):
         return _json({name: getattr(news, name) for name in _TRACED}, card, news.ts)
     if levels == "command":
@@ -115,8 +116,14 @@ def _command(news: CommandIssued | CommandChanged) -> dict[str, Any]:
         "method": news.method,
         "command_id": news.command_id,
         "state": state,
-        "reason": why,
+        **_why(why),
     }
+
+
+def _why(text: str) -> dict[str, Any]:
+    """The members of a reason that is recorded as a text."""
+    why = recorded_reason(text)
+    return {"reason": text, "code": why.code, "args": dict(why.args)}
 
 
 def _json(body: dict[str, Any], card: DeviceCard, ts: int) -> AppMessage:

@@ -9,6 +9,7 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.refusals import reason
 from thingstead.services.shared.excerpts import noted_reason
 from thingstead.services.shared.message_trace import MessageTrace, Plane, Traced, TraceOutcome
+from thingstead.services.shared.recorded_reasons import recorded_reason
 
 Receiver = tuple[Device, Plane]
 
@@ -41,7 +42,7 @@ class TracedDelivery:
             self._observer.answered(reason_code)
 
     def dropped(self, why: str) -> None:
-        self._end("dropped", [{"field": "", **noted_reason(reason(why))}])
+        self._end("dropped", [{"field": "", **noted_reason(recorded_reason(why))}])
         if self._observer is not None:
             self._observer.dropped(why)
 

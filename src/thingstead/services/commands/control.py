@@ -20,6 +20,7 @@ from thingstead.model.ids import new_id
 from thingstead.model.messages import AttributesPushed, CommandChanged
 from thingstead.model.report import Source
 from thingstead.model.values.checking import check_params, valid_identifier
+from thingstead.refusals import Reason, reason
 from thingstead.repeating import Repeating
 from thingstead.services.commands.replies import CommandReplies
 from thingstead.services.commands.states import REPLY_LIFETIME_MS, CommandMoves, PendingCommand, PendingCommands, issued
@@ -27,6 +28,7 @@ from thingstead.services.ingest.ingest import IngestService, Outcome
 from thingstead.services.shared.commits import TaskCommit, settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.payloads import as_object, decode_object, leave_out_of_range
+from thingstead.services.shared.recorded_reasons import recorded_reason
 from thingstead.storage.base import Store
 
 DEFAULT_COMMAND_ID = 1000  # the only id that some firmware accepts (wire reference §15.6)
@@ -160,14 +162,14 @@ class ControlService:
         except TimeoutError:
             if wait_ms:
                 return command, False
-            reason = await self._reason_not_taken(command)
-            await self._moves.move(command.id, "failed", reason)
-            raise DeviceOffline("command_failed", reason=reason) from None
+            why = await self._reason_not_taken(command)
+            await self._moves.move(command.id, "failed", why)
+            raise DeviceOffline(_why(why)) from None
         finally:
             self._waiting.pop(command.id, None)
         if heard.state == "queued" and not wait_ms:
             await self._moves.move(command.id, "failed", heard.reason)
-            raise DeviceOffline("command_failed", reason=heard.reason)
+            raise DeviceOffline(_why(heard.reason))
         return command, True
 
     async def draft(
@@ -217,7 +219,7 @@ class ControlService:
                 if command.state == "replied":
                     return command
                 if command.state in ("failed", "expired"):
-                    raise DeviceOffline("command_failed", reason=command.reason or f"the command {command.state}")
+                    raise DeviceOffline(_why(command.reason or f"the command {command.state}"))
                 async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic_s())):
                     await news
             except TimeoutError:
@@ -377,6 +379,12 @@ class ControlService:
         future = self._waiting.get(news.command_row_id)
         if future is not None and not future.done():
             future.set_result(news)
+
+
+def _why(text: str) -> Reason:
+    """Why a command failed, for the caller who waits for it."""
+    known = recorded_reason(text)
+    return known if known.code else reason("command_failed", reason=text)
 
 
 def _size_bytes(params: Any, errors: list[FieldError]) -> int:

@@ -22,7 +22,7 @@ _OPEN = "FROM commands INDEXED BY commands_open WHERE device_id = ? AND open = 1
 _CHANGED = "SELECT device_id, command_id, method, state, reason FROM commands WHERE id = ?"
 _ENDS_AS_IT_IS = "(NOT reply_defined AND (state = 'delivered' OR (state = 'sent' AND sent_qos = 0)))"
 _REASON = (
-    "CASE WHEN state = 'queued' THEN 'no connection took it in time'"
+    "CASE WHEN state = 'queued' THEN 'no connection accepted it in time'"
     " WHEN state = 'sent' AND sent_qos > 0 AND NOT reply_defined THEN 'the device did not acknowledge it in time'"
     " ELSE 'the device did not reply in time' END"
 )

@@ -1,0 +1,71 @@
+"""Reasons of connections and commands are recorded as texts; each text has a code with texts in both languages."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from thingstead.refusals import TEXTS
+from thingstead.services.shared.recorded_reasons import COMMAND_CODES, CONNECTION_CODES, recorded_reason
+
+ROOT = Path(__file__).resolve().parents[2] / "src" / "thingstead"
+# Calls whose last argument is the reason with which a connection or a command of a device ends.
+ENDING = {
+    "close": 1,
+    "_end": 0,
+    "end": 0,
+    "abort": 0,
+    "finish": 0,
+    "SessionsRevoked": 1,
+    "leave": 1,
+    "_tell_end": 2,
+    "command_failed": 1,
+    "command_refused": 1,
+    "abandon": 1,
+    "_drop": 1,
+    "_forget": 1,
+    "dropped": 1,
+}
+# Of a client of the open port, or of an application: no device has a log of these.
+OTHERS = {"the session has expired", "another connection has the client identifier", "no CONNECT arrived in time"}
+TRACES = {"message_trace.py", "traced_delivery.py"}  # their ends are outcomes
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    for path in sorted([*(ROOT / "broker").rglob("*.py"), *(ROOT / "services").rglob("*.py")]):
+        nodes = () if path.name in TRACES else ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes:
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            at = ENDING.get(name)
+            if at is None or len(node.args) <= at:
+                continue
+            text = node.args[at]
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                yield f"{path.name}:{node.lineno}", text.value
+            elif isinstance(text, ast.JoinedStr):
+                parts = (part.value if isinstance(part, ast.Constant) else "x" for part in text.values)
+                yield f"{path.name}:{node.lineno}", "".join(map(str, parts))
+
+
+def test_every_text_with_which_something_of_a_device_ends_has_a_code() -> None:
+    found = list(texts())
+    assert len(found) > 20
+    assert [(where, text) for where, text in found if text not in OTHERS and not recorded_reason(text).code] == []
+
+
+@pytest.mark.parametrize("code", [*CONNECTION_CODES, *COMMAND_CODES])
+def test_a_text_gives_its_code_and_what_it_names(code: str) -> None:
+    text = TEXTS[code]["en"].replace("{method}", "open").replace("{id}", "7").replace("{topic}", "command/send/7")
+    text = text.replace("{name}", "QUOTA_EXCEEDED").replace("{number}", "0x97")
+    found = recorded_reason(text)
+    assert (found.code, found.message) == (code, text)
+    assert all(str(value) in text for value in found.args.values())
+
+
+def test_a_text_of_an_earlier_release_has_its_code_and_an_unknown_one_has_none() -> None:
+    assert recorded_reason("nobody took it in time").code == "command_not_taken"
+    assert recorded_reason("something else") == ("", "something else", {})
+    assert recorded_reason("") == ("", "", {})
