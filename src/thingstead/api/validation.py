@@ -1,4 +1,4 @@
-"""From bytes to Structs. The quick way decodes in one step; when that fails, the slow way names every bad field.
+"""Decodes bytes to Structs, in one step; if that fails, a second pass finds every invalid field.
 
 Types are strict. An empty query value is the same as none, the last of several values counts. Names that an endpoint
 does not know pass here, but for Structs that forbid them; see :mod:`~thingstead.api.unknown_names`.
@@ -42,8 +42,8 @@ class MalformedJson(InvalidInput):
 def body_decoder(kind: Any, *, wide_integers: bool = False) -> Callable[[bytes], Any]:
     """Makes a function that decodes a body into ``kind``.
 
-    It raises MalformedJson if the bytes are not one JSON text in UTF-8, and InvalidInput, with every bad field, if the
-    JSON is not of this type.
+    It raises MalformedJson if the bytes are not one JSON text in UTF-8, and InvalidInput, with every invalid field, if
+    the JSON is not of this type.
 
     Args:
         wide_integers: do not refuse integers over 64 bits, which cannot be stored.
@@ -71,7 +71,7 @@ def body_decoder(kind: Any, *, wide_integers: bool = False) -> Callable[[bytes],
 
 
 def query_decoder(kind: type[msgspec.Struct]) -> Callable[[bytes], Any]:
-    """Makes a function that decodes a query string into ``kind``; it raises InvalidInput with every bad field."""
+    """Makes a function that decodes a query string into ``kind``; it raises InvalidInput with every invalid field."""
     repeated = {field.encode_name for field in msgspec.structs.fields(kind) if _is_list(field.type)}
     bounded = [field.encode_name for field in msgspec.structs.fields(kind) if _is_number(field.type)]
     default = _default(kind)

@@ -1,4 +1,4 @@
-"""Notification groups: who is told of alarms, and every attempt."""
+"""Notification groups, and the log of attempts to send notices."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

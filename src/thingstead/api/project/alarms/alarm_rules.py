@@ -1,4 +1,4 @@
-"""Alarm rules (告警规则): when an alarm is raised and cleared, and whom it tells."""
+"""Alarm rules (告警规则): conditions, delays and channels of alarms."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

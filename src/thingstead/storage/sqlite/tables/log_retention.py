@@ -1,7 +1,7 @@
 """Retention of events, commands, alarms and notices of a device, in SQLite.
 
-Reads find what is past its time, some devices at a time; a small transaction drops it. What was added since the last
-look is known by device, so that a look does not go over every row of a large file.
+Reads find expired rows, some devices at a time; a small transaction drops them. Rows added since the last run are
+counted by device, so that a run does not scan all rows of a large file.
 """
 
 import sqlite3

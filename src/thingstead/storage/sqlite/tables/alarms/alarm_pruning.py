@@ -1,7 +1,6 @@
 """Drops expired alarms and notices, some hundred a transaction.
 
-An alarm is past its time by when the server noticed its end, not by the timestamps of its device, whose clock may be
-years behind.
+An alarm expires by the server time of its end, not by the timestamps of its device, whose clock may be years behind.
 """
 
 import sqlite3
