@@ -41,13 +41,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Site]:
-    """A server with a type, a device that has reported, one whose every text is hostile, and one that is silent."""
+def opened(folder: Path, *, populated: bool = True) -> Iterator[Site]:
+    """A server with a device that has reported, one whose every text is hostile, and one that is silent; or without."""
     credentials = init(folder)
     process = ServerProcess(folder).wait_until_serving()
     try:
         with ProjectApi(process.url, credentials) as api:
-            yield Site(process, credentials, _populated(api, process.url))
+            yield Site(process, credentials, _populated(api, process.url) if populated else {})
     finally:
         process.kill()
 
