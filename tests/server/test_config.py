@@ -112,11 +112,11 @@ def test_a_listener_has_the_host_and_the_certificate_of_the_plain_settings_where
     }
     own = Listener(kind="mqtts", port=3, host="::", certificate="c3", key="k3")
     config = Config(**plain, tcp_port="off", listeners=(own, Listener(kind="mqtt", port=4)))
-    doors = {door.listener.port: door.listener for door in config.doors}
-    assert doors[1] == Listener(kind="mqtts", port=1, host="::1", certificate="c", key="k", client_ca="a")
-    assert doors[2] == Listener(kind="https", port=2, host="::1", certificate="c", key="k")
-    assert doors[3] == Listener(kind="mqtts", port=3, host="::", certificate="c3", key="k3", client_ca="a")
-    assert doors[4] == Listener(kind="mqtt", port=4, host="::1")
+    listeners = {spec.listener.port: spec.listener for spec in config.listener_specs}
+    assert listeners[1] == Listener(kind="mqtts", port=1, host="::1", certificate="c", key="k", client_ca="a")
+    assert listeners[2] == Listener(kind="https", port=2, host="::1", certificate="c", key="k")
+    assert listeners[3] == Listener(kind="mqtts", port=3, host="::", certificate="c3", key="k3", client_ca="a")
+    assert listeners[4] == Listener(kind="mqtt", port=4, host="::1")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from thingstead.config.nearest import did_you_mean
-from thingstead.config.tree import PREFIX, SETTINGS, Config, check_doors
+from thingstead.config.tree import PREFIX, SETTINGS, Config, check_listeners
 from thingstead.errors import ConfigError
 from thingstead.wording import member_problem
 
@@ -46,7 +46,7 @@ def load(
     given += [Given(n, v, f"--{n.replace('_', '-')}") for n, v in (flags or {}).items() if v is not None]
     chosen = {item.name: _checked(item) for item in given}
     config: Config = _build(Config, chosen, "")
-    check_doors(config)
+    check_listeners(config)
     try:
         _ = config.tcp.heartbeat_packets
     except ValueError as exc:

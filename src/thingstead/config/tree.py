@@ -106,26 +106,26 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.data_dir)
 
     @property
-    def doors(self) -> list[ListenerSpec]:
+    def listener_specs(self) -> list[ListenerSpec]:
         """Every port to open: first the ports with settings of their own, then ``listeners``."""
-        doors = [
+        specs = [
             ListenerSpec("http_port", self._filled(Listener(kind="http", port=self.http_port))),
             ListenerSpec("mqtt_port", self._filled(Listener(kind="mqtt", port=self.mqtt_port))),
         ]
         if self.tcp_port != "off":
             port = TCP_PORT if self.tcp_port == "auto" else self.tcp_port
-            doors.append(
+            specs.append(
                 ListenerSpec("tcp_port", self._filled(Listener(kind="tcp", port=port)), self.tcp_port == "auto")
             )
         if self.mqtts_port != "off":
-            doors.append(ListenerSpec("mqtts_port", self._filled(Listener(kind="mqtts", port=self.mqtts_port))))
+            specs.append(ListenerSpec("mqtts_port", self._filled(Listener(kind="mqtts", port=self.mqtts_port))))
         if self.https_port != "off":
-            doors.append(ListenerSpec("https_port", self._filled(Listener(kind="https", port=self.https_port))))
+            specs.append(ListenerSpec("https_port", self._filled(Listener(kind="https", port=self.https_port))))
         if self.open_mqtt_port != "off":
             open_port = Listener(kind="open", port=self.open_mqtt_port, host=LOOPBACK)
-            doors.append(ListenerSpec("open_mqtt_port", open_port))
+            specs.append(ListenerSpec("open_mqtt_port", open_port))
         more = (ListenerSpec(f"listeners[{index}]", self._filled(each)) for index, each in enumerate(self.listeners))
-        return [*doors, *more]
+        return [*specs, *more]
 
     def _filled(self, listener: Listener) -> Listener:
         host = listener.host or (LOOPBACK if listener.kind == "open" else self.host)
@@ -174,10 +174,10 @@ def _settings_of(struct: type[msgspec.Struct], prefix: str) -> Iterator[Setting]
 SETTINGS: dict[str, Setting] = {setting.name: setting for setting in _settings_of(Config, "")}
 
 
-def check_doors(config: Config) -> None:
+def check_listeners(config: Config) -> None:
     """Raises ConfigError if ports collide, or a port lacks what it needs or has what it cannot use."""
     taken: dict[tuple[str, int], str] = {}
-    for setting, listener, optional in config.doors:
+    for setting, listener, optional in config.listener_specs:
         here = (listener.host, listener.port)
         if listener.port and here in taken and not optional:
             raise ConfigError(f"{taken[here]} and {setting} are both {listener.port}; they must differ")

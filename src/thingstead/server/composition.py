@@ -214,19 +214,19 @@ class Server:
     """
 
     def __init__(
-        self, platform: Platform, credentials: Credentials | None, http: HttpListener, doors: Listeners
+        self, platform: Platform, credentials: Credentials | None, http: HttpListener, listeners: Listeners
     ) -> None:
         self.platform = platform
         self.credentials = credentials
         self._http = http
-        self._doors = doors
-        self.ports = doors.numbers
+        self._listeners = listeners
+        self.ports = listeners.numbers
         self.http_port = self.ports["http_port"]
         self.mqtt_port = self.ports["mqtt_port"]
 
     def reload_certificates(self) -> None:
         """Reads the TLS certificates again; new connections use them."""
-        self._doors.reload_certificates()
+        self._listeners.reload_certificates()
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Returns when ``stop`` is set.
@@ -266,8 +266,8 @@ async def open_server(
     begun_s = clock.monotonic_s()
     folder = DataFolder(config.data_path)
     async with AsyncExitStack() as stack:
-        doors = Listeners(config, clock)
-        stack.callback(doors.close)
+        listeners = Listeners(config, clock)
+        stack.callback(listeners.close)
         credentials, undo = None, ExitStack()
         if not folder.initialized:
             folder.create()
@@ -279,7 +279,7 @@ async def open_server(
         store = await stack.enter_async_context(_open_store(folder, clock, config))
         bus = LocalBus()
         stack.push_async_callback(bus.close)
-        platform = build_platform(store, bus, clock, config, doors.public)
+        platform = build_platform(store, bus, clock, config, listeners.public)
         stack.push_async_callback(_close_services, platform)
         await platform.presence.recover()
         platform.control.start()
@@ -294,18 +294,18 @@ async def open_server(
         buffers = shared_buffers(config)
         gateway = MqttBroker(platform, bus, clock, config, buffers)
         stack.push_async_callback(_within, "mqtt", gateway.stop)
-        for port in doors.of("mqtt", "mqtts"):
+        for port in listeners.of("mqtt", "mqtts"):
             await gateway.listen(port)
-        for port in doors.of("open"):
+        for port in listeners.of("open"):
             await gateway.listen_open(port)
-        for port in doors.of("tcp", "tcps"):
+        for port in listeners.of("tcp", "tcps"):
             await gateway.listen_tcp(port)
         metrics = Metrics()
-        read_metric_sources(metrics, store, platform, gateway, buffers, doors.certificate_expiries)
+        read_metric_sources(metrics, store, platform, gateway, buffers, listeners.certificate_expiries)
 
         # Last: GET /healthz answers when everything else is running.
         def warnings() -> list[HealthWarning]:
-            watched = (store, platform.clock_watch, platform.retention.trusted_clock, gateway.arrivals, doors)
+            watched = (store, platform.clock_watch, platform.retention.trusted_clock, gateway.arrivals, listeners)
             return [warning for part in watched for warning in part.warnings()]
 
         requests = HttpRequests()
@@ -313,11 +313,11 @@ async def open_server(
             platform, config.http, store.trouble, metrics, warnings=warnings, requests=requests, buffers=buffers
         )
         console = ConsolePages(packaged_files(), requests, config.http.hsts_max_age_s)
-        ports = doors.of("http", "https")
+        ports = listeners.of("http", "https")
         http = HttpListener(site(app, console), ports, config.http, gateway.websocket, gateway.arrivals, buffers)
         stack.push_async_callback(_within, "http", http.stop)
         await http.start()
-        server = Server(platform, credentials, http, doors)
+        server = Server(platform, credentials, http, listeners)
         if credentials is not None:
             hand_over(credentials)
         undo.pop_all()

@@ -22,7 +22,7 @@ log = structlog.get_logger("thingstead.server")
 class BoundListener(NamedTuple):
     """A listener and its port."""
 
-    door: ListenerSpec
+    spec: ListenerSpec
     port: Port
 
     @property
@@ -45,17 +45,17 @@ class Listeners:
         self._bound: list[BoundListener] = []
         self._not_reloaded: dict[str, str] = {}  # reason by setting; until a reload succeeds
         with ExitStack() as stack:
-            for door in config.doors:
-                certificate = _certificate(door)
+            for spec in config.listener_specs:
+                certificate = _certificate(spec)
                 try:
-                    sock = stack.enter_context(bind(door.setting, door.listener.host, door.listener.port))
+                    sock = stack.enter_context(bind(spec.setting, spec.listener.host, spec.listener.port))
                 except Conflict as exc:
-                    if not door.optional:
+                    if not spec.optional:
                         raise
                     log.warning("a port stays closed", reason=exc.message)
                     continue
-                port = Port(sock, certificate, door.listener.proxy_protocol, config.tls_handshake_timeout_s)
-                self._bound.append(BoundListener(door, port))
+                port = Port(sock, certificate, spec.listener.proxy_protocol, config.tls_handshake_timeout_s)
+                self._bound.append(BoundListener(spec, port))
             stack.pop_all()
         self._log_problems()
 
@@ -66,21 +66,21 @@ class Listeners:
 
     def of(self, *kinds: str) -> list[Port]:
         """Ports of these kinds."""
-        return [bound.port for bound in self._bound if bound.door.listener.kind in kinds]
+        return [bound.port for bound in self._bound if bound.spec.listener.kind in kinds]
 
     @property
     def public(self) -> list[OpenListener]:
         """Listeners that are open to more than this machine and a load balancer."""
         return [
-            OpenListener(bound.door.listener.kind, bound.door.listener.host, bound.number)
+            OpenListener(bound.spec.listener.kind, bound.spec.listener.host, bound.number)
             for bound in self._bound
-            if bound.door.listener.kind != "open" and not bound.door.listener.proxy_protocol
+            if bound.spec.listener.kind != "open" and not bound.spec.listener.proxy_protocol
         ]
 
     @property
     def numbers(self) -> dict[str, int]:
         """Open TCP ports by the name of their setting."""
-        return {bound.door.setting: bound.number for bound in self._bound}
+        return {bound.spec.setting: bound.number for bound in self._bound}
 
     def reload_certificates(self) -> None:
         """Reads the files of every certificate again, for new connections. What cannot be used is logged, and the
@@ -88,14 +88,14 @@ class Listeners:
         if not self._certificates():
             log.info("no port uses TLS: there is no certificate to reload")
         for bound, certificate in self._certificates():
-            self._not_reloaded.pop(bound.door.setting, None)
+            self._not_reloaded.pop(bound.spec.setting, None)
             try:
                 certificate.reload()
             except ConfigError as exc:
-                self._not_reloaded[bound.door.setting] = exc.message
+                self._not_reloaded[bound.spec.setting] = exc.message
                 log.error("a TLS certificate could not be reloaded; the loaded one stays in use", reason=exc.message)
             else:
-                log.info("TLS certificate reloaded", setting=bound.door.setting, port=bound.number)
+                log.info("TLS certificate reloaded", setting=bound.spec.setting, port=bound.number)
         self._log_problems()
 
     def warnings(self) -> list[HealthWarning]:
@@ -108,7 +108,7 @@ class Listeners:
 
     def certificate_expiries(self) -> dict[str, int]:
         """When the first certificate of each TLS port expires: seconds UTC by the setting of the port."""
-        until = {bound.door.setting: certificate.until_s for bound, certificate in self._certificates()}
+        until = {bound.spec.setting: certificate.until_s for bound, certificate in self._certificates()}
         return {setting: until_s for setting, until_s in until.items() if until_s is not None}
 
     def _log_problems(self) -> None:
@@ -126,13 +126,13 @@ def check_certificates(config: Config, now_ms: int) -> list[str]:
     Raises:
         ConfigError: a file is missing, or cannot be used.
     """
-    certificates = [certificate for door in config.doors if (certificate := _certificate(door)) is not None]
+    certificates = [certificate for spec in config.listener_specs if (certificate := _certificate(spec)) is not None]
     return [problem for certificate in certificates for problem in certificate.problems(now_ms)]
 
 
-def _certificate(door: ListenerSpec) -> TlsCertificate | None:
-    listener = door.listener
+def _certificate(spec: ListenerSpec) -> TlsCertificate | None:
+    listener = spec.listener
     if not listener.secure:
         return None
     client_ca = Path(listener.client_ca) if listener.client_ca else None
-    return TlsCertificate(Path(listener.certificate), Path(listener.key), client_ca, door.setting)
+    return TlsCertificate(Path(listener.certificate), Path(listener.key), client_ca, spec.setting)
