@@ -98,7 +98,7 @@ def test_wrong_calls_are_refused_clearly(tmp_path: Path) -> None:
     calls: list[tuple[list[str | Path], int, str]] = [
         (["export", "--output", "-", "--device", "nosuch", *there], 1, "no such device: nosuch"),
         (["export", "--output", "-", "--start", "yesterday", *there], 2, "neither a date"),
-        (["export", "--output", "-", "--start", "2", "--end", "1", *there], 2, "lies after --end"),
+        (["export", "--output", "-", "--start", "2", "--end", "1", *there], 2, "is after --end"),
         (["export", "--output", "-", "--format", "parquet", *there], 2, "Parquet needs a file"),
         (["export", "--output", tmp_path / "no" / "a.csv", *there], 1, "cannot be written"),
         (["export", "--output", "-", "--data-dir", tmp_path / "nothing"], 2, "is not a data folder"),

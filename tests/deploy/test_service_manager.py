@@ -99,7 +99,7 @@ def test_a_watchdog_of_another_process_is_not_fed(
 def test_a_manager_that_is_gone_stops_no_server(tmp_path: Path, start_server: StartServer) -> None:
     server = start_server(tmp_path / "data", NOTIFY_SOCKET=str(tmp_path / "gone"))
     assert server.stop() == 0
-    assert len(server.logged("the service manager cannot be told")) == 2
+    assert len(server.logged("the service manager cannot be notified")) == 2
 
 
 @pytest.mark.external("systemd-analyze")

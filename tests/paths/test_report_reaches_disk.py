@@ -82,7 +82,10 @@ def test_damage_is_said_while_the_rest_is_served(running: Running, start_server:
     with ProjectApi(again.url, running.credentials) as api:
         assert api.series(running.device_id, "x") == [2, 0]
     answer = httpx.get(f"{again.url}/healthz")
-    said = {"status": "ok", "warnings": [{"code": "rows_set_aside", "message": "1 rows of the history were set aside"}]}
+    said = {
+        "status": "ok",
+        "warnings": [{"code": "rows_set_aside", "message": "1 rows of the history were moved to the quarantine"}],
+    }
     assert (answer.status_code, answer.json()) == (200, said)
     assert "thingstead_history_quarantined_rows 1" in httpx.get(f"{again.url}/metrics").text
 

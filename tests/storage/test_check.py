@@ -86,14 +86,14 @@ async def test_a_sound_database_has_no_problems_while_it_is_written(sound: Bench
     ("sql", "part", "text"),
     [
         ("UPDATE block SET data = substr(data, 2) WHERE device_number = 2 AND identifier = 'x'", "blocks", "checksum"),
-        ("UPDATE block SET points = points + 1 WHERE device_number = 2", "blocks", "other points than it says"),
-        ("UPDATE block SET points = points + 1 WHERE device_number = 2", "totals", "other points are counted"),
-        ("UPDATE block SET last_ts = 2 * last_ts", "blocks", "other points than it says"),
+        ("UPDATE block SET points = points + 1 WHERE device_number = 2", "blocks", "content differs"),
+        ("UPDATE block SET points = points + 1 WHERE device_number = 2", "totals", "totals differ from the blocks"),
+        ("UPDATE block SET last_ts = 2 * last_ts", "blocks", "content differs"),
         ("UPDATE report_log SET entries = x'00'", "log", "checksum"),
         ("UPDATE spool SET reports = x'0011223344'", "spool", "checksum"),
         ("UPDATE spool SET points = 7", "states", "are counted in the spool"),
         ("UPDATE device_state SET active = x'00'", "states", "checksum"),
-        ("DELETE FROM history_hours", "totals", "other points are counted"),
+        ("DELETE FROM history_hours", "totals", "totals differ from the blocks"),
         ("DELETE FROM devices WHERE number = 2", "references", "device 2 does not exist"),
         ("UPDATE devices SET type_id = 'nosuch'", "references", "does not exist"),
     ],
@@ -112,7 +112,7 @@ async def test_blocks_that_reach_into_each_other_are_found(sound: Bench) -> None
         "INSERT INTO block SELECT device_number, identifier, first_ts + 1, last_ts, points, data FROM block LIMIT 1"
     )
     connection.close()
-    assert "reaches into it" in problems(sound.path)["blocks"]
+    assert "overlaps the block before it" in problems(sound.path)["blocks"]
 
 
 async def test_a_damaged_page_is_found(sound: Bench) -> None:

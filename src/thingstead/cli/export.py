@@ -40,7 +40,7 @@ def command(file: Path | None, output: str, form: str | None, start: int, end: i
     Columns: device_id, device_key, identifier, ts, value (as JSON); in CSV also timestamp, in Parquet number.
     """
     if start > end:
-        raise click.BadParameter("lies after --end", param_hint="--start")
+        raise click.BadParameter("is after --end", param_hint="--start")
     chosen = {name: options.pop(name) for name in ("project_id", "type_id", "device_ids", "identifiers")}
     config = command_config(file, **options)
     with open_archive(config.data_path) as archive, bar("Exporting") as progress:

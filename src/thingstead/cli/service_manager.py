@@ -63,7 +63,7 @@ class ServiceManager:
                 notify.settimeout(SEND_TIMEOUT_S)
                 notify.sendto("\n".join(assignments).encode(), address)
         except OSError as exc:
-            log.warning("the service manager cannot be told", socket=self._address, reason=str(exc))
+            log.warning("the service manager cannot be notified", socket=self._address, reason=str(exc))
 
 
 def _watchdog_s(environ: Mapping[str, str]) -> float:

@@ -52,7 +52,7 @@ class Listeners:
                 except Conflict as exc:
                     if not spec.optional:
                         raise
-                    log.warning("a port stays closed", reason=exc.message)
+                    log.warning("an optional port was not opened", reason=exc.message)
                     continue
                 port = Port(sock, certificate, spec.listener.proxy_protocol, config.tls_handshake_timeout_s)
                 self._bound.append(BoundListener(spec, port))

@@ -65,7 +65,7 @@ class IdleTimers:
                 timer.ring(now_s)
             except Exception:
                 # A bug: logged here; the other timers expire all the same.
-                log.exception("a silent connection could not be ended")
+                log.exception("an idle connection could not be closed")
 
     def close(self) -> None:
         """Cancels all timers."""

@@ -96,7 +96,7 @@ class SqliteStore:
         except BaseException:
             await store._database.close()
             raise
-        log.info("the store is open", path=str(path), took_ms=round((clock.monotonic_s() - begun_s) * 1000))
+        log.info("store opened", path=str(path), took_ms=round((clock.monotonic_s() - begun_s) * 1000))
         return store
 
     @property
@@ -126,12 +126,14 @@ class SqliteStore:
     def warnings(self) -> list[HealthWarning]:
         warnings = []
         if rows := self.history.quarantine.rows:
-            warnings.append(HealthWarning("rows_set_aside", f"{rows:,} rows of the history were set aside"))
+            warnings.append(
+                HealthWarning("rows_set_aside", f"{rows:,} rows of the history were moved to the quarantine")
+            )
         packer = self.history.packer
         if packer.failure is not None:
             warnings.append(HealthWarning("packing_failing", f"reports cannot be packed: {packer.failure}"))
         if devices := packer.compactor.failing:
-            text = f"the reports of {devices:,} devices cannot be made into blocks"
+            text = f"the reports of {devices:,} devices cannot be compacted"
             warnings.append(HealthWarning("devices_not_packed", text))
         if self._database.damage is not None:
             warnings.append(HealthWarning("damaged_pages", self._database.damage))

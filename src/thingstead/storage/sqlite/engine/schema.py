@@ -73,7 +73,7 @@ def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
     application_id = _pragma(connection, "application_id")
     empty = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
     if application_id != APPLICATION_ID and not (application_id == 0 and empty):
-        raise ConfigError(f"{path}: is a database of another program")
+        raise ConfigError(f"{path}: belongs to another program")
     version = _pragma(connection, "user_version")
     if version > newest:
         raise ConfigError(f"{path}: its schema has version {version}; this release knows versions up to {newest}")

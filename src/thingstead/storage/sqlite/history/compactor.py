@@ -125,7 +125,7 @@ class Compactor:
         self._quarantine.note(compacted.findings)
         self.points_repeated += sum(compacted.repeats)
         for number, reason in compacted.failures:
-            log.error("reports of a device stay in the spool", device_number=number, reason=reason)
+            log.error("reports of a device cannot be compacted", device_number=number, reason=reason)
             self._failing.add(number)
         for number, points in compacted.crowded_out:
             log.warning("too many values in one millisecond; the earliest were dropped", device=number, points=points)

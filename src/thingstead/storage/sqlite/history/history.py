@@ -106,7 +106,7 @@ class SqliteHistory:
         try:
             await self.packer.pack()
         except Unavailable as exc:
-            log.error("a long log cannot be packed yet, and is read into memory", error=exc.message)
+            log.error("the report log cannot be packed yet and is read into memory", error=exc.message)
 
     def _replay(self, log: Log) -> None:
         """Applies rows of the log to the heads."""

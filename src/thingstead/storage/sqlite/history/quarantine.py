@@ -112,7 +112,7 @@ class Quarantine:
             self._waiting -= keys
             self.rows += moved or 0
             if error is not None:
-                log.error("damaged rows could not be set aside", rows=len(new), error=str(error))
+                log.error("damaged rows could not be moved to the quarantine", rows=len(new), error=str(error))
 
         try:
             self._database.submit(lambda connection: set_aside(connection, new, found_at), ended)
@@ -128,7 +128,7 @@ class Quarantine:
 def _report(findings: Iterable[UnreadableRow]) -> None:
     for finding in findings:
         log.error(
-            "a damaged row is set aside",
+            "a damaged row was moved to the quarantine",
             table=finding.table,
             key=finding.key,
             device_number=finding.device_number,

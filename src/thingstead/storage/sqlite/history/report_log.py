@@ -89,7 +89,7 @@ def renew(connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes]], fou
     connection.execute(f"ALTER TABLE report_log RENAME TO {name}")
     connection.execute(create)
     connection.executemany("INSERT INTO report_log (seq, entries) VALUES (?, ?)", rows)
-    reason = f"a page of the log is damaged; its remaining rows are in the table {name}"
+    reason = f"a page of the report log is damaged; the damaged table was renamed to {name}"
     set_aside(connection, [UnreadableRow("log", (name,), None, None, reason, b"")], found_at)
 
 
@@ -103,7 +103,7 @@ def _rows(connection: sqlite3.Connection, damage: _Damage, after: int = -1) -> I
         if not is_damage(exc):
             raise
         damage.met = True
-        log.error("a page of the log is damaged; the rows after it are read one by one", after_seq=seq, error=str(exc))
+        log.error("a page of the report log is damaged; later rows are read one by one", after_seq=seq, error=str(exc))
         yield from _rows_one_by_one(connection, seq, damage)
 
 
@@ -121,7 +121,7 @@ def _rows_one_by_one(connection: sqlite3.Connection, after: int, damage: _Damage
             continue
         if row is not None:
             yield seq, row[0]
-    log.error("rows of the log cannot be read", rows=damage.lost)
+    log.error("rows of the report log cannot be read", rows=damage.lost)
 
 
 def _newest_packed(connection: sqlite3.Connection) -> int:
@@ -131,7 +131,7 @@ def _newest_packed(connection: sqlite3.Connection) -> int:
     except sqlite3.DatabaseError as exc:
         if not is_damage(exc):
             raise
-        log.error("a page of the devices' states is damaged", error=str(exc))
+        log.error("a page of the table of device states is damaged", error=str(exc))
     newest = 0
     for (number,) in connection.execute("SELECT number FROM devices"):
         try:

@@ -79,7 +79,7 @@ def _looked(
     try:
         looked_at, problems = look(connection)
     except sqlite3.DatabaseError as exc:
-        return Finding(part, 0, [f"cannot be read to the end: {exc}"])
+        return Finding(part, 0, [f"cannot be read completely: {exc}"])
     if len(problems) > PROBLEMS_LIMIT:
         problems[PROBLEMS_LIMIT:] = [f"and {len(problems) - PROBLEMS_LIMIT:,} more"]
     return Finding(part, looked_at, problems)
@@ -100,7 +100,7 @@ def _pragma(connection: sqlite3.Connection, name: str) -> tuple[int, list[str]]:
 
 def _references(connection: sqlite3.Connection) -> tuple[int, list[str]]:
     problems = [
-        f"{table} row {rowid}: what it refers to in {parent} does not exist"
+        f"{table} row {rowid}: refers to a row of {parent} that does not exist"
         for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check")
     ]
     looked_at = 0
@@ -139,7 +139,7 @@ def _spool(connection: sqlite3.Connection) -> tuple[int, list[str]]:
         timestamps = [report.ts for report in reports]
         held = sum(len(decode_values(report.body)) for report in reports)
         if held != points or min(timestamps) < first_ts or max(timestamps) > last_ts:
-            problems.append(f"row {row_id} of device {number}: holds other points than it says")
+            problems.append(f"row {row_id} of device {number}: content differs from its number or range of points")
     return rows, problems
 
 
@@ -171,7 +171,7 @@ def _blocks(connection: sqlite3.Connection) -> tuple[int, list[str]]:
         rows += 1
         where = f"device {number}, {identifier}, from {first_ts}"
         if before[:2] == (number, identifier) and before[2] >= first_ts:
-            problems.append(f"{where}: the block before it reaches into it")
+            problems.append(f"{where}: overlaps the block before it")
         before = number, identifier, last_ts
         try:
             timestamps, _ = decode_block(data)
@@ -179,7 +179,7 @@ def _blocks(connection: sqlite3.Connection) -> tuple[int, list[str]]:
             problems.append(f"{where}: {exc}")
             continue
         if (timestamps[0], timestamps[-1], len(timestamps)) != (first_ts, last_ts, points):
-            problems.append(f"{where}: holds other points than it says")
+            problems.append(f"{where}: content differs from its number or range of points")
         elif any(earlier > later for earlier, later in pairwise(timestamps)):
             problems.append(f"{where}: its points are not in order")
     return rows, problems
@@ -189,7 +189,7 @@ def _totals(connection: sqlite3.Connection) -> tuple[int, list[str]]:
     counted = set(connection.execute("SELECT project_id, hour, points, bytes, begins FROM history_hours"))
     there = set(connection.execute(HOURS, (ROW_BYTES,)))
     wrong = sorted({row[:2] for row in counted ^ there})
-    problems = [f"project {project}, hour {hour}: other points are counted than are there" for project, hour in wrong]
+    problems = [f"project {project}, hour {hour}: the totals differ from the blocks" for project, hour in wrong]
     return len(there), problems
 
 
