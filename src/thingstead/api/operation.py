@@ -3,7 +3,7 @@
 from typing import Any
 
 from thingstead.api.body import Bodies, Receive, Scope, while_connected
-from thingstead.api.credentials import caller_of, remote_host
+from thingstead.api.credentials import READING, caller_of, remote_host
 from thingstead.api.dialect import NO_STORE, HttpAnswer, failure, not_authenticated, success
 from thingstead.api.encodings import read_decoded
 from thingstead.api.endpoint import Access, ApiCall, Endpoint
@@ -11,9 +11,11 @@ from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
 from thingstead.api.validation import MalformedJson, body_decoder, invalid, query_decoder
 from thingstead.config import ApiSettings
 from thingstead.errors import FieldError, Forbidden, InvalidInput, NotAuthenticated, ThingsteadError
+from thingstead.model.audit.log import ActorKind
 from thingstead.model.roles import allows
 from thingstead.model.tenant import TENANT
 from thingstead.services.accounts.tokens import NOBODY
+from thingstead.services.audit.audit import acting
 from thingstead.services.platform import Platform
 
 
@@ -23,6 +25,7 @@ class Operation:
     def __init__(self, endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies: Bodies) -> None:
         self.endpoint = endpoint
         self._role = endpoint.role
+        self._changes = endpoint.method not in READING or endpoint.acts
         self._bodies = bodies
         self._platform = platform
         self._settings = settings
@@ -88,7 +91,13 @@ class Operation:
             raise invalid(warnings)
         if self.endpoint.large is not None and self.endpoint.large(call):
             return await while_connected(receive, self.endpoint.handler(call))
-        return await self.endpoint.handler(call)
+        if not self._changes or call.caller is NOBODY:
+            return await self.endpoint.handler(call)
+        caller, audit = call.caller, self._platform.audit
+        kind: ActorKind = "application" if caller.admin_id is None else "admin"
+        author = audit.author(kind, caller.project_id, caller.admin_id or caller.app_id, call.remote_address)
+        with acting(author):
+            return await self.endpoint.handler(call)
 
     def _decode(self, given: bytes, warnings: list[FieldError]) -> Any:
         """Decodes the body. If it is invalid, the error also lists unknown names, which may be the cause."""

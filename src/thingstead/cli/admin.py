@@ -15,6 +15,7 @@ from thingstead.model.project import Project
 from thingstead.model.roles import ROLES, Role
 from thingstead.model.values.unicode_text import account_key
 from thingstead.server import FolderInUse, open_platform
+from thingstead.services.audit.audit import acting
 from thingstead.services.platform import Platform
 
 WAY_OUT = "stop it first, or, while it runs, let an administrator call PUT /api/v1/admin/<id>/pwd"
@@ -61,7 +62,8 @@ async def _set_role(config: Config, account: str, project_id: str | None, role: 
         async with open_platform(config) as platform:
             project = chosen_project(await platform.projects.list_all(), project_id)
             admin_id = await _admin_id(platform, project.id, account)
-            await platform.accounts.set_administrator_role(project.id, admin_id, role)
+            with acting(platform.audit.author("cli")):
+                await platform.accounts.set_administrator_role(project.id, admin_id, role)
     except FolderInUse as exc:
         raise Conflict("not_done", detail=f"{exc.message}; {WAY_OUT_ROLE}") from exc
 
@@ -71,7 +73,8 @@ async def _set_password(config: Config, account: str, project_id: str | None, pa
         async with open_platform(config) as platform:
             project = chosen_project(await platform.projects.list_all(), project_id)
             admin_id = await _admin_id(platform, project.id, account)
-            await platform.accounts.set_administrator_password(project.id, admin_id, password)
+            with acting(platform.audit.author("cli")):
+                await platform.accounts.set_administrator_password(project.id, admin_id, password)
     except FolderInUse as exc:
         raise Conflict("not_done", detail=f"{exc.message}; {WAY_OUT}") from exc
 

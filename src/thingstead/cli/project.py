@@ -14,6 +14,7 @@ from thingstead.config import Config
 from thingstead.model.project import Project
 from thingstead.model.values.unicode_text import shown
 from thingstead.server import open_platform
+from thingstead.services.audit.audit import acting
 from thingstead.services.notifications.audit import StoppedChannel
 from thingstead.services.registry.projects import DAY_MS, Credentials
 
@@ -65,13 +66,15 @@ def rotate_key(project_id: str | None, grace_days: float, file: Path | None, **f
 async def _rotate_key(config: Config, project_id: str | None, grace_days: float) -> Project:
     async with open_platform(config) as platform:
         project = chosen_project(await platform.projects.list_all(), project_id)
-        rotated: Project = await platform.projects.rotate_project_key(project.id, round(grace_days * DAY_MS))
+        with acting(platform.audit.author("cli")):
+            rotated: Project = await platform.projects.rotate_project_key(project.id, round(grace_days * DAY_MS))
         return rotated
 
 
 async def _create(config: Config, name: str) -> tuple[Credentials, list[StoppedChannel]]:
     async with open_platform(config) as platform:
-        credentials: Credentials = await platform.projects.create(name)
+        with acting(platform.audit.author("cli")):
+            credentials: Credentials = await platform.projects.create(name)
         return credentials, await platform.notify.stopped_channels()
 
 

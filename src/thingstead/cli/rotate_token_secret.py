@@ -9,6 +9,7 @@ import click
 from thingstead.cli.options import command_config, config_option, data_dir_option
 from thingstead.config import Config
 from thingstead.server import open_platform
+from thingstead.services.audit.audit import acting
 
 
 @click.command("rotate-token-secret")
@@ -26,4 +27,5 @@ def command(file: Path | None, **flags: Any) -> None:
 
 async def _rotate(config: Config) -> None:
     async with open_platform(config) as platform:
-        await platform.tokens.renew_secret()
+        with acting(platform.audit.author("cli")):
+            await platform.tokens.renew_secret()

@@ -190,6 +190,17 @@ class AlarmRuleChanged(BusMessage, frozen=True):
     rule_id: str
 
 
+class ThingChanged(BusMessage, frozen=True):
+    """Something that people set up was created, changed or removed."""
+
+    project_id: str
+    kind: str  # device, device_type, alarm_rule, …
+    id: str
+    version: int  # afterwards; 0: it has none, or was removed
+    action: str
+    by: str  # who did it; empty: a device, or the server
+
+
 AnyMessage = (
     ReportsCommitted
     | AttributesPushed
@@ -211,4 +222,5 @@ AnyMessage = (
     | AlarmChanged
     | AlarmRuleChanged
     | MessageTraced
+    | ThingChanged
 )

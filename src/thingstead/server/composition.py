@@ -40,6 +40,7 @@ from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.services.alarms.rules import AlarmRuleService
 from thingstead.services.alarms.scheduler import AlarmScheduler
 from thingstead.services.alarms.trace import AlarmTraceService
+from thingstead.services.audit.audit import AuditService, acting
 from thingstead.services.commands.control import ControlService
 from thingstead.services.commands.synchronous import SynchronousCommandService
 from thingstead.services.console.desk import DeskService
@@ -126,6 +127,7 @@ def build_platform(
         installation=Installation(listeners, config.public),
         jobs=JobService(store, bus, clock, devices, ingest, control),
         desk=DeskService(store, clock),
+        audit=AuditService(store, bus, clock),
         subscriptions=SubscriptionService(store, bus, clock, log_ins),
         sub_devices=SubDeviceService(
             store,
@@ -174,7 +176,9 @@ async def _initialize(folder: DataFolder, config: Config, clock: Clock) -> Crede
     disk."""
     store = await SqliteStore.open(folder.begin_database(), clock, config.storage)
     try:
-        credentials: Credentials = await build_platform(store, LocalBus(), clock, config).projects.create()
+        platform = build_platform(store, LocalBus(), clock, config)
+        with acting(platform.audit.author("cli")):
+            credentials: Credentials = await platform.projects.create()
     finally:
         await store.close()
     folder.finish_database()

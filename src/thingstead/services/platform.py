@@ -10,6 +10,7 @@ from thingstead.services.alarms.alarms import AlarmService
 from thingstead.services.alarms.dry_run import AlarmDryRunService
 from thingstead.services.alarms.rules import AlarmRuleService
 from thingstead.services.alarms.trace import AlarmTraceService
+from thingstead.services.audit.audit import AuditService
 from thingstead.services.commands.control import ControlService
 from thingstead.services.commands.synchronous import SynchronousCommandService
 from thingstead.services.console.desk import DeskService
@@ -72,3 +73,4 @@ class Platform:
     installation: Installation
     jobs: JobService
     desk: DeskService
+    audit: AuditService

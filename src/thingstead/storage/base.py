@@ -16,6 +16,7 @@ from thingstead.metrics import Histogram
 from thingstead.model.health import HealthWarning
 from thingstead.refusals import Reason
 from thingstead.storage.base_alarms import AlarmRuleStore, AlarmStore, NotifyStore
+from thingstead.storage.base_audit import AuditStore
 from thingstead.storage.base_devices import (
     CommandStore,
     DeviceLogStore,
@@ -133,6 +134,8 @@ class Store(Protocol):
     def jobs(self) -> JobStore: ...
     @property
     def desk(self) -> ConsoleStore: ...
+    @property
+    def audit(self) -> AuditStore: ...
 
     def figures(self) -> StoreStats:
         """Statistics for ``/metrics``."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from thingstead.model.audit.log import Edit
 from thingstead.model.device import (
     AttributeValue,
     Device,
@@ -107,8 +108,9 @@ class HistoryStore(Protocol):
         """Points with ``start <= ts <= end`` (ms), newest first; of equal ``ts`` the last appended first."""
         ...
 
-    async def remove_attributes(self, device_number: int, identifiers: Sequence[str]) -> None:
-        """Removes current values and history of attributes. Unknown identifiers are ignored."""
+    async def remove_attributes(self, device_number: int, identifiers: Sequence[str], edit: Edit | None = None) -> None:
+        """Removes current values and history of attributes; the audit log records it as ``edit``. Unknown identifiers
+        are ignored."""
         ...
 
 

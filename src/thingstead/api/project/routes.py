@@ -27,7 +27,7 @@ from thingstead.api.project.alarms import (
     many_alarms,
     notify_groups,
 )
-from thingstead.api.project.console import bulk_changes, desk, jobs
+from thingstead.api.project.console import audit, bulk_changes, desk, jobs
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *login.ENDPOINTS,
@@ -55,4 +55,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *administrators.ENDPOINTS,
     *applications.ENDPOINTS,
     *desk.ENDPOINTS,
+    *audit.ENDPOINTS,
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from thingstead.client.call import Call, members
 from thingstead.model.device import DevicesAlarmStat, DevicesStat
+from thingstead.wire.audit import AuditPage
 from thingstead.wire.common import Empty
 from thingstead.wire.projects import ConnectionInfo, ProjectInfo, ViewCredentials
 
@@ -60,3 +61,28 @@ def rotate_project_key(*, grace_days: float = 30) -> Call[ConnectionInfo]:
 def reset_view_secret() -> Call[ViewCredentials]:
     """Creates a new ProjectViewSecret; the old one becomes invalid. For administrators."""
     return Call("POST", "/project/view_secret_reset", ViewCredentials)
+
+
+def audit_logs(
+    *,
+    actor: str | None = None,
+    object_type: str | None = None,
+    object: str | None = None,
+    action: str | None = None,
+    start_time: int | None = None,
+    end_time: int | None = None,
+    before: str | None = None,
+    limit: int | None = None,
+) -> Call[AuditPage]:
+    """For administrators. The newest first; ``before`` is the ``next_before`` of the part before."""
+    query = members(
+        actor=actor,
+        object_type=object_type,
+        object=object,
+        action=action,
+        start_time=start_time,
+        end_time=end_time,
+        before=before,
+        limit=limit,
+    )
+    return Call("GET", "/audit_logs", AuditPage, query=query)

@@ -80,6 +80,12 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
     notice_retention_days: Annotated[
         int, about("How long a notice is kept, with the log of its attempts; 0: for ever.", "days", ge=0)
     ] = 90
+    audit_retention_days: Annotated[
+        int, about("How long a row of the audit log is kept; 0: for ever.", "days", ge=0)
+    ] = 400
+    audit_rows_max: Annotated[
+        int, about("Rows of the audit log kept per project, the newest; 0: no limit.", "rows", ge=0)
+    ] = 1_000_000
     notices_per_device_max: Annotated[
         int,
         about(

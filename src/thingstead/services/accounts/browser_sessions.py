@@ -14,6 +14,7 @@ from thingstead.clock import Clock
 from thingstead.config import AccountSettings
 from thingstead.errors import Conflict, NotAuthenticated, NotFound, TooManyRequests
 from thingstead.model import ids
+from thingstead.model.audit.log import Author
 from thingstead.model.browser_session import BrowserSession
 from thingstead.model.limits import USER_AGENT_LENGTH
 from thingstead.model.messages import BrowserSessionsEnded
@@ -21,6 +22,7 @@ from thingstead.model.project import Administrator
 from thingstead.model.values.unicode_text import account_key
 from thingstead.services.accounts.log_ins import LogInAttempt, LogIns
 from thingstead.services.accounts.passwords import Passwords
+from thingstead.services.audit.audit import acting
 from thingstead.storage.base import Store
 
 COOKIE = "thingstead_"  # name of the cookie; the id of the installation follows
@@ -171,7 +173,15 @@ class BrowserSessionService:
             last_seen_at=now,
             expires_at=self._expiry(now, now, keep=keep),
         )
-        ended = await self._store.browser_sessions.begin(session, replaces=before.id if before else "")
+        author = Author(
+            kind="admin",
+            project_id=administrator.project_id,
+            id=administrator.id,
+            address=session.remote_address,
+            at=session.created_at,
+        )
+        with acting(author):
+            ended = await self._store.browser_sessions.begin(session, replaces=before.id if before else "")
         self._tell(ended, "another log-in took its place")
         return LoggedIn(Person(session, administrator), secret)
 

@@ -14,6 +14,8 @@ from thingstead.clock import Clock
 from thingstead.errors import ThingsteadError
 from thingstead.model.alarms.alarm import Alarm, AlarmChange
 from thingstead.model.alarms.rule import AlarmRule
+from thingstead.model.audit.differences import differences
+from thingstead.model.audit.log import Edit
 from thingstead.model.device import Device
 from thingstead.rules.evaluator import FAR
 from thingstead.services.alarms.evaluations import AlarmEvaluations, check_ready
@@ -202,4 +204,6 @@ class AlarmScheduler:
             messages=() if message is None else (message,),
         )
         decisions = device_alarms.evaluator.clear_by_hand(alarm.rule_id, now)
+        changes = differences({}, {"reason": reason})
+        self._store.audit.beside(Edit(alarm.project_id, "alarm", alarm.id, alarm.rule_name, "clear", changes))
         await settled(self.evaluations.append(device_alarms, [cleared, *device_alarms.changes(decisions, now)]))

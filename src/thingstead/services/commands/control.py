@@ -14,6 +14,8 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import DeviceOffline, FieldError, InvalidInput, ReplyTimeout
 from thingstead.model import device_answers, limits
+from thingstead.model.audit.differences import differences
+from thingstead.model.audit.log import Edit, is_recorded, present_author
 from thingstead.model.command import Command, OpenCommand
 from thingstead.model.device import Device
 from thingstead.model.ids import new_id
@@ -96,6 +98,9 @@ class ControlService:
         refused = tuple(outcome.refused)
         if outcome.commit is None:
             raise InvalidInput.of(refused)
+        if is_recorded(present_author(), source):
+            changes = differences({}, attributes)
+            self._store.audit.beside(Edit(project_id, "device", device.id, device.name, source, changes))
         await settled(outcome.commit)
         return refused
 

@@ -11,6 +11,8 @@ from msgspec import UNSET, UnsetType
 from thingstead.bus.base import Bus
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
+from thingstead.model.audit.differences import differences
+from thingstead.model.audit.log import Edit
 from thingstead.model.device import Device, Page, Sent, ValueSource
 from thingstead.model.device_type import AttributeDefinition, AttrType, DataType, DeviceType
 from thingstead.model.messages import AttributesRemoved
@@ -128,7 +130,9 @@ class HistoryService:
         device = await self._store.devices.get(project_id, device_id)
         named = [identifier for identifier in identifiers if limits.is_id(identifier)]
         if named:
-            await self._store.history.remove_attributes(device.number, named)
+            changes = differences({}, {"attributes": named})
+            edit = Edit(project_id, "device", device.id, device.name, "remove_attributes", changes)
+            await self._store.history.remove_attributes(device.number, named, edit)
             self._bus.publish(AttributesRemoved(device.id, named))
 
     async def _defined(self, device: Device) -> Mapping[str, _Defined]:

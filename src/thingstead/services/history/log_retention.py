@@ -1,4 +1,4 @@
-"""Drops events, commands, alarms and notices above their age or number.
+"""Drops events, commands, alarms, notices and rows of the audit log above their age or number.
 
 A folder of an earlier release has a grace period of :data:`GRACE_DAYS`, in which the log announces daily what will be
 dropped.
@@ -12,6 +12,7 @@ from thingstead.clock import Clock
 from thingstead.config import StorageSettings
 from thingstead.model.retention import DAY_MS, LogKind
 from thingstead.repeating import Repeating
+from thingstead.services.audit.retention import AuditRetention
 from thingstead.services.history.history import iso_utc
 from thingstead.services.history.trusted_clock import TrustedClock
 from thingstead.services.shared.parts import Parts
@@ -52,8 +53,9 @@ class LogRetention:
         look_s = min(LOOK_INTERVAL_S, self._interval_s)
         self._task = Repeating("the retention of logs", self._look, look_s, at_start=True)
         self._run_s = -self._interval_s  # monotonic time of the last run
-        self._rows = self._store.rows_added  # value of rows_added at the last run
+        self._rows = self._store.rows_added + store.audit.rows_added  # value of rows_added at the last run
         self._named_at: int | None = None
+        self._audit = AuditRetention(store, settings)
         self.dropped: dict[LogKind, int] = dict.fromkeys(self._bounds, 0)
 
     def start(self) -> None:
@@ -65,10 +67,10 @@ class LogRetention:
     async def _look(self) -> None:
         """Runs if the interval has ended, or enough rows were added."""
         now_s = self._clock.monotonic_s()
-        added = self._store.rows_added - self._rows
+        added = self._store.rows_added + self._audit.rows_added - self._rows
         with self._parts.part("the run"):
             if now_s - self._run_s >= self._interval_s:
-                self._run_s, self._rows = now_s, self._store.rows_added
+                self._run_s, self._rows = now_s, self._store.rows_added + self._audit.rows_added
                 await self.run()
             elif added >= ROWS_BETWEEN_RUNS:
                 self._rows += added
@@ -84,6 +86,8 @@ class LogRetention:
                 self._named_at = now
                 await self._name(now, until)
             return
+        with self._parts.part("the audit log"):
+            await self._audit.run(now)
         for kind, bound in self._bounds.items():
             before = self.dropped[kind]
             if bound.most:

@@ -7,6 +7,8 @@ import msgspec
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import DeviceOffline, InvalidInput
+from thingstead.model.audit.differences import differences
+from thingstead.model.audit.log import Edit
 from thingstead.model.messages import DataReported, DataSent
 from thingstead.model.streams import format_problem
 from thingstead.model.values.checking import valid_identifier
@@ -84,7 +86,10 @@ class StreamService:
             compiled = await self._ingest.links.compiled(device)
             if compiled.tcp_stream != identifier:
                 raise InvalidInput.field("identifier", "not_tcp_stream")
-        await settled(self._logs.data(device, identifier, "down", payload))
+        commit = self._logs.data(device, identifier, "down", payload)
+        changes = differences({}, {identifier: f"{len(payload)} bytes"})
+        self._store.audit.beside(Edit(project_id, "device", device.id, device.name, "data", changes))
+        await settled(commit)
         self._bus.publish(DataSent(device.id, identifier, payload))
 
 

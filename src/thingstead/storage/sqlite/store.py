@@ -23,6 +23,7 @@ from thingstead.storage.sqlite.history.retention import SqliteRetention
 from thingstead.storage.sqlite.tables.accounts import SqliteAccounts
 from thingstead.storage.sqlite.tables.alarms.alarm_rules import SqliteAlarmRules
 from thingstead.storage.sqlite.tables.alarms.alarms import SqliteAlarms
+from thingstead.storage.sqlite.tables.audit import SqliteAuditLogs
 from thingstead.storage.sqlite.tables.browser_sessions import SqliteBrowserSessions
 from thingstead.storage.sqlite.tables.commands import SqliteCommands
 from thingstead.storage.sqlite.tables.customers import SqliteCustomers
@@ -68,6 +69,7 @@ class SqliteStore:
         self.mqtt_sessions = SqliteMqttSessions(access, self.history)
         self.jobs = SqliteJobs(access, self.history)
         self.desk = SqliteDesk(access)
+        self.audit = SqliteAuditLogs(access, self.history)
 
     @classmethod
     async def open(

@@ -5,7 +5,9 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from thingstead.model.audit.log import CONTROL_ACTIONS, Author, Edit, present_author
 from thingstead.model.retention import LogKind
+from thingstead.storage.sqlite.engine.audit import actor_name, collecting
 from thingstead.storage.sqlite.engine.cache import Caches
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, translated
@@ -35,6 +37,8 @@ class Queries:
         self.database = database
         self.caches = Caches()
         self.log_rows = LogRows()
+        self.audit_rows_added = 0
+        self.on_edits: Callable[[Sequence[Edit], str], None] = lambda edits, by: None  # what was committed, by whom
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         """First row of a small indexed read, on the event loop; None if there is none."""
@@ -81,8 +85,24 @@ class Queries:
         return await future
 
     def submit(self, run: Callable[[sqlite3.Connection], T], deliver: Callable[[T, Exception | None], None]) -> None:
-        """Like :meth:`write`, without waiting: ``deliver(result, error)`` is called on the event loop."""
-        self.database.submit(lambda connection: _translating(connection, run), deliver)
+        """Like :meth:`write`, without waiting: ``deliver(result, error)`` is called on the event loop. What is changed
+        is recorded for the author of this call, in the same transaction."""
+        author, edits = present_author(), list[Edit]()
+        recorded = collecting(run, edits, author)
+
+        def delivered(result: T, error: Exception | None) -> None:
+            deliver(result, error)
+            if error is None and edits:
+                self._tell(edits, author)
+
+        self.database.submit(lambda connection: _translating(connection, recorded), delivered)
+
+    def _tell(self, edits: Sequence[Edit], author: Author | None) -> None:
+        if author is not None:
+            self.audit_rows_added += len(edits)
+        edits = [edit for edit in edits if edit.action not in CONTROL_ACTIONS]
+        if edits:
+            self.on_edits(edits, "" if author is None else actor_name(self.database.reader, author) or author.kind)
 
 
 def _translating(connection: sqlite3.Connection, run: Callable[[sqlite3.Connection], T]) -> T:

@@ -7,12 +7,18 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from thingstead.errors import Conflict, NotFound
+from thingstead.model.audit.differences import differences
+from thingstead.model.audit.log import Edit
 from thingstead.model.versions import VERSION
+from thingstead.storage.sqlite.engine.audit import last_change, note
 from thingstead.storage.sqlite.engine.errors import translated
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 _ENCODER = msgspec.json.Encoder()
+# Members that say nothing to people about what was changed.
+NAMED_BY = ("name", "account")  # the member that people know a thing by
+UNRECORDED = frozenset({"id", "project_id", "create_time", "update_time", "number", "token_epoch", "failing", VERSION})
 
 
 def to_json(value: Any) -> str:
@@ -39,6 +45,8 @@ class Layout(Generic[S]):
         absent: members that have no column.
         derived: further columns, with the function that computes each from a new struct.
         scope: column with the id of the row's project.
+        kind: name of the type of object in the audit log; empty: its changes are not recorded.
+        secret: members whose values the audit log hides.
 
     If the struct has a ``version``, each update increments it; an update that names a version is refused if the row has
     another one.
@@ -55,6 +63,8 @@ class Layout(Generic[S]):
         absent: Collection[str] = (),
         derived: Mapping[str, Callable[[S], Any]] | None = None,
         scope: str = "project_id",
+        kind: str = "",
+        secret: Collection[str] = (),
     ) -> None:
         fields = [field for field in msgspec.structs.fields(struct) if field.name not in absent]
         self._struct = struct
@@ -74,6 +84,10 @@ class Layout(Generic[S]):
         columns = ", ".join((*self._written, *(derived or {})))
         marks = ", ".join("?" * (len(self._written) + len(self._derived)))
         self._table = table
+        self._scope = scope
+        self.kind = kind
+        self._secret = frozenset(secret)
+        self._recorded = frozenset(self._written) - UNRECORDED
         self._in_project = f"WHERE id = ? AND {scope} = ?"
         self.insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - names of our own members
         self.select = f"SELECT {', '.join(self._names)} FROM {table}"  # noqa: S608 - as above
@@ -115,7 +129,9 @@ class Layout(Generic[S]):
 
     def add(self, connection: sqlite3.Connection, value: S) -> int:
         """Inserts a row. Returns its number, if the table has one."""
-        return connection.execute(self.insert, self.row(value)).lastrowid or 0
+        number = connection.execute(self.insert, self.row(value)).lastrowid or 0
+        self._note(value, "create", {}, self._members(value))
+        return number
 
     def exists(self, connection: sqlite3.Connection, project_id: str, row_id: str) -> bool:
         """Whether the project has a row with this id."""
@@ -123,8 +139,11 @@ class Layout(Generic[S]):
 
     def delete(self, connection: sqlite3.Connection, project_id: str, row_id: str, missing: str) -> None:
         """Deletes a row of the project. Raises NotFound with the code ``missing`` if there is none."""
+        before = self._read(connection, project_id, row_id)
         if connection.execute(self._delete, (row_id, project_id)).rowcount == 0:
             raise NotFound(missing)
+        if before is not None:
+            self._note(before, "remove", self._members(before), {})
 
     def check_changes(self, changes: Mapping[str, Any]) -> None:
         """Raises ValueError if an update names a member that it cannot change: a bug in the caller, not an error of the
@@ -155,8 +174,40 @@ class Layout(Generic[S]):
                 where, wanted = f"{where} AND version = ?", [*wanted, changes[VERSION]]
         values = [self._stored(name, value) for name, value in changed.items()]
         sql = f"UPDATE {self._table} SET {', '.join(sets)} {where}"  # noqa: S608 - as above
+        before = self._read(connection, project_id, row_id)
         if connection.execute(sql, (*values, *wanted)).rowcount == 0:
             raise self._not_updated(connection, project_id, row_id, missing)
+        if before is not None:
+            old = self._members(before)
+            new = {name: value for name, value in changed.items() if name in self._recorded}
+            self._note(before, "update", {name: old[name] for name in new}, new)
+
+    def _read(self, connection: sqlite3.Connection, project_id: str, row_id: str) -> S | None:
+        """The row before a change that is recorded."""
+        row = connection.execute(self.select_one, (row_id, project_id)).fetchone() if self.kind else None
+        if row is None:
+            return None
+        return self.load(row)
+
+    def _members(self, value: S) -> dict[str, Any]:
+        return {name: getattr(value, name) for name in self._names if name in self._recorded}
+
+    def _note(self, value: S, action: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        if not self.kind:
+            return
+        name = next((str(each) for each in (getattr(value, name, "") for name in NAMED_BY) if each), "")
+        version = 0 if action == "remove" else getattr(value, VERSION, 0) + (action == "update")
+        changes = differences(before, after, secret=self._secret)
+        project_id, row_id = (getattr(value, member) for member in (self._scope, "id"))
+        note(Edit(project_id, self.kind, row_id, name, action, changes, version))
+
+    def note_devices(
+        self, connection: sqlite3.Connection, project_id: str, row_id: str, action: str, device_ids: Sequence[str]
+    ) -> None:
+        """Notes what was done with devices to a row of the project, which stays as it is."""
+        value = self._read(connection, project_id, row_id)
+        if value is not None:
+            self._note(value, action, {}, {"devices": list(device_ids)})
 
     def derive(self, connection: sqlite3.Connection, project_id: str, row_id: str) -> None:
         """Writes anew what is derived from the members of a row of the project that was changed."""
@@ -172,7 +223,10 @@ class Layout(Generic[S]):
         row = connection.execute(sql, (row_id, project_id)).fetchone()
         if row is None:
             return NotFound(missing)
-        return Conflict("version_stale", version=row[0], info={"version": row[0]})
+        info: dict[str, Any] = {VERSION: row[0]}
+        if (last := last_change(connection, project_id, row_id)) is not None:
+            info |= {"by": last[1], "ts": last[0]}
+        return Conflict("version_stale", version=row[0], info=info)
 
     def merge_tags(
         self,

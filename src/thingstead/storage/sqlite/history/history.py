@@ -15,10 +15,12 @@ import structlog
 
 from thingstead.clock import Clock, SystemClock
 from thingstead.errors import Unavailable
+from thingstead.model.audit.log import Edit
 from thingstead.model.device import AttributeValue, Known, Sent
 from thingstead.model.report import SeriesPoint
 from thingstead.refusals import Reason
 from thingstead.storage.commit import settled
+from thingstead.storage.sqlite.engine.audit import write_of
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.read_transaction import snapshot
 from thingstead.storage.sqlite.history.appends import Appends
@@ -273,7 +275,7 @@ class SqliteHistory:
 
     # Removal
 
-    async def remove_attributes(self, device_number: int, identifiers: Sequence[str]) -> None:
+    async def remove_attributes(self, device_number: int, identifiers: Sequence[str], edit: Edit | None = None) -> None:
         names = list(identifiers)
         left: list[int] = []  # points of the device left in the spool
 
@@ -290,6 +292,8 @@ class SqliteHistory:
             head = self._head(device_number)
             batch = self.appends.add(head, (device_number, 0, 0, REMOVE_CODE, encode_values(names)))
             batch.writes.append(rest)
+            if edit is not None and (recorded := write_of(edit)) is not None:
+                batch.writes.append(recorded)
             await settled(batch)
             head.spooled = left[-1]
 

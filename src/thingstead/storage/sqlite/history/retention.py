@@ -6,11 +6,13 @@ free in the file is given back in small steps (``auto_vacuum=INCREMENTAL``).
 
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
+from thingstead.model.audit.differences import differences
+from thingstead.model.audit.log import Edit
 from thingstead.model.retention import (
     Counted,
     Cutoff,
@@ -25,6 +27,7 @@ from thingstead.model.retention import (
 from thingstead.storage.blocks import decode_block
 from thingstead.storage.frames import Damaged
 from thingstead.storage.series_ops import Series
+from thingstead.storage.sqlite.engine.audit import note
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.history import compaction
@@ -40,7 +43,20 @@ SPOOL_ROWS_PER_STEP = 2_000
 PAGES_PER_STEP = 500  # returned to the disk in one transaction
 FREE_PAGES_KEPT = 256  # free pages left in the file for new data
 
+_PUT_POLICY = "INSERT OR REPLACE INTO retention (project_id, rules, max_bytes) VALUES (?, ?, ?)"
+_PUT_PENDING = """
+INSERT INTO retention (project_id, rules, max_bytes, pending_rules, pending_max_bytes, pending_at)
+VALUES (?, '[]', 0, ?, ?, ?) ON CONFLICT (project_id) DO UPDATE SET
+pending_rules = excluded.pending_rules, pending_max_bytes = excluded.pending_max_bytes, pending_at = excluded.pending_at
+"""
 _decode_rules = msgspec.json.Decoder(tuple[RetentionRule, ...]).decode
+
+
+def _note(connection: sqlite3.Connection, project_id: str, wanted: Mapping[str, Any]) -> None:
+    """Notes how new rules differ from those in force."""
+    row = connection.execute("SELECT rules, max_bytes FROM retention WHERE project_id = ?", (project_id,)).fetchone()
+    before = {} if row is None else {"rules": _decode_rules(row[0]), "max_bytes": row[1]}
+    note(Edit(project_id, "retention", project_id, "", "update", differences(before, wanted)))
 
 
 class SqliteRetention:
@@ -63,22 +79,22 @@ class SqliteRetention:
         return None if row is None else (RetentionPolicy(rules=_decode_rules(row[0]), max_bytes=row[1]), row[2])
 
     async def put_pending(self, project_id: str, policy: RetentionPolicy, at: int) -> None:
-        row = (project_id, to_json(policy.rules), policy.max_bytes, at)
-        await self._access.write(
-            lambda connection: (
-                connection.execute(
-                    "INSERT INTO retention (project_id, rules, max_bytes, pending_rules, pending_max_bytes, pending_at)"
-                    " VALUES (?, '[]', 0, ?, ?, ?) ON CONFLICT (project_id) DO UPDATE SET"
-                    " pending_rules = excluded.pending_rules, pending_max_bytes = excluded.pending_max_bytes,"
-                    " pending_at = excluded.pending_at",
-                    row,
-                ).rowcount
-            )
-        )
+        def run(connection: sqlite3.Connection) -> None:
+            _note(connection, project_id, {"rules": policy.rules, "max_bytes": policy.max_bytes, "effective_at": at})
+            connection.execute(_PUT_PENDING, (project_id, to_json(policy.rules), policy.max_bytes, at))
+
+        await self._access.write(run)
 
     async def drop_pending(self, project_id: str) -> bool:
         sql = "UPDATE retention SET pending_rules = NULL WHERE project_id = ? AND pending_rules IS NOT NULL"
-        return await self._access.write(lambda connection: connection.execute(sql, (project_id,)).rowcount > 0)
+
+        def run(connection: sqlite3.Connection) -> bool:
+            dropped = connection.execute(sql, (project_id,)).rowcount > 0
+            if dropped:
+                note(Edit(project_id, "retention", project_id, "", "take_back"))
+            return dropped
+
+        return await self._access.write(run)
 
     async def apply_pending(self, now: int) -> list[str]:
         due = "SELECT 1 FROM retention WHERE pending_rules IS NOT NULL AND pending_at <= ?"
@@ -110,14 +126,11 @@ class SqliteRetention:
         return await self._access.read(lambda connection: _count(connection, project_id, after, cutoffs))
 
     async def put_policy(self, project_id: str, policy: RetentionPolicy) -> None:
-        row = (project_id, to_json(policy.rules), policy.max_bytes)
-        await self._access.write(
-            lambda connection: (
-                connection.execute(
-                    "INSERT OR REPLACE INTO retention (project_id, rules, max_bytes) VALUES (?, ?, ?)", row
-                ).rowcount
-            )
-        )
+        def run(connection: sqlite3.Connection) -> None:
+            _note(connection, project_id, {"rules": policy.rules, "max_bytes": policy.max_bytes})
+            connection.execute(_PUT_POLICY, (project_id, to_json(policy.rules), policy.max_bytes))
+
+        await self._access.write(run)
 
     async def extent(self, project_id: str | None = None) -> HistoryExtent:
         rows = await self._hours(project_id)

@@ -12,11 +12,13 @@ from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 from thingstead.storage.sqlite.tables.browser_sessions import Ended, end_sessions, forget_sessions
 
-APPLICATIONS = Layout("applications", Application)
+APPLICATIONS = Layout("applications", Application, kind="application", secret=("access_key", "secret_hash"))
 ADMINISTRATORS = Layout(
     "administrators",
     Administrator,
     json=("tags",),
+    kind="administrator",
+    secret=("password_hash",),
     derived={"account_key": lambda administrator: account_key(administrator.account)},
 )
 

@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from thingstead.errors import NotFound
+from thingstead.model.audit.log import Edit
 from thingstead.model.browser_session import BrowserSession
 from thingstead.model.limits import ADMINISTRATOR_SESSIONS_COUNT, BROWSER_SESSIONS_COUNT
+from thingstead.storage.sqlite.engine.audit import note
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 
@@ -46,6 +48,7 @@ class SqliteBrowserSessions:
             ended = end_sessions(connection, "id = ? AND admin_id = ?", (replaces, session.admin_id))
             ended += end_sessions(connection, "expires_at <= ?", (begun,))
             SESSIONS.add(connection, session)
+            note(Edit(session.project_id, "session", session.id, session.user_agent, "log_in"))
             surplus = (session.admin_id, session.id, ADMINISTRATOR_SESSIONS_COUNT - 1)
             ended += end_sessions(connection, _SURPLUS, surplus)
             [(total,)] = connection.execute("SELECT count(*) FROM browser_sessions").fetchall()
@@ -102,6 +105,7 @@ class SqliteBrowserSessions:
             ended = end_sessions(connection, "id = ? AND admin_id = ? AND project_id = ?", of_person)
             if not ended:
                 raise NotFound("no_such_session")
+            note(Edit(project_id, "session", session_id, "", "log_out"))
             return ended
 
         await self._access.write(run, lambda ended: forget_sessions(self._access, ended))

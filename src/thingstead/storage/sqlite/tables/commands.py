@@ -6,10 +6,13 @@ from typing import Any
 
 from thingstead.errors import Conflict, DeviceOffline, NotFound, ThingsteadError
 from thingstead.model import limits
+from thingstead.model.audit.differences import differences
+from thingstead.model.audit.log import Edit
 from thingstead.model.command import TRANSITIONS, Command, CommandState, OpenCommand
 from thingstead.model.device import Page
 from thingstead.model.limits import INSTANT_MS, require_id
 from thingstead.model.messages import CommandChanged
+from thingstead.storage.sqlite.engine.audit import note
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.paging import Order, read_page
@@ -169,14 +172,16 @@ def issue_commands(
 
 def _add(connection: sqlite3.Connection, command: Command) -> None:
     device = connection.execute(
-        "SELECT 1 FROM devices WHERE id = ? AND project_id = ?", (command.device_id, command.project_id)
-    )
-    if device.fetchone() is None:
+        "SELECT name FROM devices WHERE id = ? AND project_id = ?", (command.device_id, command.project_id)
+    ).fetchone()
+    if device is None:
         raise NotFound("no_such_device")
     _check_room(connection, command)
     COMMANDS.add(connection, command)
     if command.state in _ENDED:
         connection.execute("UPDATE commands SET open = 0 WHERE id = ?", (command.id,))
+    sent = differences({}, {command.method: command.params})
+    note(Edit(command.project_id, "device", command.device_id, device[0], "command", sent))
 
 
 def _check_room(connection: sqlite3.Connection, command: Command) -> None:

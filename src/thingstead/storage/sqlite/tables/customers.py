@@ -25,6 +25,8 @@ CUSTOMERS = Layout(
     Customer,
     json=("tags",),
     counted=("device_count",),
+    kind="customer",
+    secret=("password_hash",),
     derived={"account_key": lambda customer: account_key(customer.account), "search_text": search_text},
 )
 DEVICES_PER_STEP = 500  # unbound in one transaction when a customer is deleted

@@ -12,7 +12,7 @@ from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.devices import require_devices
 
-DEVICE_GROUPS = Layout("device_groups", DeviceGroup, json=("tags",))
+DEVICE_GROUPS = Layout("device_groups", DeviceGroup, json=("tags",), kind="device_group")
 
 MEMBERS_PER_STEP = 2_000  # removed in one transaction when a group is deleted
 
@@ -178,16 +178,19 @@ class SqliteDeviceGroups:
             pass
 
     async def add_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
-        await self._change_members(project_id, group_id, device_ids, _ADD_MEMBERS)
+        await self._change_members(project_id, group_id, device_ids, "add_devices", _ADD_MEMBERS)
 
     async def remove_devices(self, project_id: str, group_id: str, device_ids: Sequence[str]) -> None:
-        await self._change_members(project_id, group_id, device_ids, _REMOVE_MEMBERS)
+        await self._change_members(project_id, group_id, device_ids, "remove_devices", _REMOVE_MEMBERS)
 
-    async def _change_members(self, project_id: str, group_id: str, device_ids: Sequence[str], sql: str) -> None:
+    async def _change_members(
+        self, project_id: str, group_id: str, device_ids: Sequence[str], action: str, sql: str
+    ) -> None:
         def run(connection: sqlite3.Connection) -> None:
             _require_group(connection, project_id, group_id)
             require_devices(connection, project_id, device_ids)
             connection.execute(sql, (group_id, to_json(device_ids)))
+            DEVICE_GROUPS.note_devices(connection, project_id, group_id, action, device_ids)
 
         await self._access.write(run)
 

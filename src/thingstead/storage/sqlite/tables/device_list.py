@@ -43,6 +43,8 @@ DEVICES = Layout(
     json=("tags",),
     fixed=("id", "project_id", "create_time"),
     counted=("number",),
+    kind="device",
+    secret=("access_token", "view_token", "device_code"),
     derived={"search_text": search_text},
 )
 

@@ -24,6 +24,8 @@ DEVICE_TYPES = Layout(
     DeviceType,
     json=("tags", "functions"),
     counted=("device_count",),
+    kind="device_type",
+    secret=("type_key",),
     derived={"search_text": search_text},
 )
 _LISTED = DEVICE_TYPES.select.replace("functions", "'{}'")  # large, and not shown in lists

@@ -22,6 +22,7 @@ from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, translated
 from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.history.history import SqliteHistory
+from thingstead.storage.sqlite.tables.customers import CUSTOMERS
 from thingstead.storage.sqlite.tables.device_list import DEVICES, DeviceList, search_text
 
 STEPS_AT_ONCE = 20  # steps of deleting a device's data before its deletion is answered
@@ -229,3 +230,4 @@ def _bind(
     else:
         sql = "UPDATE devices SET customer_id = NULL WHERE customer_id = ?1 AND id IN (SELECT value FROM json_each(?2))"
     connection.execute(sql, (customer_id, to_json(device_ids)))
+    CUSTOMERS.note_devices(connection, project_id, customer_id, "bind" if bind else "unbind", device_ids)

@@ -8,17 +8,19 @@ import msgspec
 
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.alarms.notification import Channel, KeptChannel, NotifyGroup
+from thingstead.model.audit.log import HIDDEN, AuditChange
 from thingstead.model.device import Page
 from thingstead.model.limits import require_id
 from thingstead.model.versions import of_version
 from thingstead.storage.base_alarms import ListedChannel
+from thingstead.storage.sqlite.engine.audit import note_more
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.paging import Order, read_page
 
 Owner = Literal["group_id", "rule_id"]
 
-GROUPS = Layout("notify_groups", NotifyGroup, absent=("channels",))
+GROUPS = Layout("notify_groups", NotifyGroup, absent=("channels",), kind="notify_group")
 _decode_channel = msgspec.json.Decoder(Channel).decode
 
 _WAITING = """
@@ -56,6 +58,20 @@ def put_channels(
     for position, channel in enumerate(channels):
         config = to_json(channel.channel)
         connection.execute(_PUT[owner], (channel.id, project_id, owner_id, position, channel.kind, config))
+
+
+def channel_changes(before: Sequence[KeptChannel], after: Sequence[KeptChannel]) -> list[AuditChange]:
+    """What the audit log says of channels: their kinds. What else they are made of may be secret."""
+    old, new = ({each.id: each for each in channels} for channels in (before, after))
+    return [
+        AuditChange(
+            member=f"channels.{channel_id}",
+            before=f"{old[channel_id].kind} {HIDDEN}" if channel_id in old else None,
+            after=f"{new[channel_id].kind} {HIDDEN}" if channel_id in new else None,
+        )
+        for channel_id in {**old, **new}
+        if old.get(channel_id) != new.get(channel_id)
+    ]
 
 
 def _drop_notices(connection: sqlite3.Connection, channel_ids: Sequence[str], at: int) -> None:
@@ -97,6 +113,7 @@ class NotifyGroups:
         def run(connection: sqlite3.Connection) -> None:
             GROUPS.add(connection, group)
             put_channels(connection, group.project_id, "group_id", group.id, group.channels, group.create_time)
+            note_more(GROUPS.kind, group.id, channel_changes((), group.channels))
 
         await self._access.write(run)
 
@@ -131,7 +148,9 @@ class NotifyGroups:
         def run(connection: sqlite3.Connection) -> None:
             changes = of_version({"name": group.name, "descr": group.descr, "enabled": group.enabled}, version)
             GROUPS.update(connection, group.project_id, group.id, changes, "no_such_notify_group")
+            before = read_channels(connection, "group_id", to_json([group.id])).get(group.id, [])
             put_channels(connection, group.project_id, "group_id", group.id, group.channels, at)
+            note_more(GROUPS.kind, group.id, channel_changes(before, group.channels))
             if not group.enabled:
                 _drop_notices(connection, [channel.id for channel in group.channels], at)
 

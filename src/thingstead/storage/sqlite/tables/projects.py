@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from thingstead.errors import NotFound
+from thingstead.model.audit.log import Edit
 from thingstead.model.project import Administrator, Application, Project
+from thingstead.storage.sqlite.engine.audit import note
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 from thingstead.storage.sqlite.tables.accounts import ADMINISTRATORS, APPLICATIONS
@@ -14,7 +16,14 @@ from thingstead.storage.sqlite.tables.browser_sessions import Ended, end_session
 
 SECRET_BYTES = 32
 
-PROJECTS = Layout("projects", Project, json=("tags",), scope="id")
+PROJECTS = Layout(
+    "projects",
+    Project,
+    json=("tags",),
+    scope="id",
+    kind="project",
+    secret=("project_key", "previous_project_key", "view_secret_hash"),
+)
 
 
 class SqliteProjects:
@@ -84,6 +93,8 @@ class SqliteProjects:
         def run(connection: sqlite3.Connection) -> Ended:
             connection.execute("DELETE FROM server_secrets WHERE name = 'token'")
             _secret(connection, "token")
+            for project_id, name in connection.execute("SELECT id, name FROM projects").fetchall():
+                note(Edit(project_id, PROJECTS.kind, project_id, name, "rotate_token_secret"))
             return end_sessions(connection, "1", ())
 
         def committed(ended: Ended) -> None:

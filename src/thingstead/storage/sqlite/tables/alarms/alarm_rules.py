@@ -7,18 +7,21 @@ from typing import Any
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model.alarms.alarm import AlarmLog
 from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter, RuleCounts, RuleStatistics
+from thingstead.model.audit.differences import differences
+from thingstead.model.audit.log import AuditChange, Edit
 from thingstead.model.device import Device, Page
 from thingstead.model.limits import require_id
 from thingstead.model.versions import of_version
+from thingstead.storage.sqlite.engine.audit import note, note_more
 from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.tables.alarms.alarm_changes import close_open
 from thingstead.storage.sqlite.tables.device_list import DEVICES
-from thingstead.storage.sqlite.tables.notify_channels import put_channels, read_channels
+from thingstead.storage.sqlite.tables.notify_channels import channel_changes, put_channels, read_channels
 from thingstead.storage.sqlite.tables.paging import Order, read_page
 
 _ABSENT = ("device_ids", "disabled_devices", "channels", "group_ids")
-ALARM_RULES = Layout("alarm_rules", AlarmRule, json=("body",), absent=_ABSENT)
+ALARM_RULES = Layout("alarm_rules", AlarmRule, json=("body",), absent=_ABSENT, kind="alarm_rule")
 _CHANGED = ("name", "descr", "type_id", "enabled", "body", "failing", "update_time")
 
 _STATISTICS = """
@@ -49,6 +52,7 @@ class SqliteAlarmRules:
             _check_source(connection, rule)
             ALARM_RULES.add(connection, rule)
             _put_parts(connection, rule, rule.create_time)
+            note_more(ALARM_RULES.kind, rule.id, _part_changes(None, rule))
 
         await self._access.write(run)
 
@@ -98,11 +102,13 @@ class SqliteAlarmRules:
         self, rule: AlarmRule, at: int, close_reason: str | None, version: int | None = None
     ) -> list[AlarmLog]:
         def run(connection: sqlite3.Connection) -> list[AlarmLog]:
+            before = _get(connection, rule.project_id, rule.id)
             _check_source(connection, rule)
             changes = of_version({name: getattr(rule, name) for name in _CHANGED}, version)
             ALARM_RULES.update(connection, rule.project_id, rule.id, changes, "no_such_alarm_rule")
             closed = [] if close_reason is None else _forget(connection, rule.id, at, close_reason)
             _put_parts(connection, rule, at)
+            note_more(ALARM_RULES.kind, rule.id, _part_changes(before, rule))
             return closed
 
         return await self._access.write(run)
@@ -113,6 +119,7 @@ class SqliteAlarmRules:
         def run(connection: sqlite3.Connection) -> list[AlarmLog]:
             rule = _get(connection, project_id, rule_id)
             _require_watched(connection, rule, device_id)
+            _note_exception(rule, device_id, enabled=close_reason is None)
             if close_reason is None:
                 connection.execute(
                     "DELETE FROM alarm_rule_exceptions WHERE rule_id = ? AND device_id = ?", (rule_id, device_id)
@@ -245,6 +252,20 @@ def _put_parts(connection: sqlite3.Connection, rule: AlarmRule, at: int) -> None
         if added.rowcount == 0:
             raise InvalidInput.field("notify", "no_notify_group_with_id", id=group_id)
     put_channels(connection, rule.project_id, "rule_id", rule.id, rule.channels, at)
+
+
+def _part_changes(before: AlarmRule | None, rule: AlarmRule) -> list[AuditChange]:
+    """What differs of what stands in other tables."""
+    names = ("device_ids", "disabled_devices", "group_ids")
+    old = {} if before is None else {name: getattr(before, name) for name in names}
+    changed = differences(old, {name: getattr(rule, name) for name in names})
+    return [*changed, *channel_changes(() if before is None else before.channels, rule.channels)]
+
+
+def _note_exception(rule: AlarmRule, device_id: str, *, enabled: bool) -> None:
+    changes = differences({device_id: device_id not in rule.disabled_devices}, {device_id: enabled})
+    action = "enable_for_device" if enabled else "disable_for_device"
+    note(Edit(rule.project_id, ALARM_RULES.kind, rule.id, rule.name, action, changes, rule.version))
 
 
 def _check_source(connection: sqlite3.Connection, rule: AlarmRule) -> None:

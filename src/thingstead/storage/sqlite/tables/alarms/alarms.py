@@ -19,11 +19,14 @@ from thingstead.model.alarms.alarm import (
     KeptState,
     LevelTotals,
 )
+from thingstead.model.audit.differences import differences
+from thingstead.model.audit.log import Edit
 from thingstead.model.device import Page
 from thingstead.model.limits import require_id
 from thingstead.refusals import reason
 from thingstead.storage.base_alarms import DueDevice
 from thingstead.storage.commit import Commit
+from thingstead.storage.sqlite.engine.audit import note
 from thingstead.storage.sqlite.engine.queries import Queries, Row
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.history.history import SqliteHistory
@@ -148,6 +151,8 @@ class SqliteAlarms:
             if refusal is not None:
                 return AlarmOutcome(alarm_id, alarm, refusal=refusal)
             changed = take_action(connection, alarm, action, again=again)
+            if changed:
+                _note(alarm, action)
             if changed and action.verb == "unshelve":
                 _end_shelf(connection, alarm.device_id, alarm.rule_id, action.at)
             return AlarmOutcome(alarm_id, alarm, changed=changed)
@@ -199,6 +204,12 @@ class SqliteAlarms:
 def _alarm(row: Row) -> Alarm:
     info = msgspec.json.decode(row[-3]) if row[-3] else {}
     return ALARMS.load(row[:-3], alarm_info=info, device_name=row[-2], shelved_until=row[-1])
+
+
+def _note(alarm: Alarm, action: AlarmAction) -> None:
+    said = {"until": action.until, "comment": action.comment}
+    changes = differences({}, {name: value for name, value in said.items() if value})
+    note(Edit(alarm.project_id, "alarm", alarm.id, alarm.rule_name, action.verb, changes))
 
 
 def _totals(by_level: dict[int, int]) -> LevelTotals:

@@ -1,0 +1,115 @@
+"""Records changes in the transaction that makes them.
+
+A write of :class:`~thingstead.storage.sqlite.engine.queries.Queries` collects what :func:`note` is told while it runs
+in the writer thread; :class:`~thingstead.storage.sqlite.engine.row_mapper.Layout` notes every row of a table that has a
+``kind``. When the write ends, the rows of the audit log are put into the same transaction, for the author of the call
+that asked for the write. Writes without an author, of devices and of the server itself, leave no rows.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import TypeVar
+
+import msgspec
+
+from thingstead.model.audit.log import AuditChange, Author, Edit, is_recorded, present_author
+
+T = TypeVar("T")
+
+_EDITS: ContextVar[list[Edit] | None] = ContextVar("_EDITS", default=None)  # of the write that runs, in its thread
+_INSERT = """
+INSERT INTO audit_logs
+    (project_id, ts, actor_kind, actor_id, actor_name, address, action, object_type, object_id, object_name, changes)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_NAMES = {
+    "admin": "SELECT account FROM administrators WHERE id = ?",
+    "application": "SELECT name FROM applications WHERE id = ?",
+}
+_LAST = """
+SELECT ts, CASE actor_name WHEN '' THEN actor_kind ELSE actor_name END FROM audit_logs
+WHERE project_id = ? AND object_id = ? ORDER BY ts DESC, number DESC LIMIT 1
+"""
+_encode = msgspec.json.Encoder().encode
+
+
+def note(edit: Edit) -> None:
+    """Tells what the write that runs has changed."""
+    edits = _EDITS.get()
+    if edits is not None:
+        edits.append(edit)
+
+
+def note_more(kind: str, row_id: str, changes: Sequence[AuditChange]) -> None:
+    """Adds changes of parts that stand in other tables to what was last noted of a thing."""
+    edits = _EDITS.get() or []
+    for index in reversed(range(len(edits))):
+        if (edits[index].kind, edits[index].id) == (kind, row_id):
+            edits[index] = edits[index]._replace(changes=(*edits[index].changes, *changes))
+            return
+
+
+def collecting(
+    run: Callable[[sqlite3.Connection], T], edits: list[Edit], author: Author | None
+) -> Callable[[sqlite3.Connection], T]:
+    """``run``, of which each change is put into ``edits``, and where there is an author, into the audit log."""
+
+    def collect(connection: sqlite3.Connection) -> T:
+        token = _EDITS.set(edits)
+        try:
+            result = run(connection)
+        finally:
+            _EDITS.reset(token)
+        if author is not None and edits:
+            record(connection, author, edits)
+        return result
+
+    return collect
+
+
+def record(connection: sqlite3.Connection, author: Author, edits: Sequence[Edit]) -> None:
+    """Puts rows into the audit log."""
+    name = actor_name(connection, author)
+    connection.executemany(
+        _INSERT,
+        [
+            (
+                edit.project_id,
+                author.at,
+                author.kind,
+                author.id,
+                name,
+                author.address,
+                edit.action,
+                edit.kind,
+                edit.id,
+                edit.name,
+                _encode(edit.changes).decode(),
+            )
+            for edit in edits
+            if is_recorded(author, edit.action)
+        ],
+    )
+
+
+def actor_name(connection: sqlite3.Connection, author: Author) -> str:
+    """What people call an author; empty: the command line, or one that is no more."""
+    sql = _NAMES.get(author.kind)
+    row = None if sql is None else connection.execute(sql, (author.id,)).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def last_change(connection: sqlite3.Connection, project_id: str, row_id: str) -> tuple[int, str] | None:
+    """When a thing was last changed, and by whom."""
+    row: tuple[int, str] | None = connection.execute(_LAST, (project_id, row_id)).fetchone()
+    return row
+
+
+def write_of(edit: Edit) -> Callable[[sqlite3.Connection], None] | None:
+    """The write that records an edit for the author of this call, to be put into the commit that makes it. None: it is
+    not recorded."""
+    author = present_author()
+    if author is None or not is_recorded(author, edit.action):
+        return None
+    return lambda connection: record(connection, author, [edit])
