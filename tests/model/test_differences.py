@@ -25,7 +25,7 @@ def test_a_thing_does_not_differ_from_itself(value: dict[str, Any]) -> None:
 @given(OBJECT, OBJECT)
 def test_every_member_that_differs_is_named(before: dict[str, Any], after: dict[str, Any]) -> None:
     named = {change.member.split(".")[0] for change in differences(before, after)}
-    empty = (None, "", [], {})
+    empty: tuple[Any, ...] = (None, "", [], {})
     for name in {**before, **after}:
         old, new = before.get(name), after.get(name)
         same = old == new or (old in empty and new in empty and old is not False and new is not False)
