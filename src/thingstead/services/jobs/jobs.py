@@ -11,6 +11,7 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import Conflict, InvalidInput, ThingsteadError
 from thingstead.model import ids, limits
+from thingstead.model.audit.log import Author
 from thingstead.model.console.bulk import (
     Actor,
     BulkAttributes,
@@ -29,6 +30,7 @@ from thingstead.model.limits import Problems
 from thingstead.model.tenant import TENANT
 from thingstead.model.values.unicode_text import normal
 from thingstead.repeating import Repeating
+from thingstead.services.audit.audit import acting
 from thingstead.services.commands.control import ControlService
 from thingstead.services.ingest.ingest import IngestService
 from thingstead.services.jobs.changes import BulkChanges, part_size
@@ -200,8 +202,10 @@ class JobService:
             await self._end(job, "done")
             return
         token = TENANT.set(job.project_id)
+        at, actor = self._clock.now_ms(), job.actor
         try:
-            await self._changes.apply(job.project_id, job.change, part.device_ids, part)
+            with acting(Author(kind=actor.kind, project_id=job.project_id, id=actor.id, at=at)):
+                await self._changes.apply(job.project_id, job.change, part.device_ids, part)
         except ThingsteadError:
             raise  # cannot be stored now: retried
         except Exception:  # a bug: only this job fails

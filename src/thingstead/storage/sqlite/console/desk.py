@@ -13,7 +13,7 @@ from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout
 from thingstead.wire.search import FoundItem, FoundItems, FoundKind, SearchInfo
 
-VIEWS = Layout("device_views", SavedView, fixed=("id", "project_id", "admin_id", "create_time"))
+VIEWS = Layout("device_views", SavedView, fixed=("id", "project_id", "admin_id", "create_time"), kind="device_view")
 
 
 class _Noun(NamedTuple):

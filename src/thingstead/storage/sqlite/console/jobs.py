@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from thingstead.errors import Conflict, NotFound, ThingsteadError
+from thingstead.model.audit.log import Edit
 from thingstead.model.command import Command
 from thingstead.model.console.bulk import BulkRemoval, Job, JobPart, RegistryChange
 from thingstead.model.device import DeviceFilter
@@ -13,6 +14,7 @@ from thingstead.model.limits import JOB_REFUSALS_COUNT, require_id
 from thingstead.storage.base_jobs import Changed
 from thingstead.storage.commit import Commit
 from thingstead.storage.sqlite.console.registry_changes import Applied, apply_change, done_ids, refused
+from thingstead.storage.sqlite.engine.audit import note
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import Layout, to_json
 from thingstead.storage.sqlite.history.history import SqliteHistory
@@ -20,7 +22,7 @@ from thingstead.storage.sqlite.tables.commands import issue_commands
 from thingstead.storage.sqlite.tables.device_filter import Fresh, SelectionByOnline, select
 from thingstead.wire.bulk import BulkItem
 
-JOBS = Layout("jobs", Job, json=("change", "actor"))
+JOBS = Layout("jobs", Job, json=("change", "actor"), kind="job")
 PRUNED_AT_ONCE = 100  # jobs deleted in one transaction
 
 _OPEN_PART = """
@@ -171,6 +173,7 @@ class SqliteJobs:
             sql = "UPDATE jobs SET state = ?, end_time = ? WHERE id = ? AND end_time = 0"
             ended = connection.execute(sql, (state, at, job_id)).rowcount > 0
             if ended:
+                note(Edit(project_id, JOBS.kind, job_id, "", "cancel" if state == "cancelled" else "end"))
                 connection.execute("DELETE FROM job_parts WHERE job_id = ?", (job_id,))
             return ended
 

@@ -7,6 +7,8 @@ from typing import NamedTuple, assert_never
 import msgspec
 
 from thingstead.errors import InvalidInput
+from thingstead.model.audit.differences import differences
+from thingstead.model.audit.log import Edit
 from thingstead.model.console.bulk import (
     BulkCustomer,
     BulkGroups,
@@ -19,6 +21,7 @@ from thingstead.model.console.bulk import (
 )
 from thingstead.model.limits import check_merged_tags
 from thingstead.refusals import Arg, Reason, because
+from thingstead.storage.sqlite.engine.audit import note
 from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.history.history import SqliteHistory
 from thingstead.storage.sqlite.tables.device_list import DEVICES
@@ -27,7 +30,7 @@ from thingstead.wire.bulk import BulkItem
 DIRECT, SUB_DEVICE, GATEWAY = "1", "2", "3"  # the conn_type of a type; a device without one is a direct device
 
 _ROWS = """
-SELECT d.id, d.number, d.tags, d.type_id, d.customer_id, d.gateway_id, coalesce(t.conn_type, '1')
+SELECT d.id, d.name, d.number, d.tags, d.type_id, d.customer_id, d.gateway_id, coalesce(t.conn_type, '1')
 FROM devices d LEFT JOIN device_types t ON t.id = d.type_id
 WHERE d.project_id = ?1 AND d.id IN (SELECT value FROM json_each(?2))
 """
@@ -44,6 +47,7 @@ class _Row(NamedTuple):
     """Columns of a device that changes need."""
 
     id: str
+    name: str
     number: int
     tags: str  # JSON
     type_id: str | None
@@ -98,7 +102,7 @@ def _step(connection: sqlite3.Connection, project_id: str, change: RegistryChang
             for group_id in change.group_ids:
                 if not _exists(connection, "device_groups", project_id, group_id):
                     return lambda row: refused(row.id, "no_such_device_group")
-            return lambda row: _members(connection, change, row)
+            return lambda row: _members(connection, project_id, change, row)
         case BulkType():
             return _type_step(connection, project_id, change, applied)
         case BulkCustomer():
@@ -137,11 +141,16 @@ def _tags_step(connection: sqlite3.Connection, project_id: str, change: BulkTags
     return step
 
 
-def _members(connection: sqlite3.Connection, change: BulkGroups | BulkGroupsRemoval, row: _Row) -> BulkItem:
+def _members(
+    connection: sqlite3.Connection, project_id: str, change: BulkGroups | BulkGroupsRemoval, row: _Row
+) -> BulkItem:
     sql = _ADD_MEMBER if isinstance(change, BulkGroups) else _REMOVE_MEMBER
     changed = [
         group_id for group_id in change.group_ids if connection.execute(sql, (group_id, row.number)).rowcount > 0
     ]
+    if changed:
+        action = "join_groups" if isinstance(change, BulkGroups) else "leave_groups"
+        note(Edit(project_id, DEVICES.kind, row.id, row.name, action, differences({}, {"groups": changed})))
     return BulkItem(id=row.id, result="done" if changed else "unchanged")
 
 

@@ -17,7 +17,6 @@ from thingstead.model.audit.log import AuditChange, Author, Edit, is_recorded, p
 
 T = TypeVar("T")
 
-_EDITS: ContextVar[list[Edit] | None] = ContextVar("_EDITS", default=None)  # of the write that runs, in its thread
 _INSERT = """
 INSERT INTO audit_logs
     (project_id, ts, actor_kind, actor_id, actor_name, address, action, object_type, object_id, object_name, changes)
@@ -34,6 +33,23 @@ WHERE project_id = ? AND object_id = ? ORDER BY ts DESC, number DESC LIMIT 1
 _encode = msgspec.json.Encoder().encode
 
 
+class Edits(list[Edit]):
+    """What a write changes."""
+
+    def __init__(self, *, detailed: bool) -> None:
+        super().__init__()
+        self.detailed = detailed  # whether somebody reads which members differ
+
+
+_EDITS: ContextVar[Edits | None] = ContextVar("_EDITS", default=None)  # of the write that runs, in its thread
+
+
+def details_wanted() -> bool:
+    """Whether the write that runs is recorded with the members that differ."""
+    edits = _EDITS.get()
+    return edits is not None and edits.detailed
+
+
 def note(edit: Edit) -> None:
     """Tells what the write that runs has changed."""
     edits = _EDITS.get()
@@ -43,7 +59,9 @@ def note(edit: Edit) -> None:
 
 def note_more(kind: str, row_id: str, changes: Sequence[AuditChange]) -> None:
     """Adds changes of parts that stand in other tables to what was last noted of a thing."""
-    edits = _EDITS.get() or []
+    edits = _EDITS.get()
+    if edits is None:
+        return
     for index in reversed(range(len(edits))):
         if (edits[index].kind, edits[index].id) == (kind, row_id):
             edits[index] = edits[index]._replace(changes=(*edits[index].changes, *changes))
@@ -51,7 +69,7 @@ def note_more(kind: str, row_id: str, changes: Sequence[AuditChange]) -> None:
 
 
 def collecting(
-    run: Callable[[sqlite3.Connection], T], edits: list[Edit], author: Author | None
+    run: Callable[[sqlite3.Connection], T], edits: Edits, author: Author | None
 ) -> Callable[[sqlite3.Connection], T]:
     """``run``, of which each change is put into ``edits``, and where there is an author, into the audit log."""
 

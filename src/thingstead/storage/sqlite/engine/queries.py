@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from thingstead.model.audit.log import CONTROL_ACTIONS, Author, Edit, present_author
 from thingstead.model.retention import LogKind
-from thingstead.storage.sqlite.engine.audit import actor_name, collecting
+from thingstead.storage.sqlite.engine.audit import Edits, actor_name, collecting
 from thingstead.storage.sqlite.engine.cache import Caches
 from thingstead.storage.sqlite.engine.database import Database
 from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, translated
@@ -87,7 +87,8 @@ class Queries:
     def submit(self, run: Callable[[sqlite3.Connection], T], deliver: Callable[[T, Exception | None], None]) -> None:
         """Like :meth:`write`, without waiting: ``deliver(result, error)`` is called on the event loop. What is changed
         is recorded for the author of this call, in the same transaction."""
-        author, edits = present_author(), list[Edit]()
+        author = present_author()
+        edits = Edits(detailed=author is not None)
         recorded = collecting(run, edits, author)
 
         def delivered(result: T, error: Exception | None) -> None:

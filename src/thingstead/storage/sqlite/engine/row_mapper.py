@@ -10,7 +10,7 @@ from thingstead.errors import Conflict, NotFound
 from thingstead.model.audit.differences import differences
 from thingstead.model.audit.log import Edit
 from thingstead.model.versions import VERSION
-from thingstead.storage.sqlite.engine.audit import last_change, note
+from thingstead.storage.sqlite.engine.audit import details_wanted, last_change, note
 from thingstead.storage.sqlite.engine.errors import translated
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -197,7 +197,7 @@ class Layout(Generic[S]):
             return
         name = next((str(each) for each in (getattr(value, name, "") for name in NAMED_BY) if each), "")
         version = 0 if action == "remove" else getattr(value, VERSION, 0) + (action == "update")
-        changes = differences(before, after, secret=self._secret)
+        changes = differences(before, after, secret=self._secret) if details_wanted() else ()
         project_id, row_id = (getattr(value, member) for member in (self._scope, "id"))
         note(Edit(project_id, self.kind, row_id, name, action, changes, version))
 
