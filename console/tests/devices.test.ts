@@ -11,7 +11,7 @@ import {
   sortOf,
 } from "@/pages/devices/filters"
 import { flatGroups } from "@/lib/groups"
-import { parseTags } from "@/pages/devices/form"
+import { parseTags } from "@/lib/tags"
 import { moved, type DeviceRow } from "@/pages/devices/list"
 
 const one = (name: FilterName, value: string, negated = false): Filter => ({ name, value, negated })

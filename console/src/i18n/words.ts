@@ -2,6 +2,7 @@
 import type account from "@words/pages/account.json"
 import type alarms from "@words/pages/alarms.json"
 import type attributes from "@words/pages/attributes.json"
+import type bulk from "@words/pages/bulk.json"
 import type chart from "@words/pages/chart.json"
 import type commands from "@words/pages/commands.json"
 import type connection from "@words/pages/connection.json"
@@ -27,6 +28,7 @@ interface Files {
   account: typeof account
   alarms: typeof alarms
   attributes: typeof attributes
+  bulk: typeof bulk
   chart: typeof chart
   commands: typeof commands
   common: typeof common

@@ -1,5 +1,6 @@
 /** The columns of the list: which there are, and which somebody chose for this browser. */
 import { computed, type ComputedRef } from "vue"
+import { may } from "@/api/session"
 import { t, type Word } from "@/i18n"
 import { preferences } from "@/lib/preferences"
 import type { Column } from "@/table/columns"
@@ -44,6 +45,7 @@ export interface ChosenColumns {
 export function useColumns(): ChosenColumns {
   const chosen = computed(kept)
   const columns = computed<Column[]>(() => [
+    ...(may("operator") ? [{ key: "select", label: t("bulk.select"), width: "44px", hiddenLabel: true }] : []),
     { key: "name", label: t("devices.name"), width: "minmax(11rem, 2fr)", sort: "name" },
     ...chosen.value.columns
       .filter((name) => name !== "created" && name !== "last")

@@ -111,6 +111,16 @@ export function filterQuery(filters: readonly Filter[], keyword: string): Record
   return query
 }
 
+/** The same as the body of a change of many devices. */
+export function filterBody({ filters, keyword }: Pick<State, "filters" | "keyword">): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(filterQuery(filters, keyword)).map(([name, value]) => [
+      name,
+      name === "online" || name === "active" ? value === "1" : value,
+    ]),
+  )
+}
+
 export const keywordOf = (query: LocationQuery): string => texts(query.keyword)[0] ?? ""
 
 export interface State {

@@ -1,5 +1,3 @@
-/** What is typed when a device is created. */
-
 /** Tags as `key=value`, one a line or separated by commas; null where one has no key. */
 export function parseTags(text: string): Record<string, string> | null {
   const tags: Record<string, string> = {}
