@@ -1,1 +1,1 @@
-"""The bus between the parts of one node, and between nodes: a doorbell that may lose. The store is the truth."""
+"""The bus between the parts of one node, and between nodes. Delivery is not guaranteed; the store is authoritative."""

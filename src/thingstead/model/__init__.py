@@ -1,1 +1,1 @@
-"""The nouns of the platform: msgspec Structs and their validation. Reads no clock and does no I/O."""
+"""The data types of the platform: msgspec Structs and their validation. No clock, no I/O."""

@@ -1,1 +1,1 @@
-"""The verbs, one class a concern. Speaks to the store and the bus through their contracts."""
+"""Operations of the platform, one class per concern; they use the store and the bus through interfaces."""

@@ -1,1 +1,1 @@
-"""What the Project API answers, as Structs: the server encodes them, the client decodes them."""
+"""Structs of the answers of the Project API: encoded by the server, decoded by the client."""

@@ -1,4 +1,4 @@
-"""The settings by subject, a module for each table: each with its range, unit and description."""
+"""The settings, one module per table, with range, unit and description."""
 
 from thingstead.config.settings.account import AccountSettings
 from thingstead.config.settings.app import AppSettings

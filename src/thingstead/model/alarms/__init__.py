@@ -1,1 +1,1 @@
-"""Alarms, their rules, and the notices of them."""
+"""Alarms, alarm rules and notices."""

@@ -31,7 +31,7 @@ class AlarmLog(msgspec.Struct, frozen=True, kw_only=True):
     rule_id: str
     alarm_status: int
     alarm_level: int  # 1 普通, 2 严重, 3 紧急
-    alarm_info: dict[str, Any] = {}  # {rule_id, rule_name, conditions, attributes}, and reason where a person cleared
+    alarm_info: dict[str, Any] = {}  # {rule_id, rule_name, conditions, attributes}, and reason if a person cleared it
     notify_logs: tuple[dict[str, Any], ...] = ()  # filled when read
     ts: int  # ms, when it happened, by the timestamps of the device
     create_time: int  # ms, when the server detected it

@@ -1,1 +1,1 @@
-"""What the console asks for beside single things: changes of many devices and their jobs, saved views."""
+"""Changes of many devices, jobs and saved views."""

@@ -1,1 +1,1 @@
-"""The audit log: who changed what, told to those who look, and kept for as long as is set."""
+"""The audit log: records who changed what, shows it to administrators, and applies its retention."""

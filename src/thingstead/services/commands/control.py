@@ -387,7 +387,7 @@ class ControlService:
 
 
 def _why(text: str) -> Reason:
-    """Why a command failed, for the caller who waits for it."""
+    """The error of a failed command, for its caller."""
     known = recorded_reason(text)
     return known if known.code else reason("command_failed", reason=text)
 

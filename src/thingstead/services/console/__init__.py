@@ -1,1 +1,1 @@
-"""What the console keeps and looks up for people: search, saved views, preferences."""
+"""Search, saved views and preferences of the console."""

@@ -1,1 +1,1 @@
-"""Reports of devices: decoded, checked, charged to quotas, and put into a commit."""
+"""Reports of devices: decoded, checked, counted against quotas, and added to a commit."""

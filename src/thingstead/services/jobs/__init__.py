@@ -1,1 +1,1 @@
-"""Changes of many devices: at once, or as jobs that go on by themselves."""
+"""Changes of many devices: at once, or as background jobs."""

@@ -1,1 +1,1 @@
-"""What the MQTT broker needs of the store: log-in of applications, durable sessions."""
+"""Log-in of application subscribers, and storage of MQTT sessions."""

@@ -1,1 +1,1 @@
-"""Who is online: devices, and sub-devices behind gateways."""
+"""Presence of devices, and of sub-devices behind gateways."""

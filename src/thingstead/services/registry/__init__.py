@@ -1,1 +1,1 @@
-"""What people set up: projects, device types, groups, devices, customers; registration and imports of devices."""
+"""Projects, device types, groups, devices and customers; registration and imports of devices."""

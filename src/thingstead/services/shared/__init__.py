@@ -1,1 +1,1 @@
-"""What several services share: commits, background tasks, rate limits, payloads, device logs."""
+"""Shared by services: commits, background tasks, rate limits, payloads, device logs."""

@@ -25,7 +25,7 @@ def shortened_args(why: Reason) -> dict[str, Any]:
 
 
 def excerpt(payload: bytes) -> str:
-    """The beginning of a payload for people: as text where it is printable, else ``hex:`` and its bytes."""
+    """The begin of a payload for display: as text if it is printable, otherwise ``hex:`` and its bytes."""
     beginning = bytes(payload[:EXCERPT_BYTES])
     try:
         text = beginning.decode("utf-8")

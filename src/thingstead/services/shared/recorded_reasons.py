@@ -1,6 +1,6 @@
-"""Codes of reasons that are recorded as texts: why a connection began or ended, why a command failed or expired.
+"""Codes of reasons that are stored as texts: the begin and end of connections, and failures of commands.
 
-The texts are the English ones of ``refusals.json``, so that logs, packets and rows of earlier releases read alike.
+The texts are the English ones of ``refusals.json``, so they are the same in logs, packets and rows of earlier releases.
 """
 
 import re
@@ -50,7 +50,7 @@ COMMAND_CODES = (
     "message_expired",
     "session_over",
 )
-# As earlier releases worded them.
+# Texts of earlier releases.
 _EARLIER = {
     "the peer does not read what it is sent": "peer_does_not_read",
     "nobody took it in time": "command_not_taken",
@@ -67,7 +67,7 @@ _PATTERNS = tuple(
 
 
 def recorded_reason(text: str) -> Reason:
-    """The reason with this English text; one with an empty code if the text is of no code, or empty."""
+    """The reason with this English text; its code is empty if no code has the text."""
     code = _EXACT.get(text)
     if code is not None:
         return Reason(code, text)
