@@ -30,7 +30,7 @@ Mobile = Annotated[str, Meta(max_length=limits.MOBILE_LENGTH, description="A pho
 Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=limits.ID_PATTERN)]
 ExpectedVersion = Annotated[
     int,
-    Meta(ge=1, description="Extension: the `version` that was read; where it is another one by now, errcode 409."),
+    Meta(ge=1, description="Extension: the `version` that was read; errcode 409 if it has changed."),
 ]
 PageNumber = Annotated[int, Meta(ge=1, le=limits.PAGE_NUMBER, description="Which page, from 1.")]
 PageRecords = Annotated[int, Meta(ge=1, le=limits.PAGE_RECORDS, description="Items per page.")]

@@ -36,9 +36,11 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 class Kept(Done, frozen=True, kw_only=True):
     """The report is on disk, except for the refused values."""
 
-    refused: Annotated[list[str] | UnsetType, Meta(description="The first three refused values, and why.")] = UNSET
+    refused: Annotated[list[str] | UnsetType, Meta(description="The first three refused values, with the reasons.")] = (
+        UNSET
+    )
     code: Annotated[
-        str | UnsetType, Meta(description="Extension: why the first was not; its text is in docs/refusals.md.")
+        str | UnsetType, Meta(description="Extension: code of the first refusal; texts are in docs/refusals.md.")
     ] = UNSET
 
 
@@ -54,7 +56,9 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     result: Literal[0] = 0
     errcode: int
     message: str
-    code: Annotated[str, Meta(max_length=CODE_BYTES, description="Extension: why, as docs/refusals.md says.")]
+    code: Annotated[
+        str, Meta(max_length=CODE_BYTES, description="Extension: code of the reason; texts are in docs/refusals.md.")
+    ]
 
 
 def success(answer: Any) -> HttpAnswer:

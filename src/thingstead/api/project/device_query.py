@@ -45,9 +45,11 @@ class DeviceSelection(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    online: Annotated[bool, Meta(description="Extension: 1 only those online, 0 only those offline.")] | None = None
+    online: Annotated[bool, Meta(description="Extension: 1: only online devices, 0: only offline devices.")] | None = (
+        None
+    )
     active: (
-        Annotated[bool, Meta(description="Extension: 1 only those that sent anything within 24 hours, 0 the others.")]
+        Annotated[bool, Meta(description="Extension: 1: only devices with a message within 24 hours, 0: the others.")]
         | None
     ) = None
     alarm_level: (
@@ -71,22 +73,26 @@ class DeviceSelection(msgspec.Struct, frozen=True, kw_only=True):
         | None
     ) = None
     protocol: (
-        Annotated[str, Meta(description="Extension: of the live connection: `mqtt`, `tcp`, or `gateway`.")] | None
+        Annotated[str, Meta(description="Extension: protocol of the live connection: `mqtt`, `tcp`, or `gateway`.")]
+        | None
     ) = None
     ids: Annotated[str, Meta(description="Extension: only these devices (ids, comma-separated).")] | None = None
-    not_type: Annotated[str, Meta(description="Extension: none of these device types (ids).")] | None = None
-    not_group: Annotated[str, Meta(description="Extension: in none of these groups (ids).")] | None = None
-    not_customer: Annotated[str, Meta(description="Extension: bound to none of these customers (ids).")] | None = None
-    not_gateway: Annotated[str, Meta(description="Extension: behind none of these gateways (ids).")] | None = None
+    not_type: Annotated[str, Meta(description="Extension: not devices of these device types (ids).")] | None = None
+    not_group: Annotated[str, Meta(description="Extension: not devices in these groups (ids).")] | None = None
+    not_customer: Annotated[str, Meta(description="Extension: not devices bound to these customers (ids).")] | None = (
+        None
+    )
+    not_gateway: Annotated[str, Meta(description="Extension: not sub-devices of these gateways (ids).")] | None = None
     not_tag: (
-        Annotated[list[str], Meta(description="Extension: with none of these tags, as `tag` writes them.")] | None
+        Annotated[list[str], Meta(description="Extension: not devices with these tags, in the format of `tag`.")] | None
     ) = None
     not_alarm_level: (
-        Annotated[AlarmFilter, Meta(description="Extension: not those that `alarm_level` would show.")] | None
+        Annotated[AlarmFilter, Meta(description="Extension: not devices that match this value of `alarm_level`.")]
+        | None
     ) = None
 
     def to_filter(self) -> DeviceFilter:
-        """The devices that it means."""
+        """The filter of the store."""
         return DeviceFilter(
             type_id=self.type,
             group_ids=self._groups(),
@@ -127,8 +133,8 @@ class DevicesQuery(DeviceSelection, frozen=True, kw_only=True):
     sort: Annotated[
         DeviceSort,
         Meta(
-            description="Extension: by `create_time`, `name`, `active` (the newest uplink) or `alarm_level`, ties by"
-            " id; with `-` in front the other way."
+            description="Extension: `create_time`, `name`, `active` (the newest uplink) or `alarm_level`, ties by id;"
+            " a leading `-` reverses the order."
         ),
     ] = "create_time"
     attributes: (
@@ -145,8 +151,8 @@ class DevicesQuery(DeviceSelection, frozen=True, kw_only=True):
         Annotated[
             str,
             Meta(
-                description="Extension: what is counted by value among the devices that match, each without the filter"
-                f" by itself (comma-separated, at most {limits.FACETS_COUNT}): {_SHOWN_FACETS} (its keys), `tag:KEY`"
+                description="Extension: facets of the matching devices, counted by value; each ignores the filter by"
+                f" itself (comma-separated, at most {limits.FACETS_COUNT}): {_SHOWN_FACETS} (its keys), `tag:KEY`"
                 " (its values)."
             ),
         ]

@@ -40,7 +40,7 @@ class AggregateQuery(msgspec.Struct, frozen=True, kw_only=True):
             description=f"{', '.join(f'`{name}`' for name in FUNCTIONS)}; several, comma-separated, in one pass. "
             "`count`, `first` and `last` count every point, the others those whose value is a number. `p50` and `p95` "
             "are percentiles, interpolated between the closest ranks; `delta` is by how much a counter went up since "
-            "the point before the bucket, `rate` the same a second; `twa` is the average over time of a value that "
+            "the point before the bucket, `rate` the same per second; `twa` is the average over time of a value that "
             "holds until the next one.",
         ),
     ]
@@ -80,13 +80,13 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     identifiers: Annotated[str, Meta(min_length=1, description="Identifiers of attributes, comma-separated.")]
     start_time: Start
     end_time: End
-    points: Annotated[int, Meta(ge=2, le=limits.SAMPLE_POINTS, description="Most points per attribute.")] = (
-        limits.SAMPLE_POINTS_DEFAULT
-    )
+    points: Annotated[
+        int, Meta(ge=2, le=limits.SAMPLE_POINTS, description="Maximum number of points per attribute.")
+    ] = limits.SAMPLE_POINTS_DEFAULT
     method: Annotated[
         ChartMethod,
         Meta(
-            description="What there is if there are more points: `minmax` keeps the lowest and the highest of "
+            description="How points are selected if there are more: `minmax` keeps the lowest and the highest of "
             "equal time spans, `lttb` those that preserve the shape of the line; `band` divides the range into spans, "
             "of which `values` are means, beside `min`, `max` and `count`."
         ),
@@ -96,17 +96,19 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
             str,
             Meta(
                 max_length=16,
-                description="Of `band`: the length of a span, as of an aggregate; default: a step of the ladder 1 s, "
+                description="For `band`: length of a span, as for an aggregate; default: one of 1 s, "
                 "2 s, 5 s … 1 m … 1 h … `1d`, `1w`, `1mo`, so that there are at most about `points` spans.",
             ),
         ]
         | None
     ) = None
     timezone: (
-        Annotated[str, Meta(max_length=64, description="Of `band`: whose calendar it is; default: the project's.")]
+        Annotated[
+            str, Meta(max_length=64, description="For `band`: time zone of the calendar; default: the project's.")
+        ]
         | None
     ) = None
-    gaps: Annotated[bool, Meta(description="Of `band`: whether to return spans without points.")] = False
+    gaps: Annotated[bool, Meta(description="For `band`: whether to return spans without points.")] = False
 
 
 async def aggregate(call: ApiCall) -> list[BucketItem]:

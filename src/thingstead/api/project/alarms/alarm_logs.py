@@ -18,7 +18,7 @@ class DeviceAlarmsQuery(PageQuery, frozen=True, kw_only=True):
     """Filters of the list; all given filters must match."""
 
     level: Annotated[Literal[1, 2, 3], Meta(description="Extension: only of this level.")] | None = None
-    status: Annotated[Literal[0, 1], Meta(description="Extension: 1 only raised, 0 only cleared.")] | None = None
+    status: Annotated[Literal[0, 1], Meta(description="Extension: 1: only raised, 0: only cleared.")] | None = None
     start_time: Annotated[Instant, Meta(description="Extension: the earliest create_time, in ms.")] | None = None
     end_time: Annotated[Instant, Meta(description="Extension: the latest create_time, in ms.")] | None = None
     start: Annotated[Instant, Meta(description="Extension: another name of start_time.")] | None = None

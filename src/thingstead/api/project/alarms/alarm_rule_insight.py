@@ -32,7 +32,7 @@ class DryRunBody(msgspec.Struct, frozen=True, kw_only=True):
     device: Annotated[str, Meta(description="Only this device (id).")] | None = None
     devices: Annotated[
         list[str],
-        Meta(max_length=DRY_RUN_DEVICES, description="Only these devices (ids); else the first 100 of the source."),
+        Meta(max_length=DRY_RUN_DEVICES, description="Only these devices (ids); default: the first 100 of the source."),
     ] = []
     start_time: Annotated[Instant, Meta(description="ms; default: a day before the end.")] | None = None
     end_time: Annotated[Instant, Meta(description="ms; default: now.")] | None = None

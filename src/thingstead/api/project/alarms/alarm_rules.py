@@ -59,9 +59,11 @@ class AlarmRulesQuery(PageQuery, frozen=True, kw_only=True):
     """Filters of the list; all given filters must match."""
 
     type: Annotated[str, Meta(description="Only of this device type (id).")] | None = None
-    device: Annotated[str, Meta(description="Only those that watch this device (id), also by its type.")] | None = None
-    enabled: Annotated[bool, Meta(description="1 only enabled, 0 only disabled.")] | None = None
-    failing: Annotated[bool, Meta(description="1 only failing, 0 only others.")] | None = None
+    device: (
+        Annotated[str, Meta(description="Only rules that watch this device (id), directly or by its type.")] | None
+    ) = None
+    enabled: Annotated[bool, Meta(description="1: only enabled rules, 0: only disabled ones.")] | None = None
+    failing: Annotated[bool, Meta(description="1: only failing rules, 0: only the others.")] | None = None
     keyword: (
         Annotated[str, Meta(max_length=limits.KEYWORD_LENGTH, description="Part of the name, in any case.")] | None
     ) = None

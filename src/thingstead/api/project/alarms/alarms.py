@@ -19,22 +19,19 @@ TAG = "Alarms"
 COMMON: Mapping[str, Any] = {"tag": TAG, "extension": True}
 COMMENT_LENGTH = 1_000
 Instant = Annotated[int, Meta(ge=0, le=limits.INSTANT_MS)]
-Comment = Annotated[str, Meta(max_length=COMMENT_LENGTH, description="Kept with the alarm.")]
+Comment = Annotated[str, Meta(max_length=COMMENT_LENGTH, description="Stored with the alarm.")]
 By = Annotated[
     str,
     Meta(
         max_length=limits.NAME_LENGTH,
-        description="Name of the person, where an application calls; an administrator who is logged in is named by the"
-        " account.",
+        description="Name of the person if an application calls; ignored for an administrator, whose account is used.",
     ),
 ]
 # Filters of a list of alarms
 OfLevel = Annotated[Literal[1, 2, 3], Meta(description="Only of this level.")] | None
-OfStatus = Annotated[Literal[0, 1], Meta(description="1 only open, 0 only cleared.")] | None
-Attention = (
-    Annotated[bool, Meta(description="1 only those that are open or not acknowledged, 0 only the others.")] | None
-)
-Acknowledged = Annotated[bool, Meta(description="1 only acknowledged, 0 only others.")] | None
+OfStatus = Annotated[Literal[0, 1], Meta(description="1: only open alarms, 0: only cleared ones.")] | None
+Attention = Annotated[bool, Meta(description="1: only open or unacknowledged alarms, 0: only the others.")] | None
+Acknowledged = Annotated[bool, Meta(description="1: only acknowledged alarms, 0: only the others.")] | None
 OfDevice = Annotated[str, Meta(description="Only of this device (id).")] | None
 OfRule = Annotated[str, Meta(description="Only of this alarm rule (id).")] | None
 OfType = Annotated[str, Meta(description="Only of devices of this device type (id).")] | None
@@ -50,10 +47,10 @@ Keyword = (
     ]
     | None
 )
-RaisedFrom = Annotated[Instant, Meta(description="Raised at this ms or later.")] | None
-RaisedTo = Annotated[Instant, Meta(description="Raised at this ms or earlier.")] | None
-ClearedFrom = Annotated[Instant, Meta(description="Cleared at this ms or later.")] | None
-ClearedTo = Annotated[Instant, Meta(description="Cleared at this ms or earlier.")] | None
+RaisedFrom = Annotated[Instant, Meta(description="Raised at or after this instant, in ms.")] | None
+RaisedTo = Annotated[Instant, Meta(description="Raised at or before this instant, in ms.")] | None
+ClearedFrom = Annotated[Instant, Meta(description="Cleared at or after this instant, in ms.")] | None
+ClearedTo = Annotated[Instant, Meta(description="Cleared at or before this instant, in ms.")] | None
 
 
 class AlarmListQuery(PageQuery, frozen=True, kw_only=True):
