@@ -23,7 +23,7 @@ ID_DIGITS = 18
 
 @contextmanager
 def acting(author: Author) -> Iterator[None]:
-    """In this block, writes are recorded for ``author``. Tasks that are begun in it and outlive it record nothing."""
+    """Records writes in this block for ``author``. Tasks created in it that outlive it record nothing."""
     token = AUTHOR.set(author)
     try:
         yield
@@ -33,7 +33,7 @@ def acting(author: Author) -> Iterator[None]:
 
 
 class AuditService:
-    """The verbs of the audit log."""
+    """Operations on the audit log."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
         self._audit = store.audit
@@ -42,12 +42,12 @@ class AuditService:
         store.audit.listen(self._tell)
 
     def author(self, kind: ActorKind, project_id: str = "", actor_id: str = "", address: str = "") -> Author:
-        """Who acts now."""
+        """The author of changes that are made now."""
         return Author(kind=kind, project_id=project_id, id=actor_id, address=address, at=self._clock.now_ms())
 
     async def list_rows(self, project_id: str, wanted: AuditFilter, limit: int) -> tuple[list[AuditLog], bool]:
-        """The newest rows of a filter, the newest first, and whether there are more. InvalidInput where ``before`` is
-        no id of a row."""
+        """The newest rows that match a filter, newest first, and whether there are more. Raises InvalidInput if
+        ``before`` is not the id of a row."""
         before = wanted.before
         if before is not None and not (before.isascii() and before.isdigit() and len(before) <= ID_DIGITS):
             raise InvalidInput.field("before", "bad_cursor")

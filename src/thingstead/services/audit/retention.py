@@ -6,7 +6,7 @@ from thingstead.storage.base import Store
 
 
 class AuditRetention:
-    """Follows the settings."""
+    """Applies the retention settings of the audit log."""
 
     def __init__(self, store: Store, settings: StorageSettings) -> None:
         self._store = store
@@ -20,7 +20,7 @@ class AuditRetention:
         return self._store.audit.rows_added
 
     async def run(self, now: int) -> None:
-        """Drops what is past its time or beyond its number at ``now`` (ms), in steps."""
+        """Drops rows that are expired or above the maximum number at ``now`` (ms), in small steps."""
         audit = self._store.audit
         for project in await self._store.projects.list_all():
             before = now - self._days * DAY_MS if self._days else 0

@@ -66,9 +66,8 @@ class ControlService:
     async def push_attributes(
         self, project_id: str, device_id: str, attributes: dict[str, Any]
     ) -> tuple[FieldError, ...]:
-        """Stores values and sends ``attributes/push`` to the device if it is connected. A push is not queued for an
-        offline device, which can read the values with ``attributes/get`` (wire reference §15.8). Modifies
-        ``attributes``.
+        """Stores values and sends ``attributes/push`` if the device is connected; pushes are not queued, an offline
+        device reads the values with ``attributes/get`` (wire reference §15.8). Modifies ``attributes``.
 
         Returns:
             The attributes that were refused because they do not match the definition of the type.
@@ -180,11 +179,7 @@ class ControlService:
     async def draft(
         self, device: Device, method: str, params: Any = None, command_id: int | None = None, wait_ms: int = 0
     ) -> Command:
-        """The command that :meth:`send_command` would issue, checked but not stored.
-
-        Raises:
-            InvalidInput: it does not fit the device's type, or a limit.
-        """
+        """The command that :meth:`send_command` would issue, checked but not stored. Raises InvalidInput."""
         return await self._checked(device, method, params, command_id, wait_ms)
 
     async def hand_over(self, commands: Sequence[Command], *, wait: bool) -> list[tuple[Command, DeviceOffline]]:
