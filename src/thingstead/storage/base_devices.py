@@ -42,7 +42,9 @@ class CommandStore(Protocol):
 
     async def get(self, device_id: str, row_id: str) -> Command: ...
 
-    async def get_of_project(self, project_id: str, row_id: str) -> Command: ...
+    async def get_of_project(self, project_id: str, row_id: str) -> Command:
+        """A command by its row id in a project. Raises NotFound."""
+        ...
 
     async def advance(
         self,
@@ -130,7 +132,9 @@ class PresenceStore(Protocol):
         """Ends the session. Returns False if another session has taken over the device."""
         ...
 
-    async def find_session(self, device_number: int) -> DeviceSession | None: ...
+    async def find_session(self, device_number: int) -> DeviceSession | None:
+        """The live session of a device; None if it is offline."""
+        ...
 
     async def clear_node(self, node: str) -> list[tuple[int, str]]:
         """Ends every session of a node that is starting: its connections ended with its process. Returns device number

@@ -230,7 +230,10 @@ class RetentionStore(Protocol):
         pending. None if no defaults were ever stored."""
         ...
 
-    async def put_defaults(self, defaults: Defaults, pending: Defaults, at: int | None) -> None: ...
+    async def put_defaults(self, defaults: Defaults, pending: Defaults, at: int | None) -> None:
+        """Replaces the defaults in effect and the pending ones, which take effect at ``at`` (ms); None: none are
+        pending."""
+        ...
 
     async def count_expired(
         self, project_id: str, after: int, cutoffs: Callable[[StoredDevice], Callable[[str], Cutoff] | None]

@@ -29,7 +29,9 @@ class ProjectStore(Protocol):
 
     async def get(self, project_id: str) -> Project: ...
 
-    async def find_by_view_key(self, view_key: str) -> Project | None: ...
+    async def find_by_view_key(self, view_key: str) -> Project | None:
+        """The project with this ProjectViewKey; None if there is none."""
+        ...
 
     async def find_by_project_key(self, project_key: str) -> Project | None:
         """The project with this ProjectKey, whether the present one or the one before its last rotation; None if there
@@ -186,7 +188,9 @@ class DeviceTypeStore(Protocol):
 
     async def get(self, project_id: str, type_id: str) -> DeviceType: ...
 
-    async def find_by_type_key(self, project_id: str, type_key: str) -> DeviceType | None: ...
+    async def find_by_type_key(self, project_id: str, type_key: str) -> DeviceType | None:
+        """The type with this TypeKey; None if there is none."""
+        ...
 
     async def list_page(self, project_id: str, page: Page, keyword: str | None = None) -> tuple[list[DeviceType], int]:
         """One page of types without their function definitions, oldest first, and the total."""
@@ -289,9 +293,13 @@ class DeviceStore(Protocol):
         """A device by AccessToken; None if there is none. Every log-in needs it."""
         ...
 
-    async def find_by_device_key(self, project_id: str, device_key: str) -> Device | None: ...
+    async def find_by_device_key(self, project_id: str, device_key: str) -> Device | None:
+        """The device with this DeviceKey; None if there is none."""
+        ...
 
-    async def find_by_sub_address(self, gateway_id: str, sub_address: str) -> Device | None: ...
+    async def find_by_sub_address(self, gateway_id: str, sub_address: str) -> Device | None:
+        """The sub-device with this address behind a gateway; None if there is none."""
+        ...
 
     async def find(self, device_id: str) -> Device | None:
         """A device by id in any project; for subscribers of the bus."""

@@ -35,7 +35,9 @@ class Listening(Protocol):
         """Stops accepting; open connections stay."""
         ...
 
-    async def wait_closed(self) -> None: ...
+    async def wait_closed(self) -> None:
+        """Returns when the port is closed."""
+        ...
 
 
 class Port(NamedTuple):
