@@ -8,7 +8,16 @@ import pytest
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 CHINESE = DOCS / "zh"
 PAGES = sorted(path.name for path in CHINESE.glob("*.md"))
-TRANSLATED = {"README.md", "alarms.md", "api.md", "console.md", "device-http.md", "device.md", "install.md", "operating.md"}
+TRANSLATED = {
+    "README.md",
+    "alarms.md",
+    "api.md",
+    "console.md",
+    "device-http.md",
+    "device.md",
+    "install.md",
+    "operating.md",
+}
 
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 # What may differ within an example: what people call a thing, and what a notice says to people.
