@@ -46,6 +46,12 @@ const inside: RouteRecordRaw[] = [
     children: device,
   },
   {
+    path: "groups",
+    name: "groups",
+    component: () => import("@/pages/GroupsPage.vue"),
+    meta: { title: "groups.title" },
+  },
+  {
     path: "alarms/:id?",
     name: "alarms",
     component: () => import("@/pages/AlarmsPage.vue"),

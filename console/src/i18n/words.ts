@@ -9,6 +9,7 @@ import type connection from "@words/pages/connection.json"
 import type device from "@words/pages/device.json"
 import type devices from "@words/pages/devices.json"
 import type events from "@words/pages/events.json"
+import type groups from "@words/pages/groups.json"
 import type health from "@words/pages/health.json"
 import type notify from "@words/pages/notify.json"
 import type overview from "@words/pages/overview.json"
@@ -36,6 +37,7 @@ interface Files {
   device: typeof device
   devices: typeof devices
   events: typeof events
+  groups: typeof groups
   health: typeof health
   login: typeof login
   notify: typeof notify

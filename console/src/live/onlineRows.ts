@@ -1,0 +1,34 @@
+/** Rows of devices that follow who is online: those in view are listened to, and a change is painted in place. */
+import { shallowRef } from "vue"
+import type { PagedRows } from "@/table/pagedRows"
+import { usePainter } from "./clock"
+import { useTopics } from "./connection"
+
+/** Gives what is to be called with the rows in view. */
+export function useOnlineRows<T extends { view_token: string; online: boolean }>(
+  rows: PagedRows<T>,
+): (from: number, to: number) => void {
+  const seen = shallowRef<readonly string[]>([])
+  const states = new Map<string, boolean>()
+  const changed = usePainter(() => {
+    rows.patch((row) => ({ ...row, online: states.get(row.view_token) ?? row.online }))
+    states.clear()
+  })
+  const decoder = new TextDecoder()
+  useTopics(
+    () => seen.value.map((token) => `${token}/online`),
+    (payload, topic) => {
+      const { online } = JSON.parse(decoder.decode(payload)) as { online: boolean }
+      states.set(topic.split("/").at(-2) ?? "", online)
+      changed()
+    },
+  )
+  return (from, to) => {
+    const tokens: string[] = []
+    for (let index = from; index < to; index += 1) {
+      const token = rows.row(index)?.view_token
+      if (token) tokens.push(token)
+    }
+    seen.value = tokens
+  }
+}
