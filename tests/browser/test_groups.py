@@ -1,4 +1,4 @@
-"""Groups in a browser: groups and devices are moved by drag and by the keyboard alone, and each move can be taken back."""
+"""Groups in a browser: groups and devices move by drag and by the keyboard alone, and each move can be taken back."""
 
 from typing import Any
 
