@@ -7,14 +7,25 @@ from typing import cast
 import structlog
 
 from thingstead.broker.apps.backlog import AppBacklog, News
-from thingstead.broker.apps.messages import ATTRIBUTES, KINDS, TRACE, OneDeviceNews, attributes, message, suffixes
+from thingstead.broker.apps.messages import (
+    ATTRIBUTES,
+    CHANGED,
+    KINDS,
+    PROJECT,
+    TRACE,
+    OneDeviceNews,
+    attributes,
+    changed,
+    message,
+    suffixes,
+)
 from thingstead.broker.apps.routes import AppRoutes, deliver
 from thingstead.broker.apps.subscriber import AppSubscriber
 from thingstead.broker.net.counters import AppCounters
 from thingstead.broker.net.tasks import Tasks
 from thingstead.bus.base import Bus, BusSubscription
 from thingstead.clock import Clock
-from thingstead.model.messages import BusMessage, MessageTraced, ReportsCommitted
+from thingstead.model.messages import BusMessage, MessageTraced, ReportsCommitted, ThingChanged
 from thingstead.model.report import Report
 from thingstead.mqtt.properties import NO_PROPERTIES
 from thingstead.mqtt.topics import parse_shared
@@ -49,6 +60,7 @@ class AppFanout:
         self._listened = listened
         self._routes = AppRoutes()
         self._trace_routes = AppRoutes()  # of filters that name the trace of a device
+        self._project_routes = AppRoutes()  # of filters that name $project, which no wildcard matches
         self._heard: dict[type[BusMessage], BusSubscription] = {}
         self._wanted: Counter[type[BusMessage]] = Counter()  # filters that may match messages of a kind
         self._begun: list[AppSubscriber] = []  # to be drained at the end of this turn of the event loop
@@ -76,12 +88,16 @@ class AppFanout:
                 self._heard.pop(kind).cancel()
 
     def _routes_of(self, topic_filter: str) -> AppRoutes:
+        if _second_level(topic_filter) == PROJECT:
+            return self._project_routes
         return self._trace_routes if traced_token(topic_filter) is not None else self._routes
 
     def _listen(self, kind: type[BusMessage]) -> None:
         if kind is ReportsCommitted:
             self._heard[kind] = self._bus.subscribe(ReportsCommitted, self._hear_reports)
             self._listened()
+        elif kind is ThingChanged:
+            self._heard[kind] = self._bus.subscribe(ThingChanged, self._hear_change)
         else:
             self._heard[kind] = self._bus.subscribe(cast(type[OneDeviceNews], kind), self._hear)
 
@@ -103,6 +119,14 @@ class AppFanout:
         if news.device_id and suffixes(news):
             self._hear_one(news)
             self._drain()
+
+    def _hear_change(self, news: ThingChanged) -> None:
+        view_key = self._cards.view_key_of(news.project_id)
+        if view_key is not None:
+            route = self._project_routes.route(f"{view_key}/{CHANGED}")
+            if not route.empty:
+                deliver(route, changed(news, self._clock.now_ms()), NO_PROPERTIES, self._begun)
+                self._drain()
 
     def _hear_one(self, news: News) -> None:
         try:
@@ -155,9 +179,16 @@ def traced_token(topic_filter: str) -> str | None:
     return levels[1] if levels[2:3] == [TRACE] else None
 
 
+def _second_level(topic_filter: str) -> str:
+    levels = parse_shared(topic_filter).topic_filter.split("/", 2)
+    return levels[1] if len(levels) > 1 else ""
+
+
 def _kinds(topic_filter: str) -> list[type[BusMessage]]:
     """Kinds of bus messages that a filter ``<ProjectViewKey>/…`` may match, by its third level."""
     levels = parse_shared(topic_filter).topic_filter.split("/", 3)
+    if levels[1:2] == [PROJECT]:
+        return [ThingChanged]
     if levels[1:2] == ["#"] or levels[2:3] in (["#"], ["+"]):
         return [kind for kinds in KINDS.values() for kind in kinds]
     if levels[2:3] == [TRACE]:

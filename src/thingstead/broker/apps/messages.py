@@ -14,6 +14,7 @@ from thingstead.model.messages import (
     MessageTraced,
     PresenceChanged,
     ReportsCommitted,
+    ThingChanged,
 )
 from thingstead.model.report import Report
 from thingstead.mqtt.properties import NO_PROPERTIES, Properties, Property
@@ -32,6 +33,8 @@ KINDS: dict[str, tuple[type[BusMessage], ...]] = {
     "online": (PresenceChanged,),
 }
 ATTRIBUTES = "attributes"
+PROJECT = "$project"  # in place of a DeviceViewToken: what concerns no single device
+CHANGED = f"{PROJECT}/changed"
 TRACE = "trace"  # not matched by wildcards: a subscription must name the device
 
 OneDeviceNews = (
@@ -73,6 +76,20 @@ def attributes(card: DeviceCard, report: Report) -> bytes:
     """Payload of ``attributes``. Reports, pushes and cloud changes all use it; ``source`` says which one it was."""
     source = report.source if report.source in ("push", "cloud") else "report"
     return _encode({"attributes": report.attributes, "device": card.json, "ts": report.ts, "source": source})
+
+
+def changed(news: ThingChanged, now_ms: int) -> bytes:
+    """Payload of ``$project/changed``."""
+    return _encode(
+        {
+            "kind": news.kind,
+            "id": news.id,
+            "version": news.version,
+            "action": news.action,
+            "by": news.by,
+            "ts": now_ms,
+        }
+    )
 
 
 def message(card: DeviceCard, news: OneDeviceNews, levels: str, now_ms: int) -> AppMessage:

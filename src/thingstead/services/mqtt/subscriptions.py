@@ -36,6 +36,7 @@ class SubscriptionService:
         self._log_ins = log_ins or LogIns(clock)
         self._by_number: dict[int, DeviceCard] = {}
         self._numbers: dict[str, int] = {}  # by device id; the cached ones
+        self._view_keys: dict[str, str] = {}  # by id, of projects that somebody subscribed to
         self._changes = 0
         self._subscription = bus.subscribe(DeviceChanged, self._changed)
 
@@ -53,11 +54,19 @@ class SubscriptionService:
         if project is None or not right:
             self._log_ins.subscribers.failed(remote_host, "" if project is None else project.id)
             raise NotAuthenticated("view_login_failed")
+        self._view_keys[project.id] = project.view_key
         return project
 
     async def project_of(self, view_key: str) -> Project | None:
         """The project with this ProjectViewKey, which is not secret."""
-        return await self._store.projects.find_by_view_key(view_key)
+        project = await self._store.projects.find_by_view_key(view_key)
+        if project is not None:
+            self._view_keys[project.id] = project.view_key
+        return project
+
+    def view_key_of(self, project_id: str) -> str | None:
+        """ProjectViewKey of a project; None: nobody has subscribed to it."""
+        return self._view_keys.get(project_id)
 
     def card(self, number: int) -> DeviceCard | None:
         """The cached card of a device, by its number."""
