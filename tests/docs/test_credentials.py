@@ -178,6 +178,7 @@ def test_the_page_names_the_endpoints_of_administrators() -> None:
         "/api/v1/admin",
         "/api/v1/audit_logs",
         "/api/v1/retention",
+        "/api/v1/server",
         "/api/v1/project/",
         "/api/v1/console/",
     )

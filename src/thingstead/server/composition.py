@@ -70,6 +70,7 @@ from thingstead.services.registry.registration import RegistrationService
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.installation import Installation, OpenListener
 from thingstead.services.shared.message_trace import MessageTrace
+from thingstead.services.shared.server_status import ServerStatus
 from thingstead.storage.base import Store
 from thingstead.storage.sqlite.store import SqliteStore
 
@@ -128,6 +129,7 @@ def build_platform(
         jobs=JobService(store, bus, clock, devices, ingest, control),
         desk=DeskService(store, clock),
         audit=AuditService(store, bus, clock),
+        server_status=ServerStatus(store, clock, config.data_path, config.storage.low_disk_bytes),
         subscriptions=SubscriptionService(store, bus, clock, log_ins),
         sub_devices=SubDeviceService(
             store,
@@ -312,6 +314,7 @@ async def open_server(
             watched = (store, platform.clock_watch, platform.retention.trusted_clock, gateway.arrivals, listeners)
             return [warning for part in watched for warning in part.warnings()]
 
+        platform.server_status.warnings, platform.server_status.ports = warnings, listeners.described
         requests = HttpRequests()
         app = create_app(
             platform, config.http, store.trouble, metrics, warnings=warnings, requests=requests, buffers=buffers

@@ -15,6 +15,7 @@ from thingstead.errors import ConfigError, Conflict
 from thingstead.model.health import HealthWarning
 from thingstead.server.sockets import bind
 from thingstead.services.shared.installation import OpenListener
+from thingstead.wire.server import ServerPort
 
 log = structlog.get_logger("thingstead.server")
 
@@ -75,6 +76,21 @@ class Listeners:
             OpenListener(bound.spec.listener.kind, bound.spec.listener.host, bound.number)
             for bound in self._bound
             if bound.spec.listener.kind != "open" and not bound.spec.listener.proxy_protocol
+        ]
+
+    def described(self) -> list[ServerPort]:
+        """Every open port, for administrators."""
+        until = self.certificate_expiries()
+        return [
+            ServerPort(
+                setting=bound.spec.setting,
+                kind=bound.spec.listener.kind,
+                host=bound.spec.listener.host,
+                port=bound.number,
+                tls=bound.port.certificate is not None,
+                certificate_until=until[bound.spec.setting] * 1000 if bound.spec.setting in until else None,
+            )
+            for bound in self._bound
         ]
 
     @property

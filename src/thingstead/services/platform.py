@@ -35,6 +35,7 @@ from thingstead.services.registry.projects import ProjectService
 from thingstead.services.registry.registration import RegistrationService
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.installation import Installation
+from thingstead.services.shared.server_status import ServerStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +75,4 @@ class Platform:
     jobs: JobService
     desk: DeskService
     audit: AuditService
+    server_status: ServerStatus

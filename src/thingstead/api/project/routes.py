@@ -27,7 +27,7 @@ from thingstead.api.project.alarms import (
     many_alarms,
     notify_groups,
 )
-from thingstead.api.project.console import audit, bulk_changes, desk, jobs
+from thingstead.api.project.console import audit, bulk_changes, desk, jobs, server
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *login.ENDPOINTS,
@@ -56,4 +56,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *applications.ENDPOINTS,
     *desk.ENDPOINTS,
     *audit.ENDPOINTS,
+    *server.ENDPOINTS,
 )

@@ -7,6 +7,7 @@ from thingstead.model.device import DevicesAlarmStat, DevicesStat
 from thingstead.wire.audit import AuditPage
 from thingstead.wire.common import Empty
 from thingstead.wire.projects import ConnectionInfo, ProjectInfo, ViewCredentials
+from thingstead.wire.server import ServerInfo
 
 
 def read() -> Call[ProjectInfo]:
@@ -86,3 +87,8 @@ def audit_logs(
         limit=limit,
     )
     return Call("GET", "/audit_logs", AuditPage, query=query)
+
+
+def server() -> Call[ServerInfo]:
+    """For administrators. Version, ports, disk, memory and warnings of the server."""
+    return Call("GET", "/server", ServerInfo)

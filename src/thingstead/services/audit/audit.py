@@ -8,13 +8,25 @@ reports calls :meth:`~thingstead.storage.base_audit.AuditStore.beside`. Work tha
 keeps the ``Author`` and runs in :func:`acting` again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import InvalidInput
-from thingstead.model.audit.log import AUTHOR, ActorKind, AuditFilter, AuditLog, Author, Edit
+from thingstead.model.audit.differences import differences
+from thingstead.model.audit.log import (
+    AUTHOR,
+    ActorKind,
+    AuditFilter,
+    AuditLog,
+    Author,
+    Edit,
+    is_recorded,
+    present_author,
+)
+from thingstead.model.device import Device
 from thingstead.model.messages import ThingChanged
 from thingstead.storage.base import Store
 
@@ -30,6 +42,14 @@ def acting(author: Author) -> Iterator[None]:
     finally:
         author.over = True
         AUTHOR.reset(token)
+
+
+def note_control(store: Store, device: Device, action: str, sent: Mapping[str, Any]) -> None:
+    """Records what is sent to a device in the open commit, unless an application sends it. The caller has put it into
+    that commit in this turn of the event loop."""
+    if is_recorded(present_author(), action):
+        changes = differences({}, sent)
+        store.audit.beside(Edit(device.project_id, "device", device.id, device.name, action, changes))
 
 
 class AuditService:

@@ -14,8 +14,6 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import DeviceOffline, FieldError, InvalidInput, ReplyTimeout
 from thingstead.model import device_answers, limits
-from thingstead.model.audit.differences import differences
-from thingstead.model.audit.log import Edit, is_recorded, present_author
 from thingstead.model.command import Command, OpenCommand
 from thingstead.model.device import Device
 from thingstead.model.ids import new_id
@@ -24,6 +22,7 @@ from thingstead.model.report import Source
 from thingstead.model.values.checking import check_params, valid_identifier
 from thingstead.refusals import Reason, reason
 from thingstead.repeating import Repeating
+from thingstead.services.audit.audit import note_control
 from thingstead.services.commands.replies import CommandReplies
 from thingstead.services.commands.states import REPLY_LIFETIME_MS, CommandMoves, PendingCommand, PendingCommands, issued
 from thingstead.services.ingest.ingest import IngestService, Outcome
@@ -97,9 +96,7 @@ class ControlService:
         refused = tuple(outcome.refused)
         if outcome.commit is None:
             raise InvalidInput.of(refused)
-        if is_recorded(present_author(), source):
-            changes = differences({}, attributes)
-            self._store.audit.beside(Edit(project_id, "device", device.id, device.name, source, changes))
+        note_control(self._store, device, source, attributes)
         await settled(outcome.commit)
         return refused
 
@@ -371,8 +368,7 @@ class ControlService:
         )
 
     def _next_news(self, row_id: str) -> asyncio.Future[CommandChanged]:
-        future: asyncio.Future[CommandChanged] = asyncio.get_running_loop().create_future()
-        self._waiting[row_id] = future
+        future = self._waiting[row_id] = asyncio.get_running_loop().create_future()
         return future
 
     def _heard(self, news: CommandChanged) -> None:

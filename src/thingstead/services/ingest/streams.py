@@ -7,11 +7,10 @@ import msgspec
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import DeviceOffline, InvalidInput
-from thingstead.model.audit.differences import differences
-from thingstead.model.audit.log import Edit
 from thingstead.model.messages import DataReported, DataSent
 from thingstead.model.streams import format_problem
 from thingstead.model.values.checking import valid_identifier
+from thingstead.services.audit.audit import note_control
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService, Outcome
 from thingstead.services.shared.commits import settled
@@ -87,8 +86,7 @@ class StreamService:
             if compiled.tcp_stream != identifier:
                 raise InvalidInput.field("identifier", "not_tcp_stream")
         commit = self._logs.data(device, identifier, "down", payload)
-        changes = differences({}, {identifier: f"{len(payload)} bytes"})
-        self._store.audit.beside(Edit(project_id, "device", device.id, device.name, "data", changes))
+        note_control(self._store, device, "data", {identifier: f"{len(payload)} bytes"})
         await settled(commit)
         self._bus.publish(DataSent(device.id, identifier, payload))
 

@@ -5,11 +5,10 @@ from typing import Any
 
 from thingstead.bus.base import Bus
 from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
-from thingstead.model.audit.differences import differences
-from thingstead.model.audit.log import Edit, is_recorded, present_author
 from thingstead.model.command import Command
 from thingstead.model.console.bulk import BulkAttributes, BulkChange, BulkCommand, BulkRemoval, JobPart
 from thingstead.model.messages import AttributesPushed, DeviceChanged, DeviceRemoved, SessionsRevoked
+from thingstead.services.audit.audit import note_control
 from thingstead.services.commands.control import ControlService
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService
@@ -143,10 +142,7 @@ class BulkChanges:
                 items.append(refusal(device_id, exc))
             else:
                 commit = outcome.commit
-                device = link.device
-                if is_recorded(present_author(), "push"):
-                    sent = differences({}, attributes)
-                    self._store.audit.beside(Edit(device.project_id, "device", device.id, device.name, "push", sent))
+                note_control(self._store, link.device, "push", attributes)
                 pushed.append((device_id, attributes))
                 items.append(BulkItem(id=device_id, result="done"))
         return commit, items, pushed
