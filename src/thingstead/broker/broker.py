@@ -56,6 +56,7 @@ class MqttBroker:
         self._hub = DeviceRouter(
             bus, clock, platform.sub_devices, platform.device_logs.trace, self.device_sessions.push
         )
+        platform.diagnosis.follow(self._hub)
         self._tasks = Tasks()
         log_ins, ends = TaskLimiter(self._tasks), TaskLimiter(self._tasks)
         self._idle_timers = IdleTimers()

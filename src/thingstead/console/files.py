@@ -11,6 +11,7 @@ from importlib.resources.abc import Traversable
 from types import MappingProxyType
 
 from thingstead.refusals import TEXTS
+from thingstead.services.diagnosis.texts import TEXTS as DIAGNOSIS_TEXTS
 
 HASHED_FOLDER = "assets/"  # files whose names contain a hash of their content
 STYLE_HASHES = "style-hashes.txt"  # made by the build: one line for each inline style of a component library
@@ -92,8 +93,11 @@ def packaged_files() -> StaticFiles:
 
 
 def _refusals(language: str) -> bytes:
-    """Texts of refusals as words of the pages: ``{"codes.taken": "is taken"}``."""
+    """Texts of refusals and of the checklist of devices as words of the pages: ``{"codes.taken": "is taken"}``,
+    ``diagnosis.silent`` and ``advice.silent``."""
     texts = {f"codes.{code}": languages[language] for code, languages in TEXTS.items()}
+    for code, found in DIAGNOSIS_TEXTS.items():
+        texts |= {f"diagnosis.{code}": found[language], f"advice.{code}": found[f"advice_{language}"]}
     return json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode()
 
 

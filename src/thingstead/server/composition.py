@@ -44,6 +44,8 @@ from thingstead.services.audit.audit import AuditService, acting
 from thingstead.services.commands.control import ControlService
 from thingstead.services.commands.synchronous import SynchronousCommandService
 from thingstead.services.console.desk import DeskService
+from thingstead.services.diagnosis.diagnosis import DiagnosisService
+from thingstead.services.diagnosis.message_log import MessageLogService
 from thingstead.services.history.aggregates import AggregateService
 from thingstead.services.history.clock_watch import ClockWatch
 from thingstead.services.history.history import HistoryService
@@ -121,6 +123,8 @@ def build_platform(
         alarm_dry_run=AlarmDryRunService(store, clock, rules),
         notify=NotifyService(store, clock, config.notify, dispatcher),
         device_logs=logs,
+        message_log=MessageLogService(logs),
+        diagnosis=DiagnosisService(store, clock, presence, logs),
         streams=StreamService(store, bus, clock, ingest, logs),
         registration=RegistrationService(store, bus, clock, devices, config.http, log_ins),
         synchronous=SynchronousCommandService(control, clock),

@@ -14,6 +14,8 @@ from thingstead.services.audit.audit import AuditService
 from thingstead.services.commands.control import ControlService
 from thingstead.services.commands.synchronous import SynchronousCommandService
 from thingstead.services.console.desk import DeskService
+from thingstead.services.diagnosis.diagnosis import DiagnosisService
+from thingstead.services.diagnosis.message_log import MessageLogService
 from thingstead.services.history.aggregates import AggregateService
 from thingstead.services.history.clock_watch import ClockWatch
 from thingstead.services.history.history import HistoryService
@@ -65,6 +67,8 @@ class Platform:
     alarm_dry_run: AlarmDryRunService
     notify: NotifyService
     device_logs: DeviceLogService
+    message_log: MessageLogService
+    diagnosis: DiagnosisService
     streams: StreamService
     registration: RegistrationService
     sub_devices: SubDeviceService

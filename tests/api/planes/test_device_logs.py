@@ -114,3 +114,42 @@ async def test_administrators_find_and_reset_the_keys_of_the_planes(api: Api, ho
     changed = await house.platform.projects.get(api.project_id)
     assert changed.view_secret_hash != project.view_secret_hash
     assert reset["view_secret"].encode() not in changed.view_secret_hash
+
+
+async def test_everything_is_listed_in_one_order_and_page_by_page(api: Api, device: Plane, house: House) -> None:
+    path = f"device/{device.certificate['id']}"
+    for number in range(4):  # three of each instant
+        await device.ask("POST", "event/report", {"method": f"m{number}"})
+        await device.send("POST", "data/raw", content=b"%d" % number)
+        await device.send("POST", "attributes", content=b"{")
+        await settle(house, device.certificate["id"])
+        house.clock.advance(number % 2)
+    whole = (await api.get(f"{path}/message_logs", limit=200))["items"]
+    assert sorted({item["kind"] for item in whole}) == ["data", "event", "rejected"]
+    assert [item["ts"] for item in whole] == sorted((item["ts"] for item in whole), reverse=True)
+    assert len(whole) == 12
+    found, before = [], ""
+    for _ in range(10):
+        page = await api.get(f"{path}/message_logs", limit=2, **({"before": before} if before else {}))
+        found += page["items"]
+        before = page.get("next_before", "")
+        if not before:
+            break
+    assert found == whole
+    events = await api.get(f"{path}/message_logs", kinds="event")
+    assert [item["event"]["method"] for item in events["items"]] == ["m3", "m2", "m1", "m0"]
+
+
+async def test_a_list_of_everything_refuses_what_it_does_not_know(api: Api, certificate: dict[str, Any]) -> None:
+    path = f"device/{certificate['id']}/message_logs"
+    assert await api.get(path) == {"items": []}
+    for query in ({"kinds": "event,alarm"}, {"before": "x"}, {"before": "1-"}, {"before": "1-" + "9" * 40}):
+        assert (await api.refusal("GET", path, **query)).fields == set(query)
+
+
+async def test_a_checklist_says_what_was_found_and_what_to_do(api: Api, certificate: dict[str, Any]) -> None:
+    checks = (await api.get(f"device/{certificate['id']}/diagnosis"))["checks"]
+    session = next(check for check in checks if check["check"] == "session")
+    assert (session["state"], session["code"]) == ("bad", "never_connected")
+    assert session["message"]
+    assert session["advice"]

@@ -90,10 +90,11 @@ async def _entries(call: ApiCall, kind: LogKind, item: type[T]) -> Listed[T]:
     device = await call.platform.devices.get(call.caller.project_id, call.path["device_id"])
     page = call.query.to_page()
     entries, total = await call.platform.device_logs.list_page(device, kind, page, *call.query.span())
-    return listed([_shown(entry.ts, entry.body, item) for entry in entries], total, page)
+    return listed([shown_entry(entry.ts, entry.body, item) for entry in entries], total, page)
 
 
-def _shown(ts: int, body: dict[str, Any], item: type[T]) -> T:
+def shown_entry(ts: int, body: dict[str, Any], item: type[T]) -> T:
+    """An entry of a device's log as a list shows it."""
     members = {name: value for name, value in body.items() if value is not None}
     if item is ConnectionItem:
         why = recorded_reason(body["reason"])

@@ -28,6 +28,7 @@ from thingstead.api.project.alarms import (
     notify_groups,
 )
 from thingstead.api.project.console import audit, bulk_changes, desk, jobs, server
+from thingstead.api.project.diagnosis import diagnosis, message_logs
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *login.ENDPOINTS,
@@ -39,6 +40,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *jobs.ENDPOINTS,
     *data.ENDPOINTS,
     *device_logs.ENDPOINTS,
+    *message_logs.ENDPOINTS,
+    *diagnosis.ENDPOINTS,
     *history.ENDPOINTS,
     *retention.ENDPOINTS,
     *control.ENDPOINTS,

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
 from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.handshake import agree
 from thingstead.broker.devices.device_handler import DeviceHandler
 from thingstead.broker.devices.gateway_handler import GatewayHandler
 from thingstead.broker.devices.router import DeviceConnection, DeviceRouter, Downlink
@@ -140,16 +141,21 @@ class DeviceAccess:
     async def _handler(self, connect: Connect, connection: Connection, admission: Admission) -> DeviceHandler:
         link, end, session_id = admission.link, admission.end, admission.session_id
         platform = self._log_in.platform
+        keep_alive_s = agree(connect, self._settings).keep_alive_s
         kept = await self._hold(connect, connection, link.device.id)
         if link.definition.conn_type != GATEWAY:
-            return DeviceHandler(connection, link, platform, self._settings, end, kept)
+            handler = DeviceHandler(connection, link, platform, self._settings, end, kept)
+            handler.keep_alive_s = keep_alive_s
+            return handler
         try:
             gateway = await platform.sub_devices.open(link.device, session_id, connection.remote_address)
         except BaseException:
             if kept is not None:
                 kept.end("the log-in failed")
             raise
-        return GatewayHandler(connection, link, platform, self._settings, end, gateway, kept)
+        gateway_handler = GatewayHandler(connection, link, platform, self._settings, end, gateway, kept)
+        gateway_handler.keep_alive_s = keep_alive_s
+        return gateway_handler
 
     async def _hold(self, connect: Connect, connection: Connection, device_id: str) -> SessionHolder | None:
         """Holder of the session that the device asks for; None if it asks for none. Raises Unavailable if it cannot be

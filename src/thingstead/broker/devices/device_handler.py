@@ -25,6 +25,7 @@ from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 from thingstead.refusals import Reason
+from thingstead.services.diagnosis.live_connections import LiveConnection
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.platform import Platform
@@ -68,6 +69,7 @@ class DeviceHandler(HandlerBase):
         "_subscriptions",
         "_trace",
         "_traces",
+        "keep_alive_s",
     )
 
     def __init__(
@@ -81,6 +83,7 @@ class DeviceHandler(HandlerBase):
     ) -> None:
         super().__init__()
         self._kept = kept
+        self.keep_alive_s = 0  # 0: none
         self._settings = settings
         self._connection = connection
         self._link = link
@@ -340,6 +343,17 @@ class DeviceHandler(HandlerBase):
     def command_changed(self, message: CommandChanged) -> None:
         """Removes a command that has ended, and sends the next one."""
         self._commands.changed(message)
+
+    def describe(self, below: str = "") -> LiveConnection:
+        """The connection as it stands, for the device itself or, with ``gateway/`` as ``below``, for a sub-device."""
+        reaches = self._subscriptions.grant
+        command = f"{below}command/send" if below else "command/send/1000"
+        return LiveConnection(
+            self.keep_alive_s,
+            list(self._subscriptions),
+            commands=reaches(command) is not None,
+            pushes=reaches(f"{below}attributes/push") is not None,
+        )
 
     def ready(self) -> None:
         """No-op: queued commands are sent when the device subscribes."""

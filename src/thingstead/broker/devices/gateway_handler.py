@@ -17,6 +17,7 @@ from thingstead.model import device_answers
 from thingstead.model.messages import AttributesPushed, CommandChanged, CommandIssued, DataSent
 from thingstead.mqtt.publish_packets import Publish
 from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.diagnosis.live_connections import LiveConnection
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.platform import Platform
@@ -177,6 +178,10 @@ class SubDownlink:
 
     def data(self, message: DataSent) -> None:
         """No-op: the wire has no topic for it, and :meth:`StreamService.send` refuses it."""
+
+    def describe(self) -> LiveConnection:
+        """The connection of the gateway."""
+        return self._gateway.describe("gateway/")
 
     def ready(self) -> None:
         self._commands.ready()

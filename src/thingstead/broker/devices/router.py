@@ -20,6 +20,7 @@ from thingstead.model.messages import (
     SessionsRevoked,
 )
 from thingstead.mqtt.reasons import ReasonCode
+from thingstead.services.diagnosis.live_connections import LiveConnection
 from thingstead.services.presence.sub_devices import SubDeviceService
 from thingstead.services.presence.sub_presence import SubDeviceState
 from thingstead.services.shared.message_trace import MessageTrace, TraceOutcome
@@ -43,6 +44,10 @@ class Downlink(Protocol):
         ...
 
     def data(self, message: DataSent) -> None: ...
+
+    def describe(self) -> LiveConnection | None:
+        """What is known of its MQTT connection; None if it has another one."""
+        ...
 
     def ready(self) -> None:
         """A sub-device came online: its queued commands may be sent."""
@@ -115,6 +120,11 @@ class DeviceRouter:
         """Cancels the bus subscriptions."""
         for subscription in self._subscriptions:
             subscription.cancel()
+
+    def describe(self, device_id: str) -> LiveConnection | None:
+        """The MQTT connection of a device or of its gateway."""
+        downlink = self._downlink(device_id)
+        return None if downlink is None else downlink.describe()
 
     def _downlink(self, device_id: str) -> Downlink | None:
         for session in reversed(self._by_device.get(device_id, ())):

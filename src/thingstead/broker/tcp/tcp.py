@@ -23,6 +23,7 @@ from thingstead.model.messages import AttributesPushed, CommandChanged, CommandI
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.refusals import Reason, reason
+from thingstead.services.diagnosis.live_connections import LiveConnection
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.presence.sub_presence import SubDeviceState
@@ -303,6 +304,10 @@ class TcpDownlink:
 
     def command_changed(self, message: CommandChanged) -> None:
         """No-op: no commands are queued."""
+
+    def describe(self) -> LiveConnection | None:
+        """Raw TCP has neither keep alive nor subscriptions."""
+        return None
 
     def ready(self) -> None:
         """No-op: nothing is queued."""

@@ -1,5 +1,6 @@
 """What happened to devices: events, commands, connections, refusals, custom data."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from thingstead.client.call import Call, Listing
@@ -7,6 +8,7 @@ from thingstead.client.http import segment
 from thingstead.wire.common import Listed
 from thingstead.wire.control import CommandItem
 from thingstead.wire.device_logs import ConnectionItem, DataItem, EventItem, RejectedItem
+from thingstead.wire.diagnosis import Diagnosis, MessageLog
 
 T = TypeVar("T")
 
@@ -53,3 +55,19 @@ def rejected(
 def data(device_id: str, *, start_time: float | None = None, end_time: float | None = None) -> Listing[DataItem]:
     """Custom data, newest first; times in ms."""
     return _log(device_id, "data_logs", DataItem, start_time, end_time)
+
+
+def messages(device_id: str, *, before: str = "", kinds: Sequence[str] = (), limit: int = 50) -> Call[MessageLog]:
+    """Everything in one order, newest first.
+
+    Args:
+        before: ``next_before`` of an earlier answer.
+        kinds: of ``event``, ``command``, ``data``, ``connection``, ``rejected``; all if none is given.
+    """
+    query = {"before": before or None, "kinds": ",".join(kinds) or None, "limit": limit}
+    return Call("GET", f"/device/{segment(device_id)}/message_logs", MessageLog, query=query)
+
+
+def diagnosis(device_id: str) -> Call[Diagnosis]:
+    """The checklist: what was found about the device, and what to do about it."""
+    return Call("GET", f"/device/{segment(device_id)}/diagnosis", Diagnosis)

@@ -1,0 +1,1 @@
+"""Why a device does what it does, and what happened to it."""

@@ -1,0 +1,162 @@
+"""The checklist of a device: what it finds about devices that do not work, and about one that does."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.broker.conftest import TIMEOUT_S, V5, House, Peer, report
+from tests.broker.test_tcp import STREAM, TcpPeer
+from thingstead.errors import DeviceOffline
+from thingstead.model.device import Device
+from thingstead.model.messages import PresenceChanged
+from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
+from thingstead.mqtt.publish_packets import Puback
+from thingstead.services.diagnosis.texts import english
+from thingstead.services.shared.commits import settled
+
+
+async def checked(house: House, device: Device) -> dict[str, tuple[str, str]]:
+    """State and code of each check, whose texts can all be filled."""
+    await settled(house.store.history.touch(device.number, "connect", 1))  # what is written behind is on disk by then
+    found = await house.platform.diagnosis.check(house.project_id, device.id)
+    assert all(english(finding.code, finding.args)[0] for finding in found)
+    return {finding.check: (finding.state, finding.code) for finding in found}
+
+
+async def args_of(house: House, device: Device, check: str) -> Any:
+    found = await house.platform.diagnosis.check(house.project_id, device.id)
+    return next(finding.args for finding in found if finding.check == check)
+
+
+async def well(house: House, device: Device) -> Peer:
+    peer = await house.log_in(device, keep_alive=60)
+    await peer.subscribe("command/send/+", "attributes/push")
+    peer.send(report(1, b'{"t":1}'))
+    await peer.receive(Puback)
+    return peer
+
+
+async def test_a_device_that_works_has_nothing_to_be_told(house: House) -> None:
+    device = await house.device()
+    await well(house, device)
+    found = await checked(house, device)
+    assert {state for state, _ in found.values()} == {"ok"}
+    assert found.keys() == {
+        "certificate", "session", "rivals", "keep_alive", "reports", "rejected", "clock", "subscriptions"
+    }  # fmt: skip
+    assert (await args_of(house, device, "subscriptions"))["filters"] == ["command/send/+", "attributes/push"]
+
+
+async def test_a_device_that_never_came(house: House) -> None:
+    device = await house.device()
+    found = await checked(house, device)
+    assert found["session"] == ("bad", "never_connected")
+    assert found["subscriptions"] == ("unknown", "subscriptions_unknown")
+
+
+async def test_a_wrong_project_key_is_named_until_the_right_one_came(house: House) -> None:
+    device = await house.device()
+    peer = await house.peer()
+    peer.send(Connect(peer.version, client_id="c", user_name=device.access_token, password=b"wrong"))
+    await peer.receive(Connack)
+    found = await checked(house, device)
+    assert found["certificate"] == ("bad", "log_in_refused")
+    assert found["session"] == ("bad", "never_admitted")
+    assert (await args_of(house, device, "certificate"))["reason_code"] == "wrong_project_key"
+    await asyncio.sleep(0.002)  # the clock counts in ms
+    await well(house, device)
+    assert (await checked(house, device))["certificate"] == ("warn", "other_log_in_refused")
+
+
+async def test_a_device_that_left_says_why(house: House) -> None:
+    device = await house.device()
+    peer = await well(house, device)
+    gone = asyncio.Event()
+    house.bus.subscribe(PresenceChanged, lambda news: gone.set())
+    peer.send(Disconnect())
+    async with asyncio.timeout(TIMEOUT_S):
+        await gone.wait()
+    found = await checked(house, device)
+    assert found["session"] == ("bad", "session_ended")
+    assert (await args_of(house, device, "session"))["reason_code"] == "device_disconnected"
+
+
+async def test_a_silent_device_that_is_connected(house: House) -> None:
+    device = await house.device()
+    await house.log_in(device, keep_alive=0)
+    found = await checked(house, device)
+    assert found["reports"] == ("bad", "connected_without_report")
+    assert found["keep_alive"] == ("warn", "keep_alive_off")
+    assert found["subscriptions"] == ("warn", "subscribed_to_nothing")
+
+
+async def test_a_command_that_cannot_arrive(house: House) -> None:
+    device = await house.device()
+    peer = await house.log_in(device, keep_alive=1_200)
+    await peer.subscribe("command/send", "attributes/push")
+    found = await checked(house, device)
+    assert found["subscriptions"] == ("warn", "no_filter_for_commands")
+    assert found["keep_alive"] == ("warn", "keep_alive_long")
+    with pytest.raises(DeviceOffline, match="not subscribed"):
+        await house.platform.control.send_command(house.project_id, device.id, "open")
+    assert (await checked(house, device))["commands"] == ("warn", "last_command_failed")
+    assert (await args_of(house, device, "commands"))["reason_args"] == {"topic": "command/send/1000"}
+    await house.platform.control.send_command(house.project_id, device.id, "open", wait_ms=60_000)
+    assert (await checked(house, device))["commands"] == ("warn", "commands_waiting")
+    await peer.subscribe("command/send/+")
+    assert (await checked(house, device))["subscriptions"] == ("ok", "commands_can_arrive")
+
+
+async def test_a_refused_report_and_a_clock_that_is_ahead(house: House) -> None:
+    device = await house.device()
+    peer = await well(house, device)
+    peer.send(report(2, b"{", 1))
+    await peer.receive(Puback)
+    found = await checked(house, device)
+    assert found["rejected"] == ("bad", "last_message_refused")
+    ahead = house.clock.now_ms() + 3_600_000
+    peer.send(report(3, b'{"ts":%d,"attributes":{"t":2}}' % ahead, topic="attributes/series"))
+    await peer.receive(Puback)
+    found = await checked(house, device)
+    assert (found["clock"], found["rejected"][0]) == (("bad", "clock_ahead"), "warn")
+    peer.send(report(4, b'{"ts":%d,"attributes":{"t":2}}' % (ahead + 48 * 3_600_000), topic="attributes/series"))
+    await peer.receive(Puback)
+    assert (await checked(house, device))["clock"] == ("bad", "timestamps_in_future")
+
+
+async def test_a_device_behind_a_gateway_is_as_well_as_its_gateway(house: House) -> None:
+    gateway = await house.device(conn_type="3")
+    device = await house.device(conn_type="2", gateway_id=gateway.id, sub_address="a1")
+    assert (await checked(house, device))["gateway"] == ("bad", "gateway_offline")
+    peer = await house.log_in(gateway)
+    await peer.subscribe("gateway/attributes/push")
+    peer.send(report(1, b'{"a1":{"t":1}}', topic="gateway/attributes"))
+    await peer.receive(Puback)
+    found = await checked(house, device)
+    assert found["gateway"] == ("ok", "gateway_online")
+    assert found["subscriptions"] == ("warn", "no_filter_for_commands")
+    alone = await house.device(conn_type="2")
+    assert (await checked(house, alone))["gateway"] == ("bad", "without_gateway")
+
+
+async def test_clients_that_fight_over_a_certificate_are_named(house: House) -> None:
+    device = await house.device()
+    for number in range(4):
+        await house.log_in(device, client_id=f"client{number}")
+    assert (await checked(house, device))["rivals"] == ("bad", "rival_clients")
+    assert len((await args_of(house, device, "rivals"))["clients"]) >= 2
+
+
+async def test_tcp_carries_data_alone(house: House) -> None:
+    device = await house.device(STREAM)
+    peer = await TcpPeer(house, device).connect()
+    await peer.registered()
+    assert (await checked(house, device))["subscriptions"] == ("warn", "tcp_carries_data_only")
+    await peer.close()
+
+
+async def test_keep_alive_of_mqtt_5_is_the_one_in_force(house: House) -> None:
+    device = await house.device()
+    await house.log_in(device, V5, keep_alive=0)
+    assert (await checked(house, device))["keep_alive"][1] != "keep_alive_off"
