@@ -71,6 +71,18 @@ const inside: RouteRecordRaw[] = [
     meta: { title: "types.title" },
   },
   {
+    path: "alarm-rules",
+    name: "alarm-rules",
+    component: () => import("@/pages/AlarmRulesPage.vue"),
+    meta: { title: "rules.title" },
+  },
+  {
+    path: "alarm-rules/:id",
+    name: "alarm-rule",
+    component: () => import("@/pages/AlarmRulePage.vue"),
+    meta: { title: "rules.title" },
+  },
+  {
     path: "account",
     name: "account",
     component: () => import("@/pages/AccountPage.vue"),

@@ -18,7 +18,19 @@ from tests.project_api import ProjectApi
 pytestmark = pytest.mark.external("chromium")
 
 TABS = ("summary", "attributes", "events", "commands", "connection", "sub-devices", "alarms", "settings")
-PAGES = ("/", "/start", "/devices", "/types", "/groups", "/alarms", "/account", "/licenses", "/nowhere")
+PAGES = (
+    "/",
+    "/start",
+    "/devices",
+    "/types",
+    "/groups",
+    "/alarms",
+    "/account",
+    "/licenses",
+    "/nowhere",
+    "/alarm-rules",
+    "/alarm-rules/new",
+)
 # Pages of one thing, beside the tabs of a device.
 DETAILS = ("device/DevicePage", "type/TypePage", "LoginPage")
 TYPE_PARTS = ("attributes", "events", "commands", "streams", "settings")

@@ -1,5 +1,5 @@
 /** The entries of the side bar. An entry is added with its page. */
-import { Bell, Cpu, FolderTree, Gauge, Shapes } from "@lucide/vue"
+import { Bell, Cpu, FolderTree, Gauge, Shapes, SlidersHorizontal } from "@lucide/vue"
 import type { Component } from "vue"
 import type { Word } from "@/i18n"
 
@@ -18,7 +18,10 @@ export const blocks: readonly (readonly Entry[])[] = [
     { to: "/types", icon: Shapes, word: "types.title", routes: ["types", "type"] },
     { to: "/groups", icon: FolderTree, word: "groups.title", routes: ["groups"] },
   ],
-  [{ to: "/alarms", icon: Bell, word: "alarms.title", routes: ["alarms", "alarm"] }],
+  [
+    { to: "/alarms", icon: Bell, word: "alarms.title", routes: ["alarms"] },
+    { to: "/alarm-rules", icon: SlidersHorizontal, word: "rules.title", routes: ["alarm-rules", "alarm-rule"] },
+  ],
 ]
 
 /** Whether an entry is the current one: `device` stands for all its tabs. */

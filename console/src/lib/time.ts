@@ -42,6 +42,7 @@ const formats = {
   day: { month: "short", day: "numeric" },
   month: { year: "2-digit", month: "short" },
   year: { year: "numeric" },
+  weekday: { weekday: "short" },
   minute: { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
   full: {
     year: "numeric",
@@ -71,6 +72,11 @@ function formatter(
 /** An instant in the zone and language of the view. `full` is the form for tables and tooltips. */
 export function formatTime(ms: number, form: TimeFormat = "full"): string {
   return formatter(form, formats[form], locale.value, zone.value).format(ms)
+}
+
+/** The short name of a day of the week, from 1, Monday, to 7. */
+export function weekdayName(day: number): string {
+  return formatter("weekday", formats.weekday, locale.value, "UTC").format(Date.UTC(2024, 0, day))
 }
 
 /** For `<time datetime>`: ISO 8601 in UTC. */
