@@ -23,7 +23,6 @@ PAGES = (
     "/start",
     "/devices",
     "/types",
-<<<<<<< HEAD
     "/groups",
     "/alarms",
     "/account",
@@ -31,14 +30,6 @@ PAGES = (
     "/nowhere",
     "/alarm-rules",
     "/alarm-rules/new",
-=======
-    "/alarms",
-    "/alarm-rules",
-    "/alarm-rules/new",
-    "/account",
-    "/licenses",
-    "/nowhere",
->>>>>>> 96f2c302 (Build the console)
 )
 # Pages of one thing, beside the tabs of a device.
 DETAILS = ("device/DevicePage", "type/TypePage", "LoginPage")
