@@ -13,6 +13,7 @@ import type groups from "@words/pages/groups.json"
 import type health from "@words/pages/health.json"
 import type notify from "@words/pages/notify.json"
 import type overview from "@words/pages/overview.json"
+import type palette from "@words/pages/palette.json"
 import type picker from "@words/pages/picker.json"
 import type rules from "@words/pages/rules.json"
 import type settings from "@words/pages/settings.json"
@@ -20,6 +21,7 @@ import type shell from "@words/pages/shell.json"
 import type start from "@words/pages/start.json"
 import type subDevices from "@words/pages/subDevices.json"
 import type types from "@words/pages/types.json"
+import type views from "@words/pages/views.json"
 import type common from "@words/core/common.json"
 import type login from "@words/core/login.json"
 import type state from "@words/core/state.json"
@@ -42,6 +44,7 @@ interface Files {
   login: typeof login
   notify: typeof notify
   overview: typeof overview
+  palette: typeof palette
   picker: typeof picker
   rules: typeof rules
   settings: typeof settings
@@ -51,6 +54,7 @@ interface Files {
   types: typeof types
   state: typeof state
   time: typeof time
+  views: typeof views
 }
 
 /** `file.key`, such as `devices.title`. */

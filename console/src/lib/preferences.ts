@@ -1,4 +1,4 @@
-/** What a person chose for this browser: language, theme, time zone, columns. Nothing secret is kept here. */
+/** What a person chose: language, theme, time zone, columns. Nothing secret is kept here. */
 import { reactive, watch } from "vue"
 
 export type Language = "zh" | "en"
@@ -25,12 +25,26 @@ const DEFAULTS: Preferences = {
   pages: {},
 }
 
+const THEMES: readonly unknown[] = ["system", "light", "dark"]
+
+/** Whole preferences of what was kept, which may be of another version or tampered with. */
+export function merged(kept: Partial<Record<keyof Preferences, unknown>>): Preferences {
+  const { language, theme, zone, sideBarFolded, keys, pages } = kept
+  return {
+    language: language === "zh" || language === "en" ? language : DEFAULTS.language,
+    theme: THEMES.includes(theme) ? (theme as Theme) : DEFAULTS.theme,
+    zone: typeof zone === "string" ? zone : DEFAULTS.zone,
+    sideBarFolded: typeof sideBarFolded === "boolean" ? sideBarFolded : DEFAULTS.sideBarFolded,
+    keys: typeof keys === "boolean" ? keys : DEFAULTS.keys,
+    pages: typeof pages === "object" && pages !== null && !Array.isArray(pages) ? { ...pages } : {},
+  }
+}
+
 function read(): Preferences {
   try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}") as Partial<Preferences>
-    return { ...DEFAULTS, ...kept, pages: kept.pages ?? {} }
+    return merged(JSON.parse(localStorage.getItem(KEY) ?? "{}") as Partial<Preferences>)
   } catch {
-    return { ...DEFAULTS, pages: {} } // storage is switched off or holds something foreign
+    return merged({}) // storage is switched off or holds something foreign
   }
 }
 
