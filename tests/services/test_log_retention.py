@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 
@@ -37,7 +38,7 @@ class Logs:
         self.clock = clock
 
     def retention(self, **settings: int) -> LogRetention:
-        return LogRetention(self.store, self.clock, StorageSettings(**{**NO_BOUNDS, **settings}))
+        return LogRetention(self.store, self.clock, msgspec.convert({**NO_BOUNDS, **settings}, StorageSettings))
 
     def fill(self, table: str, device_id: str, rows: int) -> None:
         """Rows of a table whose instants are 1, 2, 3 … ms; the first of the commands and alarms is open."""

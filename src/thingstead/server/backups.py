@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from thingstead import __version__
 from thingstead.clock import Clock, SystemClock
 from thingstead.errors import ConfigError, Conflict, Unavailable
-from thingstead.server.folder import DATABASE, DataFolder
+from thingstead.server.folder import BACKUPS, DATABASE, DataFolder
+from thingstead.storage.sqlite.engine.schema import pending_migration
 from thingstead.storage.sqlite.offline.backup import (
     checksum,
     copy_database,
@@ -22,7 +24,10 @@ from thingstead.storage.sqlite.offline.backup import (
 )
 
 MANIFEST = "manifest.json"
+BACKUP_MARGIN_BYTES = 64 << 20  # what a migration may need beside the backup
 FORMAT = 1
+log = structlog.get_logger("thingstead.server")
+
 Progress = Callable[[int, int], None]  # units done, and their total
 
 
@@ -62,6 +67,29 @@ def back_up(data_dir: Path, target: Path, progress: Progress, clock: Clock | Non
     except OSError as exc:
         raise Unavailable("not_done", detail=f"{target} cannot be written: {exc.strerror or exc}") from exc
     return manifest
+
+
+def back_up_before_migration(folder: DataFolder, clock: Clock) -> None:
+    """Backs up a data folder that this release is about to migrate, inside of it. Earlier backups stay.
+
+    Raises:
+        ConfigError: the database is damaged, or of another program.
+        Unavailable: the disk has no space for the copy; nothing was migrated.
+    """
+    pending = pending_migration(folder.database)
+    if pending is None:
+        return
+    size_bytes = folder.database.stat().st_size
+    if shutil.disk_usage(folder.path).free < size_bytes + BACKUP_MARGIN_BYTES:
+        raise Unavailable(
+            "not_done",
+            detail=f"{folder.path}: the disk has no space for a backup of {size_bytes:,} bytes before the database is "
+            "migrated; free some, or make a backup elsewhere and set storage.backup_before_migration to false",
+        )
+    made_at = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
+    target = folder.path / BACKUPS / f"schema-{pending[0]}-{made_at:%Y%m%dT%H%M%SZ}"
+    log.info("backing up before a migration", target=str(target), size_bytes=size_bytes)
+    back_up(folder.path, target, lambda *_: None, clock)
 
 
 def _manifest(database: Path, clock: Clock) -> Manifest:

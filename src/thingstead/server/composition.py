@@ -23,6 +23,7 @@ from thingstead.console.pages import ConsolePages
 from thingstead.errors import ConfigError, Conflict, Unavailable
 from thingstead.metrics import HttpRequests, Metrics
 from thingstead.model.health import HealthWarning
+from thingstead.server.backups import back_up_before_migration
 from thingstead.server.buffers import shared_buffers
 from thingstead.server.folder import DataFolder
 from thingstead.server.http import HttpListener
@@ -152,6 +153,8 @@ def build_platform(
 
 @asynccontextmanager
 async def _open_store(folder: DataFolder, clock: Clock, config: Config) -> AsyncIterator[SqliteStore]:
+    if config.storage.backup_before_migration:
+        await asyncio.to_thread(back_up_before_migration, folder, clock)
     store = await SqliteStore.open(folder.database, clock, config.storage)
     try:
         if not await store.projects.list_all():

@@ -14,6 +14,7 @@ DATABASE = "thingstead.sqlite"
 UNFINISHED = "thingstead.sqlite.new"  # left behind by an interrupted initialization
 LOCK = "lock"
 CREDENTIALS = "credentials.json"  # of the first project, if there was no terminal to print them to
+BACKUPS = "backups"  # made before a migration
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
@@ -181,4 +182,8 @@ class FolderInUse(Conflict):
 def _may_stand_beside(name: str) -> bool:
     """Whether a file may exist in a folder that is about to be initialized: Thingstead's own files, hidden files, the
     configuration, and what file systems put into the root of a volume."""
-    return name.startswith((".", UNFINISHED)) or name in {LOCK, CREDENTIALS, "lost+found"} or name.endswith(".toml")
+    return (
+        name.startswith((".", UNFINISHED))
+        or name in {LOCK, CREDENTIALS, BACKUPS, "lost+found"}
+        or name.endswith(".toml")
+    )

@@ -18,6 +18,10 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
             ge=0,
         ),
     ] = 256 << 20
+    backup_before_migration: Annotated[
+        bool,
+        about("Whether the data folder is backed up into its folder `backups` before a new release migrates it."),
+    ] = True
     retention_days: Annotated[
         float,
         about("How long history is kept if no retention rule of its project applies; 0: for ever.", "days", ge=0),

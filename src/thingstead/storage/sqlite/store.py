@@ -90,7 +90,7 @@ class SqliteStore:
             Unavailable: the file cannot be opened now: the disk is full or fails, or a needed page is damaged.
         """
         begun_s = clock.monotonic_s()
-        await asyncio.to_thread(prepare, path)
+        await asyncio.to_thread(prepare, path, now_ms=clock.now_ms())
         store = cls(Database(path, busy_timeout_ms=busy_timeout_ms, clock=clock), clock, settings)
         try:
             await store.history.open()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from thingstead import __version__
 from thingstead.errors import ConfigError, Unavailable
 from thingstead.model.values.unicode_text import account_key, normal, search_form, trimmed_key
 from thingstead.storage.migrate import Migration, load_migrations
@@ -28,10 +29,13 @@ _SPACES = re.compile(r"\s+")
 log = structlog.get_logger("thingstead.storage")
 
 
-def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
+def prepare(path: Path, migrations: Sequence[Migration] | None = None, *, now_ms: int | None = None) -> None:
     """Creates the file if there is none, and migrates its schema to the newest version.
 
     Each migration is one transaction: an interrupted one leaves the version before it.
+
+    Args:
+        now_ms: when this release opens the file, which is noted in it; None: it is not noted.
 
     Raises:
         ConfigError: the file cannot be opened, is not a database of Thingstead, or was written by a newer release.
@@ -53,6 +57,8 @@ def prepare(path: Path, migrations: Sequence[Migration] | None = None) -> None:
                 _apply(connection, migration)
                 if before:  # not logged for a new file
                     log.info("database migrated", file=migration.file_name, version=migration.version)
+            if now_ms is not None:
+                note_release(connection, now_ms)
     except (sqlite3.Error, OSError) as exc:
         kind = Unavailable if _is_transient(exc, path) else ConfigError
         raise kind(f"{path}: cannot be used as a database: {exc}") from exc
@@ -76,7 +82,46 @@ def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
         raise ConfigError(f"{path}: belongs to another program")
     version = _pragma(connection, "user_version")
     if version > newest:
-        raise ConfigError(f"{path}: its schema has version {version}; this release knows versions up to {newest}")
+        raise ConfigError(
+            f"{path}: was written by {_last_release(connection)}, its schema has version {version}; this release, "
+            f"{__version__}, knows versions up to {newest}: install that release or a newer one, or restore a backup "
+            "made before the upgrade"
+        )
+
+
+def _last_release(connection: sqlite3.Connection) -> str:
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'releases'").fetchone() is None:
+        return "a newer release"
+    row = connection.execute(
+        "SELECT release FROM releases ORDER BY schema_version DESC, last_opened_at DESC"
+    ).fetchone()
+    return "a newer release" if row is None else f"release {row[0]}"
+
+
+def pending_migration(path: Path) -> tuple[int, int] | None:
+    """The schema versions of an existing database of ours and of this release, where the first is lower; else None.
+
+    Raises:
+        ConfigError: the file cannot be read as a database.
+    """
+    newest = load_migrations("thingstead.storage.sqlite")[-1].version
+    try:
+        with closing(connect(path, read_only=True)) as connection:
+            if _pragma(connection, "application_id") != APPLICATION_ID:
+                return None
+            version = _pragma(connection, "user_version")
+    except sqlite3.Error as exc:
+        raise ConfigError(f"{path}: cannot be used as a database: {exc}") from exc
+    return (version, newest) if 0 < version < newest else None
+
+
+def note_release(connection: sqlite3.Connection, now_ms: int) -> None:
+    """Notes that this release opened the database."""
+    connection.execute(
+        "INSERT INTO releases (release, schema_version, first_opened_at, last_opened_at) VALUES (?1, ?2, ?3, ?3)"
+        " ON CONFLICT DO UPDATE SET schema_version = ?2, last_opened_at = ?3",
+        (__version__, _pragma(connection, "user_version"), now_ms),
+    )
 
 
 def require_newest(connection: sqlite3.Connection, path: Path) -> None:
