@@ -140,7 +140,7 @@ describe("the log-in", () => {
       { id: "p2", name: "泵站" },
     ]
     const requests = answering(({ body }) =>
-      (body as { project?: string }).project ? ok(SESSION) : refused(409, { projects }),
+      (body as { project?: string }).project ? ok(SESSION) : refused(409, { info: { projects } }),
     )
     const wrapper = show(LogInForm)
     await submit(wrapper)

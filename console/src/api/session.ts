@@ -104,12 +104,13 @@ export async function openSession(meanwhile: () => void = () => {}): Promise<voi
 
 /** Logs in. A refusal is thrown: 401 wrong, 409 with the projects to choose from, 429 to wait. */
 export async function logIn(credentials: Credentials): Promise<void> {
-  enter(await call<SessionInfo>("POST", "/console/session", { body: credentials, bare: true }))
+  const info = await call<SessionInfo>("POST", "/console/session", { body: credentials, bare: true })
   try {
-    localStorage.setItem(LOGGED_IN, session.value?.id ?? "")
+    localStorage.setItem(LOGGED_IN, info.id)
   } catch {
     // Storage is switched off: other tabs notice at their next connection.
   }
+  enter(info)
 }
 
 // All tabs of a browser share the cookie: after a log-in in one of them the others follow.
