@@ -52,6 +52,18 @@ const inside: RouteRecordRaw[] = [
     meta: { title: "groups.title" },
   },
   {
+    path: "customers",
+    name: "customers",
+    component: () => import("@/pages/CustomersPage.vue"),
+    meta: { title: "customers.title" },
+  },
+  {
+    path: "customers/:id",
+    name: "customer",
+    component: () => import("@/pages/customers/CustomerPage.vue"),
+    meta: { title: "customers.title" },
+  },
+  {
     path: "alarms/:id?",
     name: "alarms",
     component: () => import("@/pages/AlarmsPage.vue"),

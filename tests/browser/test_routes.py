@@ -24,6 +24,7 @@ PAGES = (
     "/devices",
     "/types",
     "/groups",
+    "/customers",
     "/alarms",
     "/account",
     "/licenses",
@@ -32,7 +33,8 @@ PAGES = (
     "/alarm-rules/new",
 )
 # Pages of one thing, beside the tabs of a device.
-DETAILS = ("device/DevicePage", "type/TypePage", "LoginPage")
+DETAILS = ("device/DevicePage", "type/TypePage", "customers/CustomerPage", "LoginPage")
+CUSTOMER = {"name": "Alice", "account": "alice", "password": "a long password"}
 TYPE_PARTS = ("attributes", "events", "commands", "streams", "settings")
 SAMPLE = [View("zh", "light", DESK), View("en", "dark", PHONE)]
 ALL = [View(*members) for members in itertools.product(("zh", "en"), ("light", "dark"), (DESK, PHONE))]
@@ -49,7 +51,8 @@ def details(site: Site) -> list[str]:
     """The pages of the first of each kind of thing."""
     with ProjectApi(site.url, site.credentials) as api:
         type_id = api.call("GET", "/device_types")["items"][0]["id"]
-    return [f"/types/{type_id}/{part}" for part in TYPE_PARTS]
+        customers = api.call("GET", "/customers")["items"] or [api.call("POST", "/customer", json=CUSTOMER)]
+    return [*(f"/types/{type_id}/{part}" for part in TYPE_PARTS), f"/customers/{customers[0]['id']}"]
 
 
 def test_every_route_is_visited() -> None:

@@ -1,5 +1,5 @@
 /** The entries of the side bar. An entry is added with its page. */
-import { Bell, Cpu, FolderTree, Gauge, Shapes, SlidersHorizontal } from "@lucide/vue"
+import { Bell, Cpu, FolderTree, Gauge, Shapes, SlidersHorizontal, Users } from "@lucide/vue"
 import type { Component } from "vue"
 import type { Word } from "@/i18n"
 
@@ -17,6 +17,7 @@ export const blocks: readonly (readonly Entry[])[] = [
     { to: "/devices", icon: Cpu, word: "devices.title", routes: ["devices", "device"] },
     { to: "/types", icon: Shapes, word: "types.title", routes: ["types", "type"] },
     { to: "/groups", icon: FolderTree, word: "groups.title", routes: ["groups"] },
+    { to: "/customers", icon: Users, word: "customers.title", routes: ["customers", "customer"] },
   ],
   [
     { to: "/alarms", icon: Bell, word: "alarms.title", routes: ["alarms"] },

@@ -6,6 +6,7 @@ import type bulk from "@words/pages/bulk.json"
 import type chart from "@words/pages/chart.json"
 import type commands from "@words/pages/commands.json"
 import type connection from "@words/pages/connection.json"
+import type customers from "@words/pages/customers.json"
 import type device from "@words/pages/device.json"
 import type devices from "@words/pages/devices.json"
 import type events from "@words/pages/events.json"
@@ -36,6 +37,7 @@ interface Files {
   commands: typeof commands
   common: typeof common
   connection: typeof connection
+  customers: typeof customers
   device: typeof device
   devices: typeof devices
   events: typeof events
