@@ -68,7 +68,13 @@ def known(server: ServerProcess, headers: dict[str, str]) -> dict[str, str]:
     command_id = create(f"control/device/{device_id}/command", method="stop", wait_ms=3_600_000)
     path = f"{server.url}/api/v1/device/{device_id}/certificate"
     certificate = httpx.get(path, headers=headers, trust_env=False).json()
+    rows = [{"name": "one of many"}] * 1_001  # more than one call changes
+    httpx.post(f"{server.url}/api/v1/devices_import", json={"devices": rows}, headers=headers, trust_env=False)
+    many = {"filter": {"keyword": "one of many"}, "total": 1_001, "tags": {"a": "b"}}
+    job = httpx.post(f"{server.url}/api/v1/devices_tags", json=many, headers=headers, trust_env=False).json()
     return {
+        "job_id": str(job["info"]["job"]),
+        "view_id": create("device_views", name="offline", query="online=0"),
         "device_id": device_id,
         "access_token": str(certificate["info"]["access_token"]),
         "id": command_id,

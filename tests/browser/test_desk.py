@@ -54,3 +54,35 @@ async def test_preferences_come_along_to_another_browser(visit: Visit) -> None:
     await visit.log_in(other, "/devices")
     await other.wait_for_selector("h1 >> text=设备")
     assert visit.faults == []
+
+
+async def test_columns_are_dragged_sized_and_arranged_by_keys(visit: Visit) -> None:
+    page = await visit.page(View("en"))
+    await visit.log_in(page, "/devices")
+    heads = page.locator("[role=columnheader]")
+
+    async def labels() -> list[str]:
+        return [text.strip() for text in await heads.all_inner_texts()]
+
+    await page.get_by_role("columnheader", name="Tags").drag_to(page.get_by_role("columnheader", name="Status"))
+    assert (await labels())[1:5] == ["Name", "Tags", "Status", "Type"]
+    grip = await page.get_by_role("columnheader", name="Tags").locator(".grip").bounding_box()
+    assert grip is not None
+    await page.mouse.move(grip["x"] + 4, grip["y"] + 10)
+    await page.mouse.down()
+    await page.mouse.move(grip["x"] + 84, grip["y"] + 10, steps=4)
+    await page.mouse.up()
+    wide = await page.get_by_role("columnheader", name="Tags").bounding_box()
+    await page.get_by_role("button", name="Columns").click()
+    await page.get_by_role("menuitem", name="Order and widths…").click()
+    await page.get_by_role("button", name="Move Status forward").press("Enter")
+    await page.locator("dialog").get_by_role("button", name="Close").last.click()
+    assert (await labels())[1:4] == ["Name", "Status", "Tags"]
+    await page.reload()
+    await page.wait_for_selector("[role=columnheader] >> text=Tags")
+    assert (await labels())[1:4] == ["Name", "Status", "Tags"]
+    again = await page.get_by_role("columnheader", name="Tags").bounding_box()
+    assert wide is not None
+    assert again is not None
+    assert abs(again["width"] - wide["width"]) < 2
+    assert visit.faults == []

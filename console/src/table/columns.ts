@@ -9,4 +9,8 @@ export interface Column {
   sort?: string
   /** Whether the label is for screen readers alone, as over boxes to select. */
   hiddenLabel?: boolean
+  /** Whether it can be dragged to another place. */
+  movable?: boolean
+  /** Whether its edge can be dragged. */
+  sizable?: boolean
 }
