@@ -95,6 +95,12 @@ const inside: RouteRecordRaw[] = [
     meta: { title: "rules.title" },
   },
   {
+    path: "notify",
+    name: "notify",
+    component: () => import("@/pages/NotifyPage.vue"),
+    meta: { title: "notify.title" },
+  },
+  {
     path: "account",
     name: "account",
     component: () => import("@/pages/AccountPage.vue"),

@@ -31,6 +31,7 @@ PAGES = (
     "/nowhere",
     "/alarm-rules",
     "/alarm-rules/new",
+    "/notify",
 )
 # Pages of one thing, beside the tabs of a device.
 DETAILS = ("device/DevicePage", "type/TypePage", "customers/CustomerPage", "LoginPage")

@@ -1,5 +1,5 @@
 /** The entries of the side bar. An entry is added with its page. */
-import { Bell, Cpu, FolderTree, Gauge, Shapes, SlidersHorizontal, Users } from "@lucide/vue"
+import { Bell, Cpu, FolderTree, Gauge, Megaphone, Shapes, SlidersHorizontal, Users } from "@lucide/vue"
 import type { Component } from "vue"
 import type { Word } from "@/i18n"
 
@@ -22,6 +22,7 @@ export const blocks: readonly (readonly Entry[])[] = [
   [
     { to: "/alarms", icon: Bell, word: "alarms.title", routes: ["alarms"] },
     { to: "/alarm-rules", icon: SlidersHorizontal, word: "rules.title", routes: ["alarm-rules", "alarm-rule"] },
+    { to: "/notify", icon: Megaphone, word: "notify.title", routes: ["notify"] },
   ],
 ]
 
