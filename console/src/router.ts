@@ -19,6 +19,7 @@ const device: RouteRecordRaw[] = [
   { path: "attributes", name: "device-attributes", component: () => import("@/pages/device/AttributesTab.vue") },
   { path: "events", name: "device-events", component: () => import("@/pages/device/EventsTab.vue") },
   { path: "commands", name: "device-commands", component: () => import("@/pages/device/CommandsTab.vue") },
+  { path: "debug", name: "device-debug", component: () => import("@/pages/device/DebugTab.vue") },
   { path: "connection", name: "device-connection", component: () => import("@/pages/device/ConnectionTab.vue") },
   { path: "sub-devices", name: "device-sub-devices", component: () => import("@/pages/device/SubDevicesTab.vue") },
   { path: "alarms", name: "device-alarms", component: () => import("@/pages/device/AlarmsTab.vue") },

@@ -17,7 +17,7 @@ from tests.project_api import ProjectApi
 
 pytestmark = pytest.mark.external("chromium")
 
-TABS = ("summary", "attributes", "events", "commands", "connection", "sub-devices", "alarms", "settings")
+TABS = ("summary", "attributes", "events", "commands", "debug", "connection", "sub-devices", "alarms", "settings")
 PAGES = (
     "/",
     "/start",

@@ -4,9 +4,11 @@ import type alarms from "@words/pages/alarms.json"
 import type attributes from "@words/pages/attributes.json"
 import type bulk from "@words/pages/bulk.json"
 import type chart from "@words/pages/chart.json"
+import type checks from "@words/pages/checks.json"
 import type commands from "@words/pages/commands.json"
 import type connection from "@words/pages/connection.json"
 import type customers from "@words/pages/customers.json"
+import type debug from "@words/pages/debug.json"
 import type device from "@words/pages/device.json"
 import type devices from "@words/pages/devices.json"
 import type events from "@words/pages/events.json"
@@ -34,10 +36,12 @@ interface Files {
   attributes: typeof attributes
   bulk: typeof bulk
   chart: typeof chart
+  checks: typeof checks
   commands: typeof commands
   common: typeof common
   connection: typeof connection
   customers: typeof customers
+  debug: typeof debug
   device: typeof device
   devices: typeof devices
   events: typeof events
