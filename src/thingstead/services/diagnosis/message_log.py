@@ -14,7 +14,7 @@ from thingstead.services.shared.device_logs import DeviceLogService
 MessageKind = Literal["event", "command", "data", "connection", "rejected"]
 KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
 DIGITS = 16
-MAX_PASSED = 10_000  # entries of one instant that a cursor passes over
+MAX_PASSED = 10_000  # entries of one instant that a cursor skips
 
 
 class LoggedMessage(NamedTuple):
@@ -48,7 +48,7 @@ class MessageLogService:
         found: list[LoggedMessage] = []
         for kind in KINDS:
             if kind in kinds:
-                # Those of the cursor's instant that were returned before are read again, and passed over.
+                # Those of the cursor's instant that were returned before are read again, and skipped.
                 page = Page(records=limit + passed + 1)
                 found += [LoggedMessage(ts, kind, entry) for ts, entry in await self._reader(kind)(device, page, until)]
         found.sort(key=lambda message: -message.ts)  # stable: kinds and logs keep their order
