@@ -45,6 +45,7 @@ from thingstead.services.audit.audit import AuditService, acting
 from thingstead.services.commands.control import ControlService
 from thingstead.services.commands.synchronous import SynchronousCommandService
 from thingstead.services.console.desk import DeskService
+from thingstead.services.console.message_stat import MessageStatService
 from thingstead.services.diagnosis.diagnosis import DiagnosisService
 from thingstead.services.diagnosis.message_log import MessageLogService
 from thingstead.services.history.aggregates import AggregateService
@@ -95,8 +96,9 @@ def build_platform(
     engine = AlarmScheduler(store, bus, clock, evaluations)
     rules = AlarmRuleService(store, bus, clock, evaluations)
     daily = config.storage.project_daily_max_bytes
-    ingest = IngestService(store, bus, clock, evaluations, DailyQuota(clock, daily) if daily else None)
     logs = DeviceLogService(store, clock, MessageTrace(bus, clock))
+    quota = DailyQuota(clock, daily) if daily else None
+    ingest = IngestService(store, bus, clock, evaluations, quota, logs.counts)
     control = ControlService(store, bus, clock, ingest, logs)
     log_ins = LogIns(clock, account, config.http)
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins)
@@ -134,6 +136,7 @@ def build_platform(
         jobs=JobService(store, bus, clock, devices, ingest, control),
         desk=DeskService(store, clock),
         audit=AuditService(store, bus, clock),
+        message_stat=MessageStatService(store, bus, clock, logs.counts),
         server_status=ServerStatus(store, clock, config.data_path, config.storage.low_disk_bytes),
         subscriptions=SubscriptionService(store, bus, clock, log_ins),
         sub_devices=SubDeviceService(
@@ -304,6 +307,7 @@ async def open_server(
         platform.clock_watch.start(await store.history.newest_uplink())
         platform.notify.dispatcher.start()
         platform.jobs.start()
+        platform.message_stat.start()
         buffers = shared_buffers(config)
         gateway = MqttBroker(platform, bus, clock, config, buffers)
         stack.push_async_callback(_within, "mqtt", gateway.stop)
@@ -360,6 +364,7 @@ async def _close_services(platform: Platform) -> None:
     await _within("ingest", platform.ingest.close)
     await _within("alarms", platform.alarms.engine.close)
     await _within("notify", platform.notify.dispatcher.close)
+    await _within("message statistics", platform.message_stat.close)
 
 
 async def _within(part: str, stop: Callable[[], Awaitable[None]]) -> None:

@@ -14,6 +14,7 @@ from thingstead.services.audit.audit import AuditService
 from thingstead.services.commands.control import ControlService
 from thingstead.services.commands.synchronous import SynchronousCommandService
 from thingstead.services.console.desk import DeskService
+from thingstead.services.console.message_stat import MessageStatService
 from thingstead.services.diagnosis.diagnosis import DiagnosisService
 from thingstead.services.diagnosis.message_log import MessageLogService
 from thingstead.services.history.aggregates import AggregateService
@@ -79,4 +80,5 @@ class Platform:
     jobs: JobService
     desk: DeskService
     audit: AuditService
+    message_stat: MessageStatService
     server_status: ServerStatus

@@ -30,7 +30,7 @@ from thingstead.storage.base_history import (
     RangeStore,
     RetentionStore,
 )
-from thingstead.storage.base_jobs import ConsoleStore, JobStore
+from thingstead.storage.base_jobs import ConsoleStore, JobStore, MessageStatStore
 from thingstead.storage.base_registry import (
     AccountStore,
     BrowserSessionStore,
@@ -61,6 +61,7 @@ __all__ = [
     "HistoryStore",
     "JobStore",
     "LogRetentionStore",
+    "MessageStatStore",
     "MqttSessionStore",
     "NotifyStore",
     "PresenceStore",
@@ -136,6 +137,8 @@ class Store(Protocol):
     def desk(self) -> ConsoleStore: ...
     @property
     def audit(self) -> AuditStore: ...
+    @property
+    def message_stat(self) -> MessageStatStore: ...
 
     def figures(self) -> StoreStats:
         """Statistics for ``/metrics``."""

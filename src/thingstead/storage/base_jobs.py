@@ -1,16 +1,18 @@
 """The contract of a store, of changes of many devices, and of what people keep in the console."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from thingstead.model.command import Command
 from thingstead.model.console.bulk import Job, JobPart, RegistryChange
+from thingstead.model.console.message_stat import MessageTally
 from thingstead.model.console.saved_view import SavedView
 from thingstead.model.device import DeviceFilter
 from thingstead.storage.commit import Commit
 from thingstead.wire.bulk import BulkItem
+from thingstead.wire.message_stat import MessageStatItem
 from thingstead.wire.search import SearchInfo
 
 
@@ -112,3 +114,30 @@ class ConsoleStore(Protocol):
         ...
 
     async def keep_preferences(self, admin_id: str, body: bytes) -> None: ...
+
+
+class MessageStatStore(Protocol):
+    """Numbers of messages of each project, by minute and by hour."""
+
+    def project_of(self, device_id: str) -> str | None:
+        """The project of a device; None: no such device."""
+        ...
+
+    async def online(self) -> dict[str, int]:
+        """How many devices are online, by project; projects without any are left out."""
+        ...
+
+    async def add(self, ts: int, tallies: Mapping[str, MessageTally], online: Mapping[str, int]) -> None:
+        """Adds to the minute and to the hour of ``ts`` (ms), and drops minutes and hours that are kept no longer, in
+        one transaction.
+
+        Args:
+            online: devices online, by project; 0 where it is missing.
+        """
+        ...
+
+    async def list_spans(self, project_id: str, start: int, end: int, length_ms: int) -> list[MessageStatItem]:
+        """Sums of spans of ``length_ms`` (a number of minutes), which begin at its multiples, oldest first, with
+        ``start <= ts < end``. Spans of whole hours are those of the hours. Spans in which nothing happened are left
+        out."""
+        ...

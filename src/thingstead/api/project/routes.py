@@ -27,7 +27,7 @@ from thingstead.api.project.alarms import (
     many_alarms,
     notify_groups,
 )
-from thingstead.api.project.console import audit, bulk_changes, desk, jobs, server
+from thingstead.api.project.console import audit, bulk_changes, desk, jobs, message_stat, server
 from thingstead.api.project.diagnosis import diagnosis, message_logs
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -59,5 +59,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *applications.ENDPOINTS,
     *desk.ENDPOINTS,
     *audit.ENDPOINTS,
+    *message_stat.ENDPOINTS,
     *server.ENDPOINTS,
 )

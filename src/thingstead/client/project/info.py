@@ -6,6 +6,7 @@ from thingstead.client.call import Call, members
 from thingstead.model.device import DevicesAlarmStat, DevicesStat
 from thingstead.wire.audit import AuditPage
 from thingstead.wire.common import Empty
+from thingstead.wire.message_stat import MessageStatInfo
 from thingstead.wire.projects import ConnectionInfo, ProjectInfo, ViewCredentials
 from thingstead.wire.server import ServerInfo
 
@@ -87,6 +88,14 @@ def audit_logs(
         limit=limit,
     )
     return Call("GET", "/audit_logs", AuditPage, query=query)
+
+
+def message_stat(
+    *, start_time: int | None = None, end_time: int | None = None, interval: str | None = None
+) -> Call[MessageStatInfo]:
+    """Messages of the project in spans of time; by default of the last 24 hours by hour."""
+    query = members(start_time=start_time, end_time=end_time, interval=interval)
+    return Call("GET", "/message_stat", MessageStatInfo, query=query)
 
 
 def server() -> Call[ServerInfo]:

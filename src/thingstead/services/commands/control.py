@@ -49,6 +49,7 @@ class ControlService:
         self._clock = clock
         self._ingest = ingest
         self._trace = logs.trace
+        self._counts = logs.counts
         self._waiting: dict[str, asyncio.Future[CommandChanged]] = {}  # by row id, for its next change
         self._moves = CommandMoves(store, bus, clock)
         self._replies = CommandReplies(store, bus, clock, self._moves, logs)
@@ -152,6 +153,7 @@ class ControlService:
             raise DeviceOffline("device_offline")
         await self._store.commands.create(command)
         news = self._next_news(command.id)
+        self._counts.of(project_id).down_commands += 1
         self._bus.publish(issued(command))
         if not online:
             self._waiting.pop(command.id, None)
@@ -185,6 +187,7 @@ class ControlService:
         news = [self._next_news(command.id) for command in commands]
         try:
             for command in commands:
+                self._counts.of(command.project_id).down_commands += 1
                 self._bus.publish(issued(command))
             if wait or not news:
                 return []
@@ -313,6 +316,7 @@ class ControlService:
         params = body.get("params")
         refused = leave_out_of_range(params, "params.") if isinstance(params, dict) else ()
         refused += leave_out_of_range(body)
+        self._counts.of(device.project_id).up_replies += 1
         return Outcome(TaskCommit(self._replies.take(device, topic_id, body)), refused)
 
     def clock_set_back(self, now: int, by_ms: int) -> None:

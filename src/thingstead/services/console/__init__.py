@@ -1,1 +1,1 @@
-"""Search, saved views and preferences of the console."""
+"""Search, saved views and preferences of the console; numbers of messages."""

@@ -9,12 +9,14 @@ import structlog
 
 from thingstead.bus.base import Bus
 from thingstead.errors import NotFound
+from thingstead.model.console.message_stat import MessageTally
 from thingstead.model.device import Device
 from thingstead.model.device_type import ConnType
 from thingstead.model.messages import DeviceChanged, DeviceTypeChanged
 from thingstead.model.values.checking import UNDEFINED, CompiledFunctions
 from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.evaluations import AlarmEvaluations
+from thingstead.services.shared.message_counts import MessageCounts
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.ingest")
@@ -37,13 +39,16 @@ WITHOUT_TYPE = TypeDefinition(UNDEFINED)
 
 
 class DeviceContext:
-    """The cached device, definition and alarm state of a connection; updated when the device, its type or its rules
-    change."""
+    """The cached device, definition and alarm state of a connection, updated when the device, its type or its rules
+    change; and the tally of its project."""
 
-    __slots__ = ("__weakref__", "definition", "device", "device_alarms")
+    __slots__ = ("__weakref__", "definition", "device", "device_alarms", "tally")
 
-    def __init__(self, device: Device, definition: TypeDefinition, device_alarms: DeviceAlarms) -> None:
+    def __init__(
+        self, device: Device, definition: TypeDefinition, device_alarms: DeviceAlarms, tally: MessageTally
+    ) -> None:
         self.device = device
+        self.tally = tally
         self.definition = definition
         self.device_alarms = device_alarms
 
@@ -51,8 +56,9 @@ class DeviceContext:
 class DeviceContexts:
     """Registry of the contexts in use, and cache of recent ones; updated by bus messages."""
 
-    def __init__(self, store: Store, bus: Bus, evaluations: AlarmEvaluations) -> None:
+    def __init__(self, store: Store, bus: Bus, evaluations: AlarmEvaluations, counts: MessageCounts) -> None:
         self._store = store
+        self._counts = counts
         self._evaluations = evaluations
         self._links: weakref.WeakValueDictionary[str, DeviceContext] = weakref.WeakValueDictionary()
         self._types: weakref.WeakValueDictionary[str, TypeDefinition] = weakref.WeakValueDictionary()
@@ -72,7 +78,8 @@ class DeviceContexts:
             device_alarms = await self._evaluations.device_alarms(device)
             link = self._links.get(device.id)
             if link is None:
-                link = self._links[device.id] = DeviceContext(device, definition, device_alarms)
+                tally = self._counts.of(device.project_id)
+                link = self._links[device.id] = DeviceContext(device, definition, device_alarms, tally)
                 self._recent_links.append(link)
             else:
                 link.device, link.definition = device, definition

@@ -21,6 +21,7 @@ from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.evaluations import AlarmEvaluations, check_ready
 from thingstead.services.ingest.device_context import DeviceContext, DeviceContexts
 from thingstead.services.ingest.quotas import DailyQuota
+from thingstead.services.shared.message_counts import MessageCounts
 from thingstead.services.shared.payloads import (
     DECODE_ERRORS,
     as_object,
@@ -50,7 +51,13 @@ class IngestService:
     """Validates and stores reports and events of all protocols, and publishes them on the bus after the commit."""
 
     def __init__(
-        self, store: Store, bus: Bus, clock: Clock, evaluations: AlarmEvaluations, quota: DailyQuota | None = None
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        evaluations: AlarmEvaluations,
+        quota: DailyQuota | None = None,
+        counts: MessageCounts | None = None,
     ) -> None:
         self._store = store
         self.history = store.history  # provides back-pressure for senders
@@ -58,7 +65,7 @@ class IngestService:
         self.quota = quota
         self._bus = bus
         self._now_ms = clock.now_ms
-        self.links = DeviceContexts(store, bus, evaluations)
+        self.links = DeviceContexts(store, bus, evaluations, counts or MessageCounts())
         self.link = self.links.link
         self._told: Commit | None = None  # the open commit whose reports will be published
         self._untold: list[Report] | None = None
@@ -106,12 +113,18 @@ class IngestService:
         self.attributes_refused += len(outcome.refused)
         if outcome.commit is not None:
             self.reports_accepted += 1
+            link.tally.up_attributes += 1
+            link.tally.points += len(attributes)
         return outcome
 
     def set_values(self, link: DeviceContext, attributes: dict[str, Any], source: Source) -> Outcome:
         """Stores attribute values that are not from the device, timestamped now; otherwise as :meth:`report_values`."""
         now = self._now_ms()
-        return self._keep_valid(link, Report(link.device.number, now, now, attributes, source), source)
+        outcome = self._keep_valid(link, Report(link.device.number, now, now, attributes, source), source)
+        if outcome.commit is not None:
+            link.tally.down_attributes += source == "push"
+            link.tally.points += len(attributes)
+        return outcome
 
     def _keep_valid(self, link: DeviceContext, report: Report, source: Source) -> Outcome:
         attributes = report.attributes
@@ -173,6 +186,8 @@ class IngestService:
         if commit is not None:
             self._kept(device_alarms, commit, reports if count == len(reports) else reports[:count])
             self.reports_accepted += count
+            link.tally.up_attributes += count
+            link.tally.points += sum(map(len, found if count == len(found) else found[:count]))
             if self.quota is not None:
                 self.quota.take(link.device.project_id, sum(map(len, payloads[:count])))
         return count, commit
@@ -250,6 +265,7 @@ class IngestService:
         )
         commit = self._store.events.append(event, link.device.number)
         self.events_accepted += 1
+        link.tally.up_events += 1
         if self._bus.listens(EventReported):
             news = EventReported(event.device_id, event.id, method, params, event.ts)
             commit.on_done(lambda error: None if error else self._bus.publish(news))

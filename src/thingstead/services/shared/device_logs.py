@@ -19,6 +19,7 @@ from thingstead.services.shared.excerpts import (
     noted_field,
     shortened_args,
 )
+from thingstead.services.shared.message_counts import MessageCounts
 from thingstead.services.shared.message_trace import MessageTrace
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.storage.base import Commit, Store
@@ -36,10 +37,12 @@ class DeviceLogService:
 
     Attributes:
         trace: tells the same, and what was not refused, to those who listen to a device.
+        counts: messages of each project, refused or not.
     """
 
     def __init__(self, store: Store, clock: Clock, trace: MessageTrace) -> None:
         self.trace = trace
+        self.counts = MessageCounts()
         self._store = store
         self._clock = clock
         self._buckets = TokenBuckets(clock, BURST, INTERVAL_S)
@@ -51,6 +54,7 @@ class DeviceLogService:
     def rejected(self, device: Device, topic: str, why: Reason, errors: Sequence[FieldError], payload: bytes) -> None:
         """Logs that a message of a device was refused, in whole or in part. Never raises if the store is full."""
         self.rejections += 1
+        self.counts.of(device.project_id).refused += 1
         self.codes.update([error.reason.code for error in errors] or [why.code])
         suppressed = self._take(device.number, topic)
         if suppressed is None:
@@ -79,6 +83,11 @@ class DeviceLogService:
 
     def data(self, device: Device, identifier: str, direction: str, payload: bytes) -> Commit:
         """Logs custom data that was received or sent."""
+        tally = self.counts.of(device.project_id)
+        if direction == "up":
+            tally.up_data += 1
+        else:
+            tally.down_data += 1
         body = {
             "identifier": identifier,
             "direction": direction,

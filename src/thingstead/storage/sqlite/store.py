@@ -13,6 +13,7 @@ from thingstead.refusals import Reason
 from thingstead.storage.base import StoreStats
 from thingstead.storage.sqlite.console.desk import SqliteDesk
 from thingstead.storage.sqlite.console.jobs import SqliteJobs
+from thingstead.storage.sqlite.console.message_stat import SqliteMessageStat
 from thingstead.storage.sqlite.engine.database import BUSY_TIMEOUT_MS, Database
 from thingstead.storage.sqlite.engine.disk import DiskWatch
 from thingstead.storage.sqlite.engine.queries import Queries
@@ -70,6 +71,7 @@ class SqliteStore:
         self.jobs = SqliteJobs(access, self.history)
         self.desk = SqliteDesk(access)
         self.audit = SqliteAuditLogs(access, self.history)
+        self.message_stat = SqliteMessageStat(access)
 
     @classmethod
     async def open(
