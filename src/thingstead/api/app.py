@@ -1,7 +1,7 @@
 """The ASGI application: finds what a request names, answers it, and is the one place where a bug in it is logged."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -18,6 +18,7 @@ from thingstead.api.operation import Operation
 from thingstead.api.pages import DocumentPages, HealthPage, MetricsPage
 from thingstead.api.router import Resource, Router
 from thingstead.api.routes import ENDPOINTS
+from thingstead.api.streamed import send_pieces
 from thingstead.config import ApiSettings
 from thingstead.metrics import HttpRequests, Metrics
 from thingstead.model.health import HealthWarning
@@ -101,6 +102,15 @@ def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies
     return EndpointRoute(Operation(endpoint, platform, settings, bodies))
 
 
+async def _sent(pieces: AsyncIterator[bytes], receive: Receive, send: Send) -> bool:
+    """Sends the body; False if the peer closed the connection meanwhile."""
+    try:
+        await send_pieces(pieces, receive, send)
+    except PeerGone:
+        return False
+    return True
+
+
 class HttpApp:
     """ASGI application that answers from a router."""
 
@@ -130,11 +140,16 @@ class HttpApp:
         if may_be_compressed(answer) and takes_gzip(scope):
             body, encoding = answer.gzip_body or await gzipped(body), GZIPPED
         template = resource.path if resource is not None else "unknown"
-        headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(body))]
+        headers = [(b"content-type", answer.content_type)]
+        if answer.pieces is None:
+            headers.append((b"content-length", b"%d" % len(body)))
         headers += answer.headers
         headers += encoding
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+        if answer.pieces is None or method == "HEAD":
+            await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+        elif not await _sent(answer.pieces, receive, send):
+            return
         took_s = time.perf_counter() - begun_s
         self._requests.count(method, template, answer.status, took_s, answer.code)
         if self._access_log:

@@ -1,6 +1,6 @@
 """How the Project API says that something worked, and that it did not: the only place that makes its answers."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -31,6 +31,7 @@ class HttpAnswer(NamedTuple):
     body: bytes
     content_type: bytes = JSON_TYPE
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    pieces: AsyncIterator[bytes] | None = None  # the body, where it is made while it is sent
     gzip_body: bytes = b""  # the body compressed with gzip, if stored
     code: str = ""  # code of the error, for the metrics
 

@@ -108,6 +108,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     info: Any = Empty  # type of ``info``; on the device planes type of the whole answer
     access: Access = Access.CALLER
     role: Role | None = None  # role that a caller of the Project API needs; required unless Access is in NO_ROLE
+    file: str = ""  # content type of the file that the handler returns, as a StreamedFile, in place of ``info``
     extension: bool = False  # not part of the original Project API
     refusals: tuple[type[ThingsteadError], ...] = ()  # errors besides those that follow from the declaration
     example: Any = None  # example of the body; None: made from the type

@@ -225,9 +225,14 @@ class _Operation:
         }
         responses["200"] = {
             "description": _outcome(endpoint),
-            "content": {"application/json": self._answer()},
+            "content": {"application/json": self._answer()} | self._file(),
         }
         return dict(sorted(responses.items()))
+
+    def _file(self) -> Schema:
+        """The file of an endpoint that has one."""
+        kind = self._endpoint.file.partition(";")[0]
+        return {kind: {"schema": {"type": "string"}}} if kind else {}
 
     def _answer(self) -> Schema:
         """Content of HTTP 200, the success first."""

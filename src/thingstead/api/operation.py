@@ -7,6 +7,7 @@ from thingstead.api.credentials import READING, caller_of, remote_host
 from thingstead.api.dialect import NO_STORE, HttpAnswer, failure, not_authenticated, success
 from thingstead.api.encodings import read_decoded
 from thingstead.api.endpoint import Access, ApiCall, Endpoint
+from thingstead.api.streamed import StreamedFile, file_answer
 from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
 from thingstead.api.validation import MalformedJson, body_decoder, invalid, query_decoder
 from thingstead.config import ApiSettings
@@ -55,7 +56,10 @@ class Operation:
             await turns.begin(owner)
         try:
             warnings: list[FieldError] = []
-            answer = success(await self._call(call, receive, warnings), warnings)
+            info = await self._call(call, receive, warnings)
+            if isinstance(info, StreamedFile):
+                return file_answer(info, self.endpoint.file)
+            answer = success(info, warnings)
         except ThingsteadError as exc:
             return failure(exc, malformed_json_status=self._settings.malformed_json_status)
         turns.answered(owner, scope["path"], len(answer.body))

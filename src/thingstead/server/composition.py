@@ -50,6 +50,7 @@ from thingstead.services.diagnosis.diagnosis import DiagnosisService
 from thingstead.services.diagnosis.message_log import MessageLogService
 from thingstead.services.history.aggregates import AggregateService
 from thingstead.services.history.clock_watch import ClockWatch
+from thingstead.services.history.csv_export import CsvExport
 from thingstead.services.history.history import HistoryService
 from thingstead.services.history.removal import RemovalService
 from thingstead.services.history.retention import RetentionService
@@ -114,6 +115,7 @@ def build_platform(
         customers=CustomerService(store, bus, clock, passwords),
         history=HistoryService(store, bus),
         aggregates=AggregateService(store, clock),
+        csv_export=CsvExport(store),
         retention=RetentionService(store, clock, config.storage),
         history_import=HistoryImportService(store, clock),
         ingest=ingest,

@@ -19,6 +19,7 @@ from thingstead.services.diagnosis.diagnosis import DiagnosisService
 from thingstead.services.diagnosis.message_log import MessageLogService
 from thingstead.services.history.aggregates import AggregateService
 from thingstead.services.history.clock_watch import ClockWatch
+from thingstead.services.history.csv_export import CsvExport
 from thingstead.services.history.history import HistoryService
 from thingstead.services.history.retention import RetentionService
 from thingstead.services.history.table_import import HistoryImportService
@@ -56,6 +57,7 @@ class Platform:
     customers: CustomerService
     history: HistoryService
     aggregates: AggregateService
+    csv_export: CsvExport
     retention: RetentionService
     history_import: HistoryImportService
     ingest: IngestService

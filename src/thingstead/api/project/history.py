@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from thingstead.api.endpoint import ApiCall, Endpoint
+from thingstead.api.streamed import StreamedFile
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.report import AggregateFunction
@@ -111,6 +112,29 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     gaps: Annotated[bool, Meta(description="For `band`: whether to return spans without points.")] = False
 
 
+class CsvQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The attributes and the range."""
+
+    identifiers: Annotated[str, Meta(min_length=1, description="Identifiers of attributes, comma-separated.")]
+    start_time: Start
+    end_time: End
+
+
+async def history_csv(call: ApiCall) -> StreamedFile:
+    """All points of the range as a CSV file: attribute by attribute, newest first, with the columns `time` (UTC), `ts`
+    (ms), `identifier` and `value`. A text that a spreadsheet would evaluate gets an apostrophe in front. The file is
+    sent while it is read; if that fails, the connection is closed before its end."""
+    query: CsvQuery = call.query
+    device, pieces = await call.platform.csv_export.begin(
+        call.caller.project_id,
+        call.path["device_id"],
+        [part.strip() for part in query.identifiers.split(",") if part.strip()],
+        query.start_time,
+        query.end_time,
+    )
+    return StreamedFile(f"{device.id}.csv", pieces)
+
+
 async def aggregate(call: ApiCall) -> list[BucketItem]:
     """Buckets, oldest first: `[start_time + n × interval, start_time + (n + 1) × interval)` without empty ones, or the
     hours, days, weeks or months of a time zone, including empty ones. The first and the last bucket contain only points
@@ -187,6 +211,18 @@ ENDPOINTS = (
         query=HistoryQuery,
         large=lambda _: True,
         info=list[HistoryItem],
+        refusals=(NotFound,),
+        extension=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/device/{device_id}/history.csv",
+        summary="Read the history of several attributes as a CSV file",
+        handler=history_csv,
+        role=VIEWER,
+        tag=TAG,
+        query=CsvQuery,
+        file="text/csv; charset=utf-8",
         refusals=(NotFound,),
         extension=True,
     ),
