@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.broker.conftest import V5, House, Peer, command, message, report
+from tests.broker.conftest import TIMEOUT_S, V5, House, Peer, command, message, report
 from tests.broker.test_app_subscription import application, shown, told
 from tests.broker.test_tcp import STREAM, TcpPeer
 from thingstead.errors import DeviceOffline, NotAuthenticated
 from thingstead.model.device import Device
 from thingstead.model.device_type import AttributeDefinition, Functions
-from thingstead.model.messages import MessageTraced
+from thingstead.model.messages import MessageTraced, PresenceChanged
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
@@ -143,6 +143,23 @@ async def test_a_push_is_told_as_delivered_when_the_device_has_acknowledged_it(h
     assert (body["direction"], body["outcome"], body["payload"]) == ("down", "delivered", '{"t":1}')
 
 
+async def test_a_push_that_waits_in_the_session_of_the_device_is_told_as_queued(house: House, device: Device) -> None:
+    traced = await listener(house, device)
+    peer = await house.log_in(device, clean_start=False)
+    await peer.subscribe("attributes/push", qos=1)
+    await traced.brief()
+    control = house.platform.control
+    await control.push_attributes(house.project_id, device.id, {"t": 1})
+    assert await traced.brief() == ("down", "mqtt", "attributes/push", "queued")
+    gone = asyncio.Event()
+    house.bus.subscribe(PresenceChanged, lambda news: gone.set())
+    peer.abort()
+    async with asyncio.timeout(TIMEOUT_S):
+        await gone.wait()
+    await control.push_attributes(house.project_id, device.id, {"t": 2})
+    assert await traced.brief() == ("down", "", "attributes/push", "queued")
+
+
 async def test_what_a_device_without_a_connection_is_sent_is_told(house: House, device: Device) -> None:
     traced = await listener(house, device)
     control = house.platform.control
@@ -229,6 +246,8 @@ async def test_a_device_behind_a_gateway_is_told_its_own_part(house: House) -> N
     assert await below.brief() == ("up", "gateway", "gateway/event/report", "accepted")
     peer.send(report(4, b'{"device":"a1","command":{"id":1000,"method":"open"}}', topic="gateway/command/reply"))
     assert await below.brief() == ("up", "gateway", "gateway/command/reply", "accepted")
+    peer.send(report(6, b'{"device":"a1","get":{}}', topic="gateway/attributes/get"))
+    assert await below.brief() == ("up", "gateway", "gateway/attributes/get", "accepted")
     peer.send(report(5, b'{"device":"a1"}', topic="gateway/disconnect"))
     assert await below.brief() == ("up", "gateway", "gateway/disconnect", "accepted")
 

@@ -28,8 +28,8 @@ class ViewKeys:
 
 class Notice(NamedTuple):
     """A message about a device. ``kind`` is the topic after the device: ``attributes``, ``event/report``,
-    ``command/reply``, ``data/<identifier>``, ``alarm``, ``online``; or ``gap``: the connection was lost and is back,
-    and messages in between were missed."""
+    ``command``, ``command/reply``, ``data/<identifier>``, ``alarm``, ``online``; ``trace``, if a device was given;
+    or ``gap``: the connection was lost and is back, and messages in between were missed."""
 
     kind: str
     view_token: str  # DeviceViewToken of the device

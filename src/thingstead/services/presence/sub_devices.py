@@ -204,6 +204,9 @@ class SubDeviceService:
         without keys all of them."""
         body = decode_object(payload)
         sub_device = self._named(link, body)
+        device = sub_device.link.device
+        if self._trace.wants(device):
+            self._trace.request(device, "gateway", "gateway/attributes/get", payload)
         keys = _wanted(body.get("get"))
         found = await self._store.history.current(sub_device.link.device.number)
         names = [key for key in keys if key in found] if keys else sorted(found)

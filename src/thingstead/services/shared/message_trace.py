@@ -99,6 +99,10 @@ class MessageTrace:
             commit.on_done(lambda error: traced.settled(commit, refused, error))
         return result
 
+    def request(self, device: Device, plane: Plane, topic: str, payload: bytes) -> None:
+        """Tells of a request up, which is answered and not stored."""
+        Traced(self, device, "up", plane, topic, payload, None).taken((), kept=True)
+
     # Down
 
     def down(
