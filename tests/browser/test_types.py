@@ -130,6 +130,23 @@ async def test_two_who_edit_one_type_lose_nothing(visit: Visit, api: ProjectApi,
     assert visit.faults == []
 
 
+async def test_a_save_opens_the_first_problem_wherever_it_is(visit: Visit, api: ProjectApi, type_id: str) -> None:
+    page = await visit.page()
+    await visit.log_in(page, f"/types/{type_id}/commands")
+    await page.click("text=Add a command")
+    await page.keyboard.type("start")
+    await page.click("button:text-is('Add a parameter') >> nth=0")
+    await page.click("nav[aria-label='Parts of the type'] >> text=Attributes")
+    await page.click("button:text-is('Save…')")
+    await page.wait_for_url("**/commands")
+    await page.wait_for_selector("section.side >> text=must be 1 to 64 letters")
+    await page.fill("section.side .one input >> nth=0", "speed")
+    await save(page)
+    [command] = definition(api, type_id)["commands"]
+    assert [command["identifier"], command["params"][0]["identifier"]] == ["start", "speed"]
+    assert visit.faults == []
+
+
 async def test_a_type_that_is_removed_is_named_and_has_no_devices(visit: Visit, api: ProjectApi, type_id: str) -> None:
     device = api.create_device(name="Tank 2", type=type_id)
     page = await visit.page()
