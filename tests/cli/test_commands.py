@@ -173,15 +173,6 @@ def test_with_several_projects_the_password_command_asks_which(tmp_path: Path) -
     assert thingstead(*set_password, "--project", first.project_id, stdin="a new password\n").returncode == 0
 
 
-def test_while_a_server_runs_the_password_command_names_the_way_out(tmp_path: Path, start_server: StartServer) -> None:
-    init(tmp_path / "data")
-    server = start_server(tmp_path / "data")
-    done = thingstead("admin", "set-password", "--data-dir", tmp_path / "data", "--password-stdin", stdin="a new one\n")
-    assert done.returncode == 1
-    assert f"(pid {server.process.pid})" in done.stderr
-    assert "PUT /api/v1/admin/<id>/pwd" in done.stderr
-
-
 def test_check_config_prints_every_setting_as_serve_would_have_it(tmp_path: Path) -> None:
     file = tmp_path / "thingstead.toml"
     file.write_text("[mqtt]\nkeep_alive_max_s = 600\n[http]\nmetrics_token = 'hunter2'\n")

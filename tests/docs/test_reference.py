@@ -66,13 +66,22 @@ def test_every_option_of_a_command_is_in_its_chapter(name: str) -> None:
     chapters = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     heading = next((title for title in chapters if f"thingstead {title}" == name), name.split()[1])
     text = chapters.get(heading, page)
-    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    options = {
+        option.upper() if isinstance(parameter, click.Argument) else option
+        for parameter in COMMANDS[name].params
+        for option in parameter.opts
+    }
     everywhere = {"--config", "--data-dir"}  # said once, above the chapters
     assert [option for option in sorted(options - everywhere) if option not in text] == []
 
 
 def test_every_option_that_the_page_names_exists() -> None:
-    options = {option for command in COMMANDS.values() for parameter in command.params for option in parameter.opts}
+    options = {
+        option
+        for command in COMMANDS.values()
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     page = (DOCS / "cli.md").read_text(encoding="utf-8")
     assert set(re.findall(r"--[a-z][a-z-]*", page)) <= options | {"--help", "--version"}
 

@@ -3,10 +3,12 @@
 from thingstead.api.body import Scope
 from thingstead.errors import NotAuthenticated
 from thingstead.model.http_headers import comes_from_here, cookie_of, value_of
+from thingstead.model.roles import ADMIN
 from thingstead.services.accounts.tokens import Caller
 from thingstead.services.platform import Platform
 
 PAGE_HEADER = b"x-thingstead"  # a page of another origin cannot send it without permission by CORS
+OPERATED_PROJECT = "thingstead.operated_project"  # in a scope that the local socket makes; no HTTP server sets it
 READING = frozenset({"GET", "HEAD"})
 COOKIE_ATTRIBUTES = "; Path=/; HttpOnly; SameSite=Strict"
 
@@ -17,6 +19,10 @@ async def caller_of(scope: Scope, platform: Platform) -> Caller:
     Raises:
         NotAuthenticated: no valid credential, or a session whose request was not sent by a page of this server.
     """
+    operated: str | None = scope.get(OPERATED_PROJECT)
+    if operated is not None:
+        project = await platform.projects.get(operated)
+        return Caller(project.id, "", role=ADMIN, operator=True)
     authorization = value_of(scope["headers"], b"authorization")
     if authorization is None:
         secret = await session_secret(scope, platform)

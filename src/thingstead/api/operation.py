@@ -69,7 +69,7 @@ class Operation:
 
     async def _call(self, call: ApiCall, receive: Receive, warnings: list[FieldError]) -> Any:
         caller, scope = call.caller, call.scope
-        if self.endpoint.access is Access.ADMINISTRATOR and caller.admin_id is None:
+        if self.endpoint.access is Access.ADMINISTRATOR and caller.admin_id is None and not caller.operator:
             raise Forbidden("administrator_only")
         if self.endpoint.access is Access.SESSION and not caller.session_id:
             raise Forbidden("session_only")
@@ -98,7 +98,7 @@ class Operation:
         if not self._changes or call.caller is NOBODY:
             return await self.endpoint.handler(call)
         caller, audit = call.caller, self._platform.audit
-        kind: ActorKind = "application" if caller.admin_id is None else "admin"
+        kind: ActorKind = "cli" if caller.operator else "application" if caller.admin_id is None else "admin"
         author = audit.author(kind, caller.project_id, caller.admin_id or caller.app_id, call.remote_address)
         with acting(author):
             return await self.endpoint.handler(call)

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from thingstead import __version__
+from thingstead.config.nearest import did_you_mean
 from thingstead.errors import ConfigError, ThingsteadError
 
 FAILED = 1
@@ -16,9 +17,14 @@ MODULES = {
     "serve": "thingstead.cli.serve",
     "init": "thingstead.cli.init",
     "check-config": "thingstead.cli.check_config",
-    "project": "thingstead.cli.project",
-    "admin": "thingstead.cli.admin",
-    "rotate-token-secret": "thingstead.cli.rotate_token_secret",
+    "status": "thingstead.cli.administration.status",
+    "doctor": "thingstead.cli.administration.doctor",
+    "project": "thingstead.cli.administration.project",
+    "application": "thingstead.cli.administration.application",
+    "admin": "thingstead.cli.administration.admin",
+    "device": "thingstead.cli.administration.device",
+    "api": "thingstead.cli.administration.api",
+    "rotate-token-secret": "thingstead.cli.administration.rotate_token_secret",
     "backup": "thingstead.cli.backup",
     "restore": "thingstead.cli.restore",
     "check": "thingstead.cli.check",
@@ -40,7 +46,20 @@ class WrongConfiguration(Refused):
     exit_code = USAGE
 
 
-class Commands(click.Group):
+class Group(click.Group):
+    """A group that suggests the nearest command for one that is unknown."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as exc:
+            meant = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(exc.message.rstrip(".") + (meant or "."), ctx) from exc
+
+
+class Commands(Group):
     """The commands of :data:`MODULES`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -2,17 +2,17 @@
 
 import asyncio
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from thingstead.cli.admin import chosen_project
 from thingstead.cli.options import command_config, config_option, data_dir_option
 from thingstead.cli.progress import bar
 from thingstead.config import Config
-from thingstead.errors import Conflict
+from thingstead.errors import Conflict, NotFound
+from thingstead.model.project import Project
 from thingstead.model.values.unicode_text import shown
 from thingstead.server import FolderInUse, open_platform
 from thingstead.services.history.table_import import TableImportResult
@@ -67,3 +67,13 @@ def _rows(table: Path, form: str | None) -> Iterator[Row]:
             if row.number % ROWS_PER_TICK == 0:
                 progress(raw.tell(), size)
         progress(size, size)
+
+
+def chosen_project(projects: Sequence[Project], project_id: str | None) -> Project:
+    """The project with this id, or the only project."""
+    if project_id is None and len(projects) > 1:
+        raise click.UsageError("there are several projects; name one with --project ID (thingstead project list)")
+    for project in projects:
+        if project_id in (None, project.id):
+            return project
+    raise NotFound("not_done", detail=f"no project {project_id} in this data folder")

@@ -69,6 +69,15 @@ def back_up(data_dir: Path, target: Path, progress: Progress, clock: Clock | Non
     return manifest
 
 
+def migration_ahead(folder: DataFolder) -> tuple[int, int] | None:
+    """The schema versions of the folder and of this release, if the next start migrates it; otherwise None.
+
+    Raises:
+        ConfigError: the database cannot be read.
+    """
+    return pending_migration(folder.database)
+
+
 def back_up_before_migration(folder: DataFolder, clock: Clock) -> None:
     """Backs up a data folder that this release is about to migrate, inside of it. Earlier backups stay.
 
@@ -76,7 +85,7 @@ def back_up_before_migration(folder: DataFolder, clock: Clock) -> None:
         ConfigError: the database is damaged, or of another program.
         Unavailable: the disk has no space for the copy; nothing was migrated.
     """
-    pending = pending_migration(folder.database)
+    pending = migration_ahead(folder)
     if pending is None:
         return
     size_bytes = folder.database.stat().st_size

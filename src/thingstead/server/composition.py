@@ -28,6 +28,7 @@ from thingstead.server.buffers import shared_buffers
 from thingstead.server.folder import DataFolder
 from thingstead.server.http import HttpListener
 from thingstead.server.listeners import Listeners
+from thingstead.server.local.listener import LocalListener
 from thingstead.server.metric_sources import read_metric_sources
 from thingstead.server.site import site
 from thingstead.services.accounts.accounts import AccountService
@@ -337,6 +338,9 @@ async def open_server(
         http = HttpListener(site(app, console), ports, config.http, gateway.websocket, gateway.arrivals, buffers)
         stack.push_async_callback(_within, "http", http.stop)
         await http.start()
+        local = LocalListener(folder.path, app, platform)
+        stack.push_async_callback(_within, "local", local.stop)
+        await local.start()
         server = Server(platform, credentials, http, listeners)
         if credentials is not None:
             hand_over(credentials)

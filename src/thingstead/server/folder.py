@@ -14,6 +14,7 @@ DATABASE = "thingstead.sqlite"
 UNFINISHED = "thingstead.sqlite.new"  # left behind by an interrupted initialization
 LOCK = "lock"
 CREDENTIALS = "credentials.json"  # of the first project, if there was no terminal to print them to
+LOCAL_SOCKET = "admin.sock"  # of the server that works on the folder, for commands
 BACKUPS = "backups"  # made before a migration
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
@@ -184,6 +185,6 @@ def _may_stand_beside(name: str) -> bool:
     configuration, and what file systems put into the root of a volume."""
     return (
         name.startswith((".", UNFINISHED))
-        or name in {LOCK, CREDENTIALS, BACKUPS, "lost+found"}
+        or name in {LOCK, CREDENTIALS, LOCAL_SOCKET, BACKUPS, "lost+found"}
         or name.endswith(".toml")
     )

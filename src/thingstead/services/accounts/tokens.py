@@ -37,6 +37,7 @@ class Caller(NamedTuple):
     admin_id: str | None = None  # None for an application's own token
     role: Role = VIEWER
     session_id: str = ""  # of the browser session
+    operator: bool = False  # the operator of the server, through the local socket of the data folder
 
 
 NOBODY = Caller("", "")  # caller of a public endpoint

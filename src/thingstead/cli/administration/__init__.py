@@ -1,0 +1,1 @@
+"""Commands that manage an installation, beside a running server or without one."""
