@@ -1,5 +1,7 @@
 """When a rule raises and clears; time is an argument."""
 
+import random
+
 import pytest
 
 from tests.rules.making import HOUR, MINUTE, NOW, SECOND, Device, over, rule, under
@@ -207,6 +209,19 @@ def test_a_delay_ends_sooner_by_the_servers_clock_when_a_backlog_catches_up() ->
     assert device.wait(HOUR + 31 * SECOND) == [(2, MINUTE)]
 
 
+def test_an_alarm_that_began_and_ended_within_a_backlog_is_told() -> None:
+    device = Device(rule(over(80), raise_delay_ms=MINUTE))
+    device.hand_in(0, HOUR, t=81)
+    assert device.hand_in(2 * MINUTE, HOUR + 1, t=70) == [(2, MINUTE), (0, 2 * MINUTE)]
+
+
+def test_hours_that_opened_within_a_backlog_raise_at_their_beginning() -> None:
+    device = Device(rule(over(80), schedule={"hours": [{"from": "22:30", "to": "23:00"}]}))  # opens after 16 min 40 s
+    device.hand_in(0, HOUR, t=81)
+    opens = 16 * MINUTE + 40 * SECOND
+    assert device.hand_in(20 * MINUTE, HOUR + 1, t=70) == [(2, opens), (0, 20 * MINUTE)]
+
+
 def test_what_is_pending_does_not_go_back_in_time() -> None:
     device = Device(rule({"and": [over(80), over(1, "p")]}, raise_delay_ms=MINUTE))
     device.report(HOUR, t=81, p=2)
@@ -323,6 +338,30 @@ def test_after_a_manual_clear_silence_that_goes_on_is_judged_at_once() -> None:
     device.wait(2 * MINUTE)
     assert device.clear(3 * MINUTE) == []
     assert device.wait(HOUR) == [(2, 4 * MINUTE)]
+
+
+def test_a_manual_clear_is_at_the_time_of_the_device(chance: random.Random) -> None:
+    offset = chance.choice((HOUR, -HOUR))  # its clock is wrong
+    device = Device(rule(over(80), cool_down_ms=MINUTE))
+    device.hand_in(offset, 0, t=81)
+    assert device.clear(10 * SECOND) == []
+    assert device.hand_in(offset + 20 * SECOND, 20 * SECOND, t=82) == []
+    assert device.wait(HOUR) == [(2, offset + 10 * SECOND + MINUTE)]
+
+
+def test_a_manual_clear_of_silence_says_when_to_look_again() -> None:
+    device = Device(rule({"no_data_ms": MINUTE}, cool_down_ms=MINUTE))
+    device.wait(2 * MINUTE)
+    device.clear(3 * MINUTE)
+    assert device.evaluator.due == NOW + 4 * MINUTE
+
+
+def test_a_delay_goes_on_though_the_server_clock_was_set_back_after_the_last_report() -> None:
+    device = Device(rule(over(80), raise_delay_ms=10 * HOUR))
+    device.hand_in(-HOUR, 0, t=81)
+    device.evaluator.set_back(NOW + HOUR, 8 * HOUR)  # nine hours later
+    assert device.evaluator.due == NOW + 2 * HOUR
+    assert device.wait(2 * HOUR) == [(2, 9 * HOUR)]
 
 
 def test_a_schedule_limits_raising_and_not_clearing() -> None:
