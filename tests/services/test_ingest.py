@@ -1,5 +1,6 @@
 """Reports and events: what is kept, what is refused, and what is told."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -235,6 +236,8 @@ async def test_a_connection_follows_changes_of_its_type_and_of_its_device(worksh
     link = await workshop.ingest.link(device)
     assert workshop.ingest.report_attributes(link, b'{"temperature":400}').refused == ()
 
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
     await workshop.store.device_types.update("p1", type_id, {"functions": THERMOMETER})
     workshop.bus.publish(DeviceTypeChanged("p1", type_id))
     await workshop.ingest.links.refreshed()
@@ -245,6 +248,7 @@ async def test_a_connection_follows_changes_of_its_type_and_of_its_device(worksh
     await workshop.ingest.links.refreshed()
     assert workshop.ingest.report_attributes(link, b'{"temperature":400}').refused == ()
     assert link.device.type_id is None
+    assert faults == []
 
 
 async def test_what_is_wrong_in_a_series_is_named_and_the_rest_is_kept(workshop: Workshop) -> None:

@@ -128,6 +128,17 @@ async def test_the_rest_goes_by_itself_once_a_removal_is_told(store: SqliteStore
     await bus.close()
 
 
+async def test_of_several_removed_devices_one_after_another_goes(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_devices, "STEPS_AT_ONCE", 0)
+    for device_id in ("gone", "stays"):
+        await store.devices.delete("ours", device_id)
+    while await store.retention.drop_removed():
+        pass
+    assert set(counts(store, "gone").values()) | set(counts(store, "stays").values()) == {0}
+
+
 async def test_what_an_earlier_run_left_goes_after_the_start(store: SqliteStore) -> None:
     await store.devices.delete("ours", "gone")
     service = RemovalService(store, LocalBus())

@@ -9,6 +9,7 @@ from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.errors import InvalidInput, NotFound
+from thingstead.model import limits
 from thingstead.model.report import Report
 from thingstead.model.retention import DAY_MS, Cutoff, RetentionRule
 from thingstead.services.history.removal import RemovalService
@@ -186,6 +187,15 @@ async def test_a_bad_rule_is_refused_and_named(archive: Archive, rule: Retention
         await archive.put("ours", rule)
     assert [error.field for error in caught.value.errors] == [field]
     assert (await archive.service.info("ours")).rules == ()
+
+
+async def test_a_size_that_is_none_is_refused_with_the_bounds(archive: Archive) -> None:
+    for size in (-1, limits.SIZE_BYTES + 1):
+        with pytest.raises(InvalidInput) as caught:
+            await archive.put("ours", max_bytes=size)
+        assert [(error.field, error.reason.args) for error in caught.value.errors] == [
+            ("max_bytes", {"minimum": 0, "maximum": limits.SIZE_BYTES})
+        ]
 
 
 async def test_two_rules_for_the_same_are_refused(archive: Archive) -> None:

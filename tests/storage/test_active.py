@@ -16,6 +16,7 @@ from tests.storage.history_bench import (
 )
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
+from thingstead.storage.sqlite.history.history import _count_active
 
 between = pytest.mark.parametrize("step", [leave, pack, make_blocks, settle_later, restart, pack_and_restart])
 
@@ -73,3 +74,11 @@ async def test_a_commit_that_has_ended_is_seen_by_every_read(bench: Bench) -> No
     commit.on_done(look)
     await settled(commit)
     assert seen == [{"x": 1}, {1: {"attributes": 5_000}}]
+
+
+async def test_a_device_that_is_packed_while_the_active_are_counted_counts_once(bench: Bench) -> None:
+    await settled(bench.history.touch(1, "event", 8_000))
+    await settled(bench.history.touch(2, "event", 7_999))
+    await pack(bench)
+    fresh = [1, 2]  # of both there was something newer in memory when the count began
+    assert await bench.database.read(lambda connection: _count_active(connection, "p", 8_000, fresh)) == 2

@@ -130,6 +130,21 @@ async def test_a_damaged_state_is_made_again_from_the_history(bench: Bench, colu
     assert await bench.points("x") == [(2000, 2), (1000, 1)]
 
 
+async def test_a_list_shows_the_values_of_a_device_whose_state_is_damaged(bench: Bench) -> None:
+    for number in (1, 2):
+        await bench.report(1000, number, x=number)
+    await pack(bench)
+    await bench.close()
+    damage(bench.path, "device_state", "attributes", "device_number = 1")
+    await bench.open()
+    known = await bench.history.known_of([1, 2], ["x", "y"])
+    assert {number: {name: each.value.value for name, each in values.items()} for number, values in known.items()} == {
+        1: {"x": 1},
+        2: {"x": 2},
+    }
+    assert [kind for kind, _ in await quarantine(bench)] == ["device_state"]
+
+
 def spoil_page_with(path: Path, text: bytes, without: bytes) -> None:
     """Overwrites a page of the file in which a text stands, and another one does not: a leaf of a tree."""
     content = bytearray(path.read_bytes())
@@ -262,3 +277,4 @@ async def test_a_damaged_page_of_the_quarantine_is_said_and_keeps_nothing_from_s
         file.write(b"\xff" * 100)
     async with await SqliteStore.open(path, SystemClock()) as store:
         assert any("damaged" in warning.message for warning in store.warnings())
+        assert store.history.quarantine.rows == 0

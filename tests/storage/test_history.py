@@ -65,6 +65,16 @@ async def test_of_equal_timestamps_the_last_appended_comes_first_and_is_current(
 
 
 @between
+async def test_what_is_received_last_is_current_although_the_clock_was_set_back(bench: Bench, step: Step) -> None:
+    for now, value in ((9000, 1), (5000, 2), (6000, 3)):
+        commit = bench.history.append(Report(1, now, now, {"x": value, f"only{value}": value}, "report"))
+    await settled(commit)
+    await step(bench)
+    expected = {"x": (6000, 3), "only1": (9000, 1), "only2": (5000, 2), "only3": (6000, 3)}
+    assert await bench.current() == expected
+
+
+@between
 async def test_what_is_received_is_current_although_a_point_lies_ahead(bench: Bench, step: Step) -> None:
     await bench.report(9_000, temperature=20, humidity=50)
     await step(bench)

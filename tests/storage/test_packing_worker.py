@@ -56,10 +56,11 @@ async def test_packing_goes_on_without_a_process_that_was_killed(bench: Bench) -
     assert worker_of(bench)._process not in (None, process)
 
 
-async def test_a_process_that_cannot_work_is_ended(tmp_path: Path) -> None:
+def test_a_process_that_cannot_work_is_ended_and_makes_no_file(tmp_path: Path) -> None:
     worker = PackingWorker(tmp_path / "there is no such file")
-    assert await worker.build([1]) is None
+    assert asyncio.run(worker.build([1])) is None
     assert worker._process is None
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_the_process_ends_with_the_store(bench: Bench) -> None:

@@ -142,6 +142,18 @@ async def test_too_many_of_a_project_are_refused_and_of_another_are_not(reads: S
     await asyncio.gather(*tasks)
 
 
+async def test_one_whose_caller_is_gone_leaves_its_place_to_another(reads: SharedReads) -> None:
+    gate = Gate()
+    tasks = [asyncio.ensure_future(reads.read("a", lambda: gate)) for _ in range(LARGE_READS_WAITING_COUNT + 1)]
+    await begun(gate)
+    await cancelled(tasks.pop())
+    tasks.append(asyncio.ensure_future(reads.read("a", lambda: gate)))
+    await asyncio.sleep(0)
+    gate.open.set()
+    async with asyncio.timeout(TIMEOUT_S):
+        assert await asyncio.gather(*tasks) == ["read"] * (LARGE_READS_WAITING_COUNT + 1)
+
+
 async def test_an_error_goes_to_its_caller(reads: SharedReads) -> None:
     with pytest.raises(ZeroDivisionError):
         await reads.read("a", lambda: lambda _, go_on: 1 // 0)

@@ -91,6 +91,15 @@ def test_values_that_are_no_numbers_are_sampled_too(method: SampleMethod) -> Non
     assert all(point in points for point in sampled)
 
 
+def test_numbers_of_every_kind_are_compared_with_each_other() -> None:
+    points: list[tuple[int, Any]] = [(ts, (1, 1.5, True)[ts % 3]) for ts in range(999)]
+    points[500], points[700] = (500, 9), (700, -9.5)
+    sampled, _ = sample(
+        [Column([ts for ts, _ in points], ANY, 1, [value for _, value in points])], 0, 998, 10, "minmax"
+    )
+    assert {(500, 9), (700, -9.5)} <= set(sampled)
+
+
 def test_switches_keep_both_states() -> None:
     points: list[tuple[int, Any]] = [(ts, ts == 500) for ts in range(1000)]
     sampled, _ = sample(columns_of(points, 70), 0, 999, 10, "minmax")

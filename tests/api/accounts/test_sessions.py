@@ -6,6 +6,7 @@ from http.cookies import SimpleCookie
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from tests.api.accounts.conftest import ORIGIN, PAGE, PASSWORD, SESSION, Browser, Connect, Open, Tenant
 from tests.api.registry.house import House
@@ -82,6 +83,18 @@ async def test_a_wrong_log_in_is_refused_without_saying_what_is_wrong(tenant: Te
         answer = await opened.log_in(**wrong)
         assert (answer["errcode"], answer["message"]) == (401, "account or password is wrong")
     assert list(opened.client.cookies.jar) == []
+
+
+async def test_a_failed_log_in_is_logged_with_the_account_where_there_is_one(
+    tenant: Tenant, neighbor: Tenant, browser: Open
+) -> None:
+    with capture_logs() as lines:
+        for _ in range(20):
+            await browser().log_in(account="admin", password="wrong", project=tenant.credentials.project_id)
+            await browser().log_in(account="my password", password="wrong")
+    project_id = tenant.credentials.project_id
+    assert [line["subject"] for line in lines if "subject" in line] == [f"{project_id}/admin"]
+    assert "my password" not in str(lines)
 
 
 async def test_an_account_that_does_not_exist_costs_as_much_as_one_that_does(

@@ -203,6 +203,7 @@ async def test_devices_join_all_or_none(api: Api, stranger: Api) -> None:
     [
         ("GET", "", None),
         ("DELETE", "", None),
+        ("PUT", "/info", {}),
         ("PUT", "/info", {"name": "n"}),
         ("PUT", "/info", {"parent": ""}),
         ("PUT", "/tags", {"tags": {"a": "b"}}),

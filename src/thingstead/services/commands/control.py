@@ -152,11 +152,10 @@ class ControlService:
                 self._trace.no_session(device.id, topic, payload)
             raise DeviceOffline("device_offline")
         await self._store.commands.create(command)
-        news = self._next_news(command.id)
+        news = self._next_news(command.id) if online else None
         self._counts.of(project_id).down_commands += 1
         self._bus.publish(issued(command))
-        if not online:
-            self._waiting.pop(command.id, None)
+        if news is None:
             return command, False
         try:
             # Not wait_for(), which in Python 3.11 loses a cancellation that arrives together with the result.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import msgspec
@@ -91,11 +92,11 @@ async def _bad_names(names: Iterable[str], *, private: bool) -> set[str]:
         if not any(may_be_reached(address, private=private) for address in addresses):
             bad.add(name)
 
-    looks = [asyncio.create_task(look(name)) for name in sorted(names)[:NAMES_LIMIT]]
-    if looks:
-        _, late = await asyncio.wait(looks, timeout=LOOK_UP_TIMEOUT_S)
-        for each in late:
-            each.cancel()
-        await asyncio.gather(*looks, return_exceptions=True)
-    resolver.close()
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_UP_TIMEOUT_S), asyncio.TaskGroup() as looks:
+                for name in sorted(names)[:NAMES_LIMIT]:
+                    looks.create_task(look(name))
+    finally:
+        resolver.close()
     return bad

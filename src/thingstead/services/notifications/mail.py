@@ -23,7 +23,7 @@ class MailSender:
 
     def __init__(self, settings: NotifySettings) -> None:
         self._settings = settings
-        self._threads: concurrent.futures.ThreadPoolExecutor | None = None
+        self._threads = concurrent.futures.ThreadPoolExecutor(THREADS, "thingstead-mail")  # started when needed
 
     async def send(self, addresses: Sequence[str], text: NoticeText, notice_id: str, now_ms: int) -> str:
         """Sends one mail to all addresses. Returns the text for the log.
@@ -35,8 +35,6 @@ class MailSender:
         if not settings.smtp_host:
             raise SendFailed("no SMTP server is configured (notify.smtp_host)", permanent=True)
         message = self._message(addresses, text, notice_id, now_ms)
-        if self._threads is None:
-            self._threads = concurrent.futures.ThreadPoolExecutor(THREADS, "thingstead-mail")
         sending = asyncio.get_running_loop().run_in_executor(self._threads, _deliver, settings, message)
         try:
             async with asyncio.timeout(min(settings.timeout_s * STEPS, LONGEST_S)):
@@ -59,8 +57,7 @@ class MailSender:
 
     def close(self) -> None:
         """Shuts down the threads; mails in progress end by their time-outs."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False)
+        self._threads.shutdown(wait=False)
 
 
 def _deliver(settings: NotifySettings, message: EmailMessage) -> str:

@@ -60,12 +60,12 @@ class Resolver:
     """Resolves names in threads of its own, so that a slow name server blocks nothing else."""
 
     def __init__(self) -> None:
-        self._threads: concurrent.futures.ThreadPoolExecutor | None = None
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            THREADS_LIMIT, "thingstead-resolve"
+        )  # started when needed
 
     async def addresses(self, name: str, port: int) -> list[str]:
         """The addresses of a name, in the order in which to try them. Raises Unresolved."""
-        if self._threads is None:
-            self._threads = concurrent.futures.ThreadPoolExecutor(THREADS_LIMIT, "thingstead-resolve")
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, name, port)
         except (OSError, UnicodeError) as exc:
@@ -73,8 +73,7 @@ class Resolver:
         return list(dict.fromkeys(found))
 
     def close(self) -> None:
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _look_up(name: str, port: int) -> list[str]:

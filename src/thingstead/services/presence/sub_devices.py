@@ -88,12 +88,12 @@ class SubDeviceService:
         number = 1
         while True:
             page = Page(number=number, records=LOADED_PER_PAGE)
-            views, total = await self._store.devices.list_views(
+            views, _ = await self._store.devices.list_views(
                 gateway.project_id, DeviceFilter(gateway_id=gateway.id), page
             )
             for view in views:
                 await self._enter(link, view.device)
-            if number * LOADED_PER_PAGE >= total:
+            if len(views) < LOADED_PER_PAGE:
                 break
             number += 1
 

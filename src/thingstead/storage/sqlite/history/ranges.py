@@ -68,15 +68,15 @@ class RangeReader:
         """
         late = without_repeats(series_of(self._unpacked.points(identifier, start, end)))
         rows = select_blocks(self._connection, self._number, identifier, start, end, newest_first=False)
-        begin = 0  # index of the first late point that was not returned yet
         row = next(rows, None)
+        if row is None:
+            yield self._counted(_plain(late))
+        begin = 0  # index of the first late point that was not returned yet
         while row is not None:
             following = next(rows, None)
             edge = len(late.timestamps) if following is None else bisect_left(late.timestamps, following[0], begin)
             yield from map(self._counted, self._merged(identifier, row, late.part(begin, edge), start, end))
             begin, row = edge, following
-        if begin < len(late.timestamps):
-            yield self._counted(_plain(late.part(begin)))
 
     def newest(self, identifier: str, end: int) -> SeriesPoint | None:
         """The newest point at or before ``end``; None if there is none."""

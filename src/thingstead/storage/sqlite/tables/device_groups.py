@@ -147,7 +147,6 @@ class SqliteDeviceGroups:
 
     async def update(self, project_id: str, group_id: str, changes: Mapping[str, Any]) -> None:
         def run(connection: sqlite3.Connection) -> None:
-            _require_group(connection, project_id, group_id)
             parent_id = changes.get("parent_id")
             _check_parent(connection, project_id, parent_id)
             if parent_id is not None and connection.execute(_LIES_BELOW, (group_id, parent_id)).fetchone():
