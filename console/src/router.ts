@@ -26,6 +26,14 @@ const device: RouteRecordRaw[] = [
   { path: "settings", name: "device-settings", component: () => import("@/pages/device/SettingsTab.vue") },
 ]
 
+const settings: RouteRecordRaw[] = [
+  { path: "", name: "settings", redirect: { name: "settings-project" } },
+  { path: "project", name: "settings-project", component: () => import("@/pages/project/ProjectTab.vue") },
+  { path: "keys", name: "settings-keys", component: () => import("@/pages/project/KeysTab.vue") },
+  { path: "retention", name: "settings-retention", component: () => import("@/pages/project/RetentionTab.vue") },
+  { path: "server", name: "settings-server", component: () => import("@/pages/project/ServerTab.vue") },
+]
+
 const inside: RouteRecordRaw[] = [
   {
     path: "",
@@ -82,6 +90,20 @@ const inside: RouteRecordRaw[] = [
     name: "type",
     component: () => import("@/pages/type/TypePage.vue"),
     meta: { title: "types.title" },
+  },
+  { path: "apps", name: "apps", component: () => import("@/pages/AppsPage.vue"), meta: { title: "apps.title" } },
+  {
+    path: "people",
+    name: "people",
+    component: () => import("@/pages/PeoplePage.vue"),
+    meta: { title: "people.title" },
+  },
+  { path: "audit", name: "audit", component: () => import("@/pages/AuditPage.vue"), meta: { title: "audit.title" } },
+  {
+    path: "settings",
+    component: () => import("@/pages/project/SettingsPage.vue"),
+    meta: { title: "project.title" },
+    children: settings,
   },
   {
     path: "alarm-rules",

@@ -26,6 +26,9 @@ PAGES = (
     "/groups",
     "/customers",
     "/alarms",
+    "/apps",
+    "/people",
+    "/audit",
     "/account",
     "/licenses",
     "/nowhere",
@@ -33,8 +36,9 @@ PAGES = (
     "/alarm-rules/new",
     "/notify",
 )
+SETTINGS = ("project", "keys", "retention", "server")
 # Pages of one thing, beside the tabs of a device.
-DETAILS = ("device/DevicePage", "type/TypePage", "customers/CustomerPage", "LoginPage")
+DETAILS = ("device/DevicePage", "type/TypePage", "customers/CustomerPage", "project/SettingsPage", "LoginPage")
 CUSTOMER = {"name": "Alice", "account": "alice", "password": "a long password"}
 TYPE_PARTS = ("attributes", "events", "commands", "streams", "settings")
 SAMPLE = [View("zh", "light", DESK), View("en", "dark", PHONE)]
@@ -45,7 +49,8 @@ VIEWS = ALL if os.environ.get("CONSOLE_VIEWS") == "all" else SAMPLE
 def paths(site: Site) -> list[str]:
     devices = [f"/devices/{site.devices['reporting'].device_id}/{tab}" for tab in TABS]
     silent = f"/devices/{site.devices['silent'].device_id}/summary"
-    return [*PAGES, *devices, silent, "/devices/nobody00/summary", *details(site)]
+    settings = [f"/settings/{part}" for part in SETTINGS]
+    return [*PAGES, *settings, *devices, silent, "/devices/nobody00/summary", *details(site)]
 
 
 def details(site: Site) -> list[str]:
@@ -59,7 +64,7 @@ def details(site: Site) -> list[str]:
 def test_every_route_is_visited() -> None:
     router = (ROOT / "console" / "src" / "router.ts").read_text(encoding="utf-8")
     components = set(re.findall(r'import\("@/pages/([\w/]+)\.vue"\)', router))
-    assert len(components) == len(TABS) + len(PAGES) + len(DETAILS)
+    assert len(components) == len(TABS) + len(PAGES) + len(SETTINGS) + len(DETAILS)
 
 
 @pytest.mark.timeout(300)

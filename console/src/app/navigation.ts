@@ -1,6 +1,7 @@
 /** The entries of the side bar. An entry is added with its page. */
-import { Bell, Cpu, FolderTree, Gauge, Megaphone, Shapes, SlidersHorizontal, Users } from "@lucide/vue"
+import { AppWindow, Bell, Cpu, FolderTree, Gauge, Megaphone, ScrollText, Settings, Shapes, SlidersHorizontal, UserCog, Users } from "@lucide/vue"
 import type { Component } from "vue"
+import type { Role } from "@/api/session"
 import type { Word } from "@/i18n"
 
 export interface Entry {
@@ -9,6 +10,8 @@ export interface Entry {
   word: Word
   /** The names of routes in which the entry is the current one. */
   routes: readonly string[]
+  /** Who may see it at all; everybody where it is left out. */
+  role?: Role
 }
 
 export const blocks: readonly (readonly Entry[])[] = [
@@ -23,6 +26,12 @@ export const blocks: readonly (readonly Entry[])[] = [
     { to: "/alarms", icon: Bell, word: "alarms.title", routes: ["alarms"] },
     { to: "/alarm-rules", icon: SlidersHorizontal, word: "rules.title", routes: ["alarm-rules", "alarm-rule"] },
     { to: "/notify", icon: Megaphone, word: "notify.title", routes: ["notify"] },
+  ],
+  [
+    { to: "/apps", icon: AppWindow, word: "apps.title", routes: ["apps"], role: "admin" },
+    { to: "/people", icon: UserCog, word: "people.title", routes: ["people"] },
+    { to: "/audit", icon: ScrollText, word: "audit.title", routes: ["audit"], role: "admin" },
+    { to: "/settings/project", icon: Settings, word: "project.title", routes: ["settings"] },
   ],
 ]
 

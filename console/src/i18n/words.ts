@@ -1,6 +1,8 @@
 /** The names of all words, from the files in words/, for the compiler alone: the texts themselves are fetched. */
 import type account from "@words/pages/account.json"
 import type alarms from "@words/pages/alarms.json"
+import type apps from "@words/pages/apps.json"
+import type audit from "@words/pages/audit.json"
 import type attributes from "@words/pages/attributes.json"
 import type bulk from "@words/pages/bulk.json"
 import type chart from "@words/pages/chart.json"
@@ -17,7 +19,9 @@ import type health from "@words/pages/health.json"
 import type notify from "@words/pages/notify.json"
 import type overview from "@words/pages/overview.json"
 import type palette from "@words/pages/palette.json"
+import type people from "@words/pages/people.json"
 import type picker from "@words/pages/picker.json"
+import type project from "@words/pages/project.json"
 import type rules from "@words/pages/rules.json"
 import type settings from "@words/pages/settings.json"
 import type shell from "@words/pages/shell.json"
@@ -33,7 +37,9 @@ import type time from "@words/core/time.json"
 interface Files {
   account: typeof account
   alarms: typeof alarms
+  apps: typeof apps
   attributes: typeof attributes
+  audit: typeof audit
   bulk: typeof bulk
   chart: typeof chart
   checks: typeof checks
@@ -51,7 +57,9 @@ interface Files {
   notify: typeof notify
   overview: typeof overview
   palette: typeof palette
+  people: typeof people
   picker: typeof picker
+  project: typeof project
   rules: typeof rules
   settings: typeof settings
   shell: typeof shell

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "POST /api/v1/console/session",
     "DELETE /api/v1/console/session",
     "DELETE /api/v1/console/sessions/{session_id}",
+    "DELETE /api/v1/console/people/{admin_id}/sessions/{session_id}",
 }
 
 
@@ -338,6 +339,24 @@ async def test_log_in_and_log_out_in_a_browser_leave_rows(tenant: Tenant, browse
         ("log_out", "admin", "10.0.0.1"),
         ("log_in", "admin", "10.0.0.1"),
     ]
+
+
+async def test_an_admin_ends_the_session_of_another_one_and_is_recorded(
+    tenant: Tenant, neighbor: Tenant, browser: Callable[..., Browser]
+) -> None:
+    made = await tenant.info("POST", "admin", {"account": "bob", "password": "secret-bob-1", "role": "viewer"})
+    page = browser()
+    await page.log_in(account="bob", password="secret-bob-1", project=tenant.credentials.project_id)
+    path = f"console/people/{made['id']}/sessions"
+    [session] = (await tenant.info("GET", path))["items"]
+    assert session["current"] is False
+    assert (await page.ask("GET", path)).json()["code"] == "role_required"
+    assert (await neighbor.admin("GET", path))["errcode"] == 404
+    assert (await neighbor.admin("DELETE", f"{path}/{session['id']}"))["errcode"] == 404
+    await tenant.info("DELETE", f"{path}/{session['id']}")
+    assert await page.status() == 401
+    newest = (await Story(tenant).rows(object_type="session"))[0]
+    assert (newest["action"], newest["actor"]["name"]) == ("log_out", "admin")
 
 
 async def test_a_task_that_outlives_its_call_records_nothing_on_its_behalf(tenant: Tenant, house: House) -> None:

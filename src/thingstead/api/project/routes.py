@@ -27,7 +27,7 @@ from thingstead.api.project.alarms import (
     many_alarms,
     notify_groups,
 )
-from thingstead.api.project.console import audit, bulk_changes, desk, jobs, message_stat, server
+from thingstead.api.project.console import audit, bulk_changes, desk, jobs, message_stat, people, server
 from thingstead.api.project.diagnosis import diagnosis, message_logs
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -61,4 +61,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *audit.ENDPOINTS,
     *message_stat.ENDPOINTS,
     *server.ENDPOINTS,
+    *people.ENDPOINTS,
 )

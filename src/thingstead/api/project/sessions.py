@@ -140,7 +140,7 @@ async def list_sessions(call: ApiCall) -> Listed[SessionItem]:
     caller = call.caller
     sessions = await call.platform.browser_sessions.list_sessions(caller.project_id, caller.admin_id or "")
     query: ShortListQuery = call.query
-    return query.listed([_item(session, caller.session_id) for session in sessions])
+    return query.listed([shown_session(session, caller.session_id) for session in sessions])
 
 
 async def end_session(call: ApiCall) -> None:
@@ -172,7 +172,7 @@ async def _info(call: ApiCall, session: BrowserSession, administrator: Administr
     )
 
 
-def _item(session: BrowserSession, current_id: str) -> SessionItem:
+def shown_session(session: BrowserSession, current_id: str) -> SessionItem:
     return SessionItem(
         id=session.id,
         current=session.id == current_id,
