@@ -1,5 +1,18 @@
 /** The entries of the side bar. An entry is added with its page. */
-import { AppWindow, Bell, Cpu, FolderTree, Gauge, Megaphone, ScrollText, Settings, Shapes, SlidersHorizontal, UserCog, Users } from "@lucide/vue"
+import {
+  AppWindow,
+  Bell,
+  Cpu,
+  FolderTree,
+  Gauge,
+  Megaphone,
+  ScrollText,
+  Settings,
+  Shapes,
+  SlidersHorizontal,
+  UserCog,
+  Users,
+} from "@lucide/vue"
 import type { Component } from "vue"
 import type { Role } from "@/api/session"
 import type { Word } from "@/i18n"
