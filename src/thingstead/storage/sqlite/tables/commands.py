@@ -39,7 +39,7 @@ WHERE open = 1 AND (create_time > ?1 OR (state <> 'queued' AND update_time > ?1)
 """
 _ONLINE = """
 SELECT d.id FROM devices d JOIN sessions s ON s.device_number = d.number
-WHERE d.project_id = ? AND d.id IN (SELECT value FROM json_each(?))
+WHERE +d.project_id = ? AND d.id IN (SELECT value FROM json_each(?))
 """
 _ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
 
