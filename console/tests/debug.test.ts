@@ -2,6 +2,7 @@ import { expect, test } from "vitest"
 import {
   fromLog,
   fromTrace,
+  gap,
   kindOf,
   passes,
   Ring,
@@ -78,6 +79,11 @@ test("entries of the log look like live ones", () => {
     data: { identifier: "raw", direction: "down", size_bytes: 2, payload: "on" },
   })
   expect(data).toMatchObject({ topic: "data/raw/set", direction: "down", outcome: "delivered" })
+})
+
+test("a time without a connection of the page is marked", () => {
+  expect(gap(5)).toMatchObject({ ts: 5, outcome: "missed", kind: "connection" })
+  expect(viewsOf(gap(5))).toEqual(["text", "hex"])
 })
 
 test("an export has one JSON object a line, oldest first", () => {

@@ -15,6 +15,7 @@ export const OUTCOMES = [
   "no_session",
   "online",
   "offline",
+  "missed",
 ] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
@@ -112,6 +113,12 @@ export function fromConnection(change: Pick<ConnectionChange, "ts" | "online" | 
     outcome: online ? "online" : "offline",
     errors: [{ field: "", message: reason, code, args }],
   }
+}
+
+/** The page itself was not connected for a while. */
+export function gap(ts: number): Message {
+  const same = { ...NOTHING, key: (keys += 1), ts, payload: "", sizeBytes: 0 }
+  return { ...same, topic: "gap", direction: "up", kind: "connection", outcome: "missed" }
 }
 
 const STATES = {

@@ -12,6 +12,7 @@ export const OUTCOME_WORDS: Record<Outcome, Word> = {
   no_session: "debug.noSession",
   online: "debug.online",
   offline: "debug.offline",
+  missed: "debug.missed",
 }
 
 export const KIND_WORDS: Record<Kind, Word> = {
