@@ -61,7 +61,9 @@ class SqliteCustomers:
 
         def run(connection: sqlite3.Connection) -> tuple[list[Customer], int]:
             order = Order(("name" if page.by_name else "create_time", "id"), page.descending)
-            rows, total = read_page(connection, CUSTOMERS.select, "customers", where, parameters, order, page)
+            rows, total = read_page(
+                connection, CUSTOMERS.select, "customers", where, parameters, order, page, by_id=True
+            )
             return [CUSTOMERS.load(row) for row in rows], total
 
         return await self._access.read(run)

@@ -81,6 +81,8 @@ def read_page(
     parameters: Sequence[Any],
     order: Order,
     page: Page,
+    *,
+    by_id: bool = False,
 ) -> tuple[list[Row], int]:
     """The rows of one page, and the total.
 
@@ -88,12 +90,14 @@ def read_page(
         select: the statement up to its condition.
         source: table of the sort columns with its alias, for statements that need no other table.
         where: condition of the whole list; its values are ``parameters``.
+        by_id: whether an index alone has the ids of the page, so that only its own rows are read.
     """
     behind, after = order.behind(page)
     wanted = f"WHERE ({where}) AND {behind} ORDER BY {order} LIMIT ? OFFSET ?"
-    found = connection.execute(f"{select} {wanted}", (*parameters, *after, page.records, page.offset))
+    rest = f"WHERE id IN (SELECT id FROM {source} {wanted}) ORDER BY {order}" if by_id else wanted  # noqa: S608 - words of our modules
+    found = connection.execute(f"{select} {rest}", (*parameters, *after, page.records, page.offset))
     rows, more = fetch(found, page)
-    count = connection.execute(f"SELECT count(*) FROM {source} WHERE {where}", parameters)  # noqa: S608 - words of our modules
+    count = connection.execute(f"SELECT count(*) FROM {source} WHERE {where}", parameters)  # noqa: S608 - as above
     if page.cursor is not None:
         keys = None
         if more:
