@@ -1,7 +1,6 @@
 """Many values a second, a tab out of sight, what changes while a page opens, instants, days of other zones."""
 
 import asyncio
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,10 +178,9 @@ async def test_a_day_in_which_the_clock_is_moved_has_its_own_length(
     visit: Visit, device: Certificate, day: str, after: str, hours: int
 ) -> None:
     page = await visit.page()
-    await page.add_init_script(
-        f"localStorage.setItem('thingstead.preferences', JSON.stringify({json.dumps({'zone': 'America/St_Johns'})}))"
-    )
-    await visit.log_in(page, f"/devices/{device.device_id}/attributes?chart=level")
+    await visit.log_in(page)
+    await visit.prefer(page, zone="America/St_Johns")
+    await visit.open(page, f"/devices/{device.device_id}/attributes?chart=level")
     report(visit.site.url, device, {"level": 1})
     await page.wait_for_selector("tbody tr")
     await page.click("main button:has-text('Custom')")

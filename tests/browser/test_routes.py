@@ -99,7 +99,7 @@ async def test_every_instant_is_shown_in_the_zone_that_was_chosen(visit: Visit, 
           await fetch("/api/v1/project", {method: "PUT", headers, body: JSON.stringify({timezone: "Asia/Shanghai"})})
         }"""
     )
-    await page.evaluate("zone => localStorage.setItem('thingstead.preferences', JSON.stringify({zone}))", chosen)
+    await visit.prefer(page, zone=chosen)
     seen = 0
     for path in paths(visit.site):
         await visit.open(page, path)

@@ -124,6 +124,17 @@ class Visit:
         await page.fill(f"{within} input[name=password]", self.site.credentials.admin_password)
         await page.click(f"{within} button[type=submit]")
 
+    async def prefer(self, page: Any, **preferences: Any) -> None:
+        """Keeps preferences with the account, from a page that keeps none by itself."""
+        await page.goto(f"{self.site.url}/console/licenses.json")
+        await page.evaluate(
+            """async preferences => {
+              const headers = {"X-Thingstead": "1", "Content-Type": "application/json"}
+              await fetch("/api/v1/admin/preferences", {method: "PUT", headers, body: JSON.stringify(preferences)})
+            }""",
+            preferences,
+        )
+
     async def open(self, page: Any, path: str) -> None:
         """Opens a page and waits until everything on it has been read."""
         await page.goto(f"{self.site.url}/console{path}")
