@@ -53,6 +53,9 @@ def test_a_running_server_is_backed_up_checked_and_exported(start_server: StartS
     assert thingstead("check", "--quick", "--data-dir", restored).returncode == 0
     again = tmp_path / "b.csv"
     assert thingstead("export", "--output", again, "--data-dir", restored).returncode == 0
+    refused = thingstead("export", "--output", again, "--data-dir", restored)
+    assert (refused.returncode, "--force overwrites it" in refused.stderr) == (1, True)
+    assert thingstead("export", "--output", again, "--data-dir", restored, "--force").returncode == 0
     assert rows_of(again) == rows
     refused = thingstead("restore", backup, "--data-dir", restored)
     assert (refused.returncode, "nothing was changed" in refused.stderr) == (1, True)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.client.conftest import Site, until
 from tests.server_process import StartServer, init, thingstead
-from thingstead.client import control, data, devices, logs
-from thingstead.client.simulation.fleet import Fleet, Plan
+from thingstead.client import control, data, device_types, devices, logs
+from thingstead.client.simulation.fleet import FAULTS, Fleet, Plan
 from thingstead.client.simulation.signals import Meter, Model, Pump, Thermometer, Wander
 from thingstead.model.device_type import Functions
 from thingstead.model.values.checking import CompiledFunctions, check_params
@@ -124,6 +124,46 @@ async def test_a_device_whose_certificate_is_reset_leaves_the_fleet(site: Site) 
     assert fleet.counts["lost devices"] == 1
 
 
+async def test_a_fleet_fills_the_past_and_makes_faults_on_purpose(site: Site) -> None:
+    fleet = Fleet(site.api, site.broker, Plan(devices=1, interval_s=0.02, history_s=7_200, faults=True))
+    await fleet.register()
+    running = asyncio.ensure_future(fleet.run())
+
+    async def every_fault() -> bool:
+        return all(fleet.counts[f"faults: {fault}"] for fault in FAULTS)
+
+    await until(every_fault)
+    running.cancel()
+    await asyncio.wait([running])
+    assert 119 <= fleet.counts["past reports"] <= 121
+    assert fleet.counts["refused values"] >= 1
+    [device] = [device async for device in site.api.items(devices.search())]
+    begun = device.create_time
+    past = data.series(device.id, "temperature", start_time=begun - 7_300_000, end_time=begun - 3_700_000)
+    points = await site.api.run(past)
+    assert len(points) >= 50
+
+
+async def test_a_fleet_is_removed_with_its_types_and_nothing_else(site: Site) -> None:
+    fleet = Fleet(site.api, site.broker, Plan(devices=3, gateways=1, sub_devices=2))
+    await fleet.register()
+    mine = await site.api.run(devices.create("mine", device_key="sim-mine"))
+    assert await fleet.remove() == 6
+    assert [device.id async for device in site.api.items(devices.search())] == [mine.id]
+    assert (await site.api.run(device_types.list_all())).items == []
+
+
+def test_the_command_fails_where_no_device_can_connect(start_server: StartServer, tmp_path: Path) -> None:
+    credentials = init(tmp_path / "data")
+    (tmp_path / "credentials.json").write_bytes(msgspec.json.encode(credentials))
+    server = start_server(tmp_path / "data")
+    keys = ("--url", server.url, "--credentials", tmp_path / "credentials.json")
+    done = simulate(*keys, "--mqtt-port", "1", "--interval", "0.1", "--duration", "2")
+    assert (done.returncode, "no device could connect to 127.0.0.1:1" in done.stderr) == (1, True), done.stderr
+    removed = simulate(*keys, "--remove")
+    assert json.loads(removed.stdout) == {"removed devices": 6}
+
+
 def simulate(*arguments: str | Path) -> Any:
     return thingstead("simulate", "--devices", "3", "--gateways", "1", "--sub-devices", "2", "--json", *arguments)
 
@@ -152,6 +192,7 @@ def test_the_command_runs_a_fleet(start_server: StartServer, tmp_path: Path) -> 
         (("--app-id", "a", "--access-key", "b", "--secret-key", "c", "--url", "http://127.0.0.1:1"), 1, "127.0.0.1:1"),
         (("--credentials", "-"), 2, "--credentials"),
         (("--interval", "0"), 2, "--interval"),
+        (("--history", "a week"), 2, "is not a time span"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments: tuple[str, ...], code: int, message: str) -> None:

@@ -11,7 +11,7 @@ import click
 from thingstead.cli.instants import INSTANT
 from thingstead.cli.options import command_config, config_option, data_dir_option
 from thingstead.cli.progress import bar
-from thingstead.errors import Unavailable
+from thingstead.errors import Conflict, Unavailable
 from thingstead.model.limits import INSTANT_MS
 from thingstead.server.archives import open_archive
 from thingstead.server.folder import open_private
@@ -32,15 +32,20 @@ STDOUT = "-"
 @click.option("--identifier", "identifiers", multiple=True, help="Only this attribute; may be repeated.")
 @click.option("--start", type=INSTANT, default="0", help="Only points at or after this instant: a date, or ms.")
 @click.option("--end", type=INSTANT, default=str(INSTANT_MS), help="Only points at or before this instant.")
+@click.option("--force", is_flag=True, help="Overwrite an output file that exists.")
 @data_dir_option
 @config_option
-def command(file: Path | None, output: str, form: str | None, start: int, end: int, **options: Any) -> None:
+def command(
+    file: Path | None, output: str, form: str | None, start: int, end: int, *, force: bool, **options: Any
+) -> None:
     """Export history to a CSV or Parquet file, one row per point. The server may be running.
 
     Columns: device_id, device_key, identifier, ts, value (as JSON); in CSV also timestamp, in Parquet number.
     """
     if start > end:
         raise click.BadParameter("is after --end", param_hint="--start")
+    if output != STDOUT and not force and Path(output).exists():
+        raise Conflict("not_done", detail=f"{output} exists; --force overwrites it")
     chosen = {name: options.pop(name) for name in ("project_id", "type_id", "device_ids", "identifiers")}
     config = command_config(file, **options)
     with open_archive(config.data_path) as archive, bar("Exporting") as progress:

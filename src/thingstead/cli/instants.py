@@ -1,11 +1,14 @@
 """Instants on the command line: as people write them, or in ms."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from thingstead.model.limits import INSTANT_MS
+
+UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 class Instant(click.ParamType[int, str | int]):
@@ -34,3 +37,20 @@ def _parsed(text: str) -> int:
 
 
 INSTANT = Instant()
+
+
+class Span(click.ParamType[float, str | float]):
+    """A time span as ``7d``, ``12h``, ``30m`` or ``45s``; ``0`` is none. Converted to seconds."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d{1,6})([smhd])|0", value)
+        if found is None:
+            self.fail(f"{value} is not a time span such as 7d, 12h or 30m", param, ctx)
+        return float(found[1]) * UNITS_S[found[2]] if found[1] else 0.0
+
+
+SPAN = Span()

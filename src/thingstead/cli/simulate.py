@@ -10,12 +10,15 @@ import click
 import msgspec
 import uvloop
 
+from thingstead.cli.instants import SPAN
 from thingstead.client.http import Origin
 from thingstead.client.mqtt_session import Broker
 from thingstead.client.projects import ApplicationKeys, AsyncProjectClient
 from thingstead.client.simulation.fleet import Fleet, Plan
+from thingstead.errors import Unavailable
 
 PROGRESS_S = 5.0
+ANSWER_S = 15.0  # within which at least one device must be connected
 KEYS = ("app_id", "access_key", "secret_key")
 
 
@@ -42,6 +45,9 @@ KEYS = ("app_id", "access_key", "secret_key")
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of the signals; the same seed gives the same values."
 )
+@click.option("--history", type=SPAN, default="0", help="Fill the time before now first: 7d, 12h, 30m.")
+@click.option("--faults", is_flag=True, help="Now and then a late, a repeated, or a wrong report, on purpose.")
+@click.option("--remove", is_flag=True, help="Delete the simulated devices of the project, and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def command(url: str, credentials: IO[str] | None, as_json: bool, duration: float | None, **options: Any) -> None:
     """Register simulated devices with a server, and run them over MQTT.
@@ -59,9 +65,14 @@ def command(url: str, credentials: IO[str] | None, as_json: bool, duration: floa
         sub_devices=options["sub_devices"],
         interval_s=options["interval"],
         seed=options["seed"],
+        history_s=options["history"],
+        faults=options["faults"],
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        counts = runner.run(_simulate(url, keys, broker, plan, duration))
+        if options["remove"]:
+            counts = {"removed devices": runner.run(_remove(url, keys, broker))}
+        else:
+            counts = runner.run(_simulate(url, keys, broker, plan, duration))
     click.echo(json.dumps(counts) if as_json else _told(counts))
 
 
@@ -91,12 +102,24 @@ async def _simulate(
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, running.cancel)
         telling = asyncio.ensure_future(_tell(fleet))
+        unanswered = plan.devices + plan.gateways > 0
+        await asyncio.wait([running], timeout=ANSWER_S)
+        unanswered = unanswered and not fleet.counts["connections"] and fleet.counts["failed connections"] > 0
+        if unanswered:
+            running.cancel()
         await asyncio.wait([running])
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
+        if unanswered:
+            raise Unavailable("no_answer", detail=f"no device could connect to {broker.host}:{broker.port}")
         if not running.cancelled():
             await running
         return dict(fleet.counts)
+
+
+async def _remove(url: str, keys: ApplicationKeys, broker: Broker) -> int:
+    async with AsyncProjectClient(url, keys) as api:
+        return await Fleet(api, broker, Plan(devices=0)).remove()
 
 
 async def _tell(fleet: Fleet) -> None:

@@ -5,7 +5,9 @@ started again, or made larger, and keeps its devices.
 """
 
 import asyncio
+import math
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -15,7 +17,7 @@ from typing import Any
 from thingstead.client.mqtt_device import MqttDevice, ReceivedCommand
 from thingstead.client.mqtt_gateway import MqttGateway
 from thingstead.client.mqtt_session import Broker
-from thingstead.client.planes import Certificate
+from thingstead.client.planes import Certificate, PastReport
 from thingstead.client.project import device_types, devices
 from thingstead.client.projects import AsyncProjectClient
 from thingstead.client.simulation.signals import Meter, Model, Pump, Thermometer
@@ -26,6 +28,12 @@ IMPORT_ROWS = 1_000  # rows in one call
 REGISTERING_AT_ONCE = 32
 CONNECTING_AT_ONCE = 200
 RETRY_S = 1.0  # between attempts of a device that was never connected
+HISTORY_STEP_S = 60  # between past reports, unless the interval is longer
+HISTORY_REPORTS = 500  # in one message
+FAULTS = ("late", "repeated", "wrong type")
+FAULT_SHARE = 0.1  # of the reports
+LATE_S = 3_600.0
+DEVICE_KEYS = re.compile(r"sim-(?:d-\d{5,}|g-\d{3,}|m-\d{3,}-\d{3,})")
 MAKES: tuple[type[Thermometer] | type[Pump], ...] = (Thermometer, Pump)
 GATEWAY_TYPE = "Simulated gateways"
 
@@ -39,6 +47,8 @@ class Plan:
     sub_devices: int = 0  # for each gateway
     interval_s: float = 10.0  # between two reports of a device
     seed: int = 0
+    history_s: float = 0.0  # before now, filled with past reports of each direct device
+    faults: bool = False  # now and then a late report, a repeated one, or one with a value of a wrong type
 
 
 class Fleet:
@@ -52,6 +62,7 @@ class Fleet:
         self._gateways: list[tuple[Certificate, dict[str, Model]]] = []
         self._connecting = asyncio.Semaphore(CONNECTING_AT_ONCE)
         self._registering = asyncio.Semaphore(REGISTERING_AT_ONCE)
+        self._faults = self._chance("faults")
         self.counts: Counter[str] = Counter()
 
     async def register(self) -> None:
@@ -67,6 +78,19 @@ class Fleet:
             self._devices.append((certificate, MAKES[number % len(MAKES)](self._chance(f"d{number}"))))
         if plan.gateways:
             await self._register_gateways()
+
+    async def remove(self) -> int:
+        """Deletes every device of the project that a fleet has registered, sub-devices before their gateways, and the
+        types that no device has any more. Returns the number of devices."""
+        found = {item.id: item.device_key or "" async for item in self._api.items(devices.search(keyword="sim-"))}
+        ours = sorted((key, device_id) for device_id, key in found.items() if DEVICE_KEYS.fullmatch(key))
+        for _, device_id in reversed(ours):  # sim-m-… before sim-g-…
+            await self._api.run(devices.delete(device_id))
+        names = {GATEWAY_TYPE, Meter.type_name, *(make.type_name for make in MAKES)}
+        for device_type in (await self._api.run(device_types.list_all())).items:
+            if device_type.name in names and not device_type.device_count:
+                await self._api.run(device_types.delete(device_type.id))
+        return len(ours)
 
     async def run(self, duration_s: float | None = None) -> None:
         """Runs the fleet for a time, or until cancelled."""
@@ -134,13 +158,40 @@ class Fleet:
         device = MqttDevice(certificate, self._broker, push=self._pushed(model), command=self._commanded(model))
 
         async def work() -> None:
+            await self._fill_history(device, model)
             async for now_s in self._ticks():
-                await self._count("reports", device.report(model.measure(now_s)))
+                await self._report(device, model.measure(now_s), now_s)
                 event = model.event()
                 if event is not None:
                     await self._count("events", device.event(event.method, event.params))
 
         await self._live(device, work)
+
+    async def _fill_history(self, device: MqttDevice, model: Model) -> None:
+        """Reports the past at full minutes or longer steps, so that a second run repeats the same instants."""
+        step_s = max(HISTORY_STEP_S, math.ceil(self._plan.interval_s))
+        now_s = time.time()
+        first = math.ceil((now_s - self._plan.history_s) / step_s)
+        instants = [number * step_s for number in range(first, int(now_s / step_s))]
+        for start in range(0, len(instants), HISTORY_REPORTS):
+            reports = [
+                PastReport(ts=at_s * 1000, attributes=model.measure(at_s))
+                for at_s in instants[start : start + HISTORY_REPORTS]
+            ]
+            await self._count("past reports", device.report_past(reports), len(reports))
+
+    async def _report(self, device: MqttDevice, values: dict[str, Any], now_s: float) -> None:
+        fault = self._faults.choice(FAULTS) if self._plan.faults and self._faults.random() < FAULT_SHARE else ""
+        if fault:
+            self.counts[f"faults: {fault}"] += 1
+        if fault == "wrong type":
+            values = {**values, next(iter(values)): "not a number"}
+        at_s = now_s - LATE_S if fault == "late" else now_s
+        if fault in ("late", "repeated"):
+            past = PastReport(ts=round(at_s * 1000), attributes=values)
+            await self._count("reports", device.report_past([past, past] if fault == "repeated" else [past]))
+        else:
+            await self._count("reports", device.report(values))
 
     async def _run_gateway(self, certificate: Certificate, meters: dict[str, Model]) -> None:
         gateway = MqttGateway(certificate, self._broker)
