@@ -164,3 +164,11 @@ class House:
             except NotFound:
                 continue
         raise AssertionError(f"there is no device {device_id}")
+
+
+async def administrator(api: Api, house: House) -> dict[str, str]:
+    """The header of the project's administrator."""
+    [application] = await house.store.accounts.list_applications(api.project_id)
+    body = {"app_id": application.id, "account": "admin", "password": "correct horse battery"}
+    answer = (await api.client.post("/api/v1/admin_login", json=body)).json()
+    return {"Authorization": f"Bearer {answer['info']['access_token']}"}

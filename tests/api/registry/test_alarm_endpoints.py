@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.registry.house import Api, House
+from tests.api.registry.house import Api, House, administrator
 from thingstead.model.alarms.alarm import AlarmLog
 
 
@@ -282,3 +282,16 @@ async def test_rules_tell_how_many_alarms_they_have(api: Api, house: House) -> N
     (hot,) = (await api.get("alarm_rules", keyword="HOT", statistics=1))["items"]
     assert (hot["name"], hot["open_total"], hot["raised_last_day"]) == ("Too hot", 1, 1)
     assert "open_total" not in (await api.get("alarm_rules"))["items"][0]
+
+
+async def test_an_administrator_is_named_by_the_account_whatever_the_body_says(api: Api, house: House) -> None:
+    _, alarm_id = await alarmed(house, api)
+    headers = await administrator(api, house)
+    for path, body in (
+        (f"alarm/{alarm_id}/acknowledge", {"by": "somebody else"}),
+        ("alarms_clear", {"ids": [alarm_id], "by": "somebody else"}),
+    ):
+        answer = await api.client.post(f"/api/v1/{path}", json=body, headers=headers)
+        assert answer.json()["result"] is True
+    shown = await api.get(f"alarm/{alarm_id}")
+    assert (shown["acknowledged_by"], shown["clear_reason"]) == ("admin", "cleared by admin")

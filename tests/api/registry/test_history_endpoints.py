@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.api.registry.house import Api, House
+from tests.api.registry.house import Api, House, administrator
 
 HOUR = 3_600_000
 
@@ -114,14 +114,6 @@ async def test_the_history_of_other_projects_is_not_found(api: Api, stranger: Ap
     assert (await stranger.refusal("GET", aggregate, **span, interval=HOUR, fn="avg")).errcode == 404
     assert (await stranger.refusal("GET", f"device/{device_id}/history", **span, identifiers="t")).errcode == 404
     assert (await stranger.refusal("GET", f"device/{device_id}/attributes", at=HOUR)).errcode == 404
-
-
-async def administrator(api: Api, house: House) -> dict[str, str]:
-    """The header of the project's administrator."""
-    [application] = await house.store.accounts.list_applications(api.project_id)
-    body = {"app_id": application.id, "account": "admin", "password": "correct horse battery"}
-    answer = (await api.client.post("/api/v1/admin_login", json=body)).json()
-    return {"Authorization": f"Bearer {answer['info']['access_token']}"}
 
 
 async def test_retention_shows_rules_and_what_is_kept(api: Api, stranger: Api, house: House) -> None:
