@@ -7,8 +7,7 @@ import httpx
 import msgspec
 import pytest
 
-from tests.api.registry.house import Api, House
-from tests.api.registry.test_history_endpoints import administrator
+from tests.api.registry.house import Api, House, administrator
 from thingstead.api.unknown_names import UNKNOWN_LIMIT, unknown_of_body, unknown_of_query
 from thingstead.config.nearest import nearest
 from thingstead.errors import FieldError
