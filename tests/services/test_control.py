@@ -76,6 +76,7 @@ async def test_a_command_always_carries_method_params_and_id(workshop: Workshop)
     given = await connect(workshop, device)
     command = await workshop.control.send_command("p1", device.id, "reboot")
     assert command.state == "sent"
+    assert workshop.control._waiting == {}, "nothing of it stays in memory"
     assert [(issued.method, issued.params, issued.command_id) for issued in given] == [("reboot", {}, 1000)]
 
 

@@ -7,10 +7,12 @@ from tests.services.conftest import NOW
 from thingstead.errors import Unavailable
 from thingstead.model.device import Device
 from thingstead.model.device_type import AttributeDefinition, Functions
+from thingstead.model.messages import DeviceChanged
 from thingstead.refusals import Reason
 from thingstead.services.history.history import HistoryService
 from thingstead.services.registry.device_types import DeviceTypeService
 from thingstead.services.registry.new_device import NewDevice
+from thingstead.services.shared.commits import settled
 
 
 def temperature(most: float) -> Functions:
@@ -91,6 +93,33 @@ async def test_an_attribute_that_nobody_ever_reported_is_warned_of(plant: Plant,
     ]
     await plant.report(device, temperatur_1=1)
     assert await plant.rules.warnings(rule) == []
+
+
+async def test_a_connected_device_that_gets_a_type_is_evaluated_by_its_rules(plant: Plant, type_id: str) -> None:
+    await plant.add_rule(HOT, type=type_id)
+    device = await plant.workshop.add_device()
+    link = await plant.workshop.ingest.link(device)
+    await plant.store.devices.update("p1", device.id, {"type_id": type_id})
+    plant.bus.publish(DeviceChanged(device.id))
+    await plant.settle()
+    commit = plant.workshop.ingest.report_values(link, {"t": 81}).commit
+    assert commit is not None
+    await settled(commit)
+    assert await plant.told() == [(1, 2)]
+
+
+@pytest.mark.parametrize("online", [False, True])
+async def test_a_rule_on_absence_that_comes_later_knows_whether_the_device_is_connected(
+    plant: Plant, device: Device, online: bool
+) -> None:
+    await plant.add_rule(HOT, devices=[device.id])
+    link = await plant.workshop.ingest.link(device)  # in memory before it connects
+    if online:
+        await plant.connect(device)
+    await plant.add_rule({"offline_ms": MINUTE}, devices=[device.id])
+    await plant.wait(2 * MINUTE)
+    assert await plant.told() == ([] if online else [(1, 2)])
+    assert link.device_alarms.armed
 
 
 @pytest.mark.parametrize("imported", [False, True])

@@ -1,7 +1,9 @@
 """A clock that is set back is noticed, said, and waited for by nobody."""
 
 from tests.services.alarm_plant import HOT, HOUR, MINUTE, SECOND, Plant
+from tests.services.alarms.sending import Sender
 from tests.services.conftest import NOW
+from tests.services.receivers import HttpReceiver, reply
 from thingstead.clock import ManualClock
 from thingstead.model.device import Device
 from thingstead.services.history.clock_watch import ClockWatch
@@ -74,3 +76,20 @@ async def test_alarms_do_not_wait_for_what_an_earlier_run_saw(plant: Plant, devi
     assert await plant.told() == []
     await plant.wait(10 * MINUTE)
     assert await plant.told() == [(1, 2)]
+
+
+async def test_a_channel_waits_no_longer_than_a_lease_after_the_clock_was_set_back_and_then_as_long_as_ever(
+    plant: Plant, device: Device, receiver: HttpReceiver, sender: Sender
+) -> None:
+    await plant.add_rule(HOT, devices=[device.id], notify=[{"webhook": receiver.url}])
+    await plant.report(device, t=81)
+    receiver.answers = [reply(503), reply(429, Retry_After="300"), reply(200)]
+    await sender.send()
+    plant.clock.advance(-8 * HOUR)
+    sender.dispatcher.clock_set_back(plant.clock.now_ms(), 8 * HOUR)
+    await sender.send()
+    assert len(receiver.received) == 2
+    for ms, sent in ((299 * SECOND, 2), (SECOND, 3)):
+        plant.clock.advance(ms)
+        await sender.send()
+        assert len(receiver.received) == sent

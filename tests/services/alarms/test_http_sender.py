@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -184,3 +185,18 @@ def test_a_failure_that_is_known_stays_and_a_bug_is_no_failure_of_the_receiver()
     assert _failure(OSError("no route"), 2, inner=True).inner
     assert not _failure(Unresolved("a.example"), 2, inner=False).inner
     assert not Exchange(10).inner
+
+
+async def test_a_closed_sender_leaves_no_thread(receiver: HttpReceiver) -> None:
+    def threads() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name.startswith("thingstead-resolve")]
+
+    before = threads()
+    http = HttpSender(timeout_s=5, private_addresses=True)
+    await http.post(f"http://localhost:{receiver.port}/", b"{}")
+    mine = [thread for thread in threads() if thread not in before]
+    assert mine != []
+    await http.close()
+    for thread in mine:
+        await asyncio.to_thread(thread.join, 5)
+    assert not any(thread.is_alive() for thread in mine)

@@ -48,11 +48,18 @@ async def test_a_webhook_gets_signed_json_in_order(
     assert [each["state"] for each in log.notify_logs] == ["sent"]
 
 
-async def test_a_notice_over_a_webhook_costs_two_transactions(
-    plant: Plant, device: Device, receiver: HttpReceiver, sender: Sender, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("notices", [1, 4])
+async def test_notices_over_a_webhook_cost_two_transactions(
+    plant: Plant,
+    device: Device,
+    receiver: HttpReceiver,
+    sender: Sender,
+    monkeypatch: pytest.MonkeyPatch,
+    notices: int,
 ) -> None:
     await plant.add_rule(HOT, devices=[device.id], notify=[{"webhook": receiver.url}])
-    await plant.report(device, t=81)
+    for number in range(notices):
+        await plant.report(device, t=70 if number % 2 else 81)
     before, database = await plant.store.notify.next_try(), plant.store.history._database
     written, submit = [], database.submit
 
@@ -62,8 +69,22 @@ async def test_a_notice_over_a_webhook_costs_two_transactions(
 
     monkeypatch.setattr(database, "submit", counted)
     await sender.send()
-    assert (before, len(receiver.received), len(await sender.logs("sent"))) == (0, 1, 1)
+    assert (before, len(receiver.received), len(await sender.logs("sent"))) == (0, notices, notices)
     assert len(written) == 2
+
+
+async def test_the_status_of_a_webhook_suffices_and_of_a_robot_does_not(
+    plant: Plant, device: Device, receiver: HttpReceiver, sender: Sender
+) -> None:
+    channels = [{"webhook": receiver.url}, {"feishu": f"{receiver.url}/robot"}]
+    await plant.add_rule(HOT, devices=[device.id], notify=channels)
+    await plant.report(device, t=81)
+    receiver.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 200_000] * 2
+    await sender.send()
+    assert sorted((each.channel, each.state) for each in await sender.logs()) == [
+        ("feishu", "waiting"),
+        ("webhook", "sent"),
+    ]
 
 
 async def test_a_webhook_gets_the_text_for_people_in_its_language(
