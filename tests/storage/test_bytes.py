@@ -281,6 +281,17 @@ async def test_a_long_log_is_read_in_steps_and_packed_on_the_way(bench: Bench, m
     assert len(await bench.points("a")) == 41
 
 
+async def test_a_log_that_may_be_held_in_memory_is_not_packed_at_the_start(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LogReader.__init__, "__defaults__", (50_000,))
+    for ts in range(10):
+        await bench.report(ts, a=text(20_000))
+    await bench.reopen()
+    assert bench.database.reader.execute("SELECT count(*) FROM spool").fetchone() == (0,)
+    assert len(await bench.points("a")) == 10
+
+
 async def test_the_log_is_deleted_in_steps_of_bytes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packer, "LOG_BYTES_PER_DELETE", 50_000)
     for ts in range(10):
