@@ -14,8 +14,10 @@ import type debug from "@words/pages/debug.json"
 import type device from "@words/pages/device.json"
 import type devices from "@words/pages/devices.json"
 import type events from "@words/pages/events.json"
+import type exports from "@words/pages/exports.json"
 import type groups from "@words/pages/groups.json"
 import type health from "@words/pages/health.json"
+import type imports from "@words/pages/imports.json"
 import type notify from "@words/pages/notify.json"
 import type overview from "@words/pages/overview.json"
 import type palette from "@words/pages/palette.json"
@@ -51,8 +53,10 @@ interface Files {
   device: typeof device
   devices: typeof devices
   events: typeof events
+  exports: typeof exports
   groups: typeof groups
   health: typeof health
+  imports: typeof imports
   login: typeof login
   notify: typeof notify
   overview: typeof overview

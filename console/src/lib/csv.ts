@@ -16,7 +16,12 @@ export function toCsv(rows: readonly (readonly unknown[])[]): string {
 
 /** Saves a text as a file of the reader. */
 export function download(name: string, text: string, type = "text/csv;charset=utf-8"): void {
-  const url = URL.createObjectURL(new Blob([text], { type }))
+  downloadBlob(name, new Blob([text], { type }))
+}
+
+/** Saves what may be larger than a text should be. */
+export function downloadBlob(name: string, file: Blob): void {
+  const url = URL.createObjectURL(file)
   const link = document.createElement("a")
   link.href = url
   link.download = name.replace(/[\\/:*?"<>|\s]+/g, "_")
