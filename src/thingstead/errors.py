@@ -40,6 +40,7 @@ class FieldError(NamedTuple):
 
     @property
     def message(self) -> str:
+        """The reason in English, for people."""
         return self.reason.message
 
     def under(self, where: str) -> "FieldError":
@@ -64,6 +65,7 @@ class ThingsteadError(Exception):
 
     @property
     def message(self) -> str:
+        """The reason in English, for people."""
         return self.reason.message
 
     @property

@@ -273,6 +273,7 @@ class Metrics(Collector):
         return frozenset(self._readings)
 
     def collect(self) -> Iterable[Metric]:
+        """All metrics, read now; called by the Prometheus client for each scrape."""
         for name, reading in self._readings.items():
             yield _family(CATALOG[name], reading())
 

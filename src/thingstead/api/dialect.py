@@ -46,6 +46,7 @@ class NamedError(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, error: FieldError) -> "NamedError":
+        """The error with its field, its code and the arguments of its texts."""
         return cls(error.field, error.message, error.reason.code, dict(error.reason.args))
 
 

@@ -54,6 +54,8 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
     cursor: PageCursor | None = None
 
     def to_page(self) -> Page:
+        """The page that is asked for. Raises InvalidInput if a cursor comes with a page number, or the cursor is
+        invalid."""
         if self.cursor is not None and self.page != 1:
             raise InvalidInput.field("page", "page_with_cursor")
         cursor = None if self.cursor is None else Cursor("" if self.cursor == FIRST else self.cursor)
@@ -94,6 +96,7 @@ class WholeListQuery(PageQuery, frozen=True, kw_only=True):
     page_records: PageRecords | None = None  # type: ignore[assignment]
 
     def to_page(self) -> Page:
+        """The page that is asked for; all entries if neither page nor cursor is given."""
         if self.page is None and self.page_records is None and self.cursor is None:
             return Page(records=limits.TYPES_COUNT)
         records = limits.PAGE_RECORDS_DEFAULT if self.page_records is None else self.page_records

@@ -84,12 +84,14 @@ class DocumentPages:
         self._docs: HttpAnswer | None = None
 
     async def openapi(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
+        """The OpenAPI document as JSON; made on first use."""
         if self._openapi is None:
             body = msgspec.json.encode(openapi_document(self._endpoints))
             self._openapi = HttpAnswer(200, body, gzip_body=await gzipped(body))
         return self._openapi
 
     async def docs(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
+        """The same document as an HTML page; made on first use."""
         if self._docs is None:
             body = render_page(openapi_document(self._endpoints)).encode()
             page = HttpAnswer(200, body, content_type=b"text/html; charset=utf-8", headers=PAGE_HEADERS)

@@ -103,6 +103,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def data_path(self) -> Path:
+        """The data folder."""
         return Path(self.data_dir)
 
     @property

@@ -179,6 +179,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def descending(self) -> bool:
+        """Whether the order is reversed (``-key``)."""
         return self.sort.startswith("-")
 
     @property
@@ -188,8 +189,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def by_name(self) -> bool:
+        """Whether the order is that of names."""
         return self.key == "name"
 
     @property
     def offset(self) -> int:
+        """Number of entries before the page; 0 with a cursor."""
         return 0 if self.cursor is not None else (self.number - 1) * self.records

@@ -22,6 +22,7 @@ class Reader:
 
     @property
     def exhausted(self) -> bool:
+        """Whether all bytes were read."""
         return self._pos >= self._end
 
     @property
@@ -37,12 +38,15 @@ class Reader:
         return self._data[pos : pos + length]
 
     def u8(self) -> int:
+        """An integer of one byte."""
         return self._take(1)[0]
 
     def u16(self) -> int:
+        """A two byte integer, big-endian (1.5.2)."""
         return int.from_bytes(self._take(2), "big")
 
     def u32(self) -> int:
+        """A four byte integer, big-endian (1.5.3)."""
         return int.from_bytes(self._take(4), "big")
 
     def variable_byte_integer(self) -> int:

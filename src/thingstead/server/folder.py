@@ -32,10 +32,12 @@ class DataFolder:
 
     @property
     def database(self) -> Path:
+        """Path of the database file."""
         return self.path / DATABASE
 
     @property
     def unfinished(self) -> Path:
+        """Path of the database file while the folder is being prepared."""
         return self.path / UNFINISHED
 
     @property

@@ -112,6 +112,7 @@ class HttpListener:
 
     @property
     def running(self) -> bool:
+        """Whether the server accepts requests."""
         return self._serving is not None and not self._serving.done()
 
     async def start(self) -> None:

@@ -173,6 +173,7 @@ async def _info(call: ApiCall, session: BrowserSession, administrator: Administr
 
 
 def shown_session(session: BrowserSession, current_id: str) -> SessionItem:
+    """A session as a list shows it; ``current_id``: the session of the caller."""
     return SessionItem(
         id=session.id,
         current=session.id == current_id,

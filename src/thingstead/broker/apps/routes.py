@@ -26,6 +26,7 @@ class AppRoute:
 
     @property
     def empty(self) -> bool:
+        """Whether no subscription uses the route."""
         return not (self.groups or self.shared)
 
     def encode(self, encoding: Encoding, payload: bytes, properties: Properties) -> bytes:

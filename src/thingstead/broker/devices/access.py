@@ -48,6 +48,7 @@ class Admission:
 
     @property
     def session_id(self) -> str:
+        """Id of the session that was opened for the connection."""
         return self._session.session_id
 
     async def end(self, reason: str) -> None:

@@ -91,6 +91,7 @@ class IdleTimer:
 
     @property
     def running(self) -> bool:
+        """Whether it was started and has neither ended nor been stopped."""
         return bool(self._tick)
 
     def start(self, patience_s: float) -> None:
@@ -102,6 +103,7 @@ class IdleTimer:
             self._tick = self._idle_timers.add(self, self.heard_at_s + patience_s)
 
     def stop(self) -> None:
+        """Stops the timer; no effect if it is not running."""
         if self._tick:
             self._idle_timers.remove(self, self._tick)
             self._tick = 0

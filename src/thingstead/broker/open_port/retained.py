@@ -35,6 +35,7 @@ class RetainedMessages:
 
     @property
     def size_bytes(self) -> int:
+        """Size of all retained messages."""
         return self._bytes
 
     def fits(self, message: Message) -> bool:

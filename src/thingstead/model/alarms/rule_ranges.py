@@ -22,6 +22,7 @@ class Range(NamedTuple):
 
     @property
     def empty(self) -> bool:
+        """Whether no value is in the range."""
         return self.low > self.high or (self.low == self.high and (self.low_open or self.high_open))
 
 

@@ -59,6 +59,7 @@ class LogRetention:
         self.dropped: dict[LogKind, int] = dict.fromkeys(self._bounds, 0)
 
     def start(self) -> None:
+        """Starts the regular deletion of old logs."""
         self._task.start()
 
     async def close(self) -> None:

@@ -25,6 +25,7 @@ class RemovalService:
         self._subscription: BusSubscription | None = None
 
     def start(self) -> None:
+        """Starts the deletion of data of removed devices, those of earlier runs included."""
         self._subscription = self._bus.subscribe(DeviceRemoved, lambda _: self._task.want())
         self._task.start()
 

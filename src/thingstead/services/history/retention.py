@@ -93,6 +93,7 @@ class RetentionService:
     # The task
 
     def start(self) -> None:
+        """Starts the regular deletion of old history and logs."""
         self._task.start()
         self.logs.start()
 

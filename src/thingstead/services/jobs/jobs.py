@@ -78,6 +78,7 @@ class JobService:
         self._task = Repeating("jobs over many devices", self.run, LOOK_INTERVAL_S, at_start=True)
 
     def start(self) -> None:
+        """Starts the task that runs jobs, including those of earlier runs."""
         self._task.start()
 
     async def close(self) -> None:

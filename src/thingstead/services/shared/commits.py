@@ -46,6 +46,7 @@ class RefusableCommit(TaskCommit):
 
     @property
     def refusal(self) -> ThingsteadError | None:
+        """The refusal if the commit ended with one; None otherwise."""
         error = super().error
         return error if _is_refusal(error) else None
 

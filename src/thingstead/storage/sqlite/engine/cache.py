@@ -26,12 +26,14 @@ class Cache(Generic[K, V]):
         return len(self._entries)
 
     def put(self, key: K, value: V) -> None:
+        """Stores an entry; a full cache drops its oldest entry."""
         entries = self._entries
         if len(entries) >= self._limit and key not in entries:
             del entries[next(iter(entries))]
         entries[key] = value
 
     def drop(self, key: K) -> None:
+        """Removes an entry, if it exists."""
         self._entries.pop(key, None)
 
 
@@ -58,22 +60,27 @@ class Caches:
         self._ids_by_number: Cache[int, str] = Cache(DEVICES_LIMIT)
 
     def device(self, device_id: str) -> Device | None:
+        """The cached device with this id."""
         return self._devices.find(device_id)
 
     def device_by_token(self, access_token: str) -> Device | None:
+        """The cached device with this access token."""
         device_id = self._ids_by_token.find(access_token)
         device = self._devices.find(device_id) if device_id is not None else None
         return device if device is not None and device.access_token == access_token else None
 
     def device_by_number(self, number: int) -> Device | None:
+        """The cached device with this number."""
         device_id = self._ids_by_number.find(number)
         device = self._devices.find(device_id) if device_id is not None else None
         return device if device is not None and device.number == number else None
 
     def put_device(self, device: Device) -> None:
+        """Stores a device under its id, access token and number."""
         self._devices.put(device.id, device)
         self._ids_by_token.put(device.access_token, device.id)
         self._ids_by_number.put(device.number, device.id)
 
     def drop_device(self, device_id: str) -> None:
+        """Removes a device; its token and number then find nothing."""
         self._devices.drop(device_id)

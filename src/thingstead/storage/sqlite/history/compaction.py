@@ -40,6 +40,7 @@ class BlockRow(NamedTuple):
 
     @property
     def piece(self) -> Piece:
+        """What the totals count of the block."""
         return Piece(self.device_number, self.identifier, self.first_ts, self.last_ts, self.points, len(self.data))
 
 

@@ -26,6 +26,7 @@ class Piece(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
+        """Size of the row, with its identifier and key."""
         return self.data_bytes + len(self.identifier) + ROW_BYTES
 
 

@@ -85,6 +85,7 @@ class DeviceList:
         self._history = history
 
     def view(self, project_id: str, device_id: str) -> DeviceView:
+        """See :meth:`~thingstead.storage.base.DeviceStore.get_view`."""
         require_id(device_id, "no_such_device")
         row = self._access.one(_VIEW, (device_id, project_id))
         if row is None:
@@ -94,6 +95,7 @@ class DeviceList:
     async def views(
         self, project_id: str, device_filter: DeviceFilter, page: Page, attributes: Sequence[str] = ()
     ) -> tuple[list[DeviceView], int]:
+        """See :meth:`~thingstead.storage.base.DeviceStore.list_views`."""
         fresh = self._fresh(device_filter, page)
 
         def run(connection: sqlite3.Connection) -> tuple[list[Row], bool, int]:

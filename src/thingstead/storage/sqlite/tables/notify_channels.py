@@ -100,6 +100,7 @@ def read_channels(connection: sqlite3.Connection, owner: Owner, owner_ids: str) 
 
 
 def kept_channel(channel_id: str, kind: str, config: str) -> KeptChannel:
+    """A channel from its stored columns."""
     return KeptChannel(id=channel_id, kind=kind, channel=_decode_channel(config))  # type: ignore[arg-type]  # a ChannelKind: it came from one
 
 
