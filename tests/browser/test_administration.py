@@ -152,3 +152,15 @@ async def test_rules_of_retention_are_sentences_and_a_key_is_rotated_by_typing_t
     after = api.call("GET", "/project/connection_info")
     assert (after["previous_project_key"], after["project_key"] == before) == (before, False)
     assert visit.faults == []
+
+
+async def test_an_editor_is_told_at_once_who_else_has_saved(visit: Visit) -> None:
+    with ProjectApi(visit.site.url, visit.site.credentials) as application:
+        device_id = application.create_device(name="shared").device_id
+        page = await visit.page()
+        await visit.log_in(page, f"/devices/{device_id}/settings")
+        await visit.settled(page)
+        await page.get_by_role("textbox", name="Description").fill("mine")
+        application.call("PUT", f"/device/{device_id}/info", json={"descr": "theirs"})
+        await page.wait_for_selector("[role=status]:has-text('API has saved changes meanwhile')")
+    assert visit.faults == []

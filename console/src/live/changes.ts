@@ -1,5 +1,5 @@
 /** What somebody set up, changed or removed in the project, as the topic `$project/changed` tells it. */
-import { onScopeDispose, shallowRef } from "vue"
+import { onScopeDispose, shallowRef, type ShallowRef } from "vue"
 import { session } from "@/api/session"
 import { useTopics } from "./connection"
 
@@ -16,32 +16,43 @@ export interface Change {
 const PAUSE = 500
 const decoder = new TextDecoder()
 
-/** Calls `changed` soon after something of these kinds was changed; `id` narrows it to one thing. */
-export function useChanges(kinds: readonly string[], changed: (last: Change) => void, id?: () => string): void {
+/** Calls `changed` for each change of the project. */
+function listen(changed: (change: Change) => void, wanted: () => boolean = () => true): void {
+  useTopics(
+    () => (wanted() ? ["$project/changed"] : []),
+    (payload) => {
+      try {
+        changed(JSON.parse(decoder.decode(payload)) as Change)
+      } catch {
+        // No message of a server that we know.
+      }
+    },
+  )
+}
+
+/** Calls `changed` soon after something of these kinds was changed. */
+export function useChanges(kinds: readonly string[], changed: (last: Change) => void): void {
   let soon: ReturnType<typeof setTimeout> | undefined
-  useTopics(["$project/changed"], (payload) => {
-    let change: Change
-    try {
-      change = JSON.parse(decoder.decode(payload)) as Change
-    } catch {
-      return
-    }
-    if (!kinds.includes(change.kind) || (id && change.id !== id())) return
+  listen((change) => {
+    if (!kinds.includes(change.kind)) return
     clearTimeout(soon)
     soon = setTimeout(() => changed(change), PAUSE)
   })
   onScopeDispose(() => clearTimeout(soon))
 }
 
-/** The last change of one thing by somebody else, for who is editing it. */
-export function useOthersChange(kind: string, id: () => string) {
+/** The last change of one thing by somebody else, for who is editing it; null: there was none. */
+export function useOthersChange(
+  kind: () => string | undefined,
+  id: () => string | undefined,
+): Readonly<ShallowRef<Change | null>> {
   const last = shallowRef<Change | null>(null)
-  useChanges(
-    [kind],
+  listen(
     (change) => {
-      if (change.by !== session.value?.admin.account) last.value = change
+      const mine = change.by === session.value?.admin.account
+      if (change.kind === kind() && change.id === id() && !mine) last.value = change
     },
-    id,
+    () => kind() !== undefined,
   )
   return last
 }
