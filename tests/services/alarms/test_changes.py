@@ -1,5 +1,7 @@
 """Alarms follow what changes around them: values and devices that come and go, a store that fails for a moment."""
 
+import asyncio
+
 import pytest
 
 from tests.services.alarm_plant import HOT, MINUTE, Plant
@@ -106,6 +108,16 @@ async def test_a_connected_device_that_gets_a_type_is_evaluated_by_its_rules(pla
     assert commit is not None
     await settled(commit)
     assert await plant.told() == [(1, 2)]
+
+
+async def test_who_needs_a_device_that_is_being_loaded_waits_for_it(plant: Plant, device: Device) -> None:
+    await plant.add_rule(HOT, devices=[device.id])
+    await plant.restart()
+
+    async def armed() -> bool:
+        return (await plant.engine.evaluations.device_alarms(device)).armed
+
+    assert await asyncio.gather(armed(), armed(), armed()) == [True] * 3
 
 
 @pytest.mark.parametrize("online", [False, True])
