@@ -8,7 +8,7 @@ from thingstead.errors import ConfigError
 from thingstead.server.folder import DataFolder
 from thingstead.storage.base import Archive
 from thingstead.storage.sqlite.offline.archive import SqliteArchive
-from thingstead.storage.sqlite.offline.check import Finding, check
+from thingstead.storage.sqlite.offline.check import CheckedPart, check
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def open_archive(data_dir: Path) -> Iterator[Archive]:
         yield archive
 
 
-def check_folder(data_dir: Path, *, quick: bool = False) -> Iterator[Finding]:
+def check_folder(data_dir: Path, *, quick: bool = False) -> Iterator[CheckedPart]:
     """Checks a data folder part by part; see :func:`~thingstead.storage.sqlite.offline.check.check`."""
     return check(_database(data_dir), quick=quick)
 

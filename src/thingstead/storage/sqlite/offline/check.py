@@ -36,7 +36,7 @@ GROUP BY 1, 2
 KNOWN = "(SELECT number FROM devices UNION ALL SELECT number FROM removed_devices)"
 
 
-class Finding(NamedTuple):
+class CheckedPart(NamedTuple):
     """Result of one part of the check."""
 
     part: str  # what was checked
@@ -44,7 +44,7 @@ class Finding(NamedTuple):
     problems: list[str]  # empty: no problem
 
 
-def check(path: Path, *, quick: bool = False) -> Iterator[Finding]:
+def check(path: Path, *, quick: bool = False) -> Iterator[CheckedPart]:
     """Checks a database part by part, within one snapshot; a server may be writing meanwhile.
 
     Args:
@@ -75,14 +75,14 @@ def check(path: Path, *, quick: bool = False) -> Iterator[Finding]:
 
 def _looked(
     part: str, look: Callable[[sqlite3.Connection], tuple[int, list[str]]], connection: sqlite3.Connection
-) -> Finding:
+) -> CheckedPart:
     try:
         looked_at, problems = look(connection)
     except sqlite3.DatabaseError as exc:
-        return Finding(part, 0, [f"cannot be read completely: {exc}"])
+        return CheckedPart(part, 0, [f"cannot be read completely: {exc}"])
     if len(problems) > PROBLEMS_LIMIT:
         problems[PROBLEMS_LIMIT:] = [f"and {len(problems) - PROBLEMS_LIMIT:,} more"]
-    return Finding(part, looked_at, problems)
+    return CheckedPart(part, looked_at, problems)
 
 
 def _pages(connection: sqlite3.Connection) -> tuple[int, list[str]]:
