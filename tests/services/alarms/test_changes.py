@@ -117,7 +117,7 @@ async def test_who_needs_a_device_that_is_being_loaded_waits_for_it(plant: Plant
     async def armed() -> bool:
         return (await plant.engine.evaluations.device_alarms(device)).armed
 
-    assert await asyncio.gather(armed(), armed(), armed()) == [True] * 3
+    assert all(await asyncio.gather(armed(), armed(), armed()))
 
 
 @pytest.mark.parametrize("online", [False, True])

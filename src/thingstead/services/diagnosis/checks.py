@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from thingstead.model.device_log import DeviceLog
-from thingstead.services.diagnosis.facts import DAY_MS, Facts, Finding, reason_args, reason_of_entry
+from thingstead.services.diagnosis.facts import DAY_MS, DeviceFacts, Finding, reason_args, reason_of_entry
 from thingstead.services.shared.recorded_reasons import recorded_reason
 
 LONG_KEEP_ALIVE_S = 900  # from here on it takes long until a broken connection is noticed
@@ -13,12 +13,12 @@ SUB_DEVICE = "2"  # conn_type
 LOST = frozenset({"connection_lost", "keep_alive_expired", "idle_time_out"})
 
 
-def findings(facts: Facts) -> list[Finding]:
+def findings(facts: DeviceFacts) -> list[Finding]:
     """One finding of each check that applies to the device, in the order in which to look at them."""
     return [finding for check in _CHECKS for finding in check(facts)]
 
 
-def _certificate(facts: Facts) -> Iterator[Finding]:
+def _certificate(facts: DeviceFacts) -> Iterator[Finding]:
     if facts.view.device.gateway_id is not None:
         yield Finding("certificate", "ok", "uses_gateway")
         return
@@ -35,7 +35,7 @@ def _certificate(facts: Facts) -> Iterator[Finding]:
         yield Finding("certificate", "bad", "certificate_never_used")
 
 
-def _session(facts: Facts) -> Iterator[Finding]:
+def _session(facts: DeviceFacts) -> Iterator[Finding]:
     session = facts.session
     if session is not None:
         args = {"since_at": session.connected_at, "protocol": session.protocol, "address": session.remote_address}
@@ -52,7 +52,7 @@ def _session(facts: Facts) -> Iterator[Finding]:
         yield Finding("session", "bad", "never_admitted")
 
 
-def _keep_alive(facts: Facts) -> Iterator[Finding]:
+def _keep_alive(facts: DeviceFacts) -> Iterator[Finding]:
     lost = [entry for entry in facts.connections if _was_lost(entry) and entry.ts >= facts.now - DAY_MS]
     if len(lost) >= OFTEN:
         why = reason_args(recorded_reason(lost[0].body["reason"]))
@@ -72,7 +72,7 @@ def _was_lost(entry: DeviceLog) -> bool:
     return not entry.body["online"] and recorded_reason(entry.body["reason"]).code in LOST
 
 
-def _subscriptions(facts: Facts) -> Iterator[Finding]:
+def _subscriptions(facts: DeviceFacts) -> Iterator[Finding]:
     live = facts.live
     if live is None:
         if facts.session is not None and facts.session.protocol == "tcp":
@@ -96,7 +96,7 @@ def _subscriptions(facts: Facts) -> Iterator[Finding]:
         yield Finding("subscriptions", "ok", "commands_can_arrive", args)
 
 
-def _reports(facts: Facts) -> Iterator[Finding]:
+def _reports(facts: DeviceFacts) -> Iterator[Finding]:
     if not facts.reported:
         since = facts.session.connected_at if facts.session else 0
         if since:
@@ -109,7 +109,7 @@ def _reports(facts: Facts) -> Iterator[Finding]:
         yield Finding("reports", "ok", "reporting", {"reported_at": facts.reported})
 
 
-def _rejected(facts: Facts) -> Iterator[Finding]:
+def _rejected(facts: DeviceFacts) -> Iterator[Finding]:
     entries = facts.refused_today
     if not entries:
         yield Finding("rejected", "ok", "nothing_refused")
@@ -125,7 +125,7 @@ def _rejected(facts: Facts) -> Iterator[Finding]:
     yield Finding("rejected", "bad" if stops else "warn", "last_message_refused" if stops else "some_refused", args)
 
 
-def _clock(facts: Facts) -> Iterator[Finding]:
+def _clock(facts: DeviceFacts) -> Iterator[Finding]:
     future = next((entry for entry in facts.refused_today if _is_future(entry)), None)
     if future is not None:
         yield Finding("clock", "bad", "timestamps_in_future", {"refused_at": future.ts})
@@ -143,7 +143,7 @@ def _is_future(entry: DeviceLog) -> bool:
     return any(part.get("code") == "in_future" for part in (entry.body, *entry.body.get("errors", ())))
 
 
-def _gateway(facts: Facts) -> Iterator[Finding]:
+def _gateway(facts: DeviceFacts) -> Iterator[Finding]:
     if facts.gateway is not None:
         args = {"name": facts.gateway.name, "gateway_id": facts.gateway.id}
         online = facts.gateway_online
@@ -152,7 +152,7 @@ def _gateway(facts: Facts) -> Iterator[Finding]:
         yield Finding("gateway", "bad", "without_gateway")
 
 
-def _rivals(facts: Facts) -> Iterator[Finding]:
+def _rivals(facts: DeviceFacts) -> Iterator[Finding]:
     if facts.rivals:
         clients = [f"{rival['client_id'] or '-'} ({rival['remote_address']})" for rival in facts.rivals]
         yield Finding("rivals", "bad", "rival_clients", {"clients": clients})
@@ -160,7 +160,7 @@ def _rivals(facts: Facts) -> Iterator[Finding]:
         yield Finding("rivals", "ok", "no_rivals")
 
 
-def _commands(facts: Facts) -> Iterator[Finding]:
+def _commands(facts: DeviceFacts) -> Iterator[Finding]:
     waiting = [command for command in facts.commands if command.state == "queued" and command.expire_time > facts.now]
     newest = facts.commands[0] if facts.commands else None
     if waiting:
@@ -174,7 +174,7 @@ def _commands(facts: Facts) -> Iterator[Finding]:
         yield Finding("commands", "ok", "last_command_arrived", {"method": newest.method})
 
 
-_CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
+_CHECKS: tuple[Callable[[DeviceFacts], Iterator[Finding]], ...] = (
     _gateway,
     _certificate,
     _session,

@@ -3,7 +3,7 @@
 from thingstead.clock import Clock
 from thingstead.model.device import Device, Page
 from thingstead.services.diagnosis.checks import findings
-from thingstead.services.diagnosis.facts import Facts, Finding
+from thingstead.services.diagnosis.facts import DeviceFacts, Finding
 from thingstead.services.diagnosis.live_connections import LiveConnection, LiveConnections
 from thingstead.services.presence.presence import PresenceService
 from thingstead.services.shared.device_logs import DeviceLogService
@@ -35,7 +35,7 @@ class DiagnosisService:
         """
         return findings(await self._facts(project_id, device_id))
 
-    async def _facts(self, project_id: str, device_id: str) -> Facts:
+    async def _facts(self, project_id: str, device_id: str) -> DeviceFacts:
         view = await self._store.devices.get_view(project_id, device_id)
         device, page = view.device, Page(records=LOOKED_AT)
         connections, _ = await self._logs.list_page(device, "connection", page)
@@ -44,7 +44,7 @@ class DiagnosisService:
         gateway = None if device.gateway_id is None else await self._store.devices.find(device.gateway_id)
         online = gateway is not None and await self._presence.find_session(gateway) is not None
         values = await self._store.history.current(device.number)
-        return Facts(
+        return DeviceFacts(
             view=view,
             session=await self._presence.find_session(device),
             live=self._live(device),

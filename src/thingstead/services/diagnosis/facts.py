@@ -24,7 +24,7 @@ class Finding(NamedTuple):
     args: Mapping[str, Any] = MappingProxyType({})
 
 
-class Facts(NamedTuple):
+class DeviceFacts(NamedTuple):
     """What is known of a device."""
 
     view: DeviceView
