@@ -120,6 +120,25 @@ def test_any_call_of_the_project_api_can_be_made(house: House, tmp_path: Path) -
     assert house.fail("api", "PUT", "/project/info", "--data", "{")[0] == 2
 
 
+def test_a_long_read_is_answered_and_stops_nobody_else(house: House) -> None:
+    device = house.json("device", "create", "--name", "Pump")["id"]
+    for path in ("history?identifiers=t&start_time=0&end_time=1", "attributes?at=1", "attributes"):
+        assert isinstance(house.json("api", "GET", f"/device/{device}/{path}"), dict | list)
+    assert house.json("api", "GET", "/devices_stat")["device_total"] == 1
+
+
+def test_an_answer_that_is_a_file_is_refused_with_a_reason(house: House) -> None:
+    device = house.json("device", "create", "--name", "Pump")["id"]
+    path = f"/device/{device}/history.csv?identifiers=t&start_time=0&end_time=1"
+    assert house.fail("api", "GET", path) == (1, "Error: the answer is not JSON but a file: ask for it over HTTP")
+
+
+def test_the_segments_of_a_path_may_be_encoded(house: House) -> None:
+    device = house.json("device", "create", "--name", "Pump")["id"]
+    encoded = "".join(f"%{ord(character):02x}" for character in device)
+    assert house.json("api", "GET", f"/device/{encoded}")["name"] == "Pump"
+
+
 def test_what_commands_change_stands_in_the_audit_log(house: House) -> None:
     house.run("application", "create", "--name", "backend")
     rows = house.json("api", "GET", "/audit_logs")["items"]

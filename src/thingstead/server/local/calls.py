@@ -1,15 +1,17 @@
 """What a command asks a server, or the platform of a stopped one: a call of the Project API as the operator of a
 project, or an operation on the whole installation."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
 from thingstead.api.app import AsgiApp
 from thingstead.api.credentials import OPERATED_PROJECT
-from thingstead.api.dialect import failure
-from thingstead.errors import NotFound, ThingsteadError
+from thingstead.api.dialect import JSON_TYPE, failure
+from thingstead.errors import InvalidInput, NotFound, ThingsteadError
 from thingstead.refusals import Reason
 from thingstead.services.audit.audit import acting
 from thingstead.services.notifications.audit import StoppedChannel
@@ -26,7 +28,7 @@ class LocalCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     operation: str = ""  # a name of OPERATIONS
     arguments: dict[str, Any] = {}
     method: str = ""  # of HTTP
-    path: str = ""  # with its query string
+    path: str = ""  # percent-encoded, with its query string
     project: str = ""  # id of the project that is operated
     body: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
@@ -91,11 +93,35 @@ def raise_failure(answered: LocalAnswer) -> None:
         raise ThingsteadError(Reason(failed.code, failed.message))
 
 
-class _Sent(NamedTuple):
-    body: bytes
+class _Exchange:
+    """The request and the answer of a call, for the application."""
+
+    def __init__(self, body: bytes) -> None:
+        self._requests = [body]
+        self._refused = asyncio.Event()
+        self._parts: list[bytes] = []
+        self.status = 500
 
     async def receive(self) -> dict[str, Any]:
-        return {"type": "http.request", "body": self.body, "more_body": False}
+        """The body first; then the end of the connection, for which handlers of long reads wait."""
+        if self._requests:
+            return {"type": "http.request", "body": self._requests.pop(), "more_body": False}
+        await self._refused.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            if dict(message["headers"]).get(b"content-type", b"").split(b";")[0] != JSON_TYPE:
+                self._refused.set()  # ends an answer that is made piece by piece
+        elif not self._refused.is_set():
+            self._parts.append(message["body"])
+
+    def answer(self) -> LocalAnswer:
+        if self._refused.is_set():
+            error = InvalidInput("not_done", detail="the answer is not JSON but a file: ask for it over HTTP")
+            return LocalAnswer(status=error.errcode, body=msgspec.Raw(failure(error).body))
+        return LocalAnswer(status=self.status, body=msgspec.Raw(b"".join(self._parts) or b"null"))
 
 
 async def _project_api(app: AsgiApp, call: LocalCall) -> LocalAnswer:
@@ -104,26 +130,18 @@ async def _project_api(app: AsgiApp, call: LocalCall) -> LocalAnswer:
     scope: dict[str, Any] = {
         "type": "http",
         "method": call.method,
-        "path": path,
+        "path": unquote(path),
         "raw_path": path.encode(),
         "query_string": query.encode(),
-        "headers": [(b"host", HOST), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))],
+        "headers": [(b"host", HOST), (b"content-type", JSON_TYPE), (b"content-length", b"%d" % len(body))],
         "scheme": "http",
         "http_version": "1.1",
         "client": (REMOTE_ADDRESS, 0),
         OPERATED_PROJECT: call.project,
     }
-    status, parts = 500, []
-
-    async def send(message: Any) -> None:
-        nonlocal status
-        if message["type"] == "http.response.start":
-            status = message["status"]
-        else:
-            parts.append(message["body"])
-
-    await app(scope, _Sent(body).receive, send)
-    return LocalAnswer(status=status, body=msgspec.Raw(b"".join(parts) or b"null"))
+    exchange = _Exchange(body)
+    await app(scope, exchange.receive, exchange.send)
+    return exchange.answer()
 
 
 async def _list_projects(platform: Platform, _: dict[str, Any]) -> list[ProjectRow]:
