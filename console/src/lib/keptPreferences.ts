@@ -6,7 +6,26 @@ import { merged, preferences, type Preferences } from "@/lib/preferences"
 
 const PAUSE = 1500 // ms of rest before they are kept
 let known = "" // what the server has, as far as this tab knows
+/** Names the administrator whose last choice the server has not got yet, as when the page was left before it was kept. */
+const UNSENT = "thingstead.preferences.unsent"
 let timer: ReturnType<typeof setTimeout> | undefined
+
+function unsent(): string | null {
+  try {
+    return localStorage.getItem(UNSENT)
+  } catch {
+    return null // storage is switched off
+  }
+}
+
+function markUnsent(admin: string | undefined): void {
+  try {
+    if (admin) localStorage.setItem(UNSENT, admin)
+    else localStorage.removeItem(UNSENT)
+  } catch {
+    // Storage is full or switched off: what is chosen just before a reload may be lost.
+  }
+}
 
 async function read(): Promise<void> {
   const admin = session.value?.admin.id
@@ -17,13 +36,16 @@ async function read(): Promise<void> {
     return // those of the browser go on
   }
   if (session.value?.admin.id !== admin) return
-  // Whoever chose something here before the answer came meant it.
-  if (Object.keys(kept).length > 0 && timer === undefined) Object.assign(preferences, merged(kept))
-  known = Object.keys(kept).length > 0 ? JSON.stringify(preferences) : ""
-  if (known === "") keepSoon()
+  const empty = Object.keys(kept).length === 0
+  // Whoever chose something here before the answer came, or just before the page was left, meant it.
+  const ours = empty || timer !== undefined || unsent() === admin
+  if (!ours) Object.assign(preferences, merged(kept))
+  known = empty ? "" : JSON.stringify(ours ? merged(kept) : preferences)
+  if (ours) keepSoon()
 }
 
 function keepSoon(): void {
+  markUnsent(session.value?.admin.id)
   clearTimeout(timer)
   timer = setTimeout(() => void keep(), PAUSE)
 }
@@ -31,10 +53,11 @@ function keepSoon(): void {
 async function keep(): Promise<void> {
   timer = undefined
   const now = JSON.stringify(preferences)
-  if (now === known || !session.value) return
+  if (!session.value) return
   try {
-    await put("/admin/preferences", JSON.parse(now))
+    if (now !== known) await put("/admin/preferences", JSON.parse(now))
     known = now
+    if (timer === undefined) markUnsent(undefined)
   } catch {
     // The browser has them; the next change is another attempt.
   }
