@@ -74,3 +74,22 @@ def test_requests_are_not_logged_by_default(running: Running) -> None:
     assert running.api.answer("GET", "/project")["result"] is True
     assert running.server.stop() == 0
     assert running.server.logged("http request") == []
+
+
+def test_first_connections_failed_log_ins_and_refused_messages_are_logged(running: Running) -> None:
+    server = running.server
+    for _ in range(2):
+        with running.device() as device:
+            device.publish("attributes", "no object").wait_for_publish(20)
+    wrong = {"app_id": "x", "access_key": "a secret", "secret_key": "another secret"}
+    httpx.post(f"{server.url}/api/v1/access_token", json=wrong, trust_env=False)
+    assert server.stop() == 0
+    (first,) = server.logged("a device connected for the first time")
+    assert (first["level"], first["device"], first["protocol"]) == ("info", running.device_id, "mqtt")
+    refused = server.logged("message refused")
+    assert [(line["level"], line["topic"], line["code"]) for line in refused] == [
+        ("info", "attributes", "json_object_expected")
+    ] * 2
+    (failed,) = server.logged("log-in failed")
+    assert (failed["level"], failed["kind"], failed["remote_address"]) == ("info", "application", "127.0.0.1")
+    assert "secret" not in str(server.records)

@@ -52,6 +52,7 @@ class Failures:
         self._clock = clock
         self._runs: Lru[tuple[Kind, str], _Run] = Lru(RUNS_LIMIT)
         self._buckets = TokenBuckets(clock, LOGGED, LOG_INTERVAL_S)
+        self._lines = TokenBuckets(clock, LOGGED, LOG_INTERVAL_S)  # of single failures
 
     @property
     def remembered(self) -> int:
@@ -66,6 +67,9 @@ class Failures:
         """
         self.failed[kind] += 1
         address = throttling_key(remote_address)
+        suppressed = self._lines.take(kind)
+        if suppressed is not None:
+            log.info("log-in failed", kind=kind, remote_address=address, suppressed=suppressed)
         self._run(kind, f"a {address}", remote_address=address)
         if subject:
             self._run(kind, f"s {subject}", subject=subject)

@@ -30,6 +30,7 @@ from thingstead.storage.base import Commit, Store
 
 log = structlog.get_logger("thingstead.presence")
 
+NEW_MS = 86_400_000  # age of a device up to which its first connection is logged
 CONFLICT_TAKEOVERS = 3  # takeovers within the window that count as a conflict of two clients over one certificate
 CONFLICT_WINDOW_MS = 60_000
 INSTANTS_KEPT = 50_000  # devices whose newest change is cached
@@ -108,7 +109,15 @@ class PresenceService:
     async def open(self, device: Device, session: DeviceSession) -> None:
         """Makes ``session`` the live session of the device; any other session, on any node, must then end. On return
         the row is committed, and :class:`PresenceChanged` was published with the session that was taken over."""
+        first = await self._is_first(device, session)
         replaced = await self._store.presence.open_session(device.number, session)
+        if first:
+            log.info(
+                "a device connected for the first time",
+                device=device.id,
+                protocol=session.protocol,
+                remote_address=session.remote_address,
+            )
         news = PresenceChanged(
             device_id=device.id,
             online=True,
@@ -122,6 +131,14 @@ class PresenceService:
         if replaced is not None and noted is not None and session.protocol != "gateway":
             await settled(noted)
             await self._warn_of_conflict(device)
+
+    async def _is_first(self, device: Device, session: DeviceSession) -> bool:
+        """Whether a device that is not older than :data:`NEW_MS` has never connected. Others are not looked up: after a
+        restart of the server all of them connect at once."""
+        if session.connected_at - device.create_time > NEW_MS:
+            return False
+        view = await self._store.devices.get_view(device.project_id, device.id)
+        return "connect" not in view.active
 
     async def close(self, device: Device, session_id: str, reason: str) -> None:
         """Ends a session. No effect if another session owns the device by now. If the store is unavailable, the end is

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
+
 from thingstead.clock import Clock
 from thingstead.errors import FieldError, ThingsteadError
 from thingstead.model.command import Command
@@ -31,6 +33,12 @@ KIND_INTERVAL_S = 60.0  # beyond that, a topic without an entry for this time ge
 KINDS = 10  # … with this burst per device, then one per interval
 
 
+LINES = 3  # lines in the server's log for refusals with one code …
+LINE_INTERVAL_S = 60.0  # … and interval after which one more is written
+
+log = structlog.get_logger("thingstead.devices")
+
+
 class DeviceLogService:
     """Writes and reads device logs. Rejections are rate-limited per device, so that they cannot fill the disk; a topic
     that is refused all the time does not hide others.
@@ -48,6 +56,7 @@ class DeviceLogService:
         self._buckets = TokenBuckets(clock, BURST, INTERVAL_S)
         self._kinds = TokenBuckets(clock, 1, KIND_INTERVAL_S)  # by device and topic, ids removed
         self._rare = TokenBuckets(clock, KINDS, KIND_INTERVAL_S)
+        self._lines = TokenBuckets(clock, LINES, LINE_INTERVAL_S)  # of the server's log, by code
         self.rejections = 0
         self.codes: Counter[str] = Counter()  # of all refusals
 
@@ -59,6 +68,9 @@ class DeviceLogService:
         suppressed = self._take(device.number, topic)
         if suppressed is None:
             return
+        unlogged = self._lines.take(why.code)
+        if unlogged is not None:
+            log.info("message refused", device=device.id, topic=topic[:64], code=why.code, suppressed=unlogged)
         body = {
             "topic": topic[:256],
             "reason": why.message[:REASON_CHARACTERS],
