@@ -83,6 +83,13 @@ async def test_a_mail_server_says_no_for_now_or_for_good(
     assert (log.state, smtp.mails) == (state, [])
 
 
+async def test_a_mail_waits_for_a_mail_server_that_does_not_run(plant: Plant, device: Device) -> None:
+    async with SmtpReceiver() as smtp:
+        settings = {"smtp_host": "127.0.0.1", "smtp_port": smtp.port, "smtp_security": "none"}
+    (log,) = await told(plant, device, {"email": ["x@c.example"]}, **settings)
+    assert (log.state, log.message.partition(":")[0]) == ("waiting", "the SMTP server cannot be used")
+
+
 async def test_without_a_mail_server_the_log_says_so(plant: Plant, device: Device) -> None:
     (log,) = await told(plant, device, {"email": ["x@c.example"]})
     assert (log.state, log.message) == ("failed", "no SMTP server is configured (notify.smtp_host)")
