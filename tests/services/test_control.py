@@ -80,6 +80,22 @@ async def test_a_command_always_carries_method_params_and_id(workshop: Workshop)
     assert [(issued.method, issued.params, issued.command_id) for issued in given] == [("reboot", {}, 1000)]
 
 
+@pytest.mark.parametrize("takes", [True, False])
+async def test_commands_that_are_handed_over_are_sent_or_fail_with_the_reason(workshop: Workshop, takes: bool) -> None:
+    device = await workshop.add_device()
+    given = await connect(workshop, device, takes=takes)
+    commands = [await workshop.control.draft(device, method) for method in ("first", "second")]
+    for command in commands:
+        await workshop.store.commands.create(command)
+    failed = await workshop.control.hand_over(commands, wait=False)
+    assert [each.method for each in given] == ["first", "second"]
+    assert [(command.method, "not subscribed" in error.message) for command, error in failed] == (
+        [] if takes else [("first", True), ("second", True)]
+    )
+    assert {command.state for command in await commands_of(workshop, device)} == {"sent" if takes else "failed"}
+    assert workshop.control._waiting == {}
+
+
 async def test_a_command_to_an_offline_device_fails_unless_it_may_wait(workshop: Workshop) -> None:
     device = await workshop.add_device()
     with pytest.raises(DeviceOffline):

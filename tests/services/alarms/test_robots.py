@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,10 +13,12 @@ from tests.services.alarm_plant import HOT, Plant
 from tests.services.alarms.sending import Sender, flap, told
 from tests.services.conftest import NOW
 from tests.services.receivers import HttpReceiver, reply
+from thingstead.model.alarms.notification import Channel
 from thingstead.model.device import Device
 from thingstead.services.notifications.dispatch import LEASE_MS
 from thingstead.services.notifications.http import HttpResponse, SendFailed
-from thingstead.services.notifications.robots import judge
+from thingstead.services.notifications.robots import judge, wecom
+from thingstead.services.notifications.text import NoticeText
 
 
 async def test_dingtalk_gets_a_signed_text(plant: Plant, device: Device, receiver: HttpReceiver) -> None:
@@ -51,6 +54,14 @@ async def test_wecom_gets_a_text(plant: Plant, device: Device, receiver: HttpRec
     (log,) = await told(plant, device, {"wecom": f"{receiver.url}/send?key=abc"})
     assert log.state == "sent"
     assert receiver.received[0].json["msgtype"] == "text"
+
+
+async def test_wecom_gets_as_much_of_a_long_text_as_it_takes_in_whole_characters() -> None:
+    channel = Channel(wecom="https://example.com/")
+    for start in ("", "a", "ab"):
+        request = wecom(channel, NoticeText("", start + "告" * 1_000))
+        content = json.loads(request.body)["text"]["content"].encode()
+        assert 1_998 <= len(content) <= 2_000
 
 
 async def test_telegram_gets_a_message_of_the_bot(plant: Plant, device: Device, receiver: HttpReceiver) -> None:
