@@ -19,6 +19,7 @@ from thingstead.config import load
 from thingstead.model.alarms.notification import Channel
 from thingstead.server import open_platform
 from thingstead.services.notifications.notify import GroupForm
+from thingstead.services.registry.projects import Credentials
 
 KEYS = [
     "project_id",
@@ -267,3 +268,18 @@ def test_check_config_refuses_a_kind_of_port_that_there_is_not(tmp_path: Path) -
     assert refused.returncode == 2
     assert "listeners[0].kind" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_init_says_what_each_credential_is_for(tmp_path: Path) -> None:
+    printed = thingstead("init", "--data-dir", tmp_path / "data").stdout
+    headings = [block.splitlines()[0] for block in printed.split("\n\n")[1:6]]
+    assert [heading.split(":")[0] for heading in headings] == [
+        "People",
+        "Devices",
+        "Programs that call the Project API",
+        "Programs that subscribe to live values",
+        "The project",
+    ]
+    assert {line.split()[0] for line in printed.splitlines() if line.startswith("  ")} == set(
+        Credentials.__struct_fields__
+    )

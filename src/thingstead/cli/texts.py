@@ -16,9 +16,22 @@ def credentials_json(credentials: Credentials) -> str:
     return msgspec.json.encode(credentials).decode()
 
 
+# What each credential is for, in the order in which they are needed.
+PURPOSES = (
+    ("People: account and password of the console", ("admin_account", "admin_password")),
+    ("Devices: password on MQTT, header Project-Key over HTTP", ("project_key",)),
+    ("Programs that call the Project API: POST /api/v1/access_token", ("app_id", "access_key", "secret_key")),
+    ("Programs that subscribe to live values: user name and password", ("view_key", "view_secret")),
+    ("The project", ("project_id",)),
+)
+
+
 def credentials_table(credentials: Credentials) -> str:
-    """Credentials as a table, one line for each member."""
-    return "\n".join(f"  {name:<15} {value}" for name, value in msgspec.structs.asdict(credentials).items())
+    """Credentials as a table by what they are for, one line for each member."""
+    members = msgspec.structs.asdict(credentials)
+    return "\n".join(
+        f"{purpose}\n" + "".join(f"  {name:<15} {members[name]}\n" for name in names) for purpose, names in PURPOSES
+    ).rstrip("\n")
 
 
 def stopped_text(stopped: Sequence[StoppedChannel]) -> str:
