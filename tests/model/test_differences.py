@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingstead.model.audit.differences import CHANGES_COUNT, VALUE_BYTES, differences
+from thingstead.model.audit.differences import CHANGES_COUNT, EDIT_BYTES, MEMBER_CHARACTERS, VALUE_BYTES, differences
 from thingstead.model.audit.log import HIDDEN, AuditChange
 
 JSON = st.recursive(
@@ -60,3 +61,12 @@ def test_of_many_members_the_last_entry_counts_the_others() -> None:
     changes = differences({}, {f"m{number}": number for number in range(CHANGES_COUNT + 7)})
     assert len(changes) == CHANGES_COUNT + 1
     assert changes[-1] == AuditChange(member=HIDDEN, after=7)
+
+
+@pytest.mark.parametrize("key_characters", [10, 200_000])
+def test_a_row_is_bounded_however_long_names_and_values_are(key_characters: int) -> None:
+    inner = {f"m{number}": "v" * VALUE_BYTES for number in range(CHANGES_COUNT)}
+    changes = differences({"params": {"k" * key_characters: {}}}, {"params": {"k" * key_characters: inner}})
+    assert len(msgspec.json.encode(changes)) < EDIT_BYTES + 2 * VALUE_BYTES + 4 * MEMBER_CHARACTERS
+    assert changes[-1] == AuditChange(member=HIDDEN, after=CHANGES_COUNT + 1 - len(changes))
+    assert all(len(change.member) <= MEMBER_CHARACTERS + len(HIDDEN) for change in changes)

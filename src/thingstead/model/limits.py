@@ -67,6 +67,7 @@ JOBS_OPEN_COUNT = 10  # open jobs of a project
 JOBS_KEPT_COUNT = 100  # of a project; older ones are removed
 JOBS_KEPT_DAYS = 14  # after their end
 JOB_REFUSALS_COUNT = 1_000  # refused devices recorded per job, with their reasons
+JOB_SHOWN_BYTES = 4_096  # change of a job that a list shows with its values
 FOUND_COUNT = 5  # of each kind, in one search
 VIEW_QUERY_LENGTH = 4_096  # of a saved view
 VIEWS_COUNT = 100  # saved by one administrator

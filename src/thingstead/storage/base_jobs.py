@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from thingstead.model.command import Command
-from thingstead.model.console.bulk import Job, JobPart, RegistryChange
+from thingstead.model.console.bulk import Job, JobPart, OpenJob, RegistryChange
 from thingstead.model.console.message_stat import MessageTally
 from thingstead.model.console.saved_view import SavedView
 from thingstead.model.device import DeviceFilter
@@ -62,14 +62,15 @@ class JobStore(Protocol):
     async def get(self, project_id: str, job_id: str) -> Job: ...
 
     async def list_newest(self, project_id: str, limit: int) -> list[Job]:
-        """Jobs of a project, newest first."""
+        """Jobs of a project, newest first. Of a change of more than ``JOB_SHOWN_BYTES`` they lack the values and
+        params."""
         ...
 
     async def refusals(self, job_id: str) -> list[BulkItem]:
         """The first devices that a job could not change, with the reasons."""
         ...
 
-    async def list_open(self) -> list[Job]:
+    async def list_open(self) -> list[OpenJob]:
         """Jobs of all projects that have not ended, oldest first."""
         ...
 

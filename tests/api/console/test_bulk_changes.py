@@ -6,6 +6,9 @@ import pytest
 
 from tests.api.registry.house import Api, House
 from tests.api.registry.test_device_list import connect_device
+from thingstead.model import limits
+from thingstead.model.console.bulk import BulkAttributes, BulkChange, BulkCommand, BulkRemoval, BulkTags
+from thingstead.services.jobs.changes import PART_BYTES, PART_DEVICES, PART_DEVICES_SLOW, part_size
 
 
 @pytest.fixture
@@ -180,3 +183,27 @@ async def test_attributes_are_pushed_to_each(api: Api, plant: dict[str, str]) ->
     assert results(info) == {plant["a"]: "above_maximum", plant["c"]: "done", "nobody": "no_such_device"}
     [value] = await api.get(f"device/{plant['c']}/attributes")
     assert value["value"] == 99
+
+
+@pytest.mark.parametrize(
+    ("change", "devices"),
+    [
+        (BulkAttributes({"a": 1}), PART_DEVICES_SLOW),
+        (BulkAttributes({f"a{number}": 1 for number in range(limits.KEYS_COUNT)}), 1),
+        (BulkAttributes({f"a{number}": 1 for number in range(limits.KEYS_COUNT // 4)}), 4),
+        (BulkAttributes({"a": "x" * (PART_BYTES // 3)}), 2),
+        (BulkAttributes({"a": "x" * 2 * PART_BYTES}), 1),
+        (BulkCommand("run", {}), PART_DEVICES_SLOW),
+        (BulkCommand("run", {"a": "x" * (PART_BYTES // 5)}), 4),
+        (BulkRemoval(), PART_DEVICES_SLOW),
+        (BulkTags({"a": "b"}), PART_DEVICES),
+    ],
+)
+def test_the_more_a_device_gets_the_fewer_have_their_turn_at_a_time(change: BulkChange, devices: int) -> None:
+    assert part_size(change) == devices
+
+
+async def test_params_that_no_command_can_have_are_refused_once(api: Api, plant: dict[str, str]) -> None:
+    body = {"filter": {}, "total": 3, "method": "run", "params": {"a": "x" * limits.COMMAND_PARAMS_BYTES}}
+    refusal = await api.refusal("POST", "control/devices/command", body)
+    assert (refusal.errcode, refusal.fields) == (400, {"params"})

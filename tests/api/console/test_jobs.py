@@ -140,3 +140,16 @@ async def test_open_jobs_of_a_project_are_bounded_and_old_ones_are_forgotten(
     house.clock.advance(limits.JOBS_KEPT_DAYS * 24 * 3600 * 1000 + 1)
     await house.platform.jobs.run()
     assert (await api.get("jobs"))["items"] == []
+
+
+async def test_the_list_leaves_out_long_values_and_the_job_has_them(api: Api, crowd: list[str]) -> None:
+    long = {"filter": {}, "total": MANY, "attributes": {"text": "x" * limits.JOB_SHOWN_BYTES}}
+    short = {"filter": {}, "total": MANY, "attributes": {"text": "x"}}
+    command = {"filter": {}, "total": MANY, "method": "run", "params": {"text": "x" * limits.JOB_SHOWN_BYTES}}
+    job = (await api.call("POST", "control/devices/attributes", long))["job"]
+    await api.call("POST", "control/devices/attributes", short)
+    await api.call("POST", "control/devices/command", command)
+    shown = [each["what"] for each in (await api.get("jobs"))["items"]]
+    assert shown[0] == {"method": "run", "params": {}, "id": None, "wait_ms": 0}
+    assert shown[1:] == [{"attributes": {"text": "x"}}, {"attributes": {}}]
+    assert (await api.get(f"job/{job}"))["what"] == {"attributes": long["attributes"]}

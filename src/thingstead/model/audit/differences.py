@@ -9,6 +9,8 @@ from thingstead.model.audit.log import HIDDEN, AuditChange
 
 CHANGES_COUNT = 50  # of one edit
 VALUE_BYTES = 1024  # of a value, as JSON
+MEMBER_CHARACTERS = 256  # of the path of a member
+EDIT_BYTES = 16_384  # of the changes of one edit, as JSON, beyond the first
 DEPTH = 6  # of members within members that are told apart
 NAMED_BY = ("identifier", "id")  # members by which the items of a list are told apart
 
@@ -18,17 +20,19 @@ _encode = msgspec.json.Encoder().encode
 def differences(
     before: Mapping[str, Any], after: Mapping[str, Any], *, secret: Collection[str] = ()
 ) -> tuple[AuditChange, ...]:
-    """The members of two objects that differ, at most :data:`CHANGES_COUNT`; a last entry tells how many more there
-    are. Where the members of one are missing it was created or removed: what is empty is left out then.
+    """The members of two objects that differ, at most :data:`CHANGES_COUNT` and about :data:`EDIT_BYTES`; a last entry
+    tells how many more there are. Where the members of one are missing it was created or removed: what is empty is left
+    out then.
 
     Args:
         secret: members whose values are hidden.
     """
     found: list[AuditChange] = []
-    more = 0
+    more = size_bytes = 0
     for change in _members(msgspec.to_builtins(before), msgspec.to_builtins(after), secret):
-        if len(found) < CHANGES_COUNT:
+        if len(found) < CHANGES_COUNT and size_bytes < EDIT_BYTES:
             found.append(change)
+            size_bytes += len(_encode(change))
         else:
             more += 1
     if more:
@@ -42,9 +46,9 @@ def _members(before: dict[str, Any], after: dict[str, Any], secret: Collection[s
         if old == new or (_is_empty(old) and _is_empty(new)):
             continue
         if name in secret:
-            yield AuditChange(member=name, before=_hidden(old), after=_hidden(new))
+            yield AuditChange(member=_shortened(name), before=_hidden(old), after=_hidden(new))
         else:
-            yield from _of(name, old, new, 1)
+            yield from _of(_shortened(name), old, new, 1)
 
 
 def _of(member: str, before: Any, after: Any, depth: int) -> Iterator[AuditChange]:
@@ -56,7 +60,7 @@ def _of(member: str, before: Any, after: Any, depth: int) -> Iterator[AuditChang
     if not differing:  # but for the order
         yield AuditChange(member=member, before=_bounded(list(old)), after=_bounded(list(new)))
     for name in differing:
-        yield from _of(f"{member}.{name}", old.get(name), new.get(name), depth + 1)
+        yield from _of(_shortened(f"{member}.{name}"), old.get(name), new.get(name), depth + 1)
 
 
 def _parts(value: Any) -> dict[str, Any] | None:
@@ -70,6 +74,10 @@ def _parts(value: Any) -> dict[str, Any] | None:
         if len(named) == len(value):
             return named
     return None
+
+
+def _shortened(member: str) -> str:
+    return member if len(member) <= MEMBER_CHARACTERS else member[:MEMBER_CHARACTERS] + HIDDEN
 
 
 def _is_empty(value: Any) -> bool:

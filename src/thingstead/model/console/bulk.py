@@ -95,6 +95,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     end_time: int = 0  # ms; 0: not ended
 
 
+class OpenJob(NamedTuple):
+    """A job that has not ended."""
+
+    id: str
+    project_id: str
+
+
 class JobPart(NamedTuple):
     """The devices of a job that are changed in one transaction."""
 

@@ -347,7 +347,7 @@ class ControlService:
         compiled = await self._ingest.links.compiled(device)
         defined = compiled.commands.get(method)
         errors.extend(check_params(defined.params if defined else (), params))
-        size_bytes = _size_bytes(params, errors)
+        size_bytes = params_size_bytes(params, errors)
         command_id = DEFAULT_COMMAND_ID if command_id is None else command_id
         if not 0 <= command_id <= limits.COMMAND_ID:
             errors.append(FieldError.of("id", "between", minimum=0, maximum=limits.COMMAND_ID))
@@ -386,7 +386,7 @@ def _why(text: str) -> Reason:
     return known if known.code else reason("command_failed", reason=text)
 
 
-def _size_bytes(params: Any, errors: list[FieldError]) -> int:
+def params_size_bytes(params: Any, errors: list[FieldError]) -> int:
     """The size of params as JSON; appends to ``errors`` what a command cannot contain."""
     try:
         size_bytes = len(msgspec.json.encode(params))

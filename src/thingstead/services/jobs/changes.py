@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from thingstead.bus.base import Bus
 from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
+from thingstead.model import limits
 from thingstead.model.command import Command
 from thingstead.model.console.bulk import BulkAttributes, BulkChange, BulkCommand, BulkRemoval, JobPart
 from thingstead.model.messages import AttributesPushed, DeviceChanged, DeviceRemoved, SessionsRevoked
@@ -16,14 +19,22 @@ from thingstead.services.shared.commits import Commit, settled
 from thingstead.storage.base import Store
 from thingstead.wire.bulk import BulkItem
 
+_encode = msgspec.json.Encoder().encode
 PART_DEVICES = 250  # devices per transaction, which occupies the writer for some milliseconds
 PART_DEVICES_SLOW = 50  # the same for changes with a higher cost per device: removals, commands, pushes
+PART_VALUES = limits.KEYS_COUNT  # values that a part stores: as many as one report may have
+PART_BYTES = 1 << 20  # values or params that a part stores, as JSON
 
 
 def part_size(change: BulkChange) -> int:
     """Number of devices per part."""
-    slow = isinstance(change, BulkRemoval | BulkCommand | BulkAttributes)
-    return PART_DEVICES_SLOW if slow else PART_DEVICES
+    if isinstance(change, BulkAttributes):
+        most = min(PART_VALUES // len(change.attributes), PART_BYTES // len(_encode(change)))
+    elif isinstance(change, BulkCommand):
+        most = PART_BYTES // len(_encode(change))
+    else:
+        return PART_DEVICES_SLOW if isinstance(change, BulkRemoval) else PART_DEVICES
+    return max(1, min(most, PART_DEVICES_SLOW))
 
 
 def refusal(device_id: str, error: ThingsteadError) -> BulkItem:

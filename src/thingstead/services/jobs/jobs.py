@@ -16,6 +16,7 @@ from thingstead.model.console.bulk import (
     Actor,
     BulkAttributes,
     BulkChange,
+    BulkCommand,
     BulkCustomer,
     BulkGroups,
     BulkGroupsRemoval,
@@ -24,6 +25,7 @@ from thingstead.model.console.bulk import (
     BulkType,
     Job,
     JobState,
+    OpenJob,
 )
 from thingstead.model.device import DeviceFilter
 from thingstead.model.limits import Problems
@@ -31,7 +33,7 @@ from thingstead.model.tenant import TENANT
 from thingstead.model.values.unicode_text import normal
 from thingstead.repeating import Repeating
 from thingstead.services.audit.audit import acting
-from thingstead.services.commands.control import ControlService
+from thingstead.services.commands.control import ControlService, params_size_bytes
 from thingstead.services.ingest.ingest import IngestService
 from thingstead.services.jobs.changes import BulkChanges, part_size
 from thingstead.services.registry.devices import DeviceService
@@ -111,7 +113,9 @@ class JobService:
             named = dict.fromkeys(selection.device_ids)
             # In the order in which they can be changed; unknown ids get a refusal each.
             found = await self._store.jobs.list_ids(project_id, DeviceFilter(ids=tuple(named)), len(named))
-            return [*found, *(device_id for device_id in named if device_id not in set(found))]
+            for device_id in found:
+                del named[device_id]
+            return [*found, *named]
         device_filter = self._devices.dated(selection.device_filter)
         device_ids = await self._store.jobs.list_ids(project_id, device_filter, limits.JOB_DEVICES_COUNT + 1)
         if len(device_ids) > limits.JOB_DEVICES_COUNT:
@@ -158,6 +162,8 @@ class JobService:
                 await self._store.customers.get(project_id, customer_id)
             case BulkAttributes():
                 problems.count("attributes", tuple(change.attributes), limits.KEYS_COUNT, least=1)
+            case BulkCommand():
+                params_size_bytes(dict(change.params), problems.errors)
             case _:
                 pass
         problems.refuse()
@@ -183,7 +189,7 @@ class JobService:
         """Applies parts until no job is open; then removes old jobs."""
         turns: OrderedDict[str, None] = OrderedDict()
         while open_jobs := await self._store.jobs.list_open():
-            of_project: dict[str, Job] = {}
+            of_project: dict[str, OpenJob] = {}
             for job in open_jobs:
                 of_project.setdefault(job.project_id, job)
             for project_id in of_project:
@@ -191,7 +197,7 @@ class JobService:
             turn = next(project_id for project_id in turns if project_id in of_project)
             turns.move_to_end(turn)
             begun_s = self._clock.monotonic_s()
-            await self._do_part(of_project[turn])
+            await self._do_part(await self._store.jobs.get(turn, of_project[turn].id))
             took_s = self._clock.monotonic_s() - begun_s
             await asyncio.sleep(min(took_s * PAUSE_SHARE, PAUSE_MAX_S))
         before = self._clock.now_ms() - limits.JOBS_KEPT_DAYS * DAY_MS

@@ -8,9 +8,9 @@ import msgspec
 from thingstead.errors import Conflict, NotFound, ThingsteadError
 from thingstead.model.audit.log import Edit
 from thingstead.model.command import Command
-from thingstead.model.console.bulk import BulkRemoval, Job, JobPart, RegistryChange
+from thingstead.model.console.bulk import BulkRemoval, Job, JobPart, OpenJob, RegistryChange
 from thingstead.model.device import DeviceFilter
-from thingstead.model.limits import JOB_REFUSALS_COUNT, require_id
+from thingstead.model.limits import JOB_REFUSALS_COUNT, JOB_SHOWN_BYTES, require_id
 from thingstead.storage.base_jobs import Changed
 from thingstead.storage.commit import Commit
 from thingstead.storage.sqlite.console.registry_changes import Applied, apply_change, done_ids, refused
@@ -23,6 +23,9 @@ from thingstead.storage.sqlite.tables.device_filter import Fresh, SelectionByOnl
 from thingstead.wire.bulk import BulkItem
 
 JOBS = Layout("jobs", Job, json=("change", "actor"), kind="job")
+_SHOWN_CHANGE = """CASE WHEN length(change) <= ?3 THEN change
+    ELSE json_replace(change, '$.attributes', json('{}'), '$.params', json('{}')) END AS change"""
+_NEWEST = f"{JOBS.select.replace(' change,', f' {_SHOWN_CHANGE},')} WHERE project_id = ?1 ORDER BY number DESC LIMIT ?2"
 PRUNED_AT_ONCE = 100  # jobs deleted in one transaction
 
 _OPEN_PART = """
@@ -148,16 +151,18 @@ class SqliteJobs:
         return JOBS.load(row)
 
     async def list_newest(self, project_id: str, limit: int) -> list[Job]:
-        sql = f"{JOBS.select} WHERE project_id = ? ORDER BY number DESC LIMIT ?"
-        return [JOBS.load(row) for row in self._access.all(sql, (project_id, limit))]
+        rows = await self._access.read(
+            lambda connection: connection.execute(_NEWEST, (project_id, limit, JOB_SHOWN_BYTES)).fetchall()
+        )
+        return [JOBS.load(row) for row in rows]
 
     async def refusals(self, job_id: str) -> list[BulkItem]:
         sql = "SELECT item FROM job_refusals WHERE job_id = ? ORDER BY seq"
         return [_decode_item(item) for (item,) in self._access.all(sql, (job_id,))]
 
-    async def list_open(self) -> list[Job]:
-        sql = f"{JOBS.select} WHERE end_time = 0 ORDER BY number"
-        return [JOBS.load(row) for row in self._access.all(sql)]
+    async def list_open(self) -> list[OpenJob]:
+        sql = "SELECT id, project_id FROM jobs WHERE end_time = 0 ORDER BY number"
+        return [OpenJob(*row) for row in self._access.all(sql)]
 
     async def next_part(self, job_id: str) -> JobPart | None:
         sql = "SELECT position, device_ids FROM job_parts WHERE job_id = ? ORDER BY position LIMIT 1"
