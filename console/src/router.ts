@@ -163,19 +163,16 @@ export function wantedPath(to: RouteLocationNormalized): string {
   return typeof wanted === "string" && /^\/(?![/\\])/.test(wanted) ? wanted : "/"
 }
 
-router.beforeEach(async (to) => {
+router.beforeEach((to) => {
   if (!to.meta.public && !session.value) return { name: "login", query: to.path === "/" ? {} : { then: to.fullPath } }
   if (to.name === "login" && session.value) return wantedPath(to)
-  if (!to.meta.public) {
-    loadWords("codes").catch(() => {}) // without them refusals stand in the server's own words
-    await loadWords("pages")
-  }
+  // Without them refusals stand in the server's own words.
+  if (!to.meta.public) loadWords("codes").catch(() => {})
   return true
 })
 
 /** Fetches the page of the address with its words, while the session is still being read. */
 export function fetchAhead(): void {
-  loadWords("pages").catch(() => {})
   const { matched } = router.resolve(window.location.pathname.slice(import.meta.env.BASE_URL.length - 1))
   for (const { components } of matched) {
     const page = components?.default

@@ -36,11 +36,19 @@ function closure(starts) {
 }
 
 const index = [...text("index.html").matchAll(/(?:src|href)="\/console\/([^"]+)"/g)].map((match) => match[1])
-const first = ["index.html", "words/core.zh.json", ...index]
-const shell = [...first, ...chunk("AppShell"), "words/pages.zh.json"]
-const pages = { LoginPage: [...first, ...chunk("LoginPage")] }
-for (const page of ["DevicesPage", "DevicePage"]) pages[page] = [...shell, ...chunk(page)]
-pages.DevicePage.push(...chunk("SummaryTab"), ...chunk("TimeChart"))
+/** The words of a chunk, in the language that needs more. */
+const words = (name) => {
+  const both = ["zh", "en"].map((language) => `words/${name}.${language}.json`).filter((file) => sizes.has(file))
+  return both.sort((a, b) => sizes.get(b) - sizes.get(a)).slice(0, 1)
+}
+const first = ["index.html", ...words("core"), ...index]
+const shell = [...first, ...chunk("AppShell"), ...words("app/AppShell")]
+const pages = {
+  LoginPage: [...first, ...chunk("LoginPage"), ...words("pages/LoginPage")],
+  DevicesPage: [...shell, ...chunk("DevicesPage"), ...words("pages/DevicesPage")],
+  DevicePage: [...shell, ...chunk("DevicePage"), ...words("pages/device/DevicePage")],
+}
+pages.DevicePage.push(...chunk("SummaryTab"), ...words("pages/device/SummaryTab"), ...chunk("TimeChart"))
 
 let failed = false
 function hold(name, names) {

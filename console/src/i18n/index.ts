@@ -1,16 +1,18 @@
-/** Two languages, fetched by name. `t("devices.total", { count: 3 })` is typed: an unknown word does not compile. */
+/**
+ * Two languages, fetched by name: with each chunk the words that it names. `t("devices.total", { count: 3 })` is typed: an
+ * unknown word does not compile.
+ */
 import { computed, ref, shallowReactive, watch } from "vue"
 import { preferences, type Language } from "@/lib/preferences"
 import { fill, isComplete, type Arguments, type Template } from "./message"
 import type { Word } from "./words"
 
 export type { Language, Word }
-export type WordSet = "core" | "pages" | "codes"
 
 export const LANGUAGES: readonly Language[] = ["zh", "en"]
 const texts = shallowReactive<Record<Language, Record<string, Template>>>({ zh: {}, en: {} })
 const asked = new Map<string, Promise<void>>()
-const sets = new Set<WordSet>()
+const sets = new Set<string>()
 
 function wished(): Language {
   return preferences.language ?? (/^zh/i.test(navigator.language) ? "zh" : "en")
@@ -24,14 +26,14 @@ export function addWords(of: Language, more: Record<string, Template>): void {
   texts[of] = { ...texts[of], ...more }
 }
 
-async function fetchWords(set: WordSet, of: Language): Promise<void> {
+async function fetchWords(set: string, of: Language): Promise<void> {
   const answer = await fetch(`${import.meta.env.BASE_URL}words/${set}.${of}.json`)
   if (!answer.ok) throw new Error(`words/${set}.${of}.json: ${answer.status}`)
   addWords(of, (await answer.json()) as Record<string, Template>)
 }
 
-/** Fetches a set of words in the language that is shown, and from then on in every language that is chosen. */
-export function loadWords(set: WordSet, of: Language = language.value): Promise<void> {
+/** Fetches the words of a chunk (`core` first; `codes`: what the server refuses) in the language that is shown, and from then on in every language that is chosen. */
+export function loadWords(set: string, of: Language = language.value): Promise<void> {
   sets.add(set)
   const name = `${set}.${of}`
   let pending = asked.get(name)
@@ -43,8 +45,18 @@ export function loadWords(set: WordSet, of: Language = language.value): Promise<
   return pending
 }
 
+/** A chunk that is being fetched, once its words are here, too. The build puts it around every `import("…")`. */
+export async function withWords<T>(module: Promise<T>, chunk: string): Promise<T> {
+  const [found] = await Promise.all([module, loadWords(chunk)])
+  return found
+}
+
 watch(wished, async (next) => {
-  await Promise.all([...sets].map((set) => loadWords(set, next)))
+  // What is opened meanwhile comes in the language before, and is not to show keys in the next one.
+  for (let known = 0; known < sets.size;) {
+    known = sets.size
+    await Promise.all([...sets].map((set) => loadWords(set, next)))
+  }
   if (wished() === next) language.value = next
 })
 
