@@ -53,6 +53,7 @@ async def test_preferences_come_along_to_another_browser(visit: Visit) -> None:
     other = await visit.page(View("en"))
     await visit.log_in(other, "/devices")
     await other.wait_for_selector("h1 >> text=设备")
+    await visit.prefer(other)  # none: other tests share the account
     assert visit.faults == []
 
 
