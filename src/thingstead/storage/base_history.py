@@ -204,16 +204,22 @@ class RetentionStore(Protocol):
         """Retention policy of a project; a policy without rules if none was stored."""
         ...
 
-    async def put_policy(self, project_id: str, policy: RetentionPolicy) -> None:
-        """Replaces the project's policy, and deletes a pending one."""
+    async def version(self, project_id: str) -> int:
+        """Version of the project's policy and its pending one, from 1; each change of either increments it."""
+        ...
+
+    async def put_policy(self, project_id: str, policy: RetentionPolicy, version: int | None = None) -> None:
+        """Replaces the project's policy, and deletes a pending one. Raises Conflict if ``version`` is given and not the
+        present one."""
         ...
 
     async def pending(self, project_id: str) -> tuple[RetentionPolicy, int] | None:
         """Pending policy, and the instant (ms) at which it takes effect; None if there is none."""
         ...
 
-    async def put_pending(self, project_id: str, policy: RetentionPolicy, at: int) -> None:
-        """Stores a policy that takes effect at an instant (ms), and replaces a pending one."""
+    async def put_pending(self, project_id: str, policy: RetentionPolicy, at: int, version: int | None = None) -> None:
+        """Stores a policy that takes effect at an instant (ms), and replaces a pending one. Raises Conflict if
+        ``version`` is given and not the present one."""
         ...
 
     async def drop_pending(self, project_id: str) -> bool:

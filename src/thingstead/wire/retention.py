@@ -50,3 +50,4 @@ class RetentionInfo(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int  # approximate size on disk
     oldest_ts: int | None  # ms, rounded down to the hour; null: no history
     pending: PendingRetention | None = None  # rules that replace these at an instant, unless withdrawn
+    version: int  # of the rules and the pending ones; each change increments it

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.registry.house import Api, House
+from tests.api.registry.house import Api, House, administrator
 
 RULE = {"raise": {"attribute": "t", "op": ">", "value": 1}}
 
@@ -37,6 +37,52 @@ async def test_of_two_who_change_the_same_the_second_is_refused_and_told_the_pre
     assert (found["name"], found["version"]) == ("second", 2)
     await api.call("PUT", changed_at, {"name": "fourth"})  # whoever names none takes it as it is
     assert (await api.get(path))["version"] == 3
+
+
+@pytest.mark.parametrize(
+    ("read_at", "changed_at", "bodies"),
+    [
+        ("project", "project/info", ({"name": "one"}, {"name": "two"})),
+        ("retention", "retention", ({"rules": [{"days": 90}]}, {"rules": [{"days": 30}]})),
+    ],
+)
+async def test_of_two_administrators_who_change_what_a_project_has_once_the_second_is_refused(
+    api: Api, house: House, read_at: str, changed_at: str, bodies: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    headers = await administrator(api, house)
+
+    async def put(body: dict[str, Any]) -> Any:
+        return (await api.client.put(f"/api/v1/{changed_at}", json=body, headers=headers)).json()
+
+    version = (await api.get(read_at))["version"]
+    first, second = bodies
+    assert (await put({**first, "version": version}))["result"] is True
+    now = house.clock.now_ms()
+    house.clock.advance(1000)
+    answer = await put({**second, "version": version})
+    assert (answer["errcode"], answer["code"]) == (409, "version_stale")
+    assert answer["info"] == {"version": version + 1, "by": "admin", "ts": now}
+    found = await api.get(read_at)
+    assert {name: found[name] for name in first} == first
+    assert (await put({**second, "version": found["version"]}))["result"] is True
+
+
+async def test_rules_that_wait_and_that_are_withdrawn_count_as_changes_of_retention(api: Api, house: House) -> None:
+    device_id = await api.new_device()
+    await house.report(device_id, t=1)
+    await house.store.history.packer.pack(whole=True)
+    house.clock.advance(20 * 86_400_000)
+    headers = await administrator(api, house)
+    path, body = "/api/v1/retention", {"rules": [{"days": 10}], "version": 1}
+    await api.client.put(path, json=body, headers=headers)
+    waiting = await api.get("retention")
+    assert (waiting["rules"], waiting["version"]) == ([], 2)
+    assert waiting["pending"] is not None
+    assert (await api.client.put(path, json=body, headers=headers)).json()["info"]["version"] == 2
+    await api.client.delete(f"{path}/pending", headers=headers)
+    assert (await api.get("retention"))["version"] == 3
+    await house.reopen()
+    assert (await api.get("retention"))["version"] == 3
 
 
 async def test_the_type_and_the_gateway_of_a_device_and_a_definition_have_it_too(api: Api) -> None:

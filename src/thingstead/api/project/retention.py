@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Meta
 
 from thingstead.api.endpoint import Access, ApiCall, Endpoint
-from thingstead.api.fields import Identifier, PageNumber, PageRecords
-from thingstead.errors import InvalidInput, NotFound
+from thingstead.api.fields import ExpectedVersion, Identifier, PageNumber, PageRecords
+from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.retention import RetentionPolicy, RetentionRule
 from thingstead.model.roles import ADMIN, VIEWER
@@ -55,6 +55,7 @@ class RetentionChangeBody(RetentionBody, frozen=True, kw_only=True):
             "once. Default: the setting of the server."
         ),
     ] = None
+    version: ExpectedVersion | None = None
 
 
 async def retention(call: ApiCall) -> RetentionInfo:
@@ -73,7 +74,7 @@ async def put_retention(call: ApiCall) -> RetentionChange:
     if body.grace_days is not None and not 0 <= body.grace_days <= GRACE_DAYS_MAX:
         raise InvalidInput.field("grace_days", "in_range", minimum=0, maximum=GRACE_DAYS_MAX)
     change: RetentionChange = await call.platform.retention.put_policy(
-        call.caller.project_id, body.policy(), body.grace_days
+        call.caller.project_id, body.policy(), body.grace_days, body.version
     )
     return change
 
@@ -129,6 +130,7 @@ ENDPOINTS = (
         read_only=RetentionInfo,
         info=RetentionChange,
         access=Access.ADMINISTRATOR,
+        refusals=(Conflict,),
         extension=True,
     ),
     Endpoint(

@@ -104,11 +104,15 @@ def retention() -> Call[RetentionInfo]:
 
 
 def put_retention(
-    rules: Sequence[Mapping[str, Any] | RetentionRule], *, max_bytes: int = 0, grace_days: float | None = None
+    rules: Sequence[Mapping[str, Any] | RetentionRule],
+    *,
+    max_bytes: int = 0,
+    grace_days: float | None = None,
+    version: int | None = None,
 ) -> Call[RetentionChange]:
     """Replaces all rules. If they would drop history, they take effect after the grace period; ``grace_days`` None: the
-    server's."""
-    body = members(rules=rules, max_bytes=max_bytes, grace_days=grace_days)
+    server's. With ``version``, the one that was read, another editor's change is not overwritten: errcode 409."""
+    body = members(rules=rules, max_bytes=max_bytes, grace_days=grace_days, version=version)
     return Call("PUT", "/retention", RetentionChange, body)
 
 

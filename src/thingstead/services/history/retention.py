@@ -46,6 +46,7 @@ class RetentionService:
 
     async def info(self, project_id: str) -> RetentionInfo:
         """The rules of a project, and the size of its history."""
+        version = await self._store.retention.version(project_id)  # first: rules may be newer than it, never older
         policy = await self._store.retention.policy(project_id)
         extent = await self._store.retention.extent(project_id)
         return RetentionInfo(
@@ -56,14 +57,15 @@ class RetentionService:
             size_bytes=extent.size_bytes,
             oldest_ts=extent.oldest_ts,
             pending=await self.changes.pending(project_id),
+            version=version,
         )
 
     async def put_policy(
-        self, project_id: str, policy: RetentionPolicy, grace_days: float | None = None
+        self, project_id: str, policy: RetentionPolicy, grace_days: float | None = None, version: int | None = None
     ) -> RetentionChange:
         """Replaces the rules of a project, at once or after the grace period; see :meth:`RetentionChanges.put`. The
         next run drops what is then expired."""
-        change = await self.changes.put(project_id, policy, grace_days)
+        change = await self.changes.put(project_id, policy, grace_days, version)
         drop = change.would_drop
         log.info(
             "retention rules were changed",

@@ -36,15 +36,19 @@ class RetentionChanges:
         self.defaults = Defaults(settings.retention_days, settings.history_max_bytes)  # in force
         self._told_at: int | None = None
 
-    async def put(self, project_id: str, policy: RetentionPolicy, grace_days: float | None = None) -> RetentionChange:
+    async def put(
+        self, project_id: str, policy: RetentionPolicy, grace_days: float | None = None, version: int | None = None
+    ) -> RetentionChange:
         """Replaces the rules of a project: at once if they drop nothing that is stored now and keep everything for at
         least a day; otherwise after the grace period. Pending rules are replaced too.
 
         Args:
             grace_days: 0 to RETENTION_DAYS; None: the setting.
+            version: the one that was read; None: any.
 
         Raises:
             InvalidInput: names every invalid field.
+            Conflict: the rules have another version; ``info`` says which, who made it, and when.
         """
         await self._check(project_id, policy)
         would_drop = await self.preview(project_id, policy)
@@ -52,9 +56,9 @@ class RetentionChanges:
         grace_ms = round((self._settings.retention_grace_days if grace_days is None else grace_days) * DAY_MS)
         harmless = would_drop.complete and not would_drop.points and all(not 0 < r.days < 1 for r in policy.rules)
         if harmless or grace_ms == 0 or policy == await retention.policy(project_id):
-            await retention.put_policy(project_id, policy)
+            await retention.put_policy(project_id, policy, version)
             return RetentionChange(effective_at=now, would_drop=would_drop)
-        await retention.put_pending(project_id, policy, now + grace_ms)
+        await retention.put_pending(project_id, policy, now + grace_ms, version)
         return RetentionChange(effective_at=now + grace_ms, would_drop=would_drop)
 
     async def test(self, project_id: str, policy: RetentionPolicy) -> WouldDrop:

@@ -9,11 +9,13 @@ that asked for the write. Writes without an author, of devices and of the server
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from thingstead.errors import Conflict
 from thingstead.model.audit.log import AuditChange, Author, Edit, is_recorded, present_author
+from thingstead.model.versions import VERSION
 
 T = TypeVar("T")
 
@@ -28,7 +30,7 @@ _NAMES = {
 }
 _LAST = """
 SELECT ts, CASE actor_name WHEN '' THEN actor_kind ELSE actor_name END FROM audit_logs
-WHERE project_id = ? AND object_id = ? ORDER BY ts DESC, number DESC LIMIT 1
+WHERE project_id = ? AND object_id = ? AND object_type = ? ORDER BY ts DESC, number DESC LIMIT 1
 """
 _encode = msgspec.json.Encoder().encode
 
@@ -118,10 +120,14 @@ def actor_name(connection: sqlite3.Connection, author: Author) -> str:
     return "" if row is None else str(row[0])
 
 
-def last_change(connection: sqlite3.Connection, project_id: str, row_id: str) -> tuple[int, str] | None:
-    """When a thing was last changed, and by whom."""
-    row: tuple[int, str] | None = connection.execute(_LAST, (project_id, row_id)).fetchone()
-    return row
+def version_conflict(connection: sqlite3.Connection, project_id: str, kind: str, row_id: str, present: int) -> Conflict:
+    """The refusal of a change that expects another version than the present one; ``info`` says who made the last
+    change, and when, if that was recorded."""
+    info: dict[str, Any] = {VERSION: present}
+    last = connection.execute(_LAST, (project_id, row_id, kind)).fetchone()
+    if last is not None:
+        info |= {"by": last[1], "ts": last[0]}
+    return Conflict("version_stale", version=present, info=info)
 
 
 def write_of(edit: Edit) -> Callable[[sqlite3.Connection], None] | None:

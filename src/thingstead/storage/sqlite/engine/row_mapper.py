@@ -10,7 +10,7 @@ from thingstead.errors import Conflict, NotFound
 from thingstead.model.audit.differences import differences
 from thingstead.model.audit.log import Edit
 from thingstead.model.versions import VERSION
-from thingstead.storage.sqlite.engine.audit import details_wanted, last_change, note
+from thingstead.storage.sqlite.engine.audit import details_wanted, note, version_conflict
 from thingstead.storage.sqlite.engine.errors import translated
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -223,10 +223,7 @@ class Layout(Generic[S]):
         row = connection.execute(sql, (row_id, project_id)).fetchone()
         if row is None:
             return NotFound(missing)
-        info: dict[str, Any] = {VERSION: row[0]}
-        if (last := last_change(connection, project_id, row_id)) is not None:
-            info |= {"by": last[1], "ts": last[0]}
-        return Conflict("version_stale", version=row[0], info=info)
+        return version_conflict(connection, project_id, self.kind, row_id, row[0])
 
     def merge_tags(
         self,

@@ -27,7 +27,7 @@ from thingstead.model.retention import (
 from thingstead.storage.blocks import decode_block
 from thingstead.storage.frames import Damaged
 from thingstead.storage.series_ops import Series
-from thingstead.storage.sqlite.engine.audit import note
+from thingstead.storage.sqlite.engine.audit import note, version_conflict
 from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.history import compaction
@@ -40,23 +40,42 @@ from thingstead.storage.sqlite.history.totals import HOUR_MS, ROW_BYTES, Piece
 DEVICES_PER_STEP = 200
 BLOCKS_PER_STEP = 500  # deleted or shortened in one transaction
 SPOOL_ROWS_PER_STEP = 2_000
+FIRST_VERSION = 1  # of rules that were never changed
 PAGES_PER_STEP = 500  # returned to the disk in one transaction
 FREE_PAGES_KEPT = 256  # free pages left in the file for new data
 
-_PUT_POLICY = "INSERT OR REPLACE INTO retention (project_id, rules, max_bytes) VALUES (?, ?, ?)"
+_PUT_POLICY = """
+INSERT INTO retention (project_id, rules, max_bytes, version) VALUES (?, ?, ?, ?) ON CONFLICT (project_id) DO UPDATE SET
+rules = excluded.rules, max_bytes = excluded.max_bytes, version = excluded.version,
+pending_rules = NULL
+"""
 _PUT_PENDING = """
-INSERT INTO retention (project_id, rules, max_bytes, pending_rules, pending_max_bytes, pending_at)
-VALUES (?, '[]', 0, ?, ?, ?) ON CONFLICT (project_id) DO UPDATE SET
-pending_rules = excluded.pending_rules, pending_max_bytes = excluded.pending_max_bytes, pending_at = excluded.pending_at
+INSERT INTO retention (project_id, rules, max_bytes, pending_rules, pending_max_bytes, pending_at, version)
+VALUES (?, '[]', 0, ?, ?, ?, ?) ON CONFLICT (project_id) DO UPDATE SET
+pending_rules = excluded.pending_rules, pending_max_bytes = excluded.pending_max_bytes,
+pending_at = excluded.pending_at, version = excluded.version
 """
 _decode_rules = msgspec.json.Decoder(tuple[RetentionRule, ...]).decode
 
 
-def _note(connection: sqlite3.Connection, project_id: str, wanted: Mapping[str, Any]) -> None:
+def _version(connection: sqlite3.Connection, project_id: str) -> int:
+    row = connection.execute("SELECT version FROM retention WHERE project_id = ?", (project_id,)).fetchone()
+    return FIRST_VERSION if row is None else int(row[0])
+
+
+def _next_version(connection: sqlite3.Connection, project_id: str, expected: int | None) -> int:
+    """The version after a change. Raises Conflict if the present one is not the expected one."""
+    present = _version(connection, project_id)
+    if expected not in (None, present):
+        raise version_conflict(connection, project_id, "retention", project_id, present)
+    return present + 1
+
+
+def _note(connection: sqlite3.Connection, project_id: str, wanted: Mapping[str, Any], version: int) -> None:
     """Notes how new rules differ from those in force."""
     row = connection.execute("SELECT rules, max_bytes FROM retention WHERE project_id = ?", (project_id,)).fetchone()
     before = {} if row is None else {"rules": _decode_rules(row[0]), "max_bytes": row[1]}
-    note(Edit(project_id, "retention", project_id, "", "update", differences(before, wanted)))
+    note(Edit(project_id, "retention", project_id, "", "update", differences(before, wanted), version))
 
 
 class SqliteRetention:
@@ -70,6 +89,10 @@ class SqliteRetention:
         row = self._access.one("SELECT rules, max_bytes FROM retention WHERE project_id = ?", (project_id,))
         return RetentionPolicy() if row is None else RetentionPolicy(rules=_decode_rules(row[0]), max_bytes=row[1])
 
+    async def version(self, project_id: str) -> int:
+        row = self._access.one("SELECT version FROM retention WHERE project_id = ?", (project_id,))
+        return FIRST_VERSION if row is None else int(row[0])
+
     async def pending(self, project_id: str) -> tuple[RetentionPolicy, int] | None:
         row = self._access.one(
             "SELECT pending_rules, pending_max_bytes, pending_at FROM retention"
@@ -78,20 +101,27 @@ class SqliteRetention:
         )
         return None if row is None else (RetentionPolicy(rules=_decode_rules(row[0]), max_bytes=row[1]), row[2])
 
-    async def put_pending(self, project_id: str, policy: RetentionPolicy, at: int) -> None:
+    async def put_pending(self, project_id: str, policy: RetentionPolicy, at: int, version: int | None = None) -> None:
         def run(connection: sqlite3.Connection) -> None:
-            _note(connection, project_id, {"rules": policy.rules, "max_bytes": policy.max_bytes, "effective_at": at})
-            connection.execute(_PUT_PENDING, (project_id, to_json(policy.rules), policy.max_bytes, at))
+            after = _next_version(connection, project_id, version)
+            wanted = {"rules": policy.rules, "max_bytes": policy.max_bytes, "effective_at": at}
+            _note(connection, project_id, wanted, after)
+            connection.execute(_PUT_PENDING, (project_id, to_json(policy.rules), policy.max_bytes, at, after))
 
         await self._access.write(run)
 
     async def drop_pending(self, project_id: str) -> bool:
-        sql = "UPDATE retention SET pending_rules = NULL WHERE project_id = ? AND pending_rules IS NOT NULL"
+        sql = (
+            "UPDATE retention SET pending_rules = NULL, version = version + 1"
+            " WHERE project_id = ? AND pending_rules IS NOT NULL"
+        )
 
         def run(connection: sqlite3.Connection) -> bool:
             dropped = connection.execute(sql, (project_id,)).rowcount > 0
             if dropped:
-                note(Edit(project_id, "retention", project_id, "", "take_back"))
+                note(
+                    Edit(project_id, "retention", project_id, "", "take_back", version=_version(connection, project_id))
+                )
             return dropped
 
         return await self._access.write(run)
@@ -101,8 +131,8 @@ class SqliteRetention:
         if self._access.one(due, (now,)) is None:
             return []
         sql = (
-            "UPDATE retention SET rules = pending_rules, max_bytes = pending_max_bytes, pending_rules = NULL"
-            " WHERE pending_rules IS NOT NULL AND pending_at <= ? RETURNING project_id"
+            "UPDATE retention SET rules = pending_rules, max_bytes = pending_max_bytes, pending_rules = NULL,"
+            " version = version + 1 WHERE pending_rules IS NOT NULL AND pending_at <= ? RETURNING project_id"
         )
         rows = await self._access.write(lambda connection: connection.execute(sql, (now,)).fetchall())
         return [project_id for (project_id,) in rows]
@@ -125,10 +155,11 @@ class SqliteRetention:
     ) -> Counted:
         return await self._access.read(lambda connection: _count(connection, project_id, after, cutoffs))
 
-    async def put_policy(self, project_id: str, policy: RetentionPolicy) -> None:
+    async def put_policy(self, project_id: str, policy: RetentionPolicy, version: int | None = None) -> None:
         def run(connection: sqlite3.Connection) -> None:
-            _note(connection, project_id, {"rules": policy.rules, "max_bytes": policy.max_bytes})
-            connection.execute(_PUT_POLICY, (project_id, to_json(policy.rules), policy.max_bytes))
+            after = _next_version(connection, project_id, version)
+            _note(connection, project_id, {"rules": policy.rules, "max_bytes": policy.max_bytes}, after)
+            connection.execute(_PUT_POLICY, (project_id, to_json(policy.rules), policy.max_bytes, after))
 
         await self._access.write(run)
 
