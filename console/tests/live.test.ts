@@ -1,6 +1,7 @@
 import { effectScope, nextTick, ref, type EffectScope } from "vue"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { goLive, liveState, onRefused, returns, retryNow, stopLive, useTopics } from "@/live/connection"
+import { useChanges } from "@/live/changes"
 import { usePainter } from "@/live/clock"
 import { Socket } from "./fakes"
 
@@ -201,5 +202,64 @@ describe("the clock", () => {
     scope.stop()
     await vi.advanceTimersByTimeAsync(1_000)
     expect(painted).toBe(0)
+  })
+})
+
+describe("lists that follow what others change", () => {
+  const told = (kind: string, action = "update") =>
+    Socket.last.publish("vk/$project/changed", JSON.stringify({ kind, id: "x", version: 2, action, by: "eve", ts: 1 }))
+
+  async function listening(): Promise<ReturnType<typeof vi.fn>> {
+    goLive("vk")
+    Socket.last.admit()
+    const read = vi.fn()
+    scope.run(() => useChanges(["customer"], () => void read()))
+    await nextTick()
+    return read
+  }
+
+  it("are read once a second at most, however fast things change, and not for other kinds", async () => {
+    const read = await listening()
+    for (let count = 0; count < 30; count += 1) {
+      told("customer")
+      told("device_type")
+      vi.advanceTimersByTime(100)
+    }
+    expect(read.mock.calls.length).toBeGreaterThanOrEqual(2)
+    expect(read.mock.calls.length).toBeLessThanOrEqual(3)
+    vi.advanceTimersByTime(2000)
+    const { length } = read.mock.calls
+    told("device_type")
+    vi.advanceTimersByTime(5000)
+    expect(read).toHaveBeenCalledTimes(length)
+  })
+
+  it("wait in a hidden page until it is seen", async () => {
+    const read = await listening()
+    hide(true)
+    told("customer")
+    vi.advanceTimersByTime(5000)
+    expect(read).not.toHaveBeenCalled()
+    hide(false)
+    expect(read).toHaveBeenCalledTimes(1)
+    hide(true)
+    hide(false)
+    expect(read).toHaveBeenCalledTimes(1)
+  })
+
+  it("do not move rows while the pointer is upon one, and change values in place", async () => {
+    const read = await listening()
+    vi.stubGlobal("matchMedia", () => ({ matches: true }))
+    const pointed = vi.spyOn(document, "querySelector").mockReturnValue(document.body)
+    told("customer")
+    vi.advanceTimersByTime(1000)
+    expect(read).toHaveBeenCalledTimes(1)
+    told("customer", "create")
+    vi.advanceTimersByTime(5000)
+    expect(read).toHaveBeenCalledTimes(1)
+    pointed.mockReturnValue(null)
+    vi.advanceTimersByTime(1000)
+    expect(read).toHaveBeenCalledTimes(2)
+    pointed.mockRestore()
   })
 })

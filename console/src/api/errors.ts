@@ -1,5 +1,6 @@
 /** What goes wrong between the page and the server, and its text in the language of the reader. */
 import { t, textOf } from "@/i18n"
+import { formatTime } from "@/lib/time"
 
 /** A reason as the server gives it: a stable code with arguments, beside English prose. */
 export interface Reason {
@@ -47,13 +48,26 @@ export function reasonText(reason: Reason): string {
   return text ?? reason.message
 }
 
+export interface Saver {
+  by: string
+  ts: number
+}
+/** Who saved the same thing meanwhile and when, as a 409 tells; null: it does not know. */
+export function saverOf(error: unknown): Saver | null {
+  if (!(error instanceof ApiError) || error.code !== "version_stale") return null
+  const { info } = error.answer as { info?: Partial<Saver> }
+  return typeof info?.by === "string" && typeof info.ts === "number" ? { by: info.by, ts: info.ts } : null
+}
+export const savedText = ({ by, ts }: Saver): string => t("state.savedBy", { name: by, time: formatTime(ts) })
+
 /** Any error in one sentence for the reader. */
 export function errorText(error: unknown): string {
   if (error instanceof Unreachable) return t("state.unreachable")
   if (error instanceof ApiError) {
     if (error.errcode === 429) return t("state.throttled", { count: error.retryAfter ?? 1 })
     if (error.errcode === 500) return t("state.serverFault")
-    return reasonText(error)
+    const saver = saverOf(error)
+    return saver ? savedText(saver) : reasonText(error)
   }
   return t("state.pageFault")
 }

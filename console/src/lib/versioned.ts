@@ -1,6 +1,6 @@
 /** Some members of a thing as a form. Where somebody else was faster, what they changed is shown, and the draft stays. */
 import { computed, shallowRef, watch, type ComputedRef, type ShallowRef } from "vue"
-import { ApiError } from "@/api/errors"
+import { ApiError, saverOf, type Saver } from "@/api/errors"
 import { useAction, type Action } from "@/lib/action"
 import { useDraft, type Draft } from "@/lib/draft"
 
@@ -14,6 +14,8 @@ export interface Versioned<M> {
   readonly draft: Draft<M>
   /** The thing as it is on the server, where somebody else changed it. */
   readonly theirs: Readonly<ShallowRef<unknown>>
+  /** Who that was, where it is known. */
+  readonly saver: Readonly<ShallowRef<Saver | null>>
   readonly differences: ComputedRef<{ field: keyof M & string; theirs: unknown; mine: unknown }[]>
   readonly save: Action<[]>
   discard(): void
@@ -35,6 +37,7 @@ export function useVersioned<M extends object, T extends M & { version?: number 
   /** The thing as it was when the draft began. */
   const base = shallowRef<T>(item())
   const theirs = shallowRef<T | null>(null)
+  const saver = shallowRef<Saver | null>(null)
   if (draft.outdated) {
     // What was typed before a reload, on a state that is gone.
     theirs.value = base.value
@@ -64,6 +67,7 @@ export function useVersioned<M extends object, T extends M & { version?: number 
         await options.send({ ...members, ...(known.version !== undefined && { version: known.version }) })
       return true
     } catch (error) {
+      saver.value = saverOf(error)
       if (isStale(error)) return false
       throw error
     }
@@ -88,6 +92,7 @@ export function useVersioned<M extends object, T extends M & { version?: number 
   return {
     draft,
     theirs,
+    saver,
     differences,
     save,
     discard() {

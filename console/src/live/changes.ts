@@ -13,7 +13,11 @@ export interface Change {
   ts: number
 }
 
-const PAUSE = 500
+/** At most one reading a second, however fast things change. */
+const PAUSE = 1000
+/** Actions by which rows come, go or change their place; others change them where they stand. */
+const MOVING = new Set(["create", "remove"])
+const POINTED = "[role=row]:hover, [role=treeitem]:hover, tbody tr:hover"
 const decoder = new TextDecoder()
 
 /** Calls `changed` for each change of the project. */
@@ -30,15 +34,41 @@ function listen(changed: (change: Change) => void, wanted: () => boolean = () =>
   )
 }
 
-/** Calls `changed` soon after something of these kinds was changed. */
-export function useChanges(kinds: readonly string[], changed: (last: Change) => void): void {
+/** Whether the pointer is upon a row, which must not move away from under it. */
+const pointed = () => window.matchMedia("(hover: hover)").matches && document.querySelector(POINTED) !== null
+
+/**
+ * Calls `changed` soon after something of these kinds was changed: once for all that came within a second, and only while
+ * the page is seen. What moves rows waits until the pointer has left them.
+ */
+export function useChanges(kinds: readonly string[], changed: () => void): void {
   let soon: ReturnType<typeof setTimeout> | undefined
-  listen((change) => {
-    if (!kinds.includes(change.kind)) return
-    clearTimeout(soon)
-    soon = setTimeout(() => changed(change), PAUSE)
+  let waiting = false
+  let moving = false
+  function tell(): void {
+    soon = undefined
+    if (document.hidden) return // until it is seen again
+    if (moving && pointed()) {
+      soon = setTimeout(tell, PAUSE)
+      return
+    }
+    waiting = moving = false
+    changed()
+  }
+  function seen(): void {
+    if (waiting && soon === undefined && !document.hidden) tell()
+  }
+  listen(({ kind, action }) => {
+    if (!kinds.includes(kind)) return
+    waiting = true
+    moving ||= MOVING.has(action)
+    soon ??= setTimeout(tell, PAUSE)
   })
-  onScopeDispose(() => clearTimeout(soon))
+  document.addEventListener("visibilitychange", seen)
+  onScopeDispose(() => {
+    clearTimeout(soon)
+    document.removeEventListener("visibilitychange", seen)
+  })
 }
 
 /** The last change of one thing by somebody else, for who is editing it; null: there was none. */

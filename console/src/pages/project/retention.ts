@@ -19,6 +19,7 @@ export interface Retention extends Policy {
   points: number
   size_bytes: number
   oldest_ts: number | null
+  version: number
   pending: (Policy & { effective_at: number }) | null
 }
 export interface WouldDrop {

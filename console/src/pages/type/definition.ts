@@ -1,7 +1,7 @@
 /** The draft of a definition, and how it is saved while others may save theirs. */
 import { computed, shallowRef, watch } from "vue"
 import { get, path, put } from "@/api/client"
-import { fieldErrors, reasonText } from "@/api/errors"
+import { fieldErrors, reasonText, saverOf, type Saver } from "@/api/errors"
 import { useAction } from "@/lib/action"
 import { useDraft } from "@/lib/draft"
 import { isStale } from "@/lib/versioned"
@@ -18,6 +18,7 @@ export function useDefinition(type: () => TypeDetail, saved: () => void) {
   const base = shallowRef(type())
   /** The type as somebody else saved it meanwhile. */
   const theirs = shallowRef<TypeDetail | null>(null)
+  const saver = shallowRef<Saver | null>(null)
   const read = () => get<TypeDetail>(path`/device_type/${id}`)
   watch(type, (now) => {
     const apart = same(now.functions, base.value.functions)
@@ -51,6 +52,7 @@ export function useDefinition(type: () => TypeDetail, saved: () => void) {
       })
       return true
     } catch (error) {
+      saver.value = saverOf(error)
       if (isStale(error)) return false
       throw error
     }
@@ -106,5 +108,5 @@ export function useDefinition(type: () => TypeDetail, saved: () => void) {
     return byEntry
   })
   const errorsOf = (kind: Kind, index: number): Record<string, string> => errors.value.get(`${kind}[${index}]`) ?? {}
-  return { draft, base, theirs, functions, problems, changes, save, merged, takeOver, discard, errors, errorsOf }
+  return { draft, base, theirs, saver, functions, problems, changes, save, merged, takeOver, discard, errors, errorsOf }
 }
