@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import struct
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import httpcore
@@ -127,6 +129,29 @@ async def test_a_connection_that_was_closed_while_idle_is_opened_again(
     answer = await http.post(f"{receiver.url}/", b"2")
     assert answer.status == 200
     assert [each.body for each in receiver.received] == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_connection_that_ends_with_the_next_request_is_opened_again(http: HttpSender, reset: bool) -> None:
+    connections: list[asyncio.Task[Any] | None] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.current_task())
+        await reader.readuntil(b"{}")
+        writer.write(reply(200))
+        if await reader.read(1) and reset:  # the second request
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        assert [(await http.post(url, b"{}")).status for _ in range(2)] == [200, 200]
+        await http.close()
+        assert len(connections) == 2
+        await asyncio.gather(*(task for task in connections if task is not None))
 
 
 async def test_private_addresses_are_refused_where_the_operator_says_so(receiver: HttpReceiver) -> None:
