@@ -1,6 +1,6 @@
 """Makes the pictures of docs/pictures: a small one of each page, of a server with made-up devices.
 
-``script/console pictures`` runs it. The data is the same each time, at the end of the present hour; the product has none of it.
+``script/console pictures`` runs it. The data is the same each time, but for the clock; the product has none of it.
 """
 
 import asyncio
@@ -25,7 +25,16 @@ MINUTE = 60_000
 HALLS = {"en": ("North hall", "South hall", "Cold store"), "zh": ("北区温室", "南区温室", "冷库")}
 NAMES = {"en": "Greenhouse", "zh": "温室"}
 WORDS = {
-    "en": ("Climate sensor", "Temperature", "Humidity", "Fan", "Temperature above 28 °C", "On duty", "Green Farm", "Door"),
+    "en": (
+        "Climate sensor",
+        "Temperature",
+        "Humidity",
+        "Fan",
+        "Temperature above 28 °C",
+        "On duty",
+        "Green Farm",
+        "Door",
+    ),
     "zh": ("温湿度传感器", "温度", "湿度", "风机", "温度高于 28 °C", "值班组", "绿野农场", "门禁"),
 }
 
@@ -89,7 +98,7 @@ def populated(api: ProjectApi, url: str, language: str) -> tuple[dict[str, str],
         if number < 13:
             report(url, device, "attributes/series", day_of(number, now))
             report(url, device, "attributes", day_of(number, now)[-1]["attributes"])
-    first = list(devices.values())[0]
+    first = next(iter(devices.values()))
     report(url, first, "attributes", {"temperature": "warm"})
     report(url, first, "event/report", {"method": "started", "params": {"firmware": "2.4.1"}})
     api.call("POST", f"/customer/{customer_id}/devices", json={"devices": [first.device_id]})
@@ -119,18 +128,22 @@ def pages(ids: dict[str, str]) -> dict[str, str]:
     }
 
 
-async def shoot(page: Any, file: Path) -> None:
-    """Keeps what is in view, as small as docs should be."""
+async def taken(page: Any) -> bytes:
+    """A picture of what is in view."""
     width, height = page.viewport_size["width"], page.viewport_size["height"]
     clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": SCALE}
     session = await page.context.new_cdp_session(page)
-    wish = {"format": "webp", "quality": QUALITY, "clip": clip}
-    content = base64.b64decode((await session.send("Page.captureScreenshot", wish))["data"])
+    answer = await session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY, "clip": clip})
     await session.detach()
-    if len(content) > BYTES_MAX:
-        raise SystemExit(f"{file.name} has {len(content)} bytes; {BYTES_MAX} are allowed")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
+    return base64.b64decode(answer["data"])
+
+
+def keep(name: str, picture: bytes) -> None:
+    """Writes a picture that is as small as docs should be."""
+    if len(picture) > BYTES_MAX:
+        raise SystemExit(f"{name} has {len(picture)} bytes; {BYTES_MAX} are allowed")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / name).write_bytes(picture)
 
 
 async def photograph(site: Site, ids: dict[str, str], language: str) -> None:
@@ -140,7 +153,7 @@ async def photograph(site: Site, ids: dict[str, str], language: str) -> None:
         for name, path in pages(ids).items():
             await visit.open(page, path)
             await page.wait_for_load_state("networkidle")
-            await shoot(page, FOLDER / f"{name}.{language}.webp")
+            keep(f"{name}.{language}.webp", await taken(page))
         if visit.faults:
             raise SystemExit("\n".join(visit.faults))
 

@@ -69,7 +69,7 @@ class Section:
             path = DOCS / path.name
         if path.name.endswith(".zh.md"):
             path = path.with_name(path.name.replace(".zh", ""))
-        return path.name if path.parent == DOCS else str(path)
+        return path.name if path.parent == DOCS else str(path).replace(".zh.webp", ".en.webp")
 
 
 def sections(page: Path) -> list[Section]:
