@@ -63,7 +63,7 @@ def day_of(number: int, now: int) -> list[dict[str, Any]]:
 
 def made_type(api: ProjectApi, language: str) -> str:
     name, temperature, humidity, fan, *_ = WORDS[language]
-    attributes = [
+    attributes: list[dict[str, Any]] = [
         {"identifier": "temperature", "name": temperature, "data_type": "number", "data_options": {"unit": "°C"}},
         {"identifier": "humidity", "name": humidity, "data_type": "number", "data_options": {"unit": "%"}},
         {"identifier": "fan", "name": fan, "data_type": "switch", "attr_type": "both"},
