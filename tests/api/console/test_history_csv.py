@@ -4,7 +4,7 @@ import csv
 from typing import Any
 
 from tests.api.registry.house import Api, House
-from thingstead.services.history.csv_export import CHUNK_POINTS
+from thingstead.services.history.csv_export import CHUNK_POINTS, PIECE_BYTES
 
 
 async def rows(api: Api, device_id: str, **query: Any) -> list[list[str]]:
@@ -54,3 +54,17 @@ async def test_what_is_wrong_is_told_before_the_file(api: Api, stranger: Api) ->
     assert (await stranger.refusal("GET", f"device/{device_id}/history.csv", **query)).errcode == 404
     wrong = await api.refusal("GET", f"device/{device_id}/history.csv", **{**query, "identifiers": "a b"})
     assert wrong.fields == {"identifiers"}
+
+
+async def test_a_piece_is_bounded_in_bytes_however_long_the_values_are(api: Api, house: House) -> None:
+    device_id = await api.new_device()
+    text = '"' * 30_000
+    count = 50
+    for number in range(count):
+        await house.report(device_id, 1_000 + number // 3, note=f"{text}{number}")
+    export = house.platform.csv_export
+    _, pieces = await export.begin(api.project_id, device_id, ["note"], 0, 10**13)
+    sizes = [len(piece) async for piece in pieces]
+    assert max(sizes) < 2 * PIECE_BYTES + CHUNK_POINTS, "each quotation mark is doubled"
+    found = [row[3] for row in (await rows(api, device_id, identifiers="note"))[1:]]
+    assert sorted(found) == sorted(f"{text}{number}" for number in range(count))

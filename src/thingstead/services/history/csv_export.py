@@ -16,6 +16,8 @@ from thingstead.model.report import SeriesPoint
 from thingstead.storage.base import Store
 
 CHUNK_POINTS = 500  # of one read, and of one piece
+CHUNK_POINTS_FIRST = 16  # of the first read: how long the values are is not known yet
+PIECE_BYTES = 262_144  # values of a piece, unless one alone is longer; a peer that does not read keeps one waiting
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a text that a spreadsheet would evaluate
 HEAD = ("time", "ts", "identifier", "value")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,17 +52,35 @@ class CsvExport:
         yield _text([HEAD])
         for identifier in identifiers:
             until, passed = end, 0  # points at ``until`` that were written already
-            while True:
-                points = await self._store.history.series(
-                    number, identifier, start, until, offset=passed, limit=CHUNK_POINTS
-                )
-                if points:
-                    yield _text([_row(identifier, point) for point in points])
-                if len(points) < CHUNK_POINTS:
+            limit, more = CHUNK_POINTS_FIRST, True
+            while more:
+                points = await self._store.history.series(number, identifier, start, until, offset=passed, limit=limit)
+                more, count = len(points) == limit, len(points)
+                rows, size_bytes = _fitting(identifier, points)
+                if not rows:
                     break
+                # What does not fit is read again, so that it takes no memory while the peer reads this piece.
+                del points[len(rows) :]
+                more = more or len(points) < count
                 oldest = points[-1].ts
                 same = sum(point.ts == oldest for point in points)
                 until, passed = oldest, same + (passed if oldest == until else 0)
+                limit = max(1, min(CHUNK_POINTS, 4 * limit, PIECE_BYTES * len(rows) // size_bytes))
+                yield _text(rows)
+
+
+def _fitting(identifier: str, points: Sequence[SeriesPoint]) -> tuple[list[tuple[str, ...]], int]:
+    """The rows of the first points that fit into a piece, at least one, and their size in bytes."""
+    rows: list[tuple[str, ...]] = []
+    size_bytes = 0
+    for point in points:
+        row = _row(identifier, point)
+        row_bytes = sum(len(cell.encode("utf-8", "replace")) for cell in row)
+        if rows and size_bytes + row_bytes > PIECE_BYTES:
+            break
+        rows.append(row)
+        size_bytes += row_bytes
+    return rows, size_bytes
 
 
 def _row(identifier: str, point: SeriesPoint) -> tuple[str, ...]:
