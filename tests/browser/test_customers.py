@@ -31,7 +31,7 @@ async def test_a_customer_is_created_and_gets_devices_by_a_search(visit: Visit, 
     await page.click("button:has-text('New customer')")
     await page.fill("dialog input >> nth=0", "Alice")
     await page.fill("dialog input >> nth=1", "alice")
-    await page.click("[aria-label='Draw one at random']")
+    await page.click("[aria-label='Generate']")
     password = await page.input_value("dialog input >> nth=2")
     await page.click("dialog button:text-is('Create')")
     await page.wait_for_selector("h1:text-is('Alice')")

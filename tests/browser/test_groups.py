@@ -88,7 +88,7 @@ async def test_the_keyboard_alone_moves_devices_and_groups(
     await press("ArrowDown", "Enter")
     await page.wait_for_selector("h2:text-is('North')")
     await page.wait_for_selector("a:text-is('Valve')")
-    await page.focus("input.pick >> nth=0")
+    await page.focus("[role=row] input[type=checkbox] >> nth=0")
     await press("Space")
     await page.focus(f"button:text-is('{words[0]}')")
     await press("Enter")
