@@ -8,7 +8,7 @@ import pytest
 from tests.services.conftest import NOW, Workshop
 from tests.services.lamp import LAMP, commands_of, connect, pending_methods
 from tests.storage.test_full_disk import nothing_can_be_written, until
-from thingstead.errors import Conflict, DeviceOffline, InvalidInput, NotFound
+from thingstead.errors import Conflict, DeviceOffline, InvalidInput, NotFound, Unavailable
 from thingstead.model import limits
 from thingstead.model.device import DeviceSession
 from thingstead.model.messages import AttributesPushed
@@ -253,6 +253,23 @@ async def test_how_far_a_command_came_is_kept_when_there_is_room_again(
         await until(lambda: workshop.store.figures().commits_failed >= failed + 2)
     await workshop.control._moves.stored(command.id)
     assert (await workshop.store.commands.get(device.id, command.id)).state == "delivered"
+
+
+async def test_a_change_of_a_command_that_cannot_be_kept_is_tried_again_after_a_while_and_not_at_once(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_moves, "RETRY_S", 600)
+    device = await workshop.add_device()
+    await connect(workshop, device)
+    command = await workshop.control.send_command("p1", device.id, "ask")
+    failed = workshop.store.figures().commits_failed
+    with nothing_can_be_written(workshop.store.path):
+        workshop.control.command_delivered(command.id)
+        await until(lambda: workshop.store.figures().commits_failed > failed)
+        for _ in range(3):  # the writer has turns in which it could try again
+            with pytest.raises(Unavailable):
+                await workshop.store.devices.merge_tags("p1", device.id, {"a": "b"}, ())
+        assert workshop.store.figures().commits_failed == failed + 4
 
 
 async def test_a_clock_that_is_set_back_makes_no_command_wait_for_longer_than_promised(workshop: Workshop) -> None:
