@@ -24,7 +24,7 @@ export interface Draft<T> {
 }
 
 /** JSON with the keys of objects in order, so that equal values are equal texts. */
-function text(value: unknown): string {
+export function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     inner && typeof inner === "object" && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
@@ -45,12 +45,12 @@ function stored<T>(key: string): { base: string; value: T } | null {
 export function useDraft<T>(key: string, initial: T): Draft<T> {
   const name = `${PREFIX}${session.value?.project.id ?? ""}.${session.value?.admin.id ?? ""}.${key}`
   const kept = stored<T>(name)
-  const taken = kept !== null && kept.base === text(initial)
-  const base = ref(text(initial))
+  const taken = kept !== null && kept.base === canonical(initial)
+  const base = ref(canonical(initial))
   const value = ref(structuredClone(taken ? kept.value : toRaw(initial))) as Ref<T>
   const restored = ref(taken)
   const outdated = kept === null || taken ? null : { base: JSON.parse(kept.base) as T, value: kept.value }
-  const dirty = computed(() => text(value.value) !== base.value)
+  const dirty = computed(() => canonical(value.value) !== base.value)
   let timer: ReturnType<typeof setTimeout> | undefined
 
   function keep(): void {
@@ -82,7 +82,7 @@ export function useDraft<T>(key: string, initial: T): Draft<T> {
     restored,
     outdated,
     reset(to) {
-      base.value = text(to)
+      base.value = canonical(to)
       value.value = structuredClone(toRaw(to))
       restored.value = false
       keep()

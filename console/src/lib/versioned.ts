@@ -1,8 +1,15 @@
-/** Some members of a thing as a form. Where somebody else was faster, what they changed is shown, and the draft stays. */
+/**
+ * Some members of a thing as a form. Where somebody else was faster, their changes and those of the draft are put together;
+ * only of a field that both changed theirs is shown, and the draft stays.
+ */
 import { computed, shallowRef, watch, type ComputedRef, type ShallowRef } from "vue"
 import { ApiError, saverOf, type Saver } from "@/api/errors"
 import { useAction, type Action } from "@/lib/action"
 import { useDraft, type Draft } from "@/lib/draft"
+import { same, together } from "@/lib/together"
+
+/** How often somebody else may be faster before it is left to the reader to try again. */
+const ATTEMPTS = 3
 
 /** Whether a refusal says that somebody else saved meanwhile. */
 export const isStale = (error: unknown): boolean => error instanceof ApiError && error.code === "version_stale"
@@ -12,7 +19,7 @@ export type Changes<M> = Partial<M> & { version?: number }
 
 export interface Versioned<M> {
   readonly draft: Draft<M>
-  /** The thing as it is on the server, where somebody else changed it. */
+  /** The thing as it is on the server, where somebody else changed a field that is changed here, too. */
   readonly theirs: Readonly<ShallowRef<unknown>>
   /** Who that was, where it is known. */
   readonly saver: Readonly<ShallowRef<Saver | null>>
@@ -38,15 +45,22 @@ export function useVersioned<M extends object, T extends M & { version?: number 
   const base = shallowRef<T>(item())
   const theirs = shallowRef<T | null>(null)
   const saver = shallowRef<Saver | null>(null)
+  /** Puts what somebody else saved since `known` together with the draft; whether no field is left that both changed. */
+  function takeIn(known: T, now: T): boolean {
+    const { value, clashes } = together<M>(fields, known, now, draft.value.value)
+    base.value = clashes.length > 0 ? known : now
+    draft.reset(membersOf(base.value)) // after a reload, too, what clashes is shown again
+    draft.value.value = value
+    theirs.value = clashes.length > 0 ? now : null
+    return clashes.length === 0
+  }
   if (draft.outdated) {
     // What was typed before a reload, on a state that is gone.
-    theirs.value = base.value
-    base.value = { ...base.value, ...draft.outdated.base }
-    draft.reset(draft.outdated.base)
     draft.value.value = draft.outdated.value
+    takeIn({ ...base.value, ...draft.outdated.base }, base.value)
     draft.restored.value = true
   }
-  const differing = (one: M, other: M) => fields.filter((field) => one[field] !== other[field])
+  const differing = (one: M, other: M) => fields.filter((field) => !same(one[field], other[field]))
   watch(item, (now) => {
     if (draft.dirty.value) return
     base.value = now
@@ -55,35 +69,36 @@ export function useVersioned<M extends object, T extends M & { version?: number 
   const differences = computed(() => {
     const now: M | null = theirs.value
     const mine = draft.value.value
-    return now ? differing(now, mine).map((field) => ({ field, theirs: now[field], mine: mine[field] })) : []
+    if (!now) return []
+    const { clashes } = together<M>(fields, base.value, now, mine)
+    return clashes.map((field) => ({ field, theirs: now[field], mine: mine[field] }))
   })
 
-  /** Writes what differs; false where somebody else changed it since `known`. */
-  async function write(known: T): Promise<boolean> {
+  /** Writes what differs; returns the refusal where somebody else changed it since `known`. */
+  async function write(known: T): Promise<unknown> {
     const changed = differing(draft.value.value, known)
     const members = Object.fromEntries(changed.map((field) => [field, draft.value.value[field]])) as Partial<M>
     try {
       if (changed.length > 0)
         await options.send({ ...members, ...(known.version !== undefined && { version: known.version }) })
-      return true
+      return null
     } catch (error) {
+      if (!isStale(error)) throw error
       saver.value = saverOf(error)
-      if (isStale(error)) return false
-      throw error
+      return error
     }
   }
 
   const save = useAction(async () => {
-    const known = theirs.value ?? base.value
-    if (!(await write(known))) {
+    let known = theirs.value ?? base.value
+    let stale = await write(known)
+    for (let again = 0; stale !== null && again < ATTEMPTS; again += 1) {
       const now = await read()
-      // Of something else than what is edited here, such as a tag: that is no conflict.
-      const apart = differing(now, known).length === 0
-      if (!apart || !(await write(now))) {
-        theirs.value = apart ? await read() : now
-        return
-      }
+      if (!takeIn(known, now)) return
+      known = now
+      stale = await write(now)
     }
+    if (stale !== null) throw stale
     theirs.value = null
     base.value = await read()
     draft.reset(membersOf(base.value))

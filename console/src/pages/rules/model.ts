@@ -50,7 +50,7 @@ export interface Rule extends RuleForm {
   raised_last_day?: number
 }
 
-const MEMBERS = [
+export const MEMBERS = [
   "name",
   "descr",
   "type",
