@@ -1,8 +1,8 @@
 // Tables out of files: encodings, delimiters, cells; columns and rows of devices; what is written is safe and read back.
 import { describe, expect, it } from "vitest"
 import { toCsv } from "@/lib/csv"
-import { devicePayload, qrPicture } from "@/lib/qr"
-import { decodeFile, findDelimiter, parseTable } from "@/lib/sheets"
+import { devicePayload, qrPicture } from "@/qr/picture"
+import { decodeFile, findDelimiter, parseTable } from "@/pages/devices/import/sheets"
 import { guessFields, isHeading, namesIn, rowOf, textsOf, type Names } from "@/pages/devices/import/fields"
 import { noNames } from "@/pages/devices/import/names"
 import { countOf, refusedCsv, type Result } from "@/pages/devices/import/run"

@@ -1,0 +1,52 @@
+"""Rates of messages on the overview: what was counted before a restart, by range, as a picture and as a table."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.conftest import report
+from tests.browser.visit import Site, View, Visit, complaints
+from tests.project_api import ProjectApi
+from tests.server_process import ServerProcess, init
+
+pytestmark = pytest.mark.external("chromium")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server that was stopped after its devices had reported: the numbers are on disk at once."""
+    folder = tmp_path_factory.mktemp("site") / "data"
+    credentials = init(folder)
+    process = ServerProcess(folder).wait_until_serving()
+    with ProjectApi(process.url, credentials) as api:
+        device = api.create_device(name="meter")
+        for number in range(3):
+            report(process.url, device, {"level": number, "flow": 1})
+    process.stop()
+    process = ServerProcess(folder).wait_until_serving()
+    try:
+        yield Site(process, credentials, {"meter": device})
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize("view", [View("en"), View("zh", "dark", (390, 844))], ids=str)
+async def test_the_overview_tells_how_many_messages_came(visit: Visit, view: View) -> None:
+    page = await visit.page(view)
+    await visit.log_in(page, "/")
+    table, hour = ("As a table", "1 h") if view.language == "en" else ("以表格查看", "1 小时")
+    await page.get_by_role("img", name="at most" if view.language == "en" else "最高每分钟").wait_for()
+    await visit.settled(page)
+    assert await complaints(page, view) == []
+    card = page.locator("section", has=page.locator("#rates"))
+    await card.get_by_text(hour, exact=True).click()
+    await page.wait_for_url("**rate=1h")
+    await card.get_by_role("button", name=table).click()
+    rows = card.locator("tbody tr")
+    await rows.first.wait_for()
+    found = [await rows.nth(index).locator("td").nth(1).inner_text() for index in range(await rows.count())]
+    assert "3" in {text.removesuffix(".0") for text in found}
+    assert await complaints(page, view) == []
+    storage = page.locator("section", has=page.locator("#storage"))
+    assert await storage.locator("dt").count() == 4, "an administrator sees the disk, too"
+    assert visit.faults == []
