@@ -1,0 +1,1 @@
+export{t as default}from"./NewDevice-1nmT2uH-.js";
