@@ -39,8 +39,10 @@ async def test_the_overview_tells_how_many_messages_came(visit: Visit, view: Vie
     await visit.settled(page)
     assert await complaints(page, view) == []
     card = page.locator("section", has=page.locator("#rates"))
-    await card.get_by_text(hour, exact=True).click()
+    await card.get_by_role("radio", name=hour, exact=True).focus()
+    await page.keyboard.press("Space")
     await page.wait_for_url("**rate=1h")
+    await visit.settled(page)
     await card.get_by_role("button", name=table).click()
     rows = card.locator("tbody tr")
     await rows.first.wait_for()
