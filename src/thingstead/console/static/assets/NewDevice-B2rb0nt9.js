@@ -1,1 +1,0 @@
-export{t as default}from"./NewDevice-Clt22Nhr.js";
