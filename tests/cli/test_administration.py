@@ -1,5 +1,6 @@
 """Commands that manage an installation: beside a running server, through its local socket, and without one."""
 
+import contextlib
 import json
 import os
 import socket
@@ -14,6 +15,8 @@ import pytest
 from tests.project_api import ProjectApi
 from tests.server_process import ServerProcess, StartServer, init, thingstead
 from thingstead.server.folder import LOCAL_SOCKET
+from thingstead.server.local.listener import CONNECTIONS_MAX, REQUEST_TIMEOUT_S, WAITING_MAX
+from thingstead.server.local.sockets import REQUEST_BYTES
 from thingstead.services.registry.projects import Credentials
 
 Command = Callable[..., str]
@@ -274,6 +277,31 @@ def test_nonsense_at_the_socket_is_refused(line: Callable[[bytes], bytes], sent:
         assert answered in line(sent)
     except (BrokenPipeError, ConnectionResetError):
         assert not answered
+
+
+def test_a_request_that_the_socket_does_not_take_is_refused_with_a_reason(running: House, tmp_path: Path) -> None:
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps({"descr": "x" * REQUEST_BYTES}))
+    code, said = running.fail("api", "PUT", "/project/info", "--data", f"@{body}")
+    assert (code, said) == (1, "Error: the request is longer than 1,048,576 bytes: send it over HTTP")
+
+
+def test_a_line_without_end_is_no_fault_of_the_server(running: House, line: Callable[[bytes], bytes]) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        assert line(b"x" * 2 * REQUEST_BYTES) == b""
+    assert running.server is not None
+    running.server.stop()
+    assert [record for record in running.server.records if record["level"] == "error"] == []
+    assert running.server.logged("a command was not answered") != []
+
+
+def test_more_requests_than_may_wait_are_turned_away(running: House) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(CONNECTIONS_MAX + WAITING_MAX + 1):
+            last = stack.enter_context(socket.socket(socket.AF_UNIX))
+            last.connect(str(running.data / LOCAL_SOCKET))
+        last.settimeout(REQUEST_TIMEOUT_S / 2)
+        assert last.recv(1) == b""
 
 
 def test_a_header_of_http_makes_nobody_the_operator(running: House) -> None:

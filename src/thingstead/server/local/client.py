@@ -7,11 +7,11 @@ import msgspec
 
 from thingstead.api.app import create_app
 from thingstead.config import Config
-from thingstead.errors import Conflict, Unavailable
+from thingstead.errors import Conflict, TooLarge, Unavailable
 from thingstead.server.composition import open_platform
 from thingstead.server.folder import FolderInUse
 from thingstead.server.local.calls import LocalAnswer, LocalCall, answer
-from thingstead.server.local.sockets import connect_local
+from thingstead.server.local.sockets import REQUEST_BYTES, connect_local
 
 TIMEOUT_S = 90.0  # longer than the server takes at most
 CHUNK_BYTES = 1 << 16
@@ -23,6 +23,7 @@ def ask(config: Config, call: LocalCall) -> LocalAnswer:
     Raises:
         ConfigError: the folder is not a data folder, or cannot be used.
         Conflict: a server works on the folder and does not answer.
+        TooLarge: the request is longer than a running server reads.
         Unavailable: the connection broke before the answer was complete; the request may have been carried out.
     """
     sock = connect_local(config.data_path, TIMEOUT_S)
@@ -46,9 +47,13 @@ def is_running(config: Config) -> bool:
 
 
 def _exchange(sock: socket.socket, call: LocalCall) -> LocalAnswer:
+    request = msgspec.json.encode(call) + b"\n"
+    if len(request) > REQUEST_BYTES:
+        detail = f"the request is longer than {REQUEST_BYTES:,} bytes: send it over HTTP"
+        raise TooLarge("not_done", detail=detail)
     received = bytearray()
     try:
-        sock.sendall(msgspec.json.encode(call) + b"\n")
+        sock.sendall(request)
         while chunk := sock.recv(CHUNK_BYTES):
             received += chunk
     except OSError as exc:

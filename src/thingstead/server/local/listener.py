@@ -9,13 +9,13 @@ import structlog
 from thingstead.api.app import AsgiApp
 from thingstead.server.folder import LOCAL_SOCKET
 from thingstead.server.local.calls import LocalAnswer, LocalCall, answer
-from thingstead.server.local.sockets import bind_local
+from thingstead.server.local.sockets import REQUEST_BYTES, bind_local
 from thingstead.services.platform import Platform
 
-REQUEST_BYTES = 1 << 20
 REQUEST_TIMEOUT_S = 10.0  # from the connection to the end of its line
 ANSWER_TIMEOUT_S = 60.0
 CONNECTIONS_MAX = 8  # at once; more wait
+WAITING_MAX = 56  # of those; one more is closed
 
 log = structlog.get_logger("thingstead.server.local")
 
@@ -54,11 +54,15 @@ class LocalListener:
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # streams run this in a task of its own
+        if len(self._tasks) >= CONNECTIONS_MAX + WAITING_MAX:
+            log.warning("a command was not answered", reason="too many at once")
+            writer.close()
+            return
         self._tasks.add(task)
         try:
             async with self._turns:
                 await self._serve(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, ValueError, TimeoutError) as exc:
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, TimeoutError) as exc:
             log.info("a command was not answered", reason=str(exc) or type(exc).__name__)
         except asyncio.CancelledError:
             pass  # the server stops; nobody awaits this task

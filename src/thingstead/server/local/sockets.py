@@ -11,6 +11,7 @@ from thingstead.server.folder import LOCAL_SOCKET
 
 # The kernel's limit of an address is 108 bytes with its end; macOS has 104.
 ADDRESS_BYTES = 100
+REQUEST_BYTES = 1 << 20  # of one request with the end of its line
 
 
 @contextlib.contextmanager
