@@ -133,7 +133,7 @@ async def test_rules_of_retention_are_sentences_and_a_key_is_rotated_by_typing_t
 ) -> None:
     page = await visit.page()
     await visit.log_in(page, "/settings/retention")
-    await page.get_by_label("Identifier of an attribute").fill("temperature")
+    await page.get_by_label("Attribute identifier").fill("temperature")
     await page.get_by_label("Days").fill("400")
     await page.click("button:text-is('Add a rule')")
     await page.click("button:text-is('Count what it would drop')")
