@@ -11,6 +11,8 @@ export interface CallOptions {
   timeout?: number
   /** Whether a 401 is given to the caller rather than answered by a new log-in. */
   bare?: boolean
+  /** Whether the answer is a file rather than JSON. */
+  file?: boolean
 }
 
 interface Answer {
@@ -85,6 +87,8 @@ export async function call<T>(method: string, path: string, options: CallOptions
   }
   let answer: Answer
   try {
+    const isFile = options.file && !response.headers.get("Content-Type")?.includes("json")
+    if (isFile && response.ok) return (await response.blob()) as T
     answer = (await response.json()) as Answer
   } catch (error) {
     if (options.signal?.aborted) throw error

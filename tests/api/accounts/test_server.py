@@ -27,6 +27,9 @@ async def test_administrators_see_the_state_of_the_server(tenant: Tenant, house:
     ]
     assert (found["history_points"], found["history_oldest_ts"]) == (0, None)
     assert all(each["license"] and each["version"] for each in found["licenses"])
+    named = {each["name"] for each in found["licenses"]}
+    assert {"thingstead", "msgspec", "structlog", "uvicorn", "h11"} <= named  # also where it runs from its sources
+    assert not {"pytest", "mypy", "ruff"} & named
 
 
 async def test_nobody_else_does(tenant: Tenant) -> None:

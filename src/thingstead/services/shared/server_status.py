@@ -18,6 +18,8 @@ from thingstead.wire.server import ServerInfo, ServerPort, SoftwareLicense
 
 PAGE_BYTES = 4096  # unit of /proc/self/statm on the platforms that have it, where sysconf does not say
 DISTRIBUTION = "thingstead"
+LICENSE = "Apache-2.0"  # that of pyproject.toml
+RUNTIME_REQUIREMENTS = Path(__file__).parents[4] / "requirements" / "runtime.txt"  # beside src/
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -84,9 +86,13 @@ def _memory_bytes() -> int:
 
 @cache
 def _licenses() -> list[SoftwareLicense]:
-    """Packages that this one needs, as far as they are installed; empty where this one runs from its sources."""
+    """This package and those that it needs, as far as they are installed. Where it runs from its sources, no metadata
+    tell what it needs: those that the sources pin."""
     found: dict[str, SoftwareLicense] = {}
     waiting = [DISTRIBUTION]
+    if not _is_installed(DISTRIBUTION):
+        found[DISTRIBUTION] = SoftwareLicense(name=DISTRIBUTION, version=__version__, license=LICENSE)
+        waiting = _pinned()
     while waiting:
         name = waiting.pop()
         try:
@@ -99,6 +105,23 @@ def _licenses() -> list[SoftwareLicense]:
         found[key] = SoftwareLicense(name=key, version=distribution.version, license=_license(distribution))
         waiting += _required(distribution)
     return sorted(found.values(), key=lambda each: each.name)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _pinned() -> list[str]:
+    """Names of the runtime dependencies in the sources; empty if this file does not stand among them."""
+    try:
+        lines = RUNTIME_REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    return [named.group() for line in lines if (named := _NAME.match(line)) is not None]
 
 
 def _required(distribution: metadata.Distribution) -> Iterator[str]:
