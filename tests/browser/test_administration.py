@@ -139,6 +139,7 @@ async def test_rules_of_retention_are_sentences_and_a_key_is_rotated_by_typing_t
     await page.click("button:text-is('Count what it would drop')")
     await page.wait_for_selector("text=Now these rules would drop nothing.")
     await page.click("button:text-is('Save the rules')")
+    await page.wait_for_selector("text=The rules are saved")
     await page.wait_for_selector("ul.rules:has-text('The attribute temperature — kept for 400 days') >> nth=0")
     assert api.call("GET", "/retention")["rules"] == [{"identifier": "temperature", "days": 400}]
     await visit.open(page, "/settings/keys")
