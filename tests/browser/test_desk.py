@@ -33,6 +33,7 @@ async def test_the_palette_leads_to_a_device_and_to_pages_in_the_other_language(
     page = await visit.page(View("zh"))
     await visit.log_in(page, "/")
     await page.keyboard.press("Control+k")
+    await page.wait_for_selector("[role=combobox]:focus")
     await page.keyboard.type("sl-17")
     await page.wait_for_selector("[role=option] >> text=Sluice 17")
     await page.keyboard.press("Enter")

@@ -90,7 +90,7 @@ async def test_fifty_values_twenty_times_a_second_leave_the_page_idle_most_of_th
         assert sent[-1] - first > PAINTS_A_SECOND * took  # more came than was painted
         paints: int = await page.evaluate("window.paints")
     assert 0 < paints <= PAINTS_A_SECOND * took + ATTRIBUTES / 10 + 1
-    assert 1000 * busy / took < 12 * calibration, (busy, took, calibration)
+    assert 1000 * busy / took < 24 * calibration, (busy, took, calibration)
     await page.wait_for_function("text => document.querySelector('tbody').innerText.includes(text)", arg=f"{sent[-1]}")
     assert visit.faults == []
 

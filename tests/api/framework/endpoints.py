@@ -23,6 +23,7 @@ from thingstead.errors import (
     Unavailable,
 )
 from thingstead.metrics import Metrics
+from thingstead.model.audit.log import ActorKind, Author
 from thingstead.model.roles import VIEWER
 from thingstead.model.tenant import TENANT
 from thingstead.refusals import Reason
@@ -118,8 +119,20 @@ ENDPOINTS = (
 )
 
 
+class Authors:
+    """Makes authors of changes, of which none is recorded here."""
+
+    def author(self, kind: ActorKind, project_id: str = "", actor_id: str = "", address: str = "") -> Author:
+        return Author(kind=kind, project_id=project_id, id=actor_id, address=address, at=0)
+
+
+def tokens_only() -> Platform:
+    """A platform of which calls use their authentication alone."""
+    return cast(Platform, type("TokensOnly", (), {"tokens": Tokens(), "audit": Authors()})())
+
+
 def app(settings: ApiSettings | None = None) -> Any:
-    platform = cast(Platform, type("TokensOnly", (), {"tokens": Tokens()})())
+    platform = tokens_only()
     return create_app(platform, settings or ApiSettings(), lambda: None, Metrics(), ENDPOINTS)
 
 

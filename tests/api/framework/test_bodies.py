@@ -6,7 +6,7 @@ import json
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -14,17 +14,16 @@ import pytest
 from tests.api.framework.endpoints import (
     APP,
     Connect,
-    Tokens,
     app,
     declare,
     named,
+    tokens_only,
 )
 from thingstead.api.app import create_app
 from thingstead.api.body import DISCARD_LIMIT_BYTES
 from thingstead.api.endpoint import ApiCall
 from thingstead.config import ApiSettings
 from thingstead.metrics import Metrics
-from thingstead.services.platform import Platform
 
 LONG = {"name": "a", "tags": {str(number): "x" * 20 for number in range(50)}}
 
@@ -90,7 +89,7 @@ async def test_a_large_read_whose_peer_hangs_up_is_cancelled() -> None:
             cancelled.set()
 
     endpoint = declare("GET", "/large", read, large=lambda call: True)
-    platform = cast(Platform, type("TokensOnly", (), {"tokens": Tokens()})())
+    platform = tokens_only()
     application = create_app(platform, ApiSettings(), lambda: None, Metrics(), [endpoint])
     messages = [{"type": "http.request", "body": b"", "more_body": False}, {"type": "http.disconnect"}]
     sent: list[Any] = []
@@ -169,7 +168,7 @@ async def test_an_answer_with_a_credential_is_not_compressed(connect: Connect) -
         return {"token": "x" * 5_000}
 
     endpoint = declare("GET", "/secret", secret, confidential=True)
-    platform = cast(Platform, type("TokensOnly", (), {"tokens": Tokens()})())
+    platform = tokens_only()
     client = connect(create_app(platform, ApiSettings(), lambda: None, Metrics(), [endpoint]))
     answer = await client.get("/secret", headers={**APP, "Accept-Encoding": "gzip"})
     assert "content-encoding" not in answer.headers

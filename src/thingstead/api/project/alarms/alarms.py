@@ -184,6 +184,7 @@ async def _act(call: ApiCall, verb: AlarmVerb) -> AlarmInfo:
     body: AlarmActionBody = call.body
     when = {"until": body.until, "for_ms": body.for_ms} if isinstance(body, AlarmShelveBody) else {}
     alarms = call.platform.alarms
+    await alarms.get(call.caller.project_id, call.path["alarm_id"])  # one that does not exist comes before its members
     action = alarms.action(verb, await person(call), body.comment, **when)
     return _shown(await alarms.act(call.caller.project_id, call.path["alarm_id"], action))
 
