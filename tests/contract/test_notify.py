@@ -363,3 +363,14 @@ async def test_a_channel_that_is_being_sent_over_gets_its_lease_back_and_nothing
     assert await fleet.notify.claim("n1", later, later + LEASE, Shares(8, 8), {}, 9, UNCAPPED, {"w1"}) == []
     assert await claim(fleet, "n2", later + 1, later + LEASE) == []
     assert len((await take(fleet, now=later)).notices) == 2
+
+
+async def test_a_channel_that_was_just_released_is_not_leased_to_a_sender_that_ends(fleet: Store) -> None:
+    """Its next notice would wait for the end of a lease that nobody uses."""
+    await flap(fleet, 1)
+    [first] = await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}, 9, UNCAPPED)
+    await fleet.notify.take("n1", "w1", NOW, NOW + LEASE, 9, UNCAPPED, [attempt(each.id) for each, _ in first.notices])
+    await flap(fleet, 1, "d2")
+    assert await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}, 9, UNCAPPED, {"w1"}) == []
+    [again] = await fleet.notify.claim("n1", NOW, NOW + LEASE, Shares(8, 8), {}, 9, UNCAPPED)
+    assert len(again.notices) == 2

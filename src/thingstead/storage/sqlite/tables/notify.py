@@ -40,6 +40,7 @@ ORDER BY max(next_try_at, lease_until) LIMIT 1
 """
 _LEASED = "SELECT project_id, failures, id, kind, config FROM notify_channels WHERE id = ? AND lease_owner = ?"
 _LEASE = "UPDATE notify_channels SET lease_owner = ?, lease_until = ? WHERE id = ?"
+_EXTEND = "UPDATE notify_channels SET lease_until = ? WHERE id = ? AND lease_owner = ?"
 _RELEASE = """
 UPDATE notify_channels SET lease_owner = '', lease_until = 0, next_try_at = ?, failures = ? WHERE id = ?
 """
@@ -108,9 +109,11 @@ class SqliteNotify(NotifyGroups):
             _expire(connection, now)
             claims: list[Claim] = []
             for channel_id in _choose(connection, now, shares, held):
-                connection.execute(_LEASE, (owner, lease_until, channel_id))
                 if channel_id in under_way:
+                    # Its lease expired: it is extended. If it was just released, the caller claims it after its end.
+                    connection.execute(_EXTEND, (lease_until, channel_id, owner))
                     continue
+                connection.execute(_LEASE, (owner, lease_until, channel_id))
                 claim = _take(connection, owner, channel_id, now, limit, caps)
                 assert claim is not None  # the lease was taken above
                 claims.append(claim)
