@@ -38,14 +38,16 @@ async function read(): Promise<void> {
   if (session.value?.admin.id !== admin) return
   const empty = Object.keys(kept).length === 0
   // Whoever chose something here before the answer came, or just before the page was left, meant it.
-  const ours = empty || timer !== undefined || unsent() === admin
+  const chosen = timer !== undefined || unsent() === admin
+  const ours = empty || chosen
   if (!ours) Object.assign(preferences, merged(kept))
   known = empty ? "" : JSON.stringify(ours ? merged(kept) : preferences)
-  if (ours) keepSoon()
+  if (ours) keepSoon(chosen)
 }
 
-function keepSoon(): void {
-  markUnsent(session.value?.admin.id)
+/** `chosen`: by somebody, so that it outlives a reload; at a first log-in the server has none, and nobody chose any. */
+function keepSoon(chosen: boolean): void {
+  if (chosen) markUnsent(session.value?.admin.id)
   clearTimeout(timer)
   timer = setTimeout(() => void keep(), PAUSE)
 }
@@ -70,5 +72,5 @@ export function keepPreferences(): void {
     (admin) => admin && void read(),
     { immediate: true },
   )
-  watch(preferences, () => session.value && JSON.stringify(preferences) !== known && keepSoon())
+  watch(preferences, () => session.value && JSON.stringify(preferences) !== known && keepSoon(true))
 }
