@@ -111,9 +111,7 @@ class SqliteBrowserSessions:
         await self._access.write(run, lambda ended: forget_sessions(self._access, ended))
 
     def count(self) -> int:
-        row = self._access.one("SELECT count(*) FROM browser_sessions")
-        assert row is not None, "a count has a row"
-        return int(row[0])
+        return self._access.count("browser_sessions")
 
 
 def end_sessions(connection: sqlite3.Connection, which: str, parameters: Sequence[Any]) -> Ended:

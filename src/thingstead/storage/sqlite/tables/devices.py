@@ -56,9 +56,7 @@ class SqliteDevices:
         return await self._access.write(lambda connection: _add_many(connection, devices), committed)
 
     def count_all(self) -> int:
-        row = self._access.one("SELECT count(*) FROM devices")
-        assert row is not None, "a count has a row"
-        return int(row[0])
+        return self._access.count("devices")
 
     async def get(self, project_id: str, device_id: str) -> Device:
         device = self._access.caches.device(device_id)

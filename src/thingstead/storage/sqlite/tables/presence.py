@@ -24,9 +24,7 @@ class SqlitePresence:
         self._history = history
 
     def count_all(self) -> int:
-        row = self._access.one("SELECT count(*) FROM sessions")
-        assert row is not None, "a count has a row"
-        return int(row[0])
+        return self._access.count("sessions")
 
     async def open_session(self, device_number: int, session: DeviceSession) -> DeviceSession | None:
         def run(connection: sqlite3.Connection) -> DeviceSession | None:

@@ -67,9 +67,7 @@ class SqliteProjects:
         return [PROJECTS.load(row) for row in self._access.all(f"{PROJECTS.select} ORDER BY create_time, id")]
 
     async def count(self) -> int:
-        row = self._access.one("SELECT count(*) FROM projects")
-        assert row is not None, "a count has a row"
-        return int(row[0])
+        return self._access.count("projects")
 
     async def update(self, project_id: str, changes: Mapping[str, Any]) -> None:
         await self._access.write(
