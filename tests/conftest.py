@@ -3,12 +3,14 @@
 import os
 import random
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.connections import connect
 from tests.project_api import ProjectApi
 from tests.running import Running
 from tests.server_process import ServerProcess, StartServer, init
@@ -19,6 +21,8 @@ if os.environ.get("CI") != "true":  # there Hypothesis does the same by itself
     # How long an example takes says more of the machine than of us.
     settings.register_profile("patient", deadline=None, print_blob=True)
     settings.load_profile("patient")
+
+sqlite3.connect = connect  # type: ignore[assignment] # a connection that nobody closes fails a test
 
 SEED_VARIABLE = "TEST_SEED"  # repeats a run: the order of the tests, Hypothesis' examples and everything by chance
 

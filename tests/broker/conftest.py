@@ -215,13 +215,12 @@ class House:
     @contextlib.contextmanager
     def held_writes(self) -> Iterator[None]:
         """Inside the block no commit can end."""
-        connection = sqlite3.connect(self.path, isolation_level=None)
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        finally:
-            connection.execute("ROLLBACK")
-            connection.close()
+        with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                connection.execute("ROLLBACK")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import csv
 import json
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +124,8 @@ def test_damage_is_named_and_ends_with_exit_code_1(start_server: StartServer, tm
 
     _, server = fill(start_server, tmp_path / "data")
     server.stop()
-    connection = connect(tmp_path / "data" / "thingstead.sqlite")
-    connection.execute("UPDATE report_log SET entries = x'00' WHERE seq = (SELECT max(seq) FROM report_log)")
-    connection.close()
+    with closing(connect(tmp_path / "data" / "thingstead.sqlite")) as connection:
+        connection.execute("UPDATE report_log SET entries = x'00' WHERE seq = (SELECT max(seq) FROM report_log)")
     done = thingstead("check", "--data-dir", tmp_path / "data")
     assert done.returncode == 1
     assert "the checksum is wrong" in done.stdout

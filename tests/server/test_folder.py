@@ -51,12 +51,11 @@ def test_a_database_that_was_not_finished_does_not_count_and_is_made_anew(tmp_pa
 
 def test_a_database_that_is_still_open_is_not_finished(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path)
-    connection = sqlite3.connect(folder.begin_database())
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("CREATE TABLE x (y)")
-    with pytest.raises(RuntimeError, match="still open"):
-        folder.finish_database()
-    connection.close()
+    with closing(sqlite3.connect(folder.begin_database())) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE x (y)")
+        with pytest.raises(RuntimeError, match="still open"):
+            folder.finish_database()
     folder.finish_database()
     assert folder.initialized
 

@@ -1,6 +1,7 @@
 """What waits for a device is counted and matched without reading what it carries, however much there was before."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,6 @@ from thingstead.storage.sqlite.tables import commands
 )
 def test_open_commands_are_looked_at_in_their_index_alone(tmp_path: Path, statement: str) -> None:
     prepare(tmp_path / "thingstead.db")
-    connection = sqlite3.connect(tmp_path / "thingstead.db")
-    try:
+    with closing(sqlite3.connect(tmp_path / "thingstead.db")) as connection:
         [(*_, plan)] = connection.execute(f"EXPLAIN QUERY PLAN {statement}", ("device",))
-    finally:
-        connection.close()
     assert plan == "SEARCH commands USING COVERING INDEX commands_open (device_id=?)"

@@ -1,6 +1,7 @@
 """One unexpected exception ends no thread and no task of the store."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,6 @@ async def test_the_writer_outlives_whatever_a_commit_raises(tmp_path: Path, monk
         with pytest.raises(Unavailable):
             await settled(store.history.append(report(1)))
     await settled(store.history.append(report(2)))
-    with sqlite3.connect(tmp_path / "thingstead.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "thingstead.db")) as connection:
         assert connection.execute("SELECT count(*) FROM report_log").fetchone() == (1,)
-    connection.close()
     await store.close()

@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from contextlib import closing
 from http.cookies import SimpleCookie
 
 import httpx
@@ -67,7 +68,7 @@ async def test_over_tls_the_cookie_is_for_this_host_and_tls_alone(tenant: Tenant
 
 async def test_what_is_kept_of_a_session_opens_nothing(person: Browser, tenant: Tenant, house: House) -> None:
     hashed = hashlib.sha256(person.secret.encode()).digest()
-    with sqlite3.connect(house.path) as connection:
+    with closing(sqlite3.connect(house.path)) as connection:
         [row] = connection.execute("SELECT * FROM browser_sessions").fetchall()
     assert hashed in row
     assert person.secret not in str(row)

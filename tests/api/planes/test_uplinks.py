@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,10 @@ async def rejected(api: Api, plane: Plane, house: House) -> list[Any]:
 @contextmanager
 def nothing_commits(path: Path) -> Iterator[None]:
     """Holds the database's write lock inside the block."""
-    connection = sqlite3.connect(path)
-    connection.execute("BEGIN IMMEDIATE")
-    yield
-    connection.rollback()
-    connection.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.rollback()
 
 
 async def answered(asked: "asyncio.Future[Any]") -> bool:
